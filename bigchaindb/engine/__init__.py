@@ -1,0 +1,1 @@
+"""Engines: what orders transactions into blocks and has them voted on."""

@@ -1,0 +1,65 @@
+"""What the node holds of an engine: the thing that orders transactions into blocks and has them voted on."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from bigchaindb.errors import ValidationError
+from bigchaindb.transaction.model import Transaction
+
+
+class Mode(StrEnum):
+    """When `submit` returns. Source: docs/reference/contract/http-api.md, section 4."""
+
+    ASYNC = "async"
+    SYNC = "sync"
+    COMMIT = "commit"
+
+
+class Status(StrEnum):
+    """Where a transaction stands that is not committed. Source: http-api.md, section 10."""
+
+    BACKLOG = "backlog"
+    UNDECIDED = "undecided"
+    REJECTED = "rejected"
+
+
+class Standing(NamedTuple):
+    """A status, and the error for `REJECTED`."""
+
+    status: Status
+    error: ValidationError | None = None
+
+
+class Engine(Protocol):
+    """Orders, votes, commits. All methods belong to the node's event loop."""
+
+    async def run(self) -> None:
+        """Work until `stop`; returns once everything in hand is durable."""
+        ...
+
+    def stop(self) -> None:
+        """Take nothing more; let `run` commit what was accepted and return."""
+        ...
+
+    async def submit(self, body: bytes, mode: Mode) -> Transaction:
+        """Check a transaction and bring it to a decision.
+
+        Returns:
+            The transaction, in the pool (async, sync) or committed and readable by every query (commit).
+
+        Raises:
+            ValidationError: it breaks a rule; the class says which.
+            Overloaded: a bound of the pool is reached.
+            Stopping: the node is about to stop.
+            CommitTimeout: mode commit, and the decision took longer than the limit.
+        """
+        ...
+
+    def standing(self, transaction_id: str) -> Standing | None:
+        """Say where an uncommitted transaction stands, None if this node does not know it."""
+        ...
+
+
+HeadListener = Callable[[int], None]
+"""Called on the loop with the durable head after each commit."""

@@ -1,0 +1,169 @@
+"""Every error that this package raises on purpose, as one tree.
+
+    BigchainDBError
+    ├── ConfigurationError          a setting, a file or the environment is wrong
+    ├── StartupError                the node cannot start as it is
+    │   └── DirectoryInUse          another process owns the data directory
+    ├── ValidationError             a document breaks a rule; class names below it are wire format
+    │   ├── MalformedJson           T0: the bytes are no JSON object within the limits
+    │   ├── InvalidHash             T1, T2
+    │   ├── SchemaValidationError   T3
+    │   ├── InvalidSignature        T6, T9, T16
+    │   ├── ThresholdTooDeep        T7
+    │   ├── AmountError             T7, T15
+    │   ├── DuplicateTransaction    T8
+    │   ├── InputDoesNotExist       T10
+    │   ├── DoubleSpend             T11, T12
+    │   ├── AssetIdMismatch         T13, T14
+    │   ├── GenesisBlockAlreadyExistsError
+    │   ├── SybilError              a block by somebody who has no vote
+    │   └── ImproperVoteError       a vote that is no vote
+    ├── StoreError                  the ledger's files cannot do what was asked
+    │   ├── StoreFull               no room on the disk
+    │   ├── StoreCorrupt            what is stored contradicts itself
+    │   └── SchemaTooNew            written by a later version
+    ├── EngineError                 a transaction could not be brought to a decision
+    │   ├── Overloaded              the pool is full: try again
+    │   ├── Stopping                the node is about to stop
+    │   └── CommitTimeout           undecided when the deadline passed
+    └── EventError                  what plugin authors catch
+        ├── Closed                  the queue has ended
+        ├── HistoryLost             the log does not hold what a cursor or token knew
+        └── Unavailable             the plugin's own target is down: again, later, for ever
+
+The names under `ValidationError` appear in HTTP answers (docs/reference/contract/transactions.md, section 6).
+"""
+
+
+class BigchainDBError(Exception):
+    """Anything that this package raises on purpose."""
+
+
+class ConfigurationError(BigchainDBError):
+    """A setting, a configuration file or an environment variable is wrong."""
+
+
+class StartupError(BigchainDBError):
+    """The node cannot start as it is; the message says what to do."""
+
+
+class DirectoryInUse(StartupError):
+    """Another process owns the data directory."""
+
+
+class ValidationError(BigchainDBError):
+    """A document breaks a rule. Source: docs/reference/contract/transactions.md, section 6."""
+
+
+class MalformedJson(ValidationError):
+    """The bytes are no JSON object within the limits (T0); the message is the parser's."""
+
+
+class InvalidHash(ValidationError):
+    """The id is missing or is not the hash of the body (T1, T2)."""
+
+
+class SchemaValidationError(ValidationError):
+    """A member is missing, unknown or of the wrong form (T3); the message names the path and the rule."""
+
+
+class InvalidSignature(ValidationError):
+    """A fulfillment cannot be read or does not open its condition (T6, T9, T16)."""
+
+
+class ThresholdTooDeep(ValidationError):
+    """Condition details are nested beyond the limit (T7)."""
+
+
+class AmountError(ValidationError):
+    """An amount is out of range, or the sums differ (T7, T15)."""
+
+
+class DuplicateTransaction(ValidationError):
+    """A transaction of that id exists already (T8)."""
+
+
+class InputDoesNotExist(ValidationError):
+    """An input names an output that is not there (T10)."""
+
+
+class DoubleSpend(ValidationError):
+    """An output is spent already, or twice by one transaction (T11, T12)."""
+
+
+class AssetIdMismatch(ValidationError):
+    """The inputs are of several assets, or of another than the transaction says (T13, T14)."""
+
+
+class GenesisBlockAlreadyExistsError(ValidationError):
+    """A GENESIS transaction comes after the chain has begun (transactions.md, section 7)."""
+
+
+class SybilError(ValidationError):
+    """A block was made by a node that has no vote (blocks-and-votes.md, section 1)."""
+
+
+class ImproperVoteError(ValidationError):
+    """A vote breaks the vote schema (blocks-and-votes.md, section 2)."""
+
+
+class StoreError(BigchainDBError):
+    """The ledger's files cannot do what was asked."""
+
+
+class StoreFull(StoreError):
+    """There is no room on the disk; nothing was written."""
+
+
+class StoreCorrupt(StoreError):
+    """What is stored contradicts itself; the node must stop."""
+
+
+class SchemaTooNew(StoreError):
+    """The files were written by a later version of this software."""
+
+
+class EngineError(BigchainDBError):
+    """A transaction could not be brought to a decision."""
+
+
+class Overloaded(EngineError):
+    """A bound of the pool is reached; the message names it. The client should try again later."""
+
+
+class Stopping(EngineError):
+    """The node is about to stop and takes nothing more."""
+
+
+class CommitTimeout(EngineError):
+    """The deadline passed before the decision; the transaction may still be committed."""
+
+
+class EventError(BigchainDBError):
+    """What the authors of plugins catch."""
+
+
+class Closed(EventError, ValueError):
+    """The queue has ended: the node stops or the lane was taken away. Let it end `run`.
+
+    A `ValueError` as well, which is what the standard library's queues raise once closed.
+    """
+
+
+class HistoryLost(EventError):
+    """The log does not hold what a cursor or a token knew (promise P8).
+
+    Attributes:
+        position: the position that was asked for.
+        head: the last position that the log has.
+    """
+
+    def __init__(self, position: int, head: int) -> None:
+        """Keep both positions and say them."""
+        super().__init__(f"the log does not hold position {position} as it was known; its head is {head}")
+        self.position = position
+        self.head = head
+
+
+class Unavailable(EventError):
+    """The target that a plugin writes to is down: deliver the same event again later, for ever."""

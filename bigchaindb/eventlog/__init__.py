@@ -1,0 +1,1 @@
+"""The event log as values: tokens, cursors, delivery states (pure)."""

@@ -1,0 +1,1 @@
+"""The ledger: blocks, votes, state rules and the effects of a decision (pure)."""

@@ -1,0 +1,111 @@
+"""A block in the form that 1.x clients and plugins know, and the event body made from it. Pure.
+
+Source: docs/reference/contract/blocks-and-votes.md, sections 1 and 5.1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha3_256
+from typing import Final
+
+import orjson
+
+NO_BLOCK_ID: Final = "0" * 64
+"""`previous_block` of the first vote: the chain has no genesis block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Everything of a block but its transactions.
+
+    Attributes:
+        id: v1 block id, 64 hex digits: SHA3-256 of `block_text`.
+        height: of the chain; a rejected proposal carries the height that it was made for.
+        timestamp: Unix seconds.
+        node_pubkey: base58, who proposed it.
+        voters: base58, sorted.
+        signature: base58, by `node_pubkey` over `block_text`; None where an engine's proposer signs otherwise.
+    """
+
+    id: str
+    height: int
+    timestamp: int
+    node_pubkey: str
+    voters: tuple[str, ...]
+    signature: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A header and the exact bytes of its transactions, in order."""
+
+    header: Header
+    transactions: tuple[bytes, ...] = field(repr=False)
+
+
+def block_text(timestamp: int, transactions: Sequence[bytes], node_pubkey: str, voters: Sequence[str]) -> bytes:
+    """Give the canonical text of `block`: each transaction keeps its own canonical bytes, nothing is written twice."""
+    return b"".join(
+        (
+            b'{"node_pubkey":"',
+            node_pubkey.encode(),
+            b'","timestamp":"',
+            str(timestamp).encode(),
+            b'","transactions":[',
+            b",".join(transactions),
+            b'],"voters":',
+            orjson.dumps(list(voters)),
+            b"}",
+        )
+    )
+
+
+def block_id(text: bytes) -> str:
+    """Give the v1 id of a block whose canonical text is `text`."""
+    return sha3_256(text).hexdigest()
+
+
+def v1_block(block: Block) -> bytes:
+    """Give the v1 document `{"block", "id", "signature"}` as JSON bytes. Source: blocks-and-votes.md, section 1."""
+    return (
+        b'{"block":'
+        + _text(block)
+        + b',"id":"'
+        + block.header.id.encode()
+        + b'","signature":'
+        + _signature(block)
+        + b"}"
+    )
+
+
+def event_body(block: Block, reason: str | None = None) -> bytes:
+    """Give the body of the event about `block`: equal bytes on every node, at every retry (E5).
+
+    The list of transactions stands once; `bigchaindb.events.Event.data` lets both keys share it.
+    """
+    header = block.header
+    tail = b"" if reason is None else b',"reason":' + orjson.dumps(reason)
+    return b"".join(
+        (
+            b'{"block":',
+            _text(block),
+            b',"height":',
+            str(header.height).encode(),
+            b',"id":"',
+            header.id.encode(),
+            b'"',
+            tail,
+            b',"signature":',
+            _signature(block),
+            b"}",
+        )
+    )
+
+
+def _text(block: Block) -> bytes:
+    header = block.header
+    return block_text(header.timestamp, block.transactions, header.node_pubkey, header.voters)
+
+
+def _signature(block: Block) -> bytes:
+    return orjson.dumps(block.header.signature)

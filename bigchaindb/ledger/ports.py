@@ -1,0 +1,127 @@
+"""What the ledger, the engines, the subscribers and the API ask of a store. `bigchaindb.store` fulfils it.
+
+Every method may be called from any thread unless it says otherwise. Readers see committed, durable state only (P4).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+
+from bigchaindb.ledger.block import Block, Header
+from bigchaindb.ledger.effects import Effects, LoggedEvent, Tip
+from bigchaindb.ledger.view import LoadedView, Needs
+from bigchaindb.transaction.model import OutputRef
+
+
+class LedgerStore(Protocol):
+    """What makes decisions durable and answers the rules."""
+
+    def tip(self) -> Tip:
+        """Give the state that the next decision continues from."""
+        ...
+
+    def view(self, needs: Needs) -> LoadedView:
+        """Load what `needs` names, all of it at one height."""
+        ...
+
+    def commit(self, effects: Effects) -> None:
+        """Write everything in one fsynced batch, or nothing. Called by one thread, the writer, alone.
+
+        Raises:
+            StoreFull: there was no room; nothing was written.
+        """
+        ...
+
+    def tidy(self) -> None:
+        """Checkpoint and merge search segments if due. Called by the writer after the block was announced."""
+        ...
+
+
+class Record(NamedTuple):
+    """One event of the log with its body: what a subscriber gets.
+
+    Attributes:
+        time: the block's timestamp, Unix seconds.
+        body: canonical JSON of the superset in blocks-and-votes.md, section 5.1.
+    """
+
+    position: int
+    type: int
+    height: int
+    time: int
+    digest: bytes
+    body: bytes
+
+
+class Announcement(NamedTuple):
+    """What the WebSocket stream says of one transaction, without its body."""
+
+    transaction_id: str
+    asset_id: str
+    height: int
+    block_id: str
+
+
+class LogReader(Protocol):
+    """The event log as subscribers read it. One instance belongs to one thread."""
+
+    def head(self) -> int:
+        """Give the last position, 0 for an empty log."""
+        ...
+
+    def records(self, after: int, through: int, *, count_max: int, bytes_max: int) -> list[Record]:
+        """Give the next events of positions `after` < p ≤ `through`: at least one if there is one, then up to both bounds."""
+        ...
+
+    def announcements(self, position: int) -> list[Announcement]:
+        """Give one entry for each transaction of the valid block at `position`, in block order; [] for an invalid one."""
+        ...
+
+    def entry(self, position: int) -> LoggedEvent | None:
+        """Give the log row at `position`, or None if there is none."""
+        ...
+
+
+class Queries(Protocol):
+    """What the HTTP API asks. Lists come in pieces, each its own short read; none is longer than asked for."""
+
+    def transaction(self, transaction_id: str) -> bytes | None:
+        """Give the canonical bytes of a committed transaction."""
+        ...
+
+    def transactions_of_asset(
+        self, asset_id: str, operation: Literal["CREATE", "TRANSFER"] | None, *, last_only: bool
+    ) -> Iterator[Sequence[bytes]]:
+        """Give the asset's transactions, oldest first, in pieces of up to 1,000."""
+        ...
+
+    def outputs(self, public_key: str, *, spent: bool | None) -> Iterator[Sequence[OutputRef]]:
+        """Give the outputs listed for a key in commit order, in pieces of up to 1,000. Source: http-api.md, section 7."""
+        ...
+
+    def search(self, table: Literal["assets", "metadata"], text: str, limit: int) -> Iterator[Sequence[bytes]]:
+        """Give the rows that match, best first, as JSON objects; `limit` 0 is all. Source: http-api.md, section 8."""
+        ...
+
+    def block(self, height: int) -> Block | None:
+        """Give the valid block of that height; height 0 is the empty initial block and is not stored."""
+        ...
+
+    def block_by_id(self, block_id: str) -> tuple[Block, LoggedEvent] | None:
+        """Give a valid or invalid block by its v1 id, and its row in the log."""
+        ...
+
+    def vote(self, block_id: str) -> bytes | None:
+        """Give this node's own v1 vote on that block, JSON bytes."""
+        ...
+
+    def blocks_of_transaction(self, transaction_id: str) -> list[LoggedEvent]:
+        """Give the log rows of the valid block that holds the transaction: one or none."""
+        ...
+
+    def latest(self) -> Header | None:
+        """Give the header of the last valid block, None before the first."""
+        ...
+
+    def statistics(self) -> dict[str, Any]:
+        """Give counts and sizes for people: transactions, blocks, events, bytes on disk."""
+        ...

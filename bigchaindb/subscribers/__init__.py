@@ -1,0 +1,1 @@
+"""Whoever follows the event log: the WebSocket stream and the plugins, each at its own speed."""

@@ -1,0 +1,40 @@
+"""Wake-ups: the engine announces a durable head, subscribers in the node's process wait for it.
+
+No event goes through here: whoever is woken reads the log from its own position (S1).
+"""
+
+import asyncio
+from collections.abc import Callable
+
+
+class Hub:
+    """The durable head, and whoever waits for it to move. Belongs to the event loop."""
+
+    def __init__(self, head: int = 0) -> None:
+        self._head = head
+        self._moved = asyncio.Event()
+        self._listeners: list[Callable[[int], None]] = []
+
+    @property
+    def head(self) -> int:
+        """The last position known to be durable."""
+        return self._head
+
+    def listen(self, listener: Callable[[int], None]) -> None:
+        """Call `listener` with each new head; it must return at once."""
+        self._listeners.append(listener)
+
+    def announce(self, head: int) -> None:
+        """Tell everybody that the log is durable up to `head`."""
+        assert head >= self._head, (head, self._head)  # E2
+        self._head = head
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+        for listener in self._listeners:
+            listener(head)
+
+    async def wait_beyond(self, position: int) -> int:
+        """Wait until the head is above `position`; give the head."""
+        while self._head <= position:
+            await self._moved.wait()
+        return self._head

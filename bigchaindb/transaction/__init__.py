@@ -1,0 +1,1 @@
+"""Transactions: from bytes to checked values (pure)."""
