@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup run test test-quick test-services lint types layers format coverage bench docs clean
+.PHONY: help setup run test test-quick test-services bench lint types layers format lock clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,6 +20,29 @@ $(READY): requirements/dev.txt pyproject.toml
 	@touch $@
 
 setup: $(READY) ## Make the environment
+
+run: $(READY) ## Start a node with the console plugin; data in .run/, Ctrl-C stops it
+	@echo "==> console plugin (examples/print-on-console) into $(VENV)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation ./examples/print-on-console
+	@mkdir -p .run
+	@test -f .run/bigchaindb.json || printf '{\n    "database": {"path": "$(CURDIR)/.run/data"},\n    "events_plugins": ["console_print"]\n}\n' > .run/bigchaindb.json
+	@echo "==> node with .run/bigchaindb.json; each valid block appears below"
+	@exec $(BIN)/bigchaindb -c .run/bigchaindb.json start
+
+test: lint types layers test-quick test-services ## Everything, real services and published drivers included
+
+test-quick: $(READY) ## What needs no service: unit, vectors, simulation, conformance, coverage of the pure packages
+	@echo "==> unit, vectors, simulation, conformance"
+	$(BIN)/pytest tests/unit tests/vectors tests/simulation tests/conformance --cov --cov-report=
+	@echo "==> the pure packages: every branch"
+	$(BIN)/coverage report --fail-under=100 --include='bigchaindb/transaction/*,bigchaindb/ledger/*,bigchaindb/eventlog/*'
+
+test-services: $(READY) ## Real processes, plugins, drivers and a browser; installs what is missing
+	@echo "==> integration, acceptance, documentation"
+	$(BIN)/pytest tests/integration tests/acceptance tests/docs
+
+bench: $(READY) ## Measure; prints a table, each figure beside its limit or peer
+	$(BIN)/python -m bench
 
 lint: $(READY) ## Formatter and linter
 	$(BIN)/ruff format --check .
