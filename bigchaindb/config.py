@@ -1,6 +1,8 @@
-"""Settings from file, environment and flags, as one frozen, validated object.
+"""Settings as one frozen, validated object. `bigchaindb.config_load` makes it from file, environment and options.
 
-Source: docs/reference/contract/configuration-and-cli.md, sections 1 and 2.
+To hold a `Settings` is to hold a valid one: each class checks its own members and names the key in what it raises.
+
+Source: docs/reference/contract/configuration-and-cli.md, section 2.
 """
 
 from collections.abc import Mapping
@@ -9,6 +11,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from bigchaindb.errors import ConfigurationError
+
+LEVELS: Final[Mapping[str, int]] = {
+    "critical": 50,
+    "error": 40,
+    "warning": 30,
+    "info": 20,
+    "benchmark": 15,
+    "debug": 10,
+    "notset": 0,
+}
+"""Log level names, in any case, and their numbers; `benchmark` is a name of 2.x. Source: section 2, below the table."""
+
+PORT_MAX: Final = 65535
+PLUGIN_NAME_CHARACTERS_MAX: Final = 100
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -63,18 +79,19 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if value <= 0:
-                raise ConfigurationError(f"limits.{name}: must be above 0, found {value!r}")
-        if self.event_bytes_max < self.block_bytes_max + 512 * KIB:
-            raise ConfigurationError(
-                "limits.event_bytes_max: below block_bytes_max + 512 KiB, so one event could not leave"
-            )
-        if self.window_bytes_max < self.event_bytes_max:
-            raise ConfigurationError("limits.window_bytes_max: below event_bytes_max, so one event could not leave")
-        if self.body_bytes_max > self.block_bytes_max:
-            raise ConfigurationError(
-                "limits.body_bytes_max: above block_bytes_max, so one transaction could not be decided"
-            )
+            _require(value > 0, f"limits.{name}: must be above 0, found {value!r}")
+        _require(
+            self.event_bytes_max >= self.block_bytes_max + 512 * KIB,
+            "limits.event_bytes_max: below block_bytes_max + 512 KiB, so one event could not leave",
+        )
+        _require(
+            self.window_bytes_max >= self.event_bytes_max,
+            "limits.window_bytes_max: below event_bytes_max, so one event could not leave",
+        )
+        _require(
+            self.body_bytes_max <= self.block_bytes_max,
+            "limits.body_bytes_max: above block_bytes_max, so one transaction could not be decided",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +99,29 @@ class Server:
     """Where the HTTP API listens."""
 
     bind: str = "localhost:9984"
+    """Where HTTP is served: `host:port`, `0.0.0.0:9984`, `[::]:9984`; port 0 takes a free one."""
+    loglevel: str = "info"
+    """Level of the HTTP API's own log lines."""
+    workers: int | None = None
+    """Threads that check signatures; null is as many as there are cores."""
+
+    def __post_init__(self) -> None:
+        split_bind(self.bind)
+        check_level("server.loglevel", self.loglevel)
+        _require(
+            self.workers is None or self.workers > 0,
+            f"server.workers: must be above 0 or null, found {self.workers!r}",
+        )
+
+    @property
+    def host(self) -> str:
+        """The host of `bind`, without brackets."""
+        return split_bind(self.bind)[0]
+
+    @property
+    def port(self) -> int:
+        """The port of `bind`."""
+        return split_bind(self.bind)[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +129,29 @@ class WebSocketServer:
     """Where the WebSocket API listens and what `streams` advertises."""
 
     scheme: str = "ws"
+    """`ws` or `wss`: what the server's address is said to be; TLS itself is the proxy's."""
     host: str = "localhost"
+    """Where WebSocket is served."""
     port: int = 9985
+    """Its port; 0 takes a free one. It must differ from that of `server.bind`."""
     advertised_scheme: str = "ws"
+    """`ws` or `wss`: what clients find in `streams`."""
     advertised_host: str = "localhost"
+    """The host that clients find in `streams`."""
     advertised_port: int = 9985
+    """The port that clients find in `streams`."""
     heartbeat: float = 60.0
     """Seconds of silence before a ping; 0 is off."""
+
+    def __post_init__(self) -> None:
+        for name in ("scheme", "advertised_scheme"):
+            value = getattr(self, name)
+            _require(value in ("ws", "wss"), f"wsserver.{name}: must be 'ws' or 'wss', found {value!r}")
+        for name in ("port", "advertised_port"):
+            value = getattr(self, name)
+            _require(0 <= value <= PORT_MAX, f"wsserver.{name}: must be 0 to {PORT_MAX}, found {value!r}")
+        _require(self.host != "", "wsserver.host: must not be empty")
+        _require(self.heartbeat >= 0, f"wsserver.heartbeat: must be 0 or more, found {self.heartbeat!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +159,17 @@ class Database:
     """Where the node keeps its data."""
 
     backend: str = "sqlite"
+    """`sqlite`, the only one there is."""
+    name: str = "bigchain"
+    """What `drop` calls the database when it asks."""
     path: Path = Path("~/.local/share/bigchaindb")
+    """The data directory."""
+
+    def __post_init__(self) -> None:
+        _require(
+            self.backend == "sqlite",
+            f"database.backend: must be 'sqlite', found {self.backend!r}; delete the key, the node has no other",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,15 +177,28 @@ class KeyPairSettings:
     """The node's identity, base58; both or neither."""
 
     public: str | None = None
+    """Base58 of 32 bytes; null leaves the identity to `keypair.json` of the data directory."""
     private: str | None = field(default=None, repr=False)
+    """Base58 of the 32 bytes that `public` is derived from. Secret."""
+
+    def __post_init__(self) -> None:
+        _require(
+            (self.public is None) == (self.private is None),
+            "keypair: one half is set and the other is null; give both, or neither",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class PluginSettings:
-    """How one plugin is run; see docs/reference for each."""
+    """How one plugin is run."""
 
     start: str = "now"
-    options: Mapping[str, Any] = field(default_factory=dict)
+    """Where a plugin that never ran before begins: `now` or `genesis`."""
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What the plugin's `configure` gets; its own matter."""
+
+    def __post_init__(self) -> None:
+        _require(self.start in ("now", "genesis"), f"start: must be 'now' or 'genesis', found {self.start!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,12 +206,25 @@ class Log:
     """Where log lines go and which."""
 
     file: Path | None = None
+    """A file for log lines besides standard error; null is none."""
     error_file: Path | None = None
+    """A file for lines of level error and above; null is none."""
     level_console: str = "info"
+    """The lowest level on standard error."""
     level_logfile: str = "info"
+    """The lowest level in `log.file`."""
     datefmt_console: str = "%Y-%m-%d %H:%M:%S"
+    """How time is written on standard error, as for strftime."""
     datefmt_logfile: str = "%Y-%m-%d %H:%M:%S"
+    """How time is written in files, as for strftime."""
     granular_levels: Mapping[str, str] = field(default_factory=dict)
+    """Levels of single loggers by name: `{"bigchaindb.subscribers": "debug"}`."""
+
+    def __post_init__(self) -> None:
+        check_level("log.level_console", self.level_console)
+        check_level("log.level_logfile", self.level_logfile)
+        for name, level in self.granular_levels.items():
+            check_level(f"log.granular_levels.{name}", level)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +236,62 @@ class Settings:
     database: Database = field(default_factory=Database)
     keypair: KeyPairSettings = field(default_factory=KeyPairSettings)
     keyring: tuple[str, ...] = ()
+    """Public keys of the network's other nodes, as 1.x lists them; shown at `/`."""
     events_plugins: Mapping[str, PluginSettings] = field(default_factory=dict)
+    """The plugins that run: a list of names, or names with settings."""
     log: Log = field(default_factory=Log)
     limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        _require(
+            self.server.port != self.wsserver.port or self.server.port == 0,
+            f"wsserver.port: {self.wsserver.port} is the port of server.bind too; they must differ",
+        )
+        for name in self.events_plugins:
+            _require(
+                _is_plugin_name(name),
+                f"events_plugins: {name!r} cannot be a plugin's name: 1 to {PLUGIN_NAME_CHARACTERS_MAX} printable "
+                "characters, no slash, no dot in front",
+            )
+
+
+def split_bind(bind: str) -> tuple[str, int]:
+    """Give host (without brackets) and port of `host:port`.
+
+    Raises:
+        ConfigurationError: there is no host, or no port from 0 to 65535.
+    """
+    host, colon, port = bind.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ConfigurationError(f"server.bind: an IPv6 address stands in brackets, '[::]:9984', found {bind!r}")
+    is_port = port.isascii() and port.isdigit() and int(port) <= PORT_MAX
+    _require(
+        colon == ":" and host != "" and is_port,
+        f"server.bind: must be host:port with a port of 0 to {PORT_MAX}, found {bind!r}",
+    )
+    return host, int(port)
+
+
+def check_level(key: str, level: object) -> None:
+    """Require the name of a log level.
+
+    Raises:
+        ConfigurationError: it is no string, or no level's name.
+    """
+    if not isinstance(level, str):
+        error = ConfigurationError("Log level must be a string!")  # the contract's text, so the key is a note
+        error.add_note(f"{key}: found {level!r}")
+        raise error
+    _require(level.lower() in LEVELS, f"{key}: unknown log level {level!r}; the levels are {', '.join(LEVELS)}")
+
+
+def _is_plugin_name(name: str) -> bool:
+    fits = 1 <= len(name) <= PLUGIN_NAME_CHARACTERS_MAX
+    return fits and name.isprintable() and "/" not in name and not name.startswith(".")
+
+
+def _require(condition: bool, message: str) -> None:  # noqa: FBT001 - reads as an assert that stays
+    if not condition:
+        raise ConfigurationError(message)

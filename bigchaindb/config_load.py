@@ -1,0 +1,245 @@
+"""Finds the configuration, puts file, environment and options on top of the defaults, and checks the sum.
+
+Precedence, high to low: options of the command line, environment, file, defaults.
+
+Source: docs/reference/contract/configuration-and-cli.md, section 1.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple, NoReturn
+
+from bigchaindb.config import Settings, check_level
+from bigchaindb.config_old import OLD_KEYS, Notice, notices, refuse_old
+from bigchaindb.config_values import build, from_text, leaves, plugin_mapping, to_json
+from bigchaindb.errors import ConfigurationError
+
+PATH_VARIABLE: Final = "BIGCHAINDB_CONFIG_PATH"
+
+_HINTS: Final = {leaf.path: leaf.hint for leaf in leaves(Settings())}
+_PATHS: Final = ("database.path", "log.file", "log.error_file")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings, and what is to be said about where they came from.
+
+    Attributes:
+        document: the effective configuration as JSON values, secrets and unknown keys included.
+        origins: by path, where each value that is no default was set: a file, a variable, an option.
+        notices: what to log once logging is set up.
+        path: where the file is, or would be.
+    """
+
+    settings: Settings
+    document: dict[str, Any]
+    origins: Mapping[str, str]
+    notices: tuple[Notice, ...]
+    path: Path
+
+
+class _Place(NamedTuple):
+    path: Path
+    is_required: bool
+
+
+def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object] | None = None) -> Settings:
+    """Give the settings alone; see `load_all`."""
+    return load_all(path, environ, overrides).settings
+
+
+def load_all(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object] | None = None) -> Loaded:
+    """Load the configuration.
+
+    Args:
+        path: of the file as given on the command line, which must then exist; None for the usual place.
+        environ: the environment.
+        overrides: values from other options by path: `{"log.level_console": "debug"}`.
+
+    Raises:
+        FileNotFoundError: `path` was given and is not there.
+        ConfigurationError: the file cannot be read, or a value is refused; names the key and where it was set.
+    """
+    place = locate(path, environ)
+    found, said = _read(place)
+    document, origins = found or {}, {}
+    for keys, _ in _flat(document):
+        origins[".".join(keys)] = f"`{place.path}`"
+    _check_shape(document, origins)
+    document = _merged(to_document(Settings()), document)
+    _take_environment(document, origins, environ)
+    for key, value in (overrides or {}).items():
+        _put(document, key.split("."), value)
+        origins[key] = "the options of the command line"
+    refuse_old(document, origins)
+    settings = _settings(document, origins, environ)
+    said += notices(origins, _HINTS, origins)
+    return Loaded(settings, document, origins, tuple(said), place.path)
+
+
+def locate(path: Path | None, environ: Mapping[str, str]) -> _Place:
+    """Say where the file is: `-c`, else BIGCHAINDB_CONFIG_PATH, else `~/.bigchaindb`; only the first must exist."""
+    if path is not None:
+        return _Place(path, is_required=True)
+    if named := environ.get(PATH_VARIABLE):
+        return _Place(expanded(named, environ), is_required=False)
+    return _Place(home(environ) / ".bigchaindb", is_required=False)
+
+
+def home(environ: Mapping[str, str]) -> Path:
+    """Give the home directory."""
+    return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+
+
+def expanded(path: str | Path, environ: Mapping[str, str]) -> Path:
+    """Give an absolute path, with `~` as the home directory."""
+    parts = Path(path).parts
+    return home(environ).joinpath(*parts[1:]) if parts[:1] == ("~",) else Path(path).absolute()
+
+
+def variable_name(path: str) -> str:
+    """Give the environment variable of a setting: `database.path` is BIGCHAINDB_DATABASE_PATH."""
+    return "BIGCHAINDB_" + path.upper().replace(".", "_")
+
+
+def to_document(settings: Settings) -> dict[str, Any]:
+    """Give settings as they would stand in a file."""
+    document: dict[str, Any] = to_json(settings)
+    document["events_plugins"] = document["events_plugins"] or []
+    return document
+
+
+def _read(place: _Place) -> tuple[dict[str, Any] | None, list[Notice]]:
+    path = place.path
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        if place.is_required:
+            raise
+        return None, [Notice("info", f"Cannot find config file `{path}`.")]
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the configuration file `{path}`: {error.strerror}") from error
+    try:
+        document = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise _unparsed(path, str(error)) from error
+    if not isinstance(document, dict):
+        raise _unparsed(path, "expected an object of sections and settings")
+    return document, [Notice("info", f"Configuration loaded from `{path}`")]
+
+
+def _unparsed(path: Path, reason: str) -> ConfigurationError:
+    return ConfigurationError(f"Failed to parse the JSON configuration from `{path}`, {reason}")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _check_shape(document: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+    """Require that sections are objects, before anything is merged into them."""
+    for section in {path.partition(".")[0] for path in _HINTS if "." in path}:
+        if not isinstance(value := document.get(section, {}), dict):
+            raise ConfigurationError(f"{section}: expected an object, found {value!r} (from {origins[section]})")
+
+
+def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Give both, `above` winning: objects are merged, lists and everything else replaced."""
+    result = dict(below)
+    for name, value in above.items():
+        held = result.get(name)
+        result[name] = _merged(held, value) if isinstance(held, dict) and isinstance(value, dict) else value
+    return result
+
+
+def _take_environment(document: dict[str, Any], origins: dict[str, str], environ: Mapping[str, str]) -> None:
+    """Put variables over the leaves that defaults, file and old releases have; other names mean nothing."""
+    present = dict(_flat(document))
+    ours = (tuple(path.split(".")) for path in (*_HINTS, *OLD_KEYS))
+    for keys in dict.fromkeys((*present, *ours)):
+        path = ".".join(keys)
+        name = variable_name(path)
+        if (text := environ.get(name)) is None or path == "log.granular_levels":
+            continue
+        origins[path] = f"the environment variable {name}"
+        with _origin_named(origins):
+            _put(document, keys, _from_environment(text, path, present.get(keys), document))
+
+
+def _from_environment(text: str, path: str, held: object, document: Mapping[str, Any]) -> object:
+    if path == "events_plugins":
+        return _selected(text, document["events_plugins"])
+    if path in _HINTS:
+        return from_text(text, _HINTS[path], path)
+    if path.startswith("events_plugins.") and isinstance(held, bool | int | float):
+        return from_text(text, type(held), path)  # a plugin's option keeps the type that the file gives it
+    return text.split(":") if isinstance(held, list) else text
+
+
+def _selected(text: str, held: object) -> object:
+    """Let the variable say which plugins run; settings that the file has for them stay."""
+    names = text.split(":") if text else []
+    if isinstance(held, dict) and len(set(names)) == len(names):
+        return {name: held.get(name, {}) for name in names}
+    return names
+
+
+def _settings(document: dict[str, Any], origins: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
+    with _origin_named(origins):
+        plugins = plugin_mapping(document["events_plugins"])
+        for path in _PATHS:
+            section, _, name = path.partition(".")
+            if isinstance(value := document[section][name], str) and value:
+                document[section][name] = str(expanded(value, environ))
+        _check_levels(document)
+        settings: Settings = build({**document, "events_plugins": plugins}, Settings, "")
+        if settings.keypair.private is not None:
+            from bigchaindb.identity import check_keypair
+
+            check_keypair(settings.keypair)
+    return settings
+
+
+def _check_levels(document: Mapping[str, Any]) -> None:
+    """Check log levels before their types: a level that is no string has a text of its own in the contract."""
+    for section, name in (("log", "level_console"), ("log", "level_logfile"), ("server", "loglevel")):
+        check_level(f"{section}.{name}", document[section][name])
+    if isinstance(levels := document["log"]["granular_levels"], dict):
+        for name, level in levels.items():
+            check_level(f"log.granular_levels.{name}", level)
+
+
+def _flat(document: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Give the leaves by their keys: everything that is no object, and empty objects."""
+    for name, value in document.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, (*above, name))
+        else:
+            yield (*above, name), value
+
+
+def _put(document: dict[str, Any], keys: Sequence[str], value: object) -> None:
+    *sections, name = keys
+    for section in sections:
+        document = document.setdefault(section, {})
+    document[name] = value
+
+
+@contextmanager
+def _origin_named(origins: Mapping[str, str]) -> Iterator[None]:
+    """Add to a refusal where the refused value was set: the message, or its note, starts with the path."""
+    try:
+        yield
+    except ConfigurationError as error:
+        fixed_text = getattr(error, "__notes__", None)  # a text of the contract stays as it is
+        path = (fixed_text[0] if fixed_text else str(error)).partition(":")[0]
+        key = next((key for key in origins if key == path or key.startswith(f"{path}.")), None)
+        if key is None:
+            raise
+        if fixed_text:
+            error.add_note(f"from {origins[key]}")
+            raise
+        raise ConfigurationError(f"{error} (from {origins[key]})") from error

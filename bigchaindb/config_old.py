@@ -1,0 +1,127 @@
+"""What configurations of 1.x and 2.x hold that this node refuses, or takes and ignores with a word. Pure.
+
+Source: docs/reference/contract/configuration-and-cli.md, sections 2 and 3.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from bigchaindb.errors import ConfigurationError
+
+OLD_BACKENDS: Final = ("rethinkdb", "mongodb", "localmongodb")
+
+_OWN_DATA: Final = "the node keeps its data itself"
+_ONE_FORMAT: Final = "there is one log format"
+_OWN_ENGINE: Final = "the node orders transactions itself"
+
+IGNORED: Final[Mapping[str, str]] = {
+    **dict.fromkeys((f"database.{name}" for name in (
+        "host", "port", "connection_timeout", "max_tries", "replicaset", "ssl", "login", "password", "ca_cert",
+        "certfile", "keyfile", "keyfile_passphrase", "crlfile",
+    )), _OWN_DATA),
+    **dict.fromkeys((f"tendermint.{name}" for name in ("host", "port", "version")), _OWN_ENGINE),
+}  # fmt: skip
+"""Old keys that are warned about, and why they mean nothing."""
+
+NOTICED: Final[Mapping[str, str]] = {
+    "backlog_reassign_delay": "nothing waits for another node",
+    "log.fmt_console": _ONE_FORMAT,
+    "log.fmt_logfile": _ONE_FORMAT,
+    "log.port": "processes write their log lines themselves",
+    "graphite.host": "figures are not sent to Graphite",
+}
+"""Old keys that get a notice: files of 1.x have them without anybody having chosen them."""
+
+UNSUPPORTED: Final[Mapping[str, str]] = {
+    "consensus_plugin": "the rules of this node cannot be replaced by a plugin of the group bigchaindb.consensus",
+    "validation_plugin": "the rules of this node cannot be replaced by a plugin of the group bigchaindb.validation",
+}
+
+OLD_KEYS: Final = (*IGNORED, *NOTICED, *UNSUPPORTED)
+"""All of them, so that the environment can set them and be told the same."""
+
+_INTERNAL: Final = frozenset({"CONFIGURED"})  # 1.x wrote its own mark into the configuration
+
+
+class Notice(NamedTuple):
+    """Something to tell whoever runs the node; `level` is a name of `bigchaindb.config.LEVELS`."""
+
+    level: str
+    text: str
+
+
+def refuse_old(document: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+    """Refuse what the node must not silently do otherwise.
+
+    Raises:
+        ConfigurationError: an old backend, or a plugin that would replace the rules; says where it was set.
+    """
+    database = document.get("database")
+    backend = database.get("backend") if isinstance(database, Mapping) else None
+    if isinstance(backend, str) and backend.lower() in OLD_BACKENDS:
+        raise ConfigurationError(old_backend(f"database.backend is {backend!r} (from {origins['database.backend']})"))
+    for key, reason in UNSUPPORTED.items():
+        if document.get(key) is not None:
+            raise ConfigurationError(f"{key}: not supported, {reason}; delete it from {origins[key]}")
+
+
+def old_backend(finding: str) -> str:
+    """Give the paragraph about a backend that this node does not have. Source: section 3."""
+    return (
+        f"{finding}, but this server keeps its data itself, in files of its own: it needs no MongoDB, no RethinkDB and "
+        "no Tendermint, and does not talk to one. Write 'sqlite' instead, or delete the key, which means the same; "
+        "database.path says where the files go. The data of such a server is not imported: this node starts a ledger "
+        "of its own."
+    )  # fmt: skip
+
+
+def notices(given: Iterable[str], known: Iterable[str], origins: Mapping[str, str]) -> list[Notice]:
+    """Say which of the keys that were given mean nothing here. One line a reason, however many keys.
+
+    Args:
+        given: paths from the file and the environment, such as `database.host`.
+        known: paths of all settings.
+        origins: by path, where it was set.
+
+    Returns:
+        Warnings and notices, in the order of their first keys.
+    """
+    known = list(known)
+    lines: dict[Notice, list[str]] = {}
+    for path in given:
+        if (verdict := _verdict(path, known, origins[path])) is not None:
+            lines.setdefault(verdict, []).append(path)
+    return [Notice(line.level, f"{', '.join(paths)}: {line.text}") for line, paths in lines.items()]
+
+
+def _verdict(path: str, known: list[str], origin: str) -> Notice | None:
+    if path in IGNORED:
+        return Notice("warning", f"ignored, {IGNORED[path]} (from {origin})")
+    if path in NOTICED:
+        return Notice("info", f"ignored, {NOTICED[path]} (from {origin})")
+    if path in _INTERNAL or path in UNSUPPORTED or _is_known(path, known):
+        return None
+    meant = _meant(path, known)
+    if path.startswith("server."):
+        return Notice("warning", f"ignored: no Gunicorn{meant} (from {origin})")
+    nearest = meant or f"; the nearest known key is {_closest(path, known, 0)[0]}"
+    return Notice("warning", f"unknown, so ignored{nearest} (from {origin})")
+
+
+def _is_known(path: str, known: list[str]) -> bool:
+    # Below these two the names are the user's own.
+    return path in known or path.startswith(("events_plugins.", "log.granular_levels."))
+
+
+def _meant(path: str, known: list[str]) -> str:
+    """Name the setting that was probably meant: close by its whole path, else by its last part alone."""
+    if close := _closest(path, known, 0.75):
+        return f"; did you mean {close[0]}?"
+    by_last = {name.rpartition(".")[2]: name for name in known}
+    close = _closest(path.rpartition(".")[2], by_last, 0.8)
+    return f"; did you mean {by_last[close[0]]}?" if close else ""
+
+
+def _closest(path: str, known: Iterable[str], cutoff: float) -> list[str]:
+    return difflib.get_close_matches(path, list(known), n=1, cutoff=cutoff)

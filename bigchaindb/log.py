@@ -1,0 +1,131 @@
+"""One log format for people and machines, on the standard library's logging.
+
+A line is `TIME [LEVEL] MESSAGE  key=value …`: the message holds no two blanks in a row, so that the fields begin after
+the first two; the first field is `logger`. Fields come from `extra=`: `log.info("committed", extra={"height": 3})`.
+A traceback follows its line, each of its own lines indented. Secrets never get this far: every line goes through
+`bigchaindb.masking`, and the secrets of the configuration are cut out wherever they stand.
+
+Source: docs/reference/contract/configuration-and-cli.md, section 2 (the rows of `log`).
+"""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Final
+
+from bigchaindb.config import LEVELS, Settings
+from bigchaindb.errors import ConfigurationError
+from bigchaindb.masking import MASK, is_secret_name, masked_text
+
+FILE_BYTES_MAX: Final = 209_715_200
+"""A log file is rotated at this size; the figure is upstream's."""
+FILE_COUNT_OLD: Final = 5
+"""Rotated files that are kept."""
+
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_PLAIN: Final = re.compile(r"[^\s\"=]+")
+_API_LOGGER: Final = "bigchaindb.api"
+
+
+def set_up(settings: Settings, *, secrets: Iterable[str] = (), files: bool = True) -> None:
+    """Send the log where the settings say. Called once by the process that owns it; a second call replaces the first.
+
+    Args:
+        settings: `log`, and `server.loglevel`, which is the level of the HTTP API's logger.
+        secrets: texts to cut out of every line.
+        files: whether to open the log files, which only the running node does.
+
+    Raises:
+        ConfigurationError: a log file cannot be opened for append.
+    """
+    log = settings.log
+    cut = tuple(sorted(set(secrets), key=len, reverse=True))  # the longest first, should one hold another
+    console, in_files = Formatter(log.datefmt_console, cut), Formatter(log.datefmt_logfile, cut)
+    granular = {name: number(level) for name, level in log.granular_levels.items()}
+    handlers = [_handler(logging.StreamHandler(sys.stderr), console, number(log.level_console), granular)]
+    if files and log.file is not None:
+        handlers.append(_handler(_file("log.file", log.file), in_files, number(log.level_logfile), granular))
+    if files and log.error_file is not None:
+        handlers.append(_handler(_file("log.error_file", log.error_file), in_files, logging.ERROR, {}))
+    levels = [log.level_console] if log.file is None else [log.level_console, log.level_logfile]
+    _replace_handlers(handlers, min(number(level) for level in levels))
+    for name, level in {_API_LOGGER: number(settings.server.loglevel), **granular}.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def number(level: str) -> int:
+    """Give the number of a level by its name, which the settings have checked."""
+    return LEVELS[level.lower()]
+
+
+class Formatter(logging.Formatter):
+    """Writes one record as the module says."""
+
+    def __init__(self, datefmt: str, secrets: tuple[str, ...] = ()) -> None:
+        super().__init__(datefmt=datefmt)
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line, and the traceback below it if there is one."""
+        extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        fields = " ".join(_field(name, value) for name, value in {"logger": record.name, **extra}.items())
+        message = " ".join(_escaped(record.getMessage()).split())
+        line = f"{self.formatTime(record, self.datefmt)} [{record.levelname.lower()}] {message}  {fields}"
+        for text in (record.exc_info and self.formatException(record.exc_info), record.stack_info):
+            if text:
+                line += "".join(f"\n    {part}" for part in text.splitlines())
+        return self._without_secrets(line)
+
+    def _without_secrets(self, line: str) -> str:
+        line = masked_text(line)
+        for secret in self._secrets:
+            line = line.replace(secret, MASK)
+        return line
+
+
+def _field(name: str, value: object) -> str:
+    text = MASK if is_secret_name(name) and value is not None else str(value)
+    return f"{name}={text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)}"
+
+
+def _escaped(text: str) -> str:
+    """Keep a record on its line, and a terminal from obeying what a stranger sent."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _handler(
+    handler: logging.Handler, formatter: Formatter, lowest: int, granular: Mapping[str, int]
+) -> logging.Handler:
+    def wants(record: logging.LogRecord) -> bool:
+        # A level given for one logger holds on the console too, or "debug" there would show nothing.
+        name = record.name
+        while name and name not in granular:
+            name = name.rpartition(".")[0]
+        return record.levelno >= granular.get(name, lowest)
+
+    handler.addFilter(wants)
+    handler.setFormatter(formatter)
+    return handler
+
+
+def _file(key: str, path: Path) -> logging.Handler:
+    try:
+        return RotatingFileHandler(path, "a", FILE_BYTES_MAX, FILE_COUNT_OLD, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{key}: cannot open `{path}` for append: {error.strerror}") from error
+
+
+def _replace_handlers(handlers: list[logging.Handler], lowest: int) -> None:
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+        old.close()
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(lowest)  # nobody wants less, so that a `debug` call costs next to nothing

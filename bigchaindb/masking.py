@@ -1,0 +1,60 @@
+"""What must not be shown: where secrets stand in a configuration, and how text looks without them. Pure.
+
+`show-config`, `doctor`, errors and the log use it. Source: docs/reference/contract/configuration-and-cli.md, section 4.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+MASK: Final = "x" * 45
+"""What stands in place of a secret; 45 so that nothing can be told from its length."""
+
+_SECRET_WORDS: Final = frozenset(
+    {"password", "passphrase", "passwd", "secret", "token", "key", "private", "credentials"}
+)
+_SECRET_CHARACTERS_MIN: Final = 6  # shorter ones ("a") would tear holes into ordinary words
+_USER_INFO: Final = re.compile(r"(?P<before>[a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/@?#]*):(?P<password>[^\s]*)@")
+_QUERY: Final = re.compile(r"(?P<before>[?&;](?P<name>[\w.-]+)=)(?P<value>[^&;#\s]+)")
+
+
+def is_secret_name(name: str) -> bool:
+    """Say whether a member of that name holds a secret: `password`, `api_key`, `clientSecret`; not `public_key`."""
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower().replace("-", "_").split("_")
+    return words[-1] in _SECRET_WORDS and "public" not in words
+
+
+def masked(value: Any, *, secret: bool = False) -> Any:  # noqa: ANN401 - any JSON
+    """Give a JSON value with all secrets replaced, null stays null; `secret`: it stands under a secret's name."""
+    if isinstance(value, Mapping):
+        return {name: masked(member, secret=secret or is_secret_name(name)) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked(member, secret=secret) for member in value]
+    if secret and value is not None:
+        return MASK
+    return masked_text(value) if isinstance(value, str) else value
+
+
+def masked_text(text: str) -> str:
+    """Give `text` with the passwords of all URLs in it replaced, in user info and in query arguments."""
+    if "://" not in text:
+        return text
+    text = _USER_INFO.sub(rf"\g<before>:{MASK}@", text)
+    return _QUERY.sub(lambda found: found["before"] + (MASK if is_secret_name(found["name"]) else found["value"]), text)
+
+
+def secrets_in(value: Any, *, secret: bool = False) -> Iterator[str]:  # noqa: ANN401 - any JSON
+    """Give every secret text of a JSON value that is long enough to be searched for in other text."""
+    if isinstance(value, Mapping):
+        for name, member in value.items():
+            yield from secrets_in(member, secret=secret or is_secret_name(name))
+    elif isinstance(value, list | tuple):
+        for member in value:
+            yield from secrets_in(member, secret=secret)
+    elif isinstance(value, str):
+        found = [value] if secret else [*(m["password"] for m in _USER_INFO.finditer(value)), *_query_secrets(value)]
+        yield from (text for text in found if len(text) >= _SECRET_CHARACTERS_MIN)
+
+
+def _query_secrets(text: str) -> Iterator[str]:
+    return (found["value"] for found in _QUERY.finditer(text) if is_secret_name(found["name"]))
