@@ -1,0 +1,30 @@
+"""A real node in a process of its own, as an operator starts it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.processes import Process, answers, free_ports, python
+
+
+class Node(Process):
+    """A running node; its ports are free ones of the loopback interface.
+
+    Attributes:
+        start_s: seconds from the start of the process to the first answer over HTTP.
+    """
+
+    def __init__(self, folder: Path, *, plugins: Sequence[str] = ()) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.data = folder / "data"
+        self.port, self.stream_port = free_ports(2)
+        settings = {
+            "server": {"bind": f"127.0.0.1:{self.port}"},
+            "wsserver": {"host": "127.0.0.1", "port": self.stream_port},
+            "database": {"path": str(self.data)},
+            "events_plugins": list(plugins),
+        }
+        configuration = folder / "bigchaindb.json"
+        configuration.write_text(json.dumps(settings))
+        super().__init__(python("bigchaindb", "-c", str(configuration), "start"), log=folder / "log")
+        self.start_s = self.wait_until(answers(self.port, "/api/v1/"))
