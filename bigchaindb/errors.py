@@ -25,10 +25,12 @@
     ├── EngineError                 a transaction could not be brought to a decision
     │   ├── Overloaded              the pool is full: try again
     │   ├── Stopping                the node is about to stop
-    │   └── CommitTimeout           undecided when the deadline passed
+    │   ├── CommitTimeout           undecided when the deadline passed
+    │   └── CriticalDuplicateVote   a voter voted twice on one block
     └── EventError                  what plugin authors catch
         ├── Closed                  the queue has ended
         ├── HistoryLost             the log does not hold what a cursor or token knew
+        ├── MalformedToken          a text that no node made as a token
         └── Unavailable             the plugin's own target is down: again, later, for ever
 
 The names under `ValidationError` appear in HTTP answers (docs/reference/contract/transactions.md, section 6).
@@ -139,6 +141,10 @@ class CommitTimeout(EngineError):
     """The deadline passed before the decision; the transaction may still be committed."""
 
 
+class CriticalDuplicateVote(EngineError):
+    """A voter voted twice on one block: no election can be counted (blocks-and-votes.md, section 3)."""
+
+
 class EventError(BigchainDBError):
     """What the authors of plugins catch."""
 
@@ -163,6 +169,10 @@ class HistoryLost(EventError):
         super().__init__(f"the log does not hold position {position} as it was known; its head is {head}")
         self.position = position
         self.head = head
+
+
+class MalformedToken(EventError, ValueError):
+    """A text is no token at all; the message says what a token looks like."""
 
 
 class Unavailable(EventError):

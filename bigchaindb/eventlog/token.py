@@ -1,0 +1,105 @@
+"""Tokens: opaque places in the log that are good on every node of a network. Pure.
+
+A token holds the first bytes of two hashes: which chain it is of, and what the log was up to its position. So a token
+of another chain, or of a log that was restored from an older backup, is found out instead of naming another event (P8).
+
+Source: docs/reference/promises.md, P8.
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from hashlib import sha256
+from struct import Struct
+from typing import Final
+
+from bigchaindb.errors import HistoryLost, MalformedToken
+
+WHOLE: Final = 0xFFFF_FFFF
+"""The index of a token that is behind all transactions of its event."""
+
+CHECK_BYTES: Final = 8
+PREFIX: Final = "1."
+LAYOUT: Final = Struct(f">{CHECK_BYTES}sQI{CHECK_BYTES}s")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A place in a log: what is up to it has been seen, what comes behind it has not.
+
+    Attributes:
+        chain: the first bytes of the hash of the chain id.
+        position: of the last event that was seen at least in part; 0 before the first.
+        index: the last transaction of that event's block that was seen, or `WHOLE`.
+        digest: the first bytes of the log's digest at `position`.
+    """
+
+    chain: bytes
+    position: int
+    index: int
+    digest: bytes
+
+
+def encode(chain_id: str, position: int, index: int, digest: bytes) -> str:
+    """Give the token of a place.
+
+    Args:
+        chain_id: the network's.
+        position: of an event, or 0 for the place before all.
+        index: of a transaction in the event's block, or `WHOLE`.
+        digest: of the log at `position`, 32 bytes.
+    """
+    packed = LAYOUT.pack(_chain(chain_id), position, index, digest[:CHECK_BYTES])
+    return PREFIX + base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+
+def decode(text: str, chain_id: str, head: int) -> Token:
+    """Take a token; it still has to be compared with the log by `require_known`.
+
+    Args:
+        text: from anyone.
+        chain_id: the network's.
+        head: the last durable position.
+
+    Raises:
+        MalformedToken: it is none.
+        HistoryLost: it is of another chain, or of a position that this log does not have.
+    """
+    token = _unpacked(text)
+    if token.chain != _chain(chain_id) or token.position > head:
+        raise HistoryLost(token.position, head)
+    return token
+
+
+def require_known(token: Token, digest: bytes | None, head: int) -> None:
+    """Require that the log is the one the token was made of (P8).
+
+    Args:
+        token: as decoded.
+        digest: of the log at the token's position, None where it has no such position.
+        head: the last durable position.
+
+    Raises:
+        HistoryLost: it is another log.
+    """
+    if digest is None or digest[:CHECK_BYTES] != token.digest:
+        raise HistoryLost(token.position, head)
+
+
+def _unpacked(text: str) -> Token:
+    malformed = f"a token is {PREFIX!r} and 38 characters that a node gave out, found {text[:80]!r}"
+    if not text.startswith(PREFIX) or not text.isascii():
+        raise MalformedToken(malformed)
+    encoded = text.removeprefix(PREFIX).encode()
+    try:
+        packed = base64.b64decode(encoded + b"=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
+    except binascii.Error:
+        raise MalformedToken(malformed) from None
+    # One place has one token: other spellings of the same bits are refused.
+    if len(packed) != LAYOUT.size or base64.urlsafe_b64encode(packed).rstrip(b"=") != encoded:
+        raise MalformedToken(malformed)
+    return Token(*LAYOUT.unpack(packed))
+
+
+def _chain(chain_id: str) -> bytes:
+    return sha256(chain_id.encode()).digest()[:CHECK_BYTES]
