@@ -27,6 +27,7 @@
     │   ├── Stopping                the node is about to stop
     │   ├── CommitTimeout           undecided when the deadline passed
     │   └── CriticalDuplicateVote   a voter voted twice on one block
+    ├── RequestFailed               the command line could not get something from a node
     └── EventError                  what plugin authors catch
         ├── Closed                  the queue has ended
         ├── HistoryLost             the log does not hold what a cursor or token knew
@@ -143,6 +144,10 @@ class CommitTimeout(EngineError):
 
 class CriticalDuplicateVote(EngineError):
     """A voter voted twice on one block: no election can be counted (blocks-and-votes.md, section 3)."""
+
+
+class RequestFailed(BigchainDBError):
+    """A node could not be reached, or answered with an error; the message says which and what it said."""
 
 
 class EventError(BigchainDBError):

@@ -1,4 +1,4 @@
-"""All that a decision changes, as values. `finalize` computes them, `store.commit` writes them in one fsynced write (E1)."""
+"""All that a decision changes, as values: `finalize` computes them, `commit` writes them in one fsynced write (E1)."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -60,7 +60,8 @@ class Effects:
         tip: the chain's and log's state after it.
         event: what the log gains.
         block: what was decided, valid or invalid.
-        transactions: those of a valid block, parsed, in block order; empty for an invalid one, whose bytes stand in `block`.
+        transactions: those of a valid block, parsed, in block order; empty for an invalid one, whose bytes stand in
+            `block`.
         vote: this node's own v1 vote on it, canonical JSON bytes.
     """
 

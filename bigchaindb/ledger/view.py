@@ -1,7 +1,7 @@
 """What validation may ask of the state, as a value.
 
-The edge loads a `LoadedView` for the transactions at hand in one batch; rules then run over it without I/O. An `Overlay`
-adds what a proposal, or the pool, holds on top.
+The edge loads a `LoadedView` for the transactions at hand in one batch; rules then run over it without I/O. An
+`Overlay` adds what a proposal, or the pool, holds on top.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,0 +1,89 @@
+"""One decision of the network of one, from candidates to durable: what the writer thread does."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bigchaindb.errors import ValidationError
+from bigchaindb.ledger.application import TIMESTAMP_MAX, Application, Examined, Selection
+from bigchaindb.ledger.block import Block
+from bigchaindb.ledger.effects import Effects
+from bigchaindb.ledger.pool import Rejection
+from bigchaindb.ledger.ports import LedgerStore
+from bigchaindb.ledger.proposal import Fault, sign_proposal
+from bigchaindb.ledger.view import Needs
+from bigchaindb.transaction.keys import KeyPair
+from bigchaindb.transaction.model import Transaction
+
+Proposer = Callable[[Sequence[bytes]], Selection]
+"""Chooses from candidates what goes into the block: `Application.propose`, or a faulty one that tests inject."""
+
+
+class Decision(NamedTuple):
+    """What came of one proposal.
+
+    Attributes:
+        effects: what was committed; None if the proposer found no valid candidate.
+        rejected: transactions that can never be committed as things stand, candidates or not.
+    """
+
+    effects: Effects | None
+    rejected: Sequence[Rejection]
+
+
+@dataclass(frozen=True, slots=True)
+class Decider:
+    """Proposes, votes, finalizes and commits. Belongs to the writer thread.
+
+    Attributes:
+        faulty: proposes in the first round of each height instead of the application. Only tests have one.
+    """
+
+    application: Application
+    store: LedgerStore
+    key: KeyPair
+    now: Callable[[], float]
+    faulty: Proposer | None = None
+
+    def decide(self, candidates: Sequence[Transaction], round_: int) -> Decision:
+        """Bring a block of `candidates` to a decision; once this returns, the decision is durable (L5).
+
+        Raises:
+            StoreFull: there was no room; nothing was decided.
+        """
+        proposer = self.faulty if self.faulty is not None and round_ == 0 else self.application.propose
+        selection = proposer([candidate.body for candidate in candidates])
+        rejected = [Rejection(candidates[index], error) for index, error in selection.rejected]
+        if rejected and not selection.transactions:
+            return Decision(None, rejected)
+        proposal = self._sign(selection.transactions)
+        verdict = self.application.accepts(proposal)  # the vote: from the bytes, as if a stranger had proposed them
+        assert verdict.fault is None or proposer is self.faulty, verdict.fault  # the application keeps its own rules
+        if verdict.fault is not None:
+            rejected.extend(self._culprit(proposal, verdict.fault, candidates))
+        effects = self.application.finalize(verdict)
+        self.application.commit(effects)
+        return Decision(effects, rejected)
+
+    def _sign(self, transactions: Sequence[bytes]) -> Block:
+        tip = self.store.tip()
+        timestamp = min(max(int(self.now()), tip.timestamp), TIMESTAMP_MAX)
+        voters = (self.key.public_key,)
+        return sign_proposal(transactions, height=tip.height + 1, timestamp=timestamp, voters=voters, key=self.key)
+
+    def _culprit(self, proposal: Block, fault: Fault, candidates: Sequence[Transaction]) -> list[Rejection]:
+        """Name the transaction that made a proposal invalid, unless it is a good one in a bad place.
+
+        A candidate is judged again with the next proposal; a repeat of what is committed is as valid as it ever was.
+        """
+        if fault.index is None:
+            return []
+        [examined] = self.application.examine([proposal.transactions[fault.index]])
+        if isinstance(examined, ValidationError):
+            return []
+        return [] if self._is_known(examined, candidates) else [Rejection(examined.transaction, fault.error)]
+
+    def _is_known(self, examined: Examined, candidates: Sequence[Transaction]) -> bool:
+        id_ = examined.transaction.id
+        committed = self.store.view(Needs({id_}, frozenset()))
+        return committed.has_transaction(id_) or any(candidate.id == id_ for candidate in candidates)

@@ -1,0 +1,264 @@
+"""The embedded engine: a network of one that orders, votes and commits within the node.
+
+Admission, the pool and all answers belong to the event loop; checkers verify, and one writer thread proposes, votes and
+commits. A block is cut as soon as the pool is not empty and the last one is durable: the fsync of one block is the
+batching window of the next, and no timer is needed. The pool is memory: a clean stop commits it, a crash loses what was
+only accepted.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from bigchaindb.config import Limits
+from bigchaindb.engine.admission import AdmissionQueue, Answer, Entry, answer_all, answer_in_slices
+from bigchaindb.engine.checkers import BATCH_COUNT_MAX, Checked, Checkers
+from bigchaindb.engine.deciding import Decider, Decision, Proposer
+from bigchaindb.engine.engine import HeadListener, Mode, Standing, Status
+from bigchaindb.engine.rejected import Rejected
+from bigchaindb.errors import CommitTimeout, EngineError, Overloaded, Stopping, StoreFull, ValidationError
+from bigchaindb.ledger.application import Application, Examined
+from bigchaindb.ledger.effects import Effects
+from bigchaindb.ledger.pool import Pool, Rejection
+from bigchaindb.ledger.ports import LedgerStore
+from bigchaindb.ledger.view import View
+from bigchaindb.transaction.keys import KeyPair
+from bigchaindb.transaction.model import Transaction
+
+FULL_RETRY_S: Final = 1.0
+"""Time between two looks whether a full disk has room again."""
+
+_log = logging.getLogger(__name__)
+
+
+class SoloEngine:
+    """Implements `bigchaindb.engine.engine.Engine`. Belongs to the event loop; one `run` each."""
+
+    def __init__(
+        self,
+        application: Application,
+        store: LedgerStore,
+        *,
+        key: KeyPair,
+        limits: Limits,
+        announce: HeadListener,
+        now: Callable[[], float],
+        propose: Proposer | None = None,
+    ) -> None:
+        """Make the engine of one node.
+
+        Args:
+            application: the ledger.
+            store: the application's own.
+            key: signs blocks; the only voter.
+            limits: of admission, pool, waiters and blocks.
+            announce: is told the durable head after each commit.
+            now: gives Unix seconds.
+            propose: a faulty proposer for the first round of each height; only tests give one.
+        """
+        self._limits = limits
+        self._announce = announce
+        self._queue = AdmissionQueue(limits.admission_bytes_max)
+        self._checkers = Checkers(application, store)
+        self._pool = Pool(count_max=limits.pool_count_max, bytes_max=limits.pool_bytes_max)
+        self._waiting: dict[str, Entry] = {}
+        self._waiting_count = 0
+        self._rejected = Rejected(count_max=limits.rejected_count_max)
+        self._decider = Decider(application, store, key, now, propose)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._store = store
+        self._height = store.tip().height
+        self._round = 0
+        self._proposed: frozenset[str] = frozenset()
+        self._full: StoreFull | None = None
+        self._stopping = asyncio.Event()
+        self._admission_ended = False
+        self._work = asyncio.Event()
+
+    async def run(self) -> None:
+        """See `Engine`.
+
+        Raises:
+            EngineError: the store failed, or the disk was full at the stop; what was accepted may be lost.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._admit_until_stopped())
+                tasks.create_task(self._decide_until_stopped())
+        except ExceptionGroup as group:
+            cause = _first(group)
+            lost = f"{len(self._pool)} accepted transactions are not committed"
+            raise EngineError(f"the engine stopped, {lost}: {cause!r}") from cause
+        finally:
+            self._end()
+
+    def stop(self) -> None:
+        """See `Engine`."""
+        self._stopping.set()
+        self._queue.close(Stopping("the node is about to stop"))
+        self._work.set()
+
+    async def submit(self, body: bytes, mode: Mode) -> Transaction:
+        """See `Engine`."""
+        self._check_open(mode, len(body))
+        loop = asyncio.get_running_loop()
+        entry = Entry(body, mode, loop.create_future())
+        self._queue.put(entry)
+        if mode is not Mode.COMMIT:
+            return await entry.answer
+        timer = loop.call_later(self._limits.commit_wait_s_max, self._give_up, entry)
+        self._waiting_count += 1
+        try:
+            return await entry.answer
+        finally:
+            self._waiting_count -= 1
+            timer.cancel()
+
+    def standing(self, transaction_id: str) -> Standing | None:
+        """See `Engine`.
+
+        Whoever also asks the store asks it second: a transaction leaves the pool only once it is committed.
+        """
+        if transaction_id in self._pool:
+            return Standing(Status.UNDECIDED if transaction_id in self._proposed else Status.BACKLOG)
+        error = self._rejected.get(transaction_id)
+        return None if error is None else Standing(Status.REJECTED, error)
+
+    def _check_open(self, mode: Mode, body_bytes: int) -> None:
+        if self._stopping.is_set():
+            raise Stopping("the node is about to stop")
+        if self._full is not None:
+            raise Overloaded(f"the disk is full: {self._full}; try again later")
+        if mode is Mode.COMMIT and self._waiting_count >= self._limits.commit_waiter_count_max:
+            bound = f"limits.commit_waiter_count_max = {self._limits.commit_waiter_count_max}"
+            raise Overloaded(f"{bound} requests wait for their commit; try again later")
+        self._pool.check_room(body_bytes)
+
+    def _give_up(self, entry: Entry) -> None:
+        limit_s = self._limits.commit_wait_s_max
+        entry.resolve(CommitTimeout(f"undecided after {limit_s:g} s; the transaction may still be committed"))
+
+    async def _admit_until_stopped(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self._checkers.width + 1):  # one batch more than threads: none waits for the loop
+                tasks.create_task(self._admit_batches())
+        self._admission_ended = True
+        self._work.set()
+
+    async def _admit_batches(self) -> None:
+        while entries := await self._queue.take(BATCH_COUNT_MAX):
+            try:
+                checked = await self._checkers.check([entry.body for entry in entries])
+                while checked.view.height < self._height:  # L1: never judge by a state that a commit has overtaken
+                    checked = await self._checkers.reload(checked)
+            except BaseException:
+                answer_all(entries, EngineError("the engine stopped before the transaction was checked"))
+                raise
+            self._admit(entries, checked)
+
+    def _admit(self, entries: Sequence[Entry], checked: Checked) -> None:
+        for entry, verdict in zip(entries, checked.verdicts, strict=True):
+            try:
+                transaction = self._admit_one(verdict, checked.view)
+            except (ValidationError, Overloaded) as error:
+                entry.resolve(error)
+                continue
+            if entry.mode is Mode.COMMIT:
+                self._waiting[transaction.id] = entry
+            else:
+                entry.resolve(transaction)  # L5: it is in the pool
+        self._work.set()
+
+    def _admit_one(self, verdict: Examined | ValidationError, view: View) -> Transaction:
+        if isinstance(verdict, ValidationError):
+            raise verdict
+        self._pool.admit(verdict.transaction, view, signatures_valid=verdict.signatures_valid)
+        self._rejected.discard(verdict.transaction.id)
+        return verdict.transaction
+
+    async def _decide_until_stopped(self) -> None:
+        loop = asyncio.get_running_loop()
+        while await self._has_work():
+            candidates = self._pool.candidates(
+                count_max=self._limits.block_count_max, bytes_max=self._limits.block_bytes_max
+            )
+            self._proposed = frozenset(candidate.id for candidate in candidates)
+            try:
+                await loop.run_in_executor(self._writer, self._decide, loop, candidates)
+            except StoreFull as error:
+                await self._wait_for_room(error)
+
+    async def _has_work(self) -> bool:
+        while not self._pool:
+            if self._admission_ended:
+                return False
+            self._work.clear()
+            await self._work.wait()
+        return True
+
+    def _decide(self, loop: asyncio.AbstractEventLoop, candidates: Sequence[Transaction]) -> None:
+        """Decide one block, tell the loop, tidy up: the whole work of the writer thread."""
+        decision = self._decider.decide(candidates, self._round)
+        loop.call_soon_threadsafe(self._conclude, decision)
+        try:
+            self._store.tidy()
+        except StoreFull as error:  # nothing is lost: the next commit finds out whether there is room
+            _log.warning("the disk is full, the store was not tidied", extra={"error": str(error)})
+
+    async def _wait_for_room(self, error: StoreFull) -> None:
+        if self._stopping.is_set():
+            raise error
+        if self._full is None:
+            _log.error("the disk is full, no transaction is taken", extra={"error": str(error)})
+        self._full = error
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), FULL_RETRY_S)
+
+    def _conclude(self, decision: Decision) -> None:
+        """Take note of a decision and tell everybody. Runs on the loop, once for each."""
+        self._full = None
+        self._proposed = frozenset()
+        answers = [answer for rejection in decision.rejected for answer in self._report(rejection)]
+        if (effects := decision.effects) is not None:
+            answers += self._take_note(effects)
+        answer_in_slices(answers)
+        if effects is not None:
+            self._announce(effects.tip.position)  # E4: it is durable
+
+    def _take_note(self, effects: Effects) -> list[Answer]:
+        if effects.event.reason is not None:
+            self._round += 1
+            about = {"height": effects.event.height, "block": effects.event.block_id, "reason": effects.event.reason}
+            _log.warning("a block was voted invalid", extra=about)
+            return []
+        self._round = 0
+        self._height = effects.tip.height
+        self._pool.remove(transaction.id for transaction in effects.transactions)
+        waiting = self._waiting
+        return [(waiting.pop(one.id), one) for one in effects.transactions if one.id in waiting]
+
+    def _report(self, rejection: Rejection) -> list[Answer]:
+        """Drop a rejected transaction and what stands on it, and leave word of each (L4)."""
+        answers: list[Answer] = []
+        for transaction, error in self._pool.reject(rejection.transaction.id, rejection.error) or [rejection]:
+            about = {"transaction": transaction.id, "error": f"{type(error).__name__}: {error}"}
+            _log.warning("a transaction was rejected after it had been accepted or proposed", extra=about)
+            self._rejected.add(transaction.id, error)
+            if (entry := self._waiting.pop(transaction.id, None)) is not None:
+                answers.append((entry, error))
+        return answers
+
+    def _end(self) -> None:
+        self.stop()
+        answer_all(self._waiting.values(), EngineError("the engine stopped; the transaction may be committed"))
+        self._waiting.clear()
+        self._checkers.close()
+        self._writer.shutdown()
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -1,0 +1,216 @@
+"""The application: all that an engine may ask of the ledger, in seven calls, and the ledger that answers them.
+
+Nothing here waits, reads a clock or knows an engine. State comes in through a port, and no call keeps anything but a
+memory of proven documents: whether a call is repeated, or made on another node, changes nothing of what it gives.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from bigchaindb.errors import DuplicateTransaction, ImproperVoteError, MalformedJson, SybilError, ValidationError
+from bigchaindb.ledger import transition
+from bigchaindb.ledger.block import Block
+from bigchaindb.ledger.effects import Effects, Tip
+from bigchaindb.ledger.ports import LedgerStore
+from bigchaindb.ledger.proposal import Fault, Verdict, as_logged, can_be_carried, find_forgery
+from bigchaindb.ledger.proven import Proven
+from bigchaindb.ledger.rules import check_state
+from bigchaindb.ledger.view import Needs, Overlay
+from bigchaindb.transaction import parse, verify
+from bigchaindb.transaction.keys import KeyPair
+from bigchaindb.transaction.model import Transaction
+
+TIMESTAMP_MAX: Final = 9_999_999_999
+"""Unix seconds; the vote schema knows ten digits."""
+
+
+class Examined(NamedTuple):
+    """A transaction whose structure, id and content hold (T0 to T7), and the verdict on its signatures."""
+
+    transaction: Transaction
+    signatures_valid: bool
+
+
+class Selection(NamedTuple):
+    """What a proposer puts into its block, and which candidates it found to break a rule, by their index."""
+
+    transactions: tuple[bytes, ...]
+    rejected: tuple[tuple[int, ValidationError], ...]
+
+
+class BlockLimits(NamedTuple):
+    """How large a block may be: its transactions, and their bytes."""
+
+    count_max: int
+    bytes_max: int
+
+
+class Application(Protocol):
+    """What an engine calls. Calls about one height come in this order; `examine` may come at any time."""
+
+    def examine(self, bodies: Sequence[bytes]) -> list[Examined | ValidationError]:
+        """Check documents as far as no state is needed; for each, in order, the transaction or what is wrong.
+
+        Any thread may call it, and should: signatures are the work. The check ends in `Pool.admit`.
+        """
+        ...
+
+    def propose(self, candidates: Sequence[bytes]) -> Selection:
+        """Choose from `candidates` what fits into the next block and what the voter will accept there, in order."""
+        ...
+
+    def accepts(self, proposal: Block) -> Verdict:
+        """Judge a proposal for the next height from its bytes, whoever made it: this node's vote."""
+        ...
+
+    def attest(self) -> bytes:
+        """Give what this node's vote says besides yes."""
+        ...
+
+    def verify(self, attestation: bytes) -> None:
+        """Check what another node's vote says besides yes.
+
+        Raises:
+            ImproverVoteError: no honest node says that.
+        """
+        ...
+
+    def finalize(self, verdict: Verdict) -> Effects:
+        """Compute what the decision of the next height changes, from verdict and state alone (L3)."""
+        ...
+
+    def commit(self, effects: Effects) -> None:
+        """Make a decision durable in one write (E1).
+
+        Raises:
+            StoreFull: there was no room; nothing was written.
+        """
+        ...
+
+
+class Ledger:
+    """The application over a store. `examine` may be called from any thread, the rest by one at a time."""
+
+    def __init__(
+        self, store: LedgerStore, *, key: KeyPair, voters: Sequence[str], block: BlockLimits, proven: Proven
+    ) -> None:
+        """Make the ledger of one node.
+
+        Args:
+            store: fulfils the port.
+            key: signs this node's votes.
+            voters: base58, the nodes that make blocks and vote, this one included.
+            block: how large a block may be.
+            proven: spares the voter what admission has proven; best as large as what waits for a block.
+        """
+        self._store = store
+        self._key = key
+        self._voters = tuple(sorted(voters))
+        self._block = block
+        self._proven = proven
+
+    def examine(self, bodies: Sequence[bytes]) -> list[Examined | ValidationError]:
+        """See `Application`."""
+        examined = [self._proven_or_parsed(body) for body in bodies]
+        self._proven.add(one.transaction for one in examined if isinstance(one, Examined) and one.signatures_valid)
+        return examined
+
+    def _proven_or_parsed(self, body: bytes) -> Examined | ValidationError:
+        if (proven := self._proven.get(body)) is not None:
+            return Examined(proven, signatures_valid=True)
+        try:
+            transaction = parse(body)
+        except ValidationError as error:
+            return error
+        return Examined(transaction, verify(transaction))
+
+    def propose(self, candidates: Sequence[bytes]) -> Selection:
+        """See `Application`."""
+        chosen: list[bytes] = []
+        rejected: list[tuple[int, ValidationError]] = []
+        room = self._block.bytes_max
+        judged = self._judge(self.examine(candidates))
+        for index, (body, error) in enumerate(zip(candidates, judged, strict=False)):
+            if error is not None:
+                rejected.append((index, error))
+                continue
+            room -= len(body)
+            if room < 0 or len(chosen) == self._block.count_max:
+                break  # nothing behind it either: it might spend what stands here
+            chosen.append(body)
+        return Selection(tuple(chosen), tuple(rejected))
+
+    def accepts(self, proposal: Block) -> Verdict:
+        """See `Application`."""
+        tip = self._store.tip()
+        fault = self._find_misfit(proposal, tip)
+        if fault is not None and fault.where == "transactions":
+            return Verdict(as_logged(proposal, tip.height + 1, ()), (), fault)
+        bodies = proposal.transactions
+        examined = [_exact(body, one) for body, one in zip(bodies, self.examine(bodies), strict=True)]
+        fault = fault or find_forgery(proposal, self._voters) or self._find_invalid(examined)
+        if fault is not None:
+            return Verdict(as_logged(proposal, tip.height + 1, list(filter(can_be_carried, bodies))), (), fault)
+        return Verdict(proposal, tuple(one.transaction for one in examined if isinstance(one, Examined)), None)
+
+    def attest(self) -> bytes:
+        """See `Application`: a vote says nothing besides yes; what it may say comes with networks."""
+        return b""
+
+    def verify(self, attestation: bytes) -> None:
+        """See `Application`."""
+        if attestation != self.attest():
+            raise ImproperVoteError(f"attestation: must be empty, found {len(attestation)} bytes")
+
+    def finalize(self, verdict: Verdict) -> Effects:
+        """See `Application`."""
+        return transition.finalize(verdict, self._store.tip(), self._key)
+
+    def commit(self, effects: Effects) -> None:
+        """See `Application`."""
+        self._store.commit(effects)
+        self._proven.forget(effects.block.transactions)
+
+    def _find_misfit(self, proposal: Block, tip: Tip) -> Fault | None:
+        """Check that a proposal continues this chain and is no larger than a block may be."""
+        header, bodies = proposal.header, proposal.transactions
+        if not 0 < len(bodies) <= self._block.count_max or sum(map(len, bodies)) > self._block.bytes_max:
+            return Fault("transactions", ValidationError(f"must be 1 to {self._block}, found {len(bodies)}"))
+        if header.height != tip.height + 1:
+            return Fault("height", ValidationError(f"must be {tip.height + 1}, found {header.height}"))
+        if not tip.timestamp <= header.timestamp <= TIMESTAMP_MAX:
+            return Fault("timestamp", ValidationError(f"must be {tip.timestamp} or later, found {header.timestamp}"))
+        if header.voters != self._voters:
+            return Fault("voters", SybilError("must be the nodes that vote"))
+        return None
+
+    def _find_invalid(self, examined: Sequence[Examined | ValidationError]) -> Fault | None:
+        for index, error in enumerate(self._judge(examined)):
+            if error is not None:
+                return Fault("transactions", error, index)
+        return None
+
+    def _judge(self, examined: Sequence[Examined | ValidationError]) -> Iterator[ValidationError | None]:
+        """Judge transactions one after the other against the state that the valid ones before them leave (L1, L2)."""
+        transactions = [one.transaction for one in examined if isinstance(one, Examined)]
+        overlay = Overlay(self._store.view(Needs.of(transactions)))
+        for one in examined:
+            yield one if isinstance(one, ValidationError) else _place(one, overlay)
+
+
+def _place(one: Examined, overlay: Overlay) -> ValidationError | None:
+    if one.transaction.id in overlay.added:
+        return DuplicateTransaction("Block has duplicate transaction")  # blocks-and-votes.md, section 1
+    try:
+        check_state(one.transaction, overlay, signatures_valid=one.signatures_valid)
+    except ValidationError as error:
+        return error
+    overlay.add(one.transaction)
+    return None
+
+
+def _exact(body: bytes, one: Examined | ValidationError) -> Examined | ValidationError:
+    """Refuse a document that is not in canonical form: a block's bytes are its transactions' own, joined."""
+    if isinstance(one, Examined) and one.transaction.body != body:
+        return MalformedJson("not in canonical form")
+    return one

@@ -1,0 +1,131 @@
+"""The pool: transactions that passed the check and wait for a block. Pure; it belongs to whoever orders calls to it.
+
+Its transactions lie as an overlay on committed state: what one of them spends is taken, what one of them creates can be
+spent. They keep the order of their admission, so that parents precede children.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from bigchaindb.errors import DuplicateTransaction, InputDoesNotExist, Overloaded, ValidationError
+from bigchaindb.ledger.rules import check_state
+from bigchaindb.ledger.view import Overlay, View
+from bigchaindb.transaction.model import OutputRef, Transaction
+
+
+class Rejection(NamedTuple):
+    """A transaction that was accepted and turned out to break a rule (L4)."""
+
+    transaction: Transaction
+    error: ValidationError
+
+
+class Pool:
+    """Checked transactions in order, bounded by number and bytes."""
+
+    def __init__(self, *, count_max: int, bytes_max: int) -> None:
+        self._count_max = count_max
+        self._bytes_max = bytes_max
+        self._transactions: dict[str, Transaction] = {}
+        self._spent: dict[OutputRef, str] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._transactions)
+
+    def __iter__(self) -> Iterator[Transaction]:
+        return iter(self._transactions.values())
+
+    def __contains__(self, transaction_id: str) -> bool:
+        return transaction_id in self._transactions
+
+    @property
+    def bytes(self) -> int:
+        """The size of all bodies."""
+        return self._bytes
+
+    def get(self, transaction_id: str) -> Transaction | None:
+        """Give the transaction of that id, None if it is not in the pool."""
+        return self._transactions.get(transaction_id)
+
+    def check_room(self, body_bytes: int) -> None:
+        """Require room for one more body.
+
+        Raises:
+            Overloaded: a bound is reached; names it.
+        """
+        if len(self._transactions) >= self._count_max:
+            raise Overloaded(f"the pool holds limits.pool_count_max = {self._count_max} transactions; try again later")
+        if self._bytes + body_bytes > self._bytes_max:
+            raise Overloaded(f"the pool holds limits.pool_bytes_max = {self._bytes_max} bytes; try again later")
+
+    def admit(self, transaction: Transaction, committed: View, *, signatures_valid: bool) -> None:
+        """Take a transaction in that is valid after all that is committed and all that is in the pool.
+
+        Args:
+            transaction: with structure, id and content checked.
+            committed: not older than the last block whose transactions were removed; it may be newer, for what is in
+                the pool as well as committed changes no verdict.
+            signatures_valid: whether its signatures verify.
+
+        Raises:
+            ValidationError: the rule that it breaks; a repeat of what is in the pool is `DuplicateTransaction`.
+            Overloaded: a bound is reached.
+        """
+        if transaction.id in self._transactions:
+            raise DuplicateTransaction(f"transaction `{transaction.id}` already exists")  # http-api.md, section 4
+        overlay = Overlay(committed, self._transactions, self._spent)
+        check_state(transaction, overlay, signatures_valid=signatures_valid)
+        self.check_room(len(transaction.body))
+        overlay.add(transaction)  # L1: it asserts that nothing in the pool spends the same
+        self._bytes += len(transaction.body)
+
+    def candidates(self, *, count_max: int, bytes_max: int) -> list[Transaction]:
+        """Give the longest beginning of the pool that fits; whatever a candidate spends is committed or before it."""
+        chosen: list[Transaction] = []
+        room = bytes_max
+        for transaction in self._transactions.values():
+            room -= len(transaction.body)
+            if room < 0 or len(chosen) == count_max:
+                break
+            chosen.append(transaction)
+        return chosen
+
+    def remove(self, transaction_ids: Iterable[str]) -> None:
+        """Drop what was committed; ids that are not in the pool are passed over."""
+        for transaction_id in transaction_ids:
+            self._drop(transaction_id)
+
+    def reject(self, transaction_id: str, error: ValidationError) -> list[Rejection]:
+        """Drop a transaction that turned out to be invalid, and all that stand on it.
+
+        Returns:
+            Each dropped transaction with its error, parents first; empty if the id is not in the pool (L4).
+        """
+        rejections: list[Rejection] = []
+        doomed = deque([(transaction_id, error)])
+        while doomed:
+            doomed_id, reason = doomed.popleft()
+            children = self._children(doomed_id)
+            if (transaction := self._drop(doomed_id)) is not None:
+                rejections.append(Rejection(transaction, reason))
+                orphaned = InputDoesNotExist(f"input `{doomed_id}` doesn't exist")
+                doomed.extend((child_id, orphaned) for child_id in children)
+        return rejections
+
+    def _children(self, transaction_id: str) -> list[str]:
+        transaction = self._transactions.get(transaction_id)
+        if transaction is None:
+            return []
+        refs = (OutputRef(transaction_id, index) for index in range(len(transaction.outputs)))
+        return [child_id for ref in refs if (child_id := self._spent.get(ref)) is not None]
+
+    def _drop(self, transaction_id: str) -> Transaction | None:
+        transaction = self._transactions.pop(transaction_id, None)
+        if transaction is not None:
+            self._bytes -= len(transaction.body)
+            for input_ in transaction.inputs:
+                if input_.fulfills is not None:
+                    del self._spent[input_.fulfills]
+        return transaction
