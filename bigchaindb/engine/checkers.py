@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
-from bigchaindb.errors import ValidationError
-from bigchaindb.ledger.application import Application, Examined
+from bigchaindb.ledger.application import Application
+from bigchaindb.ledger.judging import Examination, transactions_of
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.view import LoadedView, Needs
 
@@ -22,7 +22,7 @@ BATCH_COUNT_MAX: Final = 128
 class Checked(NamedTuple):
     """A batch after the checks, and the committed state that it has to be judged against, at one height."""
 
-    verdicts: list[Examined | ValidationError]
+    verdicts: list[Examination]
     view: LoadedView
 
 
@@ -53,5 +53,5 @@ class Checkers:
         verdicts = self._application.examine(bodies)
         return Checked(verdicts, self._view(verdicts))
 
-    def _view(self, verdicts: Sequence[Examined | ValidationError]) -> LoadedView:
-        return self._store.view(Needs.of(one.transaction for one in verdicts if isinstance(one, Examined)))
+    def _view(self, verdicts: Sequence[Examination]) -> LoadedView:
+        return self._store.view(Needs.of(transactions_of(verdicts)))

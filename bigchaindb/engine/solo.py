@@ -20,8 +20,9 @@ from bigchaindb.engine.deciding import Decider, Decision, Proposer
 from bigchaindb.engine.engine import HeadListener, Mode, Standing, Status
 from bigchaindb.engine.rejected import Rejected
 from bigchaindb.errors import CommitTimeout, EngineError, Overloaded, Stopping, StoreFull, ValidationError
-from bigchaindb.ledger.application import Application, Examined
+from bigchaindb.ledger.application import Application
 from bigchaindb.ledger.effects import Effects
+from bigchaindb.ledger.judging import Examination
 from bigchaindb.ledger.pool import Pool, Rejection
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.view import View
@@ -172,7 +173,7 @@ class SoloEngine:
                 entry.resolve(transaction)  # L5: it is in the pool
         self._work.set()
 
-    def _admit_one(self, verdict: Examined | ValidationError, view: View) -> Transaction:
+    def _admit_one(self, verdict: Examination, view: View) -> Transaction:
         if isinstance(verdict, ValidationError):
             raise verdict
         self._pool.admit(verdict.transaction, view, signatures_valid=verdict.signatures_valid)

@@ -7,28 +7,20 @@ memory of proven documents: whether a call is repeated, or made on another node,
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, Protocol
 
-from bigchaindb.errors import DuplicateTransaction, ImproperVoteError, MalformedJson, SybilError, ValidationError
+from bigchaindb.errors import ImproperVoteError, SybilError, ValidationError
 from bigchaindb.ledger import transition
 from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.effects import Effects, Tip
+from bigchaindb.ledger.judging import Examination, Examined, judge, require_exact, transactions_of
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.proposal import Fault, Verdict, as_logged, can_be_carried, find_forgery
 from bigchaindb.ledger.proven import Proven
-from bigchaindb.ledger.rules import check_state
-from bigchaindb.ledger.view import Needs, Overlay
+from bigchaindb.ledger.view import Needs
 from bigchaindb.transaction import parse, verify
 from bigchaindb.transaction.keys import KeyPair
-from bigchaindb.transaction.model import Transaction
 
 TIMESTAMP_MAX: Final = 9_999_999_999
 """Unix seconds; the vote schema knows ten digits."""
-
-
-class Examined(NamedTuple):
-    """A transaction whose structure, id and content hold (T0 to T7), and the verdict on its signatures."""
-
-    transaction: Transaction
-    signatures_valid: bool
 
 
 class Selection(NamedTuple):
@@ -48,7 +40,7 @@ class BlockLimits(NamedTuple):
 class Application(Protocol):
     """What an engine calls. Calls about one height come in this order; `examine` may come at any time."""
 
-    def examine(self, bodies: Sequence[bytes]) -> list[Examined | ValidationError]:
+    def examine(self, bodies: Sequence[bytes]) -> list[Examination]:
         """Check documents as far as no state is needed; for each, in order, the transaction or what is wrong.
 
         Any thread may call it, and should: signatures are the work. The check ends in `Pool.admit`.
@@ -71,7 +63,7 @@ class Application(Protocol):
         """Check what another node's vote says besides yes.
 
         Raises:
-            ImproverVoteError: no honest node says that.
+            ImproperVoteError: no honest node says that.
         """
         ...
 
@@ -109,13 +101,13 @@ class Ledger:
         self._block = block
         self._proven = proven
 
-    def examine(self, bodies: Sequence[bytes]) -> list[Examined | ValidationError]:
+    def examine(self, bodies: Sequence[bytes]) -> list[Examination]:
         """See `Application`."""
         examined = [self._proven_or_parsed(body) for body in bodies]
         self._proven.add(one.transaction for one in examined if isinstance(one, Examined) and one.signatures_valid)
         return examined
 
-    def _proven_or_parsed(self, body: bytes) -> Examined | ValidationError:
+    def _proven_or_parsed(self, body: bytes) -> Examination:
         if (proven := self._proven.get(body)) is not None:
             return Examined(proven, signatures_valid=True)
         try:
@@ -147,11 +139,11 @@ class Ledger:
         if fault is not None and fault.where == "transactions":
             return Verdict(as_logged(proposal, tip.height + 1, ()), (), fault)
         bodies = proposal.transactions
-        examined = [_exact(body, one) for body, one in zip(bodies, self.examine(bodies), strict=True)]
+        examined = [require_exact(body, one) for body, one in zip(bodies, self.examine(bodies), strict=True)]
         fault = fault or find_forgery(proposal, self._voters) or self._find_invalid(examined)
         if fault is not None:
             return Verdict(as_logged(proposal, tip.height + 1, list(filter(can_be_carried, bodies))), (), fault)
-        return Verdict(proposal, tuple(one.transaction for one in examined if isinstance(one, Examined)), None)
+        return Verdict(proposal, tuple(transactions_of(examined)), None)
 
     def attest(self) -> bytes:
         """See `Application`: a vote says nothing besides yes; what it may say comes with networks."""
@@ -184,33 +176,11 @@ class Ledger:
             return Fault("voters", SybilError("must be the nodes that vote"))
         return None
 
-    def _find_invalid(self, examined: Sequence[Examined | ValidationError]) -> Fault | None:
+    def _find_invalid(self, examined: Sequence[Examination]) -> Fault | None:
         for index, error in enumerate(self._judge(examined)):
             if error is not None:
                 return Fault("transactions", error, index)
         return None
 
-    def _judge(self, examined: Sequence[Examined | ValidationError]) -> Iterator[ValidationError | None]:
-        """Judge transactions one after the other against the state that the valid ones before them leave (L1, L2)."""
-        transactions = [one.transaction for one in examined if isinstance(one, Examined)]
-        overlay = Overlay(self._store.view(Needs.of(transactions)))
-        for one in examined:
-            yield one if isinstance(one, ValidationError) else _place(one, overlay)
-
-
-def _place(one: Examined, overlay: Overlay) -> ValidationError | None:
-    if one.transaction.id in overlay.added:
-        return DuplicateTransaction("Block has duplicate transaction")  # blocks-and-votes.md, section 1
-    try:
-        check_state(one.transaction, overlay, signatures_valid=one.signatures_valid)
-    except ValidationError as error:
-        return error
-    overlay.add(one.transaction)
-    return None
-
-
-def _exact(body: bytes, one: Examined | ValidationError) -> Examined | ValidationError:
-    """Refuse a document that is not in canonical form: a block's bytes are its transactions' own, joined."""
-    if isinstance(one, Examined) and one.transaction.body != body:
-        return MalformedJson("not in canonical form")
-    return one
+    def _judge(self, examined: Sequence[Examination]) -> Iterator[ValidationError | None]:
+        return judge(examined, self._store.view(Needs.of(transactions_of(examined))))

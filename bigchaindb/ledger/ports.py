@@ -69,11 +69,11 @@ class LogReader(Protocol):
         ...
 
     def records(self, after: int, through: int, *, count_max: int, bytes_max: int) -> list[Record]:
-        """Give the next events of positions `after` < p ≤ `through`: at least one if there is one, then up to both bounds."""
+        """Give the events of positions `after` < p ≤ `through`: at least one if there is one, then up to both bounds."""
         ...
 
     def announcements(self, position: int) -> list[Announcement]:
-        """Give one entry for each transaction of the valid block at `position`, in block order; [] for an invalid one."""
+        """Give an entry for each transaction of the valid block at `position`, in block order; [] for an invalid one."""
         ...
 
     def entry(self, position: int) -> LoggedEvent | None:
@@ -95,7 +95,7 @@ class Queries(Protocol):
         ...
 
     def outputs(self, public_key: str, *, spent: bool | None) -> Iterator[Sequence[OutputRef]]:
-        """Give the outputs listed for a key in commit order, in pieces of up to 1,000. Source: http-api.md, section 7."""
+        """Give the outputs listed for a key in commit order, in pieces of up to 1,000. Source: http-api.md, 7."""
         ...
 
     def search(self, table: Literal["assets", "metadata"], text: str, limit: int) -> Iterator[Sequence[bytes]]:
