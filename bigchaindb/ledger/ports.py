@@ -69,11 +69,11 @@ class LogReader(Protocol):
         ...
 
     def records(self, after: int, through: int, *, count_max: int, bytes_max: int) -> list[Record]:
-        """Give the events of positions `after` < p ≤ `through`: at least one if there is one, then up to both bounds."""
+        """Give the events of positions `after` < p ≤ `through`: at least one if any, then up to both bounds."""
         ...
 
     def announcements(self, position: int) -> list[Announcement]:
-        """Give an entry for each transaction of the valid block at `position`, in block order; [] for an invalid one."""
+        """Give an entry for each transaction of the valid block at `position`, in order; [] for an invalid one."""
         ...
 
     def entry(self, position: int) -> LoggedEvent | None:
