@@ -1,0 +1,40 @@
+"""The published drivers as fixtures. Source: docs/reference/contract/driver-expectations.md."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import clients
+from tests.support.clients import Client
+from tests.support.node import Node
+
+INSTALL_S = 900
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test of this folder time to install what it needs: on a new machine the first one pays for all."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(INSTALL_S))
+
+
+@pytest.fixture(scope="session", params=clients.VERSION_2)
+def client(node: Node, request: pytest.FixtureRequest) -> Iterator[Client]:
+    """Each published driver that makes "2.0" transactions."""
+    with clients.connected(request.param, node.url) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="session", params=clients.PYTHON)
+def python_client(node: Node, request: pytest.FixtureRequest) -> Iterator[Client]:
+    """The Python drivers that make "2.0" transactions."""
+    with clients.connected(request.param, node.url) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="session", params=clients.VERSION_1)
+def old_client(node: Node, request: pytest.FixtureRequest) -> Iterator[Client]:
+    """Each published driver that makes "1.0" transactions."""
+    with clients.connected(request.param, node.url) as connected:
+        yield connected

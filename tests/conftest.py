@@ -1,0 +1,55 @@
+"""Fixtures for tests that need a real node: `node`, one for the whole run, `start_node`, as many as a test wants."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # `tests.support` is found however pytest is started
+
+from tests.support.node import COMMAND, Node, running_node
+
+
+class StartNode(Protocol):
+    """What the fixture `start_node` gives."""
+
+    def __call__(
+        self,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+        command: Sequence[str] = COMMAND,
+    ) -> Node:
+        """Start a node in a folder of its own; see `tests.support.node.running_node`."""
+        ...
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node with default settings that many tests share: whoever wants to count uses keys and words of its own."""
+    with running_node(tmp_path_factory.mktemp("shared-node")) as running:
+        yield running
+
+
+@pytest.fixture
+def start_node(tmp_path: Path) -> Iterator[StartNode]:
+    """Start nodes with settings of the test's own; all are killed at its end."""
+    with ExitStack() as nodes:
+        count = 0
+
+        def start(
+            *,
+            settings: Mapping[str, Any] | None = None,
+            environment: Mapping[str, str] | None = None,
+            command: Sequence[str] = COMMAND,
+        ) -> Node:
+            nonlocal count
+            count += 1
+            folder = tmp_path / f"node-{count}"
+            running = running_node(folder, settings=settings, environment=environment, command=command)
+            return nodes.enter_context(running)
+
+        yield start

@@ -1,0 +1,58 @@
+"""Plain HTTP for tests: bytes out, bytes in, nothing retried and nothing followed."""
+
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Parse the body; an empty one or another kind of text is an error, as both drivers see it."""
+        assert self.headers["content-type"].split(";")[0] == "application/json", self
+        return json.loads(self.body)
+
+
+def request(
+    method: str, url: str, body: object = None, *, headers: Mapping[str, str] | None = None, timeout_s: float = 20
+) -> Answer:
+    """Send one request over a connection of its own.
+
+    Args:
+        method: the verb.
+        url: where to, with its query.
+        body: bytes as they are, None for no body, anything else as JSON.
+        headers: beside those that HTTP needs.
+        timeout_s: for each step; the time after which both drivers give up.
+    """
+    target = urlsplit(url)
+    connection = http.client.HTTPConnection(target.netloc, timeout=timeout_s)
+    try:
+        return exchange(connection, method, f"{target.path or '/'}?{target.query}".rstrip("?"), body, headers=headers)
+    finally:
+        connection.close()
+
+
+def exchange(
+    connection: http.client.HTTPConnection,
+    method: str,
+    target: str,
+    body: object = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """Send one request over an open connection, so that tests can see whether it stays open."""
+    content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+    kind = {} if content is None else {"Content-Type": "application/json"}
+    connection.request(method, target, content, {**kind, **(headers or {})})
+    response = connection.getresponse()
+    return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())

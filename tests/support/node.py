@@ -1,0 +1,196 @@
+"""A real node in a process of its own, started the way a user starts it: `bigchaindb -c FILE start`."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
+
+from tests.support.http import Answer, request
+from tests.support.waiting import until
+
+COMMAND: Final = (str(Path(sys.executable).with_name("bigchaindb")),)
+START_S: Final = 60.0
+STOP_S: Final = 15.0
+LOG_TAIL_CHARS: Final = 6000
+
+
+class NodeDiedError(AssertionError):
+    """The node ended although nobody stopped it; the message holds the end of its log."""
+
+
+@dataclass
+class Node:
+    """A node that is running, or was. `console` is its standard output, `log` its standard error."""
+
+    folder: Path
+    settings: Mapping[str, Any]
+    environment: Mapping[str, str]
+    command: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The HTTP API's address, without path."""
+        return f"http://{self.settings['server']['bind']}"
+
+    @property
+    def stream_url(self) -> str:
+        """The address of the stream of valid transactions."""
+        stream = self.settings["wsserver"]
+        return f"ws://{stream['host']}:{stream['port']}/api/v1/streams/valid_transactions"
+
+    @property
+    def console(self) -> str:
+        """Everything printed so far: plugins print there."""
+        return self._read("console.txt")
+
+    @property
+    def log(self) -> str:
+        """Every log line so far."""
+        return self._read("log.txt")
+
+    @property
+    def data(self) -> Path:
+        """Where the node keeps its ledger."""
+        return Path(self.settings["database"]["path"])
+
+    def get(self, path: str, **query: object) -> Answer:
+        """GET a path below `/api/v1/`."""
+        return request("GET", f"{self.url}/api/v1/{path}{'?' if query else ''}{urlencode(query)}")
+
+    def post(self, body: object, *, mode: str | None = "commit") -> Answer:
+        """POST a transaction: a document, or bytes as they are; without `mode` as clients of 1.x do."""
+        return request("POST", f"{self.url}/api/v1/transactions{f'?mode={mode}' if mode else ''}", body)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the command line with this node's configuration; the caller looks at its exit code."""
+        line = [*self.command, "-c", str(self.configuration), *arguments]
+        return subprocess.run(line, env=self._environment(), capture_output=True, text=True, timeout=60, check=False)
+
+    @property
+    def configuration(self) -> Path:
+        """The configuration file."""
+        return self.folder / "bigchaindb.json"
+
+    def start(self) -> None:
+        """Start the node and wait until both its ports answer.
+
+        Raises:
+            NodeDiedError: it ended before it answered.
+        """
+        assert self.process is None or self.process.poll() is not None, "it is running"
+        self.configuration.write_text(json.dumps(self.settings, indent=4))
+        with (self.folder / "console.txt").open("ab") as console, (self.folder / "log.txt").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self.command, "-c", str(self.configuration), "start"],
+                cwd=self.folder,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            until(self._answers, what="both ports of the node to answer", within_s=START_S)
+        except AssertionError as error:
+            self.kill()
+            raise NodeDiedError(f"{error}\n{self.tail()}") from error
+
+    def stop(self) -> int:
+        """Ask it to stop, as Ctrl-C and service managers do; return its exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired as error:
+            self.kill()
+            raise NodeDiedError(f"still running {STOP_S} s after SIGTERM\n{self.tail()}") from error
+
+    def kill(self) -> None:
+        """SIGKILL the process group: what a power cut looks like to the files. Safe to call twice."""
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(STOP_S)
+
+    def tail(self) -> str:
+        """The end of what it printed and logged, for messages."""
+        return f"--- console\n{self.console[-LOG_TAIL_CHARS:]}\n--- log\n{self.log[-LOG_TAIL_CHARS:]}"
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        if (code := self.process.poll()) is not None:
+            raise NodeDiedError(f"the node ended with exit code {code}\n{self.tail()}")
+        with suppress(OSError, WebSocketException):
+            if self.get("").status == 200:
+                connect(self.stream_url, open_timeout=5).close()
+                return True
+        return False
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("BIGCHAINDB_", "PYTHON"))}
+        return {**inherited, "HOME": str(self.folder), **self.environment}
+
+    def _read(self, name: str) -> str:
+        file = self.folder / name
+        return file.read_text(errors="replace") if file.exists() else ""
+
+
+@contextmanager
+def running_node(
+    folder: Path,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    command: Sequence[str] = COMMAND,
+) -> Iterator[Node]:
+    """Run a node with its files in `folder` and ports of its own, both in its configuration; kill it at the end.
+
+    Args:
+        folder: made if it is not there; everything that the node writes is in it, its home included.
+        settings: merged over the configuration, one level deep: `{"events_plugins": ["console_print"]}`.
+        environment: added to the node's environment, from which variables of ours are taken out.
+        command: the program, for another installation than the one that runs the tests.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    node = Node(folder, configuration_of(folder, settings or {}), environment or {}, command)
+    try:
+        node.start()
+        yield node
+    finally:
+        node.kill()
+
+
+def configuration_of(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a whole configuration: free ports, data inside `folder`, and what the test asks for."""
+    http_port, stream_port = free_ports(2)
+    base: dict[str, Any] = {
+        "server": {"bind": f"127.0.0.1:{http_port}"},
+        "wsserver": {"host": "127.0.0.1", "port": stream_port, "advertised_host": "127.0.0.1"}
+        | {"advertised_port": stream_port},
+        "database": {"path": str(folder / "data")},
+    }
+    for key, value in settings.items():
+        base[key] = {**base.get(key, {}), **value} if isinstance(value, Mapping) else value
+    return base
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on, each another one."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [one.getsockname()[1] for one in held]
+    finally:
+        for one in held:
+            one.close()

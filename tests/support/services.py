@@ -1,0 +1,71 @@
+"""What the tests need from the operating system: found, installed where that is allowed, else named.
+
+`python -m tests.support.services` prepares a machine for the whole suite; fixtures call `require` for what they use.
+No test is skipped because something is missing.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from tests.support import installed
+
+DEBIAN_PACKAGES: Final = {
+    "chromium": "chromium",
+}
+"""Program on the PATH → the Debian package that brings it."""
+
+PYTHON_ENVIRONMENTS: Final = ("python-driver-0.6.2", "python-driver-0.5.3", "python-driver-0.4.1", "browser")
+PYTHON_SUITES: Final = ("python-driver-0.6.2", "python-driver-0.5.3")
+
+
+class MissingServiceError(RuntimeError):
+    """A program is missing and may not be installed here; the message says which packages to install."""
+
+
+def require(*programs: str) -> None:
+    """Make sure that the programs are there.
+
+    Args:
+        programs: keys of `DEBIAN_PACKAGES`; none of them means all.
+
+    Raises:
+        MissingServiceError: some are missing, and this is no Debian or we are not its root.
+    """
+    wanted = programs or tuple(DEBIAN_PACKAGES)
+    missing = sorted({DEBIAN_PACKAGES[program] for program in wanted if shutil.which(program) is None})
+    if not missing:
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        message = f"please install these packages, then run the tests again: {' '.join(missing)}"
+        raise MissingServiceError(message)
+    print(f"==> apt-get install {' '.join(missing)}", file=sys.stderr, flush=True)
+    _apt_get("update")
+    _apt_get("install", "-y", "--no-install-recommends", *missing)
+
+
+def _apt_get(*arguments: str) -> None:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "-qq", *arguments], env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def main() -> None:
+    """Install everything at once and say so: tests then start with all they need."""
+    require()
+    for name in PYTHON_ENVIRONMENTS:
+        installed.python_environment(name)
+    for name in PYTHON_SUITES:
+        installed.python_source(name, package="bigchaindb-driver")
+    for package in sorted((Path(__file__).parents[1] / "acceptance/javascript").glob("*/package.json")):
+        installed.javascript_packages(package)
+    print("==> every service and published driver is there", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except MissingServiceError as error:
+        sys.exit(f"error: {error}")

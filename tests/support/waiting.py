@@ -1,0 +1,20 @@
+"""Waiting for a condition, never for a time."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], *, what: str, within_s: float = 30, every_s: float = 0.05) -> T:
+    """Return the first truthy value of `condition`.
+
+    Raises:
+        AssertionError: none within the time; names what was waited for and the last value.
+    """
+    deadline = time.monotonic() + within_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited {within_s} s for {what}; last seen: {value!r}"
+        time.sleep(every_s)
+    return value
