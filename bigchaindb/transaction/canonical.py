@@ -1,0 +1,151 @@
+"""The one text that is hashed and signed. Source: docs/reference/contract/transactions.md, section 2.
+
+orjson writes nearly everything as the rules want it, fifteen times faster than Python could. What it writes otherwise
+is written again by the exact writer below: control characters (orjson: lower-case hex), integers beyond 64 bits
+(refused) and floats that are not plain (an exponent, NaN).
+"""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from json.encoder import encode_basestring
+from math import isfinite
+from sys import float_info
+from typing import Any, Final
+
+import orjson
+
+from bigchaindb.errors import MalformedJson
+
+_OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+_ESCAPE: Final = re.compile(r"\\(?:u00[01][0-9a-f]|.)")
+_INTEGER_MAX: Final = int(float_info.max)
+
+PLAIN_MIN: Final = 1e-4
+PLAIN_END: Final = 1e16
+"""Floats of this size (and zero) are written alike by orjson and by both versions' rules: digits and a point."""
+
+
+def canonical(value: object, version: str) -> bytes:
+    """Give the canonical text of any JSON value, floats laid out as `version` wants.
+
+    Raises:
+        MalformedJson: the value has no such text: NaN, a lone surrogate, a key that is no string, an integer beyond
+            the largest double, an object of Python's own.
+    """
+    text = canonical_plain(value, version)
+    return text if has_plain_floats(value) else exact(value, version)
+
+
+def canonical_plain(value: object, version: str) -> bytes:
+    """Give the canonical text of a value whose floats are known to be plain (`is_plain`).
+
+    Raises:
+        MalformedJson: as for `canonical`.
+    """
+    try:
+        text = orjson.dumps(value, None, _OPTIONS)
+    except TypeError:
+        return exact(value, version)
+    # The search for one byte is twenty times faster, and most texts have no escape at all.
+    return exact(value, version) if b"\\" in text and b"\\u00" in text else text
+
+
+def has_plain_floats(value: object) -> bool:
+    """Say whether all floats at any depth are plain."""
+    waiting: list[Any] = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, float):
+            if not is_plain(item):
+                return False
+        elif isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, (list, tuple)):
+            waiting.extend(item)
+    return True
+
+
+def is_plain(number: float) -> bool:
+    """Say whether every rule writes this float as digits and a point."""
+    return number == 0 or PLAIN_MIN <= abs(number) < PLAIN_END
+
+
+def exact(value: object, version: str) -> bytes:
+    """Give the canonical text by the rules' letter, at Python's speed.
+
+    Raises:
+        MalformedJson: as for `canonical`.
+    """
+    float_text = _float_text_v1 if version == "1.0" else repr
+    try:
+        return _text(value, float_text).encode()
+    except UnicodeEncodeError as error:
+        raise MalformedJson(f"a string has no UTF-8 form: {error.reason}") from error
+
+
+def _text(value: object, float_text: Callable[[float], str]) -> str:
+    match value:
+        case str():
+            return _string(value)
+        case None | True | False:
+            return {None: "null", True: "true", False: "false"}[value]
+        case int():
+            return _integer(value)
+        case float():
+            return _finite(value, float_text)
+        case dict():
+            return _object(value, float_text)
+        case list() | tuple():
+            return "[" + ",".join([_text(item, float_text) for item in value]) + "]"
+        case _:
+            raise MalformedJson(f"{type(value).__name__} is no JSON type")
+
+
+def _object(value: dict[Any, Any], float_text: Callable[[float], str]) -> str:
+    if not all(isinstance(key, str) for key in value):
+        raise MalformedJson("the keys of an object must be strings")
+    # By code point, which is the order of the UTF-8 bytes; JavaScript's order of UTF-16 units is another.
+    members = [f"{_string(key)}:{_text(value[key], float_text)}" for key in sorted(value)]
+    return "{" + ",".join(members) + "}"
+
+
+def _string(value: str) -> str:
+    text = encode_basestring(value)
+    return _ESCAPE.sub(_upper_hex, text) if "\\u00" in text else text
+
+
+def _upper_hex(escape: re.Match[str]) -> str:
+    # An escaped backslash is matched as a pair, so that the letters "u00" behind it stay what they are.
+    text = escape[0]
+    return text if len(text) == 2 else text[:2] + text[2:].upper()  # noqa: PLR2004  a backslash and one character
+
+
+def _integer(value: int) -> str:
+    if abs(value) > _INTEGER_MAX:
+        raise MalformedJson("an integer is beyond the largest double")
+    return int.__repr__(value)
+
+
+def _finite(value: float, float_text: Callable[[float], str]) -> str:
+    if not isfinite(value):
+        raise MalformedJson("NaN and Infinity are no JSON")
+    return float_text(value)
+
+
+def _float_text_v1(value: float) -> str:
+    """Lay out the shortest digits as the serializer of server 1.x did. Source: transactions.md, section 2."""
+    decimal = Decimal(repr(value)).normalize()
+    sign, digit_tuple, exponent = decimal.as_tuple()
+    assert isinstance(exponent, int), value
+    digits = "".join(map(str, digit_tuple))
+    point = len(digits) + exponent if value else 1
+    prefix = "-" if sign else ""
+    if exponent >= 0 and point <= 21:  # noqa: PLR2004  the rule's own number, here and below
+        return f"{prefix}{digits}{'0' * exponent}.0"
+    if 0 < point <= 21:  # noqa: PLR2004
+        return f"{prefix}{digits[:point]}.{digits[point:]}"
+    if -6 < point <= 0:  # noqa: PLR2004
+        return f"{prefix}0.{'0' * -point}{digits}"
+    fraction = f".{digits[1:]}" if len(digits) > 1 else ""
+    return f"{prefix}{digits[0]}{fraction}e{point - 1}"

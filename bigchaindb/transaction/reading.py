@@ -1,0 +1,93 @@
+"""From foreign bytes to JSON values, within limits that do not depend on the caller (T0)."""
+
+import re
+from itertools import accumulate
+from typing import Any, Final
+
+from msgspec import DecodeError, json
+
+from bigchaindb.errors import MalformedJson, SchemaValidationError
+from bigchaindb.transaction.canonical import is_plain
+
+DEPTH_MAX: Final = 256
+"""Most brackets open at once in a body: 99 nested thresholds need 203, and parsers depend on their caller's stack."""
+
+DATA_DEPTH_MAX: Final = 128
+"""Most brackets open at once inside `asset` or `metadata`, their own included."""
+
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NO_BRACKET: Final = bytes(set(range(256)) - set(b"{}[]"))
+_STEP: Final = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
+
+
+class _OtherFloat(Exception):
+    """A float was met that the versions write differently."""
+
+
+def read(body: bytes) -> tuple[dict[str, Any], bool]:
+    """Parse a JSON object.
+
+    Returns:
+        The object, and whether all its floats are plain (`canonical.is_plain`).
+
+    Raises:
+        MalformedJson: no JSON in UTF-8, nested too deep, or a number beyond the largest double.
+        SchemaValidationError: JSON, but no object.
+    """
+    is_crowded = body.count(b"{") + body.count(b"[") > DATA_DEPTH_MAX
+    if is_crowded:
+        _bound_depth(body)
+    document, plain = _decoded(body)
+    if not isinstance(document, dict):
+        raise SchemaValidationError(f"{repr(document)[:80]} is not of type 'object'")
+    if is_crowded:
+        _bound_data(document)
+    return document, plain
+
+
+def _decoded(body: bytes) -> tuple[Any, bool]:
+    try:
+        try:
+            return _PLAIN.decode(body), True
+        except _OtherFloat:
+            return _ANY.decode(body), False
+    except (DecodeError, UnicodeDecodeError) as error:  # msgspec's own "out of range" is a DecodeError too
+        raise MalformedJson(str(error)) from error
+
+
+def _plain_float(text: str) -> float:
+    number = float(text)
+    if is_plain(number):
+        return number
+    raise _OtherFloat
+
+
+_PLAIN: Final = json.Decoder(float_hook=_plain_float)
+_ANY: Final = json.Decoder()
+
+
+def _bound_depth(body: bytes) -> None:
+    # An unterminated string leaves its brackets standing: counted or not, that body is refused.
+    brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKET)
+    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > DEPTH_MAX:
+        raise MalformedJson(f"nested deeper than {DEPTH_MAX} brackets")
+
+
+def _bound_data(document: dict[str, Any]) -> None:
+    for name in ("asset", "metadata"):
+        if _is_deeper(document.get(name), DATA_DEPTH_MAX):
+            raise MalformedJson(f"{name}: nested deeper than {DATA_DEPTH_MAX} brackets")
+
+
+def _is_deeper(value: object, depth_max: int) -> bool:
+    level: list[Any] = [value]
+    for _ in range(depth_max + 1):
+        level = [
+            item
+            for branch in level
+            if isinstance(branch, (dict, list))
+            for item in (branch.values() if isinstance(branch, dict) else branch)
+        ]
+        if not level:
+            return False
+    return True

@@ -1,0 +1,206 @@
+"""The structure of a transaction as types: one declaration checks documents (T3) and makes the JSON Schema.
+
+Source: docs/reference/contract/transactions.md, sections 1 and 4.1. What a type cannot say (keys are base58 of 32
+bytes, a URI belongs to its details, a threshold has members enough) is checked right after, in `checked`.
+"""
+
+import re
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
+
+from msgspec import Meta, Struct, ValidationError, convert
+
+from bigchaindb.errors import SchemaValidationError
+from bigchaindb.transaction.conditions import URI_PATTERN, Condition, Details, Key, condition_of
+from bigchaindb.transaction.keys import decode_key
+
+MEMBERS: Final = frozenset({"asset", "id", "inputs", "metadata", "operation", "outputs", "version"})
+OUTPUT_INDEX_MAX: Final = 2**63 - 1
+"""Largest `output_index` that is looked up; no transaction has as many outputs, and the store keeps 64 bits."""
+
+_HEX_PATTERN: Final = "^[0-9a-f]{64}$(?!\n)"
+_TEXT_MAX: Final = 300
+"""Most characters of a message: it repeats untrusted names and values."""
+
+Hex: TypeAlias = Annotated[str, Meta(pattern=_HEX_PATTERN, description="A SHA3-256 in lower-case hex.")]
+Id: TypeAlias = Annotated[
+    str, Meta(extra_json_schema={"pattern": _HEX_PATTERN, "description": "Hash of the transaction."})
+]
+Metadata: TypeAlias = Annotated[dict[str, Any], Meta(min_length=1)] | None
+FulfillmentText: TypeAlias = Annotated[
+    str, Meta(pattern="^[a-zA-Z0-9_-]*$(?!\n)", description="A fulfillment in DER, base64url without padding.")
+]
+AmountText: TypeAlias = Annotated[str, Meta(pattern="^[0-9]{1,20}$(?!\n)", description="Shares: 1 to 9·10^18.")]
+Uri: TypeAlias = Annotated[str, Meta(extra_json_schema={"pattern": URI_PATTERN})]
+
+
+class _Object(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """An object with exactly the members that it names."""
+
+
+class Fulfills(_Object, frozen=True, gc=False):
+    """Names the output that an input spends."""
+
+    output_index: Annotated[int, Meta(ge=0, le=OUTPUT_INDEX_MAX)]
+    transaction_id: Hex
+
+
+class CreateInput(_Object, frozen=True, gc=False):
+    """The one input of a CREATE: who issues the asset."""
+
+    fulfillment: FulfillmentText | Details
+    fulfills: None
+    owners_before: tuple[Key, ...]
+
+
+class TransferInput(_Object, frozen=True, gc=False):
+    """Spends one output."""
+
+    fulfillment: FulfillmentText | Details
+    fulfills: Fulfills
+    owners_before: tuple[Key, ...]
+
+
+InputShape: TypeAlias = CreateInput | TransferInput
+
+
+class ConditionShape(_Object, frozen=True, gc=False):
+    """The lock of an output; `uri` is derived from `details`."""
+
+    details: Details
+    uri: Uri
+
+
+class OutputShape(_Object, frozen=True, gc=False):
+    """An amount under a condition."""
+
+    amount: AmountText
+    condition: ConditionShape
+    public_keys: tuple[Key, ...] | None
+
+
+class CreateAsset(_Object, frozen=True, gc=False):
+    """What a CREATE brings into being."""
+
+    data: dict[str, Any] | None
+
+
+class TransferAsset(_Object, frozen=True, gc=False):
+    """The asset that is passed on: the id of its CREATE."""
+
+    id: Hex
+
+
+class _CreateLike(_Object, frozen=True, gc=False):
+    """What a CREATE and a GENESIS have in common."""
+
+    asset: CreateAsset
+    id: Id
+    inputs: Annotated[tuple[CreateInput, ...], Meta(min_length=1, max_length=1)]
+    metadata: Metadata
+    outputs: tuple[OutputShape, ...]
+
+
+class Create(_CreateLike, frozen=True, gc=False):
+    """Makes an asset and its first owners."""
+
+    operation: Literal["CREATE"]
+    version: Literal["1.0", "2.0"]
+
+
+class Genesis(_CreateLike, frozen=True, gc=False):
+    """The first transaction of a 1.x chain: a CREATE by another name."""
+
+    operation: Literal["GENESIS"]
+    version: Literal["1.0"]
+
+
+class Transfer(_Object, frozen=True, gc=False):
+    """Passes shares of an asset on."""
+
+    asset: TransferAsset
+    id: Id
+    inputs: Annotated[tuple[TransferInput, ...], Meta(min_length=1)]
+    metadata: Metadata
+    operation: Literal["TRANSFER"]
+    outputs: tuple[OutputShape, ...]
+    version: Literal["1.0", "2.0"]
+
+
+_T = TypeVar("_T")
+
+Shape: TypeAlias = Create | Genesis | Transfer
+
+_SHAPES: Final[dict[str, dict[str, type[Shape]]]] = {
+    "1.0": {"CREATE": Create, "TRANSFER": Transfer, "GENESIS": Genesis},
+    "2.0": {"CREATE": Create, "TRANSFER": Transfer},
+}
+
+
+def checked(document: dict[str, Any]) -> tuple[Shape, list[Condition]]:
+    """Check the structure of a document (T3); give it as a value, and the conditions of its outputs.
+
+    Raises:
+        SchemaValidationError: names the path and the rule.
+    """
+    shapes = _one_of(document, "version", _SHAPES)
+    shape_type = _one_of(document, "operation", shapes)
+    try:
+        shape = convert(document, shape_type)
+    except ValidationError as error:
+        raise SchemaValidationError(_explained(str(error))) from error
+    inputs: tuple[InputShape, ...] = shape.inputs
+    for index, input_ in enumerate(inputs):
+        _check_keys(input_.owners_before, "inputs", index, "owners_before")
+    return shape, [_checked_output(output, index) for index, output in enumerate(shape.outputs)]
+
+
+def _one_of(document: dict[str, Any], name: str, choices: dict[str, _T]) -> _T:
+    if name not in document:
+        raise SchemaValidationError(f"'{name}' is a required property")
+    value = document[name]
+    choice = choices.get(value) if isinstance(value, str) else None
+    if choice is None:
+        raise SchemaValidationError(f"{repr(value)[:_TEXT_MAX]} is not one of {list(choices)}")
+    return choice
+
+
+def _checked_output(output: OutputShape, index: int) -> Condition:
+    if output.public_keys is not None:
+        _check_keys(output.public_keys, "outputs", index, "public_keys")
+    try:
+        condition = condition_of(output.condition.details)
+    except ValueError as error:
+        raise SchemaValidationError(f"outputs[{index}].condition.details: {error}") from error
+    # The URI must equal the derived one (T7); only if it does not, its form decides which error that is.
+    if output.condition.uri != condition.uri and not _URI.search(output.condition.uri):
+        raise SchemaValidationError(f"outputs[{index}].condition.uri: expected `str` matching regex {URI_PATTERN!r}")
+    return condition
+
+
+HEX: Final = re.compile(_HEX_PATTERN)
+_URI: Final = re.compile(URI_PATTERN)
+
+
+def _check_keys(keys: tuple[str, ...], part: str, index: int, name: str) -> None:
+    try:
+        for key in keys:
+            decode_key(key)
+    except ValueError as error:
+        raise SchemaValidationError(f"{part}[{index}].{name}: {error}") from error
+
+
+_MISSING: Final = re.compile("Object missing required field `(.*)`", re.DOTALL)
+_UNKNOWN: Final = re.compile("Object contains unknown field `(.*)`", re.DOTALL)
+
+
+def _explained(message: str) -> str:
+    """Turn the parser's message into one that begins with the path and words a missing member as ever."""
+    rule, _, path = message.partition(" - at `$")
+    if missing := _MISSING.fullmatch(rule):
+        rule = f"'{missing[1]}' is a required property"
+    elif unknown := _UNKNOWN.fullmatch(rule):
+        rule = f"Additional properties are not allowed ('{unknown[1]}' was unexpected)"
+    else:
+        rule = rule[:1].lower() + rule[1:]
+    where = path.rstrip("`").lstrip(".")
+    return (f"{where}: {rule}" if where else rule)[:_TEXT_MAX]

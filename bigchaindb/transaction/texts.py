@@ -1,0 +1,84 @@
+"""Which bytes are hashed and signed. Source: docs/reference/contract/transactions.md, section 3.
+
+The members of a transaction sort as asset, id, inputs, metadata, operation, outputs, version. Its canonical text is
+written once, and all other texts are cut out of it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from hashlib import sha3_256
+from typing import Any, Final
+
+from msgspec import Struct
+
+from bigchaindb.transaction.canonical import canonical_plain, exact
+from bigchaindb.transaction.model import OutputRef
+
+_FULFILLMENT: Final = re.compile(rb'"fulfillment":"[^"]*"')
+
+
+class Texts(Struct, frozen=True, gc=False):
+    """The canonical text of a transaction, and its two parts around the id.
+
+    Attributes:
+        body: all of it.
+        head: from the opening brace to the end of `asset`.
+        tail: from the comma before `inputs` to the closing brace.
+    """
+
+    body: bytes
+    head: bytes
+    tail: bytes
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], version: str, *, plain: bool) -> "Texts":
+        """Write a document that has all seven members.
+
+        Args:
+            document: may be wrong below its top level, as 2.0 ids are checked before the structure.
+            version: whose layout of floats to follow.
+            plain: all floats in it are plain (`canonical.is_plain`).
+        """
+        write = canonical_plain if plain else exact
+        body = write(document, version)
+        start = len(b'{"asset":') + len(write(document["asset"], version))
+        # Right for every id that is a string or null, in which no such member can stand; no other id is accepted.
+        stop = body.index(b',"inputs":', start)
+        return cls(body, body[:start], body[stop:])
+
+    def unsigned(self, input_count: int) -> bytes:
+        """Give `tail` with every fulfillment null, for checked inputs whose fulfillments are all texts."""
+        # The first matches are the inputs' own: only metadata, which comes later, could hold more.
+        return _FULFILLMENT.sub(b'"fulfillment":null', self.tail, count=input_count)
+
+    def metadata(self) -> bytes:
+        """Give the text of `metadata` and of the outputs behind it, which hold nothing that `content` looks for."""
+        start = self.tail.index(b',"metadata":')  # no string of a checked input holds a quoted name
+        return self.tail[start : -len(b',"version":"2.0"}')]
+
+
+def id_v1(head: bytes, unsigned: bytes) -> str:
+    """Give the id by the rule of version 1.0: neither id nor fulfillments are hashed."""
+    return sha3_256(head + unsigned).hexdigest()
+
+
+def with_id(head: bytes, transaction_id: str, tail: bytes) -> bytes:
+    """Put the id between its neighbours; with fulfillments null, this is what all signatures of a 1.0 sign."""
+    return b'%b,"id":"%b"%b' % (head, transaction_id.encode(), tail)
+
+
+def id_v2(head: bytes, tail: bytes) -> str:
+    """Give the id by the rule of version 2.0: the id is null, the fulfillments are in place."""
+    return sha3_256(b'%b,"id":null%b' % (head, tail)).hexdigest()
+
+
+def messages_v2(head: bytes, unsigned: bytes, spends: Iterable[OutputRef | None]) -> list[bytes]:
+    """Give what the signatures of each input of a 2.0 transaction sign: 32 bytes, bound to what it spends."""
+    common = sha3_256(b'%b,"id":null%b' % (head, unsigned))
+    messages = []
+    for ref in spends:
+        own = common.copy()  # the long part is hashed once, however many inputs there are
+        if ref is not None:
+            own.update(f"{ref.transaction_id}{ref.output_index}".encode())
+        messages.append(own.digest())
+    return messages
