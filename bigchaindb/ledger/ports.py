@@ -80,6 +80,10 @@ class LogReader(Protocol):
         """Give the log row at `position`, or None if there is none."""
         ...
 
+    def close(self) -> None:
+        """Let go of the files; by the thread that the reader belongs to."""
+        ...
+
 
 class Queries(Protocol):
     """What the HTTP API asks. Lists come in pieces, each its own short read; none is longer than asked for."""

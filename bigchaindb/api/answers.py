@@ -1,0 +1,59 @@
+"""What a handler gives back, as values: bytes that are made, or a long list that is made piece by piece."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer.
+
+    Attributes:
+        status: of HTTP.
+        body: JSON that ends with a newline, or nothing.
+        headers: further header lines, each with its line end.
+        logged: the message of a plain error, for the error log.
+        close: whether the connection ends with it, because of something unread.
+    """
+
+    status: int
+    body: bytes = field(default=b"", repr=False)
+    headers: bytes = b""
+    logged: str | None = None
+    close: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A JSON array that is too long to hold: its elements in pieces, joined by commas within each."""
+
+    pieces: AsyncIterator[bytes]
+
+
+Reply = Answer | Listing
+
+
+def json_answer(value: Any, status: int = 200) -> Answer:  # noqa: ANN401 -- any JSON
+    """Give an answer with `value` as its body."""
+    return Answer(status, json_line(value))
+
+
+def json_line(value: Any) -> bytes:  # noqa: ANN401 -- any JSON
+    """Give compact JSON and a newline; lone surrogates, which no JSON may carry, are escaped first."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(_without_surrogates(value), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _without_surrogates(value: Any) -> Any:  # noqa: ANN401 -- any JSON
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {_without_surrogates(key): _without_surrogates(held) for key, held in value.items()}
+        case _:
+            return value

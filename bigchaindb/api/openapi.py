@@ -1,0 +1,250 @@
+"""`/api/v1/openapi.json`: the API described as OpenAPI 3.1, for tools. A test holds it against the table of routes."""
+
+from functools import cache
+from typing import Any, Final
+
+from bigchaindb import __version__
+from bigchaindb.api.answers import Answer, Reply, json_answer
+from bigchaindb.api.call import Call, Context
+from bigchaindb.transaction.schema import transaction_schema
+
+Schema = dict[str, Any]
+
+HEX_64: Final[Schema] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+KEY: Final[Schema] = {"type": "string", "pattern": "^[1-9A-HJ-NP-Za-km-z]{43,44}$"}
+TEXT: Final[Schema] = {"type": "string"}
+BOOLEAN: Final[Schema] = {"type": "boolean"}
+HEIGHT: Final[Schema] = {"type": "integer", "minimum": 0}
+SECONDS: Final[Schema] = {"type": "string", "pattern": "^[0-9]{10}$"}
+SIGNATURE: Final[Schema] = {"type": "string", "pattern": "^[1-9A-HJ-NP-Za-km-z]{86,88}$"}
+ANY_OBJECT: Final[Schema] = {"type": ["object", "null"]}
+
+
+async def get(_: Context, __: Call) -> Reply:
+    """Answer `GET /api/v1/openapi.json`."""
+    return _answer()
+
+
+@cache
+def _answer() -> Answer:
+    return json_answer(document())
+
+
+def document() -> Schema:
+    """Give the whole description."""
+    transaction, definitions = transaction_schema(ref_template="#/components/schemas/{name}")
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "BigchainDB HTTP API",
+            "version": __version__,
+            "description": "Transactions go in; transactions, outputs, blocks and votes come out. No authentication.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": _paths(),
+        "components": {"schemas": {"Transaction": transaction, **definitions, **_schemas()}, "responses": _errors()},
+    }
+
+
+def _paths() -> dict[str, Schema]:
+    return {
+        "/": {"get": _get("What the node is", _ref("Root"))},
+        "/api/v1": {"get": _get("Where the resources are", _ref("Index"))},
+        "/api/v1/transactions": {
+            "get": _get(
+                "The transactions of an asset, oldest first",
+                _array(_ref("Transaction")),
+                _query("asset_id", HEX_64, required=True),
+                _query("operation", {"enum": ["CREATE", "TRANSFER"]}),
+                _query("last_tx", BOOLEAN, "Only the newest."),
+                refuses=True,
+            ),
+            "post": _post(),
+        },
+        "/api/v1/transactions/{id}": {
+            "get": _get("A committed transaction", _ref("Transaction"), _segment("id", TEXT), missing=True)
+        },
+        "/api/v1/outputs": {
+            "get": _get(
+                "The outputs of a key, in commit order",
+                _array(_ref("OutputReference")),
+                _query("public_key", KEY, required=True),
+                _query("spent", BOOLEAN, "Only spent ones, or only unspent ones."),
+                refuses=True,
+            )
+        },
+        "/api/v1/blocks": {
+            "get": _get(
+                "The height of the block that holds a transaction; with `status` its id",
+                _array({"oneOf": [HEIGHT, HEX_64]}),
+                _query("transaction_id", TEXT, required=True),
+                _query("status", {"enum": ["valid", "invalid", "undecided"]}),
+                refuses=True,
+            )
+        },
+        "/api/v1/blocks/{height_or_id}": {
+            "get": _get(
+                "A block by its height, or in its 1.x form by its id",
+                {"oneOf": [_ref("Block"), _ref("BlockV1")]},
+                _segment("height_or_id", {"oneOf": [{"type": "string", "pattern": "^[0-9]{1,18}$"}, HEX_64]}),
+                missing=True,
+            )
+        },
+        "/api/v1/assets": {"get": _search("assets", _ref("Asset"))},
+        "/api/v1/metadata": {"get": _search("metadata", _ref("Metadata"))},
+        "/api/v1/validators": {"get": _get("Whose votes count", _array(_ref("Validator")))},
+        "/api/v1/statuses": {
+            "get": _get(
+                "Where a transaction or a block stands; exactly one argument",
+                _ref("Status"),
+                _query("transaction_id", TEXT),
+                _query("block_id", TEXT, "A block's id or height."),
+                refuses=True,
+                missing=True,
+            )
+        },
+        "/api/v1/votes": {
+            "get": _get(
+                "This node's vote on a block, if it has one",
+                _array(_ref("Vote")),
+                _query("block_id", TEXT, required=True),
+                refuses=True,
+            )
+        },
+        "/api/v1/openapi.json": {"get": _get("This description", {"type": "object"})},
+    }
+
+
+def _post() -> Schema:
+    modes = {"enum": ["async", "sync", "commit"], "default": "async"}
+    return {
+        "summary": "Bring a transaction to a decision",
+        "description": "`async` and `sync` answer when it is in the pool, `commit` when every query shows it.",
+        "parameters": [_query("mode", modes)],
+        "requestBody": {"required": True, "content": _json(_ref("Transaction"))},
+        "responses": {
+            "202": {
+                "description": "The document that was posted",
+                "headers": {"Location": {"description": "Its status, relative.", "schema": TEXT}},
+                "content": _json(_ref("Transaction")),
+            },
+            **_named("400", "Refused"),
+            **_named("408", "Slow"),
+            **_named("413", "TooLarge"),
+            **_named("503", "Unavailable"),
+            **_named("504", "Undecided"),
+        },
+    }
+
+
+def _search(what: str, row: Schema) -> Schema:
+    return _get(
+        f"The {what} with one of these words, best first",
+        _array(row),
+        _query("search", TEXT, 'Words; `"a phrase"` must occur, `-word` must not.', required=True),
+        _query("limit", {"type": "integer", "minimum": 0}, "At most so many; 0 is all."),
+        refuses=True,
+    )
+
+
+def _get(summary: str, schema: Schema, *parameters: Schema, refuses: bool = False, missing: bool = False) -> Schema:
+    responses = {"200": {"description": "OK", "content": _json(schema)}}
+    if refuses:
+        responses |= _named("400", "Refused")
+    if missing:
+        responses |= _named("404", "NotFound")
+    responses |= _named("503", "Unavailable")
+    return {"summary": summary, "parameters": list(parameters), "responses": responses}
+
+
+def _named(status: str, name: str) -> dict[str, Schema]:
+    return {status: {"$ref": f"#/components/responses/{name}"}}
+
+
+def _errors() -> dict[str, Schema]:
+    described = {
+        "Refused": "An argument or the transaction breaks a rule, which the message names",
+        "NotFound": "Not found",
+        "Slow": "The request did not arrive in time",
+        "TooLarge": "The body is too large",
+        "Unavailable": "A bound is reached or the node stops; try again later",
+        "Undecided": "The deadline passed; the transaction may still be committed",
+    }
+    return {name: {"description": text, "content": _json(_ref("Error"))} for name, text in described.items()}
+
+
+def _schemas() -> dict[str, Schema]:
+    transactions = _array(_ref("Transaction"))
+    address = dict.fromkeys(("docs", "streams", *_RESOURCES), TEXT)
+    return {
+        "Error": _object({"message": {"type": ["string", "object"]}}, {"status": {"type": "integer"}}),
+        "Index": _object(address),
+        "Root": _object(
+            {
+                "api": _object({"v1": _ref("Index")}),
+                "docs": TEXT,
+                "keyring": _array(KEY),
+                "public_key": {"oneOf": [KEY, {"type": "null"}]},
+                "software": {"const": "BigchainDB"},
+                "version": TEXT,
+            }
+        ),
+        "OutputReference": _object({"transaction_id": HEX_64, "output_index": HEIGHT}),
+        "Asset": _object({"data": ANY_OBJECT, "id": HEX_64}),
+        "Metadata": _object({"metadata": ANY_OBJECT, "id": HEX_64}),
+        "Status": _object({"status": {"enum": ["backlog", "undecided", "valid", "invalid"]}}),
+        "Validator": _object(
+            {
+                "public_key": _object({"type": {"const": "ed25519-base64"}, "value": TEXT}),
+                "voting_power": {"type": "integer", "minimum": 1},
+            }
+        ),
+        "Block": _object({"height": HEIGHT, "transactions": transactions}),
+        "BlockV1": _object(
+            {
+                "id": HEX_64,
+                "block": _object(
+                    {"timestamp": TEXT, "transactions": transactions, "node_pubkey": KEY, "voters": _array(KEY)}
+                ),
+                "signature": {"oneOf": [SIGNATURE, {"type": "null"}]},
+            }
+        ),
+        "Vote": _object({"node_pubkey": KEY, "vote": _ref("VoteBody"), "signature": SIGNATURE}),
+        "VoteBody": _object(
+            {
+                "voting_for_block": HEX_64,
+                "previous_block": HEX_64,
+                "is_block_valid": BOOLEAN,
+                "invalid_reason": {"type": ["string", "null"]},
+                "timestamp": SECONDS,
+            }
+        ),
+    }
+
+
+_RESOURCES: Final = ("assets", "blocks", "metadata", "outputs", "statuses", "transactions", "validators", "votes")
+
+
+def _query(name: str, schema: Schema, description: str = "", *, required: bool = False) -> Schema:
+    told = {"description": description} if description else {}
+    return {"name": name, "in": "query", "required": required, "schema": schema, **told}
+
+
+def _segment(name: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _object(required: Schema, optional: Schema | None = None) -> Schema:
+    return {"type": "object", "properties": {**required, **(optional or {})}, "required": list(required)}
+
+
+def _array(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _json(schema: Schema) -> Schema:
+    return {"application/json": {"schema": schema}}

@@ -1,0 +1,94 @@
+"""Errors as answers: which status and which text each one gets. Source: http-api.md, sections 1 and 4."""
+
+import logging
+from typing import Final
+
+from bigchaindb.api.answers import Answer, json_line
+from bigchaindb.errors import (
+    BigchainDBError,
+    EngineError,
+    MalformedJson,
+    Overloaded,
+    SchemaValidationError,
+    Stopping,
+    StoreFull,
+    ValidationError,
+)
+
+logger = logging.getLogger(__name__)
+
+LOGGED_CHARACTERS_MAX: Final = 1_000
+RETRY_AFTER: Final = b"Retry-After: 1\r\n"
+INTERNAL_ERROR: Final = Answer(500, json_line({"message": "Internal Server Error"}))
+
+
+class Problem(BigchainDBError):
+    """Ends a handler with an answer.
+
+    Attributes:
+        answer: what the client gets.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        """Keep the answer."""
+        super().__init__(answer.status, answer.logged)
+        self.answer = answer
+
+
+def plain(status: int, message: str, *, headers: bytes = b"", close: bool = False) -> Answer:
+    """Give a plain error: a message and the status, in this order, and nothing else; it is logged."""
+    return Answer(status, json_line({"message": message, "status": status}), headers, message, close)
+
+
+def argument_error(message: str | dict[str, str]) -> Problem:
+    """Give the error of a query argument: no status in the body, no line in the log."""
+    return Problem(Answer(400, json_line({"message": message})))
+
+
+def not_found() -> Answer:
+    """Give the answer for what is not there."""
+    return plain(404, "Not found")
+
+
+def answer_for(error: BigchainDBError) -> Answer:
+    """Give the answer for an error of the tree; of what is the node's own fault the client learns nothing."""
+    match error:
+        case Problem():
+            return error.answer
+        case ValidationError():
+            return _refusal(error)
+        case Overloaded() | Stopping() | StoreFull():
+            return plain(503, str(error), headers=RETRY_AFTER)
+        case EngineError():  # of which CommitTimeout is the usual one; the text says what may still happen
+            return plain(504, str(error))
+        case _:
+            logger.error("a request failed", exc_info=error)
+            return INTERNAL_ERROR
+
+
+def _refusal(error: ValidationError) -> Answer:
+    match error:
+        case MalformedJson():
+            return Answer(400, json_line({"message": f"Failed to decode JSON object: {error}"}))
+        case SchemaValidationError():
+            return plain(400, f"Invalid transaction schema: {error}")
+        case _:
+            return plain(400, refusal_text("Invalid transaction", error))
+
+
+def refusal_text(lead: str, error: ValidationError) -> str:
+    """Give `lead` with the class and the text of a broken rule."""
+    return f"{lead} ({type(error).__name__}): {error}"
+
+
+def log_problem(answer: Answer, method: str, path: str) -> None:
+    """Write the line of a plain error, if `answer` is one; what a client sent cannot begin a line of its own."""
+    if answer.logged is not None:
+        logger.error("HTTP API error: %d - %s:%s - %s", answer.status, method, path, _one_line(answer.logged))
+
+
+def _one_line(text: str) -> str:
+    cut = text[:LOGGED_CHARACTERS_MAX]
+    if cut.isprintable():
+        return cut
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)

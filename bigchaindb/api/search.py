@@ -1,0 +1,30 @@
+"""`/api/v1/assets` and `/api/v1/metadata`: words in what was committed. Source: http-api.md, section 8."""
+
+from typing import Final, Literal
+
+from bigchaindb.api import arguments
+from bigchaindb.api.answers import Reply
+from bigchaindb.api.call import Call, Context
+from bigchaindb.api.problems import plain
+
+LIMIT_MAX: Final = 2**31 - 1
+"""A larger limit is the same as this one: no answer has as many rows."""
+
+
+async def assets(context: Context, call: Call) -> Reply:
+    """List the assets that match, best first."""
+    return await _search(context, call, "assets")
+
+
+async def metadata(context: Context, call: Call) -> Reply:
+    """List the metadata that match, best first."""
+    return await _search(context, call, "metadata")
+
+
+async def _search(context: Context, call: Call, table: Literal["assets", "metadata"]) -> Reply:
+    text = arguments.required(call.arguments, "search", arguments.text)
+    limit = min(arguments.optional(call.arguments, "limit", arguments.limit) or 0, LIMIT_MAX)
+    if not text:
+        return plain(400, "text_search cannot be empty")
+    queries = context.queries
+    return await context.reads.listing(lambda: queries.search(table, text, limit), b",".join)

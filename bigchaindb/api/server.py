@@ -1,0 +1,101 @@
+"""The HTTP API as a server: requests in, handlers asked, answers out."""
+
+from dataclasses import replace
+from typing import Final, cast
+
+from aiohttp import web
+
+from bigchaindb.api import info, validators
+from bigchaindb.api.answers import Answer, json_answer
+from bigchaindb.api.bodies import Bodies
+from bigchaindb.api.call import Call, Context
+from bigchaindb.api.info import NodeInfo
+from bigchaindb.api.problems import RETRY_AFTER, log_problem, plain
+from bigchaindb.api.reads import Reads
+from bigchaindb.api.routes import reply_to
+from bigchaindb.api.wire import ANY_ORIGIN, CLOSE, send, whole, write_answer
+from bigchaindb.config import Limits
+from bigchaindb.engine.engine import Engine
+from bigchaindb.ledger.ports import Queries
+from bigchaindb.serving.connection import Connection, ConnectionLimits, Texts
+from bigchaindb.serving.listener import Listener
+
+QUERY_WAITING_COUNT_MAX: Final = 1_024
+"""Queries before the reading threads; beyond it 503."""
+STOP_GRACE_S: Final = 15.0
+"""How long requests that wait for a commit may take at a stop: more than a commit may."""
+
+
+class HttpApi:
+    """The HTTP API of a node. Belongs to the event loop."""
+
+    def __init__(self, engine: Engine, queries: Queries, node: NodeInfo, limits: Limits) -> None:
+        self._reads = Reads(QUERY_WAITING_COUNT_MAX)
+        self._bodies = Bodies(limits)
+        self._context = Context(
+            engine=engine,
+            queries=queries,
+            reads=self._reads,
+            root=json_answer(info.root_document(node)),
+            index=json_answer(info.index_document(node, "/")),
+            validators=json_answer(validators.document(node.validators)),
+        )
+        full = plain(503, f"more than {limits.connection_count_max} connections", headers=RETRY_AFTER, close=True)
+        slow = plain(408, f"the request did not arrive within {limits.body_read_s_max:g} s", close=True)
+        self._listener = Listener(
+            self._serve,
+            ConnectionLimits(limits.connection_count_max, limits.body_read_s_max, limits.stream_stall_s_max),
+            Texts(whole(full, ANY_ORIGIN + CLOSE), whole(slow, ANY_ORIGIN + CLOSE)),
+            _malformed,
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that is bound."""
+        return self._listener.port
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections are open."""
+        return self._listener.connection_count
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen; port 0 is any that is free.
+
+        Raises:
+            StartupError: an address cannot be bound.
+        """
+        await self._listener.start(host, port)
+
+    async def stop(self) -> None:
+        """Take no more requests; answer those that are here; close."""
+        await self._listener.stop(STOP_GRACE_S)
+        self._reads.close()
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = cast("Connection", request.protocol)
+        connection.begin()
+        try:
+            path, query = target(request.raw_path)
+
+            async def body() -> bytes:
+                return await self._bodies.read(request)
+
+            reply = await reply_to(self._context, request.method, path, Call("", query, body))
+            if isinstance(reply, Answer):
+                log_problem(reply, request.method, path)
+            return await send(request, reply)
+        finally:
+            connection.end()
+
+
+def target(raw: str) -> tuple[str, str]:
+    """Give path and query of a request target; of the absolute form, which proxies use, what follows the host."""
+    if not raw.startswith("/") and "://" in raw:
+        raw = "/" + raw.partition("://")[2].partition("/")[2]
+    path, _, query = raw.partition("?")
+    return path, query
+
+
+def _malformed(request: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
+    return write_answer(request, replace(plain(status, text, close=True), logged=None))

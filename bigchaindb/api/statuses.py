@@ -1,0 +1,45 @@
+"""`/api/v1/statuses`: where a transaction or a block stands, in the words of 1.x. Source: http-api.md, section 10."""
+
+from bigchaindb.api import arguments
+from bigchaindb.api.answers import Reply, json_answer
+from bigchaindb.api.blocks import height_of
+from bigchaindb.api.call import Call, Context
+from bigchaindb.api.problems import not_found, plain, refusal_text
+from bigchaindb.engine.engine import Status
+
+CHOICE = "Provide exactly one query parameter. Choices are: block_id, transaction_id"
+
+
+async def get(context: Context, call: Call) -> Reply:
+    """Give the status of the one transaction or block that is named."""
+    arguments.refuse_unknown(call.arguments, "block_id", "transaction_id")
+    match dict(call.arguments):
+        case {"transaction_id": transaction_id, **others} if not others:
+            return await _of_transaction(context, transaction_id)
+        case {"block_id": block_id, **others} if not others:
+            return await _of_block(context, block_id)
+    return plain(400, CHOICE)
+
+
+async def _of_transaction(context: Context, transaction_id: str) -> Reply:
+    # The engine is asked first: it lets go of a transaction only once the store has it, so that from the 202 on
+    # there is no moment at which neither of the two knows it.
+    standing = context.engine.standing(transaction_id)
+    if standing is not None and standing.status is not Status.REJECTED:
+        return json_answer({"status": standing.status.value})
+    if await context.reads.run(context.queries.transaction, transaction_id) is not None:
+        return json_answer({"status": "valid"})
+    if standing is None or standing.error is None:
+        return not_found()
+    return plain(404, refusal_text("rejected", standing.error))
+
+
+async def _of_block(context: Context, block_id: str) -> Reply:
+    if (height := height_of(block_id)) is not None:
+        known = height == 0 or await context.reads.run(context.queries.block, height) is not None
+        return json_answer({"status": "valid"}) if known else not_found()
+    found = await context.reads.run(context.queries.block_by_id, block_id)
+    if found is None:
+        return not_found()
+    _, entry = found
+    return json_answer({"status": "valid" if entry.reason is None else "invalid"})

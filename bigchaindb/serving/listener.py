@@ -1,0 +1,136 @@
+"""Opens the sockets of a server and keeps its connections within their bounds."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from bigchaindb.errors import StartupError
+from bigchaindb.serving.connection import Connection, ConnectionLimits, ErrorAnswer, Refusal, Texts
+
+BACKLOG: Final = 1024
+"""With the usual 128, 200 clients that connect at once met retransmissions of a second."""
+SWEEP_S_MAX: Final = 1.0
+PORT_ATTEMPT_COUNT: Final = 16
+NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Listener:
+    """A listening server: aiohttp's, with bounds on connections. Belongs to the event loop."""
+
+    def __init__(self, handler: Handler, limits: ConnectionLimits, texts: Texts, on_error: ErrorAnswer) -> None:
+        self._handler = handler
+        self._limits = limits
+        self._texts = texts
+        self._on_error = on_error
+        self._connections: set[Connection] = set()
+        self._servers: list[asyncio.Server] = []
+        self._manager: web.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+        self._port = 0
+
+    @property
+    def port(self) -> int:
+        """The port that is bound: the one asked for, or the system's choice for 0."""
+        return self._port
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections are open."""
+        return len(self._connections)
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen; `localhost` is 127.0.0.1 and, where there is IPv6, ::1 as well.
+
+        Raises:
+            StartupError: an address cannot be bound; names it and why.
+        """
+        loop = asyncio.get_running_loop()
+        self._manager = web.Server(self._handler, access_log=None)
+        sockets = bind(host, port)
+        self._port = sockets[0].getsockname()[1]
+        for sock in sockets:
+            self._servers.append(await loop.create_server(self._connection, sock=sock, backlog=BACKLOG))
+        self._sweeper = asyncio.create_task(self._sweep())
+
+    def close(self) -> None:
+        """Take no more connections, and no more requests on the open ones."""
+        for server in self._servers:
+            server.close()
+        if self._manager is not None:
+            self._manager.pre_shutdown()
+
+    async def stop(self, grace_s: float) -> None:
+        """Close; let requests that are being answered end within `grace_s`, then end the connections."""
+        self.close()
+        if self._manager is None:
+            return
+        await self._manager.shutdown(grace_s)
+        for connection in list(self._connections):
+            connection.abort()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
+
+    def _connection(self) -> asyncio.Protocol:
+        loop = asyncio.get_running_loop()
+        if len(self._connections) >= self._limits.count_max:
+            return Refusal(loop, self._texts.full)
+        assert self._manager is not None
+        return Connection(self._manager, loop, self._connections, self._on_error)
+
+    async def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        pause_s = min(SWEEP_S_MAX, self._limits.head_s_max / 4, self._limits.stall_s_max / 4)
+        while True:
+            await asyncio.sleep(pause_s)
+            now_s = loop.time()
+            for connection in list(self._connections):
+                connection.sweep(now_s, self._limits, self._texts.slow)
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Give bound, not yet listening sockets for `host`, all on one port.
+
+    Raises:
+        StartupError: see `Listener.start`.
+    """
+    if host != "localhost":
+        return [_bound(host, port)]
+    for _ in range(PORT_ATTEMPT_COUNT):
+        first = _bound("127.0.0.1", port)
+        try:
+            return [first, _bound("::1", first.getsockname()[1])]
+        except StartupError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in NO_IPV6:
+                return [first]
+            first.close()
+            if port != 0:  # only the system's own choice is worth another try
+                raise
+    raise StartupError("localhost: no port is free on both 127.0.0.1 and ::1")
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise StartupError(f"{host}:{port}: cannot listen here: {error}") from error
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host == "::1"))
+        sock.bind(address)
+    except OSError as error:
+        sock.close()
+        raise StartupError(f"{host}:{port}: cannot listen here: {error}") from error
+    return sock

@@ -1,0 +1,147 @@
+"""Follows the log and writes it to every client, each at its own speed.
+
+A client is either level with the feed, and gets each block with all others, or late: then a task of its own reads the
+log from its position. The log is the buffer, there is no copy for a client (S1), and the late ones are read for in
+another thread than the live feed, so that they cannot slow it down.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from bigchaindb.eventlog import token
+from bigchaindb.ledger.ports import LogReader
+from bigchaindb.subscribers.hub import Hub
+from bigchaindb.subscribers.stream_follower import Follower
+from bigchaindb.subscribers.stream_log import LogFrames, Piece
+
+logger = logging.getLogger(__name__)
+
+SLICE_COUNT: Final = 100
+"""Clients that are written to before others get a turn of the loop: 100 take half a millisecond."""
+RETRY_S: Final = 1.0
+INTERNAL_ERROR: Final = 1011
+TRY_AGAIN_LATER: Final = 1013
+
+
+class Feed:
+    """All clients of the stream. Belongs to the event loop."""
+
+    def __init__(self, hub: Hub, open_reader: Callable[[], LogReader], chain_id: str, stall_s_max: float) -> None:
+        self._hub = hub
+        self._live = LogFrames(open_reader, "stream-live")
+        self._behind = LogFrames(open_reader, "stream-late")
+        self._chain_id = chain_id
+        self._stall_s_max = stall_s_max
+        self._position = hub.head
+        self._moved = asyncio.Event()
+        self._followers: set[Follower] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def followers(self) -> list[Follower]:
+        """The clients that are connected."""
+        return list(self._followers)
+
+    async def until_level(self) -> None:
+        """Wait until everything durable is written to whoever is not late."""
+        while self._position < self._hub.head:
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def place(self, after: str | None) -> tuple[int, int]:
+        """Give where a new client begins: a position, and how many transactions of the next event it has seen.
+
+        Args:
+            after: its token; without one it begins with what becomes durable from now on.
+
+        Raises:
+            MalformedToken: it is none.
+            HistoryLost: it is of another log.
+        """
+        head = self._hub.head
+        if after is None:
+            return head, 0
+        place = token.decode(after, self._chain_id, head)
+        token.require_known(place, await self._behind.digest(place.position), head)
+        if place.index == token.WHOLE or place.position == 0:
+            return place.position, 0
+        return place.position - 1, place.index + 1
+
+    def add(self, follower: Follower) -> None:
+        """Serve a client from its place on."""
+        self._followers.add(follower)
+        if follower.position < self._position or follower.skip:
+            self._catch_up_soon(follower)
+
+    def remove(self, follower: Follower) -> None:
+        """Serve a client no longer."""
+        self._followers.discard(follower)
+
+    async def run(self) -> None:
+        """Write each event that becomes durable to each client, until cancelled."""
+        while True:
+            try:
+                head = await self._hub.wait_beyond(self._position)
+                await self._hand_out(await self._live.piece(self._position, 0, head))
+            except Exception:
+                logger.exception("the stream cannot read the log beyond position %d; it tries again", self._position)
+                await asyncio.sleep(RETRY_S)
+
+    async def token_of(self, follower: Follower) -> str:
+        """Give the token behind which a client goes on when it comes back."""
+        position, index = follower.position, token.WHOLE
+        if follower.skip:
+            position, index = position + 1, follower.skip - 1
+        digest = await self._behind.digest(position)
+        assert digest is not None, position  # P7
+        return token.encode(self._chain_id, position, index, digest)
+
+    async def stop(self) -> None:
+        """Serve nobody any more."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._live.close()
+        self._behind.close()
+
+    async def _hand_out(self, piece: Piece) -> None:
+        before, self._position = self._position, piece.position
+        for count, follower in enumerate(self.followers, 1):
+            if not follower.late:
+                self._hand_to(follower, before, piece)
+            if count % SLICE_COUNT == 0:
+                await asyncio.sleep(0)
+        self._moved.set()
+
+    def _hand_to(self, follower: Follower, before: int, piece: Piece) -> None:
+        if follower.position == before:
+            follower.write(piece)
+        if follower.full or follower.position < piece.position:
+            self._catch_up_soon(follower)
+
+    def _catch_up_soon(self, follower: Follower) -> None:
+        follower.late = True
+        task = asyncio.create_task(self._catch_up(follower))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _catch_up(self, follower: Follower) -> None:
+        try:
+            while await follower.drained(self._stall_s_max):
+                if follower.closing:
+                    return
+                if follower.position >= self._position and not follower.skip:
+                    follower.late = False  # no await since the comparison: the feed's next block is this client's next
+                    follower.heard_s = asyncio.get_running_loop().time()
+                    return
+                through = max(self._position, follower.position + 1)
+                follower.write(await self._behind.piece(follower.position, follower.skip, through))
+            await follower.close(TRY_AGAIN_LATER, await self.token_of(follower))
+        except ConnectionError:
+            return
+        except Exception:
+            logger.exception("a client of the stream cannot be served beyond position %d", follower.position)
+            await follower.close(INTERNAL_ERROR, "")

@@ -1,0 +1,200 @@
+"""The WebSocket API: one stream of committed transactions, on a port of its own.
+
+Source: docs/reference/contract/websocket-api.md.
+"""
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final, cast
+from urllib.parse import parse_qsl
+
+from aiohttp import WSMsgType, web
+
+from bigchaindb.config import Limits, WebSocketServer
+from bigchaindb.errors import EventError
+from bigchaindb.ledger.ports import LogReader
+from bigchaindb.serving.connection import Connection, ConnectionLimits, Texts
+from bigchaindb.serving.listener import Listener
+from bigchaindb.subscribers.hub import Hub
+from bigchaindb.subscribers.stream_feed import Feed
+from bigchaindb.subscribers.stream_follower import CLOSE_S, Follower
+
+PATH: Final = "/api/v1/streams/valid_transactions"
+VERSION: Final = "13"
+KEY_BYTES: Final = 16
+GOING_AWAY: Final = 1001
+LAST_WORDS_S: Final = 1.0
+"""How long a stop waits for the last durable blocks to be written to clients that keep up."""
+LOOK_S_MAX: Final = 1.0
+
+
+class StreamServer:
+    """The WebSocket API of a node. Belongs to the event loop."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        open_reader: Callable[[], LogReader],
+        chain_id: str,
+        limits: Limits,
+        settings: WebSocketServer,
+    ) -> None:
+        self._limits = limits
+        self._heartbeat_s = settings.heartbeat
+        self._feed = Feed(hub, open_reader, chain_id, limits.stream_stall_s_max)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._listener = Listener(
+            self._serve,
+            ConnectionLimits(limits.stream_connection_count_max, limits.body_read_s_max, limits.stream_stall_s_max),
+            Texts(
+                _text(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections"),
+                _text(HTTPStatus.REQUEST_TIMEOUT, "too slow"),
+            ),
+            _malformed,
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that is bound."""
+        return self._listener.port
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections are open."""
+        return self._listener.connection_count
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen; port 0 is any that is free.
+
+        Raises:
+            StartupError: an address cannot be bound.
+        """
+        await self._listener.start(host, port)
+        self._tasks.append(asyncio.create_task(self._feed.run()))
+        if self._heartbeat_s > 0:
+            self._tasks.append(asyncio.create_task(self._look_after()))
+
+    async def stop(self) -> None:
+        """Write what is durable; close every client with 1001 and the token to come back with."""
+        self._listener.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self._feed.until_level()
+        await asyncio.gather(*(self._say_goodbye(follower) for follower in self._feed.followers))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._listener.stop(LAST_WORDS_S)
+        await self._feed.stop()
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = cast("Connection", request.protocol)
+        connection.begin()
+        try:
+            return _refusal(request) or await self._follow(request, connection)
+        except EventError as error:
+            return web.Response(status=400, text=f"after: {error}\n")
+        finally:
+            connection.exempt = False
+            connection.end()
+
+    async def _follow(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+        # The place is taken before the 101 leaves: what commits once the client has seen that is behind it.
+        position, skip = await self._feed.place(_argument(request.raw_path, "after"))
+        limits = self._limits
+        socket = web.WebSocketResponse(
+            autoping=False, compress=False, timeout=CLOSE_S, max_msg_size=limits.stream_message_bytes_max
+        )
+        writer = await socket.prepare(_without_subprotocols(request))
+        if writer is None or request.transport is None:
+            return socket
+        connection.exempt = True
+        follower = Follower(socket, writer, request.transport, buffer_bytes_max=limits.stream_buffer_bytes_max)
+        follower.position, follower.skip = position, skip
+        self._feed.add(follower)
+        try:
+            await _ignore(socket, follower)
+        finally:
+            self._feed.remove(follower)
+        return socket
+
+    async def _look_after(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(LOOK_S_MAX, self._heartbeat_s / 8))
+            now_s = loop.time()
+            for follower in self._feed.followers:
+                if not follower.look(now_s, self._heartbeat_s):
+                    follower.abort()
+
+    async def _say_goodbye(self, follower: Follower) -> None:
+        await follower.close(GOING_AWAY, await self._feed.token_of(follower))
+
+
+async def _ignore(socket: web.WebSocketResponse, follower: Follower) -> None:
+    """Read what a client sends: pings are answered, all else only shows that it is alive."""
+    loop = asyncio.get_running_loop()
+    async for message in socket:
+        follower.heard_s = loop.time()
+        if message.type is WSMsgType.PING and not follower.closing:
+            await socket.pong(message.data)
+
+
+def _refusal(request: web.BaseRequest) -> web.Response | None:
+    """Give the answer to what is no correct upgrade, or None. Source: websocket-api.md, section 2."""
+    headers = request.headers
+    if request.raw_path.partition("?")[0].removesuffix("/") != PATH:
+        return web.Response(status=404, text="Not found\n")
+    if request.method not in {"GET", "HEAD"}:
+        return web.Response(status=405, text="Method not allowed\n", headers={"Allow": "GET,HEAD"})
+    upgrades = headers.get("Upgrade", "").strip().lower() == "websocket" and "upgrade" in _words(
+        headers.get("Connection", "")
+    )
+    if request.method != "GET" or not upgrades:
+        return web.Response(status=400, text="This is a WebSocket stream: it takes an upgrade\n")
+    if headers.get("Sec-WebSocket-Version", "").strip() != VERSION:
+        named = {"Sec-WebSocket-Version": VERSION}
+        return web.Response(status=400, text=f"Sec-WebSocket-Version: it takes {VERSION}\n", headers=named)
+    if not _is_key(headers.get("Sec-WebSocket-Key", "")):
+        return web.Response(status=400, text=f"Sec-WebSocket-Key: it takes the base64 of {KEY_BYTES} bytes\n")
+    return None
+
+
+def _without_subprotocols(request: web.BaseRequest) -> web.BaseRequest:
+    """Take the offered subprotocols away: none is ever chosen, and aiohttp would log each that it does not know."""
+    if "Sec-WebSocket-Protocol" not in request.headers:
+        return request
+    headers = request.headers.copy()
+    headers.popall("Sec-WebSocket-Protocol")
+    return request.clone(headers=headers)
+
+
+def _words(value: str) -> set[str]:
+    return {word.strip().lower() for word in value.split(",")}
+
+
+def _is_key(value: str) -> bool:
+    try:
+        return len(base64.b64decode(value.strip(), validate=True)) == KEY_BYTES
+    except ValueError:
+        return False
+
+
+def _argument(raw_path: str, name: str) -> str | None:
+    """Give the first of the query arguments of that name; all others are ignored."""
+    arguments = parse_qsl(raw_path.partition("?")[2], keep_blank_values=True, errors="replace")
+    return next((value for key, value in arguments if key == name), None)
+
+
+def _text(status: HTTPStatus, text: str) -> bytes:
+    head = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: text/plain\r\nContent-Length: {len(text) + 1}\r\n"
+    return f"{head}Connection: close\r\n\r\n{text}\n".encode()
+
+
+def _malformed(_: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
+    response = web.Response(status=status, text=f"{text}\n")
+    response.force_close()
+    return response

@@ -1,0 +1,90 @@
+"""The node's inside in the test's own process: real store, solo engine, both servers on free ports."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bigchaindb.api.info import NodeInfo, Validator
+from bigchaindb.api.server import HttpApi
+from bigchaindb.config import Limits, WebSocketServer
+from bigchaindb.engine.deciding import Proposer
+from bigchaindb.engine.engine import Mode
+from bigchaindb.engine.solo import SoloEngine
+from bigchaindb.ledger.application import BlockLimits, Ledger
+from bigchaindb.ledger.proven import Proven
+from bigchaindb.store.store import Store
+from bigchaindb.subscribers.hub import Hub
+from bigchaindb.subscribers.websocket import StreamServer
+from bigchaindb.transaction.build import create
+from bigchaindb.transaction.keys import KeyPair
+
+CHAIN_ID = "solo-0123456789abcdef0123456789abcdef"
+KEY = KeyPair.from_seed(bytes(range(32)))
+STREAM_URL = "ws://advertised:9985/api/v1/streams/valid_transactions"
+
+
+@dataclass
+class Served:
+    """A running node without its command line."""
+
+    store: Store
+    hub: Hub
+    engine: SoloEngine
+    api: HttpApi
+    stream: StreamServer
+
+    @property
+    def url(self) -> str:
+        """The HTTP API's address, without path."""
+        return f"http://127.0.0.1:{self.api.port}"
+
+    @property
+    def stream_url(self) -> str:
+        """The address of the stream."""
+        return f"ws://127.0.0.1:{self.stream.port}/api/v1/streams/valid_transactions"
+
+    async def commit(self, count: int = 1, *, text: str = "an asset") -> list[str]:
+        """Commit so many CREATEs, each another; give their ids in the order they were posted in."""
+        tag = time.monotonic_ns()
+        made = [create([KEY], data={"message": text, "tag": f"{tag}-{number}"}) for number in range(count)]
+        await asyncio.gather(*(self.engine.submit(one.body, Mode.COMMIT) for one in made))
+        return [one.id for one in made]
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path, *, limits: Limits | None = None, heartbeat_s: float = 0.0, propose: Proposer | None = None
+) -> AsyncIterator[Served]:
+    """Run a node's inside below `folder`; it is stopped in the order of a real one."""
+    limits = limits or Limits()
+    store = Store.open(folder / "data", page_count_max=limits.page_count_max)
+    proven = Proven(count_max=limits.pool_count_max, bytes_max=limits.pool_bytes_max)
+    block = BlockLimits(limits.block_count_max, limits.block_bytes_max)
+    ledger = Ledger(store.writer, key=KEY, voters=[KEY.public_key], block=block, proven=proven)
+    hub = Hub(store.writer.tip().position)
+    engine = SoloEngine(
+        ledger, store.writer, key=KEY, limits=limits, announce=hub.announce, now=time.time, propose=propose
+    )
+    info = NodeInfo(
+        version="3.0.0",
+        public_key=KEY.public_key,
+        keyring=(),
+        validators=(Validator(public_key=KEY.public_key),),
+        stream_url=STREAM_URL,
+    )
+    api = HttpApi(engine, store.queries(), info, limits)
+    stream = StreamServer(hub, store.log_reader, CHAIN_ID, limits, WebSocketServer(heartbeat=heartbeat_s))
+    running = asyncio.create_task(engine.run())
+    try:
+        await api.start("localhost", 0)
+        await stream.start("localhost", 0)
+        yield Served(store, hub, engine, api, stream)
+    finally:
+        await api.stop()
+        engine.stop()
+        await running
+        await stream.stop()
+        store.close()
