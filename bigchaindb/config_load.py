@@ -8,7 +8,7 @@ Source: docs/reference/contract/configuration-and-cli.md, section 1.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -19,7 +19,8 @@ from bigchaindb.errors import ConfigurationError
 
 PATH_VARIABLE: Final = "BIGCHAINDB_CONFIG_PATH"
 
-_HINTS: Final = {leaf.path: leaf.hint for leaf in leaves(Settings())}
+HINTS: Final = {leaf.path: leaf.hint for leaf in leaves(Settings())}
+"""The type of every setting by its path."""
 _PATHS: Final = ("database.path", "log.file", "log.error_file")
 
 
@@ -65,19 +66,32 @@ def load_all(path: Path | None, environ: Mapping[str, str], overrides: Mapping[s
     """
     place = locate(path, environ)
     found, said = _read(place)
-    document, origins = found or {}, {}
-    for keys, _ in _flat(document):
-        origins[".".join(keys)] = f"`{place.path}`"
+    loaded = _on_defaults(found or {}, place.path, environ, overrides or {})
+    return replace(loaded, notices=(*said, *loaded.notices))
+
+
+def load_without_file(environ: Mapping[str, str]) -> Loaded:
+    """Load defaults and environment alone: what `configure` starts from.
+
+    Raises:
+        ConfigurationError: as for `load_all`.
+    """
+    return _on_defaults({}, locate(None, environ).path, environ, {})
+
+
+def _on_defaults(
+    document: dict[str, Any], path: Path, environ: Mapping[str, str], overrides: Mapping[str, object]
+) -> Loaded:
+    origins = {".".join(keys): f"`{path}`" for keys, _ in _flat(document)}
     _check_shape(document, origins)
     document = _merged(to_document(Settings()), document)
     _take_environment(document, origins, environ)
-    for key, value in (overrides or {}).items():
+    for key, value in overrides.items():
         _put(document, key.split("."), value)
         origins[key] = "the options of the command line"
     refuse_old(document, origins)
     settings = _settings(document, origins, environ)
-    said += notices(origins, _HINTS, origins)
-    return Loaded(settings, document, origins, tuple(said), place.path)
+    return Loaded(settings, document, origins, tuple(notices(origins, HINTS, origins)), path)
 
 
 def locate(path: Path | None, environ: Mapping[str, str]) -> _Place:
@@ -141,7 +155,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _check_shape(document: Mapping[str, Any], origins: Mapping[str, str]) -> None:
     """Require that sections are objects, before anything is merged into them."""
-    for section in {path.partition(".")[0] for path in _HINTS if "." in path}:
+    for section in {path.partition(".")[0] for path in HINTS if "." in path}:
         if not isinstance(value := document.get(section, {}), dict):
             raise ConfigurationError(f"{section}: expected an object, found {value!r} (from {origins[section]})")
 
@@ -158,7 +172,7 @@ def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 def _take_environment(document: dict[str, Any], origins: dict[str, str], environ: Mapping[str, str]) -> None:
     """Put variables over the leaves that defaults, file and old releases have; other names mean nothing."""
     present = dict(_flat(document))
-    ours = (tuple(path.split(".")) for path in (*_HINTS, *OLD_KEYS))
+    ours = (tuple(path.split(".")) for path in (*HINTS, *OLD_KEYS))
     for keys in dict.fromkeys((*present, *ours)):
         path = ".".join(keys)
         name = variable_name(path)
@@ -172,8 +186,8 @@ def _take_environment(document: dict[str, Any], origins: dict[str, str], environ
 def _from_environment(text: str, path: str, held: object, document: Mapping[str, Any]) -> object:
     if path == "events_plugins":
         return _selected(text, document["events_plugins"])
-    if path in _HINTS:
-        return from_text(text, _HINTS[path], path)
+    if path in HINTS:
+        return from_text(text, HINTS[path], path)
     if path.startswith("events_plugins.") and isinstance(held, bool | int | float):
         return from_text(text, type(held), path)  # a plugin's option keeps the type that the file gives it
     return text.split(":") if isinstance(held, list) else text

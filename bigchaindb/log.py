@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from bigchaindb.config import LEVELS, Settings
+from bigchaindb.config_old import Notice
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.masking import MASK, is_secret_name, masked_text
 
@@ -55,6 +56,12 @@ def set_up(settings: Settings, *, secrets: Iterable[str] = (), files: bool = Tru
     _replace_handlers(handlers, min(number(level) for level in levels))
     for name, level in {_API_LOGGER: number(settings.server.loglevel), **granular}.items():
         logging.getLogger(name).setLevel(level)
+
+
+def tell(notices: Iterable[Notice]) -> None:
+    """Log what loading the configuration had to say."""
+    for notice in notices:
+        logging.getLogger("bigchaindb.config").log(number(notice.level), "%s", notice.text)
 
 
 def number(level: str) -> int:

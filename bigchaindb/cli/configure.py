@@ -1,0 +1,193 @@
+"""configure, show-config, export-my-pubkey.
+
+Source: docs/reference/contract/configuration-and-cli.md, section 4.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from bigchaindb.cli.session import STANDARD_OUTPUT, Session, agrees, ask, pass_session, put, put_json, say
+from bigchaindb.errors import ConfigurationError, StartupError
+
+QUESTIONS: Final = (
+    ("server.bind", "Address of the HTTP API"),
+    ("wsserver.scheme", "WebSocket scheme, ws or wss"),
+    ("wsserver.host", "WebSocket host"),
+    ("wsserver.port", "WebSocket port"),
+    ("database.path", "Data directory"),
+)
+_WILDCARDS: Final = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, nothing is bound here
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bigchaindb configure                          ask, write ~/.bigchaindb
+  bigchaindb -y configure                       take the defaults
+  bigchaindb -y -c /etc/bigchaindb.json configure
+  bigchaindb -y -c - configure                  look at it first"""
+)
+@click.argument("backend", required=False)
+@pass_session
+def configure(session: Session, backend: str | None) -> None:
+    """Write a configuration file.
+
+    It asks for addresses and the data directory, and makes a new key pair for the node. BACKEND may be given for old
+    scripts' sake; there is one, sqlite.
+    """
+    from bigchaindb.config_load import load_without_file, locate
+
+    _check_backend(backend)
+    if session.config == STANDARD_OUTPUT:
+        put_json(_answered(session, load_without_file(os.environ).document))
+        return
+    path = locate(None if session.config is None else Path(session.config), os.environ).path
+    question = f"Config file `{path}` exists, do you want to override it? (cannot be undone) [y/N]: "
+    if path.exists() and not session.assume_yes and not agrees(question):
+        return
+    _write(path, _answered(session, load_without_file(os.environ).document))
+    say(f"Configuration written to {path}")
+    say("Ready to go!")
+
+
+@click.command(
+    "show-config",
+    epilog="""\b
+Examples:
+  bigchaindb show-config
+  BIGCHAINDB_WSSERVER_PORT=9999 bigchaindb show-config""",
+)
+@pass_session
+def show_config(session: Session) -> None:
+    """Print the effective configuration.
+
+    That is defaults, file, environment and options together, as JSON. Secrets are masked: the private key, passwords
+    in URLs, members named password, secret, token or key.
+    """
+    from bigchaindb.masking import masked
+
+    document = session.load().document
+    put_json(masked({name: value for name, value in document.items() if name != "CONFIGURED"}))
+
+
+@click.command(
+    "export-my-pubkey",
+    epilog="""\b
+Example:
+  bigchaindb export-my-pubkey > node.pub""",
+)
+@pass_session
+def export_my_pubkey(session: Session) -> None:
+    """Print this node's public key.
+
+    It is that of the configuration, else the one that was made at init.
+    """
+    from bigchaindb.identity import find
+
+    pair = find(session.load().settings)
+    if pair is None:
+        raise StartupError("This node's public key wasn't set anywhere so it can't be exported")
+    put(pair.public_key)
+
+
+def _check_backend(backend: str | None) -> None:
+    from bigchaindb.config_old import OLD_BACKENDS, old_backend
+
+    if backend is None or backend == "sqlite":
+        return
+    if backend.lower() in OLD_BACKENDS:
+        raise ConfigurationError(old_backend(f"database.backend is {backend!r} (from `configure {backend}`)"))
+    raise ConfigurationError(f"configure: the backend is 'sqlite', which need not be named, found {backend!r}")
+
+
+def _answered(session: Session, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what the file will hold: the answers, or the defaults; a new key pair unless the environment has one."""
+    from bigchaindb.config import Database
+    from bigchaindb.config_load import variable_name
+    from bigchaindb.identity import new_keypair
+
+    document: dict[str, Any] = {
+        "server": {"bind": defaults["server"]["bind"]},
+        "wsserver": {name: defaults["wsserver"][name] for name in ("scheme", "host", "port")},
+        # As it is written, not as it is for this user: a `~` stays one.
+        "database": {
+            "backend": "sqlite",
+            "path": os.environ.get(variable_name("database.path")) or str(Database().path),
+        },
+    }
+    if not session.assume_yes:
+        for path, question in QUESTIONS:
+            _ask_for(document, path, question)
+    pair = new_keypair()
+    keypair = {"public": pair.public_key, "private": pair.private_key}
+    return document | {
+        "wsserver": document["wsserver"] | _advertised(document["wsserver"], defaults["wsserver"]),
+        "keypair": defaults["keypair"] if defaults["keypair"]["private"] else keypair,
+        "keyring": defaults["keyring"],
+        "events_plugins": defaults["events_plugins"],
+    }
+
+
+def _ask_for(document: dict[str, Any], path: str, question: str) -> None:
+    """Ask until the answer is one that the node takes; put it into `document`."""
+    section, _, name = path.partition(".")
+    default = document[section][name]
+    while True:
+        answer = ask(f"{question}? (default `{default}`): ")
+        if answer is None:
+            raise StartupError("configure: standard input ended before all was answered; `-y` takes the defaults")
+        try:
+            document[section][name] = default if not answer else _typed(answer, path)
+            _check(document, section, is_complete=path == "wsserver.port")
+        except ConfigurationError as error:
+            say(str(error))
+        else:
+            return
+
+
+def _typed(answer: str, path: str) -> object:
+    from bigchaindb.config_load import HINTS
+    from bigchaindb.config_values import from_text
+
+    if HINTS[path] is Path and not answer.startswith("~"):
+        return str(Path(answer).absolute())  # the node may be started from another folder
+    return from_text(answer, HINTS[path], path)
+
+
+def _check(document: Mapping[str, Any], section: str, *, is_complete: bool) -> None:
+    from bigchaindb.config import Settings
+    from bigchaindb.config_values import build, hints
+
+    # The two ports can be compared only when both are known.
+    if is_complete:
+        build(document, Settings, "")
+    else:
+        build(document[section], hints(Settings)[section], section)
+
+
+def _advertised(answers: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Advertise what was answered; a wildcard address is none that a client can use."""
+    host = defaults["advertised_host"] if answers["host"] in _WILDCARDS else answers["host"]
+    return {"advertised_scheme": answers["scheme"], "advertised_host": host, "advertised_port": answers["port"]}
+
+
+def _write(path: Path, document: Mapping[str, Any]) -> None:
+    """Put the file in place whole or not at all, for its owner alone: it holds the private key."""
+    text = json.dumps(document, indent=4, ensure_ascii=False) + "\n"
+    target = path.resolve()  # a link stays one
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".bigchaindb-")  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,42 @@
+"""doctor: what is wrong with this machine or configuration, and what to do."""
+
+import click
+
+from bigchaindb.cli.session import Session, pass_session, put, put_json
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bigchaindb doctor
+  bigchaindb -c node.json doctor --json
+
+Exit code: 0 nothing must be fixed, 1 something must."""
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@pass_session
+@click.pass_context
+def doctor(context: click.Context, session: Session, *, as_json: bool) -> None:
+    """Find what keeps a node from running.
+
+    Says what to do about it and changes nothing. Python, configuration, ports, data directory, file system, clock and
+    plugins are looked at.
+    """
+    from bigchaindb.doctor import examine
+    from bigchaindb.masking import masked
+
+    findings = []
+    for finding in examine(session.load_silently):
+        findings.append(masked(finding._asdict()))
+        if not as_json:
+            _put_finding(**findings[-1])
+    must_fix = any(finding["status"] == "fix" for finding in findings)
+    if as_json:
+        put_json({"findings": findings, "ok": not must_fix})
+    context.exit(1 if must_fix else 0)
+
+
+def _put_finding(subject: str, status: str, text: str, advice: str) -> None:
+    put(f"{'FIX' if status == 'fix' else status:4}  {subject:16}  {text}")
+    if advice:
+        put(f"      {'':16}  → {advice}")

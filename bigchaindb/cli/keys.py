@@ -1,0 +1,52 @@
+"""keys new, keys show: key pairs for users, to try the node without a driver."""
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from bigchaindb.cli.session import put, put_json, say
+
+KEY_FILE_VARIABLE: Final = "BIGCHAINDB_KEY_FILE"
+PRIVATE_KEY_VARIABLE: Final = "BIGCHAINDB_PRIVATE_KEY"
+
+
+@click.group()
+def keys() -> None:
+    """Make and look at key pairs for users of the ledger."""
+
+
+@keys.command(
+    epilog="""\b
+Examples:
+  bigchaindb keys new --output alice.json
+  bigchaindb keys new | jq -r .public"""
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write a new file, mode 0600, instead.")
+def new(output: Path | None) -> None:
+    """Make a key pair and print it as JSON: private and public, base58.
+
+    With --output the private key stays in that file, and only the public key is printed.
+    """
+    from bigchaindb.identity import keypair_document, new_keypair, write_keypair
+
+    pair = new_keypair()
+    if output is None:
+        put_json(keypair_document(pair))
+        return
+    write_keypair(output, pair)
+    say(f"Key pair written to {output}; its public key:")
+    put(pair.public_key)
+
+
+@keys.command(
+    epilog="""\b
+Example:
+  bigchaindb keys show alice.json"""
+)
+@click.argument("file", type=click.Path(path_type=Path))
+def show(file: Path) -> None:
+    """Print the public key of a key file. The private one is not shown."""
+    from bigchaindb.identity import read_keypair
+
+    put(read_keypair(file).public_key)

@@ -1,0 +1,176 @@
+"""init, start, drop: making, serving and deleting the node's data.
+
+Source: docs/reference/contract/configuration-and-cli.md, section 4.
+"""
+
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from bigchaindb.cli.session import Session, agrees, pass_session, say
+from bigchaindb.config import KeyPairSettings, Settings
+from bigchaindb.errors import ConfigurationError, StartupError
+
+if TYPE_CHECKING:
+    from bigchaindb.store.directory import DataDirectory
+
+BANNER: Final = """
+Initialization complete. BigchainDB is ready and waiting.
+Streaming valid transactions on: {websocket}
+Listening to client connections on: {bind}
+"""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bigchaindb init
+  bigchaindb -c node.json init"""
+)
+@pass_session
+def init(session: Session) -> None:
+    """Make an empty ledger.
+
+    That is the data directory, the node's key pair where the configuration has none, and the ledger's files. `start`
+    does it by itself. Nothing happens where a ledger is already.
+    """
+    if not _initialize(session.load().settings):
+        say("The database already exists.")
+        say("If you wish to re-initialize it, first drop it.")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bigchaindb drop
+  bigchaindb -y drop                            without the question"""
+)
+@pass_session
+def drop(session: Session) -> None:
+    """Delete the ledger. Cannot be undone.
+
+    Its events and what the plugins have acknowledged go with it. The configuration and the node's key pair stay. A
+    running node keeps its data: stop it first.
+    """
+    from bigchaindb.store.directory import DataDirectory, DirectoryLock
+
+    database = session.load().settings.database
+    directory = DataDirectory(database.path)
+    if not directory.ledger.exists():
+        say(f"Cannot drop '{database.name}'. The database does not exist.")
+        return
+    lock = DirectoryLock(directory)
+    try:
+        say(f"It is in {database.path}.")
+        if session.assume_yes or agrees(f"Do you want to drop `{database.name}` database? [y/n]: "):
+            _delete(directory)
+            say(f"Dropped '{database.name}'.")
+    finally:
+        lock.close()
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bigchaindb start
+  bigchaindb -c node.json start
+  bigchaindb -l debug start
+  BIGCHAINDB_SERVER_BIND=0.0.0.0:9984 bigchaindb start
+
+Ctrl-C, or SIGTERM, stops it: what was accepted is committed first."""
+)
+@click.option("--no-init", is_flag=True, help="Do not make the ledger; fail if there is none.")
+@click.option("--dev-allow-temp-keypair", is_flag=True, help="Use a random key pair for this run if there is none.")
+@click.option("--dev-start-rethinkdb", is_flag=True, hidden=True)
+@click.option("--experimental-parallel-validation", is_flag=True, hidden=True)
+@pass_session
+def start(
+    session: Session,
+    *,
+    no_init: bool,
+    dev_allow_temp_keypair: bool,
+    dev_start_rethinkdb: bool,
+    experimental_parallel_validation: bool,
+) -> None:
+    """Run the node until it is told to stop."""
+    if dev_start_rethinkdb:
+        _refuse_rethinkdb()
+    settings = session.load(log_files=True).settings
+    if experimental_parallel_validation:
+        say("--experimental-parallel-validation: ignored, signatures are always checked on all cores")
+    if dev_allow_temp_keypair:
+        settings = _with_temporary_keypair(settings)
+    if not no_init:
+        _initialize(settings)
+    elif not _has_ledger(settings):
+        raise StartupError(f"there is no ledger in `{settings.database.path}`: run `bigchaindb init`, or no --no-init")
+    from bigchaindb.node import run
+
+    run(settings, ready=lambda: say(_banner(settings)))
+
+
+def _initialize(settings: Settings) -> bool:
+    """Make what is missing of data directory, identity and ledger; say whether the ledger was.
+
+    Raises:
+        StartupError: it cannot be made, or another process owns the directory.
+    """
+    from bigchaindb.identity import find_or_make, make_chain_id
+    from bigchaindb.store.directory import prepare
+    from bigchaindb.store.store import Store
+
+    if _has_ledger(settings):
+        return False
+    directory = prepare(settings.database.path)
+    # The ledger comes last: a directory that has one has the rest as well.
+    find_or_make(settings)
+    make_chain_id(directory.path)
+    Store.open(directory.path).close()
+    return True
+
+
+def _has_ledger(settings: Settings) -> bool:
+    from bigchaindb.store.directory import DataDirectory
+
+    return DataDirectory(settings.database.path).ledger.exists()
+
+
+def _with_temporary_keypair(settings: Settings) -> Settings:
+    from bigchaindb.identity import find, new_keypair
+
+    if find(settings) is not None:
+        say("--dev-allow-temp-keypair: not needed, this node has a key pair")
+        return settings
+    pair = new_keypair()
+    say(f"this run signs with a temporary key pair, {pair.public_key}; it is kept nowhere")
+    return replace(settings, keypair=KeyPairSettings(public=pair.public_key, private=pair.private_key))
+
+
+def _refuse_rethinkdb() -> None:
+    from bigchaindb.config_old import old_backend
+
+    raise ConfigurationError(old_backend("--dev-start-rethinkdb asks for a RethinkDB server"))
+
+
+def _delete(directory: "DataDirectory") -> None:
+    """Delete the data; lock and key pair stay.
+
+    The ledger's file goes last: what a crash leaves can be dropped again, and no write-ahead log is left for the next.
+    """
+    from bigchaindb.identity import KEYPAIR_FILE
+
+    kept = {directory.lock.name, KEYPAIR_FILE}
+    for entry in sorted(directory.path.iterdir(), key=lambda entry: entry == directory.ledger):
+        if entry.name in kept:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _banner(settings: Settings) -> str:
+    websocket = settings.wsserver
+    return BANNER.format(websocket=f"{websocket.host}:{websocket.port}", bind=settings.server.bind)

@@ -1,0 +1,114 @@
+"""What all commands share: the global options, the configuration, questions, and where text goes.
+
+Results go to standard output, everything said to a person besides goes to standard error.
+"""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from bigchaindb.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from bigchaindb.config_load import Loaded
+
+STANDARD_OUTPUT: Final = "-"
+LEVEL_KEYS: Final = ("log.level_console", "log.level_logfile", "server.loglevel")
+"""What `--log-level` sets."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """The global options of one call of the command line."""
+
+    config: str | None = None
+    log_level: str | None = None
+    assume_yes: bool = False
+
+    def load(self, *, log_files: bool = False) -> "Loaded":
+        """Load the configuration, set up the log and say there what is to be said about it.
+
+        Args:
+            log_files: whether this process writes the log files as well.
+
+        Raises:
+            FileNotFoundError: the file that `-c` names is not there.
+            ConfigurationError: a value is wrong.
+        """
+        from bigchaindb import log
+        from bigchaindb.masking import secrets_in
+
+        loaded = self.load_silently()
+        log.set_up(loaded.settings, secrets=secrets_in(loaded.document), files=log_files)
+        log.tell(loaded.notices)
+        return loaded
+
+    def load_silently(self) -> "Loaded":
+        """Load the configuration and leave its notices to the caller."""
+        from bigchaindb.config_load import load_all
+
+        if self.config == STANDARD_OUTPUT:
+            raise ConfigurationError("-c -: standard output can only be written to, by `configure`; name a file")
+        overrides = {} if self.log_level is None else dict.fromkeys(LEVEL_KEYS, self.log_level.lower())
+        return load_all(None if self.config is None else Path(self.config), os.environ, overrides)
+
+
+pass_session: Final = click.make_pass_decorator(Session, ensure=True)
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal something that is no result."""
+    click.echo(text, err=True)
+
+
+def put(text: str) -> None:
+    """Give a result."""
+    click.echo(text)
+
+
+def put_json(value: Any) -> None:  # noqa: ANN401 - any JSON
+    """Give a result to a machine."""
+    put(json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False))
+
+
+def ask(question: str) -> str | None:
+    """Ask on standard error, read a line from standard input; None at its end."""
+    click.echo(question, err=True, nl=False)
+    answer = sys.stdin.readline()
+    if not answer:
+        say("")
+        return None
+    return answer.strip()
+
+
+def ask_secret(question: str) -> str:
+    """Ask for something that is not shown; without a terminal it is a line of standard input.
+
+    Raises:
+        ConfigurationError: there was none.
+    """
+    if sys.stdin.isatty():
+        from getpass import getpass
+
+        return getpass(question, sys.stderr)
+    answer = ask(question)
+    if not answer:
+        raise ConfigurationError("no private key: give --key-file, set BIGCHAINDB_PRIVATE_KEY, or type it in")
+    return answer
+
+
+def agrees(question: str) -> bool:
+    """Ask a question that only `y` agrees to."""
+    return ask(question) == "y"
+
+
+def put_table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Give rows to a person, columns aligned."""
+    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
+    for row in (heads, *rows):
+        put("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,239 @@
+"""transactions create, transfer, show: enough to try the node without a driver.
+
+A private key comes from a file, the environment or a hidden prompt, never from an argument, which shells remember.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from bigchaindb.cli.keys import KEY_FILE_VARIABLE, PRIVATE_KEY_VARIABLE
+from bigchaindb.cli.session import Session, ask_secret, pass_session, put, put_json, say
+from bigchaindb.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from bigchaindb.client import Node
+    from bigchaindb.transaction.build import Payment, Signed, Spend
+    from bigchaindb.transaction.keys import KeyPair
+
+NODE_VARIABLE: Final = "BIGCHAINDB_NODE"
+MODES: Final = ("async", "sync", "commit")
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
+
+
+def _node_options(command: _Command) -> _Command:
+    command = click.option("--json", "as_json", is_flag=True, help="Print JSON on one line, for machines.")(command)
+    return click.option(
+        "--node", metavar="URL", envvar=NODE_VARIABLE, help="The node's address; by default that of server.bind."
+    )(command)
+
+
+def _signing_options(command: _Command) -> _Command:
+    for option in (
+        click.option(
+            "--key-file",
+            type=click.Path(path_type=Path),
+            envvar=KEY_FILE_VARIABLE,
+            help=f"Who signs: a file of `keys new`. Else {PRIVATE_KEY_VARIABLE}, else a prompt.",
+        ),
+        click.option("--metadata", metavar="JSON", help="An object for this transaction; @FILE reads a file."),
+        click.option("--mode", type=click.Choice(MODES), default="commit", show_default=True, help="When to answer."),
+        click.option("--dry-run", is_flag=True, help="Print the signed transaction and send nothing."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def transactions() -> None:
+    """Make, pass on and look at assets."""
+
+
+@transactions.command(
+    epilog="""\b
+Examples:
+  bigchaindb transactions create --key-file alice.json --asset '{"bicycle": {"serial": "abc-1"}}'
+  bigchaindb transactions create --key-file alice.json --asset @asset.json --amount 100
+  bigchaindb transactions create --key-file alice.json --asset '{"n": 1}' --dry-run > signed.json"""
+)
+@click.option("--asset", metavar="JSON", help="The asset, an object; @FILE reads a file, @- standard input.")
+@click.option("--amount", type=click.IntRange(1), default=1, show_default=True, help="How many shares there are.")
+@click.option("--to", metavar="PUBLIC_KEY", help="Who owns them; by default whoever signs.")
+@_signing_options
+@_node_options
+@pass_session
+def create(
+    session: Session,
+    /,
+    *,
+    asset: str | None,
+    amount: int,
+    to: str | None,
+    key_file: Path | None,
+    metadata: str | None,
+    **how: Any,  # noqa: ANN401 - the options of `_finish`
+) -> None:
+    """Make an asset and print the transaction."""
+    from bigchaindb.transaction.build import create as build
+
+    data, about = _object(asset, "--asset"), _object(metadata, "--metadata")
+    signer = _signer(key_file)
+    payments = [_payment(to or signer.public_key, amount)]
+    _finish(session, build([signer], payments, data=data, metadata=about), **how)
+
+
+@transactions.command(
+    epilog="""\b
+Examples:
+  bigchaindb transactions transfer ID --key-file alice.json --to PUBLIC_KEY
+  bigchaindb transactions transfer ID:1 --key-file alice.json --to PUBLIC_KEY --amount 40
+
+The rest of the shares goes back to whoever signs, as a second output."""
+)
+@click.argument("output", metavar="ID[:INDEX]")
+@click.option("--to", metavar="PUBLIC_KEY", required=True, help="Who gets the shares.")
+@click.option("--amount", type=click.IntRange(1), help="How many shares; by default all of the output.")
+@_signing_options
+@_node_options
+@pass_session
+def transfer(
+    session: Session,
+    /,
+    *,
+    output: str,
+    to: str,
+    amount: int | None,
+    key_file: Path | None,
+    metadata: str | None,
+    **how: Any,  # noqa: ANN401 - the options of `_finish`
+) -> None:
+    """Pass an output of a committed transaction on, and print the transaction that does."""
+    from bigchaindb.transaction.build import transfer as build
+
+    about = _object(metadata, "--metadata")
+    transaction_id, index = _reference(output)
+    signer = _signer(key_file)
+    how["node"] = node = _node(session, how["node"])
+    held = node.transaction(transaction_id)
+    spend, shares = _spend(held, index, signer)
+    paid = shares if amount is None else amount
+    if paid > shares:
+        raise ConfigurationError(f"--amount: the output holds {shares} shares, found {paid}")
+    payments = [_payment(to, paid)]
+    if paid < shares:
+        payments.append(_payment(signer.public_key, shares - paid))
+    asset_id = held["id"] if held["operation"] == "CREATE" else held["asset"]["id"]
+    _finish(session, build(asset_id, [spend], payments, metadata=about), **how)
+
+
+@transactions.command(
+    epilog="""\b
+Example:
+  bigchaindb transactions show ID"""
+)
+@click.argument("transaction_id", metavar="ID")
+@_node_options
+@pass_session
+def show(session: Session, transaction_id: str, node: str | None, *, as_json: bool) -> None:
+    """Print a committed transaction."""
+    _put(_node(session, node).transaction(transaction_id), as_json=as_json)
+
+
+def _finish(
+    session: Session, signed: "Signed", *, node: "str | Node | None", mode: str, dry_run: bool, as_json: bool
+) -> None:
+    if dry_run:
+        _put(json.loads(signed.body), as_json=as_json)
+        return
+    target = _node(session, node)
+    say(f"Sending {signed.id} to {target.url} …")
+    _put(target.post(signed.body, mode), as_json=as_json)
+
+
+def _put(transaction: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        put(json.dumps(transaction, separators=(",", ":"), sort_keys=True, ensure_ascii=False))
+    else:
+        put_json(transaction)
+
+
+def _node(session: Session, node: "str | Node | None") -> "Node":
+    from bigchaindb.client import Node
+
+    if isinstance(node, Node):
+        return node
+    return Node(node or _own_address(session))
+
+
+def _own_address(session: Session) -> str:
+    """Give the address of the node that the configuration is of; a wildcard is reached on this machine."""
+    server = session.load_silently().settings.server
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104 - compared with
+    return f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"
+
+
+def _signer(key_file: Path | None) -> "KeyPair":
+    from bigchaindb.identity import read_keypair
+    from bigchaindb.transaction.keys import KeyPair
+
+    if key_file is not None:
+        return read_keypair(key_file)
+    private = os.environ.get(PRIVATE_KEY_VARIABLE) or ask_secret("Private key (base58, not shown): ")
+    try:
+        return KeyPair.from_private_key(private)
+    except ValueError as error:
+        raise ConfigurationError(f"the private key cannot be used: {error}") from None
+
+
+def _payment(public_key: str, amount: int) -> "Payment":
+    from bigchaindb.transaction.build import Payment
+    from bigchaindb.transaction.conditions import details_of
+
+    try:
+        return Payment(details_of([public_key]), amount)
+    except ValueError as error:
+        raise ConfigurationError(f"--to: {error}") from None
+
+
+def _spend(held: dict[str, Any], index: int, signer: "KeyPair") -> "tuple[Spend, int]":
+    """Give what spends output `index` of a transaction, and how many shares that output holds."""
+    from bigchaindb.transaction.build import Spend
+    from bigchaindb.transaction.conditions import details_of
+    from bigchaindb.transaction.model import OutputRef
+
+    outputs = held["outputs"]
+    if index >= len(outputs):
+        raise ConfigurationError(f"{held['id']} has {len(outputs)} outputs; there is no number {index}")
+    output = outputs[index]
+    if output["public_keys"] != [signer.public_key]:
+        raise ConfigurationError(
+            f"output {index} belongs to {', '.join(output['public_keys'])}, the key that signs is {signer.public_key}"
+        )
+    return Spend(OutputRef(held["id"], index), details_of([signer.public_key]), (signer,)), int(output["amount"])
+
+
+def _reference(text: str) -> tuple[str, int]:
+    transaction_id, _, index = text.partition(":")
+    if index and not (index.isascii() and index.isdigit()):
+        raise ConfigurationError(f"expected ID or ID:INDEX, found {text!r}")
+    return transaction_id, int(index or 0)
+
+
+def _object(text: str | None, option: str) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    if text.startswith("@"):
+        with click.open_file(text[1:], encoding="utf-8") as file:
+            text = file.read()
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{option}: no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ConfigurationError(f"{option}: expected an object such as '{{\"n\": 1}}', found {text[:60]!r}")
+    return value

@@ -1,0 +1,88 @@
+"""A small HTTP client for the command line. Applications have the drivers.
+
+Source: docs/reference/contract/http-api.md, sections 1, 4 and 5.
+"""
+
+import json
+from http.client import HTTPException
+from typing import Any, Final
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlsplit
+from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, Request
+
+from bigchaindb.config import MIB
+from bigchaindb.errors import RequestFailed
+
+TIMEOUT_S: Final = 20.0
+"""As long as the drivers wait; mode commit answers within 10."""
+ANSWER_BYTES_MAX: Final = 16 * MIB
+"""More than any answer about one transaction."""
+
+
+class Node:
+    """A node, by its URL."""
+
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+        """Take the URL of the node's root.
+
+        Raises:
+            RequestFailed: it is no URL of HTTP.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise RequestFailed(f"{url!r} is no URL of a node; an example is http://localhost:9984")
+        self.url = url.rstrip("/")
+        self._timeout_s = timeout_s
+        # No redirects, which a node never sends, no files, no proxies for localhost.
+        self._opener = OpenerDirector()
+        self._opener.add_handler(HTTPHandler())
+        self._opener.add_handler(HTTPSHandler())
+
+    def transaction(self, transaction_id: str) -> dict[str, Any]:
+        """Give a committed transaction.
+
+        Raises:
+            RequestFailed: there is none, or the node cannot be asked.
+        """
+        answer: dict[str, Any] = self._json(Request(f"{self.url}/api/v1/transactions/{quote(transaction_id, safe='')}"))  # noqa: S310 - the scheme is checked
+        return answer
+
+    def post(self, body: bytes, mode: str) -> dict[str, Any]:
+        """Send a transaction and give the node's answer, which is the transaction.
+
+        Raises:
+            RequestFailed: the node refused it, or cannot be asked.
+        """
+        headers = {"Content-Type": "application/json"}
+        answer: dict[str, Any] = self._json(
+            Request(f"{self.url}/api/v1/transactions?mode={mode}", body, headers)  # noqa: S310 - the scheme is checked
+        )
+        return answer
+
+    def _json(self, request: Request) -> Any:  # noqa: ANN401 - any JSON
+        status, body = self._exchange(request)
+        try:
+            answer = json.loads(body)
+        except ValueError as error:
+            raise RequestFailed(f"{request.full_url} answered {status} without JSON: is it a node?") from error
+        if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own figures
+            return answer
+        message = answer.get("message", answer) if isinstance(answer, dict) else answer
+        raise RequestFailed(f"{self.url} answered {status}: {message}")
+
+    def _exchange(self, request: Request) -> tuple[int, bytes]:
+        try:
+            with self._opener.open(request, timeout=self._timeout_s) as answer:
+                return answer.status, answer.read(ANSWER_BYTES_MAX)
+        except HTTPError as error:
+            with error:
+                return error.code, error.read(ANSWER_BYTES_MAX)
+        except TimeoutError as error:
+            raise self._unreachable(f"no answer within {self._timeout_s:g} s") from error
+        except URLError as error:
+            raise self._unreachable(error.reason) from error
+        except (OSError, HTTPException) as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, reason: object) -> RequestFailed:
+        return RequestFailed(f"cannot ask {self.url}: {reason}; is the node running, and is that its address?")

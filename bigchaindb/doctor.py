@@ -1,0 +1,200 @@
+"""What may keep a node from running well on this machine, and what to do about it.
+
+Each examination gives findings as it goes; none changes anything. `bigchaindb doctor` prints them.
+"""
+
+import os
+import shutil
+import socket
+import sqlite3
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+from bigchaindb import sharing
+from bigchaindb.config import Settings
+from bigchaindb.config_load import Loaded
+from bigchaindb.errors import BigchainDBError
+from bigchaindb.installed import complaint_about
+from bigchaindb.processes import listener, lock_owner, name_of
+from bigchaindb.store.directory import DataDirectory
+from bigchaindb.subscribers.lane_page import page_path
+
+PYTHON_MIN: Final = (3, 11)
+SQLITE_MIN: Final = (3, 38, 0)
+"""The oldest that the tests were run with, less a little: upserts, contentless FTS5."""
+SOCKET_PATH_BYTES_MAX: Final = 107
+"""What Linux can bind; the node's control socket lies in the data directory."""
+CONTROL_SOCKET: Final = "control.sock"
+YEAR_MIN: Final = 2026
+"""This software is not older; a clock that says so has lost its battery."""
+CLOCK_AHEAD_S_MAX: Final = 60.0
+
+Status = Literal["ok", "note", "fix"]
+
+
+class Finding(NamedTuple):
+    """What was looked at, whether something must be done (`fix`), and what."""
+
+    subject: str
+    status: Status
+    text: str
+    advice: str = ""
+
+
+def examine(load: Callable[[], Loaded]) -> Iterator[Finding]:
+    """Look at everything. Without a readable configuration the machine alone is looked at."""
+    yield from _python()
+    try:
+        loaded = load()
+    except (BigchainDBError, OSError) as error:
+        text = "; ".join((str(error), *getattr(error, "__notes__", ())))
+        yield Finding("configuration", "fix", text, "correct it; `bigchaindb configure` writes a new file")
+        return
+    yield from _configuration(loaded)
+    settings = loaded.settings
+    directory = DataDirectory(settings.database.path)
+    running = lock_owner(directory.lock)
+    if running is not None:
+        yield Finding("node", "ok", f"running, process {running}")
+    yield from _ports(settings, running)
+    yield from _directory(directory, settings)
+    yield from _clock(directory)
+    for name in settings.events_plugins:
+        yield _plugin(name, directory)
+
+
+def _python() -> Iterator[Finding]:
+    version = sys.version_info[:3]
+    text = f"Python {'.'.join(map(str, version))}, SQLite {sqlite3.sqlite_version}"
+    if version < PYTHON_MIN:
+        yield Finding("python", "fix", text, "use Python 3.11 or later")
+    elif sqlite3.sqlite_version_info < SQLITE_MIN or not _has_full_text_search():
+        wanted = ".".join(map(str, SQLITE_MIN))
+        yield Finding("python", "fix", text, f"use a Python whose SQLite is {wanted} or later, with FTS5")
+    else:
+        yield Finding("python", "ok", text)
+
+
+def _has_full_text_search() -> bool:
+    connection = sqlite3.connect(":memory:")
+    try:
+        connection.execute("CREATE VIRTUAL TABLE t USING fts5 (text, content = '')")
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def _configuration(loaded: Loaded) -> Iterator[Finding]:
+    for notice in loaded.notices:
+        if notice.level == "warning":
+            yield Finding("configuration", "note", notice.text, "delete the key, or correct it")
+    where = f"read from {loaded.path}" if loaded.path.exists() else f"built-in defaults, there is no {loaded.path}"
+    yield Finding("configuration", "ok", where)
+
+
+def _ports(settings: Settings, running: int | None) -> Iterator[Finding]:
+    server, websocket = settings.server, settings.wsserver
+    for key, host, port in (
+        ("server.bind", server.host, server.port),
+        ("wsserver.port", websocket.host, websocket.port),
+    ):
+        yield _port(key, host, port, running)
+
+
+def _port(key: str, host: str, port: int, running: int | None) -> Finding:
+    subject = f"port {port}"
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind, protocol) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                trial.bind(address)
+    except OSError as error:
+        process = listener(port)
+        if process is not None and process == running:
+            return Finding(subject, "ok", f"{host}:{port} is served by the running node")
+        who = "" if process is None else f" by process {process} ({name_of(process)})"
+        advice = f"stop that process, or set {key} to another address"
+        return Finding(subject, "fix", f"{host}:{port} cannot be used: {error.strerror}{who}", advice)
+    return Finding(subject, "ok", f"{host}:{port} is free")
+
+
+def _directory(directory: DataDirectory, settings: Settings) -> Iterator[Finding]:
+    path = directory.path
+    if not path.exists():
+        yield Finding("data directory", "note", f"{path} does not exist", "`bigchaindb init` or `start` makes it")
+    else:
+        yield from _access(path)
+    yield _socket_path(path)
+    existing = next(folder for folder in (path, *path.parents) if folder.exists())
+    yield _free_space(existing, settings.limits.disk_free_bytes_min)
+    if os.access(existing, os.W_OK):
+        yield _file_system(existing)
+
+
+def _access(path: Path) -> Iterator[Finding]:
+    about = path.stat()
+    if about.st_uid != os.geteuid():
+        yield Finding("data directory", "fix", f"{path} belongs to user {about.st_uid}", "run the node as that user")
+    elif about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        mode = stat.S_IMODE(about.st_mode)
+        yield Finding("data directory", "fix", f"{path} has mode {mode:04o} and holds keys", f"chmod 700 {path}")
+    else:
+        yield Finding("data directory", "ok", f"{path}, mode 0700")
+    key = path / "keypair.json"
+    if key.exists() and key.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield Finding("data directory", "fix", f"{key} can be read by others", f"chmod 600 {key}")
+
+
+def _socket_path(path: Path) -> Finding:
+    count = len(os.fsencode(path / CONTROL_SOCKET))
+    if count <= SOCKET_PATH_BYTES_MAX:
+        return Finding("socket path", "ok", f"{count} of {SOCKET_PATH_BYTES_MAX} bytes")
+    text = f"{path / CONTROL_SOCKET} has {count} bytes, the system takes {SOCKET_PATH_BYTES_MAX}"
+    return Finding("socket path", "fix", text, "set database.path to a shorter path")
+
+
+def _free_space(folder: Path, bytes_min: int) -> Finding:
+    free = shutil.disk_usage(folder).free
+    text = f"{free / 2**30:.1f} GiB free, {bytes_min / 2**30:.2f} needed (limits.disk_free_bytes_min)"
+    if free < bytes_min:
+        return Finding("disk", "fix", text, "make room: the node takes no transactions")
+    if free < 4 * bytes_min:
+        return Finding("disk", "note", text, "make room before the node stops taking transactions")
+    return Finding("disk", "ok", text)
+
+
+def _file_system(folder: Path) -> Finding:
+    wrong = sharing.complaint(folder)
+    if wrong is None:
+        return Finding(
+            "file system", "ok", f"two processes share memory and locks, {sharing.COMMIT_COUNT} commits seen"
+        )
+    advice = "set database.path to a directory on a local disk; network, 9p and virtiofs mounts do not do"
+    return Finding("file system", "fix", wrong, advice)
+
+
+def _clock(directory: DataDirectory) -> Iterator[Finding]:
+    now_s = time.time()
+    text = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now_s))
+    if time.gmtime(now_s).tm_year < YEAR_MIN:
+        yield Finding("clock", "fix", text, "set the clock; blocks carry its time")
+    elif directory.ledger.exists() and directory.ledger.stat().st_mtime > now_s + CLOCK_AHEAD_S_MAX:
+        yield Finding("clock", "fix", f"{text}, the ledger was written later", "set the clock; it went backwards")
+    else:
+        yield Finding("clock", "ok", text)
+
+
+def _plugin(name: str, directory: DataDirectory) -> Finding:
+    subject = f"plugin {name}"
+    if (error := complaint_about(name)) is not None:
+        return Finding(subject, "fix", error, "install or repair its package, or delete it from events_plugins")
+    has_run = any(page.name.startswith(page_path(directory.lanes, name, 0).stem) for page in directory.lanes.glob("*"))
+    return Finding(subject, "ok", f"installed, {'has run' if has_run else 'has not run yet'}")

@@ -1,0 +1,59 @@
+"""Which event plugins are installed, for the command line. Nothing is imported into this process.
+
+Source: docs/reference/contract/event-plugin-api.md, section 1.
+"""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from typing import Final, NamedTuple
+
+from bigchaindb.subscribers.plugins import GROUP
+
+IMPORT_S_MAX: Final = 30.0
+"""As long as a plugin's process may take to report ready."""
+
+# As the plugin's own process does it, and with the same texts.
+_TRIAL: Final = """
+import sys
+from bigchaindb.errors import BigchainDBError
+from bigchaindb.subscribers.plugins import find, load
+name = sys.argv[1]
+try:
+    load(name, find([name])[name])
+except BigchainDBError as error:
+    sys.exit(str(error))
+"""
+
+
+class Installed(NamedTuple):
+    """A plugin's name, and the distribution with its version that it comes from."""
+
+    name: str
+    package: str
+
+
+def plugins() -> list[Installed]:
+    """Give all installed plugins by name. A name that two distributions advertise occurs twice."""
+    return sorted(
+        {
+            Installed(point.name, f"{point.dist.name} {point.dist.version}" if point.dist else "?")
+            for point in entry_points(group=GROUP)
+        }
+    )
+
+
+def complaint_about(name: str) -> str | None:
+    """Find and import a plugin in a process of its own, which it cannot harm; give what went wrong, if anything did."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("BIGCHAINDB_")}
+    command = [sys.executable, "-c", _TRIAL, name]
+    try:
+        trial = subprocess.run(  # noqa: S603 - our own interpreter and text
+            command, env=environment, capture_output=True, text=True, timeout=IMPORT_S_MAX, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"its import takes longer than {IMPORT_S_MAX:g} s"
+    if trial.returncode == 0:
+        return None
+    return (trial.stderr.strip().splitlines() or [f"its import ended the process with {trial.returncode}"])[-1]

@@ -1,0 +1,117 @@
+"""Whether two processes share memory and locks in a folder, which network and container mounts often get wrong.
+
+The node writes and plugins read the same SQLite files through a shared-memory index, and one lock keeps a second node
+out: where either is not shared, data is lost without a word. So it is tried: a writer and a reader, 100 commits.
+
+`python -m bigchaindb.sharing FOLDER` is the reader.
+"""
+
+import fcntl
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+COMMIT_COUNT: Final = 100
+DEADLINE_S: Final = 15.0
+
+_DATABASE: Final = "probe.db"
+_LOCK: Final = "lock"
+_FINE: Final = "fine"
+
+
+def complaint(folder: Path) -> str | None:
+    """Try it in `folder`, which is left as it was; give what is wrong, None if nothing is."""
+    trial = Path(tempfile.mkdtemp(dir=folder, prefix=".sharing-"))
+    try:
+        return _tried(trial)
+    except (OSError, sqlite3.Error) as error:
+        return f"the trial could not be made: {error}"
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)
+
+
+def _tried(trial: Path) -> str | None:
+    with closing(_connect(trial)) as writer, (trial / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (mode,) = writer.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            return f"SQLite can only use journal mode {mode!r} here, which needs no shared memory"
+        writer.execute("CREATE TABLE counter (value INTEGER NOT NULL)")
+        writer.execute("INSERT INTO counter VALUES (0)")
+        return _watched(trial, writer)
+
+
+def _watched(trial: Path, writer: sqlite3.Connection) -> str | None:
+    command = [sys.executable, "-m", "bigchaindb.sharing", str(trial)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:  # noqa: S603 - our own
+        assert reader.stdout is not None
+        try:
+            if not reader.stdout.readline():
+                return "the reading process could not open the database"
+            for _ in range(COMMIT_COUNT):
+                writer.execute("UPDATE counter SET value = value + 1")
+            writer.execute("BEGIN IMMEDIATE")  # held while the reader tries the same
+            verdict = reader.communicate("held\n", timeout=DEADLINE_S)[0].strip()
+        except subprocess.TimeoutExpired:
+            return f"the reading process did not end within {DEADLINE_S:g} s"
+        finally:
+            reader.kill()
+    return None if verdict == _FINE else verdict or "the reading process died"
+
+
+def _read(trial: Path) -> str:
+    """Be the reader: see every commit, in order, and be kept out of what the writer holds."""
+    with closing(_connect(trial)) as reader:
+        value = _value(reader)
+        _tell("ready")
+        deadline_s = time.monotonic() + DEADLINE_S / 2
+        while value < COMMIT_COUNT:
+            before, value = value, _value(reader)
+            if value < before:
+                return f"a reader saw commit {before} and then only {value}: shared memory is not shared"
+            if time.monotonic() > deadline_s:
+                return f"a reader saw {value} of {COMMIT_COUNT} commits: shared memory is not shared"
+        sys.stdin.readline()
+        return _kept_out(trial, reader)
+
+
+def _kept_out(trial: Path, reader: sqlite3.Connection) -> str:
+    try:
+        reader.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        pass
+    else:
+        return "two processes could write at the same time: SQLite's locks are not shared"
+    descriptor = os.open(trial / _LOCK, os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _FINE
+    finally:
+        os.close(descriptor)
+    return "two processes could take the same lock: locks are not shared"
+
+
+def _connect(trial: Path) -> sqlite3.Connection:
+    return sqlite3.connect(trial / _DATABASE, isolation_level=None, timeout=0)
+
+
+def _value(connection: sqlite3.Connection) -> int:
+    ((value,),) = connection.execute("SELECT value FROM counter").fetchall()
+    return int(value)
+
+
+def _tell(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    _tell(_read(Path(sys.argv[1])))
