@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # `tests.support` is found however pytest is started
 
+from tests.support.installation import Installation, install_node
 from tests.support.node import COMMAND, Node, running_node
 
 
@@ -53,3 +54,9 @@ def start_node(tmp_path: Path) -> Iterator[StartNode]:
             return nodes.enter_context(running)
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """A node installed from its package into an environment of its own, to install plugins beside it."""
+    return install_node(tmp_path_factory.mktemp("installation"))

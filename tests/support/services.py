@@ -59,6 +59,7 @@ def main() -> None:
         installed.python_environment(name)
     for name in PYTHON_SUITES:
         installed.python_source(name, package="bigchaindb-driver")
+    installed.python_environment("node", pins="base.txt")
     for package in sorted((Path(__file__).parents[1] / "acceptance/javascript").glob("*/package.json")):
         installed.javascript_packages(package)
     print("==> every service and published driver is there", file=sys.stderr)

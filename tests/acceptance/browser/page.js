@@ -1,0 +1,75 @@
+// A web application at another origin than the node: the published driver's browser bundle and the browser's own means.
+// Leaves what each step came to in `window.outcome`, or the error in `window.failure`.
+"use strict";
+
+const node = new URLSearchParams(location.search).get("node");
+const stream = new URLSearchParams(location.search).get("stream");
+const { Connection, Ed25519Keypair, Transaction } = window.BigchainDB;
+
+function created(owner, data) {
+  const output = Transaction.makeOutput(Transaction.makeEd25519Condition(owner.publicKey));
+  const transaction = Transaction.makeCreateTransaction(data, null, [output], owner.publicKey);
+  return Transaction.signTransaction(transaction, owner.privateKey);
+}
+
+function moved(transaction, owner, recipient) {
+  const output = Transaction.makeOutput(Transaction.makeEd25519Condition(recipient.publicKey));
+  const transfer = Transaction.makeTransferTransaction([{ tx: transaction, output_index: 0 }], [output], null);
+  return Transaction.signTransaction(transfer, owner.privateKey);
+}
+
+async function withTheDriver() {
+  const connection = new Connection(`${node}/api/v1/`);
+  const [alice, bob] = [new Ed25519Keypair(), new Ed25519Keypair()];
+  const asset = await connection.postTransactionCommit(created(alice, { from: "a browser" }));
+  const transfer = await connection.postTransactionCommit(moved(asset, alice, bob));
+  const refusal = await connection.getTransaction("0".repeat(64)).catch((error) => error.status);
+  return {
+    asset: asset.id,
+    listed: (await connection.listTransactions(asset.id)).map(({ id }) => id),
+    bobs: await connection.listOutputs(bob.publicKey, false),
+    transfer: transfer.id,
+    refusal,
+  };
+}
+
+async function withFetch() {
+  const owner = new Ed25519Keypair();
+  const post = (body) =>
+    fetch(`${node}/api/v1/transactions?mode=commit`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const transaction = created(owner, { by: "fetch" });
+  const accepted = await post(transaction);
+  const refused = await post({ ...transaction, id: "0".repeat(64) });
+  return {
+    accepted: accepted.status,
+    echoed: (await accepted.json()).id === transaction.id,
+    refused: refused.status,
+    why: (await refused.json()).message,
+  };
+}
+
+function firstOfStream() {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(stream);
+    socket.onerror = () => reject(new Error("the stream failed"));
+    socket.onmessage = ({ data }) => {
+      resolve(JSON.parse(data));
+      socket.close();
+    };
+    socket.onopen = () => new Connection(`${node}/api/v1/`).postTransactionCommit(created(new Ed25519Keypair(), null));
+  });
+}
+
+async function main() {
+  try {
+    window.outcome = { driver: await withTheDriver(), fetch: await withFetch(), stream: await firstOfStream() };
+  } catch (error) {
+    window.failure = error.stack || error.message || JSON.stringify(error);
+  }
+}
+
+main();

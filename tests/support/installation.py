@@ -1,0 +1,71 @@
+"""A node installed from its package, as a user installs it, and plugins installed beside it.
+
+The environment is new for each test run and costs little: what the node depends on lies in the cache and is linked.
+Packages are built from copies, so that nothing is written into the checkout.
+"""
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.support import installed
+
+SOURCES_OF_THE_NODE: Final = ("bigchaindb", "pyproject.toml", "README.md", "LICENSE")
+
+
+@dataclass(frozen=True)
+class Installation:
+    """An environment with a node in it."""
+
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.folder / "environment/bin/python"
+
+    @property
+    def command(self) -> tuple[str]:
+        """The node's program, for `running_node`."""
+        return (str(self.python.with_name("bigchaindb")),)
+
+    def install(self, source: Path, *, editable: bool = False) -> None:
+        """Install the package in `source` with `pip install`, or with `pip install -e`, from a copy of it."""
+        copied = self.folder / "sources" / source.name
+        shutil.copytree(source, copied, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        self.pip_install(*(["--editable"] if editable else []), copied)
+
+    def pip_install(self, *arguments: str | Path) -> None:
+        """Run `pip install` without a network: what packages need to be built is in the cache."""
+        offline = ("--no-deps", "--no-build-isolation")
+        run = (_base(), "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", self.python)
+        installed.run(*run, "install", *offline, *arguments)
+
+
+def install_node(folder: Path) -> Installation:
+    """Make an environment below `folder` and install the checkout's node into it."""
+    installation = Installation(folder)
+    installed.run(sys.executable, "-m", "venv", "--without-pip", folder / "environment")
+    (packages,) = (folder / "environment/lib").glob("python*/site-packages")
+    (shared,) = _base().parent.parent.glob("lib/python*/site-packages")
+    (packages / "dependencies.pth").write_text(f"{shared}\n")
+    source = folder / "sources/bigchaindb"
+    source.mkdir(parents=True)
+    for name in SOURCES_OF_THE_NODE:
+        _copy(installed.CHECKOUT / name, source / name)
+    installation.pip_install(source)
+    return installation
+
+
+def _base() -> Path:
+    """An interpreter whose environment has what the node depends on, and what builds packages."""
+    return installed.python_environment("node", pins="base.txt")
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    elif source.exists():
+        shutil.copy(source, target)

@@ -1,0 +1,90 @@
+"""HTTP/1.1 by hand, for what no client library lets a test do: odd bytes, odd timing, several requests at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from tests.support.http import Answer
+
+ANSWER_S = 10.0
+HEAD_BYTES_MAX = 2**20
+
+
+@dataclass
+class Wire:
+    """An open connection."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def send(self, data: bytes) -> None:
+        """Write bytes as they are."""
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self, *, to: str = "GET") -> Answer:
+        """Read one answer."""
+        async with asyncio.timeout(ANSWER_S):
+            head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            status_line, *lines = head.rstrip("\r\n").split("\r\n")
+            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+            body = b"" if to == "HEAD" else await self._body(headers)
+        return Answer(int(status_line.split(" ")[1]), headers, body)
+
+    async def ask(self, data: bytes) -> Answer:
+        """Write a request and read its answer."""
+        await self.send(data)
+        return await self.answer(to=data.partition(b" ")[0].decode("latin-1"))
+
+    async def ended(self) -> bytes:
+        """Wait for the server to end the connection; give what came before."""
+        async with asyncio.timeout(ANSWER_S):
+            try:
+                return await self.reader.read()
+            except ConnectionResetError:
+                return b""
+
+    def close(self) -> None:
+        """Close at once."""
+        self.writer.transport.abort()
+
+    async def _body(self, headers: dict[str, str]) -> bytes:
+        if headers.get("transfer-encoding") == "chunked":
+            return await self._chunks()
+        if "content-length" in headers:
+            return await self.reader.readexactly(int(headers["content-length"]))
+        return await self.reader.read()
+
+    async def _chunks(self) -> bytes:
+        body = b""
+        while size := int(await self.reader.readuntil(b"\r\n"), 16):
+            body += (await self.reader.readexactly(size + 2))[:-2]
+        await self.reader.readexactly(2)
+        return body
+
+
+@asynccontextmanager
+async def wire(port: int, host: str = "127.0.0.1") -> AsyncIterator[Wire]:
+    """Open a connection."""
+    reader, writer = await asyncio.open_connection(host, port, limit=HEAD_BYTES_MAX)
+    opened = Wire(reader, writer)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+async def ask(port: int, method: str, target: str, body: bytes | None = None, **headers: str) -> Answer:
+    """Send one request over a connection of its own; in header names `_` stands for `-`."""
+    async with wire(port) as opened:
+        return await opened.ask(request(method, target, body, **headers))
+
+
+def request(method: str, target: str, body: bytes | None = None, **headers: str) -> bytes:
+    """Give the bytes of a request."""
+    lines = [f"{method} {target} HTTP/1.1", "Host: localhost"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    if body is not None:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode() + (body or b"")
