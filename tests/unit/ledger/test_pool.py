@@ -1,0 +1,207 @@
+"""The pool: an overlay on committed state that never lets an output be spent twice."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from bigchaindb.errors import DoubleSpend, DuplicateTransaction, InputDoesNotExist, Overloaded, ValidationError
+from bigchaindb.ledger.pool import Pool
+from bigchaindb.ledger.view import Needs
+from bigchaindb.transaction import Transaction
+from tests.support.chains import ALICE, BOB, CAROL, Coin, Committed, create, transfer
+
+PARENT = create(1, amounts=(2, 3))
+CHILD = transfer(Coin(PARENT))
+GRANDCHILD = transfer(Coin(CHILD, owner=BOB), to=CAROL)
+RIVAL = transfer(Coin(PARENT), to=CAROL)
+
+
+def pool_of(*transactions: Transaction, count_max: int = 100, bytes_max: int = 1_000_000) -> Pool:
+    pool = Pool(count_max=count_max, bytes_max=bytes_max)
+    for transaction in transactions:
+        pool.admit(transaction, Committed(), signatures_valid=True)
+    return pool
+
+
+def test_a_parent_in_the_pool_counts_as_present() -> None:
+    pool = pool_of(PARENT, CHILD, GRANDCHILD)
+    assert list(pool) == [PARENT, CHILD, GRANDCHILD]
+
+
+def test_what_a_pooled_transaction_spends_is_taken() -> None:
+    pool = pool_of(PARENT, CHILD)
+    with pytest.raises(DoubleSpend, match=rf"^input `{PARENT.id}` was already spent$"):
+        pool.admit(RIVAL, Committed(), signatures_valid=True)
+    assert RIVAL.id not in pool
+
+
+@pytest.mark.parametrize("again", [PARENT, CHILD], ids=["CREATE", "TRANSFER"])
+def test_a_repeat_is_a_duplicate(again: Transaction) -> None:
+    """A client that sends twice must not be told that somebody else took its asset."""
+    with pytest.raises(DuplicateTransaction, match=f"^transaction `{again.id}` already exists$"):
+        pool_of(PARENT, CHILD).admit(again, Committed(), signatures_valid=True)
+
+
+def test_a_newer_state_than_the_pool_knows_changes_no_verdict() -> None:
+    """A block that was committed and not yet removed from the pool is in both: nothing may be spent twice for it."""
+    committed = Committed()
+    committed.add(PARENT, CHILD)
+    pool = pool_of(PARENT, CHILD)
+    with pytest.raises(DoubleSpend):
+        pool.admit(RIVAL, committed, signatures_valid=True)
+    pool.admit(GRANDCHILD, committed, signatures_valid=True)
+
+
+def test_bounds_by_count_and_by_bytes() -> None:
+    with pytest.raises(Overloaded, match=r"limits\.pool_count_max = 1 "):
+        pool_of(PARENT, CHILD, count_max=1)
+    room = len(PARENT.body) + len(CHILD.body)
+    assert pool_of(PARENT, CHILD, bytes_max=room).bytes == room
+    with pytest.raises(Overloaded, match=rf"limits\.pool_bytes_max = {room - 1} "):
+        pool_of(PARENT, CHILD, bytes_max=room - 1)
+
+
+def test_a_full_pool_still_says_what_is_wrong_with_a_transaction() -> None:
+    with pytest.raises(DuplicateTransaction):
+        pool_of(PARENT, PARENT, count_max=1)
+
+
+def test_removal_gives_room_and_frees_nothing_that_is_committed() -> None:
+    pool = pool_of(PARENT, CHILD)
+    committed = Committed()
+    committed.add(PARENT, CHILD)
+    pool.remove([PARENT.id, CHILD.id, "unknown"])
+    assert (len(pool), pool.bytes) == (0, 0)
+    with pytest.raises(DoubleSpend):
+        pool.admit(RIVAL, committed, signatures_valid=True)
+
+
+def test_candidates_are_the_longest_beginning_that_fits() -> None:
+    pool = pool_of(PARENT, CHILD, GRANDCHILD)
+    assert pool.candidates(count_max=2, bytes_max=1_000_000) == [PARENT, CHILD]
+    assert pool.candidates(count_max=9, bytes_max=len(PARENT.body) + len(CHILD.body)) == [PARENT, CHILD]
+    assert pool.candidates(count_max=9, bytes_max=len(PARENT.body) - 1) == []
+    assert pool.candidates(count_max=9, bytes_max=1_000_000) == [PARENT, CHILD, GRANDCHILD]
+
+
+def test_l4_a_rejected_parent_takes_its_children_along_and_each_is_reported() -> None:
+    bystander = create(2)
+    pool = pool_of(PARENT, CHILD, bystander, GRANDCHILD)
+    error = ValidationError("of no use")
+    rejections = pool.reject(PARENT.id, error)
+    assert [rejection.transaction for rejection in rejections] == [PARENT, CHILD, GRANDCHILD]
+    assert rejections[0].error is error
+    assert [str(rejection.error) for rejection in rejections[1:]] == [
+        f"input `{PARENT.id}` doesn't exist",
+        f"input `{CHILD.id}` doesn't exist",
+    ]
+    assert all(isinstance(rejection.error, InputDoesNotExist) for rejection in rejections[1:])
+    assert list(pool) == [bystander]
+
+
+def test_a_child_of_two_rejected_parents_is_reported_once() -> None:
+    left = transfer(Coin(PARENT, 0), to=ALICE)
+    right = transfer(Coin(PARENT, 1), to=ALICE)
+    child = transfer(Coin(left), Coin(right))
+    pool = pool_of(PARENT, left, right, child)
+    assert [one.transaction for one in pool.reject(PARENT.id, ValidationError())] == [PARENT, left, right, child]
+
+
+def test_what_a_rejected_transaction_spent_can_be_spent_again() -> None:
+    pool = pool_of(PARENT, CHILD)
+    pool.reject(CHILD.id, ValidationError())
+    pool.admit(RIVAL, Committed(), signatures_valid=True)
+
+
+def test_rejecting_what_is_not_there_reports_nothing() -> None:
+    assert pool_of(PARENT).reject(CHILD.id, ValidationError()) == []
+
+
+def test_it_gives_a_transaction_by_its_id() -> None:
+    pool = pool_of(PARENT)
+    assert pool.get(PARENT.id) is PARENT
+    assert pool.get(CHILD.id) is None
+
+
+CREATES = [create(serial, amounts=(1, 2)) for serial in range(6)]
+SPENDS = [transfer(Coin(one, index), to=to) for one in CREATES for index in (0, 1) for to in (BOB, CAROL)]
+DEEPER = [transfer(Coin(one, owner=BOB), to=ALICE) for one in SPENDS if one.outputs[0].owners == (BOB.public_key,)]
+ALL = CREATES + SPENDS + DEEPER
+
+
+class Interleavings(RuleBasedStateMachine):
+    """L1 and L2 under any order of posting, cutting blocks, committing late, rejecting, and judging by older views."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.committed = Committed()
+        self.pool = Pool(count_max=8, bytes_max=1_000_000)
+        self.in_flight: list[Transaction] = []
+        self.known_height = 0
+
+    @rule(transaction=st.sampled_from(ALL))
+    def post(self, transaction: Transaction) -> None:
+        view = self.committed.view(Needs.of([transaction]))
+        assert view.height >= self.known_height  # what the engine sees to
+        with suppress(ValidationError, Overloaded):
+            self.pool.admit(transaction, view, signatures_valid=True)
+
+    @precondition(lambda self: not self.in_flight and len(self.pool) > 0)
+    @rule(count=st.integers(1, 4))
+    def commit(self, count: int) -> None:
+        """The store has the block before the pool knows."""
+        self.in_flight = self.pool.candidates(count_max=count, bytes_max=1_000_000)
+        self.committed.add(*self.in_flight)
+
+    @precondition(lambda self: self.in_flight)
+    @rule()
+    def learn_of_the_commit(self) -> None:
+        self.pool.remove(transaction.id for transaction in self.in_flight)
+        self.in_flight = []
+        self.known_height = self.committed.height
+
+    @precondition(lambda self: not self.in_flight and len(self.pool) > 0)
+    @rule(data=st.data())
+    def reject(self, data: st.DataObject) -> None:
+        transaction = data.draw(st.sampled_from(list(self.pool)))
+        assert self.pool.reject(transaction.id, ValidationError("a rule"))
+
+    @invariant()
+    def an_output_is_spent_at_most_once(self) -> None:
+        by_id = {one.id: one for one in (*self.committed.present.values(), *self.pool)}
+        spends = [i.fulfills for one in by_id.values() for i in one.inputs if i.fulfills is not None]
+        assert len(spends) == len(set(spends))
+
+    @invariant()
+    def what_is_unspent_is_what_was_created(self) -> None:
+        for asset in CREATES:
+            if asset.id in self.committed.present:
+                unspent = [
+                    transaction.outputs[index].amount
+                    for transaction, index in self.committed.unspent()
+                    if transaction.asset_id == asset.id
+                ]
+                assert sum(unspent) == 3
+
+    @invariant()
+    def parents_precede_children(self) -> None:
+        seen = set(self.committed.present)
+        for transaction in self.pool:
+            for input_ in transaction.inputs:
+                assert input_.fulfills is None or input_.fulfills.transaction_id in seen
+            seen.add(transaction.id)
+
+
+TestInterleavings = Interleavings.TestCase
+
+
+@given(st.lists(st.sampled_from(ALL), max_size=30))
+def test_bytes_are_those_of_what_is_in_it(posted: list[Transaction]) -> None:
+    pool = Pool(count_max=100, bytes_max=1_000_000)
+    for transaction in posted:
+        with suppress(ValidationError):
+            pool.admit(transaction, Committed(), signatures_valid=True)
+    assert pool.bytes == sum(len(transaction.body) for transaction in pool)

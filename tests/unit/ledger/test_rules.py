@@ -1,0 +1,162 @@
+"""The rules that need state, T8 to T16: each breaks alone, with the class and text that clients know."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from bigchaindb import errors
+from bigchaindb.errors import ValidationError
+from bigchaindb.ledger.rules import check_state
+from bigchaindb.transaction import Transaction
+from bigchaindb.transaction.model import OutputRef
+from tests.support.chains import ALICE, BOB, CAROL, Coin, Committed, create, transfer
+
+FIRST = create(1, amounts=(3, 4))
+OTHER = create(2, amounts=(5,))
+SPENT = create(3)
+SPENDER = transfer(Coin(SPENT))
+ABSENT = create(4)
+
+
+def state() -> Committed:
+    committed = Committed()
+    committed.add(FIRST, OTHER, SPENT, SPENDER)
+    return committed
+
+
+class Broken(NamedTuple):
+    rule: str
+    transaction: Transaction
+    error: type[ValidationError]
+    message: str
+    signatures_valid: bool = True
+
+
+BROKEN = [
+    Broken("T8", FIRST, errors.DuplicateTransaction, f"transaction `{FIRST.id}` already exists"),
+    Broken("T9", create(9), errors.InvalidSignature, "Transaction signature is invalid.", signatures_valid=False),
+    Broken("T10", transfer(Coin(ABSENT)), errors.InputDoesNotExist, f"input `{ABSENT.id}` doesn't exist"),
+    Broken("T11", transfer(Coin(SPENT), to=CAROL), errors.DoubleSpend, f"input `{SPENT.id}` was already spent"),
+    Broken("T11 for a repeat", SPENDER, errors.DoubleSpend, f"input `{SPENT.id}` was already spent"),
+    Broken(
+        "T13",
+        transfer(Coin(FIRST), Coin(OTHER)),
+        errors.AssetIdMismatch,
+        "All inputs of all transactions passed need to have the same asset id",
+    ),
+    Broken(
+        "T14",
+        transfer(Coin(FIRST), asset_id=OTHER.id),
+        errors.AssetIdMismatch,
+        "The asset id of the input does not match the asset id of the transaction",
+    ),
+    Broken(
+        "T15",
+        transfer(Coin(FIRST), amounts=(1, 1)),
+        errors.AmountError,
+        "The amount used in the inputs `3` needs to be same as the amount used in the outputs `2`",
+    ),
+    Broken(
+        "T15 for no outputs",
+        transfer(Coin(FIRST), amounts=()),
+        errors.AmountError,
+        "The amount used in the inputs `3` needs to be same as the amount used in the outputs `0`",
+    ),
+    Broken(
+        "T16, another's key",
+        transfer(Coin(FIRST, owner=BOB)),
+        errors.InvalidSignature,
+        "Transaction signature is invalid.",
+    ),
+    Broken(
+        "T16, bad signature",
+        transfer(Coin(FIRST)),
+        errors.InvalidSignature,
+        "Transaction signature is invalid.",
+        signatures_valid=False,
+    ),
+]
+
+
+@pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.rule)
+def test_each_rule_has_its_class_and_text(case: Broken) -> None:
+    with pytest.raises(ValidationError) as caught:
+        check_state(case.transaction, state(), signatures_valid=case.signatures_valid)
+    assert type(caught.value) is case.error
+    assert str(caught.value) == case.message
+
+
+def test_t10_an_output_that_its_transaction_does_not_have() -> None:
+    beyond = replace(SPENDER, inputs=(replace(SPENDER.inputs[0], fulfills=OutputRef(FIRST.id, 2)),))
+    with pytest.raises(errors.InputDoesNotExist, match=rf"^input `{FIRST.id}` doesn't exist$"):
+        check_state(beyond, state(), signatures_valid=True)
+
+
+def test_t12_one_transaction_that_spends_an_output_twice() -> None:
+    twice = transfer(Coin(FIRST), Coin(FIRST))
+    with pytest.raises(errors.DoubleSpend, match=rf'^tx "{twice.id}" spends inputs twice$'):
+        check_state(twice, state(), signatures_valid=True)
+
+
+def test_a_genesis_transaction_comes_too_late() -> None:
+    genesis = replace(create(5), operation="GENESIS")
+    with pytest.raises(errors.GenesisBlockAlreadyExistsError, match=r"^Duplicate GENESIS transaction$"):
+        check_state(genesis, state(), signatures_valid=True)
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_versions_may_be_mixed(version: str) -> None:
+    parent = create(6, version="1.0" if version == "2.0" else "2.0")
+    committed = Committed()
+    committed.add(parent)
+    child = transfer(Coin(parent), version="2.0" if version == "2.0" else "1.0")
+    check_state(child, committed, signatures_valid=True)
+
+
+def test_a_create_without_outputs_is_an_asset_without_owner() -> None:
+    check_state(create(7, amounts=()), state(), signatures_valid=True)
+
+
+AMOUNTS = st.lists(st.integers(1, 9 * 10**18), min_size=1, max_size=4)
+
+
+@given(held=AMOUNTS, passed=AMOUNTS)
+def test_l2_a_transfer_passes_on_exactly_what_it_spends(held: list[int], passed: list[int]) -> None:
+    """Otherwise shares would appear from nothing, or vanish."""
+    parent = create(8, amounts=held)
+    committed = Committed()
+    committed.add(parent)
+    child = transfer(*(Coin(parent, index) for index in range(len(held))), amounts=passed)
+    if sum(held) == sum(passed):
+        check_state(child, committed, signatures_valid=True)
+    else:
+        with pytest.raises(errors.AmountError):
+            check_state(child, committed, signatures_valid=True)
+
+
+ORDER: list[tuple[str, Callable[[], Transaction], type[ValidationError]]] = [
+    ("T10 before T11, input by input", lambda: transfer(Coin(ABSENT), Coin(SPENT)), errors.InputDoesNotExist),
+    ("T11 before T10, input by input", lambda: transfer(Coin(SPENT), Coin(ABSENT)), errors.DoubleSpend),
+    ("T11 before T13", lambda: transfer(Coin(FIRST), Coin(SPENT)), errors.DoubleSpend),
+    ("T12 before T14", lambda: transfer(Coin(FIRST), Coin(FIRST), asset_id=OTHER.id), errors.DoubleSpend),
+    ("T13 before T15", lambda: transfer(Coin(FIRST), Coin(OTHER), amounts=(1,)), errors.AssetIdMismatch),
+    ("T14 before T15", lambda: transfer(Coin(FIRST), asset_id=OTHER.id, amounts=(1,)), errors.AssetIdMismatch),
+    ("T15 before T16", lambda: transfer(Coin(FIRST, owner=BOB), amounts=(1,)), errors.AmountError),
+]
+
+
+@pytest.mark.parametrize(("make", "error"), [row[1:] for row in ORDER], ids=[row[0] for row in ORDER])
+def test_the_first_broken_rule_is_the_one_that_is_told(
+    make: Callable[[], Transaction], error: type[ValidationError]
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        check_state(make(), state(), signatures_valid=False)
+    assert type(caught.value) is error
+
+
+def test_a_good_transfer_passes() -> None:
+    check_state(transfer(Coin(FIRST, 0, ALICE), Coin(FIRST, 1, ALICE)), state(), signatures_valid=True)

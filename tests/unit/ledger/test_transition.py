@@ -1,0 +1,105 @@
+"""From verdict to effects: the same chain of decisions gives the same bytes everywhere (L3)."""
+
+import json
+from collections.abc import Sequence
+from hashlib import sha256
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bigchaindb.errors import DoubleSpend
+from bigchaindb.events import EventTypes
+from bigchaindb.ledger.block import NO_BLOCK_ID
+from bigchaindb.ledger.effects import Effects, Tip, log_digest
+from bigchaindb.ledger.proposal import Fault, Verdict, sign_proposal
+from bigchaindb.ledger.transition import finalize
+from bigchaindb.transaction import KeyPair, Transaction
+from tests.support.chains import ALICE, NODE, create
+
+CREATES = [create(serial) for serial in range(8)]
+
+
+def verdict(tip: Tip, transactions: Sequence[Transaction], *, valid: bool) -> Verdict:
+    block = sign_proposal(
+        [one.body for one in transactions],
+        height=tip.height + 1,
+        timestamp=1_700_000_000 + tip.position,
+        voters=[NODE.public_key],
+        key=NODE,
+    )
+    if valid:
+        return Verdict(block, tuple(transactions), None)
+    return Verdict(block, (), Fault("transactions", DoubleSpend("a text"), 0))
+
+
+def chain(decisions: Sequence[tuple[int, bool]], key: KeyPair = NODE) -> list[Effects]:
+    tip, made = Tip(), []
+    for count, valid in decisions:
+        made.append(finalize(verdict(tip, CREATES[:count], valid=valid), tip, key))
+        tip = made[-1].tip
+    return made
+
+
+def test_a_valid_block_moves_the_chain_and_the_log() -> None:
+    [effects] = chain([(2, True)])
+    header = effects.block.header
+    assert (effects.tip.height, effects.tip.block_id, effects.tip.timestamp) == (1, header.id, header.timestamp)
+    assert (effects.event.type, effects.event.position, effects.event.height) == (EventTypes.BLOCK_VALID, 1, 1)
+    assert effects.event.reason is None
+    assert effects.transactions == tuple(CREATES[:2])
+
+
+def test_an_invalid_block_moves_the_log_alone() -> None:
+    """The next proposal is for the same height."""
+    valid, invalid = chain([(2, True), (3, False)])
+    assert (invalid.tip.height, invalid.tip.block_id) == (valid.tip.height, valid.tip.block_id)
+    assert invalid.tip.timestamp == valid.tip.timestamp
+    assert (invalid.event.type, invalid.event.position, invalid.event.height) == (EventTypes.BLOCK_INVALID, 2, 2)
+    assert invalid.event.reason == "DoubleSpend at transactions[0]"
+    assert invalid.transactions == ()
+    assert invalid.block.transactions == tuple(one.body for one in CREATES[:3])
+
+
+def test_a_vote_names_the_last_valid_block_as_the_one_before() -> None:
+    made = chain([(1, True), (2, False), (3, True)])
+    votes = [json.loads(effects.vote)["vote"] for effects in made]
+    first = made[0].tip.block_id
+    assert [one["previous_block"] for one in votes] == [NO_BLOCK_ID, first, first]
+    assert [one["is_block_valid"] for one in votes] == [True, False, True]
+    assert [one["voting_for_block"] for one in votes] == [effects.event.block_id for effects in made]
+    assert votes[1]["invalid_reason"] == "DoubleSpend at transactions[0]"
+
+
+def test_the_hash_of_the_state_can_be_computed_by_hand() -> None:
+    """What a node signs must be a rule that another implementation can follow."""
+    [effects] = chain([(2, True)])
+    digest = log_digest(bytes(32), 1, 1, effects.event.block_id)
+    ids = b"".join(bytes.fromhex(one.id) for one in CREATES[:2])
+    expected = sha256(bytes(32) + sha256(digest + (1).to_bytes(8, "big") + ids).digest()).digest()
+    assert (effects.event.digest, effects.tip.digest) == (digest, digest)
+    assert effects.tip.app_hash == expected
+
+
+DECISIONS = st.lists(st.tuples(st.integers(1, 8), st.booleans()), min_size=1, max_size=6)
+
+
+@given(DECISIONS)
+def test_l3_a_replay_gives_the_same_bytes(decisions: list[tuple[int, bool]]) -> None:
+    assert chain(decisions) == chain(decisions)
+
+
+@given(DECISIONS)
+def test_l3_nodes_differ_in_their_votes_alone(decisions: list[tuple[int, bool]]) -> None:
+    here, there = chain(decisions), chain(decisions, key=ALICE)
+    assert [(one.tip, one.event, one.block) for one in here] == [(one.tip, one.event, one.block) for one in there]
+
+
+@given(DECISIONS, DECISIONS)
+def test_two_histories_have_two_hashes(first: list[tuple[int, bool]], second: list[tuple[int, bool]]) -> None:
+    equal = chain(first)[-1].tip.app_hash == chain(second)[-1].tip.app_hash
+    assert equal is (first == second)
+
+
+@given(DECISIONS)
+def test_e2_positions_ascend_without_a_gap(decisions: list[tuple[int, bool]]) -> None:
+    assert [one.event.position for one in chain(decisions)] == list(range(1, len(decisions) + 1))
