@@ -1,0 +1,166 @@
+"""What the authors of plugins and embedders import: the events, their types and the in-memory `Exchange`.
+
+A plugin needs none of it: whatever it gets from its queue is an `Event`. Everything here works without a node.
+
+Source: docs/reference/contract/event-plugin-api.md, section 2.
+"""
+
+import multiprocessing
+from collections.abc import Mapping
+from multiprocessing.queues import Queue
+from typing import Any, Final
+
+import msgspec
+
+from bigchaindb.errors import Closed, EventError, HistoryLost, Unavailable
+
+__all__ = ["POISON_PILL", "Closed", "Event", "EventTypes", "Exchange", "HistoryLost", "Unavailable"]
+
+POISON_PILL: Final = "POISON_PILL"
+"""Ends `Exchange.run` when it is put on the publisher queue; subscribers never get it."""
+
+_UNPARSED: Final = object()
+_decode: Final = msgspec.json.Decoder().decode  # as fast as orjson on blocks of 100, and integers stay exact
+
+
+class EventTypes:
+    """The bits of which `event_types` of a plugin is a mask."""
+
+    ALL: Final = ~0
+    """Every type there is or will be."""
+    BLOCK_VALID: Final = 1
+    """A block was voted valid by the network."""
+    BLOCK_INVALID: Final = 2
+    """A block was voted invalid by the network."""
+
+
+class Event:
+    """One decision of the ledger, as a plugin gets it.
+
+    Equality is identity; `id` is what stays the same when an event comes again. Events can be pickled.
+
+    Attributes:
+        type: the bit of `EventTypes` that it is.
+        position: its number in the log, from 1; 0 for an event made by hand.
+        height: of the block; of a rejected proposal the height that it was made for.
+        time: the block's timestamp, Unix seconds.
+        attempt: which delivery of it this is, from 1.
+    """
+
+    __slots__ = ("__weakref__", "_body", "_chain_id", "_data", "attempt", "height", "position", "time", "type")
+
+    def __init__(  # noqa: PLR0913 - an event says all this, and `Event(type, data)` is the form of 2017
+        self,
+        event_type: int,
+        event_data: Any = _UNPARSED,  # noqa: ANN401 - as in 1.x, whatever the publisher says
+        *,
+        body: bytes = b"",
+        chain_id: str = "",
+        position: int = 0,
+        height: int = 0,
+        time: int = 0,
+        attempt: int = 1,
+    ) -> None:
+        """Give `event_data`, or the `body` that it is to be parsed from."""
+        self.type = event_type
+        self._data = event_data
+        self._body = body
+        self._chain_id = chain_id
+        self.position = position
+        self.height = height
+        self.time = time
+        self.attempt = attempt
+
+    @property
+    def id(self) -> str:
+        """Names the decision on every node and at every retry (P5): chain id, colon, position as 20 digits."""
+        return f"{self._chain_id}:{self.position:020d}"
+
+    @property
+    def body(self) -> bytes:
+        """The event as canonical JSON: the same bytes on every node and at every retry (P5).
+
+        Raises:
+            EventError: the event was made by hand from `data`.
+        """
+        if not self._body:
+            raise EventError("event.body: this event was made from data alone, it does not come from a log")
+        return self._body
+
+    @property
+    def data(self) -> Any:  # noqa: ANN401 - the document in blocks-and-votes.md, section 5.1
+        """The event as a dict, parsed on first use. Source: docs/reference/contract/blocks-and-votes.md, section 5.1.
+
+        `data["transactions"]` is the same list as `data["block"]["transactions"]`.
+        """
+        if self._data is _UNPARSED:
+            self._data = _parse(self.body)
+        return self._data
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        data = None if self._body else self._data
+        about = {name: getattr(self, name) for name in ("position", "height", "time", "attempt")}
+        return _unpickle, (self.type, data, {"body": self._body, "chain_id": self._chain_id, **about})
+
+    def __repr__(self) -> str:
+        return f"<Event type={self.type} position={self.position} height={self.height} attempt={self.attempt}>"
+
+
+def _parse(body: bytes) -> Any:  # noqa: ANN401 - see `Event.data`
+    data = _decode(body)
+    data["transactions"] = data["block"]["transactions"]
+    return data
+
+
+def _unpickle(event_type: int, data: Any, about: Mapping[str, Any]) -> Event:  # noqa: ANN401 - see `Event.data`
+    return Event(event_type, _UNPARSED if about["body"] else data, **about)
+
+
+class Exchange:
+    """Copies each published event to the queues of those who asked for its type, within one program.
+
+    It is what 1.x and 2.x put between blocks and plugins. This node delivers from its log instead; the class is here
+    for programs and tests that use it directly. A queue that nobody reads grows without bound.
+
+    Attributes:
+        publisher_queue: what `run` takes events from.
+        queues: the subscribers' queues by mask.
+        started_queue: gets `"STARTED"` when `run` begins.
+    """
+
+    def __init__(self) -> None:
+        """Begin without subscribers."""
+        self.publisher_queue: Queue[Any] = multiprocessing.Queue()
+        self.started_queue: Queue[str] = multiprocessing.Queue()
+        self.queues: dict[int, list[Queue[Any]]] = {}
+        self._ran = multiprocessing.Event()  # shared, as `run` is often another process's
+
+    def get_publisher_queue(self) -> "Queue[Any]":
+        """Give the queue to put events on."""
+        return self.publisher_queue
+
+    def get_subscriber_queue(self, event_types: int | None = None) -> "Queue[Any]":
+        """Give a new queue for the events whose type is in the mask; None is all.
+
+        Raises:
+            RuntimeError: `run` was called already, so the queue would get nothing.
+        """
+        if self._ran.is_set():
+            raise RuntimeError("Cannot create a new subscriber queue while Exchange is running.")
+        queue: Queue[Any] = multiprocessing.Queue()
+        self.queues.setdefault(EventTypes.ALL if event_types is None else event_types, []).append(queue)
+        return queue
+
+    def dispatch(self, event: Event) -> None:
+        """Put the event on every queue that asked for its type; never waits for a reader."""
+        for event_types, queues in self.queues.items():
+            if event.type & event_types:
+                for queue in queues:
+                    queue.put(event)
+
+    def run(self) -> None:
+        """Dispatch what is published until `POISON_PILL`."""
+        self._ran.set()
+        self.started_queue.put("STARTED")
+        while (event := self.publisher_queue.get()) != POISON_PILL:
+            self.dispatch(event)
