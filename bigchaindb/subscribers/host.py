@@ -1,0 +1,151 @@
+"""The plugin's process, a composition root: `python -m bigchaindb.subscribers.host events_plugin_NAME FD`.
+
+A fresh interpreter in a POSIX session of its own. It takes its orders from the inherited socket FD, imports and
+configures the plugin, and calls `run` with a queue over the event log. It ends when `run` does, and is killed when the
+socket's other end, the node, is gone.
+
+Source: docs/reference/contract/event-plugin-api.md, sections 3 and 5; promises P11 and P12.
+"""
+
+import atexit
+import ctypes
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import Final, NoReturn
+
+from bigchaindb.errors import Closed, ConfigurationError, HistoryLost, StartupError
+from bigchaindb.store import Log
+from bigchaindb.subscribers import orders as wire
+from bigchaindb.subscribers.lane_page import LanePage, Word
+from bigchaindb.subscribers.plugins import Plugin, configure, describe, find, load
+from bigchaindb.subscribers.queue import LogQueue
+
+LOOK_S: Final = 1.0
+"""How often a host looks for threads that ended with an event in hand, while nothing wakes it."""
+_PR_SET_PDEATHSIG: Final = 1
+_COMM_CHARACTERS_MAX: Final = 15
+
+
+def main() -> None:
+    """Run the plugin that the orders name."""
+    title, fd = sys.argv[1:]
+    control = socket.socket(fileno=int(fd))
+    try:
+        orders = wire.receive_orders(control)
+    except EOFError:
+        sys.exit("the node ended before it gave its orders")
+    _become(title, orders)
+    plugin = _load(control, orders)
+    page = LanePage(Path(orders.page))
+    queue = LogQueue(
+        page,
+        Log(Path(orders.ledger)),
+        chain_id=orders.chain_id,
+        event_types=plugin.event_types,
+        window_bytes_max=orders.window_bytes_max,
+        attempts=orders.attempts,
+    )
+    _report(control, wire.Ready())
+    if not control.recv(1):
+        sys.exit("the node ended before the plugin began")
+    if page.words[Word.CLOSING]:
+        return
+    Thread(target=_listen, args=(control, page, queue), name="bigchaindb-control", daemon=True).start()
+    ending: list[wire.Report] = []
+    # Called after all threads of the plugin that are no daemons have ended.
+    atexit.register(lambda: _report(control, _verdict(queue, ending)))
+    ending.append(_run(title, plugin, queue))
+    sys.exit(0 if isinstance(ending[0], wire.Returned) else 1)
+
+
+def _become(title: str, orders: wire.Orders) -> None:
+    """Tie this process to the node, and make it look as plugins' processes always did."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != orders.supervisor_pid:  # it ended before the line above
+        sys.exit("the node ended before the plugin began")
+    multiprocessing.set_start_method("fork")  # as in 2017; 3.14's default breaks plugins that rely on it
+    multiprocessing.current_process().name = title
+    Path("/proc/self/comm").write_text(title[:_COMM_CHARACTERS_MAX], encoding="utf-8")
+    sys.path[:] = [*orders.sys_path, *(path for path in sys.path if path not in orders.sys_path)]
+
+
+def _load(control: socket.socket, orders: wire.Orders) -> Plugin:
+    try:
+        plugin = load(orders.name, find([orders.name])[orders.name])
+        configure(orders.name, plugin, orders.options)
+    except (ConfigurationError, StartupError) as error:
+        if error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+        _report(control, wire.Refused(str(error), isinstance(error, ConfigurationError)))
+        sys.exit(1)
+    return plugin
+
+
+def _run(title: str, plugin: Plugin, queue: LogQueue) -> wire.Report:
+    """Call `run`, and say how it ended."""
+    try:
+        plugin.run(queue)
+    except Closed:
+        return wire.Returned()
+    except SystemExit as end:
+        if end.code is not None and end.code != 0:
+            print(f"{title}: sys.exit({end.code!r})", file=sys.stderr)  # noqa: T201 - to the author of the plugin
+            return wire.Raised(f"sys.exit({end.code!r})")
+    except HistoryLost as error:
+        return wire.Lost(str(error))
+    except BaseException as error:  # noqa: BLE001 - whatever ends foreign code is reported
+        print(f"Process {title}:", file=sys.stderr)  # noqa: T201 - as in 1.x
+        traceback.print_exc()
+        return wire.Raised(describe(error))
+    queue.settle()
+    return wire.Returned()
+
+
+def _verdict(queue: LogQueue, ending: list[wire.Report]) -> wire.Report:
+    """Say how the whole process ended, threads included."""
+    match queue.fault():
+        case HistoryLost() as error:
+            return wire.Lost(str(error))
+        case None:
+            return ending[0] if ending else wire.Raised("the host itself failed")
+        case error:
+            return wire.Raised(str(error))
+
+
+def _listen(control: socket.socket, page: LanePage, queue: LogQueue) -> NoReturn:
+    """Wake the queue when the supervisor says so; end everything when the node or the plugin is past saving."""
+    control.settimeout(LOOK_S)
+    while True:
+        try:
+            if not control.recv(4096):
+                _end_group()  # the node is gone, and its successor must find no older process at work
+        except TimeoutError:
+            pass
+        if page.words[Word.CLOSING]:
+            queue.close()
+        queue.wake()
+        if queue.fault() is not None:
+            _report(control, _verdict(queue, []))
+            _end_group()
+
+
+def _report(control: socket.socket, report: wire.Report) -> None:
+    with suppress(OSError):  # the node is gone, and with it whoever wants to know
+        control.sendall(wire.encode_report(report))
+
+
+def _end_group() -> NoReturn:
+    """End this process and what the plugin started, at once."""
+    os.killpg(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+if __name__ == "__main__":
+    main()

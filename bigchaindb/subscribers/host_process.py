@@ -1,0 +1,119 @@
+"""One plugin's process as the supervisor holds it: started, spoken to, watched, killed. Belongs to the event loop.
+
+Nothing here waits for the process: orders fit the socket's buffer, wake-ups are dropped when it is full (what they say
+stands in the lane page), and the end is seen by a process descriptor.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final
+
+from bigchaindb.subscribers import orders as wire
+
+_PREFIX: Final = "BIGCHAINDB_"
+_SECRET_PARTS: Final = frozenset({"KEYPAIR", "KEY", "PASSWORD", "PASSPHRASE", "SECRET", "TOKEN"})
+
+
+class HostProcess:
+    """A started process."""
+
+    def __init__(
+        self,
+        orders: wire.Orders,
+        on_report: Callable[[wire.Report], None],
+        on_exit: Callable[[str], None],
+    ) -> None:
+        """Start it, from the thread whose end must end it.
+
+        Args:
+            orders: what it is to do.
+            on_report: called with each of its reports.
+            on_exit: called once, with how it ended in words; no report comes after it.
+
+        Raises:
+            ConfigurationError: the options are too large.
+            OSError: there is no room for another process.
+        """
+        frame = wire.encode_orders(orders)
+        self._loop = asyncio.get_running_loop()
+        self._on_report, self._on_exit = on_report, on_exit
+        self._received = b""
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._process = _start(f"events_plugin_{orders.name}", theirs)
+        self._fd = os.pidfd_open(self._process.pid)
+        self._socket.settimeout(0)
+        self.ended = asyncio.Event()
+        self._loop.add_reader(self._fd, self._exited)
+        self._loop.add_reader(self._socket, self._read)
+        self._send(frame)
+
+    @property
+    def pid(self) -> int:
+        """The process's id, which is its session's and process group's as well."""
+        return self._process.pid
+
+    def nudge(self) -> None:
+        """Let it look into the lane page; the first call lets it begin. Never waits (S1)."""
+        self._send(wire.NUDGE)
+
+    def kill(self) -> None:
+        """End it and all that the plugin started."""
+        if not self.ended.is_set():
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def _send(self, frame: bytes) -> None:
+        with suppress(OSError):  # full: it has not looked since; broken: its end is about to be seen
+            self._socket.send(frame)
+
+    def _read(self) -> None:
+        try:
+            received = self._socket.recv(wire.REPORT_BYTES_MAX)
+        except OSError:
+            received = b""
+        if not received:
+            self._loop.remove_reader(self._socket)
+            return
+        *lines, self._received = (self._received + received).split(b"\n")
+        for line in lines:
+            self._on_report(wire.decode_report(line))
+
+    def _exited(self) -> None:
+        self._loop.remove_reader(self._fd)
+        self._read()  # what it said last
+        self._loop.remove_reader(self._socket)
+        # Until it is waited for, its id is not given to others.
+        self.kill()
+        code = self._process.wait()
+        os.close(self._fd)
+        self._socket.close()
+        self.ended.set()
+        self._on_exit(f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}")
+
+
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Give the environment without the node's secrets."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not (name.startswith(_PREFIX) and _SECRET_PARTS & set(name.removeprefix(_PREFIX).split("_")))
+    }
+
+
+def _start(title: str, theirs: socket.socket) -> "subprocess.Popen[bytes]":
+    # -P: the working directory is no place to import from; -u: what the plugin prints appears at once.
+    command = [sys.executable, "-P", "-u", "-m", "bigchaindb.subscribers.host", title, str(theirs.fileno())]
+    return subprocess.Popen(  # noqa: S603 - our own module
+        command,
+        stdin=subprocess.DEVNULL,
+        pass_fds=[theirs.fileno()],
+        start_new_session=True,
+        env=clean_environment(os.environ),
+    )

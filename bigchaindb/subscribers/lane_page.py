@@ -1,0 +1,138 @@
+"""The lane page: a plugin's progress in memory that its host and the supervisor share, and that outlives both.
+
+`lanes/NAME.EPOCH` is a memory-mapped file of aligned 64-bit words. An acknowledgement is a store into it: a killed
+process loses none, as the kernel has the page; `sync` is for power cuts. A new epoch is a new file, so what a stale
+process writes is never read (P12).
+
+The first sector holds `Word`s, the part from `SLOTS_BYTES` on two words for each event of the window: the position in
+hand (0: free) and when it was taken. A position stands in a slot before the event is handed over and leaves it by
+settlement alone (P6).
+
+Source: decision 0014.
+"""
+
+import mmap
+import os
+from enum import IntEnum
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import quote
+
+from bigchaindb.eventlog.delivery import Progress
+
+PAGE_BYTES: Final = 4096
+SLOTS_WORD: Final = PAGE_BYTES // 8
+"""The first word of the slots."""
+_MAGIC: Final = int.from_bytes(b"bcdblan1", "little")
+
+
+class Word(IntEnum):
+    """What the words of the first sector are."""
+
+    MAGIC = 0
+    BOOT = 1
+    """Which boot of the machine wrote the page."""
+    SLOT_COUNT = 2
+    START = 3
+    """The cursor at which this epoch began."""
+    ACKED = 4
+    HANDED = 5
+    HEAD = 6
+    """The durable head; the supervisor writes it, no reader passes it (P4)."""
+    READ_SINCE = 7
+    """When the read of the log began that is under way, monotonic nanoseconds; 0: none is."""
+    CLOSING = 8
+    """1: the next `get` raises `Closed`."""
+
+
+class LanePage:
+    """A mapped page. `words` is the whole of it, for those who store a word per event."""
+
+    def __init__(self, path: Path) -> None:
+        """Map the page at `path`.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        self.path = path
+        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        self._map = mmap.mmap(self._fd, 0)
+        self.words: memoryview = memoryview(self._map).cast("Q")
+        assert self.words[Word.MAGIC] == _MAGIC, path
+        self.slots: Final = range(SLOTS_WORD, SLOTS_WORD + 2 * self.words[Word.SLOT_COUNT], 2)
+
+    @classmethod
+    def create(cls, path: Path, progress: Progress, *, head: int, slot_count: int) -> Self:
+        """Make a page that goes on from `progress`, durable before this returns. Replaces what is at `path`."""
+        slot_count = max(slot_count, len(progress.in_hand))
+        words = memoryview(bytearray(PAGE_BYTES + 16 * slot_count)).cast("Q")
+        words[Word.MAGIC], words[Word.BOOT], words[Word.SLOT_COUNT] = _MAGIC, _boot(), slot_count
+        words[Word.START] = words[Word.ACKED] = progress.acked
+        words[Word.HANDED], words[Word.HEAD] = progress.handed, head
+        for index, position in enumerate(progress.in_hand):
+            words[SLOTS_WORD + 2 * index] = position
+        _write_durably(path, words)
+        return cls(path)
+
+    @property
+    def acked(self) -> int:
+        """The cursor; while the host runs a lower bound."""
+        return self.words[Word.ACKED]
+
+    def progress(self) -> Progress:
+        """Give what is settled and what is in hand. For pages that nobody writes any more: use `acked` for the others.
+
+        After a restart of the machine only the cursor counts: a power cut keeps sectors of different moments, so the
+        slots may be older than `HANDED`, while any `ACKED` that ever stood there is a true lower bound.
+        """
+        words = self.words
+        acked = words[Word.ACKED]
+        if words[Word.BOOT] != _boot():
+            return Progress(acked, acked)
+        in_hand = tuple(position for position in self.in_hand() if position > acked)
+        handed = max((words[Word.HANDED], *in_hand))  # a kill between slot and HANDED
+        return Progress(in_hand[0] - 1 if in_hand else handed, handed, in_hand)
+
+    def in_hand(self) -> tuple[int, ...]:
+        """Give the positions in the slots, ascending; while the host runs as they are from moment to moment."""
+        return tuple(sorted(position for slot in self.slots if (position := self.words[slot])))
+
+    def oldest_taken_ns(self) -> int | None:
+        """Give when the event was taken that has been in hand for longest, monotonic; None if none is."""
+        words = self.words
+        return min((words[slot + 1] for slot in self.slots if words[slot] and words[slot + 1]), default=None)
+
+    def sync(self) -> None:
+        """Make the page durable."""
+        os.fdatasync(self._fd)  # unlike mmap.flush it lets other threads run meanwhile
+
+    def close(self) -> None:
+        """Unmap it."""
+        self.words.release()
+        self._map.close()
+        os.close(self._fd)
+
+
+def page_path(directory: Path, name: str, epoch: int) -> Path:
+    """Give the file of a lane's epoch; a plugin's name may hold any character."""
+    return directory / f"{quote(name, safe='')}.{epoch}"
+
+
+def _boot() -> int:
+    """Identify this boot of the machine in 63 bits."""
+    text = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+    return int(text.replace("-", "")[:15], 16)
+
+
+def _write_durably(path: Path, content: memoryview) -> None:
+    temporary = path.with_name(f"{path.name}.new")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)  # a file of its own, whoever still maps the one before
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,115 @@
+"""What the supervisor and a plugin's process say to each other, over one socket whose end is the node's end.
+
+To the host: one frame of `Orders`, then single bytes; the first says "run", each later one "look into the lane page".
+From the host: `Report`s, one JSON line each.
+"""
+
+import socket
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from bigchaindb.errors import ConfigurationError
+
+ORDERS_BYTES_MAX: Final = 64 * 1024
+"""Fits any socket's buffer, so that sending orders never waits for the process to read."""
+REPORT_BYTES_MAX: Final = 8 * 1024
+LENGTH_BYTES: Final = 4
+NUDGE: Final = b"."
+
+
+class Orders(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a host needs.
+
+    Attributes:
+        name: of the plugin.
+        ledger: path of `ledger.db`.
+        page: path of the lane page.
+        sys_path: the node's, so that both find the same packages.
+        supervisor_pid: whose child the host is while the node lives.
+        attempts: which delivery the next one is, by position in hand.
+    """
+
+    name: str
+    ledger: str
+    page: str
+    chain_id: str
+    options: dict[str, Any]
+    window_bytes_max: int
+    sys_path: list[str]
+    supervisor_pid: int
+    attempts: dict[int, int]
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The plugin is imported and configured; `run` waits for the first byte."""
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """It cannot be run."""
+
+    error: str
+    is_configuration: bool
+
+
+class Returned(msgspec.Struct, frozen=True, tag=True):
+    """`run` came back, or let `Closed` pass."""
+
+
+class Raised(msgspec.Struct, frozen=True, tag=True):
+    """`run` failed, or one of the plugin's threads did."""
+
+    error: str
+
+
+class Lost(msgspec.Struct, frozen=True, tag=True):
+    """The log is another than the one the cursor knew."""
+
+    error: str
+
+
+Report: TypeAlias = Ready | Refused | Returned | Raised | Lost
+
+_reports: Final[msgspec.json.Decoder[Report]] = msgspec.json.Decoder(Report)
+
+
+def encode_orders(orders: Orders) -> bytes:
+    """Give the frame to send.
+
+    Raises:
+        ConfigurationError: the plugin's options are too large.
+    """
+    text = msgspec.json.encode(orders)
+    if len(text) > ORDERS_BYTES_MAX:
+        raise ConfigurationError(
+            f"events_plugins.{orders.name}.options: {len(text)} bytes with the rest of the orders, "
+            f"the most is {ORDERS_BYTES_MAX}"
+        )
+    return len(text).to_bytes(LENGTH_BYTES, "big") + text
+
+
+def receive_orders(control: socket.socket) -> Orders:
+    """Wait for the orders.
+
+    Raises:
+        EOFError: the node ended before it had sent them.
+    """
+    length = int.from_bytes(_receive(control, LENGTH_BYTES), "big")
+    return msgspec.json.decode(_receive(control, length), type=Orders)
+
+
+def encode_report(report: Report) -> bytes:
+    """Give the line to send."""
+    return msgspec.json.encode(report) + b"\n"
+
+
+def decode_report(line: bytes) -> Report:
+    """Read what a host reported."""
+    return _reports.decode(line)
+
+
+def _receive(control: socket.socket, length: int) -> bytes:
+    received = control.recv(length, socket.MSG_WAITALL)
+    if len(received) < length:
+        raise EOFError
+    return received
