@@ -1,0 +1,80 @@
+"""An events plugin that fails on purpose, to see what the node makes of it.
+
+Options: `record`, a file that gets one line for each event, `<position> <attempt> <process>`; `fault`, what to do with
+the event at position `at`, 0 for each; `times`, at how many of its deliveries.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+
+options = {"record": "", "fault": "raise", "at": 0, "times": 1}
+
+
+def configure(given):
+    options.update(given)
+    if options["fault"] == "refuse":
+        raise ValueError("no options are good enough")
+    if options["fault"] == "exit-at-start":
+        os._exit(3)
+
+
+def run(queue):
+    fault, at = options["fault"], options["at"]
+    if fault == "return-at-once":
+        return
+    if fault == "swallow":
+        swallow_everything(queue)
+    while True:
+        event = queue.get()
+        record(event)
+        if at in (0, event.position) and event.attempt <= options["times"]:
+            if fault == "return":
+                return
+            misbehave(fault, queue, event)
+
+
+def record(event):
+    if not options["record"]:
+        return
+    line = f"{event.position} {event.attempt} {os.getpid()}\n".encode()
+    fd = os.open(options["record"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(fd, line)
+    finally:
+        os.close(fd)
+
+
+def swallow_everything(queue):
+    while True:
+        with contextlib.suppress(Exception):  # the fault itself
+            record(queue.get())
+
+
+def misbehave(fault, queue, event):
+    if fault == "raise":
+        raise RuntimeError(f"cannot digest position {event.position}")
+    if fault == "exit":
+        sys.exit(4)
+    if fault == "exit-hard":
+        os._exit(0)
+    if fault == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "hang":
+        time.sleep(3600)
+    if fault == "hang-in-get":
+        taker = threading.Thread(target=queue.get)
+        taker.start()
+        time.sleep(3600)
+    if fault == "thread-ends":
+        taker = threading.Thread(target=queue.get)
+        taker.start()
+        taker.join()
+        time.sleep(3600)
+    if fault == "leave-child":
+        if os.fork() == 0:
+            time.sleep(3600)
+        os._exit(1)

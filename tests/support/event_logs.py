@@ -1,0 +1,96 @@
+"""Event logs for tests: events written straight into a store, and a log that is a list."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+
+from bigchaindb.events import EventTypes
+from bigchaindb.ledger.block import Block, Header, event_body
+from bigchaindb.ledger.effects import NO_DIGEST, Effects, LoggedEvent, log_digest
+from bigchaindb.ledger.ports import Announcement, LedgerStore, Record
+from bigchaindb.transaction.model import Transaction
+
+BODY_BYTES = 64
+
+
+class LogWriter:
+    """Commits decisions of any size without keys or rules: what reads the log does not look at those."""
+
+    def __init__(self, store: LedgerStore) -> None:
+        self._store = store
+
+    def valid(self, transaction_count: int, body_bytes: int = BODY_BYTES) -> int:
+        """Commit a valid block; give its position."""
+        position = self._store.tip().position + 1
+        ids = [sha256(f"{position} {index}".encode()).hexdigest() for index in range(transaction_count)]
+        return self._commit(EventTypes.BLOCK_VALID, [transaction(id_, body_bytes) for id_ in ids])
+
+    def invalid(self) -> int:
+        """Commit a rejected proposal; give its position."""
+        return self._commit(EventTypes.BLOCK_INVALID, [transaction("ab" * 32, BODY_BYTES)])
+
+    def _commit(self, event_type: int, transactions: Sequence[Transaction]) -> int:
+        tip = self._store.tip()
+        position, height = tip.position + 1, tip.height + 1
+        block_id = sha256(str(position).encode()).hexdigest()
+        digest = log_digest(tip.digest, event_type, height, block_id)
+        header = Header(block_id, height, 1_700_000_000 + height, "node", ("node",), None)
+        valid = event_type == EventTypes.BLOCK_VALID
+        reason = None if valid else "InvalidSignature at transactions[0]"
+        block = Block(header, tuple(one.body for one in transactions))
+        after = replace(tip, position=position, digest=digest)
+        if valid:
+            after = replace(after, height=height, block_id=block_id, timestamp=header.timestamp)
+        event = LoggedEvent(position, event_type, height, block_id, reason, digest)
+        self._store.commit(Effects(after, event, block, tuple(transactions) if valid else (), b"{}"))
+        return position
+
+
+def transaction(id_: str, body_bytes: int) -> Transaction:
+    """Make something that the store takes for a transaction, with a body of that size or a little more."""
+    body = b'{"id":"' + id_.encode() + b'","metadata":"' + b"x" * max(0, body_bytes - 90) + b'"}'
+    return Transaction(
+        id=id_,
+        version="2.0",
+        operation="CREATE",
+        asset_id=id_,
+        asset_data=None,
+        metadata=None,
+        inputs=(),
+        outputs=(),
+        body=body,
+    )
+
+
+class ListLog:
+    """A `LogReader` over a list that tests append to."""
+
+    def __init__(self, types: Sequence[int] = (), body_bytes: int = 0) -> None:
+        self.all: list[Record] = []
+        self.reads: list[tuple[int, int]] = []
+        for event_type in types:
+            self.append(event_type, body_bytes)
+
+    def append(self, event_type: int = EventTypes.BLOCK_VALID, body_bytes: int = 0) -> None:
+        position = len(self.all) + 1
+        header = Header(f"{position:064x}", position, 1_700_000_000 + position, "node", ("node",), None)
+        body = event_body(Block(header, (b'"' + b"x" * body_bytes + b'"',)))
+        self.all.append(Record(position, event_type, position, header.timestamp, NO_DIGEST, body))
+
+    def head(self) -> int:
+        return len(self.all)
+
+    def records(self, after: int, through: int, *, count_max: int, bytes_max: int) -> list[Record]:
+        self.reads.append((after, through))
+        taken: list[Record] = []
+        for record in self.all[after : min(through, after + count_max)]:
+            if taken and sum(len(one.body) for one in [*taken, record]) > bytes_max:
+                break
+            taken.append(record)
+        return taken
+
+    def announcements(self, position: int) -> list[Announcement]:
+        raise NotImplementedError
+
+    def entry(self, position: int) -> LoggedEvent | None:
+        raise NotImplementedError
