@@ -1,0 +1,137 @@
+"""The composition root of a node: opens the store, wires the edges to the core, serves until it is told to stop.
+
+Order at start: the store and its start barrier, the plugins (each ready, or the start fails), the engine, then the
+ports. At the stop the other way round: what was accepted is committed first.
+"""
+
+import asyncio
+import gc
+import logging
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack, closing
+from typing import Final
+
+import uvloop
+
+from bigchaindb import __version__
+from bigchaindb.api.info import NodeInfo, Validator
+from bigchaindb.api.server import HttpApi
+from bigchaindb.config import Settings, WebSocketServer
+from bigchaindb.engine.solo import SoloEngine
+from bigchaindb.errors import EngineError
+from bigchaindb.identity import find_or_make, read_chain_id
+from bigchaindb.ledger.application import BlockLimits, Ledger
+from bigchaindb.ledger.proven import Proven
+from bigchaindb.store.store import Store
+from bigchaindb.subscribers.hub import Hub
+from bigchaindb.subscribers.supervisor import Supervisor
+from bigchaindb.subscribers.websocket import PATH, StreamServer
+from bigchaindb.transaction.keys import KeyPair
+
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+_log: Final = logging.getLogger(__name__)
+
+
+def run(settings: Settings, *, ready: Callable[[], None] | None = None) -> None:
+    """Run a node until SIGINT or SIGTERM. The data directory has been initialized.
+
+    Args:
+        settings: all of them.
+        ready: called once the ports are open.
+
+    Raises:
+        ConfigurationError: a plugin is not installed, or refuses its options.
+        StartupError: the directory is in use, a port is taken, a plugin cannot be imported.
+        StoreError: the ledger's files cannot be used.
+        EngineError: the engine had to stop; what was committed is safe.
+    """
+    uvloop.run(_serve(settings, ready))
+
+
+async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in STOP_SIGNALS:
+        loop.add_signal_handler(signum, stop.set)
+    limits = settings.limits
+    async with AsyncExitStack() as running:
+        store = running.enter_context(
+            closing(
+                Store.open(
+                    settings.database.path, page_count_max=limits.page_count_max, wal_bytes_max=limits.wal_bytes_max
+                )
+            )
+        )
+        key = find_or_make(settings)
+        chain_id = read_chain_id(settings.database.path)
+        hub = Hub(store.writer.tip().position)
+        engine = _engine(settings, store, key, hub)
+        supervisor = Supervisor(hub=hub, store=store, chain_id=chain_id, plugins=settings.events_plugins, limits=limits)
+        api = HttpApi(engine, store.queries(), _info(settings, key), limits)
+        stream = StreamServer(hub, store.log_reader, chain_id, limits, settings.wsserver)
+
+        await supervisor.start()
+        running.push_async_callback(supervisor.stop)
+        await stream.start(settings.wsserver.host, settings.wsserver.port)
+        running.push_async_callback(stream.stop)
+        deciding = asyncio.create_task(engine.run())
+        running.push_async_callback(_drain, engine, deciding)
+        await api.start(settings.server.host, settings.server.port)
+        running.push_async_callback(api.stop)
+        gc.freeze()  # what is here stays: later collections need not look at it
+        _log.info("ready", extra={"chain": chain_id, "head": hub.head, "http": api.port, "websocket": stream.port})
+        if ready is not None:
+            ready()
+        await _either(stop, deciding)
+        _log.info("stopping", extra={"head": hub.head})
+        engine.stop()  # before the ports close, so that requests in hand are answered
+    _log.info("stopped", extra={"head": hub.head})
+
+
+def _engine(settings: Settings, store: Store, key: KeyPair, hub: Hub) -> SoloEngine:
+    limits = settings.limits
+    ledger = Ledger(
+        store.writer,
+        key=key,
+        voters=[key.public_key],
+        block=BlockLimits(limits.block_count_max, limits.block_bytes_max),
+        # What waits for a block and what is being checked: the voter then finds all of it.
+        proven=Proven(
+            count_max=2 * limits.pool_count_max, bytes_max=limits.pool_bytes_max + limits.admission_bytes_max
+        ),
+    )
+    return SoloEngine(ledger, store.writer, key=key, limits=limits, announce=hub.announce, now=time.time)
+
+
+def _info(settings: Settings, key: KeyPair) -> NodeInfo:
+    return NodeInfo(
+        version=__version__,
+        public_key=key.public_key,
+        keyring=settings.keyring,
+        validators=(Validator(public_key=key.public_key),),
+        stream_url=_stream_url(settings.wsserver),
+    )
+
+
+def _stream_url(settings: WebSocketServer) -> str:
+    return f"{settings.advertised_scheme}://{settings.advertised_host}:{settings.advertised_port}{PATH}"
+
+
+async def _either(stop: asyncio.Event, deciding: asyncio.Task[None]) -> None:
+    """Wait for the order to stop, or for the engine to fail."""
+    ordered = asyncio.create_task(stop.wait())
+    await asyncio.wait({ordered, deciding}, return_when=asyncio.FIRST_COMPLETED)
+    ordered.cancel()
+
+
+async def _drain(engine: SoloEngine, deciding: asyncio.Task[None]) -> None:
+    """Let the engine commit what it has accepted."""
+    engine.stop()
+    try:
+        await deciding
+    except EngineError:
+        _log.critical("the engine failed; what was committed is safe", exc_info=True)
+        raise
