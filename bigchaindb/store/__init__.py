@@ -1,1 +1,10 @@
-"""SQLite: the ledger and its event log on disk, by the rules of one writer and many readers."""
+"""SQLite: the ledger and its event log on disk, by the rules of one writer and many readers.
+
+`Store` owns a data directory; `Log` reads the event log from any process.
+"""
+
+from bigchaindb.store.log import Log
+from bigchaindb.store.node_db import LaneRow, NodeDb, ParkedRow
+from bigchaindb.store.store import Store
+
+__all__ = ["LaneRow", "Log", "NodeDb", "ParkedRow", "Store"]

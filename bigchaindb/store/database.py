@@ -1,0 +1,158 @@
+"""Opening SQLite by the rules of docs/decisions/0005: one connection writes and checkpoints, all others only read.
+
+No code of this package may open a database file in any other way: closing any descriptor of it drops SQLite's locks,
+and a committed block was lost that way. Sizes come from `stat`.
+"""
+
+import sqlite3
+from collections import deque
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from bigchaindb.errors import StoreCorrupt, StoreError, StoreFull
+
+WRITER_CACHE_KIB: Final = 64 * 1024
+"""Holds the young tiers and the inner pages of all indexes at 10^7 transactions."""
+READER_CACHE_KIB: Final = 8 * 1024
+"""Of each reading connection; it is dropped at every commit anyway."""
+READER_WAIT_MS: Final = 2_000
+"""Readers only ever wait for another's recovery of the log."""
+READER_COUNT_MAX: Final = 16
+"""Idle reading connections that are kept: more than threads that read at once."""
+
+
+def open_writer(path: Path, *, cache_kib: int = WRITER_CACHE_KIB) -> sqlite3.Connection:
+    """Open the connection that writes and checkpoints; there must be no other. It may change threads between calls.
+
+    Raises:
+        StoreError: the file cannot be opened; StoreCorrupt if it is no database.
+    """
+    with translated(path.name):
+        connection = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            # FULL: a commit returns when its frames are on the disk (P1, L5).
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
+            connection.execute("PRAGMA mmap_size = 0").fetchall()
+            connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+            connection.execute("PRAGMA temp_store = MEMORY")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a connection that can neither write nor checkpoint.
+
+    Raises:
+        StoreError: there is no such file, or it cannot be read.
+    """
+    with translated(path.name):
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            timeout=READER_WAIT_MS / 1000,
+            check_same_thread=False,
+        )
+        try:
+            connection.execute("PRAGMA mmap_size = 0").fetchall()
+            connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
+            connection.execute("PRAGMA temp_store = MEMORY")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+class Readers:
+    """Reading connections for any number of threads; each serves one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._closed = False
+
+    @contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection for one short read."""
+        try:
+            connection = self._idle.pop()  # the one used last
+        except IndexError:
+            connection = open_reader(self._path)
+        try:
+            with translated(self._path.name):
+                yield connection
+        finally:
+            self._take_back(connection)
+
+    def close(self) -> None:
+        """Close what is idle now; what is lent is closed when it comes back."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def _take_back(self, connection: sqlite3.Connection) -> None:
+        if self._closed or len(self._idle) >= READER_COUNT_MAX:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let all reads within see one state; keep them short, an open one pins the write-ahead log."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")
+
+
+@contextmanager
+def batch(connection: sqlite3.Connection) -> Iterator[None]:
+    """Make all writes within durable in one fsync, or none of them (E1).
+
+    Raises:
+        StoreFull: there was no room; nothing was written and the connection is as before.
+        StoreError: anything else; what is on the disk is unknown, so the node must stop.
+    """
+    with translated("batch"):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # SQLite itself rolls back after some errors
+                connection.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Raise SQLite's errors as ours."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
+            case sqlite3.SQLITE_FULL:
+                raise StoreFull(f"{what}: no room on the disk; nothing was written") from error
+            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+                raise StoreCorrupt(f"{what}: {error}; stop, and restore a backup") from error
+            case _:
+                raise StoreError(f"{what}: {error}") from error
+
+
+def backup(source: Path, target: Path) -> None:
+    """Copy a database that may be in use; the copy is whole, of one moment.
+
+    Raises:
+        StoreError: the source cannot be read or the target not written.
+    """
+    with closing(open_reader(source)) as reader, translated(target.name), closing(sqlite3.connect(target)) as writer:
+        reader.backup(writer)

@@ -1,0 +1,48 @@
+"""How ids, owners and outputs become what rows are found by. Pure.
+
+Index keys are 8 bytes of a hash. Whoever has the time can make two ids whose keys are equal, so every hit is confirmed
+against the row that it leads to.
+"""
+
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+
+OUTPUT_BITS: Final = 20
+OUTPUT_COUNT_MAX: Final = 1 << OUTPUT_BITS
+"""Outputs of one transaction that can be numbered."""
+HASH_BYTES: Final = 32
+_KEY_BYTES: Final = 8
+
+
+def key_of(hash_: bytes) -> int:
+    """Give the index key of a hash: its first 8 bytes."""
+    return int.from_bytes(hash_[:_KEY_BYTES], "big", signed=True)
+
+
+@lru_cache(maxsize=4096)  # an owner comes again and again
+def owner_hash(public_key: str) -> bytes:
+    """Give what stands for an owner. A hash, so that nobody can put a crowd of keys beside somebody else's."""
+    return sha256(public_key.encode()).digest()
+
+
+def owner_hashes(owners: bytes) -> list[bytes]:
+    """Cut the column `outputs.owners`."""
+    if len(owners) == HASH_BYTES:
+        return [owners]
+    return [owners[at : at + HASH_BYTES] for at in range(0, len(owners), HASH_BYTES)]
+
+
+def id_bytes(text: str) -> bytes | None:
+    """Give the bytes of a 64-digit lower-case id, None for any other text."""
+    try:
+        id_ = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return id_ if len(id_) == HASH_BYTES and id_.hex() == text else None
+
+
+def output_number(seq: int, index: int) -> int:
+    """Number an output, in commit order."""
+    assert 0 <= index < OUTPUT_COUNT_MAX, index
+    return seq << OUTPUT_BITS | index

@@ -1,0 +1,57 @@
+"""Bringing a database file to the schema of this version, one step at a time, each step in one transaction."""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from typing import Final
+
+from bigchaindb.errors import SchemaTooNew, StoreError
+from bigchaindb.store.database import batch
+
+Step = Callable[[sqlite3.Connection], None]
+"""Changes a schema; runs within a transaction."""
+
+LEDGER_STEPS: Final[Mapping[int, Step]] = {0: lambda connection: run_script(connection, "schema.sql")}
+"""Key n leads from version n to n + 1; version 0 is an empty file."""
+NODE_STEPS: Final[Mapping[int, Step]] = {0: lambda connection: run_script(connection, "node_schema.sql")}
+"""The same for node.db."""
+
+
+def migrate(connection: sqlite3.Connection, name: str, steps: Mapping[int, Step]) -> None:
+    """Run the steps that lead from the file's version to the latest.
+
+    Raises:
+        SchemaTooNew: a later version of this software wrote the file.
+        StoreError: the file is a database of something else.
+    """
+    latest = max(steps) + 1
+    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    if version > latest:
+        raise SchemaTooNew(
+            f"{name}: schema {version} was written by a later version of this software, which knows {latest} at most; "
+            "install that version"
+        )
+    ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+    if version == 0 and tables:
+        raise StoreError(f"{name}: holds the tables of some other software; name another database.path")
+    for step in range(version, latest):
+        with batch(connection):
+            steps[step](connection)
+            connection.execute(f"PRAGMA user_version = {step + 1}")
+
+
+def run_script(connection: sqlite3.Connection, name: str) -> None:
+    """Run a file of statements within the open transaction (`executescript` would commit it)."""
+    for statement in statements(files("bigchaindb.store").joinpath(name).read_text(encoding="utf-8")):
+        connection.execute(statement)
+
+
+def statements(script: str) -> Sequence[str]:
+    """Cut a script into its statements."""
+    found, lines = [], []
+    for line in script.splitlines():
+        lines.append(line)
+        if sqlite3.complete_statement("\n".join(lines)):
+            found.append("\n".join(lines))
+            lines = []
+    return found

@@ -1,0 +1,85 @@
+"""Long lists in pieces: each piece one short read, bounded by rows and by bytes, so that nobody pins the log (S1)."""
+
+import sqlite3
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import orjson
+
+from bigchaindb.store.database import Readers
+
+PAGE_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Bytes of bodies in one page, at least one body: what one block may hold."""
+_FETCH_ROWS: Final = 10_000
+
+_SIZES: Final = """
+SELECT t.seq, length(t.body) FROM json_each(?) AS wanted CROSS JOIN transactions AS t ON t.seq = wanted.value
+"""
+_BODIES: Final = """
+SELECT t.seq, t.body FROM json_each(?) AS wanted CROSS JOIN transactions AS t ON t.seq = wanted.value
+"""
+
+
+def numbers(
+    readers: Readers, index: str, key: int, recent: Sequence[int], end: int, page_count_max: int
+) -> Iterator[list[int]]:
+    """Give all numbers below `end` of one index key, ascending: those of the table, then those that are in memory.
+
+    Args:
+        readers: of the ledger.
+        index: the statement that reads a page of the table: key, above, below, count.
+        key: what to look up; the numbers of another hash with an equal key come too.
+        recent: taken before `end`.
+        end: beyond the last committed number.
+        page_count_max: numbers in a page.
+    """
+    after, below = -1, min(end, *recent[:1])
+    while True:
+        with readers.connection() as connection:
+            page = [n for (n,) in connection.execute(index, (key, after, below, page_count_max)).fetchall()]
+        if not page:
+            break
+        yield page
+        after = page[-1]
+    committed = [n for n in recent if n < end]
+    for start in range(0, len(committed), page_count_max):
+        yield committed[start : start + page_count_max]
+
+
+def cut(readers: Readers, seqs: Sequence[int]) -> Iterator[list[int]]:
+    """Cut a page of transactions so that the bodies of a piece fit into `PAGE_BYTES_MAX`."""
+    with readers.connection() as connection:
+        sizes = dict(connection.execute(_SIZES, (array_of(seqs),)).fetchall())
+    page: list[int] = []
+    room = PAGE_BYTES_MAX
+    for seq in seqs:
+        room -= sizes[seq]
+        if page and room < 0:
+            yield page
+            page, room = [], PAGE_BYTES_MAX - sizes[seq]
+        page.append(seq)
+    if page:
+        yield page
+
+
+def bodies_of(connection: sqlite3.Connection, seqs: Sequence[int]) -> list[bytes]:
+    """Read the bodies of transactions in the order of `seqs`."""
+    bodies = dict(connection.execute(_BODIES, (array_of(seqs),)).fetchall())
+    return [bodies[seq] for seq in seqs]
+
+
+def hits(connection: sqlite3.Connection, table: str, expression: str, limit: int) -> "array[int]":
+    """Give the seqs of the rows that match, best first; `limit` 0 is all."""
+    # S608: the table is one of ours.
+    ranked = f"SELECT rowid FROM {table} WHERE {table} MATCH ? ORDER BY rank, rowid LIMIT ?"  # noqa: S608
+    cursor = connection.execute(ranked, (expression, limit or -1))
+    seqs = array("q")
+    while rows := cursor.fetchmany(_FETCH_ROWS):  # to the end: no cursor outlives the call
+        seqs.extend(seq for (seq,) in rows)
+    return seqs
+
+
+def array_of(numbers: Sequence[int]) -> str:
+    """Write numbers as the JSON array that a statement takes a batch by."""
+    return orjson.dumps(list(numbers)).decode()

@@ -1,0 +1,102 @@
+"""The newest rows of the indexes, in memory: what makes a commit cost the same at 10^4 transactions and at 10^7.
+
+A row of an index over hashes belongs to a random page, so nearly every insert would dirty a page of its own. Instead
+the rows of a *generation*, a stretch of the chain, are kept here until there are enough of them to share pages;
+`indexing.py` moves them into the tables then. Nothing is lost with the memory: they are read again from the ledger.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bigchaindb.store.keys import owner_hashes
+
+
+class Place(NamedTuple):
+    """Where a transaction stands, and the id of its asset."""
+
+    seq: int
+    asset: bytes
+
+
+@dataclass(slots=True)
+class Generation:
+    """Index rows of one stretch of the chain, by full hash.
+
+    Attributes:
+        transactions: by id.
+        transfers: seqs of TRANSFERs by asset, ascending.
+        outputs: numbers by owner, ascending.
+        blocks: position of the last event by block id.
+    """
+
+    transactions: dict[bytes, Place] = field(default_factory=dict)
+    transfers: dict[bytes, list[int]] = field(default_factory=dict)
+    outputs: dict[bytes, list[int]] = field(default_factory=dict)
+    blocks: dict[bytes, int] = field(default_factory=dict)
+    row_count: int = 0
+
+    def add_transactions(self, rows: Iterable[tuple[int, bytes, bytes | None]]) -> None:
+        """Add (seq, id, asset), ascending."""
+        for seq, id_, asset in rows:
+            self.row_count += 1
+            if asset is None:
+                self.transactions[id_] = Place(seq, id_)
+            else:
+                self.transactions[id_] = Place(seq, asset)
+                self.transfers.setdefault(asset, []).append(seq)
+                self.row_count += 1
+
+    def add_outputs(self, rows: Iterable[tuple[int, bytes]]) -> None:
+        """Add (output, owners), ascending."""
+        for number, owners in rows:
+            for owner in owner_hashes(owners):
+                self.outputs.setdefault(owner, []).append(number)
+                self.row_count += 1
+
+    def add_block(self, block_id: bytes, position: int) -> None:
+        """Add the event at `position`."""
+        self.blocks[block_id] = position
+        self.row_count += 1
+
+
+class Recent:
+    """The generations. Changed by the writer alone; read by any thread without a lock.
+
+    Rows are added *before* the commit that makes them true, so a reader drops what lies beyond the state that it reads.
+    They stay until their generation as a whole has moved, so a reader asks here first and the tables second, and misses
+    nothing. Who needs both of one state looks whether `generations` is still the same object once its snapshot began.
+
+    Attributes:
+        generations: a sealed one, if there is one, then the one that takes new rows; replaced, never changed.
+    """
+
+    def __init__(self, generations: tuple[Generation, ...]) -> None:
+        self.generations = generations
+
+    @property
+    def open(self) -> Generation:
+        """The generation that takes new rows."""
+        return self.generations[-1]
+
+    def place(self, id_: bytes) -> Place | None:
+        """Find a transaction."""
+        for generation in self.generations:
+            if (place := generation.transactions.get(id_)) is not None:
+                return place
+        return None
+
+    def transfers(self, asset: bytes) -> list[int]:
+        """Give the seqs of an asset's recent TRANSFERs, ascending."""
+        return [seq for generation in self.generations for seq in tuple(generation.transfers.get(asset, ()))]
+
+    def outputs(self, owner: bytes) -> list[int]:
+        """Give the numbers of an owner's recent outputs, ascending."""
+        return [number for generation in self.generations for number in tuple(generation.outputs.get(owner, ()))]
+
+    def block(self, block_id: bytes) -> int | None:
+        """Give the position of the last event about a block."""
+        for generation in reversed(self.generations):
+            if (position := generation.blocks.get(block_id)) is not None:
+                return position
+        return None

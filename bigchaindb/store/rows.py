@@ -1,0 +1,92 @@
+"""From the effects of a decision to the rows that are written. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+from bigchaindb.ledger.block import event_body
+from bigchaindb.ledger.effects import Effects
+from bigchaindb.store.keys import OUTPUT_BITS, output_number, owner_hash
+from bigchaindb.store.search import text_of
+from bigchaindb.transaction.model import Transaction
+
+_MARK: Final = b'"transactions":['
+
+
+class Counts(NamedTuple):
+    """How many rows of each kind there are; as the columns stand in `tip`."""
+
+    blocks: int
+    transactions: int
+    outputs: int
+    log_bytes: int
+
+
+@dataclass(slots=True)
+class Rows:
+    """What one commit inserts, table by table, in the order of the tables' columns."""
+
+    counts: Counts
+    event: tuple[Any, ...]
+    transactions: list[tuple[int, bytes, bytes | None, int, bytes]] = field(default_factory=list)
+    outputs: list[tuple[int, int, bytes, bytes]] = field(default_factory=list)
+    spends: list[tuple[int, int]] = field(default_factory=list)
+    asset_texts: list[tuple[int, str]] = field(default_factory=list)
+    metadata_texts: list[tuple[int, str]] = field(default_factory=list)
+
+
+def rows_of(effects: Effects, counts: Counts, places: Mapping[str, int]) -> Rows:
+    """Compute all rows of a decision.
+
+    Args:
+        effects: of the decision.
+        counts: before it.
+        places: seq of each transaction outside the block of which an output is spent.
+    """
+    head, tail = envelope(effects)
+    first = counts.transactions + 1
+    bodies = [t.body for t in effects.transactions]
+    log_bytes = counts.log_bytes + len(head) + len(tail) + sum(map(len, bodies)) + max(0, len(bodies) - 1)
+    event, block_id = effects.event, bytes.fromhex(effects.event.block_id)
+    rows = Rows(
+        counts,
+        (
+            *(event.position, event.type, event.height, effects.block.header.timestamp, log_bytes),
+            *(first, len(bodies), event.digest, block_id, event.reason, tail, head),
+        ),
+    )
+    seqs = dict(places)
+    for seq, transaction in enumerate(effects.transactions, first):
+        seqs[transaction.id] = seq
+        _add(rows, seq, transaction, event.position, seqs)
+    rows.counts = Counts(
+        counts.blocks + (event.reason is None),
+        counts.transactions + len(bodies),
+        counts.outputs + len(rows.outputs),
+        log_bytes,
+    )
+    return rows
+
+
+def envelope(effects: Effects) -> tuple[bytes, bytes]:
+    """Give what stands before and behind the transactions in an event's body; of a rejected proposal the whole body."""
+    if effects.event.reason is not None:
+        assert not effects.transactions, effects.event
+        return event_body(effects.block, effects.event.reason), b""
+    head, mark, tail = event_body(replace(effects.block, transactions=())).partition(_MARK)
+    assert mark, head
+    return head + mark, tail
+
+
+def _add(rows: Rows, seq: int, transaction: Transaction, position: int, seqs: Mapping[str, int]) -> None:
+    asset = None if transaction.asset_id == transaction.id else bytes.fromhex(transaction.asset_id)
+    rows.transactions.append((seq, bytes.fromhex(transaction.id), asset, position, transaction.body))
+    for number, output in enumerate(transaction.outputs, output_number(seq, 0)):
+        rows.outputs.append((number, output.amount, output.fingerprint, b"".join(map(owner_hash, output.owners))))
+    for input_ in transaction.inputs:
+        if (ref := input_.fulfills) is not None:
+            rows.spends.append((seq, seqs[ref.transaction_id] << OUTPUT_BITS | ref.output_index))
+    if transaction.asset_data is not None:
+        rows.asset_texts.append((seq, text_of(transaction.asset_data, transaction.id)))
+    if transaction.metadata is not None:
+        rows.metadata_texts.append((seq, text_of(transaction.metadata, transaction.id)))

@@ -1,0 +1,96 @@
+"""Full-text search: what is indexed, and how a query is read. Pure.
+
+Source: docs/reference/contract/http-api.md, section 8. A query is cut into words here, so that nothing which a user
+types can be taken for FTS5's own syntax; stemming, case and diacritics are the tokenizer's.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
+
+from bigchaindb.transaction import strings_of
+
+BETWEEN_VALUES: Final = " \ue000 "
+"""A word that no query holds (private use): it keeps a phrase from matching across two values."""
+
+# fmt: off
+STOP_WORDS: Final = frozenset({
+    "a", "about", "above", "after", "again", "against", "all", "am", "an", "and", "any", "are", "as", "at", "be",
+    "because", "been", "before", "being", "below", "between", "both", "but", "by", "can", "cannot", "could", "d",
+    "did", "do", "does", "doing", "down", "during", "each", "few", "for", "from", "further", "had", "has", "have",
+    "having", "he", "her", "here", "hers", "herself", "him", "himself", "his", "how", "i", "if", "in", "into",
+    "is", "it", "its", "itself", "ll", "m", "me", "more", "most", "my", "myself", "no", "nor", "not", "of", "off",
+    "on", "once", "only", "or", "other", "our", "ours", "ourselves", "out", "over", "own", "re", "s", "same",
+    "she", "should", "so", "some", "such", "t", "than", "that", "the", "their", "theirs", "them", "themselves",
+    "then", "there", "these", "they", "this", "those", "through", "to", "too", "under", "until", "up", "ve",
+    "very", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom", "why", "with", "would",
+    "you", "your", "yours", "yourself", "yourselves",
+})
+# fmt: on
+"""English words that carry no meaning of their own, and what is left of "don't" or "we'll" once it is split."""
+
+_PIECE: Final = re.compile(r'(?P<not>(?<!\S)-)?(?:"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+))')
+"""A minus sign excludes only where a word begins; a quotation mark that is never closed reaches to the end."""
+
+
+def text_of(value: Mapping[str, Any], id_: str) -> str:
+    """Give the text that a document is found by: all its string values, and its own id."""
+    return BETWEEN_VALUES.join((*strings_of(value), id_))
+
+
+@dataclass(slots=True)
+class Query:
+    """A search as typed, cut into words.
+
+    Attributes:
+        terms: any of them is enough if there is no phrase.
+        phrases: each must occur.
+        excluded: words and phrases that must not occur.
+    """
+
+    terms: list[str] = field(default_factory=list)
+    phrases: list[str] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
+
+
+def read_query(text: str) -> Query:
+    """Cut a search into terms, `"phrases"` and `-exclusions`; stop words count in phrases only."""
+    query = Query()
+    for piece in _PIECE.finditer(text):
+        phrase = piece["phrase"]
+        words = _words(piece["word"] if phrase is None else phrase)
+        if piece["not"]:
+            query.excluded += [" ".join(words)] if phrase is not None and words else words
+        elif phrase is not None:
+            query.phrases += [" ".join(words)] if words else []
+        else:
+            query.terms += words
+    query.terms = [t for t in dict.fromkeys(query.terms) if t not in STOP_WORDS]
+    return query
+
+
+def match_expression(query: Query) -> str | None:
+    """Put a query into FTS5's language; None if it can match nothing."""
+    if not query.phrases and not query.terms:
+        return None
+    required = " AND ".join(map(_quoted, query.phrases))
+    ranked = " OR ".join(map(_quoted, query.phrases + query.terms))
+    wanted = f"({required}) AND ({ranked})" if required else f"({ranked})"
+    return " NOT ".join((wanted, *map(_quoted, query.excluded)))
+
+
+def _quoted(words: str) -> str:
+    return f'"{words}"'  # no word holds a quotation mark
+
+
+def _words(text: str) -> list[str]:
+    """Split where the tokenizer splits, at all but letters, digits and marks; fold the case for the stop words."""
+    return "".join(c if _in_word(c) else " " for c in text).casefold().split()
+
+
+@lru_cache(maxsize=4096)
+def _in_word(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LNM"

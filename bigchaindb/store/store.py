@@ -1,0 +1,103 @@
+"""The store of one node: owns the data directory and hands out the writer, the queries and readers of the log."""
+
+import sqlite3
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Final, Self
+
+from bigchaindb.store.database import Readers, batch, open_writer, translated
+from bigchaindb.store.directory import DataDirectory, DirectoryLock, prepare
+from bigchaindb.store.log import Log
+from bigchaindb.store.migrations import LEDGER_STEPS, migrate
+from bigchaindb.store.node_db import NodeDb
+from bigchaindb.store.queries import LedgerQueries
+from bigchaindb.store.writer import Writer
+
+PAGE_COUNT_MAX: Final = 1_000
+"""Rows of a page where the caller does not say; the node passes `limits.page_count_max`."""
+WAL_BYTES_MAX: Final = 256 * 1024 * 1024
+"""Size of the write-ahead log where the caller does not say; the node passes `limits.wal_bytes_max`."""
+
+
+class Store:
+    """Everything on disk. Open it before anything is served, close it last.
+
+    Attributes:
+        directory: paths below the data directory.
+        node: node.db.
+        writer: the `LedgerStore`.
+        run: counts the starts of this ledger, from 1.
+        knows_node: whether this node.db is the one that the ledger was last used with; if not, no lane may go on by
+            itself (P8).
+    """
+
+    def __init__(self, directory: DataDirectory, files: ExitStack, *, page_count_max: int, wal_bytes_max: int) -> None:
+        """Open all files of a directory whose lock is in `files`; `Store.open` does both."""
+        self.directory = directory
+        self._files = files
+        self._page_count_max = page_count_max
+        self.node = files.enter_context(closing(NodeDb(directory.node)))
+        self._connection = files.enter_context(closing(open_writer(directory.ledger)))
+        with translated("ledger.db"):
+            migrate(self._connection, "ledger.db", LEDGER_STEPS)
+            self.run, known_id = start_barrier(self._connection, self.node.id)
+            self.knows_node = known_id == self.node.id
+            self._readers = files.enter_context(closing(Readers(directory.ledger)))
+            self.writer = Writer(self._connection, self._readers, directory.ledger, wal_bytes_max=wal_bytes_max)
+
+    @classmethod
+    def open(cls, path: Path, *, page_count_max: int = PAGE_COUNT_MAX, wal_bytes_max: int = WAL_BYTES_MAX) -> Self:
+        """Take the data directory, made if need be, and make durable whatever a crash left in it.
+
+        Args:
+            path: of the data directory.
+            page_count_max: rows of a long list that are read at once.
+            wal_bytes_max: size of the write-ahead log from which the writer asks for a fresh one.
+
+        Raises:
+            DirectoryInUse: another process owns it.
+            StartupError: it cannot be made, or others may enter it.
+            SchemaTooNew: a later version wrote it.
+            StoreError: its files cannot be used.
+        """
+        directory = prepare(path)
+        with ExitStack() as files:
+            files.enter_context(closing(DirectoryLock(directory)))
+            store = cls(directory, files, page_count_max=page_count_max, wal_bytes_max=wal_bytes_max)
+            store._files = files.pop_all()
+        return store
+
+    def queries(self) -> LedgerQueries:
+        """Give what the HTTP API asks; any thread may use it."""
+        return LedgerQueries(
+            self._readers, self.writer.recent, self.directory.ledger, page_count_max=self._page_count_max
+        )
+
+    def log_reader(self) -> Log:
+        """Give a reader of the log for one thread, which closes it."""
+        return Log(self.directory.ledger)
+
+    def adopt_node(self) -> None:
+        """Note that this node.db belongs to the ledger from now on: all lanes are GAPPED in it, or there are none."""
+        with batch(self._connection):
+            self._connection.execute("UPDATE local SET node_id = ?", (self.node.id,))
+        self.knows_node = True
+
+    def close(self) -> None:
+        """Close every file and give the directory up."""
+        self._files.close()
+
+
+def start_barrier(connection: sqlite3.Connection, node_id: str) -> tuple[int, str]:
+    """Commit one row, which makes durable every frame that a crash left behind it in the log (P4).
+
+    The first to open a ledger after a crash recovers frames that may never have been synced, and would show them; this
+    commit's sync is of the same file, so it covers them. Nothing may be served, announced or started before it.
+
+    Returns:
+        The number of this run, and the id of the node.db that the ledger belongs to; of a new ledger, `node_id`.
+    """
+    with batch(connection):
+        connection.execute("UPDATE local SET run = run + 1, node_id = coalesce(node_id, ?)", (node_id,))
+    ((run, known_id),) = connection.execute("SELECT run, node_id FROM local").fetchall()
+    return int(run), str(known_id)

@@ -1,0 +1,84 @@
+"""What the writer does between blocks, after the announcement: merge search segments, move the log's frames home.
+
+Both would otherwise be paid by whoever waits for a commit. Figures: docs/decisions/0006.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from bigchaindb.store.database import batch
+
+CHECKPOINT_FRAMES: Final = 1_000
+"""Frames of the write-ahead log from which they are moved: SQLite's own default."""
+MERGE_COMMITS: Final = 4
+"""Commits, each a segment a table, after which segments are merged."""
+MERGE_PAGES: Final = 64
+"""Pages written by one merge: a few milliseconds."""
+SEGMENTS_MAX: Final = 16
+"""Segments of one table above which it is merged more than once in a turn."""
+MERGES_MAX: Final = 8
+"""Merges of one table in one turn."""
+SEARCH_TABLES: Final = ("assets_search", "metadata_search")
+
+
+class Tidying:
+    """Counts what commits leave behind and clears it away. Belongs to the writer's thread."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, *, wal_bytes_max: int) -> None:
+        self._connection = connection
+        self._wal = path.with_name(path.name + "-wal")
+        self._wal_bytes_max = wal_bytes_max
+        self._commits = 0
+        self._frames = CHECKPOINT_FRAMES  # unknown: what a crash left is moved at the first occasion
+
+    def committed(self, transaction_count: int) -> None:
+        """Note a commit. Frames are an estimate: Python's module does not tell them."""
+        self._commits += 1
+        self._frames += 16 + 2 * transaction_count
+
+    def wrote(self, row_count: int) -> None:
+        """Note rows that were written between commits, at worst one a page."""
+        self._frames += row_count
+
+    def tidy(self) -> None:
+        """Do what is due."""
+        if self._commits >= MERGE_COMMITS:
+            self._commits = 0
+            for table in SEARCH_TABLES:
+                self._merge(table)
+        if self._frames >= CHECKPOINT_FRAMES:
+            self._checkpoint()
+
+    def _merge(self, table: str) -> None:
+        for _ in range(MERGES_MAX):
+            before = self._connection.total_changes
+            with batch(self._connection):
+                self._connection.execute(f"INSERT INTO {table} ({table}, rank) VALUES ('merge', ?)", (MERGE_PAGES,))  # noqa: S608
+            if self._connection.total_changes - before < 2:  # noqa: PLR2004 - FTS5's sign that nothing was left to do
+                return
+            self._frames += MERGE_PAGES
+            if self.segment_count(table) <= SEGMENTS_MAX:
+                return
+
+    def segment_count(self, table: str) -> int:
+        """Read how many segments a search table has from FTS5's structure record."""
+        ((record,),) = self._connection.execute(f"SELECT block FROM {table}_data WHERE id = 10").fetchall()  # noqa: S608
+        _, at = _varint(record, 4)
+        return _varint(record, at)[0]
+
+    def _checkpoint(self) -> None:
+        # TRUNCATE waits for readers, so it is for a log that readers kept from starting over; the timeout is 0 (S1).
+        mode = "TRUNCATE" if self._wal.stat().st_size > self._wal_bytes_max else "PASSIVE"
+        ((_, frames, moved),) = self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+        self._frames = frames - moved
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:  # noqa: PLR2004 - the last byte's high bit is clear
+            return value, at

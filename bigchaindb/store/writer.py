@@ -1,0 +1,122 @@
+"""The only writer of the ledger: makes decisions durable, one batch each, and tidies up after them."""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from bigchaindb.ledger.effects import Effects, Tip
+from bigchaindb.ledger.view import LoadedView, Needs
+from bigchaindb.store.database import Readers, batch, snapshot, translated
+from bigchaindb.store.indexing import Indexing
+from bigchaindb.store.recent import Recent
+from bigchaindb.store.rows import Counts, Rows, rows_of
+from bigchaindb.store.tidying import Tidying
+from bigchaindb.store.views import load_view, locate
+
+_TIP: Final = "SELECT height, block_id, timestamp, app_hash, position, digest FROM tip"
+_COUNTS: Final = "SELECT block_count, transaction_count, output_count, log_bytes FROM tip"
+_SET_TIP: Final = """
+UPDATE tip SET height = ?, block_id = ?, timestamp = ?, app_hash = ?, position = ?, digest = ?,
+    block_count = ?, transaction_count = ?, output_count = ?, log_bytes = ?
+"""
+
+
+class Writer:
+    """Implements `bigchaindb.ledger.ports.LedgerStore` over the one connection that writes.
+
+    `commit` and `tidy` belong to one thread; `tip` and `view` may be called from any.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, readers: Readers, path: Path, *, wal_bytes_max: int) -> None:
+        self._connection = connection
+        self._readers = readers
+        self._tip = read_tip(connection)
+        self._counts = Counts(*connection.execute(_COUNTS).fetchone())
+        self._indexing = Indexing(connection)
+        self._tidying = Tidying(connection, path, wal_bytes_max=wal_bytes_max)
+
+    def tip(self) -> Tip:
+        """See `LedgerStore`."""
+        return self._tip
+
+    @property
+    def recent(self) -> Recent:
+        """The index rows that are in memory."""
+        return self._indexing.recent
+
+    def view(self, needs: Needs) -> LoadedView:
+        """See `LedgerStore`."""
+        with self._readers.connection() as connection:
+            while True:  # a second time only if a generation was replaced in this moment
+                generations = self.recent.generations
+                with snapshot(connection):
+                    view = load_view(connection, generations, needs)
+                if generations is self.recent.generations:
+                    return view
+
+    def commit(self, effects: Effects) -> None:
+        """See `LedgerStore`.
+
+        Raises:
+            StoreFull: there was no room; nothing was written.
+            StoreError: what is on the disk is unknown: the node must stop.
+        """
+        assert effects.event.position == self._tip.position + 1, (effects.event.position, self._tip.position)  # E2
+        with translated("ledger.db"):
+            rows = rows_of(effects, self._counts, self._spent_seqs(effects))
+            self._remember(rows, effects)
+            try:
+                with batch(self._connection):  # E1: the block and its event, or neither
+                    self._write(rows, effects)
+            except BaseException:
+                self._indexing.load()
+                raise
+        self._tip, self._counts = effects.tip, rows.counts
+        self._tidying.committed(len(rows.transactions))
+
+    def tidy(self) -> None:
+        """See `LedgerStore`."""
+        with translated("ledger.db"):
+            self._tidying.wrote(self._indexing.step(self._counts.transactions, self._tip.position))
+            self._tidying.tidy()
+
+    def _spent_seqs(self, effects: Effects) -> dict[str, int]:
+        """Find where the transactions stand whose outputs are spent, those of this very block excepted."""
+        ids = {i.fulfills.transaction_id for t in effects.transactions for i in t.inputs if i.fulfills is not None}
+        ids.difference_update(t.id for t in effects.transactions)
+        places = locate(self._connection, self.recent.generations, ids)
+        return {id_: place.seq for id_, place in places.items()}
+
+    def _remember(self, rows: Rows, effects: Effects) -> None:
+        """Add the index rows in memory, where readers drop them until the commit is done."""
+        generation = self.recent.open
+        generation.add_transactions((seq, id_, asset) for seq, id_, asset, _, _ in rows.transactions)
+        generation.add_outputs((number, owners) for number, _, _, owners in rows.outputs)
+        generation.add_block(bytes.fromhex(effects.event.block_id), effects.event.position)
+
+    def _write(self, rows: Rows, effects: Effects) -> None:
+        execute, many = self._connection.execute, self._connection.executemany
+        many("INSERT INTO transactions VALUES (?, ?, ?, ?, ?)", rows.transactions)
+        many("INSERT INTO outputs VALUES (?, ?, ?, ?, NULL)", rows.outputs)
+        many("INSERT INTO assets_search (rowid, text) VALUES (?, ?)", rows.asset_texts)
+        many("INSERT INTO metadata_search (rowid, text) VALUES (?, ?)", rows.metadata_texts)
+        self._spend(rows.spends)
+        execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows.event)
+        execute("INSERT INTO votes VALUES (?, ?)", (effects.event.position, effects.vote))
+        execute(_SET_TIP, (*_tip_row(effects.tip), *rows.counts))
+
+    def _spend(self, spends: list[tuple[int, int]]) -> None:
+        if spends:
+            spend = "UPDATE outputs SET spent_by = ? WHERE output = ? AND spent_by IS NULL"
+            changed = self._connection.executemany(spend, spends).rowcount
+            assert changed == len(spends), (changed, len(spends))  # L1: each was there, unspent, until now
+
+
+def read_tip(connection: sqlite3.Connection) -> Tip:
+    """Read where the chain and its log stand."""
+    height, block_id, timestamp, app_hash, position, digest = connection.execute(_TIP).fetchone()
+    return Tip(height, block_id.hex(), timestamp, app_hash, position, digest)
+
+
+def _tip_row(tip: Tip) -> tuple[int, bytes, int, bytes, int, bytes]:
+    return (tip.height, bytes.fromhex(tip.block_id), tip.timestamp, tip.app_hash, tip.position, tip.digest)
