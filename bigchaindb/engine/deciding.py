@@ -8,7 +8,6 @@ from bigchaindb.errors import ValidationError
 from bigchaindb.ledger.application import TIMESTAMP_MAX, Application, Selection
 from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.effects import Effects
-from bigchaindb.ledger.judging import Examined
 from bigchaindb.ledger.pool import Rejection
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.proposal import Fault, sign_proposal
@@ -25,11 +24,13 @@ class Decision(NamedTuple):
 
     Attributes:
         effects: what was committed; None if the proposer found no valid candidate.
-        rejected: transactions that can never be committed as things stand, candidates or not.
+        rejected: candidates that break a rule.
+        culprit: what made the proposal invalid, if that was none of the candidates.
     """
 
     effects: Effects | None
     rejected: Sequence[Rejection]
+    culprit: Rejection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,10 @@ class Decider:
         proposal = self._sign(selection.transactions)
         verdict = self.application.accepts(proposal)  # the vote: from the bytes, as if a stranger had proposed them
         assert verdict.fault is None or proposer is self.faulty, verdict.fault  # the application keeps its own rules
-        if verdict.fault is not None:
-            rejected.extend(self._culprit(proposal, verdict.fault, candidates))
+        culprit = None if verdict.fault is None else self._culprit(proposal, verdict.fault, candidates)
         effects = self.application.finalize(verdict)
         self.application.commit(effects)
-        return Decision(effects, rejected)
+        return Decision(effects, rejected, culprit)
 
     def _sign(self, transactions: Sequence[bytes]) -> Block:
         tip = self.store.tip()
@@ -72,19 +72,18 @@ class Decider:
         voters = (self.key.public_key,)
         return sign_proposal(transactions, height=tip.height + 1, timestamp=timestamp, voters=voters, key=self.key)
 
-    def _culprit(self, proposal: Block, fault: Fault, candidates: Sequence[Transaction]) -> list[Rejection]:
+    def _culprit(self, proposal: Block, fault: Fault, candidates: Sequence[Transaction]) -> Rejection | None:
         """Name the transaction that made a proposal invalid, unless it is a good one in a bad place.
 
         A candidate is judged again with the next proposal; a repeat of what is committed is as valid as it ever was.
         """
         if fault.index is None:
-            return []
+            return None
         [examined] = self.application.examine([proposal.transactions[fault.index]])
-        if isinstance(examined, ValidationError):
-            return []
-        return [] if self._is_known(examined, candidates) else [Rejection(examined.transaction, fault.error)]
+        if isinstance(examined, ValidationError) or self._is_known(examined.transaction.id, candidates):
+            return None
+        return Rejection(examined.transaction, fault.error)
 
-    def _is_known(self, examined: Examined, candidates: Sequence[Transaction]) -> bool:
-        id_ = examined.transaction.id
-        committed = self.store.view(Needs({id_}, frozenset()))
-        return committed.has_transaction(id_) or any(candidate.id == id_ for candidate in candidates)
+    def _is_known(self, transaction_id: str, candidates: Sequence[Transaction]) -> bool:
+        committed = self.store.view(Needs({transaction_id}, frozenset()))
+        return committed.has_transaction(transaction_id) or any(one.id == transaction_id for one in candidates)

@@ -222,7 +222,11 @@ class SoloEngine:
         """Take note of a decision and tell everybody. Runs on the loop, once for each."""
         self._full = None
         self._proposed = frozenset()
-        answers = [answer for rejection in decision.rejected for answer in self._report(rejection)]
+        answers: list[Answer] = []
+        for rejection in decision.rejected:
+            answers += self._report(self._pool.reject(rejection.transaction.id, rejection.error))
+        if decision.culprit is not None:
+            answers += self._report([decision.culprit])
         if (effects := decision.effects) is not None:
             answers += self._take_note(effects)
         answer_in_slices(answers)
@@ -241,10 +245,10 @@ class SoloEngine:
         waiting = self._waiting
         return [(waiting.pop(one.id), one) for one in effects.transactions if one.id in waiting]
 
-    def _report(self, rejection: Rejection) -> list[Answer]:
-        """Drop a rejected transaction and what stands on it, and leave word of each (L4)."""
+    def _report(self, rejections: Sequence[Rejection]) -> list[Answer]:
+        """Leave word of each rejected transaction (L4)."""
         answers: list[Answer] = []
-        for transaction, error in self._pool.reject(rejection.transaction.id, rejection.error) or [rejection]:
+        for transaction, error in rejections:
             about = {"transaction": transaction.id, "error": f"{type(error).__name__}: {error}"}
             _log.warning("a transaction was rejected after it had been accepted or proposed", extra=about)
             self._rejected.add(transaction.id, error)

@@ -5,7 +5,7 @@ too, in batches, and only their verdict comes in. Source: docs/reference/contrac
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, assert_never
 
 from bigchaindb.errors import (
     AmountError,
@@ -41,6 +41,8 @@ def check_state(transaction: Transaction, view: View, *, signatures_valid: bool)
             _check_transfer(transaction, view, signatures_valid=signatures_valid)
         case "GENESIS":
             raise GenesisBlockAlreadyExistsError("Duplicate GENESIS transaction")  # transactions.md, section 7
+        case _:
+            assert_never(transaction.operation)
 
 
 def _check_transfer(transaction: Transaction, view: View, *, signatures_valid: bool) -> None:

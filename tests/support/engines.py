@@ -1,0 +1,93 @@
+"""Running engines for tests, over the real store."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from threading import Event
+
+from bigchaindb.config import Limits
+from bigchaindb.engine.deciding import Proposer
+from bigchaindb.engine.solo import SoloEngine
+from bigchaindb.ledger.effects import Effects, Tip
+from bigchaindb.ledger.ports import LedgerStore
+from bigchaindb.ledger.view import LoadedView, Needs
+from tests.support.chains import NODE
+from tests.support.ledgers import ledger_over
+
+START = 1_700_000_000
+
+
+def engine_over(
+    store: LedgerStore,
+    *,
+    limits: Limits | None = None,
+    announce: Callable[[int], None] | None = None,
+    now: Callable[[], float] = lambda: START,
+    propose: Proposer | None = None,
+) -> SoloEngine:
+    """Make the engine of a node that votes alone."""
+    limits = limits or Limits()
+    ledger = ledger_over(store, limits=limits)
+    heads: list[int] = []
+    return SoloEngine(
+        ledger, store, key=NODE, limits=limits, announce=announce or heads.append, now=now, propose=propose
+    )
+
+
+@asynccontextmanager
+async def running(engine: SoloEngine) -> AsyncIterator[SoloEngine]:
+    """Run an engine; at the end it is stopped and has committed what it accepted."""
+    task = asyncio.create_task(engine.run())
+    try:
+        yield engine
+    finally:
+        engine.stop()
+        await task
+
+
+@dataclass
+class GatedClock:
+    """A clock that is asked once a block, by the writer thread: closing it holds the next block back."""
+
+    opened: Event = field(default_factory=Event)
+    asked: Event = field(default_factory=Event)
+
+    def __call__(self) -> float:
+        self.asked.set()
+        assert self.opened.wait(10)
+        return START
+
+
+@dataclass
+class GatedStore:
+    """The real store, whose next view is handed over late: a commit can overtake it."""
+
+    store: LedgerStore
+    loaded: Event = field(default_factory=Event)
+    opened: Event = field(default_factory=Event)
+    gated: bool = False
+
+    def tip(self) -> Tip:
+        return self.store.tip()
+
+    def view(self, needs: Needs) -> LoadedView:
+        view = self.store.view(needs)
+        if self.gated:
+            self.gated = False
+            self.loaded.set()
+            assert self.opened.wait(10)
+        return view
+
+    def commit(self, effects: Effects) -> None:
+        self.store.commit(effects)
+
+    def tidy(self) -> None:
+        self.store.tidy()
+
+
+async def until(condition: Callable[[], bool], *, wait_s_max: float = 10.0) -> None:
+    """Wait for a condition, with turns of the loop in between."""
+    async with asyncio.timeout(wait_s_max):
+        while not condition():  # noqa: ASYNC110 - what other threads do sets no event of the loop
+            await asyncio.sleep(0.001)

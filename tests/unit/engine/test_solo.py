@@ -1,0 +1,463 @@
+"""The engine of one node, over the real store: what submitters are told is so, whatever races."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from bigchaindb.config import Limits
+from bigchaindb.engine.engine import Mode, Standing, Status
+from bigchaindb.engine.solo import SoloEngine
+from bigchaindb.errors import (
+    CommitTimeout,
+    DoubleSpend,
+    DuplicateTransaction,
+    EngineError,
+    InputDoesNotExist,
+    InvalidHash,
+    Overloaded,
+    Stopping,
+    ValidationError,
+)
+from bigchaindb.events import EventTypes
+from bigchaindb.ledger.application import Selection
+from bigchaindb.store import Store
+from bigchaindb.transaction import Transaction, build, parse
+from tests.support.chains import BOB, CAROL, Coin, create, transfer
+from tests.support.engines import START, GatedClock, GatedStore, engine_over, running, until
+from tests.support.ledgers import open_store
+
+PARENT = create(1, amounts=(2, 3))
+CHILD = transfer(Coin(PARENT))
+RIVAL = transfer(Coin(PARENT), to=CAROL)
+GRANDCHILD = transfer(Coin(CHILD, owner=BOB), to=CAROL)
+MODES = list(Mode)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(tmp_path / "data") as opened:
+        yield opened
+
+
+def is_committed(store: Store, transaction: Transaction) -> bool:
+    return store.queries().transaction(transaction.id) == transaction.body
+
+
+def log_of(store: Store) -> list[tuple[int, int, str | None]]:
+    """Give type, height and reason of all events."""
+    log = store.log_reader()
+    try:
+        entries = [log.entry(position) for position in range(1, log.head() + 1)]
+    finally:
+        log.close()
+    return [(entry.type, entry.height, entry.reason) for entry in entries if entry is not None]
+
+
+async def outcomes(engine: SoloEngine, submissions: Sequence[tuple[Transaction, Mode]]) -> list[object]:
+    return list(
+        await asyncio.gather(*(engine.submit(one.body, mode) for one, mode in submissions), return_exceptions=True)
+    )
+
+
+async def test_l5_a_commit_is_answered_when_every_query_sees_it(store: Store) -> None:
+    async with running(engine_over(store.writer)) as engine:
+        assert await engine.submit(PARENT.body, Mode.COMMIT) == PARENT
+        assert is_committed(store, PARENT)
+        assert engine.standing(PARENT.id) is None
+
+
+@pytest.mark.parametrize("mode", [Mode.ASYNC, Mode.SYNC])
+async def test_from_the_moment_it_is_accepted_a_transaction_has_a_standing(store: Store, mode: Mode) -> None:
+    """A driver polls the status right after the answer and gives up at the first 404."""
+    clock = GatedClock()
+    async with running(engine_over(store.writer, now=clock)) as engine:
+        first = await engine.submit(PARENT.body, mode)
+        assert engine.standing(first.id) is not None
+        await until(clock.asked.is_set)
+        assert engine.standing(first.id) == Standing(Status.UNDECIDED)
+        second = await engine.submit(CHILD.body, mode)
+        assert engine.standing(second.id) == Standing(Status.BACKLOG)
+        clock.opened.set()
+        await until(lambda: engine.standing(second.id) is None)
+        assert is_committed(store, CHILD)
+    assert engine.standing("f" * 64) is None
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_of_equal_creates_exactly_one_wins(store: Store, mode: Mode) -> None:
+    async with running(engine_over(store.writer)) as engine:
+        results = await outcomes(engine, [(PARENT, mode)] * 20)
+    assert results.count(PARENT) == 1
+    losers = [result for result in results if result != PARENT]
+    assert all(isinstance(error, DuplicateTransaction) for error in losers)
+    assert is_committed(store, PARENT)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_l1_of_transactions_that_spend_the_same_exactly_one_wins(store: Store, mode: Mode) -> None:
+    rivals = [transfer(Coin(PARENT), note=note) for note in range(20)]
+    async with running(engine_over(store.writer)) as engine:
+        await engine.submit(PARENT.body, Mode.COMMIT)
+        results = await outcomes(engine, [(rival, mode) for rival in rivals])
+    winners = [result for result in results if isinstance(result, Transaction)]
+    assert len(winners) == 1
+    assert sum(isinstance(result, DoubleSpend) for result in results) == 19
+    assert [is_committed(store, rival) for rival in rivals].count(True) == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_repeat_of_what_is_committed(store: Store, mode: Mode) -> None:
+    async with running(engine_over(store.writer)) as engine:
+        await engine.submit(PARENT.body, Mode.COMMIT)
+        await engine.submit(CHILD.body, Mode.COMMIT)
+        with pytest.raises(DuplicateTransaction):
+            await engine.submit(PARENT.body, mode)
+        with pytest.raises(DoubleSpend):
+            await engine.submit(CHILD.body, mode)
+
+
+async def test_a_child_may_follow_its_parent_at_once(store: Store) -> None:
+    async with running(engine_over(store.writer)) as engine:
+        for one in (PARENT, CHILD, GRANDCHILD):
+            await engine.submit(one.body, Mode.ASYNC)
+    assert all(is_committed(store, one) for one in (PARENT, CHILD, GRANDCHILD))
+
+
+async def test_what_is_wrong_is_told_in_every_mode(store: Store) -> None:
+    wrong = PARENT.body.replace(PARENT.id.encode(), CHILD.id.encode())
+    async with running(engine_over(store.writer)) as engine:
+        for mode in MODES:
+            with pytest.raises(InvalidHash):
+                await engine.submit(wrong, mode)
+            with pytest.raises(InputDoesNotExist):
+                await engine.submit(CHILD.body, mode)
+    assert log_of(store) == []
+
+
+async def test_a_commit_that_overtakes_a_check_is_seen_by_it(store: Store) -> None:
+    """L1: the batch of `RIVAL` loaded its state before `CHILD` was committed, and is concluded after it."""
+    gated = GatedStore(store.writer)
+    async with running(engine_over(gated)) as engine:
+        await engine.submit(PARENT.body, Mode.COMMIT)
+        gated.gated = True
+        rival = asyncio.create_task(engine.submit(RIVAL.body, Mode.ASYNC))
+        await until(gated.loaded.is_set)
+        await engine.submit(CHILD.body, Mode.COMMIT)
+        gated.opened.set()
+        with pytest.raises(DoubleSpend):
+            await rival
+
+
+async def test_the_bytes_that_wait_for_a_check_are_bounded(store: Store) -> None:
+    limits = Limits(admission_bytes_max=len(PARENT.body) + 1)
+    engine = engine_over(store.writer, limits=limits)
+    waiting = asyncio.create_task(engine.submit(PARENT.body, Mode.ASYNC))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded, match=r"limits\.admission_bytes_max"):
+        await engine.submit(CHILD.body, Mode.ASYNC)
+    async with running(engine):
+        assert await waiting == PARENT
+
+
+async def test_the_pool_is_bounded(store: Store) -> None:
+    clock = GatedClock()
+    async with running(engine_over(store.writer, limits=Limits(pool_count_max=1), now=clock)) as engine:
+        await engine.submit(PARENT.body, Mode.ASYNC)
+        with pytest.raises(Overloaded, match=r"limits\.pool_count_max = 1"):
+            await engine.submit(CHILD.body, Mode.ASYNC)
+        clock.opened.set()
+        await until(lambda: is_committed(store, PARENT))
+        await until(lambda: engine.standing(PARENT.id) is None)
+        await engine.submit(CHILD.body, Mode.COMMIT)
+
+
+async def test_a_pool_that_fills_up_meanwhile_refuses_the_rest(store: Store) -> None:
+    clock = GatedClock()
+    async with running(engine_over(store.writer, limits=Limits(pool_count_max=2), now=clock)) as engine:
+        results = await outcomes(engine, [(create(serial), Mode.ASYNC) for serial in range(5)])
+        clock.opened.set()
+    assert sum(isinstance(result, Transaction) for result in results) == 2
+    assert sum(isinstance(result, Overloaded) for result in results) == 3
+
+
+async def test_the_waiters_for_a_commit_are_bounded(store: Store) -> None:
+    clock = GatedClock()
+    async with running(engine_over(store.writer, limits=Limits(commit_waiter_count_max=1), now=clock)) as engine:
+        waiting = asyncio.create_task(engine.submit(PARENT.body, Mode.COMMIT))
+        await until(clock.asked.is_set)
+        with pytest.raises(Overloaded, match=r"limits\.commit_waiter_count_max = 1"):
+            await engine.submit(CHILD.body, Mode.COMMIT)
+        clock.opened.set()
+        await waiting
+        await engine.submit(CHILD.body, Mode.COMMIT)
+
+
+async def test_a_commit_that_takes_too_long_may_still_come(store: Store) -> None:
+    clock = GatedClock()
+    async with running(engine_over(store.writer, limits=Limits(commit_wait_s_max=0.02), now=clock)) as engine:
+        with pytest.raises(CommitTimeout, match=r"undecided after 0\.02 s; the transaction may still be committed"):
+            await engine.submit(PARENT.body, Mode.COMMIT)
+        assert engine.standing(PARENT.id) == Standing(Status.UNDECIDED)
+        clock.opened.set()
+    assert is_committed(store, PARENT)
+
+
+async def test_a_submitter_that_goes_away_takes_nothing_along(store: Store) -> None:
+    clock = GatedClock()
+    async with running(engine_over(store.writer, now=clock)) as engine:
+        gone = asyncio.create_task(engine.submit(PARENT.body, Mode.COMMIT))
+        await until(clock.asked.is_set)
+        gone.cancel()
+        with suppress(asyncio.CancelledError):
+            await gone
+        clock.opened.set()
+    assert is_committed(store, PARENT)
+
+
+async def test_e4_heads_are_announced_in_order_and_durable(store: Store) -> None:
+    seen: list[tuple[int, int]] = []
+    log = store.log_reader()
+    async with running(engine_over(store.writer, announce=lambda head: seen.append((head, log.head())))) as engine:
+        for serial in range(5):
+            await engine.submit(create(serial).body, Mode.COMMIT)
+    log.close()
+    assert [head for head, _ in seen] == [1, 2, 3, 4, 5]
+    assert all(in_log >= head for head, in_log in seen)
+
+
+async def test_many_wait_for_one_block_and_all_are_answered(store: Store) -> None:
+    clock = GatedClock()
+    many = [create(serial) for serial in range(350)]
+    async with running(engine_over(store.writer, now=clock)) as engine:
+        tasks = [asyncio.create_task(engine.submit(one.body, Mode.COMMIT)) for one in many]
+        await until(lambda: all(engine.standing(one.id) is not None for one in many))
+        clock.opened.set()
+        assert await asyncio.gather(*tasks) == many
+    assert len(log_of(store)) <= 3  # the fsync of one block is the batching window of the next
+
+
+async def test_a_clean_stop_commits_what_was_accepted(store: Store) -> None:
+    many = [create(serial) for serial in range(600)]
+    engine = engine_over(store.writer, limits=Limits(block_count_max=50))
+    async with running(engine):
+        await asyncio.gather(*(engine.submit(one.body, Mode.ASYNC) for one in many))
+        start = time.monotonic()
+    assert time.monotonic() - start < 2
+    assert all(is_committed(store, one) for one in many)
+    with pytest.raises(Stopping):
+        await engine.submit(PARENT.body, Mode.ASYNC)
+
+
+async def test_what_was_not_looked_at_before_the_stop_is_refused(store: Store) -> None:
+    engine = engine_over(store.writer)
+    waiting = asyncio.create_task(engine.submit(PARENT.body, Mode.COMMIT))
+    await asyncio.sleep(0)
+    async with running(engine):
+        engine.stop()
+        with pytest.raises(Stopping):
+            await waiting
+    assert log_of(store) == []
+
+
+async def test_a_restart_goes_on_and_time_does_not_go_back(tmp_path: Path) -> None:
+    with open_store(tmp_path / "data") as store:
+        async with running(engine_over(store.writer)) as engine:
+            await engine.submit(PARENT.body, Mode.COMMIT)
+    with open_store(tmp_path / "data") as store:
+        async with running(engine_over(store.writer, now=lambda: START - 3_600.5)) as engine:
+            await engine.submit(CHILD.body, Mode.COMMIT)
+            with pytest.raises(DuplicateTransaction):
+                await engine.submit(PARENT.body, Mode.COMMIT)
+        assert store.writer.tip().timestamp == START
+        assert log_of(store) == [(EventTypes.BLOCK_VALID, 1, None), (EventTypes.BLOCK_VALID, 2, None)]
+
+
+def adding(*bodies: bytes) -> "Faulty":
+    return Faulty(bodies)
+
+
+class Faulty:
+    """A proposer that adds documents behind the candidates, once."""
+
+    def __init__(self, bodies: Sequence[bytes], *, alone: bool = False) -> None:
+        self._bodies = tuple(bodies)
+        self._alone = alone
+        self._done = False
+
+    def __call__(self, candidates: Sequence[bytes]) -> Selection:
+        if self._done:
+            return Selection(tuple(candidates), ())
+        self._done = True
+        return Selection(self._bodies if self._alone else (*candidates, *self._bodies), ())
+
+
+async def test_a_faulty_proposal_is_voted_invalid_and_its_good_transactions_are_committed(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = transfer(Coin(create(99)))
+    with caplog.at_level(logging.WARNING):
+        async with running(engine_over(store.writer, propose=adding(bad.body))) as engine:
+            assert await engine.submit(PARENT.body, Mode.COMMIT) == PARENT
+            standing = engine.standing(bad.id)
+    assert log_of(store) == [
+        (EventTypes.BLOCK_INVALID, 1, "InputDoesNotExist at transactions[1]"),
+        (EventTypes.BLOCK_VALID, 1, None),
+    ]
+    assert standing is not None
+    assert standing.status is Status.REJECTED
+    assert isinstance(standing.error, InputDoesNotExist)
+    assert [record.getMessage() for record in caplog.records] == [
+        "a transaction was rejected after it had been accepted or proposed",
+        "a block was voted invalid",
+    ]
+    assert vars(caplog.records[1])["reason"] == "InputDoesNotExist at transactions[1]"
+    assert is_committed(store, PARENT)
+    assert not is_committed(store, bad)
+
+
+@pytest.mark.parametrize(
+    ("bodies", "reason"),
+    [
+        ([b"no JSON"], "MalformedJson at transactions[1]"),
+        ([PARENT.body], "DuplicateTransaction at transactions[1]"),
+        ([create(0).body], "DuplicateTransaction at transactions[1]"),
+    ],
+    ids=["no transaction", "a candidate twice", "one that is committed"],
+)
+async def test_what_is_no_transaction_or_a_good_one_is_not_reported_as_rejected(
+    store: Store, bodies: list[bytes], reason: str
+) -> None:
+    async with running(engine_over(store.writer)) as engine:
+        await engine.submit(create(0).body, Mode.COMMIT)
+    async with running(engine_over(store.writer, propose=adding(*bodies))) as engine:
+        await engine.submit(PARENT.body, Mode.COMMIT)
+        assert engine.standing(PARENT.id) is None
+        assert engine.standing(create(0).id) is None
+    assert [entry[2] for entry in log_of(store)] == [None, reason, None]
+
+
+async def test_a_proposal_of_nothing_is_invalid(store: Store) -> None:
+    async with running(engine_over(store.writer, propose=Faulty([], alone=True))) as engine:
+        await engine.submit(PARENT.body, Mode.COMMIT)
+    assert [entry[2] for entry in log_of(store)] == ["ValidationError at transactions", None]
+
+
+async def test_l4_what_was_accepted_and_fails_later_is_reported_with_its_children(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A proposer that brings in a rival from elsewhere, as the next node of a network may, takes the input away."""
+    clock = GatedClock()
+    async with running(
+        engine_over(store.writer, now=clock, propose=Faulty([PARENT.body, RIVAL.body], alone=True))
+    ) as engine:
+        await engine.submit(PARENT.body, Mode.ASYNC)
+        await until(clock.asked.is_set)
+        child = asyncio.create_task(engine.submit(CHILD.body, Mode.COMMIT))
+        await until(lambda: engine.standing(CHILD.id) is not None)
+        grandchild = await engine.submit(GRANDCHILD.body, Mode.ASYNC)
+        clock.opened.set()
+        with pytest.raises(DoubleSpend):
+            await child
+        await until(lambda: engine.standing(grandchild.id) == standing_of(engine, grandchild, Status.REJECTED))
+        error = standing_of(engine, grandchild, Status.REJECTED).error
+        assert isinstance(error, InputDoesNotExist)
+        assert str(error) == f"input `{CHILD.id}` doesn't exist"
+        await engine.submit(transfer(Coin(RIVAL, owner=CAROL)).body, Mode.COMMIT)
+    reported = [vars(record)["transaction"] for record in caplog.records if "rejected" in record.getMessage()]
+    assert reported == [CHILD.id, GRANDCHILD.id]
+    assert is_committed(store, RIVAL)
+
+
+def standing_of(engine: SoloEngine, transaction: Transaction, status: Status) -> Standing:
+    standing = engine.standing(transaction.id)
+    return Standing(status, None if standing is None else standing.error)
+
+
+async def test_what_was_rejected_may_come_again(store: Store) -> None:
+    parent = create(99)
+    child = transfer(Coin(parent))
+    async with running(engine_over(store.writer, propose=adding(child.body))) as engine:
+        await engine.submit(PARENT.body, Mode.COMMIT)
+        assert standing_of(engine, child, Status.REJECTED) == engine.standing(child.id)
+        await engine.submit(parent.body, Mode.COMMIT)
+        await engine.submit(child.body, Mode.COMMIT)
+        assert engine.standing(child.id) is None
+
+
+LARGE = parse(build.create([BOB], metadata={"pad": "x" * 200_000}).body)
+
+
+def set_page_count_max(store: Store, count: int) -> None:
+    """Bound the ledger's file; SQLite takes its present size for anything less."""
+    store._connection.execute(f"PRAGMA max_page_count = {count}").fetchall()
+
+
+async def test_a_full_disk_stops_admission_and_loses_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("bigchaindb.engine.solo.FULL_RETRY_S", 0.01)
+    set_page_count_max(store, 1)
+    async with running(engine_over(store.writer)) as engine:
+        waiting = asyncio.create_task(engine.submit(LARGE.body, Mode.COMMIT))
+        await until(lambda: "the disk is full" in caplog.text)
+        with pytest.raises(Overloaded, match="the disk is full"):
+            await engine.submit(PARENT.body, Mode.ASYNC)
+        set_page_count_max(store, 1_000_000)
+        assert await waiting == LARGE
+        await engine.submit(PARENT.body, Mode.COMMIT)
+    assert caplog.text.count("the disk is full") == 1
+
+
+async def test_a_stop_on_a_full_disk_says_what_is_lost(store: Store) -> None:
+    set_page_count_max(store, 1)
+    engine = engine_over(store.writer)
+    task = asyncio.create_task(engine.run())
+    waiting = asyncio.create_task(engine.submit(LARGE.body, Mode.COMMIT))
+    await until(lambda: engine.standing(LARGE.id) is not None)
+    engine.stop()
+    with pytest.raises(EngineError, match="1 accepted transactions are not committed: StoreFull"):
+        await task
+    with pytest.raises(EngineError):
+        await waiting
+
+
+async def test_any_other_failure_of_the_store_stops_the_engine(store: Store) -> None:
+    """What is on the disk is unknown then: going on could tell two histories."""
+    engine = engine_over(store.writer)
+    task = asyncio.create_task(engine.run())
+    await engine.submit(PARENT.body, Mode.COMMIT)
+    store._connection.close()
+    with pytest.raises(EngineError):
+        await engine.submit(CHILD.body, Mode.COMMIT)
+    with pytest.raises(EngineError, match="StoreError"):
+        await task
+    with pytest.raises(Stopping):
+        await engine.submit(CHILD.body, Mode.COMMIT)
+
+
+async def test_a_failing_check_stops_the_engine_and_answers_its_batch(store: Store) -> None:
+    engine = engine_over(store.writer)
+    task = asyncio.create_task(engine.run())
+    store._readers.close()
+    store.directory.ledger.rename(store.directory.ledger.with_suffix(".gone"))
+    with pytest.raises(EngineError, match="stopped before the transaction was checked"):
+        await engine.submit(PARENT.body, Mode.ASYNC)
+    with pytest.raises(EngineError, match="StoreError"):
+        await task
+    store.directory.ledger.with_suffix(".gone").rename(store.directory.ledger)
+
+
+async def test_the_last_ids_that_were_rejected_are_kept_up_to_a_bound(store: Store) -> None:
+    bad = [transfer(Coin(create(serial))) for serial in (91, 92)]
+    limits = Limits(rejected_count_max=1)
+    engine = engine_over(store.writer, limits=limits, propose=adding(bad[0].body))
+    async with running(engine):
+        await engine.submit(PARENT.body, Mode.COMMIT)
+        assert engine.standing(bad[0].id) is not None
+        engine._rejected.add(bad[1].id, ValidationError("another"))
+        assert engine.standing(bad[0].id) is None
