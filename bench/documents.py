@@ -69,20 +69,21 @@ class Documents:
     """A source of documents; the same seed gives the same ones."""
 
     def __init__(self, seed: int = 1, owner_count: int = OWNER_COUNT) -> None:
-        self._random = random.Random(seed)
-        self.owners = [Owner.of(self._random.randbytes(32)) for _ in range(owner_count)]
+        self._random = random.Random(0)
+        self._owners = [Owner.of(self._random.randbytes(32)) for _ in range(owner_count)]
         self._words = [self._word() for _ in range(WORD_COUNT)]
-        self._serial = 0
+        self._random.seed(seed)  # of any seed the owners and words are the same, the documents are not
+        self._serial = seed * 10**9
 
     def create(self) -> tuple[Signed, Owner]:
         """Make a signed CREATE of one share, and say whose it is."""
-        owner = self._random.choice(self.owners)
+        owner = self._random.choice(self._owners)
         asset = b'{"data":' + orjson.dumps(self._asset(), option=orjson.OPT_SORT_KEYS) + b"}"
         return _signed(asset, b"null", b"", owner, self._metadata(), b"CREATE", owner), owner
 
     def transfer(self, parent: Signed, holder: Owner) -> tuple[Signed, Owner]:
         """Make a signed TRANSFER of the CREATE `parent`, which `holder` holds."""
-        new = self._random.choice(self.owners)
+        new = self._random.choice(self._owners)
         spent = parent.id.encode()
         fulfills = b'{"output_index":0,"transaction_id":"' + spent + b'"}'
         asset = b'{"id":"' + spent + b'"}'
@@ -103,7 +104,7 @@ class Documents:
 
     def bare(self, recent: list[Transaction]) -> Transaction:
         """Make a `Transaction` with a noise signature: every second one spends an output of `recent` and removes it."""
-        owner = self._random.choice(self.owners)
+        owner = self._random.choice(self._owners)
         transaction_id = self._random.randbytes(32).hex()
         metadata = self._metadata()
         fulfillment = _base64url(b"\xa4\x64\x80\x20" + owner.public + b"\x81\x40" + self._random.randbytes(64)).encode()
@@ -146,7 +147,7 @@ class Documents:
 
     def _asset(self) -> dict[str, Any]:
         self._serial += 1
-        return {"model": self._pick(1), "serial": f"SN{self._serial:09d}"}
+        return {"model": self._pick(1), "serial": f"SN{self._serial:012d}"}
 
     def _metadata(self) -> dict[str, Any]:
         return {"note": self._pick(2), "sequence": self._serial}

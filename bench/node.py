@@ -2,8 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from bench.load import Plan, Seen, load
+from bench.measure import Scale
 from bench.processes import Process, answers, free_ports, python
 
 
@@ -28,3 +31,12 @@ class Node(Process):
         configuration.write_text(json.dumps(settings))
         super().__init__(python("bigchaindb", "-c", str(configuration), "start"), log=folder / "log")
         self.start_s = self.wait_until(answers(self.port, "/api/v1/"))
+
+
+def load_a_node(scale: Scale, plan: Plan, *, stream: bool = False) -> Seen:
+    """Carry out `plan` on a fresh node, whose ports replace the plan's; every request must be accepted."""
+    folder = scale.folder / f"node-{len(list(scale.folder.glob('node-*')))}"
+    with Node(folder) as node:
+        seen = load(node, replace(plan, port=node.port, stream_port=node.stream_port if stream else 0))
+    assert set(seen.statuses) == {"202"}, (seen.statuses, seen.refusals)
+    return seen

@@ -58,10 +58,10 @@ class Process:
         """Give the CPU seconds of all threads so far."""
         return cpu_s(self.pid)
 
-    def rss_mb(self) -> float:
-        """Give the resident memory that belongs to the process: file pages that others can use too are not counted."""
+    def memory_mb(self) -> float:
+        """Give the most memory that was resident since the start, libraries included."""
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("RssAnon")).split()[1]) / 1024
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
     def _tail(self) -> str:
         return self._log.read_text(errors="replace")[-2000:]

@@ -1,0 +1,69 @@
+"""`python -m bench [NAMES...] [--quick] [--json]`: run benchmarks and print one table."""
+
+import importlib
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+import click
+
+from bench.measure import Scale
+from bench.report import Figure, as_json, table
+
+BENCHMARKS: Final = {
+    "validation": "checking one transaction, all rules, against libsodium's verify alone",
+    "http": "transactions per second and CPU of each over HTTP, against a handler that does nothing",
+    "latency": "POST to WebSocket message, and mode=commit, at a pace below the node's limit",
+    "events": "events per second into a plugin's process, against 1.x and one bare queue",
+    "growth": "start, memory, throughput, look-ups and bytes from 10,000 to 1,000,000 transactions",
+}
+
+EPILOG: Final = """\b
+Benchmarks:
+{names}
+
+Reading the table. A figure means little alone: machines differ, and the same machine differs by the hour. So each
+stands beside a peer that the same run measured in turn with it, three rounds, medians; limits are on the ratio
+where the peer does comparable work, and on the figure itself where a promise names a number (two cores, load
+generator on the same machine). CPU of the load generator is reported apart from the server's.
+
+The whole takes up to ten minutes; --quick about one, with noisier figures. `growth` and `events` build ledgers through
+the store's own commit, from documents whose signatures are noise (the store does not look at them), and keep those of
+`events` in .cache/bench until the store's code changes. docs/explanation/performance.md explains the figures.
+""".format(names="\n".join(f"  {name:<12}{what}" for name, what in BENCHMARKS.items()))
+
+
+@click.command(epilog=EPILOG)
+@click.argument("names", nargs=-1, type=click.Choice(list(BENCHMARKS)), metavar="[NAMES]...")
+@click.option("--quick", is_flag=True, help="One round with a tenth of the documents: does it run, roughly how fast.")
+@click.option("--json", "json_output", is_flag=True, help="Print the figures as JSON instead of a table.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if a limit is missed.")
+def main(names: tuple[str, ...], *, quick: bool, json_output: bool, strict: bool) -> None:
+    """Measure the node; NAMES are benchmarks, all of them if none is given."""
+    cache = Path(".cache/bench").resolve()
+    cache.mkdir(parents=True, exist_ok=True)
+    folder = Path(
+        tempfile.mkdtemp(prefix="run-", dir=cache)
+    )  # beside the ledgers: /tmp may be memory, fsync must be real
+    scale = Scale(rounds=1 if quick else 3, share=0.1 if quick else 1.0, folder=folder, cache=cache)
+    try:
+        figures = [found for name in names or BENCHMARKS for found in _run(name, scale)]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    click.echo(as_json(figures) if json_output else table(figures))
+    sys.exit(1 if strict and any(figure.holds is False for _, figure in figures) else 0)
+
+
+def _run(name: str, scale: Scale) -> list[tuple[str, Figure]]:
+    click.echo(f"==> {name}: {BENCHMARKS[name]}", err=True)
+    begin = time.perf_counter()
+    figures: list[Figure] = importlib.import_module(f"bench.{name}").run(scale)
+    click.echo(f"    {time.perf_counter() - begin:.0f} s", err=True)
+    return [(name, figure) for figure in figures]
+
+
+if __name__ == "__main__":
+    main()

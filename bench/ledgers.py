@@ -1,0 +1,107 @@
+"""Ledgers of any size, made through the ledger's `finalize` and the store's own commit.
+
+Their transactions are bare (`bench.documents`): the signatures are noise, which neither of the two looks at. Sizes,
+keys, spends and search texts are those of signed ones, so storing and reading cost what they cost a node.
+"""
+
+import hashlib
+import random
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from bench.documents import Documents
+from bench.measure import Scale
+from bigchaindb.ledger import proposal, transition
+from bigchaindb.store import Store
+from bigchaindb.store.database import open_reader
+from bigchaindb.transaction.keys import KeyPair
+from bigchaindb.transaction.model import Transaction
+
+KEY: Final = KeyPair.from_seed(bytes(range(32)))
+TIMESTAMP: Final = 1_700_000_000
+OWNER_COUNT: Final = 50_000
+"""Different owners: their index must not profit from few keys that come again and again."""
+
+Transactions = tuple[Transaction, ...]
+
+
+class Spent(NamedTuple):
+    """Time for one block, in seconds.
+
+    Attributes:
+        commit_s: until it was durable.
+        cpu_s: of this thread, for commit and tidying.
+        whole_s: for commit and tidying.
+    """
+
+    commit_s: float
+    cpu_s: float
+    whole_s: float
+
+
+class Growing:
+    """An open ledger and an endless supply of transactions for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = Store.open(folder)
+        self.transaction_count: int = self.store.queries().statistics()["transactions"]
+        self._documents = Documents(1 + self.store.writer.tip().position, OWNER_COUNT)
+        self._blocks: dict[int, Iterator[Transactions]] = {}
+
+    def blocks(self, size: int, count: int) -> list[Transactions]:
+        """Make the transactions of `count` blocks; add them in this order."""
+        supply = self._blocks.setdefault(size, self._documents.bare_blocks(size))
+        return [next(supply) for _ in range(count)]
+
+    def add(self, transactions: Transactions) -> Spent:
+        """Commit one block and tidy up."""
+        writer = self.store.writer
+        tip = writer.tip()
+        bodies = [transaction.body for transaction in transactions]
+        voters = (KEY.public_key,)
+        block = proposal.sign_proposal(bodies, height=tip.height + 1, timestamp=TIMESTAMP, voters=voters, key=KEY)
+        effects = transition.finalize(proposal.Verdict(block, transactions, None), tip, KEY)
+        used, begin = time.thread_time(), time.perf_counter()
+        writer.commit(effects)
+        durable = time.perf_counter()
+        writer.tidy()
+        self.transaction_count += len(transactions)
+        return Spent(durable - begin, time.thread_time() - used, time.perf_counter() - begin)
+
+    def some_ids(self, count: int) -> list[str]:
+        """Give the ids of transactions from all over the ledger."""
+        seqs = random.Random(1).choices(range(1, self.transaction_count + 1), k=count)
+        with closing(open_reader(self.store.directory.ledger)) as reader:
+            rows = (reader.execute("SELECT id FROM transactions WHERE seq = ?", (seq,)).fetchone() for seq in seqs)
+            return [row[0].hex() for row in rows]
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def cached(scale: Scale, block_size: int, block_count: int) -> Path:
+    """Give a folder of this run with a data directory `data`: a ledger of equal blocks, made now or found."""
+    name = f"{block_count}x{block_size}"
+    kept = scale.cache / f"ledger-{_fingerprint()}-{name}"
+    if not kept.exists():
+        made = scale.folder / f"made-{name}"
+        with closing(Growing(made)) as ledger:
+            for _ in range(block_count):
+                ledger.add(*ledger.blocks(block_size, 1))
+        made.rename(kept)
+    copy = scale.folder / f"ledger-{name}"
+    if not copy.exists():
+        copy.mkdir()
+        shutil.copytree(kept, copy / "data")
+    return copy
+
+
+def _fingerprint() -> str:
+    """Tell code that makes other ledgers apart."""
+    folders = (Path("bigchaindb/store"), Path("bigchaindb/ledger"))
+    sources = [Path("bench/documents.py"), *(path for folder in folders for path in folder.iterdir() if path.is_file())]
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sorted(sources))).hexdigest()[:12]
