@@ -94,6 +94,7 @@ def build(value: object, hint: Any, path: str) -> Any:  # noqa: ANN401 - a type 
         assert isinstance(base, type)
         return _section(value, base, path)
     if get_origin(base) is tuple:
+        value = from_text(value, base, path) if isinstance(value, str) else value
         return tuple(build(member, str, path) for member in _required(value, list, path, "a list"))
     if get_origin(base) is Mapping:
         item = get_args(base)[1]

@@ -135,8 +135,7 @@ def _directory(directory: DataDirectory, settings: Settings) -> Iterator[Finding
     yield _socket_path(path)
     existing = next(folder for folder in (path, *path.parents) if folder.exists())
     yield _free_space(existing, settings.limits.disk_free_bytes_min)
-    if os.access(existing, os.W_OK):
-        yield _file_system(existing)
+    yield _file_system(existing)
 
 
 def _access(path: Path) -> Iterator[Finding]:

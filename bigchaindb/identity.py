@@ -91,7 +91,7 @@ def read_keypair(path: Path) -> KeyPair:
         pair = KeyPair.from_private_key(document["private"])
     except OSError as error:
         raise StartupError(f"cannot read the key file `{path}`: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         # `from None`: a parser's message may quote the file.
         raise StartupError(f"`{path}` is no key file: expected {_KEY_FILE}") from None
     if document.get("public", pair.public_key) != pair.public_key:

@@ -96,7 +96,9 @@ class Formatter(logging.Formatter):
 
 def _field(name: str, value: object) -> str:
     text = MASK if is_secret_name(name) and value is not None else str(value)
-    return f"{name}={text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)}"
+    if _PLAIN.fullmatch(text) and text.isprintable():
+        return f"{name}={text}"
+    return f"{name}={json.dumps(text, ensure_ascii=not text.isprintable())}"
 
 
 def _escaped(text: str) -> str:

@@ -8,7 +8,6 @@ out: where either is not shared, data is lost without a word. So it is tried: a 
 
 import fcntl
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -28,13 +27,11 @@ _FINE: Final = "fine"
 
 def complaint(folder: Path) -> str | None:
     """Try it in `folder`, which is left as it was; give what is wrong, None if nothing is."""
-    trial = Path(tempfile.mkdtemp(dir=folder, prefix=".sharing-"))
     try:
-        return _tried(trial)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".sharing-", ignore_cleanup_errors=True) as trial:
+            return _tried(Path(trial))
     except (OSError, sqlite3.Error) as error:
-        return f"the trial could not be made: {error}"
-    finally:
-        shutil.rmtree(trial, ignore_errors=True)
+        return f"it cannot be tried: {error}"
 
 
 def _tried(trial: Path) -> str | None:

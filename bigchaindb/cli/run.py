@@ -14,11 +14,12 @@ from bigchaindb.config import KeyPairSettings, Settings
 from bigchaindb.errors import ConfigurationError, StartupError
 
 if TYPE_CHECKING:
+    from bigchaindb.config_load import Loaded
     from bigchaindb.store.directory import DataDirectory
 
 BANNER: Final = """
 Initialization complete. BigchainDB is ready and waiting.
-Streaming valid transactions on: {websocket}
+Streaming valid transactions on: {websocket}/api/v1/streams/valid_transactions
 Listening to client connections on: {bind}
 """
 
@@ -97,7 +98,8 @@ def start(
     """Run the node until it is told to stop."""
     if dev_start_rethinkdb:
         _refuse_rethinkdb()
-    settings = session.load(log_files=True).settings
+    loaded = session.load(log_files=True)
+    settings = loaded.settings
     if experimental_parallel_validation:
         say("--experimental-parallel-validation: ignored, signatures are always checked on all cores")
     if dev_allow_temp_keypair:
@@ -106,9 +108,20 @@ def start(
         _initialize(settings)
     elif not _has_ledger(settings):
         raise StartupError(f"there is no ledger in `{settings.database.path}`: run `bigchaindb init`, or no --no-init")
+    _keep_secret(loaded)
     from bigchaindb.node import run
 
     run(settings, ready=lambda: say(_banner(settings)))
+
+
+def _keep_secret(loaded: "Loaded") -> None:
+    """Cut the private key that `init` made out of the log as well."""
+    from bigchaindb import log
+    from bigchaindb.identity import find
+    from bigchaindb.masking import secrets_in
+
+    if (pair := find(loaded.settings)) is not None:
+        log.set_up(loaded.settings, secrets=[*secrets_in(loaded.document), pair.private_key])
 
 
 def _initialize(settings: Settings) -> bool:
@@ -173,4 +186,4 @@ def _delete(directory: "DataDirectory") -> None:
 
 def _banner(settings: Settings) -> str:
     websocket = settings.wsserver
-    return BANNER.format(websocket=f"{websocket.host}:{websocket.port}", bind=settings.server.bind)
+    return BANNER.format(websocket=f"{websocket.scheme}://{websocket.host}:{websocket.port}", bind=settings.server.bind)

@@ -193,11 +193,13 @@ def _signer(key_file: Path | None) -> "KeyPair":
 def _payment(public_key: str, amount: int) -> "Payment":
     from bigchaindb.transaction.build import Payment
     from bigchaindb.transaction.conditions import details_of
+    from bigchaindb.transaction.keys import decode_key
 
     try:
-        return Payment(details_of([public_key]), amount)
+        decode_key(public_key)
     except ValueError as error:
         raise ConfigurationError(f"--to: {error}") from None
+    return Payment(details_of([public_key]), amount)
 
 
 def _spend(held: dict[str, Any], index: int, signer: "KeyPair") -> "tuple[Spend, int]":

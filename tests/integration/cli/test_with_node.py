@@ -1,0 +1,84 @@
+"""The command line beside a running node."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+from tests.conftest import StartNode
+from tests.support.node import COMMAND, Node, configuration_of
+
+
+def keys(node: Node, name: str) -> str:
+    """Make a key file in the node's folder; give the public key."""
+    return node.run("keys", "new", "--output", str(node.folder / name)).stdout.strip()
+
+
+def test_an_asset_is_made_and_passed_on(start_node: StartNode) -> None:
+    node = start_node()
+    alice, bob = keys(node, "alice.json"), keys(node, "bob.json")
+    alice_file, bob_file = (f"--key-file={node.folder / name}.json" for name in ("alice", "bob"))
+    made = node.run("transactions", "create", alice_file, "--asset", '{"bicycle": 1}', "--amount", "10", "--json")
+    assert made.returncode == 0, made.stderr
+    asset = json.loads(made.stdout)
+    shown = node.run("transactions", "show", asset["id"])
+    assert json.loads(shown.stdout) == asset
+
+    passed = node.run("transactions", "transfer", asset["id"], alice_file, "--to", bob, "--amount", "4", "--json")
+    transfer = json.loads(passed.stdout)
+    assert transfer["asset"] == {"id": asset["id"]}
+    assert [(output["public_keys"], output["amount"]) for output in transfer["outputs"]] == [
+        ([bob], "4"),
+        ([alice], "6"),
+    ]
+
+    again = node.run("transactions", "transfer", asset["id"], alice_file, "--to", bob)
+    assert again.returncode == 1
+    assert "DoubleSpend" in again.stderr
+    whole = node.run(
+        "transactions", "transfer", f"{transfer['id']}:0", bob_file, "--to", alice, "--metadata", '{"m": 1}'
+    )
+    assert json.loads(whole.stdout)["outputs"][0]["amount"] == "4"
+    stolen = node.run("transactions", "transfer", f"{transfer['id']}:1", bob_file, "--to", bob)
+    assert f"belongs to {alice}" in stolen.stderr
+    assert node.run("transactions", "transfer", f"{asset['id']}:9", alice_file, "--to", bob).returncode == 1
+
+
+def test_a_running_node_is_found_out_about_and_left_alone(start_node: StartNode) -> None:
+    node = start_node()
+    assert node.process is not None
+    report = json.loads(node.run("doctor", "--json").stdout)
+    assert report["ok"], report
+    assert f"running, process {node.process.pid}" in [finding["text"] for finding in report["findings"]]
+    assert node.run("plugins", "list", "--json").returncode == 0
+    for command in (("start",), ("-y", "drop")):
+        result = node.run(*command)
+        assert result.returncode == 1
+        assert f"is in use by process {node.process.pid}" in result.stderr
+    assert node.get("").status == 200
+
+
+def test_start_says_when_it_is_ready_and_stops_cleanly(start_node: StartNode) -> None:
+    node = start_node()
+    assert f"Listening to client connections on: {node.settings['server']['bind']}\n" in node.log
+    assert node.console == ""
+    assert node.process is not None
+    node.process.send_signal(signal.SIGINT)
+    assert node.process.wait(15) == 0
+    assert "Traceback" not in node.log
+
+
+def test_a_temporary_key_pair_is_kept_nowhere(tmp_path: Path) -> None:
+    settings = configuration_of(tmp_path, {})
+    (tmp_path / "node.json").write_text(json.dumps(settings))
+    line = [*COMMAND, "-c", "node.json", "start", "--dev-allow-temp-keypair", "--experimental-parallel-validation"]
+    with subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = list(
+            iter(process.stderr.readline, f"Listening to client connections on: {settings['server']['bind']}\n")
+        )
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+    assert [line for line in said if line.startswith("this run signs with a temporary key pair")]
+    assert [line for line in said if line.startswith("--experimental-parallel-validation: ignored")]
+    assert not (tmp_path / "data" / "keypair.json").exists()

@@ -1,0 +1,96 @@
+"""The command line's HTTP client, on real sockets. Source: docs/reference/contract/http-api.md, sections 1 and 4."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+
+from bigchaindb.client import Node
+from bigchaindb.errors import RequestFailed
+
+
+@contextmanager
+def answering(status: int, body: bytes) -> Iterator[tuple[str, list[tuple[str, str, bytes]]]]:
+    """Serve one answer to everything; give the URL and what was asked."""
+    asked: list[tuple[str, str, bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.command, self.path, self.rfile.read(int(self.headers.get("Content-Length", 0)))))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 - the library's name
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_transaction_is_asked_for_by_id() -> None:
+    with answering(200, b'{"id": "abc"}') as (url, asked):
+        assert Node(url).transaction("a/c") == {"id": "abc"}
+        assert asked == [("GET", "/api/v1/transactions/a%2Fc", b"")]
+
+
+def test_a_transaction_is_posted_as_it_is() -> None:
+    with answering(202, b'{"id": "abc"}') as (url, asked):
+        Node(url).post(b'{"id":"abc"}', "commit")
+        assert asked == [("POST", "/api/v1/transactions?mode=commit", b'{"id":"abc"}')]
+
+
+def test_a_refusal_says_what_the_node_said() -> None:
+    body = json.dumps({"message": "Invalid transaction (DoubleSpend): x", "status": 400}).encode()
+    with (
+        answering(400, body) as (url, _),
+        pytest.raises(RequestFailed, match=r"400: Invalid transaction \(DoubleSpend"),
+    ):
+        Node(url).post(b"{}", "commit")
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (502, b"Bad gateway"), (200, b"")])
+def test_something_else_than_a_node_is_noticed(status: int, body: bytes) -> None:
+    with answering(status, body) as (url, _), pytest.raises(RequestFailed, match="is it a node"):
+        Node(url).transaction("abc")
+
+
+def test_a_redirect_is_not_followed() -> None:
+    with answering(302, b"{}") as (url, asked), pytest.raises(RequestFailed, match="302"):
+        Node(url).transaction("abc")
+    assert len(asked) == 1
+
+
+def test_nobody_there_is_said() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        with pytest.raises(RequestFailed, match="is the node running"):
+            Node(f"http://127.0.0.1:{port}").transaction("abc")
+
+
+def test_a_silent_node_is_given_up() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with pytest.raises(RequestFailed, match=r"no answer within 0\.1 s"):
+            Node(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.1).transaction("abc")
+
+
+@pytest.mark.parametrize("url", ["localhost:9984", "ftp://h", "file:///etc/passwd", ""])
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(RequestFailed, match="no URL of a node"):
+        Node(url)

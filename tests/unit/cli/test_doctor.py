@@ -1,0 +1,140 @@
+"""What `doctor` finds. Each case is made for real: a port taken, a folder opened to others, a file system that lies."""
+
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bigchaindb import sharing
+from bigchaindb.config_load import load_all
+from bigchaindb.doctor import Finding, examine
+from bigchaindb.processes import listener, lock_owner, name_of
+from bigchaindb.store.directory import DirectoryLock, prepare
+
+Examine = Callable[..., dict[str, Finding]]
+
+
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+@pytest.fixture
+def findings(tmp_path: Path, free_port: int) -> Examine:
+    """Examine with a configuration that is right but for what the test changes; give findings by subject."""
+
+    def examined(**changes: Any) -> dict[str, Finding]:
+        document = {
+            "server": {"bind": f"127.0.0.2:{free_port}"},
+            "wsserver": {"host": "127.0.0.3", "port": free_port + 1},
+            "database": {"path": str(tmp_path / "data")},
+            **changes,
+        }
+        path = tmp_path / "node.json"
+        path.write_text(json.dumps(document))
+        return {finding.subject: finding for finding in examine(lambda: load_all(path, {"HOME": str(tmp_path)}))}
+
+    return examined
+
+
+def test_a_good_machine_has_nothing_to_fix(findings: Examine, tmp_path: Path) -> None:
+    prepare(tmp_path / "data")
+    found = findings()
+    assert {finding.status for finding in found.values()} == {"ok"}
+    assert {"python", "configuration", "data directory", "socket path", "disk", "file system", "clock"} <= set(found)
+    assert [entry.name for entry in (tmp_path / "data").iterdir()] == []  # nothing was changed
+
+
+def test_what_must_be_fixed_says_how(findings: Examine, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o755)
+    (tmp_path / "data").chmod(0o755)
+    found = findings(limits={"disk_free_bytes_min": 2**60}, events_plugins=["nobody-has-this"])
+    for subject, advice in (
+        ("data directory", "chmod 700"),
+        ("disk", "make room"),
+        ("plugin nobody-has-this", "install"),
+    ):
+        assert found[subject].status == "fix"
+        assert advice in found[subject].advice
+
+
+def test_a_wrong_configuration_is_a_finding(findings: Examine) -> None:
+    found = findings(wsserver={"port": "x"})
+    assert found["configuration"].status == "fix"
+    assert "wsserver.port" in found["configuration"].text
+    assert found["python"].status == "ok"
+
+
+def test_a_taken_port_names_who_took_it(findings: Examine) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        found = findings(server={"bind": f"127.0.0.1:{port}"})[f"port {port}"]
+        assert found.status == "fix"
+        assert f"process {os.getpid()} (" in found.text
+        assert listener(port) == os.getpid()
+
+
+def test_a_running_node_holds_its_own_ports(findings: Examine, tmp_path: Path) -> None:
+    with closing(DirectoryLock(prepare(tmp_path / "data"))), socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        found = findings(server={"bind": f"127.0.0.1:{port}"})
+        assert found["node"].text == f"running, process {os.getpid()}"
+        assert found[f"port {port}"].status == "ok"
+
+
+def test_a_key_file_that_others_read_is_found(findings: Examine, tmp_path: Path) -> None:
+    directory = prepare(tmp_path / "data")
+    (directory.path / "keypair.json").touch(0o644)
+    (directory.path / "keypair.json").chmod(0o644)
+    assert "chmod 600" in findings()["data directory"].advice
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_found(findings: Examine, tmp_path: Path) -> None:
+    found = findings(database={"path": str(tmp_path / ("x" * 110))})["socket path"]
+    assert (found.status, found.advice) == ("fix", "set database.path to a shorter path")
+
+
+def test_a_ledger_from_the_future_accuses_the_clock(findings: Examine, tmp_path: Path) -> None:
+    directory = prepare(tmp_path / "data")
+    directory.ledger.touch()
+    os.utime(directory.ledger, (4e9, 4e9))
+    assert findings()["clock"].status == "fix"
+
+
+def test_unknown_keys_are_noted(tmp_path: Path) -> None:
+    path = tmp_path / "node.json"
+    path.write_text(json.dumps({"serevr": 1, "database": {"path": str(tmp_path / "data")}}))
+    found = list(examine(lambda: load_all(path, {})))
+    assert next(f.text for f in found if f.status == "note").startswith("serevr: unknown, so ignored")
+
+
+def test_nobody_holds_what_is_not_held(tmp_path: Path) -> None:
+    directory = prepare(tmp_path / "data")
+    assert lock_owner(directory.lock) is None
+    with closing(DirectoryLock(directory)):
+        assert lock_owner(directory.lock) == os.getpid()
+    assert lock_owner(directory.lock) is None
+    assert "python" in name_of(os.getpid()) or "pytest" in name_of(os.getpid())
+    assert name_of(2**30) == "?"
+
+
+def test_a_file_system_where_locks_are_not_shared_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on mounts where each process sees locks of its own: the writer here takes none."""
+    monkeypatch.setattr("fcntl.flock", lambda *_: None)
+    assert sharing.complaint(tmp_path) == "two processes could take the same lock: locks are not shared"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_a_complaint(tmp_path: Path) -> None:
+    assert "cannot be tried" in (sharing.complaint(tmp_path / "missing") or "")

@@ -1,0 +1,303 @@
+"""Where values come from. Source: docs/reference/contract/configuration-and-cli.md, section 1."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bigchaindb.config_load import HINTS, Loaded, load, load_all, load_without_file, to_document, variable_name
+from bigchaindb.errors import ConfigurationError
+from bigchaindb.identity import new_keypair
+
+LoadDocument = Callable[..., Loaded]
+
+
+@pytest.fixture
+def load_document(tmp_path: Path) -> LoadDocument:
+    """Load a document from a file that `-c` names."""
+
+    def load_it(document: Any, environ: dict[str, str] | None = None, **overrides: object) -> Loaded:
+        path = tmp_path / "node.json"
+        path.write_text(document if isinstance(document, str) else json.dumps(document))
+        return load_all(path, {"HOME": str(tmp_path), **(environ or {})}, overrides)
+
+    return load_it
+
+
+def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
+    settings = load(None, {"HOME": str(tmp_path)})
+    assert settings.server.bind == "localhost:9984"
+    assert (settings.wsserver.host, settings.wsserver.port) == ("localhost", 9985)
+    assert settings.database.path == tmp_path / ".local/share/bigchaindb"
+    assert settings.events_plugins == {}
+
+
+def test_the_default_file_is_bigchaindb_in_the_home(tmp_path: Path) -> None:
+    (tmp_path / ".bigchaindb").write_text('{"server": {"bind": "localhost:1"}}')
+    loaded = load_all(None, {"HOME": str(tmp_path)})
+    assert loaded.settings.server.bind == "localhost:1"
+    assert loaded.notices == (("info", f"Configuration loaded from `{tmp_path}/.bigchaindb`"),)
+
+
+def test_the_variable_replaces_the_default_path_and_c_beats_both(tmp_path: Path) -> None:
+    for name, port in ((".bigchaindb", 1), ("variable", 2), ("option", 3)):
+        (tmp_path / name).write_text(json.dumps({"server": {"bind": f"localhost:{port}"}}))
+    environ = {"HOME": str(tmp_path), "BIGCHAINDB_CONFIG_PATH": str(tmp_path / "variable")}
+    assert load(None, environ).server.port == 2
+    assert load(tmp_path / "option", environ).server.port == 3
+
+
+@pytest.mark.parametrize("variable", [None, "BIGCHAINDB_CONFIG_PATH"])
+def test_a_missing_file_is_said_and_not_fatal(tmp_path: Path, variable: str | None) -> None:
+    missing = tmp_path / ".bigchaindb"
+    environ = {"HOME": str(tmp_path)} | ({variable: str(missing)} if variable else {})
+    assert load_all(None, environ).notices == (("info", f"Cannot find config file `{missing}`."),)
+
+
+def test_a_missing_file_that_c_names_is_fatal(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "missing", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("[]", "expected an object of sections and settings"),
+        ('{"wsserver": {"heartbeat": NaN}}', "NaN is no JSON number"),
+        ("[" * 100_000, None),
+        ("\xff", None),
+    ],
+)
+def test_broken_json_is_named_with_the_file(tmp_path: Path, text: str, reason: str | None) -> None:
+    path = tmp_path / "node.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigurationError) as caught:
+        load(path, {})
+    beginning = f"Failed to parse the JSON configuration from `{path}`, "
+    assert str(caught.value).startswith(beginning)
+    assert reason is None or str(caught.value) == beginning + reason
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot read the configuration file"):
+        load(tmp_path, {})
+
+
+def test_precedence_is_options_environment_file_defaults(load_document: LoadDocument) -> None:
+    document = {"log": {"level_console": "error", "level_logfile": "error", "datefmt_console": "%H"}}
+    environ = {"BIGCHAINDB_LOG_LEVEL_CONSOLE": "warning", "BIGCHAINDB_LOG_LEVEL_LOGFILE": "warning"}
+    log = load_document(document, environ, **{"log.level_console": "debug"}).settings.log
+    assert (log.level_console, log.level_logfile, log.datefmt_console) == ("debug", "warning", "%H")
+    assert log.datefmt_logfile == "%Y-%m-%d %H:%M:%S"
+
+
+def test_objects_are_merged_and_lists_replaced(load_document: LoadDocument) -> None:
+    settings = load_document({"wsserver": {"port": 1}, "keyring": []}).settings
+    assert (settings.wsserver.port, settings.wsserver.host, settings.keyring) == (1, "localhost", ())
+
+
+EXAMPLES: dict[str, str] = {
+    "server.bind": "0.0.0.0:80",
+    "server.loglevel": "DEBUG",
+    "server.workers": "3",
+    "wsserver.scheme": "wss",
+    "wsserver.advertised_scheme": "wss",
+    "database.backend": "sqlite",
+    "keypair.public": "",  # a pair cannot be set by halves; see below
+    "keypair.private": "",
+    "keyring": "one:two",
+    "events_plugins": "one:two",
+    "log.level_console": "critical",
+    "log.level_logfile": "critical",
+    "limits.body_bytes_max": "1000",
+    "limits.block_bytes_max": "2000000",
+    "limits.event_bytes_max": "6000000",
+    "limits.window_bytes_max": "9000000",
+}
+
+
+@pytest.mark.parametrize("path", sorted(HINTS))
+def test_every_setting_has_its_variable(path: str, load_document: LoadDocument) -> None:
+    if path == "log.granular_levels":
+        return  # an object: its members have variables where the file has them
+    text = EXAMPLES.get(path, "77")
+    loaded = load_document({}, {variable_name(path): text})
+    if text:
+        assert loaded.origins[path] == f"the environment variable {variable_name(path)}"
+        value: Any = loaded.settings
+        for name in path.split("."):
+            value = getattr(value, name)
+        shown = ":".join(value) if isinstance(value, tuple | Mapping) else str(value)
+        assert shown in (text, f"{text}.0", str(Path(text).absolute()))
+
+
+def test_variable_names_are_unambiguous() -> None:
+    assert len({variable_name(path) for path in HINTS}) == len(HINTS)
+    assert variable_name("database.path") == "BIGCHAINDB_DATABASE_PATH"
+    assert variable_name("keyring") == "BIGCHAINDB_KEYRING"
+
+
+def test_unknown_variables_are_ignored_silently(load_document: LoadDocument) -> None:
+    loaded = load_document({}, {"BIGCHAINDB_SERVER_BNID": "x", "BIGCHAINDB_NONSENSE": "y"})
+    assert len(loaded.notices) == 1  # where it was loaded from
+
+
+def test_a_leaf_that_only_the_file_has_can_be_set_and_keeps_its_type(load_document: LoadDocument) -> None:
+    document = {"events_plugins": {"sink": {"options": {"url": "a", "count": 1, "deep": {"flag": False}}}}, "odd": "a"}
+    environ = {
+        "BIGCHAINDB_EVENTS_PLUGINS_SINK_OPTIONS_URL": "amqp://b",
+        "BIGCHAINDB_EVENTS_PLUGINS_SINK_OPTIONS_COUNT": "7",
+        "BIGCHAINDB_EVENTS_PLUGINS_SINK_OPTIONS_DEEP_FLAG": "yes",
+        "BIGCHAINDB_ODD": "b",
+    }
+    loaded = load_document(document, environ)
+    options = loaded.settings.events_plugins["sink"].options
+    assert options == {"url": "amqp://b", "count": 7, "deep": {"flag": True}}
+    assert loaded.document["odd"] == "b"
+
+
+def test_a_dotted_logger_can_be_set_where_the_file_names_it(load_document: LoadDocument) -> None:
+    document = {"log": {"granular_levels": {"bigchaindb.api": "info"}}}
+    loaded = load_document(document, {"BIGCHAINDB_LOG_GRANULAR_LEVELS_BIGCHAINDB_API": "debug"})
+    assert loaded.settings.log.granular_levels == {"bigchaindb.api": "debug"}
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"server": "x"}, "server: expected an object, found 'x'"),
+        ({"server": {"bind": 5}}, "server.bind: expected a string, found 5"),
+        ({"server": {"bind": "localhost"}}, "server.bind: must be host:port with a port of 0 to 65535"),
+        ({"server": {"bind": "::1:80"}}, "server.bind: an IPv6 address stands in brackets, '[::]:9984'"),
+        ({"server": {"workers": 0}}, "server.workers: must be above 0 or null, found 0"),
+        ({"wsserver": {"port": 70000}}, "wsserver.port: must be 0 to 65535, found 70000"),
+        ({"wsserver": {"port": True}}, "wsserver.port: expected a whole number, found True"),
+        ({"wsserver": {"port": 9984}}, "wsserver.port: 9984 is the port of server.bind too; they must differ"),
+        ({"wsserver": {"scheme": "http"}}, "wsserver.scheme: must be 'ws' or 'wss', found 'http'"),
+        ({"wsserver": {"heartbeat": -1}}, "wsserver.heartbeat: must be 0 or more, found -1.0"),
+        ({"database": {"backend": "oracle"}}, "database.backend: must be 'sqlite', found 'oracle'; delete the key"),
+        ({"database": {"path": ""}}, "database.path: expected a path, found ''"),
+        ({"keyring": [1]}, "keyring: expected a string, found 1"),
+        ({"limits": {"pool_count_max": 0}}, "limits.pool_count_max: must be above 0, found 0"),
+        ({"limits": {"pool_count_max": 1.5}}, "limits.pool_count_max: expected a whole number, found 1.5"),
+        ({"log": {"level_console": "loud"}}, "log.level_console: unknown log level 'loud'; the levels are critical"),
+        (
+            {"log": {"granular_levels": {"a": "loud"}}},
+            "log.granular_levels.a: unknown log level 'loud'; the levels are ",
+        ),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_key_and_its_file(
+    document: Any, message: str, load_document: LoadDocument, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_document(document)
+    assert str(caught.value).startswith(message)
+    assert str(caught.value).endswith(f" (from `{tmp_path}/node.json`)")
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "message"),
+    [
+        ("BIGCHAINDB_WSSERVER_PORT", "x", "wsserver.port: expected a whole number, found 'x'"),
+        ("BIGCHAINDB_WSSERVER_HEARTBEAT", "nan", "wsserver.heartbeat: expected a number, found 'nan'"),
+        ("BIGCHAINDB_LIMITS_BODY_BYTES_MAX", "1e3", "limits.body_bytes_max: expected a whole number, found '1e3'"),
+    ],
+)
+def test_a_wrong_variable_is_refused_by_name(
+    variable: str, text: str, message: str, load_document: LoadDocument
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_document({}, {variable: text})
+    assert str(caught.value) == f"{message} (from the environment variable {variable})"
+
+
+@pytest.mark.parametrize("section", ["log.level_console", "log.level_logfile", "server.loglevel"])
+def test_a_level_that_is_no_string_has_its_own_text(section: str, load_document: LoadDocument) -> None:
+    first, _, second = section.partition(".")
+    with pytest.raises(ConfigurationError) as caught:
+        load_document({first: {second: 10}})
+    assert str(caught.value) == "Log level must be a string!"
+    assert caught.value.__notes__[0].startswith(section)
+
+
+def test_text_for_other_types_loads_as_it_did_in_1_x(load_document: LoadDocument) -> None:
+    settings = load_document({"wsserver": {"port": "9986"}, "keyring": "a:b"}).settings
+    assert (settings.wsserver.port, settings.keyring) == (9986, ("a", "b"))
+
+
+@given(st.lists(st.sampled_from(["one", "two", "three"]), unique=True, max_size=3))
+def test_plugins_from_the_environment_are_a_list_split_at_colons(names: list[str]) -> None:
+    loaded = load_without_file({"HOME": "/nowhere", "BIGCHAINDB_EVENTS_PLUGINS": ":".join(names)})
+    assert list(loaded.settings.events_plugins) == names
+
+
+def test_the_environment_chooses_plugins_and_keeps_what_the_file_says_of_them(load_document: LoadDocument) -> None:
+    document = {"events_plugins": {"one": {"start": "genesis"}, "two": {}}}
+    plugins = load_document(document, {"BIGCHAINDB_EVENTS_PLUGINS": "one:three"}).settings.events_plugins
+    assert {name: plugin.start for name, plugin in plugins.items()} == {"one": "genesis", "three": "now"}
+
+
+@pytest.mark.parametrize(
+    ("plugins", "message"),
+    [
+        ("console_print", "events_plugins: expected a list of names or an object of name and settings"),
+        (["a", "b", "a"], "events_plugins: 'a' is named twice"),
+        ([1], "events_plugins: expected a string, found 1"),
+        ([""], "events_plugins: '' cannot be a plugin's name"),
+        (["../a"], "events_plugins: '../a' cannot be a plugin's name"),
+        ({"a": []}, "events_plugins.a: expected an object, found []"),
+        ({"a": {"window": 3}}, "events_plugins.a.window: unknown setting; a plugin has start and options"),
+        ({"a": {"start": "later"}}, "events_plugins.a.start: must be 'now' or 'genesis', found 'later'"),
+        ({"a": {"options": 3}}, "events_plugins.a.options: expected an object, found 3"),
+    ],
+)
+def test_wrong_plugins_are_refused(plugins: Any, message: str, load_document: LoadDocument) -> None:
+    """A plugin that is silently not started loses its owner events (event-plugin-api.md, section 4)."""
+    with pytest.raises(ConfigurationError) as caught:
+        load_document({"events_plugins": plugins})
+    assert str(caught.value).startswith(message)
+
+
+def test_no_plugins_may_be_written_as_null(load_document: LoadDocument) -> None:
+    assert load_document({"events_plugins": None}).settings.events_plugins == {}
+
+
+def test_a_key_pair_must_be_a_pair(load_document: LoadDocument) -> None:
+    one, other = new_keypair(), new_keypair()
+    right = {"public": one.public_key, "private": one.private_key}
+    assert load_document({"keypair": right}).settings.keypair.public == one.public_key
+    for wrong, message in (
+        ({"public": one.public_key}, "keypair: one half is set"),
+        ({"private": one.private_key}, "keypair: one half is set"),
+        (right | {"public": other.public_key}, "does not belong to keypair.private"),
+        (right | {"private": "0OIl"}, "keypair.private: "),
+        (right | {"public": "abc"}, "keypair.public: "),
+    ):
+        with pytest.raises(ConfigurationError, match=message) as caught:
+            load_document({"keypair": wrong})
+        assert one.private_key not in str(caught.value)
+        assert "from `" in str(caught.value)
+
+
+def test_empty_variables_leave_the_key_pair_unset(load_document: LoadDocument) -> None:
+    environ = {"BIGCHAINDB_KEYPAIR_PUBLIC": "", "BIGCHAINDB_KEYPAIR_PRIVATE": ""}
+    assert load_document({}, environ).settings.keypair.private is None
+
+
+def test_paths_are_absolute_and_know_the_home(load_document: LoadDocument, tmp_path: Path) -> None:
+    settings = load_document({"log": {"file": "~/node.log"}}, {"BIGCHAINDB_DATABASE_PATH": "data"}).settings
+    assert settings.log.file == tmp_path / "node.log"
+    assert settings.database.path == Path("data").absolute()
+
+
+def test_what_is_written_loads_as_what_it_was(load_document: LoadDocument) -> None:
+    loaded = load_document({"server": {"bind": "[::]:1"}, "events_plugins": {"a": {"options": {"x": 1}}}})
+    again = load_document(to_document(loaded.settings))
+    assert again.settings == loaded.settings
+    assert again.settings.server.host == "::"

@@ -1,0 +1,121 @@
+"""One log format, and no secret in it. Source: docs/reference/configuration.md, "Log"."""
+
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bigchaindb import log
+from bigchaindb.config import LEVELS, Log, Settings
+from bigchaindb.errors import ConfigurationError
+from bigchaindb.masking import MASK
+
+LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[(?P<level>\w+)\] (?P<message>.*?)  logger=(?P<fields>.*)")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    root, names = logging.getLogger(), ("a", "a.b", "bigchaindb.api")
+    before = root.handlers[:], root.level, {name: logging.getLogger(name).level for name in names}
+    root.handlers = []
+    yield
+    for handler in root.handlers:
+        handler.close()
+    root.handlers, level, levels = before
+    root.setLevel(level)
+    for name in names:
+        logging.getLogger(name).setLevel(levels[name])
+
+
+def formatted(message: str, *arguments: object, secrets: tuple[str, ...] = (), **fields: object) -> str:
+    record = logging.LogRecord("a.b", logging.INFO, "f.py", 1, message, arguments, None)
+    vars(record).update(fields)
+    return log.Formatter("%Y-%m-%d %H:%M:%S", secrets).format(record)
+
+
+def test_a_line_is_time_level_message_and_fields() -> None:
+    line = formatted("block %d committed", 7, height=7, plugin="two words", empty="")
+    found = LINE.fullmatch(line)
+    assert found is not None
+    assert found["message"] == "block 7 committed"
+    assert found["fields"] == 'a.b height=7 plugin="two words" empty=""'
+
+
+@given(st.text(), st.text())
+def test_a_record_is_one_line_whatever_strangers_send(message: str, field: str) -> None:
+    line = formatted("%s", message, field=field)
+    assert len(line.splitlines()) == 1
+    found = LINE.fullmatch(line)
+    assert found is not None
+    assert "  " not in found["message"]
+
+
+def test_secrets_are_cut_out_wherever_they_stand() -> None:
+    line = formatted("refused hunter22 at amqp://u:pass@h", secrets=("hunter22",), detail="(hunter22)", api_key="k")
+    assert "hunter22" not in line
+    assert ":pass@" not in line
+    assert f"api_key={MASK}" in line
+
+
+def test_a_traceback_follows_indented(capsys: pytest.CaptureFixture[str]) -> None:
+    log.set_up(Settings(), secrets=["hunter22"])
+    try:
+        int("hunter22")
+    except ValueError:
+        logging.getLogger("a").exception("failed")
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert first.endswith("[error] failed  logger=a")
+    assert all(line.startswith("    ") for line in rest)
+    assert rest[-1] == f"    ValueError: invalid literal for int() with base 10: '{MASK}'"
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_levels_are_known_in_any_case(level: str) -> None:
+    settings = Settings(log=Log(level_console=level.upper()))
+    log.set_up(settings)
+    assert logging.getLogger().level == LEVELS[level]
+
+
+def test_each_target_has_its_level(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, errors = tmp_path / "node.log", tmp_path / "errors.log"
+    file.write_text("before\n")
+    log.set_up(Settings(log=Log(file=file, error_file=errors, level_console="error", level_logfile="debug")))
+    logger = logging.getLogger("a")
+    logger.debug("one")
+    logger.error("two")
+    assert [line[20:] for line in capsys.readouterr().err.splitlines()] == ["[error] two  logger=a"]
+    assert file.read_text().splitlines()[0] == "before"  # appended
+    assert [line[20:] for line in file.read_text().splitlines()[1:]] == [
+        "[debug] one  logger=a",
+        "[error] two  logger=a",
+    ]
+    assert [line[20:] for line in errors.read_text().splitlines()] == ["[error] two  logger=a"]
+
+
+def test_a_granular_level_holds_for_a_logger_and_those_below(capsys: pytest.CaptureFixture[str]) -> None:
+    log.set_up(Settings(log=Log(level_console="warning", granular_levels={"a.b": "debug"})))
+    logging.getLogger("a").info("not wanted")
+    logging.getLogger("a.b.c").debug("wanted")
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_files_are_rotated_at_the_contracts_size(tmp_path: Path) -> None:
+    assert (log.FILE_BYTES_MAX, log.FILE_COUNT_OLD) == (209_715_200, 5)
+    log.set_up(Settings(log=Log(file=tmp_path / "node.log")))
+    (_, handler) = logging.getLogger().handlers
+    assert isinstance(handler, logging.handlers.RotatingFileHandler)
+    assert (handler.maxBytes, handler.backupCount, handler.mode) == (209_715_200, 5, "a")
+
+
+def test_a_file_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"log\.file: cannot open"):
+        log.set_up(Settings(log=Log(file=tmp_path / "missing" / "node.log")))
+
+
+def test_commands_open_no_files(tmp_path: Path) -> None:
+    log.set_up(Settings(log=Log(file=tmp_path / "node.log")), files=False)
+    assert not (tmp_path / "node.log").exists()

@@ -1,0 +1,86 @@
+"""What must not be shown. Source: docs/reference/contract/configuration-and-cli.md, section 4; decision 0019."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bigchaindb.masking import MASK, is_secret_name, masked, masked_text, secrets_in
+
+SECRET = "Zq8-hunter2-Zq8"
+NAMES = (
+    "password",
+    "secret",
+    "token",
+    "key",
+    "private",
+    "api_key",
+    "clientSecret",
+    "keyfile_passphrase",
+    "db-password",
+)
+
+
+def test_the_mask_is_45_x() -> None:
+    assert MASK == "x" * 45
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_secrets_are_known_by_the_last_word_of_their_name(name: str) -> None:
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["keypair", "public_key", "publicKey", "keyring", "keyfile", "tokens_seen", "path", ""]
+)
+def test_other_names_are_shown(name: str) -> None:
+    assert not is_secret_name(name)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.just(SECRET),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
+    ),
+    st.sampled_from(NAMES),
+)
+def test_no_depth_hides_a_secret(value: Any, name: str) -> None:
+    shown = masked({"options": {"deep": [{name: value}]}})
+    assert SECRET not in json.dumps(shown)
+
+
+def test_null_stays_null_and_the_rest_stays_as_it_is() -> None:
+    document = {"keypair": {"public": "a", "private": None}, "limits": {"n": 1}, "list": ["a", 2, None]}
+    assert masked(document) == document
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"amqp://user:{SECRET}@host:5672/x", f"amqp://user:{MASK}@host:5672/x"),
+        ("amqp://user:p@ss:w0rd@host/", f"amqp://user:{MASK}@host/"),
+        (f"redis://:{SECRET}@host", f"redis://:{MASK}@host"),
+        (f"https://host/hook?token={SECRET}&a=1", f"https://host/hook?token={MASK}&a=1"),
+        (f"from amqp://u:{SECRET}@h to amqp://u:{SECRET}@h", f"from amqp://u:{MASK}@h to amqp://u:{MASK}@h"),
+        ("http://localhost:9984/api/v1/", "http://localhost:9984/api/v1/"),
+        ("postgresql://user@host/db", "postgresql://user@host/db"),
+        ("no address", "no address"),
+    ],
+)
+def test_passwords_in_urls_are_masked(text: str, shown: str) -> None:
+    assert masked_text(text) == shown
+
+
+def test_secrets_are_found_for_the_log() -> None:
+    document = {
+        "keypair": {"public": "public", "private": "private-key"},
+        "options": {
+            "url": "amqp://user:url-password@host",
+            "hook": "https://h/?token=query-token",
+            "password": "short",
+        },
+        "list": [{"token": ["in-a-list"]}],
+    }
+    assert set(secrets_in(document)) == {"private-key", "url-password", "query-token", "in-a-list"}
