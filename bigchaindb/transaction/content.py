@@ -21,19 +21,26 @@ _TEXT_MAX: Final = 200
 """Most characters of untrusted text that a message repeats."""
 
 
-def check_keys(value: object, text: bytes, name: str) -> None:
-    """Refuse keys that a document store could not keep, at any depth (T4).
+def check_content(asset: object, metadata: object, text: bytes) -> None:
+    """Refuse key names that a document store could not keep (T4) and unknown languages (T5), at any depth.
 
     Args:
-        value: what stands under `name`.
-        text: its canonical text; nothing is looked at twice if it lacks the characters in question.
-        name: `asset` or `metadata`, for the message.
+        asset: what stands under `asset`.
+        metadata: what stands under `metadata`.
+        text: canonical text that holds both; if it lacks the characters in question, nothing is walked through.
 
     Raises:
-        ValidationError: names the key.
+        ValidationError: names the key or the language.
     """
-    if b"." not in text and b"$" not in text and b"\\" not in text:
+    if b"." not in text and b"$" not in text and b"\\" not in text and b'"language":' not in text:
         return
+    _check_keys(asset, "asset")
+    _check_keys(metadata, "metadata")
+    _check_languages(asset)
+    _check_languages(metadata)
+
+
+def _check_keys(value: object, name: str) -> None:
     for branch in _objects_of(value):
         for key in branch:
             if key.startswith("$") or "." in key or "\0" in key:
@@ -43,14 +50,7 @@ def check_keys(value: object, text: bytes, name: str) -> None:
                 )
 
 
-def check_languages(value: object, text: bytes) -> None:
-    """Refuse members named `language` that do not name one of `LANGUAGES`, at any depth (T5).
-
-    Raises:
-        ValidationError: names the value.
-    """
-    if b'"language":' not in text:
-        return
+def _check_languages(value: object) -> None:
     for branch in _objects_of(value):
         language = branch.get("language", "none")
         if not isinstance(language, str) or language not in LANGUAGES:

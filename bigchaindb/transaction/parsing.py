@@ -15,7 +15,7 @@ from bigchaindb.errors import (
 )
 from bigchaindb.transaction.canonical import exact
 from bigchaindb.transaction.conditions import Condition, Details, Ed25519Details, is_too_deep, keys_of
-from bigchaindb.transaction.content import check_keys, check_languages
+from bigchaindb.transaction.content import check_content
 from bigchaindb.transaction.fulfillments import parse_fulfillment
 from bigchaindb.transaction.model import AMOUNT_MAX, Input, Output, OutputRef, Transaction, Version
 from bigchaindb.transaction.reading import read
@@ -23,6 +23,7 @@ from bigchaindb.transaction.shape import HEX, MEMBERS, InputShape, OutputShape, 
 from bigchaindb.transaction.texts import Texts, id_v1, id_v2, messages_v2, with_id
 
 _ID_SHOWN_MAX: Final = 200
+_VERSION_START: Final = -len(b',"version":"2.0"}')
 
 
 def parse(body: bytes) -> Transaction:
@@ -49,7 +50,7 @@ def parse(body: bytes) -> Transaction:
 def _parse_v1(document: dict[str, Any], *, plain: bool) -> Transaction:
     shape, conditions = checked(document)
     texts = Texts.of(document, "1.0", plain=plain)
-    _check_content(document, texts)
+    check_content(document["asset"], document["metadata"], texts.body[:_VERSION_START])
     _require_fulfillments(shape.inputs)
     unsigned = texts.unsigned(len(shape.inputs))
     if shape.id != id_v1(texts.head, unsigned):
@@ -68,7 +69,7 @@ def _parse_v2(document: dict[str, Any], *, plain: bool) -> Transaction:
         raise _wrong_id(document["id"])
     shape, conditions = checked(document)
     assert texts is not None, document.keys()  # T3 refuses other members than the seven
-    _check_content(document, texts)
+    check_content(document["asset"], document["metadata"], texts.body[:_VERSION_START])
     _require_fulfillments(shape.inputs)
     messages = messages_v2(texts.head, texts.unsigned(len(shape.inputs)), map(_ref_of, shape.inputs))
     return _built(shape, conditions, messages, texts.body)
@@ -81,14 +82,6 @@ def _id_of_any(document: dict[str, Any]) -> str:
 def _wrong_id(transaction_id: object) -> InvalidHash:
     shown = str(transaction_id)[:_ID_SHOWN_MAX]
     return InvalidHash(f"The transaction's id '{shown}' isn't equal to the hash of its body, i.e. it's not valid.")
-
-
-def _check_content(document: dict[str, Any], texts: Texts) -> None:
-    asset, metadata, metadata_text = document["asset"], document["metadata"], texts.metadata()
-    check_keys(asset, texts.head, "asset")
-    check_keys(metadata, metadata_text, "metadata")
-    check_languages(asset, texts.head)
-    check_languages(metadata, metadata_text)
 
 
 def _require_fulfillments(inputs: Iterable[InputShape]) -> None:

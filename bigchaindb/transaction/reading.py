@@ -80,14 +80,14 @@ def _bound_data(document: dict[str, Any]) -> None:
 
 
 def _is_deeper(value: object, depth_max: int) -> bool:
-    level: list[Any] = [value]
-    for _ in range(depth_max + 1):
-        level = [
-            item
-            for branch in level
-            if isinstance(branch, (dict, list))
-            for item in (branch.values() if isinstance(branch, dict) else branch)
-        ]
+    level = _branches([value])
+    for _ in range(depth_max):
         if not level:
             return False
-    return True
+        level = [inner for branch in level for inner in _branches(branch)]
+    return bool(level)
+
+
+def _branches(value: dict[str, Any] | list[Any]) -> list[Any]:
+    items = value.values() if isinstance(value, dict) else value
+    return [item for item in items if isinstance(item, (dict, list))]

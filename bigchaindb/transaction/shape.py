@@ -5,7 +5,7 @@ bytes, a URI belongs to its details, a threshold has members enough) is checked 
 """
 
 import re
-from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct, ValidationError, convert
 
@@ -126,8 +126,6 @@ class Transfer(_Object, frozen=True, gc=False):
     version: Literal["1.0", "2.0"]
 
 
-_T = TypeVar("_T")
-
 Shape: TypeAlias = Create | Genesis | Transfer
 
 _SHAPES: Final[dict[str, dict[str, type[Shape]]]] = {
@@ -142,10 +140,10 @@ def checked(document: dict[str, Any]) -> tuple[Shape, list[Condition]]:
     Raises:
         SchemaValidationError: names the path and the rule.
     """
-    shapes = _one_of(document, "version", _SHAPES)
-    shape_type = _one_of(document, "operation", shapes)
     try:
-        shape = convert(document, shape_type)
+        shape: Shape = convert(document, _SHAPES[document["version"]][document["operation"]])
+    except (KeyError, TypeError):
+        raise SchemaValidationError(_no_kind(document)) from None
     except ValidationError as error:
         raise SchemaValidationError(_explained(str(error))) from error
     inputs: tuple[InputShape, ...] = shape.inputs
@@ -154,14 +152,15 @@ def checked(document: dict[str, Any]) -> tuple[Shape, list[Condition]]:
     return shape, [_checked_output(output, index) for index, output in enumerate(shape.outputs)]
 
 
-def _one_of(document: dict[str, Any], name: str, choices: dict[str, _T]) -> _T:
-    if name not in document:
-        raise SchemaValidationError(f"'{name}' is a required property")
-    value = document[name]
-    choice = choices.get(value) if isinstance(value, str) else None
-    if choice is None:
-        raise SchemaValidationError(f"{repr(value)[:_TEXT_MAX]} is not one of {list(choices)}")
-    return choice
+def _no_kind(document: dict[str, Any]) -> str:
+    """Say why no kind of transaction belongs to `version` and `operation`."""
+    for name in ("version", "operation"):
+        if name not in document:
+            return f"'{name}' is a required property"
+    version, operation = document["version"], document["operation"]
+    is_known = isinstance(version, str) and version in _SHAPES
+    value, choices = (operation, list(_SHAPES[version])) if is_known else (version, list(_SHAPES))
+    return f"{repr(value)[:_TEXT_MAX]} is not one of {choices}"
 
 
 def _checked_output(output: OutputShape, index: int) -> Condition:

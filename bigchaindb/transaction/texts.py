@@ -51,11 +51,6 @@ class Texts(Struct, frozen=True, gc=False):
         # The first matches are the inputs' own: only metadata, which comes later, could hold more.
         return _FULFILLMENT.sub(b'"fulfillment":null', self.tail, count=input_count)
 
-    def metadata(self) -> bytes:
-        """Give the text of `metadata` and of the outputs behind it, which hold nothing that `content` looks for."""
-        start = self.tail.index(b',"metadata":')  # no string of a checked input holds a quoted name
-        return self.tail[start : -len(b',"version":"2.0"}')]
-
 
 def id_v1(head: bytes, unsigned: bytes) -> str:
     """Give the id by the rule of version 1.0: neither id nor fulfillments are hashed."""

@@ -1,0 +1,305 @@
+"""`parse` and `verify` over documents that `build` makes: a valid value, then one thing broken."""
+
+import json
+from contextlib import suppress
+from hashlib import sha3_256
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bigchaindb.errors import (
+    AmountError,
+    InvalidHash,
+    InvalidSignature,
+    MalformedJson,
+    SchemaValidationError,
+    ThresholdTooDeep,
+    ValidationError,
+)
+from bigchaindb.transaction import KeyPair, Transaction, parse, verify
+from bigchaindb.transaction.build import Payment, Spend, create, transfer
+from bigchaindb.transaction.canonical import canonical
+from bigchaindb.transaction.conditions import Details, Ed25519Details, ThresholdDetails, condition_of, details_of
+from bigchaindb.transaction.model import OutputRef, Version
+
+ALICE, BOB, CAROL = (KeyPair.from_seed(bytes([index]) * 32) for index in (1, 2, 3))
+VERSIONS = pytest.mark.parametrize("version", ["1.0", "2.0"])
+
+
+def made(version: str, /, **changes: Any) -> dict[str, Any]:
+    signed = create([ALICE], data={"a": 1}, metadata={"b": 2}, version="1.0" if version == "1.0" else "2.0")
+    document: dict[str, Any] = json.loads(signed.body)
+    return document | changes
+
+
+def rehashed(document: dict[str, Any]) -> bytes:
+    """Give the document the id that belongs to it; its signatures are not made anew."""
+    if document.get("version") == "1.0":
+        bare = {**document, "inputs": [{**item, "fulfillment": None} for item in document["inputs"]]}
+        del bare["id"]
+        text = canonical(bare, "1.0")
+    else:
+        text = canonical({**document, "id": None}, "2.0")
+    return canonical({**document, "id": sha3_256(text).hexdigest()}, document.get("version", "2.0"))
+
+
+def refused(document: dict[str, Any]) -> ValidationError:
+    with pytest.raises(ValidationError) as caught:
+        parse(rehashed(document))
+    return caught.value
+
+
+@VERSIONS
+def test_create(version: Version) -> None:
+    signed = create(
+        [ALICE], [Payment(details_of([BOB.public_key]), 7)], data={"x": 1}, metadata={"y": 2}, version=version
+    )
+    transaction = parse(signed.body)
+    assert verify(transaction)
+    assert (transaction.id, transaction.body) == signed
+    assert transaction.asset_id == transaction.id
+    assert (transaction.operation, transaction.version) == ("CREATE", version)
+    assert (transaction.asset_data, transaction.metadata) == ({"x": 1}, {"y": 2})
+    assert transaction.inputs[0].owners_before == (ALICE.public_key,)
+    assert transaction.inputs[0].fulfills is None
+    assert [(o.amount, o.public_keys, o.owners) for o in transaction.outputs] == [(7, *[(BOB.public_key,)] * 2)]
+    assert transaction.id in repr(transaction)
+    assert len(repr(transaction)) < 150
+
+
+@VERSIONS
+def test_transfer(version: Version) -> None:
+    asset = create([ALICE], version=version).id
+    two = details_of([ALICE.public_key, BOB.public_key, CAROL.public_key], threshold=2)
+    spends = [
+        Spend(OutputRef(asset, 0), details_of([ALICE.public_key]), (ALICE,)),
+        Spend(OutputRef(asset, 1), two, (BOB, CAROL)),
+    ]
+    transaction = parse(transfer(asset, spends, [Payment(two)], version=version).body)
+    assert verify(transaction)
+    assert (transaction.asset_id, transaction.asset_data, transaction.metadata) == (asset, None, None)
+    assert [i.fulfills for i in transaction.inputs] == [OutputRef(asset, 0), OutputRef(asset, 1)]
+    assert [i.fulfillment.fingerprint for i in transaction.inputs] == [
+        condition_of(s.details).fingerprint for s in spends
+    ]
+    assert (transaction.inputs[0].message == transaction.inputs[1].message) is (version == "1.0")
+
+
+@VERSIONS
+def test_signatures_of_others_do_not_verify(version: Version) -> None:
+    good, other = parse(create([ALICE], version=version).body), parse(create([ALICE], data={}, version=version).body)
+    mixed = Transaction(**{n: getattr(good, n) for n in good.__struct_fields__} | {"inputs": (_mixed(good, other),)})
+    assert verify(good)
+    assert not verify(mixed)
+
+
+def _mixed(good: Transaction, other: Transaction) -> Any:
+    first = good.inputs[0]
+    return type(first)(first.owners_before, None, other.inputs[0].fulfillment, first.message)
+
+
+def test_documents_without_a_version_name_it() -> None:
+    document = made("2.0")
+    del document["version"]
+    assert str(refused(document)) == "'version' is a required property"
+
+
+def test_1_0_is_checked_for_structure_before_its_id_and_2_0_after() -> None:
+    assert type(refused(made("1.0", extra=1))) is SchemaValidationError
+    with pytest.raises(SchemaValidationError):
+        parse(canonical(made("1.0", extra=1, id="0" * 64), "1.0"))
+    with pytest.raises(InvalidHash, match=r"^The transaction's id '0{64}' isn't equal to the hash of its body"):
+        parse(canonical(made("2.0", extra=1, id="0" * 64), "2.0"))
+
+
+def test_missing_and_odd_ids() -> None:
+    for version, error in (("1.0", SchemaValidationError), ("2.0", InvalidHash)):
+        document = made(version)
+        del document["id"]
+        with pytest.raises(error):
+            parse(canonical(document, version))
+    with pytest.raises(InvalidHash, match="id 'None' isn't"):
+        parse(canonical(made("2.0", id=None), "2.0"))
+    with pytest.raises(InvalidHash):
+        parse(canonical(made("2.0", id={"inputs": 1}), "2.0"))
+    with pytest.raises(SchemaValidationError, match="lower-case hex"):
+        parse(canonical(made("1.0", id="A" * 64), "1.0"))
+
+
+@VERSIONS
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"version": "3.0"}, "'3.0' is not one of ['1.0', '2.0']"),
+        ({"operation": "VOTE"}, "'VOTE' is not one of "),
+        ({"operation": []}, "[] is not one of "),
+        ({"metadata": {}}, "metadata: "),
+        ({"metadata": []}, "metadata: "),
+        ({"extra": 1}, "Additional properties are not allowed ('extra' was unexpected)"),
+        ({"asset": {"id": "0" * 64}}, "asset: "),
+        ({"inputs": []}, "inputs: "),
+    ],
+)
+def test_structure(version: Version, changes: dict[str, Any], message: str) -> None:
+    error = refused(made(version, **changes))
+    assert isinstance(error, SchemaValidationError)
+    assert str(error).startswith(message)
+
+
+def test_genesis_is_of_version_1_0() -> None:
+    assert "GENESIS" in str(refused(made("2.0", operation="GENESIS")))
+    assert parse(rehashed(made("1.0", operation="GENESIS"))).operation == "GENESIS"
+
+
+@VERSIONS
+def test_depth_of_details(version: Version) -> None:
+    def document(levels: int) -> bytes:
+        details: Details = Ed25519Details(ALICE.public_key)
+        for _ in range(levels):
+            details = ThresholdDetails(1, (details,))
+        return create([ALICE], [Payment(details)], version=version).body
+
+    assert parse(document(99)).outputs[0].owners == (ALICE.public_key,)
+    for levels in (100, 120):
+        with pytest.raises(ThresholdTooDeep, match=r"^$"):
+            parse(document(levels))
+    with pytest.raises(MalformedJson):
+        parse(document(128))
+
+
+@VERSIONS
+@pytest.mark.parametrize(
+    ("amount", "message"),
+    [("0", "`amount` must be greater than 0"), ("9000000000000000001", "`amount` must be <= 9000000000000000000")],
+)
+def test_amounts(version: Version, amount: str, message: str) -> None:
+    document = made(version)
+    document["outputs"][0]["amount"] = amount
+    error = refused(document)
+    assert isinstance(error, AmountError)
+    assert str(error) == message
+
+
+def test_leading_zeros_of_amounts() -> None:
+    for version in ("1.0", "2.0"):
+        document = made(version)
+        document["outputs"][0]["amount"] = "0007"
+        if version == "1.0":
+            assert isinstance(refused(document), AmountError)
+        else:
+            assert parse(rehashed(document)).outputs[0].amount == 7
+
+
+@VERSIONS
+def test_owners_are_the_public_keys_that_the_condition_names(version: Version) -> None:
+    """Who is listed as owner but could not spend is not listed for the output (http-api.md, section 7)."""
+    document = made(version)
+    document["outputs"][0]["public_keys"] = [BOB.public_key, ALICE.public_key, ALICE.public_key]
+    found = parse(rehashed(document)).outputs[0]
+    assert found.public_keys == (BOB.public_key, ALICE.public_key, ALICE.public_key)
+    assert found.owners == (ALICE.public_key,)
+    document["outputs"][0]["public_keys"] = None
+    assert parse(rehashed(document)).outputs[0].owners == ()
+
+
+@VERSIONS
+def test_a_uri_of_another_condition_names_the_right_one(version: Version) -> None:
+    document = made(version)
+    right = document["outputs"][0]["condition"]["uri"]
+    document["outputs"][0]["condition"]["uri"] = condition_of(details_of([BOB.public_key])).uri
+    error = refused(document)
+    assert type(error) is ValidationError
+    assert str(error) == f"outputs[0].condition.uri: expected {right} from the details"
+
+
+@VERSIONS
+def test_unsigned_documents(version: Version) -> None:
+    """Drivers put the details where the fulfillment will be; whoever posts that forgot to sign."""
+    document = made(version)
+    document["inputs"][0]["fulfillment"] = {"type": "ed25519-sha-256", "public_key": ALICE.public_key}
+    error = refused(document)
+    assert type(error) is InvalidSignature
+    assert str(error) == "Transaction signature is invalid."
+
+
+@VERSIONS
+def test_metadata_may_look_like_an_input(version: Version) -> None:
+    """Texts are cut out of the canonical text: nothing that a client writes may be taken for a member."""
+    trap = {"fulfillment": "x", "inputs": [{"fulfillment": "y"}], "id": "z", "operation": "CREATE", "metadata": None}
+    signed = create([ALICE], data=trap, metadata=trap, version=version)
+    transaction = parse(signed.body)
+    assert verify(transaction)
+    assert transaction.metadata == trap
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text("abc", min_size=1), JSON, min_size=1), st.sampled_from(["1.0", "2.0"]))
+def test_what_is_built_is_valid(data: dict[str, Any], version: Version) -> None:
+    transaction = parse(create([ALICE, BOB], data=data, metadata=data, version=version).body)
+    assert verify(transaction)
+    assert parse(transaction.body) == transaction
+    assert transaction.metadata == data
+
+
+@given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
+def test_any_bytes_are_refused_in_order(body: bytes) -> None:
+    with pytest.raises(ValidationError):
+        parse(body)
+
+
+PLACES = [
+    ["id"],
+    ["version"],
+    ["operation"],
+    ["asset"],
+    ["asset", "data"],
+    ["metadata"],
+    ["inputs"],
+    ["inputs", 0],
+    ["inputs", 0, "fulfillment"],
+    ["inputs", 0, "fulfills"],
+    ["inputs", 0, "owners_before"],
+    ["outputs"],
+    ["outputs", 0],
+    ["outputs", 0, "amount"],
+    ["outputs", 0, "condition"],
+    ["outputs", 0, "condition", "details"],
+    ["outputs", 0, "condition", "details", "public_key"],
+    ["outputs", 0, "condition", "uri"],
+    ["outputs", 0, "public_keys"],
+]
+
+
+@given(st.sampled_from(PLACES), JSON, st.sampled_from(["1.0", "2.0"]), st.booleans())
+def test_nothing_but_validation_errors_is_raised(place: list[Any], value: Any, version: Version, rehash: bool) -> None:  # noqa: FBT001  hypothesis gives it
+    """A document with anything in any place is judged; it never makes a request fail with a 500."""
+    document = made(version)
+    holder: Any = document
+    for step in place[:-1]:
+        holder = holder[step]
+    holder[place[-1]] = value
+    is_hashable = isinstance(document["inputs"], list) and all(isinstance(item, dict) for item in document["inputs"])
+    body = rehashed(document) if rehash and is_hashable else canonical(document, version)
+    message = ""
+    try:
+        verify(parse(body))
+    except ValidationError as error:
+        message = str(error)
+    assert len(message) < 1000
+
+
+@given(st.data(), st.sampled_from(["1.0", "2.0"]))
+def test_bytes_of_a_valid_document_cut_or_changed(data: st.DataObject, version: Version) -> None:
+    body = bytearray(canonical(made(version), version))
+    for _ in range(data.draw(st.integers(1, 3))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    with suppress(ValidationError):
+        verify(parse(bytes(body[: data.draw(st.integers(len(body) - 5, len(body)))])))

@@ -1,0 +1,68 @@
+"""T0: the limits hold whatever stands around them, and do not depend on a parser."""
+
+import pytest
+
+from bigchaindb.errors import MalformedJson, SchemaValidationError
+from bigchaindb.transaction.reading import DATA_DEPTH_MAX, DEPTH_MAX, read
+
+
+def nested(depth: int, brackets: str = "[]") -> str:
+    return brackets[0] * depth + brackets[1] * depth
+
+
+def test_floats_that_versions_write_differently_are_noticed() -> None:
+    assert read(b'{"a": 1.5}') == ({"a": 1.5}, True)
+    assert read(b'{"a": 1e-7}') == ({"a": 1e-7}, False)
+
+
+@pytest.mark.parametrize("number", [b"-0", b"1e400", b"NaN", b"1" * 5000])
+def test_numbers(number: bytes) -> None:
+    if number == b"-0":
+        assert str(read(b'{"a": -0}')[0]["a"]) == "0"
+        return
+    with pytest.raises(MalformedJson):
+        read(b'{"a": %b}' % number)
+
+
+def test_a_body_is_at_most_256_brackets_deep() -> None:
+    read(f'{{"outputs": {nested(DEPTH_MAX - 1)}}}'.encode())
+    with pytest.raises(MalformedJson, match=r"^nested deeper than 256 brackets$"):
+        read(f'{{"outputs": {nested(DEPTH_MAX)}}}'.encode())
+
+
+@pytest.mark.parametrize("name", ["asset", "metadata"])
+def test_data_is_at_most_128_brackets_deep(name: str) -> None:
+    read(f'{{"{name}": {nested(DATA_DEPTH_MAX)}}}'.encode())
+    with pytest.raises(MalformedJson, match=f"^{name}: nested deeper than 128 brackets$"):
+        read(f'{{"{name}": {nested(DATA_DEPTH_MAX + 1)}}}'.encode())
+
+
+def test_objects_count_like_arrays() -> None:
+    deep = '{"a":' * DATA_DEPTH_MAX + "1" + "}" * DATA_DEPTH_MAX
+    read(f'{{"asset": {deep}}}'.encode())
+    with pytest.raises(MalformedJson):
+        read(f'{{"asset": [{deep}]}}'.encode())
+
+
+def test_brackets_in_strings_do_not_count() -> None:
+    text = '\\"[{' * 300
+    assert read(f'{{"asset": ["{text}"]}}'.encode())[0] == {"asset": ['"[{' * 300]}
+
+
+def test_an_endless_string_is_refused() -> None:
+    with pytest.raises(MalformedJson):
+        read(b'{"a": "' + b"[" * 1000)
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"x"', b"null", b"1"])
+def test_json_that_is_no_object(body: bytes) -> None:
+    with pytest.raises(SchemaValidationError, match=r"is not of type 'object'$"):
+        read(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\xef\xbb\xbf{}", '{"a": 1}'.encode("utf-16"), b'{"a": "\xff"}', b'{"a": "\\ud800"}']
+)
+def test_only_json_in_utf_8(body: bytes) -> None:
+    with pytest.raises(MalformedJson):
+        read(body)
