@@ -1,0 +1,113 @@
+"""Every example in README.md and docs/ runs as it stands there: a page whose commands do not work is a broken promise.
+
+Blocks whose first line is a comment with a file name are written to that file; the `sh` blocks of a page are then one
+script, in an environment into which the node was installed as a package. `python` blocks without a file name run by
+themselves. Blocks without a language are not run: they start what only a person stops, or what runs this test.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+
+from tests.support import installed
+from tests.support.installation import Installation
+from tests.support.node import Node, free_ports
+
+ROOT: Final = Path(__file__).parents[2]
+PAGES: Final = [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").rglob("*.md") if "contract" not in p.parts)]
+FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE_NAME: Final = re.compile(r"# ([\w/.-]+\.(?:py|toml))\n")
+LINK: Final = re.compile(r"\]\((?!https?:)([^)#]+)")
+SCRIPT_S: Final = 120
+
+
+class Example(NamedTuple):
+    language: str
+    text: str
+
+    @property
+    def file(self) -> str | None:
+        match = FILE_NAME.match(self.text)
+        return match[1] if match else None
+
+
+def examples(page: Path) -> list[Example]:
+    return [Example(*found) for found in FENCE.findall(page.read_text())]
+
+
+def pages_with(language: str) -> list[Path]:
+    return [page for page in PAGES if any(e.language == language and e.file is None for e in examples(page))]
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.fixture
+def environment(installation: Installation, tmp_path: Path) -> dict[str, str]:
+    """A shell's environment in which `bigchaindb` and `pip` are those of an installation, with free ports."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    pip = tools / "pip"
+    base = installed.python_environment("node", pins="base.txt")
+    offline = f"-m pip -q --python {installation.python} install --no-deps --no-build-isolation"
+    pip.write_text(f'#!/bin/sh\nshift\nexec {base} {offline} "$@"\n')
+    pip.chmod(0o755)
+    http, stream = free_ports(2)
+    return {
+        "PATH": f"{tools}:{installation.python.parent}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "BIGCHAINDB_SERVER_BIND": f"127.0.0.1:{http}",
+        "BIGCHAINDB_WSSERVER_PORT": str(stream),
+    }
+
+
+@pytest.mark.parametrize("page", pages_with("sh"), ids=name_of)
+def test_the_commands_of_a_page_work(page: Path, environment: dict[str, str], node: Node, tmp_path: Path) -> None:
+    folder = tmp_path / "reader"
+    (folder / ".venv/bin").mkdir(parents=True)
+    (folder / ".venv/bin/activate").write_text("")  # the environment is there already
+    if page.name == "README.md":  # its reader has a node running
+        environment["BIGCHAINDB_SERVER_BIND"] = node.settings["server"]["bind"]
+    working = folder / "first-node" if page.name == "tutorial.md" else folder
+    for example in examples(page):
+        if example.file is not None:
+            (working / example.file).parent.mkdir(parents=True, exist_ok=True)
+            (working / example.file).write_text(example.text)
+    script = "\n".join(example.text for example in examples(page) if example.language == "sh")
+    ended = run_script(script, folder, environment)
+    assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
+
+
+def run_script(script: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a page's script; whatever it left running is ended with it."""
+    guarded = f"trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\nset -euo pipefail\n{script}"
+    (folder / "page.sh").write_text(guarded)
+    line = ["bash", "-x", "page.sh"]
+    return subprocess.run(
+        line, cwd=folder, env=environment, capture_output=True, text=True, timeout=SCRIPT_S, check=False
+    )
+
+
+@pytest.mark.parametrize("page", pages_with("python"), ids=name_of)
+def test_the_python_of_a_page_works(page: Path, node: Node, tmp_path: Path) -> None:
+    for example in examples(page):
+        if example.language != "python" or example.file is not None:
+            continue
+        driver = "bigchaindb_driver" in example.text
+        interpreter = installed.python_environment("python-driver-0.6.2") if driver else sys.executable
+        code = example.text.replace("http://localhost:9984", node.url)
+        line = [str(interpreter), "-I", "-c", code]
+        ended = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=SCRIPT_S, check=False)
+        assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    broken = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+    assert not broken
