@@ -17,10 +17,10 @@ import sys
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
+from threading import Thread, Timer
 from typing import Final, NoReturn
 
-from bigchaindb.errors import Closed, ConfigurationError, HistoryLost, StartupError
+from bigchaindb.errors import Closed, ConfigurationError, EventError, HistoryLost, StartupError
 from bigchaindb.store import Log
 from bigchaindb.subscribers import orders as wire
 from bigchaindb.subscribers.lane_page import LanePage, Word
@@ -29,6 +29,8 @@ from bigchaindb.subscribers.queue import LogQueue
 
 LOOK_S: Final = 1.0
 """How often a host looks for threads that ended with an event in hand, while nothing wakes it."""
+GRACE_S: Final = 1.0
+"""Time for threads to end after `run` failed: as at a stop of the node."""
 _PR_SET_PDEATHSIG: Final = 1
 _COMM_CHARACTERS_MAX: Final = 15
 
@@ -58,11 +60,12 @@ def main() -> None:
     if page.words[Word.CLOSING]:
         return
     Thread(target=_listen, args=(control, page, queue), name="bigchaindb-control", daemon=True).start()
-    ending: list[wire.Report] = []
+    ending = _run(title, plugin, queue)
+    if not isinstance(ending, wire.Returned):
+        _end_threads(queue)
     # Called after all threads of the plugin that are no daemons have ended.
     atexit.register(lambda: _report(control, _verdict(queue, ending)))
-    ending.append(_run(title, plugin, queue))
-    sys.exit(0 if isinstance(ending[0], wire.Returned) else 1)
+    sys.exit(0 if isinstance(ending, wire.Returned) else 1)
 
 
 def _become(title: str, orders: wire.Orders) -> None:
@@ -108,15 +111,23 @@ def _run(title: str, plugin: Plugin, queue: LogQueue) -> wire.Report:
     return wire.Returned()
 
 
-def _verdict(queue: LogQueue, ending: list[wire.Report]) -> wire.Report:
+def _end_threads(queue: LogQueue) -> None:
+    """Let threads that outlive a failed `run` end as at a stop, so that its event comes again soon."""
+    queue.close()
+    deadline = Timer(GRACE_S, _end_group)
+    deadline.daemon = True
+    deadline.start()
+
+
+def _verdict(queue: LogQueue, ending: wire.Report | None) -> wire.Report:
     """Say how the whole process ended, threads included."""
     match queue.fault():
         case HistoryLost() as error:
             return wire.Lost(str(error))
-        case None:
-            return ending[0] if ending else wire.Raised("the host itself failed")
-        case error:
+        case EventError() as error if not isinstance(ending, wire.Raised):
             return wire.Raised(str(error))
+        case _:
+            return ending or wire.Raised("the host itself failed")
 
 
 def _listen(control: socket.socket, page: LanePage, queue: LogQueue) -> NoReturn:
@@ -132,7 +143,7 @@ def _listen(control: socket.socket, page: LanePage, queue: LogQueue) -> NoReturn
             queue.close()
         queue.wake()
         if queue.fault() is not None:
-            _report(control, _verdict(queue, []))
+            _report(control, _verdict(queue, None))
             _end_group()
 
 

@@ -24,12 +24,14 @@ class Saving:
 
     Attributes:
         acked: read from the page before this is saved, so that the page on the disk is never behind the row.
+        attempts: deliveries so far of the event after it.
         since: when the state began, Unix seconds.
     """
 
     name: str
     lane: Lane
     acked: int
+    attempts: int
     since: float
     page: LanePage | None
 
@@ -71,8 +73,9 @@ class LaneFiles:
         """Make the page of the lane's epoch; page and row are durable before this returns (P12)."""
         path = page_path(self._directory, name, lane.epoch)
         page = LanePage.create(path, lane.progress, head=head, slot_count=slot_count)
-        self._starts[name] = lane.progress.acked
-        self.save([Saving(name, lane, lane.progress.acked, since, None)])
+        acked = self._starts[name] = lane.progress.acked
+        attempts = lane.attempts.get(acked + 1, FIRST_ATTEMPT)  # the one to come: its process may be killed any moment
+        self.save([Saving(name, lane, acked, attempts, since, None)])
         for other in self._directory.glob(f"{path.stem}.*"):  # pages of owners that have no say any more
             if other.stem == path.stem and other.suffix[1:].isdecimal() and other != path:
                 other.unlink()
@@ -118,7 +121,7 @@ class LaneFiles:
             acked_digest=self._digest(acked),
             state=lane.state,
             state_since=saving.since,
-            attempts=lane.attempts.get(acked + 1, FIRST_ATTEMPT),
+            attempts=saving.attempts,
             last_error=lane.error or None,
             updated_at=time.time(),
         )

@@ -145,7 +145,8 @@ class PluginLane:
         if saved == self._saved:
             return None
         self._saved = saved
-        return Saving(self.name, self.lane, saved[1], self._since, page)
+        coming = self.lane.attempts.get(saved[1] + 1, delivery.FIRST_ATTEMPT)
+        return Saving(self.name, self.lane, saved[1], coming if page else coming - 1, self._since, page)
 
     def save_again(self) -> None:
         """Forget that it was saved: it could not be written."""
@@ -287,11 +288,11 @@ class PluginLane:
 
     def _log_change(self, before: Lane) -> None:
         lane, level = self.lane, logging.INFO
-        fields: dict[str, object] = {"plugin": self.name, "state": lane.state.value, "position": self._acked()}
+        fields: dict[str, object] = {"plugin": self.name, "before": before.state.value, "position": self._acked()}
         if lane.state in {State.BACKOFF, State.GAPPED, State.FAILED}:
             level = logging.WARNING if lane.state is State.BACKOFF else logging.ERROR
             fields |= {"failures": lane.failure_count, "error": lane.error}
-        _log.log(level, "events plugin was %s", before.state.value, extra=fields)
+        _log.log(level, "events plugin is %s", lane.state.value, extra=fields)
 
     def _warn_if_stuck(self, page: LanePage) -> None:
         taken_ns = page.oldest_taken_ns()

@@ -262,12 +262,15 @@ class LogQueue(_StandardQueue):
                 self._settle(hand)
 
     def fault(self) -> HistoryLost | EventError | None:
-        """Give what must end this process though `run` goes on: lost history, or a thread that ended with an event."""
+        """Give what must end this process though `run` goes on: lost history, or a thread that ended with an event.
+
+        The main thread is not looked at: how it ended, `run` says.
+        """
         if self._lost is not None:
             return self._lost
         with self._lock:
             for hand in self._hands:
-                if hand.given and hand.events and not hand.thread.is_alive():
+                if hand.given and not hand.thread.is_alive() and hand.thread is not threading.main_thread():
                     return EventError(
                         f"thread {hand.thread.name!r} ended with position {hand.events[0].position} in hand: "
                         "let the thread that takes an event ask for the next one, or run return"

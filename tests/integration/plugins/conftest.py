@@ -1,13 +1,16 @@
 """A real store and hub that tests commit to, plugins installed as packages, and supervisors that run them."""
 
+import asyncio
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from asyncio import AbstractEventLoop
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import uvloop
 
 from bigchaindb.config import Limits, PluginSettings
 from bigchaindb.eventlog.delivery import Backoff
@@ -15,6 +18,16 @@ from bigchaindb.store import Store
 from bigchaindb.subscribers.hub import Hub
 from bigchaindb.subscribers.supervisor import Supervisor
 from tests.support.event_logs import LogWriter
+
+
+async def until(condition: Callable[[], object], *, what: str, within_s: float = 20) -> None:
+    """Wait for a condition while the loop goes on."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within_s
+    while not condition():
+        assert loop.time() < deadline, f"waited {within_s} s for {what}"
+        await asyncio.sleep(0.005)
+
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -61,6 +74,10 @@ class Running:
         await supervisor.start()
         return supervisor
 
+    async def until_seen(self, count: int) -> None:
+        """Wait until the plugin has written down so many deliveries."""
+        await until(lambda: len(self.seen()) >= count, what=f"{count} deliveries")
+
     def options(self, **options: Any) -> dict[str, Any]:
         return {"record": str(self.record), "fault": "", **options}
 
@@ -74,19 +91,24 @@ class Running:
         return [seen.position for seen in self.seen()]
 
 
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLoop]]:
+    """Run the tests of this folder on the loop that a node runs on."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
 @pytest.fixture(scope="session")
 def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make the example importable and its entry point known, for the whole run, as `setup.py develop` does."""
     folder = tmp_path_factory.mktemp("packages") / "misbehaving"
     shutil.copytree(EXAMPLES / "misbehaving", folder)
-    make_known(folder)
-    return folder
+    return make_known(folder)
 
 
-def make_known(source: Path) -> None:
-    """Write the metadata of the package in `source` beside it, so that a path to the folder is an installation."""
+def make_known(source: Path) -> Path:
+    """Write the metadata of the package in `source`, so that a path to the folder is an installation of it."""
     command = [sys.executable, "-W", "ignore", "-c", "from setuptools import setup; setup()", "-q", "egg_info"]
     subprocess.run(command, cwd=source, check=True, capture_output=True)
+    return source
 
 
 @pytest.fixture

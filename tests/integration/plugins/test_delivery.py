@@ -1,0 +1,196 @@
+"""What a plugin gets, whatever it does. Source: event-plugin-api.md, sections 4 and 5; promises P2, P3, P6, P9, P11."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import random
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from bigchaindb.eventlog.delivery import State
+from tests.integration.plugins.conftest import EXAMPLES, Running, make_known, until
+
+
+async def test_p3_every_event_arrives_in_order(running: Running) -> None:
+    running.commit(300)
+    await running.run()
+    running.commit(300)
+    await running.until_seen(600)
+    assert running.positions() == list(range(1, 601))
+    assert {seen.attempt for seen in running.seen()} == {1}
+
+
+async def test_the_plugin_of_2017_prints_each_block_id(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Standard output is inherited, unbuffered and unchanged; a rejected block is not asked for."""
+    source = shutil.copytree(EXAMPLES / "print-on-console", tmp_path / "print-on-console")
+    monkeypatch.syspath_prepend(str(make_known(source)))
+    running.commit(1)
+    running.hub.announce(running.writer.invalid())
+    running.commit(1)
+    supervisor = running.supervisor({"console_print": {"start": "genesis"}})
+    await supervisor.start()
+    printed = ""
+
+    def both_printed() -> bool:
+        nonlocal printed
+        printed += capfd.readouterr().out
+        return printed.count("-" * 64) == 4
+
+    await until(both_printed, what="two block ids")
+    first, _, third = (running.store.log_reader().entry(position) for position in (1, 2, 3))
+    assert first is not None
+    assert third is not None
+    line, banner = "-" * 64 + "\n", "=" * 64 + "\n"
+    assert printed == (
+        f"{banner}print_on_console is waiting for blocks\n{banner}"
+        f"{line}{first.block_id}\n{line}{line}{third.block_id}\n{line}"
+    )
+
+
+async def test_a_new_plugin_begins_at_now(running: Running) -> None:
+    running.commit(5)
+    await running.run(start="now")
+    running.commit(2)
+    await running.until_seen(2)
+    assert running.positions() == [6, 7]
+
+
+async def test_p2_a_plugin_goes_on_where_it_was_after_a_restart_of_the_node(running: Running) -> None:
+    """And not at "now": what was committed while it was away is not lost; what stopped cleanly does not come again."""
+    supervisor = await running.run()
+    running.commit(3)
+    await running.until_seen(3)
+    await supervisor.stop()
+    running.commit(3)
+    await running.run()
+    await running.until_seen(6)
+    assert running.positions() == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("fault", ["raise", "exit", "exit-hard", "kill"])
+async def test_p6_only_the_event_in_hand_comes_again(running: Running, fault: str) -> None:
+    """Contract, section 4: restart, redeliver from the first event not confirmed."""
+    running.commit(5)
+    supervisor = await running.run(fault=fault, at=3, times=2)
+    await running.until_seen(7)
+    assert [(seen.position, seen.attempt) for seen in running.seen()] == [
+        (1, 1), (2, 1), (3, 1), (3, 2), (3, 3), (4, 1), (5, 1)
+    ]  # fmt: skip
+    assert len({seen.pid for seen in running.seen()}) == 3  # P11
+    (status,) = supervisor.status()
+    assert (
+        status.error
+        == {
+            "raise": "RuntimeError: cannot digest position 3",
+            "exit": "sys.exit(4)",
+            "exit-hard": "exit code 0",
+            "kill": "killed by SIGKILL",
+        }[fault]
+    )
+
+
+async def test_run_that_returns_has_dealt_with_its_event(running: Running) -> None:
+    running.commit(3)
+    await running.run(fault="return", at=2)
+    await running.until_seen(3)
+    assert running.positions() == [1, 2, 3]
+    assert len({seen.pid for seen in running.seen()}) == 2
+
+
+async def test_run_that_returns_without_an_event_waits_longer_and_longer(running: Running) -> None:
+    running.commit(1)
+    supervisor = await running.run(fault="return-at-once")
+    await until(lambda: supervisor.status()[0].failure_count >= 3, what="three failures")
+    (status,) = supervisor.status()
+    assert status.error == "run returned without taking an event"
+    assert status.position == 0
+
+
+@pytest.mark.parametrize("fault", ["hang", "hang-in-get"])
+async def test_p9_no_commit_waits_for_a_plugin_that_hangs(running: Running, fault: str) -> None:
+    running.commit(1)
+    supervisor = await running.run(fault=fault, at=1)
+    await running.until_seen(1)
+    longest_s = 0.0
+    for _ in range(200):
+        begun = time.perf_counter()
+        running.hub.announce(running.hub.head + 1)
+        longest_s = max(longest_s, time.perf_counter() - begun)
+    assert longest_s < 0.1
+    (status,) = supervisor.status()
+    assert status.lag == 201
+    assert status.in_hand[0] == 1
+    assert status.oldest_s > 0
+
+
+async def test_a_thread_that_ends_with_an_event_in_hand_is_a_failure(running: Running) -> None:
+    running.commit(4)
+    supervisor = await running.run(fault="thread-ends", at=2)
+    await running.until_seen(5)
+    assert [(seen.position, seen.attempt) for seen in running.seen()] == [(1, 1), (2, 1), (2, 2), (3, 2), (4, 1)]
+    assert "ended with position 3 in hand" in supervisor.status()[0].error
+
+
+async def test_what_a_plugin_leaves_behind_ends_with_it(running: Running) -> None:
+    running.commit(1)
+    supervisor = await running.run(fault="leave-child", at=1)
+    await running.until_seen(2)
+    await supervisor.stop()
+    for seen in running.seen():
+        assert _living_processes_of_session(seen.pid) == []
+
+
+async def test_nothing_is_lost_when_the_plugin_is_killed_at_any_moment(running: Running) -> None:
+    """50 kills, by seed: nothing lost, order kept, and only the event in hand comes again (P3, P6)."""
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    moments = random.Random(seed)
+    supervisor = await running.run()
+    for _ in range(50):
+        expected = len(running.seen()) + moments.randrange(1, 4)
+        running.commit(moments.randrange(4, 8))
+        await running.until_seen(expected)
+        await asyncio.sleep(moments.random() * 0.003)
+        if (pid := supervisor.status()[0].pid) is not None:
+            os.kill(pid, signal.SIGKILL)
+    head = running.hub.head
+    await until(lambda: running.positions()[-1:] == [head], what="the last event")
+    positions = running.positions()
+    assert sorted(set(positions)) == list(range(1, head + 1))
+    assert all(after - before in {0, 1} for before, after in itertools.pairwise(positions))
+    assert len(positions) <= head + 50
+
+
+async def test_p10_a_stalled_plugin_takes_no_more_memory(running: Running) -> None:
+    """The process of a plugin that hangs holds a window, however long the log is."""
+    running.hub.announce(running.writer.valid(1))
+    supervisor = await running.run(fault="hang", at=2)
+    await running.until_seen(1)
+    before = _resident_bytes(supervisor.status()[0].pid)
+    for _ in range(80):
+        running.hub.announce(running.writer.valid(1, body_bytes=500_000))
+    await running.until_seen(2)
+    assert _resident_bytes(supervisor.status()[0].pid) - before < (8 + 5 + 4) * 2**20
+    assert supervisor.status()[0].state in {State.LIVE, State.CATCHING_UP}
+
+
+def _resident_bytes(pid: int | None) -> int:
+    pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _living_processes_of_session(session: int) -> list[str]:
+    states = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, session_of_it = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(session_of_it) == session and state != "Z":
+                states.append(stat.parent.name)
+    return states

@@ -1,0 +1,64 @@
+"""The node itself is killed: its plugins end, and its successor's go on. Source: promises P2, P6 and P12."""
+
+import itertools
+import os
+import random
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from tests.support.waiting import until
+
+NODE = Path(__file__).with_name("node.py")
+
+
+def test_nothing_is_lost_when_the_node_is_killed_at_any_moment(tmp_path: Path, misbehaving: Path) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    moments = random.Random(seed)
+    record, kills = tmp_path / "seen", 8
+    for run in range(kills):
+        node = start(tmp_path, misbehaving, run)
+        assert node.stdout is not None
+        assert node.stdout.readline() == "running\n"
+        time.sleep(moments.random() * 0.4)
+        plugin = pid_of_plugin(node.pid)
+        node.kill()
+        node.communicate()
+        until(partial(is_gone, plugin), what="the plugin's end", within_s=2)
+    node = start(tmp_path, misbehaving, kills)
+    assert node.stdout is not None
+    assert node.stdout.readline() == "running\n"
+    head = int(node.stdout.readline().split()[1])
+    until(lambda: positions(record)[-1] >= head, what="the last event")
+    node.kill()
+    node.communicate()
+    seen = positions(record)
+    assert sorted(set(seen)) == list(range(1, max(seen) + 1))
+    assert all(after - before in {0, 1} for before, after in itertools.pairwise(seen))
+    assert len(seen) <= max(seen) + kills
+
+
+def start(folder: Path, packages: Path, seed: int) -> "subprocess.Popen[str]":
+    environment = os.environ | {"PYTHONPATH": str(packages)}
+    command = [sys.executable, str(NODE), str(folder), str(seed)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def pid_of_plugin(parent: int) -> int:
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    (plugin,) = map(int, children)
+    return plugin
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+
+
+def positions(record: Path) -> list[int]:
+    return [int(line.split()[0]) for line in record.read_text().splitlines()] if record.exists() else [0]
