@@ -34,7 +34,7 @@ def numbers(
         end: beyond the last committed number.
         page_count_max: numbers in a page.
     """
-    after, below = -1, min(end, *recent[:1])
+    after, below = -1, min([end, *recent[:1]])
     while True:
         with readers.connection() as connection:
             page = [n for (n,) in connection.execute(index, (key, after, below, page_count_max)).fetchall()]
