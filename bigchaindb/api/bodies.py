@@ -34,6 +34,7 @@ class Bodies:
                 return await self._read_slowly(request)
             body = content.read_nowait()  # it came with the head: no deadline, no copy
         except web.RequestPayloadError as error:
+            content.feed_eof()  # else aiohttp would look for the rest of it after the answer
             raise Problem(plain(400, "malformed HTTP request: the body breaks off", close=True)) from error
         if len(body) > self._bytes_max:
             raise self._too_large()

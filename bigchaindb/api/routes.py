@@ -52,7 +52,7 @@ ROUTES: Final = (
     Route("/api/v1/votes", votes.listing),
     Route("/api/v1/openapi.json", openapi.get),
 )
-EXACT: Final[Mapping[str, Route]] = {route.path: route for route in ROUTES if "{" not in route.path}
+EXACT: Final[Mapping[str, Route]] = {route.path.removesuffix("/"): route for route in ROUTES if "{" not in route.path}
 PARENTS: Final[Mapping[str, Route]] = {route.path.rpartition("/")[0]: route for route in ROUTES if "{" in route.path}
 
 METHOD_REFUSED: Final = json_line({"message": "The method is not allowed for the requested URL."})
@@ -62,8 +62,7 @@ def find(path: str) -> tuple[Route, str] | None:
     """Give the route of a path and the parameter in it; one trailing slash makes no difference."""
     if "%" in path:
         path = unquote(path, errors="replace")
-    if len(path) > 1 and path[-1] == "/":
-        path = path[:-1]
+    path = path.removesuffix("/")
     if (route := EXACT.get(path)) is not None:
         return route, ""
     parent, _, parameter = path.rpartition("/")
@@ -91,10 +90,15 @@ async def reply_to(context: Context, method: str, path: str, call: Call) -> Repl
             return Answer(200, headers=_allow(route))
         case _:
             return Answer(405, METHOD_REFUSED, _allow(route))
-    return await _guarded(handler, context, call._replace(parameter=parameter) if parameter else call)
+    return await guarded(handler, context, call._replace(parameter=parameter) if parameter else call)
 
 
-async def _guarded(handler: Handler, context: Context, call: Call) -> Reply:
+async def guarded(handler: Handler, context: Context, call: Call) -> Reply:
+    """Ask a handler; an error of the tree has its answer, any other is a defect of the node.
+
+    Raises:
+        ConnectionError: the client is gone.
+    """
     try:
         return await handler(context, call)
     except BigchainDBError as error:

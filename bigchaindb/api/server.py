@@ -74,7 +74,7 @@ class HttpApi:
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = cast("Connection", request.protocol)
-        connection.begin()
+        connection.begin(request)
         try:
             path, query = target(request.raw_path)
 

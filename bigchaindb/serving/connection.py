@@ -18,6 +18,8 @@ LINGER_S: Final = 2.0
 HEADER_COUNT_MAX: Final = 100
 LINE_BYTES_MAX: Final = 8190
 """Largest request line and largest header. Source: http-api.md, section 1."""
+BEGIN_S: Final = 0.1
+"""Within this time a handler has begun on any request that had arrived when the client closed its side."""
 REFUSAL_S: Final = 1.0
 """How long a client that is one too many is heard out before its connection ends."""
 
@@ -64,7 +66,7 @@ class Connection(web.RequestHandler):
         "_head_since",
         "_on_error",
         "_open",
-        "_serving",
+        "_request",
         "_unsent",
         "_unsent_since",
         "_wire",
@@ -94,19 +96,21 @@ class Connection(web.RequestHandler):
         self._on_error = on_error
         self._wire: asyncio.Transport | None = None
         self._head_since: float | None = None
-        self._serving = False
+        self._request: web.BaseRequest | None = None
         self._ended = False
         self._unsent = 0
         self._unsent_since = 0.0
 
-    def begin(self) -> None:
+    def begin(self, request: web.BaseRequest) -> None:
         """Note that a request's head is complete and a handler works on it."""
-        self._serving = True
+        self._request = request
         self._head_since = None
+        if self._ended:
+            self._break_off(request)
 
     def end(self) -> None:
         """Note that the request is answered."""
-        self._serving = False
+        self._request = None
         if self._ended:
             self.close()
 
@@ -123,14 +127,23 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
-        if data and not self._serving and self._head_since is None:
+        if data and self._request is None and self._head_since is None:
             self._head_since = self._loop.time()
         super().data_received(data)
+        if self._request is not None and self._messages:
+            # Either the body is complete and this is the next request, or it is what aiohttp makes of broken chunks:
+            # it queues an error behind the body that the handler waits for, and does not tell the body.
+            self._break_off(self._request)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio lets it return whether to stay open
         """See `asyncio.Protocol`. A client that closes its side after a request is answered all the same."""
-        self._ended = self._serving or self._head_since is not None
-        return self._ended
+        if self._request is None and self._head_since is None:
+            return False
+        self._ended = True
+        if self._request is not None:
+            self._break_off(self._request)
+        self._loop.call_later(BEGIN_S, self._end_unless_serving)
+        return True
 
     def sweep(self, now_s: float, limits: ConnectionLimits, slow: bytes) -> None:
         """End the connection if it is beyond a bound at `now_s`, a time of the loop."""
@@ -139,7 +152,7 @@ class Connection(web.RequestHandler):
             self._end_slow(slow)
             return
         unsent = self._wire.get_write_buffer_size()
-        if unsent == 0 or unsent < self._unsent or self.exempt:
+        if self.exempt or self._unsent == 0 or unsent < self._unsent:
             self._unsent_since = now_s
         elif now_s - self._unsent_since > limits.stall_s_max:
             self._wire.abort()
@@ -149,6 +162,15 @@ class Connection(web.RequestHandler):
         """End the connection, whatever is unsent."""
         assert self._wire is not None
         self._wire.abort()
+
+    @staticmethod
+    def _break_off(request: web.BaseRequest) -> None:
+        if not request.content.is_eof():
+            request.content.set_exception(web.RequestPayloadError("nothing more of the body can come"))
+
+    def _end_unless_serving(self) -> None:
+        if self._request is None:
+            self.force_close()
 
     def _end_slow(self, slow: bytes) -> None:
         assert self._wire is not None

@@ -92,7 +92,7 @@ class StreamServer:
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = cast("Connection", request.protocol)
-        connection.begin()
+        connection.begin(request)
         try:
             return _refusal(request) or await self._follow(request, connection)
         except EventError as error:

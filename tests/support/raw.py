@@ -1,13 +1,14 @@
 """HTTP/1.1 by hand, for what no client library lets a test do: odd bytes, odd timing, several requests at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from tests.support.http import Answer
 
 ANSWER_S = 10.0
+LOOK_S = 0.01
 HEAD_BYTES_MAX = 2**20
 
 
@@ -75,13 +76,23 @@ async def wire(port: int, host: str = "127.0.0.1") -> AsyncIterator[Wire]:
         opened.close()
 
 
-async def ask(port: int, method: str, target: str, body: bytes | None = None, **headers: str) -> Answer:
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for a condition without holding up the loop on which it comes about."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            while not condition():  # noqa: ASYNC110 -- there is no event for whatever a test may ask
+                await asyncio.sleep(LOOK_S)
+    except TimeoutError:
+        raise AssertionError(f"waited {ANSWER_S:g} s for {what}") from None
+
+
+async def ask(port: int, method: str, target: str, body: bytes | None = None, /, **headers: str) -> Answer:
     """Send one request over a connection of its own; in header names `_` stands for `-`."""
     async with wire(port) as opened:
         return await opened.ask(request(method, target, body, **headers))
 
 
-def request(method: str, target: str, body: bytes | None = None, **headers: str) -> bytes:
+def request(method: str, target: str, body: bytes | None = None, /, **headers: str) -> bytes:
     """Give the bytes of a request."""
     lines = [f"{method} {target} HTTP/1.1", "Host: localhost"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]

@@ -1,0 +1,264 @@
+"""Every bound on requests and connections, and how it is said. Source: http-api.md, section 1, NODE limits."""
+
+import asyncio
+import itertools
+import json
+import time
+
+import pytest
+
+from bigchaindb.config import Limits
+from bigchaindb.transaction.build import create
+from tests.integration.api.conftest import Start
+from tests.support.raw import Wire, ask, request, until, wire
+from tests.support.served import KEY, Served
+
+SHORT = Limits(body_read_s_max=0.3, stream_stall_s_max=0.3)
+POST = "/api/v1/transactions?mode=commit"
+
+
+async def until_closed(served: Served) -> None:
+    """Wait until the server holds no connection."""
+    await until(lambda: served.api.connection_count == 0, "all connections closed")
+
+
+class TestKeepAlive:
+    async def test_one_connection_takes_many_requests(self, served: Served) -> None:
+        async with wire(served.api.port) as opened:
+            for _ in range(3):
+                assert (await opened.ask(request("GET", "/api/v1"))).status == 200
+                assert (await opened.ask(request("POST", POST, b"{"))).status == 400
+            assert served.api.connection_count == 1
+
+    async def test_a_client_may_ask_for_the_end(self, served: Served) -> None:
+        async with wire(served.api.port) as opened:
+            answer = await opened.ask(request("GET", "/", Connection="close"))
+            assert answer.headers["connection"] == "close"
+            assert await opened.ended() == b""
+
+    async def test_http_1_0_is_answered_and_closed_unless_asked(self, served: Served) -> None:
+        async with wire(served.api.port) as opened:
+            answer = await opened.ask(b"GET /api/v1 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+            assert answer.headers["connection"] == "keep-alive"
+            assert (await opened.ask(b"GET /api/v1 HTTP/1.0\r\n\r\n")).headers["connection"] == "close"
+            assert await opened.ended() == b""
+
+    async def test_requests_sent_at_once_are_answered_in_order(self, served: Served) -> None:
+        async with wire(served.api.port) as opened:
+            await opened.send(b"".join(request("GET", f"/api/v1/blocks/{n}") for n in (0, 1, 0)))
+            assert [(await opened.answer()).status for _ in range(3)] == [200, 404, 200]
+
+    async def test_a_client_that_closes_its_side_still_gets_its_answer(self, served: Served) -> None:
+        """Never close after reading a POST without answering (driver-expectations.md, 1.4)."""
+        made = create([KEY], data={"n": 1})
+        async with wire(served.api.port) as opened:
+            await opened.send(request("POST", POST, made.body))
+            opened.writer.write_eof()
+            assert (await opened.answer()).status == 202
+            assert await opened.ended() == b""
+
+    async def test_a_stop_answers_what_has_been_read(self, start: Start) -> None:
+        served = await start()
+        made = create([KEY], data={"n": 1})
+        async with wire(served.api.port) as opened:
+            await opened.send(request("POST", POST, made.body))
+            await asyncio.sleep(0.01)
+            stopping = asyncio.create_task(served.api.stop())
+            assert (await opened.answer()).status == 202
+            await stopping
+            assert await opened.ended() == b""
+
+    async def test_an_upgrade_to_http_2_is_declined_and_the_request_answered(self, served: Served) -> None:
+        """Java's client asks for it with every request, POSTs included."""
+        made = create([KEY], data={"n": 2})
+        asked = {
+            "Connection": "Upgrade, HTTP2-Settings",
+            "Upgrade": "h2c",
+            "HTTP2_Settings": "AAEAAEAAAAIAAAABAAMAAABk",
+        }
+        answer = await ask(served.api.port, "POST", POST, made.body, **asked)
+        assert (answer.status, answer.json()) == (202, json.loads(made.body))
+
+
+class TestBodies:
+    async def test_a_chunked_body_is_a_body(self, served: Served) -> None:
+        made = create([KEY], data={"n": 1})
+        head = request("POST", POST, Transfer_Encoding="chunked")
+        async with wire(served.api.port) as opened:
+            await opened.send(head)
+            for piece in (made.body[:100], made.body[100:]):
+                await opened.send(b"%x\r\n%b\r\n" % (len(piece), piece))
+                await asyncio.sleep(0.01)
+            await opened.send(b"0\r\n\r\n")
+            assert (await opened.answer()).status == 202
+
+    async def test_whoever_waits_for_a_100_gets_it(self, served: Served) -> None:
+        """curl sends nothing more for a second otherwise."""
+        made = create([KEY], data={"n": 2})
+        async with wire(served.api.port) as opened:
+            await opened.send(request("POST", POST, Expect="100-continue", Content_Length=str(len(made.body))))
+            assert await opened.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            assert (await opened.ask(made.body)).status == 202
+
+    async def test_a_megabyte_is_taken(self, start: Start) -> None:
+        served = await start()
+        made = create([KEY], data={"text": 1_000_000 * "x"})
+        assert (await ask(served.api.port, "POST", POST, made.body)).status == 202
+
+    @pytest.mark.parametrize("size", [1001, 300_000, 10_000_000])
+    async def test_a_larger_body_is_a_413_and_the_connection_ends(self, start: Start, size: int) -> None:
+        served = await start(limits=Limits(body_bytes_max=1000))
+        async with wire(served.api.port) as opened:
+            opened.writer.write(request("POST", POST, size * b"x"))
+            answer = await opened.answer()
+            assert answer.status == 413
+            assert answer.json() == {"message": "the request body is larger than 1000 bytes", "status": 413}
+            assert answer.headers["connection"] == "close"
+
+    async def test_a_larger_chunked_body_is_a_413_as_soon_as_it_is(self, start: Start) -> None:
+        served = await start(limits=Limits(body_bytes_max=1000))
+        async with wire(served.api.port) as opened:
+            await opened.send(request("POST", POST, Transfer_Encoding="chunked") + b"7d0\r\n" + 2000 * b"x" + b"\r\n")
+            assert (await opened.answer()).status == 413
+
+    async def test_a_size_that_is_only_announced_is_refused_without_reading(self, served: Served) -> None:
+        async with wire(served.api.port) as opened:
+            await opened.send(request("POST", POST, Content_Length=str(10**15), Expect="100-continue"))
+            assert (await opened.answer()).status == 413
+
+    async def test_a_slow_body_is_a_408(self, start: Start) -> None:
+        served = await start(limits=SHORT)
+        async with wire(served.api.port) as opened:
+            await opened.send(request("POST", POST, Content_Length="100") + b"{")
+            answer = await opened.answer()
+            assert (answer.status, answer.headers["connection"]) == (408, "close")
+        await until_closed(served)
+
+    async def test_a_body_that_breaks_off_is_a_400(self, served: Served) -> None:
+        async with wire(served.api.port) as opened:
+            await opened.send(request("POST", POST, Transfer_Encoding="chunked") + b"5\r\nabc")
+            await asyncio.sleep(0.05)
+            await opened.send(b"defghij\r\n")
+            answer = await opened.answer()
+            assert answer.status == 400
+            assert "breaks off" in answer.json()["message"]
+
+    async def test_unfinished_bodies_are_bounded_together(self, start: Start) -> None:
+        served = await start(limits=Limits(pool_bytes_max=150_000))
+        async with wire(served.api.port) as first, wire(served.api.port) as second:
+            for opened in (first, second):
+                await opened.send(request("POST", POST, Content_Length="200000"))
+                await opened.send(100_000 * b"x")
+            await asyncio.sleep(0.05)
+            done, _ = await asyncio.wait(
+                [asyncio.create_task(opened.answer()) for opened in (first, second)], return_when="FIRST_COMPLETED"
+            )
+            assert {answer.result().status for answer in done} == {503}
+
+    async def test_a_body_nobody_reads_ends_the_connection(self, served: Served) -> None:
+        async with wire(served.api.port) as opened:
+            answer = await opened.ask(request("PUT", "/", Content_Length="1000000"))
+            assert (answer.status, answer.headers["connection"]) == (405, "close")
+
+
+class TestHeads:
+    async def test_a_request_line_of_4094_bytes_works(self, served: Served) -> None:
+        target = "/api/v1/assets?search=" + "x" * (4094 - len("GET /api/v1/assets?search= HTTP/1.1"))
+        assert (await ask(served.api.port, "GET", target)).status == 200
+
+    @pytest.mark.parametrize(
+        "head",
+        [
+            b"GET /" + 8200 * b"a" + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\nX: " + 8200 * b"a" + b"\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(b"X%d: a\r\n" % n for n in range(101)) + b"\r\n",
+        ],
+        ids=["line", "header", "count"],
+    )
+    async def test_too_much_is_a_431_that_names_the_limits(self, served: Served, head: bytes) -> None:
+        async with wire(served.api.port) as opened:
+            answer = await opened.ask(head)
+            assert (answer.status, answer.json()["status"]) == (431, 431)
+            assert "8190 bytes" in answer.json()["message"]
+            assert answer.headers["access-control-allow-origin"] == "*"
+
+    @pytest.mark.parametrize(
+        "data", [b"nonsense\r\n\r\n", b"\x16\x03\x01\x02\x00", b"GET / HTTP/1.1\r\n\r\n", b"FOO / HTTP/1.1\r\n\r\n"]
+    )
+    async def test_what_is_no_http_is_a_400_in_json(self, served: Served, data: bytes) -> None:
+        async with wire(served.api.port) as opened:
+            await opened.send(data)
+            answer = await opened.answer()
+            assert (answer.status, answer.json()["status"]) == (400, 400)
+            assert answer.json()["message"].startswith("malformed HTTP request: ")
+            assert await opened.ended() == b""
+
+    async def test_a_head_that_trickles_in_is_a_408(self, start: Start) -> None:
+        """A slow loris holds its connection for the deadline, however busy it looks."""
+        served = await start(limits=SHORT)
+        async with wire(served.api.port) as opened:
+            began = time.monotonic()
+            trickling = asyncio.create_task(self.trickle(opened))
+            answer = await opened.answer()
+            trickling.cancel()
+            assert (answer.status, answer.headers["connection"]) == (408, "close")
+            assert 0.2 < time.monotonic() - began < 5
+        await until_closed(served)
+
+    async def test_the_deadline_is_of_each_head_not_of_the_connection(self, start: Start) -> None:
+        served = await start(limits=SHORT)
+        async with wire(served.api.port) as opened:
+            for _ in range(3):
+                assert (await opened.ask(request("GET", "/"))).status == 200
+                await asyncio.sleep(0.2)
+
+    @staticmethod
+    async def trickle(opened: Wire) -> None:
+        await opened.send(b"GET / HTTP/1.1\r\n")
+        for number in itertools.count():
+            await opened.send(b"X%d: a\r\n" % number)
+            await asyncio.sleep(0.02)
+
+
+class TestConnections:
+    async def test_one_too_many_is_a_503_and_others_go_on(self, start: Start) -> None:
+        served = await start(limits=Limits(connection_count_max=2))
+        async with wire(served.api.port) as first, wire(served.api.port) as second:
+            for opened in (first, second):
+                assert (await opened.ask(request("GET", "/"))).status == 200
+            async with wire(served.api.port) as third:
+                answer = await third.ask(request("GET", "/"))
+                assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+                assert answer.headers["access-control-allow-origin"] == "*"
+                assert await third.ended() == b""
+            assert (await first.ask(request("GET", "/"))).status == 200
+        await until_closed(served)
+        assert (await ask(served.api.port, "GET", "/")).status == 200
+
+    async def test_200_clients_may_connect_at_once(self, served: Served) -> None:
+        answers = await asyncio.gather(*(ask(served.api.port, "GET", "/api/v1") for _ in range(200)))
+        assert {answer.status for answer in answers} == {200}
+
+    async def test_half_open_connections_leave_nothing(self, served: Served) -> None:
+        made = create([KEY], data={"n": 1})
+        for data in (
+            b"",
+            b"GET / HT",
+            request("POST", POST, made.body),
+            request("POST", POST, Content_Length="9") + b"{",
+        ):
+            async with wire(served.api.port) as opened:
+                await opened.send(data)
+                await asyncio.sleep(0.01)
+        await until_closed(served)
+
+    async def test_a_client_that_takes_nothing_is_let_go(self, start: Start) -> None:
+        """Else 4,096 such clients would hold all connections, and what was written for them, for ever."""
+        served = await start(limits=SHORT)
+        [transaction_id] = await served.commit(text=500_000 * "x")
+        async with wire(served.api.port) as opened:
+            opened.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await opened.send(b"".join(request("GET", f"/api/v1/transactions/{transaction_id}") for _ in range(30)))
+            await asyncio.sleep(0.05)
+            assert served.api.connection_count == 1
+            await until_closed(served)

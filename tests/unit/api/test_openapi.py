@@ -1,0 +1,84 @@
+"""The description says what the table of routes and the vectors say."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
+from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
+
+from bigchaindb.api.openapi import document
+from bigchaindb.api.routes import ROUTES
+
+VECTORS = Path(__file__).parents[2] / "vectors" / "data"
+DOCUMENT = document()
+SCHEMAS = DOCUMENT["components"]["schemas"]
+
+
+def vectors(name: str) -> list[dict[str, Any]]:
+    return [record for record in json.loads((VECTORS / name).read_text()) if "tx" in record]
+
+
+def validator(schema: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator({**schema, "components": DOCUMENT["components"]})
+
+
+def references(value: Any) -> set[str]:
+    """Give all `$ref` in a document."""
+    match value:
+        case dict():
+            own = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
+            return own.union(*(references(held) for held in value.values()))
+        case list():
+            return set().union(*(references(held) for held in value))
+        case _:
+            return set()
+
+
+def test_it_describes_every_route_and_no_other() -> None:
+    assert set(DOCUMENT["paths"]) == {route.path for route in ROUTES}
+    for route in ROUTES:
+        described = set(DOCUMENT["paths"][route.path])
+        assert described == ({"get", "post"} if route.post else {"get"}), route.path
+
+
+def test_it_is_json_without_loose_ends() -> None:
+    assert json.loads(json.dumps(DOCUMENT)) == DOCUMENT
+    for reference in references(DOCUMENT):
+        section, name = reference.removeprefix("#/components/").split("/")
+        assert name in DOCUMENT["components"][section], reference
+
+
+def test_every_operation_has_what_openapi_requires() -> None:
+    for path, operations in DOCUMENT["paths"].items():
+        for operation in operations.values():
+            assert operation["summary"]
+            assert all(
+                response.get("description") or "$ref" in response for response in operation["responses"].values()
+            )
+            names = {parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "path"}
+            assert names == {part.strip("{}") for part in path.split("/") if part.startswith("{")}
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMAS))
+def test_every_schema_is_a_schema(name: str) -> None:
+    Draft202012Validator.check_schema(SCHEMAS[name])
+
+
+@pytest.mark.parametrize("file", ["valid_v2.json", "valid_v1.json"])
+def test_the_transaction_schema_takes_every_valid_vector(file: str) -> None:
+    transaction = validator(SCHEMAS["Transaction"])
+    for record in vectors(file):
+        transaction.validate(record["tx"])
+
+
+@pytest.mark.parametrize("file", ["invalid_v2.json", "invalid_v1.json"])
+def test_the_transaction_schema_refuses_what_has_a_missing_or_unknown_member(file: str) -> None:
+    """It is for people and tools: what it cannot say (hashes, sums, signatures) the node says."""
+    transaction = validator(SCHEMAS["Transaction"])
+    refused = [record for record in vectors(file) if record.get("rule") in {"required", "additionalProperties"}]
+    assert refused
+    for record in refused:
+        with pytest.raises(ValidationError):
+            transaction.validate(record["tx"])

@@ -1,0 +1,68 @@
+"""Which status and text each error gets (http-api.md, sections 1 and 4)."""
+
+import logging
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bigchaindb import errors
+from bigchaindb.api.answers import Answer
+from bigchaindb.api.problems import answer_for, log_problem, plain
+
+# The published acceptance test matches the raw text with an expression of this form (http-api.md, section 4).
+NAUGHTY = re.compile(
+    r'.*\{\s*\n*\s*"message":\s*"Invalid transaction \(ValidationError\):\s*Invalid key name.*'
+    r'The key name cannot contain characters.*\n*\s*"status":\s*400\s*\n*\s*\}\s*\n*.*'
+)
+
+ANSWERS = [
+    (errors.MalformedJson("x"), 400, '{"message":"Failed to decode JSON object: x"}'),
+    (errors.SchemaValidationError("x"), 400, '{"message":"Invalid transaction schema: x","status":400}'),
+    (errors.ValidationError("x"), 400, '{"message":"Invalid transaction (ValidationError): x","status":400}'),
+    (errors.DoubleSpend("x"), 400, '{"message":"Invalid transaction (DoubleSpend): x","status":400}'),
+    (errors.ThresholdTooDeep(), 400, '{"message":"Invalid transaction (ThresholdTooDeep): ","status":400}'),
+    (errors.Overloaded("x"), 503, '{"message":"x","status":503}'),
+    (errors.Stopping("x"), 503, '{"message":"x","status":503}'),
+    (errors.StoreFull("x"), 503, '{"message":"x","status":503}'),
+    (errors.CommitTimeout("x"), 504, '{"message":"x","status":504}'),
+    (errors.EngineError("x"), 504, '{"message":"x","status":504}'),
+    (errors.StoreError("secret"), 500, '{"message":"Internal Server Error"}'),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "body"), ANSWERS, ids=lambda value: type(value).__name__)
+def test_each_error_has_its_answer(error: errors.BigchainDBError, status: int, body: str) -> None:
+    answer = answer_for(error)
+    assert (answer.status, answer.body.decode()) == (status, body + "\n")
+    assert answer.headers == (b"Retry-After: 1\r\n" if status == 503 else b"")
+
+
+def test_no_broken_rule_is_ever_the_nodes_fault() -> None:
+    for error in errors.ValidationError.__subclasses__():
+        assert answer_for(error("x")).status == 400
+
+
+def test_bad_key_names_match_the_acceptance_test() -> None:
+    text = 'Invalid key name "a$\n" in asset object. The key name cannot contain characters ".", "$" or null characters'
+    assert NAUGHTY.match(answer_for(errors.ValidationError(text)).body.decode())
+
+
+@given(st.text(alphabet=st.characters(codec=None)))
+def test_every_text_can_be_a_message(text: str) -> None:
+    """Lone surrogates come from bytes that are no UTF-8; no text may turn a 400 into a 500."""
+    answer = plain(400, text)
+    assert answer.body.decode().startswith('{"message":"')
+    assert answer.body.decode().endswith('","status":400}\n')
+
+
+def test_a_plain_error_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        log_problem(plain(400, "two\nlines"), "POST", "/api/v1/transactions")
+        log_problem(plain(400, 2_000 * "x"), "POST", "/api/v1/transactions")
+        log_problem(Answer(200), "GET", "/")
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0] == "HTTP API error: 400 - POST:/api/v1/transactions - two\\nlines"
+    assert lines[1].endswith(" - " + 1_000 * "x")
+    assert len(lines) == 2

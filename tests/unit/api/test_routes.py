@@ -1,0 +1,82 @@
+"""How a path finds its route."""
+
+import logging
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bigchaindb.api.answers import Answer, Reply
+from bigchaindb.api.call import Call, Context
+from bigchaindb.api.routes import PARENTS, ROUTES, find, guarded
+from bigchaindb.api.server import target
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+def test_every_route_is_found_with_and_without_a_slash(route: object) -> None:
+    path = str(getattr(route, "path", ""))
+    concrete = path.replace("{id}", "abc").replace("{height_or_id}", "7")
+    for asked in {concrete, concrete.rstrip("/") + "/"}:
+        found = find(asked)
+        assert found is not None
+        assert found[0].path == path
+
+
+@pytest.mark.parametrize("path", ["//", "/x", "/api", "/api/v1//", "/api/v1/transactions//", "/api/v1/a/b/c", "a"])
+def test_nothing_else_is_found(path: str) -> None:
+    assert find(path) is None
+
+
+def test_a_parameter_is_decoded() -> None:
+    found = find("/api/v1/transactions/a%20b%ff")
+    assert found is not None
+    assert found[1] == "a b�"
+
+
+@given(st.text())
+def test_no_path_confuses_it(path: str) -> None:
+    find(path)
+    find("/api/v1/blocks/" + path)
+
+
+def test_no_two_parameters_share_a_parent() -> None:
+    assert len(PARENTS) == sum("{" in route.path for route in ROUTES)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("/a?b=c?d", ("/a", "b=c?d")),
+        ("/a", ("/a", "")),
+        ("http://host:1/a/b?c=d", ("/a/b", "c=d")),
+        ("http://host", ("/", "")),
+        ("*", ("*", "")),
+        ("host:443", ("host:443", "")),
+        ("/a://b", ("/a://b", "")),
+    ],
+)
+def test_a_request_target_is_a_path_and_a_query(raw: str, expected: tuple[str, str]) -> None:
+    assert target(raw) == expected
+
+
+async def _no_body() -> bytes:
+    return b""
+
+
+async def test_a_defect_is_a_bare_500_and_its_traceback_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def broken(_: Context, __: Call) -> Reply:
+        raise ZeroDivisionError("a secret")
+
+    with caplog.at_level(logging.ERROR):
+        reply = await guarded(broken, cast("Context", None), Call("", "", _no_body))
+    assert reply == Answer(500, b'{"message":"Internal Server Error"}\n')
+    assert "a secret" in caplog.text
+
+
+async def test_a_client_that_is_gone_is_no_defect() -> None:
+    async def gone(_: Context, __: Call) -> Reply:
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionError):
+        await guarded(gone, cast("Context", None), Call("", "", _no_body))
