@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from tests.support.clients import Client, Document, RefusedError
-from tests.support.naughty_strings import JAVASCRIPT_HASHES_OTHERWISE, NAUGHTY, may_be_a_key
+from tests.support.naughty_strings import JAVASCRIPT_HASHES_OTHERWISE, JAVASCRIPT_LOSES_AS_KEYS, NAUGHTY, may_be_a_key
 from tests.support.node import Node
 
 REFUSED_KEY: Final = re.compile(
@@ -24,7 +24,11 @@ kinds = pytest.mark.parametrize("texts", NAUGHTY.values(), ids=NAUGHTY)
 
 
 def hashes_as_the_network_does(client: Client, text: str) -> bool:
-    return client.reads_error_bodies or not JAVASCRIPT_HASHES_OTHERWISE & set(text)
+    return client.name.startswith("python") or not JAVASCRIPT_HASHES_OTHERWISE & set(text)
+
+
+def signs_key(client: Client, text: str) -> bool:
+    return client.name.startswith("python") or text not in JAVASCRIPT_LOSES_AS_KEYS
 
 
 def assert_accepted(client: Client, made: Document) -> None:
@@ -53,7 +57,7 @@ def test_12_any_text_is_a_value(client: Client, texts: list[str]) -> None:
 @kinds
 def test_12_any_text_is_a_key_but_for_dots_dollars_and_nulls(client: Client, texts: list[str]) -> None:
     owner = client.keys()
-    for text in texts:
+    for text in (text for text in texts if signs_key(client, text)):
         for made in (client.create(owner, data={text: text}), client.create(owner, metadata={text: text})):
             if may_be_a_key(text) and hashes_as_the_network_does(client, text):
                 assert_accepted(client, made)

@@ -112,6 +112,7 @@ NAUGHTY: Final = {
     "names that languages use themselves": [
         "__class__",
         "__init__",
+        "__proto__",
         "constructor",
         "prototype",
         "toString",
@@ -195,6 +196,9 @@ JAVASCRIPT_HASHES_OTHERWISE: Final = frozenset("\x0b\x0e\x0f\x1a\x1b\x1c\x1d\x1e
 
 Source: docs/reference/contract/driver-expectations.md, section 2.3.
 """
+
+JAVASCRIPT_LOSES_AS_KEYS: Final = frozenset({"__proto__", "constructor", "hasOwnProperty", "toString"})
+"""Names of an object's own members: the JavaScript driver drops them while it signs, and sends another document."""
 
 
 def may_be_a_key(text: str) -> bool:

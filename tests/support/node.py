@@ -134,8 +134,8 @@ class Node:
             raise NodeDiedError(f"the node ended with exit code {code}\n{self.tail()}")
         with suppress(OSError, WebSocketException):
             if self.get("").status == 200:
-                connect(self.stream_url, open_timeout=5).close()
-                return True
+                with connect(self.stream_url, open_timeout=5):
+                    return True
         return False
 
     def _environment(self) -> dict[str, str]:

@@ -84,7 +84,7 @@ async function outcome({ method, arguments: given }) {
   } catch (error) {
     const status = Number.parseInt(error.status, 10);
     const known = Number.isNaN(status) ? null : status;
-    return { raised: { kind: error.constructor.name, status: known, text: known ? "" : String(error.message) } };
+    return { raised: { kind: error.name, status: known, text: known ? "" : String(error.message) } };
   }
 }
 
