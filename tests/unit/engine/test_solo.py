@@ -21,10 +21,12 @@ from bigchaindb.errors import (
     InvalidHash,
     Overloaded,
     Stopping,
-    ValidationError,
+    StoreError,
+    StoreFull,
 )
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.application import Selection
+from bigchaindb.ledger.effects import Effects
 from bigchaindb.store import Store
 from bigchaindb.transaction import Transaction, build, parse
 from tests.support.chains import BOB, CAROL, Coin, create, transfer
@@ -402,15 +404,38 @@ async def test_a_full_disk_stops_admission_and_loses_nothing(
 ) -> None:
     monkeypatch.setattr("bigchaindb.engine.solo.FULL_RETRY_S", 0.01)
     set_page_count_max(store, 1)
-    async with running(engine_over(store.writer)) as engine:
+    clock = CountingClock()
+    async with running(engine_over(store.writer, now=clock)) as engine:
         waiting = asyncio.create_task(engine.submit(LARGE.body, Mode.COMMIT))
-        await until(lambda: "the disk is full" in caplog.text)
+        await until(lambda: clock.asked_count > 2)
         with pytest.raises(Overloaded, match="the disk is full"):
             await engine.submit(PARENT.body, Mode.ASYNC)
         set_page_count_max(store, 1_000_000)
         assert await waiting == LARGE
         await engine.submit(PARENT.body, Mode.COMMIT)
     assert caplog.text.count("the disk is full") == 1
+
+
+class CountingClock:
+    """Is asked at each try to make a block."""
+
+    asked_count = 0
+
+    def __call__(self) -> float:
+        self.asked_count += 1
+        return START
+
+
+class NoRoomToTidy(GatedStore):
+    def tidy(self) -> None:
+        raise StoreFull("no room")
+
+
+async def test_a_disk_too_full_to_tidy_up_stops_nothing(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    async with running(engine_over(NoRoomToTidy(store.writer))) as engine:
+        await engine.submit(PARENT.body, Mode.COMMIT)
+        await engine.submit(CHILD.body, Mode.COMMIT)
+    assert caplog.text.count("the store was not tidied") == 2
 
 
 async def test_a_stop_on_a_full_disk_says_what_is_lost(store: Store) -> None:
@@ -426,12 +451,18 @@ async def test_a_stop_on_a_full_disk_says_what_is_lost(store: Store) -> None:
         await waiting
 
 
+class BrokenStore(GatedStore):
+    def commit(self, effects: Effects) -> None:
+        if effects.tip.height > 1:
+            raise StoreError("the disk answers no more")
+        super().commit(effects)
+
+
 async def test_any_other_failure_of_the_store_stops_the_engine(store: Store) -> None:
     """What is on the disk is unknown then: going on could tell two histories."""
-    engine = engine_over(store.writer)
+    engine = engine_over(BrokenStore(store.writer))
     task = asyncio.create_task(engine.run())
     await engine.submit(PARENT.body, Mode.COMMIT)
-    store._connection.close()
     with pytest.raises(EngineError):
         await engine.submit(CHILD.body, Mode.COMMIT)
     with pytest.raises(EngineError, match="StoreError"):
@@ -450,14 +481,3 @@ async def test_a_failing_check_stops_the_engine_and_answers_its_batch(store: Sto
     with pytest.raises(EngineError, match="StoreError"):
         await task
     store.directory.ledger.with_suffix(".gone").rename(store.directory.ledger)
-
-
-async def test_the_last_ids_that_were_rejected_are_kept_up_to_a_bound(store: Store) -> None:
-    bad = [transfer(Coin(create(serial))) for serial in (91, 92)]
-    limits = Limits(rejected_count_max=1)
-    engine = engine_over(store.writer, limits=limits, propose=adding(bad[0].body))
-    async with running(engine):
-        await engine.submit(PARENT.body, Mode.COMMIT)
-        assert engine.standing(bad[0].id) is not None
-        engine._rejected.add(bad[1].id, ValidationError("another"))
-        assert engine.standing(bad[0].id) is None
