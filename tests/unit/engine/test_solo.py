@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,9 @@ from bigchaindb.errors import (
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.application import Selection
 from bigchaindb.ledger.effects import Effects
+from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.store import Store
-from bigchaindb.transaction import Transaction, build, parse
+from bigchaindb.transaction import Transaction
 from tests.support.chains import BOB, CAROL, Coin, create, transfer
 from tests.support.engines import START, GatedClock, GatedStore, engine_over, running, until
 from tests.support.ledgers import open_store
@@ -391,29 +393,16 @@ async def test_what_was_rejected_may_come_again(store: Store) -> None:
         assert engine.standing(child.id) is None
 
 
-LARGE = parse(build.create([BOB], metadata={"pad": "x" * 200_000}).body)
+@dataclass
+class FullStore(GatedStore):
+    """The real store on a disk that may be full."""
 
+    full: bool = True
 
-def set_page_count_max(store: Store, count: int) -> None:
-    """Bound the ledger's file; SQLite takes its present size for anything less."""
-    store._connection.execute(f"PRAGMA max_page_count = {count}").fetchall()
-
-
-async def test_a_full_disk_stops_admission_and_loses_nothing(
-    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr("bigchaindb.engine.solo.FULL_RETRY_S", 0.01)
-    set_page_count_max(store, 1)
-    clock = CountingClock()
-    async with running(engine_over(store.writer, now=clock)) as engine:
-        waiting = asyncio.create_task(engine.submit(LARGE.body, Mode.COMMIT))
-        await until(lambda: clock.asked_count > 2)
-        with pytest.raises(Overloaded, match="the disk is full"):
-            await engine.submit(PARENT.body, Mode.ASYNC)
-        set_page_count_max(store, 1_000_000)
-        assert await waiting == LARGE
-        await engine.submit(PARENT.body, Mode.COMMIT)
-    assert caplog.text.count("the disk is full") == 1
+    def commit(self, effects: Effects) -> None:
+        if self.full:
+            raise StoreFull("no room")
+        super().commit(effects)
 
 
 class CountingClock:
@@ -424,6 +413,22 @@ class CountingClock:
     def __call__(self) -> float:
         self.asked_count += 1
         return START
+
+
+async def test_a_full_disk_stops_admission_and_loses_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("bigchaindb.engine.solo.FULL_RETRY_S", 0.01)
+    clock, disk = CountingClock(), FullStore(store.writer)
+    async with running(engine_over(disk, now=clock)) as engine:
+        waiting = asyncio.create_task(engine.submit(PARENT.body, Mode.COMMIT))
+        await until(lambda: clock.asked_count > 2)
+        with pytest.raises(Overloaded, match="the disk is full"):
+            await engine.submit(CHILD.body, Mode.ASYNC)
+        disk.full = False
+        assert await waiting == PARENT
+        await engine.submit(CHILD.body, Mode.COMMIT)
+    assert caplog.text.count("the disk is full") == 1
 
 
 class NoRoomToTidy(GatedStore):
@@ -439,11 +444,10 @@ async def test_a_disk_too_full_to_tidy_up_stops_nothing(store: Store, caplog: py
 
 
 async def test_a_stop_on_a_full_disk_says_what_is_lost(store: Store) -> None:
-    set_page_count_max(store, 1)
-    engine = engine_over(store.writer)
+    engine = engine_over(FullStore(store.writer))
     task = asyncio.create_task(engine.run())
-    waiting = asyncio.create_task(engine.submit(LARGE.body, Mode.COMMIT))
-    await until(lambda: engine.standing(LARGE.id) is not None)
+    waiting = asyncio.create_task(engine.submit(PARENT.body, Mode.COMMIT))
+    await until(lambda: engine.standing(PARENT.id) is not None)
     engine.stop()
     with pytest.raises(EngineError, match="1 accepted transactions are not committed: StoreFull"):
         await task
@@ -471,13 +475,15 @@ async def test_any_other_failure_of_the_store_stops_the_engine(store: Store) -> 
         await engine.submit(CHILD.body, Mode.COMMIT)
 
 
+class UnreadableStore(GatedStore):
+    def view(self, needs: Needs) -> LoadedView:
+        raise StoreError(f"cannot read {len(needs.transaction_ids)} rows")
+
+
 async def test_a_failing_check_stops_the_engine_and_answers_its_batch(store: Store) -> None:
-    engine = engine_over(store.writer)
+    engine = engine_over(UnreadableStore(store.writer))
     task = asyncio.create_task(engine.run())
-    store._readers.close()
-    store.directory.ledger.rename(store.directory.ledger.with_suffix(".gone"))
     with pytest.raises(EngineError, match="stopped before the transaction was checked"):
         await engine.submit(PARENT.body, Mode.ASYNC)
-    with pytest.raises(EngineError, match="StoreError"):
+    with pytest.raises(EngineError, match="cannot read 1 rows"):
         await task
-    store.directory.ledger.with_suffix(".gone").rename(store.directory.ledger)
