@@ -1,7 +1,7 @@
 """plugins list: what is installed, what is enabled, and how far each got."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from bigchaindb.config import Settings
     from bigchaindb.store.directory import DataDirectory
     from bigchaindb.store.node_db import LaneRow, NodeDb
+
+LASTING_STATES: Final = frozenset({"PAUSED", "BLOCKED", "GAPPED", "FAILED"})
+"""States that a node which stops leaves as they are: somebody has to do something."""
+NEVER_RAN: Final = dict.fromkeys(("state", "lag", "attempts", "parked", "last_error"))
 
 
 @click.group()
@@ -52,15 +56,12 @@ def _rows(settings: "Settings") -> list[dict[str, Any]]:
     packages: list[tuple[str, str | None]] = [(plugin.name, plugin.package) for plugin in found]
     packages += [(name, None) for name in settings.events_plugins if name not in names]
     lanes = _lanes(settings)
-    return [
-        {
-            "name": name,
-            "package": package,
-            "enabled": name in settings.events_plugins,
-            **lanes.get(name, {"state": None, "lag": None, "attempts": None, "parked": None, "last_error": None}),
-        }
-        for name, package in sorted(packages, key=lambda pair: pair[0])
-    ]
+    rows = []
+    for name, package in sorted(packages, key=lambda pair: pair[0]):
+        is_enabled = name in settings.events_plugins
+        row = {"name": name, "package": package, "enabled": is_enabled, **lanes.get(name, NEVER_RAN)}
+        rows.append(row if is_enabled else row | {"state": "DISABLED"})
+    return rows
 
 
 def _lanes(settings: "Settings") -> Mapping[str, dict[str, Any]]:
@@ -81,12 +82,14 @@ def _lanes(settings: "Settings") -> Mapping[str, dict[str, Any]]:
 
 
 def _lane(row: "LaneRow", node: "NodeDb", directory: "DataDirectory", *, is_running: bool) -> dict[str, Any]:
+    from bigchaindb.masking import masked_text
+
     return {
-        "state": row.state if is_running else "STOPPED",
+        "state": row.state if is_running or row.state in LASTING_STATES else "STOPPED",
         "lag": _lag(row, directory),
         "attempts": row.attempts,
         "parked": len(node.parked(row.name)),
-        "last_error": row.last_error,
+        "last_error": None if row.last_error is None else masked_text(row.last_error),
     }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.conftest import StartNode
 from tests.support.node import COMMAND, Node, configuration_of
+from tests.support.waiting import until
 
 
 def keys(node: Node, name: str) -> str:
@@ -82,3 +83,30 @@ def test_a_temporary_key_pair_is_kept_nowhere(tmp_path: Path) -> None:
     assert [line for line in said if line.startswith("this run signs with a temporary key pair")]
     assert [line for line in said if line.startswith("--experimental-parallel-validation: ignored")]
     assert not (tmp_path / "data" / "keypair.json").exists()
+
+
+def test_plugins_are_listed_with_how_far_they_got(start_node: StartNode, tmp_path: Path) -> None:
+    """Two plugins: one follows, one is installed and not enabled."""
+    installed = tmp_path / "installed"
+    information = installed / "demo-1.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[bigchaindb.events]\nfollows = demo_plugin\nidle = demo_plugin\n")
+    (installed / "demo_plugin.py").write_text("def run(queue):\n    while True:\n        queue.get()\n")
+    node = start_node(settings={"events_plugins": ["follows"]}, environment={"PYTHONPATH": str(installed)})
+    keys(node, "alice.json")
+    node.run("transactions", "create", f"--key-file={node.folder / 'alice.json'}", "--asset", '{"a": 1}')
+
+    def listed() -> dict[str, dict[str, object]]:
+        return {row["name"]: row for row in json.loads(node.run("plugins", "list", "--json").stdout)}
+
+    def is_done(row: dict[str, object]) -> bool:
+        return (row["state"], row["lag"], row["parked"], row["last_error"]) == ("LIVE", 0, 0, None)
+
+    until(lambda: is_done(listed()["follows"]), what="the plugin to deal with the event")
+    rows = listed()
+    assert (rows["follows"]["package"], rows["follows"]["enabled"]) == ("demo 1.0", True)
+    assert (rows["idle"]["enabled"], rows["idle"]["state"], rows["idle"]["lag"]) == (False, "DISABLED", None)
+    assert json.loads(node.run("doctor", "--json").stdout)["ok"]
+    node.stop()
+    assert listed()["follows"]["state"] == "STOPPED"

@@ -124,6 +124,8 @@ def test_nobody_holds_what_is_not_held(tmp_path: Path) -> None:
     assert lock_owner(directory.lock) is None
     with closing(DirectoryLock(directory)):
         assert lock_owner(directory.lock) == os.getpid()
+        directory.lock.write_text("1\n")  # somebody else's file that has the same number on another disk
+        assert lock_owner(directory.lock) is None
     assert lock_owner(directory.lock) is None
     assert "python" in name_of(os.getpid()) or "pytest" in name_of(os.getpid())
     assert name_of(2**30) == "?"

@@ -49,6 +49,7 @@ def test_a_line_is_time_level_message_and_fields() -> None:
 def test_a_record_is_one_line_whatever_strangers_send(message: str, field: str) -> None:
     line = formatted("%s", message, field=field)
     assert len(line.splitlines()) == 1
+    assert line.isprintable()  # nor does a terminal obey them
     found = LINE.fullmatch(line)
     assert found is not None
     assert "  " not in found["message"]

@@ -42,7 +42,9 @@ def test_other_names_are_shown(name: str) -> None:
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.just(SECRET),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*NAMES, "plain"]), inner, max_size=3)
+        ),
     ),
     st.sampled_from(NAMES),
 )
