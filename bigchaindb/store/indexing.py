@@ -34,7 +34,7 @@ class Indexing:
         recent: the rows in memory.
     """
 
-    def __init__(self, connection: sqlite3.Connection, *, generation_rows: int = GENERATION_ROWS) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, generation_rows: int) -> None:
         self._connection = connection
         self._generation_rows = generation_rows
         self._sealed: _Sealed | None = None

@@ -12,7 +12,7 @@ from bigchaindb.ledger.block import Block, Header
 from bigchaindb.ledger.effects import LoggedEvent
 from bigchaindb.store.database import Readers
 from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, id_bytes, key_of, owner_hash, owner_hashes
-from bigchaindb.store.log import read_entry
+from bigchaindb.store.log import BODY_SQL, read_entry
 from bigchaindb.store.pages import array_of, bodies_of, cut, hits, numbers
 from bigchaindb.store.recent import Recent
 from bigchaindb.store.search import match_expression, read_query
@@ -44,8 +44,7 @@ SELECT e.position FROM block_index AS i CROSS JOIN events AS e ON e.position = i
 WHERE i.key = ? AND e.block_id = ? ORDER BY e.position DESC LIMIT 1
 """
 _POSITION_AT_HEIGHT: Final = "SELECT position FROM events WHERE height = ? AND reason IS NULL"
-_PARTS: Final = "SELECT first_seq, transaction_count, head, tail FROM events WHERE position = ?"
-_BODIES_OF_BLOCK: Final = "SELECT body FROM transactions WHERE seq BETWEEN ? AND ? ORDER BY seq"
+_BODY_AT: Final = f"SELECT {BODY_SQL} FROM events WHERE position = ?"  # noqa: S608 - names of our own
 _LATEST: Final = "SELECT head, tail FROM events WHERE reason IS NULL ORDER BY height DESC LIMIT 1"
 _STATISTICS: Final = "SELECT height, position, block_count, transaction_count, output_count, log_bytes FROM tip"
 
@@ -107,8 +106,7 @@ class LedgerQueries:
 
     def search(self, table: Literal["assets", "metadata"], text: str, limit: int) -> Iterator[Sequence[bytes]]:
         """See `Queries`. What matches is ranked in one read and kept as 8 bytes each; rows are read page by page."""
-        expression = match_expression(read_query(text))
-        if expression is None:
+        if (expression := match_expression(read_query(text))) is None:
             return
         row = asset_row if table == "assets" else metadata_row
         with self._readers.connection() as connection:
@@ -211,9 +209,8 @@ class LedgerQueries:
 
 
 def _block(connection: sqlite3.Connection, position: int) -> Block:
-    ((first, count, head, tail),) = connection.execute(_PARTS, (position,)).fetchall()
-    bodies = [body for (body,) in connection.execute(_BODIES_OF_BLOCK, (first, first + count - 1)).fetchall()]
-    return block_of(head + b",".join(bodies) + tail)
+    ((body,),) = connection.execute(_BODY_AT, (position,)).fetchall()
+    return block_of(body)
 
 
 def _file_bytes(path: Path) -> int:

@@ -82,6 +82,10 @@ CREATE VIRTUAL TABLE metadata_search USING fts5 (
 );
 INSERT INTO assets_search (assets_search, rank) VALUES ('automerge', 0);
 INSERT INTO metadata_search (metadata_search, rank) VALUES ('automerge', 0);
+INSERT INTO assets_search (assets_search, rank) VALUES ('usermerge', 8);
+INSERT INTO metadata_search (metadata_search, rank) VALUES ('usermerge', 8);
+INSERT INTO assets_search (assets_search, rank) VALUES ('crisismerge', 64);
+INSERT INTO metadata_search (metadata_search, rank) VALUES ('crisismerge', 64);
 
 -- What this node knows for itself: outside app hash and log digest.
 CREATE TABLE local (

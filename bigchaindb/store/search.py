@@ -15,6 +15,10 @@ from bigchaindb.transaction import strings_of
 
 BETWEEN_VALUES: Final = " \ue000 "
 """A word that no query holds (private use): it keeps a phrase from matching across two values."""
+_ID_MARK: Final = "\ue001"
+_ID_DIGITS: Final = 16
+"""A row's own id is indexed by this many digits: whole ids, each a word of its own, double the index."""
+_ID: Final = re.compile("[0-9a-fA-F]{64}")
 
 # fmt: off
 STOP_WORDS: Final = frozenset({
@@ -38,7 +42,7 @@ _PIECE: Final = re.compile(r'(?P<not>(?<!\S)-)?(?:"(?P<phrase>[^"]*)"?|(?P<word>
 
 def text_of(value: Mapping[str, Any], id_: str) -> str:
     """Give the text that a document is found by: all its string values, and its own id."""
-    return BETWEEN_VALUES.join((*strings_of(value), id_))
+    return BETWEEN_VALUES.join((*strings_of(value), _ID_MARK + id_[:_ID_DIGITS]))
 
 
 @dataclass(slots=True)
@@ -68,7 +72,7 @@ def read_query(text: str) -> Query:
             query.phrases += [" ".join(words)] if words else []
         else:
             query.terms += words
-    query.terms = [t for t in dict.fromkeys(query.terms) if t not in STOP_WORDS]
+    query.terms = [t for t in dict.fromkeys(query.terms) if t.lower() not in STOP_WORDS]
     return query
 
 
@@ -79,18 +83,21 @@ def match_expression(query: Query) -> str | None:
     required = " AND ".join(map(_quoted, query.phrases))
     ranked = " OR ".join(map(_quoted, query.phrases + query.terms))
     wanted = f"({required}) AND ({ranked})" if required else f"({ranked})"
-    return " NOT ".join((wanted, *map(_quoted, query.excluded)))
+    return f"{wanted} NOT ({' OR '.join(map(_quoted, query.excluded))})" if query.excluded else wanted
 
 
 def _quoted(words: str) -> str:
+    if _ID.fullmatch(words):  # in a text, or the row's own
+        return f'("{words}" OR "{_ID_MARK}{words[:_ID_DIGITS]}")'
     return f'"{words}"'  # no word holds a quotation mark
 
 
 def _words(text: str) -> list[str]:
-    """Split where the tokenizer splits, at all but letters, digits and marks; fold the case for the stop words."""
-    return "".join(c if _in_word(c) else " " for c in text).casefold().split()
+    """Split where the tokenizer splits, at all but letters, digits and marks: what is left can't be taken for syntax."""
+    words = "".join(c if _in_word(c) else " " for c in text).split()
+    return [word for word in words if any(map(str.isalnum, word))]  # a lone mark is no word
 
 
 @lru_cache(maxsize=4096)
 def _in_word(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LNM"
+    return character.isalnum() or unicodedata.category(character)[0] == "M"

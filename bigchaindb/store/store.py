@@ -7,6 +7,7 @@ from typing import Final, Self
 
 from bigchaindb.store.database import Readers, batch, open_writer, translated
 from bigchaindb.store.directory import DataDirectory, DirectoryLock, prepare
+from bigchaindb.store.indexing import GENERATION_ROWS
 from bigchaindb.store.log import Log
 from bigchaindb.store.migrations import LEDGER_STEPS, migrate
 from bigchaindb.store.node_db import NodeDb
@@ -31,7 +32,15 @@ class Store:
             itself (P8).
     """
 
-    def __init__(self, directory: DataDirectory, files: ExitStack, *, page_count_max: int, wal_bytes_max: int) -> None:
+    def __init__(
+        self,
+        directory: DataDirectory,
+        files: ExitStack,
+        *,
+        page_count_max: int,
+        wal_bytes_max: int,
+        generation_rows: int,
+    ) -> None:
         """Open all files of a directory whose lock is in `files`; `Store.open` does both."""
         self.directory = directory
         self._files = files
@@ -43,16 +52,30 @@ class Store:
             self.run, known_id = start_barrier(self._connection, self.node.id)
             self.knows_node = known_id == self.node.id
             self._readers = files.enter_context(closing(Readers(directory.ledger)))
-            self.writer = Writer(self._connection, self._readers, directory.ledger, wal_bytes_max=wal_bytes_max)
+            self.writer = Writer(
+                self._connection,
+                self._readers,
+                directory.ledger,
+                wal_bytes_max=wal_bytes_max,
+                generation_rows=generation_rows,
+            )
 
     @classmethod
-    def open(cls, path: Path, *, page_count_max: int = PAGE_COUNT_MAX, wal_bytes_max: int = WAL_BYTES_MAX) -> Self:
+    def open(
+        cls,
+        path: Path,
+        *,
+        page_count_max: int = PAGE_COUNT_MAX,
+        wal_bytes_max: int = WAL_BYTES_MAX,
+        generation_rows: int = GENERATION_ROWS,
+    ) -> Self:
         """Take the data directory, made if need be, and make durable whatever a crash left in it.
 
         Args:
             path: of the data directory.
             page_count_max: rows of a long list that are read at once.
             wal_bytes_max: size of the write-ahead log from which the writer asks for a fresh one.
+            generation_rows: index rows that are kept in memory before they move into the tables.
 
         Raises:
             DirectoryInUse: another process owns it.
@@ -63,7 +86,13 @@ class Store:
         directory = prepare(path)
         with ExitStack() as files:
             files.enter_context(closing(DirectoryLock(directory)))
-            store = cls(directory, files, page_count_max=page_count_max, wal_bytes_max=wal_bytes_max)
+            store = cls(
+                directory,
+                files,
+                page_count_max=page_count_max,
+                wal_bytes_max=wal_bytes_max,
+                generation_rows=generation_rows,
+            )
             store._files = files.pop_all()
         return store
 

@@ -11,7 +11,7 @@ from bigchaindb.store.database import batch
 
 CHECKPOINT_FRAMES: Final = 1_000
 """Frames of the write-ahead log from which they are moved: SQLite's own default."""
-MERGE_COMMITS: Final = 4
+MERGE_COMMITS: Final = 8
 """Commits, each a segment a table, after which segments are merged."""
 MERGE_PAGES: Final = 64
 """Pages written by one merge: a few milliseconds."""

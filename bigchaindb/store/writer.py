@@ -7,7 +7,7 @@ from typing import Final
 from bigchaindb.ledger.effects import Effects, Tip
 from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.store.database import Readers, batch, snapshot, translated
-from bigchaindb.store.indexing import Indexing
+from bigchaindb.store.indexing import GENERATION_ROWS, Indexing
 from bigchaindb.store.recent import Recent
 from bigchaindb.store.rows import Counts, Rows, rows_of
 from bigchaindb.store.tidying import Tidying
@@ -27,12 +27,20 @@ class Writer:
     `commit` and `tidy` belong to one thread; `tip` and `view` may be called from any.
     """
 
-    def __init__(self, connection: sqlite3.Connection, readers: Readers, path: Path, *, wal_bytes_max: int) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        readers: Readers,
+        path: Path,
+        *,
+        wal_bytes_max: int,
+        generation_rows: int = GENERATION_ROWS,
+    ) -> None:
         self._connection = connection
         self._readers = readers
         self._tip = read_tip(connection)
         self._counts = Counts(*connection.execute(_COUNTS).fetchone())
-        self._indexing = Indexing(connection)
+        self._indexing = Indexing(connection, generation_rows=generation_rows)
         self._tidying = Tidying(connection, path, wal_bytes_max=wal_bytes_max)
 
     def tip(self) -> Tip:
