@@ -57,7 +57,11 @@ class Engine(Protocol):
         ...
 
     def standing(self, transaction_id: str) -> Standing | None:
-        """Say where an uncommitted transaction stands, None if this node does not know it."""
+        """Say where an uncommitted transaction stands, None if this node does not know it.
+
+        Whoever asks the store too asks it second: a transaction leaves the pool only once it is committed, so that
+        there is no moment at which neither knows it.
+        """
         ...
 
 

@@ -18,7 +18,7 @@ class Rejected:
             del self._errors[next(iter(self._errors))]
 
     def discard(self, transaction_id: str) -> None:
-        """Forget a rejection: the transaction came again and was accepted."""
+        """Forget a rejection: the transaction came again and was committed."""
         self._errors.pop(transaction_id, None)
 
     def get(self, transaction_id: str) -> ValidationError | None:

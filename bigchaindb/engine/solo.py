@@ -119,10 +119,7 @@ class SoloEngine:
             timer.cancel()
 
     def standing(self, transaction_id: str) -> Standing | None:
-        """See `Engine`.
-
-        Whoever also asks the store asks it second: a transaction leaves the pool only once it is committed.
-        """
+        """See `Engine`."""
         if transaction_id in self._pool:
             return Standing(Status.UNDECIDED if transaction_id in self._proposed else Status.BACKLOG)
         error = self._rejected.get(transaction_id)
@@ -177,7 +174,6 @@ class SoloEngine:
         if isinstance(verdict, ValidationError):
             raise verdict
         self._pool.admit(verdict.transaction, view, signatures_valid=verdict.signatures_valid)
-        self._rejected.discard(verdict.transaction.id)
         return verdict.transaction
 
     async def _decide_until_stopped(self) -> None:
@@ -241,6 +237,8 @@ class SoloEngine:
             return []
         self._round = 0
         self._height = effects.tip.height
+        for transaction in effects.transactions:
+            self._rejected.discard(transaction.id)
         self._pool.remove(transaction.id for transaction in effects.transactions)
         waiting = self._waiting
         return [(waiting.pop(one.id), one) for one in effects.transactions if one.id in waiting]

@@ -20,7 +20,7 @@ def test_it_keeps_the_last_error_of_an_id() -> None:
     assert rejected.get("a") is last
 
 
-def test_what_came_again_and_was_accepted_is_forgotten() -> None:
+def test_what_came_again_and_was_committed_is_forgotten() -> None:
     rejected = Rejected(count_max=2)
     rejected.add("a", DoubleSpend("taken"))
     rejected.discard("a")

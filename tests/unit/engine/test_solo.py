@@ -345,6 +345,17 @@ async def test_what_is_no_transaction_or_a_good_one_is_not_reported_as_rejected(
     assert [entry[2] for entry in log_of(store)] == [None, reason, None]
 
 
+async def test_a_proposer_that_is_always_faulty_holds_nothing_up(store: Store) -> None:
+    """It costs one invalid block a height: the next round has another proposer."""
+    async with running(
+        engine_over(store.writer, propose=lambda bodies: Selection((*bodies, b"no JSON"), ()))
+    ) as engine:
+        await engine.submit(PARENT.body, Mode.COMMIT)
+        await engine.submit(CHILD.body, Mode.COMMIT)
+    reason = "MalformedJson at transactions[1]"
+    assert [entry[1:] for entry in log_of(store)] == [(1, reason), (1, None), (2, reason), (2, None)]
+
+
 async def test_a_proposal_of_nothing_is_invalid(store: Store) -> None:
     async with running(engine_over(store.writer, propose=Faulty([], alone=True))) as engine:
         await engine.submit(PARENT.body, Mode.COMMIT)
