@@ -7,7 +7,6 @@ is written again by the exact writer below: control characters (orjson: lower-ca
 
 import re
 from collections.abc import Callable
-from decimal import Decimal
 from json.encoder import encode_basestring
 from math import isfinite
 from sys import float_info
@@ -135,17 +134,23 @@ def _finite(value: float, float_text: Callable[[float], str]) -> str:
 
 def _float_text_v1(value: float) -> str:
     """Lay out the shortest digits as the serializer of server 1.x did. Source: transactions.md, section 2."""
-    decimal = Decimal(repr(value)).normalize()
-    sign, digit_tuple, exponent = decimal.as_tuple()
-    assert isinstance(exponent, int), value
-    digits = "".join(map(str, digit_tuple))
-    point = len(digits) + exponent if value else 1
-    prefix = "-" if sign else ""
-    if exponent >= 0 and point <= 21:  # noqa: PLR2004  the rule's own number, here and below
-        return f"{prefix}{digits}{'0' * exponent}.0"
-    if 0 < point <= 21:  # noqa: PLR2004
-        return f"{prefix}{digits[:point]}.{digits[point:]}"
-    if -6 < point <= 0:  # noqa: PLR2004
+    if is_plain(value):
+        return repr(value)
+    prefix = "-" if value < 0 else ""
+    mantissa, _, power = repr(abs(value)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    point = len(digits) - len(fraction) + int(power or 0)  # where it stands, counted from the first digit
+    digits = digits.rstrip("0")
+    if point > 21:  # noqa: PLR2004  the rule's own number, as the 6 below
+        return prefix + _scientific(digits, point)
+    if point > 0:  # not plain, so it has at least 17 digits before the point and none behind it
+        return f"{prefix}{digits.ljust(point, '0')}.0"
+    if point > -6:  # noqa: PLR2004
         return f"{prefix}0.{'0' * -point}{digits}"
+    return prefix + _scientific(digits, point)
+
+
+def _scientific(digits: str, point: int) -> str:
     fraction = f".{digits[1:]}" if len(digits) > 1 else ""
-    return f"{prefix}{digits[0]}{fraction}e{point - 1}"
+    return f"{digits[0]}{fraction}e{point - 1}"

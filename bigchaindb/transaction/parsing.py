@@ -13,7 +13,7 @@ from bigchaindb.errors import (
     ThresholdTooDeep,
     ValidationError,
 )
-from bigchaindb.transaction.canonical import exact
+from bigchaindb.transaction.canonical import canonical_plain, exact
 from bigchaindb.transaction.conditions import Condition, Details, Ed25519Details, is_too_deep, keys_of
 from bigchaindb.transaction.content import check_content
 from bigchaindb.transaction.fulfillments import parse_fulfillment
@@ -65,7 +65,7 @@ def _parse_v2(document: dict[str, Any], *, plain: bool) -> Transaction:
     if "id" not in document:
         raise InvalidHash("No transaction id found!")
     texts = Texts.of(document, "2.0", plain=plain) if document.keys() == MEMBERS else None
-    if document["id"] != (_id_of_any(document) if texts is None else id_v2(texts.head, texts.tail)):
+    if document["id"] != (_id_of_any(document, plain=plain) if texts is None else id_v2(texts.head, texts.tail)):
         raise _wrong_id(document["id"])
     shape, conditions = checked(document)
     assert texts is not None, document.keys()  # T3 refuses other members than the seven
@@ -75,8 +75,9 @@ def _parse_v2(document: dict[str, Any], *, plain: bool) -> Transaction:
     return _built(shape, conditions, messages, texts.body)
 
 
-def _id_of_any(document: dict[str, Any]) -> str:
-    return sha3_256(exact({**document, "id": None}, "2.0")).hexdigest()
+def _id_of_any(document: dict[str, Any], *, plain: bool) -> str:
+    write = canonical_plain if plain else exact
+    return sha3_256(write({**document, "id": None}, "2.0")).hexdigest()
 
 
 def _wrong_id(transaction_id: object) -> InvalidHash:

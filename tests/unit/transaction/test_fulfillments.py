@@ -102,6 +102,30 @@ def test_bare_conditions_are_conditions() -> None:
             parse_fulfillment(with_bare(wrong))
 
 
+def test_the_same_signatures_in_another_text_are_refused() -> None:
+    one = fulfill(details_of([A.public_key]), SIGNATURES)
+    two = fulfill(details_of([A.public_key, B.public_key]), SIGNATURES)
+    parts = raw(two)[3:]
+    assert parse_fulfillment(text_of(der.element(0xA2, parts))) == parse_fulfillment(two)
+    for text in (
+        one + "==",
+        one + " ",
+        one[:-2] + "+/",
+        text_of(raw(one) + b"\0"),
+        text_of(der.element(0xA2, parts + b"\xa3\x00")),  # a third part
+        two[:-1] + chr(ord(two[-1]) + 1),  # bits that mean nothing
+    ):
+        with pytest.raises(InvalidSignature):
+            parse_fulfillment(text)
+
+
+def test_something_must_be_signed() -> None:
+    bare = condition_of(details_of([A.public_key])).der
+    for content in (b"\xa0\x00\xa1\x00", b"\xa0\x00" + der.element(0xA1, bare)):
+        with pytest.raises(InvalidSignature):
+            parse_fulfillment(text_of(der.element(0xA2, content)))
+
+
 @given(LOCKS, st.data())
 def test_every_other_byte_string_is_refused_or_means_something_else(details: Details, data: st.DataObject) -> None:
     """No change of a byte may leave the meaning: that would be a second text of the same signatures."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bigchaindb.errors import (
     AmountError,
@@ -18,7 +19,7 @@ from bigchaindb.errors import (
     ThresholdTooDeep,
     ValidationError,
 )
-from bigchaindb.transaction import KeyPair, Transaction, parse, verify
+from bigchaindb.transaction import KeyPair, parse, verify
 from bigchaindb.transaction.build import Payment, Spend, create, transfer
 from bigchaindb.transaction.canonical import canonical
 from bigchaindb.transaction.conditions import Details, Ed25519Details, ThresholdDetails, condition_of, details_of
@@ -90,14 +91,19 @@ def test_transfer(version: Version) -> None:
 @VERSIONS
 def test_signatures_of_others_do_not_verify(version: Version) -> None:
     good, other = parse(create([ALICE], version=version).body), parse(create([ALICE], data={}, version=version).body)
-    mixed = Transaction(**{n: getattr(good, n) for n in good.__struct_fields__} | {"inputs": (_mixed(good, other),)})
+    first = replace(good.inputs[0], fulfillment=other.inputs[0].fulfillment)
     assert verify(good)
-    assert not verify(mixed)
+    assert not verify(replace(good, inputs=(first,)))
 
 
-def _mixed(good: Transaction, other: Transaction) -> Any:
-    first = good.inputs[0]
-    return type(first)(first.owners_before, None, other.inputs[0].fulfillment, first.message)
+@VERSIONS
+def test_every_signature_must_verify(version: Version) -> None:
+    transaction = parse(create([ALICE, BOB], version=version).body)
+    (first,) = transaction.inputs
+    one, (key, signature) = first.fulfillment.signatures
+    fulfillment = replace(first.fulfillment, signatures=(one, (key, signature[:63] + b"\0")))
+    assert verify(transaction)
+    assert not verify(replace(transaction, inputs=(replace(first, fulfillment=fulfillment),)))
 
 
 def test_documents_without_a_version_name_it() -> None:
@@ -212,6 +218,31 @@ def test_a_uri_of_another_condition_names_the_right_one(version: Version) -> Non
     error = refused(document)
     assert type(error) is ValidationError
     assert str(error) == f"outputs[0].condition.uri: expected {right} from the details"
+
+
+@VERSIONS
+def test_a_uri_that_is_none_is_an_error_of_structure(version: Version) -> None:
+    document = made(version)
+    for uri in ("", "ni:///sha-256;x\n", document["outputs"][0]["condition"]["uri"] + "\n"):
+        document["outputs"][0]["condition"]["uri"] = uri
+        error = refused(document)
+        assert type(error) is SchemaValidationError
+        assert str(error).startswith("outputs[0].condition.uri: expected `str` matching regex")
+
+
+@VERSIONS
+def test_keys_are_keys_wherever_they_stand(version: Version) -> None:
+    for place in ("owners_before", "public_keys", "public_key"):
+        document = made(version)
+        if place == "owners_before":
+            document["inputs"][0][place] = [ALICE.public_key, "1" * 43]
+        elif place == "public_keys":
+            document["outputs"][0][place] = [ALICE.public_key, "1" * 43]
+        else:
+            document["outputs"][0]["condition"]["details"][place] = "1" * 43
+        error = refused(document)
+        assert type(error) is SchemaValidationError
+        assert str(error).endswith(f"'{'1' * 43}' is not a base58 key of 32 bytes")
 
 
 @VERSIONS
