@@ -1,5 +1,8 @@
 """The memory of proven documents: it may forget, it must never mistake one document for another."""
 
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.transaction import Transaction, parse
 from tests.support.chains import create
@@ -47,3 +50,22 @@ def test_what_is_forgotten_gives_its_room_back() -> None:
     proven.forget([FIRST.body, b"unknown"])
     proven.add([SECOND])
     assert proven.get(SECOND.body) is SECOND
+
+
+def test_threads_that_add_and_forget_at_once_leave_it_within_its_bounds() -> None:
+    """The checkers add while the writer forgets and looks up."""
+    many = [create(serial) for serial in range(60)]
+    proven = memory(count_max=20)
+
+    def work(seed: int) -> None:
+        draw = Random(seed)
+        for _ in range(400):
+            proven.add(draw.sample(many, 5))
+            proven.forget([draw.choice(many).body])
+            one = draw.choice(many)
+            assert proven.get(one.body) in (None, one)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, range(4)))
+    proven.add(many[:1])
+    assert len(proven) <= 20

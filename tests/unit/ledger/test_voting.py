@@ -121,6 +121,13 @@ def test_strangers_are_set_aside_and_the_outvoted_are_told() -> None:
     assert outcome.ineligible == (votes[3], "nonsense")
 
 
+def test_a_signed_vote_that_breaks_the_schema_counts_as_invalid() -> None:
+    """A voter must not be able to hide a vote against a block in a document that nobody reads."""
+    malformed = {**vote(ALICE), "more": 1}
+    outcome = tally(HEADER.id, [ALICE.public_key], [ALICE.public_key], [malformed])
+    assert (outcome.status, outcome.malformed) == ("invalid", (malformed,))
+
+
 def test_two_votes_of_one_voter_stop_the_count() -> None:
     with pytest.raises(CriticalDuplicateVote, match=f"{NODE.public_key} voted twice"):
         tally(HEADER.id, HEADER.voters, HEADER.voters, [vote(), vote(reason="second thoughts")])
