@@ -167,6 +167,7 @@ class Connection(web.RequestHandler):
     def _break_off(request: web.BaseRequest) -> None:
         if not request.content.is_eof():
             request.content.set_exception(web.RequestPayloadError("nothing more of the body can come"))
+            request.content.feed_eof()  # else aiohttp would look for the rest of it after the answer
 
     def _end_unless_serving(self) -> None:
         if self._request is None:

@@ -1,0 +1,141 @@
+"""No bytes from anyone are a defect: never a 500, never the end of the server, never a line in the log but our own."""
+
+import asyncio
+import json
+import logging
+from pathlib import Path
+
+import pytest
+import uvloop
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bigchaindb.api.routes import ROUTES
+from bigchaindb.config import Limits
+from tests.support.raw import ask, request, wire
+from tests.support.served import Served, serving
+
+LIMITS = Limits(body_read_s_max=0.2, stream_stall_s_max=0.2)
+WAIT_S = 0.05
+
+PATHS = [route.path for route in ROUTES]
+NAMES = [
+    "asset_id",
+    "operation",
+    "last_tx",
+    "public_key",
+    "spent",
+    "search",
+    "limit",
+    "block_id",
+    "transaction_id",
+    "mode",
+]
+VALUES = [
+    "",
+    "true",
+    64 * "a",
+    43 * "1",
+    "CREATE",
+    "commit",
+    "1",
+    "-1",
+    "%00",
+    "%ff%fe",
+    "%ED%A0%80",
+    '"',
+    "%F0%9F%98%80",
+    99 * "9",
+]
+
+names = st.sampled_from([*NAMES, "status", "foo", "%"]) | st.text(alphabet="ab%&=+;?#", max_size=4)
+values = st.sampled_from(VALUES) | st.text(alphabet='ab%&=+;"*-()', max_size=8)
+queries = st.lists(st.tuples(names, values), max_size=4).map(lambda pairs: "&".join(f"{n}={v}" for n, v in pairs))
+paths = st.sampled_from(PATHS) | st.builds(
+    lambda parent, last: f"{parent.rpartition('/')[0]}/{last}", st.sampled_from(PATHS), values
+)
+methods = st.sampled_from(["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "CONNECT", "TRACE"])
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(alphabet=st.characters(codec=None)),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=6,
+)
+bodies = st.binary(max_size=40) | json_values.map(lambda value: json.dumps(value).encode())
+HEADERS = [
+    "",
+    "Connection: close\r\n",
+    "Expect: 100-continue\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "Content-Length: 5\r\n",
+    "Upgrade: websocket\r\nConnection: Upgrade\r\n",
+    "Origin: \xe9\r\n",
+    "Content-Encoding: gzip\r\n",
+    "X\r\n",
+    " X: a\r\n",
+]
+
+
+def head(method: str, path: str, query: str, header: str) -> bytes:
+    return f"{method} {path}?{query} HTTP/1.1\r\nHost: a\r\n{header}\r\n".encode("latin-1")
+
+
+heads = st.builds(head, methods, paths, queries, st.sampled_from(HEADERS))
+sent = st.lists(heads | bodies | st.binary(max_size=200), min_size=1, max_size=4).map(b"".join)
+
+
+async def survives(served: Served, data: bytes) -> bytes:
+    """Send bytes, take what comes, and see that the next client is served."""
+    async with wire(served.api.port) as opened:
+        await opened.send(data)
+        opened.writer.write_eof()
+        received = await opened.ended()
+    assert b" 500 " not in received, (data, received)
+    assert (await ask(served.api.port, "GET", "/api/v1")).status == 200
+    return received
+
+
+@pytest.mark.parametrize("strategy", [sent, heads], ids=["bytes", "heads"])
+def test_any_bytes(strategy: st.SearchStrategy[bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        running = serving(tmp_path, limits=LIMITS)
+        served = runner.run(running.__aenter__())
+
+        @given(strategy)
+        @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+        def any_bytes(data: bytes) -> None:
+            runner.run(survives(served, data))
+
+        any_bytes()
+        runner.run(running.__aexit__(None, None, None))
+    ours = ("HTTP API error: ",)
+    foreign = [
+        r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING and not r.getMessage().startswith(ours)
+    ]
+    assert foreign == []
+
+
+def test_any_body(tmp_path: Path) -> None:
+    """Whatever is posted has an answer: 400 unless it is a transaction."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        running = serving(tmp_path)
+        served = runner.run(running.__aenter__())
+
+        @given(bodies)
+        @settings(max_examples=300, deadline=None)
+        def any_body(body: bytes) -> None:
+            answer = runner.run(ask(served.api.port, "POST", "/api/v1/transactions", body))
+            assert answer.status == 400
+            assert set(answer.json()) <= {"message", "status"}
+
+        any_body()
+        runner.run(running.__aexit__(None, None, None))
+
+
+async def test_any_cut_of_two_requests_is_two_answers(served: Served) -> None:
+    data = request("POST", "/api/v1/transactions", b'{"a":1}') + request("GET", "/api/v1/blocks/0")
+    for cut in range(1, len(data)):
+        async with wire(served.api.port) as opened:
+            await opened.send(data[:cut])
+            await asyncio.sleep(0)
+            await opened.send(data[cut:])
+            assert [(await opened.answer()).status for _ in range(2)] == [400, 200]
