@@ -4,10 +4,10 @@ import time
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from bench.ledgers import Growing, Spent, cached
-from bench.load import percentile
+from bench.load import Plan, load, percentile, write_look_ups
 from bench.measure import Scale, alternate, median
 from bench.node import Node
 from bench.report import Figure, at_most, ratio_at_least, ratio_at_most
@@ -26,14 +26,18 @@ VIEW_SIZE: Final = 128
 def run(scale: Scale) -> list[Figure]:
     """Make ledgers of three sizes, then measure them in turn."""
     folders = {count * BLOCK_SIZE: cached(scale, BLOCK_SIZE, count) for count in _block_counts(scale)}
+    look_ups: dict[int, Path] = {}
     figures: list[Figure] = []
     with ExitStack() as stack:
         ledgers = [stack.enter_context(closing(Growing(folder / "data"))) for folder in folders.values()]
+        for size, ledger in zip(folders, ledgers, strict=True):
+            ids = ledger.some_ids(scale.count(LOOK_UP_COUNT))
+            look_ups[size] = write_look_ups(scale.folder / f"look-ups-{size}", ids)
         figures += _bytes(ledgers)
         figures += _blocks(scale, ledgers)
         figures += _small_blocks(scale, ledgers)
-        figures += _look_ups(scale, ledgers)
-    return figures + _starts(scale, folders)
+        figures += _views(scale, ledgers)
+    return figures + _nodes(scale, folders, look_ups)
 
 
 def _block_counts(scale: Scale) -> list[int]:
@@ -105,36 +109,19 @@ def _added(scale: Scale, ledgers: list[Growing], size: int, count: int) -> list[
     return [[spent for one in found for spent in one] for found in rounds]
 
 
-def _look_ups(scale: Scale, ledgers: list[Growing]) -> list[Figure]:
-    ids = [ledger.some_ids(scale.count(LOOK_UP_COUNT)) for ledger in ledgers]
-    pairs = list(zip(ledgers, ids, strict=True))
-    runs = [partial(_look_up_us, *pair) for pair in pairs]
-    found = [[median(column) for column in zip(*rounds, strict=True)] for rounds in alternate(scale.rounds, runs)]
+def _views(scale: Scale, ledgers: list[Growing]) -> list[Figure]:
+    pairs = [(ledger, ledger.some_ids(scale.count(LOOK_UP_COUNT))) for ledger in ledgers]
+    found = [median(times) for times in alternate(scale.rounds, [partial(_view_us, *pair) for pair in pairs])]
     return [
         Figure(
-            what=f"{what} among {_name(ledger)}, p50",
-            value=values[index],
+            what=f"look up {VIEW_SIZE} of {_name(ledger)} to validate, each",
+            value=value,
             unit="µs",
-            peer=found[0][index],
-            peer_name=f"µs among {_name(ledgers[0])}",
-            limit=ratio_at_most(1.2) if ledger is ledgers[-1] else None,
+            peer=found[0],
+            peer_name=f"µs of {_name(ledgers[0])}, which memory holds",
         )
-        for index, what in enumerate(("get one", f"look up {VIEW_SIZE} to validate, each"))
-        for ledger, values in zip(ledgers, found, strict=True)
+        for ledger, value in zip(ledgers, found, strict=True)
     ]
-
-
-def _look_up_us(ledger: Growing, ids: list[str]) -> tuple[float, float]:
-    return _get_us(ledger, ids), _view_us(ledger, ids)
-
-
-def _get_us(ledger: Growing, ids: list[str]) -> float:
-    queries, times = ledger.store.queries(), []
-    for id_ in ids:
-        begin = time.perf_counter()
-        assert queries.transaction(id_) is not None
-        times.append(time.perf_counter() - begin)
-    return median(times) * 1e6
 
 
 def _view_us(ledger: Growing, ids: list[str]) -> float:
@@ -148,26 +135,42 @@ def _view_us(ledger: Growing, ids: list[str]) -> float:
     return median(times) * 1e6
 
 
-def _starts(scale: Scale, folders: dict[int, Path]) -> list[Figure]:
-    def start(folder: Path) -> tuple[float, float]:
-        with Node(folder) as node:
-            return node.start_s, node.memory_mb()
+class _Node(NamedTuple):
+    """What was measured at a running node."""
 
-    rounds = alternate(scale.rounds, [partial(start, folder) for folder in folders.values()])
-    found = [[median(column) for column in zip(*one, strict=True)] for one in rounds]
-    last = max(folders)
+    get_us: float
+    start_s: float
+    memory_mb: float
+
+
+def _nodes(scale: Scale, folders: dict[int, Path], look_ups: dict[int, Path]) -> list[Figure]:
+    runs = [partial(_at_a_node, folders[size], look_ups[size]) for size in folders]
+    found = [_Node(*map(median, zip(*rounds, strict=True))) for rounds in alternate(scale.rounds, runs)]
+    first, last = min(folders), max(folders)
+    whats = (
+        ("GET one by id, p50,", "µs", ratio_at_most(1.2)),
+        ("start", "s", at_most(2.0)),
+        ("memory, after start and look-ups,", "MB", at_most(300.0)),
+    )
     return [
         Figure(
             what=f"{what} with {size:,} transactions",
-            value=values[index],
+            value=node[index],
             unit=unit,
             peer=found[0][index],
-            peer_name=f"{unit} with {min(folders):,}",
-            limit=at_most(bound) if size == last else None,
+            peer_name=f"{unit} with {first:,}",
+            limit=limit if size == last else None,
         )
-        for index, (what, unit, bound) in enumerate((("start", "s", 2.0), ("memory of a started node", "MB", 300.0)))
-        for size, values in zip(folders, found, strict=True)
+        for index, (what, unit, limit) in enumerate(whats)
+        for size, node in zip(folders, found, strict=True)
     ]
+
+
+def _at_a_node(folder: Path, look_ups: Path) -> _Node:
+    with Node(folder) as node:
+        seen = load(node, Plan(port=node.port, requests=str(look_ups), connection_count=1))
+        assert set(seen.statuses) == {"200"}, (seen.statuses, seen.refusals)
+        return _Node(percentile(seen.latencies, 0.5) * 1e6, node.start_s, node.memory_mb())
 
 
 def _name(ledger: Growing) -> str:

@@ -5,6 +5,7 @@ keys, spends and search texts are those of signed ones, so storing and reading c
 """
 
 import hashlib
+import os
 import random
 import shutil
 import time
@@ -15,6 +16,7 @@ from typing import Final, NamedTuple
 
 from bench.documents import Documents
 from bench.measure import Scale
+from bigchaindb.identity import make_chain_id
 from bigchaindb.ledger import proposal, transition
 from bigchaindb.store import Store
 from bigchaindb.store.database import open_reader
@@ -90,6 +92,7 @@ def cached(scale: Scale, block_size: int, block_count: int) -> Path:
     if not kept.exists():
         made = scale.folder / f"made-{name}"
         with closing(Growing(made)) as ledger:
+            make_chain_id(made)  # so that a node takes it for one of its own
             for _ in range(block_count):
                 ledger.add(*ledger.blocks(block_size, 1))
         made.rename(kept)
@@ -97,6 +100,7 @@ def cached(scale: Scale, block_size: int, block_count: int) -> Path:
     if not copy.exists():
         copy.mkdir()
         shutil.copytree(kept, copy / "data")
+        os.sync()  # what the copy left to write would be paid by the first commits
     return copy
 
 

@@ -75,6 +75,15 @@ def write_requests(path: Path, documents: Iterable[tuple[str, bytes]], mode: str
     return path
 
 
+def write_look_ups(path: Path, transaction_ids: Iterable[str]) -> Path:
+    """Build the GET requests for transactions into a file."""
+    with path.open("wb") as file:
+        for transaction_id in transaction_ids:
+            request = f"GET /api/v1/transactions/{transaction_id} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+            file.write(HEAD.pack(transaction_id.encode(), len(request)) + request)
+    return path
+
+
 def load(server: Process, plan: Plan) -> Seen:
     """Run the generator against `server` and add the server's CPU time of just that time."""
     command = python("bench.generator", json.dumps(asdict(plan)))
