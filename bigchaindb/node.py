@@ -7,6 +7,7 @@ ports. At the stop the other way round: what was accepted is committed first.
 import asyncio
 import gc
 import logging
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -103,7 +104,16 @@ def _engine(settings: Settings, store: Store, key: KeyPair, hub: Hub) -> SoloEng
             count_max=2 * limits.pool_count_max, bytes_max=limits.pool_bytes_max + limits.admission_bytes_max
         ),
     )
-    return SoloEngine(ledger, store.writer, key=key, limits=limits, announce=hub.announce, now=time.time)
+    return SoloEngine(
+        ledger,
+        store.writer,
+        key=key,
+        limits=limits,
+        announce=hub.announce,
+        now=time.time,
+        free_bytes=lambda: shutil.disk_usage(settings.database.path).free,
+        workers=settings.server.workers,
+    )
 
 
 def _info(settings: Settings, key: KeyPair) -> NodeInfo:

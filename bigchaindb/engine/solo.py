@@ -47,6 +47,8 @@ class SoloEngine:
         limits: Limits,
         announce: HeadListener,
         now: Callable[[], float],
+        free_bytes: Callable[[], int],
+        workers: int | None = None,
         propose: Proposer | None = None,
     ) -> None:
         """Make the engine of one node.
@@ -58,12 +60,15 @@ class SoloEngine:
             limits: of admission, pool, waiters and blocks.
             announce: is told the durable head after each commit.
             now: gives Unix seconds.
+            free_bytes: gives the room on the ledger's disk.
+            workers: threads that check; None is one a core.
             propose: a faulty proposer for the first round of each height; only tests give one.
         """
         self._limits = limits
         self._announce = announce
         self._queue = AdmissionQueue(limits.admission_bytes_max)
-        self._checkers = Checkers(application, store)
+        self._checkers = Checkers(application, store, workers)
+        self._free_bytes = free_bytes
         self._pool = Pool(count_max=limits.pool_count_max, bytes_max=limits.pool_bytes_max)
         self._waiting: dict[str, Entry] = {}
         self._waiting_count = 0
@@ -179,6 +184,9 @@ class SoloEngine:
     async def _decide_until_stopped(self) -> None:
         loop = asyncio.get_running_loop()
         while await self._has_work():
+            if not self._stopping.is_set() and (short := self._find_shortage()) is not None:
+                await self._wait_for_room(short)
+                continue
             candidates = self._pool.candidates(
                 count_max=self._limits.block_count_max, bytes_max=self._limits.block_bytes_max
             )
@@ -204,6 +212,11 @@ class SoloEngine:
             self._store.tidy()
         except StoreFull as error:  # nothing is lost: the next commit finds out whether there is room
             _log.warning("the disk is full, the store was not tidied", extra={"error": str(error)})
+
+    def _find_shortage(self) -> StoreFull | None:
+        """Look whether the disk is nearly full: what is left is for a stop to commit what was accepted."""
+        free, least = self._free_bytes(), self._limits.disk_free_bytes_min
+        return StoreFull(f"{free} bytes are free, limits.disk_free_bytes_min is {least}") if free < least else None
 
     async def _wait_for_room(self, error: StoreFull) -> None:
         if self._stopping.is_set():

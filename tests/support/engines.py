@@ -24,6 +24,7 @@ def engine_over(
     limits: Limits | None = None,
     announce: Callable[[int], None] | None = None,
     now: Callable[[], float] = lambda: START,
+    free_bytes: Callable[[], int] = lambda: 1 << 40,
     propose: Proposer | None = None,
 ) -> SoloEngine:
     """Make the engine of a node that votes alone."""
@@ -31,7 +32,14 @@ def engine_over(
     ledger = ledger_over(store, limits=limits)
     heads: list[int] = []
     return SoloEngine(
-        ledger, store, key=NODE, limits=limits, announce=announce or heads.append, now=now, propose=propose
+        ledger,
+        store,
+        key=NODE,
+        limits=limits,
+        announce=announce or heads.append,
+        now=now,
+        free_bytes=free_bytes,
+        propose=propose,
     )
 
 

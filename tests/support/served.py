@@ -66,7 +66,14 @@ async def serving(
     ledger = Ledger(store.writer, key=KEY, voters=[KEY.public_key], block=block, proven=proven)
     hub = Hub(store.writer.tip().position)
     engine = SoloEngine(
-        ledger, store.writer, key=KEY, limits=limits, announce=hub.announce, now=time.time, propose=propose
+        ledger,
+        store.writer,
+        key=KEY,
+        limits=limits,
+        announce=hub.announce,
+        now=time.time,
+        free_bytes=lambda: 1 << 40,
+        propose=propose,
     )
     info = NodeInfo(
         version="3.0.0",

@@ -442,6 +442,28 @@ async def test_a_full_disk_stops_admission_and_loses_nothing(
     assert caplog.text.count("the disk is full") == 1
 
 
+async def test_a_disk_that_is_nearly_full_stops_admission_until_there_is_room(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the reserve a node would find out by a failed write, and could not even commit at its stop."""
+    monkeypatch.setattr("bigchaindb.engine.solo.FULL_RETRY_S", 0.01)
+    free = [Limits().disk_free_bytes_min - 1]
+    async with running(engine_over(store.writer, free_bytes=lambda: free[0])) as engine:
+        waiting = asyncio.create_task(engine.submit(PARENT.body, Mode.COMMIT))
+        await until(lambda: engine.standing(PARENT.id) is not None)
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded, match="disk_free_bytes_min"):
+            await engine.submit(CHILD.body, Mode.ASYNC)
+        free[0] += 1
+        assert await waiting == PARENT
+
+
+async def test_a_stop_uses_the_reserve_to_commit_what_was_accepted(store: Store) -> None:
+    async with running(engine_over(store.writer, free_bytes=lambda: 0)) as engine:
+        await engine.submit(PARENT.body, Mode.ASYNC)
+    assert store.writer.tip().height == 1
+
+
 class NoRoomToTidy(GatedStore):
     def tidy(self) -> None:
         raise StoreFull("no room")
