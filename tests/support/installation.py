@@ -39,7 +39,7 @@ class Installation:
 
     def pip_install(self, *arguments: str | Path) -> None:
         """Run `pip install` without a network: what packages need to be built is in the cache."""
-        offline = ("--no-deps", "--no-build-isolation")
+        offline = ("--no-deps", "--no-build-isolation", "--use-pep517")  # without the last, -e builds in isolation
         run = (_base(), "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", self.python)
         installed.run(*run, "install", *offline, *arguments)
 
