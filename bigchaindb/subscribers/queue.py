@@ -309,12 +309,9 @@ class LogQueue(_StandardQueue):
             return False
         if self._again or self._buffered():
             return True
-        try:
+        with suppress(HistoryLost):  # whoever asks for an event is told
             while not self._buffered() and self._read < self._words[_HEAD]:
                 self._fill()
-        except HistoryLost as error:
-            self._lost = error  # P8
-            self._closed = True
         return self._buffered()
 
     def _buffered(self) -> bool:
@@ -343,7 +340,9 @@ class LogQueue(_StandardQueue):
         else:
             if records:
                 return records
-        raise HistoryLost(expected, self._words[_HEAD])  # P8: a gap is loud
+        self._lost = HistoryLost(expected, self._words[_HEAD])  # P8: a gap is loud
+        self._closed = True
+        raise self._lost
 
     def _reserve(self, hand: _Hand) -> None:
         """Make the next event this thread's."""
@@ -413,7 +412,8 @@ class LogQueue(_StandardQueue):
         if readable and not self._fd_readable:
             os.eventfd_write(self._fd, 1)
         elif self._fd_readable and not readable:
-            os.eventfd_read(self._fd)
+            with suppress(BlockingIOError):  # read already, by a call that a signal handler cut short
+                os.eventfd_read(self._fd)
         self._fd_readable = readable
 
     # Threads and processes

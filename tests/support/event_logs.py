@@ -89,6 +89,9 @@ class ListLog:
             taken.append(record)
         return taken
 
+    def close(self) -> None:
+        raise NotImplementedError
+
     def announcements(self, position: int) -> list[Announcement]:
         raise NotImplementedError
 

@@ -1,0 +1,27 @@
+"""A plugin's queue in this process, over a log that is a list."""
+
+from pathlib import Path
+from typing import Any
+
+from bigchaindb.eventlog.delivery import Progress
+from bigchaindb.events import EventTypes
+from bigchaindb.subscribers.lane_page import LanePage, Word
+from bigchaindb.subscribers.queue import LogQueue
+from tests.support.event_logs import ListLog
+
+
+class Plugin:
+    """A queue, with the log and the page behind it."""
+
+    def __init__(self, folder: Path, log: ListLog, progress: Progress | None = None, **settings: Any) -> None:
+        self.log = log
+        self.page = LanePage.create(folder / "plugin.1", progress or Progress(), head=log.head(), slot_count=8)
+        self.queue = LogQueue(self.page, log, chain_id="solo-1", **settings)
+
+    def append(self, event_type: int = EventTypes.BLOCK_VALID) -> None:
+        self.log.append(event_type)
+        self.page.words[Word.HEAD] = self.log.head()
+        self.queue.wake()
+
+    def take(self, count: int) -> list[int]:
+        return [self.queue.get_nowait().position for _ in range(count)]

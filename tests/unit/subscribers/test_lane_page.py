@@ -1,0 +1,95 @@
+"""The lane page: what survives a kill, a power cut, and an owner that was replaced. Source: promises P6 and P12."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bigchaindb.eventlog.delivery import Progress
+from bigchaindb.subscribers.lane_page import SLOTS_WORD, LanePage, Word, page_path
+
+
+def made(folder: Path, progress: Progress | None = None, *, epoch: int = 1, slot_count: int = 4) -> LanePage:
+    return LanePage.create(page_path(folder, "plugin", epoch), progress or Progress(), head=9, slot_count=slot_count)
+
+
+@given(acked=st.integers(0, 2**40), in_hand=st.sets(st.integers(1, 300), max_size=9), beyond=st.integers(0, 5))
+def test_a_page_says_what_it_was_made_with(
+    tmp_path_factory: pytest.TempPathFactory, acked: int, in_hand: set[int], beyond: int
+) -> None:
+    positions = tuple(sorted(acked + offset for offset in in_hand))
+    progress = Progress(
+        positions[0] - 1 if positions else acked,
+        (positions[-1] if positions else acked) + beyond * bool(positions),
+        positions,
+    )
+    page = made(tmp_path_factory.mktemp("page"), progress)
+    assert page.progress() == LanePage(page.path).progress() == progress
+    assert page.words[Word.START] == page.acked == progress.acked
+    assert page.words[Word.HEAD] == 9
+
+
+def test_a_page_is_4_kib_and_16_bytes_for_each_event_of_the_window(tmp_path: Path) -> None:
+    assert made(tmp_path, slot_count=256).path.stat().st_size == 4096 + 16 * 256
+
+
+def test_both_sides_see_each_word_at_once(tmp_path: Path) -> None:
+    ours = made(tmp_path)
+    theirs = LanePage(ours.path)
+    ours.words[Word.HEAD] = 12
+    assert theirs.words[Word.HEAD] == 12
+    theirs.close()
+
+
+def test_p6_a_kill_between_slot_and_handed_loses_nothing(tmp_path: Path) -> None:
+    page = made(tmp_path)
+    page.words[SLOTS_WORD] = 1  # in hand first: HANDED was not reached
+    assert page.progress() == Progress(0, 1, (1,))
+
+
+def test_p6_a_kill_between_slot_and_acked_repeats_nothing(tmp_path: Path) -> None:
+    page = made(tmp_path)
+    page.words[Word.HANDED] = 3  # settled: the slot was cleared, ACKED was not reached
+    assert page.progress() == Progress(3, 3)
+
+
+def test_after_a_restart_of_the_machine_only_the_cursor_counts(tmp_path: Path) -> None:
+    """Sectors of different moments: these slots are older than HANDED, and 5 and 6 would be lost."""
+    page = made(tmp_path)
+    page.words[Word.ACKED], page.words[Word.HANDED] = 4, 6
+    page.words[Word.BOOT] += 1
+    assert page.progress() == Progress(4, 4)
+
+
+def test_p12_what_a_stale_process_writes_is_not_read(tmp_path: Path) -> None:
+    stale = made(tmp_path)
+    for epoch in (2, 1):  # and not even where a file of the same name is made again
+        current = made(tmp_path, epoch=epoch)
+        stale.words[Word.ACKED] = stale.words[Word.HANDED] = 8
+        assert current.progress() == Progress()
+
+
+def test_a_window_that_became_smaller_keeps_what_is_in_hand(tmp_path: Path) -> None:
+    page = made(tmp_path, Progress(0, 6, (1, 2, 3, 4, 5, 6)), slot_count=2)
+    assert page.in_hand() == (1, 2, 3, 4, 5, 6)
+
+
+def test_the_age_is_that_of_the_event_taken_first(tmp_path: Path) -> None:
+    page = made(tmp_path)
+    assert page.oldest_taken_ns() is None
+    for slot, (position, taken_ns) in zip(page.slots, ((2, 50), (1, 30), (0, 10)), strict=False):
+        page.words[slot], page.words[slot + 1] = position, taken_ns
+    assert page.oldest_taken_ns() == 30
+
+
+def test_any_name_of_a_plugin_is_a_file_name(tmp_path: Path) -> None:
+    assert page_path(tmp_path, "a/../b c.7", 3) == tmp_path / "a%2F..%2Fb%20c.7.3"
+
+
+def test_sync_and_close(tmp_path: Path) -> None:
+    page = made(tmp_path)
+    page.sync()
+    page.close()
+    with pytest.raises(ValueError, match="released"):
+        page.words[0]
