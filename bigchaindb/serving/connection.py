@@ -58,7 +58,7 @@ class Connection(web.RequestHandler):
     """A connection that is never closed before a request that has arrived is answered, and never held for nothing.
 
     Attributes:
-        exempt: the handler itself looks after slow reading (the WebSocket stream does).
+        exempt: it is no HTTP any more, and its handler looks after slow reading (the WebSocket stream does).
     """
 
     __slots__ = (
@@ -137,7 +137,7 @@ class Connection(web.RequestHandler):
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio lets it return whether to stay open
         """See `asyncio.Protocol`. A client that closes its side after a request is answered all the same."""
-        if self._request is None and self._head_since is None:
+        if self.exempt or (self._request is None and self._head_since is None):
             return False
         self._ended = True
         if self._request is not None:

@@ -60,17 +60,16 @@ class Listener:
         self._sweeper = asyncio.create_task(self._sweep())
 
     def close(self) -> None:
-        """Take no more connections, and no more requests on the open ones."""
+        """Take no more connections; those that are open go on."""
         for server in self._servers:
             server.close()
-        if self._manager is not None:
-            self._manager.pre_shutdown()
 
     async def stop(self, grace_s: float) -> None:
         """Close; let requests that are being answered end within `grace_s`, then end the connections."""
         self.close()
         if self._manager is None:
             return
+        self._manager.pre_shutdown()
         await self._manager.shutdown(grace_s)
         for connection in list(self._connections):
             connection.abort()

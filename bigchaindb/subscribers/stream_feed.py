@@ -135,13 +135,13 @@ class Feed:
                     return
                 if follower.position >= self._position and not follower.skip:
                     follower.late = False  # no await since the comparison: the feed's next block is this client's next
-                    follower.heard_s = asyncio.get_running_loop().time()
+                    follower.hear()
                     return
                 through = max(self._position, follower.position + 1)
                 follower.write(await self._behind.piece(follower.position, follower.skip, through))
-            await follower.close(TRY_AGAIN_LATER, await self.token_of(follower))
+            follower.end(TRY_AGAIN_LATER, await self.token_of(follower))
         except ConnectionError:
             return
         except Exception:
             logger.exception("a client of the stream cannot be served beyond position %d", follower.position)
-            await follower.close(INTERNAL_ERROR, "")
+            follower.end(INTERNAL_ERROR, "")

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from typing import Final
+from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import WSMsgType, web
 from aiohttp.abc import AbstractStreamWriter
 
 from bigchaindb.subscribers.stream_log import Piece
@@ -23,7 +23,7 @@ class Follower:
         position: of the last event that is written whole.
         skip: how many transactions of the next event it has seen before it connected.
         late: it is served from the log at its own speed and gets nothing from the feed.
-        heard_s: when it last sent anything, a time of the loop.
+        gone: set once its connection has ended.
     """
 
     def __init__(
@@ -38,18 +38,19 @@ class Follower:
         self._writer = writer
         self._transport = transport
         self._buffer_bytes_max = buffer_bytes_max
-        self._closing = False
-        self._pinged_s = 0.0
+        self._ending: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+        self._heard_s = asyncio.get_running_loop().time()
+        self._pinged_s: float | None = None
+        self.gone = asyncio.Event()
         self.position = 0
         self.skip = 0
         self.late = False
-        self.heard_s = asyncio.get_running_loop().time()
         transport.set_write_buffer_limits(high=buffer_bytes_max)
 
     @property
     def closing(self) -> bool:
         """Whether nothing more may be written."""
-        return self._closing or self._socket.closed or self._transport.is_closing()
+        return self._ending.done() or self._socket.closed or self._transport.is_closing()
 
     @property
     def full(self) -> bool:
@@ -65,19 +66,32 @@ class Follower:
         self.skip = 0
 
     async def drained(self, stall_s_max: float) -> bool:
-        """Wait until there is room; False if nothing at all was taken for `stall_s_max`."""
+        """Wait until there is room; False if nothing at all was taken for `stall_s_max`.
+
+        Raises:
+            ConnectionError: the client is gone.
+        """
+        await asyncio.sleep(0)  # the transport tells its protocol of a full buffer only then
+        if not self.full:
+            return True
+        # A task, since a deadline around the call itself would leave aiohttp with a cancelled future that the next
+        # call would wait for.
+        draining = asyncio.ensure_future(self._writer.drain())
+        try:
+            return await self._is_taken(draining, stall_s_max / STALL_CHECK_COUNT)
+        finally:
+            draining.cancel()
+
+    async def _is_taken(self, draining: asyncio.Future[None], check_s: float) -> bool:
         still_count = 0
         unsent = self._transport.get_write_buffer_size()
-        while self.full and not self.closing:
-            await asyncio.sleep(0)  # the transport tells its protocol of a full buffer only then
-            try:
-                async with asyncio.timeout(stall_s_max / STALL_CHECK_COUNT):
-                    await self._writer.drain()
-            except TimeoutError:
-                before, unsent = unsent, self._transport.get_write_buffer_size()
-                still_count = 0 if unsent < before else still_count + 1
-                if still_count == STALL_CHECK_COUNT:
-                    return False
+        while not draining.done():
+            await asyncio.wait({draining}, timeout=check_s)
+            before, unsent = unsent, self._transport.get_write_buffer_size()
+            still_count = 0 if unsent < before else still_count + 1
+            if still_count == STALL_CHECK_COUNT:
+                return False
+        draining.result()
         return True
 
     def look(self, now_s: float, heartbeat_s: float) -> bool:
@@ -85,25 +99,54 @@ class Follower:
 
         A late client may have a ping behind a megabyte: whether that one is alive, `drained` finds out.
         """
-        silent_s = now_s - self.heard_s
-        if self.late or self.closing or silent_s < heartbeat_s:
+        if self.late or self.closing or now_s - self._heard_s < heartbeat_s:
             return True
-        if self._pinged_s < self.heard_s:
+        if self._pinged_s is None:
             self._pinged_s = now_s
             self._transport.write(PING)
         return now_s - self._pinged_s < heartbeat_s / 2
 
-    async def close(self, code: int, reason: str) -> None:
-        """Send a close frame behind all that is unsent, and end the connection."""
-        self._closing = True
-        try:
-            with contextlib.suppress(TimeoutError, ConnectionError):
-                async with asyncio.timeout(CLOSE_S):
-                    await self._socket.close(code=code, message=reason.encode(), drain=False)
-        finally:
-            self.abort()
+    def hear(self) -> None:
+        """Note that the client is alive just now."""
+        self._heard_s = asyncio.get_running_loop().time()
+        self._pinged_s = None
+
+    def end(self, code: int, reason: str) -> None:
+        """Have a close frame sent behind all that is unsent, and the connection ended."""
+        if not self._ending.done():
+            self._ending.set_result((code, reason))
 
     def abort(self) -> None:
         """End the connection at once."""
-        self._closing = True
         self._transport.abort()
+
+    async def serve(self) -> None:
+        """Take what the client sends until it leaves or is to be closed; then end the connection.
+
+        The one place that closes: where a handler returns while another task closes, aiohttp cuts off what is unsent.
+        """
+        reading = asyncio.create_task(self._read())
+        try:
+            either: set[asyncio.Future[Any]] = {reading, self._ending}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            reading.cancel()
+            await asyncio.wait({reading})
+            if self._ending.done():
+                await self._close(*self._ending.result())
+        finally:
+            reading.cancel()
+            self.gone.set()
+
+    async def _read(self) -> None:
+        """Read what a client sends: pings are answered, all else only shows that it is alive."""
+        async for message in self._socket:
+            self.hear()
+            if message.type is WSMsgType.PING and not self.closing:
+                await self._socket.pong(message.data)
+
+    async def _close(self, code: int, reason: str) -> None:
+        try:
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                await self._socket.close(code=code, message=reason.encode(), drain=False)
+        finally:
+            self.abort()

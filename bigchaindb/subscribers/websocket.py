@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Final, cast
 from urllib.parse import parse_qsl
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from bigchaindb.config import Limits, WebSocketServer
 from bigchaindb.errors import EventError
@@ -80,6 +80,8 @@ class StreamServer:
     async def stop(self) -> None:
         """Write what is durable; close every client with 1001 and the token to come back with."""
         self._listener.close()
+        if not self._tasks:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):
                 await self._feed.until_level()
@@ -87,6 +89,7 @@ class StreamServer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
         await self._listener.stop(LAST_WORDS_S)
         await self._feed.stop()
 
@@ -116,7 +119,7 @@ class StreamServer:
         follower.position, follower.skip = position, skip
         self._feed.add(follower)
         try:
-            await _ignore(socket, follower)
+            await follower.serve()
         finally:
             self._feed.remove(follower)
         return socket
@@ -131,16 +134,8 @@ class StreamServer:
                     follower.abort()
 
     async def _say_goodbye(self, follower: Follower) -> None:
-        await follower.close(GOING_AWAY, await self._feed.token_of(follower))
-
-
-async def _ignore(socket: web.WebSocketResponse, follower: Follower) -> None:
-    """Read what a client sends: pings are answered, all else only shows that it is alive."""
-    loop = asyncio.get_running_loop()
-    async for message in socket:
-        follower.heard_s = loop.time()
-        if message.type is WSMsgType.PING and not follower.closing:
-            await socket.pong(message.data)
+        follower.end(GOING_AWAY, await self._feed.token_of(follower))
+        await follower.gone.wait()
 
 
 def _refusal(request: web.BaseRequest) -> web.Response | None:

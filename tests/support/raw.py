@@ -1,6 +1,7 @@
 """HTTP/1.1 by hand, for what no client library lets a test do: odd bytes, odd timing, several requests at once."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from tests.support.http import Answer
 
 ANSWER_S = 10.0
 LOOK_S = 0.01
+SWITCHING = 101
 HEAD_BYTES_MAX = 2**20
 
 
@@ -30,8 +32,9 @@ class Wire:
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             status_line, *lines = head.rstrip("\r\n").split("\r\n")
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-            body = b"" if to == "HEAD" else await self._body(headers)
-        return Answer(int(status_line.split(" ")[1]), headers, body)
+            status = int(status_line.split(" ")[1])
+            body = b"" if to == "HEAD" or status == SWITCHING else await self._body(headers)
+        return Answer(status, headers, body)
 
     async def ask(self, data: bytes) -> Answer:
         """Write a request and read its answer."""
@@ -63,6 +66,15 @@ class Wire:
             body += (await self.reader.readexactly(size + 2))[:-2]
         await self.reader.readexactly(2)
         return body
+
+
+def narrow(port: int) -> socket.socket:
+    """Connect with a receive buffer of a few kilobytes, so that a client that does not read is soon felt."""
+    opened = socket.socket()
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    opened.connect(("127.0.0.1", port))
+    opened.settimeout(0)
+    return opened
 
 
 @asynccontextmanager

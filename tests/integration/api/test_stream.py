@@ -1,0 +1,413 @@
+"""The WebSocket stream. Source: docs/reference/contract/websocket-api.md."""
+
+import asyncio
+import base64
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Close
+
+from bigchaindb.config import Limits
+from bigchaindb.engine.engine import Mode
+from bigchaindb.eventlog.token import WHOLE, decode, encode
+from bigchaindb.ledger.application import Selection
+from bigchaindb.subscribers.websocket import PATH
+from bigchaindb.transaction.build import Payment, Spend, create, transfer
+from bigchaindb.transaction.conditions import details_of
+from bigchaindb.transaction.model import OutputRef
+from tests.integration.api.conftest import Start
+from tests.support.raw import ask, narrow, request, until, wire
+from tests.support.served import CHAIN_ID, KEY, Served
+
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec_WebSocket_Version": "13",
+    "Sec_WebSocket_Key": base64.b64encode(bytes(16)).decode(),
+}
+
+
+@asynccontextmanager
+async def following(served: Served, after: str | None = None, **options: Any) -> AsyncIterator[ClientConnection]:
+    """Connect a client."""
+    query = "" if after is None else f"?after={after}"
+    async with connect(served.stream_url + query, **options) as client:
+        yield client
+
+
+async def received(client: ClientConnection, count: int) -> list[dict[str, Any]]:
+    """Take so many messages; each must be text."""
+    messages = []
+    async with asyncio.timeout(20):
+        for _ in range(count):
+            message = await client.recv()
+            assert isinstance(message, str)
+            messages.append(json.loads(message))
+    return messages
+
+
+async def ids(client: ClientConnection, count: int) -> list[str]:
+    return [message["transaction_id"] for message in await received(client, count)]
+
+
+async def everything(client: ClientConnection) -> tuple[list[str], Close]:
+    """Take what comes until the server closes; give the ids and how it closed."""
+    seen: list[str] = []
+    async with asyncio.timeout(20):
+        with pytest.raises(ConnectionClosed) as caught:
+            await collect(client, seen)
+    assert caught.value.rcvd is not None
+    return seen, caught.value.rcvd
+
+
+async def collect(client: ClientConnection, seen: list[str]) -> None:
+    while True:
+        seen.append(json.loads(await client.recv())["transaction_id"])
+
+
+async def quiet(client: ClientConnection) -> None:
+    """Require that nothing more comes."""
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await client.recv()
+
+
+def token(served: Served, position: int, index: int = WHOLE) -> str:
+    """Give the token of a place in the log."""
+    log = served.store.log_reader()
+    try:
+        entry = log.entry(position)
+        return encode(CHAIN_ID, position, index, bytes(32) if entry is None else entry.digest)
+    finally:
+        log.close()
+
+
+class TestHandshake:
+    """Source: section 2."""
+
+    @pytest.mark.parametrize("target", [PATH, PATH + "/", PATH + "?foo=bar", PATH + "/?x"])
+    async def test_a_correct_upgrade_of_any_origin_is_taken(self, served: Served, target: str) -> None:
+        answer = await ask(served.stream.port, "GET", target, None, **UPGRADE, Origin="https://example.com")
+        assert answer.status == 101
+
+    async def test_no_subprotocol_and_no_extension_is_chosen(
+        self, served: Served, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        offered = {"Sec_WebSocket_Protocol": "x", "Sec_WebSocket_Extensions": "permessage-deflate"}
+        answer = await ask(served.stream.port, "GET", PATH, None, **UPGRADE, **offered)
+        assert answer.status == 101
+        assert not {"sec-websocket-protocol", "sec-websocket-extensions"} & set(answer.headers)
+        assert caplog.records == []
+
+    @pytest.mark.parametrize(
+        "target", ["/", "/api/v1/streams/nope", "/api/v1/streams/valid_tx", PATH + "//", "/api/v1/streams/"]
+    )
+    async def test_other_paths_are_not_found(self, served: Served, target: str) -> None:
+        answer = await ask(served.stream.port, "GET", target, None, **UPGRADE)
+        assert (answer.status, answer.headers["content-type"].split(";")[0]) == (404, "text/plain")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"Upgrade": None},
+            {"Connection": None},
+            {"Upgrade": "h2c"},
+            {"Connection": "keep-alive"},
+            {"Sec_WebSocket_Key": None},
+            {"Sec_WebSocket_Key": "short"},
+            {"Sec_WebSocket_Key": "\xff"},
+            dict.fromkeys(UPGRADE),
+        ],
+    )
+    async def test_anything_but_an_upgrade_is_a_400(self, served: Served, change: dict[str, str | None]) -> None:
+        headers = {name: value for name, value in {**UPGRADE, **change}.items() if value is not None}
+        answer = await ask(served.stream.port, "GET", PATH, None, **headers)
+        assert (answer.status, answer.headers["content-type"].split(";")[0]) == (400, "text/plain")
+
+    @pytest.mark.parametrize("version", ["8", "12", "14", ""])
+    async def test_another_version_is_a_400_that_names_ours(self, served: Served, version: str) -> None:
+        answer = await ask(served.stream.port, "GET", PATH, None, **{**UPGRADE, "Sec_WebSocket_Version": version})
+        assert (answer.status, answer.headers["sec-websocket-version"]) == (400, "13")
+
+    async def test_a_post_is_a_405(self, served: Served) -> None:
+        answer = await ask(served.stream.port, "POST", PATH, b"{}")
+        assert (answer.status, answer.headers["allow"]) == (405, "GET,HEAD")
+
+    async def test_one_too_many_is_a_503(self, start: Start) -> None:
+        served = await start(limits=Limits(stream_connection_count_max=1))
+        async with following(served):
+            assert (await ask(served.stream.port, "GET", PATH, None, **UPGRADE)).status == 503
+
+    @pytest.mark.parametrize("data", [b"nonsense\r\n\r\n", b"GET /" + 9000 * b"a" + b" HTTP/1.1\r\n\r\n"])
+    async def test_what_is_no_http_is_answered(self, served: Served, data: bytes) -> None:
+        async with wire(served.stream.port) as opened:
+            await opened.send(data)
+            assert (await opened.answer()).status in {400, 431}
+
+
+class TestMessages:
+    """Source: section 3."""
+
+    async def test_a_create_and_a_transfer(self, served: Served) -> None:
+        async with following(served) as client:
+            made = create([KEY], data={"n": 1})
+            await served.engine.submit(made.body, Mode.COMMIT)
+            details = details_of([KEY.public_key])
+            passed = transfer(made.id, [Spend(OutputRef(made.id, 0), details, (KEY,))], [Payment(details)])
+            await served.engine.submit(passed.body, Mode.COMMIT)
+            first, second = await received(client, 2)
+        assert set(first) == {"transaction_id", "asset_id", "block_id", "height"}
+        assert (first["transaction_id"], first["asset_id"]) == (made.id, made.id)
+        assert (second["transaction_id"], second["asset_id"]) == (passed.id, made.id)
+        for message in (first, second):
+            heights = await ask(served.api.port, "GET", f"/api/v1/blocks?transaction_id={message['transaction_id']}")
+            assert heights.json() == [message["height"]]
+            block = await ask(served.api.port, "GET", f"/api/v1/blocks/{message['block_id']}")
+            assert message["transaction_id"] in [one["id"] for one in block.json()["block"]["transactions"]]
+
+    async def test_order_is_that_of_the_blocks_and_nothing_repeats(self, served: Served) -> None:
+        async with following(served) as client:
+            await served.commit(300)
+            messages = await received(client, 300)
+            await quiet(client)
+        assert [message["height"] for message in messages] == sorted(message["height"] for message in messages)
+        in_blocks: list[str] = []
+        for height in range(1, messages[-1]["height"] + 1):
+            block = (await ask(served.api.port, "GET", f"/api/v1/blocks/{height}")).json()
+            in_blocks += [one["id"] for one in block["transactions"]]
+        assert [message["transaction_id"] for message in messages] == in_blocks
+
+    async def test_nothing_is_sent_on_connect_and_nothing_old(self, served: Served) -> None:
+        await served.commit(3)
+        async with following(served) as client:
+            await quiet(client)
+            expected = await served.commit()
+            assert await ids(client, 1) == expected
+
+    async def test_what_is_sent_is_readable_before(self, served: Served) -> None:
+        """Store readable, then stream (http-api.md, section 12)."""
+        async with following(served) as client:
+            for number in range(20):
+                made = create([KEY], data={"n": number})
+                await served.engine.submit(made.body, Mode.ASYNC)
+                assert await ids(client, 1) == [made.id]
+                assert (await ask(served.api.port, "GET", f"/api/v1/transactions/{made.id}")).status == 200
+
+    async def test_invalid_blocks_and_rejected_transactions_are_never_sent(self, start: Start) -> None:
+        served = await start(propose=lambda bodies: Selection((*bodies, *bodies), ()))
+        async with following(served) as client:
+            [committed] = await served.commit()
+            assert await ids(client, 1) == [committed]
+            await quiet(client)
+
+    async def test_fifty_clients_all_get_all(self, served: Served) -> None:
+        async def follow() -> list[str]:
+            async with following(served) as client:
+                ready.release()
+                return await ids(client, 500)
+
+        ready = asyncio.Semaphore(0)
+        clients = [asyncio.create_task(follow()) for _ in range(50)]
+        for _ in clients:
+            await ready.acquire()
+        committed = {id_ for _ in range(5) for id_ in await served.commit(100)}
+        results = await asyncio.gather(*clients)
+        assert all(result == results[0] for result in results)
+        assert set(results[0]) == committed
+
+    async def test_clients_that_come_and_go_meanwhile_miss_nothing_in_between(self, served: Served) -> None:
+        async def committing() -> None:
+            for _ in range(30):
+                await served.commit(5)
+
+        async def follow(delay_s: float) -> list[str]:
+            await asyncio.sleep(delay_s)
+            async with following(served) as client:
+                return await ids(client, 20)
+
+        work = asyncio.create_task(committing())
+        seen = await asyncio.gather(*(follow(number / 1000) for number in range(20)))
+        await work
+        async with following(served, token(served, 0)) as client:
+            everything = await ids(client, 150)
+        for part in seen:
+            start = everything.index(part[0])
+            assert everything[start : start + 20] == part
+
+
+class TestResuming:
+    """`?after=TOKEN`: on with what comes behind a place, whatever happened meanwhile."""
+
+    async def test_from_the_beginning_and_from_every_position(self, served: Served) -> None:
+        committed = [id_ for _ in range(5) for id_ in await served.commit()]
+        for position in range(5):
+            async with following(served, token(served, position)) as client:
+                committed += await served.commit()
+                assert await ids(client, len(committed) - position) == committed[position:]
+                await quiet(client)
+
+    async def test_from_within_a_block(self, served: Served) -> None:
+        await served.commit(50)
+        async with following(served, token(served, 0)) as client:
+            messages = await received(client, 50)
+        last = [message["transaction_id"] for message in messages if message["height"] == messages[-1]["height"]]
+        head = served.hub.head
+        for index in range(len(last)):
+            async with following(served, token(served, head, index)) as client:
+                assert await ids(client, len(last) - index - 1) == last[index + 1 :]
+        async with following(served, token(served, head, 0)) as client:
+            new = await served.commit()
+            assert await ids(client, len(last)) == [*last[1:], *new]
+
+    @pytest.mark.parametrize("after", ["", "nonsense", "1.", "1." + 38 * "A", "%00", "2." + 38 * "A"])
+    async def test_what_is_no_token_is_a_400_before_the_upgrade(self, served: Served, after: str) -> None:
+        with pytest.raises(InvalidStatus) as caught:
+            async with following(served, after):
+                pass
+        assert caught.value.response.status_code == 400
+
+    async def test_another_log_is_a_400(self, served: Served) -> None:
+        """Resuming elsewhere would skip or repeat without a word (P8)."""
+        await served.commit()
+        for wrong in (
+            encode("solo-other", 1, WHOLE, bytes(32)),
+            encode(CHAIN_ID, 1, WHOLE, bytes(32)),
+            encode(CHAIN_ID, 99, WHOLE, bytes(32)),
+        ):
+            answer = await ask(served.stream.port, "GET", f"{PATH}?after={wrong}", None, **UPGRADE)
+            assert answer.status == 400
+            assert b"the log does not hold position" in answer.body
+
+
+class TestClients:
+    """What clients send, and how connections end. Source: section 4."""
+
+    async def test_garbage_is_ignored_and_disturbs_nobody(self, served: Served) -> None:
+        async with following(served) as noisy, following(served) as other:
+            for message in ("text", b"\x00\xff", "", 60_000 * "x", '{"a":1}'):
+                await noisy.send(message)
+            [committed] = await served.commit()
+            assert await ids(noisy, 1) == [committed]
+            assert await ids(other, 1) == [committed]
+
+    async def test_a_ping_is_answered_with_its_payload(self, served: Served) -> None:
+        async with following(served, ping_interval=None) as client:
+            await asyncio.wait_for(await client.ping(b"payload"), 5)
+            await client.pong(b"unsolicited")
+            await asyncio.wait_for(await client.ping(), 5)
+
+    @pytest.mark.parametrize("code", [1000, 4321])
+    async def test_a_close_is_answered(self, served: Served, code: int) -> None:
+        async with following(served) as client:
+            await client.close(code)
+            assert client.close_code in {1000, code}
+        await until(lambda: served.stream.connection_count == 0, "the connection closed")
+
+    @pytest.mark.parametrize(
+        ("frame", "code"),
+        [
+            (b"\x81\x82\0\0\0\0\xff\xfe", 1007),
+            (b"\x82\xff" + (70_000).to_bytes(8, "big") + 4 * b"\0" + 70_000 * b"x", 1009),
+        ],
+        ids=["no UTF-8", "too large"],
+    )
+    async def test_what_may_not_be_sent_closes_with_its_code(self, served: Served, frame: bytes, code: int) -> None:
+        async with wire(served.stream.port) as opened:
+            assert (await opened.ask(request("GET", PATH, None, **UPGRADE))).status == 101
+            await opened.send(frame)
+            header = await opened.reader.readexactly(4)
+        assert (header[0], int.from_bytes(header[2:4], "big")) == (0x88, code)
+
+    async def test_a_reset_is_forgotten(self, served: Served) -> None:
+        for _ in range(10):
+            async with wire(served.stream.port) as opened:
+                await opened.ask(request("GET", PATH, None, **UPGRADE))
+        await until(lambda: served.stream.connection_count == 0, "all connections gone")
+        await served.commit()
+
+    async def test_a_silent_client_is_pinged_and_let_go_if_it_stays_silent(self, start: Start) -> None:
+        served = await start(heartbeat_s=0.2)
+        async with wire(served.stream.port) as dead, following(served, ping_interval=None) as alive:
+            await dead.ask(request("GET", PATH, None, **UPGRADE))
+            assert await dead.ended() == b"\x89\x00"
+            await asyncio.sleep(0.5)
+            [committed] = await served.commit()
+            assert await ids(alive, 1) == [committed]
+
+    async def test_a_stop_closes_with_1001_and_a_token(self, start: Start) -> None:
+        served = await start()
+        async with following(served) as client:
+            await served.commit(3)
+            stopping = asyncio.create_task(served.stream.stop())
+            seen, close = await everything(client)
+            await stopping
+        assert (len(seen), close.code) == (3, 1001)
+        assert decode(close.reason, CHAIN_ID, served.hub.head).position == served.hub.head
+
+
+class TestSlowClients:
+    """Whoever does not read delays nobody, costs a bounded buffer, and misses nothing (S1)."""
+
+    LIMITS = Limits(stream_buffer_bytes_max=100_000, stream_stall_s_max=30)
+    IMPATIENT = Limits(stream_buffer_bytes_max=50_000, stream_stall_s_max=0.4)
+
+    async def test_a_late_client_is_served_on_from_the_log(self, start: Start) -> None:
+        served = await start(limits=self.LIMITS)
+        async with sleeping(served) as slow, following(served) as quick:
+            committed = await commit_before(quick, served)
+            assert [follower.late for follower in served.stream._feed.followers].count(True) == 1
+            assert await ids(slow, len(committed)) == committed
+            await until(lambda: not any(f.late for f in served.stream._feed.followers), "the client to be level again")
+            last = await served.commit()
+            assert await ids(slow, 1) == last
+            await quiet(slow)
+
+    async def test_a_client_that_takes_nothing_is_closed_with_a_token_and_comes_back(self, start: Start) -> None:
+        served = await start(limits=self.IMPATIENT)
+        async with sleeping(served) as stuck, following(served) as quick:
+            committed = await commit_before(quick, served)
+            await until(lambda: any(f.closing for f in served.stream._feed.followers), "the client to be given up")
+            seen, close = await everything(stuck)
+        assert close.code == 1013
+        assert len(close.reason.encode()) <= 123
+        async with following(served, close.reason) as back:
+            seen += await ids(back, len(committed) - len(seen))
+            await quiet(back)
+        assert seen == committed
+
+    async def test_one_that_never_reads_again_is_let_go(self, start: Start) -> None:
+        served = await start(limits=self.IMPATIENT)
+        async with sleeping(served), following(served) as quick:
+            await commit_before(quick, served)
+            await until(lambda: served.stream.connection_count == 1, "the connection to be given up")
+
+    async def test_memory_for_a_client_is_bounded_by_its_buffer_and_a_block(self, start: Start) -> None:
+        served = await start(limits=self.LIMITS)
+        async with sleeping(served), following(served) as quick:
+            for _ in range(3):
+                await commit_before(quick, served)
+                [unsent] = [f._transport.get_write_buffer_size() for f in served.stream._feed.followers if f.late]
+                assert unsent < 100_000 + 2 * 300_000
+
+
+@asynccontextmanager
+async def sleeping(served: Served) -> AsyncIterator[ClientConnection]:
+    """Connect a client that takes next to nothing until it is asked to, with little room in both kernel buffers."""
+    options: dict[str, Any] = {"sock": narrow(served.stream.port), "max_queue": 1, "ping_interval": None}
+    async with following(served, None, **options, close_timeout=0.1) as client:
+        for follower in served.stream._feed.followers:
+            follower._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        yield client
+
+
+async def commit_before(client: ClientConnection, served: Served) -> list[str]:
+    """Commit a megabyte of messages; give their ids as another client gets them, without delay."""
+    for _ in range(8):
+        await served.commit(500)
+    return await ids(client, 4_000)
