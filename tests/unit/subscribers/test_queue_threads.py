@@ -174,7 +174,7 @@ class Bell:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.is_on = False
+        self.is_on = self.is_armed = False
         self._thread.join()
         signal.signal(signal.SIGUSR1, self._before)
 
@@ -204,7 +204,7 @@ def test_nothing_is_lost_when_signal_handlers_raise_at_any_moment(plugin: Plugin
     fill(plugin, count)
     taken: list[int] = []
     with Bell(seed=7, every_s=0.0005) as bell:
-        while len(taken) < count:
+        while True:
             try:
                 bell.is_armed = True
                 while True:
@@ -213,7 +213,7 @@ def test_nothing_is_lost_when_signal_handlers_raise_at_any_moment(plugin: Plugin
             except Rang:
                 rung += 1
             except Empty:
-                bell.is_armed = False
+                break
     plugin.queue.settle()
     assert rung > 20
     assert taken == list(range(1, count + 1))
