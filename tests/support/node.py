@@ -89,6 +89,15 @@ class Node:
         Raises:
             NodeDiedError: it ended before it answered.
         """
+        self.launch()
+        try:
+            until(self._answers, what="both ports of the node to answer", within_s=START_S)
+        except AssertionError as error:
+            self.kill()
+            raise NodeDiedError(f"{error}\n{self.tail()}") from error
+
+    def launch(self) -> None:
+        """Start the node and wait for nothing: for tests that care for its first moments."""
         assert self.process is None or self.process.poll() is not None, "it is running"
         self.configuration.write_text(json.dumps(self.settings, indent=4))
         with (self.folder / "console.txt").open("ab") as console, (self.folder / "log.txt").open("ab") as log:
@@ -101,11 +110,6 @@ class Node:
                 stderr=log,
                 start_new_session=True,
             )
-        try:
-            until(self._answers, what="both ports of the node to answer", within_s=START_S)
-        except AssertionError as error:
-            self.kill()
-            raise NodeDiedError(f"{error}\n{self.tail()}") from error
 
     def stop(self) -> int:
         """Ask it to stop, as Ctrl-C and service managers do; return its exit code."""
