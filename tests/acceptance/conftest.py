@@ -38,3 +38,10 @@ def old_client(node: Node, request: pytest.FixtureRequest) -> Iterator[Client]:
     """Each published driver that makes "1.0" transactions."""
     with clients.connected(request.param, node.url) as connected:
         yield connected
+
+
+@pytest.fixture(scope="session")
+def old_javascript_client(node: Node) -> Iterator[Client]:
+    """The JavaScript driver for 1.x alone, which has calls that the Python driver lacks."""
+    with clients.connected("javascript-3.2.0", node.url) as connected:
+        yield connected
