@@ -6,6 +6,8 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -20,31 +22,32 @@ def test_nothing_is_lost_when_the_node_is_killed_at_any_moment(tmp_path: Path, m
     moments = random.Random(seed)
     record, kills = tmp_path / "seen", 8
     for run in range(kills):
-        node = start(tmp_path, misbehaving, run)
-        assert node.stdout is not None
-        assert node.stdout.readline() == "running\n"
-        time.sleep(moments.random() * 0.4)
-        plugin = pid_of_plugin(node.pid)
-        node.kill()
-        node.communicate()
+        with running_node(tmp_path, misbehaving, run) as node:
+            time.sleep(moments.random() * 0.4)
+            plugin = pid_of_plugin(node.pid)
         until(partial(is_gone, plugin), what="the plugin's end", within_s=2)
-    node = start(tmp_path, misbehaving, kills)
-    assert node.stdout is not None
-    assert node.stdout.readline() == "running\n"
-    head = int(node.stdout.readline().split()[1])
-    until(lambda: positions(record)[-1] >= head, what="the last event")
-    node.kill()
-    node.communicate()
+    with running_node(tmp_path, misbehaving, kills) as node:
+        assert node.stdout is not None
+        head = int(node.stdout.readline().split()[1])
+        until(lambda: positions(record)[-1] >= head, what="the last event")
     seen = positions(record)
     assert sorted(set(seen)) == list(range(1, max(seen) + 1))
     assert all(after - before in {0, 1} for before, after in itertools.pairwise(seen))
     assert len(seen) <= max(seen) + kills
 
 
-def start(folder: Path, packages: Path, seed: int) -> "subprocess.Popen[str]":
+@contextmanager
+def running_node(folder: Path, packages: Path, seed: int) -> "Iterator[subprocess.Popen[str]]":
+    """Run a node with its plugin until the block ends, then kill it."""
     environment = os.environ | {"PYTHONPATH": str(packages)}
     command = [sys.executable, str(NODE), str(folder), str(seed)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as node:
+        try:
+            assert node.stdout is not None
+            assert node.stdout.readline() == "running\n"
+            yield node
+        finally:
+            node.kill()
 
 
 def pid_of_plugin(parent: int) -> int:
