@@ -16,7 +16,7 @@ $(READY): requirements/dev.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 setup: $(READY) ## Make the environment
@@ -38,6 +38,8 @@ test-quick: $(READY) ## What needs no service: unit, vectors, simulation, confor
 	$(BIN)/coverage report --fail-under=100 --include='bigchaindb/transaction/*,bigchaindb/ledger/*,bigchaindb/eventlog/*'
 
 test-services: $(READY) ## Real processes, plugins, drivers and a browser; installs what is missing
+	@echo "==> what the tests need from the system: published drivers, a browser"
+	$(BIN)/python -m tests.support.services
 	@echo "==> integration, acceptance, documentation"
 	$(BIN)/pytest tests/integration tests/acceptance tests/docs
 
@@ -58,9 +60,14 @@ format: $(READY) ## Write the format that lint checks
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: ## Pin the newest versions that fit pyproject.toml
-	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/base.txt
-	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements/dev.txt
+LOCK := $(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
+
+lock: ## Pin the newest versions that fit pyproject.toml and requirements/*.in
+	$(LOCK) pyproject.toml -o requirements/base.txt
+	$(LOCK) --extra dev pyproject.toml -o requirements/dev.txt
+	for set in browser javascript; do $(LOCK) requirements/acceptance-$$set.in -o requirements/acceptance-$$set.txt; done
+	for set in requirements/acceptance-build.in requirements/acceptance-python-driver-*.in; do \
+		$(LOCK) --no-deps $$set -o $${set%.in}.txt; done
 
 clean: ## Remove what make made
 	rm -rf $(VENV) .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -1,14 +1,11 @@
 """Fixtures for tests that need a real node: `node`, one for the whole run, `start_node`, as many as a test wants."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # `tests.support` is found however pytest is started
 
 from tests.support.installation import Installation, install_node
 from tests.support.node import COMMAND, Node, running_node

@@ -4,7 +4,7 @@ import json
 from typing import Any, Final
 
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
 
 from bigchaindb.transaction.schema import transaction_schema
 from tests.vectors.judging import Record, body_of, read
