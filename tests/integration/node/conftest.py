@@ -1,0 +1,37 @@
+"""Plugins as installed packages: folders for the path of a node."""
+
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "print-on-console"
+
+
+def install(folder: Path, name: str, target: str, entry_point: str | None = None) -> None:
+    """Make what is in `folder` an installed package `name` that advertises one plugin.
+
+    Args:
+        folder: belongs on the node's `PYTHONPATH`.
+        name: of the package.
+        target: module of the plugin.
+        entry_point: the plugin's name; the package's if it is not given.
+    """
+    information = folder / f"{name}-1.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text(f"[bigchaindb.events]\n{entry_point or name} = {target}\n")
+
+
+@pytest.fixture(scope="session")
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Give the environment of a node that has the plugins `console_print` and `recorder`."""
+    folder = tmp_path_factory.mktemp("plugins")
+    shutil.copy(Path(__file__).with_name("recorder.py"), folder)
+    install(folder, "recorder", "recorder")
+    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
+    ((name, target),) = project["entry-points"]["bigchaindb.events"].items()
+    shutil.copytree(EXAMPLE / target, folder / target)
+    install(folder, project["name"], target, name)
+    return {"PYTHONPATH": str(folder)}

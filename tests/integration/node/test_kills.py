@@ -1,0 +1,218 @@
+"""`kill -9` of a real node, at any moment: nothing that it promised is lost, nothing half done is seen.
+
+Source: docs/reference/promises.md, P1 to P6; invariants L1, L2, L5, E1 to E3.
+"""
+
+import asyncio
+import itertools
+import os
+import random
+import re
+import shutil
+import signal
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.integration.node.audit import audit
+from tests.integration.node.owners import Owner
+from tests.support.node import COMMAND, Node, configuration_of
+from tests.support.raw import until, wire
+
+KILLS: Final = int(os.environ.get("KILLS", "200"))
+OWNERS: Final = 6
+IMAGE_EVERY: Final = 25
+START_S_MAX: Final = 30.0
+PLUGINS: Final = ("console_print", "recorder")
+
+
+@pytest.mark.timeout(900)
+async def test_nothing_is_lost_whenever_the_node_is_killed(tmp_path: Path, plugins: Mapping[str, str]) -> None:
+    """Two nodes at a time, for the cores that there are: most of the time passes while one starts."""
+    seed = int(os.environ.get("SEED") or random.randrange(2**32))
+    print(f"repeat it with: SEED={seed} KILLS={KILLS} pytest tests/integration/node/test_kills.py")
+    campaigns = [Campaign(tmp_path / name, plugins, random.Random(f"{seed} {name}")) for name in ("one", "other")]
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for campaign in campaigns:
+                tasks.create_task(campaign.run(KILLS // len(campaigns)))
+    finally:
+        for campaign in campaigns:
+            campaign.node.kill()
+
+
+class Campaign:
+    """One node that is killed again and again, and the clients that it has meanwhile."""
+
+    def __init__(self, folder: Path, plugins: Mapping[str, str], choices: random.Random) -> None:
+        folder.mkdir()
+        self.node = Node(folder, configuration_of(folder, {}), plugins, COMMAND)
+        self.owners = [Owner(f"owner {number}", random.Random(choices.random())) for number in range(OWNERS)]
+        self.record = folder / "record"
+        self.starts_s: list[float] = []
+        self._choices = choices
+        self._trading: list[asyncio.Task[None]] = []
+
+    async def run(self, kills: int) -> None:
+        """Kill it so many times; look at it from outside all the time, and at its files now and then.
+
+        Raises:
+            AssertionError: a promise was broken; with the end of the node's log.
+        """
+        try:
+            await self._run(kills)
+        except Exception as error:
+            raise AssertionError(f"{error!r}\n{self.node.tail()}") from error
+
+    async def _run(self, kills: int) -> None:
+        moments = (self._kill_at_start, self._kill_at_work, self._kill_at_work, self._kill_at_work, self._kill_at_stop)
+        for number in range(1, kills + 1):
+            await self._choices.choice(moments)()
+            if number % IMAGE_EVERY == 0:
+                self._audit_image()
+        await self._finish(kills)
+
+    async def _kill_at_start(self) -> None:
+        usual_s = min(self.starts_s, default=0.5)
+        self._launch()
+        await asyncio.sleep(self._choices.uniform(0, 1.2 * usual_s))
+        await self._kill()
+
+    async def _kill_at_work(self) -> None:
+        await self._start()
+        await asyncio.sleep(self._choices.uniform(0, 0.4))
+        await self._kill()
+
+    async def _kill_at_stop(self) -> None:
+        await self._start()
+        await asyncio.sleep(self._choices.uniform(0, 0.3))
+        assert self.node.process is not None
+        self.node.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(self._choices.uniform(0, 0.15))
+        if self.node.process.poll() is None:
+            await self._kill()
+        else:
+            await self._stopped()
+
+    def _launch(self) -> None:
+        names = self._choices.choice(((), PLUGINS[:1], PLUGINS[1:], PLUGINS))
+        self._enable(names)
+        self.node.launch()
+
+    def _enable(self, names: Sequence[str]) -> None:
+        every: dict[str, dict[str, Any]] = {
+            "console_print": {"start": "genesis"},
+            "recorder": {"start": "genesis", "options": {"record": str(self.record)}},
+        }
+        self.node.settings = {**self.node.settings, "events_plugins": {name: every[name] for name in names}}
+
+    async def _start(self) -> None:
+        begun = time.monotonic()
+        self._launch()
+        await self._until_open()
+        self.starts_s.append(time.monotonic() - begun)
+        self._trading = [asyncio.create_task(owner.trade(self.port)) for owner in self.owners]
+
+    async def _until_open(self) -> None:
+        assert self.node.process is not None
+        async with asyncio.timeout(START_S_MAX):
+            while True:
+                assert self.node.process.poll() is None, "the node has ended by itself"
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                except OSError:
+                    await asyncio.sleep(0.01)
+                else:
+                    writer.close()
+                    return
+
+    @property
+    def port(self) -> int:
+        return int(self.node.settings["server"]["bind"].rpartition(":")[2])
+
+    async def _kill(self) -> None:
+        assert self.node.process is not None
+        assert self.node.process.poll() is None, "the node has ended by itself"
+        self.node.kill()
+        await self._end_trade()
+
+    async def _stopped(self) -> None:
+        assert self.node.process is not None
+        assert self.node.process.returncode == 0
+        await self._end_trade()
+        for owner in self.owners:
+            owner.stopped_cleanly()
+
+    async def _end_trade(self) -> None:
+        trading, self._trading = self._trading, []
+        for outcome in await asyncio.gather(*trading, return_exceptions=True):
+            broken = isinstance(outcome, OSError | EOFError) and not isinstance(outcome, TimeoutError)
+            if not broken:
+                assert isinstance(outcome, BaseException)
+                raise outcome
+
+    def _audit_image(self) -> None:
+        """Look at what a kill has left behind: the files as they are, opened by nobody since."""
+        image = self.node.folder / "image"
+        shutil.rmtree(image, ignore_errors=True)
+        image.mkdir()
+        for file in self.node.data.glob("ledger.db*"):
+            if not file.name.endswith("-shm"):
+                shutil.copy(file, image)
+        self._compare(audit(image / "ledger.db").bodies)
+
+    def _compare(self, bodies: Mapping[str, bytes]) -> None:
+        for owner in self.owners:
+            for id_ in owner.promised:
+                assert bodies.get(id_) == owner.made[id_].body, f"{id_} was committed and is not in the files"
+            assert not owner.refused & bodies.keys()
+
+    async def _finish(self, kills: int) -> None:
+        """Let it come to rest with all plugins, stop it, and compare everything with everything."""
+        self._enable(PLUGINS)
+        self.node.launch()
+        await self._until_open()
+        for owner in self.owners:
+            async with wire(self.port) as connection:
+                await owner.check_promises(connection)
+        head = self._head()
+        await until(lambda: len(set(self._printed())) == head, "console_print to have seen every block")
+        await until(lambda: len(set(self._recorded())) == head, "recorder to have seen every block")
+        assert self.node.stop() == 0
+        await self._stopped()
+        audited = audit(self.node.data / "ledger.db")
+        self._compare(audited.bodies)
+        assert_each_in_order(self._printed(), audited.block_ids, repeats_max=kills)
+        assert_each_in_order(self._recorded(), audited.block_ids, repeats_max=kills)
+        assert not re.search(r"Traceback|critical|GAPPED|FAILED|BLOCKED", self.node.log), self.node.log
+        print(
+            f"{kills} kills, {len(self.starts_s)} starts of {min(self.starts_s):.2f} to {max(self.starts_s):.2f} s, "
+            f"{head} blocks, {len(audited.bodies)} transactions"
+        )
+
+    def _head(self) -> int:
+        with closing(sqlite3.connect(f"file:{self.node.data}/ledger.db?mode=ro", uri=True)) as connection:
+            ((position,),) = connection.execute("SELECT position FROM tip").fetchall()
+        return int(position)
+
+    def _printed(self) -> list[str]:
+        """Give the block ids on the console: one that a kill has cut stands there again, whole."""
+        return re.findall("[0-9a-f]{64}", self.node.console)
+
+    def _recorded(self) -> list[str]:
+        lines = [line.split() for line in self.record.read_text().splitlines()] if self.record.exists() else []
+        return [block_id for _, block_id in lines]
+
+
+def assert_each_in_order(seen: Sequence[str], block_ids: Sequence[str], *, repeats_max: int) -> None:
+    """Require every block, in order, and of those seen twice only what was in hand when the node was killed."""
+    heights = {block_id: height for height, block_id in enumerate(block_ids, 1)}
+    steps = [heights[after] - heights[before] for before, after in itertools.pairwise(seen)]
+    assert (seen[0], seen[-1]) == (block_ids[0], block_ids[-1])
+    assert set(steps) <= {0, 1}  # P2, P3
+    assert steps.count(0) <= repeats_max  # P6
