@@ -23,6 +23,8 @@ from bigchaindb.subscribers.lane_page import LanePage, Word
 
 READY_S_MAX: Final = 30.0
 """Time for a plugin to be imported and configured: a slow disk, and a `configure` that opens a connection."""
+READ_S_MAX: Final = 5.0
+"""A read of the log takes milliseconds; one that lasts longer, in a stopped process, pins the write-ahead log."""
 STUCK_S: Final = 60.0
 """An event in hand for longer is worth a line in the log."""
 
@@ -140,6 +142,7 @@ class PluginLane:
             elif self.lane.state is State.LIVE and not taken_all:
                 self.tell(delivery.FellBehind())
             self._warn_if_stuck(page)
+            self._end_pinning_read(page)
         self._head_before = self._shared.hub.head
         saved = (self.lane, self._acked())
         if saved == self._saved:
@@ -283,6 +286,18 @@ class PluginLane:
 
     def _acked(self) -> int:
         return self.lane.progress.acked if self._page is None else self._page.acked
+
+    def _end_pinning_read(self, page: LanePage) -> None:
+        """End a process whose read keeps the write-ahead log from being reset, once that has grown too far (S1)."""
+        since_ns = page.words[Word.READ_SINCE]
+        if not since_ns or time.monotonic_ns() - since_ns < READ_S_MAX * 1e9 or self.host is None:
+            return
+        wal = self._shared.ledger.with_name(f"{self._shared.ledger.name}-wal")
+        if wal.stat().st_size > self._shared.limits.wal_bytes_max:
+            self._ending = wire.Raised(
+                f"a read of the log lasted over {READ_S_MAX:g} s and kept the disk from being freed"
+            )
+            self.host.kill()
 
     # Said to people
 

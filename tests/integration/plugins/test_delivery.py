@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from bigchaindb.config import Limits
 from bigchaindb.eventlog.delivery import State
+from bigchaindb.subscribers.lane_page import LanePage, Word, page_path
 from tests.integration.plugins.conftest import EXAMPLES, Running, make_known, until
 
 
@@ -167,6 +169,20 @@ async def test_nothing_is_lost_when_the_plugin_is_killed_at_any_moment(running: 
     assert sorted(set(positions)) == list(range(1, head + 1))
     assert all(after - before in {0, 1} for before, after in itertools.pairwise(positions))
     assert len(positions) <= head + 50
+
+
+async def test_s1_a_read_that_pins_the_write_ahead_log_is_ended(running: Running) -> None:
+    """A process that was stopped within a read would let the log's file grow for ever."""
+    supervisor = running.supervisor({"misbehaving": {"options": running.options()}}, limits=Limits(wal_bytes_max=1))
+    await supervisor.start()
+    (before,) = supervisor.status()
+    page = LanePage(page_path(running.store.directory.lanes, "misbehaving", before.epoch))
+    running.commit(1)
+    await running.until_seen(1)
+    page.words[Word.READ_SINCE] = time.monotonic_ns() - 6 * 10**9
+    await until(lambda: supervisor.status()[0].epoch > before.epoch, what="another process")
+    assert "a read of the log lasted over 5 s" in supervisor.status()[0].error
+    page.close()
 
 
 async def test_p10_a_stalled_plugin_takes_no_more_memory(running: Running) -> None:
