@@ -93,12 +93,16 @@ async def _send_listing(request: web.BaseRequest, listing: Listing) -> web.Strea
     keep_alive = request.keep_alive and chunked and request.content.is_eof()
     more = _cors(request) + _connection(request, keep_alive=keep_alive) + (CHUNKED if chunked else b"")
     transport.write(b"".join((STATUS_LINES[200], _date(int(time.time())), JSON_TYPE, more, b"\r\n")))
-    if request.method != "HEAD":
-        try:
-            await _write_pieces(request, listing, chunked=chunked)
-        except BaseException:
-            transport.abort()
-            raise
+    if request.method == "HEAD":
+        return SENT if keep_alive else SENT_LAST
+    try:
+        await _write_pieces(request, listing, chunked=chunked)
+    except ConnectionError:
+        return SENT_LAST
+    except Exception:
+        logger.exception("a list broke off")
+        transport.abort()
+        return SENT_LAST
     return SENT if keep_alive else SENT_LAST
 
 

@@ -78,9 +78,12 @@ def narrow(port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def wire(port: int, host: str = "127.0.0.1") -> AsyncIterator[Wire]:
-    """Open a connection."""
-    reader, writer = await asyncio.open_connection(host, port, limit=HEAD_BYTES_MAX)
+async def wire(port: int, host: str = "127.0.0.1", *, is_narrow: bool = False) -> AsyncIterator[Wire]:
+    """Open a connection; a narrow one as `narrow` makes it."""
+    if is_narrow:
+        reader, writer = await asyncio.open_connection(sock=narrow(port))
+    else:
+        reader, writer = await asyncio.open_connection(host, port, limit=HEAD_BYTES_MAX)
     opened = Wire(reader, writer)
     try:
         yield opened
