@@ -1,0 +1,35 @@
+"""The reference is complete: what users meet has a line that says what it is."""
+
+import inspect
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from bigchaindb import errors
+
+ROOT: Final = Path(__file__).parents[2]
+ERRORS: Final = [name for name, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, Exception)]
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_each_error_is_explained(name: str) -> None:
+    assert name in (ROOT / "docs/reference/errors.md").read_text()
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_the_tree_at_the_top_of_the_module_is_whole(name: str) -> None:
+    assert name in str(errors.__doc__)
+
+
+def test_each_label_in_the_code_is_explained() -> None:
+    """A label such as P8 or L1 sends its reader to the page of promises."""
+    explained = (ROOT / "docs/reference/promises.md").read_text()
+    used = {
+        label
+        for module in (ROOT / "bigchaindb").rglob("*.py")
+        for label in re.findall(r"\b[PLEN]\d{1,2}\b|\bS1\b", module.read_text())
+    }
+    assert used
+    assert not [label for label in sorted(used) if not re.search(rf"\b{label}\b", explained)]
