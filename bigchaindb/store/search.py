@@ -93,7 +93,7 @@ def _quoted(words: str) -> str:
 
 
 def _words(text: str) -> list[str]:
-    """Split where the tokenizer splits, at all but letters, digits and marks: what is left can't be taken for syntax."""
+    """Split at all but letters, digits and marks, as the tokenizer does; what is left can be no syntax."""
     words = "".join(c if _in_word(c) else " " for c in text).split()
     return [word for word in words if any(map(str.isalnum, word))]  # a lone mark is no word
 

@@ -1,0 +1,310 @@
+"""What every store owes the ledger, its readers and the API: one suite for each implementation."""
+
+import random
+from collections.abc import Callable
+from itertools import chain
+from typing import Literal, Protocol
+
+import pytest
+
+from bigchaindb.ledger.block import event_body
+from bigchaindb.ledger.effects import Effects, Tip
+from bigchaindb.ledger.ports import LedgerStore, LogReader, Queries
+from bigchaindb.ledger.view import HeldOutput, Needs
+from bigchaindb.transaction.model import OutputRef, Transaction
+from tests.support.decisions import Chain, made, random_block
+
+
+class Stored(Protocol):
+    """A store and its readers."""
+
+    @property
+    def writer(self) -> LedgerStore: ...
+
+    def queries(self) -> Queries: ...
+
+    def log_reader(self) -> LogReader: ...
+
+
+Reopen = Callable[[], Stored]
+ALL = 1 << 40
+
+
+class LedgerStoreConformance:
+    """Subclass it and give the fixtures `stored`, an empty store, and `reopen`, which closes it and opens it again."""
+
+    def test_an_empty_store_continues_from_nothing(self, stored: Stored) -> None:
+        assert stored.writer.tip() == Tip()
+        assert stored.queries().latest() is None
+        assert stored.log_reader().head() == 0
+        assert stored.log_reader().records(0, ALL, count_max=10, bytes_max=ALL) == []
+
+    def test_the_tip_is_the_last_decision_also_after_a_restart(self, stored: Stored, reopen: Reopen) -> None:
+        chain_ = Chain()
+        for effects in (chain_.valid(made(1)), chain_.invalid(made(2)), chain_.valid(made(2))):
+            stored.writer.commit(effects)
+            assert stored.writer.tip() == effects.tip
+        assert reopen().writer.tip() == chain_.tip
+
+    def test_a_view_has_what_is_committed_and_says_who_spent_it(self, stored: Stored) -> None:
+        """Without it a double spend would pass (L1)."""
+        coin = made(1, owners=[("alice",), ("bob",)])
+        spender = made(2, spends=[OutputRef(coin.id, 1)], asset_id=coin.id)
+        chain_ = Chain()
+        stored.writer.commit(chain_.valid(coin))
+        stored.writer.commit(chain_.valid(spender))
+        absent = made(3)
+        kept, spent = OutputRef(coin.id, 0), OutputRef(coin.id, 1)
+
+        view = stored.writer.view(Needs({coin.id, absent.id}, {kept, spent}))
+
+        assert view.height == 2
+        assert view.has_transaction(coin.id)
+        assert not view.has_transaction(absent.id)
+        assert view.output(kept) == HeldOutput(2, coin.outputs[0].fingerprint, coin.id, None)
+        assert view.output(spent) == HeldOutput(2, coin.outputs[1].fingerprint, coin.id, spender.id)
+
+    def test_a_view_does_not_have_outputs_that_do_not_exist(self, stored: Stored) -> None:
+        coin = made(1)
+        following = made(2)
+        stored.writer.commit(Chain().valid(coin, following))
+        refs = {OutputRef(coin.id, index) for index in (1, 1 << 20, 1 << 64, -1)} | {OutputRef("0" * 64, 0)}
+
+        assert stored.writer.view(Needs(set(), refs)).outputs == {}
+
+    def test_a_block_may_spend_what_it_creates(self, stored: Stored) -> None:
+        coin = made(1)
+        spender = made(2, spends=[OutputRef(coin.id, 0)], asset_id=coin.id)
+        stored.writer.commit(Chain().valid(coin, spender))
+
+        held = stored.writer.view(Needs.of([spender])).output(OutputRef(coin.id, 0))
+
+        assert held is not None
+        assert held.spent_by == spender.id
+
+    def test_an_output_is_never_spent_twice(self, stored: Stored) -> None:
+        """The last guard of L1: the process stops, and nothing of the block is there."""
+        coin = made(1)
+        chain_ = Chain()
+        stored.writer.commit(chain_.valid(coin))
+        before = stored.writer.tip()
+        both = [made(serial, spends=[OutputRef(coin.id, 0)], asset_id=coin.id) for serial in (2, 3)]
+
+        with pytest.raises(AssertionError):
+            stored.writer.commit(chain_.valid(*both))
+
+        assert stored.writer.tip() == before
+        assert stored.log_reader().head() == 1
+        assert stored.writer.view(Needs.of(both)).present == set()
+
+    def test_a_position_is_never_left_out(self, stored: Stored) -> None:
+        chain_ = Chain()
+        chain_.valid(made(1))
+        with pytest.raises(AssertionError):
+            stored.writer.commit(chain_.valid(made(2)))
+
+    def test_the_log_gives_the_bodies_that_were_decided(self, stored: Stored) -> None:
+        """Equal bytes at every retry and on every node (E5), rejected proposals included."""
+        chain_ = Chain()
+        decisions = [
+            chain_.valid(made(1), made(2, data={"text": "ü\u2028\x7f", "big": 1e300})),
+            chain_.invalid(made(3), reason='SchemaValidationError at transactions[0] "quoted"'),
+            chain_.invalid(reason="ValidationError at transactions[0]"),
+            chain_.valid(made(3)),
+        ]
+        commit(stored, decisions)
+
+        records = stored.log_reader().records(0, ALL, count_max=10, bytes_max=ALL)
+
+        assert [r.body for r in records] == [event_body(d.block, d.event.reason) for d in decisions]
+        assert [(r.position, r.type, r.height, r.time, r.digest) for r in records] == [
+            (d.event.position, d.event.type, d.event.height, d.block.header.timestamp, d.event.digest)
+            for d in decisions
+        ]
+
+    def test_records_keep_to_both_bounds_but_give_one_at_least(self, stored: Stored) -> None:
+        """P10, and that a large event is not stuck for ever."""
+        chain_ = Chain()
+        commit(stored, [chain_.valid(made(serial)) for serial in range(6)])
+        reader = stored.log_reader()
+        sizes = [len(r.body) for r in reader.records(0, ALL, count_max=9, bytes_max=ALL)]
+
+        def positions(after: int, through: int, count_max: int, bytes_max: int) -> list[int]:
+            return [r.position for r in reader.records(after, through, count_max=count_max, bytes_max=bytes_max)]
+
+        assert positions(0, ALL, 2, ALL) == [1, 2]
+        assert positions(2, 4, 9, ALL) == [3, 4]
+        assert positions(1, ALL, 9, sizes[1] + sizes[2]) == [2, 3]
+        assert positions(1, ALL, 9, sizes[1] + sizes[2] - 1) == [2]
+        assert positions(1, ALL, 9, 1) == [2]
+        assert positions(6, ALL, 9, ALL) == []
+
+    def test_announcements_name_each_transaction_of_a_valid_block(self, stored: Stored) -> None:
+        coin = made(1)
+        spender = made(2, spends=[OutputRef(coin.id, 0)], asset_id=coin.id)
+        chain_ = Chain()
+        block = chain_.valid(coin, spender)
+        commit(stored, [block, chain_.invalid(made(3))])
+        reader = stored.log_reader()
+
+        assert [tuple(a) for a in reader.announcements(1)] == [
+            (coin.id, coin.id, 1, block.event.block_id),
+            (spender.id, coin.id, 1, block.event.block_id),
+        ]
+        assert reader.announcements(2) == []
+        assert reader.announcements(3) == []
+
+    def test_entries_are_the_rows_of_the_log(self, stored: Stored) -> None:
+        chain_ = Chain()
+        decisions = [chain_.valid(made(1)), chain_.invalid(made(2))]
+        commit(stored, decisions)
+        reader = stored.log_reader()
+
+        assert [reader.entry(1), reader.entry(2), reader.entry(3)] == [d.event for d in decisions] + [None]
+
+    def test_blocks_are_found_by_height_id_and_transaction(self, stored: Stored) -> None:
+        chain_ = Chain()
+        first, rejected, second = chain_.valid(made(1)), chain_.invalid(made(2)), chain_.valid(made(3), made(4))
+        commit(stored, [first, rejected, second])
+        queries = stored.queries()
+
+        assert [queries.block(1), queries.block(2), queries.block(3)] == [first.block, second.block, None]
+        for decision in (first, rejected, second):
+            assert queries.block_by_id(decision.event.block_id) == (decision.block, decision.event)
+            assert queries.vote(decision.event.block_id) == decision.vote
+        assert queries.blocks_of_transaction(made(4).id) == [second.event]
+        assert queries.blocks_of_transaction(made(2).id) == []
+        assert queries.latest() == second.block.header
+
+    def test_a_rejected_proposal_that_comes_again_is_the_valid_block(self, stored: Stored) -> None:
+        """Two proposals of equal content have equal ids (blocks-and-votes.md, section 5.1)."""
+        chain_ = Chain()
+        rejected, valid = chain_.invalid(made(1)), chain_.valid(made(1))
+        assert rejected.event.block_id == valid.event.block_id
+        commit(stored, [rejected, valid])
+
+        assert stored.queries().block_by_id(valid.event.block_id) == (valid.block, valid.event)
+        assert stored.queries().vote(valid.event.block_id) == valid.vote
+
+    @pytest.mark.parametrize("text", ["", "abc", "0" * 63, "g" * 64, "AB" * 32, "0" * 64, " " + "0" * 64, "ü" * 64])
+    def test_texts_that_name_nothing_find_nothing(self, stored: Stored, text: str) -> None:
+        stored.writer.commit(Chain().valid(made(1)))
+        queries = stored.queries()
+
+        assert queries.transaction(text) is None
+        assert queries.block_by_id(text) is None
+        assert queries.vote(text) is None
+        assert queries.blocks_of_transaction(text) == []
+        assert list(queries.transactions_of_asset(text, None, last_only=False)) == []
+        assert list(queries.outputs(text, spent=None)) == []
+
+    def test_an_id_in_capitals_is_another_text(self, stored: Stored) -> None:
+        """Source: http-api.md, section 5."""
+        coin = made(1)
+        stored.writer.commit(Chain().valid(coin))
+
+        assert stored.queries().transaction(coin.id) == coin.body
+        assert stored.queries().transaction(coin.id.upper()) is None
+
+    def test_an_output_is_listed_for_each_of_its_owners(self, stored: Stored) -> None:
+        shared = made(1, owners=[("alice", "bob"), ("bob",)])
+        stored.writer.commit(Chain().valid(shared))
+        queries = stored.queries()
+
+        assert listed(queries, "alice", None) == [OutputRef(shared.id, 0)]
+        assert listed(queries, "bob", None) == [OutputRef(shared.id, 0), OutputRef(shared.id, 1)]
+        assert listed(queries, "carol", None) == []
+
+    def test_search_answers_with_the_rows_of_the_contract(self, stored: Stored) -> None:
+        """Source: http-api.md, section 8; numbers keep their text."""
+        coin = made(1, data={"msg": "Hello BigchainDB", "n": 10**40})
+        spender = made(2, spends=[OutputRef(coin.id, 0)], asset_id=coin.id, metadata={"m": ["call me maybe"], "f": 1.5})
+        plain = made(3)
+        stored.writer.commit(Chain().valid(coin, spender, plain))
+        queries = stored.queries()
+
+        def found(table: Literal["assets", "metadata"], text: str) -> list[bytes]:
+            return list(chain.from_iterable(queries.search(table, text, 0)))
+
+        asset = b'{"data":{"msg":"Hello BigchainDB","n":1' + b"0" * 40 + b'},"id":"' + coin.id.encode() + b'"}'
+        metadata = b'{"id":"' + spender.id.encode() + b'","metadata":{"f":1.5,"m":["call me maybe"]}}'
+        assert found("assets", "bigchaindb") == found("assets", coin.id) == [asset]
+        assert found("metadata", "maybe") == found("metadata", spender.id) == [metadata]
+        assert found("assets", "maybe") == found("metadata", "hello") == found("assets", plain.id) == []
+
+    def test_statistics_count(self, stored: Stored) -> None:
+        chain_ = Chain()
+        commit(stored, [chain_.valid(made(1, owners=[("a",), ("b",)]), made(2)), chain_.invalid(made(3))])
+        statistics = stored.queries().statistics()
+
+        assert {key: statistics[key] for key in ("height", "events", "blocks", "transactions", "outputs")} == {
+            "height": 1,
+            "events": 2,
+            "blocks": 1,
+            "transactions": 2,
+            "outputs": 3,
+        }
+        assert statistics["ledger_bytes"] + statistics["wal_bytes"] > statistics["event_bytes"] > 0
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_every_answer_agrees_with_a_model_at_any_age(self, stored: Stored, reopen: Reopen, seed: int) -> None:
+        """Whatever is where: in memory, half moved, in tables, before and after restarts."""
+        draw = random.Random(seed)
+        chain_, unspent = Chain(), list[tuple[OutputRef, str]]()
+        committed: list[Transaction] = []
+        decisions: list[Effects] = []
+        for _ in range(60):
+            block = random_block(draw, unspent, draw.randint(1, 8))
+            decisions.append(chain_.valid(*block))
+            committed += block
+            stored.writer.commit(decisions[-1])
+            if draw.random() < 0.8:
+                stored.writer.tidy()
+            if draw.random() < 0.1:
+                stored = reopen()
+            if draw.random() < 0.2:
+                self._compare(stored, committed, {ref for ref, _ in unspent}, decisions)
+        self._compare(stored, committed, {ref for ref, _ in unspent}, decisions)
+
+    def _compare(
+        self, stored: Stored, committed: list[Transaction], unspent: set[OutputRef], decisions: list[Effects]
+    ) -> None:
+        queries = stored.queries()
+        for owner in [f"owner-{number}" for number in range(5)]:
+            all_ = [OutputRef(t.id, i) for t in committed for i, o in enumerate(t.outputs) if owner in o.owners]
+            assert listed(queries, owner, None) == all_
+            assert listed(queries, owner, spent=False) == [ref for ref in all_ if ref in unspent]
+            assert listed(queries, owner, spent=True) == [ref for ref in all_ if ref not in unspent]
+        for asset_id in {t.asset_id for t in committed[::9]}:
+            create, *transfers = [t.body for t in committed if t.asset_id == asset_id]
+            assert of_asset(queries, asset_id, None) == [create, *transfers]
+            assert of_asset(queries, asset_id, "CREATE") == [create]
+            assert of_asset(queries, asset_id, "TRANSFER") == transfers
+            assert of_asset(queries, asset_id, None, last_only=True) == [create, *transfers][-1:]
+            assert of_asset(queries, asset_id, "CREATE", last_only=True) == [create]
+            assert of_asset(queries, asset_id, "TRANSFER", last_only=True) == transfers[-1:]
+        outputs = {OutputRef(t.id, i) for t in committed for i in range(len(t.outputs))}
+        view = stored.writer.view(Needs({t.id for t in committed}, outputs))
+        assert view.present == {t.id for t in committed}
+        assert {ref for ref, held in view.outputs.items() if held.spent_by is None} == unspent
+        for decision in decisions[::5]:
+            assert queries.block_by_id(decision.event.block_id) == (decision.block, decision.event)
+        assert [queries.transaction(t.id) for t in committed[::7]] == [t.body for t in committed[::7]]
+
+
+def commit(stored: Stored, decisions: list[Effects]) -> None:
+    """Commit one decision after the other."""
+    for effects in decisions:
+        stored.writer.commit(effects)
+
+
+def listed(queries: Queries, owner: str, spent: bool | None) -> list[OutputRef]:  # noqa: FBT001
+    """Give the whole list of an owner's outputs."""
+    return list(chain.from_iterable(queries.outputs(owner, spent=spent)))
+
+
+def of_asset(
+    queries: Queries, asset_id: str, operation: Literal["CREATE", "TRANSFER"] | None, *, last_only: bool = False
+) -> list[bytes]:
+    """Give the whole list of an asset's transactions."""
+    return list(chain.from_iterable(queries.transactions_of_asset(asset_id, operation, last_only=last_only)))
