@@ -1,17 +1,16 @@
 """The composition root of a node: opens the store, wires the edges to the core, serves until it is told to stop.
 
 Order at start: the store and its start barrier, the plugins (each ready, or the start fails), the engine, then the
-ports. At the stop the other way round: what was accepted is committed first.
+ports. At the stop what was accepted is committed first; then all edges end at once, within a second.
 """
 
 import asyncio
 import gc
 import logging
 import shutil
-import signal
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack, closing
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, closing, contextmanager
 from typing import Final
 
 import uvloop
@@ -21,26 +20,26 @@ from bigchaindb.api.info import NodeInfo, Validator
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Settings, WebSocketServer
 from bigchaindb.engine.solo import SoloEngine
-from bigchaindb.errors import EngineError
+from bigchaindb.errors import EngineError, StartupError
 from bigchaindb.identity import find_or_make, read_chain_id
 from bigchaindb.ledger.application import BlockLimits, Ledger
 from bigchaindb.ledger.proven import Proven
+from bigchaindb.stop_order import StopOrder
 from bigchaindb.store.store import Store
 from bigchaindb.subscribers.hub import Hub
 from bigchaindb.subscribers.supervisor import Supervisor
 from bigchaindb.subscribers.websocket import PATH, StreamServer
 from bigchaindb.transaction.keys import KeyPair
 
-STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-
 _log: Final = logging.getLogger(__name__)
 
 
-def run(settings: Settings, *, ready: Callable[[], None] | None = None) -> None:
-    """Run a node until SIGINT or SIGTERM. The data directory has been initialized.
+def run(settings: Settings, stop: StopOrder, *, ready: Callable[[], None] | None = None) -> None:
+    """Run a node until it is told to stop. The data directory has been initialized.
 
     Args:
         settings: all of them.
+        stop: taken before this module was imported, which takes a while.
         ready: called once the ports are open.
 
     Raises:
@@ -49,15 +48,15 @@ def run(settings: Settings, *, ready: Callable[[], None] | None = None) -> None:
         StoreError: the ledger's files cannot be used.
         EngineError: the engine had to stop; what was committed is safe.
     """
-    uvloop.run(_serve(settings, ready))
+    try:
+        uvloop.run(_serve(settings, stop, ready))
+    finally:
+        stop.close()
 
 
-async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in STOP_SIGNALS:
-        loop.add_signal_handler(signum, stop.set)
+async def _serve(settings: Settings, stop: StopOrder, ready: Callable[[], None] | None) -> None:
     limits = settings.limits
+    ordered = asyncio.create_task(stop.wait())
     async with AsyncExitStack() as running:
         store = running.enter_context(
             closing(
@@ -74,21 +73,22 @@ async def _serve(settings: Settings, ready: Callable[[], None] | None) -> None:
         api = HttpApi(engine, store.queries(), _info(settings, key), limits)
         stream = StreamServer(hub, store.log_reader, chain_id, limits, settings.wsserver)
 
-        await supervisor.start()
-        running.push_async_callback(supervisor.stop)
-        await stream.start(settings.wsserver.host, settings.wsserver.port)
-        running.push_async_callback(stream.stop)
+        running.push_async_callback(_stop_all, api.stop, stream.stop, supervisor.stop)
+        if not await _unless(ordered, supervisor.start()):
+            return
+        with _naming("wsserver.port"):
+            await stream.start(settings.wsserver.host, settings.wsserver.port)
         deciding = asyncio.create_task(engine.run())
         running.push_async_callback(_drain, engine, deciding)
-        await api.start(settings.server.host, settings.server.port)
-        running.push_async_callback(api.stop)
+        with _naming("server.bind"):
+            await api.start(settings.server.host, settings.server.port)
         gc.freeze()  # what is here stays: later collections need not look at it
         _log.info("ready", extra={"chain": chain_id, "head": hub.head, "http": api.port, "websocket": stream.port})
         if ready is not None:
             ready()
-        await _either(stop, deciding)
+        await asyncio.wait({ordered, deciding}, return_when=asyncio.FIRST_COMPLETED)
         _log.info("stopping", extra={"head": hub.head})
-        engine.stop()  # before the ports close, so that requests in hand are answered
+        api.close()
     _log.info("stopped", extra={"head": hub.head})
 
 
@@ -130,11 +130,33 @@ def _stream_url(settings: WebSocketServer) -> str:
     return f"{settings.advertised_scheme}://{settings.advertised_host}:{settings.advertised_port}{PATH}"
 
 
-async def _either(stop: asyncio.Event, deciding: asyncio.Task[None]) -> None:
-    """Wait for the order to stop, or for the engine to fail."""
-    ordered = asyncio.create_task(stop.wait())
-    await asyncio.wait({ordered, deciding}, return_when=asyncio.FIRST_COMPLETED)
-    ordered.cancel()
+async def _unless(ordered: asyncio.Task[None], work: Coroutine[None, None, None]) -> bool:
+    """Do `work` to its end, unless the order to stop comes before; say which it was."""
+    doing = asyncio.create_task(work)
+    await asyncio.wait({ordered, doing}, return_when=asyncio.FIRST_COMPLETED)
+    if not doing.done():
+        doing.cancel()
+        await asyncio.gather(doing, return_exceptions=True)
+        return False
+    await doing
+    return True
+
+
+@contextmanager
+def _naming(key: str) -> Iterator[None]:
+    """Add to the error of a port which setting names it."""
+    try:
+        yield
+    except StartupError as error:
+        error.add_note(f"end what listens there, or set another {key}")
+        raise
+
+
+async def _stop_all(*stops: Callable[[], Awaitable[None]]) -> None:
+    """Stop the edges side by side: each takes a second at most, and so do all of them."""
+    for outcome in await asyncio.gather(*(stop() for stop in stops), return_exceptions=True):
+        if outcome is not None:
+            raise outcome
 
 
 async def _drain(engine: SoloEngine, deciding: asyncio.Task[None]) -> None:

@@ -22,8 +22,9 @@ from bigchaindb.serving.listener import Listener
 
 QUERY_WAITING_COUNT_MAX: Final = 1_024
 """Queries before the reading threads; beyond it 503."""
-STOP_GRACE_S: Final = 15.0
-"""How long requests that wait for a commit may take at a stop: more than a commit may."""
+STOP_GRACE_S: Final = 1.0
+"""How long requests in hand may take at a stop, once nothing can be committed any more: a client that does not take
+its list must not hold the node."""
 
 
 class HttpApi:
@@ -67,8 +68,13 @@ class HttpApi:
         """
         await self._listener.start(host, port)
 
+    def close(self) -> None:
+        """Take no more requests; those that are here go on, and their connections end with the answer."""
+        self._listener.close()
+        self._listener.end_idle()
+
     async def stop(self) -> None:
-        """Take no more requests; answer those that are here; close."""
+        """Take no more requests; let those that are here end, for a second at most."""
         await self._listener.stop(STOP_GRACE_S)
         self._reads.close()
 

@@ -96,6 +96,9 @@ def start(
     experimental_parallel_validation: bool,
 ) -> None:
     """Run the node until it is told to stop."""
+    from bigchaindb.stop_order import StopOrder
+
+    stop = StopOrder()
     if dev_start_rethinkdb:
         _refuse_rethinkdb()
     loaded = session.load(log_files=True)
@@ -111,7 +114,7 @@ def start(
     _keep_secret(loaded)
     from bigchaindb.node import run
 
-    run(settings, ready=lambda: say(_banner(settings)))
+    run(settings, stop, ready=lambda: say(_banner(settings)))
 
 
 def _keep_secret(loaded: "Loaded") -> None:

@@ -64,13 +64,18 @@ class Listener:
         for server in self._servers:
             server.close()
 
+    def end_idle(self) -> None:
+        """End connections on which nothing is asked, and the others with the answer that they wait for."""
+        if self._manager is not None:
+            self._manager.pre_shutdown()
+
     async def stop(self, grace_s: float) -> None:
         """Close; let requests that are being answered end within `grace_s`, then end the connections."""
         self.close()
+        self.end_idle()
         if self._manager is None:
             return
-        self._manager.pre_shutdown()
-        await self._manager.shutdown(grace_s)
+        await self._manager.shutdown(grace_s / 2)  # aiohttp waits for so long, and then once more
         for connection in list(self._connections):
             connection.abort()
         if self._sweeper is not None:

@@ -27,7 +27,9 @@ VERSION: Final = "13"
 KEY_BYTES: Final = 16
 GOING_AWAY: Final = 1001
 LAST_WORDS_S: Final = 1.0
-"""How long a stop waits for the last durable blocks to be written to clients that keep up."""
+"""How long a stop waits for clients to take the last durable blocks and the close frame."""
+ABORTED_S: Final = 0.1
+"""How long handlers may take to notice that their connections are gone."""
 LOOK_S_MAX: Final = 1.0
 
 
@@ -85,12 +87,14 @@ class StreamServer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):
                 await self._feed.until_level()
-        await asyncio.gather(*(self._say_goodbye(follower) for follower in self._feed.followers))
+                await asyncio.gather(*(self._say_goodbye(follower) for follower in self._feed.followers))
+        for follower in self._feed.followers:
+            follower.abort()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
-        await self._listener.stop(LAST_WORDS_S)
+        await self._listener.stop(ABORTED_S)
         await self._feed.stop()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:

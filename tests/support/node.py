@@ -45,6 +45,11 @@ class Node:
         return f"http://{self.settings['server']['bind']}"
 
     @property
+    def port(self) -> int:
+        """The HTTP API's port."""
+        return int(self.settings["server"]["bind"].rpartition(":")[2])
+
+    @property
     def stream_url(self) -> str:
         """The address of the stream of valid transactions."""
         stream = self.settings["wsserver"]

@@ -26,10 +26,11 @@ def install(folder: Path, name: str, target: str, entry_point: str | None = None
 
 @pytest.fixture(scope="session")
 def plugins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Give the environment of a node that has the plugins `console_print` and `recorder`."""
+    """Give the environment of a node that has the plugins `console_print`, `recorder` and `sleeper`."""
     folder = tmp_path_factory.mktemp("plugins")
-    shutil.copy(Path(__file__).with_name("recorder.py"), folder)
-    install(folder, "recorder", "recorder")
+    for own in ("recorder", "sleeper"):
+        shutil.copy(Path(__file__).with_name(f"{own}.py"), folder)
+        install(folder, own, own)
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
     ((name, target),) = project["entry-points"]["bigchaindb.events"].items()
     shutil.copytree(EXAMPLE / target, folder / target)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -18,6 +18,18 @@ RECENT = 40
 RESENT_PART = 0.3
 """How much of what a run left open is sent again by its client."""
 TARGET = "/api/v1/transactions"
+
+
+async def until_broken(trading: Iterable[asyncio.Task[None]]) -> None:
+    """Wait until the connection of every client is broken.
+
+    Raises:
+        AssertionError: a promise was broken before.
+    """
+    for outcome in await asyncio.gather(*trading, return_exceptions=True):
+        if not isinstance(outcome, OSError | EOFError) or isinstance(outcome, TimeoutError):
+            assert isinstance(outcome, BaseException)
+            raise outcome
 
 
 class Coin(NamedTuple):
@@ -99,6 +111,12 @@ class Owner:
     def stopped_cleanly(self) -> None:
         """Note that the node came to a clean end: what it had accepted is committed."""
         self.promised |= self.accepted
+
+    def require_kept(self, bodies: Mapping[str, bytes]) -> None:
+        """Hold a ledger's transactions, by id, against all that this client was told."""
+        for id_ in self.promised:
+            assert bodies.get(id_) == self.made[id_].body, f"{id_} was committed and is not in the files"
+        assert not self.refused & bodies.keys(), "refused, and in the files"
 
     def unspent(self) -> list[Coin]:
         """Give the coins that are left when exactly what was promised is committed."""

@@ -20,7 +20,7 @@ from typing import Any, Final
 import pytest
 
 from tests.integration.node.audit import audit
-from tests.integration.node.owners import Owner
+from tests.integration.node.owners import Owner, until_broken
 from tests.support.node import COMMAND, Node, configuration_of
 from tests.support.raw import until, wire
 
@@ -116,7 +116,7 @@ class Campaign:
         self._launch()
         await self._until_open()
         self.starts_s.append(time.monotonic() - begun)
-        self._trading = [asyncio.create_task(owner.trade(self.port)) for owner in self.owners]
+        self._trading = [asyncio.create_task(owner.trade(self.node.port)) for owner in self.owners]
 
     async def _until_open(self) -> None:
         assert self.node.process is not None
@@ -124,16 +124,12 @@ class Campaign:
             while True:
                 assert self.node.process.poll() is None, "the node has ended by itself"
                 try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                    _, writer = await asyncio.open_connection("127.0.0.1", self.node.port)
                 except OSError:
                     await asyncio.sleep(0.01)
                 else:
                     writer.close()
                     return
-
-    @property
-    def port(self) -> int:
-        return int(self.node.settings["server"]["bind"].rpartition(":")[2])
 
     async def _kill(self) -> None:
         assert self.node.process is not None
@@ -150,11 +146,7 @@ class Campaign:
 
     async def _end_trade(self) -> None:
         trading, self._trading = self._trading, []
-        for outcome in await asyncio.gather(*trading, return_exceptions=True):
-            broken = isinstance(outcome, OSError | EOFError) and not isinstance(outcome, TimeoutError)
-            if not broken:
-                assert isinstance(outcome, BaseException)
-                raise outcome
+        await until_broken(trading)
 
     def _audit_image(self) -> None:
         """Look at what a kill has left behind: the files as they are, opened by nobody since."""
@@ -168,9 +160,7 @@ class Campaign:
 
     def _compare(self, bodies: Mapping[str, bytes]) -> None:
         for owner in self.owners:
-            for id_ in owner.promised:
-                assert bodies.get(id_) == owner.made[id_].body, f"{id_} was committed and is not in the files"
-            assert not owner.refused & bodies.keys()
+            owner.require_kept(bodies)
 
     async def _finish(self, kills: int) -> None:
         """Let it come to rest with all plugins, stop it, and compare everything with everything."""
@@ -178,7 +168,7 @@ class Campaign:
         self.node.launch()
         await self._until_open()
         for owner in self.owners:
-            async with wire(self.port) as connection:
+            async with wire(self.node.port) as connection:
                 await owner.check_promises(connection)
         head = self._head()
         await until(lambda: len(set(self._printed())) == head, "console_print to have seen every block")
