@@ -161,6 +161,7 @@ class SoloEngine:
                 answer_all(entries, EngineError("the engine stopped before the transaction was checked"))
                 raise
             self._admit(entries, checked)
+            self._queue.finish()
 
     def _admit(self, entries: Sequence[Entry], checked: Checked) -> None:
         for entry, verdict in zip(entries, checked.verdicts, strict=True):

@@ -4,7 +4,14 @@ import asyncio
 
 import pytest
 
-from bigchaindb.engine.admission import SLICE_COUNT_MAX, AdmissionQueue, Answer, Entry, answer_in_slices
+from bigchaindb.engine.admission import (
+    BATCH_COUNT_MIN,
+    SLICE_COUNT_MAX,
+    AdmissionQueue,
+    Answer,
+    Entry,
+    answer_in_slices,
+)
 from bigchaindb.engine.engine import Mode
 from bigchaindb.errors import Overloaded, Stopping
 from tests.support.chains import create
@@ -22,18 +29,45 @@ async def test_entries_are_taken_in_order_and_in_batches() -> None:
     for one in entries:
         queue.put(one)
     assert await queue.take(3) == entries[:3]
+    queue.finish()
     assert await queue.take(3) == entries[3:]
 
 
 async def test_a_taker_waits_for_what_comes() -> None:
     queue = AdmissionQueue(bytes_max=100)
-    takers = [asyncio.create_task(queue.take(3)) for _ in range(2)]
+    taker = asyncio.create_task(queue.take(3))
     await asyncio.sleep(0)
-    first, second = entry(), entry()
-    queue.put(first)
-    await asyncio.wait(takers, return_when=asyncio.FIRST_COMPLETED)
-    queue.put(second)
-    assert sorted([len(taken) for taken in await asyncio.gather(*takers)]) == [1, 1]
+    one = entry()
+    queue.put(one)
+    assert await taker == [one]
+
+
+async def test_few_entries_wait_for_the_batch_in_hand_and_are_taken_then() -> None:
+    """Threads that check a transaction each spend more time on hops and on loading state than on checks."""
+    queue = AdmissionQueue(bytes_max=1_000)
+    queue.put(entry())
+    await queue.take(100)
+    few = [entry() for _ in range(BATCH_COUNT_MIN - 1)]
+    for one in few:
+        queue.put(one)
+    taker = asyncio.create_task(queue.take(100))
+    await asyncio.sleep(0)
+    assert not taker.done()
+    queue.finish()
+    assert await taker == few
+
+
+async def test_many_entries_are_taken_beside_a_batch_in_hand() -> None:
+    """Else one core would check while the others rest."""
+    queue = AdmissionQueue(bytes_max=1_000)
+    queue.put(entry())
+    await queue.take(100)
+    taker = asyncio.create_task(queue.take(100))
+    await asyncio.sleep(0)
+    many = [entry() for _ in range(BATCH_COUNT_MIN)]
+    for one in many:
+        queue.put(one)
+    assert await taker == many
 
 
 async def test_the_bytes_that_wait_are_bounded_and_taking_makes_room() -> None:

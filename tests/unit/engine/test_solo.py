@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bigchaindb.config import Limits
+from bigchaindb.engine.admission import BATCH_COUNT_MIN
 from bigchaindb.engine.engine import Mode, Standing, Status
 from bigchaindb.engine.solo import SoloEngine
 from bigchaindb.errors import (
@@ -151,7 +152,9 @@ async def test_a_commit_that_overtakes_a_check_is_seen_by_it(store: Store) -> No
         gated.gated = True
         rival = asyncio.create_task(engine.submit(RIVAL.body, Mode.ASYNC))
         await until(gated.loaded.is_set)
-        await engine.submit(CHILD.body, Mode.COMMIT)
+        company = [create(serial) for serial in range(100, 100 + BATCH_COUNT_MIN)]  # a batch beside the one in hand
+        await outcomes(engine, [(one, Mode.COMMIT) for one in (CHILD, *company)])
+        assert is_committed(store, CHILD)
         gated.opened.set()
         with pytest.raises(DoubleSpend):
             await rival
