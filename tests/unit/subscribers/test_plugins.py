@@ -113,6 +113,22 @@ def test_options_go_to_configure() -> None:
     assert taken == [{"a": 1}]
 
 
+def test_options_that_the_plugin_refuses_are_an_error_with_its_reason() -> None:
+    def refuse(options: object) -> None:
+        raise ValueError(f"cannot use {options}")
+
+    with pytest.raises(
+        ConfigurationError, match=r"one\.options: refused by the plugin: ValueError: cannot use {'a': 1}"
+    ):
+        configure("one", inspect("one", plugin(configure=refuse)), {"a": 1})
+
+
+def test_a_module_a_class_and_an_object_are_plugins(site: Path) -> None:
+    (site / "plugin_in_forms.py").write_text("def run(queue): pass\nclass P:\n    run = staticmethod(run)\np = P()\n")
+    for value in ("plugin_in_forms", "plugin_in_forms:P", "plugin_in_forms:p"):
+        assert load("one", EntryPoint("one", value, "bigchaindb.events")).event_types == EventTypes.ALL
+
+
 def test_options_that_nobody_takes_are_an_error() -> None:
     configure("one", inspect("one", plugin()), {})
     with pytest.raises(ConfigurationError, match=r"events_plugins\.one\.options: the plugin has no configure"):

@@ -308,11 +308,12 @@ def test_p6_a_kill_at_any_bytecode_loses_nothing(
         return trace
 
     while owed:
+        before = sys.gettrace()
         sys.settrace(trace)
         try:
             events = plugin.queue.get_many(many) if many else [plugin.queue.get()]
         finally:
-            sys.settrace(None)
+            sys.settrace(before)
         given_now = [event.position for event in events]
         owed -= set(given_now)
         look()

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -169,6 +170,8 @@ class Bell:
 
     def __enter__(self) -> Self:
         self._before = signal.signal(signal.SIGUSR1, self._ring)
+        self._tracer = sys.gettrace()
+        sys.settrace(None)  # that of coverage has a lock, and a handler that raises would leave it locked
         self.is_on = True
         self._thread = start(self._pull)
         return self
@@ -177,6 +180,7 @@ class Bell:
         self.is_on = self.is_armed = False
         self._thread.join()
         signal.signal(signal.SIGUSR1, self._before)
+        sys.settrace(self._tracer)
 
     def _pull(self) -> None:
         while self.is_on:
