@@ -49,7 +49,7 @@ class Event:
 
     __slots__ = ("__weakref__", "_body", "_chain_id", "_data", "attempt", "height", "position", "time", "type")
 
-    def __init__(  # noqa: PLR0913 - an event says all this, and `Event(type, data)` is the form of 2017
+    def __init__(
         self,
         event_type: int,
         event_data: Any = _UNPARSED,  # noqa: ANN401 - as in 1.x, whatever the publisher says

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from bigchaindb.config import KeyPairSettings, Settings
-from bigchaindb.errors import ConfigurationError, StartupError
-from bigchaindb.transaction.keys import KEY_BYTES, KeyPair, decode_key
+from bigchaindb.config import Settings
+from bigchaindb.errors import StartupError
+from bigchaindb.transaction.keys import KEY_BYTES, KeyPair
 
 KEYPAIR_FILE: Final = "keypair.json"
 CHAIN_ID_FILE: Final = "chain_id"
@@ -31,28 +31,6 @@ def new_keypair() -> KeyPair:
         # One key in 20,000 starts with zeros and is too short as text for the rule of transactions.md, section 1.
         if len(pair.public_key) >= _KEY_CHARACTERS_MIN:
             return pair
-
-
-def check_keypair(pair: KeyPairSettings) -> None:
-    """Require that both halves are keys and belong together. A pair without halves is right as well.
-
-    Raises:
-        ConfigurationError: they don't; no message holds the private key.
-    """
-    if pair.public is None or pair.private is None:
-        return
-    try:
-        derived = KeyPair.from_private_key(pair.private).public_key
-    except ValueError as error:
-        raise ConfigurationError(f"keypair.private: {error}") from None
-    try:
-        decode_key(pair.public)
-    except ValueError as error:
-        raise ConfigurationError(f"keypair.public: {error}") from None
-    if derived != pair.public:
-        raise ConfigurationError(
-            f"keypair.public: {pair.public} does not belong to keypair.private, whose public key is {derived}"
-        )
 
 
 def find(settings: Settings) -> KeyPair | None:

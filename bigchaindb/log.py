@@ -17,8 +17,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
 
-from bigchaindb.config import LEVELS, Settings
-from bigchaindb.config_old import Notice
+from bigchaindb.config.old import Notice
+from bigchaindb.config.settings import LEVELS, Settings
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.masking import MASK, is_secret_name, masked_text
 

@@ -41,7 +41,7 @@ def configure(session: Session, backend: str | None) -> None:
     It asks for addresses and the data directory, and makes a new key pair for the node. BACKEND may be given for old
     scripts' sake; there is one, sqlite.
     """
-    from bigchaindb.config_load import load_without_file, locate
+    from bigchaindb.config.load import load_without_file, locate
 
     _check_backend(backend)
     if session.config == STANDARD_OUTPUT:
@@ -97,7 +97,7 @@ def export_my_pubkey(session: Session) -> None:
 
 
 def _check_backend(backend: str | None) -> None:
-    from bigchaindb.config_old import OLD_BACKENDS, old_backend
+    from bigchaindb.config.old import OLD_BACKENDS, old_backend
 
     if backend is None or backend == "sqlite":
         return
@@ -109,7 +109,7 @@ def _check_backend(backend: str | None) -> None:
 def _answered(session: Session, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Give what the file will hold: the answers, or the defaults; a new key pair unless the environment has one."""
     from bigchaindb.config import Database
-    from bigchaindb.config_load import variable_name
+    from bigchaindb.config.load import variable_name
     from bigchaindb.identity import new_keypair
 
     document: dict[str, Any] = {
@@ -152,8 +152,8 @@ def _ask_for(document: dict[str, Any], path: str, question: str) -> None:
 
 
 def _typed(answer: str, path: str) -> object:
-    from bigchaindb.config_load import HINTS
-    from bigchaindb.config_values import from_text
+    from bigchaindb.config.load import HINTS
+    from bigchaindb.config.values import from_text
 
     if HINTS[path] is Path and not answer.startswith("~"):
         return str(Path(answer).absolute())  # the node may be started from another folder
@@ -162,7 +162,7 @@ def _typed(answer: str, path: str) -> object:
 
 def _check(document: Mapping[str, Any], section: str, *, is_complete: bool) -> None:
     from bigchaindb.config import Settings
-    from bigchaindb.config_values import build, hints
+    from bigchaindb.config.values import build, hints
 
     # The two ports can be compared only when both are known.
     if is_complete:

@@ -22,7 +22,7 @@ def doctor(context: click.Context, session: Session, *, as_json: bool) -> None:
     Says what to do about it and changes nothing. Python, configuration, ports, data directory, file system, clock and
     plugins are looked at.
     """
-    from bigchaindb.doctor import examine
+    from bigchaindb.doctor.examine import examine
     from bigchaindb.masking import masked
 
     findings = []

@@ -49,7 +49,7 @@ def list_plugins(session: Session, *, as_json: bool) -> None:
 
 
 def _rows(settings: "Settings") -> list[dict[str, Any]]:
-    from bigchaindb.installed import plugins as installed
+    from bigchaindb.doctor.installed import plugins as installed
 
     found = installed()
     names = {plugin.name for plugin in found}
@@ -66,7 +66,7 @@ def _rows(settings: "Settings") -> list[dict[str, Any]]:
 
 def _lanes(settings: "Settings") -> Mapping[str, dict[str, Any]]:
     """Give what node.db and the lane pages know, without touching either."""
-    from bigchaindb.processes import lock_owner
+    from bigchaindb.doctor.processes import lock_owner
     from bigchaindb.store.directory import DataDirectory
     from bigchaindb.store.node_db import NodeDb
 

@@ -14,7 +14,7 @@ from bigchaindb.config import KeyPairSettings, Settings
 from bigchaindb.errors import ConfigurationError, StartupError
 
 if TYPE_CHECKING:
-    from bigchaindb.config_load import Loaded
+    from bigchaindb.config.load import Loaded
     from bigchaindb.store.directory import DataDirectory
 
 BANNER: Final = """
@@ -165,7 +165,7 @@ def _with_temporary_keypair(settings: Settings) -> Settings:
 
 
 def _refuse_rethinkdb() -> None:
-    from bigchaindb.config_old import old_backend
+    from bigchaindb.config.old import old_backend
 
     raise ConfigurationError(old_backend("--dev-start-rethinkdb asks for a RethinkDB server"))
 

@@ -15,7 +15,7 @@ import click
 from bigchaindb.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from bigchaindb.config_load import Loaded
+    from bigchaindb.config.load import Loaded
 
 STANDARD_OUTPUT: Final = "-"
 LEVEL_KEYS: Final = ("log.level_console", "log.level_logfile", "server.loglevel")
@@ -50,7 +50,7 @@ class Session:
 
     def load_silently(self) -> "Loaded":
         """Load the configuration and leave its notices to the caller."""
-        from bigchaindb.config_load import load_all
+        from bigchaindb.config.load import load_all
 
         if self.config == STANDARD_OUTPUT:
             raise ConfigurationError("-c -: standard output can only be written to, by `configure`; name a file")

@@ -16,7 +16,7 @@ from bigchaindb.cli.session import Session, ask_secret, pass_session, put, put_j
 from bigchaindb.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from bigchaindb.client import Node
+    from bigchaindb.cli.client import Node
     from bigchaindb.transaction.build import Payment, Signed, Spend
     from bigchaindb.transaction.keys import KeyPair
 
@@ -163,7 +163,7 @@ def _put(transaction: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _node(session: Session, node: "str | Node | None") -> "Node":
-    from bigchaindb.client import Node
+    from bigchaindb.cli.client import Node
 
     if isinstance(node, Node):
         return node

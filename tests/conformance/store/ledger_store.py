@@ -95,6 +95,7 @@ class LedgerStoreConformance:
 
         assert stored.writer.tip() == before
         assert stored.log_reader().head() == 1
+        stored.writer.commit(Chain(before).valid(made(4), made(5)))
         assert stored.writer.view(Needs.of(both)).present == set()
 
     def test_a_position_is_never_left_out(self, stored: Stored) -> None:

@@ -206,7 +206,7 @@ def test_a_port_that_is_taken_is_named_with_its_setting(start_node: StartNode, t
     port = str(first.settings[part][name]).rpartition(":")[2]
     assert f"127.0.0.1:{port}" in second.log
     assert "address already in use" in second.log.lower()
-    assert key in second.log
+    assert f"; set another {key}" in second.log
     assert "Traceback" not in second.log
     assert "Listening" not in second.log
 

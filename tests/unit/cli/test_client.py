@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from bigchaindb.client import Node
+from bigchaindb.cli.client import Node
 from bigchaindb.errors import RequestFailed
 
 

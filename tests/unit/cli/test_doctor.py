@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from bigchaindb import sharing
-from bigchaindb.config_load import load_all
-from bigchaindb.doctor import Finding, examine
-from bigchaindb.processes import listener, lock_owner, name_of
+from bigchaindb.config.load import load_all
+from bigchaindb.doctor import sharing
+from bigchaindb.doctor.examine import Finding, examine
+from bigchaindb.doctor.processes import listener, lock_owner, name_of
 from bigchaindb.store.directory import DirectoryLock, prepare
 
 Examine = Callable[..., dict[str, Finding]]

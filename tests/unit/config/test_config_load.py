@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigchaindb.config_load import HINTS, Loaded, load, load_all, load_without_file, to_document, variable_name
+from bigchaindb.config.load import HINTS, Loaded, load, load_all, load_without_file, to_document, variable_name
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.identity import new_keypair
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bigchaindb.config_load import Loaded, load_all, variable_name
-from bigchaindb.config_old import IGNORED, NOTICED, OLD_BACKENDS, OLD_KEYS, UNSUPPORTED
+from bigchaindb.config.load import Loaded, load_all, variable_name
+from bigchaindb.config.old import IGNORED, NOTICED, OLD_BACKENDS, OLD_KEYS, UNSUPPORTED
 from bigchaindb.errors import ConfigurationError
 
 

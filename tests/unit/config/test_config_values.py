@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigchaindb.config_values import TRUTH, build, from_text
+from bigchaindb.config.values import TRUTH, build, from_text
 from bigchaindb.errors import ConfigurationError
 
 

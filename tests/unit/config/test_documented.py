@@ -10,8 +10,8 @@ import pytest
 
 from bigchaindb.cli import commands
 from bigchaindb.config import Settings
-from bigchaindb.config_load import HINTS, to_document, variable_name
-from bigchaindb.config_old import OLD_KEYS
+from bigchaindb.config.load import HINTS, to_document, variable_name
+from bigchaindb.config.old import OLD_KEYS
 
 REFERENCE: Final = Path(__file__).parents[3] / "docs" / "reference"
 CONFIGURATION: Final = (REFERENCE / "configuration.md").read_text()

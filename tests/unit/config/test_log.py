@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigchaindb import log
-from bigchaindb.config import LEVELS, Log, Settings
+from bigchaindb.config.settings import LEVELS, Log, Settings
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.masking import MASK
 

@@ -1,4 +1,4 @@
-"""Settings as one frozen, validated object. `bigchaindb.config_load` makes it from file, environment and options.
+"""Settings as one frozen, validated object. `bigchaindb.config.load` makes it from file, environment and options.
 
 To hold a `Settings` is to hold a valid one: each class checks its own members and names the key in what it raises.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Final, NamedTuple, get_args, get_origin, get_type_hints
 
-from bigchaindb.config import PluginSettings
+from bigchaindb.config.settings import PluginSettings
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.masking import is_secret_name, masked_text
 

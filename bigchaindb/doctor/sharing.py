@@ -3,7 +3,7 @@
 The node writes and plugins read the same SQLite files through a shared-memory index, and one lock keeps a second node
 out: where either is not shared, data is lost without a word. So it is tried: a writer and a reader, 100 commits.
 
-`python -m bigchaindb.sharing FOLDER` is the reader.
+`python -m bigchaindb.doctor.sharing FOLDER` is the reader.
 """
 
 import fcntl
@@ -46,7 +46,7 @@ def _tried(trial: Path) -> str | None:
 
 
 def _watched(trial: Path, writer: sqlite3.Connection) -> str | None:
-    command = [sys.executable, "-m", "bigchaindb.sharing", str(trial)]
+    command = [sys.executable, "-m", "bigchaindb.doctor.sharing", str(trial)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:  # noqa: S603 - our own
         assert reader.stdout is not None
         try:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 
-from bigchaindb.config import Settings, check_level
-from bigchaindb.config_old import OLD_KEYS, Notice, notices, refuse_old
-from bigchaindb.config_values import build, from_text, leaves, plugin_mapping, to_json
+from bigchaindb.config.old import OLD_KEYS, Notice, notices, refuse_old
+from bigchaindb.config.settings import Settings, check_level
+from bigchaindb.config.values import build, from_text, leaves, plugin_mapping, to_json
 from bigchaindb.errors import ConfigurationError
 
 PATH_VARIABLE: Final = "BIGCHAINDB_CONFIG_PATH"
@@ -211,7 +211,7 @@ def _settings(document: dict[str, Any], origins: Mapping[str, str], environ: Map
         _check_levels(document)
         settings: Settings = build({**document, "events_plugins": plugins}, Settings, "")
         if settings.keypair.private is not None:
-            from bigchaindb.identity import check_keypair
+            from bigchaindb.config.keypair import check_keypair
 
             check_keypair(settings.keypair)
     return settings

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from bigchaindb import sharing
 from bigchaindb.config import Settings
-from bigchaindb.config_load import Loaded
+from bigchaindb.config.load import Loaded
+from bigchaindb.doctor import sharing
+from bigchaindb.doctor.installed import complaint_about
+from bigchaindb.doctor.processes import listener, lock_owner, name_of
 from bigchaindb.errors import BigchainDBError
-from bigchaindb.installed import complaint_about
-from bigchaindb.processes import listener, lock_owner, name_of
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.subscribers.lane_page import page_path
 

@@ -10,7 +10,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
 from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, Request
 
-from bigchaindb.config import MIB
+from bigchaindb.config.settings import MIB
 from bigchaindb.errors import RequestFailed
 
 TIMEOUT_S: Final = 20.0

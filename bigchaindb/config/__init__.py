@@ -1,0 +1,23 @@
+"""Settings: what they are, and where their values come from."""
+
+from bigchaindb.config.settings import (
+    Database,
+    KeyPairSettings,
+    Limits,
+    Log,
+    PluginSettings,
+    Server,
+    Settings,
+    WebSocketServer,
+)
+
+__all__ = [
+    "Database",
+    "KeyPairSettings",
+    "Limits",
+    "Log",
+    "PluginSettings",
+    "Server",
+    "Settings",
+    "WebSocketServer",
+]

@@ -1,0 +1,27 @@
+"""The check of `keypair`, apart from the other settings because it loads libsodium."""
+
+from bigchaindb.config.settings import KeyPairSettings
+from bigchaindb.errors import ConfigurationError
+from bigchaindb.transaction.keys import KeyPair, decode_key
+
+
+def check_keypair(pair: KeyPairSettings) -> None:
+    """Require that both halves are keys and belong together. A pair without halves is right as well.
+
+    Raises:
+        ConfigurationError: they don't; no message holds the private key.
+    """
+    if pair.public is None or pair.private is None:
+        return
+    try:
+        derived = KeyPair.from_private_key(pair.private).public_key
+    except ValueError as error:
+        raise ConfigurationError(f"keypair.private: {error}") from None
+    try:
+        decode_key(pair.public)
+    except ValueError as error:
+        raise ConfigurationError(f"keypair.public: {error}") from None
+    if derived != pair.public:
+        raise ConfigurationError(
+            f"keypair.public: {pair.public} does not belong to keypair.private, whose public key is {derived}"
+        )

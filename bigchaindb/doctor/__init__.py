@@ -1,0 +1,1 @@
+"""What `bigchaindb doctor` looks at: the machine, the files, the ports, the plugins."""
