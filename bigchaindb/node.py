@@ -144,11 +144,11 @@ async def _unless(ordered: asyncio.Task[None], work: Coroutine[None, None, None]
 
 @contextmanager
 def _naming(key: str) -> Iterator[None]:
-    """Add to the error of a port which setting names it."""
+    """Add to the error of an address which setting names it."""
     try:
         yield
     except StartupError as error:
-        error.add_note(f"end what listens there, or set another {key}")
+        error.add_note(f"set another {key}")
         raise
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple, TypeVar
 
-from bigchaindb.config import KIB
+from bigchaindb.config.settings import KIB
 from bigchaindb.ledger.effects import NO_DIGEST
 from bigchaindb.ledger.ports import LogReader
 from bigchaindb.subscribers.stream_frames import frames
