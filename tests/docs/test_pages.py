@@ -5,8 +5,10 @@ script, in an environment into which the node was installed as a package. `pytho
 themselves. Blocks without a language are not run: they start what only a person stops, or what runs this test.
 """
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -86,12 +88,22 @@ def test_the_commands_of_a_page_work(page: Path, environment: dict[str, str], no
 
 def run_script(script: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run a page's script; whatever it left running is ended with it."""
-    guarded = f"trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\nset -euo pipefail\n{script}"
-    (folder / "page.sh").write_text(guarded)
-    line = ["bash", "-x", "page.sh"]
-    return subprocess.run(
-        line, cwd=folder, env=environment, capture_output=True, text=True, timeout=SCRIPT_S, check=False
-    )
+    (folder / "page.sh").write_text(f"set -euo pipefail\n{script}")
+    with subprocess.Popen(
+        ["bash", "-x", "page.sh"],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=SCRIPT_S)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 @pytest.mark.parametrize("page", pages_with("python"), ids=name_of)

@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from bigchaindb import errors
+from bigchaindb.eventlog.delivery import TRANSITIONS, State
 
 ROOT: Final = Path(__file__).parents[2]
 ERRORS: Final = [name for name, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, Exception)]
@@ -33,3 +34,12 @@ def test_each_label_in_the_code_is_explained() -> None:
     }
     assert used
     assert not [label for label in sorted(used) if not re.search(rf"\b{label}\b", explained)]
+
+
+def test_the_page_of_lane_states_is_the_table_in_the_code() -> None:
+    """Whoever reads STARTING in `plugins list` finds what it means and what ends it."""
+    rows = [f"| {state} | {fact.__name__} | {follows} |" for (state, fact), follows in TRANSITIONS.items()]
+    page = (ROOT / "docs/reference/lane-states.md").read_text()
+    assert re.findall(r"^\| [A-Z_]+ \| [A-Z][A-Za-z]+ \| [A-Z_]+ \|$", page, re.MULTILINE) == rows, "\n".join(rows)
+    assert not [state for state in State if f"| `{state}` |" not in page]
+    assert not [fact.__name__ for _, fact in TRANSITIONS if f"| `{fact.__name__}` |" not in page]
