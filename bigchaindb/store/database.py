@@ -111,31 +111,32 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.execute("COMMIT")
+        if connection.in_transaction:  # SQLite itself ends it after some errors
+            connection.execute("COMMIT")
 
 
 @contextmanager
 def batch(connection: sqlite3.Connection) -> Iterator[None]:
-    """Make all writes within durable in one fsync, or none of them (E1).
-
-    Raises:
-        StoreFull: there was no room; nothing was written and the connection is as before.
-        StoreError: anything else; what is on the disk is unknown, so the node must stop.
-    """
-    with translated("batch"):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:  # SQLite itself rolls back after some errors
-                connection.execute("ROLLBACK")
-            raise
+    """Make all writes within durable in one fsync, or none of them (E1); errors are SQLite's, see `translated`."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # as above
+            connection.execute("ROLLBACK")
+        raise
 
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Raise SQLite's errors as ours."""
+    """Raise SQLite's errors as ours.
+
+    Raises:
+        StoreFull: there was no room; of a batch nothing was written, and the connection is as before.
+        StoreCorrupt: what is stored contradicts itself.
+        StoreError: anything else; what of a batch is on the disk is unknown, so the node must stop.
+    """
     try:
         yield
     except sqlite3.DatabaseError as error:

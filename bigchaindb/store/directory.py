@@ -49,6 +49,8 @@ def prepare(path: Path) -> DataDirectory:
     try:
         path.mkdir(mode=MODE, parents=True, exist_ok=True)
         mode = stat.S_IMODE(path.stat().st_mode)
+    except FileExistsError as error:
+        raise StartupError(f"database.path: cannot use {str(path)!r}: it is no directory") from error
     except OSError as error:
         raise StartupError(f"database.path: cannot use {str(path)!r}: {error.strerror}") from error
     if mode & 0o077:

@@ -145,7 +145,7 @@ class NodeDb:
 
     @contextmanager
     def _batch(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
+        with self._lock, translated("node.db"):
             with batch(self._connection):
                 yield self._connection
             self._commits += 1

@@ -186,7 +186,8 @@ class LedgerQueries:
         end = self._last_seq() + 1
         for page in numbers(self._readers, _TRANSFERS, key_of(asset), recent, end, self._page_count_max):
             with self._readers.connection() as connection:
-                yield [seq for (seq,) in connection.execute(_OF_ASSET, (array_of(page), asset)).fetchall()]
+                rows = connection.execute(_OF_ASSET, (array_of(page), asset)).fetchall()
+            yield [seq for (seq,) in rows]
 
     def _last_transfer(self, asset: bytes) -> int | None:
         recent = self._recent.transfers(asset)

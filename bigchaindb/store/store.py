@@ -108,7 +108,7 @@ class Store:
 
     def adopt_node(self) -> None:
         """Note that this node.db belongs to the ledger from now on: all lanes are GAPPED in it, or there are none."""
-        with batch(self._connection):
+        with translated("ledger.db"), batch(self._connection):
             self._connection.execute("UPDATE local SET node_id = ?", (self.node.id,))
         self.knows_node = True
 

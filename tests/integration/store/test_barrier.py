@@ -1,0 +1,72 @@
+"""Durable before visible: what reaches the disk, and when, seen from outside by strace."""
+
+import re
+import shutil
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bigchaindb.store import Log, Store
+from tests.integration.store.tracing import kill_traced, said, traced
+from tests.support.decisions import Chain, made
+
+pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+
+
+def leave_unsynced_block(data: Path) -> None:
+    """Leave a ledger with one block as a crash leaves it: in the write-ahead log, nobody attached."""
+    copy = data.with_name("copy")
+    with closing(Store.open(data)) as store:
+        store.writer.commit(Chain().valid(made(1)))
+        shutil.copytree(data, copy)  # the store is at rest; closing it would move the log home
+    shutil.rmtree(data)
+    copy.rename(data)
+    (data / "ledger.db-shm").unlink()
+
+
+def test_what_a_crash_left_is_synced_before_anything_is_served(tmp_path: Path) -> None:
+    """P4: the first to open a ledger recovers blocks that may never have reached the disk."""
+    data, trace = tmp_path / "data", tmp_path / "trace"
+    leave_unsynced_block(data)
+
+    with traced(data, trace) as process:
+        assert said(process) == ["OPEN", "2", "1"]
+
+    calls = trace.read_text().splitlines()
+    opened = next(n for n, call in enumerate(calls) if '"OPEN' in call)
+    wal = r"\(\d+<[^>]*ledger\.db-wal>"
+    synced = [n for n, call in enumerate(calls) if re.search(r"f(data)?sync" + wal, call)]
+    written = [n for n, call in enumerate(calls) if re.search("pwrite64" + wal, call)]
+    assert written
+    assert written[0] < opened, "no commit before the ledger is open"
+    assert max(n for n in written if n < opened) < max(n for n in synced if n < opened), "a commit that is not synced"
+
+
+def test_a_block_is_not_shown_while_its_sync_is_under_way(tmp_path: Path) -> None:
+    """P4 for running readers, and that a kill within the sync leaves a ledger that opens."""
+    data, trace = tmp_path / "data", tmp_path / "trace"
+    with closing(Store.open(data)) as store:
+        store.writer.commit(Chain().valid(made(1)))
+
+    delay = "inject=fdatasync:delay_enter=2000000:when=4+"  # those before it are of the start
+    with traced(data, trace, "-e", delay, then="commit") as process:
+        assert said(process)[0] == "OPEN"
+        wait_for(trace, r"fdatasync\(\d+<[^>]*ledger\.db-wal>", count=2)
+        with closing(Log(data / "ledger.db")) as log:
+            assert log.head() == 1
+        kill_traced(process)
+        assert said(process) == []
+
+    with closing(Store.open(data)) as store, closing(store.log_reader()) as log:
+        assert store.run == 3
+        assert log.head() == store.writer.tip().position
+        assert log.head() in (1, 2)
+
+
+def wait_for(trace: Path, pattern: str, *, count: int) -> None:
+    deadline = time.monotonic() + 30
+    while len(re.findall(pattern, trace.read_text())) < count:
+        assert time.monotonic() < deadline, trace.read_text()
+        time.sleep(0.01)

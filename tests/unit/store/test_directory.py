@@ -1,0 +1,48 @@
+import os
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bigchaindb.errors import DirectoryInUse, StartupError
+from bigchaindb.store.directory import DirectoryLock, prepare
+
+
+def test_the_directory_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    """It holds keys, and sockets that obey whoever may open them."""
+    directory = prepare(tmp_path / "a" / "b")
+    assert directory.path.stat().st_mode & 0o777 == 0o700
+    assert prepare(directory.path) == directory
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o701, 0o740])
+def test_a_directory_that_others_may_enter_is_refused(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
+    with pytest.raises(StartupError, match=f"mode 0{mode:o} .* run: chmod 700"):
+        prepare(tmp_path)
+
+
+def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StartupError, match=r"database\.path: cannot use .*file"):
+        prepare(tmp_path / "file" / "below")
+
+
+def test_one_owner_at_a_time_and_the_error_names_it(tmp_path: Path) -> None:
+    """Two writers would each think that the chain is theirs."""
+    directory = prepare(tmp_path / "data")
+    with closing(DirectoryLock(directory)), pytest.raises(DirectoryInUse, match=f"process {os.getpid()};"):
+        DirectoryLock(directory)
+    DirectoryLock(directory).close()
+
+
+def test_closing_twice_does_no_harm(tmp_path: Path) -> None:
+    lock = DirectoryLock(prepare(tmp_path / "data"))
+    lock.close()
+    lock.close()
+
+
+def test_paths_lie_below_the_directory(tmp_path: Path) -> None:
+    directory = prepare(tmp_path / "data")
+    names = [p.name for p in (directory.lock, directory.ledger, directory.node, directory.lanes)]
+    assert names == ["lock", "ledger.db", "node.db", "lanes"]

@@ -1,0 +1,60 @@
+import random
+from contextlib import closing
+from pathlib import Path
+
+from bigchaindb.store import Store
+from bigchaindb.store.keys import owner_hashes
+from bigchaindb.transaction.model import OutputRef
+from tests.support.decisions import Chain, made, random_block
+
+GENERATION_ROWS = 60
+
+
+def rows_in_memory(store: Store) -> int:
+    return sum(generation.row_count for generation in store.writer.recent.generations)
+
+
+def index_rows(store: Store) -> list[int]:
+    names = ("transaction_index", "asset_index", "owner_index", "block_index")
+    return [store._connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0] for name in names]
+
+
+def test_memory_is_bounded_and_each_row_moves_once_whatever_restarts(tmp_path: Path) -> None:
+    """Memory would grow with the ledger, or a look-up miss what is there."""
+    draw = random.Random(3)
+    unspent = list[tuple[OutputRef, str]]()
+    decisions = Chain()
+    largest = 0
+    for _ in range(30):
+        with closing(Store.open(tmp_path / "data", generation_rows=GENERATION_ROWS)) as store:
+            for _ in range(draw.randint(1, 12)):
+                store.writer.commit(decisions.valid(*random_block(draw, unspent, 3)))
+                store.writer.tidy()
+                largest = max(largest, rows_in_memory(store))
+    assert largest < 3 * GENERATION_ROWS
+
+    with closing(Store.open(tmp_path / "data", generation_rows=GENERATION_ROWS)) as store:
+        done, done_position, sealed, *_ = store._connection.execute(
+            "SELECT done_seq, done_position, sealed_seq FROM indexing"
+        ).fetchone()
+        while done < sealed:  # let the moves of the sealed generation end
+            store.writer.commit(decisions.valid(made(draw.getrandbits(40))))
+            store.writer.tidy()
+            done, done_position = store._connection.execute("SELECT done_seq, done_position FROM indexing").fetchone()
+        transfers, owners = 0, 0
+        for (asset,) in store._connection.execute("SELECT asset FROM transactions WHERE seq <= ?", (done,)).fetchall():
+            transfers += asset is not None
+        query = "SELECT owners FROM outputs WHERE output < ?"
+        for (joined,) in store._connection.execute(query, ((done + 1) << 20,)).fetchall():
+            owners += len(owner_hashes(joined))
+        assert index_rows(store) == [done, transfers, owners, done_position]
+
+
+def test_a_store_without_tidying_finds_everything_too(tmp_path: Path) -> None:
+    decisions = Chain()
+    with closing(Store.open(tmp_path / "data", generation_rows=4)) as store:
+        transactions = [made(serial) for serial in range(20)]
+        for transaction in transactions:
+            store.writer.commit(decisions.valid(transaction))
+        assert [store.queries().transaction(t.id) for t in transactions] == [t.body for t in transactions]
+        assert index_rows(store) == [0, 0, 0, 0]

@@ -1,0 +1,39 @@
+from bigchaindb.store.recent import Generation, Place, Recent
+
+A, B, C = b"a" * 32, b"b" * 32, b"c" * 32
+
+
+def test_a_generation_knows_transactions_transfers_owners_and_blocks() -> None:
+    generation = Generation()
+    generation.add_transactions([(1, A, None), (2, B, A), (3, C, A)])
+    generation.add_outputs([(10, A + B), (11, b""), (12, B)])
+    generation.add_block(A, 1)
+    generation.add_block(A, 2)
+
+    assert generation.transactions == {A: Place(1, A), B: Place(2, A), C: Place(3, A)}
+    assert generation.transfers == {A: [2, 3]}
+    assert generation.outputs == {A: [10], B: [10, 12]}
+    assert generation.blocks == {A: 2}
+    assert generation.row_count == 10
+
+
+def test_lists_go_over_both_generations_in_order() -> None:
+    sealed, open_ = Generation(), Generation()
+    sealed.add_transactions([(1, B, A)])
+    open_.add_transactions([(2, C, A)])
+    sealed.add_outputs([(10, A)])
+    open_.add_outputs([(11, A)])
+    sealed.add_block(A, 1)
+    open_.add_block(A, 2)
+    recent = Recent((sealed, open_))
+
+    assert recent.open is open_
+    assert recent.transfers(A) == [1, 2]
+    assert recent.outputs(A) == [10, 11]
+    assert recent.block(A) == 2
+    assert (recent.place(B), recent.place(C)) == (Place(1, A), Place(2, A))
+
+
+def test_what_is_not_there_is_none() -> None:
+    recent = Recent((Generation(),))
+    assert (recent.place(A), recent.block(A), recent.transfers(A), recent.outputs(A)) == (None, None, [], [])

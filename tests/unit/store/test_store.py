@@ -1,0 +1,72 @@
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bigchaindb.errors import DirectoryInUse, SchemaTooNew, StartupError, StoreCorrupt
+from bigchaindb.store import Store
+from tests.support.decisions import Chain, made
+
+
+def test_a_second_owner_is_refused_until_the_first_is_gone(store: Store, data: Path) -> None:
+    with pytest.raises(DirectoryInUse, match=str(os.getpid())):
+        Store.open(data)
+    store.close()
+    Store.open(data).close()
+
+
+def test_a_directory_that_others_may_enter_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with pytest.raises(StartupError, match="chmod 700"):
+        Store.open(tmp_path)
+
+
+def test_each_start_is_counted(data: Path) -> None:
+    """The count is the commit that makes recovered frames durable (P4)."""
+    for run in (1, 2, 3):
+        with closing(Store.open(data)) as store:
+            assert store.run == run
+
+
+def test_the_ledger_knows_its_node_db(data: Path) -> None:
+    """With another one the plugins' cursors are lost, and nobody may go on as if they were not (P8)."""
+    for _ in range(2):
+        with closing(Store.open(data)) as store:
+            assert store.knows_node
+            store.writer.commit(Chain(store.writer.tip()).valid(made(store.run)))
+    for name in ("node.db", "node.db-wal", "node.db-shm"):
+        (data / name).unlink(missing_ok=True)
+
+    for _ in range(2):
+        with closing(Store.open(data)) as store:
+            assert not store.knows_node
+    with closing(Store.open(data)) as store:
+        store.adopt_node()
+        assert store.knows_node
+    with closing(Store.open(data)) as store:
+        assert store.knows_node
+        assert store.writer.tip().height == 2
+
+
+def test_what_cannot_be_opened_leaves_nothing_locked(data: Path) -> None:
+    Store.open(data).close()
+    with closing(sqlite3.connect(data / "ledger.db")) as later:
+        later.execute("PRAGMA user_version = 99")
+    for _ in range(2):
+        with pytest.raises(SchemaTooNew, match=r"ledger\.db: schema 99"):
+            Store.open(data)
+
+
+def test_a_damaged_ledger_is_refused(data: Path) -> None:
+    Store.open(data).close()
+    (data / "ledger.db").write_bytes(b"\0" * 8192)
+    with pytest.raises(StoreCorrupt):
+        Store.open(data)
+
+
+def test_closing_twice_does_no_harm(data: Path) -> None:
+    store = Store.open(data)
+    store.close()
+    store.close()

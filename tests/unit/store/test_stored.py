@@ -1,0 +1,24 @@
+import pytest
+
+from bigchaindb.errors import StoreCorrupt
+from bigchaindb.ledger.block import event_body
+from bigchaindb.store.stored import asset_row, block_of, metadata_row
+from tests.support.decisions import Chain, made
+
+
+def test_a_block_is_read_out_of_its_event_byte_for_byte() -> None:
+    """Its id is a hash over these bytes."""
+    block = Chain().valid(made(1, data={"n": 10**40, "f": 1e16, "s": "ü\u2028"}), made(2)).block
+    assert block_of(event_body(block)) == block
+    assert block_of(event_body(block, "InvalidHash at transactions[0]")) == block
+
+
+def test_other_bytes_are_corrupt() -> None:
+    with pytest.raises(StoreCorrupt, match="no event's body"):
+        block_of(b'{"block":{}}')
+
+
+def test_search_rows_keep_the_text_of_numbers() -> None:
+    create = b'{"asset":{"data":{"n":1.50}},"id":"ab","metadata":{"m":[1E5]}}'
+    assert asset_row(create) == b'{"data":{"n":1.50},"id":"ab"}'
+    assert metadata_row(create) == b'{"id":"ab","metadata":{"m":[1E5]}}'

@@ -1,0 +1,58 @@
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bigchaindb.store import Store
+from bigchaindb.store.tidying import SEARCH_TABLES
+from tests.support.decisions import Chain, made
+
+
+def wal_bytes(data: Path) -> int:
+    return (data / "ledger.db-wal").stat().st_size
+
+
+def committed(store: Store, decisions: Chain, count: int, *, tidy: bool = True) -> None:
+    for _ in range(count):
+        serial = decisions.tip.height
+        transaction = made(serial, data={"text": f"some words {serial} of asset"}, metadata={"note": f"note {serial}"})
+        store.writer.commit(decisions.valid(transaction))
+        if tidy:
+            store.writer.tidy()
+
+
+def test_the_log_is_moved_home_so_that_its_file_stays_small(store: Store, data: Path) -> None:
+    """Else it grows with every block, and every reader with it."""
+    decisions = Chain()
+    committed(store, decisions, 400)
+    settled = wal_bytes(data)
+    committed(store, decisions, 400)
+    assert wal_bytes(data) <= settled + 256 * 1024
+
+
+def test_segments_are_merged_so_that_searches_stay_fast(store: Store) -> None:
+    committed(store, Chain(), 300)
+    for table in SEARCH_TABLES:
+        assert 1 <= store.writer._tidying.segment_count(table) <= 40
+    assert sum(len(page) for page in store.queries().search("assets", "words", 0)) == 300
+
+
+def test_without_tidying_nothing_is_merged_within_a_commit(store: Store) -> None:
+    """A merge within a commit is paid by whoever waits for it: 53 ms at worst."""
+    committed(store, Chain(), 50, tidy=False)
+    assert [store.writer._tidying.segment_count(table) for table in SEARCH_TABLES] == [50, 50]
+
+
+@pytest.mark.parametrize("wal_bytes_max", [1024, 1 << 30])
+def test_a_log_that_readers_kept_long_is_cut_when_they_are_gone(tmp_path: Path, wal_bytes_max: int) -> None:
+    data = tmp_path / "data"
+    with closing(Store.open(data, wal_bytes_max=wal_bytes_max)) as store:
+        decisions = Chain()
+        with store._readers.connection() as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM tip").fetchall()
+            committed(store, decisions, 200)
+            reader.execute("COMMIT")
+        kept = wal_bytes(data)
+        committed(store, decisions, 200)
+        assert (wal_bytes(data) < kept) == (wal_bytes_max == 1024)
