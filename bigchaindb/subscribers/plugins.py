@@ -70,7 +70,10 @@ def load(name: str, entry_point: EntryPoint) -> Plugin:
     try:
         loaded = entry_point.load()
     except (Exception, SystemExit) as error:
-        raise StartupError(f"events plugin {name!r}: cannot import {entry_point.value!r}: {describe(error)}") from error
+        raise StartupError(
+            f"events plugin {name!r}: cannot import {entry_point.value!r}: {describe(error)}; "
+            "install what it needs, or take it out of events_plugins"
+        ) from error
     return inspect(name, loaded)
 
 
@@ -82,7 +85,9 @@ def inspect(name: str, loaded: object) -> Plugin:
     """
     run, configure = getattr(loaded, "run", None), getattr(loaded, "configure", None)
     if not callable(run):
-        raise ConfigurationError(f"events plugin {name!r}: {loaded!r} has no function run(queue)")
+        raise ConfigurationError(
+            f"events plugin {name!r}: {loaded!r} has no function run(queue); mend it, or take it out of events_plugins"
+        )
     if configure is not None and not callable(configure):
         raise ConfigurationError(f"events plugin {name!r}: configure is not a function")
     for member, supported in _SUPPORTED.items():

@@ -1,0 +1,224 @@
+"""What keeps a node from starting: exit code 1 and one message that says what to do, before any port is open.
+
+Source: docs/reference/contract/event-plugin-api.md, section 4; configuration-and-cli.md, sections 1, 3 and 4.
+"""
+
+import os
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.integration.node.conftest import install
+from tests.support.node import COMMAND, Node, configuration_of
+
+RUN: Final = "def run(queue):\n    queue.get()\n"
+LOG_LINE: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[(info|warning)\] ")
+
+
+class Refused:
+    """A node that must not start, with a configuration of its own. Both its ports are taken, to see who comes first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.node = Node(folder, configuration_of(folder, {}), {}, COMMAND)
+
+    def enable(self, plugins: object) -> None:
+        """Set `events_plugins`."""
+        self.node.settings = {**self.node.settings, "events_plugins": plugins}
+
+    def write(self, source: str, package: str = "own") -> None:
+        """Install and enable a plugin `own` with this source."""
+        folder = self.folder / package
+        install(folder, package, f"{package}_plugin", "own")
+        (folder / f"{package}_plugin.py").write_text(source)
+        paths = [*filter(None, [self.node.environment.get("PYTHONPATH")]), str(folder)]
+        self.node.environment = {**self.node.environment, "PYTHONPATH": os.pathsep.join(paths)}
+        self.enable(["own"])
+
+    def message(self) -> str:
+        """Start it; give the one line that is said besides those of the log."""
+        self.node.launch()
+        return self.ended()
+
+    def ended(self) -> str:
+        """Wait for the end; give what was said."""
+        assert self.node.process is not None
+        assert self.node.process.wait(20) == 1
+        assert self.node.console == ""
+        *others, last = self.node.log.splitlines()
+        assert [line for line in others if not LOG_LINE.match(line)] == []
+        assert last.startswith("bigchaindb: ")
+        return last.removeprefix("bigchaindb: ")
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Iterator[Refused]:
+    one = Refused(tmp_path)
+    with (
+        socket.create_server(("127.0.0.1", one.node.port)),
+        socket.create_server(("127.0.0.1", one.node.settings["wsserver"]["port"])),
+    ):
+        yield one
+    one.node.kill()
+
+
+class TestPlugins:
+    """Whatever is wrong with a plugin is said at the start, not when its first event is lost."""
+
+    def test_nobody_installed_it(self, refused: Refused) -> None:
+        refused.write(RUN)
+        refused.enable(["own", "nope"])
+        assert refused.message() == (
+            "events_plugins: no installed package provides 'nope' in the entry point group 'bigchaindb.events'; "
+            "installed are: 'own'. Install the plugin's package for this Python, or take the name out"
+        )
+
+    def test_two_packages_provide_it(self, refused: Refused) -> None:
+        refused.write(RUN)
+        refused.write(RUN, package="other")
+        assert refused.message() == (
+            "events_plugins: 'own' is provided more than once: other (other_plugin) and own (own_plugin); uninstall one"
+        )
+
+    def test_it_has_no_run(self, refused: Refused) -> None:
+        refused.write("event_types = 1\n")
+        assert re.fullmatch(
+            r"events plugin 'own': <module 'own_plugin' from .*> has no function run\(queue\); "
+            "mend it, or take it out of events_plugins",
+            refused.message(),
+        )
+
+    def test_it_asks_for_events_that_there_are_not(self, refused: Refused) -> None:
+        refused.write("event_types = 9\n" + RUN)
+        assert refused.message() == "events plugin 'own': event_types has the unknown bits 0x8"
+
+    def test_it_takes_no_options(self, refused: Refused) -> None:
+        refused.write(RUN)
+        refused.enable({"own": {"options": {"colour": "red"}}})
+        assert refused.message() == "events_plugins.own.options: the plugin has no configure(options)"
+
+    def test_its_process_ends(self, refused: Refused) -> None:
+        refused.write("import os\n\nos._exit(3)\n")
+        assert refused.message() == "events plugin 'own': its process ended before it was ready: exit code 3"
+
+    @pytest.mark.parametrize(
+        ("source", "error"),
+        [
+            ("import nothing_of_that_name\n", "ModuleNotFoundError: No module named 'nothing_of_that_name'"),
+            ("def run(:\n", "SyntaxError: invalid syntax (own_plugin.py, line 1)"),
+            ("raise SystemExit('not today')\n", "SystemExit: not today"),
+        ],
+    )
+    def test_it_cannot_be_imported(self, refused: Refused, source: str, error: str) -> None:
+        """Its author gets the traceback as well; the last line is for whoever runs the node."""
+        refused.write(source)
+        refused.node.launch()
+        assert refused.node.process is not None
+        assert refused.node.process.wait(20) == 1
+        assert refused.node.log.splitlines()[-1] == (
+            f"bigchaindb: events plugin 'own': cannot import 'own_plugin': {error}; "
+            "install what it needs, or take it out of events_plugins"
+        )
+        assert refused.node.log.count("Traceback") == 1
+        assert f'File "{refused.folder}/own/own_plugin.py", line 1' in refused.node.log
+
+    def test_once_it_is_mended_the_node_starts(self, tmp_path: Path) -> None:
+        """What was written down about the failure is no obstacle."""
+        one = Refused(tmp_path)
+        one.write("event_types = 1\n")
+        assert "has no function run" in one.message()
+        (tmp_path / "own" / "own_plugin.py").write_text(RUN)
+        try:
+            one.node.start()
+            assert one.node.stop() == 0
+        finally:
+            one.node.kill()
+
+
+class TestDataDirectory:
+    """It holds keys, and the only copy of the ledger."""
+
+    def test_others_may_enter_it(self, refused: Refused) -> None:
+        data = refused.node.data
+        data.mkdir()
+        data.chmod(0o750)
+        assert refused.message() == f"database.path: '{data}' has mode 0750 and holds keys; run: chmod 700 '{data}'"
+        assert list(data.iterdir()) == []
+
+    def test_it_is_a_file(self, refused: Refused) -> None:
+        refused.node.data.write_text("")
+        assert refused.message() == f"database.path: cannot use '{refused.node.data}': it is no directory"
+
+    def test_the_ledger_is_no_database(self, refused: Refused) -> None:
+        refused.node.data.mkdir(mode=0o700)
+        (refused.node.data / "ledger.db").write_text("no database" * 1_000)
+        assert refused.message() == "ledger.db: file is not a database; stop, and restore a backup"
+
+    def test_its_identity_is_gone(self, refused: Refused) -> None:
+        """A new chain id over an old ledger would make every client's token wrong."""
+        refused.node.data.mkdir(mode=0o700)
+        (refused.node.data / "ledger.db").write_text("")
+        path = refused.node.data / "chain_id"
+        assert refused.message() == f"cannot read `{path}`: No such file or directory; restore it from a backup"
+
+
+class TestConfiguration:
+    """Neither half of a configuration nor the defaults are ever run instead of the one that was asked for."""
+
+    def run(self, refused: Refused) -> str:
+        result = refused.node.run("start")
+        assert result.returncode == 1
+        assert result.stdout == ""
+        assert result.stderr.startswith("bigchaindb: ")
+        assert result.stderr.count("\n") == 1
+        return result.stderr.removeprefix("bigchaindb: ").rstrip()
+
+    def test_there_is_none(self, refused: Refused) -> None:
+        path = refused.node.configuration
+        assert self.run(refused) == f"FileNotFoundError: No such file or directory: {path}"
+
+    def test_it_cannot_be_read(self, refused: Refused) -> None:
+        path = refused.node.configuration
+        path.mkdir()
+        assert self.run(refused) == f"cannot read the configuration file `{path}`: Is a directory"
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+    def test_it_belongs_to_somebody_else(self, refused: Refused) -> None:
+        path = refused.node.configuration
+        path.write_text("{}")
+        path.chmod(0)
+        assert self.run(refused) == f"cannot read the configuration file `{path}`: Permission denied"
+
+    def test_it_is_no_json(self, refused: Refused) -> None:
+        path = refused.node.configuration
+        path.write_text('{"server": ')
+        assert self.run(refused).startswith(f"Failed to parse the JSON configuration from `{path}`, ")
+
+    def test_a_value_is_wrong(self, refused: Refused) -> None:
+        path = refused.node.configuration
+        path.write_text('{"server": {"bind": "nonsense"}}')
+        assert self.run(refused) == (
+            f"server.bind: must be host:port with a port of 0 to 65535, found 'nonsense' (from `{path}`)"
+        )
+
+
+def test_python_without_asserts_is_refused(refused: Refused) -> None:
+    """An invariant that is not checked is one that a bug may break in silence."""
+    refused.node.environment = {"PYTHONOPTIMIZE": "1"}
+    refused.node.launch()
+    assert refused.ended() == (
+        "Python runs with -O or PYTHONOPTIMIZE, which drops the checks that guard the ledger; run it without"
+    )
+    assert not refused.node.data.exists()
+
+
+def test_a_host_that_there_is_not(refused: Refused) -> None:
+    refused.node.settings = {**refused.node.settings, "server": {"bind": "256.256.256.256:9984"}}
+    refused.node.settings["wsserver"]["port"] = 0
+    said = refused.message()
+    assert said.startswith("256.256.256.256:9984: cannot listen here: ")
+    assert said.endswith("; set another server.bind")
