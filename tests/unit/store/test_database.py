@@ -111,6 +111,12 @@ def test_a_snapshot_sees_one_state(writer: sqlite3.Connection, path: Path) -> No
         assert not reader.in_transaction
 
 
+def test_a_snapshot_that_the_database_ended_is_over(writer: sqlite3.Connection) -> None:
+    with snapshot(writer):
+        writer.execute("ROLLBACK")
+    assert not writer.in_transaction
+
+
 def test_readers_lend_the_connection_that_came_back_last(writer: sqlite3.Connection, path: Path) -> None:
     with closing(Readers(path)) as readers:
         with readers.connection() as one, readers.connection() as other:

@@ -24,8 +24,9 @@ def test_a_directory_that_others_may_enter_is_refused(tmp_path: Path, mode: int)
 
 def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StartupError, match=r"database\.path: cannot use .*file"):
-        prepare(tmp_path / "file" / "below")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(StartupError, match=r"database\.path: cannot use .*file"):
+            prepare(path)
 
 
 def test_one_owner_at_a_time_and_the_error_names_it(tmp_path: Path) -> None:
