@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
-from bigchaindb.store.bulk import insert
 from bigchaindb.store.database import batch
 from bigchaindb.store.keys import OUTPUT_BITS, key_of
 from bigchaindb.store.recent import Generation, Recent
@@ -113,15 +112,15 @@ class _Sealed:
         """Write the rows of one move."""
         generation = self._generation
         ids = [(key_of(id_), generation.transactions[id_].seq) for id_ in _part(self._ids, number)]
-        insert(connection, "transaction_index", "(?, ?)", ids)
+        connection.executemany("INSERT INTO transaction_index VALUES (?, ?)", ids)
         assets = [(key_of(asset), seq) for asset in _part(self._assets, number) for seq in generation.transfers[asset]]
-        insert(connection, "asset_index", "(?, ?)", assets)
+        connection.executemany("INSERT INTO asset_index VALUES (?, ?)", assets)
         owners = [
             (key_of(owner), output) for owner in _part(self._owners, number) for output in generation.outputs[owner]
         ]
-        insert(connection, "owner_index", "(?, ?)", owners)
+        connection.executemany("INSERT INTO owner_index VALUES (?, ?)", owners)
         blocks = [(key_of(block), generation.blocks[block]) for block in _part(self._blocks, number)]
-        insert(connection, "block_index", "(?, ?)", blocks)
+        connection.executemany("INSERT INTO block_index VALUES (?, ?)", blocks)
 
 
 def _part(all_: Sequence[T], number: int) -> Sequence[T]:

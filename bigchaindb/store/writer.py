@@ -6,7 +6,6 @@ from typing import Final
 
 from bigchaindb.ledger.effects import Effects, Tip
 from bigchaindb.ledger.view import LoadedView, Needs
-from bigchaindb.store.bulk import insert
 from bigchaindb.store.database import Readers, batch, snapshot, translated
 from bigchaindb.store.indexing import GENERATION_ROWS, Indexing
 from bigchaindb.store.recent import Recent
@@ -104,11 +103,11 @@ class Writer:
         generation.add_block(bytes.fromhex(effects.event.block_id), effects.event.position)
 
     def _write(self, rows: Rows, effects: Effects) -> None:
-        execute = self._connection.execute
-        insert(self._connection, "transactions", "(?, ?, ?, ?, ?)", rows.transactions)
-        insert(self._connection, "outputs", "(?, ?, ?, ?, NULL)", rows.outputs)
-        insert(self._connection, "assets_search (rowid, text)", "(?, ?)", rows.asset_texts)
-        insert(self._connection, "metadata_search (rowid, text)", "(?, ?)", rows.metadata_texts)
+        execute, many = self._connection.execute, self._connection.executemany
+        many("INSERT INTO transactions VALUES (?, ?, ?, ?, ?)", rows.transactions)
+        many("INSERT INTO outputs VALUES (?, ?, ?, ?, NULL)", rows.outputs)
+        many("INSERT INTO assets_search (rowid, text) VALUES (?, ?)", rows.asset_texts)
+        many("INSERT INTO metadata_search (rowid, text) VALUES (?, ?)", rows.metadata_texts)
         self._spend(rows.spends)
         execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows.event)
         execute("INSERT INTO votes VALUES (?, ?)", (effects.event.position, effects.vote))
