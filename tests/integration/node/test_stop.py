@@ -18,24 +18,17 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from bigchaindb.subscribers.websocket import PATH
-from bigchaindb.transaction.build import Payment, create
-from bigchaindb.transaction.conditions import details_of
+from bigchaindb.transaction.build import create
 from bigchaindb.transaction.keys import KeyPair
 from tests.conftest import StartNode
 from tests.integration.node.audit import audit
 from tests.integration.node.owners import Owner, until_broken
+from tests.integration.node.stalled import slow_list, unread_stream
 from tests.support.node import COMMAND, Node, configuration_of
-from tests.support.raw import narrow, request, until
+from tests.support.raw import until
 
 STOP_S_MAX: Final = 2.0
 ALICE: Final = KeyPair.from_seed(b"a" * 32)
-UPGRADE: Final = {
-    "Connection": "Upgrade",
-    "Upgrade": "websocket",
-    "Sec_WebSocket_Version": "13",
-    "Sec_WebSocket_Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-}
 
 
 async def until_ended(node: Node, signum: signal.Signals = signal.SIGTERM) -> float:
@@ -101,30 +94,6 @@ async def test_all_of_them_together_hold_up_nothing(start_node: StartNode, plugi
     node = start_node(settings=settings, environment=plugins)
     async with slow_list(node), unread_stream(node), trading(node, seconds=1):
         assert await until_ended(node) < STOP_S_MAX
-
-
-@asynccontextmanager
-async def slow_list(node: Node) -> AsyncIterator[None]:
-    """Ask for a list of megabytes, and take no more of it than its head."""
-    details = details_of([ALICE.public_key])
-    for serial in range(20):
-        signed = create([ALICE], [Payment(details)] * 2_500, data={"serial": serial})
-        assert (await asyncio.to_thread(node.post, signed.body)).status == 202
-    reader, writer = await asyncio.open_connection(sock=narrow(node.port), limit=1024)
-    writer.write(request("GET", f"/api/v1/outputs?public_key={ALICE.public_key}"))
-    assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
-    yield
-    writer.transport.abort()
-
-
-@asynccontextmanager
-async def unread_stream(node: Node) -> AsyncIterator[None]:
-    """Follow the stream without reading it."""
-    reader, writer = await asyncio.open_connection(sock=narrow(node.settings["wsserver"]["port"]), limit=1024)
-    writer.write(request("GET", PATH, **UPGRADE))
-    assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 101 ")
-    yield
-    writer.transport.abort()
 
 
 @pytest.mark.parametrize("attempt", range(3))

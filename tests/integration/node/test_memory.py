@@ -1,0 +1,99 @@
+"""A node's memory and its commits do not depend on who follows them. Source: promises P9 and P10; invariant S1."""
+
+import asyncio
+import itertools
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+
+from bigchaindb.transaction.build import Signed, create
+from bigchaindb.transaction.keys import KeyPair
+from tests.conftest import StartNode
+from tests.integration.node.stalled import unread_stream
+from tests.support.node import Node
+from tests.support.raw import Wire, request, wire
+
+ALICE: Final = KeyPair.from_seed(b"a" * 32)
+MIB: Final = 2**20
+STREAM_COUNT: Final = 100
+CONNECTION_COUNT: Final = 8
+SMALL_COUNT: Final = 3_000
+LARGE_COUNT: Final = 300
+NUMBERS: Final = list(range(10**14, 10**14 + 11_000))
+"""176 KB as JSON."""
+GROWTH_BYTES_MAX: Final = 24 * MIB
+"""A third of what would be held if what the streams do not take were kept, or the bodies of the events."""
+RETRY_S: Final = 0.02
+COMMIT_S_MAX: Final = 2.0
+
+SETTINGS: Final = {
+    "events_plugins": ["sleeper"],
+    "limits": {
+        # Small bounds, so that what may grow has grown before it is measured.
+        "stream_buffer_bytes_max": 16 * 1024,
+        "pool_bytes_max": 8 * MIB,
+        "admission_bytes_max": 8 * MIB,
+    },
+}
+
+
+async def test_stalled_subscribers_cost_neither_memory_nor_time(
+    start_node: StartNode, plugins: Mapping[str, str]
+) -> None:
+    """A plugin that hangs and a hundred clients that do not read their stream, while megabytes of events go by."""
+    node = start_node(settings=SETTINGS, environment=plugins)
+    serials = itertools.count()
+    async with AsyncExitStack() as clients:
+        for _ in range(STREAM_COUNT):
+            await clients.enter_async_context(unread_stream(node))
+        await load(node, serials, large_count=2 * LARGE_COUNT)  # fills the caches, which have bounds of their own
+        before = resident_bytes(node)
+        await load(node, serials)
+        growth = resident_bytes(node) - before
+        print(f"{before / MIB:.0f} MiB, then {growth / MIB:+.1f}")
+        assert growth < GROWTH_BYTES_MAX
+        assert await longest_commit_s(node, serials) < COMMIT_S_MAX
+
+
+async def load(node: Node, serials: Iterator[int], *, large_count: int = LARGE_COUNT) -> None:
+    """Commit many small transactions, for the streams, and some large ones, for what holds bodies."""
+    small = (made(next(serials)) for _ in range(SMALL_COUNT))
+    large = (made(next(serials), NUMBERS) for _ in range(large_count))
+    await asyncio.gather(*(post(node, group) for group in [small] * (CONNECTION_COUNT - 2) + [large] * 2))
+
+
+async def post(node: Node, transactions: Iterable[Signed]) -> None:
+    async with wire(node.port) as connection:
+        for signed in transactions:
+            while await ask(connection, signed, "async") == 503:  # noqa: ASYNC110 -- the pool is full
+                await asyncio.sleep(RETRY_S)
+
+
+async def ask(connection: Wire, signed: Signed, mode: str) -> int:
+    answer = await connection.ask(request("POST", f"/api/v1/transactions?mode={mode}", signed.body))
+    assert answer.status in {202, 503}, answer
+    return answer.status
+
+
+async def longest_commit_s(node: Node, serials: Iterator[int]) -> float:
+    taken_s = []
+    async with wire(node.port) as connection:
+        for _ in range(200):
+            begun = time.perf_counter()
+            assert await ask(connection, made(next(serials)), "commit") == 202
+            taken_s.append(time.perf_counter() - begun)
+    return max(taken_s)
+
+
+def made(serial: int, numbers: list[int] | None = None) -> Signed:
+    """Make a transaction; what makes it large are numbers, which no text index takes."""
+    return create([ALICE], data={"serial": serial}, metadata={"numbers": numbers})
+
+
+def resident_bytes(node: Node) -> int:
+    assert node.process is not None
+    pages = Path(f"/proc/{node.process.pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
