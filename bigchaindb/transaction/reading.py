@@ -15,7 +15,9 @@ DEPTH_MAX: Final = 256
 DATA_DEPTH_MAX: Final = 128
 """Most brackets open at once inside `asset` or `metadata`, their own included."""
 
-_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+"""A string; one that never ends reaches to the end. It matches at every quotation mark, or a search that failed at each
+of them would take quadratic time."""
 _NO_BRACKET: Final = bytes(set(range(256)) - set(b"{}[]"))
 _STEP: Final = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 
@@ -67,7 +69,7 @@ _ANY: Final = json.Decoder()
 
 
 def _bound_depth(body: bytes) -> None:
-    # An unterminated string leaves its brackets standing: counted or not, that body is refused.
+    # What stands in a string that never ends is not counted: the parser refuses that body before it gets there.
     brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKET)
     if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > DEPTH_MAX:
         raise MalformedJson(f"nested deeper than {DEPTH_MAX} brackets")

@@ -1,5 +1,7 @@
 """T0: the limits hold whatever stands around them, and do not depend on a parser."""
 
+from time import process_time
+
 import pytest
 
 from bigchaindb.errors import MalformedJson, SchemaValidationError
@@ -52,6 +54,15 @@ def test_brackets_in_strings_do_not_count() -> None:
 def test_an_endless_string_is_refused() -> None:
     with pytest.raises(MalformedJson):
         read(b'{"a": "' + b"[" * 1000)
+
+
+@pytest.mark.parametrize("piece", [b'\\"', b"\\\\", b'"', b"\\", b"[", b'"[', b'[\\"'])
+def test_the_bound_on_depth_costs_time_linear_in_the_body(piece: bytes) -> None:
+    body = b"[" * DATA_DEPTH_MAX + b'["' + piece * (200_000 // len(piece))
+    before_s = process_time()
+    with pytest.raises(MalformedJson):
+        read(body)
+    assert process_time() - before_s < 1  # milliseconds; quadratic it would be minutes
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"x"', b"null", b"1"])
