@@ -14,7 +14,9 @@ _SECRET_WORDS: Final = frozenset(
     {"password", "passphrase", "passwd", "secret", "token", "key", "private", "credentials"}
 )
 _SECRET_CHARACTERS_MIN: Final = 6  # shorter ones ("a") would tear holes into ordinary words
-_USER_INFO: Final = re.compile(r"(?P<before>[a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/@?#]*):(?P<password>[^\s]*)@")
+# Logs hold what strangers send, so every search here takes time linear in the text.
+_WORD: Final = re.compile(r"\S+")
+_USER: Final = re.compile(r"://[^\s:/@?#]*:")
 _QUERY: Final = re.compile(r"(?P<before>[?&;](?P<name>[\w.-]+)=)(?P<value>[^&;#\s]+)")
 
 
@@ -39,8 +41,20 @@ def masked_text(text: str) -> str:
     """Give `text` with the passwords of all URLs in it replaced, in user info and in query arguments."""
     if "://" not in text:
         return text
-    text = _USER_INFO.sub(rf"\g<before>:{MASK}@", text)
+    text = _WORD.sub(_without_password, text)
     return _QUERY.sub(lambda found: found["before"] + (MASK if is_secret_name(found["name"]) else found["value"]), text)
+
+
+def _without_password(word: re.Match[str]) -> str:
+    place = _password(word[0])
+    return word[0] if place is None else word[0][: place.start] + MASK + word[0][place.stop :]
+
+
+def _password(word: str) -> slice | None:
+    """Find the password of a URL: it reaches to the last `@` of its word, since it may hold any other character."""
+    stop = word.rfind("@")
+    user = _USER.search(word, 0, stop) if stop > 0 else None
+    return None if user is None else slice(user.end(), stop)
 
 
 def secrets_in(value: Any, *, secret: bool = False) -> Iterator[str]:  # noqa: ANN401 - any JSON
@@ -52,8 +66,12 @@ def secrets_in(value: Any, *, secret: bool = False) -> Iterator[str]:  # noqa: A
         for member in value:
             yield from secrets_in(member, secret=secret)
     elif isinstance(value, str):
-        found = [value] if secret else [*(m["password"] for m in _USER_INFO.finditer(value)), *_query_secrets(value)]
+        found = [value] if secret else [*_passwords(value), *_query_secrets(value)]
         yield from (text for text in found if len(text) >= _SECRET_CHARACTERS_MIN)
+
+
+def _passwords(text: str) -> Iterator[str]:
+    return (word[place] for word in _WORD.findall(text) if (place := _password(word)) is not None)
 
 
 def _query_secrets(text: str) -> Iterator[str]:
