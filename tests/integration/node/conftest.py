@@ -1,11 +1,19 @@
-"""Plugins as installed packages: folders for the path of a node."""
+"""What nodes start with: plugins as installed packages, and a ledger that others have filled."""
 
+import asyncio
 import shutil
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 
+from tests.integration.node.stalled import make_long_ledger
+from tests.support.node import running_node
+
+LongLedger: TypeAlias = Callable[[], dict[str, Any]]
+"""What the fixture `long_ledger` gives."""
 EXAMPLE = Path(__file__).parents[3] / "examples" / "print-on-console"
 
 
@@ -36,3 +44,23 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     shutil.copytree(EXAMPLE / target, folder / target)
     install(folder, project["name"], target, name)
     return {"PYTHONPATH": str(folder)}
+
+
+@pytest.fixture(scope="session")
+def ledger_of_thousands(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fill a data directory, once for the whole run."""
+    with running_node(tmp_path_factory.mktemp("long")) as node:
+        asyncio.run(make_long_ledger(node))
+        assert node.stop() == 0
+        return node.data
+
+
+@pytest.fixture
+def long_ledger(ledger_of_thousands: Path, tmp_path: Path) -> LongLedger:
+    """Copy it; give the settings of a node over the copy."""
+
+    def copy() -> dict[str, Any]:
+        data = shutil.copytree(ledger_of_thousands, tmp_path / "long")
+        return {"database": {"path": str(data)}}
+
+    return copy

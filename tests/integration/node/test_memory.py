@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
@@ -12,9 +12,10 @@ from typing import Final
 from bigchaindb.transaction.build import Signed, create
 from bigchaindb.transaction.keys import KeyPair
 from tests.conftest import StartNode
-from tests.integration.node.stalled import unread_stream
+from tests.integration.node.conftest import LongLedger
+from tests.integration.node.stalled import ask, post, unread_stream
 from tests.support.node import Node
-from tests.support.raw import Wire, request, wire
+from tests.support.raw import wire
 
 ALICE: Final = KeyPair.from_seed(b"a" * 32)
 MIB: Final = 2**20
@@ -26,7 +27,6 @@ NUMBERS: Final = list(range(10**14, 10**14 + 11_000))
 """176 KB as JSON."""
 GROWTH_BYTES_MAX: Final = 24 * MIB
 """A third of what would be held if what the streams do not take were kept, or the bodies of the events."""
-RETRY_S: Final = 0.02
 COMMIT_S_MAX: Final = 2.0
 
 SETTINGS: Final = {
@@ -41,10 +41,10 @@ SETTINGS: Final = {
 
 
 async def test_stalled_subscribers_cost_neither_memory_nor_time(
-    start_node: StartNode, plugins: Mapping[str, str]
+    start_node: StartNode, plugins: Mapping[str, str], long_ledger: LongLedger
 ) -> None:
     """A plugin that hangs and a hundred clients that do not read their stream, while megabytes of events go by."""
-    node = start_node(settings=SETTINGS, environment=plugins)
+    node = start_node(settings={**SETTINGS, **long_ledger()}, environment=plugins)
     serials = itertools.count()
     async with AsyncExitStack() as clients:
         for _ in range(STREAM_COUNT):
@@ -63,19 +63,6 @@ async def load(node: Node, serials: Iterator[int], *, large_count: int = LARGE_C
     small = (made(next(serials)) for _ in range(SMALL_COUNT))
     large = (made(next(serials), NUMBERS) for _ in range(large_count))
     await asyncio.gather(*(post(node, group) for group in [small] * (CONNECTION_COUNT - 2) + [large] * 2))
-
-
-async def post(node: Node, transactions: Iterable[Signed]) -> None:
-    async with wire(node.port) as connection:
-        for signed in transactions:
-            while await ask(connection, signed, "async") == 503:  # noqa: ASYNC110 -- the pool is full
-                await asyncio.sleep(RETRY_S)
-
-
-async def ask(connection: Wire, signed: Signed, mode: str) -> int:
-    answer = await connection.ask(request("POST", f"/api/v1/transactions?mode={mode}", signed.body))
-    assert answer.status in {202, 503}, answer
-    return answer.status
 
 
 async def longest_commit_s(node: Node, serials: Iterator[int]) -> float:

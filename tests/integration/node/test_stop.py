@@ -22,6 +22,7 @@ from bigchaindb.transaction.build import create
 from bigchaindb.transaction.keys import KeyPair
 from tests.conftest import StartNode
 from tests.integration.node.audit import audit
+from tests.integration.node.conftest import LongLedger
 from tests.integration.node.owners import Owner, until_broken
 from tests.integration.node.stalled import slow_list, unread_stream
 from tests.support.node import COMMAND, Node, configuration_of
@@ -77,9 +78,11 @@ async def test_a_client_that_does_not_take_its_list_holds_up_nothing(start_node:
         assert await until_ended(node) < STOP_S_MAX
 
 
-async def test_a_stream_client_that_does_not_read_holds_up_nothing(start_node: StartNode) -> None:
-    node = start_node(settings={"limits": {"stream_buffer_bytes_max": 16 * 1024}})
-    async with unread_stream(node), trading(node, seconds=1):
+async def test_a_stream_client_that_does_not_read_holds_up_nothing(
+    start_node: StartNode, long_ledger: LongLedger
+) -> None:
+    node = start_node(settings=long_ledger())
+    async with unread_stream(node), trading(node):
         assert await until_ended(node) < STOP_S_MAX
 
 
@@ -89,10 +92,11 @@ async def test_a_plugin_that_hangs_holds_up_nothing(start_node: StartNode, plugi
         assert await until_ended(node) < STOP_S_MAX
 
 
-async def test_all_of_them_together_hold_up_nothing(start_node: StartNode, plugins: Mapping[str, str]) -> None:
-    settings = {"limits": {"stream_buffer_bytes_max": 16 * 1024}, "events_plugins": ["sleeper", "console_print"]}
-    node = start_node(settings=settings, environment=plugins)
-    async with slow_list(node), unread_stream(node), trading(node, seconds=1):
+async def test_all_of_them_together_hold_up_nothing(
+    start_node: StartNode, plugins: Mapping[str, str], long_ledger: LongLedger
+) -> None:
+    node = start_node(settings={"events_plugins": ["sleeper", "console_print"], **long_ledger()}, environment=plugins)
+    async with slow_list(node), unread_stream(node), trading(node):
         assert await until_ended(node) < STOP_S_MAX
 
 
