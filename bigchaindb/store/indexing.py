@@ -13,7 +13,7 @@ from bigchaindb.store.keys import OUTPUT_BITS, key_of
 from bigchaindb.store.recent import Generation, Recent
 
 GENERATION_ROWS: Final = 65_536
-"""Index rows of a generation: two of them are some 30 MB. At 10^6 rows a page takes a dozen of one generation."""
+"""Index rows of a generation: two of them are 30 MB. At 10^6 transactions a page takes four rows of each."""
 MOVE_COUNT: Final = 64
 """Moves of one generation: each 1,000 rows, some milliseconds."""
 
