@@ -113,9 +113,17 @@ class Ledger:
         if (proven := self._proven.get(body)) is not None:
             return Examined(proven, signatures_valid=True)
         try:
-            return parse(body)
+            transaction = parse(body)
         except ValidationError as error:
             return error
+        return self._find_too_long(transaction) or transaction
+
+    def _find_too_long(self, transaction: Transaction) -> ValidationError | None:
+        """Refuse what no block can hold: canonical text may be five times as long as what was posted (`1e20`)."""
+        size, size_max = len(transaction.body), self._block.bytes_max
+        if size <= size_max:
+            return None
+        return ValidationError(f"its canonical text has {size} bytes, and limits.block_bytes_max is {size_max}")
 
     def propose(self, candidates: Sequence[bytes]) -> Selection:
         """See `Application`."""

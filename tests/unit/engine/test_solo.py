@@ -25,14 +25,15 @@ from bigchaindb.errors import (
     Stopping,
     StoreError,
     StoreFull,
+    ValidationError,
 )
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.application import Selection
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.store import Store
-from bigchaindb.transaction import Transaction
-from tests.support.chains import BOB, CAROL, Coin, create, transfer
+from bigchaindb.transaction import Transaction, build
+from tests.support.chains import ALICE, BOB, CAROL, Coin, create, transfer
 from tests.support.engines import START, GatedClock, GatedStore, engine_over, running, until
 from tests.support.ledgers import open_store
 
@@ -74,6 +75,18 @@ async def test_l5_a_commit_is_answered_when_every_query_sees_it(store: Store) ->
         assert await engine.submit(PARENT.body, Mode.COMMIT) == PARENT
         assert is_committed(store, PARENT)
         assert engine.standing(PARENT.id) is None
+
+
+async def test_what_no_block_can_hold_is_refused_and_ends_nothing(store: Store) -> None:
+    """Canonical text may be five times as long as what was posted, so no bound on bodies keeps it out."""
+    long = build.create([ALICE], metadata={"n": [1e20] * 200}, version="1.0").body
+    posted = long.replace(b"100000000000000000000.0", b"1e20")
+    limits = Limits(block_bytes_max=len(long) - 1, body_bytes_max=len(posted))
+    async with running(engine_over(store.writer, limits=limits)) as engine:
+        for body in (posted, long):
+            with pytest.raises(ValidationError, match=f"limits.block_bytes_max is {len(long) - 1}$"):
+                await engine.submit(body, Mode.COMMIT)
+        assert await engine.submit(PARENT.body, Mode.COMMIT) == PARENT
 
 
 @pytest.mark.parametrize("mode", [Mode.ASYNC, Mode.SYNC])

@@ -13,6 +13,7 @@ from bigchaindb.errors import (
     InputDoesNotExist,
     InvalidHash,
     MalformedJson,
+    ValidationError,
 )
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.application import Ledger
@@ -73,6 +74,15 @@ def test_only_what_was_proven_is_remembered(ledger: Ledger) -> None:
         [examined] = ledger.examine([forged])
         assert isinstance(examined, Examined)
         assert not examined.signatures_valid
+
+
+def test_a_transaction_that_no_block_can_hold_is_refused(store: LedgerStore) -> None:
+    size = len(PARENT.body)
+    small = ledger_over(store, limits=Limits(block_bytes_max=size, body_bytes_max=size))
+    fits, refused = small.examine([PARENT.body, create(1, amounts=(2, 3, 4)).body])
+    assert isinstance(fits, Examined)
+    assert type(refused) is ValidationError
+    assert str(refused).endswith(f"limits.block_bytes_max is {size}")
 
 
 def test_a_good_block_is_accepted_and_committed(ledger: Ledger, store: LedgerStore) -> None:
