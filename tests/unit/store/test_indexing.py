@@ -58,3 +58,17 @@ def test_a_store_without_tidying_finds_everything_too(tmp_path: Path) -> None:
             store.writer.commit(decisions.valid(transaction))
         assert [store.queries().transaction(t.id) for t in transactions] == [t.body for t in transactions]
         assert index_rows(store) == [0, 0, 0, 0]
+
+
+def test_a_later_version_may_keep_more_rows_in_memory(tmp_path: Path) -> None:
+    """Its moves would then be due later than those already made; made again they would end the node."""
+    decisions = Chain()
+    transactions = [made(serial) for serial in range(90)]
+    for generation_rows, part in ((60, transactions[:30]), (240, transactions[30:])):
+        with closing(Store.open(tmp_path / "data", generation_rows=generation_rows)) as store:
+            for transaction in part:
+                store.writer.commit(decisions.valid(transaction))
+                store.writer.tidy()
+            assert [store.queries().transaction(t.id) for t in part] == [t.body for t in part]
+    with closing(Store.open(tmp_path / "data")) as store:
+        assert all(store.queries().transaction(t.id) == t.body for t in transactions)
