@@ -15,6 +15,8 @@ from tests.support import installed
 
 DEBIAN_PACKAGES: Final = {
     "chromium": "chromium",
+    "g++": "g++",  # an old driver's JSON library is source alone
+    "strace": "strace",
 }
 """Program on the PATH → the Debian package that brings it."""
 

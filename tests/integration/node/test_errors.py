@@ -186,13 +186,6 @@ class TestConfiguration:
         path.mkdir()
         assert self.run(refused) == f"cannot read the configuration file `{path}`: Is a directory"
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-    def test_it_belongs_to_somebody_else(self, refused: Refused) -> None:
-        path = refused.node.configuration
-        path.write_text("{}")
-        path.chmod(0)
-        assert self.run(refused) == f"cannot read the configuration file `{path}`: Permission denied"
-
     def test_it_is_no_json(self, refused: Refused) -> None:
         path = refused.node.configuration
         path.write_text('{"server": ')

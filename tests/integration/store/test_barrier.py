@@ -6,13 +6,9 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
 from bigchaindb.store import Log, Store
 from tests.integration.store.tracing import kill_traced, said, traced
 from tests.support.decisions import Chain, made
-
-pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
 
 def leave_unsynced_block(data: Path) -> None:

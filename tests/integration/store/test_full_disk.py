@@ -1,6 +1,5 @@
 """A disk without room, in the middle of a commit: nothing of it is written, and the node goes on when there is room."""
 
-import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -9,8 +8,6 @@ import pytest
 from bigchaindb.store import Store
 from bigchaindb.store.database import open_reader
 from tests.integration.store.tracing import said, traced
-
-pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
 
 @pytest.mark.parametrize("first", [150, 171, 192])

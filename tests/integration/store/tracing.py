@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.integration.store import opening
+from tests.support.services import require
 
 ROOT = Path(__file__).parents[3]
 
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parents[3]
 @contextmanager
 def traced(data: Path, trace: Path, *options: str, then: str = "") -> Iterator[subprocess.Popen[str]]:
     """Run a process that opens the ledger at `data`, its system calls written to `trace`."""
+    require("strace")
     command = ["strace", "-f", "-y", "-qq", "-e", "trace=fdatasync,fsync,pwrite64,write", "-o", str(trace), *options]
     assert opening.__file__ is not None
     arguments = [sys.executable, opening.__file__, str(data), then]
