@@ -1,9 +1,11 @@
 """An events plugin that keeps a file: one line for each event, `<position> <block id>`, flushed."""
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
+WORK_S = 0.002  # so that a kill finds an event in hand
 options = {"record": ""}
 
 
@@ -18,4 +20,5 @@ def run(queue: Any) -> None:
         record.seek(0, os.SEEK_END)
         while True:
             event = queue.get()
+            time.sleep(WORK_S)
             record.write(f"{event.position} {event.data['id']}\n".encode())
