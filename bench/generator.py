@@ -1,7 +1,7 @@
 """The load generator, a process of its own: prebuilt requests, one in flight for each connection, no HTTP library.
 
 Run by `bench.load.load` as `python -m bench.generator PLAN`. It connects, prints `ready`, waits for a line on standard
-input (so that whoever measures can take CPU times right before), works, and prints what it saw as one line of JSON.
+input (so that whoever measures can take CPU times right before), works, leaves what it saw in a file, prints `done`.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import uvloop
 
-from bench.load import HEAD, Plan, Seen
+from bench.load import HEAD, Plan, Seen, seen_path
 
 FINISH_S_MAX: Final = 120.0
 """Time after which a run counts as stuck."""
@@ -233,9 +233,11 @@ def _own_cpu_s() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _main(plan: dict[str, Any]) -> None:
-    print(json.dumps(asdict(uvloop.run(_work(Plan(**plan))))), flush=True)
+def _main(plan: Plan) -> None:
+    seen = uvloop.run(_work(plan))
+    seen_path(plan).write_text(json.dumps(asdict(seen)))
+    print("done", flush=True)
 
 
 if __name__ == "__main__":
-    _main(json.loads(sys.argv[1]))
+    _main(Plan(**json.loads(sys.argv[1])))

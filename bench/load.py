@@ -94,6 +94,11 @@ def load(server: Process, plan: Plan) -> Seen:
         before = cpu_s(server.pid)
         child.stdin.write("go\n")
         child.stdin.flush()
-        answer = child.stdout.readline()
+        assert child.stdout.readline() == "done\n", "the generator failed"
         used = cpu_s(server.pid) - before
-    return Seen(**{**json.loads(answer), "server_cpu_s": used})
+    return Seen(**{**json.loads(seen_path(plan).read_bytes()), "server_cpu_s": used})
+
+
+def seen_path(plan: Plan) -> Path:
+    """Give the file that the generator leaves its findings in."""
+    return Path(f"{plan.requests}.seen")
