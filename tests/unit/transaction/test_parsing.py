@@ -1,6 +1,7 @@
 """`parse` and `verify` over documents that `build` makes: a valid value, then one thing broken."""
 
 import json
+import tracemalloc
 from contextlib import suppress
 from hashlib import sha3_256
 from typing import Any
@@ -334,3 +335,17 @@ def test_bytes_of_a_valid_document_cut_or_changed(data: st.DataObject, version: 
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     with suppress(ValidationError):
         verify(parse(bytes(body[: data.draw(st.integers(len(body) - 5, len(body)))])))
+
+
+@VERSIONS
+@pytest.mark.parametrize("text", ["x", "x" * 100_000])
+def test_a_body_takes_as_much_memory_as_it_is_long(version: Version, text: str) -> None:
+    """Bounds on memory count bytes of bodies, so a body must not keep the room that a writer took for it."""
+    body = create([ALICE], metadata={"text": text}, version=version).body
+    parse(body)  # fills caches
+    tracemalloc.start()
+    transaction = parse(body)
+    held_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert transaction.body == body
+    assert held_bytes < 3 * len(body) + 3_000  # 1.0 signs, and so holds, nearly all of it
