@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from bigchaindb.config.old import OLD_KEYS, Notice, notices, refuse_old
 from bigchaindb.config.settings import Settings, check_level
-from bigchaindb.config.values import build, from_text, leaves, plugin_mapping, to_json
+from bigchaindb.config.values import build, from_text, leaves, plugin_mapping, shown, to_json
 from bigchaindb.errors import ConfigurationError
 
 PATH_VARIABLE: Final = "BIGCHAINDB_CONFIG_PATH"
@@ -22,6 +22,8 @@ PATH_VARIABLE: Final = "BIGCHAINDB_CONFIG_PATH"
 HINTS: Final = {leaf.path: leaf.hint for leaf in leaves(Settings())}
 """The type of every setting by its path."""
 _PATHS: Final = ("database.path", "log.file", "log.error_file")
+_SECRET_SECTIONS: Final = frozenset({"keypair"})
+"""Sections in whose place somebody may have put the secret itself."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,8 @@ def _check_shape(document: Mapping[str, Any], origins: Mapping[str, str]) -> Non
     """Require that sections are objects, before anything is merged into them."""
     for section in {path.partition(".")[0] for path in HINTS if "." in path}:
         if not isinstance(value := document.get(section, {}), dict):
-            raise ConfigurationError(f"{section}: expected an object, found {value!r} (from {origins[section]})")
+            found = shown(value, secret=section in _SECRET_SECTIONS)
+            raise ConfigurationError(f"{section}: expected an object, found {found} (from {origins[section]})")
 
 
 def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

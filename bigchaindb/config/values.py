@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, get_args, get_origin, get_type_hints
 
 from bigchaindb.config.settings import PluginSettings
 from bigchaindb.errors import ConfigurationError
-from bigchaindb.masking import is_secret_name, masked_text
+from bigchaindb.masking import is_secret_name, masked
 
 TRUTH: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("true", "t", "yes", "y", "1"), True),
@@ -184,8 +184,13 @@ def _required(value: object, kind: type, path: str, what: str) -> Any:  # noqa: 
     return value
 
 
+def shown(value: object, *, secret: bool) -> str:
+    """Give a refused value as an error names it, without the secrets in it."""
+    return "a value that is not shown here" if secret else repr(masked(value))
+
+
 def _shown(value: object, path: str) -> str:
-    return "a value that is not shown here" if is_secret_name(path.rpartition(".")[2]) else masked_text(repr(value))
+    return shown(value, secret=is_secret_name(path.rpartition(".")[2]))
 
 
 def _base(hint: Any) -> Any:  # noqa: ANN401

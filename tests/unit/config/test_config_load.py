@@ -171,6 +171,7 @@ def test_a_dotted_logger_can_be_set_where_the_file_names_it(load_document: LoadD
     ("document", "message"),
     [
         ({"server": "x"}, "server: expected an object, found 'x'"),
+        ({"keypair": "hunter22"}, "keypair: expected an object, found a value that is not shown here"),
         ({"server": {"bind": 5}}, "server.bind: expected a string, found 5"),
         ({"server": {"bind": "localhost"}}, "server.bind: must be host:port with a port of 0 to 65535"),
         ({"server": {"bind": "::1:80"}}, "server.bind: an IPv6 address stands in brackets, '[::]:9984'"),
