@@ -157,13 +157,13 @@ class Owner:
     async def _ask(self, connection: Wire, made: Made, mode: str) -> Answer:
         self.made[made.id] = made
         self._open.add(made.id)
+        self.refused.discard(made.id)  # sent again it may succeed, and the answer get lost
         return await connection.ask(request("POST", f"{TARGET}?mode={mode}", made.body))
 
     def _note(self, made: Made, answer: Answer, mode: str, *, may_be_refused: bool) -> None:
         if answer.status == 202:
             assert answer.body == made.body + b"\n"
             (self.promised if mode == "commit" else self.accepted).add(made.id)
-            self.refused.discard(made.id)  # what a crash lost may come again, and succeed
             self._coins = [coin for coin in self._coins[-RECENT:] if coin not in made.spends] + list(made.pays)
         else:
             assert answer.status == 503 or (answer.status == 400 and may_be_refused), answer
