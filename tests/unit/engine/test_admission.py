@@ -57,6 +57,19 @@ async def test_few_entries_wait_for_the_batch_in_hand_and_are_taken_then() -> No
     assert await taker == few
 
 
+async def test_few_entries_wait_for_a_long_batch_no_longer_than_a_moment() -> None:
+    """One document of thousands of signatures would hold up everybody, with threads to spare."""
+    queue = AdmissionQueue(bytes_max=1_000)
+    queue.put(entry())
+    await queue.take(100)
+    for _ in range(2):  # none of the batches is ever finished
+        few = [entry(), entry(), entry()]
+        for one in few:
+            queue.put(one)
+        assert await asyncio.wait_for(queue.take(2), 1) == few[:2]
+        assert await asyncio.wait_for(queue.take(2), 1) == few[2:]
+
+
 async def test_many_entries_are_taken_beside_a_batch_in_hand() -> None:
     """Else one core would check while the others rest."""
     queue = AdmissionQueue(bytes_max=1_000)
