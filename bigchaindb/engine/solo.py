@@ -225,6 +225,7 @@ class SoloEngine:
         if self._full is None:
             _log.error("the disk is full, no transaction is taken", extra={"error": str(error)})
         self._full = error
+        self._proposed = frozenset()  # they stand in no block until there is room
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), FULL_RETRY_S)
 

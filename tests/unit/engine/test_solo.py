@@ -452,6 +452,7 @@ async def test_a_full_disk_stops_admission_and_loses_nothing(
         await until(lambda: clock.asked_count > 2)
         with pytest.raises(Overloaded, match="the disk is full"):
             await engine.submit(CHILD.body, Mode.ASYNC)
+        await until(lambda: engine.standing(PARENT.id) == Standing(Status.BACKLOG))  # in no block until there is room
         disk.full = False
         assert await waiting == PARENT
         await engine.submit(CHILD.body, Mode.COMMIT)
