@@ -195,5 +195,6 @@ def _plugin(name: str, directory: DataDirectory) -> Finding:
     subject = f"plugin {name}"
     if (error := complaint_about(name)) is not None:
         return Finding(subject, "fix", error, "install or repair its package, or delete it from events_plugins")
-    has_run = any(page.name.startswith(page_path(directory.lanes, name, 0).stem) for page in directory.lanes.glob("*"))
+    stem = page_path(directory.lanes, name, 0).stem  # without the epoch
+    has_run = any(page.stem == stem for page in directory.lanes.glob("*"))
     return Finding(subject, "ok", f"installed, {'has run' if has_run else 'has not run yet'}")

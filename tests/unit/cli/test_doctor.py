@@ -15,6 +15,7 @@ from bigchaindb.doctor import sharing
 from bigchaindb.doctor.examine import Finding, examine
 from bigchaindb.doctor.processes import listener, lock_owner, name_of
 from bigchaindb.store.directory import DirectoryLock, prepare
+from bigchaindb.subscribers.lane_page import page_path
 
 Examine = Callable[..., dict[str, Finding]]
 
@@ -63,6 +64,29 @@ def test_what_must_be_fixed_says_how(findings: Examine, tmp_path: Path) -> None:
     ):
         assert found[subject].status == "fix"
         assert advice in found[subject].advice
+
+
+def test_a_plugin_has_run_if_it_has_a_page_of_its_own(
+    findings: Examine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names that begin alike, dots included, are not mixed up."""
+    information = tmp_path / "demo-1.0.dist-info"
+    information.mkdir()
+    names = ("a", "ab", "a.b", "ä")
+    information.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
+    points = "".join(f"{name} = demo_plugin\n" for name in names)
+    information.joinpath("entry_points.txt").write_text(f"[bigchaindb.events]\n{points}", encoding="utf-8")
+    (tmp_path / "demo_plugin.py").write_text("def run(queue):\n    pass\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    lanes = prepare(tmp_path / "data").lanes
+    lanes.mkdir(exist_ok=True)
+    page_path(lanes, "ab", 1).touch()
+    page_path(lanes, "a.b", 12).touch()
+    page_path(lanes, "ä", 0).touch()
+    found = findings(events_plugins=list(names))
+    states = {name: found[f"plugin {name}"].text for name in names}
+    has, has_not = "installed, has run", "installed, has not run yet"
+    assert states == {"a": has_not, "ab": has, "a.b": has, "ä": has}
 
 
 def test_a_wrong_configuration_is_a_finding(findings: Examine) -> None:
