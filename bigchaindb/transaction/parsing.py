@@ -22,6 +22,10 @@ from bigchaindb.transaction.reading import read
 from bigchaindb.transaction.shape import HEX, MEMBERS, InputShape, OutputShape, Shape, Transfer, checked
 from bigchaindb.transaction.texts import Texts, id_v1, id_v2, messages_v2, with_id
 
+SIGNED_BYTES_MAX: Final = 64 * 2**20
+"""Signatures times the bytes that each signs, of one document. In version 1.0 each signs nearly all of it: without a
+bound 1 MiB of inputs keeps a core busy for seconds. A rule of the network (docs/decisions/0022)."""
+
 _ID_SHOWN_MAX: Final = 200
 _VERSION_START: Final = -len(b',"version":"2.0"}')
 
@@ -40,6 +44,7 @@ def parse(body: bytes) -> Transaction:
         InvalidSignature: T6, a fulfillment cannot be read.
         ThresholdTooDeep: T7, details are nested too deep.
         AmountError: T7, an amount is out of range.
+        ValidationError: the signatures of a 1.0 sign more than `SIGNED_BYTES_MAX`.
     """
     document, plain = read(body)
     if document.get("version") == "1.0":
@@ -58,7 +63,18 @@ def _parse_v1(document: dict[str, Any], *, plain: bool) -> Transaction:
             raise SchemaValidationError(f"id: {shape.id[:_ID_SHOWN_MAX]!r} is not 64 digits of lower-case hex")
         raise _wrong_id(shape.id)
     message = with_id(texts.head, shape.id, unsigned)
-    return _built(shape, conditions, [message] * len(shape.inputs), texts.body)
+    transaction = _built(shape, conditions, [message] * len(shape.inputs), texts.body)
+    _bound_signed(transaction.inputs, len(message))
+    return transaction
+
+
+def _bound_signed(inputs: Iterable[Input], message_bytes: int) -> None:
+    # In 2.0 a signature signs 32 bytes, and takes more bytes of the document than that.
+    count = sum(len(input_.fulfillment.signatures) for input_ in inputs)
+    if count * message_bytes > SIGNED_BYTES_MAX:
+        raise ValidationError(
+            f"{count} signatures over {message_bytes} bytes each: signatures times bytes must be <= {SIGNED_BYTES_MAX}"
+        )
 
 
 def _parse_v2(document: dict[str, Any], *, plain: bool) -> Transaction:

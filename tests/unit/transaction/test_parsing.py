@@ -25,6 +25,7 @@ from bigchaindb.transaction.build import Payment, Spend, create, transfer
 from bigchaindb.transaction.canonical import canonical
 from bigchaindb.transaction.conditions import Details, Ed25519Details, ThresholdDetails, condition_of, details_of
 from bigchaindb.transaction.model import OutputRef, Version
+from bigchaindb.transaction.parsing import SIGNED_BYTES_MAX
 
 ALICE, BOB, CAROL = (KeyPair.from_seed(bytes([index]) * 32) for index in (1, 2, 3))
 VERSIONS = pytest.mark.parametrize("version", ["1.0", "2.0"])
@@ -254,6 +255,29 @@ def test_unsigned_documents(version: Version) -> None:
     error = refused(document)
     assert type(error) is InvalidSignature
     assert str(error) == "Transaction signature is invalid."
+
+
+def wide(version: Version, signature_count: int, input_count: int, *, message_bytes: int) -> bytes:
+    """Make a TRANSFER whose inputs all stand on `signature_count` signatures over so many bytes, none of them right."""
+    asset = create([ALICE], version=version).id
+    spend = Spend(OutputRef(asset, 0), details_of([ALICE.public_key, BOB.public_key][:signature_count]), (ALICE, BOB))
+    document = json.loads(transfer(asset, [spend], [Payment(spend.details)], metadata={"m": ""}, version=version).body)
+    document["inputs"] *= input_count
+    text = json.dumps(document["inputs"][0]["fulfillment"])
+    padding = message_bytes - len(canonical(document, version)) + input_count * (len(text) - len("null"))
+    return rehashed({**document, "metadata": {"m": "x" * padding}})
+
+
+@pytest.mark.parametrize(("signatures", "inputs"), [(1, 64), (2, 32)])
+def test_what_signatures_sign_together_is_bounded(signatures: int, inputs: int) -> None:
+    """Each signature of a 1.0 signs the document without its fulfillments, so that the work grows with the square."""
+    share = SIGNED_BYTES_MAX // 64
+    longest = parse(wide("1.0", signatures, inputs, message_bytes=share))
+    assert {len(one.message) for one in longest.inputs} == {share}
+    with pytest.raises(ValidationError, match=f"64 signatures over {share + 1} bytes each: .* <= 67108864$") as caught:
+        parse(wide("1.0", signatures, inputs, message_bytes=share + 1))
+    assert type(caught.value) is ValidationError
+    assert parse(wide("2.0", signatures, inputs, message_bytes=share + 1))
 
 
 @VERSIONS
