@@ -205,18 +205,18 @@ def _payment(public_key: str, amount: int) -> "Payment":
 def _spend(held: dict[str, Any], index: int, signer: "KeyPair") -> "tuple[Spend, int]":
     """Give what spends output `index` of a transaction, and how many shares that output holds."""
     from bigchaindb.transaction.build import Spend
-    from bigchaindb.transaction.conditions import details_of
+    from bigchaindb.transaction.conditions import details_of, to_json
     from bigchaindb.transaction.model import OutputRef
 
     outputs = held["outputs"]
     if index >= len(outputs):
         raise ConfigurationError(f"{held['id']} has {len(outputs)} outputs; there is no number {index}")
     output = outputs[index]
-    if output["public_keys"] != [signer.public_key]:
-        raise ConfigurationError(
-            f"output {index} belongs to {', '.join(output['public_keys'])}, the key that signs is {signer.public_key}"
-        )
-    return Spend(OutputRef(held["id"], index), details_of([signer.public_key]), (signer,)), int(output["amount"])
+    details = details_of([signer.public_key])
+    if output["condition"]["details"] != to_json(details):  # `public_keys` is an index for queries, and may be null
+        owners = ", ".join(output["public_keys"] or ["nobody by name"])
+        raise ConfigurationError(f"output {index} belongs to {owners}, the key that signs is {signer.public_key}")
+    return Spend(OutputRef(held["id"], index), details, (signer,)), int(output["amount"])
 
 
 def _reference(text: str) -> tuple[str, int]:

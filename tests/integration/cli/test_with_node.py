@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.conftest import StartNode
 from tests.support.node import COMMAND, Node, configuration_of
 from tests.support.waiting import until
+from tests.vectors.judging import read
 
 
 def keys(node: Node, name: str) -> str:
@@ -43,6 +44,24 @@ def test_an_asset_is_made_and_passed_on(start_node: StartNode) -> None:
     stolen = node.run("transactions", "transfer", f"{transfer['id']}:1", bob_file, "--to", bob)
     assert f"belongs to {alice}" in stolen.stderr
     assert node.run("transactions", "transfer", f"{asset['id']}:9", alice_file, "--to", bob).returncode == 1
+
+
+def test_an_output_that_names_no_keys_is_passed_on_by_whoever_can_spend_it(start_node: StartNode) -> None:
+    """What `public_keys` says, which may be null, is an index for queries; what counts is the condition."""
+    node = start_node()
+    bob = keys(node, "bob.json")
+    bob_file, alice_file = (f"--key-file={node.folder / name}.json" for name in ("bob", "alice"))
+    (alice,) = (key for key in read("keys")["keys"] if key["name"] == "alice")
+    (node.folder / "alice.json").write_text(json.dumps({"private": alice["private_key"]}))
+    (held,) = (record["tx"] for record in read("quirks_v2") if record["name"] == "public-keys-null")
+    assert node.post(held).status == 202
+
+    stolen = node.run("transactions", "transfer", held["id"], bob_file, "--to", bob)
+    assert stolen.returncode == 1
+    assert "output 0 belongs to nobody by name" in stolen.stderr
+    passed = node.run("transactions", "transfer", held["id"], alice_file, "--to", bob, "--json")
+    assert passed.returncode == 0, passed.stderr
+    assert json.loads(passed.stdout)["outputs"][0]["public_keys"] == [bob]
 
 
 def test_a_running_node_is_found_out_about_and_left_alone(start_node: StartNode) -> None:
