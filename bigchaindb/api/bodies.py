@@ -17,7 +17,7 @@ class Bodies:
     def __init__(self, limits: Limits) -> None:
         self._bytes_max = limits.body_bytes_max
         self._read_s_max = limits.body_read_s_max
-        self._held_bytes_max = limits.pool_bytes_max
+        self._held_bytes_max = limits.receiving_bytes_max
         self._held_bytes = 0
 
     async def read(self, request: web.BaseRequest) -> bytes:
@@ -67,7 +67,7 @@ class Bodies:
         if body_bytes > self._bytes_max:
             raise self._too_large()
         if self._held_bytes > self._held_bytes_max:
-            text = f"unfinished request bodies hold {self._held_bytes_max} bytes"
+            text = f"unfinished request bodies hold limits.receiving_bytes_max = {self._held_bytes_max} bytes"
             raise Problem(plain(503, text, headers=RETRY_AFTER, close=True))
 
     def _too_large(self) -> Problem:

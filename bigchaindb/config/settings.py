@@ -38,6 +38,8 @@ class Limits:
     """Largest request body: the largest transaction; beyond it 413."""
     body_read_s_max: float = 30.0
     """Time for a request's head and body to arrive: slow senders are cut off."""
+    receiving_bytes_max: int = 64 * MIB
+    """Bytes of all bodies that are still arriving; beyond it 503."""
     connection_count_max: int = 4096
     """Open HTTP connections; more are answered 503 and closed."""
     admission_bytes_max: int = 16 * MIB
@@ -91,6 +93,18 @@ class Limits:
         _require(
             self.body_bytes_max <= self.block_bytes_max,
             "limits.body_bytes_max: above block_bytes_max, so one transaction could not be decided",
+        )
+        _require(
+            self.receiving_bytes_max >= self.body_bytes_max,
+            "limits.receiving_bytes_max: below body_bytes_max, so one body could never arrive",
+        )
+        _require(
+            self.admission_bytes_max >= self.body_bytes_max,
+            "limits.admission_bytes_max: below body_bytes_max, so one body could never be checked",
+        )
+        _require(  # a transaction may be longer than its body was, up to what a block takes
+            self.pool_bytes_max >= self.block_bytes_max,
+            "limits.pool_bytes_max: below block_bytes_max, so one transaction could never be taken",
         )
 
 

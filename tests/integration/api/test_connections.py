@@ -144,16 +144,17 @@ class TestBodies:
             assert "breaks off" in answer.json()["message"]
 
     async def test_unfinished_bodies_are_bounded_together(self, start: Start) -> None:
-        served = await start(limits=Limits(pool_bytes_max=150_000))
+        served = await start(limits=Limits(receiving_bytes_max=150_000, body_bytes_max=150_000))
         async with wire(served.api.port) as first, wire(served.api.port) as second:
             for opened in (first, second):
-                await opened.send(request("POST", POST, Content_Length="200000"))
+                await opened.send(request("POST", POST, Content_Length="150000"))
                 await opened.send(100_000 * b"x")
             await asyncio.sleep(0.05)
             done, _ = await asyncio.wait(
                 [asyncio.create_task(opened.answer()) for opened in (first, second)], return_when="FIRST_COMPLETED"
             )
             assert {answer.result().status for answer in done} == {503}
+            assert "limits.receiving_bytes_max" in next(iter(done)).result().json()["message"]
 
     async def test_a_body_nobody_reads_ends_the_connection(self, served: Served) -> None:
         async with wire(served.api.port) as opened:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import threading
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from tests.support.served import KEY, Served
 
 ALICE = KeyPair.from_seed(32 * b"a")
 BOB = KeyPair.from_seed(32 * b"b")
+ASYNC = "/api/v1/transactions?mode=async"
 COMMIT = "/api/v1/transactions?mode=commit"
 UNKNOWN = 64 * "0"
 
@@ -170,8 +172,19 @@ class TestPosting:
         assert answer.json()["status"] == 503
 
     async def test_a_full_pool_is_a_503(self, start: Start) -> None:
-        served = await start(limits=Limits(pool_bytes_max=100))
-        answer = await post(served, create([ALICE], data={"n": 4}), "/api/v1/transactions")
+        room = threading.Event()
+
+        def later(bodies: Sequence[bytes]) -> Selection:
+            room.wait()
+            return Selection(tuple(bodies), ())
+
+        served = await start(limits=Limits(pool_count_max=1), propose=later)
+        try:
+            taken = await post(served, create([ALICE], data={"n": 4}), ASYNC)
+            answer = await post(served, create([ALICE], data={"n": 5}), ASYNC)
+        finally:
+            room.set()
+        assert taken.status == 202
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
 
     async def test_a_commit_that_takes_too_long_is_a_504(self, start: Start) -> None:

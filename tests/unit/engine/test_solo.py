@@ -174,7 +174,8 @@ async def test_a_commit_that_overtakes_a_check_is_seen_by_it(store: Store) -> No
 
 
 async def test_the_bytes_that_wait_for_a_check_are_bounded(store: Store) -> None:
-    limits = Limits(admission_bytes_max=len(PARENT.body) + 1)
+    room = len(PARENT.body) + 1
+    limits = Limits(admission_bytes_max=room, body_bytes_max=room)
     engine = engine_over(store.writer, limits=limits)
     waiting = asyncio.create_task(engine.submit(PARENT.body, Mode.ASYNC))
     await asyncio.sleep(0)
