@@ -110,12 +110,12 @@ class Documents:
         fulfillment = _base64url(b"\xa4\x64\x80\x20" + owner.public + b"\x81\x40" + self._random.randbytes(64)).encode()
         if spends := len(recent) > 100:
             parent = recent.pop(self._random.randrange(len(recent)))
-            asset, asset_id, data = b'{"id":"' + parent.asset_id.encode() + b'"}', parent.asset_id, None
+            asset, asset_id = b'{"id":"' + parent.asset_id.encode() + b'"}', parent.asset_id
             ref = OutputRef(parent.id, 0)
             fulfills = b'{"output_index":0,"transaction_id":"' + parent.id.encode() + b'"}'
         else:
-            data, asset_id, ref, fulfills = self._asset(), transaction_id, None, b"null"
-            asset = b'{"data":' + orjson.dumps(data, option=orjson.OPT_SORT_KEYS) + b"}"
+            asset_id, ref, fulfills = transaction_id, None, b"null"
+            asset = b'{"data":' + orjson.dumps(self._asset(), option=orjson.OPT_SORT_KEYS) + b"}"
         text = orjson.dumps(metadata, option=orjson.OPT_SORT_KEYS)
         operation = b"TRANSFER" if spends else b"CREATE"
         head, tail = _text(asset, fulfills, owner, text, operation, owner)
@@ -125,8 +125,6 @@ class Documents:
             version="2.0",
             operation="TRANSFER" if spends else "CREATE",
             asset_id=asset_id,
-            asset_data=data,
-            metadata=metadata,
             inputs=(Input((owner.text,), ref, Fulfillment(owner.fingerprint, ((owner.public, bytes(64)),)), b""),),
             outputs=(Output(1, owner.fingerprint, (owner.text,), (owner.text,)),),
             body=body,

@@ -8,6 +8,7 @@ from bigchaindb.ledger.block import event_body
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.store.keys import OUTPUT_BITS, output_number, owner_hash
 from bigchaindb.store.search import text_of
+from bigchaindb.store.stored import contents_of
 from bigchaindb.transaction.model import Transaction
 
 _MARK: Final = b'"transactions":['
@@ -86,7 +87,8 @@ def _add(rows: Rows, seq: int, transaction: Transaction, position: int, seqs: Ma
     for input_ in transaction.inputs:
         if (ref := input_.fulfills) is not None:
             rows.spends.append((seq, seqs[ref.transaction_id] << OUTPUT_BITS | ref.output_index))
-    if transaction.asset_data is not None:
-        rows.asset_texts.append((seq, text_of(transaction.asset_data, transaction.id)))
-    if transaction.metadata is not None:
-        rows.metadata_texts.append((seq, text_of(transaction.metadata, transaction.id)))
+    data, metadata = contents_of(transaction.body)
+    if data is not None:
+        rows.asset_texts.append((seq, text_of(data, transaction.id)))
+    if metadata is not None:
+        rows.metadata_texts.append((seq, text_of(metadata, transaction.id)))

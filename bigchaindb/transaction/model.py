@@ -3,10 +3,12 @@
 Only `bigchaindb.transaction.parse` makes a `Transaction` from foreign bytes; whoever holds one need not look again.
 They are msgspec Structs because a frozen dataclass takes four times as long to make (1.3 µs for a `Transaction`), and
 need no garbage collector because nothing in them can refer back.
+
+They hold what the rules ask for and the body, so that a transaction takes a few times its bytes wherever it is kept.
+Asset data and metadata stay in the body: as objects they can take twenty times their text.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -71,7 +73,6 @@ class Transaction(Struct, frozen=True, gc=False):
 
     Attributes:
         asset_id: the asset it is about: its own id for a CREATE.
-        asset_data: of a CREATE, an object or None; None otherwise.
         body: its canonical bytes: what is stored, served, hashed into blocks and put into events.
     """
 
@@ -79,8 +80,6 @@ class Transaction(Struct, frozen=True, gc=False):
     version: Version
     operation: Operation
     asset_id: str
-    asset_data: Mapping[str, Any] | None
-    metadata: Mapping[str, Any] | None
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
     body: bytes

@@ -113,8 +113,6 @@ def _built(shape: Shape, conditions: Sequence[Condition], messages: Sequence[byt
         version=shape.version,
         operation=shape.operation,
         asset_id=shape.asset.id if isinstance(shape, Transfer) else shape.id,
-        asset_data=None if isinstance(shape, Transfer) else shape.asset.data,
-        metadata=shape.metadata,
         inputs=tuple(map(_input, shape.inputs, messages)),
         outputs=tuple(map(_output, shape.outputs, conditions, repeat(shape.version), count())),
         body=body,

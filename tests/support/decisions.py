@@ -43,8 +43,6 @@ def made(
         version="2.0",
         operation="CREATE" if asset_id is None else "TRANSFER",
         asset_id=asset_id or id_,
-        asset_data=data,
-        metadata=metadata,
         inputs=tuple(Input((), spent, fulfillment, b"") for spent in (spends or (None,))),
         outputs=outputs,
         body=body,

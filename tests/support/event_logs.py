@@ -48,14 +48,13 @@ class LogWriter:
 
 def transaction(id_: str, body_bytes: int) -> Transaction:
     """Make something that the store takes for a transaction, with a body of that size or a little more."""
-    body = b'{"id":"' + id_.encode() + b'","metadata":"' + b"x" * max(0, body_bytes - 90) + b'"}'
+    padding = "x" * max(0, body_bytes - 130)
+    body = f'{{"asset":{{"data":null}},"id":"{id_}","metadata":null,"padding":"{padding}"}}'.encode()
     return Transaction(
         id=id_,
         version="2.0",
         operation="CREATE",
         asset_id=id_,
-        asset_data=None,
-        metadata=None,
         inputs=(),
         outputs=(),
         body=body,

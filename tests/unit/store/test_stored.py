@@ -2,7 +2,7 @@ import pytest
 
 from bigchaindb.errors import StoreCorrupt
 from bigchaindb.ledger.block import event_body
-from bigchaindb.store.stored import asset_row, block_of, metadata_row
+from bigchaindb.store.stored import asset_row, block_of, contents_of, metadata_row
 from tests.support.decisions import Chain, made
 
 
@@ -16,6 +16,13 @@ def test_a_block_is_read_out_of_its_event_byte_for_byte() -> None:
 def test_other_bytes_are_corrupt() -> None:
     with pytest.raises(StoreCorrupt, match="no event's body"):
         block_of(b'{"block":{}}')
+
+
+def test_contents_are_what_authors_put_into_a_transaction() -> None:
+    coin = made(1, data={"a": ["x"]}, metadata={"m": None})
+    assert contents_of(coin.body) == ({"a": ["x"]}, {"m": None})
+    assert contents_of(made(2, data={}).body) == ({}, None)
+    assert contents_of(made(3, asset_id=coin.id).body) == (None, None)
 
 
 def test_search_rows_keep_the_text_of_numbers() -> None:
