@@ -68,7 +68,7 @@ class Limits:
     """Rejected ids that `/statuses` still explains."""
     stream_connection_count_max: int = 4096
     """Open WebSocket connections; more are answered 503."""
-    stream_buffer_bytes_max: int = 1 * MIB
+    stream_buffer_bytes_max: int = 256 * KIB
     """Bytes buffered for a WebSocket client before it is served from the log at its own position."""
     stream_stall_s_max: float = 60.0
     """Time without progress after which a WebSocket client is closed with a token."""
