@@ -26,6 +26,7 @@
     │   ├── Overloaded              the pool is full: try again
     │   ├── Stopping                the node is about to stop
     │   ├── CommitTimeout           undecided when the deadline passed
+    │   ├── CheckFailed             a defect of this software met the document
     │   └── CriticalDuplicateVote   a voter voted twice on one block
     ├── RequestFailed               the command line could not get something from a node
     └── EventError                  what plugin authors catch
@@ -140,6 +141,10 @@ class Stopping(EngineError):
 
 class CommitTimeout(EngineError):
     """The deadline passed before the decision; the transaction may still be committed."""
+
+
+class CheckFailed(EngineError):
+    """The check of one document met a defect of this software; the node's log has the traceback."""
 
 
 class CriticalDuplicateVote(EngineError):

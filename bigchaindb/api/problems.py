@@ -6,6 +6,7 @@ from typing import Final
 from bigchaindb.api.answers import Answer, json_line
 from bigchaindb.errors import (
     BigchainDBError,
+    CheckFailed,
     EngineError,
     MalformedJson,
     Overloaded,
@@ -59,6 +60,8 @@ def answer_for(error: BigchainDBError) -> Answer:
             return _refusal(error)
         case Overloaded() | Stopping() | StoreFull():
             return plain(503, str(error), headers=RETRY_AFTER)
+        case CheckFailed():  # it is in the log already
+            return INTERNAL_ERROR
         case EngineError():  # of which CommitTimeout is the usual one; the text says what may still happen
             return plain(504, str(error))
         case _:

@@ -5,24 +5,35 @@ are cores. Batches spare hops between threads; 128 bodies take about 10 ms, whic
 """
 
 import asyncio
+import contextlib
+import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
+from bigchaindb.errors import CheckFailed
 from bigchaindb.ledger.application import Application
-from bigchaindb.ledger.judging import Examination, transactions_of
+from bigchaindb.ledger.judging import Examination, Examined
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.view import LoadedView, Needs
 
 BATCH_COUNT_MAX: Final = 128
 """Bodies that one thread checks at a time. Source: storage.md of the design: 1 to 128 were tried."""
 
+LOGGED_BYTES_MAX: Final = 4_000
+"""Most of a document that the log repeats."""
+
+_log = logging.getLogger(__name__)
+
+Verdict = Examination | CheckFailed
+"""What came of the check without state, or that it met a defect of this software."""
+
 
 class Checked(NamedTuple):
     """A batch after the checks, and the committed state that it has to be judged against, at one height."""
 
-    verdicts: list[Examination]
+    verdicts: list[Verdict]
     view: LoadedView
 
 
@@ -50,8 +61,23 @@ class Checkers:
         self._threads.shutdown()
 
     def _check(self, bodies: Sequence[bytes]) -> Checked:
-        verdicts = self._application.examine(bodies)
+        verdicts = self._examine(bodies)
         return Checked(verdicts, self._view(verdicts))
 
-    def _view(self, verdicts: Sequence[Examination]) -> LoadedView:
-        return self._store.view(Needs.of(transactions_of(verdicts)))
+    def _examine(self, bodies: Sequence[bytes]) -> list[Verdict]:
+        """Examine a batch; documents that meet a defect fail alone: nobody may stop a node by posting one."""
+        with contextlib.suppress(Exception):  # it is met again below, where the log can name the document
+            return [*self._application.examine(bodies)]
+        return [self._examine_alone(body) for body in bodies]
+
+    def _examine_alone(self, body: bytes) -> Verdict:
+        try:
+            [verdict] = self._application.examine([body])
+        except Exception as error:  # noqa: BLE001  logged with its traceback
+            about = {"bytes": len(body), "document": repr(body[:LOGGED_BYTES_MAX])}
+            _log.exception("a document could not be checked", extra=about)
+            return CheckFailed(repr(error))
+        return verdict
+
+    def _view(self, verdicts: Sequence[Verdict]) -> LoadedView:
+        return self._store.view(Needs.of([one.transaction for one in verdicts if isinstance(one, Examined)]))

@@ -52,6 +52,7 @@ class Engine(Protocol):
             ValidationError: it breaks a rule; the class says which.
             Overloaded: a bound of the pool is reached.
             Stopping: the node is about to stop.
+            CheckFailed: a defect of this software kept it from being checked.
             CommitTimeout: mode commit, and the decision took longer than the limit.
         """
         ...

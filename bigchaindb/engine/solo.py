@@ -15,14 +15,13 @@ from typing import Final
 
 from bigchaindb.config import Limits
 from bigchaindb.engine.admission import AdmissionQueue, Answer, Entry, answer_all, answer_in_slices
-from bigchaindb.engine.checkers import BATCH_COUNT_MAX, Checked, Checkers
+from bigchaindb.engine.checkers import BATCH_COUNT_MAX, Checked, Checkers, Verdict
 from bigchaindb.engine.deciding import Decider, Decision, Proposer
 from bigchaindb.engine.engine import HeadListener, Mode, Standing, Status
 from bigchaindb.engine.rejected import Rejected
-from bigchaindb.errors import CommitTimeout, EngineError, Overloaded, Stopping, StoreFull, ValidationError
+from bigchaindb.errors import CheckFailed, CommitTimeout, EngineError, Overloaded, Stopping, StoreFull, ValidationError
 from bigchaindb.ledger.application import Application
 from bigchaindb.ledger.effects import Effects
-from bigchaindb.ledger.judging import Examination
 from bigchaindb.ledger.pool import Pool, Rejection
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.view import View
@@ -167,7 +166,7 @@ class SoloEngine:
         for entry, verdict in zip(entries, checked.verdicts, strict=True):
             try:
                 transaction = self._admit_one(verdict, checked.view)
-            except (ValidationError, Overloaded) as error:
+            except (ValidationError, Overloaded, CheckFailed) as error:
                 entry.resolve(error)
                 continue
             if entry.mode is Mode.COMMIT:
@@ -176,8 +175,8 @@ class SoloEngine:
                 entry.resolve(transaction)  # L5: it is in the pool
         self._work.set()
 
-    def _admit_one(self, verdict: Examination, view: View) -> Transaction:
-        if isinstance(verdict, ValidationError):
+    def _admit_one(self, verdict: Verdict, view: View) -> Transaction:
+        if isinstance(verdict, (ValidationError, CheckFailed)):
             raise verdict
         self._pool.admit(verdict.transaction, view, signatures_valid=verdict.signatures_valid)
         return verdict.transaction

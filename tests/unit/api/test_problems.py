@@ -28,6 +28,7 @@ ANSWERS = [
     (errors.StoreFull("x"), 503, '{"message":"x","status":503}'),
     (errors.CommitTimeout("x"), 504, '{"message":"x","status":504}'),
     (errors.EngineError("x"), 504, '{"message":"x","status":504}'),
+    (errors.CheckFailed("secret"), 500, '{"message":"Internal Server Error"}'),
     (errors.StoreError("secret"), 500, '{"message":"Internal Server Error"}'),
 ]
 
