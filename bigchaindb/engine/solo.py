@@ -79,6 +79,7 @@ class SoloEngine:
         self._round = 0
         self._proposed: frozenset[str] = frozenset()
         self._full: StoreFull | None = None
+        self._defect: Exception | None = None
         self._stopping = asyncio.Event()
         self._admission_ended = False
         self._work = asyncio.Event()
@@ -195,6 +196,8 @@ class SoloEngine:
                 await loop.run_in_executor(self._writer, self._decide, loop, candidates)
             except StoreFull as error:
                 await self._wait_for_room(error)
+            if self._defect is not None:  # the decision was concluded before this task went on
+                raise self._defect
 
     async def _has_work(self) -> bool:
         while not self._pool:
@@ -207,7 +210,7 @@ class SoloEngine:
     def _decide(self, loop: asyncio.AbstractEventLoop, candidates: Sequence[Transaction]) -> None:
         """Decide one block, tell the loop, tidy up: the whole work of the writer thread."""
         decision = self._decider.decide(candidates, self._round)
-        loop.call_soon_threadsafe(self._conclude, decision)
+        loop.call_soon_threadsafe(self._conclude_or_fail, decision)
         try:
             self._store.tidy()
         except StoreFull as error:  # nothing is lost: the next commit finds out whether there is room
@@ -227,6 +230,12 @@ class SoloEngine:
         self._proposed = frozenset()  # they stand in no block until there is room
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), FULL_RETRY_S)
+
+    def _conclude_or_fail(self, decision: Decision) -> None:
+        try:
+            self._conclude(decision)
+        except Exception as error:  # noqa: BLE001  ends `run`; the event loop would only log it, and all go on
+            self._defect = error
 
     def _conclude(self, decision: Decision) -> None:
         """Take note of a decision and tell everybody. Runs on the loop, once for each."""

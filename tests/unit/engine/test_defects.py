@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bigchaindb.engine.engine import Mode
-from bigchaindb.errors import CheckFailed, DoubleSpend, MalformedJson
+from bigchaindb.errors import CheckFailed, DoubleSpend, EngineError, MalformedJson, Stopping
 from bigchaindb.transaction import Transaction, parse
 from tests.support.chains import Coin, create, transfer
 from tests.support.engines import engine_over, running
@@ -50,3 +50,21 @@ async def test_a_document_that_meets_a_defect_fails_alone(
     assert len(caplog.records) == 3
     assert caplog.text.count("RuntimeError: nobody thought of this") == 3  # each with its traceback
     assert vars(caplog.records[0])["document"] == repr(BAD[0].body)
+
+
+async def test_a_defect_after_a_commit_stops_the_engine(tmp_path: Path) -> None:
+    """What the engine knows is unknown then: it might take a second transaction that spends the same."""
+
+    def failing(head: int) -> None:
+        raise RuntimeError(f"nobody thought of {head}")
+
+    with open_store(tmp_path / "data") as store:
+        engine = engine_over(store.writer, announce=failing)
+        task = asyncio.create_task(engine.run())
+        await engine.submit(GOOD[0].body, Mode.ASYNC)
+        with pytest.raises(EngineError, match="nobody thought of 1") as caught:
+            await asyncio.wait_for(task, 10)
+        assert isinstance(caught.value.__cause__, RuntimeError)
+        with pytest.raises(Stopping):
+            await engine.submit(GOOD[1].body, Mode.ASYNC)
+        assert store.writer.tip().height == 1
