@@ -90,6 +90,7 @@ def cached(scale: Scale, block_size: int, block_count: int) -> Path:
     name = f"{block_count}x{block_size}"
     kept = scale.cache / f"ledger-{_fingerprint()}-{name}"
     if not kept.exists():
+        _forget_older(scale.cache)
         made = scale.folder / f"made-{name}"
         with closing(Growing(made)) as ledger:
             make_chain_id(made)  # so that a node takes it for one of its own
@@ -102,6 +103,13 @@ def cached(scale: Scale, block_size: int, block_count: int) -> Path:
         shutil.copytree(kept, copy / "data")
         os.sync()  # what the copy left to write would be paid by the first commits
     return copy
+
+
+def _forget_older(cache: Path) -> None:
+    """Remove ledgers that other code made: they are of 1 GB and more."""
+    for folder in cache.glob("ledger-*"):
+        if not folder.name.startswith(f"ledger-{_fingerprint()}-"):
+            shutil.rmtree(folder)
 
 
 def _fingerprint() -> str:
