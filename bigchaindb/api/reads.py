@@ -1,7 +1,8 @@
 """Runs the store's queries beside the event loop, a few at a time.
 
 A point look-up takes about as long as handing it to a thread; but one that waits for the disk would hold up every
-client, so all of them are handed over.
+client, so all of them are handed over. A search ranks all that matches at once, which can take seconds: searches have a
+thread of their own, and wait for each other alone.
 """
 
 import asyncio
@@ -11,36 +12,81 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, ParamSpec, TypeVar
 
 from bigchaindb.api.answers import Answer, Listing, Reply
-from bigchaindb.errors import Overloaded
+from bigchaindb.config import Limits
+from bigchaindb.errors import Overloaded, Stopping, StoreError
 
 THREAD_COUNT: Final = 2
 """SQLite releases the interpreter lock in its own work only, which is the smaller half of a query."""
+SEARCH_THREAD_COUNT: Final = 1
+INTERRUPT_COUNT_MAX: Final = 50
+"""How often reads are interrupted at a stop; one that the disk holds up for longer is left behind."""
+INTERRUPT_PAUSE_S: Final = 0.01
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class Reads:
-    """A bounded queue of queries before a few threads. Belongs to the event loop."""
+class _Threads:
+    """A bounded queue before a few threads."""
 
-    def __init__(self, waiting_count_max: int) -> None:
-        self._executor = ThreadPoolExecutor(THREAD_COUNT, thread_name_prefix="api-read")
-        self._waiting_count = 0
+    def __init__(self, name: str, thread_count: int, limit: str, waiting_count_max: int) -> None:
+        self._executor = ThreadPoolExecutor(thread_count, thread_name_prefix=name)
+        self._limit = f"limits.{limit} = {waiting_count_max}"
         self._waiting_count_max = waiting_count_max
+        self._waiting_count = 0
+        self._closed = False
 
     async def run(self, query: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Give what `query` gives.
+        self._check_open()
+        if self._waiting_count >= self._waiting_count_max:
+            raise Overloaded(f"{self._limit} queries are waiting; try again later")
+
+        def attempt() -> T:
+            self._check_open()  # it may have waited until the stop
+            return query(*args, **kwargs)
+
+        self._waiting_count += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, attempt)
+        except StoreError:
+            self._check_open()  # at a stop it was interrupted
+            raise
+        finally:
+            self._waiting_count -= 1
+
+    def close(self) -> None:
+        self._closed = True
+        self._executor.shutdown(wait=False)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Stopping("the node is about to stop")
+
+
+class Reads:
+    """All queries of the HTTP API. Belongs to the event loop."""
+
+    def __init__(self, limits: Limits, interrupt: Callable[[], bool]) -> None:
+        """Make the threads.
+
+        Args:
+            limits: of what waits for them.
+            interrupt: `Queries.interrupt`.
+        """
+        self._interrupt = interrupt
+        self._short = _Threads("api-read", THREAD_COUNT, "query_waiting_count_max", limits.query_waiting_count_max)
+        self._searches = _Threads(
+            "api-search", SEARCH_THREAD_COUNT, "search_waiting_count_max", limits.search_waiting_count_max
+        )
+
+    async def run(self, query: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Give what `query` gives; it is short.
 
         Raises:
             Overloaded: too many queries are waiting.
+            Stopping: the node stops.
         """
-        if self._waiting_count >= self._waiting_count_max:
-            raise Overloaded(f"{self._waiting_count_max} queries are waiting")
-        self._waiting_count += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: query(*args, **kwargs))
-        finally:
-            self._waiting_count -= 1
+        return await self._short.run(query, *args, **kwargs)
 
     async def listing(
         self, start: Callable[[], Iterator[Sequence[T]]], render: Callable[[Sequence[T]], bytes]
@@ -50,8 +96,23 @@ class Reads:
         Args:
             start: begins the query; each piece is one short read.
             render: gives the elements of a piece, which is never empty, joined by commas.
+
+        Raises:
+            Overloaded: see `run`.
+            Stopping: see `run`.
         """
-        pieces, head = await self.run(_begin, start, render)
+        return self._array(*await self._short.run(_begin, start, render))
+
+    async def search(self, start: Callable[[], Iterator[Sequence[bytes]]]) -> Reply:
+        """Give a JSON array as `listing` does, of a query whose beginning alone may be long.
+
+        Raises:
+            Overloaded: too many searches are waiting.
+            Stopping: see `run`.
+        """
+        return self._array(*await self._searches.run(_begin, start, b",".join))
+
+    def _array(self, pieces: Iterator[bytes], head: Sequence[bytes]) -> Reply:
         if len(head) < 2:  # noqa: PLR2004 -- there is no second piece, so this is all
             return Answer(200, b"[" + b"".join(head) + b"]\n")
         return Listing(self._rest(head, pieces))
@@ -62,9 +123,14 @@ class Reads:
         while (more := await self.run(next, pieces, None)) is not None:
             yield more
 
-    def close(self) -> None:
-        """Wait for the queries that run; begin no other."""
-        self._executor.shutdown(cancel_futures=True)
+    async def close(self) -> None:
+        """Begin no query any more, and end those that run."""
+        self._short.close()
+        self._searches.close()
+        for _ in range(INTERRUPT_COUNT_MAX):
+            if not self._interrupt():
+                break
+            await asyncio.sleep(INTERRUPT_PAUSE_S)
 
 
 def _begin(

@@ -27,4 +27,4 @@ async def _search(context: Context, call: Call, table: Literal["assets", "metada
     if not text:
         return plain(400, "text_search cannot be empty")
     queries = context.queries
-    return await context.reads.listing(lambda: queries.search(table, text, limit), b",".join)
+    return await context.reads.search(lambda: queries.search(table, text, limit))

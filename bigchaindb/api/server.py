@@ -20,8 +20,6 @@ from bigchaindb.ledger.ports import Queries
 from bigchaindb.serving.connection import Connection, ConnectionLimits, Texts
 from bigchaindb.serving.listener import Listener
 
-QUERY_WAITING_COUNT_MAX: Final = 1_024
-"""Queries before the reading threads; beyond it 503."""
 STOP_GRACE_S: Final = 1.0
 """How long requests in hand may take at a stop, once nothing can be committed any more: a client that does not take
 its list must not hold the node."""
@@ -31,7 +29,7 @@ class HttpApi:
     """The HTTP API of a node. Belongs to the event loop."""
 
     def __init__(self, engine: Engine, queries: Queries, node: NodeInfo, limits: Limits) -> None:
-        self._reads = Reads(QUERY_WAITING_COUNT_MAX)
+        self._reads = Reads(limits, queries.interrupt)
         self._bodies = Bodies(limits)
         self._context = Context(
             engine=engine,
@@ -76,7 +74,7 @@ class HttpApi:
     async def stop(self) -> None:
         """Take no more requests; let those that are here end, for a second at most."""
         await self._listener.stop(STOP_GRACE_S)
-        self._reads.close()
+        await self._reads.close()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = cast("Connection", request.protocol)

@@ -64,6 +64,10 @@ class Limits:
     """Their bytes; with `event_bytes_max` the bound of promise P10."""
     page_count_max: int = 1_000
     """Rows of a long list that are read and written at once."""
+    query_waiting_count_max: int = 1_024
+    """Queries of the HTTP API that run or wait for a thread, searches apart; beyond it 503."""
+    search_waiting_count_max: int = 64
+    """Searches that run or wait for their thread; beyond it 503."""
     rejected_count_max: int = 10_000
     """Rejected ids that `/statuses` still explains."""
     stream_connection_count_max: int = 4096

@@ -129,3 +129,11 @@ class Queries(Protocol):
     def statistics(self) -> dict[str, Any]:
         """Give counts and sizes for people: transactions, blocks, events, bytes on disk."""
         ...
+
+    def interrupt(self) -> bool:
+        """End what is being asked, with `StoreError`, and answer nothing more; any thread may call it.
+
+        Returns:
+            Whether any read may still run; call it again then.
+        """
+        ...

@@ -4,6 +4,7 @@ No code of this package may open a database file in any other way: closing any d
 and a committed block was lost that way. Sizes come from `stat`.
 """
 
+import contextlib
 import sqlite3
 from collections import deque
 from collections.abc import Iterator
@@ -76,20 +77,42 @@ class Readers:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._idle: deque[sqlite3.Connection] = deque()
+        self._lent: set[sqlite3.Connection] = set()
         self._closed = False
+        self._interrupted = False
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection for one short read."""
+        """Lend a connection for one short read.
+
+        Raises:
+            StoreError: the read failed, or was interrupted.
+        """
+        if self._interrupted:
+            raise StoreError(f"{self._path.name}: no more reads, they were interrupted")
         try:
             connection = self._idle.pop()  # the one used last
         except IndexError:
             connection = open_reader(self._path)
+        self._lent.add(connection)
         try:
             with translated(self._path.name):
                 yield connection
         finally:
             self._take_back(connection)
+
+    def interrupt(self) -> bool:
+        """End the reads that run, with an error, and let no other begin; any thread may call it.
+
+        Returns:
+            Whether any may still run: one that was just about to begin was not reached.
+        """
+        self._interrupted = True
+        running = list(self._lent)
+        for connection in running:
+            with contextlib.suppress(sqlite3.ProgrammingError):  # it came back and was closed meanwhile
+                connection.interrupt()
+        return bool(running)
 
     def close(self) -> None:
         """Close what is idle now; what is lent is closed when it comes back."""
@@ -98,6 +121,7 @@ class Readers:
             self._idle.pop().close()
 
     def _take_back(self, connection: sqlite3.Connection) -> None:
+        self._lent.discard(connection)
         if self._closed or len(self._idle) >= READER_COUNT_MAX:
             connection.close()
         else:

@@ -163,6 +163,10 @@ class LedgerQueries:
             "wal_bytes": _file_bytes(self._ledger.with_name(self._ledger.name + "-wal")),
         }
 
+    def interrupt(self) -> bool:
+        """See `Queries`."""
+        return self._readers.interrupt()
+
     def _place(self, connection: sqlite3.Connection, transaction_id: str) -> _Place | None:
         if (id_ := id_bytes(transaction_id)) is None:
             return None

@@ -52,6 +52,8 @@ class Store:
             self.run, known_id = start_barrier(self._connection, self.node.id)
             self.knows_node = known_id == self.node.id
             self._readers = files.enter_context(closing(Readers(directory.ledger)))
+            # Apart, for they are interrupted at a stop while the writer's still read.
+            self._query_readers = files.enter_context(closing(Readers(directory.ledger)))
             self.writer = Writer(
                 self._connection,
                 self._readers,
@@ -99,7 +101,7 @@ class Store:
     def queries(self) -> LedgerQueries:
         """Give what the HTTP API asks; any thread may use it."""
         return LedgerQueries(
-            self._readers, self.writer.recent, self.directory.ledger, page_count_max=self._page_count_max
+            self._query_readers, self.writer.recent, self.directory.ledger, page_count_max=self._page_count_max
         )
 
     def log_reader(self) -> Log:

@@ -7,6 +7,7 @@ import pytest
 
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Mode
+from bigchaindb.errors import StoreError
 from bigchaindb.transaction.build import Payment, create
 from bigchaindb.transaction.conditions import details_of
 from tests.integration.api.conftest import Start
@@ -67,10 +68,12 @@ async def test_a_list_that_breaks_off_cannot_be_taken_for_whole(start: Start, ca
     async with wire(served.api.port) as opened:
         await opened.send(request("GET", OUTPUTS))
         assert await opened.reader.readuntil(b"\r\n\r\n")
-        served.api._reads._executor.shutdown(wait=False)
+        await served.api._reads.close()
         with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError, ValueError)):
             await opened._chunks()
     assert "a list broke off" in caplog.text
+    with pytest.raises(StoreError, match="interrupted"):  # what ran in the store, too
+        served.store.queries().latest()
 
 
 async def test_nothing_more_is_read_for_a_client_that_is_gone(start: Start) -> None:
@@ -80,7 +83,7 @@ async def test_nothing_more_is_read_for_a_client_that_is_gone(start: Start) -> N
         await opened.send(request("GET", OUTPUTS))
         assert await opened.reader.readuntil(b"\r\n\r\n")
     await until(lambda: served.api.connection_count == 0, "the connection to end")
-    await until(lambda: served.api._reads._waiting_count == 0, "the reading to end")
+    await until(lambda: served.api._reads._short._waiting_count == 0, "the reading to end")
 
 
 async def test_a_client_that_takes_nothing_is_let_go_and_holds_a_piece_at_most(start: Start) -> None:

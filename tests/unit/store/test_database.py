@@ -1,7 +1,9 @@
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -16,6 +18,8 @@ from bigchaindb.store.database import (
     snapshot,
     translated,
 )
+
+ENDLESS: Final = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
 
 
 @pytest.fixture
@@ -142,6 +146,24 @@ def test_readers_keep_a_bounded_number_and_none_after_closing(writer: sqlite3.Co
     for connection in connections:
         with pytest.raises(sqlite3.ProgrammingError, match="closed"):
             numbers(connection)
+
+
+def test_reads_can_be_ended_from_another_thread(writer: sqlite3.Connection, path: Path) -> None:
+    assert numbers(writer) == []
+    with closing(Readers(path)) as readers, ThreadPoolExecutor(1) as thread:
+
+        def read() -> None:
+            with readers.connection() as connection:
+                connection.execute(ENDLESS).fetchall()
+
+        reading = thread.submit(read)
+        while not reading.done():
+            readers.interrupt()  # more than once: it may come before the statement begins
+        with pytest.raises(StoreError, match="interrupted"):
+            reading.result()
+        assert not readers.interrupt()  # nobody reads any more
+        with pytest.raises(StoreError, match="no more reads"), readers.connection():
+            pass
 
 
 def test_an_error_of_a_lent_connection_is_one_of_ours(writer: sqlite3.Connection, path: Path) -> None:
