@@ -15,7 +15,7 @@ BATCH_COUNT_MIN: Final = 32
 fewer, and hops between threads and the loading of state cost 13 % of a node's CPU time (measured, 64 clients)."""
 GATHER_S_MAX: Final = 0.002
 """Time that entries gather at most: what 32 of them take to come at 16,000 a second. With 50 ms a stream message came
-23 to 34 ms after its POST at 2,500 a second, with 2 ms after 16; the CPU time of each stayed within the noise. A hostile
+23 to 34 ms after its POST at 2,500 a second, with 2 ms 16 ms; the CPU time of each stayed within the noise. A hostile
 document of thousands of signatures, which takes long, holds nobody up while threads are idle."""
 SLICE_COUNT_MAX: Final = 100
 """Answers given in one turn of the loop: 1,000 at once stall it for 34 ms, slices of 100 for 6 ms (measured)."""
