@@ -7,7 +7,6 @@ ports. At the stop what was accepted is committed first; then all edges end at o
 import asyncio
 import gc
 import logging
-import shutil
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, closing, contextmanager
@@ -19,6 +18,7 @@ from bigchaindb import __version__
 from bigchaindb.api.info import NodeInfo, Validator
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Settings, WebSocketServer
+from bigchaindb.engine.room import Room, usage_of
 from bigchaindb.engine.solo import SoloEngine
 from bigchaindb.errors import EngineError, StartupError
 from bigchaindb.identity import find_or_make, read_chain_id
@@ -116,7 +116,7 @@ def _engine(settings: Settings, store: Store, key: KeyPair, hub: Hub) -> SoloEng
         limits=limits,
         announce=hub.announce,
         now=time.time,
-        free_bytes=lambda: shutil.disk_usage(settings.database.path).free,
+        room=Room(lambda: usage_of(store.directory.ledger), limits, time.monotonic),
         workers=settings.server.workers,
     )
 

@@ -19,6 +19,7 @@ from bigchaindb.engine.checkers import BATCH_COUNT_MAX, Checked, Checkers, Verdi
 from bigchaindb.engine.deciding import Decider, Decision, Proposer
 from bigchaindb.engine.engine import HeadListener, Mode, Standing, Status
 from bigchaindb.engine.rejected import Rejected
+from bigchaindb.engine.room import LOOK_S, Room
 from bigchaindb.errors import CheckFailed, CommitTimeout, EngineError, Overloaded, Stopping, StoreFull, ValidationError
 from bigchaindb.ledger.application import Application
 from bigchaindb.ledger.effects import Effects
@@ -46,7 +47,7 @@ class SoloEngine:
         limits: Limits,
         announce: HeadListener,
         now: Callable[[], float],
-        free_bytes: Callable[[], int],
+        room: Room,
         workers: int | None = None,
         propose: Proposer | None = None,
     ) -> None:
@@ -59,7 +60,7 @@ class SoloEngine:
             limits: of admission, pool, waiters and blocks.
             announce: is told the durable head after each commit.
             now: gives Unix seconds.
-            free_bytes: gives the room on the ledger's disk.
+            room: on the ledger's disk.
             workers: threads that check; None is one a core.
             propose: a faulty proposer for the first round of each height; only tests give one.
         """
@@ -67,7 +68,7 @@ class SoloEngine:
         self._announce = announce
         self._queue = AdmissionQueue(limits.admission_bytes_max)
         self._checkers = Checkers(application, store, workers)
-        self._free_bytes = free_bytes
+        self._room = room
         self._pool = Pool(count_max=limits.pool_count_max, bytes_max=limits.pool_bytes_max)
         self._waiting: dict[str, Entry] = {}
         self._waiting_count = 0
@@ -94,6 +95,7 @@ class SoloEngine:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._admit_until_stopped())
                 tasks.create_task(self._decide_until_stopped())
+                tasks.create_task(self._watch_room())
         except ExceptionGroup as group:
             cause = _first(group)
             lost = f"{len(self._pool)} accepted transactions are not committed"
@@ -133,8 +135,8 @@ class SoloEngine:
     def _check_open(self, mode: Mode, body_bytes: int) -> None:
         if self._stopping.is_set():
             raise Stopping("the node is about to stop")
-        if self._full is not None:
-            raise Overloaded(f"the disk is full: {self._full}; try again later")
+        if (full := self._full or self._room.shortage()) is not None:
+            raise Overloaded(f"the disk is full: {full}; try again later")
         if mode is Mode.COMMIT and self._waiting_count >= self._limits.commit_waiter_count_max:
             bound = f"limits.commit_waiter_count_max = {self._limits.commit_waiter_count_max}"
             raise Overloaded(f"{bound} requests wait for their commit; try again later")
@@ -185,7 +187,7 @@ class SoloEngine:
     async def _decide_until_stopped(self) -> None:
         loop = asyncio.get_running_loop()
         while await self._has_work():
-            if not self._stopping.is_set() and (short := self._find_shortage()) is not None:
+            if not self._stopping.is_set() and (short := self._room.shortage()) is not None:
                 await self._wait_for_room(short)
                 continue
             candidates = self._pool.candidates(
@@ -216,10 +218,11 @@ class SoloEngine:
         except StoreFull as error:  # nothing is lost: the next commit finds out whether there is room
             _log.warning("the disk is full, the store was not tidied", extra={"error": str(error)})
 
-    def _find_shortage(self) -> StoreFull | None:
-        """Look whether the disk is nearly full: what is left is for a stop to commit what was accepted."""
-        free, least = self._free_bytes(), self._limits.disk_free_bytes_min
-        return StoreFull(f"{free} bytes are free, limits.disk_free_bytes_min is {least}") if free < least else None
+    async def _watch_room(self) -> None:
+        """Look at the disk while nothing is committed as well: others may be filling it."""
+        while not self._stopping.is_set():
+            self._room.shortage()
+            await self._pause(LOOK_S)
 
     async def _wait_for_room(self, error: StoreFull) -> None:
         if self._stopping.is_set():
@@ -228,8 +231,11 @@ class SoloEngine:
             _log.error("the disk is full, no transaction is taken", extra={"error": str(error)})
         self._full = error
         self._proposed = frozenset()  # they stand in no block until there is room
+        await self._pause(FULL_RETRY_S)
+
+    async def _pause(self, limit_s: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), FULL_RETRY_S)
+            await asyncio.wait_for(self._stopping.wait(), limit_s)
 
     def _conclude_or_fail(self, decision: Decision) -> None:
         try:
@@ -239,7 +245,9 @@ class SoloEngine:
 
     def _conclude(self, decision: Decision) -> None:
         """Take note of a decision and tell everybody. Runs on the loop, once for each."""
-        self._full = None
+        if self._full is not None:
+            self._full = None
+            _log.info("the disk has room again, transactions are taken")
         self._proposed = frozenset()
         answers: list[Answer] = []
         for rejection in decision.rejected:

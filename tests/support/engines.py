@@ -1,6 +1,7 @@
 """Running engines for tests, over the real store."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from threading import Event
 
 from bigchaindb.config import Limits
 from bigchaindb.engine.deciding import Proposer
+from bigchaindb.engine.room import Room, Usage
 from bigchaindb.engine.solo import SoloEngine
 from bigchaindb.ledger.effects import Effects, Tip
 from bigchaindb.ledger.ports import LedgerStore
@@ -38,7 +40,7 @@ def engine_over(
         limits=limits,
         announce=announce or heads.append,
         now=now,
-        free_bytes=free_bytes,
+        room=Room(lambda: Usage(free_bytes(), 0), limits, itertools.count().__next__),  # each look is a fresh one
         propose=propose,
     )
 

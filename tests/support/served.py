@@ -12,6 +12,7 @@ from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Limits, WebSocketServer
 from bigchaindb.engine.deciding import Proposer
 from bigchaindb.engine.engine import Mode
+from bigchaindb.engine.room import Room, usage_of
 from bigchaindb.engine.solo import SoloEngine
 from bigchaindb.ledger.application import BlockLimits, Ledger
 from bigchaindb.ledger.proven import Proven
@@ -72,7 +73,7 @@ async def serving(
         limits=limits,
         announce=hub.announce,
         now=time.time,
-        free_bytes=lambda: 1 << 40,
+        room=Room(lambda: usage_of(store.directory.ledger), limits, time.monotonic),
         propose=propose,
     )
     info = NodeInfo(

@@ -465,11 +465,12 @@ async def test_a_disk_that_is_nearly_full_stops_admission_until_there_is_room(
 ) -> None:
     """Without the reserve a node would find out by a failed write, and could not even commit at its stop."""
     monkeypatch.setattr("bigchaindb.engine.solo.FULL_RETRY_S", 0.01)
-    free = [Limits().disk_free_bytes_min - 1]
+    free = [Limits().disk_free_bytes_min]
     async with running(engine_over(store.writer, free_bytes=lambda: free[0])) as engine:
         waiting = asyncio.create_task(engine.submit(PARENT.body, Mode.COMMIT))
+        await asyncio.sleep(0)  # it is taken, and not checked yet
+        free[0] -= 1
         await until(lambda: engine.standing(PARENT.id) is not None)
-        await asyncio.sleep(0)
         with pytest.raises(Overloaded, match="disk_free_bytes_min"):
             await engine.submit(CHILD.body, Mode.ASYNC)
         free[0] += 1
@@ -477,9 +478,21 @@ async def test_a_disk_that_is_nearly_full_stops_admission_until_there_is_room(
 
 
 async def test_a_stop_uses_the_reserve_to_commit_what_was_accepted(store: Store) -> None:
-    async with running(engine_over(store.writer, free_bytes=lambda: 0)) as engine:
-        await engine.submit(PARENT.body, Mode.ASYNC)
+    free = [Limits().disk_free_bytes_min]
+    async with running(engine_over(store.writer, free_bytes=lambda: free[0])) as engine:
+        accepted = asyncio.create_task(engine.submit(PARENT.body, Mode.ASYNC))
+        await asyncio.sleep(0)
+        free[0] = 0
+        await accepted
     assert store.writer.tip().height == 1
+
+
+async def test_p7_an_idle_node_sees_that_others_fill_its_disk(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is committed, so no block finds out; the first client is refused at once, not kept waiting."""
+    async with running(engine_over(store.writer, free_bytes=lambda: 0)) as engine:
+        await until(lambda: "the disk of the ledger is filling up" in caplog.text)
+        with pytest.raises(Overloaded, match="disk_free_bytes_min"):
+            await engine.submit(PARENT.body, Mode.COMMIT)
 
 
 class NoRoomToTidy(GatedStore):

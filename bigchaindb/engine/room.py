@@ -1,0 +1,94 @@
+"""The room on the ledger's disk: warns long before there is none, and says when too little is left to go on.
+
+The log lives as long as the ledger (P7), so a disk that is not looked after fills up for certain. Nothing here deletes.
+"""
+
+import logging
+import os
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from bigchaindb.config import Limits
+from bigchaindb.errors import StoreFull
+
+LOOK_S: Final = 1.0
+"""Time between two looks."""
+RATE_LOOKS: Final = 600
+"""Looks over which rates are taken: ten minutes even out the moments when the write-ahead log is reset."""
+AGAIN: Final = 9 / 8
+"""Free bytes over the warning's limit, as a factor, from which it is withdrawn: not at each swing around it."""
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Usage(NamedTuple):
+    """What one look at the disk finds.
+
+    Attributes:
+        free_bytes: what this user may still write.
+        ledger_bytes: of the ledger's files, its write-ahead log included.
+    """
+
+    free_bytes: int
+    ledger_bytes: int
+
+
+def usage_of(ledger: Path) -> Usage:
+    """Look at the disk of the ledger's file; it is not opened."""
+    about = os.statvfs(ledger.parent)
+    files = (ledger, ledger.with_name(f"{ledger.name}-wal"))
+    return Usage(about.f_bavail * about.f_frsize, sum(file.stat().st_size for file in files if file.exists()))
+
+
+class Room:
+    """What is left on the disk, as of the last look. Belongs to the event loop."""
+
+    def __init__(self, look: Callable[[], Usage], limits: Limits, clock: Callable[[], float]) -> None:
+        """Look for the first time when asked to.
+
+        Args:
+            look: gives what the disk says.
+            limits: of free bytes.
+            clock: monotonic, in seconds.
+        """
+        self._look = look
+        self._least, self._few = limits.disk_free_bytes_min, limits.disk_free_bytes_warn
+        self._clock = clock
+        self._looks: deque[tuple[float, Usage]] = deque(maxlen=RATE_LOOKS)
+        self._warn_below = self._few
+        self._warned = False
+
+    def look(self) -> None:
+        """Look at the disk, and log what a person should know."""
+        usage = self._look()
+        self._looks.append((self._clock(), usage))
+        free = usage.free_bytes
+        if free < self._warn_below:
+            self._warned, self._warn_below = True, free // 2
+            _log.warning("the disk of the ledger is filling up", extra=self._outlook())
+        elif self._warned and free >= self._few * AGAIN:
+            self._warned, self._warn_below = False, self._few
+            _log.info("the disk of the ledger has room again", extra={"free_bytes": free})
+        elif self._warned:  # somebody made a little room: again at the half of that
+            self._warn_below = max(self._warn_below, free // 2)
+
+    def shortage(self) -> StoreFull | None:
+        """Say whether the disk is nearly full: what is left is for a stop to commit what was accepted."""
+        if not self._looks or self._clock() - self._looks[-1][0] >= LOOK_S:
+            self.look()
+        if (free := self._looks[-1][1].free_bytes) >= self._least:
+            return None
+        return StoreFull(f"{free} bytes are free, limits.disk_free_bytes_min is {self._least}")
+
+    def _outlook(self) -> dict[str, object]:
+        (begin_s, before), (now_s, now) = self._looks[0], self._looks[-1]
+        fields: dict[str, object] = {"free_bytes": now.free_bytes, "ledger_bytes": now.ledger_bytes}
+        passed_s, used = now_s - begin_s, before.free_bytes - now.free_bytes
+        if passed_s > 0:
+            fields["ledger_bytes_per_s"] = round((now.ledger_bytes - before.ledger_bytes) / passed_s)
+            if used > 0:
+                left_s = max(0, now.free_bytes - self._least) * passed_s / used
+                fields["hours_left"] = round(left_s / 3600, 1)
+        return fields
