@@ -164,7 +164,11 @@ def translated(what: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        if code == sqlite3.SQLITE_IOERR_SHMSIZE:
+            # No `StoreFull`: a commit asks for this room when its frames are on the disk already.
+            raise StoreError(f"{what}: no room on the disk to work with it; make room and start again") from error
+        match code & 0xFF:
             case sqlite3.SQLITE_FULL:
                 raise StoreFull(f"{what}: no room on the disk; nothing was written") from error
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:

@@ -17,7 +17,11 @@ REFERENCE: Final = Path(__file__).parents[3] / "docs" / "reference"
 CONFIGURATION: Final = (REFERENCE / "configuration.md").read_text()
 COMMAND_LINE: Final = (REFERENCE / "command-line.md").read_text()
 NONE: Final = "–"  # noqa: RUF001 - as the tables have it
-UNITS: Final = {"bytes_max": "bytes", "bytes_min": "bytes", "bytes_warn": "bytes", "s_max": "seconds", "count_max": "count"}
+UNITS: Final = {
+    **dict.fromkeys(("bytes_max", "bytes_min", "bytes_warn"), "bytes"),
+    "s_max": "seconds",
+    "count_max": "count",
+}
 
 
 @pytest.mark.parametrize("path", HINTS)

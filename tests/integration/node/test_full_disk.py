@@ -1,0 +1,154 @@
+"""A disk that really fills up under a real node: it says so, loses nothing, and goes on by itself.
+
+Source: docs/reference/promises.md, P2, P7, L5.
+"""
+
+import asyncio
+import random
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.integration.node.audit import audit
+from tests.integration.node.owners import Owner, until_broken
+from tests.support.node import COMMAND, START_S, Node, configuration_of
+from tests.support.raw import until
+from tests.support.small_disk import SmallDisk, small_disk
+
+DISK_BYTES: Final = 48 << 20
+RESERVE: Final = 8 << 20
+OWNERS: Final = 4
+ENOUGH: Final = 40
+"""Commits that show that a node works."""
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with small_disk(tmp_path / "disk", size_bytes=DISK_BYTES) as mounted:
+        yield mounted
+
+
+@pytest.fixture
+def busy(tmp_path: Path, disk: SmallDisk, plugins: Mapping[str, str]) -> Iterator["Busy"]:
+    one = Busy(tmp_path, disk, plugins)
+    yield one
+    one.node.kill()
+
+
+class Busy:
+    """A node with its data on a small disk, clients that trade, and a plugin whose record lies elsewhere."""
+
+    def __init__(self, folder: Path, disk: SmallDisk, plugins: Mapping[str, str]) -> None:
+        self.disk = disk
+        self.record = folder / "record"
+        settings = {
+            "database": {"path": str(disk.path / "data")},
+            "events_plugins": {"recorder": {"start": "genesis", "options": {"record": str(self.record)}}},
+        }
+        self.node = Node(folder, configuration_of(folder, settings), plugins, COMMAND)
+        self.owners = [Owner(f"owner {number}", random.Random(number)) for number in range(OWNERS)]
+
+    def start(self, *, least: int) -> None:
+        """Start it with so many bytes as `limits.disk_free_bytes_min`."""
+        limits = {"disk_free_bytes_min": least, "disk_free_bytes_warn": DISK_BYTES // 2}
+        self.node.settings = {**self.node.settings, "limits": limits}
+        self.node.start()
+
+    @asynccontextmanager
+    async def trading(self) -> AsyncIterator[None]:
+        """Let all clients trade; the node must be killed or stopped within."""
+        tasks = [asyncio.create_task(owner.trade(self.node.port)) for owner in self.owners]
+        try:
+            yield
+            await until_broken(tasks)
+        finally:
+            self.node.kill()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def promised(self) -> int:
+        return sum(len(owner.promised) for owner in self.owners)
+
+    async def until_committed(self, count: int = ENOUGH) -> None:
+        """Wait until so many more transactions are committed."""
+        wanted = self.promised() + count
+        await until(lambda: self.promised() >= wanted, f"{count} more commits")
+
+    async def until_refused(self) -> None:
+        """Wait until clients are told that the disk is full, and when to come back."""
+        while (answer := await asyncio.to_thread(self.node.post, {}, mode="async")).status != 503:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        assert "the disk is full" in answer.json()["message"]
+        assert int(answer.headers["retry-after"]) >= 1
+        assert (await asyncio.to_thread(self.node.get, "")).status == 200  # whoever reads is served
+
+    async def until_recorded(self) -> None:
+        """Wait until the plugin has seen all that is committed; nobody may commit any more."""
+        with closing(sqlite3.connect(f"file:{self.node.data}/ledger.db?mode=ro", uri=True)) as connection:
+            ((head,),) = connection.execute("SELECT position FROM tip").fetchall()
+        await until(lambda: len(set(self.recorded())) == head, f"the plugin to have seen {head} events")
+
+    def recorded(self) -> list[str]:
+        """Give the block ids that the plugin has seen."""
+        return [line.split()[1] for line in self.record.read_text().splitlines()]
+
+    def audit(self) -> None:
+        """Compare the files of a stopped node with everything that clients and plugin know."""
+        audited = audit(self.node.data / "ledger.db")
+        for owner in self.owners:
+            owner.require_kept(audited.bodies)  # L5
+        assert list(dict.fromkeys(self.recorded())) == list(audited.block_ids)  # P2, P3
+
+
+@pytest.mark.parametrize("least", [RESERVE, 1], ids=["reserve", "to the last byte"])
+async def test_p7_a_node_on_a_full_disk_loses_nothing_and_goes_on_when_there_is_room(busy: Busy, least: int) -> None:
+    """With the reserve, as by default, the node stops in time; without it writes fail in the middle of a block."""
+    busy.start(least=least)
+    async with busy.trading():
+        await busy.until_committed()
+        assert "filling up" not in busy.node.log
+        busy.disk.fill(but=least // 2)
+        await busy.until_refused()
+        warning = re.compile(r"\[warning\] the disk of the ledger is filling up .*free_bytes=\d+ .*hours_left=")
+        await until(lambda: warning.search(busy.node.log) is not None, "a warning")
+        if least == 1:
+            await until(lambda: "cannot write down where the events plugins are" in busy.node.log, "a row not written")
+        busy.disk.make_room()
+        await busy.until_committed()
+        await until(lambda: "the disk of the ledger has room again" in busy.node.log, "the warning to be withdrawn")
+
+        busy.disk.fill(but=least // 2)
+        await busy.until_refused()
+        busy.node.kill()
+    busy.disk.make_room()
+    busy.start(least=least)
+    async with busy.trading():
+        await busy.until_committed()
+        assert busy.node.stop() == 0
+    for owner in busy.owners:
+        owner.stopped_cleanly()
+    busy.start(least=least)
+    await busy.until_recorded()
+    assert busy.node.stop() == 0
+    busy.audit()
+    recorded = busy.recorded()
+    assert len(recorded) - len(set(recorded)) <= 1  # P6, by the kill: what could not be written was not forgotten
+
+
+@pytest.mark.parametrize("free_bytes", [0, 4_096, 40_960])
+def test_a_start_on_a_full_disk_says_that_there_is_no_room(busy: Busy, free_bytes: int) -> None:
+    """SQLite calls it a "disk I/O error", which would send people to look for broken hardware."""
+    busy.start(least=1)
+    assert busy.node.stop() == 0
+    busy.disk.fill(but=free_bytes)
+    busy.node.launch()
+    assert busy.node.process is not None
+    assert busy.node.process.wait(START_S) == 1
+    assert re.search(r"bigchaindb: .*no room on the disk.*\n\Z", busy.node.log), busy.node.tail()
+    busy.disk.make_room()
+    busy.node.start()
+    assert busy.node.stop() == 0
