@@ -33,6 +33,8 @@
         ├── Closed                  the queue has ended
         ├── HistoryLost             the log does not hold what a cursor or token knew
         ├── MalformedToken          a text that no node made as a token
+        ├── MalformedSelection      a filter that breaks a rule
+        ├── UnknownPlace            a text that names no place of the log
         └── Unavailable             the plugin's own target is down: again, later, for ever
 
 The names under `ValidationError` appear in HTTP answers (docs/reference/contract/transactions.md, section 6).
@@ -183,6 +185,14 @@ class HistoryLost(EventError):
 
 class MalformedToken(EventError, ValueError):
     """A text is no token at all; the message says what a token looks like."""
+
+
+class MalformedSelection(EventError):
+    """A filter of events breaks a rule; the message names the member and the rule."""
+
+
+class UnknownPlace(EventError):
+    """A text names no place of the log: it has none of the forms, which the message lists, or lies behind the end."""
 
 
 class Unavailable(EventError):

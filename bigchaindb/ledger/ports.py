@@ -6,6 +6,7 @@ Every method may be called from any thread unless it says otherwise. Readers see
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
+from bigchaindb.eventlog.selection import Selection
 from bigchaindb.ledger.block import Block, Header
 from bigchaindb.ledger.effects import Effects, LoggedEvent, Tip
 from bigchaindb.ledger.view import LoadedView, Needs
@@ -70,6 +71,42 @@ class LogReader(Protocol):
 
     def records(self, after: int, through: int, *, count_max: int, bytes_max: int) -> list[Record]:
         """Give the events of positions `after` < p ≤ `through`: at least one if any, then up to both bounds."""
+        ...
+
+    def selected(
+        self,
+        after: int,
+        through: int,
+        selection: Selection | None,
+        *,
+        types: int = -1,
+        count_max: int,
+        bytes_max: int,
+    ) -> tuple[list[Record], int]:
+        """Give the next events that match, and how far was looked: one call looks at a bounded piece of the log.
+
+        Whatever the bounds of the calls, together they give the same events (P15): the ones of positions
+        `after` < p ≤ `through` of which a transaction matches, rejected proposals included.
+
+        Args:
+            after: where to go on; what the call before said.
+            through: the last position to look at.
+            selection: what must match; None and `ALL` are every event.
+            types: a mask of `bigchaindb.events.EventTypes`.
+            count_max: events to give at most, at least 1.
+            bytes_max: bytes of bodies to give at most, but for a first one that is larger.
+
+        Returns:
+            the events, perhaps none, and the position up to which there is no further one: `after` only if the log
+            ends there.
+        """
+        ...
+
+    def first_at(self, *, height: int | None = None, time: int | None = None) -> int:
+        """Give the position of the first event of at least that height and block timestamp, head + 1 if none is.
+
+        A rejected proposal may say any time, so it counts with that of the valid block before it.
+        """
         ...
 
     def announcements(self, position: int) -> list[Announcement]:

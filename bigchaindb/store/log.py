@@ -5,12 +5,24 @@ database itself, which costs two thirds of joining them here.
 """
 
 import sqlite3
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from bigchaindb.eventlog.selection import ALL, Selection
 from bigchaindb.ledger.effects import LoggedEvent
 from bigchaindb.ledger.ports import Announcement, Record
 from bigchaindb.store.database import open_reader, translated
+from bigchaindb.store.selecting import matching
+
+LOOK_COUNT_MAX: Final = 8_192
+"""Events that one call of `selected` looks at: with 4 MiB of them it is a matter of milliseconds."""
+LOOK_COUNT_MIN: Final = 256
+"""Events that it looks at where their types alone count: a mask that few events match must not take a call for each."""
+LOOK_BYTES_MAX: Final = 4 * 2**20
+"""Bytes of event bodies that it looks at."""
 
 _HEAD: Final = "SELECT position FROM tip"
 BODY_SQL: Final = """
@@ -26,6 +38,18 @@ WHERE position BETWEEN ?1 + 1 AND ?2 AND (position = ?1 + 1 OR log_bytes <= ?3 +
     coalesce((SELECT log_bytes FROM events WHERE position = ?1), 0))
 ORDER BY position
 """  # noqa: S608 - names of our own
+_RECORDS_OF_TYPE: Final = f"""
+SELECT position, type, height, timestamp, digest, {BODY_SQL} FROM events
+WHERE position BETWEEN ? + 1 AND ? AND type & ? ORDER BY position LIMIT ?
+"""  # noqa: S608 - as above
+_HEIGHT: Final = "SELECT height FROM events WHERE position = ?"
+# A rejected proposal may say any time, so it counts with that of the valid block before it.
+_TIME: Final = """
+SELECT CASE WHEN reason IS NULL THEN timestamp ELSE coalesce((
+    SELECT v.timestamp FROM events AS v WHERE v.reason IS NULL AND v.height < e.height ORDER BY v.height DESC LIMIT 1
+), 0) END FROM events AS e WHERE position = ?
+"""
+_LOG_BYTES: Final = "SELECT coalesce((SELECT log_bytes FROM events WHERE position = ?), 0)"
 _ENTRY: Final = "SELECT position, type, height, block_id, reason, digest FROM events WHERE position = ?"
 _BLOCK: Final = "SELECT height, block_id, first_seq, transaction_count FROM events WHERE position = ?"
 _IDS: Final = "SELECT id, coalesce(asset, id) FROM transactions WHERE seq BETWEEN ? AND ? ORDER BY seq"
@@ -60,6 +84,43 @@ class Log:
             rows = self._connection.execute(_RECORDS, (after, last, bytes_max)).fetchall()
         return list(map(Record._make, rows))
 
+    def selected(
+        self,
+        after: int,
+        through: int,
+        selection: Selection | None,
+        *,
+        types: int = -1,
+        count_max: int,
+        bytes_max: int,
+    ) -> tuple[list[Record], int]:
+        """See `LogReader`."""
+        with translated(self._name):
+            through = min(through, self.head(), after + LOOK_COUNT_MAX)
+            if through <= after:
+                return [], after
+            if selection is None or selection == ALL:
+                near = min(through, after + max(count_max, LOOK_COUNT_MIN))
+                return self._of_types(after, self._within(after, near, bytes_max), types, max(1, count_max))
+            last = self._within(after, through, LOOK_BYTES_MAX)
+            found = matching(self._connection, after, last, selection, types)
+            positions = list(islice(found, max(1, count_max)))
+            records = self._at(positions, bytes_max)
+        if len(records) == len(positions) < max(1, count_max):
+            return records, last
+        return records, records[-1].position
+
+    def first_at(self, *, height: int | None = None, time: int | None = None) -> int:
+        """See `LogReader`."""
+        with translated(self._name):
+            positions = range(1, self.head() + 1)
+            before = 0
+            if height is not None:
+                before = bisect_left(positions, height, key=lambda p: self._number(_HEIGHT, p))
+            if time is not None:
+                before = bisect_left(positions, time, before, key=lambda p: self._number(_TIME, p))
+        return before + 1
+
     def announcements(self, position: int) -> list[Announcement]:
         """See `LogReader`."""
         with translated(self._name):
@@ -75,6 +136,48 @@ class Log:
         """See `LogReader`."""
         with translated(self._name):
             return read_entry(self._connection, position)
+
+    def _of_types(self, after: int, last: int, types: int, count_max: int) -> tuple[list[Record], int]:
+        rows = self._connection.execute(_RECORDS_OF_TYPE, (after, last, types, count_max)).fetchall()
+        records = list(map(Record._make, rows))
+        return records, records[-1].position if len(records) == count_max else last
+
+    def _at(self, positions: Sequence[int], bytes_max: int) -> list[Record]:
+        """Read events, neighbours with one statement: at least one if any, then up to the bound."""
+        records: list[Record] = []
+        for first, last in _runs(positions):
+            for row in self._connection.execute(_RECORDS, (first - 1, last, bytes_max)).fetchall():
+                record = Record._make(row)
+                bytes_max -= len(record.body)
+                if records and bytes_max < 0:
+                    return records
+                records.append(record)
+            if records[-1].position < last:
+                return records
+        return records
+
+    def _within(self, after: int, through: int, bytes_max: int) -> int:
+        """Give the last position up to which the events hold so many bytes: one event at least."""
+        end = bytes_max + self._number(_LOG_BYTES, after)
+        if self._number(_LOG_BYTES, through) <= end:
+            return through
+        count = bisect_right(range(after + 1, through), end, key=lambda p: self._number(_LOG_BYTES, p))
+        return after + max(1, count)
+
+    def _number(self, statement: str, position: int) -> int:
+        ((number,),) = self._connection.execute(statement, (position,)).fetchall()
+        return int(number)
+
+
+def _runs(positions: Iterable[int]) -> list[tuple[int, int]]:
+    """Cut ascending positions where one is missing; give the first and last of each piece."""
+    runs: list[tuple[int, int]] = []
+    for position in positions:
+        if runs and runs[-1][1] == position - 1:
+            runs[-1] = (runs[-1][0], position)
+        else:
+            runs.append((position, position))
+    return runs
 
 
 def read_entry(connection: sqlite3.Connection, position: int) -> LoggedEvent | None:
