@@ -28,6 +28,7 @@
     │   ├── CommitTimeout           undecided when the deadline passed
     │   ├── CheckFailed             a defect of this software met the document
     │   └── CriticalDuplicateVote   a voter voted twice on one block
+    ├── OrderRefused                a plugin's lane is not in a state to do what a person asks
     ├── RequestFailed               the command line could not get something from a node
     └── EventError                  what plugin authors catch
         ├── Closed                  the queue has ended
@@ -151,6 +152,10 @@ class CheckFailed(EngineError):
 
 class CriticalDuplicateVote(EngineError):
     """A voter voted twice on one block: no election can be counted (blocks-and-votes.md, section 3)."""
+
+
+class OrderRefused(BigchainDBError):
+    """A plugin's lane is not in a state to do what a person asks; the message says what would help."""
 
 
 class RequestFailed(BigchainDBError):

@@ -78,10 +78,16 @@ class Limits:
     """Time without progress after which a WebSocket client is closed with a token."""
     stream_message_bytes_max: int = 64 * KIB
     """Largest message a WebSocket client may send; it is ignored anyway."""
+    event_page_bytes_max: int = 1 * MIB
+    """Bytes of event bodies in a page of `/api/v1/events`; one event always fits."""
+    sse_connection_count_max: int = 1024
+    """Open Server-Sent Events; more are answered 503. They count as HTTP connections too."""
     wal_bytes_max: int = 256 * MIB
     """Write-ahead log size from which a reader that pins it for 5 s is killed."""
     disk_free_bytes_min: int = 256 * MIB
     """Free bytes under which the node takes no more transactions."""
+    disk_free_bytes_warn: int = 2048 * MIB
+    """Free bytes under which a warning says how long they will last."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -109,6 +115,10 @@ class Limits:
         _require(  # a transaction may be longer than its body was, up to what a block takes
             self.pool_bytes_max >= self.block_bytes_max,
             "limits.pool_bytes_max: below block_bytes_max, so one transaction could never be taken",
+        )
+        _require(
+            self.disk_free_bytes_warn >= self.disk_free_bytes_min,
+            "limits.disk_free_bytes_warn: below disk_free_bytes_min, so the warning would come too late",
         )
 
 
@@ -207,16 +217,63 @@ class KeyPairSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RetrySettings:
+    """How long an event that fails is tried again before `on_failure` decides."""
+
+    attempts: int = 5
+    """Failures of one event after which it is given up, once `duration_s` is over as well."""
+    duration_s: float = 600.0
+    """Seconds since its first failure: what a target that restarts or is mended may take."""
+    delay_s_max: float = 60.0
+    """The longest wait between two attempts; waits are random and their bound doubles from one second."""
+
+    def __post_init__(self) -> None:
+        _require(self.attempts >= 1, f"retry.attempts: must be 1 or more, found {self.attempts!r}")
+        _require(self.duration_s >= 0, f"retry.duration_s: must be 0 or more, found {self.duration_s!r}")
+        _require(self.delay_s_max > 0, f"retry.delay_s_max: must be above 0, found {self.delay_s_max!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class PluginSettings:
     """How one plugin is run."""
 
     start: str = "now"
-    """Where a plugin that never ran before begins: `now` or `genesis`."""
+    """Where a plugin that never ran before begins: `now`, `genesis`, `height:N` or `time:T`."""
+    window: int | None = None
+    """Events that it may hold unsettled; null is `limits.window_count_max`, which is also the most."""
+    retry: RetrySettings = field(default_factory=RetrySettings)
+    """When an event that fails again and again is given up."""
+    on_failure: str = "park"
+    """What then happens: `park` sets it aside for a person, `block` waits for one, `skip` goes on without it."""
+    queue: str = "log"
+    """`log` reads the event log; `pipe` is a real multiprocessing.Queue that children can share, and loses events."""
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """What the plugin's `configure` gets; its own matter."""
 
     def __post_init__(self) -> None:
-        _require(self.start in ("now", "genesis"), f"start: must be 'now' or 'genesis', found {self.start!r}")
+        form = self.start.partition(":")[0]
+        _require(
+            self.start in ("now", "genesis") or (form in ("height", "time") and self.start != f"{form}:"),
+            f"start: must be 'now', 'genesis', 'height:N' or 'time:T', found {self.start!r}",
+        )
+        _require(self.window is None or self.window >= 1, f"window: must be 1 or more or null, found {self.window!r}")
+        _require(
+            self.on_failure in ("park", "block", "skip"),
+            f"on_failure: must be 'park', 'block' or 'skip', found {self.on_failure!r}",
+        )
+        _require(self.queue in ("log", "pipe"), f"queue: must be 'log' or 'pipe', found {self.queue!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metrics:
+    """Where figures for Prometheus are served."""
+
+    bind: str | None = None
+    """`host:port` for `GET /metrics`, which anybody may read who reaches it; null is nowhere."""
+
+    def __post_init__(self) -> None:
+        if self.bind is not None:
+            split_bind(self.bind, "metrics.bind")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,6 +315,7 @@ class Settings:
     events_plugins: Mapping[str, PluginSettings] = field(default_factory=dict)
     """The plugins that run: a list of names, or names with settings."""
     log: Log = field(default_factory=Log)
+    metrics: Metrics = field(default_factory=Metrics)
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -271,9 +329,15 @@ class Settings:
                 f"events_plugins: {name!r} cannot be a plugin's name: 1 to {PLUGIN_NAME_CHARACTERS_MAX} printable "
                 "characters, no slash, no dot in front",
             )
+        for name, plugin in self.events_plugins.items():
+            most = self.limits.window_count_max
+            _require(
+                plugin.window is None or plugin.window <= most,
+                f"events_plugins.{name}.window: above limits.window_count_max = {most}, found {plugin.window!r}",
+            )
 
 
-def split_bind(bind: str) -> tuple[str, int]:
+def split_bind(bind: str, key: str = "server.bind") -> tuple[str, int]:
     """Give host (without brackets) and port of `host:port`.
 
     Raises:
@@ -283,11 +347,11 @@ def split_bind(bind: str) -> tuple[str, int]:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise ConfigurationError(f"server.bind: an IPv6 address stands in brackets, '[::]:9984', found {bind!r}")
+        raise ConfigurationError(f"{key}: an IPv6 address stands in brackets, '[::]:9984', found {bind!r}")
     is_port = port.isascii() and port.isdigit() and int(port) <= PORT_MAX
     _require(
         colon == ":" and host != "" and is_port,
-        f"server.bind: must be host:port with a port of 0 to {PORT_MAX}, found {bind!r}",
+        f"{key}: must be host:port with a port of 0 to {PORT_MAX}, found {bind!r}",
     )
     return host, int(port)
 

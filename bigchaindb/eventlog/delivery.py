@@ -1,249 +1,244 @@
 """One plugin's way through the log as a state machine: what the supervisor is told, and what it must do about it.
 
 No process, file or clock is known here; `bigchaindb.subscribers.supervisor` tells the facts and does the actions.
-Retry policies, parking, pausing and seeking are further facts and rows of the table.
 
-Source: promises P3, P6, P8, P11 and P12 in docs/reference/promises.md; decision 0016.
+Source: promises P2, P3, P6, P8, P11 and P12 in docs/reference/promises.md; decisions 0016 and 0024.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import Final, TypeAlias, assert_never
+from dataclasses import replace
+from itertools import product
+from typing import Final, assert_never
 
-FIRST_ATTEMPT: Final = 1
+from bigchaindb.eventlog.facts import (
+    Action,
+    Again,
+    CaughtUp,
+    CloseHost,
+    Crashed,
+    Disabled,
+    Discarded,
+    Enabled,
+    Fact,
+    FellBehind,
+    GivenUp,
+    Lost,
+    Nacked,
+    Park,
+    ParkAsked,
+    Paused,
+    Ready,
+    Refused,
+    Retried,
+    RetryDue,
+    Returned,
+    Skip,
+    Sought,
+    StartHost,
+    Stopping,
+    WakeIn,
+)
+from bigchaindb.eventlog.lane import Lane, Progress, State, Trouble
+from bigchaindb.eventlog.retrying import OnFailure, Policy
 
-
-class State(StrEnum):
-    """Where a lane is; the value is what `plugins list` prints."""
-
-    STOPPED = "STOPPED"
-    """The node is not running, or about to end."""
-    STARTING = "STARTING"
-    """A process was started and has not said that it is ready."""
-    CATCHING_UP = "CATCHING_UP"
-    """The plugin runs and is behind the head."""
-    LIVE = "LIVE"
-    """The plugin runs and has taken everything there is."""
-    BACKOFF = "BACKOFF"
-    """The plugin's process ended; the next one starts after a delay."""
-    GAPPED = "GAPPED"
-    """The log is not the one that the cursor knew; a person has to say where to go on (P8)."""
-    FAILED = "FAILED"
-    """The plugin could not be imported or refused its configuration; not tried again by itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a plugin is.
-
-    Attributes:
-        acked: the cursor: up to here every event is settled.
-        handed: the highest position that was given out or passed over.
-        in_hand: positions given out and not settled, ascending. Between `acked` and `handed` the others are settled.
-    """
-
-    acked: int = 0
-    handed: int = 0
-    in_hand: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        assert self.acked == (self.in_hand[0] - 1 if self.in_hand else self.handed), self  # E6
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """All that is known of a lane between two facts.
-
-    Attributes:
-        epoch: number of its owner; each start of a process is another (P12).
-        attempts: which delivery the next one is, for each event in hand.
-        failure_count: ends in a row without an event settled between them.
-        error: why it is in the state; "" where there is nothing to say.
-    """
-
-    state: State = State.STOPPED
-    epoch: int = 0
-    progress: Progress = field(default_factory=Progress)
-    attempts: Mapping[int, int] = field(default_factory=dict)
-    failure_count: int = 0
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Enabled:
-    """The node starts and the lane's plugin is configured."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """The process has imported and configured the plugin."""
-
-
-@dataclass(frozen=True, slots=True)
-class CaughtUp:
-    """The plugin has taken everything there was."""
-
-
-@dataclass(frozen=True, slots=True)
-class FellBehind:
-    """The log holds events that the plugin has not taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The plugin cannot be imported, is no plugin, or refused its configuration."""
-
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class Crashed:
-    """The process ended other than by a return from `run`."""
-
-    error: str
-    progress: Progress
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """`run` came back; the event that it took last counts as done."""
-
-    progress: Progress
-
-
-@dataclass(frozen=True, slots=True)
-class RetryDue:
-    """The delay of `WakeIn` is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """The log does not hold what the cursor knew (P8)."""
-
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stopping:
-    """The node is about to end."""
-
-
-Fact: TypeAlias = Enabled | Ready | CaughtUp | FellBehind | Refused | Crashed | Returned | RetryDue | Lost | Stopping
-
-
-@dataclass(frozen=True, slots=True)
-class StartHost:
-    """Make the page of this epoch and start a process on it."""
-
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class CloseHost:
-    """Let the process end: the next `get` raises `Closed`; kill it after the grace."""
-
-
-@dataclass(frozen=True, slots=True)
-class WakeIn:
-    """Tell `RetryDue` after the delay."""
-
-    delay_s: float
-
-
-Action: TypeAlias = StartHost | CloseHost | WakeIn
+_IDLE: Final = (State.DISABLED, State.STOPPED, State.PAUSED, State.BLOCKED, State.GAPPED, State.FAILED)
+"""States in which no process is wanted and no timer runs."""
 
 TRANSITIONS: Final[Mapping[tuple[State, type[Fact]], State]] = {
     (State.STOPPED, Enabled): State.STARTING,
-    (State.STOPPED, Lost): State.GAPPED,
-    (State.STOPPED, Refused): State.FAILED,
-    (State.FAILED, Enabled): State.STARTING,  # another start of the node: configuration or package may have changed
-    (State.FAILED, Lost): State.GAPPED,
+    (State.PAUSED, Enabled): State.STARTING,
+    (State.BACKOFF, Enabled): State.STARTING,  # a person will not wait
+    (State.BLOCKED, Enabled): State.STARTING,
+    (State.FAILED, Enabled): State.STARTING,  # configuration or package may have changed
     (State.STARTING, Ready): State.CATCHING_UP,
     (State.STARTING, Refused): State.FAILED,
     (State.STARTING, Crashed): State.BACKOFF,
     (State.CATCHING_UP, CaughtUp): State.LIVE,
-    (State.CATCHING_UP, Crashed): State.BACKOFF,
-    (State.CATCHING_UP, Returned): State.BACKOFF,
-    (State.CATCHING_UP, Lost): State.GAPPED,
     (State.LIVE, FellBehind): State.CATCHING_UP,
-    (State.LIVE, Crashed): State.BACKOFF,
-    (State.LIVE, Returned): State.BACKOFF,
-    (State.LIVE, Lost): State.GAPPED,
+    **{(state, fact): state for state in (State.CATCHING_UP, State.LIVE) for fact in (Nacked, ParkAsked)},
+    **{(state, fact): State.BACKOFF for state in (State.CATCHING_UP, State.LIVE) for fact in (Crashed, Returned)},
     (State.BACKOFF, RetryDue): State.STARTING,
-    # The node ends: running lanes stop, and what waits for a person goes on waiting.
+    # An event has failed too often.
+    (State.CATCHING_UP, GivenUp): State.BLOCKED,
+    (State.LIVE, GivenUp): State.BLOCKED,
+    (State.BACKOFF, GivenUp): State.BLOCKED,
+    # The log is another: found before a process starts, or by the process (P8).
+    (State.STOPPED, Lost): State.GAPPED,
+    (State.FAILED, Lost): State.GAPPED,
+    (State.CATCHING_UP, Lost): State.GAPPED,
+    (State.LIVE, Lost): State.GAPPED,
+    # The node ends, or an order follows: running lanes stop, and what waits for a person goes on waiting.
     (State.STARTING, Stopping): State.STOPPED,
     (State.CATCHING_UP, Stopping): State.STOPPED,
     (State.LIVE, Stopping): State.STOPPED,
     (State.BACKOFF, Stopping): State.STOPPED,
-    (State.STOPPED, Stopping): State.STOPPED,
-    (State.GAPPED, Stopping): State.GAPPED,
-    (State.FAILED, Stopping): State.FAILED,
+    **{(state, Stopping): state for state in _IDLE},
     # A process that was told to end ends.
-    (State.STOPPED, Crashed): State.STOPPED,
-    (State.STOPPED, Returned): State.STOPPED,
-    (State.GAPPED, Crashed): State.GAPPED,
-    (State.GAPPED, Returned): State.GAPPED,
-    (State.FAILED, Crashed): State.FAILED,
-    (State.FAILED, Returned): State.FAILED,
+    **{(state, fact): state for state, fact in product(_IDLE[1:], (Crashed, Returned))},
+    # A person's orders. A lane that waits for another person's word goes on waiting.
+    (State.STOPPED, Paused): State.PAUSED,
+    (State.STARTING, Paused): State.PAUSED,
+    (State.CATCHING_UP, Paused): State.PAUSED,
+    (State.LIVE, Paused): State.PAUSED,
+    (State.BACKOFF, Paused): State.PAUSED,
+    (State.PAUSED, Paused): State.PAUSED,
+    **{(state, Sought): state for state in (State.DISABLED, State.STOPPED, State.PAUSED, State.FAILED)},
+    (State.BLOCKED, Sought): State.STOPPED,
+    (State.GAPPED, Sought): State.STOPPED,
+    **{(state, order): state for state, order in product(_IDLE, (Retried, Discarded)) if state is not State.BLOCKED},
+    (State.BLOCKED, Retried): State.STOPPED,
+    (State.BLOCKED, Discarded): State.STOPPED,
+    (State.STOPPED, Disabled): State.DISABLED,
+    (State.PAUSED, Disabled): State.DISABLED,
+    (State.FAILED, Disabled): State.DISABLED,
+    (State.DISABLED, Disabled): State.DISABLED,
+    (State.BLOCKED, Disabled): State.BLOCKED,
+    (State.GAPPED, Disabled): State.GAPPED,
 }
 """The whole machine. A fact that has no row for a state cannot happen in it."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Backoff:
-    """How long a lane waits before its next process, with full jitter: a random part of a bound that doubles.
-
-    Attributes:
-        base_s: the bound after the first failure: long enough for a target to come back from a restart.
-        max_s: the largest bound: what an operator waits at most once the cause is gone.
-    """
-
-    base_s: float = 1.0
-    max_s: float = 60.0
-
-    def delay_s(self, failure_count: int, draw: float) -> float:
-        """Give the delay after so many failures in a row, from 1; `draw` is uniform in [0, 1)."""
-        exponent = min(failure_count - 1, 32)  # 2.0 ** 1024 would overflow, in a lane that fails for days
-        return draw * min(self.max_s, self.base_s * 2.0**exponent)
-
-
-def step(lane: Lane, fact: Fact, backoff: Backoff, draw: float) -> tuple[Lane, list[Action]]:
-    """Take one fact and say what must be done about it.
+def step(lane: Lane, fact: Fact, policy: Policy, draw: float, now: float) -> tuple[Lane, list[Action]]:
+    """Take one fact and say what must be done about it, in order.
 
     Args:
         lane: what was known before.
         fact: what happened; one that the table does not have for the lane's state is a programming error.
-        backoff: how long to wait after a failure.
-        draw: uniform in [0, 1): the jitter of that wait.
+        policy: when to try again, and when to give up.
+        draw: uniform in [0, 1): the jitter of a wait.
+        now: Unix seconds.
     """
     lane = replace(lane, state=TRANSITIONS[lane.state, type(fact)])
+    actions: list[Action] = []
     match fact:
         case Enabled() | RetryDue():
-            return replace(lane, epoch=lane.epoch + 1), [StartHost(lane.epoch + 1)]  # P11, P12
-        case Ready() | CaughtUp() | FellBehind():
-            return lane, []
-        case Refused(error):
-            return replace(lane, error=error), []
-        case Lost(error):
-            return replace(lane, error=error), [CloseHost()]
-        case Stopping():
-            return lane, [CloseHost()]
-        case Crashed() | Returned():
-            return _ended(lane, fact, backoff, draw)
+            lane = replace(lane, epoch=lane.epoch + 1)
+            actions = [StartHost(lane.epoch)]  # P11, P12
+        case Stopping() | Paused():
+            actions = [CloseHost()]
+        case Lost(error) | Refused(error):
+            lane = replace(lane, error=error)
+            actions = [CloseHost()]
+        case Nacked() | ParkAsked():
+            lane, actions = _answered(lane, fact, policy, draw, now)
+        case Crashed():
+            lane, actions = _crashed(lane, fact, policy, draw, now)
+        case Returned():
+            lane, actions = _returned(lane, fact, policy, draw)
+        case Sought() | Retried() | Discarded():
+            lane = _ordered(lane, fact)
+        case Ready() | CaughtUp() | FellBehind() | Disabled() | GivenUp():
+            pass
         case _:
             assert_never(fact)
+    return lane, actions
 
 
-def _ended(lane: Lane, fact: Crashed | Returned, backoff: Backoff, draw: float) -> tuple[Lane, list[Action]]:
-    progress, before = fact.progress, lane.progress
-    settled = progress.handed - len(progress.in_hand) > before.handed - len(before.in_hand)
-    attempts = {p: lane.attempts.get(p, FIRST_ATTEMPT) + 1 for p in progress.in_hand}
-    lane = replace(lane, progress=progress, attempts=attempts)
+def _answered(
+    lane: Lane, fact: Nacked | ParkAsked, policy: Policy, draw: float, now: float
+) -> tuple[Lane, list[Action]]:
+    """Say what becomes of an event that the running plugin does not want to have done."""
+    position = fact.position
+    trouble = replace(lane.troubles.get(position, Trouble()), attempts=fact.attempt, error=fact.error)
+    if isinstance(fact, ParkAsked):
+        return _forget(lane, position), [Park(position, trouble)]
+    if fact.is_unavailable:
+        delay_s = policy.patience.delay_s(fact.attempt, draw)
+    else:
+        trouble = _blamed(trouble, fact.error, now)
+        if policy.gives_up(trouble, now):
+            return _given_up(lane, position, trouble, policy)
+        delay_s = policy.backoff.delay_s(trouble.failures, draw)
+    if fact.delay_s is not None:
+        delay_s = fact.delay_s
+    lane = replace(lane, troubles={**lane.troubles, position: trouble})
+    return lane, [Again(position, fact.attempt + 1, delay_s)]
+
+
+def _crashed(lane: Lane, fact: Crashed, policy: Policy, draw: float, now: float) -> tuple[Lane, list[Action]]:
+    lane, settled = _took(lane, fact.progress)
+    suspects = lane.progress.taken
+    if lane.state is not State.BACKOFF:  # it was told to end
+        return lane, []
+    lane = replace(lane, error=fact.error, failure_count=1 if settled else lane.failure_count + 1)
+    if fact.is_unavailable:
+        return lane, [WakeIn(policy.patience.delay_s(lane.failure_count, draw))]
+    if len(suspects) == 1 and not fact.is_blameless:
+        (position,) = suspects
+        trouble = _blamed(lane.troubles[position], fact.error, now)
+        if policy.gives_up(trouble, now):
+            lane, actions = _given_up(lane, position, trouble, policy)
+            if lane.state is State.BLOCKED:
+                return lane, actions
+            lane = replace(lane, progress=lane.progress.without({position}), failure_count=0)
+            return lane, [*actions, WakeIn(0.0)]
+        lane = replace(lane, troubles={**lane.troubles, position: trouble})
+    elif len(suspects) > 1 and not fact.is_blameless:
+        lane = replace(lane, one_at_a_time=True)
+    return lane, [WakeIn(policy.backoff.delay_s(lane.failure_count, draw))]
+
+
+def _returned(lane: Lane, fact: Returned, policy: Policy, draw: float) -> tuple[Lane, list[Action]]:
+    lane, settled = _took(lane, fact.progress)
     if lane.state is not State.BACKOFF:
         return lane, []
-    if isinstance(fact, Returned) and settled:  # a plugin that works in pieces
+    if settled:  # a plugin that works in pieces
         return replace(lane, failure_count=0), [WakeIn(0.0)]
-    error = fact.error if isinstance(fact, Crashed) else "run returned without taking an event"
-    lane = replace(lane, failure_count=1 if settled else lane.failure_count + 1, error=error)
-    return lane, [WakeIn(backoff.delay_s(lane.failure_count, draw))]
+    lane = replace(lane, failure_count=lane.failure_count + 1, error="run returned without taking an event")
+    return lane, [WakeIn(policy.backoff.delay_s(lane.failure_count, draw))]
+
+
+def _took(lane: Lane, progress: Progress) -> tuple[Lane, bool]:
+    """Take over what a process that ended has left; say whether it settled anything."""
+    before = lane.progress
+    settled = _settled_count(progress) > _settled_count(before) or len(progress.returning) < len(before.returning)
+    troubles = {position: lane.troubles[position] for position in progress.undone if position in lane.troubles}
+    for position in progress.taken:  # what was nacked and not taken since is not among these
+        trouble = troubles.get(position, Trouble())
+        troubles[position] = replace(trouble, attempts=trouble.attempts + 1)
+    # One at a time until nothing of what was in hand at the failure is left.
+    one_at_a_time = lane.one_at_a_time and bool(progress.undone)
+    return replace(lane, progress=progress, troubles=troubles, one_at_a_time=one_at_a_time), settled
+
+
+def _settled_count(progress: Progress) -> int:
+    return progress.handed - len(progress.in_hand)
+
+
+def _blamed(trouble: Trouble, error: str, now: float) -> Trouble:
+    since = trouble.since if trouble.failures else now
+    return replace(trouble, failures=trouble.failures + 1, since=since, error=error)
+
+
+def _given_up(lane: Lane, position: int, trouble: Trouble, policy: Policy) -> tuple[Lane, list[Action]]:
+    match policy.on_failure:
+        case OnFailure.PARK:
+            return _forget(lane, position), [Park(position, trouble)]
+        case OnFailure.SKIP:
+            return _forget(lane, position), [Skip(position, trouble)]
+        case OnFailure.BLOCK:
+            lane = replace(lane, state=TRANSITIONS[lane.state, GivenUp], error=f"position {position}: {trouble.error}")
+            return replace(lane, troubles={**lane.troubles, position: trouble}), [CloseHost()]
+        case _:
+            assert_never(policy.on_failure)
+
+
+def _ordered(lane: Lane, fact: Sought | Retried | Discarded) -> Lane:
+    """Take another place, or other events in hand, at a person's order."""
+    lane, progress = replace(lane, error=""), lane.progress
+    match fact:
+        case Sought(position):
+            return Lane(lane.state, lane.epoch, Progress(position, position))
+        case Discarded(positions):
+            return _forget(replace(lane, progress=progress.without(positions)), *positions)
+        case Retried(attempts):
+            returning = tuple(sorted({*progress.returning, *attempts}.difference(progress.in_hand)))
+            # As many attempts as ever: a person has mended something.
+            delivered = {position: trouble.attempts for position, trouble in lane.troubles.items()} | dict(attempts)
+            troubles = {position: Trouble(count) for position, count in delivered.items()}
+            return replace(lane, progress=replace(progress, returning=returning), troubles=troubles)
+
+
+def _forget(lane: Lane, *positions: int) -> Lane:
+    troubles = {position: trouble for position, trouble in lane.troubles.items() if position not in positions}
+    return replace(lane, troubles=troubles)

@@ -4,7 +4,7 @@
 """
 
 from bigchaindb.store.log import Log
-from bigchaindb.store.node_db import LaneRow, NodeDb, ParkedRow
+from bigchaindb.store.node_db import LaneRow, NodeDb, TroubleRow
 from bigchaindb.store.store import Store
 
-__all__ = ["LaneRow", "Log", "NodeDb", "ParkedRow", "Store"]
+__all__ = ["LaneRow", "Log", "NodeDb", "Store", "TroubleRow"]

@@ -2,7 +2,7 @@
 
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -16,6 +16,9 @@ _CACHE_KIB: Final = 1024
 _CHECKPOINT_COMMITS: Final = 100
 """Commits after which the write-ahead log is moved home: each is a page or two."""
 
+PARKED_COUNT: Final = 1_000
+"""Parked events that are read at once, unless somebody says otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class LaneRow:
@@ -28,7 +31,6 @@ class LaneRow:
         acked_digest: of the log at `acked`, 32 bytes; must agree with the log at start (P8).
         state: a state of `bigchaindb.eventlog`'s table, by name.
         state_since: Unix seconds.
-        attempts: of the event that stands first, so far.
         updated_at: Unix seconds.
     """
 
@@ -39,24 +41,35 @@ class LaneRow:
     acked_digest: bytes
     state: str
     state_since: float
-    attempts: int
     last_error: str | None
     updated_at: float
 
 
 @dataclass(frozen=True, slots=True)
-class ParkedRow:
-    """An event that was set aside for a person to look at."""
+class TroubleRow:
+    """An event of a lane that failed.
+
+    Attributes:
+        attempts: deliveries so far.
+        failures: those that were its own fault.
+        since: of the first of these, Unix seconds.
+        parked_at: when it was set aside, Unix seconds; None: it is in hand.
+        returns_in: the first epoch whose page holds it again, at a person's wish; None: it stays parked.
+    """
 
     lane: str
     position: int
     attempts: int
+    failures: int
+    since: float
     error: str
-    parked_at: float
+    parked_at: float | None = None
+    returns_in: int | None = None
 
 
 _LANES: Final = f"SELECT {', '.join(f.name for f in fields(LaneRow))} FROM lanes"  # noqa: S608 - names of our own
-_PARKED: Final = f"SELECT {', '.join(f.name for f in fields(ParkedRow))} FROM parked"  # noqa: S608 - names of our own
+_TROUBLES: Final = f"SELECT {', '.join(f.name for f in fields(TroubleRow))} FROM troubles"  # noqa: S608 - as above
+_PUT_TROUBLE: Final = f"INSERT OR REPLACE INTO troubles VALUES ({', '.join('?' * len(fields(TroubleRow)))})"  # noqa: S608
 
 
 class NodeDb:
@@ -91,41 +104,74 @@ class NodeDb:
         """Give all lanes that were ever run and not forgotten, by name."""
         return [LaneRow(*row) for row in self._read(f"{_LANES} ORDER BY name")]
 
-    def save_lane(self, row: LaneRow) -> None:
-        """Write a lane down, durably.
+    def save_lanes(self, rows: Mapping[LaneRow, Sequence[TroubleRow]]) -> None:
+        """Write lanes down, durably and in one fsync, each with what it has in hand and failed.
 
         Raises:
             StoreFull: there was no room; nothing was written.
         """
-        self.save_lanes([row])
-
-    def save_lanes(self, rows: list[LaneRow]) -> None:
-        """Write several lanes down in one fsync. Raises: as `save_lane`."""
         columns = [f.name for f in fields(LaneRow)]
         update = ", ".join(f"{c} = excluded.{c}" for c in columns[1:])
         # S608: names of our own. An upsert, because REPLACE would delete the lane's parked events.
         upsert = f"INSERT INTO lanes VALUES ({', '.join('?' * len(columns))}) ON CONFLICT DO UPDATE SET {update}"  # noqa: S608
         with self._batch() as connection:
             connection.executemany(upsert, [astuple(row) for row in rows])
+            in_hand = "DELETE FROM troubles WHERE lane = ? AND parked_at IS NULL"
+            connection.executemany(in_hand, [(row.name,) for row in rows])
+            connection.executemany(_PUT_TROUBLE, [astuple(one) for found in rows.values() for one in found])
 
     def forget_lane(self, name: str) -> None:
-        """Remove a lane and what it parked."""
+        """Remove a lane and what it parked. Raises: as `save_lanes`."""
         with self._batch() as connection:
             connection.execute("DELETE FROM lanes WHERE name = ?", (name,))
 
-    def parked(self, lane: str) -> list[ParkedRow]:
-        """Give the events that a lane has parked, in ascending position."""
-        return [ParkedRow(*row) for row in self._read(f"{_PARKED} WHERE lane = ? ORDER BY position", lane)]
+    def troubles(self, lane: str) -> list[TroubleRow]:
+        """Give what a lane has in hand and failed, and what comes back to it, in ascending position."""
+        which = "WHERE lane = ? AND (parked_at IS NULL OR returns_in IS NOT NULL) ORDER BY position"
+        return [TroubleRow(*row) for row in self._read(f"{_TROUBLES} {which}", lane)]
 
-    def park(self, row: ParkedRow) -> None:
-        """Write down that an event was set aside; the lane must be saved already. Raises: as `save_lane`."""
-        with self._batch() as connection:
-            connection.execute("INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?, ?)", astuple(row))
+    def parked(self, lane: str, *, after: int = 0, count_max: int = PARKED_COUNT) -> list[TroubleRow]:
+        """Give the first events that a lane has parked beyond position `after`, ascending."""
+        which = "WHERE lane = ? AND parked_at IS NOT NULL AND position > ? ORDER BY position LIMIT ?"
+        return [TroubleRow(*row) for row in self._read(f"{_TROUBLES} {which}", lane, after, count_max)]
 
-    def unpark(self, lane: str, position: int) -> None:
-        """Forget that an event was parked: it was delivered again, or discarded."""
+    def parked_among(self, lane: str, positions: Sequence[int]) -> set[int]:
+        """Say which of these, a window's, are parked and not asked for again."""
+        marks = ", ".join("?" * len(positions))
+        which = f"lane = ? AND position IN ({marks}) AND parked_at IS NOT NULL AND returns_in IS NULL"
+        found = self._read(f"SELECT position FROM troubles WHERE {which}", lane, *positions)  # noqa: S608 - marks alone
+        return {position for (position,) in found}
+
+    def parked_count(self, lane: str) -> int:
+        """Count the events that a lane has parked."""
+        ((count,),) = self._read("SELECT count(*) FROM troubles WHERE lane = ? AND parked_at IS NOT NULL", lane)
+        return int(count)
+
+    def park(self, row: TroubleRow) -> None:
+        """Write down, durably, that an event was set aside; the lane must be saved already. Raises: as `save_lanes`."""
         with self._batch() as connection:
-            connection.execute("DELETE FROM parked WHERE lane = ? AND position = ?", (lane, position))
+            connection.execute(_PUT_TROUBLE, astuple(row))
+
+    def let_return(self, lane: str, positions: Iterable[int], epoch: int) -> None:
+        """Note, durably, that parked events come again from `epoch` on. Raises: as `save_lanes`."""
+        with self._batch() as connection:
+            connection.executemany(
+                "UPDATE troubles SET returns_in = ? WHERE lane = ? AND position = ? AND parked_at IS NOT NULL",
+                [(epoch, lane, position) for position in positions],
+            )
+
+    def unpark(self, lane: str, positions: Iterable[int]) -> None:
+        """Forget that events were parked: they were settled, or discarded. Raises: as `save_lanes`."""
+        with self._batch() as connection:
+            connection.executemany(
+                "DELETE FROM troubles WHERE lane = ? AND position = ?", [(lane, position) for position in positions]
+            )
+
+    def unpark_beyond(self, lane: str, position: int) -> None:
+        """Forget what is parked beyond `position`: the lane goes there and gets it anyway. Raises: as `save_lanes`."""
+        with self._batch() as connection:
+            connection.execute("DELETE FROM troubles WHERE lane = ? AND position > ?", (lane, position))
+            connection.execute("UPDATE troubles SET returns_in = NULL WHERE lane = ?", (lane,))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -139,7 +185,7 @@ class NodeDb:
             with batch(self._connection):
                 self._connection.execute("INSERT OR IGNORE INTO node VALUES (1, ?)", (secrets.token_hex(16),))
 
-    def _read(self, sql: str, *arguments: str) -> list[tuple[Any, ...]]:
+    def _read(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
         with self._lock, translated("node.db"):
             return self._connection.execute(sql, arguments).fetchall()
 

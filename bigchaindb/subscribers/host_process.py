@@ -44,6 +44,7 @@ class HostProcess:
         self._loop = asyncio.get_running_loop()
         self._on_report, self._on_exit = on_report, on_exit
         self._received = b""
+        self._unsent = b""
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._process = _start(f"events_plugin_{orders.name}", theirs)
@@ -61,7 +62,13 @@ class HostProcess:
 
     def nudge(self) -> None:
         """Let it look into the lane page; the first call lets it begin. Never waits (S1)."""
-        self._send(wire.NUDGE)
+        if not self._unsent:  # else it has something to wake up for
+            self._send(wire.NUDGE)
+
+    def answer(self, answer: wire.Answer) -> None:
+        """Tell it something; never waits. Bounded by the events of its window, each of which has one answer open."""
+        self._unsent += wire.encode_answer(answer)
+        self._send_rest()
 
     def kill(self) -> None:
         """End it and all that the plugin started."""
@@ -72,6 +79,20 @@ class HostProcess:
     def _send(self, frame: bytes) -> None:
         with suppress(OSError):  # full: it has not looked since; broken: its end is about to be seen
             self._socket.send(frame)
+
+    def _send_rest(self) -> None:
+        if self.ended.is_set():
+            return
+        try:
+            self._unsent = self._unsent[self._socket.send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError:  # broken: its end is about to be seen
+            self._unsent = b""
+        if self._unsent:
+            self._loop.add_writer(self._socket, self._send_rest)
+        else:
+            self._loop.remove_writer(self._socket)
 
     def _read(self) -> None:
         try:
@@ -89,6 +110,7 @@ class HostProcess:
         self._loop.remove_reader(self._fd)
         self._read()  # what it said last
         self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
         # Until it is waited for, its id is not given to others.
         self.kill()
         code = self._process.wait()

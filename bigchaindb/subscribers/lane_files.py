@@ -1,21 +1,31 @@
-"""What a lane keeps on disk: its page, its row in `node.db`, and the log that both must agree with.
+"""What a lane keeps on disk: its page, its rows in `node.db`, and the log that both must agree with.
 
 One thread, the supervisor's own, calls all of it, in order.
 
-Source: promises P2, P6, P8 and P12; decision 0014.
+Source: promises P2, P6, P8 and P12; decisions 0014 and 0024.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bigchaindb.eventlog.delivery import FIRST_ATTEMPT, Lane, Progress, State
+from bigchaindb.eventlog import place
+from bigchaindb.eventlog.lane import WAITING, Lane, Progress, State, Trouble
+from bigchaindb.eventlog.place import Place
 from bigchaindb.ledger.effects import NO_DIGEST
-from bigchaindb.store import LaneRow, Store
+from bigchaindb.store import LaneRow, Store, TroubleRow
 from bigchaindb.subscribers.lane_page import LanePage, page_path
 
-_WAITS_FOR_A_PERSON: Final = {State.GAPPED, State.FAILED}
+_NO_NODE: Final = (
+    "node.db was lost or replaced, and with it where this plugin was; say where it goes on: "
+    "bigchaindb plugins seek {name} now"
+)
+_RESTORED: Final = (
+    "these data were restored from a backup or put together from two: the plugin had settled position {acked} of the "
+    "log that they are from; say where it goes on: bigchaindb plugins seek {name} position:{next}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +34,27 @@ class Saving:
 
     Attributes:
         acked: read from the page before this is saved, so that the page on the disk is never behind the row.
-        attempts: deliveries so far of the event after it.
         since: when the state began, Unix seconds.
+        returned: positions that came back from being parked and are settled.
     """
 
     name: str
     lane: Lane
     acked: int
-    attempts: int
     since: float
     page: LanePage | None
+    returned: Collection[int] = ()
 
 
 class LaneFiles:
     """The lanes' part of the data directory."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, chain_id: str) -> None:
         self._directory = store.directory.lanes
         self._directory.mkdir(mode=0o700, exist_ok=True)
         self._node = store.node
         self._knows_node = store.knows_node
+        self._chain_id = chain_id
         self._log = store.log_reader()
         self._starts: dict[str, int] = {}
 
@@ -52,64 +63,145 @@ class LaneFiles:
 
         Args:
             name: of the plugin.
-            start: where a plugin that never ran begins: `now`, after the head, or `genesis`, before the first event.
+            start: where a plugin that never ran begins, as a place in the log.
+
+        Raises:
+            ConfigurationError: `start` is no place in this log.
         """
         row = self._node.lane(name)
-        if row is None and not self._knows_node:
-            return Lane(State.GAPPED, error="node.db was lost or replaced, and with it where this plugin was")
         if row is None:
-            position = self._log.head() if start == "now" else 0
-            return Lane(progress=Progress(position, position))
+            return self._new(name, start)
         progress = self._progress(row)
-        attempts = dict.fromkeys(progress.in_hand, FIRST_ATTEMPT + 1)
-        if progress.in_hand and progress.in_hand[0] == row.acked + 1:
-            attempts[progress.in_hand[0]] = row.attempts + 1
-        state = State(row.state) if row.state in _WAITS_FOR_A_PERSON else State.STOPPED
-        lane = Lane(state, row.epoch, progress, attempts, error=row.last_error or "")
-        difference = "" if state is State.GAPPED else self._difference(row, progress)
-        return replace(lane, state=State.GAPPED, error=difference) if difference else lane
+        troubles = {one.position: Trouble(one.attempts, one.failures, one.since, one.error) for one in self._known(row)}
+        for position in progress.taken:  # its process ended with the node: a delivery, and no failure
+            trouble = troubles.get(position, Trouble())
+            troubles[position] = replace(trouble, attempts=trouble.attempts + 1)
+        lane = Lane(
+            state=State(row.state) if row.state in WAITING else State.STOPPED,
+            epoch=row.epoch,
+            progress=replace(progress, taken=frozenset()),
+            troubles={position: one for position, one in troubles.items() if position in progress.undone},
+            error=row.last_error or "",
+        )
+        if lane.state is State.GAPPED:
+            return lane
+        gap = self._difference(row, progress)
+        if not self._knows_node:
+            gap = _RESTORED.format(name=name, acked=row.acked, next=row.acked + 1)
+        return replace(lane, state=State.GAPPED, error=gap) if gap else lane
+
+    def resolve(self, where: Place, head: int) -> int:
+        """Give the position behind which a place is.
+
+        Raises:
+            EventError: it is in no log, or in another.
+        """
+        return place.resolve(where, self._log, self._chain_id, head)
 
     def begin_epoch(self, name: str, lane: Lane, *, since: float, head: int, slot_count: int) -> LanePage:
         """Make the page of the lane's epoch; page and row are durable before this returns (P12)."""
         path = page_path(self._directory, name, lane.epoch)
         page = LanePage.create(path, lane.progress, head=head, slot_count=slot_count)
         acked = self._starts[name] = lane.progress.acked
-        attempts = lane.attempts.get(acked + 1, FIRST_ATTEMPT)  # the one to come: its process may be killed any moment
-        self.save([Saving(name, lane, acked, attempts, since, None)])
-        for other in self._directory.glob(f"{path.stem}.*"):  # pages of owners that have no say any more
-            if other.stem == path.stem and other.suffix[1:].isdecimal() and other != path:
-                other.unlink()
+        try:
+            self.save([Saving(name, lane, acked, since, None)])
+        except BaseException:
+            page.close()
+            raise
+        self._remove_pages(name, but=lane.epoch)  # of owners that have no say any more
         return page
 
     def save(self, savings: Iterable[Saving]) -> None:
         """Make pages durable, then rows: each with the log's digest at its cursor (P8)."""
-        rows = []
+        rows: dict[LaneRow, Sequence[TroubleRow]] = {}
         for saving in savings:
             if saving.page is not None:
                 saving.page.sync()
-            rows.append(self._row(saving))
+            rows[self._row(saving)] = _troubles(saving)
+            if saving.returned:
+                self._node.unpark(saving.name, saving.returned)
         self._node.save_lanes(rows)
+
+    def park(self, name: str, position: int, trouble: Trouble) -> None:
+        """Write down that an event is set aside; durable before this returns."""
+        row = TroubleRow(name, position, trouble.attempts, trouble.failures, trouble.since, trouble.error, time.time())
+        self._node.park(row)
+
+    def parked(self, name: str, *, after: int = 0, count_max: int) -> list[TroubleRow]:
+        """Give the first events that are set aside beyond position `after`."""
+        return self._node.parked(name, after=after, count_max=count_max)
+
+    def parked_attempts(self, name: str, positions: Collection[int]) -> Mapping[int, int]:
+        """Give, for those of these events that are set aside, how often each was delivered."""
+        found: dict[int, int] = {}
+        for position in positions:
+            rows = self._node.parked(name, after=position - 1, count_max=1)
+            found |= {row.position: row.attempts for row in rows if row.position == position}
+        return found
+
+    def parked_count(self, name: str) -> int:
+        """Count the events that are set aside."""
+        return self._node.parked_count(name)
+
+    def let_return(self, name: str, positions: Collection[int], epoch: int) -> None:
+        """Note that these come again from `epoch` on: a page that is older does not say whether they are settled."""
+        self._node.let_return(name, positions, epoch)
+
+    def discard(self, name: str, positions: Collection[int]) -> None:
+        """Forget that these were set aside."""
+        self._node.unpark(name, positions)
+
+    def seek(self, name: str, position: int) -> None:
+        """Forget what was set aside beyond a position: the lane goes there and gets it anyway."""
+        self._node.unpark_beyond(name, position)
+
+    def forget(self, name: str) -> None:
+        """Delete all there is of a lane."""
+        self._node.forget_lane(name)
+        self._remove_pages(name)
 
     def close(self) -> None:
         """Let go of the log."""
         self._log.close()
 
+    def _new(self, name: str, start: str) -> Lane:
+        if not self._knows_node:
+            return Lane(State.GAPPED, error=_NO_NODE.format(name=name))
+        position = self.resolve(place.parse(start), self._log.head())
+        return Lane(progress=Progress(position, position))
+
     def _progress(self, row: LaneRow) -> Progress:
+        """Give what page and rows say together."""
+        returning = {one.position: one.returns_in or 0 for one in self._known(row) if one.parked_at is not None}
         try:
             page = LanePage(page_path(self._directory, row.name, row.epoch))
         except FileNotFoundError:
-            return Progress(row.acked, row.acked)
-        progress = page.progress()
-        page.close()
-        return progress if progress.acked >= row.acked else Progress(row.acked, row.acked)
+            return Progress(row.acked, row.acked, returning=tuple(sorted(returning)))
+        with closing(page):
+            progress = page.progress()
+            is_whole = page.is_of_this_boot
+        if progress.acked < row.acked:
+            progress = Progress(row.acked, row.acked)
+            is_whole = False
+        progress = progress.without(self._node.parked_among(row.name, progress.undone))
+        if is_whole:  # what its page does not hold any more is settled
+            settled = [p for p, epoch in returning.items() if epoch <= row.epoch and p not in progress.returning]
+            self._node.unpark(row.name, settled)
+            returning = {position: epoch for position, epoch in returning.items() if position not in settled}
+        return replace(progress, returning=tuple(sorted({*progress.returning, *returning} - {*progress.in_hand})))
+
+    def _known(self, row: LaneRow) -> list[TroubleRow]:
+        return self._node.troubles(row.name)
 
     def _difference(self, row: LaneRow, progress: Progress) -> str:
         """Say why the log is not the one that the lane knew; "" if it is (P8)."""
         if progress.handed > (head := self._log.head()):
-            return f"the plugin had position {progress.handed}, and the log ends at {head}"
-        if self._digest(row.acked) != row.acked_digest:
-            return f"position {row.acked} of the log is another event than the one that the plugin acknowledged"
-        return ""
+            found = f"the plugin had position {progress.handed}, and the log ends at {head}"
+        elif self._digest(row.acked) != row.acked_digest:
+            found = f"position {row.acked} of the log is another event than the one that the plugin acknowledged"
+        else:
+            return ""
+        return f"{found}; say where it goes on: bigchaindb plugins seek {row.name} now"
 
     def _row(self, saving: Saving) -> LaneRow:
         lane, acked = saving.lane, saving.acked
@@ -121,7 +213,6 @@ class LaneFiles:
             acked_digest=self._digest(acked),
             state=lane.state,
             state_since=saving.since,
-            attempts=saving.attempts,
             last_error=lane.error or None,
             updated_at=time.time(),
         )
@@ -131,3 +222,18 @@ class LaneFiles:
             return NO_DIGEST
         entry = self._log.entry(position)
         return b"" if entry is None else entry.digest
+
+    def _remove_pages(self, name: str, but: int | None = None) -> None:
+        stem = page_path(self._directory, name, 0).stem
+        for path in self._directory.iterdir():
+            if path.stem == stem and path.suffix[1:].isdecimal() and path.suffix != f".{but}":
+                path.unlink()
+
+
+def _troubles(saving: Saving) -> list[TroubleRow]:
+    """Give the rows of what is in hand; what comes back from being parked keeps its own."""
+    return [
+        TroubleRow(saving.name, position, one.attempts, one.failures, one.since, one.error)
+        for position, one in saving.lane.troubles.items()
+        if position > saving.acked and position not in saving.lane.progress.returning
+    ]

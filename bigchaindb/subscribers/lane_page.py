@@ -4,9 +4,9 @@
 process loses none, as the kernel has the page; `sync` is for power cuts. A new epoch is a new file, so what a stale
 process writes is never read (P12).
 
-The first sector holds `Word`s, the part from `SLOTS_BYTES` on two words for each event of the window: the position in
-hand (0: free) and when it was taken. A position stands in a slot before the event is handed over and leaves it by
-settlement alone (P6).
+The first sector holds `Word`s, the part from `SLOTS_WORD` on two words for each event of the window: the position in
+hand (0: free; with the bit `RETURNING` if it was parked and comes again by hand) and when this epoch's process took it
+(0: not yet). A position stands in a slot before the event is handed over and leaves it by settlement alone (P6).
 
 Source: decision 0014.
 """
@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Final, Self
 from urllib.parse import quote
 
-from bigchaindb.eventlog.delivery import Progress
+from bigchaindb.eventlog.lane import Progress
 
 PAGE_BYTES: Final = 4096
 SLOTS_WORD: Final = PAGE_BYTES // 8
 """The first word of the slots."""
+RETURNING: Final = 1 << 63
+"""Marks a position that the cursor does not know: it was parked, and is settled apart."""
 _MAGIC: Final = int.from_bytes(b"bcdblan1", "little")
 
 
@@ -64,12 +66,13 @@ class LanePage:
     @classmethod
     def create(cls, path: Path, progress: Progress, *, head: int, slot_count: int) -> Self:
         """Make a page that goes on from `progress`, durable before this returns. Replaces what is at `path`."""
-        slot_count = max(slot_count, len(progress.in_hand))
+        undone = sorted([*progress.in_hand, *(position | RETURNING for position in progress.returning)])
+        slot_count = max(slot_count, len(undone))
         words = memoryview(bytearray(PAGE_BYTES + 16 * slot_count)).cast("Q")
         words[Word.MAGIC], words[Word.BOOT], words[Word.SLOT_COUNT] = _MAGIC, _boot(), slot_count
         words[Word.START] = words[Word.ACKED] = progress.acked
         words[Word.HANDED], words[Word.HEAD] = progress.handed, head
-        for index, position in enumerate(progress.in_hand):
+        for index, position in enumerate(undone):
             words[SLOTS_WORD + 2 * index] = position
         _write_durably(path, words)
         return cls(path)
@@ -79,6 +82,11 @@ class LanePage:
         """The cursor; while the host runs a lower bound."""
         return self.words[Word.ACKED]
 
+    @property
+    def is_of_this_boot(self) -> bool:
+        """Whether the machine has run on since the page was made, so that all of it is of one moment."""
+        return self.words[Word.BOOT] == _boot()
+
     def progress(self) -> Progress:
         """Give what is settled and what is in hand. For pages that nobody writes any more: use `acked` for the others.
 
@@ -87,15 +95,30 @@ class LanePage:
         """
         words = self.words
         acked = words[Word.ACKED]
-        if words[Word.BOOT] != _boot():
+        if not self.is_of_this_boot:
             return Progress(acked, acked)
-        in_hand = tuple(position for position in self.in_hand() if position > acked)
+        held = [(words[slot], words[slot + 1]) for slot in self.slots if words[slot]]
+        in_hand = tuple(sorted(position for position, _ in held if acked < position < RETURNING))
+        returning = tuple(sorted(position - RETURNING for position, _ in held if position >= RETURNING))
+        taken = {position & ~RETURNING for position, taken_ns in held if taken_ns}
         handed = max((words[Word.HANDED], *in_hand))  # a kill between slot and HANDED
-        return Progress(in_hand[0] - 1 if in_hand else handed, handed, in_hand)
+        return Progress(
+            in_hand[0] - 1 if in_hand else handed, handed, in_hand, returning, taken & {*in_hand, *returning}
+        )
 
     def in_hand(self) -> tuple[int, ...]:
         """Give the positions in the slots, ascending; while the host runs as they are from moment to moment."""
-        return tuple(sorted(position for slot in self.slots if (position := self.words[slot])))
+        return tuple(sorted(position & ~RETURNING for slot in self.slots if (position := self.words[slot])))
+
+    def returning(self) -> tuple[int, ...]:
+        """Give those of them that were parked and come again."""
+        words = self.words
+        return tuple(sorted(words[slot] - RETURNING for slot in self.slots if words[slot] >= RETURNING))
+
+    def forget_taken(self) -> None:
+        """Let no slot say that its event was taken: the deliveries of an epoch that has ended were counted."""
+        for slot in self.slots:
+            self.words[slot + 1] = 0
 
     def oldest_taken_ns(self) -> int | None:
         """Give when the event was taken that has been in hand for longest, monotonic; None if none is."""

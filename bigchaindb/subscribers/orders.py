@@ -1,6 +1,7 @@
 """What the supervisor and a plugin's process say to each other, over one socket whose end is the node's end.
 
-To the host: one frame of `Orders`, then single bytes; the first says "run", each later one "look into the lane page".
+To the host: one frame of `Orders`, then lines; the first says "run". An empty line says "look into the lane page" and
+is dropped where there is no room, any other is an `Answer` as JSON, which is not.
 From the host: `Report`s, one JSON line each.
 """
 
@@ -15,7 +16,7 @@ ORDERS_BYTES_MAX: Final = 64 * 1024
 """Fits any socket's buffer, so that sending orders never waits for the process to read."""
 REPORT_BYTES_MAX: Final = 8 * 1024
 LENGTH_BYTES: Final = 4
-NUDGE: Final = b"."
+NUDGE: Final = b"\n"
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +28,10 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
         page: path of the lane page.
         sys_path: the node's, so that both find the same packages.
         supervisor_pid: whose child the host is while the node lives.
+        queue: `log` or `pipe`.
+        window_count: events that the plugin may hold unsettled.
         attempts: which delivery the next one is, by position in hand.
+        one_at_a_time: take what is in hand one event after the other: one of them ended the process before.
     """
 
     name: str
@@ -35,10 +39,13 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     page: str
     chain_id: str
     options: dict[str, Any]
+    queue: str
+    window_count: int
     window_bytes_max: int
     sys_path: list[str]
     supervisor_pid: int
     attempts: dict[int, int]
+    one_at_a_time: bool
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
@@ -57,9 +64,10 @@ class Returned(msgspec.Struct, frozen=True, tag=True):
 
 
 class Raised(msgspec.Struct, frozen=True, tag=True):
-    """`run` failed, or one of the plugin's threads did."""
+    """`run` failed, or one of the plugin's threads did; with `Unavailable` its target did."""
 
     error: str
+    is_unavailable: bool = False
 
 
 class Lost(msgspec.Struct, frozen=True, tag=True):
@@ -68,9 +76,52 @@ class Lost(msgspec.Struct, frozen=True, tag=True):
     error: str
 
 
-Report: TypeAlias = Ready | Refused | Returned | Raised | Lost
+class Nacked(msgspec.Struct, frozen=True, tag=True):
+    """The plugin asked for an event again. It stays in hand until `Again` or `Settle` comes."""
+
+    position: int
+    attempt: int
+    error: str
+    delay_s: float | None
+    is_unavailable: bool
+
+
+class ParkAsked(msgspec.Struct, frozen=True, tag=True):
+    """The plugin asked for an event to be set aside. It stays in hand until `Settle` comes."""
+
+    position: int
+    attempt: int
+    error: str
+
+
+class Warned(msgspec.Struct, frozen=True, tag=True):
+    """Something that the plugin's author should know; at most a few in a process's life."""
+
+    text: str
+
+
+Report: TypeAlias = Ready | Refused | Returned | Raised | Lost | Nacked | ParkAsked | Warned
 
 _reports: Final[msgspec.json.Decoder[Report]] = msgspec.json.Decoder(Report)
+
+
+class Again(msgspec.Struct, frozen=True, tag=True):
+    """Deliver an event of those in hand again, as this attempt, after the delay."""
+
+    position: int
+    attempt: int
+    delay_s: float
+
+
+class Settle(msgspec.Struct, frozen=True, tag=True):
+    """An event of those in hand was set aside durably, or is passed over: it is settled."""
+
+    position: int
+
+
+Answer: TypeAlias = Again | Settle
+
+_answers: Final[msgspec.json.Decoder[Answer]] = msgspec.json.Decoder(Answer)
 
 
 def encode_orders(orders: Orders) -> bytes:
@@ -96,6 +147,16 @@ def receive_orders(control: socket.socket) -> Orders:
     """
     length = int.from_bytes(_receive(control, LENGTH_BYTES), "big")
     return msgspec.json.decode(_receive(control, length), type=Orders)
+
+
+def encode_answer(answer: Answer) -> bytes:
+    """Give the line to send."""
+    return msgspec.json.encode(answer) + b"\n"
+
+
+def decode_answer(line: bytes) -> Answer:
+    """Read what the supervisor answered."""
+    return _answers.decode(line)
 
 
 def encode_report(report: Report) -> bytes:

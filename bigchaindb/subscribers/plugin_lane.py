@@ -4,32 +4,42 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from os import getpid
 from pathlib import Path
-from typing import Final, assert_never
+from typing import Final, ParamSpec, TypeVar, assert_never
 
 from bigchaindb.config import Limits, PluginSettings
-from bigchaindb.errors import BigchainDBError, ConfigurationError, StartupError
-from bigchaindb.eventlog import delivery
-from bigchaindb.eventlog.delivery import Backoff, Lane, State
+from bigchaindb.errors import BigchainDBError, ConfigurationError, OrderRefused, StartupError, StoreError
+from bigchaindb.eventlog import facts
+from bigchaindb.eventlog.delivery import TRANSITIONS, step
+from bigchaindb.eventlog.lane import RUNNING, Lane, State, Trouble
+from bigchaindb.eventlog.retrying import Policy
 from bigchaindb.subscribers import orders as wire
 from bigchaindb.subscribers.host_process import HostProcess
 from bigchaindb.subscribers.hub import Hub
 from bigchaindb.subscribers.lane_files import LaneFiles, Saving
 from bigchaindb.subscribers.lane_page import LanePage, Word
+from bigchaindb.subscribers.lane_status import LaneStatus
 
 READY_S_MAX: Final = 30.0
 """Time for a plugin to be imported and configured: a slow disk, and a `configure` that opens a connection."""
+GRACE_S: Final = 1.0
+"""Time for a plugin to end by itself before an order is carried out. Source: event-plugin-api.md, section 5."""
 READ_S_MAX: Final = 5.0
 """A read of the log takes milliseconds; one that lasts longer, in a stopped process, pins the write-ahead log."""
 STUCK_S: Final = 60.0
 """An event in hand for longer is worth a line in the log."""
+RETRY_S: Final = 1.0
+"""Time between two tries to write down that an event was set aside."""
 
 _log: Final = logging.getLogger(__name__)
 _log_1x: Final = logging.getLogger("bigchaindb.processes")
+
+T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,83 +57,81 @@ class Shared:
     ledger: Path
     chain_id: str
     limits: Limits
-    backoff: Backoff
     draw: Callable[[], float]
 
 
-@dataclass(frozen=True, kw_only=True)
-class LaneStatus:
-    """What there is to see of a lane (P14).
+class PluginLane:
+    """Runs one plugin. Belongs to the event loop.
 
     Attributes:
-        position: the cursor: up to here every event is settled.
-        lag: events of the log beyond it.
-        in_hand: positions given out and not settled.
-        oldest_s: age of the one in hand for longest.
-        failure_count: ends in a row without an event settled between them.
-        pid: of the plugin's process, if there is one.
+        lane: what the state machine knows.
+        host: the plugin's process, if there is one.
+        first: resolved when the first process after `tell(Enabled())` is ready, or failed with what kept it from it.
+        ordering: held while an order of a person is carried out.
+        parked_count: events set aside for a person.
     """
 
-    name: str
-    state: State
-    since: float
-    epoch: int
-    position: int
-    lag: int
-    in_hand: tuple[int, ...]
-    oldest_s: float
-    failure_count: int
-    error: str
-    pid: int | None
-
-
-class PluginLane:
-    """Runs one plugin. Belongs to the event loop."""
-
-    def __init__(self, name: str, settings: PluginSettings, lane: Lane, shared: Shared) -> None:
+    def __init__(
+        self, name: str, settings: PluginSettings, policy: Policy, lane: Lane, shared: Shared, *, parked_count: int
+    ) -> None:
         """Go on with a recovered lane, once told `Enabled`."""
         self.name = name
+        self.settings = settings
         self.lane = lane
         self.host: HostProcess | None = None
-        self._settings = settings
+        self.ordering = asyncio.Lock()
+        self.parked_count = parked_count
+        self._policy = policy
         self._shared = shared
         self._since = time.time()
         self._page: LanePage | None = None
         self._begun = False
         self._ending: wire.Report | None = None
+        self._is_blameless = False
         self._beginning: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._may_run = False
         self._saved: tuple[Lane, int] | None = None
         self._head_before = 0
         self._warned_of = 0
+        self._warning = ""
+        self._start_count = 0
+        self._set_aside: set[int] = set()  # parked or skipped, and perhaps still in the page
+        self._parking: set[asyncio.Task[None]] = set()
+        self._returning = set(lane.progress.returning)
+        self._returned: set[int] = set()  # settled, and perhaps still written down as parked
         self.first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     # Told by the supervisor
 
-    def tell(self, fact: delivery.Fact) -> None:
+    def tell(self, fact: facts.Fact) -> None:
         """Let the state machine know, and do what it says."""
         before = self.lane
-        self.lane, actions = delivery.step(before, fact, self._shared.backoff, self._shared.draw())
+        self.lane, actions = step(before, fact, self._policy, self._shared.draw(), time.time())
         if self.lane.state is not before.state:
             self._since = time.time()
             self._log_change(before)
         for action in actions:
-            match action:
-                case delivery.StartHost():
-                    self._beginning = asyncio.create_task(self._begin())
-                case delivery.WakeIn(delay_s):
-                    self._set_timer(delay_s, lambda: self.tell(delivery.RetryDue()))
-                case delivery.CloseHost():
-                    self._close_host()
-                case _:
-                    assert_never(action)
+            self._do(action)
+
+    def takes(self, fact: type[facts.Fact]) -> bool:
+        """Say whether the lane's state has a row for a fact."""
+        return (self.lane.state, fact) in TRANSITIONS
 
     def begin(self) -> None:
         """Let the plugin run, now and whenever it starts again: all plugins of the node are ready."""
         self._may_run = True
         if self.lane.state is State.CATCHING_UP:
             self._let_run()
+
+    def configure(self, settings: PluginSettings, policy: Policy) -> None:
+        """Take other settings, between two processes."""
+        self.settings, self._policy = settings, policy
+
+    def expect_first(self) -> None:
+        """Let `first` be about the process that comes next."""
+        if self.first.done():
+            self.first = asyncio.get_running_loop().create_future()
 
     def announce(self, head: int) -> None:
         """Pass on how far the log is durable; never waits (S1)."""
@@ -138,27 +146,51 @@ class PluginLane:
         if page is not None and self._begun:
             taken_all = page.words[Word.HANDED] >= self._head_before
             if self.lane.state is State.CATCHING_UP and taken_all:
-                self.tell(delivery.CaughtUp())
+                self.tell(facts.CaughtUp())
             elif self.lane.state is State.LIVE and not taken_all:
-                self.tell(delivery.FellBehind())
+                self.tell(facts.FellBehind())
             self._warn_if_stuck(page)
             self._end_pinning_read(page)
+        if page is not None:
+            self.lane = self.lane.forget_troubles(in_hand := page.in_hand())
+            self._set_aside.intersection_update(in_hand)
+            self._notice_returned(page.returning())
         self._head_before = self._shared.hub.head
         saved = (self.lane, self._acked())
-        if saved == self._saved:
-            return None
+        if self._parking or (saved == self._saved and not self._returned):
+            return None  # what is not written down as parked must stay in hand on the disk
         self._saved = saved
-        coming = self.lane.attempts.get(saved[1] + 1, delivery.FIRST_ATTEMPT)
-        return Saving(self.name, self.lane, saved[1], coming if page else coming - 1, self._since, page)
+        returned, self._returned = self._returned, set()
+        return Saving(self.name, self.lane, saved[1], self._since, page, returned)
 
-    def save_again(self) -> None:
+    def save_again(self, saving: Saving) -> None:
         """Forget that it was saved: it could not be written."""
         self._saved = None
+        self._returned.update(saving.returned)
 
     async def settled(self) -> None:
         """Wait until no start is under way."""
         if self._beginning is not None:
             await self._beginning
+
+    async def between_processes(self) -> None:
+        """Let the process end, by force after a while, and start none: for an order that needs that.
+
+        Raises:
+            OrderRefused: the disk is full.
+        """
+        if self._parking and not (await asyncio.wait(self._parking, timeout=GRACE_S))[0]:
+            raise OrderRefused(
+                f"events plugin {self.name!r}: an event waits to be written down as set aside; see to the disk"
+            )
+        self.tell(facts.Stopping())
+        await self.settled()
+        await self._end_host()
+
+    def abandon(self) -> None:
+        """Give up writing down what is set aside: the node ends, and the events stay in hand on the disk."""
+        for parking in self._parking:
+            parking.cancel()
 
     def status(self) -> LaneStatus:
         """Say where it is."""
@@ -171,91 +203,186 @@ class PluginLane:
             epoch=self.lane.epoch,
             position=acked,
             lag=self._shared.hub.head - acked,
-            in_hand=self.lane.progress.in_hand if page is None else page.in_hand(),
+            in_hand=self.lane.progress.undone if page is None else page.in_hand(),
             oldest_s=0.0 if taken_ns is None else max(0.0, (time.monotonic_ns() - taken_ns) / 1e9),
+            attempts=max((trouble.attempts for trouble in self.lane.troubles.values()), default=0),
             failure_count=self.lane.failure_count,
+            start_count=self._start_count,
+            parked_count=self.parked_count,
             error=self.lane.error,
+            warning=self._warning,
             pid=None if self.host is None else self.host.pid,
         )
+
+    # Done for the state machine
+
+    def _do(self, action: facts.Action) -> None:
+        match action:
+            case facts.StartHost():
+                self._set_timer(None)
+                self._beginning = asyncio.create_task(self._begin())
+            case facts.WakeIn(delay_s):
+                self._set_timer(delay_s, lambda: self.tell(facts.RetryDue()))
+            case facts.CloseHost():
+                self._close_host()
+            case facts.Again(position, attempt, delay_s):
+                self._answer(wire.Again(position, attempt, delay_s))
+            case facts.Park(position, trouble):
+                self._put_aside(position)
+                parking = asyncio.create_task(self._park(position, trouble))
+                self._parking.add(parking)
+                parking.add_done_callback(self._parking.discard)
+            case facts.Skip(position, trouble):
+                self._put_aside(position)
+                fields = {"plugin": self.name, "position": position, "attempts": trouble.attempts}
+                _log.error("event is skipped", extra={**fields, "error": trouble.error})
+                self._answer(wire.Settle(position))
+            case _:
+                assert_never(action)
+
+    def _put_aside(self, position: int) -> None:
+        self._set_aside.add(position)
+        self._returning.discard(position)
+
+    async def _park(self, position: int, trouble: Trouble) -> None:
+        """Write it down before anything is settled, however long the disk is full (P2)."""
+        while True:
+            try:
+                await self._in_thread(self._shared.files.park, self.name, position, trouble)
+                self.parked_count = await self._in_thread(self._shared.files.parked_count, self.name)
+                break
+            except StoreError as error:
+                _log.error(
+                    "cannot write down that an event is set aside", extra={"plugin": self.name, "error": str(error)}
+                )
+                await asyncio.sleep(RETRY_S)
+        fields = {"plugin": self.name, "position": position, "attempts": trouble.attempts, "error": trouble.error}
+        _log.error("event is set aside, see `bigchaindb plugins parked`", extra=fields)
+        self._answer(wire.Settle(position))
+
+    async def _parked_all(self) -> None:
+        while self._parking:
+            await asyncio.wait(self._parking)
+
+    def _answer(self, answer: wire.Answer) -> None:
+        if self.host is not None:
+            self.host.answer(answer)
 
     # The process
 
     async def _begin(self) -> None:
         shared, lane = self._shared, self.lane
+        await self._end_host()
+        await self._parked_all()
+        if self.lane is not lane:
+            return
         _log_1x.info("Loading events plugin %s", self.name)
         try:
-            page = await asyncio.get_running_loop().run_in_executor(shared.thread, self._make_page, lane)
-            if self.lane is not lane:  # the node stops
+            page = await self._in_thread(self._make_page, lane)
+            if self.lane is not lane:  # the node stops, or another order came
                 shared.thread.submit(page.close)
                 return
             page.words[Word.HEAD] = shared.hub.head  # it may have moved meanwhile
-            self._page, self._begun, self._ending = page, False, None
+            self._page, self._begun, self._ending, self._is_blameless = page, False, None, False
+            self._returning, self._warning = set(lane.progress.returning), ""
+            self._start_count += 1
             self.host = HostProcess(self._orders(page), self._reported, self._exited)
         except ConfigurationError as error:
-            self.tell(delivery.Refused(str(error)))
+            self.tell(facts.Refused(str(error)))
             self._fail_first(error)
         except (OSError, BigchainDBError) as error:
-            self.tell(delivery.Crashed(f"cannot start a process: {error}", lane.progress))
+            self.tell(facts.Crashed(f"cannot start a process: {error}", lane.progress))
             self._fail_first(StartupError(f"events plugin {self.name!r}: cannot start a process: {error}"))
         else:
             self._set_timer(READY_S_MAX, self._not_ready)
 
     def _make_page(self, lane: Lane) -> LanePage:
-        hub, limits = self._shared.hub, self._shared.limits
         return self._shared.files.begin_epoch(
-            self.name, lane, since=self._since, head=hub.head, slot_count=limits.window_count_max
+            self.name, lane, since=self._since, head=self._shared.hub.head, slot_count=self._window_count
         )
 
+    @property
+    def _window_count(self) -> int:
+        return self.settings.window or self._shared.limits.window_count_max
+
     def _orders(self, page: LanePage) -> wire.Orders:
-        shared = self._shared
+        shared, lane = self._shared, self.lane
         return wire.Orders(
             name=self.name,
             ledger=str(shared.ledger.absolute()),
             page=str(page.path.absolute()),
             chain_id=shared.chain_id,
-            options=dict(self._settings.options),
+            options=dict(self.settings.options),
+            queue=self.settings.queue,
+            window_count=self._window_count,
             window_bytes_max=shared.limits.window_bytes_max,
             sys_path=sys.path,
             supervisor_pid=getpid(),
-            attempts=dict(self.lane.attempts),
+            attempts={position: lane.attempt(position) for position in lane.progress.undone},
+            one_at_a_time=lane.one_at_a_time,
         )
 
     def _reported(self, report: wire.Report) -> None:
         match report:
-            case wire.Ready():
+            case wire.Ready() | wire.Refused():
                 if self.lane.state is State.STARTING:
                     self._set_timer(None)
-                    self.tell(delivery.Ready())
-                    if self._may_run:
-                        self._let_run()
-                    if not self.first.done():
-                        self.first.set_result(None)
-            case wire.Refused(error, is_configuration):
-                if self.lane.state is State.STARTING:
-                    self._set_timer(None)
-                    self.tell(delivery.Refused(error))
-                    self._fail_first(ConfigurationError(error) if is_configuration else StartupError(error))
+                    self._answered_start(report)
             case wire.Lost(error):
-                if self.lane.state is not State.GAPPED:
-                    self.tell(delivery.Lost(error))
+                if self.takes(facts.Lost):
+                    self.tell(facts.Lost(error))
+            case wire.Nacked() | wire.ParkAsked():
+                if self.takes(facts.Nacked) and report.position not in self._set_aside:
+                    self._declined(report)
+            case wire.Warned(text):
+                self._warning = text
+                _log.warning("events plugin: %s", text, extra={"plugin": self.name})
             case wire.Returned() | wire.Raised():
                 self._ending = report
             case _:
                 assert_never(report)
 
+    def _answered_start(self, report: wire.Ready | wire.Refused) -> None:
+        if isinstance(report, wire.Refused):
+            self.tell(facts.Refused(report.error))
+            refused = ConfigurationError if report.is_configuration else StartupError
+            self._fail_first(refused(report.error))
+            return
+        self.tell(facts.Ready())
+        if self._may_run:
+            self._let_run()
+        if not self.first.done():
+            self.first.set_result(None)
+
+    def _declined(self, report: wire.Nacked | wire.ParkAsked) -> None:
+        position, attempt, error = report.position, report.attempt, report.error
+        if isinstance(report, wire.Nacked):
+            self.tell(facts.Nacked(position, attempt, error, report.delay_s, report.is_unavailable))
+        else:
+            self.tell(facts.ParkAsked(position, attempt, error))
+
     def _exited(self, how: str) -> None:
         assert self._page is not None
         page, self._page, self.host, self._begun = self._page, None, None, False
-        progress = page.progress()  # nobody writes there any more
+        progress = page.progress().without(self._set_aside)  # nobody writes there any more
+        self._notice_returned(progress.returning)
+        self._set_aside.clear()
+        page.forget_taken()
         self._shared.thread.submit(page.close)
-        if self.lane.state in {State.STARTING, State.CATCHING_UP, State.LIVE}:
+        if self.lane.state in RUNNING:
             self._set_timer(None)
-        error = self._ending.error if isinstance(self._ending, wire.Raised) else how
+        is_unavailable, error = False, how
+        if isinstance(self._ending, wire.Raised):
+            error, is_unavailable = self._ending.error, self._ending.is_unavailable
         if isinstance(self._ending, wire.Returned):
-            self.tell(delivery.Returned(progress))
+            self.tell(facts.Returned(progress))
         else:
-            self.tell(delivery.Crashed(error, progress))
+            self.tell(facts.Crashed(error, progress, is_unavailable, self._is_blameless))
         self._fail_first(StartupError(f"events plugin {self.name!r}: its process ended before it was ready: {error}"))
+
+    def _notice_returned(self, returning: Collection[int]) -> None:
+        self._returned.update(self._returning.difference(returning))
+        self._returning.intersection_update(returning)
 
     def _let_run(self) -> None:
         if self.host is not None:
@@ -268,14 +395,29 @@ class PluginLane:
             self._page.words[Word.CLOSING] = 1
             self.host.nudge()
 
+    async def _end_host(self) -> None:
+        """Wait for the end of a process that was told to close, for a while."""
+        if (host := self.host) is None:
+            return
+        try:
+            await asyncio.wait_for(host.ended.wait(), GRACE_S)
+        except TimeoutError:
+            host.kill()
+            await host.ended.wait()
+
     def _not_ready(self) -> None:
+        self._kill(f"not ready within {READY_S_MAX:g} s")
+
+    def _kill(self, why: str) -> None:
+        """End the process for no fault of an event."""
         if self.host is not None:
-            self._ending = wire.Raised(f"not ready within {READY_S_MAX:g} s")
+            self._ending, self._is_blameless = wire.Raised(why), True
             self.host.kill()
 
     def _fail_first(self, error: BigchainDBError) -> None:
         if not self.first.done():
             self.first.set_exception(error)
+            self.first.exception()  # at an order nobody may wait for it
 
     def _set_timer(self, delay_s: float | None, call: Callable[[], None] | None = None) -> None:
         if self._timer is not None:
@@ -284,27 +426,31 @@ class PluginLane:
         if delay_s is not None and call is not None:
             self._timer = asyncio.get_running_loop().call_later(delay_s, call)
 
+    async def _in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._shared.thread, lambda: work(*args, **kwargs))
+
     def _acked(self) -> int:
         return self.lane.progress.acked if self._page is None else self._page.acked
 
     def _end_pinning_read(self, page: LanePage) -> None:
         """End a process whose read keeps the write-ahead log from being reset, once that has grown too far (S1)."""
         since_ns = page.words[Word.READ_SINCE]
-        if not since_ns or time.monotonic_ns() - since_ns < READ_S_MAX * 1e9 or self.host is None:
+        if not since_ns or time.monotonic_ns() - since_ns < READ_S_MAX * 1e9:
             return
         wal = self._shared.ledger.with_name(f"{self._shared.ledger.name}-wal")
         if wal.stat().st_size > self._shared.limits.wal_bytes_max:
-            self._ending = wire.Raised(
-                f"a read of the log lasted over {READ_S_MAX:g} s and kept the disk from being freed"
-            )
-            self.host.kill()
+            self._kill(f"a read of the log lasted over {READ_S_MAX:g} s and kept the disk from being freed")
 
     # Said to people
+
+    def refuse(self, what: str, instead: str) -> OrderRefused:
+        """Give the error for an order that the lane's state does not allow."""
+        return OrderRefused(f"events plugin {self.name!r} is {self.lane.state.value}: it cannot be {what}; {instead}")
 
     def _log_change(self, before: Lane) -> None:
         lane, level = self.lane, logging.INFO
         fields: dict[str, object] = {"plugin": self.name, "before": before.state.value, "position": self._acked()}
-        if lane.state in {State.BACKOFF, State.GAPPED, State.FAILED}:
+        if lane.state in {State.BACKOFF, State.BLOCKED, State.GAPPED, State.FAILED}:
             level = logging.WARNING if lane.state is State.BACKOFF else logging.ERROR
             fields |= {"failures": lane.failure_count, "error": lane.error}
             if not self.first.done() and lane.state is not State.GAPPED:

@@ -8,7 +8,8 @@ from typing import Final
 import pytest
 
 from bigchaindb import errors
-from bigchaindb.eventlog.delivery import TRANSITIONS, State
+from bigchaindb.eventlog.delivery import TRANSITIONS
+from bigchaindb.eventlog.lane import State
 
 ROOT: Final = Path(__file__).parents[2]
 ERRORS: Final = [name for name, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, Exception)]

@@ -13,7 +13,7 @@ import pytest
 import uvloop
 
 from bigchaindb.config import Limits, PluginSettings
-from bigchaindb.eventlog.delivery import Backoff
+from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.store import Store
 from bigchaindb.subscribers.hub import Hub
 from bigchaindb.subscribers.supervisor import Supervisor

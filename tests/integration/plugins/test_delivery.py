@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bigchaindb.config import Limits
-from bigchaindb.eventlog.delivery import State
+from bigchaindb.eventlog.lane import State
 from bigchaindb.subscribers.lane_page import LanePage, Word, page_path
 from tests.integration.plugins.conftest import EXAMPLES, Running, make_known, until
 

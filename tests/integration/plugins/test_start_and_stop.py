@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bigchaindb.errors import ConfigurationError, StartupError
-from bigchaindb.eventlog.delivery import State
+from bigchaindb.eventlog.lane import State
 from tests.integration.plugins.conftest import Running, make_known, until
 
 
@@ -144,14 +144,14 @@ async def test_p8_a_log_that_is_another_stops_the_lane_and_not_the_node(running:
     await supervisor.stop()
     row = running.store.node.lane("misbehaving")
     assert row is not None
-    running.store.node.save_lane(replace(row, acked_digest=b"\1" * 32))
+    running.store.node.save_lanes({replace(row, acked_digest=b"\1" * 32): ()})
     for _ in range(2):  # and it stays so
         supervisor = await running.run()
         running.commit(1)
         await asyncio.sleep(0)
         (status,) = supervisor.status()
         assert status.state is State.GAPPED
-        assert status.error == "position 2 of the log is another event than the one that the plugin acknowledged"
+        assert "position 2 of the log is another event than the one that the plugin acknowledged" in status.error
         await supervisor.stop()
     assert running.positions() == [1, 2]
 
@@ -163,9 +163,9 @@ async def test_p8_a_log_that_is_shorter_stops_the_lane(running: Running) -> None
     await supervisor.stop()
     row = running.store.node.lane("misbehaving")
     assert row is not None
-    running.store.node.save_lane(replace(row, acked=9))
+    running.store.node.save_lanes({replace(row, acked=9): ()})
     supervisor = await running.run()
-    assert supervisor.status()[0].error == "the plugin had position 9, and the log ends at 1"
+    assert "the plugin had position 9, and the log ends at 1" in supervisor.status()[0].error
 
 
 async def test_p8_a_lost_node_db_is_no_new_plugin(running: Running) -> None:

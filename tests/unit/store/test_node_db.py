@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from bigchaindb.errors import StoreError
-from bigchaindb.store import LaneRow, NodeDb, ParkedRow
+from bigchaindb.store import LaneRow, NodeDb, TroubleRow
 
-LANE = LaneRow("print", 3, 10, 17, b"d" * 32, "LIVE", 1.5, 2, "ValueError: x", 2.5)
-PARKED = ParkedRow("print", 12, 5, "ValueError: x", 3.5)
+LANE = LaneRow("print", 3, 10, 17, b"d" * 32, "LIVE", 1.5, "ValueError: x", 2.5)
+PARKED = TroubleRow("print", 12, 5, 4, 1.5, "ValueError: x", 3.5)
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def test_the_id_is_made_once(node: NodeDb, path: Path, tmp_path: Path) -> None:
 def test_lanes_are_kept_and_overwritten_by_name(node: NodeDb) -> None:
     other = replace(LANE, name="amqp", last_error=None)
     assert node.lane("print") is None
-    node.save_lanes([LANE, other])
-    node.save_lane(replace(LANE, acked=18))
+    node.save_lanes({LANE: (), other: ()})
+    node.save_lanes({replace(LANE, acked=18): ()})
     assert node.lane("print") == replace(LANE, acked=18)
     assert node.lanes() == [other, replace(LANE, acked=18)]
 
@@ -41,23 +41,23 @@ def test_lanes_are_kept_and_overwritten_by_name(node: NodeDb) -> None:
 def test_parked_events_stay_while_their_lane_is_saved_again(node: NodeDb) -> None:
     """A parked event that vanishes is an event lost (P3)."""
     later = replace(PARKED, position=15)
-    node.save_lane(LANE)
+    node.save_lanes({LANE: ()})
     node.park(later)
     node.park(PARKED)
-    node.save_lane(replace(LANE, state="BACKOFF"))
+    node.save_lanes({replace(LANE, state="BACKOFF"): ()})
     assert node.parked("print") == [PARKED, later]
     assert node.parked("amqp") == []
 
     node.park(replace(PARKED, attempts=6))
-    node.unpark("print", later.position)
+    node.unpark("print", [later.position])
     assert node.parked("print") == [replace(PARKED, attempts=6)]
 
 
 def test_a_lane_that_is_forgotten_takes_its_parked_events_along(node: NodeDb) -> None:
-    node.save_lane(LANE)
+    node.save_lanes({LANE: ()})
     node.park(PARKED)
     node.forget_lane("print")
-    node.save_lane(LANE)
+    node.save_lanes({LANE: ()})
     assert node.parked("print") == []
 
 
@@ -67,10 +67,10 @@ def test_only_a_known_lane_parks(node: NodeDb) -> None:
 
 
 def test_the_command_line_reads_while_the_node_writes(node: NodeDb, path: Path) -> None:
-    node.save_lane(LANE)
+    node.save_lanes({LANE: ()})
     with closing(NodeDb(path, read_only=True)) as reader:
         assert reader.lane("print") == LANE
-        node.save_lane(replace(LANE, acked=18))
+        node.save_lanes({replace(LANE, acked=18): ()})
         assert reader.lanes() == [replace(LANE, acked=18)]
         assert reader.id == node.id
         with pytest.raises(StoreError, match="readonly"):
@@ -79,5 +79,44 @@ def test_the_command_line_reads_while_the_node_writes(node: NodeDb, path: Path) 
 
 def test_the_log_of_many_saves_is_moved_home(node: NodeDb, path: Path) -> None:
     for acked in range(1000):
-        node.save_lane(replace(LANE, acked=acked))
+        node.save_lanes({replace(LANE, acked=acked): ()})
     assert path.with_name("node.db-wal").stat().st_size < 1024 * 1024
+
+
+def test_what_failed_and_is_in_hand_is_kept_with_the_lane(node: NodeDb) -> None:
+    """Else a restart of the node would give an event that fails as many attempts as ever."""
+    in_hand = TroubleRow("print", 18, 2, 1, 9.5, "ValueError: y")
+    node.save_lanes({LANE: [in_hand]})
+    node.park(PARKED)
+    assert node.troubles("print") == [in_hand]
+    node.save_lanes({LANE: [replace(in_hand, position=19)]})
+    assert node.troubles("print") == [replace(in_hand, position=19)]
+    assert node.parked("print") == [PARKED]
+
+
+def test_a_parked_event_that_comes_again_is_parked_until_it_is_settled(node: NodeDb) -> None:
+    node.save_lanes({LANE: ()})
+    node.park(PARKED)
+    node.let_return("print", [12, 13], epoch=4)
+    assert node.troubles("print") == node.parked("print") == [replace(PARKED, returns_in=4)]
+    assert node.parked_among("print", [11, 12]) == set()
+    node.park(replace(PARKED, attempts=9))  # it failed again
+    assert node.parked_among("print", [11, 12]) == {12}
+    assert (node.troubles("print"), node.parked_count("print")) == ([], 1)
+
+
+def test_parked_events_are_read_a_page_at_a_time(node: NodeDb) -> None:
+    node.save_lanes({LANE: ()})
+    for position in (12, 13, 14):
+        node.park(replace(PARKED, position=position))
+    assert [row.position for row in node.parked("print", after=12, count_max=1)] == [13]
+    assert node.parked_count("print") == 3
+
+
+def test_a_lane_that_goes_back_gets_what_was_parked_behind_in_its_turn(node: NodeDb) -> None:
+    node.save_lanes({LANE: ()})
+    for position in (12, 13):
+        node.park(replace(PARKED, position=position))
+    node.let_return("print", [12, 13], epoch=4)
+    node.unpark_beyond("print", 12)
+    assert node.parked("print") == [PARKED]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigchaindb.eventlog.delivery import Progress
-from bigchaindb.subscribers.lane_page import SLOTS_WORD, LanePage, Word, page_path
+from bigchaindb.eventlog.lane import Progress
+from bigchaindb.subscribers.lane_page import RETURNING, SLOTS_WORD, LanePage, Word, page_path
 
 
 def made(folder: Path, progress: Progress | None = None, *, epoch: int = 1, slot_count: int = 4) -> LanePage:
@@ -52,6 +52,23 @@ def test_p6_a_kill_between_slot_and_acked_repeats_nothing(tmp_path: Path) -> Non
     page = made(tmp_path)
     page.words[Word.HANDED] = 3  # settled: the slot was cleared, ACKED was not reached
     assert page.progress() == Progress(3, 3)
+
+
+def test_p6_the_page_tells_what_its_own_process_took(tmp_path: Path) -> None:
+    """Else an event would be blamed for the end of a process that never had it."""
+    page = made(tmp_path, Progress(0, 3, (1, 3), (9,)))
+    assert page.progress().taken == set()
+    page.words[page.slots[1] + 1] = 50
+    assert page.progress().taken == {3}
+
+
+def test_p3_what_comes_back_from_being_parked_does_not_move_the_cursor(tmp_path: Path) -> None:
+    page = made(tmp_path, Progress(4, 7, (5, 7), (2, 6)))
+    assert page.progress() == Progress(4, 7, (5, 7), (2, 6))
+    assert (page.in_hand(), page.returning()) == ((2, 5, 6, 7), (2, 6))
+    page.words[page.slots[0]] = 0  # 5 is settled
+    assert page.words[page.slots[3]] == 6 | RETURNING
+    assert page.progress() == Progress(6, 7, (7,), (2, 6))
 
 
 def test_after_a_restart_of_the_machine_only_the_cursor_counts(tmp_path: Path) -> None:

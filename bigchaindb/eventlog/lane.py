@@ -1,0 +1,130 @@
+"""What is known of one plugin's way through the log, as values. Pure.
+
+Source: promises P2, P3, P6 and P12 in docs/reference/promises.md.
+"""
+
+from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Self
+
+
+class State(StrEnum):
+    """Where a lane is; the value is what `plugins list` prints."""
+
+    DISABLED = "DISABLED"
+    """The configuration does not name the plugin any more; its cursor is kept."""
+    STOPPED = "STOPPED"
+    """The node is not running, or the lane is between two processes at somebody's order."""
+    STARTING = "STARTING"
+    """A process was started and has not said that it is ready."""
+    CATCHING_UP = "CATCHING_UP"
+    """The plugin runs and is behind the head."""
+    LIVE = "LIVE"
+    """The plugin runs and has taken everything there is."""
+    PAUSED = "PAUSED"
+    """A person wants no further event to be delivered until `resume`."""
+    BACKOFF = "BACKOFF"
+    """The plugin's process ended; the next one starts after a delay."""
+    BLOCKED = "BLOCKED"
+    """An event failed too often and `on_failure` is `block`; a person has to retry, discard or seek."""
+    GAPPED = "GAPPED"
+    """The log is not the one that the cursor knew; a person has to say where to go on (P8)."""
+    FAILED = "FAILED"
+    """The plugin could not be imported or refused its configuration; not tried again by itself."""
+
+
+RUNNING = frozenset({State.STARTING, State.CATCHING_UP, State.LIVE})
+"""States in which a process is wanted."""
+WAITING = frozenset({State.PAUSED, State.BLOCKED, State.GAPPED, State.FAILED})
+"""States that outlast a stop of the node: somebody has to do something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a plugin is.
+
+    Attributes:
+        acked: the cursor: up to here every event is settled.
+        handed: the highest position that was given out or passed over.
+        in_hand: positions given out and not settled, ascending. Between `acked` and `handed` the others are settled.
+        returning: positions that were parked, come again by hand, and are not settled; ascending. The cursor does not
+            know them.
+        taken: those of both that the last process took: whose fault its end may be.
+    """
+
+    acked: int = 0
+    handed: int = 0
+    in_hand: tuple[int, ...] = ()
+    returning: tuple[int, ...] = ()
+    taken: AbstractSet[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        assert self.acked == (self.in_hand[0] - 1 if self.in_hand else self.handed), self  # E6
+
+    @property
+    def undone(self) -> tuple[int, ...]:
+        """What the next process gets first, ascending."""
+        return tuple(sorted({*self.in_hand, *self.returning}))
+
+    def without(self, positions: Collection[int]) -> Self:
+        """Give it with these positions settled."""
+        in_hand = tuple(position for position in self.in_hand if position not in positions)
+        return replace(
+            self,
+            acked=in_hand[0] - 1 if in_hand else self.handed,
+            in_hand=in_hand,
+            returning=tuple(position for position in self.returning if position not in positions),
+            taken=self.taken - {*positions},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What went wrong with one event so far.
+
+    Attributes:
+        attempts: deliveries so far.
+        failures: those of them that failed and could be blamed on this event alone, since somebody last asked for it.
+        since: of the first of these failures, Unix seconds; 0 if there is none.
+        error: the last one's; "" if there is none.
+    """
+
+    attempts: int = 0
+    failures: int = 0
+    since: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """All that is known of a lane between two facts.
+
+    Attributes:
+        epoch: number of its owner; each start of a process is another (P12).
+        progress: as of the last process's end; while one runs, its page says more.
+        troubles: of events that are not settled and were delivered before, by position.
+        one_at_a_time: several events were in hand when a process failed: until these are settled the next takes one
+            event after the other, so that the guilty one is found.
+        failure_count: ends in a row without an event settled between them.
+        error: why it is in the state; "" where there is nothing to say.
+    """
+
+    state: State = State.STOPPED
+    epoch: int = 0
+    progress: Progress = field(default_factory=Progress)
+    troubles: Mapping[int, Trouble] = field(default_factory=dict)
+    one_at_a_time: bool = False
+    failure_count: int = 0
+    error: str = ""
+
+    def attempt(self, position: int) -> int:
+        """Say which delivery of an event the next one is, from 1."""
+        return self.troubles.get(position, Trouble()).attempts + 1
+
+    def forget_troubles(self, in_hand: Collection[int]) -> Self:
+        """Give it without the troubles of events that are not in hand any more."""
+        if self.troubles.keys() <= {*in_hand}:
+            return self
+        return replace(self, troubles={p: trouble for p, trouble in self.troubles.items() if p in in_hand})

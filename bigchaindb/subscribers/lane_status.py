@@ -1,0 +1,41 @@
+"""What there is to see of a lane (P14)."""
+
+from dataclasses import dataclass
+
+from bigchaindb.eventlog.lane import State
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaneStatus:
+    """A lane at one moment.
+
+    Attributes:
+        since: when the state began, Unix seconds.
+        position: the cursor: up to here every event is settled.
+        lag: events of the log beyond it.
+        in_hand: positions given out and not settled, ascending.
+        oldest_s: age of the one in hand for longest.
+        attempts: deliveries so far of the event that has failed most often among those in hand; 0 if none has.
+        failure_count: ends in a row without an event settled between them.
+        start_count: processes since the node started.
+        parked_count: events set aside for a person.
+        error: why it is in the state; "" where there is nothing to say.
+        warning: what the plugin's author should know; "" where there is nothing.
+        pid: of the plugin's process, if there is one.
+    """
+
+    name: str
+    state: State
+    since: float
+    epoch: int
+    position: int
+    lag: int
+    in_hand: tuple[int, ...]
+    oldest_s: float
+    attempts: int
+    failure_count: int
+    start_count: int
+    parked_count: int
+    error: str
+    warning: str
+    pid: int | None

@@ -1,0 +1,216 @@
+"""Crash tests find what they are for, in real processes: losses, repeats and disorder, and nothing where there is none."""
+
+import sqlite3
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+import pytest
+
+from bigchaindb.errors import ConfigurationError, StartupError
+from bigchaindb.events import Event, EventTypes
+from bigchaindb.testing import crash_test
+
+Write = Callable[[str, str], ModuleType]
+
+CAREFUL: Final = """
+    for event in queue:
+        write(event.position)
+"""
+GATHERING: Final = """
+    gathered = []
+    for event in queue:
+        gathered.append(event.position)
+        if len(gathered) == 4:
+            write(*gathered)
+            gathered.clear()
+"""
+DOUBLING: Final = """
+    for event in queue:
+        write(event.position, *([event.position] if event.position == 7 else []))
+"""
+RAISING: Final = """
+    for event in queue:
+        if event.position == 7:
+            raise ValueError("seven is too much")
+        write(event.position)
+"""
+STALLING: Final = """
+    for event in queue:
+        write(event.position)
+        if event.position == 20:
+            time.sleep(3600)
+"""
+RETURNING: Final = """
+    write(queue.get().position)
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Make a module of a plugin, with a body for its `run`; `write(*positions)` appends to its sink."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def make(name: str, body: str) -> ModuleType:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        (tmp_path / f"{name}.py").write_text(
+            "import time\n\n\n"
+            "def write(*positions):\n"
+            f"    with open({str(tmp_path / 'sink')!r}, 'a') as file:\n"
+            "        file.write(''.join(f'{position}\\n' for position in positions))\n\n\n"
+            f"def run(queue):\n{body}"
+        )
+        return import_module(name)
+
+    return make
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> Callable[[], Sequence[int]]:
+    """Read what the plugin wrote."""
+
+    def read() -> Sequence[int]:
+        return [int(line) for line in (tmp_path / "sink").read_text().splitlines()]
+
+    return read
+
+
+def test_a_careful_plugin_loses_nothing_and_repeats_what_was_in_hand(
+    write: Write, sink: Callable[[], Sequence[int]]
+) -> None:
+    """The kills hit between write and acknowledgement as well: else repeats would be found in production."""
+    report = crash_test(write("careful", CAREFUL), read_sink=sink, kills=20, seed=1)
+    report.assert_at_least_once()
+    report.assert_in_order()
+    assert (report.kills, report.ends, report.lost) == (20, 0, ())
+    assert report.expected == tuple(range(1, 101))
+    assert 0 < len(report.repeated) <= 20
+    with pytest.raises(AssertionError, match="repeated"):
+        report.assert_exactly_once()
+
+
+def test_a_plugin_that_gathers_and_writes_later_is_found_out(write: Write, sink: Callable[[], Sequence[int]]) -> None:
+    report = crash_test(write("gathering", GATHERING), read_sink=sink, kills=8, seed=2)
+    assert report.lost
+    with pytest.raises(AssertionError, match="lost"):
+        report.assert_at_least_once()
+
+
+def test_a_plugin_that_writes_twice_is_found_out(write: Write, sink: Callable[[], Sequence[int]]) -> None:
+    report = crash_test(write("doubling", DOUBLING), read_sink=sink, kills=0, blocks=10)
+    assert report.unexplained == (7,)
+
+
+def test_a_plugin_that_fails_by_itself_is_named_with_its_error(write: Write, sink: Callable[[], Sequence[int]]) -> None:
+    """Instead of a test that waits until the event is given up, on a node after ten minutes."""
+    report = crash_test(write("raising", RAISING), read_sink=sink, kills=2, blocks=10)
+    with pytest.raises(AssertionError, match="ValueError: seven is too much; .* at position 7 of 10"):
+        report.assert_at_least_once()
+
+
+def test_a_plugin_that_does_not_end_with_its_queue_is_named(write: Write, sink: Callable[[], Sequence[int]]) -> None:
+    report = crash_test(write("stalling", STALLING), read_sink=sink, kills=0, blocks=20)
+    assert "did not settle the events 20" in report.failure
+
+
+def test_a_plugin_that_returns_after_each_event_gets_through(write: Write, sink: Callable[[], Sequence[int]]) -> None:
+    report = crash_test(write("returning", RETURNING), read_sink=sink, kills=2, blocks=6, invalid=0.0)
+    report.assert_at_least_once()
+    assert report.ends >= 4
+
+
+def test_only_events_of_the_plugins_types_are_expected(write: Write, sink: Callable[[], Sequence[int]]) -> None:
+    plugin = write("invalid_only", f"{CAREFUL}\n\nevent_types = {EventTypes.BLOCK_INVALID}\n")
+    report = crash_test(plugin, read_sink=sink, kills=1, blocks=20, invalid=0.25)
+    report.assert_at_least_once()
+    assert len(report.expected) == 5
+
+
+def test_what_a_plugin_passes_over_on_purpose_can_be_said(write: Write, sink: Callable[[], Sequence[int]]) -> None:
+    plugin = write(
+        "even", "    for event in queue:\n        if event.position % 2 == 0:\n            write(event.position)\n"
+    )
+
+    def is_even(event: Event) -> bool:
+        return event.position % 2 == 0
+
+    crash_test(plugin, read_sink=sink, kills=1, blocks=10, wanted=is_even).assert_at_least_once()
+
+
+def test_an_object_of_a_module_can_be_tested_and_configured(write: Write, sink: Callable[[], Sequence[int]]) -> None:
+    body = (
+        f"{CAREFUL}\n\nclass Plugin:\n"
+        "    def configure(self, options):\n        self.factor = options['factor']\n\n"
+        "    def run(self, queue):\n        for event in queue:\n            write(event.position * self.factor)\n\n\n"
+        "plugin = Plugin()\n"
+    )
+    name = write("with_object", body).__name__
+    report = crash_test(f"{name}:plugin", read_sink=sink, kills=1, blocks=10, options={"factor": 1000})
+    assert report.strange == tuple(report.strange)
+    assert {1000, 10_000} <= {*report.strange}
+    assert report.lost == report.expected
+
+
+def test_an_installed_plugin_is_found_by_name(
+    misbehaving: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(misbehaving))
+    record = tmp_path / "record"
+    report = crash_test(
+        "misbehaving",
+        options={"record": str(record), "fault": ""},
+        read_sink=lambda: [int(line.split()[0]) for line in record.read_text().splitlines()],
+        kills=3,
+        blocks=20,
+    )
+    report.assert_at_least_once()
+
+
+def test_position_and_rows_in_one_transaction_are_exactly_once(write: Write, tmp_path: Path) -> None:
+    """The recipe that the messages recommend is right."""
+    database = tmp_path / "sink.db"
+    body = f"""
+    import sqlite3
+
+    connection = sqlite3.connect({str(database)!r})
+    with connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS blocks (n INTEGER PRIMARY KEY, id TEXT)")
+        connection.execute("CREATE TABLE IF NOT EXISTS progress (position INTEGER)")
+    for event in queue:
+        with connection:
+            ((done,),) = connection.execute("SELECT coalesce(max(position), 0) FROM progress").fetchall()
+            if event.position > done:
+                connection.execute("INSERT INTO blocks (id) VALUES (?)", (event.id,))
+                connection.execute("DELETE FROM progress")
+                connection.execute("INSERT INTO progress VALUES (?)", (event.position,))
+"""
+
+    def read() -> list[str]:
+        with closing(sqlite3.connect(database)) as connection:
+            return [id_ for (id_,) in connection.execute("SELECT id FROM blocks ORDER BY n")]
+
+    report = crash_test(write("exact", body), read_sink=read, kills=12, seed=1)
+    report.assert_exactly_once()
+    report.assert_in_order()
+    assert max(report.delivered.values()) > 1
+
+
+def test_what_is_no_plugin_is_refused_before_anything_runs(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "nothing.py").write_text("")
+    with pytest.raises(ConfigurationError, match="has no function run"):
+        crash_test("nothing:", read_sink=list)
+    with pytest.raises(StartupError, match="ModuleNotFoundError"):
+        crash_test("not_there_at_all:plugin", read_sink=list)
+    with pytest.raises(ConfigurationError, match="no installed package provides 'sales'"):
+        crash_test("sales", read_sink=list)
+
+
+def test_it_leaves_the_import_path_as_it_was(write: Write, sink: Callable[[], Sequence[int]]) -> None:
+    """A later test must not find a plugin that was killed in this one."""
+    plugin, before = write("tidy", CAREFUL), list(sys.path)
+    crash_test(plugin, read_sink=sink, kills=0, blocks=1)
+    assert sys.path == before
