@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, assert_never
 
 from bigchaindb.errors import UnknownPlace
 from bigchaindb.eventlog import token
@@ -136,6 +136,8 @@ def resolve(place: Place, log: Log, chain_id: str, head: int) -> int:
             return min(log.first_at(time=time) - 1, head)
         case AtToken(text):
             return _behind(text, log, chain_id, head)
+        case _:
+            assert_never(place)
 
 
 def _behind(text: str, log: Log, chain_id: str, head: int) -> int:

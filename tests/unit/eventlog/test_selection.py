@@ -1,0 +1,322 @@
+"""A selection passes exactly the transactions that it describes, and its needles leave none of them out."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bigchaindb.errors import ConfigurationError, EventError, MalformedSelection
+from bigchaindb.eventlog.selection import ALL, Scalar, Selection, from_data, from_query, is_member
+from bigchaindb.transaction.canonical import canonical
+from tests.support.chains import ALICE, BOB, CAROL, Coin, create, transfer
+
+INTEGER_MAX = int(1.7976931348623157e308)
+
+Document = dict[str, Any]
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-INTEGER_MAX, INTEGER_MAX),
+    st.integers(-1, 1),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from([0.0, -0.0, 1e-7, 1e16, 1e21]),
+    st.text(max_size=20),
+    st.sampled_from(["\x00\x1f\x7f", "\u2028", '"\\/', "\U0001f600", "\\u00"]),
+)
+names = st.one_of(st.sampled_from(["a", "b", "", '"', "\x0b", "ü"]), st.text(max_size=5)).map(
+    lambda name: name.replace(".", "")
+)
+values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(names, inner, max_size=3))
+keys = st.sampled_from([ALICE.public_key, BOB.public_key, CAROL.public_key])
+ids = st.sampled_from(["a" * 64, "b" * 64])
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> Document:
+    """Draw what may stand in a ledger, as far as selections look at it."""
+    transfers = draw(st.booleans())
+    return {
+        "asset": {"id": draw(ids)} if transfers else {"data": draw(values)},
+        "id": draw(ids),
+        "inputs": [{"fulfills": None, "owners_before": draw(st.lists(keys, max_size=2))}],
+        "metadata": draw(st.none() | st.dictionaries(names, values, max_size=3)),
+        "operation": "TRANSFER" if transfers else "CREATE",
+        "outputs": [
+            {"amount": "1", "public_keys": owners} for owners in draw(st.lists(st.lists(keys, max_size=2), max_size=2))
+        ],
+        "version": draw(st.sampled_from(["1.0", "2.0"])),
+    }
+
+
+def members_in(document: Document) -> Document:
+    """Give all that a selection can say about a document and be right."""
+    owners = [key for part in document["outputs"] for key in part["public_keys"]]
+    owners += [key for part in document["inputs"] for key in part["owners_before"]]
+    members: Document = {"operation": document["operation"], "asset": document["asset"].get("id", document["id"])}
+    if owners:
+        members["owner"] = owners[-1]
+
+    def walk(place: str, value: object) -> None:
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                walk(f"{place}.{name}", inner)
+        elif not isinstance(value, list):
+            members[place] = value
+
+    for name, inner in (document["metadata"] or {}).items():
+        walk(f"metadata.{name}", inner)
+    return members
+
+
+@given(document=documents(), data=st.data())
+def test_every_document_is_found_by_what_is_in_it_and_its_needles_occur(
+    document: Document, data: st.DataObject
+) -> None:
+    """A needle that a matching transaction does not hold would make its event vanish for good (P2, P15)."""
+    members = members_in(document)
+    chosen = data.draw(st.lists(st.sampled_from(sorted(members)), unique=True, max_size=16))
+    selection = from_data({name: members[name] for name in chosen}, "select")
+
+    assert selection.matches(document)
+    text = canonical(document, document["version"])
+    assert all(any(needle in text for needle in group) for group in selection.needles)
+    assert selection.matches(msgspec.json.decode(text))
+
+
+@given(document=documents(), other=documents(), data=st.data())
+def test_needles_occur_wherever_a_selection_made_of_another_document_matches(
+    document: Document, other: Document, data: st.DataObject
+) -> None:
+    members = members_in(other)
+    chosen = data.draw(st.lists(st.sampled_from(sorted(members)), unique=True, max_size=2))
+    selection = from_data({name: members[name] for name in chosen}, "select")
+    found = members_in(document)
+    owners = {key for one in (*document["outputs"], *document["inputs"]) for key in [*one.values()][-1]}
+    expected = all(
+        members[name] in owners if name == "owner" else name in found and same(found[name], members[name])
+        for name in chosen
+    )
+
+    assert selection.matches(document) == expected
+    text = canonical(document, document["version"])
+    if expected:
+        assert all(any(needle in text for needle in group) for group in selection.needles)
+
+
+def same(one: Scalar, other: Scalar) -> bool:
+    return type(one) is type(other) and one == other
+
+
+@given(document=documents())
+def test_a_query_finds_what_its_text_spells(document: Document) -> None:
+    """An address has no types, so the text of a number stands for the number and for itself."""
+    for name, value in members_in(document).items():
+        if name.startswith("metadata."):
+            text = value if isinstance(value, str) else canonical(value, "2.0").decode()
+            if len(text) <= 1_024:
+                selection = from_query({name: text})
+                assert selection is not None
+                assert selection.matches(document)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "others"),
+    [
+        (5, [5.0, "5", True, [5], {"a": 5}]),
+        (1, [1.0, True, "1"]),
+        (1.0, [1, True]),
+        (True, [1, 1.0, "true", False]),
+        (0, [False, 0.0, None, ""]),
+        (None, [False, 0, "null", "", [], {}]),
+        ("a", ["A", "a ", ["a"], {"a": "a"}]),
+    ],
+)
+def test_values_are_compared_with_their_type(wanted: Scalar, others: list[object]) -> None:
+    """A filter for the number 1 must not be flooded by every `true`."""
+    selection = from_data({"metadata.a.b": wanted}, "select")
+    assert selection.matches({"metadata": {"a": {"b": wanted}}})
+    assert not any(selection.matches({"metadata": {"a": {"b": other}}}) for other in others)
+
+
+def test_zero_is_found_with_either_sign() -> None:
+    for wanted, found in ((0.0, -0.0), (-0.0, 0.0)):
+        selection = from_data({"metadata.a": wanted}, "select")
+        text = canonical({"metadata": {"a": found}}, "2.0")
+        assert selection.matches(msgspec.json.decode(text))
+        assert all(any(needle in text for needle in group) for group in selection.needles)
+
+
+def test_a_path_goes_from_member_to_member_and_enters_no_array() -> None:
+    selection = from_data({"metadata.a.b": 1}, "select")
+    assert selection.matches({"metadata": {"a": {"b": 1, "c": 2}}})
+    for metadata in (None, {}, {"b": 1}, {"a": 1}, {"a": [{"b": 1}]}, {"a": {"b": {"b": 1}}}, {"a": {"c": {"b": 1}}}):
+        assert not selection.matches({"metadata": metadata})
+
+
+def test_the_empty_name_is_a_name() -> None:
+    """The contract allows it as a key of metadata."""
+    assert from_data({"metadata.": 1}, "select").matches({"metadata": {"": 1}})
+    assert from_data({"metadata.a..b": 1}, "select").matches({"metadata": {"a": {"": {"b": 1}}}})
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_an_asset_is_found_from_its_create_to_its_last_transfer(version: Any) -> None:
+    coin = create(1, version=version)
+    moved = transfer(Coin(coin), version=version)
+    other = create(2, version=version)
+    selection = from_data({"asset": coin.id}, "select")
+    found = [selection.matches(msgspec.json.decode(one.body)) for one in (coin, moved, other)]
+    assert found == [True, True, False]
+
+
+def test_an_owner_is_who_gets_and_who_gives() -> None:
+    """Whoever follows a key wants to see what comes in and what goes out."""
+    coin = create(1, owner=ALICE)
+    moved = transfer(Coin(coin), to=BOB)
+    documents = [msgspec.json.decode(one.body) for one in (coin, moved)]
+    found = [
+        [from_data({"owner": key.public_key}, "select").matches(one) for one in documents]
+        for key in (ALICE, BOB, CAROL)
+    ]
+    assert found == [[True, True], [False, True], [False, False]]
+
+
+def test_all_members_must_match_in_one_transaction() -> None:
+    selection = from_data({"operation": "TRANSFER", "metadata.a": 1}, "select")
+    assert selection.matches({"operation": "TRANSFER", "metadata": {"a": 1}})
+    assert not selection.matches({"operation": "CREATE", "metadata": {"a": 1}})
+    assert not selection.matches({"operation": "TRANSFER", "metadata": {"a": 2}})
+
+
+@given(st.dictionaries(st.sampled_from(["operation", "asset", "id", "inputs", "outputs", "metadata"]), values))
+def test_any_object_can_be_judged(document: Document) -> None:
+    """A rejected block may hold anything; it must not stop whoever reads past it."""
+    selection = Selection(owner=ALICE.public_key)
+    assert selection.matches(document) in (True, False)
+    assert Selection(asset="a" * 64).matches(document) in (True, False)
+    assert not from_data({"metadata.no-such-name": 1}, "select").matches(document)
+    assert not selection.matches({"inputs": [None, 5, {"owners_before": None}], "outputs": [{"public_keys": {}}]})
+
+
+def test_nothing_demanded_is_everything() -> None:
+    assert from_data({}, "select") == ALL
+    assert ALL.matches({})
+    assert ALL.needles == []
+    assert from_query({}) is None
+    assert from_query({"after": "1.abc", "limit": "5"}) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("5", ("5", 5)),
+        ("-5", ("-5", -5)),
+        ("-0", ("-0", 0)),
+        ("05", ("05",)),
+        ("+5", ("+5",)),
+        ("5 ", ("5 ",)),
+        ("\u0665", ("\u0665",)),
+        ("5.0", ("5.0", 5.0)),
+        ("5.", ("5.",)),
+        ("1e2", ("1e2", 100.0)),
+        ("1e999", ("1e999",)),
+        ("9" * 400, ("9" * 400,)),
+        ("NaN", ("NaN",)),
+        ("true", ("true", True)),
+        ("True", ("True",)),
+        ("false", ("false", False)),
+        ("null", ("null", None)),
+        ('"5"', ('"5"',)),
+        ("", ("",)),
+    ],
+)
+def test_a_query_value_is_its_text_and_the_json_scalar_that_it_spells(text: str, values: tuple[Scalar, ...]) -> None:
+    selection = from_query({"metadata.a": text})
+    assert selection is not None
+    ((_, found),) = ((member.path, member.values) for member in selection.metadata)
+    assert [(type(one), one) for one in found] == [(type(one), one) for one in values]
+
+
+def test_a_query_names_the_same_members_as_data() -> None:
+    members = {"operation": "CREATE", "asset": "a" * 64, "owner": ALICE.public_key}
+    assert from_query({**members, "limit": "3"}) == from_data(members, "select")
+    assert [name for name in (*members, "metadata.a", "metadata", "limit") if is_member(name)] == [
+        *members,
+        "metadata.a",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("select", "message"),
+    [
+        ([], "select: expected an object, found list"),
+        ({"opration": "CREATE"}, "select: 'opration': expected one of operation, asset, owner, metadata.<path>"),
+        ({5: "CREATE"}, "select: int: expected one of operation, asset, owner, metadata.<path>"),
+        ({"metadata": 1}, "select: 'metadata': expected one of operation, asset, owner, metadata.<path>"),
+        ({"operation": "create"}, "select: operation: expected CREATE or TRANSFER, found 'create'"),
+        ({"operation": ["CREATE"]}, "select: operation: expected CREATE or TRANSFER, found list"),
+        ({"asset": "A" * 64}, f"select: asset: expected 64 digits of lower-case hex, found '{'A' * 64}'"),
+        ({"asset": None}, "select: asset: expected 64 digits of lower-case hex, found NoneType"),
+        ({"owner": "alice"}, "select: owner: expected a base58 key of 32 bytes, found 'alice'"),
+        ({"owner": 1}, "select: owner: expected a base58 key of 32 bytes, found int"),
+        (
+            {"metadata.a": {"b": 1}},
+            "select: 'metadata.a': expected a string, number, boolean or null, found dict",
+        ),
+        ({"metadata.a": "x" * 1_025}, "select: 'metadata.a': at most 1024 characters, not 1025"),
+        (
+            {"metadata." + "x" * 1_024: 1},
+            f"select: 'metadata.{'x' * 71}': at most 1024 characters, not 1033",
+        ),
+        (
+            {"metadata" + ".a" * 17: 1},
+            f"select: 'metadata{'.a' * 17}': at most 16 names in a path, not 17",
+        ),
+        (
+            {f"metadata.{number}": 1 for number in range(17)},
+            "select: 'metadata.16': at most 16 members, not 17",
+        ),
+        (
+            {"metadata.a": math.nan},
+            "select: 'metadata.a': no transaction holds such a value: NaN and Infinity are no JSON",
+        ),
+    ],
+)
+def test_a_wrong_select_is_refused_with_member_and_rule(select: object, message: str) -> None:
+    """A filter with a typing error would deliver nothing for months."""
+    with pytest.raises(ConfigurationError) as caught:
+        from_data(select, "select")
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("value", [math.inf, 10**309, "\ud800"])
+@pytest.mark.parametrize("place", ["value", "name"])
+def test_what_no_transaction_can_hold_is_refused(value: Any, place: str) -> None:
+    select: Mapping[str, Any] = {"metadata.a": value} if place == "value" else {f"metadata.{value}\ud800": 1}
+    with pytest.raises(ConfigurationError, match="no transaction holds such a value"):
+        from_data(select, "select")
+
+
+def test_a_value_of_a_type_of_its_own_is_refused() -> None:
+    """It would be equal to nothing that stands in a transaction."""
+
+    class Text(str):
+        __slots__ = ()
+
+    with pytest.raises(ConfigurationError, match="expected a string"):
+        from_data({"metadata.a": Text("a")}, "select")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"operation": "create"}, {"asset": "5"}, {"owner": ""}, {"metadata.a": "x" * 1_025}, {"metadata.\ud800": "1"}],
+)
+def test_a_wrong_query_is_refused_as_the_clients_mistake(arguments: dict[str, str]) -> None:
+    with pytest.raises(MalformedSelection, match=r": (expected|at most|no transaction)") as caught:
+        from_query(arguments)
+    assert isinstance(caught.value, EventError)
