@@ -1,0 +1,111 @@
+"""One plugin in its own process, under the real supervisor, over a generated chain: a node without an engine.
+
+A composition root, as `bigchaindb.node` is one.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any, Final
+
+from bigchaindb.config import PluginSettings
+from bigchaindb.config.settings import RetrySettings
+from bigchaindb.eventlog.lane import State
+from bigchaindb.eventlog.retrying import Backoff
+from bigchaindb.simulated.chain import Chain, Recipe
+from bigchaindb.store import Store
+from bigchaindb.subscribers.hub import Hub
+from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.supervisor import Supervisor
+
+LOOK_S: Final = 0.01
+"""How often the plugin is looked at."""
+QUIET_S: Final = 3.0
+"""Events in hand for so long without anything happening are what the plugin keeps until its queue ends."""
+BACKOFF: Final = Backoff(base_s=0.001, max_s=0.01)
+"""Nobody wants to wait in a rehearsal."""
+_WAITS_FOR_A_PERSON: Final = frozenset({State.GAPPED, State.FAILED})
+
+
+class Rehearsal:
+    """What is going on. Belongs to the event loop."""
+
+    def __init__(self, chain: Chain, hub: Hub, supervisor: Supervisor) -> None:
+        self._chain = chain
+        self._hub = hub
+        self._supervisor = supervisor
+        self._seen: object = None
+        self._quiet_since = 0.0
+
+    @property
+    def head(self) -> int:
+        """How many events there are by now."""
+        return self._hub.head
+
+    @property
+    def height(self) -> int:
+        """How many of them are of valid blocks."""
+        return self._chain.store.writer.tip().height
+
+    def parked(self, name: str) -> tuple[tuple[int, str], ...]:
+        """Give the positions of parked events, each with its error."""
+        return tuple((row.position, row.error) for row in self._chain.store.node.parked(name))
+
+    def grow(self, count: int | None = None) -> None:
+        """Commit and announce further blocks, all that are still to come if None."""
+        self._chain.grow(count)
+        self._hub.announce(self._chain.store.writer.tip().position)
+
+    def status(self) -> LaneStatus:
+        """Say where the plugin is."""
+        (status,) = self._supervisor.status()
+        return status
+
+    async def close(self) -> None:
+        """End the plugin's queue, wait until its process has ended, and learn what it settled."""
+        await self._supervisor.stop()
+
+    def waits_for_a_person(self) -> bool:
+        """Say whether the plugin will not be started again."""
+        return self.status().state in _WAITS_FOR_A_PERSON
+
+    def is_over(self) -> bool:
+        """Say whether nothing more will happen: all is settled or kept in hand, or a person would have to help."""
+        status = self.status()
+        now = asyncio.get_running_loop().time()
+        if (seen := (status.epoch, status.position, status.in_hand, self.head)) != self._seen:
+            self._seen, self._quiet_since = seen, now
+        if status.lag == 0 or self.waits_for_a_person():
+            return True
+        return status.lag == len(status.in_hand) and now - self._quiet_since >= QUIET_S
+
+
+@asynccontextmanager
+async def rehearse(
+    folder: Path, recipe: Recipe, name: str, options: Mapping[str, Any], retry: RetrySettings | None = None
+) -> AsyncIterator[Rehearsal]:
+    """Start the plugin at the first event of a chain that is still empty; end it afterwards as a node's stop does.
+
+    Args:
+        folder: for the data; must be empty.
+        recipe: of the chain.
+        name: of the plugin's entry point.
+        options: what its `configure` gets.
+        retry: when an event that fails again and again is set aside.
+
+    Raises:
+        ConfigurationError: the plugin is not installed, is no plugin, or refuses its options.
+        StartupError: it cannot be imported, or its process ends before it is ready.
+    """
+    with closing(Store.open(folder)) as store:
+        hub = Hub()
+        settings = PluginSettings(start="genesis", options=options, retry=retry or RetrySettings())
+        supervisor = Supervisor(
+            hub=hub, store=store, chain_id=recipe.chain_id, plugins={name: settings}, backoff=BACKOFF
+        )
+        await supervisor.start()
+        try:
+            yield Rehearsal(Chain(store, recipe), hub, supervisor)
+        finally:
+            await supervisor.stop()
