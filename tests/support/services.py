@@ -17,8 +17,9 @@ DEBIAN_PACKAGES: Final = {
     "chromium": "chromium",
     "g++": "g++",  # an old driver's JSON library is source alone
     "strace": "strace",
+    "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
 }
-"""Program on the PATH → the Debian package that brings it."""
+"""Program on the PATH, or where it is, → the Debian package that brings it."""
 
 PYTHON_ENVIRONMENTS: Final = ("python-driver-0.6.2", "python-driver-0.5.3", "python-driver-0.4.1", "browser")
 PYTHON_SUITES: Final = ("python-driver-0.6.2", "python-driver-0.5.3")
