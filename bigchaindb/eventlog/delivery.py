@@ -237,6 +237,8 @@ def _ordered(lane: Lane, fact: Sought | Retried | Discarded) -> Lane:
             delivered = {position: trouble.attempts for position, trouble in lane.troubles.items()} | dict(attempts)
             troubles = {position: Trouble(count) for position, count in delivered.items()}
             return replace(lane, progress=replace(progress, returning=returning), troubles=troubles)
+        case _:
+            assert_never(fact)
 
 
 def _forget(lane: Lane, *positions: int) -> Lane:
