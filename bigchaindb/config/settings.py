@@ -75,7 +75,7 @@ class Limits:
     stream_buffer_bytes_max: int = 256 * KIB
     """Bytes buffered for a WebSocket client before it is served from the log at its own position."""
     stream_stall_s_max: float = 60.0
-    """Time without progress after which a WebSocket client is closed with a token."""
+    """Time without progress after which a WebSocket client is closed with a token, and an HTTP connection is ended."""
     stream_message_bytes_max: int = 64 * KIB
     """Largest message a WebSocket client may send; it is ignored anyway."""
     event_page_bytes_max: int = 1 * MIB

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Final, NamedTuple, get_args, get_origin, get_type_hints
 
-from bigchaindb.config.settings import PluginSettings
+from bigchaindb.config.settings import PluginSettings, RetrySettings
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.masking import is_secret_name, masked
 
@@ -117,11 +117,17 @@ def plugin_mapping(value: object) -> dict[str, Any]:
         value, dict, "events_plugins", "a list of names or an object of name and settings"
     )
     for name, settings in plugins.items():
-        for key in _required(settings, dict, f"events_plugins.{name}", "an object"):
-            if key not in hints(PluginSettings):
-                known = " and ".join(hints(PluginSettings))
-                raise ConfigurationError(f"events_plugins.{name}.{key}: unknown setting; a plugin has {known}")
+        path = f"events_plugins.{name}"
+        _refuse_unknown(_required(settings, dict, path, "an object"), PluginSettings, path, "a plugin")
+        if isinstance(retry := settings.get("retry"), dict):
+            _refuse_unknown(retry, RetrySettings, f"{path}.retry", "it")
     return plugins
+
+
+def _refuse_unknown(given: Mapping[str, Any], cls: type, path: str, who: str) -> None:
+    for key in given:
+        if key not in hints(cls):
+            raise ConfigurationError(f"{path}.{key}: unknown setting; {who} has {', '.join(hints(cls))}")
 
 
 def _names(value: Sequence[object]) -> list[str]:
@@ -139,9 +145,10 @@ def _section(value: object, cls: type, path: str) -> object:
     try:
         return cls(**given)
     except ConfigurationError as error:
-        if cls is not PluginSettings:
+        if cls not in (PluginSettings, RetrySettings):
             raise
-        raise ConfigurationError(f"{path}.{error}") from error  # the class does not know the plugin's name
+        plugin = path if cls is PluginSettings else path.rpartition(".")[0]
+        raise ConfigurationError(f"{plugin}.{error}") from error  # the class does not know the plugin's name
 
 
 def _scalar(value: object, base: Any, path: str) -> Any:  # noqa: ANN401

@@ -12,6 +12,8 @@ from bigchaindb.cli import commands
 from bigchaindb.config import Settings
 from bigchaindb.config.load import HINTS, to_document, variable_name
 from bigchaindb.config.old import OLD_KEYS
+from bigchaindb.config.settings import PluginSettings
+from bigchaindb.config.values import Leaf, leaves
 
 REFERENCE: Final = Path(__file__).parents[3] / "docs" / "reference"
 CONFIGURATION: Final = (REFERENCE / "configuration.md").read_text()
@@ -35,6 +37,14 @@ def test_every_setting_has_a_row_with_default_unit_and_variable(path: str) -> No
     assert cells[3] == next((unit for end, unit in UNITS.items() if path.endswith(end)), NONE)
     assert cells[4] == (NONE if path == "log.granular_levels" else variable_name(path))
     assert len(cells[5]) > 10
+
+
+@pytest.mark.parametrize("leaf", leaves(PluginSettings()), ids=lambda leaf: leaf.path)
+def test_every_setting_of_a_plugin_has_a_row_with_its_default(leaf: Leaf) -> None:
+    (row,) = (line for line in CONFIGURATION.splitlines() if line.startswith(f"| `{leaf.path}` |"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[2] == f"`{json.dumps(leaf.default)}`"
+    assert len(cells[3]) > 10
 
 
 @pytest.mark.parametrize("key", OLD_KEYS)
