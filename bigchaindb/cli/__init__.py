@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 from bigchaindb import __version__
+from bigchaindb.cli.backup import backup
 from bigchaindb.cli.configure import configure, export_my_pubkey, show_config
 from bigchaindb.cli.doctor import doctor
 from bigchaindb.cli.keys import keys
@@ -64,6 +65,7 @@ for command in (
     init,
     start,
     drop,
+    backup,
     doctor,
     keys,
     plugins,

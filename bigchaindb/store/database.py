@@ -7,7 +7,7 @@ and a committed block was lost that way. Sizes come from `stat`.
 import contextlib
 import sqlite3
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,12 @@ READER_WAIT_MS: Final = 2_000
 """Readers only ever wait for another's recovery of the log."""
 READER_COUNT_MAX: Final = 16
 """Idle reading connections that are kept: more than threads that read at once."""
+
+BACKUP_PAGES: Final = 2_000
+"""Pages of a backup between two reports of its progress: a few hundredths of a second."""
+
+Progress = Callable[[int, int], None]
+"""Is told how many of how many."""
 
 
 def open_writer(path: Path, *, cache_kib: int = WRITER_CACHE_KIB) -> sqlite3.Connection:
@@ -177,11 +183,26 @@ def translated(what: str) -> Iterator[None]:
                 raise StoreError(f"{what}: {error}") from error
 
 
-def backup(source: Path, target: Path) -> None:
-    """Copy a database that may be in use; the copy is whole, of one moment.
+def backup(source: sqlite3.Connection, target: Path, progress: Progress) -> None:
+    """Copy what a connection's open snapshot shows, of a database that others go on writing; the caller syncs the copy.
+
+    Without the snapshot SQLite would begin again after each commit of another, and never end. While it is open the
+    write-ahead log cannot start over. Figures: docs/decisions/0023.
+
+    Args:
+        source: within `snapshot`, and something was read: beginning alone takes none.
+        target: a file that is not there yet.
+        progress: is told now and then how many pages of how many are copied.
 
     Raises:
+        StoreFull: there was no room.
         StoreError: the source cannot be read or the target not written.
     """
-    with closing(open_reader(source)) as reader, translated(target.name), closing(sqlite3.connect(target)) as writer:
-        reader.backup(writer)
+
+    def tell(_status: int, remaining: int, total: int) -> None:
+        progress(total - remaining, total)
+
+    with translated(target.name), closing(sqlite3.connect(target, isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode = OFF").fetchall()  # half a copy is thrown away anyway
+        writer.execute("PRAGMA synchronous = OFF")
+        source.backup(writer, pages=BACKUP_PAGES, progress=tell)

@@ -9,6 +9,7 @@ import pytest
 
 from bigchaindb.errors import StoreCorrupt, StoreError, StoreFull
 from bigchaindb.store.database import (
+    BACKUP_PAGES,
     READER_COUNT_MAX,
     Readers,
     backup,
@@ -177,8 +178,33 @@ def test_an_error_of_a_lent_connection_is_one_of_ours(writer: sqlite3.Connection
 
 
 def test_a_backup_is_a_whole_copy_of_a_database_in_use(writer: sqlite3.Connection, path: Path, tmp_path: Path) -> None:
+    """It shows one moment, however long it takes, and ends although others write on."""
     writer.execute("INSERT INTO numbers (n) VALUES (1)")
-    backup(path, tmp_path / "copy.db")
-    writer.execute("INSERT INTO numbers (n) VALUES (2)")
+    seen = []
+
+    def write_on(copied: int, total: int) -> None:
+        seen.append((copied, total))
+        writer.execute("INSERT INTO numbers DEFAULT VALUES")
+
+    with closing(open_reader(path)) as reader, snapshot(reader):
+        assert numbers(reader) == [1]
+        backup(reader, tmp_path / "copy.db", write_on)
+    ((copied, total),) = seen
+    assert copied == total > 0
     with closing(open_reader(tmp_path / "copy.db")) as copy:
         assert numbers(copy) == [1]
+
+
+def test_a_backup_of_many_pages_tells_how_far_it_is(writer: sqlite3.Connection, path: Path, tmp_path: Path) -> None:
+    writer.execute("CREATE TABLE large (body BLOB)")
+    writer.execute("INSERT INTO large VALUES (zeroblob(?))", (2 * BACKUP_PAGES * 4096,))
+    seen = []
+
+    def write_on(copied: int, total: int) -> None:
+        seen.append((copied, total))
+        writer.execute("INSERT INTO numbers DEFAULT VALUES")
+
+    with closing(open_reader(path)) as reader, snapshot(reader):
+        assert numbers(reader) == []
+        backup(reader, tmp_path / "copy.db", write_on)
+    assert [copied for copied, _ in seen] == [BACKUP_PAGES, 2 * BACKUP_PAGES, seen[-1][1]]

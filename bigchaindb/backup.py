@@ -1,0 +1,149 @@
+"""A backup: a copy of the data directory that is whole, of a node that runs or is stopped.
+
+First the lane pages, then node.db, then ledger.db: no cursor is ahead of the log that was copied. All of it is made
+beside the place where it belongs and named at the end, when it is on the disk: what was cut short is no backup.
+
+Source: decision 0023; promises P2 and P8.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from bigchaindb.errors import DirectoryInUse, StoreError, StoreFull
+from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE, read_chain_id
+from bigchaindb.store.backup import back_up_ledger, back_up_node
+from bigchaindb.store.database import Progress
+from bigchaindb.store.directory import MODE, DataDirectory, DirectoryLock
+from bigchaindb.subscribers.lane_page import Word
+
+SECRET_MODE: Final = 0o600
+
+
+class BackedUp(NamedTuple):
+    """What a backup holds.
+
+    Attributes:
+        path: of the backup.
+        chain: the id of its chain.
+        height: of its last block.
+        position: of its last event.
+        size_bytes: of its files.
+        has_key: whether the node's private key is in it.
+    """
+
+    path: Path
+    chain: str
+    height: int
+    position: int
+    size_bytes: int
+    has_key: bool
+
+
+def back_up(directory: DataDirectory, target: Path, *, with_key: bool, progress: Progress) -> BackedUp:
+    """Copy a data directory; durable when this returns.
+
+    Args:
+        directory: a node's own; it may be running, in another process.
+        target: a directory to be made; it may be there if it is empty.
+        with_key: whether to copy `keypair.json`, where there is one.
+        progress: is told how many of the ledger's pages are copied.
+
+    Raises:
+        StoreError: there is no ledger, or `target` cannot take a backup; StoreFull if it is too small.
+        StartupError: the directory's chain id cannot be read.
+        OSError: a file cannot be copied.
+    """
+    if not directory.ledger.exists():
+        raise StoreError(f"there is no ledger in {str(directory.path)!r}: name its database.path")
+    _check_target(target, directory)
+    chain = read_chain_id(directory.path)
+    with _named_at_end(target) as copy, _left_alone(directory):
+        _copy_pages(directory.lanes, copy.lanes)
+        back_up_node(directory.node, copy.node)
+        tip = back_up_ledger(directory.ledger, copy.ledger, progress)
+        _copy_new(directory.path / CHAIN_ID_FILE, copy.path / CHAIN_ID_FILE)
+        has_key = with_key and (directory.path / KEYPAIR_FILE).exists()
+        if has_key:
+            _copy_new(directory.path / KEYPAIR_FILE, copy.path / KEYPAIR_FILE)
+        size_bytes = sum(file.stat().st_size for file in copy.path.rglob("*") if file.is_file())
+    return BackedUp(target, chain, tip.height, tip.position, size_bytes, has_key)
+
+
+def _check_target(target: Path, directory: DataDirectory) -> None:
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise StoreError(f"{str(target)!r} is there and not empty: name a directory to be made")
+    if target.is_mount():
+        raise StoreError(f"{str(target)!r} is a mount point: name a directory in it")
+    if target.resolve().is_relative_to(directory.path.resolve()):
+        raise StoreError(f"{str(target)!r} is in the data directory itself: it would be lost with it")
+    needed = sum(file.stat().st_size for file in (directory.ledger, directory.node))
+    free = shutil.disk_usage(target.absolute().parent).free
+    if free < needed:
+        raise StoreFull(f"{str(target)!r}: {free} bytes are free there, the copy takes about {needed}")
+
+
+@contextmanager
+def _named_at_end(target: Path) -> Iterator[DataDirectory]:
+    """Give a directory that is `target` in the end, once all of it is on the disk; after an error it is deleted."""
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        partial.mkdir(MODE)
+    except FileExistsError as error:
+        text = "of a backup that was cut short, or is being made"
+        raise StoreError(f"{str(partial)!r} is there, {text}; delete it if it is not") from error
+    try:
+        yield DataDirectory(partial)
+        for path in (*partial.rglob("*"), partial):
+            _sync(path)
+        partial.rename(target)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    _sync(target.absolute().parent)
+
+
+@contextmanager
+def _left_alone(directory: DataDirectory) -> Iterator[None]:
+    """Keep a stopped node from being started meanwhile; one that runs goes on."""
+    try:
+        lock = DirectoryLock(directory)
+    except DirectoryInUse:
+        yield
+        return
+    try:
+        # A crash may have left blocks that never reached the disk: the copy must not know more than the ledger (P4).
+        with suppress(FileNotFoundError):
+            _sync(directory.ledger.with_name(f"{directory.ledger.name}-wal"))
+        yield
+    finally:
+        lock.close()
+
+
+def _copy_pages(lanes: Path, target: Path) -> None:
+    """Copy the lane pages as if the machine had restarted since: hosts are writing, so only the cursor counts."""
+    target.mkdir(MODE)
+    for page in lanes.glob("*"):
+        if not page.suffix[1:].isdecimal():  # one that is just being made
+            continue
+        with suppress(FileNotFoundError):  # its epoch is over
+            words = memoryview(bytearray(page.read_bytes())).cast("Q")
+            words[Word.BOOT] = 0
+            (target / page.name).write_bytes(words)
+
+
+def _copy_new(source: Path, target: Path) -> None:
+    """Copy a small file that nobody else may read."""
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, SECRET_MODE), "wb") as file:
+        file.write(source.read_bytes())
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

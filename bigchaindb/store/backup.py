@@ -1,0 +1,40 @@
+"""Copies of the two databases, made by a process of its own while the node's goes on writing. Decision: 0023.
+
+The process that owns the directory must not call this: see `bigchaindb.store.database`.
+"""
+
+import secrets
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from bigchaindb.ledger.effects import Tip
+from bigchaindb.store.database import Progress, backup, batch, open_reader, open_writer, snapshot, translated
+from bigchaindb.store.writer import read_tip
+
+_CACHE_KIB: Final = 1024
+
+
+def back_up_ledger(source: Path, target: Path, progress: Progress) -> Tip:
+    """Copy ledger.db as of one moment; give where chain and log stood.
+
+    Raises:
+        StoreFull: there is no room for the copy.
+        StoreError: one of the files cannot be used.
+    """
+    with closing(open_reader(source)) as reader, translated(source.name), snapshot(reader):
+        tip = read_tip(reader)
+        backup(reader, target, progress)
+    return tip
+
+
+def back_up_node(source: Path, target: Path) -> None:
+    """Copy node.db as of one moment, with another id: ledger.db does not know it, so a restore is noticed (P8).
+
+    Raises: as `back_up_ledger`.
+    """
+    with closing(open_reader(source)) as reader, translated(source.name), snapshot(reader):
+        reader.execute("SELECT id FROM node").fetchall()  # takes the snapshot
+        backup(reader, target, lambda _copied, _total: None)
+    with closing(open_writer(target, cache_kib=_CACHE_KIB)) as writer, translated(target.name), batch(writer):
+        writer.execute("UPDATE node SET id = ?", (secrets.token_hex(16),))
