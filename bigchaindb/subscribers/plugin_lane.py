@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import sys
-import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -18,11 +17,11 @@ from bigchaindb.eventlog.delivery import TRANSITIONS, step
 from bigchaindb.eventlog.lane import RUNNING, Lane, State, Trouble
 from bigchaindb.eventlog.retrying import Policy
 from bigchaindb.subscribers import orders as wire
-from bigchaindb.subscribers.host_process import HostProcess
 from bigchaindb.subscribers.hub import Hub
 from bigchaindb.subscribers.lane_files import LaneFiles, Saving
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.machine import Host, Machine
 
 READY_S_MAX: Final = 30.0
 """Time for a plugin to be imported and configured: a slow disk, and a `configure` that opens a connection."""
@@ -48,7 +47,6 @@ class Shared:
 
     Attributes:
         thread: where `files` is used, by one thread in order.
-        draw: gives the jitter, uniform in [0, 1).
     """
 
     hub: Hub
@@ -57,7 +55,7 @@ class Shared:
     ledger: Path
     chain_id: str
     limits: Limits
-    draw: Callable[[], float]
+    machine: Machine
 
 
 class PluginLane:
@@ -78,12 +76,13 @@ class PluginLane:
         self.name = name
         self.settings = settings
         self.lane = lane
-        self.host: HostProcess | None = None
+        self.host: Host | None = None
         self.ordering = asyncio.Lock()
         self.parked_count = parked_count
         self._policy = policy
         self._shared = shared
-        self._since = time.time()
+        self._machine = shared.machine
+        self._since = self._machine.now()
         self._page: LanePage | None = None
         self._begun = False
         self._ending: wire.Report | None = None
@@ -107,9 +106,9 @@ class PluginLane:
     def tell(self, fact: facts.Fact) -> None:
         """Let the state machine know, and do what it says."""
         before = self.lane
-        self.lane, actions = step(before, fact, self._policy, self._shared.draw(), time.time())
+        self.lane, actions = step(before, fact, self._policy, self._machine.draw(), self._machine.now())
         if self.lane.state is not before.state:
-            self._since = time.time()
+            self._since = self._machine.now()
             self._log_change(before)
         for action in actions:
             self._do(action)
@@ -204,7 +203,7 @@ class PluginLane:
             position=acked,
             lag=self._shared.hub.head - acked,
             in_hand=self.lane.progress.undone if page is None else page.in_hand(),
-            oldest_s=0.0 if taken_ns is None else max(0.0, (time.monotonic_ns() - taken_ns) / 1e9),
+            oldest_s=0.0 if taken_ns is None else max(0.0, (self._machine.monotonic_ns() - taken_ns) / 1e9),
             attempts=max((trouble.attempts for trouble in self.lane.troubles.values()), default=0),
             failure_count=self.lane.failure_count,
             start_count=self._start_count,
@@ -286,7 +285,7 @@ class PluginLane:
             self._page, self._begun, self._ending, self._is_blameless = page, False, None, False
             self._returning, self._warning = set(lane.progress.returning), ""
             self._start_count += 1
-            self.host = HostProcess(self._orders(page), self._reported, self._exited)
+            self.host = self._machine.start_host(self._orders(page), self._reported, self._exited)
         except ConfigurationError as error:
             self.tell(facts.Refused(str(error)))
             self._fail_first(error)
@@ -435,7 +434,7 @@ class PluginLane:
     def _end_pinning_read(self, page: LanePage) -> None:
         """End a process whose read keeps the write-ahead log from being reset, once that has grown too far (S1)."""
         since_ns = page.words[Word.READ_SINCE]
-        if not since_ns or time.monotonic_ns() - since_ns < READ_S_MAX * 1e9:
+        if not since_ns or self._machine.monotonic_ns() - since_ns < READ_S_MAX * 1e9:
             return
         wal = self._shared.ledger.with_name(f"{self._shared.ledger.name}-wal")
         if wal.stat().st_size > self._shared.limits.wal_bytes_max:
@@ -459,7 +458,7 @@ class PluginLane:
 
     def _warn_if_stuck(self, page: LanePage) -> None:
         taken_ns = page.oldest_taken_ns()
-        if taken_ns is None or (age_s := (time.monotonic_ns() - taken_ns) / 1e9) < STUCK_S:
+        if taken_ns is None or (age_s := (self._machine.monotonic_ns() - taken_ns) / 1e9) < STUCK_S:
             return
         position = min(page.in_hand(), default=0)
         if position and position != self._warned_of:

@@ -9,9 +9,7 @@ Source: docs/reference/contract/event-plugin-api.md, sections 3 to 5; decisions 
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Final, ParamSpec, TypeVar
 
@@ -22,10 +20,10 @@ from bigchaindb.eventlog.lane import WAITING, State
 from bigchaindb.eventlog.place import Place
 from bigchaindb.eventlog.retrying import Backoff, OnFailure, Policy
 from bigchaindb.store import Store, TroubleRow
-from bigchaindb.subscribers.host_process import HostProcess
 from bigchaindb.subscribers.hub import Hub
 from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.machine import Machine
 from bigchaindb.subscribers.plugin_lane import GRACE_S, PluginLane, Shared
 from bigchaindb.subscribers.plugins import find
 
@@ -54,6 +52,7 @@ class Supervisor:
         plugins: Mapping[str, PluginSettings],
         limits: Limits | None = None,
         backoff: Backoff | None = None,
+        machine: Machine | None = None,
     ) -> None:
         """Do nothing before `start`.
 
@@ -64,6 +63,7 @@ class Supervisor:
             plugins: what is enabled, by entry point name.
             limits: of the window.
             backoff: how long a plugin that failed waits; None leaves it to the plugins' settings.
+            machine: None is this one.
         """
         self._hub = hub
         self._store = store
@@ -71,8 +71,9 @@ class Supervisor:
         self._plugins = plugins
         self._limits = limits or Limits()
         self._backoff = backoff
+        self._machine = machine or Machine()
         self._lanes: dict[str, PluginLane] = {}
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="bigchaindb-lanes")
+        self._thread = self._machine.start_thread()
         self._shared: Shared | None = None
         self._syncing: asyncio.Task[None] | None = None
         self._stopping = False
@@ -319,7 +320,7 @@ class Supervisor:
             ledger=self._store.directory.ledger,
             chain_id=self._chain_id,
             limits=self._limits,
-            draw=random.random,
+            machine=self._machine,
         )
         for name, settings in self._plugins.items():
             await self._add(name, settings)
@@ -406,14 +407,13 @@ class Supervisor:
                 lane.parked_count = await self._in_thread(self._files.parked_count, lane.name)
 
     async def _end_hosts(self, lanes: Sequence[PluginLane]) -> None:
-        for limit_s, then in ((GRACE_S, HostProcess.kill), (DEATH_S_MAX, None)):
+        for limit_s in (GRACE_S, DEATH_S_MAX):
             hosts = [lane.host for lane in lanes if lane.host is not None]
             if not hosts:
                 return
             await asyncio.wait([asyncio.create_task(host.ended.wait()) for host in hosts], timeout=limit_s)
             for host in hosts:
-                if then is not None:
-                    then(host)
+                host.kill()
 
     @property
     def _files(self) -> LaneFiles:

@@ -1,0 +1,63 @@
+"""What lanes need of the machine besides files: clocks, chance, one thread, and processes."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from bigchaindb.subscribers import orders as wire
+from bigchaindb.subscribers.host_process import HostProcess
+
+
+class Host(Protocol):
+    """A plugin's process, as its lane holds it; `HostProcess` says more of each."""
+
+    ended: asyncio.Event
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        ...
+
+    def nudge(self) -> None:
+        """Let it look into the lane page."""
+        ...
+
+    def answer(self, answer: wire.Answer) -> None:
+        """Tell it something."""
+        ...
+
+    def kill(self) -> None:
+        """End it."""
+        ...
+
+
+StartHost: TypeAlias = Callable[[wire.Orders, Callable[[wire.Report], None], Callable[[str], None]], Host]
+"""Takes the arguments of `HostProcess`."""
+
+
+def one_thread() -> Executor:
+    """Give a thread that does one thing after the other."""
+    return ThreadPoolExecutor(1, thread_name_prefix="bigchaindb-lanes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """The machine as it is; a simulation has another.
+
+    Attributes:
+        start_host: starts a plugin's process.
+        start_thread: gives what does the work on files and databases, in order.
+        now: Unix seconds.
+        monotonic_ns: the clock that lane pages know, of all processes alike.
+        draw: gives the jitter of a wait, uniform in [0, 1).
+    """
+
+    start_host: StartHost = HostProcess
+    start_thread: Callable[[], Executor] = one_thread
+    now: Callable[[], float] = time.time
+    monotonic_ns: Callable[[], int] = time.monotonic_ns
+    draw: Callable[[], float] = random.random
