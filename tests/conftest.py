@@ -57,3 +57,11 @@ def start_node(tmp_path: Path) -> Iterator[StartNode]:
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """A node installed from its package into an environment of its own, to install plugins beside it."""
     return install_node(tmp_path_factory.mktemp("installation"))
+
+
+@pytest.fixture(scope="session")
+def author(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """A node's environment as an author of plugins has it: pytest and a database's client are there."""
+    made = install_node(tmp_path_factory.mktemp("author"))
+    made.lend_tools()
+    return made

@@ -13,6 +13,7 @@ from bigchaindb import __version__
 from bigchaindb.cli.backup import backup
 from bigchaindb.cli.configure import configure, export_my_pubkey, show_config
 from bigchaindb.cli.doctor import doctor
+from bigchaindb.cli.events import events
 from bigchaindb.cli.keys import keys
 from bigchaindb.cli.plugins import plugins
 from bigchaindb.cli.removed import REMOVED
@@ -67,6 +68,7 @@ for command in (
     drop,
     backup,
     doctor,
+    events,
     keys,
     plugins,
     transactions,

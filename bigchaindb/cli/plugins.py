@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from bigchaindb.cli.new_plugin import new
 from bigchaindb.cli.session import Session, pass_session, put, put_json, put_table
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ NEVER_RAN: Final = dict.fromkeys(("state", "lag", "attempts", "parked", "last_er
 @click.group()
 def plugins() -> None:
     """Look at event plugins."""
+
+
+plugins.add_command(new)
 
 
 @plugins.command(

@@ -81,7 +81,7 @@ def create(
     """Make an asset and print the transaction."""
     from bigchaindb.transaction.build import create as build
 
-    data, about = _object(asset, "--asset"), _object(metadata, "--metadata")
+    data, about = read_object(asset, "--asset"), read_object(metadata, "--metadata")
     signer = _signer(key_file)
     payments = [_payment(to or signer.public_key, amount)]
     _finish(session, build([signer], payments, data=data, metadata=about), **how)
@@ -115,7 +115,7 @@ def transfer(
     """Pass an output of a committed transaction on, and print the transaction that does."""
     from bigchaindb.transaction.build import transfer as build
 
-    about = _object(metadata, "--metadata")
+    about = read_object(metadata, "--metadata")
     transaction_id, index = _reference(output)
     signer = _signer(key_file)
     how["node"] = node = _node(session, how["node"])
@@ -226,7 +226,12 @@ def _reference(text: str) -> tuple[str, int]:
     return transaction_id, int(index or 0)
 
 
-def _object(text: str | None, option: str) -> dict[str, Any] | None:
+def read_object(text: str | None, option: str) -> dict[str, Any] | None:
+    """Read the value of an option that is a JSON object, or `@FILE` that holds one.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
     if text is None:
         return None
     if text.startswith("@"):

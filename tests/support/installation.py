@@ -6,6 +6,7 @@ Packages are built from copies, so that nothing is written into the checkout.
 
 import shutil
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -36,6 +37,11 @@ class Installation:
         copied = self.folder / "sources" / source.name
         shutil.copytree(source, copied, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         self.pip_install(*(["--editable"] if editable else []), copied)
+
+    def lend_tools(self) -> None:
+        """Let it import what the tests themselves do: an author has pytest and a database's client."""
+        (packages,) = (self.folder / "environment/lib").glob("python*/site-packages")
+        (packages / "tools.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
 
     def pip_install(self, *arguments: str | Path) -> None:
         """Run `pip install` without a network: what packages need to be built is in the cache."""

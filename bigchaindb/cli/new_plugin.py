@@ -1,0 +1,82 @@
+"""plugins new: a package to begin with, which works."""
+
+import keyword
+import re
+import sys
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Final
+
+import click
+
+from bigchaindb.cli.session import say
+from bigchaindb.errors import ConfigurationError
+
+NAME_CHARACTERS_MAX: Final = 60
+_NAME: Final = re.compile(r"[a-z]([a-z0-9_-]*[a-z0-9])?")
+_TAKEN: Final = frozenset({"bigchaindb", "pytest", "setuptools"})
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bigchaindb plugins new sales
+  bigchaindb plugins new sales-report ~/src/sales-report
+
+Then, in the new folder:
+  pip install --editable .
+  pytest
+  bigchaindb events simulate sales"""
+)
+@click.argument("name")
+@click.argument("directory", required=False, type=click.Path(path_type=Path))
+def new(name: str, directory: Path | None) -> None:
+    """Write a package for the plugin NAME into DIRECTORY, ./NAME by default.
+
+    It has a module with run(queue), the entry point, tests that kill the plugin and look for what was lost, and a
+    README. Nothing that is there already is overwritten.
+    """
+    module = _module(name)
+    folder = directory or Path(name)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigurationError(f"`{folder}` is there already and not empty; name another directory")
+    for path, text in _texts(name, module).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    say(f"The plugin {name} is in {folder}. Next:")
+    say(f"  pip install --editable {folder}")
+    say(f"  pytest {folder}")
+    say(f"  bigchaindb events simulate {name}")
+
+
+def _module(name: str) -> str:
+    """Give the module's name.
+
+    Raises:
+        ConfigurationError: the name does not do for a plugin, its package and its module.
+    """
+    if len(name) > NAME_CHARACTERS_MAX or _NAME.fullmatch(name) is None:
+        raise ConfigurationError(
+            f"NAME: 1 to {NAME_CHARACTERS_MAX} of a-z, 0-9, - and _, first a letter, last no - or _; found {name!r}"
+        )
+    module = name.replace("-", "_")
+    if keyword.iskeyword(module) or module in sys.stdlib_module_names or module in _TAKEN:
+        raise ConfigurationError(f"NAME: a module {module!r} would hide another one of that name; take another name")
+    return module
+
+
+def _texts(name: str, module: str) -> Mapping[Path, str]:
+    """Give the files of the package."""
+    targets = {
+        "pyproject.toml": "pyproject.toml",
+        "README.md": "README.md",
+        "plugin.py": f"{module}.py",
+        "test_plugin.py": f"test_{module}.py",
+    }
+    folder = files("bigchaindb.cli") / "plugin_template"
+    return {
+        Path(target): Template((folder / f"{source}.txt").read_text("utf-8")).substitute(name=name, module=module)
+        for source, target in targets.items()
+    }
