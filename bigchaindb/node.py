@@ -15,6 +15,7 @@ from typing import Final
 import uvloop
 
 from bigchaindb import __version__
+from bigchaindb.api.event_log import LogSource
 from bigchaindb.api.info import NodeInfo, Validator
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Settings, WebSocketServer
@@ -74,7 +75,8 @@ async def _serve(settings: Settings, stop: StopOrder, ready: Callable[[], None] 
         hub = Hub(store.writer.tip().position)
         engine = _engine(settings, store, key, hub)
         supervisor = Supervisor(hub=hub, store=store, chain_id=chain_id, plugins=settings.events_plugins, limits=limits)
-        api = HttpApi(engine, store.queries(), _info(settings, key), limits)
+        log = LogSource(hub, store.log_reader, chain_id)
+        api = HttpApi(engine, store.queries(), _info(settings, key), limits, log=log, plugins=supervisor.status)
         stream = StreamServer(hub, store.log_reader, chain_id, limits, settings.wsserver)
 
         running.push_async_callback(_stop_all, api.stop, stream.stop, supervisor.stop)

@@ -1,6 +1,6 @@
 """What a handler gives back, as values: bytes that are made, or a long list that is made piece by piece."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +33,20 @@ class Listing:
     pieces: AsyncIterator[bytes]
 
 
-Reply = Answer | Listing
+@dataclass(frozen=True, slots=True)
+class EventStream:
+    """Server-Sent Events: an answer without end, until the client leaves or the node stops.
+
+    Attributes:
+        pieces: whole messages.
+        close: to be called once, when nothing more is written.
+    """
+
+    pieces: AsyncIterator[bytes]
+    close: Callable[[], None]
+
+
+Reply = Answer | Listing | EventStream
 
 
 def json_answer(value: Any, status: int = 200) -> Answer:  # noqa: ANN401 -- any JSON

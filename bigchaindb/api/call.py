@@ -1,12 +1,15 @@
 """What a handler is given: one request, and what all of them need."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from bigchaindb.api.answers import Answer, Reply
 from bigchaindb.api.arguments import Arguments, parse_query
+from bigchaindb.api.event_log import EventLog
 from bigchaindb.api.reads import Reads
+from bigchaindb.api.sse import EventStreams
+from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
 from bigchaindb.ledger.ports import Queries
 
@@ -18,16 +21,58 @@ class Call(NamedTuple):
         parameter: the last segment of the path where the route has one, decoded; else empty.
         query: the query string as sent.
         body: reads the body, within the limits.
+        accept: the header `Accept`.
+        last_event_id: the header `Last-Event-ID`.
     """
 
     parameter: str
     query: str
     body: Callable[[], Awaitable[bytes]]
+    accept: str = ""
+    last_event_id: str = ""
 
     @property
     def arguments(self) -> Arguments:
         """The query arguments; the first of equal names counts."""
         return parse_query(self.query)
+
+
+class PluginStatus(Protocol):
+    """What is asked of the status of one plugin."""
+
+    @property
+    def name(self) -> str:
+        """Of its entry point."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """Where its lane is: docs/reference/lane-states.md."""
+        ...
+
+    @property
+    def lag(self) -> int:
+        """Events of the log that are not settled."""
+        ...
+
+    @property
+    def attempts(self) -> int:
+        """Deliveries so far of the event in hand that has failed most often; 0 if none has."""
+        ...
+
+    @property
+    def parked_count(self) -> int:
+        """Events set aside for a person."""
+        ...
+
+    @property
+    def error(self) -> str:
+        """`Class: message`, a sentence, or nothing."""
+        ...
+
+
+PluginStatuses = Callable[[], Sequence[PluginStatus]]
+"""Gives the status of each plugin, in the order of the configuration."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +82,10 @@ class Context:
     engine: Engine
     queries: Queries
     reads: Reads
+    log: EventLog
+    streams: EventStreams
+    plugins: PluginStatuses
+    limits: Limits
     root: Answer
     index: Answer
     validators: Answer

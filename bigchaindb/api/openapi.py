@@ -6,6 +6,7 @@ from typing import Any, Final
 from bigchaindb import __version__
 from bigchaindb.api.answers import Answer, Reply, json_answer
 from bigchaindb.api.call import Call, Context
+from bigchaindb.delivery import BLOCK_TYPES, TRANSACTION_TYPE
 from bigchaindb.transaction.schema import transaction_schema
 
 Schema = dict[str, Any]
@@ -38,7 +39,11 @@ def document() -> Schema:
         "info": {
             "title": "BigchainDB HTTP API",
             "version": __version__,
-            "description": "Transactions go in; transactions, outputs, blocks and votes come out. No authentication.",
+            "description": (
+                "Transactions go in; transactions, outputs, blocks, votes and events come out. No authentication. "
+                "`streams` in `/api/v1` is the address of a WebSocket stream: a message for each transaction of every "
+                "valid block; with `?after=TOKEN` it goes on where a page or a stream of `/api/v1/events` was."
+            ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": _paths(),
@@ -111,6 +116,8 @@ def _paths() -> dict[str, Schema]:
                 refuses=True,
             )
         },
+        "/api/v1/events": {"get": _events()},
+        "/api/v1/plugins": {"get": _get("Where each plugin is", _array(_ref("Plugin")))},
         "/api/v1/openapi.json": {"get": _get("This description", {"type": "object"})},
     }
 
@@ -135,6 +142,34 @@ def _post() -> Schema:
             **_named("504", "Undecided"),
         },
     }
+
+
+def _events() -> Schema:
+    described = _get(
+        "The events of the ledger in order: a page, or with `Accept: text/event-stream` all from there on",
+        _ref("EventPage"),
+        _query("after", TEXT, "A token: `next` of a page, an SSE id, or the close reason of the WebSocket stream."),
+        _query("limit", {"type": "integer", "minimum": 1, "default": 100}, "Events of a page at most."),
+        _query("type", {"enum": ["valid", "invalid"]}),
+        _query("granularity", {"enum": ["block", "transaction"], "default": "block"}),
+        _query("operation", {"enum": ["CREATE", "TRANSFER"]}),
+        _query("asset", HEX_64),
+        _query("owner", KEY, "Among an output's `public_keys` or an input's `owners_before`."),
+        {
+            **_query("metadata", {"type": "object", "patternProperties": {"^metadata\\.": TEXT}}),
+            "description": "`metadata.<path>=<value>`: what stands in the metadata of one transaction.",
+            "style": "form",
+            "explode": True,
+        },
+        {
+            **_query("Last-Event-ID", TEXT, "Where a stream goes on; stronger than `after`."),
+            "in": "header",
+        },
+        refuses=True,
+    )
+    described["responses"]["200"]["content"]["text/event-stream"] = {"schema": TEXT}
+    described["responses"] |= _named("410", "HistoryLost")
+    return described
 
 
 def _search(what: str, row: Schema) -> Schema:
@@ -165,6 +200,7 @@ def _errors() -> dict[str, Schema]:
     described = {
         "Refused": "An argument or the transaction breaks a rule, which the message names",
         "NotFound": "Not found",
+        "HistoryLost": "The token is of another chain, or of a log that this node does not have",
         "Slow": "The request did not arrive in time",
         "TooLarge": "The body is too large",
         "Unavailable": "A bound is reached or the node stops; try again later",
@@ -177,7 +213,10 @@ def _schemas() -> dict[str, Schema]:
     transactions = _array(_ref("Transaction"))
     address = dict.fromkeys(("docs", "streams", *_RESOURCES), TEXT)
     return {
-        "Error": _object({"message": {"type": ["string", "object"]}}, {"status": {"type": "integer"}}),
+        "Error": _object(
+            {"message": {"type": ["string", "object"]}},
+            {"status": {"type": "integer"}, "position": HEIGHT, "head": HEIGHT},
+        ),
         "Index": _object(address),
         "Root": _object(
             {
@@ -192,6 +231,9 @@ def _schemas() -> dict[str, Schema]:
         "OutputReference": _object({"transaction_id": HEX_64, "output_index": HEIGHT}),
         "Asset": _object({"data": ANY_OBJECT, "id": HEX_64}),
         "Metadata": _object({"metadata": ANY_OBJECT, "id": HEX_64}),
+        "EventPage": _object({"events": _array(_ref("Event")), "head": BOOLEAN, "next": TEXT}),
+        "Event": _event(),
+        "Plugin": _plugin(),
         "Status": _object({"status": {"enum": ["backlog", "undecided", "valid", "invalid"]}}),
         "Validator": _object(
             {
@@ -220,6 +262,37 @@ def _schemas() -> dict[str, Schema]:
             }
         ),
     }
+
+
+def _event() -> Schema:
+    kinds = [*BLOCK_TYPES.values(), TRANSACTION_TYPE]
+    return _object(
+        {
+            "specversion": {"const": "1.0"},
+            "type": {"enum": kinds},
+            "source": TEXT,
+            "id": TEXT,
+            "subject": HEX_64,
+            "sequence": TEXT,
+            "time": {"type": "string", "format": "date-time"},
+            "datacontenttype": {"const": "application/json"},
+            "data": {"type": "object"},
+        },
+        {"partitionkey": HEX_64},
+    )
+
+
+def _plugin() -> Schema:
+    return _object(
+        {
+            "name": TEXT,
+            "state": TEXT,
+            "lag": HEIGHT,
+            "attempts": HEIGHT,
+            "parked": HEIGHT,
+            "error": {"type": ["string", "null"]},
+        }
+    )
 
 
 _RESOURCES: Final = ("assets", "blocks", "metadata", "outputs", "statuses", "transactions", "validators", "votes")

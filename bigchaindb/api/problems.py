@@ -8,6 +8,7 @@ from bigchaindb.errors import (
     BigchainDBError,
     CheckFailed,
     EngineError,
+    HistoryLost,
     MalformedJson,
     Overloaded,
     SchemaValidationError,
@@ -56,7 +57,7 @@ def answer_for(error: BigchainDBError) -> Answer:
     match error:
         case Problem():
             return error.answer
-        case ValidationError():
+        case ValidationError() | HistoryLost():
             return _refusal(error)
         case Overloaded() | Stopping() | StoreFull():
             return plain(503, str(error), headers=RETRY_AFTER)
@@ -69,8 +70,11 @@ def answer_for(error: BigchainDBError) -> Answer:
             return INTERNAL_ERROR
 
 
-def _refusal(error: ValidationError) -> Answer:
+def _refusal(error: ValidationError | HistoryLost) -> Answer:
     match error:
+        case HistoryLost():  # clients that come back by themselves stop at it (P8)
+            body = {"message": str(error), "status": 410, "position": error.position, "head": error.head}
+            return Answer(410, json_line(body), logged=str(error))
         case MalformedJson():
             return Answer(400, json_line({"message": f"Failed to decode JSON object: {error}"}))
         case SchemaValidationError():

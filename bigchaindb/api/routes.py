@@ -9,7 +9,19 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from bigchaindb.api import blocks, info, openapi, outputs, search, statuses, transactions, validators, votes
+from bigchaindb.api import (
+    blocks,
+    events,
+    info,
+    openapi,
+    outputs,
+    plugins,
+    search,
+    statuses,
+    transactions,
+    validators,
+    votes,
+)
 from bigchaindb.api.answers import Answer, Reply, json_line
 from bigchaindb.api.call import Call, Context, Handler
 from bigchaindb.api.problems import INTERNAL_ERROR, answer_for, not_found
@@ -50,6 +62,8 @@ ROUTES: Final = (
     Route("/api/v1/validators", validators.listing),
     Route("/api/v1/statuses", statuses.get),
     Route("/api/v1/votes", votes.listing),
+    Route("/api/v1/events", events.get),
+    Route("/api/v1/plugins", plugins.listing),
     Route("/api/v1/openapi.json", openapi.get),
 )
 EXACT: Final[Mapping[str, Route]] = {route.path.removesuffix("/"): route for route in ROUTES if "{" not in route.path}

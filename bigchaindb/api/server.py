@@ -8,11 +8,13 @@ from aiohttp import web
 from bigchaindb.api import info, validators
 from bigchaindb.api.answers import Answer, json_answer
 from bigchaindb.api.bodies import Bodies
-from bigchaindb.api.call import Call, Context
+from bigchaindb.api.call import Call, Context, PluginStatuses
+from bigchaindb.api.event_log import EventLog, LogSource
 from bigchaindb.api.info import NodeInfo
 from bigchaindb.api.problems import RETRY_AFTER, log_problem, plain
 from bigchaindb.api.reads import Reads
 from bigchaindb.api.routes import reply_to
+from bigchaindb.api.sse import HEARTBEAT_S, EventStreams, frames
 from bigchaindb.api.wire import ANY_ORIGIN, CLOSE, send, whole, write_answer
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
@@ -28,13 +30,29 @@ its list must not hold the node."""
 class HttpApi:
     """The HTTP API of a node. Belongs to the event loop."""
 
-    def __init__(self, engine: Engine, queries: Queries, node: NodeInfo, limits: Limits) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        queries: Queries,
+        node: NodeInfo,
+        limits: Limits,
+        *,
+        log: LogSource,
+        plugins: PluginStatuses,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> None:
         self._reads = Reads(limits, queries.interrupt)
+        self._log = EventLog(log, limits, frames)
+        self._streams = EventStreams(self._log, count_max=limits.sse_connection_count_max, heartbeat_s=heartbeat_s)
         self._bodies = Bodies(limits)
         self._context = Context(
             engine=engine,
             queries=queries,
             reads=self._reads,
+            log=self._log,
+            streams=self._streams,
+            plugins=plugins,
+            limits=limits,
             root=json_answer(info.root_document(node)),
             index=json_answer(info.index_document(node, "/")),
             validators=json_answer(validators.document(node.validators)),
@@ -58,6 +76,11 @@ class HttpApi:
         """How many connections are open."""
         return self._listener.connection_count
 
+    @property
+    def stream_count(self) -> int:
+        """How many clients of Server-Sent Events there are."""
+        return self._streams.count
+
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 is any that is free.
 
@@ -73,8 +96,10 @@ class HttpApi:
 
     async def stop(self) -> None:
         """Take no more requests; let those that are here end, for a second at most."""
+        self._streams.stop()
         await self._listener.stop(STOP_GRACE_S)
         await self._reads.close()
+        self._log.close()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = cast("Connection", request.protocol)
@@ -85,7 +110,9 @@ class HttpApi:
             async def body() -> bytes:
                 return await self._bodies.read(request)
 
-            reply = await reply_to(self._context, request.method, path, Call("", query, body))
+            headers = request.headers
+            call = Call("", query, body, headers.get("Accept", ""), headers.get("Last-Event-ID", ""))
+            reply = await reply_to(self._context, request.method, path, call)
             if isinstance(reply, Answer):
                 log_problem(reply, request.method, path)
             return await send(request, reply)

@@ -4,23 +4,27 @@ aiohttp's own response costs about 13 µs a request, mostly for headers that are
 joined from parts made beforehand and leaves with the body in one write.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
-from bigchaindb.api.answers import Answer, Listing, Reply
+from bigchaindb.api.answers import Answer, EventStream, Listing, Reply
+from bigchaindb.serving.connection import Connection
 
 logger = logging.getLogger(__name__)
 
 STATUS_LINES: Final[Mapping[int, bytes]] = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 JSON_TYPE: Final = b"Content-Type: application/json\r\n"
+STREAM_HEAD: Final = b"Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n"
+"""Of a stream that no proxy may keep or hold back; the last line says so to NGINX."""
 CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 CLOSE: Final = b"Connection: close\r\n"
 KEEP_ALIVE: Final = b"Connection: keep-alive\r\n"
@@ -59,6 +63,11 @@ async def send(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     """
     if isinstance(reply, Listing):
         return await _send_listing(request, reply)
+    if isinstance(reply, EventStream):
+        try:
+            return await _send_stream(request, reply)
+        finally:
+            reply.close()
     sent = write_answer(request, reply)
     if request.protocol.writing_paused:  # no further request is read until the client has taken this
         await request.writer.drain()
@@ -104,6 +113,38 @@ async def _send_listing(request: web.BaseRequest, listing: Listing) -> web.Strea
         transport.abort()
         return SENT_LAST
     return SENT if keep_alive else SENT_LAST
+
+
+async def _send_stream(request: web.BaseRequest, stream: EventStream) -> web.StreamResponse:
+    """Write messages until the client leaves or the stream ends; the connection ends with it."""
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        return SENT_LAST
+    chunked = request.version >= (1, 1)
+    more = _cors(request) + CLOSE + (CHUNKED if chunked else b"")
+    transport.write(b"".join((STATUS_LINES[200], _date(int(time.time())), STREAM_HEAD, more, b"\r\n")))
+    if request.method == "HEAD":
+        return SENT_LAST
+    writing = asyncio.create_task(_write_messages(request, stream, chunked=chunked))
+    connection = cast("Connection", request.protocol)
+    connection.on_gone = writing.cancel
+    try:
+        await asyncio.wait({writing})
+        if not writing.cancelled() and (error := writing.exception()) is not None:
+            if not isinstance(error, ConnectionError):
+                logger.error("a stream of events broke off", exc_info=error)
+            transport.abort()
+    finally:
+        connection.on_gone = None
+        writing.cancel()
+    return SENT_LAST
+
+
+async def _write_messages(request: web.BaseRequest, stream: EventStream, *, chunked: bool) -> None:
+    async for piece in stream.pieces:
+        await _write_piece(request, piece, chunked=chunked)
+    if chunked and request.transport is not None:
+        request.transport.write(b"0\r\n\r\n")
 
 
 async def _write_pieces(request: web.BaseRequest, listing: Listing, *, chunked: bool) -> None:

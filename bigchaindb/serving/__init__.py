@@ -1,1 +1,4 @@
-"""What both servers of the node stand on: sockets, connections and their bounds. Nothing here knows a route."""
+"""What both servers of the node stand on: sockets, connections, their bounds, and reads of the log beside the loop.
+
+Nothing here knows a route.
+"""

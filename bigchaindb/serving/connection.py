@@ -59,6 +59,8 @@ class Connection(web.RequestHandler):
 
     Attributes:
         exempt: it is no HTTP any more, and its handler looks after slow reading (the WebSocket stream does).
+        on_gone: set while an answer without end is written: is told that the client has left. Whoever closes its side
+            has left then, since nobody waits for the end of such an answer.
     """
 
     __slots__ = (
@@ -71,6 +73,7 @@ class Connection(web.RequestHandler):
         "_unsent_since",
         "_wire",
         "exempt",
+        "on_gone",
     )
 
     def __init__(
@@ -92,6 +95,7 @@ class Connection(web.RequestHandler):
             auto_decompress=False,
         )
         self.exempt = False
+        self.on_gone: Callable[[], object] | None = None
         self._open = connections
         self._on_error = on_error
         self._wire: asyncio.Transport | None = None
@@ -123,6 +127,8 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """See `asyncio.Protocol`."""
         self._open.discard(self)
+        if self.on_gone is not None:
+            self.on_gone()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -137,7 +143,8 @@ class Connection(web.RequestHandler):
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio lets it return whether to stay open
         """See `asyncio.Protocol`. A client that closes its side after a request is answered all the same."""
-        if self.exempt or (self._request is None and self._head_since is None):
+        endless = self.exempt or self.on_gone is not None
+        if endless or (self._request is None and self._head_since is None):
             return False
         self._ended = True
         if self._request is not None:

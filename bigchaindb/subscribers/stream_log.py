@@ -1,19 +1,16 @@
 """Reads the log for the WebSocket stream: frames of whole blocks, in a thread of its own."""
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from bigchaindb.config.settings import KIB
 from bigchaindb.ledger.effects import NO_DIGEST
 from bigchaindb.ledger.ports import LogReader
+from bigchaindb.serving.log_thread import LogThread
 from bigchaindb.subscribers.stream_frames import frames
 
 PIECE_BYTES: Final = 64 * KIB
 """From this size on a piece is not joined by a further block: one block of 1,000 transactions is 270 KB anyway."""
-
-T = TypeVar("T")
 
 
 class Piece(NamedTuple):
@@ -32,9 +29,7 @@ class LogFrames:
     """One reader of the log and the thread that it belongs to."""
 
     def __init__(self, open_reader: Callable[[], LogReader], name: str) -> None:
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._open_reader = open_reader
-        self._reader: LogReader | None = None
+        self._thread = LogThread(open_reader, name)
 
     async def piece(self, after: int, skip: int, through: int) -> Piece:
         """Give the frames of the next events, at least one.
@@ -44,31 +39,18 @@ class LogFrames:
             skip: how many transactions of the first event to leave out.
             through: the last position that may be read: durable, and above `after`.
         """
-        return await self._run(lambda reader: _piece(reader, after, skip, through))
+        return await self._thread.run(lambda reader: _piece(reader, after, skip, through))
 
     async def digest(self, position: int) -> bytes | None:
         """Give the log's digest at a position, None where it has no such position."""
         if position == 0:
             return NO_DIGEST
-        entry = await self._run(lambda reader: reader.entry(position))
+        entry = await self._thread.run(lambda reader: reader.entry(position))
         return None if entry is None else entry.digest
 
     def close(self) -> None:
         """Wait for the read that runs; begin no other."""
-        self._executor.submit(self._close_reader)
-        self._executor.shutdown()
-
-    async def _run(self, read: Callable[[LogReader], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: read(self._own_reader()))
-
-    def _close_reader(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-
-    def _own_reader(self) -> LogReader:
-        if self._reader is None:
-            self._reader = self._open_reader()
-        return self._reader
+        self._thread.close()
 
 
 def _piece(reader: LogReader, after: int, skip: int, through: int) -> Piece:

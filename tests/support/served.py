@@ -2,11 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bigchaindb.api.call import PluginStatus
+from bigchaindb.api.event_log import LogSource
 from bigchaindb.api.info import NodeInfo, Validator
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Limits, WebSocketServer
@@ -57,7 +59,13 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, *, limits: Limits | None = None, heartbeat_s: float = 0.0, propose: Proposer | None = None
+    folder: Path,
+    *,
+    limits: Limits | None = None,
+    heartbeat_s: float = 0.0,
+    propose: Proposer | None = None,
+    plugins: Sequence[PluginStatus] = (),
+    sse_heartbeat_s: float = 15.0,
 ) -> AsyncIterator[Served]:
     """Run a node's inside below `folder`; it is stopped in the order of a real one."""
     limits = limits or Limits()
@@ -83,7 +91,15 @@ async def serving(
         validators=(Validator(public_key=KEY.public_key),),
         stream_url=STREAM_URL,
     )
-    api = HttpApi(engine, store.queries(), info, limits)
+    api = HttpApi(
+        engine,
+        store.queries(),
+        info,
+        limits,
+        log=LogSource(hub, store.log_reader, CHAIN_ID),
+        plugins=lambda: plugins,
+        heartbeat_s=sse_heartbeat_s,
+    )
     stream = StreamServer(hub, store.log_reader, CHAIN_ID, limits, WebSocketServer(heartbeat=heartbeat_s))
     running = asyncio.create_task(engine.run())
     try:

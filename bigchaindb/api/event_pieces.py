@@ -1,0 +1,185 @@
+"""Pieces of the log as CloudEvents: what a page and a stream give, from any place, in the same bytes (P5, P15).
+
+What is asked for is data (`Choice`), where to go on is data (`Place`); here both meet a reader of the log.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from bigchaindb.delivery import (
+    BLOCK_TYPES,
+    TRANSACTION_TYPE,
+    TransactionPart,
+    block_envelope,
+    transaction_envelope,
+    transactions_of,
+)
+from bigchaindb.eventlog import token
+from bigchaindb.eventlog.selection import Selection
+from bigchaindb.events import Event, EventTypes
+from bigchaindb.ledger.effects import NO_DIGEST
+from bigchaindb.ledger.ports import LogReader, Record
+
+_decode: Final = msgspec.json.Decoder().decode
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which events a client asked for.
+
+    Attributes:
+        selection: what must match; None is everything.
+        types: a mask of `EventTypes`.
+        each_transaction: whether each transaction of a valid block is an event of its own; only those that match.
+    """
+
+    selection: Selection | None = None
+    types: int = EventTypes.ALL
+    each_transaction: bool = False
+
+
+class Place(NamedTuple):
+    """Where to go on.
+
+    Attributes:
+        position: of the last event that was given whole, or passed over.
+        skip: how many transactions of the next event were given before.
+    """
+
+    position: int
+    skip: int = 0
+
+
+class Item(NamedTuple):
+    """One CloudEvent.
+
+    Attributes:
+        type: its CloudEvents type.
+        envelope: JSON.
+        place: behind it.
+        token: of that place.
+    """
+
+    type: str
+    envelope: bytes
+    place: Place
+    token: str
+
+
+class Piece(NamedTuple):
+    """The next CloudEvents, perhaps none.
+
+    Attributes:
+        place: behind all that was looked at: further on than before, even if nothing matched.
+        token: of that place.
+    """
+
+    items: tuple[Item, ...]
+    place: Place
+    token: str
+
+
+def place_of(reader: LogReader, text: str, chain_id: str, head: int) -> Place:
+    """Give the place of a token.
+
+    Args:
+        reader: of this node's log.
+        text: from anyone.
+        chain_id: the network's.
+        head: the last durable position.
+
+    Raises:
+        MalformedToken: it is none.
+        HistoryLost: it is of another log (P8).
+    """
+    seen = token.decode(text, chain_id, head)
+    token.require_known(seen, _digest_at(reader, seen.position), head)
+    if seen.index == token.WHOLE or seen.position == 0:
+        return Place(seen.position)
+    return Place(seen.position - 1, seen.index + 1)
+
+
+def token_at(reader: LogReader, chain_id: str, position: int) -> str:
+    """Give the token of the place behind the event at `position`, which the log holds; 0 is before the first."""
+    digest = _digest_at(reader, position)
+    assert digest is not None, position  # P7
+    return token.encode(chain_id, position, token.WHOLE, digest)
+
+
+def read_piece(
+    reader: LogReader,
+    chain_id: str,
+    choice: Choice,
+    after: Place,
+    through: int,
+    *,
+    count_max: int,
+    bytes_max: int,
+) -> Piece:
+    """Give the next CloudEvents of a bounded piece of the log.
+
+    Args:
+        reader: of this node's log.
+        chain_id: the network's.
+        choice: what is asked for.
+        after: where to go on.
+        through: the last position that may be read: durable.
+        count_max: CloudEvents to give at most.
+        bytes_max: bytes of events to read at most, but for one that is larger.
+    """
+    if after.position >= through:
+        return Piece((), after, token_at(reader, chain_id, after.position))
+    records, reached = reader.selected(
+        after.position, through, choice.selection, types=choice.types, count_max=count_max, bytes_max=bytes_max
+    )
+    items: list[Item] = []
+    for record in records:
+        skip = after.skip if record.position == after.position + 1 else 0
+        for item in _items(record, chain_id, choice, skip):
+            if len(items) == count_max:  # there is more in this block: go on within it
+                return Piece(tuple(items), items[-1].place, items[-1].token)
+            items.append(item)
+    if items and items[-1].place.position == reached:
+        return Piece(tuple(items), items[-1].place, items[-1].token)
+    return Piece(tuple(items), Place(reached), token_at(reader, chain_id, reached))
+
+
+def _items(record: Record, chain_id: str, choice: Choice, skip: int) -> Iterator[Item]:
+    event = Event(
+        record.type,
+        body=record.body,
+        chain_id=chain_id,
+        position=record.position,
+        height=record.height,
+        time=record.time,
+    )
+    behind = Place(record.position)
+    whole = token.encode(chain_id, record.position, token.WHOLE, record.digest)
+    if not choice.each_transaction:
+        yield Item(BLOCK_TYPES[record.type], block_envelope(event), behind, whole)
+        return
+    parts = [part for part in transactions_of(event)[skip:] if _matches(choice, part)]
+    for part in parts:
+        envelope = transaction_envelope(event, part)
+        if part is parts[-1]:
+            yield Item(TRANSACTION_TYPE, envelope, behind, whole)
+        else:
+            within = token.encode(chain_id, record.position, part.index, record.digest)
+            yield Item(TRANSACTION_TYPE, envelope, Place(record.position - 1, part.index + 1), within)
+
+
+def _matches(choice: Choice, part: TransactionPart) -> bool:
+    if choice.selection is None:
+        return True
+    transaction: dict[str, Any] = _decode(part.body)
+    return choice.selection.matches(transaction)
+
+
+def _digest_at(reader: LogReader, position: int) -> bytes | None:
+    if position == 0:
+        return NO_DIGEST
+    entry = reader.entry(position)
+    return None if entry is None else entry.digest

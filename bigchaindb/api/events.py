@@ -1,0 +1,91 @@
+"""`/api/v1/events`: the event log, page by page or as a stream without end. Source: docs/reference/http-events.md."""
+
+from typing import Final
+
+from bigchaindb.api import arguments
+from bigchaindb.api.answers import Answer, Reply
+from bigchaindb.api.arguments import Arguments
+from bigchaindb.api.call import Call, Context
+from bigchaindb.api.event_pieces import Choice
+from bigchaindb.api.problems import argument_error
+from bigchaindb.errors import MalformedSelection, MalformedToken
+from bigchaindb.eventlog import selection
+from bigchaindb.events import EventTypes
+
+STREAM_TYPE: Final = "text/event-stream"
+LIMIT: Final = 100
+"""CloudEvents of a page unless a client asks for more or fewer."""
+_OWN: Final = ("after", "limit", "type", "granularity")
+_TYPES: Final = {"valid": EventTypes.BLOCK_VALID, "invalid": EventTypes.BLOCK_INVALID}
+
+
+async def get(context: Context, call: Call) -> Reply:
+    """Give a page, or a stream to whoever accepts one."""
+    given = call.arguments
+    choice = choice_of(given)
+    limit = arguments.optional(given, "limit", lambda text: limit_of(text, context.limits.page_count_max)) or LIMIT
+    if accepts_stream(call.accept):
+        return await _stream(context, choice, call)
+    try:
+        piece, head = await context.log.page(choice, given.get("after"), limit)
+    except MalformedToken as error:
+        raise argument_error({"after": str(error)}) from None
+    body = b'{"events":[%b],"head":%b,"next":"%b"}\n' % (
+        b",".join([item.envelope for item in piece.items]),
+        b"true" if head else b"false",
+        piece.token.encode(),
+    )
+    return Answer(200, body)
+
+
+async def _stream(context: Context, choice: Choice, call: Call) -> Reply:
+    # A browser that comes back asks for the same address again, and says in the header where it is by now.
+    name = "Last-Event-ID" if call.last_event_id else "after"
+    after = call.last_event_id or call.arguments.get("after")
+    try:
+        return await context.streams.open(choice, after)
+    except MalformedToken as error:
+        raise argument_error({name: str(error)}) from None
+
+
+def choice_of(given: Arguments) -> Choice:
+    """Give what the arguments ask for.
+
+    Raises:
+        Problem: one of them is unknown or wrong.
+    """
+    arguments.refuse_unknown(given, *_OWN, *filter(selection.is_member, given))
+    types = arguments.optional(given, "type", _type) or EventTypes.ALL
+    each_transaction = arguments.optional(given, "granularity", _is_each_transaction) or False
+    if each_transaction and types == EventTypes.BLOCK_INVALID:
+        raise argument_error({"type": "Transactions are of valid blocks only: leave it out, or ask for blocks"})
+    try:
+        selected = selection.from_query(given)
+    except MalformedSelection as error:
+        raise argument_error(str(error)) from None
+    return Choice(selected, EventTypes.BLOCK_VALID if each_transaction else types, each_transaction)
+
+
+def accepts_stream(accept: str) -> bool:
+    """Say whether a value of `Accept` names the stream's type."""
+    return any(part.partition(";")[0].strip().lower() == STREAM_TYPE for part in accept.split(","))
+
+
+def limit_of(text: str, most: int) -> int:
+    """Take an integer from 1 to `most`."""
+    number = arguments.limit(text)
+    if not 1 <= number <= most:
+        raise ValueError(f"must be 1 to {most}: '{number}'")
+    return number
+
+
+def _type(text: str) -> int:
+    if text not in _TYPES:
+        raise ValueError('Type must be "valid" or "invalid"')
+    return _TYPES[text]
+
+
+def _is_each_transaction(text: str) -> bool:
+    if text not in {"block", "transaction"}:
+        raise ValueError('Granularity must be "block" or "transaction"')
+    return text == "transaction"

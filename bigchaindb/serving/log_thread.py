@@ -1,0 +1,37 @@
+"""A reader of the log beside the event loop: a reader belongs to one thread, so it gets one of its own."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from bigchaindb.ledger.ports import LogReader
+
+T = TypeVar("T")
+
+
+class LogThread:
+    """One reader of the log and the thread that it belongs to; the reader is opened by the first read."""
+
+    def __init__(self, open_reader: Callable[[], LogReader], name: str) -> None:
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._open_reader = open_reader
+        self._reader: LogReader | None = None
+
+    async def run(self, read: Callable[[LogReader], T]) -> T:
+        """Give what `read` gives, which is short; reads follow each other in the order in which they were asked for."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: read(self._own_reader()))
+
+    def close(self) -> None:
+        """Wait for the read that runs; begin no other."""
+        self._executor.submit(self._close_reader)
+        self._executor.shutdown()
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+
+    def _own_reader(self) -> LogReader:
+        if self._reader is None:
+            self._reader = self._open_reader()
+        return self._reader

@@ -1,0 +1,246 @@
+"""The event log page by page. Source: docs/reference/http-events.md; promises P5, P8 and P15."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from bigchaindb.config import Limits
+from bigchaindb.engine.engine import Mode
+from bigchaindb.eventlog.token import WHOLE, encode
+from bigchaindb.ledger.application import Selection as Candidates
+from bigchaindb.transaction.build import Payment, Spend, create, transfer
+from bigchaindb.transaction.conditions import details_of
+from bigchaindb.transaction.keys import KeyPair
+from bigchaindb.transaction.model import OutputRef
+from tests.integration.api.conftest import Start
+from tests.support.http import Answer
+from tests.support.raw import ask
+from tests.support.served import CHAIN_ID, KEY, Served
+
+SERIAL = itertools.count()
+BOB = KeyPair.from_seed(b"b" * 32)
+
+
+async def asked(served: Served, **arguments: object) -> Answer:
+    named = {name.replace("__", "."): value for name, value in arguments.items()}
+    return await ask(served.api.port, "GET", f"/api/v1/events?{urlencode(named)}")
+
+
+async def page(served: Served, **arguments: object) -> dict[str, Any]:
+    answer = await asked(served, **arguments)
+    assert answer.status == 200, answer
+    document: dict[str, Any] = answer.json()
+    assert set(document) == {"events", "head", "next"}
+    return document
+
+
+async def everything(served: Served, **arguments: object) -> list[dict[str, Any]]:
+    """Follow `next` from the beginning to the head."""
+    taken: list[dict[str, Any]] = []
+    while True:
+        one = await page(served, **arguments)
+        taken += one["events"]
+        if one["head"]:
+            return taken
+        assert one["next"] != arguments.get("after")
+        arguments["after"] = one["next"]
+
+
+async def commit(served: Served, metadata: Mapping[str, Any] | None = None, **data: object) -> str:
+    made = create([KEY], data={**data, "serial": next(SERIAL)}, metadata=metadata)
+    await served.engine.submit(made.body, Mode.COMMIT)
+    return made.id
+
+
+def twice(bodies: Any) -> Candidates:
+    """Be a proposer whose blocks are voted invalid, so that a rejected block precedes each valid one."""
+    return Candidates((*bodies, *bodies), ())
+
+
+class TestPages:
+    async def test_an_empty_log_is_an_empty_page_at_the_head(self, served: Served) -> None:
+        first = await page(served)
+        assert (first["events"], first["head"]) == ([], True)
+        id_ = await commit(served)
+        [event] = (await page(served, after=first["next"]))["events"]
+        assert [one["id"] for one in event["data"]["block"]["transactions"]] == [id_]
+
+    async def test_it_begins_at_the_first_and_next_leads_to_the_head(self, served: Served) -> None:
+        """Whoever sets up a copy of the ledger starts with an empty hand."""
+        for number in range(5):
+            await commit(served, n=number)
+        by_two = await everything(served, limit=2)
+        assert [event["sequence"] for event in by_two] == [f"{position:020d}" for position in range(1, 6)]
+        assert by_two == await everything(served, limit=1) == await everything(served)
+
+    async def test_next_of_the_last_page_leads_to_what_comes_later(self, served: Served) -> None:
+        await commit(served)
+        last = await page(served)
+        assert (await page(served, after=last["next"])) == {"events": [], "head": True, "next": last["next"]}
+        await commit(served)
+        [event] = (await page(served, after=last["next"]))["events"]
+        assert event["sequence"] == f"{2:020d}"
+
+    async def test_rejected_blocks_are_events_too_and_can_be_chosen(self, start: Start) -> None:
+        served = await start(propose=twice)
+        await commit(served)
+        kinds = ["com.bigchaindb.block.invalid.v1", "com.bigchaindb.block.valid.v1"]
+        assert [event["type"] for event in await everything(served)] == kinds
+        for number, chosen in enumerate(("invalid", "valid")):
+            assert [event["type"] for event in await everything(served, type=chosen)] == [kinds[number]]
+        assert len(await everything(served, granularity="transaction")) == 1
+
+    async def test_bytes_of_a_page_are_bounded(self, start: Start) -> None:
+        """A client that asks for a thousand large blocks must not fill the node's memory."""
+        served = await start(limits=Limits(event_page_bytes_max=3_000))
+        for _ in range(4):
+            await commit(served, text="x" * 1_000)
+        first = await page(served, limit=1000)
+        assert (len(first["events"]), first["head"]) == (1, False)
+        assert len(await everything(served, limit=1000)) == 4
+
+    async def test_a_page_where_nothing_matches_moves_all_the_same(self, start: Start) -> None:
+        """Otherwise a filter that matches once in a million blocks would never get there."""
+        served = await start()
+        await commit(served, metadata={"wanted": "no"})
+        end = await page(served, metadata__wanted="yes")
+        assert (end["events"], end["head"]) == ([], True)
+        assert end["next"] == (await page(served))["next"]
+
+    async def test_head_and_other_origins_as_everywhere(self, served: Served) -> None:
+        answer = await ask(served.api.port, "HEAD", "/api/v1/events", None, Origin="https://example.com")
+        assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, "https://example.com")
+
+
+class TestTransactions:
+    """`granularity=transaction`: each transaction of a valid block is an event of its own."""
+
+    async def test_each_stands_alone_in_block_order_and_blocks_can_be_cut(self, served: Served) -> None:
+        """A consumer that writes row by row resumes within a block."""
+        await served.commit(40)
+        await served.commit(7)
+        blocks = await everything(served)
+        expected = [one["id"] for event in blocks for one in event["data"]["block"]["transactions"]]
+        for limit in (1, 3, 47, 1000):
+            taken = await everything(served, granularity="transaction", limit=limit)
+            assert [event["data"]["id"] for event in taken] == expected
+            assert [event["sequence"] for event in taken] == sorted({event["sequence"] for event in taken})
+
+    async def test_only_those_that_match(self, served: Served) -> None:
+        wanted = [create([KEY], data={"n": n}, metadata={"colour": "red"}) for n in range(5)]
+        others = [create([KEY], data={"n": n}, metadata={"colour": "blue"}) for n in range(5)]
+        await asyncio.gather(*(served.engine.submit(one.body, Mode.COMMIT) for one in [*wanted, *others]))
+        for limit in (1, 2, 100):
+            arguments = {"granularity": "transaction", "metadata.colour": "red", "limit": limit}
+            taken = await everything(served, **arguments)
+            assert {event["data"]["id"] for event in taken} == {one.id for one in wanted}
+            assert len(taken) == len(wanted)
+
+    async def test_a_token_within_a_block_gives_the_whole_block_to_who_asks_for_blocks(self, served: Served) -> None:
+        """A block is never cut: what was seen of it comes again."""
+        await served.commit(10)
+        within = await page(served, granularity="transaction", limit=1)
+        assert (await everything(served, after=within["next"])) == await everything(served)
+
+
+class TestFilters:
+    async def test_by_operation_asset_owner_and_metadata(self, served: Served) -> None:
+        made = create([KEY], data={"n": 1}, metadata={"place": {"city": "Berlin"}, "n": 5})
+        await served.engine.submit(made.body, Mode.COMMIT)
+        details = details_of([KEY.public_key])
+        passed = transfer(
+            made.id, [Spend(OutputRef(made.id, 0), details, (KEY,))], [Payment(details_of([BOB.public_key]))]
+        )
+        await served.engine.submit(passed.body, Mode.COMMIT)
+        other = create([BOB], data={"n": 2})
+        await served.engine.submit(other.body, Mode.COMMIT)
+        for arguments, expected in (
+            ({"operation": "CREATE"}, [made, other]),
+            ({"operation": "TRANSFER"}, [passed]),
+            ({"asset": made.id}, [made, passed]),
+            ({"owner": BOB.public_key}, [passed, other]),
+            ({"owner": KEY.public_key, "operation": "TRANSFER"}, [passed]),
+            ({"metadata.place.city": "Berlin"}, [made]),
+            ({"metadata.n": "5"}, [made]),
+            ({"metadata.n": "6"}, []),
+        ):
+            for granularity in ("block", "transaction"):
+                taken = await everything(served, granularity=granularity, **arguments)
+                found = [
+                    one["id"]
+                    for event in taken
+                    for one in (event["data"]["block"]["transactions"] if granularity == "block" else [event["data"]])
+                ]
+                assert found == [one.id for one in expected], arguments
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("query", "named"),
+        [
+            ("after=nonsense", "after"),
+            ("after=", "after"),
+            ("limit=0", "limit"),
+            ("limit=1001", "limit"),
+            ("limit=x", "limit"),
+            ("limit=" + "9" * 5_000, "limit"),
+            ("type=VALID", "type"),
+            ("granularity=blocks", "granularity"),
+            ("granularity=transaction&type=invalid", "type"),
+        ],
+    )
+    async def test_a_wrong_argument_is_named(self, served: Served, query: str, named: str) -> None:
+        answer = await ask(served.api.port, "GET", f"/api/v1/events?{query}")
+        assert answer.status == 400
+        assert set(answer.json()["message"]) == {named}
+
+    @pytest.mark.parametrize("query", ["operation=create", "asset=1", "owner=x", "metadata.=" + "x" * 2_000])
+    async def test_a_wrong_filter_is_refused(self, served: Served, query: str) -> None:
+        answer = await ask(served.api.port, "GET", f"/api/v1/events?{query}")
+        assert answer.status == 400
+        assert answer.json()["message"]
+
+    async def test_an_unknown_argument_is_refused(self, served: Served) -> None:
+        """A misspelt filter must not pass for "everything"."""
+        answer = await ask(served.api.port, "GET", "/api/v1/events?onwer=x")
+        assert (answer.status, answer.json()["message"]) == (400, "Unknown arguments: onwer")
+
+    async def test_another_log_is_gone_and_says_where_it_is(self, served: Served) -> None:
+        """Going on elsewhere would skip or repeat without a word (P8)."""
+        await commit(served)
+        for wrong, position in (
+            (encode("solo-other", 1, WHOLE, bytes(32)), 1),
+            (encode(CHAIN_ID, 1, WHOLE, bytes(32)), 1),
+            (encode(CHAIN_ID, 99, WHOLE, bytes(32)), 99),
+        ):
+            answer = await asked(served, after=wrong)
+            document = answer.json()
+            assert answer.status == document["status"] == 410
+            assert (document["position"], document["head"]) == (position, served.hub.head)
+
+    async def test_nothing_beyond_the_announced_head_is_read(self, served: Served) -> None:
+        """What is committed but not announced may not be durable everywhere yet (P4)."""
+        await commit(served)
+        head = served.hub.head
+        served.hub._head = head - 1
+        assert (await page(served))["events"] == []
+        served.hub._head = head
+        assert len((await page(served))["events"]) == 1
+
+
+async def test_the_bytes_of_an_event_are_those_that_plugins_get(served: Served) -> None:
+    """One event, one text: hashes over it agree wherever it came from (P5)."""
+    await served.commit(3)
+    answer = await asked(served)
+    log = served.store.log_reader()
+    try:
+        for record in log.records(0, served.hub.head, count_max=100, bytes_max=10**6):
+            assert b',"data":' + record.body + b"}" in answer.body
+    finally:
+        log.close()
+    assert json.loads(answer.body)["events"]

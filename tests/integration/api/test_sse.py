@@ -1,0 +1,241 @@
+"""Server-Sent Events: the log without end. Source: docs/reference/http-events.md; promises P3, P4, P8, P15; S1."""
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from bigchaindb.config import Limits
+from bigchaindb.eventlog.token import WHOLE, encode
+from tests.integration.api.conftest import Start
+from tests.integration.api.test_events import commit, everything, page
+from tests.support.raw import ask, until, wire
+from tests.support.served import CHAIN_ID, Served, serving
+from tests.support.sse import EventSource, listening
+
+
+def sequences(events: list[dict[str, Any]]) -> list[str]:
+    return [event["sequence"] for event in events]
+
+
+async def gone(served: Served) -> None:
+    await until(lambda: served.api.stream_count == 0, "the streams to be closed")
+
+
+class TestFollowing:
+    async def test_it_begins_with_what_is_committed_from_now_on(self, served: Served) -> None:
+        await commit(served)
+        async with listening(served.api.port) as source:
+            assert source.status == 200
+            assert source.headers["content-type"] == "text/event-stream"
+            assert source.headers["cache-control"] == "no-store"
+            assert source.headers["access-control-allow-origin"] == "*"
+            id_ = await commit(served)
+            event = await source.event()
+        assert [one["id"] for one in event["data"]["block"]["transactions"]] == [id_]
+
+    async def test_a_client_that_got_nothing_yet_knows_where_to_come_back_to(self, served: Served) -> None:
+        """What is committed between a lost connection and the next must come."""
+        await commit(served)
+        async with listening(served.api.port) as source:
+            place = source.last_id
+        expected = await commit(served)
+        async with listening(served.api.port, last_event_id=place) as source:
+            event = await source.event()
+        assert [one["id"] for one in event["data"]["block"]["transactions"]] == [expected]
+
+    async def test_after_begins_there_and_the_header_of_a_browser_that_comes_back_is_stronger(
+        self, served: Served
+    ) -> None:
+        """A browser asks for the same address again, with the old `after` in it."""
+        for _ in range(4):
+            await commit(served)
+        begin = (await page(served, limit=1))["next"]
+        async with listening(served.api.port, f"?after={begin}") as source:
+            first, second = await source.events(2)
+            place = source.last_id
+        async with listening(served.api.port, f"?after={begin}", last_event_id=place) as source:
+            (third,) = await source.events(1)
+        assert sequences([first, second, third]) == [f"{position:020d}" for position in (2, 3, 4)]
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "granularity=block",
+            "granularity=transaction",
+            "granularity=transaction&metadata.colour=red",
+            "metadata.colour=red",
+            "metadata.colour=green",
+            "type=valid&operation=CREATE",
+        ],
+    )
+    async def test_live_late_and_by_pages_are_the_same_events(self, served: Served, query: str) -> None:
+        """P15: nobody can tell from the events how they came."""
+        arguments = dict(part.split("=") for part in query.split("&"))
+        zero = encode(CHAIN_ID, 0, WHOLE, bytes(32))
+        last = "type=valid&metadata.colour=last"
+        async with listening(served.api.port, f"?{query}") as live:
+            for number in range(60):
+                await commit(served, metadata={"colour": random.Random(number).choice(["red", "green", "blue"])})
+            expected = await everything(served, **arguments)
+            assert 10 < len(expected) <= 60
+            assert await live.events(len(expected)) == expected
+        async with listening(served.api.port, f"?{query}&after={zero}") as late:
+            assert await late.events(len(expected)) == expected
+        assert await everything(served, **dict(part.split("=") for part in last.split("&"))) == []
+
+    async def test_resuming_behind_each_event_repeats_none_and_misses_none(self, served: Served) -> None:
+        """Also within a block, where a transaction is an event."""
+        await served.commit(6)
+        await served.commit(3)
+        zero = encode(CHAIN_ID, 0, WHOLE, bytes(32))
+        expected = await everything(served, granularity="transaction")
+        place, taken = zero, []
+        for _ in expected:
+            async with listening(served.api.port, "?granularity=transaction", last_event_id=place) as source:
+                taken += await source.events(1)
+                place = source.last_id
+        assert taken == expected
+
+    async def test_many_clients_at_the_head_share_one_read(self, served: Served) -> None:
+        """A hundred clients must not cost a hundred times the work of one."""
+        async with AsyncExitStack() as stack:
+            sources = [await stack.enter_async_context(listening(served.api.port)) for _ in range(100)]
+            await until(lambda: served.api.stream_count == 100, "the streams to be open")
+            await commit(served)
+            received = [await source.event() for source in sources]
+            assert all(event == received[0] for event in received)
+            assert len(served.api._log._shared) == 1
+
+    async def test_a_client_that_leaves_is_forgotten_at_once(self, start: Start) -> None:
+        """Otherwise browsers that come back could fill the node with streams that nobody reads."""
+        served = await start(limits=Limits(sse_connection_count_max=1))
+        for _ in range(3):
+            async with listening(served.api.port) as source:
+                assert source.status == 200
+            await gone(served)
+        async with wire(served.api.port) as half:
+            await half.send(b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
+            await until(lambda: served.api.stream_count == 1, "the stream to be open")
+            half.writer.write_eof()
+            await gone(served)
+
+
+class TestHeartbeat:
+    async def test_silence_is_broken_and_the_place_moves_though_nothing_matches(self, start: Start) -> None:
+        """Otherwise a client of a rare filter would look through the same log again after each lost connection."""
+        served = await start(sse_heartbeat_s=0.05)
+        async with listening(served.api.port, "?metadata.never=here") as source:
+            await commit(served)
+            head = (await page(served))["next"]
+            async with asyncio.timeout(10):
+                while source.last_id != head:
+                    message = await source.message()
+                    assert message is not None
+                    assert set(message) == {"id"}
+            assert f"at {served.hub.head} of {served.hub.head}" in source.comments
+
+    async def test_it_comes_beside_events_of_others_too(self, start: Start) -> None:
+        served = await start(sse_heartbeat_s=0.05)
+        async with listening(served.api.port, "?metadata.never=here") as source:
+            begin = source.last_id
+            for _ in range(20):
+                await commit(served)
+                await asyncio.sleep(0.01)
+            message = await source.message()
+            assert message is not None
+            assert message["id"] != begin
+
+
+class TestRefusals:
+    async def test_another_log_is_gone_so_that_browsers_stop(self, served: Served) -> None:
+        """A browser comes back for ever unless the answer is no 200 (P8)."""
+        async with listening(served.api.port, last_event_id=encode("solo-other", 1, WHOLE, bytes(32))) as source:
+            assert source.status == 410
+        assert served.api.stream_count == 0
+
+    @pytest.mark.parametrize(
+        ("query", "header", "named"), [("?after=x", None, b'"after"'), ("", "x", b'"Last-Event-ID"')]
+    )
+    async def test_what_is_no_token_is_named(
+        self, served: Served, query: str, header: str | None, named: bytes
+    ) -> None:
+        headers = {"Accept": "text/event-stream", **({"Last_Event_ID": header} if header else {})}
+        answer = await ask(served.api.port, "GET", f"/api/v1/events{query}", None, **headers)
+        assert answer.status == 400
+        assert named in answer.body
+
+    async def test_one_too_many_is_told_to_come_later(self, start: Start) -> None:
+        """Streams must leave connections for those who post."""
+        served = await start(limits=Limits(sse_connection_count_max=1))
+        async with listening(served.api.port), listening(served.api.port) as second:
+            assert (second.status, second.headers["retry-after"]) == (503, "1")
+            assert (await ask(served.api.port, "GET", "/api/v1")).status == 200
+
+    async def test_head_has_the_headers_alone(self, served: Served) -> None:
+        answer = await ask(served.api.port, "HEAD", "/api/v1/events", None, Accept="text/event-stream")
+        assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream")
+        await gone(served)
+
+    async def test_a_client_of_http_1_0_gets_it_without_chunks(self, served: Served) -> None:
+        async with wire(served.api.port) as opened:
+            await opened.send(b"GET /api/v1/events HTTP/1.0\r\nAccept: text/event-stream\r\n\r\n")
+            await opened.reader.readuntil(b"\r\n\r\n")
+            assert (await opened.reader.readuntil(b"\n\n")).startswith(b"retry: 1000\nid: 1.")
+
+
+class TestSlowClients:
+    async def test_it_costs_nobody_anything_and_gets_everything_once_it_reads(self, served: Served) -> None:
+        """The log is the buffer (S1)."""
+        async with (
+            listening(served.api.port, is_narrow=True) as slow,
+            listening(served.api.port) as quick,
+        ):
+            for _ in range(100):
+                await commit(served, text="x" * 200_000)
+                await quick.event()
+            (transport,) = [
+                connection._wire
+                for connection in served.api._listener._connections
+                if connection._wire is not None and connection._wire.get_write_buffer_size()
+            ]
+            assert transport.get_write_buffer_size() < 2**20
+            assert sequences(await slow.events(100)) == [f"{position:020d}" for position in range(1, 101)]
+
+    async def test_one_that_takes_nothing_is_ended(self, start: Start) -> None:
+        served = await start(limits=Limits(stream_stall_s_max=0.5))
+        async with listening(served.api.port, is_narrow=True):
+            for _ in range(30):
+                await commit(served, text="x" * 200_000)
+            await gone(served)
+
+
+class TestStop:
+    async def test_a_stop_ends_each_stream_with_its_place(self, tmp_path: Any) -> None:
+        """Whoever comes back after a restart sees each event once, in order."""
+        async with AsyncExitStack() as clients:
+            async with serving(tmp_path) as served:
+                sources = [await clients.enter_async_context(listening(served.api.port)) for _ in range(5)]
+                filtered = await clients.enter_async_context(listening(served.api.port, "?metadata.never=here"))
+                await served.commit(20)
+                head = (await page(served))["next"]
+                expected = await everything(served)
+            seen = [await source.rest() for source in sources]
+            assert await filtered.rest() == []
+            assert {source.last_id for source in [*sources, filtered]} == {head}
+            assert all(events == expected for events in seen)
+        async with serving(tmp_path) as again, listening(again.api.port, last_event_id=head) as source:
+            await again.commit()
+            assert await source.event() == (await page(again, after=head))["events"][0]
+
+    async def test_a_stop_waits_for_no_slow_client(self, tmp_path: Any) -> None:
+        async with AsyncExitStack() as clients:
+            async with asyncio.timeout(20), serving(tmp_path) as served:
+                slow = await clients.enter_async_context(listening(served.api.port, is_narrow=True))
+                for _ in range(30):
+                    await commit(served, text="x" * 200_000)
+                begun = asyncio.get_running_loop().time()
+            assert asyncio.get_running_loop().time() - begun < 5
+            assert isinstance(slow, EventSource)

@@ -1,0 +1,64 @@
+"""What anybody may see of a plugin."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bigchaindb.api.plugins import document, error_class
+from bigchaindb.eventlog.lane import State
+from bigchaindb.subscribers.lane_status import LaneStatus
+
+
+def status(error: str) -> LaneStatus:
+    return LaneStatus(
+        name="audit",
+        state=State.BACKOFF,
+        since=0.0,
+        epoch=3,
+        position=5,
+        lag=7,
+        in_hand=(6,),
+        oldest_s=1.0,
+        attempts=2,
+        failure_count=2,
+        start_count=3,
+        parked_count=1,
+        error=error,
+        warning="keeps events",
+        pid=1,
+    )
+
+
+def test_it_is_the_state_and_figures_and_nothing_that_a_plugin_said() -> None:
+    """An error's text may hold an address or a customer's name; the port is open to everybody."""
+    assert document(status("OperationalError: cannot reach 10.0.0.7 as user audit")) == {
+        "attempts": 2,
+        "error": "OperationalError",
+        "lag": 7,
+        "name": "audit",
+        "parked": 1,
+        "state": "BACKOFF",
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ("ValueError: x", "ValueError"),
+        ("ValueError", "ValueError"),
+        ("redis.exceptions.ConnectionError: Error 111", "redis.exceptions.ConnectionError"),
+        ("", None),
+        ("not ready within 30 s", None),
+        ("cannot start a process: OSError: no memory", None),
+        ("Connection to 10.0.0.7 failed: x", None),
+        ("killed by SIGKILL", None),
+    ],
+)
+def test_the_class_is_what_stands_before_the_colon(error: str, expected: str | None) -> None:
+    assert error_class(error) == expected
+
+
+@given(st.text())
+def test_no_text_gets_through(text: str) -> None:
+    found = error_class(f"Error in {text}")
+    assert found is None
