@@ -39,7 +39,7 @@ def test_every_setting_has_a_row_with_default_unit_and_variable(path: str) -> No
     assert len(cells[5]) > 10
 
 
-@pytest.mark.parametrize("leaf", leaves(PluginSettings()), ids=lambda leaf: leaf.path)
+@pytest.mark.parametrize("leaf", list(leaves(PluginSettings())), ids=lambda leaf: leaf.path)
 def test_every_setting_of_a_plugin_has_a_row_with_its_default(leaf: Leaf) -> None:
     (row,) = (line for line in CONFIGURATION.splitlines() if line.startswith(f"| `{leaf.path}` |"))
     cells = [cell.strip() for cell in row.strip("|").split("|")]
