@@ -224,8 +224,8 @@ def _given_up(lane: Lane, position: int, trouble: Trouble, policy: Policy) -> tu
 
 
 def _ordered(lane: Lane, fact: Sought | Retried | Discarded) -> Lane:
-    """Take another place, or other events in hand, at a person's order."""
-    lane, progress = replace(lane, error=""), lane.progress
+    """Take another place, or other events in hand, at a person's order; what the page before says does not count."""
+    lane, progress = replace(lane, epoch=lane.epoch + 1, error=""), lane.progress
     match fact:
         case Sought(position):
             return Lane(lane.state, lane.epoch, Progress(position, position))

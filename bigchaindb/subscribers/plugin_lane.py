@@ -186,6 +186,13 @@ class PluginLane:
         await self.settled()
         await self._end_host()
 
+    async def order(self, fact: facts.Sought | facts.Retried | facts.Discarded) -> None:
+        """Let the lane go on otherwise, between two processes; durable before this returns."""
+        self.tell(fact)
+        page = await self._in_thread(self._make_page, self.lane)
+        self._shared.thread.submit(page.close)
+        self._returning = set(self.lane.progress.returning)
+
     def abandon(self) -> None:
         """Give up writing down what is set aside: the node ends, and the events stay in hand on the disk."""
         for parking in self._parking:

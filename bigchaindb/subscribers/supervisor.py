@@ -157,9 +157,8 @@ class Supervisor:
             position = await self._in_thread(self._files.resolve, place, self._hub.head)
             await lane.between_processes()
             was_failed = lane.lane.state is State.FAILED
-            lane.tell(facts.Sought(position))
             # The place first: a crash in between leaves events parked that come again anyway, and loses none.
-            await self._sync(must=True)
+            await lane.order(facts.Sought(position))
             await self._in_thread(self._files.seek, name, position)
             lane.parked_count = await self._in_thread(self._files.parked_count, name)
             if lane.lane.state is State.STOPPED or was_failed:
@@ -187,7 +186,7 @@ class Supervisor:
                 raise OrderRefused(f"events plugin {name!r}: no event is parked")
             await lane.between_processes()
             await self._in_thread(self._files.let_return, name, list(attempts), lane.lane.epoch + 1)
-            lane.tell(facts.Retried(attempts))
+            await lane.order(facts.Retried(attempts))
             if lane.lane.state is State.STOPPED:
                 await self._run(lane)
         return lane.status()
@@ -197,13 +196,13 @@ class Supervisor:
         async with self._order(name) as lane:
             if lane.lane.state is State.BLOCKED and set(positions) <= set(lane.lane.progress.undone):
                 await lane.between_processes()
-                lane.tell(facts.Discarded(tuple(positions)))
+                await lane.order(facts.Discarded(tuple(positions)))
                 await self._run(lane)
                 return lane.status()
             await self._parked_attempts(lane, positions)
             if set(positions) & set(lane.lane.progress.returning):
                 await lane.between_processes()
-                lane.tell(facts.Discarded(tuple(positions)))
+                await lane.order(facts.Discarded(tuple(positions)))
             await self._in_thread(self._files.discard, name, positions)
             lane.parked_count = await self._in_thread(self._files.parked_count, name)
             if lane.lane.state is State.STOPPED:

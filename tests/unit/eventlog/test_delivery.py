@@ -255,12 +255,12 @@ def test_a_paused_lane_delivers_nothing_and_goes_on_where_it_was(state: State) -
 
 def test_a_sought_lane_forgets_what_it_had_in_hand() -> None:
     lane, _ = told(LIVE, crashed(3), Stopping(), Sought(7))
-    assert lane == Lane(State.STOPPED, 1, Progress(7, 7))
+    assert lane == Lane(State.STOPPED, 2, Progress(7, 7))
 
 
 @pytest.mark.parametrize("state", [State.GAPPED, State.BLOCKED])
 def test_a_lane_that_waits_for_a_place_stops_waiting_once_it_is_told_one(state: State) -> None:
-    assert told(Lane(state, error="gap"), Sought(7))[0] == Lane(State.STOPPED, 0, Progress(7, 7))
+    assert told(Lane(state, error="gap"), Sought(7))[0] == Lane(State.STOPPED, 1, Progress(7, 7))
     assert told(Lane(State.PAUSED), Sought(7))[0].state is State.PAUSED
 
 

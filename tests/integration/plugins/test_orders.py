@@ -1,0 +1,276 @@
+"""What people can order while the node runs. Source: promises P2, P3, P8, P12 and P13; decision 0024."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bigchaindb.config import PluginSettings
+from bigchaindb.config.settings import RetrySettings
+from bigchaindb.errors import OrderRefused, StoreFull, UnknownPlace
+from bigchaindb.eventlog import place
+from bigchaindb.eventlog.lane import State
+from bigchaindb.subscribers.supervisor import Supervisor
+from tests.integration.plugins.conftest import Running, until
+
+NAME = "misbehaving"
+AT_ONCE = RetrySettings(attempts=1, duration_s=0)
+
+
+@pytest.fixture
+async def supervisor(running: Running) -> AsyncIterator[Supervisor]:
+    """Run a plugin that cannot digest position 2, and parks it at once."""
+    yield await started(running, fault="raise", at=2, times=2)
+
+
+async def started(running: Running, *, on_failure: str = "park", **options: object) -> Supervisor:
+    settings = {
+        "start": "genesis",
+        "retry": AT_ONCE,
+        "on_failure": on_failure,
+        "options": running.options(**options),
+    }
+    supervisor = running.supervisor({NAME: settings})
+    await supervisor.start()
+    return supervisor
+
+
+async def until_at(supervisor: Supervisor, position: int) -> None:
+    """Wait until the plugin has taken everything up to a position, and says so."""
+    await until(
+        lambda: (
+            (status := supervisor.status()[0]).state is State.LIVE
+            and max((status.position, *status.in_hand)) >= position
+        ),
+        what=f"position {position}",
+    )
+
+
+async def test_p2_an_event_that_always_fails_is_parked_and_listed_and_the_rest_goes_on(
+    running: Running, supervisor: Supervisor
+) -> None:
+    running.commit(4)
+    await running.until_seen(4)
+    assert running.positions() == [1, 2, 3, 4]
+    (row,) = await supervisor.parked(NAME)
+    assert (row.position, row.attempts, row.error) == (2, 1, "RuntimeError: cannot digest position 2")
+    assert supervisor.status()[0].parked_count == 1
+
+
+async def test_p3_a_parked_event_comes_back_by_hand_alone_and_before_what_follows(
+    running: Running, supervisor: Supervisor
+) -> None:
+    running.commit(4)
+    await running.until_seen(4)
+    await supervisor.retry(NAME)  # its second delivery fails as well
+    await running.until_seen(5)
+    assert [(seen.position, seen.attempt) for seen in running.seen()][4:] == [(2, 2)]
+    await until(lambda: supervisor.status()[0].parked_count == 1, what="parked again")
+    running.commit(1)
+    await until_at(supervisor, 5)
+    assert running.positions().count(2) == 2
+    await supervisor.retry(NAME, [2])  # mended
+    await until(lambda: running.positions().count(2) == 3, what="the third delivery")
+    running.commit(1)
+    await until_at(supervisor, 6)
+    await until(lambda: supervisor.status()[0].parked_count == 0, what="settled")
+    assert await supervisor.parked(NAME) == []
+    assert {*running.positions()} == {1, 2, 3, 4, 5, 6}
+
+
+async def test_p3_what_came_back_and_was_settled_does_not_come_again_after_a_restart(running: Running) -> None:
+    supervisor = await started(running, fault="raise", at=2, times=1)
+    running.commit(3)
+    await running.until_seen(3)
+    await supervisor.retry(NAME)
+    running.commit(1)
+    await until(lambda: running.positions().count(2) == 2 and 4 in running.positions(), what="both")
+    await supervisor.stop()
+    supervisor = await started(running, fault="raise", at=2, times=1)
+    running.commit(1)
+    await until_at(supervisor, 5)
+    assert running.positions().count(2) == 2
+    assert await supervisor.parked(NAME) == []
+
+
+async def test_a_parked_event_that_is_discarded_never_comes_again(running: Running, supervisor: Supervisor) -> None:
+    running.commit(3)
+    await running.until_seen(3)
+    with pytest.raises(OrderRefused, match="position 3 is not parked"):
+        await supervisor.discard(NAME, [3])
+    await supervisor.discard(NAME, [2])
+    assert await supervisor.parked(NAME) == []
+    with pytest.raises(OrderRefused, match="no event is parked"):
+        await supervisor.retry(NAME)
+
+
+async def test_a_lane_that_is_to_block_waits_for_a_person(running: Running) -> None:
+    supervisor = await started(running, on_failure="block", fault="raise", at=2, times=2)
+    running.commit(3)
+    await until(lambda: supervisor.status()[0].state is State.BLOCKED, what="a blocked lane")
+    assert running.positions() == [1, 2]
+    status = supervisor.status()[0]
+    assert (status.in_hand, status.error) == ((2,), "position 2: RuntimeError: cannot digest position 2")
+    await supervisor.stop()
+    supervisor = await started(running, on_failure="block", fault="raise", at=2, times=2)
+    assert supervisor.status()[0].state is State.BLOCKED  # over a restart of the node
+    await supervisor.retry(NAME)
+    await until(lambda: supervisor.status()[0].state is State.BLOCKED, what="a blocked lane again")
+    assert [(seen.position, seen.attempt) for seen in running.seen()] == [(1, 1), (2, 1), (2, 2)]
+    await supervisor.discard(NAME, [2])
+    await running.until_seen(4)
+    assert running.positions() == [1, 2, 2, 3]
+
+
+async def test_a_lane_that_is_to_skip_goes_on_without(running: Running) -> None:
+    supervisor = await started(running, on_failure="skip", fault="raise", at=2, times=9)
+    running.commit(3)
+    await until_at(supervisor, 3)
+    assert running.positions() == [1, 2, 3]
+    assert await supervisor.parked(NAME) == []
+
+
+async def test_a_pause_lets_the_plugin_finish_and_holds_over_a_restart(running: Running) -> None:
+    supervisor = await started(running)
+    running.commit(2)
+    await running.until_seen(2)
+    assert (await supervisor.pause(NAME)).state is State.PAUSED
+    running.commit(2)
+    await until(lambda: supervisor.status()[0].pid is None, what="the end of the process")
+    assert (await supervisor.seek(NAME, place.parse("genesis"))).state is State.PAUSED
+    await supervisor.stop()
+    supervisor = await started(running)
+    assert supervisor.status()[0].state is State.PAUSED
+    assert running.positions() == [1, 2]
+    await supervisor.resume(NAME)
+    await running.until_seen(6)
+    assert running.positions() == [1, 2, 1, 2, 3, 4]  # it was sought while it was paused
+    with pytest.raises(OrderRefused, match="it cannot be resumed"):
+        await supervisor.resume(NAME)
+
+
+async def test_p13_a_lane_goes_where_a_person_says(running: Running, supervisor: Supervisor) -> None:
+    running.commit(5)
+    await running.until_seen(5)
+    epoch = supervisor.status()[0].epoch
+    await supervisor.seek(NAME, place.parse("position:2"))
+    await until(lambda: running.positions()[5:6] == [2], what="position 2")
+    assert supervisor.status()[0].epoch > epoch  # P12
+    await until_at(supervisor, 5)
+    assert [*dict.fromkeys(running.positions()[5:])] == [2, 3, 4, 5]
+    with pytest.raises(UnknownPlace):
+        await supervisor.seek(NAME, place.parse("position:9"))
+    assert supervisor.status()[0].state is State.LIVE
+
+
+async def test_seeking_back_brings_what_was_parked_in_its_turn(running: Running, supervisor: Supervisor) -> None:
+    running.commit(3)
+    await running.until_seen(3)
+    await supervisor.seek(NAME, place.parse("genesis"))
+    assert supervisor.status()[0].parked_count == 0
+    await until(lambda: running.positions().count(3) == 2, what="all of it again")
+    assert supervisor.status()[0].parked_count == 1  # it fails a second time
+
+
+async def test_p8_a_gapped_lane_goes_on_once_it_is_told_where(running: Running) -> None:
+    running.commit(2)
+    running.store.knows_node = False
+    supervisor = await started(running)
+    (status,) = supervisor.status()
+    assert status.state is State.GAPPED
+    assert "bigchaindb plugins seek misbehaving" in status.error
+    with pytest.raises(OrderRefused, match="GAPPED"):
+        await supervisor.restart(NAME)
+    await supervisor.seek(NAME, place.parse("position:2"))
+    await running.until_seen(1)
+    assert running.positions() == [2]
+
+
+async def test_p8_a_lane_of_a_restored_backup_says_where_it_was(running: Running) -> None:
+    supervisor = await started(running)
+    running.commit(3)
+    await running.until_seen(3)
+    await supervisor.stop()
+    running.store.knows_node = False
+    supervisor = await started(running)
+    (status,) = supervisor.status()
+    assert status.state is State.GAPPED
+    assert "bigchaindb plugins seek misbehaving position:4" in status.error
+
+
+async def test_p13_plugins_come_and_go_without_a_restart(running: Running) -> None:
+    supervisor = running.supervisor({})
+    await supervisor.start()
+    settings = PluginSettings(start="genesis", options=running.options())
+    running.commit(2)
+    assert await supervisor.reload({NAME: settings}) == {}
+    await running.until_seen(2)
+    running.commit(1)
+    await running.until_seen(3)
+    assert await supervisor.reload({}) == {}
+    assert supervisor.status() == []
+    running.commit(2)
+    assert await supervisor.reload({NAME: settings}) == {}  # it goes on where it was
+    await running.until_seen(5)
+    assert running.positions() == [1, 2, 3, 4, 5]
+    with pytest.raises(OrderRefused, match="disable it first"):
+        await supervisor.forget(NAME)
+    await supervisor.reload({})
+    await supervisor.forget(NAME)
+    await supervisor.reload({NAME: settings})
+    await running.until_seen(10)
+    assert running.positions()[5:] == [1, 2, 3, 4, 5]
+
+
+async def test_p13_other_settings_take_effect_at_once(running: Running) -> None:
+    supervisor = await started(running)
+    running.commit(1)
+    await running.until_seen(1)
+    other = running.record.with_name("other")
+    settings = PluginSettings(options=running.options(record=str(other)))
+    assert await supervisor.reload({NAME: settings}) == {}
+    running.commit(1)
+    await until(other.exists, what="the other file")
+    assert other.read_text().startswith("2 1 ")
+
+
+async def test_a_plugin_that_cannot_be_enabled_disturbs_no_other(running: Running) -> None:
+    supervisor = await started(running)
+    good = supervisor._plugins[NAME]  # noqa: SLF001 - as configured
+    errors = await supervisor.reload({NAME: good, "nobody": PluginSettings()})
+    assert "no installed package provides 'nobody'" in errors["nobody"]
+    refusing = PluginSettings(options=running.options(fault="refuse"))
+    assert "no options are good enough" in (await supervisor.reload({NAME: refusing}))[NAME]
+    assert supervisor.status()[0].state is State.FAILED
+    assert await supervisor.reload({NAME: good}) == {}
+    running.commit(1)
+    await running.until_seen(1)
+
+
+async def test_orders_for_nobody_are_refused(running: Running, supervisor: Supervisor) -> None:
+    with pytest.raises(OrderRefused, match="enabled are: misbehaving"):
+        await supervisor.pause("nobody")
+
+
+async def test_p2_a_full_disk_parks_nothing_and_loses_nothing(
+    running: Running, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be written down as parked stays in hand, and the lane waits."""
+    running.commit(1)
+    await running.until_seen(1)
+    full = StoreFull("node.db: no room")
+
+    def refuse(*_: object) -> None:
+        raise full
+
+    with monkeypatch.context() as patched:
+        patched.setattr(running.store.node, "park", refuse)
+        running.commit(2)
+        await running.until_seen(2)
+        await until(lambda: supervisor.status()[0].state is State.STARTING, what="the wait")
+        row = running.store.node.lane(NAME)
+        assert row is not None
+        assert row.acked < 2
+        assert running.positions() == [1, 2]
+    await running.until_seen(3)
+    assert running.positions() == [1, 2, 3]
+    assert [row.position for row in await supervisor.parked(NAME)] == [2]
