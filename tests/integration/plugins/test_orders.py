@@ -1,7 +1,5 @@
 """What people can order while the node runs. Source: promises P2, P3, P8, P12 and P13; decision 0024."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from bigchaindb.config import PluginSettings
@@ -17,9 +15,9 @@ AT_ONCE = RetrySettings(attempts=1, duration_s=0)
 
 
 @pytest.fixture
-async def supervisor(running: Running) -> AsyncIterator[Supervisor]:
+async def supervisor(running: Running) -> Supervisor:
     """Run a plugin that cannot digest position 2, and parks it at once."""
-    yield await started(running, fault="raise", at=2, times=2)
+    return await started(running, fault="raise", at=2, times=2)
 
 
 async def started(running: Running, *, on_failure: str = "park", **options: object) -> Supervisor:
@@ -234,8 +232,9 @@ async def test_p13_other_settings_take_effect_at_once(running: Running) -> None:
 
 
 async def test_a_plugin_that_cannot_be_enabled_disturbs_no_other(running: Running) -> None:
-    supervisor = await started(running)
-    good = supervisor._plugins[NAME]  # noqa: SLF001 - as configured
+    supervisor = running.supervisor({})
+    await supervisor.start()
+    good = PluginSettings(start="genesis", options=running.options())
     errors = await supervisor.reload({NAME: good, "nobody": PluginSettings()})
     assert "no installed package provides 'nobody'" in errors["nobody"]
     refusing = PluginSettings(options=running.options(fault="refuse"))
@@ -246,7 +245,8 @@ async def test_a_plugin_that_cannot_be_enabled_disturbs_no_other(running: Runnin
     await running.until_seen(1)
 
 
-async def test_orders_for_nobody_are_refused(running: Running, supervisor: Supervisor) -> None:
+@pytest.mark.usefixtures("running")
+async def test_orders_for_nobody_are_refused(supervisor: Supervisor) -> None:
     with pytest.raises(OrderRefused, match="enabled are: misbehaving"):
         await supervisor.pause("nobody")
 
