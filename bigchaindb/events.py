@@ -8,7 +8,7 @@ Source: docs/reference/contract/event-plugin-api.md, section 2.
 import multiprocessing
 from collections.abc import Mapping
 from multiprocessing.queues import Queue
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -34,10 +34,27 @@ class EventTypes:
     """A block was voted invalid by the network."""
 
 
+class AnswerTo(Protocol):
+    """The queue that an event came from, for a plugin with `acknowledge = "explicit"`."""
+
+    def ack(self, event: "Event") -> None:
+        """Settle it."""
+        ...
+
+    def nack(self, event: "Event", delay: float | None, error: str | BaseException | None) -> None:
+        """Deliver it again later."""
+        ...
+
+    def park(self, event: "Event", reason: str) -> None:
+        """Set it aside."""
+        ...
+
+
 class Event:
     """One decision of the ledger, as a plugin gets it.
 
-    Equality is identity; `id` is what stays the same when an event comes again. Events can be pickled.
+    Equality is identity; `id` is what stays the same when an event comes again. Events can be pickled; the copy cannot
+    be answered.
 
     Attributes:
         type: the bit of `EventTypes` that it is.
@@ -47,7 +64,20 @@ class Event:
         attempt: which delivery of it this is, from 1.
     """
 
-    __slots__ = ("__weakref__", "_body", "_chain_id", "_data", "attempt", "height", "position", "time", "type")
+    _answer_to: AnswerTo  # not there where there is nothing to answer
+
+    __slots__ = (
+        "__weakref__",
+        "_answer_to",
+        "_body",
+        "_chain_id",
+        "_data",
+        "attempt",
+        "height",
+        "position",
+        "time",
+        "type",
+    )
 
     def __init__(
         self,
@@ -96,6 +126,40 @@ class Event:
         if self._data is _UNPARSED:
             self._data = _parse(self.body)
         return self._data
+
+    def ack(self) -> None:
+        """Say that it is done: it does not come again. From any thread; does nothing if the delivery was answered.
+
+        Raises:
+            EventError: the plugin's `acknowledge` is not "explicit", or this is not the plugin's process.
+        """
+        self._queue("ack").ack(self)
+
+    def nack(self, delay: float | None = None, *, error: str | BaseException | None = None) -> None:
+        """Say that it failed: it comes again later, while other events go on. Else as `ack`.
+
+        Args:
+            delay: seconds; None leaves it to the retry policy.
+            error: why, for those who look after the node. An `Unavailable` says that not the event but what the plugin
+                writes to is at fault: it is tried again for ever, and never set aside.
+
+        Raises:
+            EventError: as `ack`, or the delay is none.
+        """
+        self._queue("nack").nack(self, delay, error)
+
+    def park(self, reason: str) -> None:
+        """Say that it must not come again until a person says so: it is listed with the reason. Else as `ack`."""
+        self._queue("park").park(self, reason)
+
+    def _queue(self, method: str) -> AnswerTo:
+        queue: AnswerTo | None = getattr(self, "_answer_to", None)
+        if queue is None:
+            raise EventError(
+                f"event.{method}: only events that a queue gave to a plugin whose property acknowledge is "
+                '"explicit" are answered one by one: set that property, or leave out the call'
+            )
+        return queue
 
     def __reduce__(self) -> tuple[Any, ...]:
         data = None if self._body else self._data

@@ -10,6 +10,7 @@ from bigchaindb.events import Event, EventTypes
 from bigchaindb.simulated.chain import Recipe, read_events, write_data
 from bigchaindb.store import Log
 from bigchaindb.subscribers.lane_page import LanePage, Word
+from bigchaindb.subscribers.plugins import Wants
 from bigchaindb.subscribers.queue import LogQueue
 
 SLOT_COUNT: Final = 256
@@ -38,7 +39,7 @@ class GeneratedQueue(LogQueue):
             page = LanePage.create(folder / "page", Progress(), head=len(self.events), slot_count=SLOT_COUNT)
             files.callback(page.close)
             mask = EventTypes.ALL if event_types is None else event_types
-            super().__init__(page, log, chain_id=recipe.chain_id, event_types=mask)
+            super().__init__(page, log, chain_id=recipe.chain_id, wants=Wants(event_types=mask))
             self._lane_page = page
             self._files = files.pop_all()
 

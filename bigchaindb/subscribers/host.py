@@ -18,13 +18,15 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread, Timer
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
-from bigchaindb.errors import Closed, ConfigurationError, EventError, HistoryLost, StartupError
+from bigchaindb.errors import Closed, ConfigurationError, EventError, HistoryLost, StartupError, Unavailable
 from bigchaindb.store import Log
 from bigchaindb.subscribers import orders as wire
+from bigchaindb.subscribers.control import Control
 from bigchaindb.subscribers.lane_page import LanePage, Word
-from bigchaindb.subscribers.plugins import Plugin, configure, describe, find, load
+from bigchaindb.subscribers.pipe import WARNING, open_pipe
+from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, Plugin, configure, describe, find, inspect, load
 from bigchaindb.subscribers.queue import LogQueue
 
 LOOK_S: Final = 1.0
@@ -33,6 +35,7 @@ GRACE_S: Final = 1.0
 """Time for threads to end after `run` failed: as at a stop of the node."""
 _PR_SET_PDEATHSIG: Final = 1
 _COMM_CHARACTERS_MAX: Final = 15
+_PIPE: Final = "pipe"
 
 
 def main() -> None:
@@ -46,25 +49,23 @@ def main() -> None:
     _become(title, orders)
     plugin = _load(control, orders)
     page = LanePage(Path(orders.page))
-    queue = LogQueue(
-        page,
-        Log(Path(orders.ledger)),
-        chain_id=orders.chain_id,
-        event_types=plugin.event_types,
-        window_bytes_max=orders.window_bytes_max,
-        attempts=orders.attempts,
-    )
     _report(control, wire.Ready())
     if not control.recv(1):
         sys.exit("the node ended before the plugin began")
     if page.words[Word.CLOSING]:
         return
-    Thread(target=_listen, args=(control, page, queue), name="bigchaindb-control", daemon=True).start()
-    ending = _run(title, plugin, queue)
+    talk = Control(control)
+    queue = _open_queue(orders, plugin, page, talk)
+    Thread(target=_listen, args=(talk, page, queue), name="bigchaindb-control", daemon=True).start()
+    given: Any = queue
+    if orders.queue == _PIPE:
+        talk.report(wire.Warned(WARNING))
+        given = open_pipe(queue, window_count=orders.window_count, window_bytes_max=orders.window_bytes_max)
+    ending = _run(title, plugin, queue, given)
     if not isinstance(ending, wire.Returned):
         _end_threads(queue)
     # Called after all threads of the plugin that are no daemons have ended.
-    atexit.register(lambda: _report(control, _verdict(queue, ending)))
+    atexit.register(lambda: _say_last(talk, _verdict(queue, ending)))
     sys.exit(0 if isinstance(ending, wire.Returned) else 1)
 
 
@@ -80,9 +81,13 @@ def _become(title: str, orders: wire.Orders) -> None:
 
 
 def _load(control: socket.socket, orders: wire.Orders) -> Plugin:
+    name = orders.name
     try:
-        plugin = load(orders.name, find([orders.name])[orders.name])
-        configure(orders.name, plugin, orders.options)
+        loaded = load(name, find([name])[name])
+        configure(name, loaded, orders.options)
+        plugin = inspect(name, loaded, window_count=orders.window_count)
+        if orders.queue == _PIPE:
+            plugin = _for_a_pipe(name, plugin)
     except (ConfigurationError, StartupError) as error:
         if error.__cause__ is not None:
             traceback.print_exception(error.__cause__)
@@ -91,10 +96,38 @@ def _load(control: socket.socket, orders: wire.Orders) -> Plugin:
     return plugin
 
 
-def _run(title: str, plugin: Plugin, queue: LogQueue) -> wire.Report:
-    """Call `run`, and say how it ended."""
+def _for_a_pipe(name: str, plugin: Plugin) -> Plugin:
+    """Take what was put into the pipe for done: nobody can know more.
+
+    Raises:
+        ConfigurationError: the plugin wants to know more.
+    """
+    wants = plugin.wants
+    if wants.acknowledge == EXPLICIT or wants.ack_lag:
+        raise ConfigurationError(
+            f"events_plugins.{name}.queue: a pipe cannot know what was done with an event, and the plugin sets "
+            f"acknowledge to {wants.acknowledge!r} and ack_lag to {wants.ack_lag}; leave queue out"
+        )
+    return Plugin(plugin.run, wants._replace(acknowledge=DELIVERY))
+
+
+def _open_queue(orders: wire.Orders, plugin: Plugin, page: LanePage, talk: Control) -> LogQueue:
+    return LogQueue(
+        page,
+        Log(Path(orders.ledger)),
+        chain_id=orders.chain_id,
+        wants=plugin.wants,
+        window_bytes_max=orders.window_bytes_max,
+        attempts=orders.attempts,
+        one_at_a_time=orders.one_at_a_time,
+        report=talk.report,
+    )
+
+
+def _run(title: str, plugin: Plugin, queue: LogQueue, given: Any) -> wire.Report:  # noqa: ANN401 - either queue
+    """Call `run` with the queue that is `given` to the plugin, and say how it ended."""
     try:
-        plugin.run(queue)
+        plugin.run(given)
     except Closed:
         return wire.Returned()
     except SystemExit as end:
@@ -106,7 +139,7 @@ def _run(title: str, plugin: Plugin, queue: LogQueue) -> wire.Report:
     except BaseException as error:  # noqa: BLE001 - whatever ends foreign code is reported
         print(f"Process {title}:", file=sys.stderr)  # noqa: T201 - as in 1.x
         traceback.print_exc()
-        return wire.Raised(describe(error))
+        return wire.Raised(describe(error), isinstance(error, Unavailable))
     queue.settle()
     return wire.Returned()
 
@@ -130,21 +163,30 @@ def _verdict(queue: LogQueue, ending: wire.Report | None) -> wire.Report:
             return ending or wire.Raised("the host itself failed")
 
 
-def _listen(control: socket.socket, page: LanePage, queue: LogQueue) -> NoReturn:
-    """Wake the queue when the supervisor says so; end everything when the node or the plugin is past saving."""
-    control.settimeout(LOOK_S)
+def _listen(talk: Control, page: LanePage, queue: LogQueue) -> NoReturn:
+    """Serve the supervisor and the queue's clock; end everything when the node or the plugin is past saving."""
     while True:
+        due_in_s = queue.due_in_s()
         try:
-            if not control.recv(4096):
-                _end_group()  # the node is gone, and its successor must find no older process at work
-        except TimeoutError:
-            pass
+            answers = talk.wait(LOOK_S if due_in_s is None else min(LOOK_S, due_in_s))
+        except (EOFError, OSError):
+            _end_group()  # the node is gone, and its successor must find no older process at work
+        for answer in answers:
+            queue.answered(answer)
         if page.words[Word.CLOSING]:
             queue.close()
         queue.wake()
+        for text in queue.warnings():
+            talk.report(wire.Warned(text))
         if queue.fault() is not None:
-            _report(control, _verdict(queue, None))
+            _say_last(talk, _verdict(queue, None))
             _end_group()
+
+
+def _say_last(talk: Control, report: wire.Report) -> None:
+    talk.report(report)
+    with suppress(OSError):  # the node is gone, and with it whoever wants to know
+        talk.flush()
 
 
 def _report(control: socket.socket, report: wire.Report) -> None:

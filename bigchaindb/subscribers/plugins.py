@@ -9,27 +9,49 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, NamedTuple
 
 from bigchaindb.errors import ConfigurationError, StartupError
+from bigchaindb.eventlog.selection import Selection, from_data
 from bigchaindb.events import EventTypes
 
 GROUP: Final = "bigchaindb.events"
 """The entry point group in which packages advertise plugins."""
 
 _KNOWN_TYPES: Final = EventTypes.BLOCK_VALID | EventTypes.BLOCK_INVALID
-_SUPPORTED: Final[Mapping[str, object]] = {"acknowledge": "next_get", "ack_lag": 0, "select": None}
+
+NEXT_GET: Final = "next_get"
+"""An event is settled when the thread that took it asks for the next, or `ack_lag` further ones."""
+EXPLICIT: Final = "explicit"
+"""The plugin answers for each event."""
+DELIVERY: Final = "delivery"
+"""An event is settled once it was handed over, as in 2017."""
+_MODES: Final = (NEXT_GET, EXPLICIT, DELIVERY)
 
 
-class Plugin(NamedTuple):
-    """What a plugin wants.
+class Wants(NamedTuple):
+    """What a plugin says about the events that it is to get.
 
     Attributes:
         event_types: a mask of `bigchaindb.events.EventTypes`.
-        run: called once in each process with the queue.
-        configure: called before it with the options of the configuration; None if the plugin takes none.
+        acknowledge: when an event is settled.
+        ack_lag: with `NEXT_GET`, how many more are taken before that.
+        select: which of the events; None is all.
     """
 
-    event_types: int
+    event_types: int = EventTypes.ALL
+    acknowledge: str = NEXT_GET
+    ack_lag: int = 0
+    select: Selection | None = None
+
+
+class Plugin(NamedTuple):
+    """A plugin as its process runs it.
+
+    Attributes:
+        run: called once in each process with the queue.
+        wants: what it wants to get.
+    """
+
     run: Callable[[Any], object]
-    configure: Callable[[Mapping[str, Any]], object] | None
+    wants: Wants
 
 
 def find(names: Sequence[str]) -> dict[str, EntryPoint]:
@@ -60,12 +82,12 @@ def find(names: Sequence[str]) -> dict[str, EntryPoint]:
     return found
 
 
-def load(name: str, entry_point: EntryPoint) -> Plugin:
-    """Import a plugin and read what it wants.
+def load(name: str, entry_point: EntryPoint) -> object:
+    """Import a plugin.
 
     Raises:
         StartupError: it cannot be imported; says why.
-        ConfigurationError: it has no `run`, or wants what there is not.
+        ConfigurationError: it is no plugin.
     """
     try:
         loaded = entry_point.load()
@@ -74,44 +96,47 @@ def load(name: str, entry_point: EntryPoint) -> Plugin:
             f"events plugin {name!r}: cannot import {entry_point.value!r}: {describe(error)}; "
             "install what it needs, or take it out of events_plugins"
         ) from error
-    return inspect(name, loaded)
+    _check_functions(name, loaded)
+    return loaded
 
 
-def inspect(name: str, loaded: object) -> Plugin:
-    """Read what a plugin's module, class or object wants.
-
-    Raises:
-        ConfigurationError: it has no `run`, or wants what there is not.
-    """
-    run, configure = getattr(loaded, "run", None), getattr(loaded, "configure", None)
-    if not callable(run):
-        raise ConfigurationError(
-            f"events plugin {name!r}: {loaded!r} has no function run(queue); mend it, or take it out of events_plugins"
-        )
-    if configure is not None and not callable(configure):
-        raise ConfigurationError(f"events plugin {name!r}: configure is not a function")
-    for member, supported in _SUPPORTED.items():
-        if (value := getattr(loaded, member, supported)) != supported:
-            raise ConfigurationError(
-                f"events plugin {name!r}: {member} is {value!r}, and this version supports {supported!r} alone"
-            )
-    return Plugin(_event_types(name, getattr(loaded, "event_types", None)), run, configure)
-
-
-def configure(name: str, plugin: Plugin, options: Mapping[str, Any]) -> None:
+def configure(name: str, loaded: object, options: Mapping[str, Any]) -> None:
     """Hand the plugin its options.
 
     Raises:
         ConfigurationError: it takes none, or refused them.
     """
-    if plugin.configure is None:
+    function = getattr(loaded, "configure", None)
+    if function is None:
         if options:
             raise ConfigurationError(f"events_plugins.{name}.options: the plugin has no configure(options)")
         return
     try:
-        plugin.configure(options)
+        function(options)
     except (Exception, SystemExit) as error:
         raise ConfigurationError(f"events_plugins.{name}.options: refused by the plugin: {describe(error)}") from error
+
+
+def inspect(name: str, loaded: object, *, window_count: int | None = None) -> Plugin:
+    """Read what a plugin's module, class or object wants; once it is configured, as that may set properties.
+
+    Args:
+        name: of its entry point.
+        loaded: what that names.
+        window_count: events that it may hold; None if that is not known.
+
+    Raises:
+        ConfigurationError: it has no `run`, or wants what there is not.
+    """
+    run = _check_functions(name, loaded)
+    acknowledge = _acknowledge(name, getattr(loaded, "acknowledge", None))
+    wants = Wants(
+        event_types=_event_types(name, getattr(loaded, "event_types", None)),
+        acknowledge=acknowledge,
+        ack_lag=_ack_lag(name, getattr(loaded, "ack_lag", None), acknowledge, window_count),
+        select=_select(name, getattr(loaded, "select", None)),
+    )
+    return Plugin(run, wants)
 
 
 def describe(error: BaseException) -> str:
@@ -127,3 +152,51 @@ def _event_types(name: str, mask: object) -> int:
     if mask != EventTypes.ALL and (unknown := mask & ~_KNOWN_TYPES):
         raise ConfigurationError(f"events plugin {name!r}: event_types has the unknown bits {unknown:#x}")
     return mask
+
+
+def _check_functions(name: str, loaded: object) -> Callable[[Any], object]:
+    """Give `run`."""
+    run: Callable[[Any], object] | None = getattr(loaded, "run", None)
+    configure = getattr(loaded, "configure", None)
+    if not callable(run):
+        raise ConfigurationError(
+            f"events plugin {name!r}: {loaded!r} has no function run(queue); mend it, or take it out of events_plugins"
+        )
+    if configure is not None and not callable(configure):
+        raise ConfigurationError(f"events plugin {name!r}: configure is not a function")
+    return run
+
+
+def _acknowledge(name: str, mode: object) -> str:
+    if mode is None:
+        return NEXT_GET
+    if mode not in _MODES:
+        raise ConfigurationError(
+            f"events plugin {name!r}: acknowledge must be {', '.join(map(repr, _MODES[:-1]))} or {_MODES[-1]!r}, "
+            f"found {mode!r}"
+        )
+    return str(mode)
+
+
+def _ack_lag(name: str, lag: object, acknowledge: str, window_count: int | None) -> int:
+    if lag is None or (lag == 0 and lag is not False):
+        return 0
+    if not isinstance(lag, int) or isinstance(lag, bool) or lag < 0:
+        raise ConfigurationError(f"events plugin {name!r}: ack_lag must be a whole number from 0, found {lag!r}")
+    if acknowledge != NEXT_GET:
+        raise ConfigurationError(
+            f"events plugin {name!r}: ack_lag is {lag}, and acknowledge is {acknowledge!r}: "
+            f"ack_lag belongs to {NEXT_GET!r} alone; set one of them"
+        )
+    if window_count is not None and lag >= window_count:
+        raise ConfigurationError(
+            f"events plugin {name!r}: ack_lag is {lag}, and must be below the window of {window_count} events: "
+            f"raise events_plugins.{name}.window, or lower ack_lag"
+        )
+    return lag
+
+
+def _select(name: str, select: object) -> Selection | None:
+    if select is None or select == {}:
+        return None
+    return from_data(select, f"events plugin {name!r}: select")

@@ -1,9 +1,11 @@
 """A plugin's queue in this process, over a log that is a list."""
 
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bigchaindb.eventlog.delivery import Progress
+from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import EventTypes
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.queue import LogQueue
@@ -22,6 +24,15 @@ class Plugin:
         self.log.append(event_type)
         self.page.words[Word.HEAD] = self.log.head()
         self.queue.wake()
+
+    def progress(self) -> Progress:
+        """Give what the page says, but for what was taken."""
+        return replace(self.page.progress(), taken=frozenset())
+
+    @property
+    def taken(self) -> Collection[int]:
+        """What the process has taken and not settled, by the page."""
+        return self.page.progress().taken
 
     def take(self, count: int) -> list[int]:
         return [self.queue.get_nowait().position for _ in range(count)]

@@ -1,6 +1,7 @@
 """What stops a plugin before it runs. Source: docs/reference/contract/event-plugin-api.md, sections 1 and 4."""
 
 import sys
+from collections.abc import Mapping
 from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 
 from bigchaindb.errors import ConfigurationError, StartupError
+from bigchaindb.eventlog.selection import MetadataMember, Selection
 from bigchaindb.events import EventTypes
-from bigchaindb.subscribers.plugins import configure, describe, find, inspect, load
+from bigchaindb.subscribers.plugins import Wants, configure, describe, find, inspect, load
 
 
 def advertise(folder: Path, distribution: str, *entry_points: str) -> None:
@@ -78,6 +80,12 @@ def test_a_module_that_exits_when_imported_is_an_import_error(site: Path) -> Non
         load("one", EntryPoint("one", "plugin_that_exits", "bigchaindb.events"))
 
 
+def test_a_plugin_without_run_is_an_error_when_it_is_imported(site: Path) -> None:
+    (site / "plugin_without_run.py").write_text("event_types = 1\n")
+    with pytest.raises(ConfigurationError, match=r"has no function run\(queue\)"):
+        load("one", EntryPoint("one", "plugin_without_run", "bigchaindb.events"))
+
+
 def test_a_plugin_without_run_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match=r"has no function run\(queue\)"):
         inspect("one", SimpleNamespace(event_types=1))
@@ -88,8 +96,8 @@ def test_a_plugin_without_run_is_an_error() -> None:
     [(None, EventTypes.ALL), (-1, EventTypes.ALL), (1, 1), (3, 3), (0, 0)],
 )
 def test_event_types_are_a_mask(mask: int | None, meaning: int) -> None:
-    assert inspect("one", plugin(event_types=mask)).event_types == meaning
-    assert inspect("one", plugin()).event_types == EventTypes.ALL
+    assert inspect("one", plugin(event_types=mask)).wants.event_types == meaning
+    assert inspect("one", plugin()).wants.event_types == EventTypes.ALL
 
 
 @pytest.mark.parametrize(("mask", "words"), [(5, "unknown bits 0x4"), (-2, "unknown bits"), ("all", "bit mask")])
@@ -98,18 +106,70 @@ def test_a_mask_that_means_nothing_is_an_error(mask: object, words: str) -> None
         inspect("one", plugin(event_types=mask))
 
 
-@pytest.mark.parametrize(
-    ("member", "value"), [("acknowledge", "explicit"), ("ack_lag", 5), ("select", {"operation": "CREATE"})]
-)
-def test_what_is_not_there_yet_is_an_error_and_never_silence(member: str, value: object) -> None:
-    with pytest.raises(ConfigurationError, match=f"{member} is .* supports"):
-        inspect("one", plugin(**{member: value}))
-    assert inspect("one", plugin(acknowledge="next_get", ack_lag=0, select=None)).run is print
+def test_a_plugin_of_2017_wants_everything_and_answers_by_asking_for_more() -> None:
+    """None of the further properties is needed, and None is as good as missing."""
+    assert inspect("one", plugin()).wants == Wants()
+    assert inspect("one", plugin(acknowledge=None, ack_lag=None, select=None)).wants == Wants()
+    assert inspect("one", plugin(acknowledge="next_get", ack_lag=0, select={})).wants == Wants()
+
+
+@pytest.mark.parametrize("mode", ["next_get", "explicit", "delivery"])
+def test_when_an_event_counts_as_done_is_the_plugin_s_choice(mode: str) -> None:
+    assert inspect("one", plugin(acknowledge=mode)).wants.acknowledge == mode
+
+
+@pytest.mark.parametrize("mode", ["Explicit", "", 1, ["next_get"]])
+def test_another_mode_is_an_error_that_lists_them(mode: object) -> None:
+    with pytest.raises(ConfigurationError, match="acknowledge must be 'next_get', 'explicit' or 'delivery', found"):
+        inspect("one", plugin(acknowledge=mode))
+
+
+def test_ack_lag_lies_below_the_window() -> None:
+    """A lag of the whole window would stop the lane for ever: the last event is settled when one more is taken."""
+    assert inspect("one", plugin(ack_lag=7), window_count=8).wants.ack_lag == 7
+    with pytest.raises(
+        ConfigurationError, match=r"ack_lag is 8, .* window of 8 events: raise events_plugins\.one\.win"
+    ):
+        inspect("one", plugin(ack_lag=8), window_count=8)
+    assert inspect("one", plugin(ack_lag=10_000)).wants.ack_lag == 10_000  # nobody knows the window yet
+
+
+@pytest.mark.parametrize("lag", [-1, 1.0, "5", True, False])
+def test_ack_lag_is_a_whole_number(lag: object) -> None:
+    with pytest.raises(ConfigurationError, match="ack_lag must be a whole number from 0, found"):
+        inspect("one", plugin(ack_lag=lag))
+
+
+@pytest.mark.parametrize("mode", ["explicit", "delivery"])
+def test_ack_lag_belongs_to_next_get_alone(mode: str) -> None:
+    with pytest.raises(ConfigurationError, match="ack_lag belongs to 'next_get' alone"):
+        inspect("one", plugin(acknowledge=mode, ack_lag=3))
+
+
+def test_a_selection_is_read_once_and_its_mistakes_name_the_plugin() -> None:
+    wants = inspect("one", plugin(select={"operation": "CREATE", "metadata.kind": "sale"})).wants
+    assert wants.select == Selection(operation="CREATE", metadata=(MetadataMember(("kind",), ("sale",)),))
+    with pytest.raises(
+        ConfigurationError, match=r"events plugin 'one': select: operation: expected CREATE or TRANSFER"
+    ):
+        inspect("one", plugin(select={"operation": "BURN"}))
+
+
+def test_configure_may_set_what_the_plugin_wants() -> None:
+    """So one plugin's options say which events it gets, and how it answers."""
+    loaded = plugin()
+
+    def set_wants(options: Mapping[str, Any]) -> None:
+        loaded.acknowledge, loaded.event_types = options["mode"], 2
+
+    loaded.configure = set_wants
+    configure("one", loaded, {"mode": "explicit"})
+    assert inspect("one", loaded).wants == Wants(event_types=2, acknowledge="explicit")
 
 
 def test_options_go_to_configure() -> None:
     taken: list[object] = []
-    configure("one", inspect("one", plugin(configure=taken.append)), {"a": 1})
+    configure("one", plugin(configure=taken.append), {"a": 1})
     assert taken == [{"a": 1}]
 
 
@@ -120,19 +180,20 @@ def test_options_that_the_plugin_refuses_are_an_error_with_its_reason() -> None:
     with pytest.raises(
         ConfigurationError, match=r"one\.options: refused by the plugin: ValueError: cannot use {'a': 1}"
     ):
-        configure("one", inspect("one", plugin(configure=refuse)), {"a": 1})
+        configure("one", plugin(configure=refuse), {"a": 1})
 
 
 def test_a_module_a_class_and_an_object_are_plugins(site: Path) -> None:
     (site / "plugin_in_forms.py").write_text("def run(queue): pass\nclass P:\n    run = staticmethod(run)\np = P()\n")
     for value in ("plugin_in_forms", "plugin_in_forms:P", "plugin_in_forms:p"):
-        assert load("one", EntryPoint("one", value, "bigchaindb.events")).event_types == EventTypes.ALL
+        loaded = load("one", EntryPoint("one", value, "bigchaindb.events"))
+        assert inspect("one", loaded).wants.event_types == EventTypes.ALL
 
 
 def test_options_that_nobody_takes_are_an_error() -> None:
-    configure("one", inspect("one", plugin()), {})
+    configure("one", plugin(), {})
     with pytest.raises(ConfigurationError, match=r"events_plugins\.one\.options: the plugin has no configure"):
-        configure("one", inspect("one", plugin()), {"a": 1})
+        configure("one", plugin(), {"a": 1})
     with pytest.raises(ConfigurationError, match="configure is not a function"):
         inspect("one", plugin(configure=3))
 

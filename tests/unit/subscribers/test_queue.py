@@ -16,10 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bigchaindb.errors import Closed, EventError, HistoryLost
-from bigchaindb.eventlog.delivery import Progress
+from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import EventTypes
 from bigchaindb.subscribers import queue as module
+from bigchaindb.subscribers import reading
 from bigchaindb.subscribers.lane_page import Word
+from bigchaindb.subscribers.plugins import Wants
 from bigchaindb.subscribers.queue import LogQueue
 from tests.support.event_logs import ListLog
 from tests.support.plugin_queues import Plugin
@@ -58,7 +60,7 @@ def test_asking_for_the_next_event_settles_the_one_before(make: Make) -> None:
     plugin = make(3)
     for position in (1, 2, 3):
         assert plugin.queue.get().position == position
-        assert plugin.page.progress() == Progress(position - 1, position, (position,))
+        assert plugin.progress() == Progress(position - 1, position, (position,))
 
 
 def test_a_get_that_comes_back_empty_settles_as_well(make: Make) -> None:
@@ -66,7 +68,7 @@ def test_a_get_that_comes_back_empty_settles_as_well(make: Make) -> None:
     plugin.queue.get()
     with pytest.raises(Empty):
         plugin.queue.get_nowait()
-    assert plugin.page.progress() == Progress(1, 1)
+    assert plugin.progress() == Progress(1, 1)
 
 
 def test_a_timeout_is_kept(make: Make) -> None:
@@ -91,7 +93,7 @@ def test_what_run_took_last_is_settled_when_it_returns(make: Make) -> None:
     plugin.queue.settle()
     plugin.queue.get()
     plugin.queue.settle()
-    assert plugin.page.progress() == Progress(1, 1)
+    assert plugin.progress() == Progress(1, 1)
 
 
 def test_iter_with_a_sentinel_and_for_loops_work(make: Make) -> None:
@@ -118,22 +120,22 @@ def test_qsize_and_empty_count_what_get_would_give(make: Make) -> None:
 
 
 def test_types_that_were_not_asked_for_are_passed_over(make: Make) -> None:
-    plugin = make(event_types=INVALID)
+    plugin = make(wants=Wants(event_types=INVALID))
     for event_type in (VALID, INVALID, VALID, VALID):
         plugin.append(event_type)
     assert plugin.take(1) == [2]
-    assert plugin.page.progress() == Progress(1, 4, (2,))
+    assert plugin.progress() == Progress(1, 4, (2,))
     assert plugin.queue.empty()
     with pytest.raises(Empty):
         plugin.queue.get_nowait()
-    assert plugin.page.progress() == Progress(4, 4)
+    assert plugin.progress() == Progress(4, 4)
 
 
 def test_a_cursor_moves_though_nothing_matches(make: Make) -> None:
     """Else its lag would look infinite, and a restart read the log again."""
-    plugin = make(3, event_types=INVALID)
+    plugin = make(3, wants=Wants(event_types=INVALID))
     assert plugin.queue.empty()
-    assert plugin.page.progress() == Progress(3, 3)
+    assert plugin.progress() == Progress(3, 3)
 
 
 def test_p4_no_event_beyond_the_durable_head_is_given(make: Make) -> None:
@@ -147,21 +149,21 @@ def test_p3_what_was_in_hand_comes_first_and_then_what_follows(make: Make) -> No
     plugin = make(7, Progress(1, 5, (2, 4)), attempts={2: 3, 4: 2})
     first = plugin.queue.get()
     assert (first.position, first.attempt) == (2, 3)
-    assert plugin.page.progress() == Progress(1, 5, (2, 4))
+    assert plugin.progress() == Progress(1, 5, (2, 4))
     second = plugin.queue.get()
     assert (second.position, second.attempt) == (4, 2)
-    assert plugin.page.progress() == Progress(3, 5, (4,))
+    assert plugin.progress() == Progress(3, 5, (4,))
     assert plugin.take(2) == [6, 7]
 
 
 def test_get_many_takes_what_is_there_and_the_next_call_settles_it(make: Make) -> None:
     plugin = make(5)
     assert [event.position for event in plugin.queue.get_many(3)] == [1, 2, 3]
-    assert plugin.page.progress() == Progress(0, 3, (1, 2, 3))
+    assert plugin.progress() == Progress(0, 3, (1, 2, 3))
     assert [event.position for event in plugin.queue.get_many(3)] == [4, 5]
-    assert plugin.page.progress() == Progress(3, 5, (4, 5))
+    assert plugin.progress() == Progress(3, 5, (4, 5))
     assert plugin.queue.get_many(3, timeout=0.01) == []
-    assert plugin.page.progress() == Progress(5, 5)
+    assert plugin.progress() == Progress(5, 5)
 
 
 def test_get_many_takes_no_more_than_the_window(make: Make) -> None:
@@ -174,11 +176,11 @@ def test_p10_the_window_is_bounded_in_bytes_too(tmp_path: Path) -> None:
 
 
 def test_p10_one_read_brings_no_more_than_its_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "READ_BYTES_MAX", 5000)
+    monkeypatch.setattr(reading, "READ_BYTES_MAX", 5000)
     plugin = Plugin(tmp_path, ListLog([VALID] * 100, body_bytes=1000))
     for _ in range(100):
         plugin.queue.get()
-        assert sum(len(record.body) for record in plugin.queue._buffer) <= 5000
+        assert sum(len(record.body) for record in plugin.queue._reading.buffer) <= 5000
 
 
 def test_what_get_many_took_and_did_not_give_is_given_one_by_one(make: Make) -> None:
@@ -187,7 +189,7 @@ def test_what_get_many_took_and_did_not_give_is_given_one_by_one(make: Make) -> 
     plugin.queue.get_many(3)
     plugin.queue._local.hand.given = False
     assert plugin.take(5) == [1, 2, 3, 4, 5]
-    assert plugin.page.progress() == Progress(4, 5, (5,))
+    assert plugin.progress() == Progress(4, 5, (5,))
 
 
 def test_closed_settles_the_event_in_hand_and_ends_the_loop(make: Make) -> None:
@@ -196,7 +198,7 @@ def test_closed_settles_the_event_in_hand_and_ends_the_loop(make: Make) -> None:
     plugin.queue.close()
     with pytest.raises(Closed):
         plugin.queue.get()
-    assert plugin.page.progress() == Progress(1, 1)
+    assert plugin.progress() == Progress(1, 1)
     with pytest.raises(SystemExit):  # a loop with `except Exception: pass` must end as well
         plugin.queue.get_nowait()
     assert issubclass(Closed, ValueError)

@@ -18,7 +18,7 @@ from typing import Self
 import pytest
 
 from bigchaindb.errors import Closed, EventError
-from bigchaindb.eventlog.delivery import Progress
+from bigchaindb.eventlog.lane import Progress
 from bigchaindb.subscribers.queue import LogQueue
 from tests.support.event_logs import ListLog
 from tests.support.plugin_queues import Plugin
@@ -71,11 +71,11 @@ def test_each_thread_settles_what_it_took_itself(plugin: Plugin) -> None:
     assert plugin.queue.get().position == 1
     with ThreadPoolExecutor(1) as other:
         assert other.submit(plugin.take, 2).result() == [2, 3]
-        assert plugin.page.progress() == Progress(0, 3, (1, 3))
+        assert plugin.progress() == Progress(0, 3, (1, 3))
         assert plugin.queue.get().position == 4
-        assert plugin.page.progress() == Progress(2, 4, (3, 4))
+        assert plugin.progress() == Progress(2, 4, (3, 4))
         plugin.queue.settle()  # `run` returned: its own thread's event alone
-        assert plugin.page.progress() == Progress(2, 4, (3,))
+        assert plugin.progress() == Progress(2, 4, (3,))
 
 
 def test_threads_share_the_events_and_none_gets_lost(plugin: Plugin) -> None:
@@ -96,7 +96,7 @@ def test_threads_share_the_events_and_none_gets_lost(plugin: Plugin) -> None:
         thread.join(20)
     assert sorted(position for mine in taken for position in mine) == list(range(1, 2001))
     assert all(mine == sorted(mine) for mine in taken)
-    assert plugin.page.progress() == Progress(2000, 2000)
+    assert plugin.progress() == Progress(2000, 2000)
 
 
 def test_a_full_window_waits_for_a_thread_to_settle(plugin: Plugin) -> None:
@@ -146,7 +146,7 @@ def test_a_thread_s_number_may_be_used_again(plugin: Plugin) -> None:
         thread = threading.Thread(target=take_and_settle)
         thread.start()
         thread.join()
-    assert plugin.page.progress() == Progress(20, 20)
+    assert plugin.progress() == Progress(20, 20)
     assert len(plugin.queue._hands) <= 2
 
 
@@ -221,7 +221,7 @@ def test_nothing_is_lost_when_signal_handlers_raise_at_any_moment(plugin: Plugin
     plugin.queue.settle()
     assert rung > 20
     assert taken == list(range(1, count + 1))
-    assert plugin.page.progress() == Progress(count, count)
+    assert plugin.progress() == Progress(count, count)
 
 
 def child(queue: LogQueue, answers: "SimpleQueue[str]") -> None:
@@ -248,5 +248,5 @@ def test_a_forked_process_is_told_that_the_queue_is_not_its_own(plugin: Plugin) 
     process.join(5)
     assert process.exitcode == 0
     assert all("hand events on to this one instead" in answer for answer in told)
-    assert plugin.page.progress() == Progress(0, 1, (1,))
+    assert plugin.progress() == Progress(0, 1, (1,))
     assert plugin.queue.get().position == 2

@@ -1,0 +1,111 @@
+"""What the threads of a plugin hold, as values and small records: the parts that a plugin's queue is made of.
+
+Source: decision 0015; promises P3 and P6.
+"""
+
+import threading
+import weakref
+from collections.abc import Iterable
+from math import inf
+from typing import Final, NamedTuple
+
+from bigchaindb.events import Event
+
+NOW: Final = 0.0
+UNDECIDED: Final = inf
+"""Due when the supervisor has answered."""
+_SAMPLE_COUNT: Final = 2
+
+
+class Hand:
+    """What one thread holds. Belongs to the `Thread` object, as numbers of threads are used again.
+
+    Attributes:
+        events: reserved for the thread, ascending.
+        slots: where each stands in the lane page.
+        slot: the one it used last, most likely free.
+        given: `get` returned them, so the thread's next call settles them.
+        kept: position and slot of what was given before and is not settled, with `ack_lag`; in the order of taking.
+        refused: `Closed` was raised to the thread once.
+        sample: what it settled since it last had to wait; None: nobody looks.
+    """
+
+    __slots__ = ("events", "given", "kept", "refused", "sample", "slot", "slots", "thread")
+
+    def __init__(self, slot: int) -> None:
+        """Hold nothing, for the thread that runs."""
+        self.thread = threading.current_thread()
+        self.slot = slot
+        self.events: tuple[Event, ...] = ()
+        self.slots: tuple[int, ...] = ()
+        self.given = False
+        self.kept: tuple[tuple[int, int], ...] = ()
+        self.refused = False
+        self.sample: list[weakref.ref[Event]] | None = None
+
+    @property
+    def positions(self) -> list[int]:
+        """All that it holds."""
+        return [*(position for position, _ in self.kept), *(event.position for event in self.events)]
+
+    def keeps_events(self) -> bool:
+        """Say whether the plugin refers to two events from before the one that is settled now. Ends a full sample."""
+        sample = self.sample
+        if sample is None:
+            return False
+        if len(sample) < _SAMPLE_COUNT:
+            sample.append(weakref.ref(self.events[-1]))
+            return False
+        self.sample = None  # one in each read of the log is enough
+        return all(event() is not None for event in sample)
+
+
+class Taken(NamedTuple):
+    """An event that a plugin has and will answer for: `explicit` alone.
+
+    Attributes:
+        attempt: which delivery it is; an answer to another one says nothing of it.
+        thread: the name of the one that took it.
+    """
+
+    slot: int
+    attempt: int
+    body_bytes: int
+    thread: str
+
+
+class Undone(NamedTuple):
+    """An event that comes again: it was in hand when the process before ended, or was nacked.
+
+    Attributes:
+        attempt: which delivery the next one is.
+        due_s: not before this monotonic time; `NOW`, or `UNDECIDED`.
+    """
+
+    position: int
+    slot: int
+    attempt: int
+    due_s: float = NOW
+
+
+# Lists of what comes again are never changed in place: whoever is interrupted leaves the old one or the new one.
+
+
+def with_undone(undone: Iterable[Undone], *added: Undone) -> list[Undone]:
+    """Give them all, ascending by position; of two entries for a position the added one."""
+    return sorted({one.position: one for one in (*undone, *added)}.values())
+
+
+def without_position(undone: Iterable[Undone], position: int) -> list[Undone]:
+    """Give the others."""
+    return [one for one in undone if one.position != position]
+
+
+def first_due(undone: Iterable[Undone], now_s: float) -> Undone | None:
+    """Give the lowest that may be delivered."""
+    return next((one for one in undone if one.due_s <= now_s), None)
+
+
+def next_due_s(undone: Iterable[Undone]) -> float | None:
+    """Give when the next one is due; None if none will be by itself."""
+    return min((one.due_s for one in undone if one.due_s != UNDECIDED), default=None)

@@ -1,0 +1,55 @@
+"""A real `multiprocessing.Queue` for plugins that share theirs among child processes: `queue: pipe`.
+
+A thread of the host moves events into it. What lies in it counts as done: it is lost if the process ends.
+
+Source: event-plugin-api.md, section 5; decision 0025.
+"""
+
+import multiprocessing
+from collections import deque
+from multiprocessing.queues import Queue
+from threading import Thread
+from time import sleep
+from typing import Final
+
+from bigchaindb.errors import Closed, HistoryLost
+from bigchaindb.events import Event
+from bigchaindb.subscribers.queue import LogQueue
+
+WARNING: Final = (
+    "queue is pipe: an event counts as done once it lies in the pipe, so those in it, and those that the plugin has "
+    "taken and not dealt with, are lost whenever its process ends"
+)
+_LOOK_S: Final = 0.01
+
+
+def open_pipe(queue: LogQueue, *, window_count: int, window_bytes_max: int) -> "Queue[Event]":
+    """Give a queue that a thread of this process feeds from `queue` until that is closed.
+
+    Args:
+        queue: settles what it hands over.
+        window_count: events in the pipe at most.
+        window_bytes_max: bytes in it at most, but always one event.
+    """
+    pipe: Queue[Event] = multiprocessing.Queue(window_count)
+    pipe.cancel_join_thread()  # what nobody reads must not keep the process from ending
+    feeder = Thread(target=_feed, args=(queue, pipe, window_bytes_max), name="bigchaindb-pipe", daemon=True)
+    feeder.start()
+    return pipe
+
+
+def _feed(queue: LogQueue, pipe: "Queue[Event]", window_bytes_max: int) -> None:
+    sizes: deque[int] = deque()  # of what was put, the last ones of which lie in the pipe
+    while True:
+        try:
+            event = queue.get()
+        except (Closed, HistoryLost):  # the second is found by the host as well
+            return
+        while True:
+            while len(sizes) > pipe.qsize():
+                sizes.popleft()
+            if not sizes or sum(sizes) + len(event.body) <= window_bytes_max:
+                break
+            sleep(_LOOK_S)
+        sizes.append(len(event.body))
+        pipe.put(event)
