@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from bigchaindb.errors import ConfigurationError
+from bigchaindb.eventlog.selection import from_data
 from bigchaindb.events import Event, EventTypes
 from bigchaindb.simulated.chain import Recipe, read_events
 from bigchaindb.simulated.rehearsal import LOOK_S, Rehearsal, rehearse
@@ -27,8 +28,9 @@ from bigchaindb.simulated.victim import (
     Kill,
     Moment,
     delivery_counts,
-    event_types,
     run_count,
+    wants,
+    warnings,
     write_plan,
 )
 from bigchaindb.store import Log
@@ -42,8 +44,6 @@ FAILURES_MAX: Final = 5
 """So many ends of the plugin's own without progress between them are a failure, and end the test."""
 SHOWN_COUNT: Final = 10
 """Positions that a message names."""
-DELAY_S_MIN_EXPONENT, DELAY_S_MAX_EXPONENT = -5.0, -2.0
-"""A drawn delay is 10 µs to 10 ms, each order of magnitude as likely: what plugins do with an event takes as long."""
 
 _NAME: Final = "crash-test"
 _MODULE: Final = "bigchaindb_crash_test"
@@ -201,7 +201,7 @@ def crash_test(
         kills: how many processes are killed.
         seed: decides the chain and the kills.
         options: what the plugin's `configure` gets.
-        wanted: which events the sink must hold; all of the plugin's `event_types` if None.
+        wanted: which events the sink must hold; if None, all that the plugin's `event_types` and `select` let pass.
 
     Raises:
         ConfigurationError: there is no such plugin, it is none, or it refuses its options.
@@ -220,8 +220,8 @@ def crash_test(
             events = read_events(log, recipe.chain_id)
         finally:
             log.close()
-        mask, delivered = event_types(folder), delivery_counts(folder)
-    is_wanted = wanted or (lambda event: bool(event.type & (EventTypes.ALL if mask is None else mask)))
+        is_wanted, delivered = wanted or _chosen(wants(folder)), delivery_counts(folder)
+        warning = "; ".join(warnings(folder))
     held, strange = _positions(read_sink(), events)
     return CrashReport(
         seed=seed,
@@ -231,6 +231,7 @@ def crash_test(
         held=held,
         delivered=delivered,
         failure=failure,
+        warning=warning,
         strange=strange,
     )
 
@@ -246,15 +247,25 @@ def _target(plugin: str | ModuleType) -> str:
     return plugin
 
 
+def _chosen(properties: Mapping[str, Any]) -> Wanted:
+    """Give what a plugin's properties let pass."""
+    mask = EventTypes.ALL if properties["event_types"] is None else properties["event_types"]
+    select = None if properties["select"] is None else from_data(properties["select"], "select")
+
+    def is_chosen(event: Event) -> bool:
+        return bool(event.type & mask) and (
+            select is None or any(select.matches(one) for one in event.data["transactions"])
+        )
+
+    return is_chosen
+
+
 def draw_kills(recipe: Recipe, count: int) -> list[Kill]:
     """Draw a moment for each kill; they are spread over the whole log."""
     draws = random.Random(f"kills {recipe.seed}")  # noqa: S311 - to be drawn again
     positions = sorted(draws.randint(1, recipe.blocks) for _ in range(count))
     moments = list(Moment)
-    return [
-        Kill(draws.choice(moments), position, 10.0 ** draws.uniform(DELAY_S_MIN_EXPONENT, DELAY_S_MAX_EXPONENT))
-        for position in positions
-    ]
+    return [Kill(draws.choice(moments), position, draws.random()) for position in positions]
 
 
 @contextmanager

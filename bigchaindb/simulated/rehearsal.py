@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from bigchaindb.config import PluginSettings
 from bigchaindb.config.settings import RetrySettings
-from bigchaindb.eventlog.lane import State
+from bigchaindb.eventlog.lane import WAITING
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.simulated.chain import Chain, Recipe
 from bigchaindb.store import Store
@@ -25,7 +25,6 @@ QUIET_S: Final = 3.0
 """Events in hand for so long without anything happening are what the plugin keeps until its queue ends."""
 BACKOFF: Final = Backoff(base_s=0.001, max_s=0.01)
 """Nobody wants to wait in a rehearsal."""
-_WAITS_FOR_A_PERSON: Final = frozenset({State.GAPPED, State.FAILED})
 
 
 class Rehearsal:
@@ -68,7 +67,7 @@ class Rehearsal:
 
     def waits_for_a_person(self) -> bool:
         """Say whether the plugin will not be started again."""
-        return self.status().state in _WAITS_FOR_A_PERSON
+        return self.status().state in WAITING
 
     def is_over(self) -> bool:
         """Say whether nothing more will happen: all is settled or kept in hand, or a person would have to help."""

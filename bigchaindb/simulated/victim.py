@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from bigchaindb.events import Event
@@ -23,21 +24,26 @@ RUNS: Final = "runs"
 """A byte for each process whose `run` began."""
 DELIVERIES: Final = "deliveries"
 """A line for each event that was handed to the plugin: position and attempt."""
-EVENT_TYPES: Final = "event_types"
-"""The mask that the plugin asks for."""
+WANTS: Final = "wants.json"
+"""The mask and the selection that the plugin asks for."""
+WARNINGS: Final = "warnings"
+"""A line for each thing that the queue would have the node say to the author."""
+DELAY_S_MIN: Final = 1e-5
+DELAY_S_MAX: Final = 1e-2
+"""A process is killed so soon after its `run` began; each order of magnitude is as likely."""
 
 
 class Moment(StrEnum):
     """When a process is killed."""
 
     STARTED = "started"
-    """A drawn time after `run` began."""
+    """Soon after `run` began."""
     TAKEN = "taken"
     """`get` has taken the event, and the plugin has not seen it."""
     WORKING = "working"
-    """A drawn time after the plugin got the event."""
+    """Somewhere in the time that the plugin takes for an event, as it took for the one before."""
     DONE = "done"
-    """The plugin asks for the next event: it is done with this one, and that is not acknowledged."""
+    """The plugin asks for the next event, or acknowledges this one: it is done, and that is not known yet."""
 
 
 class Kill(NamedTuple):
@@ -45,12 +51,12 @@ class Kill(NamedTuple):
 
     Attributes:
         position: of the first event with which it may happen.
-        delay_s: the drawn time, for moments that have one.
+        draw: uniform in [0, 1): when exactly, where that is to be drawn.
     """
 
     moment: Moment
     position: int
-    delay_s: float
+    draw: float
 
 
 class Victim:
@@ -64,8 +70,8 @@ class Victim:
         self._kills: list[list[Any]] = plan["kills"]
         self._kill: Kill | None = None
         self._held = threading.local()
+        self._work_s: float | None = None
         self._deliveries = _open_for_appending(self._folder / DELIVERIES)
-        (self._folder / EVENT_TYPES).write_text(json.dumps(getattr(self._plugin, "event_types", None)))
         if callable(getattr(self._plugin, "run", None)):
             self.run = self._run
 
@@ -76,24 +82,37 @@ class Victim:
 
     def _run(self, queue: Any) -> object:  # noqa: ANN401 - any queue
         number = self._begin_run()
+        self._watch(queue)
         if number < len(self._kills):
-            moment, position, delay_s = self._kills[number]
-            self._kill = Kill(Moment(moment), position, delay_s)
+            moment, position, draw = self._kills[number]
+            self._kill = Kill(Moment(moment), position, draw)
             if self._kill.moment is Moment.STARTED:
-                self._kill_soon()
-        for method in ("get", "get_many"):  # the queue's other ways to read call these
-            setattr(queue, method, self._watched(queue, getattr(queue, method)))
-        return self._plugin.run(queue)
+                self._kill_in(DELAY_S_MIN * (DELAY_S_MAX / DELAY_S_MIN) ** draw)
+        try:
+            return self._plugin.run(queue)
+        finally:
+            self._take_warnings()
 
     def _begin_run(self) -> int:
-        """Write down that a process began; give how many did before."""
+        """Write down that a process began, and what it wants; give how many began before."""
+        wants = {name: getattr(self._plugin, name, None) for name in ("event_types", "select")}
+        (self._folder / WANTS).write_text(json.dumps(wants))
         runs = _open_for_appending(self._folder / RUNS)
         os.write(runs, b".")
         count = os.fstat(runs).st_size
         os.close(runs)
         return count - 1
 
-    def _watched(self, queue: Any, take: Callable[..., Any]) -> Callable[..., Any]:  # noqa: ANN401 - any queue
+    def _watch(self, queue: Any) -> None:  # noqa: ANN401 - any queue
+        """See each event that is taken, each that is acknowledged, and each warning."""
+        self._take_warnings = self._recorded(queue.warnings)
+        queue.warnings = self._take_warnings
+        for method in ("get", "get_many"):  # the queue's other ways to read call these
+            setattr(queue, method, self._taking(queue, getattr(queue, method)))
+        for method in ("ack", "ack_through"):
+            setattr(queue, method, self._acknowledging(getattr(queue, method)))
+
+    def _taking(self, queue: Any, take: Callable[..., Any]) -> Callable[..., Any]:  # noqa: ANN401 - any queue
         def taking(*args: Any, **settings: Any) -> Any:  # noqa: ANN401 - as the queue's
             self._asked(queue)
             taken = take(*args, **settings)
@@ -102,14 +121,37 @@ class Victim:
 
         return taking
 
+    def _acknowledging(self, acknowledge: Callable[[Any], None]) -> Callable[[Any], None]:
+        def acknowledging(what: Any) -> None:  # noqa: ANN401 - an event, or a position
+            self._is_done(what if isinstance(what, int) else what.position)
+            acknowledge(what)
+
+        return acknowledging
+
+    def _recorded(self, warnings: Callable[[], list[str]]) -> Callable[[], list[str]]:
+        """Write down what the host takes from the queue to tell the node: it may be killed before it does."""
+        file = _open_for_appending(self._folder / WARNINGS)
+
+        def recorded() -> list[str]:
+            texts = warnings()
+            for text in texts:
+                os.write(file, f"{text}\n".encode())
+            return texts
+
+        return recorded
+
     def _asked(self, queue: Any) -> None:  # noqa: ANN401 - any queue
         """The thread asks for an event: it is done with what it held."""
+        if (taken_s := getattr(self._held, "taken_s", None)) is not None:
+            self._work_s = monotonic() - taken_s
+        self._is_done(getattr(self._held, "position", 0))
+        if self._kill is not None and queue.empty():
+            self._kill_process()  # with nothing left to take, a kill that waited on would never come
+
+    def _is_done(self, position: int) -> None:
         kill = self._kill
-        if kill is None:
-            return
-        held = getattr(self._held, "position", 0)
-        if (kill.moment is Moment.DONE and held >= kill.position) or queue.empty():
-            _kill_process()  # with nothing left to take as well: a kill that waited on would never come
+        if kill is not None and kill.moment is Moment.DONE and position >= kill.position:
+            self._kill_process()
 
     def _took(self, events: Sequence[Event]) -> None:
         if not events:
@@ -118,18 +160,21 @@ class Victim:
         os.write(self._deliveries, text.encode())
         self._held.position = position = events[-1].position
         kill = self._kill
-        if kill is None or position < kill.position:
-            return
-        if kill.moment is Moment.TAKEN:
-            _kill_process()
-        elif kill.moment is Moment.WORKING:
-            self._kill_soon()
+        if kill is not None and position >= kill.position:
+            if kill.moment is Moment.TAKEN:
+                self._kill_process()
+            elif kill.moment is Moment.WORKING and self._work_s is not None:
+                self._kill_in(kill.draw * self._work_s)
+        self._held.taken_s = monotonic()
 
-    def _kill_soon(self) -> None:
-        assert self._kill is not None
-        timer = threading.Timer(self._kill.delay_s, _kill_process)
+    def _kill_in(self, delay_s: float) -> None:
+        timer = threading.Timer(delay_s, self._kill_process)
         timer.daemon = True
         timer.start()
+
+    def _kill_process(self) -> None:
+        self._take_warnings()
+        os.killpg(os.getpid(), signal.SIGKILL)
 
 
 def write_plan(folder: Path, target: str, kills: Sequence[Kill]) -> None:
@@ -153,15 +198,17 @@ def delivery_counts(folder: Path) -> Mapping[int, int]:
     return counts
 
 
-def event_types(folder: Path) -> int | None:
-    """Give the mask that the plugin asks for."""
-    mask: int | None = json.loads((folder / EVENT_TYPES).read_bytes())
-    return mask
+def wants(folder: Path) -> Mapping[str, Any]:
+    """Give `event_types` and `select` as the plugin has them; None stands for all."""
+    found: dict[str, Any] = json.loads((folder / WANTS).read_bytes())
+    return found
+
+
+def warnings(folder: Path) -> Sequence[str]:
+    """Give what the queue had to say, each once."""
+    path = folder / WARNINGS
+    return list(dict.fromkeys(path.read_text().splitlines())) if path.exists() else []
 
 
 def _open_for_appending(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-
-
-def _kill_process() -> None:
-    os.killpg(os.getpid(), signal.SIGKILL)

@@ -45,6 +45,32 @@ STALLING: Final = """
         if event.position == 20:
             time.sleep(3600)
 """
+LAGGING: Final = """
+    gathered = []
+    for event in queue:
+        gathered.append(event.position)
+        if len(gathered) == 4:
+            write(*gathered)
+            gathered.clear()
+    write(*gathered)
+
+
+ack_lag = 3
+"""
+EXPLICIT: Final = """
+    for event in queue:
+        {first}
+        {then}
+
+
+acknowledge = "explicit"
+"""
+KEEPING: Final = """
+    kept = []
+    for event in queue:
+        kept.append(event)
+        write(event.position)
+"""
 RETURNING: Final = """
     write(queue.get().position)
 """
@@ -98,6 +124,44 @@ def test_a_plugin_that_gathers_and_writes_later_is_found_out(write: Write, sink:
     assert report.lost
     with pytest.raises(AssertionError, match="lost"):
         report.assert_at_least_once()
+
+
+def test_a_plugin_that_gathers_and_says_so_loses_nothing(write: Write, sink: Callable[[], Sequence[int]]) -> None:
+    """What the message for the one above advises is right."""
+    report = crash_test(write("lagging", LAGGING), read_sink=sink, kills=8, seed=2)
+    report.assert_at_least_once()
+    assert report.repeated
+
+
+def test_a_plugin_that_acknowledges_after_its_write_loses_nothing(
+    write: Write, sink: Callable[[], Sequence[int]]
+) -> None:
+    plugin = write("explicit", EXPLICIT.format(first="write(event.position)", then="event.ack()"))
+    report = crash_test(plugin, read_sink=sink, kills=12, seed=2)
+    report.assert_at_least_once()
+    assert report.repeated
+
+
+def test_a_plugin_that_acknowledges_before_its_write_is_found_out(
+    write: Write, sink: Callable[[], Sequence[int]]
+) -> None:
+    plugin = write("hasty", EXPLICIT.format(first="event.ack()", then="time.sleep(0.005); write(event.position)"))
+    report = crash_test(plugin, read_sink=sink, kills=12, seed=2, blocks=30)
+    assert report.lost
+
+
+def test_a_plugin_that_keeps_events_is_warned_of(write: Write, sink: Callable[[], Sequence[int]]) -> None:
+    """Handing events on and asking for the next loses them in a crash, even where this test happened to lose none."""
+    report = crash_test(write("keeping", KEEPING), read_sink=sink, kills=1, blocks=20)
+    with pytest.raises(AssertionError, match="the node warned: this plugin keeps events"):
+        report.assert_at_least_once()
+
+
+def test_only_selected_events_are_expected(write: Write, sink: Callable[[], Sequence[int]]) -> None:
+    plugin = write("selecting", f"{CAREFUL}\n\nselect = {{'operation': 'TRANSFER'}}\n")
+    report = crash_test(plugin, read_sink=sink, kills=1, blocks=20, transactions=1)
+    report.assert_at_least_once()
+    assert 0 < len(report.expected) < 20
 
 
 def test_a_plugin_that_writes_twice_is_found_out(write: Write, sink: Callable[[], Sequence[int]]) -> None:
