@@ -151,39 +151,34 @@ async def _run(name: str, recipe: "Recipe", rate: float | None, options: dict[st
     retry = RetrySettings(attempts=ATTEMPTS, duration_s=0.0)
     with tempfile.TemporaryDirectory(prefix="bigchaindb-") as folder:
         async with rehearse(Path(folder), recipe, name, options, retry) as rehearsal:
-            errors = await _watch(rehearsal, recipe, rate, stop)
+            await _watch(rehearsal, recipe, rate, stop)
             before = rehearsal.status()
             await rehearsal.close()
             return Result(
                 events=rehearsal.head,
                 valid=rehearsal.height,
                 settled=rehearsal.status().position,
-                ends=before.epoch - 1,
+                ends=before.start_count - 1,
                 parked=rehearsal.parked(name),
-                errors=errors,
+                errors=tuple(dict.fromkeys(rehearsal.errors)),
                 state=before.state.value,
                 stopped=stop.is_set(),
             )
 
 
-async def _watch(rehearsal: "Rehearsal", recipe: "Recipe", rate: float | None, stop: asyncio.Event) -> tuple[str, ...]:
-    """Feed the plugin and look at it until it is through, or somebody has had enough; give the errors it showed."""
+async def _watch(rehearsal: "Rehearsal", recipe: "Recipe", rate: float | None, stop: asyncio.Event) -> None:
+    """Feed the plugin and look at it until it is through, or somebody has had enough."""
     from bigchaindb.simulated.rehearsal import LOOK_S
 
     loop = asyncio.get_running_loop()
     begin = told = loop.time()
-    errors: dict[str, None] = {}
     while not stop.is_set():
-        due = recipe.blocks if rate is None else 1 + int((loop.time() - begin) * rate)
-        if rehearsal.head < min(due, recipe.blocks):
+        due = recipe.blocks if rate is None else min(recipe.blocks, 1 + int((loop.time() - begin) * rate))
+        if rehearsal.head < due:
             rehearsal.grow(1)
-        status = rehearsal.status()
-        if status.error:
-            errors[status.error] = None
-        if rehearsal.head == recipe.blocks and rehearsal.is_over():
+        elif rehearsal.head == recipe.blocks and rehearsal.is_over():
             break
         if loop.time() - told >= TELL_S:
-            told = loop.time()
+            told, status = loop.time(), rehearsal.status()
             say(f"{status.position} of {rehearsal.head} events settled, {status.state.value}")
-        await asyncio.sleep(0 if rehearsal.head < min(due, recipe.blocks) else LOOK_S)
-    return tuple(errors)
+        await asyncio.sleep(0 if rehearsal.head < due else LOOK_S)

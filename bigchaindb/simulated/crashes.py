@@ -295,7 +295,7 @@ async def _run(folder: Path, recipe: Recipe, kills: int, options: Mapping[str, A
                 failure = await _until_over(folder, rehearsal, kills)
         except TimeoutError:
             failure = f"not done after {BASE_S + KILL_S * kills:g} s; {_where(rehearsal)}"
-        ends = rehearsal.status().epoch - 1
+        ends = rehearsal.status().start_count - 1
     undone = rehearsal.status().in_hand
     if undone and not failure:
         failure = f"when its queue ended, it did not settle the events {_shown(undone)} within a second"
@@ -304,10 +304,10 @@ async def _run(folder: Path, recipe: Recipe, kills: int, options: Mapping[str, A
 
 async def _until_over(folder: Path, rehearsal: Rehearsal, kills: int) -> str:
     while not (rehearsal.is_over() and run_count(folder) > kills):
-        status = rehearsal.status()
-        is_own = status.error not in {"", _OURS}
-        if is_own and (status.failure_count >= FAILURES_MAX or rehearsal.waits_for_a_person()):
-            return f"{status.error}; {_where(rehearsal)}"
+        error = rehearsal.errors[-1] if rehearsal.errors else ""
+        is_stuck = rehearsal.status().failure_count >= FAILURES_MAX or rehearsal.waits_for_a_person()
+        if is_stuck and error not in {"", _OURS}:
+            return f"{error}; {_where(rehearsal)}"
         await asyncio.sleep(LOOK_S)
     return ""
 

@@ -4,6 +4,7 @@ A composition root, as `bigchaindb.node` is one.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -15,6 +16,7 @@ from bigchaindb.eventlog.lane import WAITING
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.simulated.chain import Chain, Recipe
 from bigchaindb.store import Store
+from bigchaindb.subscribers import plugin_lane
 from bigchaindb.subscribers.hub import Hub
 from bigchaindb.subscribers.lane_status import LaneStatus
 from bigchaindb.subscribers.supervisor import Supervisor
@@ -27,10 +29,28 @@ BACKOFF: Final = Backoff(base_s=0.001, max_s=0.01)
 """Nobody wants to wait in a rehearsal."""
 
 
-class Rehearsal:
-    """What is going on. Belongs to the event loop."""
+class Errors(logging.Handler):
+    """Every error with which the plugin's process ended, in order: a lane shows one until its next process starts."""
 
-    def __init__(self, chain: Chain, hub: Hub, supervisor: Supervisor) -> None:
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note the error of a lane that changed its state."""
+        if error := getattr(record, "error", ""):
+            self.texts.append(str(error))
+
+
+class Rehearsal:
+    """What is going on. Belongs to the event loop.
+
+    Attributes:
+        errors: with which the plugin's process ended, in order.
+    """
+
+    def __init__(self, chain: Chain, hub: Hub, supervisor: Supervisor, errors: list[str]) -> None:
+        self.errors = errors
         self._chain = chain
         self._hub = hub
         self._supervisor = supervisor
@@ -104,7 +124,12 @@ async def rehearse(
             hub=hub, store=store, chain_id=recipe.chain_id, plugins={name: settings}, backoff=BACKOFF
         )
         await supervisor.start()
+        errors, log = Errors(), logging.getLogger(plugin_lane.__name__)
+        log.addHandler(errors)
+        log.setLevel(logging.WARNING)
         try:
-            yield Rehearsal(Chain(store, recipe), hub, supervisor)
+            yield Rehearsal(Chain(store, recipe), hub, supervisor, errors.texts)
         finally:
+            log.removeHandler(errors)
+            log.setLevel(logging.NOTSET)
             await supervisor.stop()

@@ -26,6 +26,11 @@ RAISING: Final = """
         if event.position == 3:
             raise ValueError("three is too much")
 """
+STUMBLING: Final = """
+    for event in queue:
+        if event.position == 3 and event.attempt == 1:
+            raise ValueError("not at once")
+"""
 SLEEPING: Final = """
     open("begun", "w").close()
     time.sleep(3600)
@@ -112,6 +117,14 @@ def test_an_event_that_fails_is_parked_and_named(trial: Trial) -> None:
     result = trial.result("--blocks", "10")
     assert (result["settled"], result["ends"]) == (10, 3)
     assert result["parked"] == [{"position": 3, "error": "ValueError: three is too much"}]
+
+
+def test_a_failure_that_passes_is_a_failure(trial: Trial) -> None:
+    """The error is there for milliseconds only, and must be told all the same."""
+    trial.provide(STUMBLING)
+    result = trial.result("--blocks", "10")
+    assert (result["ok"], result["errors"], result["parked"]) == (False, ["ValueError: not at once"], [])
+    assert (result["settled"], result["ends"]) == (10, 1)
 
 
 def test_a_plugin_that_works_in_pieces_has_not_failed(trial: Trial) -> None:
