@@ -31,6 +31,7 @@ class AsyncEvents:
         self._queue = queue
         self._is_shareable = is_shareable
         self._holder: asyncio.Task[object] | None = None
+        self._ended = False
         self._waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
 
     def __aiter__(self) -> Self:
@@ -38,13 +39,14 @@ class AsyncEvents:
 
     async def __anext__(self) -> Event:
         self._check_holder()
-        while True:
+        while not self._ended:
             try:
                 return self._queue.get_nowait()
             except Empty:
                 await self._readable()
             except Closed:
-                raise StopAsyncIteration from None
+                self._ended = True  # for every task: the queue says it to each thread once
+        raise StopAsyncIteration
 
     def _check_holder(self) -> None:
         """Refuse what would settle an event that another task works on."""

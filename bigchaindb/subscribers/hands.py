@@ -51,7 +51,7 @@ class Hand:
     def keeps_events(self) -> bool:
         """Say whether the plugin refers to two events from before the one that is settled now. Ends a full sample."""
         sample = self.sample
-        if sample is None:
+        if sample is None or not self.events:
             return False
         if len(sample) < _SAMPLE_COUNT:
             sample.append(weakref.ref(self.events[-1]))

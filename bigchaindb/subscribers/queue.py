@@ -19,7 +19,7 @@ from contextlib import suppress
 from math import isfinite
 from multiprocessing.queues import Queue
 from queue import Empty
-from time import monotonic, monotonic_ns
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NoReturn, SupportsIndex
 
 from bigchaindb.errors import Closed, EventError, HistoryLost, Unavailable
@@ -27,19 +27,11 @@ from bigchaindb.events import Event
 from bigchaindb.ledger.ports import LogReader
 from bigchaindb.subscribers import orders as wire
 from bigchaindb.subscribers.async_events import AsyncEvents
-from bigchaindb.subscribers.hands import (
-    UNDECIDED,
-    Hand,
-    Taken,
-    Undone,
-    first_due,
-    next_due_s,
-    with_undone,
-    without_position,
-)
-from bigchaindb.subscribers.lane_page import RETURNING, LanePage, Word
+from bigchaindb.subscribers.hands import Hand, first_due, next_due_s, with_undone
+from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, NEXT_GET, Wants, describe
 from bigchaindb.subscribers.reading import MIB, Reading
+from bigchaindb.subscribers.window import Window
 
 DELAY_S_MAX: Final = 7 * 86_400.0
 """The longest delay that a plugin may ask for: what waits for more than a week is better parked."""
@@ -47,11 +39,8 @@ ERROR_CHARACTERS_MAX: Final = 500
 """Of a plugin's own words: as much as is kept of any error."""
 FULL_S: Final = 30.0
 """How long a full window may keep the plugin waiting before a warning says who holds what."""
-_SHOWN_MAX: Final = 5
 _EVERYTHING: Final = Wants()
 
-_POSITION: Final = RETURNING - 1
-_ACKED: Final = int(Word.ACKED)
 _HANDED: Final = int(Word.HANDED)
 _HEAD: Final = int(Word.HEAD)
 
@@ -104,28 +93,25 @@ class LogQueue(_StandardQueue):
         self._reading = Reading(
             page.words, log, event_types=wants.event_types, selection=wants.select, after=page.words[_HANDED]
         )
-        self._chain_id = chain_id
+        self._window = Window(
+            page,
+            self._reading,
+            wants,
+            self,
+            chain_id=chain_id,
+            bytes_max=window_bytes_max,
+            attempts=attempts or {},
+            one_at_a_time=one_at_a_time,
+        )
         self._acknowledge = wants.acknowledge
         self._ack_lag = wants.ack_lag
         self._is_plain = wants.acknowledge == NEXT_GET and wants.ack_lag == 0
-        self._window_bytes_max = window_bytes_max
         self._report = report
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._waiting_count = 0
         self._local = threading.local()
-        self._hands: list[Hand] = []
-        # What was in hand when the process before ended comes first, then what is read.
-        held = [(self._words[slot], slot) for slot in page.slots if self._words[slot]]
-        delivered = attempts or {}
-        self._again = with_undone(
-            Undone(word & _POSITION, slot, delivered.get(word & _POSITION, 1)) for word, slot in held
-        )
-        self._returning = frozenset(word & _POSITION for word, _ in held if word & RETURNING)
-        self._suspects = frozenset(one.position for one in self._again) if one_at_a_time else frozenset[int]()
-        self._out: dict[int, Taken] = {}  # by position; with EXPLICIT alone
-        self._last = page.words[_HANDED]  # position: reserved or passed over
         self._closed = False
         self._lost: HistoryLost | None = None
         self._full_since_s: float | None = None
@@ -149,24 +135,27 @@ class LogQueue(_StandardQueue):
         """
         hand = getattr(self._local, "hand", None) or self._new_hand()
         reading = self._reading
+        window = self._window
         is_plain = self._is_plain
         with self._lock:
             if hand.given:
                 if is_plain:
-                    self._settle(hand)
+                    window.settle(hand)
                 else:
-                    self._leave(hand)
+                    window.leave(hand)
+                if self._waiting_count:
+                    self._changed.notify_all()  # the window has room
             if self._closed:
                 self._refuse(hand)
             if not hand.events:
-                if reading.next == len(reading.buffer) or len(self._hands) > 1 or self._again or not is_plain:
+                if reading.next == len(reading.buffer) or len(window.hands) > 1 or window.again or not is_plain:
                     self._wait(hand, timeout if block else 0.0)
                 self._reserve(hand)
             elif len(hand.events) > 1:
-                self._give_back(hand, 1)
+                window.give_back(hand, 1)
             event = hand.events[0]
             if not is_plain and self._acknowledge == DELIVERY:
-                self._settle(hand)
+                window.settle(hand)
                 return event
             if self._fd is not None:
                 self._update_fd()
@@ -191,17 +180,18 @@ class LogQueue(_StandardQueue):
         hand = getattr(self._local, "hand", None) or self._new_hand()
         with self._lock:
             if hand.given:
-                self._leave(hand)
+                self._window.leave(hand)
+                self._moved()
             if self._closed:
                 self._refuse(hand)
-            self._give_back(hand, count_max)
+            self._window.give_back(hand, count_max)
             with suppress(Empty):
                 self._wait(hand, 0.0 if hand.events else timeout)
             while len(hand.events) < count_max and self._ready():
                 self._reserve(hand)
             events = list(hand.events)
             if self._acknowledge == DELIVERY:
-                self._settle(hand)
+                self._window.settle(hand)
                 return events
             if self._fd is not None:
                 self._update_fd()
@@ -222,10 +212,10 @@ class LogQueue(_StandardQueue):
         hand = getattr(self._local, "hand", None)
         with self._lock:
             kept = len(hand.events) if hand is not None and not hand.given else 0
-            if not kept and not self._ready() and not self._window_is_full():
+            if not kept and not self._ready() and not self._window.is_full():
                 return 0
             reading, now_s = self._reading, monotonic()
-            due_count = sum(one.due_s <= now_s for one in self._again)
+            due_count = sum(one.due_s <= now_s for one in self._window.again)
             return kept + due_count + reading.count + self._words[_HEAD] - reading.read
 
     def __iter__(self) -> Iterator[Event]:
@@ -259,8 +249,9 @@ class LogQueue(_StandardQueue):
         """Settle an event. See `Event.ack`."""
         self._check_process()
         with self._lock:
-            if self._is_out(event):
-                self._settle_out([event.position])
+            if self._window.is_out(event):
+                self._window.settle_out([event.position])
+                self._moved()
 
     def ack_through(self, position: int) -> None:
         """Settle all that was given up to this position and is not answered, whichever thread took it.
@@ -272,8 +263,10 @@ class LogQueue(_StandardQueue):
         if self._acknowledge != EXPLICIT:
             raise EventError('queue.ack_through: set the plugin\'s property acknowledge to "explicit", or leave it out')
         with self._lock:
-            reserved = {event.position for hand in self._hands if not hand.given for event in hand.events}
-            self._settle_out([one for one in self._out if one <= position and one not in reserved])
+            window = self._window
+            reserved = {event.position for hand in window.hands if not hand.given for event in hand.events}
+            window.settle_out([one for one in window.out if one <= position and one not in reserved])
+            self._moved()
 
     def nack(self, event: Event, delay: float | None = None, error: str | BaseException | None = None) -> None:
         """Deliver an event again later. See `Event.nack`."""
@@ -336,7 +329,7 @@ class LogQueue(_StandardQueue):
 
     def due_in_s(self) -> float | None:
         """Give the seconds until `wake` is to be called, as an event comes again; None if none will by itself."""
-        due_s = next_due_s(self._again)
+        due_s = next_due_s(self._window.again)
         return None if due_s is None else max(0.0, due_s - monotonic())
 
     def settle(self) -> None:
@@ -346,34 +339,36 @@ class LogQueue(_StandardQueue):
             return
         with self._lock:
             if hand.given:
-                self._settle(hand)
-            self._settle_kept(hand, 0)
+                self._window.settle(hand)
+            self._window.settle_kept(hand, 0)
+            self._moved()
 
     def answered(self, answer: wire.Answer) -> None:
         """Take what the supervisor says of an event that was nacked, or that was to be parked."""
         with self._lock:
-            entry = next((one for one in self._again if one.position == answer.position), None)
+            window = self._window
+            entry = next((one for one in window.again if one.position == answer.position), None)
             if entry is None:
                 return
             match answer:
                 case wire.Again(_, attempt, delay_s):
                     entry = entry._replace(attempt=attempt, due_s=monotonic() + delay_s)
-                    self._again = with_undone(self._again, entry)
+                    window.again = with_undone(window.again, entry)
                 case wire.Settle():
-                    rest = without_position(self._again, entry.position)
-                    self._words[entry.slot] = 0
-                    self._again = rest
+                    window.settle_again(entry)
             self._moved()
 
     def warnings(self) -> list[str]:
         """Give what the plugin's author should know and was not told yet."""
         with self._lock:
+            if self._window.plugin_keeps_events:
+                self._warn("keeps", _KEEPS)
             since_s = self._full_since_s
             if since_s is not None and monotonic() - since_s >= FULL_S:
                 self._warn(
                     "full",
                     f"the plugin waits for an event while it holds as many as it may, for {FULL_S:.0f} s now: "
-                    f"{self._holders()}; settle them, or raise the window",
+                    f"{self._window.holders()}; settle them, or raise the window",
                 )
             warnings = self._warnings
             self._warnings = []
@@ -389,7 +384,7 @@ class LogQueue(_StandardQueue):
         if self._acknowledge != NEXT_GET:
             return None  # another thread may answer
         with self._lock:
-            for hand in self._hands:
+            for hand in self._window.hands:
                 if hand.thread.is_alive() or hand.thread is threading.main_thread():
                     continue
                 if hand.given or hand.kept:
@@ -399,12 +394,12 @@ class LogQueue(_StandardQueue):
                     )
         return None
 
-    # Under the lock: taking
+    # Under the lock
 
     def _wait(self, hand: Hand, limit_s: float | None) -> None:
         """Return once an event can be reserved."""
         deadline = None
-        if self._is_plain and hand.sample is None and _KEEPS not in self._warned:
+        if self._is_plain and hand.sample is None and not self._window.plugin_keeps_events:
             hand.sample = []
         while not self._ready():
             if self._closed:
@@ -434,254 +429,67 @@ class LogQueue(_StandardQueue):
 
     def _ready(self) -> bool:
         """Say whether an event can be reserved; read the log if it may hold one."""
-        if self._closed or not self._has_room():
+        window = self._window
+        if self._closed or not window.has_room():
             return False
-        if self._again and first_due(self._again, monotonic()):
+        if window.again and first_due(window.again, monotonic()):
             return True
         reading = self._reading
         with suppress(HistoryLost):  # whoever asks for an event is told
             while not reading.count and reading.is_behind and not self._closed:
                 self._fill()
-        return reading.count > 0 and not self._closed and self._has_slot()
+        return reading.count > 0 and not self._closed and window.has_slot()
 
     def _fill(self) -> None:
-        """Read on. What does not match is passed over: it is settled once nothing before it is in hand."""
+        """Read on."""
         reading = self._reading
         try:
             reading.fill()
         except HistoryLost as error:
             self._lose(error)
         if not reading.count:
-            self._last = self._words[_HANDED] = reading.read
-            self._words[_ACKED] = self._cursor()  # E6
+            self._window.pass_over()
+
+    def _reserve(self, hand: Hand) -> None:
+        try:
+            self._window.reserve(hand)
+        except HistoryLost as error:
+            self._lose(error)
 
     def _lose(self, error: HistoryLost) -> NoReturn:
         self._lost = error
         self._closed = True
         raise error
 
-    def _reserve(self, hand: Hand) -> None:
-        """Make the next event this thread's."""
-        if self._again and (entry := first_due(self._again, monotonic())) is not None:
-            self._reserve_again(hand, entry)
-            return
-        words, reading = self._words, self._reading
-        record = reading.buffer[reading.next]
-        slot = hand.slot
-        if words[slot]:
-            slot = self._free_slot(slot)
-        position, event_type, height, time, _, body = record
-        event = Event(event_type, body=body, chain_id=self._chain_id, position=position, height=height, time=time)
-        events, slots = (*hand.events, event), (*hand.slots, slot)
-        following = reading.next + 1
-        buffered_count = len(reading.buffer)
-        taken = None if self._is_plain else self._taken(event, slot)
-        now = monotonic_ns()
-        # Stores alone from here on: neither a signal handler nor another thread runs between them.
-        words[slot + 1] = now
-        words[slot] = position  # P6: in hand first
-        hand.slot = slot
-        hand.slots = slots
-        hand.events = events
-        if taken is not None:
-            self._out[position] = taken
-        reading.next = following
-        self._last = words[_HANDED] = reading.read if following == buffered_count else position
-
-    def _reserve_again(self, hand: Hand, entry: Undone) -> None:
-        """Make an event this thread's that stands in a slot already."""
-        position, slot, attempt, _ = entry
-        try:
-            record = self._reading.one(position)
-        except HistoryLost as error:
-            self._lose(error)
-        event = Event(
-            record.type,
-            body=record.body,
-            chain_id=self._chain_id,
-            position=position,
-            height=record.height,
-            time=record.time,
-            attempt=attempt,
-        )
-        rest = without_position(self._again, position)
-        events, slots = (*hand.events, event), (*hand.slots, slot)
-        taken = self._taken(event, slot)
-        now = monotonic_ns()
-        # Stores alone, as in `_reserve`.
-        self._words[slot + 1] = now
-        hand.slot = slot
-        hand.slots = slots
-        hand.events = events
-        if taken is not None:
-            self._out[position] = taken
-        self._again = rest
-
-    def _taken(self, event: Event, slot: int) -> Taken | None:
-        """Let the plugin answer for the event, if that is the mode."""
-        if self._acknowledge != EXPLICIT:
-            return None
-        event._answer_to = self  # noqa: SLF001 - the queue's own mark
-        return Taken(slot, event.attempt, len(event.body), threading.current_thread().name)
-
-    # Under the lock: settling
-
-    def _settle(self, hand: Hand) -> None:
-        """Settle what was reserved for the thread last, all of it."""
-        words = self._words
-        if hand.sample is not None and hand.keeps_events():
-            self._warn(_KEEPS, _KEEPS)
-        if len(hand.slots) > 1:
-            self._clear(hand)
-        elif hand.slots:
-            words[hand.slots[0]] = 0
-        hand.slots = ()
-        hand.events = ()
-        hand.given = False
-        words[_ACKED] = self._cursor()  # E6
-        if self._waiting_count:
-            self._changed.notify_all()  # the window has room
-
-    def _clear(self, hand: Hand) -> None:
-        # A signal handler may raise in the middle: what others put into a slot since is theirs.
-        for event, slot in zip(hand.events, hand.slots, strict=True):
-            if self._words[slot] & _POSITION == event.position:
-                self._words[slot] = 0
-
-    def _leave(self, hand: Hand) -> None:
-        """Do as the mode says with what the thread was given, as it asks for more."""
-        if self._is_plain:
-            self._settle(hand)
-            return
-        kept = hand.kept
-        if self._acknowledge == NEXT_GET:
-            kept = (*kept, *((event.position, slot) for event, slot in zip(hand.events, hand.slots, strict=True)))
-        # Stores alone.
-        hand.kept = kept
-        hand.slots = ()
-        hand.events = ()
-        hand.given = False
-        self._settle_kept(hand, self._ack_lag)
-
-    def _settle_kept(self, hand: Hand, count: int) -> None:
-        """Settle what the thread keeps beyond the last `count`."""
-        if len(hand.kept) <= count:
-            return
-        while len(hand.kept) > count:
-            slot, rest = hand.kept[0][1], hand.kept[1:]
-            # Stores alone.
-            self._words[slot] = 0
-            hand.kept = rest
-        self._moved()
-
-    def _settle_out(self, positions: list[int]) -> None:
-        for position in positions:
-            slot = self._out[position].slot
-            # Stores alone.
-            self._words[slot] = 0
-            del self._out[position]
-        self._moved()
-
-    def _is_out(self, event: Event) -> bool:
-        """Say whether this delivery is not answered yet."""
-        taken = self._out.get(event.position)
-        return taken is not None and taken.attempt == event.attempt
-
     def _withdraw(self, event: Event) -> bool:
         """Take an event back from the plugin until the supervisor has decided; False if it was answered before."""
         self._check_process()
         with self._lock:
-            if not self._is_out(event):
+            if not self._window.is_out(event):
                 return False
-            slot = self._out[event.position].slot
-            again = with_undone(self._again, Undone(event.position, slot, event.attempt, UNDECIDED))
-            # Stores alone. It stays in its slot, so the cursor does not pass it; no crash is its fault any more.
-            self._words[slot + 1] = 0
-            self._again = again
-            del self._out[event.position]
+            self._window.withdraw(event)
             self._moved()
         return True
 
     def _moved(self) -> None:
-        """Let the page, and whoever waits, know that something was settled or is due."""
-        self._words[_ACKED] = self._cursor()  # E6
+        """Let whoever waits know that something was settled or is due."""
         if self._waiting_count:
             self._changed.notify_all()
         self._update_fd()
 
-    def _cursor(self) -> int:
-        """Give the position up to which everything is settled."""
-        if self._is_plain and len(self._hands) == 1 and not self._hands[0].events and not self._again:
-            return self._last
-        held = [*self._out, *(one.position for one in self._again)]
-        if self._acknowledge != EXPLICIT:
-            held += [position for hand in self._hands for position in hand.positions]
-        if self._returning:
-            held = [position for position in held if position not in self._returning]
-        return min(held) - 1 if held else self._last
-
-    # Under the lock: the window
-
-    def _window_is_full(self) -> bool:
-        return not self._has_room() or not self._has_slot()
-
-    def _has_room(self) -> bool:
-        """Say whether one more event may be out, as far as its size matters."""
-        if self._acknowledge == EXPLICIT:
-            out_count, out_bytes = len(self._out), sum(taken.body_bytes for taken in self._out.values())
-        else:
-            out = [event for hand in self._hands for event in hand.events]
-            out_count, out_bytes = len(out), sum(len(event.body) for event in out)
-        if out_count == 0:
-            return True
-        return out_bytes < self._window_bytes_max and not self._goes_singly()
-
-    def _goes_singly(self) -> bool:
-        """Say whether only one event may be out. Not with `ack_lag`: what a thread keeps it would never settle."""
-        if not self._suspects or self._ack_lag:
-            return False
-        self._suspects &= {self._words[slot] & _POSITION for slot in self._page.slots}
-        return bool(self._suspects)
-
-    def _has_slot(self) -> bool:
-        """Say whether there is room for an event that is in no slot yet."""
-        used = len(self._out) + len(self._again)
-        if self._acknowledge != EXPLICIT:
-            used += sum(len(hand.events) + len(hand.kept) for hand in self._hands)
-        return used < len(self._page.slots)
-
-    def _free_slot(self, start: int) -> int:
-        """Give a free slot of the page, the next one behind `start`."""
-        slots = self._page.slots
-        index = slots.index(start)
-        return next(slot for part in (slots[index:], slots[:index]) for slot in part if not self._words[slot])
-
     def _check_window(self) -> None:
         """Note since when a full window makes threads wait, and refuse to wait for what cannot end."""
-        if not self._window_is_full():
+        if not self._window.is_full():
             self._full_since_s = None
             return
-        if self._ack_lag and len(self._hands) * self._ack_lag >= len(self._page.slots):
+        thread_count, slot_count = len(self._window.hands), len(self._window.slots)
+        if self._ack_lag and thread_count * self._ack_lag >= slot_count:
             raise EventError(
-                f"queue: {len(self._hands)} threads that each keep {self._ack_lag} events (ack_lag) fill the window "
-                f"of {len(self._page.slots)}: raise the window, or lower ack_lag"
+                f"queue: {thread_count} threads that each keep {self._ack_lag} events (ack_lag) fill the window of "
+                f"{slot_count}: raise the window, or lower ack_lag"
             )
         if self._full_since_s is None:
             self._full_since_s = monotonic()
-
-    def _holders(self) -> str:
-        """Say which thread holds which positions."""
-        held: dict[str, list[int]] = {}
-        for position, taken in self._out.items():
-            held.setdefault(taken.thread, []).append(position)
-        if self._acknowledge != EXPLICIT:
-            for hand in self._hands:
-                held.setdefault(hand.thread.name, []).extend(hand.positions)
-        threads = {name: sorted(positions) for name, positions in held.items() if positions}
-        told = [f"thread {name!r} holds {_listed(positions)}" for name, positions in threads.items()]
-        if waiting := [one.position for one in self._again]:
-            told.append(f"{_listed(waiting)} wait to be delivered again")
-        return "; ".join(told)
 
     def _warn(self, what: str, text: str) -> None:
         if what not in self._warned:
@@ -706,37 +514,24 @@ class LogQueue(_StandardQueue):
         self._check_process()
         with self._lock:
             self._forget_ended_threads()
-            hand = Hand(self._page.slots[len(self._hands) % len(self._page.slots)])
-            self._hands.append(hand)
+            window = self._window
+            hand = Hand(window.slots[len(window.hands) % len(window.slots)])
+            window.hands.append(hand)
         self._local.hand = hand
         return hand
 
     def _forget_ended_threads(self) -> None:
         """Drop their hands; what was reserved for one and not given is for anybody."""
-        ended = [hand for hand in self._hands if not hand.thread.is_alive() and not hand.kept]
+        window = self._window
+        ended = [hand for hand in window.hands if not hand.thread.is_alive() and not hand.kept]
         if self._acknowledge == EXPLICIT:
             for hand in ended:
                 if hand.given:
-                    self._leave(hand)
+                    window.leave(hand)
         ended = [hand for hand in ended if not hand.given]
         for hand in ended:
-            self._give_back(hand, 0)
-        self._hands = [hand for hand in self._hands if hand not in ended]
-
-    def _give_back(self, hand: Hand, count: int) -> None:
-        """Let anybody take what is reserved for the thread beyond `count` events, and was not given to it."""
-        assert not hand.given
-        while len(hand.events) > count:
-            event, slot = hand.events[-1], hand.slots[-1]
-            again = with_undone(self._again, Undone(event.position, slot, event.attempt))
-            events, slots = hand.events[:-1], hand.slots[:-1]
-            # Stores alone, as in `_reserve`.
-            self._words[slot + 1] = 0
-            self._again = again
-            if event.position in self._out:
-                del self._out[event.position]
-            hand.events = events
-            hand.slots = slots
+            window.give_back(hand, 0)
+        window.hands = [hand for hand in window.hands if hand not in ended]
 
     def _check_process(self) -> None:
         if os.getpid() != self._pid:
@@ -748,13 +543,6 @@ class LogQueue(_StandardQueue):
 def _line(text: str) -> str:
     """Give the words of a plugin as one line of bounded length."""
     return str(text).partition("\n")[0][:ERROR_CHARACTERS_MAX]
-
-
-def _listed(positions: list[int]) -> str:
-    """Name positions, and count them where there are many."""
-    shown = ", ".join(map(str, positions[:_SHOWN_MAX]))
-    more = f", … ({len(positions)})" if len(positions) > _SHOWN_MAX else ""
-    return f"position{'s' if len(positions) > 1 else ''} {shown}{more}"
 
 
 _queues: Final[weakref.WeakSet[LogQueue]] = weakref.WeakSet()

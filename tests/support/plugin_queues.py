@@ -8,6 +8,8 @@ from typing import Any
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import EventTypes
 from bigchaindb.subscribers.lane_page import LanePage, Word
+from bigchaindb.subscribers.orders import Report
+from bigchaindb.subscribers.plugins import NEXT_GET, Wants
 from bigchaindb.subscribers.queue import LogQueue
 from tests.support.event_logs import ListLog
 
@@ -15,10 +17,24 @@ from tests.support.event_logs import ListLog
 class Plugin:
     """A queue, with the log and the page behind it."""
 
-    def __init__(self, folder: Path, log: ListLog, progress: Progress | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        log: ListLog,
+        progress: Progress | None = None,
+        *,
+        epoch: int = 1,
+        window: int = 8,
+        acknowledge: str = NEXT_GET,
+        ack_lag: int = 0,
+        **settings: Any,
+    ) -> None:
+        settings.setdefault("wants", Wants(acknowledge=acknowledge, ack_lag=ack_lag))
         self.log = log
-        self.page = LanePage.create(folder / "plugin.1", progress or Progress(), head=log.head(), slot_count=8)
-        self.queue = LogQueue(self.page, log, chain_id="solo-1", **settings)
+        self.reports: list[Report] = []
+        page_path = folder / f"plugin.{epoch}"
+        self.page = LanePage.create(page_path, progress or Progress(), head=log.head(), slot_count=window)
+        self.queue = LogQueue(self.page, log, chain_id="solo-1", report=self.reports.append, **settings)
 
     def append(self, event_type: int = EventTypes.BLOCK_VALID) -> None:
         self.log.append(event_type)

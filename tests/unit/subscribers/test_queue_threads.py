@@ -147,7 +147,7 @@ def test_a_thread_s_number_may_be_used_again(plugin: Plugin) -> None:
         thread.start()
         thread.join()
     assert plugin.progress() == Progress(20, 20)
-    assert len(plugin.queue._hands) <= 2
+    assert len(plugin.queue._window.hands) <= 2
 
 
 async def test_run_in_executor_works(plugin: Plugin) -> None:

@@ -1,0 +1,338 @@
+"""What a plugin holds: events in the slots of its lane page, and who may settle them when.
+
+No lock, no waiting, no clock that wakes anybody: a plugin's queue does that. What changes the state is a run of plain
+stores, as a signal handler may raise anywhere else. Source: decisions 0015 and 0025; promises P3, P6 and P10.
+"""
+
+import threading
+from collections.abc import Mapping
+from time import monotonic, monotonic_ns
+from typing import Final
+
+from bigchaindb.events import AnswerTo, Event
+from bigchaindb.subscribers.hands import (
+    UNDECIDED,
+    Hand,
+    Taken,
+    Undone,
+    first_due,
+    with_undone,
+    without_position,
+)
+from bigchaindb.subscribers.lane_page import RETURNING, LanePage, Word
+from bigchaindb.subscribers.plugins import EXPLICIT, NEXT_GET, Wants
+from bigchaindb.subscribers.reading import Reading
+
+_POSITION: Final = RETURNING - 1
+_ACKED: Final = int(Word.ACKED)
+_HANDED: Final = int(Word.HANDED)
+_SHOWN_MAX: Final = 5
+
+
+class Window:
+    """Used under the queue's lock.
+
+    Attributes:
+        hands: of the threads that took something.
+        again: what comes again, ascending: it was in hand when the process before ended, or was nacked.
+        out: what the plugin will answer for, by position; with `EXPLICIT` alone.
+        plugin_keeps_events: it was seen to refer to events that it had asked further ones for.
+    """
+
+    __slots__ = (
+        "_ack_lag",
+        "_answer_to",
+        "_bytes_max",
+        "_chain_id",
+        "_is_explicit",
+        "_is_plain",
+        "_keeps_for_lag",
+        "_last",
+        "_reading",
+        "_returning",
+        "_suspects",
+        "_words",
+        "again",
+        "hands",
+        "out",
+        "plugin_keeps_events",
+        "slots",
+    )
+
+    def __init__(
+        self,
+        page: LanePage,
+        reading: Reading,
+        wants: Wants,
+        answer_to: AnswerTo,
+        *,
+        chain_id: str,
+        bytes_max: int,
+        attempts: Mapping[int, int],
+        one_at_a_time: bool,
+    ) -> None:
+        """Go on where `page` says: what was in hand when the process before ended comes first, then what is read.
+
+        Args:
+            page: its slots are the window.
+            reading: what is taken next, once nothing comes again.
+            wants: says when an event is settled.
+            answer_to: what the plugin's answers go to.
+            chain_id: begins the events' ids.
+            bytes_max: bytes of events that are out; one may be larger.
+            attempts: which delivery the next one is, for positions in hand; 1 for others.
+            one_at_a_time: until what is in hand now is settled, only one event may be out.
+        """
+        self._words = page.words
+        self._reading = reading
+        self._answer_to = answer_to
+        self._chain_id = chain_id
+        self._bytes_max = bytes_max
+        self._is_explicit = wants.acknowledge == EXPLICIT
+        self._is_plain = wants.acknowledge == NEXT_GET and wants.ack_lag == 0
+        self._keeps_for_lag = wants.acknowledge == NEXT_GET and wants.ack_lag > 0
+        self._ack_lag = wants.ack_lag
+        self.slots = page.slots
+        self.hands: list[Hand] = []
+        held = [(self._words[slot], slot) for slot in page.slots if self._words[slot]]
+        self.again = with_undone(
+            Undone(word & _POSITION, slot, attempts.get(word & _POSITION, 1)) for word, slot in held
+        )
+        self.out: dict[int, Taken] = {}
+        self.plugin_keeps_events = False
+        self._returning = frozenset(word & _POSITION for word, _ in held if word & RETURNING)
+        self._suspects = frozenset(one.position for one in self.again) if one_at_a_time else frozenset[int]()
+        self._last = page.words[_HANDED]  # position: reserved or passed over
+
+    # Taking
+
+    def reserve(self, hand: Hand) -> None:
+        """Make the next event this thread's.
+
+        Raises:
+            HistoryLost: it is not in the log any more.
+        """
+        if self.again and (entry := first_due(self.again, monotonic())) is not None:
+            self._reserve_again(hand, entry)
+            return
+        words, reading = self._words, self._reading
+        record = reading.buffer[reading.next]
+        slot = hand.slot
+        if words[slot]:
+            slot = self._free_slot(slot)
+        position, event_type, height, time, _, body = record
+        event = Event(event_type, body=body, chain_id=self._chain_id, position=position, height=height, time=time)
+        events, slots = (*hand.events, event), (*hand.slots, slot)
+        following = reading.next + 1
+        buffered_count = len(reading.buffer)
+        taken = None if self._is_plain else self._taken(event, slot)
+        now = monotonic_ns()
+        # Stores alone from here on: neither a signal handler nor another thread runs between them.
+        words[slot + 1] = now
+        words[slot] = position  # P6: in hand first
+        hand.slot = slot
+        hand.slots = slots
+        hand.events = events
+        if taken is not None:
+            self.out[position] = taken
+        reading.next = following
+        self._last = words[_HANDED] = reading.read if following == buffered_count else position
+
+    def _reserve_again(self, hand: Hand, entry: Undone) -> None:
+        """Make an event this thread's that stands in a slot already."""
+        position, slot, attempt, _ = entry
+        record = self._reading.one(position)
+        event = Event(
+            record.type,
+            body=record.body,
+            chain_id=self._chain_id,
+            position=position,
+            height=record.height,
+            time=record.time,
+            attempt=attempt,
+        )
+        rest = without_position(self.again, position)
+        events, slots = (*hand.events, event), (*hand.slots, slot)
+        taken = self._taken(event, slot)
+        now = monotonic_ns()
+        # Stores alone, as in `_reserve`.
+        self._words[slot + 1] = now
+        hand.slot = slot
+        hand.slots = slots
+        hand.events = events
+        if taken is not None:
+            self.out[position] = taken
+        self.again = rest
+
+    def pass_over(self) -> None:
+        """Note how far was read, when nothing of that matched: it is settled once nothing before it is in hand."""
+        self._last = self._words[_HANDED] = self._reading.read
+        self._words[_ACKED] = self._cursor()  # E6
+
+    def _taken(self, event: Event, slot: int) -> Taken | None:
+        """Let the plugin answer for the event, if that is the mode."""
+        if not self._is_explicit:
+            return None
+        event._answer_to = self._answer_to  # noqa: SLF001 - the queue's own mark
+        return Taken(slot, event.attempt, len(event.body), threading.current_thread().name)
+
+    def give_back(self, hand: Hand, count: int) -> None:
+        """Let anybody take what is reserved for the thread beyond `count` events, and was not given to it."""
+        assert not hand.given
+        while len(hand.events) > count:
+            event, slot = hand.events[-1], hand.slots[-1]
+            again = with_undone(self.again, Undone(event.position, slot, event.attempt))
+            events, slots = hand.events[:-1], hand.slots[:-1]
+            # Stores alone, as in `_reserve`.
+            self._words[slot + 1] = 0
+            self.again = again
+            if event.position in self.out:
+                del self.out[event.position]
+            hand.events = events
+            hand.slots = slots
+
+    # Settling
+
+    def settle(self, hand: Hand) -> None:
+        """Settle what was reserved for the thread last, all of it."""
+        words = self._words
+        if hand.sample is not None and hand.keeps_events():
+            self.plugin_keeps_events = True
+        if len(hand.slots) > 1:
+            self._clear(hand)
+        elif hand.slots:
+            words[hand.slots[0]] = 0
+        hand.slots = ()
+        hand.events = ()
+        hand.given = False
+        words[_ACKED] = self._cursor()  # E6
+
+    def _clear(self, hand: Hand) -> None:
+        # A signal handler may raise in the middle: what others put into a slot since is theirs.
+        for event, slot in zip(hand.events, hand.slots, strict=True):
+            if self._words[slot] & _POSITION == event.position:
+                self._words[slot] = 0
+
+    def leave(self, hand: Hand) -> None:
+        """Do as the mode says with what the thread was given, as it asks for more."""
+        if self._is_plain:
+            self.settle(hand)
+            return
+        kept = hand.kept
+        if self._keeps_for_lag:
+            kept = (*kept, *((event.position, slot) for event, slot in zip(hand.events, hand.slots, strict=True)))
+        # Stores alone.
+        hand.kept = kept
+        hand.slots = ()
+        hand.events = ()
+        hand.given = False
+        self.settle_kept(hand, self._ack_lag)
+
+    def settle_kept(self, hand: Hand, count: int) -> None:
+        """Settle what the thread keeps beyond the last `count`."""
+        while len(hand.kept) > count:
+            slot, rest = hand.kept[0][1], hand.kept[1:]
+            # Stores alone.
+            self._words[slot] = 0
+            hand.kept = rest
+        self._words[_ACKED] = self._cursor()  # E6
+
+    def settle_out(self, positions: list[int]) -> None:
+        """Settle events that are out."""
+        for position in positions:
+            slot = self.out[position].slot
+            # Stores alone.
+            self._words[slot] = 0
+            del self.out[position]
+        self._words[_ACKED] = self._cursor()  # E6
+
+    def is_out(self, event: Event) -> bool:
+        """Say whether this delivery is not answered yet."""
+        taken = self.out.get(event.position)
+        return taken is not None and taken.attempt == event.attempt
+
+    def withdraw(self, event: Event) -> None:
+        """Take an event back from the plugin until the supervisor has decided. It stays in its slot."""
+        slot = self.out[event.position].slot
+        again = with_undone(self.again, Undone(event.position, slot, event.attempt, UNDECIDED))
+        # Stores alone. The cursor does not pass it, and no crash is its fault any more.
+        self._words[slot + 1] = 0
+        self.again = again
+        del self.out[event.position]
+
+    def settle_again(self, entry: Undone) -> None:
+        """Settle an event that was to come again."""
+        rest = without_position(self.again, entry.position)
+        # Stores alone.
+        self._words[entry.slot] = 0
+        self.again = rest
+        self._words[_ACKED] = self._cursor()  # E6
+
+    def _cursor(self) -> int:
+        """Give the position up to which everything is settled."""
+        if self._is_plain and len(self.hands) == 1 and not self.hands[0].events and not self.again:
+            return self._last
+        held = [*self.out, *(one.position for one in self.again)]
+        if not self._is_explicit:
+            held += [position for hand in self.hands for position in hand.positions]
+        if self._returning:
+            held = [position for position in held if position not in self._returning]
+        return min(held) - 1 if held else self._last
+
+    # Bounds
+
+    def is_full(self) -> bool:
+        """Say whether an event of the log would have to wait."""
+        return not self.has_room() or not self.has_slot()
+
+    def has_room(self) -> bool:
+        """Say whether one more event may be out, as far as its size matters."""
+        if self._is_explicit:
+            out_count, out_bytes = len(self.out), sum(taken.body_bytes for taken in self.out.values())
+        else:
+            out = [event for hand in self.hands for event in hand.events]
+            out_count, out_bytes = len(out), sum(len(event.body) for event in out)
+        if out_count == 0:
+            return True
+        return out_bytes < self._bytes_max and not self._goes_singly()
+
+    def _goes_singly(self) -> bool:
+        """Say whether only one event may be out. Not with `ack_lag`: what a thread keeps it would never settle."""
+        if not self._suspects or self._ack_lag:
+            return False
+        self._suspects &= {self._words[slot] & _POSITION for slot in self.slots}
+        return bool(self._suspects)
+
+    def has_slot(self) -> bool:
+        """Say whether there is room for an event that is in no slot yet."""
+        used = len(self.out) + len(self.again)
+        if not self._is_explicit:
+            used += sum(len(hand.events) + len(hand.kept) for hand in self.hands)
+        return used < len(self.slots)
+
+    def _free_slot(self, start: int) -> int:
+        """Give a free slot of the page, the next one behind `start`."""
+        slots = self.slots
+        index = slots.index(start)
+        return next(slot for part in (slots[index:], slots[:index]) for slot in part if not self._words[slot])
+
+    def holders(self) -> str:
+        """Say which thread holds which positions."""
+        held: dict[str, list[int]] = {}
+        for position, taken in self.out.items():
+            held.setdefault(taken.thread, []).append(position)
+        if not self._is_explicit:
+            for hand in self.hands:
+                held.setdefault(hand.thread.name, []).extend(hand.positions)
+        threads = {name: sorted(positions) for name, positions in held.items() if positions}
+        told = [f"thread {name!r} holds {_listed(positions)}" for name, positions in threads.items()]
+        if waiting := [one.position for one in self.again]:
+            told.append(f"{_listed(waiting)} wait to be delivered again")
+        return "; ".join(told)
+
+
+def _listed(positions: list[int]) -> str:
+    """Name positions, and count them where there are many."""
+    shown = ", ".join(map(str, positions[:_SHOWN_MAX]))
+    more = f", … ({len(positions)})" if len(positions) > _SHOWN_MAX else ""
+    return f"position{'s' if len(positions) > 1 else ''} {shown}{more}"
