@@ -79,6 +79,10 @@ class StreamServer:
         if self._heartbeat_s > 0:
             self._tasks.append(asyncio.create_task(self._look_after()))
 
+    async def until_level(self) -> None:
+        """Wait until everything durable is written to whoever is not late."""
+        await self._feed.until_level()
+
     async def stop(self) -> None:
         """Write what is durable; close every client with 1001 and the token to come back with."""
         self._listener.close()
