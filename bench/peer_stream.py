@@ -1,6 +1,6 @@
-"""`python -m bench.peer_stream LEDGER PORT BLOCK_COUNT GO`: the same bytes, from memory, by a server without rules.
+"""`python -m bench.peer_stream LEDGER PORT BLOCK_COUNT`: the same bytes, from memory, by a server without rules.
 
-It takes any request for a handshake and writes each block's frames to each client, whatever waits in its buffer.
+It takes any request for a handshake, and at SIGUSR1 writes each block's frames to each client, whatever waits in its buffer.
 """
 
 import asyncio
@@ -15,7 +15,6 @@ import uvloop
 from bigchaindb.store import Store
 from bigchaindb.subscribers.stream_frames import frames
 
-LOOK_S: Final = 0.01
 SWITCHING: Final = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
 
 
@@ -40,16 +39,16 @@ class Client(asyncio.Protocol):
         Client.all.discard(self)
 
 
-async def main(ledger: Path, port: int, block_count: int, go: Path) -> None:
+async def main(ledger: Path, port: int, block_count: int) -> None:
     """Serve until SIGTERM."""
     loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
+    begun, stopped = asyncio.Event(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGUSR1, begun.set)
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
     with closing(Store.open(ledger)) as store, closing(store.log_reader()) as log:
         blocks = [frames(log.announcements(position)) for position in range(1, block_count + 1)]
     server = await loop.create_server(Client, "127.0.0.1", port, backlog=4096)
-    while not go.exists():  # noqa: ASYNC110 - another process makes it
-        await asyncio.sleep(LOOK_S)
+    await begun.wait()
     for block in blocks:
         for client in Client.all:
             client.transport.write(block)
@@ -59,4 +58,4 @@ async def main(ledger: Path, port: int, block_count: int, go: Path) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])))
+    uvloop.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

@@ -8,8 +8,8 @@ count bytes and keep a running checksum each.
 import base64
 import os
 import selectors
+import signal
 import socket
-import sys
 import time
 import zlib
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from typing import Final
 
 from bench.ledgers import cached
 from bench.measure import Scale, alternate, median
-from bench.processes import Process, free_ports
+from bench.processes import Process, free_ports, python
 from bench.report import Figure, at_least, at_most
 from bigchaindb.store import Store
 from bigchaindb.subscribers.stream_frames import frames
@@ -109,13 +109,13 @@ def _expected(ledger: Path) -> bytes:
 
 def _serve(module: str, plan: _Plan, *, stalled_count: int = 0) -> _Served:
     (port,) = free_ports(1)
-    go = plan.ledger / "go"
-    go.unlink(missing_ok=True)
-    arguments = [sys.executable, "-m", module, str(plan.ledger), str(port), str(BLOCK_COUNT), str(go)]
-    with Process(arguments, log=plan.ledger / "log") as server, ExitStack() as sockets:
+    with (
+        Process(python(module, str(plan.ledger), str(port), str(BLOCK_COUNT)), log=plan.ledger / "log") as server,
+        ExitStack() as sockets,
+    ):
         server.wait_until(lambda: _listens(port))
         clients = [sockets.enter_context(_connect(port)) for _ in range(plan.client_count + stalled_count)]
-        go.touch()
+        os.kill(server.pid, signal.SIGUSR1)
         begin = time.perf_counter()
         _take(clients[: plan.client_count], plan.expected)
         duration_s = time.perf_counter() - begin
@@ -140,9 +140,10 @@ def _connect(port: int) -> socket.socket:
     )
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        assert (more := connection.recv(1)), head
+        more = connection.recv(1)
+        assert more, head
         head += more
-    connection.setblocking(False)
+    connection.settimeout(0)
     return connection
 
 
