@@ -1,6 +1,7 @@
 """`python -m bench.peer_stream LEDGER PORT BLOCK_COUNT`: the same bytes, from memory, by a server without rules.
 
-It takes any request for a handshake, and at SIGUSR1 writes each block's frames to each client, whatever waits in its buffer.
+It takes any request for a handshake, and at SIGUSR1 writes each block's frames to each client, whatever waits in its
+buffer.
 """
 
 import asyncio
