@@ -1,0 +1,234 @@
+"""The ways of a plugin to acknowledge, in real processes. Source: decision 0025; promises P2, P3 and P6."""
+
+import logging
+import textwrap
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bigchaindb.config.settings import RetrySettings
+from bigchaindb.errors import ConfigurationError
+from bigchaindb.subscribers.supervisor import Supervisor
+from tests.integration.plugins.conftest import Running, until
+
+HEAD = """
+import asyncio, multiprocessing, os, signal
+from bigchaindb.events import Unavailable
+
+def configure(options):
+    globals().update(options)
+
+def seen(event):
+    fd = os.open(record, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(fd, f"{event.position} {event.attempt} {os.getpid()}\\n".encode())
+    os.close(fd)
+"""
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+def start(running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Give a function that installs a plugin with the given `run`, and starts it; its options become its properties."""
+    site = tmp_path / "site"
+    about = site / "answering-1.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: answering\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[bigchaindb.events]\nanswering = answering\n")
+    monkeypatch.syspath_prepend(str(site))
+
+    async def started(run: str, *, settings: dict[str, Any] | None = None, **options: Any) -> Supervisor:
+        (site / "answering.py").write_text(HEAD + textwrap.dedent(run))
+        plugin = {"start": "genesis", "options": {"record": str(running.record), **options}, **(settings or {})}
+        supervisor = running.supervisor({"answering": plugin})
+        await supervisor.start()
+        return supervisor
+
+    return started
+
+
+def deliveries(running: Running) -> list[tuple[int, int]]:
+    return [(one.position, one.attempt) for one in running.seen()]
+
+
+async def test_a_nacked_event_comes_again_while_others_go_on(running: Running, start: Start) -> None:
+    """A bad row must neither stop the lane nor get lost."""
+    running.commit(6)
+    supervisor = await start(
+        """
+        def run(queue):
+            for event in queue:
+                seen(event)
+                if event.position == 2 and event.attempt < 4:
+                    event.nack(error=ValueError("not yet"))
+                else:
+                    event.ack()
+        """,
+        acknowledge="explicit",
+    )
+    await running.until_seen(9)
+    await until(lambda: supervisor.status()[0].position == 6, what="all settled")
+    assert sorted(deliveries(running)) == [(1, 1), (2, 1), (2, 2), (2, 3), (2, 4), (3, 1), (4, 1), (5, 1), (6, 1)]
+    assert len({one.pid for one in running.seen()}) == 1
+
+
+async def test_a_parked_event_is_set_aside_and_the_lane_goes_on(running: Running, start: Start) -> None:
+    running.commit(3)
+    supervisor = await start(
+        """
+        def run(queue):
+            for event in queue:
+                seen(event)
+                if event.position == 2:
+                    event.park("no such customer")
+                else:
+                    event.ack()
+        """,
+        acknowledge="explicit",
+    )
+    await until(lambda: supervisor.status()[0].position == 3, what="all settled")
+    assert deliveries(running) == [(1, 1), (2, 1), (3, 1)]
+    assert supervisor.status()[0].parked_count == 1
+
+
+async def test_what_was_not_acknowledged_comes_again_after_a_kill(running: Running, start: Start) -> None:
+    running.commit(8)
+    await start(
+        """
+        def run(queue):
+            events = []
+            for event in queue:
+                seen(event)
+                events.append(event)
+                if event.position == 6 and event.attempt == 1:
+                    for done in (events[0], events[2], events[3]):
+                        done.ack()
+                    os.kill(os.getpid(), signal.SIGKILL)
+                if event.attempt > 1 or event.position > 6:
+                    event.ack()
+        """,
+        acknowledge="explicit",
+    )
+    await running.until_seen(11)
+    assert deliveries(running)[6:] == [(2, 2), (5, 2), (6, 2), (7, 1), (8, 1)]
+
+
+async def test_unavailable_is_tried_again_and_never_parked(running: Running, start: Start) -> None:
+    """A broker that is down for a night must cost no event, however few attempts the policy allows."""
+    running.commit(2)
+    supervisor = await start(
+        """
+        def run(queue):
+            for event in queue:
+                seen(event)
+                if event.attempt < 3:
+                    raise Unavailable("no route to the broker")
+        """,
+        settings={"retry": RetrySettings(attempts=1, duration_s=0)},
+    )
+    await running.until_seen(6)
+    assert deliveries(running) == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]
+    assert supervisor.status()[0].parked_count == 0
+
+
+async def test_a_plugin_that_gathers_gets_again_what_it_had_gathered(running: Running, start: Start) -> None:
+    running.commit(7)
+    await start(
+        """
+        def run(queue):
+            for event in queue:
+                seen(event)
+                if event.position == 5 and event.attempt == 1:
+                    os._exit(1)
+        """,
+        ack_lag=2,
+    )
+    await running.until_seen(10)
+    assert deliveries(running)[5:] == [(3, 2), (4, 2), (5, 2), (6, 1), (7, 1)]
+
+
+async def test_a_plugin_gets_what_it_selects(running: Running, start: Start) -> None:
+    """And its lag is that of one that has seen everything."""
+    running.commit(40)
+    supervisor = await start(
+        """
+        def run(queue):
+            for event in queue:
+                seen(event)
+        """,
+        select={"asset": sha256(b"33 0").hexdigest()},
+    )
+    await until(lambda: supervisor.status()[0].position >= 32, what="the events before it passed over")
+    await running.until_seen(1)
+    assert running.positions() == [33]
+
+
+async def test_coroutines_take_events_from_a_queue(running: Running, start: Start) -> None:
+    running.commit(3)
+    supervisor = await start(
+        """
+        async def main(queue):
+            async for event in queue:
+                await asyncio.sleep(0)
+                seen(event)
+
+        def run(queue):
+            asyncio.run(main(queue))
+        """
+    )
+    await running.until_seen(3)
+    running.commit(3)
+    await running.until_seen(6)
+    await supervisor.stop()
+    assert running.positions() == [1, 2, 3, 4, 5, 6]
+    assert supervisor.status()[0].position == 6
+
+
+CHILDREN = """
+def work(queue):
+    while True:
+        seen(queue.get())
+
+def run(queue):
+    children = [multiprocessing.Process(target=work, args=(queue,)) for _ in range(2)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+"""
+
+
+async def test_children_share_a_pipe(running: Running, start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    """What plugins of 2017 with worker processes need; that it loses events is said."""
+    running.commit(20)
+    with caplog.at_level(logging.WARNING):
+        supervisor = await start(CHILDREN, settings={"queue": "pipe"})
+        await running.until_seen(20)
+        running.commit(20)
+        await running.until_seen(40)
+    assert sorted(running.positions()) == list(range(1, 41))
+    assert "lost whenever its process ends" in caplog.text
+    await supervisor.stop()
+    await supervisor.stop()
+
+
+@pytest.mark.parametrize("wants", [{"acknowledge": "explicit"}, {"ack_lag": 3}])
+async def test_a_pipe_cannot_be_answered(start: Start, wants: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=r"answering\.queue: a pipe cannot know what was done with an event"):
+        await start(CHILDREN, settings={"queue": "pipe"}, **wants)
+
+
+@pytest.mark.parametrize(
+    ("wants", "words"),
+    [
+        ({"acknowledge": "sometimes"}, "acknowledge must be 'next_get', 'explicit' or 'delivery'"),
+        ({"ack_lag": 256}, "ack_lag is 256, and must be below the window of 256 events"),
+        ({"select": {"colour": "red"}}, "select.*colour"),
+    ],
+)
+async def test_what_a_plugin_cannot_want_ends_the_start(start: Start, wants: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        await start("def run(queue): pass", **wants)
