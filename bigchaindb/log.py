@@ -20,7 +20,7 @@ from typing import Final
 from bigchaindb.config.old import Notice
 from bigchaindb.config.settings import LEVELS, Settings
 from bigchaindb.errors import ConfigurationError
-from bigchaindb.masking import MASK, is_secret_name, masked_text
+from bigchaindb.masking import MASK, is_secret_name, without_secrets
 
 FILE_BYTES_MAX: Final = 209_715_200
 """A log file is rotated at this size; the figure is upstream's."""
@@ -85,13 +85,7 @@ class Formatter(logging.Formatter):
         for text in (record.exc_info and self.formatException(record.exc_info), record.stack_info):
             if text:
                 line += "".join(f"\n    {part}" for part in text.splitlines())
-        return self._without_secrets(line)
-
-    def _without_secrets(self, line: str) -> str:
-        line = masked_text(line)
-        for secret in self._secrets:
-            line = line.replace(secret, MASK)
-        return line
+        return without_secrets(line, self._secrets)
 
 
 def _field(name: str, value: object) -> str:

@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 MASK: Final = "x" * 45
@@ -43,6 +43,19 @@ def masked_text(text: str) -> str:
         return text
     text = _WORD.sub(_without_password, text)
     return _QUERY.sub(lambda found: found["before"] + (MASK if is_secret_name(found["name"]) else found["value"]), text)
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Give `text` without these secrets, and without the passwords of all URLs in it.
+
+    Args:
+        text: of any origin.
+        secrets: what `secrets_in` gave; one that holds another comes before it.
+    """
+    text = masked_text(text)
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return text
 
 
 def _without_password(word: re.Match[str]) -> str:

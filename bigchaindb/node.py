@@ -19,6 +19,7 @@ from bigchaindb.api.event_log import LogSource
 from bigchaindb.api.info import NodeInfo, Validator
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Settings, WebSocketServer
+from bigchaindb.control.server import ControlServer, Reloader
 from bigchaindb.engine.room import Room, usage_of
 from bigchaindb.engine.solo import SoloEngine
 from bigchaindb.errors import EngineError, StartupError
@@ -39,13 +40,20 @@ that the pool holds took 5 % of a busy node's CPU time."""
 _log: Final = logging.getLogger(__name__)
 
 
-def run(settings: Settings, stop: StopOrder, *, ready: Callable[[], None] | None = None) -> None:
+def run(
+    settings: Settings,
+    stop: StopOrder,
+    *,
+    ready: Callable[[], None] | None = None,
+    reload: Reloader | None = None,
+) -> None:
     """Run a node until it is told to stop. The data directory has been initialized.
 
     Args:
         settings: all of them.
         stop: taken before this module was imported, which takes a while.
         ready: called once the ports are open.
+        reload: loads the configuration again, when somebody says that its list of plugins was changed.
 
     Raises:
         ConfigurationError: a plugin is not installed, or refuses its options.
@@ -54,12 +62,14 @@ def run(settings: Settings, stop: StopOrder, *, ready: Callable[[], None] | None
         EngineError: the engine had to stop; what was committed is safe.
     """
     try:
-        uvloop.run(_serve(settings, stop, ready))
+        uvloop.run(_serve(settings, stop, ready, reload))
     finally:
         stop.close()
 
 
-async def _serve(settings: Settings, stop: StopOrder, ready: Callable[[], None] | None) -> None:
+async def _serve(
+    settings: Settings, stop: StopOrder, ready: Callable[[], None] | None, reload: Reloader | None
+) -> None:
     limits = settings.limits
     ordered = asyncio.create_task(stop.wait())
     async with AsyncExitStack() as running:
@@ -79,9 +89,14 @@ async def _serve(settings: Settings, stop: StopOrder, ready: Callable[[], None] 
         api = HttpApi(engine, store.queries(), _info(settings, key), limits, log=log, plugins=supervisor.status)
         stream = StreamServer(hub, store.log_reader, chain_id, limits, settings.wsserver)
 
-        running.push_async_callback(_stop_all, api.stop, stream.stop, supervisor.stop)
+        control = ControlServer(
+            store.directory.control, supervisor=supervisor, hub=hub, settings=settings, reload=reload
+        )
+
+        running.push_async_callback(_stop_all, api.stop, stream.stop, control.stop, supervisor.stop)
         if not await _unless(ordered, supervisor.start()):
             return
+        await control.start()
         with _naming("wsserver.port"):
             await stream.start(settings.wsserver.host, settings.wsserver.port)
         deciding = asyncio.create_task(engine.run())

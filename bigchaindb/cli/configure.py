@@ -3,9 +3,7 @@
 Source: docs/reference/contract/configuration-and-cli.md, section 4.
 """
 
-import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -41,6 +39,7 @@ def configure(session: Session, backend: str | None) -> None:
     It asks for addresses and the data directory, and makes a new key pair for the node. BACKEND may be given for old
     scripts' sake; there is one, sqlite.
     """
+    from bigchaindb.config.edit import write_whole
     from bigchaindb.config.load import load_without_file, locate
 
     _check_backend(backend)
@@ -51,7 +50,7 @@ def configure(session: Session, backend: str | None) -> None:
     question = f"Config file `{path}` exists, do you want to override it? (cannot be undone) [y/N]: "
     if path.exists() and not session.assume_yes and not agrees(question):
         return
-    _write(path, _answered(session, load_without_file(os.environ).document))
+    write_whole(path, _answered(session, load_without_file(os.environ).document))
     say(f"Configuration written to {path}")
     say("Ready to go!")
 
@@ -175,19 +174,3 @@ def _advertised(answers: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict
     """Advertise what was answered; a wildcard address is none that a client can use."""
     host = defaults["advertised_host"] if answers["host"] in _WILDCARDS else answers["host"]
     return {"advertised_scheme": answers["scheme"], "advertised_host": host, "advertised_port": answers["port"]}
-
-
-def _write(path: Path, document: Mapping[str, Any]) -> None:
-    """Put the file in place whole or not at all, for its owner alone: it holds the private key."""
-    text = json.dumps(document, indent=4, ensure_ascii=False) + "\n"
-    target = path.resolve()  # a link stays one
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".bigchaindb-")  # mode 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

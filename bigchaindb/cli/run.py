@@ -114,7 +114,7 @@ def start(
     _keep_secret(loaded)
     from bigchaindb.node import run
 
-    run(settings, stop, ready=lambda: say(_banner(settings)))
+    run(settings, stop, ready=lambda: say(_banner(settings)), reload=session.load_silently)
 
 
 def _keep_secret(loaded: "Loaded") -> None:

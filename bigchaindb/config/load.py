@@ -8,6 +8,7 @@ Source: docs/reference/contract/configuration-and-cli.md, section 1.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
@@ -79,6 +80,24 @@ def load_without_file(environ: Mapping[str, str]) -> Loaded:
         ConfigurationError: as for `load_all`.
     """
     return _on_defaults({}, locate(None, environ).path, environ, {})
+
+
+def load_document(document: Mapping[str, Any], path: Path, environ: Mapping[str, str]) -> Loaded:
+    """Load a file at `path` as if `document` stood in it.
+
+    Raises:
+        ConfigurationError: as for `load_all`.
+    """
+    return _on_defaults(deepcopy(dict(document)), path, environ, {})
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Give what the file at `path` says, without defaults or checks; nothing where there is none.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is no JSON object.
+    """
+    return _read(_Place(path, is_required=False))[0] or {}
 
 
 def _on_defaults(

@@ -16,6 +16,7 @@ from typing import Final, Literal, NamedTuple
 
 from bigchaindb.config import Settings
 from bigchaindb.config.load import Loaded
+from bigchaindb.control.messages import SOCKET_PATH_BYTES_MAX
 from bigchaindb.doctor import sharing
 from bigchaindb.doctor.installed import complaint_about
 from bigchaindb.doctor.processes import listener, lock_owner, name_of
@@ -26,9 +27,6 @@ from bigchaindb.subscribers.lane_page import page_path
 PYTHON_MIN: Final = (3, 11)
 SQLITE_MIN: Final = (3, 38, 0)
 """The oldest that the tests were run with, less a little: upserts, contentless FTS5."""
-SOCKET_PATH_BYTES_MAX: Final = 107
-"""What Linux can bind; the node's control socket lies in the data directory."""
-CONTROL_SOCKET: Final = "control.sock"
 YEAR_MIN: Final = 2026
 """This software is not older; a clock that says so has lost its battery."""
 CLOCK_AHEAD_S_MAX: Final = 60.0
@@ -132,7 +130,7 @@ def _directory(directory: DataDirectory, settings: Settings) -> Iterator[Finding
         yield Finding("data directory", "note", f"{path} does not exist", "`bigchaindb init` or `start` makes it")
     else:
         yield from _access(path)
-    yield _socket_path(path)
+    yield _socket_path(directory.control)
     existing = next(folder for folder in (path, *path.parents) if folder.exists())
     yield _free_space(existing, settings.limits.disk_free_bytes_min)
     yield _file_system(existing)
@@ -153,10 +151,10 @@ def _access(path: Path) -> Iterator[Finding]:
 
 
 def _socket_path(path: Path) -> Finding:
-    count = len(os.fsencode(path / CONTROL_SOCKET))
+    count = len(os.fsencode(path))
     if count <= SOCKET_PATH_BYTES_MAX:
         return Finding("socket path", "ok", f"{count} of {SOCKET_PATH_BYTES_MAX} bytes")
-    text = f"{path / CONTROL_SOCKET} has {count} bytes, the system takes {SOCKET_PATH_BYTES_MAX}"
+    text = f"{path} has {count} bytes, the system takes {SOCKET_PATH_BYTES_MAX}"
     return Finding("socket path", "fix", text, "set database.path to a shorter path")
 
 

@@ -39,6 +39,11 @@ class DataDirectory:
         """The lane pages."""
         return self.path / "lanes"
 
+    @property
+    def control(self) -> Path:
+        """The socket over which the command line speaks with the running node."""
+        return self.path / "control.sock"
+
 
 def prepare(path: Path) -> DataDirectory:
     """Make the data directory if it is not there.

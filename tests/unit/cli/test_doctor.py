@@ -56,7 +56,9 @@ def test_a_good_machine_has_nothing_to_fix(findings: Examine, tmp_path: Path) ->
 def test_what_must_be_fixed_says_how(findings: Examine, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir(mode=0o755)
     (tmp_path / "data").chmod(0o755)
-    found = findings(limits={"disk_free_bytes_min": 2**60}, events_plugins=["nobody-has-this"])
+    found = findings(
+        limits={"disk_free_bytes_min": 2**60, "disk_free_bytes_warn": 2**60}, events_plugins=["nobody-has-this"]
+    )
     for subject, advice in (
         ("data directory", "chmod 700"),
         ("disk", "make room"),

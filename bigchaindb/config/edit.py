@@ -1,0 +1,131 @@
+"""Changes which plugins the configuration file names, and nothing else in it.
+
+Source: docs/reference/contract/configuration-and-cli.md, section 1; promise P13.
+"""
+
+import fcntl
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from bigchaindb.config.load import Loaded, load_document, read_document
+from bigchaindb.errors import ConfigurationError
+
+KEY: Final = "events_plugins"
+
+
+def given_elsewhere(loaded: Loaded) -> str | None:
+    """Say what gives the list of plugins, if it is not the file."""
+    origin = loaded.origins.get(KEY)
+    return None if origin is None or origin == f"`{loaded.path}`" else origin
+
+
+def enable(loaded: Loaded, name: str, settings: Mapping[str, Any], environ: Mapping[str, str]) -> bool:
+    """Name a plugin in the file, made if it is not there; whatever the file says of it besides `settings` stays.
+
+    Args:
+        loaded: what the file gave.
+        name: of the plugin.
+        settings: members of `PluginSettings` to set.
+        environ: the environment, to check the whole again.
+
+    Returns:
+        Whether anything changed.
+
+    Raises:
+        ConfigurationError: the list comes from elsewhere; the file cannot be read or written; a setting is refused.
+    """
+
+    def changed(plugins: list[Any] | dict[str, Any]) -> list[Any] | dict[str, Any]:
+        if isinstance(plugins, list) and not settings:
+            return plugins if name in plugins else [*plugins, name]
+        by_name = plugins if isinstance(plugins, dict) else {one: {} for one in plugins}
+        return {**by_name, name: {**by_name.get(name, {}), **settings}}
+
+    return _edit(loaded, changed, environ)
+
+
+def disable(loaded: Loaded, name: str, environ: Mapping[str, str]) -> bool:
+    """Take a plugin out of the file, with its settings.
+
+    Returns:
+        Whether it was there.
+
+    Raises:
+        ConfigurationError: as for `enable`.
+    """
+
+    def changed(plugins: list[Any] | dict[str, Any]) -> list[Any] | dict[str, Any]:
+        if isinstance(plugins, list):
+            return [other for other in plugins if other != name]
+        return {other: settings for other, settings in plugins.items() if other != name}
+
+    return _edit(loaded, changed, environ)
+
+
+def write_whole(path: Path, document: Mapping[str, Any], *, keeps_mode: bool = False) -> None:
+    """Put a configuration file in place whole or not at all; a link stays one.
+
+    It is for its owner alone, as it may hold a private key, unless it `keeps_mode` and owner of what was there.
+    """
+    target = path.resolve()
+    text = json.dumps(document, indent=4, ensure_ascii=False) + "\n"
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".bigchaindb-")  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            if keeps_mode:
+                _take_over(descriptor, target)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _edit(
+    loaded: Loaded,
+    changed: Callable[[list[Any] | dict[str, Any]], list[Any] | dict[str, Any]],
+    environ: Mapping[str, str],
+) -> bool:
+    if (origin := given_elsewhere(loaded)) is not None:
+        raise ConfigurationError(f"{KEY}: {origin} gives the list, so a change of `{loaded.path}` would do nothing")
+    with _alone(loaded.path):
+        document = read_document(loaded.path)
+        before = document.get(KEY) or []
+        after = changed(before)
+        if after == before:
+            return False
+        document[KEY] = after
+        load_document(document, loaded.path, environ)  # refused before it is written
+        write_whole(loaded.path, document, keeps_mode=True)
+    return True
+
+
+def _take_over(descriptor: int, target: Path) -> None:
+    with suppress(FileNotFoundError, PermissionError):  # a new file; one of another owner
+        before = target.stat()
+        os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+        os.fchown(descriptor, before.st_uid, before.st_gid)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let two edits come one after the other. The folder is locked, for the file is replaced."""
+    try:
+        folder = os.open(path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write `{path}`: {error.strerror}") from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"cannot write `{path}`: {error.strerror}") from error
+    finally:
+        os.close(folder)

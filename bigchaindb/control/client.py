@@ -1,0 +1,60 @@
+"""Asks the running node. Blocking, and quick to import: the command line uses it."""
+
+import socket
+from pathlib import Path
+from typing import Final, TypeVar
+
+from bigchaindb.control import messages
+from bigchaindb.errors import RequestFailed
+
+ANSWER_S_MAX: Final = 60.0
+"""Time for an answer: an order may wait for a process to be killed, and for another to be ready."""
+
+AnswerT = TypeVar("AnswerT", bound=messages.Answer)
+
+
+def ask(path: Path, request: messages.Request, kind: type[AnswerT], *, wait_s: float = ANSWER_S_MAX) -> AnswerT | None:
+    """Ask the node.
+
+    Args:
+        path: of its control socket.
+        request: what to say.
+        kind: of the answer.
+        wait_s: how long to wait for it.
+
+    Returns:
+        None where no node listens.
+
+    Raises:
+        RequestFailed: the node refused; or no answer came.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(wait_s)
+            connection.connect(str(path))
+            connection.sendall(messages.encode(request))
+            line = _line(connection)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+    except TimeoutError as error:
+        raise RequestFailed(f"no answer from the node within {wait_s:g} s, over `{path}`") from error
+    except OSError as error:
+        raise RequestFailed(f"cannot ask the node over `{path}`: {error}") from error
+    answer = messages.decode_answer(line)
+    if isinstance(answer, kind):
+        return answer
+    if isinstance(answer, messages.Refused):
+        raise RequestFailed(answer.error)
+    raise RequestFailed(f"the node answered {type(answer).__name__}, which is no answer to {type(request).__name__}")
+
+
+def _line(connection: socket.socket) -> bytes:
+    received = bytearray()
+    while not received.endswith(b"\n"):
+        part = connection.recv(65536)
+        if not part:
+            raise RequestFailed("the node closed the connection without an answer: it may be about to stop")
+        received += part
+        if len(received) > messages.ANSWER_BYTES_MAX:
+            raise RequestFailed(f"the node's answer has more than {messages.ANSWER_BYTES_MAX} bytes")
+    return bytes(received)

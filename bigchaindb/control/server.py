@@ -1,0 +1,217 @@
+"""Answers the command line over the control socket. Belongs to the event loop.
+
+Source: promises P13 and P14.
+"""
+
+import asyncio
+import importlib
+import logging
+import os
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, assert_never
+
+import msgspec
+
+from bigchaindb.config import Settings
+from bigchaindb.config.edit import given_elsewhere
+from bigchaindb.config.load import Loaded, to_document
+from bigchaindb.control import messages
+from bigchaindb.errors import BigchainDBError, OrderRefused, StartupError
+from bigchaindb.eventlog import place
+from bigchaindb.masking import secrets_in, without_secrets
+from bigchaindb.subscribers.hub import Hub
+from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.supervisor import Supervisor
+
+MODE: Final = 0o600
+CONNECTION_COUNT_MAX: Final = 32
+"""Each command is one, and so is each `tail --follow`; more are closed at once."""
+REQUEST_S_MAX: Final = 5.0
+"""Time for a request to arrive, and for an answer to be taken."""
+
+_TEXTS: Final = frozenset({"error", "errors", "warning"})
+"""Members of answers that hold text of any origin."""
+
+_log: Final = logging.getLogger(__name__)
+
+Reloader = Callable[[], Loaded]
+"""Loads the configuration again, from where the node had it. Raises ConfigurationError and OSError."""
+
+
+class ControlServer:
+    """Listens in the data directory, and passes on what it is told."""
+
+    def __init__(
+        self, path: Path, *, supervisor: Supervisor, hub: Hub, settings: Settings, reload: Reloader | None
+    ) -> None:
+        """Do nothing before `start`.
+
+        Args:
+            path: of the socket.
+            supervisor: obeys the orders.
+            hub: knows the durable head.
+            settings: whose secrets no answer holds.
+            reload: None: this node has no configuration that could be read again.
+        """
+        self._path = path
+        self._supervisor = supervisor
+        self._hub = hub
+        self._reload = reload
+        self._reloading = asyncio.Lock()
+        self._secrets = _secrets(to_document(settings))
+        self._answering: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen. The socket of a node that was killed is replaced: the directory is ours.
+
+        Raises:
+            StartupError: its path is too long, or it cannot be bound.
+        """
+        listening = _bound(self._path)
+        self._server = await asyncio.start_unix_server(
+            self._connected, sock=listening, limit=messages.REQUEST_BYTES_MAX
+        )
+
+    async def stop(self) -> None:
+        """Close the socket and break off what is under way."""
+        if self._server is None:
+            return
+        self._server.close()
+        self._path.unlink(missing_ok=True)
+        for task in self._answering:
+            task.cancel()
+        await asyncio.gather(*self._answering, return_exceptions=True)
+        self._server = None
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            if len(self._answering) < CONNECTION_COUNT_MAX:
+                self._answering.add(task)
+                with suppress(asyncio.CancelledError):  # by `stop`; asyncio's streams log one that comes out of here
+                    await self._exchange(reader, writer)
+        finally:
+            self._answering.discard(task)
+            writer.close()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+            try:
+                async with asyncio.timeout(REQUEST_S_MAX):  # `wait_for` may swallow the cancellation of a stop
+                    line = await reader.readuntil(b"\n")
+            except asyncio.LimitOverrunError:
+                answer: messages.Answer = messages.Refused(
+                    f"a request has at most {messages.REQUEST_BYTES_MAX} bytes, this one has more"
+                )
+            else:
+                answer = await self._answer(line)
+            writer.write(self._encoded(answer))
+            async with asyncio.timeout(REQUEST_S_MAX):
+                await writer.drain()
+
+    async def _answer(self, line: bytes) -> messages.Answer:
+        try:
+            return await self._obey(messages.decode_request(line))
+        except (BigchainDBError, OSError) as error:
+            return messages.Refused("; ".join((str(error), *getattr(error, "__notes__", ()))))
+        except Exception:  # noqa: BLE001 - whoever asked is not left waiting, and the node goes on
+            _log.exception("a request over the control socket failed")
+            return messages.Refused("the node met a defect of its own; its log has the traceback")
+
+    async def _obey(self, request: messages.Request) -> messages.Answer:
+        match request:
+            case messages.GetLanes():
+                return messages.Lanes(self._supervisor.status())
+            case messages.GetHead(beyond, wait_s):
+                return messages.Head(await self._head(beyond, min(wait_s, messages.HEAD_WAIT_S_MAX)))
+            case messages.GetConfiguration():
+                return await self._configuration()
+            case messages.Reload():
+                async with self._reloading:
+                    return await self._reloaded()
+            case messages.Forget(name):
+                await self._supervisor.forget(name)
+                return messages.Done()
+            case _:
+                return messages.Lane(await self._ordered(request))
+
+    async def _ordered(self, order: messages.Order) -> LaneStatus:
+        match order:
+            case messages.Pause(name):
+                ordered = self._supervisor.pause(name)
+            case messages.Resume(name):
+                ordered = self._supervisor.resume(name)
+            case messages.Restart(name):
+                ordered = self._supervisor.restart(name)
+            case messages.Seek(name, text):
+                ordered = self._supervisor.seek(name, place.parse(text))
+            case messages.Retry(name, positions):
+                ordered = self._supervisor.retry(name, positions)
+            case messages.Discard(name, positions):
+                ordered = self._supervisor.discard(name, positions)
+            case _:
+                assert_never(order)
+        return await ordered
+
+    async def _head(self, beyond: int, wait_s: float) -> int:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._hub.wait_beyond(beyond)
+        return self._hub.head
+
+    async def _configuration(self) -> messages.Configuration:
+        if self._reload is None:
+            return messages.Configuration(None, "the program that runs the node")
+        loaded = await self._load(self._reload)
+        return messages.Configuration(str(loaded.path), given_elsewhere(loaded))
+
+    async def _reloaded(self) -> messages.Reloaded:
+        if self._reload is None:
+            raise OrderRefused("this node was started without a configuration that could be read again; restart it")
+        loaded = await self._load(self._reload)
+        importlib.invalidate_caches()  # of what was installed when the node started
+        self._secrets = _secrets(loaded.document)
+        errors = await self._supervisor.reload(loaded.settings.events_plugins)
+        return messages.Reloaded(self._supervisor.status(), errors)
+
+    async def _load(self, reload: Reloader) -> Loaded:
+        return await asyncio.get_running_loop().run_in_executor(None, reload)
+
+    def _encoded(self, answer: messages.Answer) -> bytes:
+        return msgspec.json.encode(self._without_secrets(msgspec.to_builtins(answer))) + b"\n"
+
+    def _without_secrets(self, value: Any, *, is_text: bool = False) -> Any:  # noqa: ANN401 - any JSON
+        """Mask what people or foreign code wrote: names and paths are looked up by whoever asked, and stay."""
+        if isinstance(value, dict):
+            return {
+                name: self._without_secrets(member, is_text=is_text or name in _TEXTS) for name, member in value.items()
+            }
+        if isinstance(value, list | tuple):
+            return [self._without_secrets(member, is_text=is_text) for member in value]
+        return without_secrets(value, self._secrets) if is_text and isinstance(value, str) else value
+
+
+def _secrets(document: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(sorted(set(secrets_in(document)), key=len, reverse=True))  # the longest first, one may hold another
+
+
+def _bound(path: Path) -> socket.socket:
+    if (count := len(os.fsencode(path))) > messages.SOCKET_PATH_BYTES_MAX:
+        raise StartupError(
+            f"database.path: `{path}` has {count} bytes, and a socket's path at most "
+            f"{messages.SOCKET_PATH_BYTES_MAX}; set database.path to a shorter path"
+        )
+    listening = socket.socket(socket.AF_UNIX)
+    try:
+        path.unlink(missing_ok=True)
+        listening.bind(str(path))
+        path.chmod(MODE)
+    except OSError as error:
+        listening.close()
+        raise StartupError(f"cannot listen on `{path}`: {error.strerror}") from error
+    return listening
