@@ -1,13 +1,221 @@
-"""The group `events`: look at the event log, or run a plugin without one."""
+"""The group `events`: look at the event log, follow it, copy it, or run a plugin without one."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import click
 
+from bigchaindb.cli.event_log import OpenLog, filter_options, last_positions, open_log, pieces, resolved, wanted
+from bigchaindb.cli.lanes import json_option
+from bigchaindb.cli.session import Session, pass_session, put, say
 from bigchaindb.cli.simulate import simulate
+from bigchaindb.errors import ConfigurationError, StartupError, UnknownPlace
+
+if TYPE_CHECKING:
+    from bigchaindb.ledger.ports import Record
+
+TELL_S: Final = 2.0
+"""How often progress is told."""
 
 
 @click.group()
 def events() -> None:
-    """Follow events, and try plugins on generated ones."""
+    """Look at events, follow them, copy them, and try plugins on generated ones.
+
+    They are read from the log beside a running node, or without one; no plugin's place is touched.
+    """
 
 
 events.add_command(simulate)
+
+
+@events.command(
+    epilog="""\b
+Examples:
+  bigchaindb events show 4711
+  bigchaindb events show 4711 --json | jq .block.transactions[0].asset
+
+WHICH is a position, an event's id, or a token, which stands for the last event that it has seen.""",
+)
+@click.argument("which")
+@json_option
+@pass_session
+def show(session: Session, which: str, *, as_json: bool) -> None:
+    """Print one event: a block, with its transactions."""
+    from bigchaindb.cli.event_lines import about
+
+    with open_log(session.load().settings) as opened:
+        record = _record(opened, _position(opened, which))
+        if as_json:
+            put(record.body.decode())
+            return
+        for key, value in about(opened.chain_id, record).items():
+            put(f"{key:18} {value}")
+        put(json.dumps(json.loads(record.body), indent=4, ensure_ascii=False))
+
+
+@events.command(
+    epilog="""\b
+Examples:
+  bigchaindb events tail
+  bigchaindb events tail -n 100 --operation TRANSFER
+  bigchaindb events tail --follow --metadata order.paid=true
+  bigchaindb events tail -n 1 --json | jq -r .token
+
+Each line has position, time, type, number of transactions and id. Ctrl-C ends it.""",
+)
+@click.option("-n", "--count", type=click.IntRange(0, 10_000), default=10, show_default=True, help="How many at first.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with those that come.")
+@filter_options
+@json_option
+@pass_session
+def tail(session: Session, /, *, count: int, follow: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - of click
+    """Print the last events of the log, a line each."""
+    which = wanted(options)
+    with open_log(session.load().settings) as opened:
+        if follow and opened.wait_beyond is None:
+            raise StartupError("--follow: the node is not running, so nothing will come; start it first")
+        for position in last_positions(opened.log, opened.head, count, which):
+            _put_line(opened, _record(opened, position), as_json=as_json)
+        after = opened.head
+        try:
+            while follow and opened.wait_beyond is not None:
+                for records, looked in pieces(opened.log, after, opened.wait_beyond(after), which):
+                    after = looked
+                    for record in records:
+                        _put_line(opened, record, as_json=as_json)
+        except KeyboardInterrupt:
+            return
+
+
+@events.command(
+    epilog="""\b
+Examples:
+  bigchaindb events replay | jq .data.block.transactions[].id
+  bigchaindb events replay --from height:1000 --to height:2000 --output blocks.jsonl
+  bigchaindb events replay --owner GfHq2tTVk9z4eXgy --format transactions --output bicycle.jsonl
+
+WHERE is genesis, now, position:N, height:N, time:T or a token, and lies between two events: `--to position:10` ends
+with event 9. A line of the format json is an object whose `data` is the event; of cloudevents a CloudEvent for each
+block; of transactions one for each transaction of valid blocks.""",
+)
+@click.option("--from", "from_", metavar="WHERE", default="genesis", show_default=True, help="Where to begin.")
+@click.option("--to", metavar="WHERE", default="now", show_default=True, help="Where to end.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="A file; it appears when whole.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["json", "cloudevents", "transactions"]),
+    default="json",
+    show_default=True,
+    help="What a line is.",
+)
+@filter_options
+@pass_session
+def replay(
+    session: Session,
+    /,
+    *,
+    from_: str,
+    to: str,
+    output: Path | None,
+    format_: str,
+    **options: Any,  # noqa: ANN401 - of click
+) -> None:
+    """Copy events to the console or a file, a line of JSON each, in order."""
+    from bigchaindb.cli.event_lines import lines
+    from bigchaindb.eventlog import place
+
+    begin, end, which = resolved(from_, "--from"), resolved(to, "--to"), wanted(options)
+    if output is not None and output.exists() and not session.assume_yes:
+        raise ConfigurationError(f"--output: `{output}` exists; name another file, or say -y before the command")
+    with open_log(session.load().settings) as opened:
+        after = place.resolve(begin, opened.log, opened.chain_id, opened.head)
+        through = place.resolve(end, opened.log, opened.chain_id, opened.head)
+        progress = _Progress(after, through)
+        try:
+            with _output(output) as file:
+                for records, looked in pieces(opened.log, after, through, which):
+                    for record in records:
+                        file.writelines(lines(opened.chain_id, record, format_))
+                    progress.tell(len(records), looked)
+        except KeyboardInterrupt:
+            say(f"interrupted at position {progress.looked}")
+            raise SystemExit(1) from None
+    if output is not None:
+        say(f"{progress.count} events are in `{output}`")
+
+
+class _Progress:
+    """Tells a person, now and then, how far a long copy is."""
+
+    def __init__(self, after: int, through: int) -> None:
+        self.count = 0
+        self.looked = after
+        self._through = through
+        self._told = time.monotonic()
+
+    def tell(self, count: int, looked: int) -> None:
+        self.count += count
+        self.looked = looked
+        if time.monotonic() - self._told >= TELL_S:
+            self._told = time.monotonic()
+            say(f"{self.count} events, position {looked} of {self._through}")
+
+
+@contextmanager
+def _output(path: Path | None) -> Iterator[BinaryIO]:
+    """Give standard output, or a file that appears under its name when it is whole and durable."""
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _put_line(opened: OpenLog, record: "Record", *, as_json: bool) -> None:
+    from bigchaindb.cli.event_lines import about as about_record
+
+    about = about_record(opened.chain_id, record)
+    if as_json:
+        put(json.dumps(about))
+    else:
+        put("{position:>9}  {time}  {type:13}  {transaction_count:>5}  {id}".format(**about))
+
+
+def _record(opened: OpenLog, position: int) -> "Record":
+    records = opened.log.records(position - 1, min(position, opened.head), count_max=1, bytes_max=1)
+    if not records:
+        raise UnknownPlace(f"the log has no position {position}; its head is {opened.head}")
+    return records[0]
+
+
+def _position(opened: OpenLog, text: str) -> int:
+    from bigchaindb.eventlog import place, token
+
+    if text.isascii() and text.isdigit():
+        return int(text[:19])
+    if text.startswith(token.PREFIX):
+        return place.resolve(place.AtToken(text), opened.log, opened.chain_id, opened.head)
+    chain_id, _, position = text.partition(":")
+    if chain_id != opened.chain_id or not (position.isascii() and position.isdigit()):
+        raise UnknownPlace(
+            f"expected a position, a token, or the id of an event of this ledger, `{opened.chain_id}:` and a "
+            f"position; found {text[:80]!r}"
+        )
+    return int(position[:20])

@@ -1,29 +1,37 @@
-"""plugins list: what is installed, what is enabled, and how far each got."""
+"""The group `plugins`, and its commands that only look: what is installed and enabled, and how far each got."""
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from bigchaindb.cli.enabling import check, disable, enable
+from bigchaindb.cli.lanes import as_document, json_option, look, mask_of
 from bigchaindb.cli.new_plugin import new
-from bigchaindb.cli.session import Session, pass_session, put, put_json, put_table
+from bigchaindb.cli.plugin_orders import discard, forget, pause, restart, resume, retry, seek
+from bigchaindb.cli.session import Session, pass_session, put, put_json, put_table, say
+from bigchaindb.errors import OrderRefused
 
 if TYPE_CHECKING:
-    from bigchaindb.config import Settings
-    from bigchaindb.store.directory import DataDirectory
-    from bigchaindb.store.node_db import LaneRow, NodeDb
+    from bigchaindb.config.load import Loaded
 
-LASTING_STATES: Final = frozenset({"PAUSED", "BLOCKED", "GAPPED", "FAILED"})
-"""States that a node which stops leaves as they are: somebody has to do something."""
-NEVER_RAN: Final = dict.fromkeys(("state", "lag", "attempts", "parked", "last_error"))
+NEVER_RAN: Final = dict.fromkeys(("state", "position", "lag", "attempts", "parked", "last_error"))
+SHOWN_MAX: Final = 80
+"""Characters of an error in a table; `plugins status` has it whole."""
 
 
 @click.group()
 def plugins() -> None:
-    """Look at event plugins."""
+    """Look at event plugins, enable them, and tell them what to do.
+
+    A plugin is a package; what it does with the events, and how far it got, is its lane. Every command works beside a
+    running node, and where it can, without one.
+    """
 
 
-plugins.add_command(new)
+for command in (new, check, enable, disable, forget, pause, resume, restart, seek, retry, discard):
+    plugins.add_command(command)
 
 
 @plugins.command(
@@ -33,85 +41,139 @@ Examples:
   bigchaindb plugins list
   bigchaindb plugins list --json | jq '.[] | select(.lag > 1000)'
 
-A plugin is enabled by its name in `events_plugins` of the configuration; the node reads that list at its start.""",
+What the states mean is in docs/reference/lane-states.md.""",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@json_option
 @pass_session
 def list_plugins(session: Session, *, as_json: bool) -> None:
-    """List installed and enabled plugins with state, lag, attempts and parked events."""
-    settings = session.load().settings
-    rows = _rows(settings)
+    """List plugins: installed, enabled, or known from before."""
+    rows = _rows(session.load())
     if as_json:
         put_json(rows)
     elif rows:
         put_table(
-            ("NAME", "PACKAGE", "ENABLED", "STATE", "LAG", "ATTEMPTS", "PARKED", "LAST ERROR"),
+            ("NAME", "PACKAGE", "ENABLED", "STATE", "POSITION", "LAG", "ATTEMPTS", "PARKED", "LAST ERROR"),
             [_cells(row) for row in rows],
         )
     else:
         put("no plugin is installed, and none is enabled")
 
 
-def _rows(settings: "Settings") -> list[dict[str, Any]]:
+@plugins.command(
+    epilog="""\b
+Examples:
+  bigchaindb plugins status sales
+  bigchaindb plugins status sales --json | jq .lag""",
+)
+@click.argument("name")
+@json_option
+@pass_session
+def status(session: Session, name: str, *, as_json: bool) -> None:
+    """Say everything about the lane of the plugin NAME."""
+    loaded = session.load()
+    lane = next((lane for lane in look(loaded.settings) if lane.name == name), None)
+    if lane is None:
+        raise OrderRefused(f"no plugin {name!r} has run over this ledger; `bigchaindb plugins list` shows all")
+    document = as_document(lane, mask_of(loaded)) | {"enabled": name in loaded.settings.events_plugins}
+    if as_json:
+        put_json(document)
+        return
+    document["since"] = _moment(lane.since)
+    document["in_hand"] = ", ".join(map(str, lane.in_hand)) or "nothing"
+    document["oldest_s"] = f"{lane.oldest_s:.1f}"
+    for key, value in document.items():
+        if value not in (None, ""):
+            put(f"{key:14} {value}")
+    if lane.parked_count:
+        say(f"what was set aside: bigchaindb plugins parked {name}")
+
+
+@plugins.command(
+    epilog="""\b
+Examples:
+  bigchaindb plugins parked sales
+  bigchaindb plugins parked sales --after 4711 --count 10
+  bigchaindb plugins parked sales --json | jq '.[].position'
+
+Then: `bigchaindb events show POSITION`, `plugins retry NAME POSITION`, `plugins discard NAME POSITION`.""",
+)
+@click.argument("name")
+@click.option("--after", type=click.IntRange(min=0), default=0, help="Only events beyond this position.")
+@click.option("-n", "--count", type=click.IntRange(1, 1000), default=1000, show_default=True, help="How many at most.")
+@json_option
+@pass_session
+def parked(session: Session, name: str, *, after: int, count: int, as_json: bool) -> None:
+    """List the events that the plugin NAME failed at and that were set aside."""
+    from contextlib import closing
+
+    from msgspec import to_builtins
+
+    from bigchaindb.store import NodeDb
+    from bigchaindb.store.directory import DataDirectory
+
+    loaded = session.load()
+    mask, path = mask_of(loaded), DataDirectory(loaded.settings.database.path).node
+    if not path.exists():
+        raise OrderRefused(f"no plugin has run over this ledger; there is no `{path}`")
+    with closing(NodeDb(path, read_only=True)) as node:
+        if node.lane(name) is None:
+            raise OrderRefused(f"no plugin {name!r} has run over this ledger; `bigchaindb plugins list` shows all")
+        rows = node.parked(name, after=after, count_max=count)
+    if as_json:
+        put_json([to_builtins(row) | {"error": mask(row.error)} for row in rows])
+    elif rows:
+        put_table(
+            ("POSITION", "ATTEMPTS", "PARKED AT", "COMES AGAIN", "ERROR"),
+            [
+                (
+                    str(row.position),
+                    str(row.attempts),
+                    _moment(row.parked_at or 0.0),
+                    "no" if row.returns_in is None else "yes",
+                    mask(row.error),
+                )
+                for row in rows
+            ],
+        )
+    else:
+        put(f"{name} has no parked event")
+
+
+def _rows(loaded: "Loaded") -> list[dict[str, Any]]:
     from bigchaindb.doctor.installed import plugins as installed
 
-    found = installed()
-    names = {plugin.name for plugin in found}
-    packages: list[tuple[str, str | None]] = [(plugin.name, plugin.package) for plugin in found]
-    packages += [(name, None) for name in settings.events_plugins if name not in names]
-    lanes = _lanes(settings)
+    mask, enabled = mask_of(loaded), loaded.settings.events_plugins
+    found: list[tuple[str, str | None]] = [(plugin.name, plugin.package) for plugin in installed()]
+    lanes = {lane.name: lane for lane in look(loaded.settings)}
+    names = {name for name, _ in found}
+    found += [(name, None) for name in {*enabled, *lanes} - names]
     rows = []
-    for name, package in sorted(packages, key=lambda pair: pair[0]):
-        is_enabled = name in settings.events_plugins
-        row = {"name": name, "package": package, "enabled": is_enabled, **lanes.get(name, NEVER_RAN)}
-        rows.append(row if is_enabled else row | {"state": "DISABLED"})
+    for name, package in sorted(found, key=lambda pair: pair[0]):
+        row = {"name": name, "package": package, "enabled": name in enabled, **NEVER_RAN}
+        if name not in enabled:
+            row["state"] = "DISABLED"
+        if (lane := lanes.get(name)) is not None:
+            row |= {
+                "state": lane.state.value,
+                "position": lane.position,
+                "lag": lane.lag,
+                "attempts": lane.attempts,
+                "parked": lane.parked_count,
+                "last_error": mask(lane.error) or None,
+            }
+        rows.append(row)
     return rows
-
-
-def _lanes(settings: "Settings") -> Mapping[str, dict[str, Any]]:
-    """Give what node.db and the lane pages know, without touching either."""
-    from bigchaindb.doctor.processes import lock_owner
-    from bigchaindb.store.directory import DataDirectory
-    from bigchaindb.store.node_db import NodeDb
-
-    directory = DataDirectory(settings.database.path)
-    if not directory.node.exists():
-        return {}
-    is_running = lock_owner(directory.lock) is not None
-    node = NodeDb(directory.node, read_only=True)
-    try:
-        return {row.name: _lane(row, node, directory, is_running=is_running) for row in node.lanes()}
-    finally:
-        node.close()
-
-
-def _lane(row: "LaneRow", node: "NodeDb", directory: "DataDirectory", *, is_running: bool) -> dict[str, Any]:
-    from bigchaindb.masking import masked_text
-
-    return {
-        "state": row.state if is_running or row.state in LASTING_STATES else "STOPPED",
-        "lag": _lag(row, directory),
-        "attempts": row.attempts,
-        "parked": len(node.parked(row.name)),
-        "last_error": None if row.last_error is None else masked_text(row.last_error),
-    }
-
-
-def _lag(row: "LaneRow", directory: "DataDirectory") -> int | None:
-    """Give how many events are not settled, None where the page is gone."""
-    from bigchaindb.subscribers.lane_page import LanePage, Word, page_path
-
-    try:
-        page = LanePage(page_path(directory.lanes, row.name, row.epoch))
-    except OSError:
-        return None
-    try:
-        return max(0, page.words[Word.HEAD] - page.progress().acked)
-    finally:
-        page.close()
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     package = row["package"] or "(not installed)"
-    figures = ("-" if row[key] is None else str(row[key]) for key in ("state", "lag", "attempts", "parked"))
-    return (row["name"], package, "yes" if row["enabled"] else "no", *figures, row["last_error"] or "")
+    keys = ("state", "position", "lag", "attempts", "parked")
+    figures = ("-" if row[key] is None else str(row[key]) for key in keys)
+    error = row["last_error"] or ""
+    # The command to run stands at the end of the error of a GAPPED lane.
+    shown = error if row["state"] == "GAPPED" or len(error) <= SHOWN_MAX else f"{error[:SHOWN_MAX]}…"
+    return (row["name"], package, "yes" if row["enabled"] else "no", *figures, shown)
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

@@ -1,0 +1,195 @@
+"""plugins check, enable, disable: which plugins the node runs. The configuration file is the only list of them.
+
+Source: promise P13.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bigchaindb.cli.lanes import Mask, as_document, json_option, mask_of, put_state
+from bigchaindb.cli.session import Session, pass_session, put, put_json, say
+from bigchaindb.cli.transactions import read_object
+from bigchaindb.errors import ConfigurationError, StartupError, UnknownPlace
+
+if TYPE_CHECKING:
+    from bigchaindb.config import Settings
+    from bigchaindb.config.load import Loaded
+    from bigchaindb.control.messages import Reloaded
+    from bigchaindb.doctor.trial import Findings
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bigchaindb plugins check sales
+  bigchaindb plugins check sales --options '{"file": "sales.txt"}'
+
+Exit code: 0 it can be enabled, 1 it cannot, and why."""
+)
+@click.argument("name")
+@click.option("--options", metavar="JSON", help="What its configure gets; else what the configuration has for it.")
+@json_option
+@pass_session
+def check(session: Session, name: str, *, options: str | None, as_json: bool) -> None:
+    """Find, import and configure the plugin NAME, in a process of its own, and say what it asks for.
+
+    It is not run and gets no event.
+    """
+    loaded = session.load()
+    found = _try(loaded.settings, name, read_object(options, "--options"))
+    mask = mask_of(loaded)
+    if as_json:
+        from msgspec import to_builtins
+
+        put_json(to_builtins(found) | {"error": mask(found.error)})
+        if found.error:
+            raise SystemExit(1)
+        return
+    if found.error:
+        raise StartupError(mask(found.error))
+    for key, value in (
+        ("package", found.package),
+        ("target", found.target),
+        ("event types", ", ".join(found.event_types)),
+        ("acknowledge", found.acknowledge + (f", ack_lag {found.ack_lag}" if found.ack_lag else "")),
+        ("select", found.select or "everything"),
+        ("options", "taken" if found.takes_options else "none"),
+    ):
+        put(f"{key:14} {value}")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bigchaindb plugins enable sales
+  bigchaindb plugins enable sales --start genesis
+  bigchaindb plugins enable sales --options '{"file": "/var/lib/sales.txt"}'
+
+A plugin that ran before goes on at its place, whatever --start says. Where BIGCHAINDB_EVENTS_PLUGINS gives the list,
+it is changed there, and the node is restarted."""
+)
+@click.argument("name")
+@click.option("--start", metavar="WHERE", help="Where it begins: now (the default), genesis, height:N or time:T.")
+@click.option("--options", metavar="JSON", help="What its configure gets; @FILE reads a file.")
+@json_option
+@pass_session
+def enable(session: Session, name: str, *, start: str | None, options: str | None, as_json: bool) -> None:
+    """Let the node run the plugin NAME, now and from now on.
+
+    It is checked first. Then its name goes into the configuration file, and a running node is told.
+    """
+    from bigchaindb.config.edit import enable as put_in
+
+    loaded = session.load()
+    mask = mask_of(loaded)
+    settings: dict[str, Any] = {} if start is None else {"start": _checked_start(start)}
+    if (given := read_object(options, "--options")) is not None:
+        settings["options"] = given
+    _require_the_same_file(loaded)
+    found = _try(loaded.settings, name, given)
+    if found.error:
+        raise StartupError(f"{mask(found.error)}; nothing was changed")
+    if put_in(loaded, name, settings, os.environ):
+        say(f"{name} is enabled in `{loaded.path}`")
+    else:
+        say(f"{name} was enabled already in `{loaded.path}`")
+    _tell(loaded, name, mask, as_json=as_json)
+
+
+@click.command(
+    epilog="""\b
+Example:
+  bigchaindb plugins disable sales
+
+Its place and what it parked are kept: `enable` lets it go on there, `forget` deletes both."""
+)
+@click.argument("name")
+@json_option
+@pass_session
+def disable(session: Session, name: str, *, as_json: bool) -> None:
+    """Let the node run the plugin NAME no more.
+
+    Its name and settings are taken out of the configuration file, and a running node is told. What it has in hand when
+    it is ended comes again if it is enabled again.
+    """
+    from bigchaindb.config.edit import disable as take_out
+
+    loaded = session.load()
+    _require_the_same_file(loaded)
+    if name not in loaded.settings.events_plugins:
+        raise ConfigurationError(f"events_plugins: {name!r} is not in `{loaded.path}`, so there is nothing to disable")
+    take_out(loaded, name, os.environ)
+    say(f"{name} is disabled in `{loaded.path}`")
+    _tell(loaded, name, mask_of(loaded), as_json=as_json)
+
+
+def _try(settings: "Settings", name: str, options: dict[str, Any] | None) -> "Findings":
+    from bigchaindb.doctor.trial import try_plugin
+
+    if options is None and (known := settings.events_plugins.get(name)) is not None:
+        options = dict(known.options)
+    return try_plugin(name, options or {})
+
+
+def _checked_start(text: str) -> str:
+    from bigchaindb.eventlog import place
+
+    try:
+        place.parse(text)
+    except UnknownPlace as error:
+        raise click.UsageError(f"--start: {error}") from error
+    return text
+
+
+def _require_the_same_file(loaded: "Loaded") -> None:
+    """Require that the running node reads its list of plugins from the file that is about to be changed."""
+    from bigchaindb.control.client import ask
+    from bigchaindb.control.messages import Configuration, GetConfiguration
+    from bigchaindb.store.directory import DataDirectory
+
+    node = ask(DataDirectory(loaded.settings.database.path).control, GetConfiguration(), Configuration)
+    if node is None:
+        return
+    if node.given_elsewhere is not None:
+        raise ConfigurationError(
+            f"events_plugins: {node.given_elsewhere} gives the running node its list; change it there and restart it"
+        )
+    if node.path is None or Path(node.path).resolve() != loaded.path.resolve():
+        raise ConfigurationError(f"the running node reads `{node.path}`, not `{loaded.path}`; name its file with -c")
+
+
+def _tell(loaded: "Loaded", name: str, mask: Mask, *, as_json: bool) -> None:
+    """Let a running node read the file again; say what became of the plugin.
+
+    Raises:
+        StartupError: the node could not run it.
+    """
+    from bigchaindb.control.client import ask
+    from bigchaindb.control.messages import Reload, Reloaded
+    from bigchaindb.store.directory import DataDirectory
+
+    answer = ask(DataDirectory(loaded.settings.database.path).control, Reload(), Reloaded)
+    if answer is None:
+        if as_json:
+            put_json(None)
+        say("the node is not running; its next start does it")
+        return
+    for other, error in answer.errors.items():
+        if other != name:
+            say(f"{other}: {mask(error)}")
+    if name in answer.errors:
+        refusal = StartupError(mask(answer.errors[name]))
+        refusal.add_note(f"mend it and run `bigchaindb plugins restart {name}`, or `bigchaindb plugins disable {name}`")
+        raise refusal
+    _put_outcome(answer, name, mask, as_json=as_json)
+
+
+def _put_outcome(answer: "Reloaded", name: str, mask: Mask, *, as_json: bool) -> None:
+    lane = next((lane for lane in answer.lanes if lane.name == name), None)
+    if as_json:
+        put_json(None if lane is None else as_document(lane, mask))
+    elif lane is not None:
+        put_state(lane, mask)

@@ -1,0 +1,63 @@
+"""How the command line writes an event down: what there is to say about it, and the lines of a copy."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from bigchaindb.delivery import block_envelope, transaction_envelope, transactions_of
+from bigchaindb.eventlog.token import WHOLE, encode
+from bigchaindb.events import Event, EventTypes
+from bigchaindb.ledger.ports import Record
+
+TYPE_NAMES: Final = {EventTypes.BLOCK_VALID: "BLOCK_VALID", EventTypes.BLOCK_INVALID: "BLOCK_INVALID"}
+
+
+class _Block(msgspec.Struct):
+    transactions: list[msgspec.Raw]
+
+
+class _Body(msgspec.Struct):
+    block: _Block
+
+
+_decode: Final = msgspec.json.Decoder(_Body).decode
+
+
+def about(chain_id: str, record: Record) -> dict[str, Any]:
+    """Give what there is to say about an event besides its body; the token is the place behind it."""
+    return {
+        "position": record.position,
+        "time": datetime.fromtimestamp(record.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "type": TYPE_NAMES[record.type],
+        "height": record.height,
+        "transaction_count": len(_decode(record.body).block.transactions),
+        "id": _event(chain_id, record).id,
+        "token": encode(chain_id, record.position, WHOLE, record.digest),
+    }
+
+
+def lines(chain_id: str, record: Record, format_: str) -> Iterator[bytes]:
+    """Give the lines of a copy: in the form `json` one, `cloudevents` one, `transactions` one for each that counts."""
+    match format_:
+        case "cloudevents":
+            yield block_envelope(_event(chain_id, record)) + b"\n"
+        case "transactions":
+            event = _event(chain_id, record)
+            yield from (transaction_envelope(event, part) + b"\n" for part in transactions_of(event))
+        case _:
+            head = json.dumps(about(chain_id, record)).encode()
+            yield b'%b, "data": %b}\n' % (head[:-1], record.body)  # the event's own bytes (P5)
+
+
+def _event(chain_id: str, record: Record) -> Event:
+    return Event(
+        record.type,
+        body=record.body,
+        chain_id=chain_id,
+        position=record.position,
+        height=record.height,
+        time=record.time,
+    )

@@ -1,0 +1,165 @@
+"""How the commands about events reach the log: read-only beside a running node, else as the owner of the directory.
+
+Beside a running node nothing is shown that it does not know to be durable: it says how far to read. Where none runs,
+the start barrier comes first (P4).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from bigchaindb.errors import MalformedSelection, RequestFailed, StartupError, UnknownPlace
+
+if TYPE_CHECKING:
+    from bigchaindb.config import Settings
+    from bigchaindb.eventlog.place import Place
+    from bigchaindb.eventlog.selection import Selection
+    from bigchaindb.ledger.ports import LogReader, Record
+
+PIECE_COUNT: Final = 256
+"""Events that are read at once."""
+PIECE_BYTES: Final = 8 * 1024 * 1024
+"""Their bytes, but for a first one that is larger."""
+LOOK_BACK_MAX: Final = 10_000
+"""Positions that are looked at in one step backwards."""
+TYPES: Final = {"valid": 1, "invalid": 2}
+
+
+@dataclass(frozen=True)
+class OpenLog:
+    """The log up to a head.
+
+    Attributes:
+        head: the last durable position.
+        wait_beyond: waits, for a while, for the head to be beyond a position, and gives it; None where no node runs.
+    """
+
+    log: "LogReader"
+    chain_id: str
+    head: int
+    wait_beyond: Callable[[int], int] | None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which events to give."""
+
+    selection: "Selection | None"
+    types: int
+
+
+@contextmanager
+def open_log(settings: "Settings") -> Iterator[OpenLog]:
+    """Open the log of the node that `settings` name.
+
+    Raises:
+        StartupError: there is no ledger, or a node that is starting or stopping has it.
+        StoreError: it cannot be read.
+    """
+    from bigchaindb.control.client import ask
+    from bigchaindb.control.messages import GetHead, Head
+    from bigchaindb.identity import read_chain_id
+    from bigchaindb.store import Log, Store
+    from bigchaindb.store.directory import DataDirectory
+
+    directory = DataDirectory(settings.database.path)
+    if not directory.ledger.exists():
+        raise StartupError(f"there is no ledger in `{directory.path}`: name its folder in database.path")
+    chain_id = read_chain_id(directory.path)
+    answer = ask(directory.control, GetHead(), Head)
+    with ExitStack() as opened:
+        if answer is not None:
+            log = opened.enter_context(closing(Log(directory.ledger)))
+            yield OpenLog(log, chain_id, answer.position, lambda beyond: _wait_beyond(settings, beyond))
+        else:
+            store = opened.enter_context(closing(Store.open(directory.path)))
+            log = opened.enter_context(closing(store.log_reader()))
+            yield OpenLog(log, chain_id, store.writer.tip().position, None)
+
+
+def pieces(log: "LogReader", after: int, through: int, wanted: Wanted) -> Iterator[tuple[Sequence["Record"], int]]:
+    """Give the wanted events of positions `after` < p ≤ `through`, and after each piece how far was looked."""
+    while after < through:
+        records, looked = log.selected(
+            after, through, wanted.selection, types=wanted.types, count_max=PIECE_COUNT, bytes_max=PIECE_BYTES
+        )
+        if looked == after:
+            return
+        yield records, (after := looked)
+
+
+def last_positions(log: "LogReader", head: int, count: int, wanted: Wanted) -> list[int]:
+    """Give the positions of the last `count` wanted events, ascending; looks backwards, in steps that grow."""
+    found: list[int] = []
+    before, step = head + 1, max(1, count)
+    while before > 1 and len(found) < count:
+        after = max(0, before - 1 - step)
+        here = [record.position for records, _ in pieces(log, after, before - 1, wanted) for record in records]
+        found = [*here, *found][-count:]
+        before, step = after + 1, min(2 * step, LOOK_BACK_MAX)
+    return found
+
+
+def resolved(text: str, option: str) -> "Place":
+    """Read a place.
+
+    Raises:
+        UsageError: it is none.
+    """
+    from bigchaindb.eventlog import place
+
+    try:
+        return place.parse(text)
+    except UnknownPlace as error:
+        raise click.UsageError(f"{option}: {error}") from error
+
+
+def filter_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that `wanted` reads."""
+    for option in (
+        click.option("--type", "type_", type=click.Choice(list(TYPES)), help="Blocks voted valid, or invalid."),
+        click.option("--metadata", metavar="PATH=VALUE", multiple=True, help="What stands in metadata, as a.b=5."),
+        click.option("--owner", metavar="PUBLIC_KEY", help="Who holds an output or spends one."),
+        click.option("--asset", metavar="ID", help="Which asset a transaction belongs to."),
+        click.option("--operation", metavar="KIND", help="CREATE or TRANSFER."),
+    ):
+        command = option(command)
+    return command
+
+
+def wanted(options: Mapping[str, Any]) -> Wanted:
+    """Read the options of `filter_options`: an event passes whole if one of its transactions matches all of them.
+
+    Raises:
+        UsageError: one is wrong.
+    """
+    from bigchaindb.eventlog.selection import METADATA, from_query
+
+    arguments = {name: options[name] for name in ("operation", "asset", "owner") if options[name] is not None}
+    for text in options["metadata"]:
+        path, equals, value = text.partition("=")
+        if not (path and equals):
+            raise click.UsageError(f"--metadata: expected PATH=VALUE, found {text!r}")
+        if METADATA + path in arguments:
+            raise click.UsageError(f"--metadata: {path!r} is given twice")
+        arguments[METADATA + path] = value
+    try:
+        selection = from_query(arguments)
+    except MalformedSelection as error:
+        raise click.UsageError(f"--{error}") from error
+    return Wanted(selection, TYPES.get(options["type_"], -1))
+
+
+def _wait_beyond(settings: "Settings", beyond: int) -> int:
+    from bigchaindb.control.client import ask
+    from bigchaindb.control.messages import HEAD_WAIT_S_MAX, GetHead, Head
+    from bigchaindb.store.directory import DataDirectory
+
+    path = DataDirectory(settings.database.path).control
+    answer = ask(path, GetHead(beyond, HEAD_WAIT_S_MAX), Head)
+    if answer is None:
+        raise RequestFailed("the node has stopped; there is nothing to follow")
+    return answer.position

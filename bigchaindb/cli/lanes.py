@@ -1,0 +1,107 @@
+"""How the commands about plugins reach the lanes: by the running node, or in the files where none runs."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bigchaindb.cli.session import put
+from bigchaindb.errors import StartupError
+
+if TYPE_CHECKING:
+    from bigchaindb.config import Settings
+    from bigchaindb.config.load import Loaded
+    from bigchaindb.control.messages import Order
+    from bigchaindb.subscribers.lane_status import LaneStatus
+    from bigchaindb.subscribers.offline import OfflineDesk
+
+Mask = Callable[[str], str]
+"""Takes the secrets of the configuration out of a text."""
+
+
+def mask_of(loaded: "Loaded") -> Mask:
+    """Give what takes the secrets of a configuration out of texts that foreign code wrote."""
+    from bigchaindb.masking import secrets_in, without_secrets
+
+    secrets = sorted(set(secrets_in(loaded.document)), key=len, reverse=True)
+    return lambda text: without_secrets(text, secrets)
+
+
+def look(settings: "Settings") -> list["LaneStatus"]:
+    """Give every lane: as the running node sees it, or as it is written down."""
+    from bigchaindb.control.client import ask
+    from bigchaindb.control.messages import GetLanes, Lanes
+    from bigchaindb.store.directory import DataDirectory
+    from bigchaindb.subscribers.offline import kept_lanes
+
+    directory = DataDirectory(settings.database.path)
+    answer = ask(directory.control, GetLanes(), Lanes)
+    running = [] if answer is None else answer.lanes
+    kept = kept_lanes(directory, settings.events_plugins) if directory.node.exists() else []
+    names = {lane.name for lane in running}
+    return [*running, *(lane for lane in kept if lane.name not in names)]
+
+
+def carry_out(settings: "Settings", order: "Order", offline: Callable[["OfflineDesk"], None]) -> "LaneStatus":
+    """Let the running node carry an order out, or do it where none runs.
+
+    Args:
+        settings: of the node.
+        order: for the running node.
+        offline: the same for the desk.
+
+    Raises:
+        RequestFailed: the node refused.
+        OrderRefused: the lane's state does not allow it.
+    """
+    from bigchaindb.control.client import ask
+    from bigchaindb.control.messages import Lane
+    from bigchaindb.store.directory import DataDirectory
+
+    answer = ask(DataDirectory(settings.database.path).control, order, Lane)
+    if answer is not None:
+        return answer.lane
+    with desk(settings) as opened:
+        offline(opened)
+        return opened.status(order.name)
+
+
+@contextmanager
+def desk(settings: "Settings") -> Iterator["OfflineDesk"]:
+    """Own the data directory, for orders while no node runs.
+
+    Raises:
+        StartupError: there is no ledger, or a node that is starting or stopping has it.
+    """
+    from bigchaindb.identity import read_chain_id
+    from bigchaindb.store import Store
+    from bigchaindb.store.directory import DataDirectory
+    from bigchaindb.subscribers.offline import OfflineDesk
+
+    path = settings.database.path
+    if not DataDirectory(path).ledger.exists():
+        raise StartupError(f"there is no ledger in `{path}`: run `bigchaindb init`, or name another database.path")
+    with ExitStack() as opened:
+        store = opened.enter_context(closing(Store.open(path)))
+        yield opened.enter_context(closing(OfflineDesk(store, read_chain_id(path), settings)))
+
+
+def as_document(lane: "LaneStatus", mask: Mask) -> dict[str, Any]:
+    """Give a lane to machines."""
+    from msgspec import to_builtins
+
+    document: dict[str, Any] = to_builtins(lane)
+    return document | {"error": mask(lane.error), "warning": mask(lane.warning)}
+
+
+def put_state(lane: "LaneStatus", mask: Mask) -> None:
+    """Tell a person in a line or two where a lane is."""
+    put(f"{lane.name} is {lane.state} at position {lane.position}, {lane.lag} behind the head")
+    for text in filter(None, (lane.error, lane.warning)):
+        put(f"  {mask(text)}")
+
+
+def json_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the option `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")(command)

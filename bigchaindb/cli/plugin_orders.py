@@ -1,0 +1,172 @@
+"""plugins pause, resume, restart, seek, retry, discard, forget: orders to one plugin's lane."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from bigchaindb.cli.lanes import as_document, carry_out, desk, json_option, mask_of, put_state
+from bigchaindb.cli.session import Session, pass_session, put, put_json
+from bigchaindb.errors import OrderRefused, UnknownPlace
+
+if TYPE_CHECKING:
+    from bigchaindb.control.messages import Order
+    from bigchaindb.subscribers.offline import OfflineDesk
+
+POSITION = click.IntRange(min=1)
+
+
+@click.command(
+    epilog="""\b
+Example:
+  bigchaindb plugins pause sales               before the database behind it is worked on
+
+It stays so over restarts of the node, until `bigchaindb plugins resume`."""
+)
+@click.argument("name")
+@json_option
+@pass_session
+def pause(session: Session, name: str, *, as_json: bool) -> None:
+    """Let the plugin NAME get no further event. Its place is kept."""
+    from bigchaindb.control.messages import Pause
+
+    _order(session, Pause(name), lambda lanes: lanes.pause(name), as_json=as_json)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bigchaindb plugins resume sales
+  bigchaindb plugins resume sales              it failed and waits for its next attempt: now"""
+)
+@click.argument("name")
+@json_option
+@pass_session
+def resume(session: Session, name: str, *, as_json: bool) -> None:
+    """Let the plugin NAME go on at its place: after a pause, or without waiting for the next attempt."""
+    from bigchaindb.control.messages import Resume
+
+    _order(session, Resume(name), lambda lanes: lanes.resume(name), as_json=as_json)
+
+
+@click.command(
+    epilog="""\b
+Example:
+  pip install --upgrade ./sales && bigchaindb plugins restart sales
+
+What the plugin had in hand comes again to the new process, as after a crash; nothing else does."""
+)
+@click.argument("name")
+@json_option
+@pass_session
+def restart(session: Session, name: str, *, as_json: bool) -> None:
+    """Start the plugin NAME anew, with its package as it is installed now."""
+    from bigchaindb.control.messages import Restart
+
+    def refuse(_: "OfflineDesk") -> None:
+        raise OrderRefused("the node is not running; when it starts, it runs each plugin as it is installed then")
+
+    _order(session, Restart(name), refuse, as_json=as_json)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bigchaindb plugins seek sales genesis        everything again
+  bigchaindb plugins seek sales now            only what comes from now on
+  bigchaindb plugins seek sales position:4711  event 4711 is the next
+  bigchaindb plugins seek sales height:1000
+  bigchaindb plugins seek sales time:2026-03-01T00:00:00+00:00
+
+WHERE may also be a token, as `events tail` and the HTTP API give it: the events behind it come next."""
+)
+@click.argument("name")
+@click.argument("where")
+@json_option
+@pass_session
+def seek(session: Session, name: str, where: str, *, as_json: bool) -> None:
+    """Let the plugin NAME go on at WHERE.
+
+    What it had in hand is forgotten. What was parked beyond WHERE is not parked any more: it comes in its turn.
+    """
+    from bigchaindb.control.messages import Seek
+    from bigchaindb.eventlog import place
+
+    try:
+        parsed = place.parse(where)
+    except UnknownPlace as error:
+        raise click.UsageError(f"WHERE: {error}") from error
+    _order(session, Seek(name, where), lambda lanes: lanes.seek(name, parsed), as_json=as_json)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bigchaindb plugins retry sales 4711 4720     these two
+  bigchaindb plugins retry sales --all         the first thousand; or what blocks a BLOCKED plugin
+
+Each gets as many attempts as a new event. `bigchaindb plugins parked NAME` lists them."""
+)
+@click.argument("name")
+@click.argument("positions", metavar="[POSITION]...", nargs=-1, type=POSITION)
+@click.option("--all", "all_of_them", is_flag=True, help="All that is parked, or what blocks the lane.")
+@json_option
+@pass_session
+def retry(session: Session, name: str, positions: tuple[int, ...], *, all_of_them: bool, as_json: bool) -> None:
+    """Deliver parked events to the plugin NAME again, before all that follows."""
+    from bigchaindb.control.messages import Retry
+
+    if bool(positions) is all_of_them:
+        raise click.UsageError("name positions, or --all")
+    chosen = list(positions) or None
+    _order(session, Retry(name, chosen), lambda lanes: lanes.retry(name, chosen), as_json=as_json)
+
+
+@click.command(
+    epilog="""\b
+Example:
+  bigchaindb plugins discard sales 4711
+
+The event stays in the log: `bigchaindb events show 4711` still has it, and a `seek` brings it again."""
+)
+@click.argument("name")
+@click.argument("positions", metavar="POSITION...", nargs=-1, required=True, type=POSITION)
+@json_option
+@pass_session
+def discard(session: Session, name: str, positions: tuple[int, ...], *, as_json: bool) -> None:
+    """Never deliver these parked events to the plugin NAME, nor the one that blocks it."""
+    from bigchaindb.control.messages import Discard
+
+    chosen = list(positions)
+    _order(session, Discard(name, chosen), lambda lanes: lanes.discard(name, chosen), as_json=as_json)
+
+
+@click.command(
+    epilog="""\b
+Example:
+  bigchaindb plugins disable sales && bigchaindb plugins forget sales
+
+When the plugin is enabled again it begins like one that never ran, at its `start`."""
+)
+@click.argument("name")
+@pass_session
+def forget(session: Session, name: str) -> None:
+    """Delete the place of the plugin NAME and what it parked. It must be disabled."""
+    from bigchaindb.control.client import ask
+    from bigchaindb.control.messages import Done, Forget
+    from bigchaindb.store.directory import DataDirectory
+
+    settings = session.load().settings
+    if ask(DataDirectory(settings.database.path).control, Forget(name), Done) is None:
+        with desk(settings) as opened:
+            opened.forget(name)
+    put(f"{name} is forgotten")
+
+
+def _order(session: Session, order: "Order", offline: Callable[["OfflineDesk"], None], *, as_json: bool) -> None:
+    loaded = session.load()
+    lane = carry_out(loaded.settings, order, offline)
+    if as_json:
+        put_json(as_document(lane, mask_of(loaded)))
+    else:
+        put_state(lane, mask_of(loaded))

@@ -1,0 +1,147 @@
+"""Tries a plugin as its own process would start it: found, imported, configured. It is not run, and gets no event.
+
+`python -m bigchaindb.doctor.trial FD` is the process: foreign code, so never in the node nor in the command line.
+
+Source: docs/reference/contract/event-plugin-api.md, sections 1 and 4.
+"""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import EntryPoint
+from typing import Any, Final
+
+import msgspec
+
+from bigchaindb.errors import ConfigurationError, StartupError
+from bigchaindb.events import EventTypes
+
+TRIAL_S_MAX: Final = 30.0
+"""As long as a plugin's process may take to report ready."""
+FINDINGS_BYTES_MAX: Final = 64 * 1024
+"""What a pipe holds while nobody reads."""
+
+_TYPES: Final = {EventTypes.BLOCK_VALID: "BLOCK_VALID", EventTypes.BLOCK_INVALID: "BLOCK_INVALID"}
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plugin wants, or why it cannot be run.
+
+    Attributes:
+        error: "" if it can.
+        package: distribution and version.
+        target: what its entry point names.
+        event_types: the names of what it asks for.
+        select: the filter, as the plugin says it; empty is everything.
+        takes_options: whether it has a `configure`.
+    """
+
+    name: str
+    error: str = ""
+    package: str = ""
+    target: str = ""
+    event_types: list[str] = []
+    acknowledge: str = ""
+    ack_lag: int = 0
+    select: dict[str, Any] = {}
+    takes_options: bool = False
+
+
+def try_plugin(name: str, options: Mapping[str, Any]) -> Findings:
+    """Try a plugin in a process of its own. What the plugin prints goes to standard error.
+
+    Args:
+        name: of its entry point.
+        options: what its `configure` gets.
+    """
+    from bigchaindb.subscribers.host_process import clean_environment
+
+    ours, theirs = os.pipe()
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-P", "-u", "-m", "bigchaindb.doctor.trial", str(theirs)],
+            stdin=subprocess.PIPE,
+            stdout=sys.stderr.fileno(),
+            pass_fds=[theirs],
+            start_new_session=True,
+            env=clean_environment(os.environ),
+        )
+    except BaseException:
+        os.close(ours)
+        raise
+    finally:
+        os.close(theirs)
+    try:
+        process.communicate(json.dumps({"name": name, "options": options}).encode(), timeout=TRIAL_S_MAX)
+    except subprocess.TimeoutExpired:
+        return Findings(name=name, error=f"events plugin {name!r}: not ready within {TRIAL_S_MAX:g} s")
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # and what the plugin has started
+        process.wait()
+        found = _read(ours)
+    if not found:
+        return Findings(
+            name=name,
+            error=f"events plugin {name!r}: its process ended before it was ready: {_how(process.returncode)}",
+        )
+    return msgspec.json.decode(found, type=Findings)
+
+
+def _read(pipe: int) -> bytes:
+    """Give what was found, in one piece; a process that the plugin left behind may still hold the pipe."""
+    os.set_blocking(pipe, False)
+    try:
+        return os.read(pipe, FINDINGS_BYTES_MAX)
+    except BlockingIOError:
+        return b""
+    finally:
+        os.close(pipe)
+
+
+def main() -> None:
+    """Try the plugin that standard input names; write what was found to the inherited pipe."""
+    pipe = int(sys.argv[1])
+    asked = json.load(sys.stdin)
+    multiprocessing.set_start_method("fork")  # as in the host
+    os.write(pipe, msgspec.json.encode(_findings(asked["name"], asked["options"])))
+
+
+def _findings(name: str, options: Mapping[str, Any]) -> Findings:
+    from bigchaindb.subscribers.plugins import configure, find, inspect, load
+
+    point: EntryPoint | None = None
+    try:
+        point = find([name])[name]
+        loaded = load(name, point)
+        configure(name, loaded, options)
+        wants = inspect(name, loaded).wants
+    except (ConfigurationError, StartupError) as error:
+        return Findings(name=name, error=str(error), package=_package(point), target=point.value if point else "")
+    return Findings(
+        name=name,
+        package=_package(point),
+        target=point.value,
+        event_types=[text for bit, text in _TYPES.items() if wants.event_types & bit],
+        acknowledge=wants.acknowledge,
+        ack_lag=wants.ack_lag,
+        select=dict(getattr(loaded, "select", None) or {}),
+        takes_options=getattr(loaded, "configure", None) is not None,
+    )
+
+
+def _package(point: EntryPoint | None) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point is not None and point.dist else ""
+
+
+def _how(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""Looks at lanes and changes them while no node runs, by the rules of the running one.
+
+An order steps the same state machine; where that wants a process, none is started: the next node does it. Every order
+ends with a page of a new epoch, so that what an earlier process left in its page has no say any more (P12).
+
+Source: promises P12 to P14; decision 0024.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+from bigchaindb.config import PluginSettings, Settings
+from bigchaindb.errors import ConfigurationError, OrderRefused, UnknownPlace
+from bigchaindb.eventlog import facts
+from bigchaindb.eventlog.delivery import TRANSITIONS, step
+from bigchaindb.eventlog.lane import WAITING, Lane, State
+from bigchaindb.eventlog.place import Place
+from bigchaindb.eventlog.retrying import Policy
+from bigchaindb.store import LaneRow, Log, NodeDb, Store
+from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.node_db import PARKED_COUNT
+from bigchaindb.subscribers.lane_files import LaneFiles
+from bigchaindb.subscribers.lane_page import LanePage, page_path
+from bigchaindb.subscribers.lane_status import LaneStatus
+
+
+def kept_lanes(directory: DataDirectory, enabled: Mapping[str, PluginSettings]) -> list[LaneStatus]:
+    """Give all lanes that are written down, without touching anything. A lane that no node runs is STOPPED at most.
+
+    Args:
+        directory: with a node.db.
+        enabled: the plugins that a node would run; other lanes are DISABLED.
+
+    Raises:
+        StoreError: the files cannot be read.
+    """
+    with closing(NodeDb(directory.node, read_only=True)) as node, closing(Log(directory.ledger)) as log:
+        head = log.head()
+        return [_status(row, node, directory, head, is_enabled=row.name in enabled) for row in node.lanes()]
+
+
+class OfflineDesk:
+    """Carries out orders on the lanes of a store that no node uses."""
+
+    def __init__(self, store: Store, chain_id: str, settings: Settings) -> None:
+        """Take the lanes of the plugins that are enabled.
+
+        Raises:
+            ConfigurationError: where one is to start is no place in this log.
+        """
+        self._store = store
+        self._settings = settings
+        self._files = LaneFiles(store, chain_id)
+        self._lanes = {name: self._recover(name, plugin) for name, plugin in settings.events_plugins.items()}
+        if not store.knows_node:
+            for name in self._lanes:  # GAPPED in the new node.db before the ledger takes it for its own
+                self._keep(name)
+            store.adopt_node()
+
+    def close(self) -> None:
+        """Let go of the log."""
+        self._files.close()
+
+    def status(self, name: str) -> LaneStatus:
+        """Say where a lane is."""
+        kept = kept_lanes(self._store.directory, self._settings.events_plugins)
+        return next(lane for lane in kept if lane.name == name)
+
+    def pause(self, name: str) -> None:
+        """See `Supervisor.pause`."""
+        self._take(name, facts.Paused(), "paused")
+
+    def resume(self, name: str) -> None:
+        """See `Supervisor.resume`."""
+        if self._lane(name).state is not State.PAUSED:
+            raise self._refusal(name, "resumed")
+        self._take(name, facts.Enabled(), "resumed")
+
+    def seek(self, name: str, place: Place) -> None:
+        """See `Supervisor.seek`."""
+        self._lane(name)
+        position = self._files.resolve(place, self._head())
+        # The place first: a crash in between leaves events parked that come again anyway, and loses none.
+        self._take(name, facts.Sought(position), "sought")
+        self._files.seek(name, position)
+
+    def retry(self, name: str, positions: Sequence[int] | None) -> None:
+        """See `Supervisor.retry`."""
+        lane = self._lane(name)
+        if positions is None and lane.state is not State.BLOCKED:
+            positions = [row.position for row in self._files.parked(name, count_max=PARKED_COUNT)]
+        attempts = self._parked_attempts(name, positions or ())
+        if not attempts and lane.state is not State.BLOCKED:
+            raise OrderRefused(f"events plugin {name!r}: no event is parked")
+        self._files.let_return(name, list(attempts), lane.epoch + 1)
+        self._take(name, facts.Retried(attempts), "retried")
+
+    def discard(self, name: str, positions: Sequence[int]) -> None:
+        """See `Supervisor.discard`."""
+        lane = self._lane(name)
+        if lane.state is State.BLOCKED and set(positions) <= set(lane.progress.undone):
+            self._take(name, facts.Discarded(tuple(positions)), "changed")
+            return
+        self._parked_attempts(name, positions)
+        if set(positions) & set(lane.progress.returning):
+            self._take(name, facts.Discarded(tuple(positions)), "changed")
+        self._files.discard(name, positions)
+
+    def forget(self, name: str) -> None:
+        """See `Supervisor.forget`."""
+        if name in self._lanes:
+            raise OrderRefused(f"events plugin {name!r} is enabled; disable it first")
+        self._files.forget(name)
+
+    def _recover(self, name: str, plugin: PluginSettings) -> Lane:
+        try:
+            return self._files.recover(name, plugin.start)
+        except UnknownPlace as error:
+            raise ConfigurationError(f"events_plugins.{name}.start: {error}") from error
+
+    def _lane(self, name: str) -> Lane:
+        if (lane := self._lanes.get(name)) is None:
+            raise OrderRefused(f"no events plugin {name!r} is enabled; enabled are: {', '.join(self._lanes) or 'none'}")
+        return lane
+
+    def _take(self, name: str, fact: facts.Fact, what: str) -> None:
+        lane = self._lane(name)
+        if (lane.state, type(fact)) not in TRANSITIONS:
+            raise self._refusal(name, what)
+        for one in (fact, facts.Stopping()):  # what wants a process waits for the next node
+            lane, _ = step(lane, one, Policy(), 0.0, time.time())
+        self._lanes[name] = lane
+        self._keep(name)
+
+    def _keep(self, name: str) -> None:
+        """Write a lane down, with a page of its next epoch."""
+        lane = self._lanes[name]
+        self._lanes[name] = lane = replace(lane, epoch=lane.epoch + 1)
+        slot_count = self._settings.events_plugins[name].window or self._settings.limits.window_count_max
+        self._files.begin_epoch(name, lane, since=time.time(), head=self._head(), slot_count=slot_count).close()
+
+    def _parked_attempts(self, name: str, positions: Sequence[int]) -> Mapping[int, int]:
+        if len(positions) > PARKED_COUNT:
+            raise OrderRefused(f"{len(positions)} positions at once, the most is {PARKED_COUNT}")
+        attempts = self._files.parked_attempts(name, positions)
+        if missing := [position for position in positions if position not in attempts]:
+            raise OrderRefused(f"events plugin {name!r}: position {missing[0]} is not parked")
+        return attempts
+
+    def _refusal(self, name: str, what: str) -> OrderRefused:
+        lane = self._lane(name)
+        reason = f"; {lane.error}" if lane.error else ""
+        return OrderRefused(f"events plugin {name!r} is {lane.state.value}: it cannot be {what}{reason}")
+
+    def _head(self) -> int:
+        return self._store.writer.tip().position
+
+
+def _status(row: LaneRow, node: NodeDb, directory: DataDirectory, head: int, *, is_enabled: bool) -> LaneStatus:
+    acked, in_hand = row.acked, tuple[int, ...]()
+    try:
+        page = LanePage(page_path(directory.lanes, row.name, row.epoch))
+    except FileNotFoundError:
+        pass
+    else:
+        with closing(page):
+            acked, in_hand = max(row.acked, page.progress().acked), page.progress().undone
+    state = State(row.state) if State(row.state) in WAITING else State.STOPPED
+    return LaneStatus(
+        name=row.name,
+        state=state if is_enabled else State.DISABLED,
+        since=row.state_since,
+        epoch=row.epoch,
+        position=acked,
+        lag=max(0, head - acked),
+        in_hand=in_hand,
+        oldest_s=0.0,
+        attempts=max((one.attempts for one in node.troubles(row.name)), default=0),
+        failure_count=0,
+        start_count=0,
+        parked_count=node.parked_count(row.name),
+        error=row.last_error or "",
+        warning="",
+        pid=None,
+    )

@@ -1,0 +1,82 @@
+"""The package of a plugin that writes down what it gets, in as many versions as a test wants."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support.installation import Installation
+
+PROJECT = """\
+[build-system]
+requires = ["setuptools>=61"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "journal"
+version = "{version}"
+
+[project.entry-points."bigchaindb.events"]
+{name} = "{module}"
+
+[tool.setuptools]
+py-modules = ["{module}"]
+"""
+MODULE = """\
+from pathlib import Path
+
+options = {{}}
+
+
+def configure(given):
+    if "file" not in given:
+        raise ValueError("file: where to write?")
+    options.update(given)
+
+
+def run(queue):
+    while True:
+        event = queue.get()
+        with open(options["file"], "a") as file:
+            file.write(f"{version} {{event.position}} {{event.attempt}}\\n")
+        if event.position in options.get("fails_at", []) and not Path(options["file"] + ".mended").exists():
+            raise ValueError("cannot digest password=hunter22hunter22")
+"""
+
+
+class Entry(NamedTuple):
+    """What the plugin writes of one event."""
+
+    version: str
+    position: int
+    attempt: int
+
+
+class Journal:
+    """The file that the plugin writes, and its package."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self.name = name
+        self.file = folder / f"{name}.txt"
+
+    def install(self, installation: Installation, version: str) -> None:
+        """Install it, or another version over it, while whatever runs goes on."""
+        source = self._folder / f"{self.name}-{version}"
+        source.mkdir()
+        module = f"{self.name}_plugin"
+        (source / "pyproject.toml").write_text(PROJECT.format(name=self.name, module=module, version=version))
+        (source / f"{module}.py").write_text(MODULE.format(version=version))
+        installation.install(source)
+
+    def entries(self) -> list[Entry]:
+        """Give all that was written so far."""
+        if not self.file.exists():
+            return []
+        lines = [line.split() for line in self.file.read_text().splitlines()]
+        return [Entry(version, int(position), int(attempt)) for version, position, attempt in lines]
+
+    def positions(self) -> list[int]:
+        return [entry.position for entry in self.entries()]
+
+    def mend(self) -> None:
+        """Let it digest what it failed at."""
+        Path(f"{self.file}.mended").touch()
