@@ -78,6 +78,7 @@ class Acknowledgement(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "folder"):
             self.end_process()
+            self.plugin.page.close()
             self.folder.cleanup()
 
     def end_process(self) -> None:
@@ -228,9 +229,8 @@ class Acknowledgement(RuleBasedStateMachine):
     @rule(after=st.sampled_from(["one at a time", "at will"]), retried=choice)
     def die(self, after: str, retried: int) -> None:
         """Killed; the next one goes on from the page. A person may want a parked event again."""
-        stale, progress = self.events, self.plugin.page.progress()
+        before, stale, progress = self.plugin, self.events, self.plugin.page.progress()
         self.end_process()
-        self.plugin.queue._closed = True
         if self.parked and retried % 2:
             position = sorted(self.parked)[retried % len(self.parked)]
             self.parked.remove(position)
@@ -242,6 +242,7 @@ class Acknowledgement(RuleBasedStateMachine):
         if self.mode == EXPLICIT:  # P12: it may still run; nobody reads its page
             for event in stale:
                 event.ack()
+        before.page.close()
 
     # What must be so at any moment
 

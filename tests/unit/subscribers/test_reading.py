@@ -10,8 +10,6 @@ from bigchaindb.errors import HistoryLost
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.events import EventTypes
-from bigchaindb.ledger.block import Block, Header, event_body
-from bigchaindb.ledger.effects import NO_DIGEST
 from bigchaindb.ledger.ports import Record
 from bigchaindb.subscribers.lane_page import Word
 from bigchaindb.subscribers.plugins import EXPLICIT, NEXT_GET, Wants
@@ -34,16 +32,10 @@ def make(tmp_path: Path) -> Make:
 
 def commit(plugin: Plugin, operations: str) -> None:
     """Append a block with one transaction for each letter: C is a CREATE, T a TRANSFER, - a rejected CREATE."""
-    log = plugin.log.all
     for letter in operations:
-        position = len(log) + 1
-        header = Header(f"{position:064x}", position, 1_700_000_000, "node", ("node",), None)
         operation = "TRANSFER" if letter == "T" else "CREATE"
-        body = event_body(Block(header, (f'{{"operation":"{operation}"}}'.encode(),)))
         event_type = EventTypes.BLOCK_INVALID if letter == "-" else EventTypes.BLOCK_VALID
-        log.append(Record(position, event_type, position, header.timestamp, NO_DIGEST, body))
-    plugin.page.words[Word.HEAD] = len(log)
-    plugin.queue.wake()
+        plugin.append_transaction(f'{{"operation":"{operation}"}}', event_type)
 
 
 def test_only_what_matches_arrives(make: Make) -> None:

@@ -1,0 +1,61 @@
+"""The plugins in docs/how-to/write-a-plugin.md do what the page says: whoever copies one must not lose events."""
+
+import re
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Final
+
+import pytest
+
+from bigchaindb.eventlog.lane import Progress
+from bigchaindb.subscribers.lane_page import Word
+from bigchaindb.subscribers.plugins import EXPLICIT, configure, inspect
+from tests.support.event_logs import ListLog
+from tests.support.plugin_queues import Plugin
+from tests.support.waiting import until
+
+PAGE: Final = Path(__file__).parents[2] / "docs/how-to/write-a-plugin.md"
+PLUGINS: Final = [
+    text
+    for text in re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    if "def run(" in text
+]
+EVENT_COUNT: Final = 120
+OPTIONS: Final[Mapping[str, object]] = {"kind": "sale"}
+
+
+def test_the_page_has_plugins() -> None:
+    assert len(PLUGINS) >= 4
+
+
+@pytest.mark.parametrize("text", PLUGINS, ids=lambda text: text.partition("\n")[0])
+def test_a_plugin_settles_every_event(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    members: dict[str, object] = {}
+    exec(text, members)
+    loaded = SimpleNamespace(**members)
+    configure("page", loaded, OPTIONS if "configure" in members else {})
+    example = inspect("page", loaded, window_count=64)
+    plugin = Plugin(tmp_path, ListLog(), window=64, wants=example.wants)
+    for _ in range(EVENT_COUNT):
+        plugin.append_transaction('{"metadata":{"kind":"sale"},"operation":"CREATE"}')
+
+    def run() -> None:
+        example.run(plugin.queue)
+        plugin.queue.settle()  # as the host does
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    words = plugin.page.words
+    until(lambda: words[Word.HANDED] == EVENT_COUNT, what="all handed over")
+    if example.wants.acknowledge == EXPLICIT:
+        until(lambda: plugin.page.acked == EVENT_COUNT, what="all answered")
+    plugin.queue.close()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert plugin.progress() == Progress(EVENT_COUNT, EVENT_COUNT)
+    assert plugin.reports == []
+    if (written := tmp_path / "sales.jsonl").exists():
+        assert written.read_bytes().splitlines() == [record.body for record in plugin.log.all]
