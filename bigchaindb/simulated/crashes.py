@@ -28,7 +28,7 @@ from bigchaindb.simulated.victim import (
     Kill,
     Moment,
     delivery_counts,
-    run_count,
+    kill_count,
     wants,
     warnings,
     write_plan,
@@ -221,12 +221,12 @@ def crash_test(
         finally:
             log.close()
         is_wanted, delivered = wanted or _chosen(wants(folder)), delivery_counts(folder)
-        warning = "; ".join(warnings(folder))
+        killed, warning = kill_count(folder), "; ".join(warnings(folder))
     held, strange = _positions(read_sink(), events)
     return CrashReport(
         seed=seed,
-        kills=min(kills, ends),
-        ends=max(0, ends - kills),
+        kills=killed,
+        ends=ends - killed,
         expected=tuple(event.position for event in events if is_wanted(event)),
         held=held,
         delivered=delivered,
@@ -288,8 +288,7 @@ def _installed(folder: Path) -> Iterator[None]:
 
 async def _run(folder: Path, recipe: Recipe, kills: int, options: Mapping[str, Any]) -> tuple[str, int]:
     """Let the plugin go through the log; give why it did not, or "", and how often its process ended."""
-    async with rehearse(folder / "data", recipe, _NAME, options) as rehearsal:
-        rehearsal.grow()
+    async with rehearse(folder / "data", recipe, _NAME, options, is_whole=True) as rehearsal:
         try:
             async with asyncio.timeout(BASE_S + KILL_S * kills):
                 failure = await _until_over(folder, rehearsal, kills)
@@ -303,7 +302,7 @@ async def _run(folder: Path, recipe: Recipe, kills: int, options: Mapping[str, A
 
 
 async def _until_over(folder: Path, rehearsal: Rehearsal, kills: int) -> str:
-    while not (rehearsal.is_over() and run_count(folder) > kills):
+    while not (rehearsal.is_over() and kill_count(folder) >= kills):
         error = rehearsal.errors[-1] if rehearsal.errors else ""
         is_stuck = rehearsal.status().failure_count >= FAILURES_MAX or rehearsal.waits_for_a_person()
         if is_stuck and error not in {"", _OURS}:

@@ -102,9 +102,15 @@ class Rehearsal:
 
 @asynccontextmanager
 async def rehearse(
-    folder: Path, recipe: Recipe, name: str, options: Mapping[str, Any], retry: RetrySettings | None = None
+    folder: Path,
+    recipe: Recipe,
+    name: str,
+    options: Mapping[str, Any],
+    *,
+    retry: RetrySettings | None = None,
+    is_whole: bool = False,
 ) -> AsyncIterator[Rehearsal]:
-    """Start the plugin at the first event of a chain that is still empty; end it afterwards as a node's stop does.
+    """Start the plugin at the first event of a chain; end it afterwards as a node's stop does.
 
     Args:
         folder: for the data; must be empty.
@@ -112,13 +118,17 @@ async def rehearse(
         name: of the plugin's entry point.
         options: what its `configure` gets.
         retry: when an event that fails again and again is set aside.
+        is_whole: whether the chain is there before the plugin is, instead of growing by and by.
 
     Raises:
         ConfigurationError: the plugin is not installed, is no plugin, or refuses its options.
         StartupError: it cannot be imported, or its process ends before it is ready.
     """
     with closing(Store.open(folder)) as store:
-        hub = Hub()
+        chain = Chain(store, recipe)
+        if is_whole:
+            chain.grow()
+        hub = Hub(store.writer.tip().position)
         settings = PluginSettings(start="genesis", options=options, retry=retry or RetrySettings())
         supervisor = Supervisor(
             hub=hub, store=store, chain_id=recipe.chain_id, plugins={name: settings}, backoff=BACKOFF
@@ -128,7 +138,7 @@ async def rehearse(
         log.addHandler(errors)
         log.setLevel(logging.WARNING)
         try:
-            yield Rehearsal(Chain(store, recipe), hub, supervisor, errors.texts)
+            yield Rehearsal(chain, hub, supervisor, errors.texts)
         finally:
             log.removeHandler(errors)
             log.setLevel(logging.NOTSET)

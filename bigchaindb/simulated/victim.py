@@ -20,14 +20,16 @@ from bigchaindb.subscribers.plugins import GROUP
 
 PLAN: Final = "plan.json"
 """What is run and the kills, in order; made before the first process."""
-RUNS: Final = "runs"
-"""A byte for each process whose `run` began."""
+KILLS: Final = "kills"
+"""A byte for each process that was killed."""
 DELIVERIES: Final = "deliveries"
 """A line for each event that was handed to the plugin: position and attempt."""
 WANTS: Final = "wants.json"
 """The mask and the selection that the plugin asks for."""
 WARNINGS: Final = "warnings"
 """A line for each thing that the queue would have the node say to the author."""
+IDLE_S: Final = 0.2
+"""A process that is to be killed and has not taken an event by then has none to take."""
 DELAY_S_MIN: Final = 1e-5
 DELAY_S_MAX: Final = 1e-2
 """A process is killed so soon after its `run` began; each order of magnitude is as likely."""
@@ -71,6 +73,8 @@ class Victim:
         self._kill: Kill | None = None
         self._held = threading.local()
         self._work_s: float | None = None
+        self._has_taken = False
+        self._dying = threading.Lock()
         self._deliveries = _open_for_appending(self._folder / DELIVERIES)
         if callable(getattr(self._plugin, "run", None)):
             self.run = self._run
@@ -81,27 +85,22 @@ class Victim:
         return getattr(self._plugin, name)
 
     def _run(self, queue: Any) -> object:  # noqa: ANN401 - any queue
-        number = self._begin_run()
+        wants = {name: getattr(self._plugin, name, None) for name in ("event_types", "select")}
+        (self._folder / WANTS).write_text(json.dumps(wants))
         self._watch(queue)
+        number = kill_count(self._folder)
         if number < len(self._kills):
             moment, position, draw = self._kills[number]
             self._kill = Kill(Moment(moment), position, draw)
+            self._start_timer(IDLE_S, self._kill_if_idle)
             if self._kill.moment is Moment.STARTED:
                 self._kill_in(DELAY_S_MIN * (DELAY_S_MAX / DELAY_S_MIN) ** draw)
         try:
-            return self._plugin.run(queue)
+            returned = self._plugin.run(queue)
         finally:
             self._take_warnings()
-
-    def _begin_run(self) -> int:
-        """Write down that a process began, and what it wants; give how many began before."""
-        wants = {name: getattr(self._plugin, name, None) for name in ("event_types", "select")}
-        (self._folder / WANTS).write_text(json.dumps(wants))
-        runs = _open_for_appending(self._folder / RUNS)
-        os.write(runs, b".")
-        count = os.fstat(runs).st_size
-        os.close(runs)
-        return count - 1
+        self._is_done(getattr(self._held, "position", 0))
+        return returned
 
     def _watch(self, queue: Any) -> None:  # noqa: ANN401 - any queue
         """See each event that is taken, each that is acknowledged, and each warning."""
@@ -145,8 +144,10 @@ class Victim:
         if (taken_s := getattr(self._held, "taken_s", None)) is not None:
             self._work_s = monotonic() - taken_s
         self._is_done(getattr(self._held, "position", 0))
-        if self._kill is not None and queue.empty():
-            self._kill_process()  # with nothing left to take, a kill that waited on would never come
+        # With nothing left to take, a kill that waited on would never come. Before the first event the queue is not
+        # asked: it begins to watch for kept events when `get` reads the log, which `empty` would do in its place.
+        if self._kill is not None and self._has_taken and queue.empty():
+            self._kill_process()
 
     def _is_done(self, position: int) -> None:
         kill = self._kill
@@ -156,6 +157,7 @@ class Victim:
     def _took(self, events: Sequence[Event]) -> None:
         if not events:
             return
+        self._has_taken = True
         text = "".join(f"{event.position} {event.attempt}\n" for event in events)
         os.write(self._deliveries, text.encode())
         self._held.position = position = events[-1].position
@@ -168,12 +170,21 @@ class Victim:
         self._held.taken_s = monotonic()
 
     def _kill_in(self, delay_s: float) -> None:
-        timer = threading.Timer(delay_s, self._kill_process)
+        self._start_timer(delay_s, self._kill_process)
+
+    def _kill_if_idle(self) -> None:
+        if not self._has_taken:
+            self._kill_process()
+
+    def _start_timer(self, delay_s: float, call: Callable[[], None]) -> None:
+        timer = threading.Timer(delay_s, call)
         timer.daemon = True
         timer.start()
 
     def _kill_process(self) -> None:
+        self._dying.acquire()  # and never released: two moments may come at once
         self._take_warnings()
+        os.write(_open_for_appending(self._folder / KILLS), b".")
         os.killpg(os.getpid(), signal.SIGKILL)
 
 
@@ -182,9 +193,9 @@ def write_plan(folder: Path, target: str, kills: Sequence[Kill]) -> None:
     (folder / PLAN).write_text(json.dumps({"target": target, "kills": kills}))
 
 
-def run_count(folder: Path) -> int:
-    """Count the processes whose `run` began."""
-    path = folder / RUNS
+def kill_count(folder: Path) -> int:
+    """Count the processes that were killed."""
+    path = folder / KILLS
     return path.stat().st_size if path.exists() else 0
 
 

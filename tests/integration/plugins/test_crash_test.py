@@ -13,6 +13,8 @@ import pytest
 
 from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.events import Event, EventTypes
+from bigchaindb.simulated import crashes
+from bigchaindb.simulated.victim import Kill, Moment
 from bigchaindb.testing import crash_test
 
 Write = Callable[[str, str], ModuleType]
@@ -119,6 +121,53 @@ def test_a_careful_plugin_loses_nothing_and_repeats_what_was_in_hand(
         report.assert_exactly_once()
 
 
+SLOW_TO_WRITE: Final = CAREFUL.replace("write(", "time.sleep(0.05); write(")
+SLOW_TO_ASK: Final = CAREFUL.rstrip() + "; time.sleep(0.05)\n"
+
+
+@pytest.mark.parametrize(
+    ("moment", "body", "repeated"),
+    [
+        (Moment.TAKEN, CAREFUL, ()),
+        (Moment.DONE, CAREFUL, (3, 6)),
+        (Moment.WORKING, SLOW_TO_WRITE, ()),
+        (Moment.WORKING, SLOW_TO_ASK, (3, 6)),
+    ],
+)
+def test_each_moment_is_the_one_that_it_says(
+    moment: Moment,
+    body: str,
+    repeated: Sequence[int],
+    write: Write,
+    sink: Callable[[], Sequence[int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A seed that never hits between write and acknowledgement would prove a plugin right that is not."""
+    monkeypatch.setattr(crashes, "draw_kills", lambda *_: [Kill(moment, 3, 0.5), Kill(moment, 6, 0.5)])
+    report = crash_test(write("at_a_moment", body), read_sink=sink, kills=2, blocks=8)
+    assert (report.kills, report.lost, report.repeated) == (2, (), repeated)
+    assert [position for position, count in sorted(report.delivered.items()) if count > 1] == [3, 6]
+
+
+def test_a_process_is_killed_at_its_start(
+    write: Write, sink: Callable[[], Sequence[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crashes, "draw_kills", lambda *_: [Kill(Moment.STARTED, 8, 0.0)] * 3)
+    report = crash_test(write("early", SLOW_TO_WRITE), read_sink=sink, kills=3, blocks=8)
+    report.assert_exactly_once()
+    assert report.kills == 3
+
+
+def test_a_process_that_has_nothing_left_is_killed_all_the_same(
+    write: Write, sink: Callable[[], Sequence[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a plan with more kills than there are events would never end."""
+    monkeypatch.setattr(crashes, "draw_kills", lambda *_: [Kill(Moment.TAKEN, 9, 0.0)] * 3)
+    report = crash_test(write("idle", CAREFUL), read_sink=sink, kills=3, blocks=8)
+    report.assert_at_least_once()
+    assert report.kills == 3
+
+
 def test_a_plugin_that_gathers_and_writes_later_is_found_out(write: Write, sink: Callable[[], Sequence[int]]) -> None:
     report = crash_test(write("gathering", GATHERING), read_sink=sink, kills=8, seed=2)
     assert report.lost
@@ -150,8 +199,11 @@ def test_a_plugin_that_acknowledges_before_its_write_is_found_out(
     assert report.lost
 
 
-def test_a_plugin_that_keeps_events_is_warned_of(write: Write, sink: Callable[[], Sequence[int]]) -> None:
+def test_a_plugin_that_keeps_events_is_warned_of(
+    write: Write, sink: Callable[[], Sequence[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Handing events on and asking for the next loses them in a crash, even where this test happened to lose none."""
+    monkeypatch.setattr(crashes, "draw_kills", lambda *_: [Kill(Moment.DONE, 20, 0.0)])  # what is left shows nothing
     report = crash_test(write("keeping", KEEPING), read_sink=sink, kills=1, blocks=20)
     with pytest.raises(AssertionError, match="the node warned: this plugin keeps events"):
         report.assert_at_least_once()
