@@ -19,6 +19,7 @@ from bigchaindb.api.event_log import LogSource
 from bigchaindb.api.info import NodeInfo, Validator
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Settings, WebSocketServer
+from bigchaindb.config.settings import split_bind
 from bigchaindb.control.server import ControlServer, Reloader
 from bigchaindb.engine.room import Room, usage_of
 from bigchaindb.engine.solo import SoloEngine
@@ -26,6 +27,8 @@ from bigchaindb.errors import EngineError, StartupError
 from bigchaindb.identity import find_or_make, read_chain_id
 from bigchaindb.ledger.application import BlockLimits, Ledger
 from bigchaindb.ledger.proven import Proven
+from bigchaindb.metrics.families import Figures
+from bigchaindb.metrics.server import MetricsServer
 from bigchaindb.stop_order import StopOrder
 from bigchaindb.store.store import Store
 from bigchaindb.subscribers.hub import Hub
@@ -89,11 +92,29 @@ async def _serve(
         api = HttpApi(engine, store.queries(), _info(settings, key), limits, log=log, plugins=supervisor.status)
         stream = StreamServer(hub, store.log_reader, chain_id, limits, settings.wsserver)
 
+        async def look() -> Figures:
+            return Figures(
+                version=__version__,
+                chain_id=chain_id,
+                head=hub.head,
+                store=await asyncio.to_thread(store.queries().statistics),
+                engine=engine.figures,
+                disk_free_bytes=(await asyncio.to_thread(usage_of, store.directory.ledger)).free_bytes,
+                http_connection_count=api.connection_count,
+                sse_count=api.stream_count,
+                stream_connection_count=stream.connection_count,
+                stream_late_count=stream.late_count,
+                plugins=supervisor.status(),
+                limits=limits,
+            )
+
+        metrics = MetricsServer(look, limits)
+
         control = ControlServer(
             store.directory.control, supervisor=supervisor, hub=hub, settings=settings, reload=reload
         )
 
-        running.push_async_callback(_stop_all, api.stop, stream.stop, control.stop, supervisor.stop)
+        running.push_async_callback(_stop_all, metrics.stop, api.stop, stream.stop, control.stop, supervisor.stop)
         if not await _unless(ordered, supervisor.start()):
             return
         await control.start()
@@ -103,6 +124,9 @@ async def _serve(
         running.push_async_callback(_drain, engine, deciding)
         with _naming("server.bind"):
             await api.start(settings.server.host, settings.server.port)
+        if settings.metrics.bind is not None:
+            with _naming("metrics.bind"):
+                await metrics.start(*split_bind(settings.metrics.bind, "metrics.bind"))
         gc.freeze()  # what is here stays: later collections need not look at it
         gc.set_threshold(*COLLECT_AFTER)
         _log.info("ready", extra={"chain": chain_id, "head": hub.head, "http": api.port, "websocket": stream.port})

@@ -60,6 +60,11 @@ class AdmissionQueue:
     _closed: bool = False
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def bytes(self) -> int:
+        """The size of all bodies that wait."""
+        return self._bytes
+
     def put(self, entry: Entry) -> None:
         """Append an entry.
 

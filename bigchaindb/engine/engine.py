@@ -31,6 +31,26 @@ class Standing(NamedTuple):
     error: ValidationError | None = None
 
 
+class EngineFigures(NamedTuple):
+    """What an engine has in hand, and what it has done since it started.
+
+    Attributes:
+        admission_bytes: of bodies that wait to be checked.
+        pool_count: transactions that wait for a block.
+        pool_bytes: of those transactions.
+        waiting_count: requests in mode commit that wait for their decision.
+        commit_count: decisions committed, valid or invalid.
+        rejected_count: transactions that turned out to be invalid after they were accepted or proposed.
+    """
+
+    admission_bytes: int
+    pool_count: int
+    pool_bytes: int
+    waiting_count: int
+    commit_count: int
+    rejected_count: int
+
+
 class Engine(Protocol):
     """Orders, votes, commits. All methods belong to the node's event loop."""
 

@@ -4,14 +4,20 @@ from bigchaindb.errors import ValidationError
 
 
 class Rejected:
-    """The errors of the last rejected ids, for `/statuses`. Source: http-api.md, section 4, row `async`."""
+    """The errors of the last rejected ids, for `/statuses`. Source: http-api.md, section 4, row `async`.
+
+    Attributes:
+        added_count: rejections so far, forgotten ones included.
+    """
 
     def __init__(self, *, count_max: int) -> None:
         self._count_max = count_max
         self._errors: dict[str, ValidationError] = {}
+        self.added_count = 0
 
     def add(self, transaction_id: str, error: ValidationError) -> None:
         """Remember a rejection; the oldest is forgotten beyond the bound."""
+        self.added_count += 1
         self._errors.pop(transaction_id, None)
         self._errors[transaction_id] = error
         if len(self._errors) > self._count_max:

@@ -17,7 +17,7 @@ from bigchaindb.config import Limits
 from bigchaindb.engine.admission import AdmissionQueue, Answer, Entry, answer_all, answer_in_slices
 from bigchaindb.engine.checkers import BATCH_COUNT_MAX, Checked, Checkers, Verdict
 from bigchaindb.engine.deciding import Decider, Decision, Proposer
-from bigchaindb.engine.engine import HeadListener, Mode, Standing, Status
+from bigchaindb.engine.engine import EngineFigures, HeadListener, Mode, Standing, Status
 from bigchaindb.engine.rejected import Rejected
 from bigchaindb.engine.room import LOOK_S, Room
 from bigchaindb.errors import CheckFailed, CommitTimeout, EngineError, Overloaded, Stopping, StoreFull, ValidationError
@@ -78,6 +78,7 @@ class SoloEngine:
         self._store = store
         self._height = store.tip().height
         self._round = 0
+        self._commit_count = 0
         self._proposed: frozenset[str] = frozenset()
         self._full: StoreFull | None = None
         self._defect: Exception | None = None
@@ -124,6 +125,18 @@ class SoloEngine:
         finally:
             self._waiting_count -= 1
             timer.cancel()
+
+    @property
+    def figures(self) -> EngineFigures:
+        """What it has in hand, and what it has done."""
+        return EngineFigures(
+            admission_bytes=self._queue.bytes,
+            pool_count=len(self._pool),
+            pool_bytes=self._pool.bytes,
+            waiting_count=self._waiting_count,
+            commit_count=self._commit_count,
+            rejected_count=self._rejected.added_count,
+        )
 
     def standing(self, transaction_id: str) -> Standing | None:
         """See `Engine`."""
@@ -255,6 +268,7 @@ class SoloEngine:
         if decision.culprit is not None:
             answers += self._report([decision.culprit])
         if (effects := decision.effects) is not None:
+            self._commit_count += 1
             answers += self._take_note(effects)
         answer_in_slices(answers)
         if effects is not None:

@@ -68,6 +68,11 @@ class StreamServer:
         """How many connections are open."""
         return self._listener.connection_count
 
+    @property
+    def late_count(self) -> int:
+        """How many clients are behind the head and served at their own speed."""
+        return sum(follower.late for follower in self._feed.followers)
+
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 is any that is free.
 

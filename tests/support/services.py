@@ -16,6 +16,7 @@ from tests.support import installed
 DEBIAN_PACKAGES: Final = {
     "chromium": "chromium",
     "g++": "g++",  # an old driver's JSON library is source alone
+    "promtool": "prometheus",
     "strace": "strace",
     "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
 }

@@ -1,0 +1,137 @@
+"""The figures of a node as Prometheus knows them: one function from values to metrics. Pure.
+
+Names end in their unit, counters in `_total`. Each stands in docs/reference/metrics.md; a test holds both together.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+from bigchaindb.config import Limits
+from bigchaindb.engine.engine import EngineFigures
+from bigchaindb.eventlog.lane import State
+from bigchaindb.subscribers.lane_status import LaneStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """A node at one moment.
+
+    Attributes:
+        version: of this software.
+        chain_id: begins the id of every event.
+        head: the last durable position.
+        store: `Queries.statistics`.
+        disk_free_bytes: what the node's user may still write to the ledger's disk.
+        http_connection_count: open on the HTTP API, Server-Sent Events included.
+        sse_count: clients of Server-Sent Events.
+        stream_connection_count: open on the WebSocket API.
+        stream_late_count: clients of the WebSocket stream that are served from the log at their own speed.
+        plugins: in the order of the configuration.
+    """
+
+    version: str
+    chain_id: str
+    head: int
+    store: Mapping[str, Any]
+    engine: EngineFigures
+    disk_free_bytes: int
+    http_connection_count: int
+    sse_count: int
+    stream_connection_count: int
+    stream_late_count: int
+    plugins: Sequence[LaneStatus]
+    limits: Limits
+
+
+def families(figures: Figures) -> Iterator[Metric]:
+    """Give every metric with its value."""
+    node = GaugeMetricFamily("bigchaindb_info", "What runs here; always 1.", labels=("version", "chain"))
+    node.add_metric((figures.version, figures.chain_id), 1)
+    yield node
+    for name, (text, value) in _gauges(figures).items():
+        yield GaugeMetricFamily(f"bigchaindb_{name}", text, value)
+    for name, (text, value) in _counters(figures).items():
+        yield CounterMetricFamily(f"bigchaindb_{name}", text, value)
+    yield from _of_plugins(figures.plugins)
+    limits = GaugeMetricFamily("bigchaindb_limit", "A bound of the configuration, in its own unit.", labels=("limit",))
+    for name, bound in vars(figures.limits).items():
+        limits.add_metric((name,), bound)
+    yield limits
+
+
+def _gauges(figures: Figures) -> dict[str, tuple[str, float]]:
+    store, engine = figures.store, figures.engine
+    return {
+        "log_head_position": ("Position of the last durable event.", figures.head),
+        "ledger_height": ("Height of the last valid block.", store["height"]),
+        "ledger_transactions": ("Committed transactions.", store["transactions"]),
+        "ledger_file_bytes": ("Size of the ledger's file.", store["ledger_bytes"]),
+        "ledger_wal_bytes": ("Size of the ledger's write-ahead log.", store["wal_bytes"]),
+        "disk_free_bytes": ("What may still be written to the ledger's disk.", figures.disk_free_bytes),
+        "admission_bytes": ("Bytes of bodies that wait to be checked.", engine.admission_bytes),
+        "pool_transactions": ("Transactions that wait for a block.", engine.pool_count),
+        "pool_bytes": ("Bytes of transactions that wait for a block.", engine.pool_bytes),
+        "commit_waiters": ("Requests in mode commit that wait for their decision.", engine.waiting_count),
+        "http_connections": ("Open connections of the HTTP API.", figures.http_connection_count),
+        "sse_clients": ("Clients of Server-Sent Events.", figures.sse_count),
+        "stream_connections": ("Open connections of the WebSocket API.", figures.stream_connection_count),
+        "stream_late_clients": ("Clients of the WebSocket stream that are behind the head.", figures.stream_late_count),
+    }
+
+
+def _counters(figures: Figures) -> dict[str, tuple[str, float]]:
+    engine = figures.engine
+    return {
+        "commits": ("Decisions committed since the node started.", engine.commit_count),
+        "rejected_transactions": (
+            "Transactions that turned out to be invalid after they were accepted, since the node started.",
+            engine.rejected_count,
+        ),
+    }
+
+
+_OF_A_PLUGIN: Final = {
+    "lag_events": "Events of the log that the plugin has not settled.",
+    "in_hand_events": "Events given to the plugin and not settled.",
+    "oldest_in_hand_seconds": "Age of the event in hand for longest.",
+    "attempts": "Deliveries so far of the event in hand that has failed most often.",
+    "failures": "Ends of the plugin in a row without an event settled between them.",
+    "parked_events": "Events set aside for a person.",
+    "epoch": "Number of the lane's owner; each start of a process has another.",
+}
+
+
+def _of_plugins(plugins: Sequence[LaneStatus]) -> Iterator[Metric]:
+    states = GaugeMetricFamily("bigchaindb_plugin_state", "1 for the state of the plugin.", labels=("plugin", "state"))
+    starts = CounterMetricFamily(
+        "bigchaindb_plugin_starts", "Processes of the plugin since the node started.", labels=("plugin",)
+    )
+    gauges = {
+        name: GaugeMetricFamily(f"bigchaindb_plugin_{name}", text, labels=("plugin",))
+        for name, text in _OF_A_PLUGIN.items()
+    }
+    for plugin in plugins:
+        for state in State:
+            states.add_metric((plugin.name, state.value), float(plugin.state is state))
+        starts.add_metric((plugin.name,), plugin.start_count)
+        for name, value in _values(plugin).items():
+            gauges[name].add_metric((plugin.name,), value)
+    yield states
+    yield starts
+    yield from gauges.values()
+
+
+def _values(plugin: LaneStatus) -> dict[str, float]:
+    return {
+        "lag_events": plugin.lag,
+        "in_hand_events": len(plugin.in_hand),
+        "oldest_in_hand_seconds": plugin.oldest_s,
+        "attempts": plugin.attempts,
+        "failures": plugin.failure_count,
+        "parked_events": plugin.parked_count,
+        "epoch": plugin.epoch,
+    }

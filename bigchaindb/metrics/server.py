@@ -1,0 +1,86 @@
+"""`GET /metrics` on an address of its own: whoever watches the node need not be among those who use it."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final, cast
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, Metric, ProcessCollector, generate_latest
+from prometheus_client.registry import Collector
+
+from bigchaindb.config import Limits
+from bigchaindb.errors import StoreError
+from bigchaindb.metrics.families import Figures, families
+from bigchaindb.serving.connection import Connection, ConnectionLimits, Texts
+from bigchaindb.serving.listener import Listener
+
+PATH: Final = "/metrics"
+CONNECTION_COUNT_MAX: Final = 16
+"""Open connections: a few Prometheus servers, and a person with a browser."""
+STOP_GRACE_S: Final = 0.5
+_FULL: Final = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class MetricsServer:
+    """Serves the figures of a node. Belongs to the event loop."""
+
+    def __init__(self, look: Callable[[], Awaitable[Figures]], limits: Limits) -> None:
+        """Make a server that asks `look` at each scrape."""
+        self._look = look
+        self._process = ProcessCollector(registry=None)
+        self._listener = Listener(
+            self._serve,
+            ConnectionLimits(CONNECTION_COUNT_MAX, limits.body_read_s_max, limits.stream_stall_s_max),
+            Texts(_FULL, _SLOW),
+            _malformed,
+        )
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen.
+
+        Raises:
+            StartupError: an address cannot be bound.
+        """
+        await self._listener.start(host, port)
+
+    async def stop(self) -> None:
+        """Answer nothing more."""
+        await self._listener.stop(STOP_GRACE_S)
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = cast("Connection", request.protocol)
+        connection.begin(request)
+        try:
+            return await self._answer(request)
+        finally:
+            connection.end()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.raw_path.partition("?")[0] != PATH:
+            return web.Response(status=404, text=f"figures are at {PATH}\n")
+        if request.method not in {"GET", "HEAD"}:
+            return web.Response(status=405, headers={"Allow": "GET, HEAD"})
+        try:
+            figures = await self._look()
+        except StoreError:  # the node stops, or its disk fails: the log says which
+            return web.Response(status=503, text="the ledger cannot be asked\n")
+        exposition = generate_latest(_Scrape(figures, self._process))
+        return web.Response(body=exposition, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+class _Scrape(Collector):
+    """What one scrape gives; the library takes nothing but a collector."""
+
+    def __init__(self, figures: Figures, process: ProcessCollector) -> None:
+        self._figures = figures
+        self._process = process
+
+    def collect(self) -> Iterator[Metric]:
+        yield from families(self._figures)
+        yield from self._process.collect()
+
+
+def _malformed(_: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
+    response = web.Response(status=status, text=f"{text}\n")
+    response.force_close()
+    return response

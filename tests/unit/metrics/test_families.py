@@ -1,0 +1,94 @@
+"""Figures as metrics: names, values and that the reference has them all."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+from prometheus_client import Metric, ProcessCollector
+
+from bigchaindb.config import Limits
+from bigchaindb.engine.engine import EngineFigures
+from bigchaindb.eventlog.lane import State
+from bigchaindb.metrics.families import Figures, families
+from tests.unit.api.test_plugins import status
+
+PAGE: Final = (Path(__file__).parents[3] / "docs/reference/metrics.md").read_text()
+STATISTICS: Final = {"height": 4, "transactions": 9, "ledger_bytes": 4096, "wal_bytes": 512}
+FIGURES: Final = Figures(
+    version="3.0.0",
+    chain_id="solo-1",
+    head=5,
+    store=STATISTICS,
+    engine=EngineFigures(1, 2, 3, 4, 5, 6),
+    disk_free_bytes=1 << 40,
+    http_connection_count=11,
+    sse_count=12,
+    stream_connection_count=13,
+    stream_late_count=14,
+    plugins=[status("ValueError: secret")],
+    limits=Limits(),
+)
+FAMILIES: Final[Mapping[str, Metric]] = {family.name: family for family in families(FIGURES)}
+
+
+def value(family: str, **labels: str) -> float:
+    (sample,) = [one for one in FAMILIES[family].samples if labels.items() <= one.labels.items()]
+    return sample.value
+
+
+def test_each_figure_stands_under_its_own_name() -> None:
+    names = {
+        "log_head_position": 5,
+        "ledger_height": 4,
+        "ledger_transactions": 9,
+        "ledger_file_bytes": 4096,
+        "ledger_wal_bytes": 512,
+        "admission_bytes": 1,
+        "pool_transactions": 2,
+        "pool_bytes": 3,
+        "commit_waiters": 4,
+        "commits": 5,
+        "rejected_transactions": 6,
+        "http_connections": 11,
+        "sse_clients": 12,
+        "stream_connections": 13,
+        "stream_late_clients": 14,
+    }
+    assert {name: value(f"bigchaindb_{name}") for name in names} == names
+
+
+def test_a_plugin_is_in_one_state_and_all_states_are_there() -> None:
+    """An alarm on `state="BLOCKED"` must find the series before the plugin ever was blocked."""
+    assert {state: value("bigchaindb_plugin_state", plugin="audit", state=state) for state in State} == {
+        state: float(state is State.BACKOFF) for state in State
+    }
+
+
+def test_a_plugin_has_its_figures() -> None:
+    figures = {
+        "lag_events": 7,
+        "in_hand_events": 1,
+        "oldest_in_hand_seconds": 1.0,
+        "attempts": 2,
+        "failures": 2,
+        "starts": 3,
+        "parked_events": 1,
+        "epoch": 3,
+    }
+    assert {name: value(f"bigchaindb_plugin_{name}", plugin="audit") for name in figures} == figures
+
+
+def test_no_text_of_an_error_is_among_them() -> None:
+    assert "secret" not in repr([family.samples for family in FAMILIES.values()])
+
+
+@pytest.mark.parametrize("name", [*FAMILIES, *(family.name for family in ProcessCollector(registry=None).collect())])
+def test_the_reference_explains_every_metric(name: str) -> None:
+    assert re.search(rf"^\| `{name}(_total)?` \|", PAGE, re.MULTILINE)
+
+
+def test_the_reference_explains_no_other() -> None:
+    listed = re.findall(r"^\| `(bigchaindb_\w+)` \|", PAGE, re.MULTILINE)
+    assert {name.removesuffix("_total") for name in listed} == set(FAMILIES)
