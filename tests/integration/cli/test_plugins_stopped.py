@@ -1,0 +1,149 @@
+"""Plugins looked after while the node is stopped, and what is said where that makes no sense."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bigchaindb.store.directory import DataDirectory, DirectoryLock
+from tests.conftest import StartNode
+from tests.integration.node.conftest import install
+from tests.support.chains import create
+from tests.support.node import Node
+from tests.support.waiting import until
+
+MODULE = """\
+from pathlib import Path
+
+
+def run(queue):
+    while True:
+        position = queue.get().position
+        with Path(__file__).with_name("seen").open("a") as file:
+            file.write(f"{position}\\n")
+        if position == 2 and not Path(__file__).with_name("mended").exists():
+            raise ValueError("amqp://me:hunter2@host does not like this")
+"""
+ENABLED = {"follows": {"start": "genesis", "retry": {"attempts": 1, "duration_s": 0}}}
+
+
+class Stopped:
+    """A node that has run a plugin over three events, which parked one; it is stopped."""
+
+    def __init__(self, node: Node, packages: Path) -> None:
+        self.node = node
+        self._packages = packages
+
+    def plugins(self, *arguments: str) -> Any:
+        ended = self.node.run("plugins", *arguments, "--json")
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(ended.stdout)
+
+    def refused(self, *arguments: str) -> str:
+        ended = self.node.run("plugins", *arguments)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        return ended.stderr.splitlines()[-1].removeprefix("bigchaindb: ")
+
+    def seen(self) -> list[int]:
+        return [int(line) for line in (self._packages / "seen").read_text().split()]
+
+    def start(self) -> None:
+        (self._packages / "mended").touch()
+        self.node.settings = json.loads(self.node.configuration.read_text())
+        self.node.start()
+
+
+@pytest.fixture
+def stopped(start_node: StartNode, tmp_path: Path) -> Stopped:
+    packages = tmp_path / "packages"
+    install(packages, "demo", "demo_plugin", "follows")
+    (packages / "demo_plugin.py").write_text(MODULE)
+    node = start_node(settings={"events_plugins": ENABLED}, environment={"PYTHONPATH": str(packages)})
+    one = Stopped(node, packages)
+    for serial in range(3):
+        node.post(json.loads(create(serial).body))
+    until(lambda: one.plugins("status", "follows")["parked_count"] == 1, what="a parked event")
+    until(lambda: one.seen() == [1, 2, 3], what="the event behind it")
+    assert node.stop() == 0
+    return one
+
+
+def test_a_stopped_node_is_looked_at(stopped: Stopped) -> None:
+    status = stopped.plugins("status", "follows")
+    assert (status["state"], status["lag"], status["parked_count"], status["pid"]) == ("STOPPED", 0, 1, None)
+    (row,) = stopped.plugins("parked", "follows")
+    assert row["position"] == 2
+    assert "hunter2" not in row["error"]
+    assert "does not like this" in row["error"]
+    shown = stopped.node.run("plugins", "status", "follows").stdout
+    assert "state          STOPPED" in shown
+    listed = stopped.node.run("plugins", "list").stdout.splitlines()
+    assert listed[1].split()[:9] == ["follows", "demo", "1.0", "yes", "STOPPED", "3", "0", "0", "1"]
+    assert "hunter2" not in listed[1]
+    assert "no plugin 'nope' has run over this ledger" in stopped.refused("status", "nope")
+    assert "no plugin 'nope' has run over this ledger" in stopped.refused("parked", "nope")
+
+
+def test_orders_are_carried_out_by_the_next_start(stopped: Stopped) -> None:
+    assert stopped.plugins("pause", "follows")["state"] == "PAUSED"
+    stopped.start()
+    assert stopped.plugins("status", "follows")["state"] == "PAUSED"
+    assert stopped.node.stop() == 0
+    assert stopped.plugins("resume", "follows")["state"] == "STOPPED"
+    assert stopped.plugins("retry", "follows", "--all")["parked_count"] == 1
+    stopped.start()
+    until(lambda: stopped.seen() == [1, 2, 3, 2], what="the parked event again")
+    assert stopped.node.stop() == 0
+    assert stopped.plugins("seek", "follows", "position:3")["position"] == 2
+    stopped.start()
+    until(lambda: stopped.seen() == [1, 2, 3, 2, 3], what="the event that it was sent to")
+
+
+def test_a_plugin_is_disabled_forgotten_and_enabled(stopped: Stopped) -> None:
+    assert "is enabled; disable it first" in stopped.refused("forget", "follows")
+    assert stopped.plugins("disable", "follows") is None
+    assert stopped.plugins("status", "follows")["state"] == "DISABLED"
+    assert "nothing to disable" in stopped.refused("disable", "follows")
+    assert "no events plugin 'follows' is enabled" in stopped.refused("pause", "follows")
+    assert stopped.node.run("plugins", "forget", "follows").stdout == "follows is forgotten\n"
+    assert "start: must be 'now', 'genesis'" in stopped.refused("enable", "follows", "--start", "position:3")
+    assert stopped.plugins("enable", "follows", "--start", "height:3") is None
+    stopped.start()
+    until(lambda: stopped.seen() == [1, 2, 3, 3], what="the event where it starts")
+
+
+def test_what_makes_no_sense_says_so(stopped: Stopped, tmp_path: Path) -> None:
+    assert "the node is not running; when it starts" in stopped.refused("restart", "follows")
+    directory = DataDirectory(stopped.node.data)
+    lock = DirectoryLock(directory)  # a node that starts, and does not listen yet
+    assert "is in use by process" in stopped.refused("pause", "follows")
+    lock.close()
+    empty = tmp_path / "empty.json"
+    empty.write_text(json.dumps({"database": {"path": str(tmp_path / "empty")}, "events_plugins": ["follows"]}))
+    for arguments in (("pause", "follows"), ("parked", "follows"), ("status", "follows")):
+        ended = Node(tmp_path, {}, {}, stopped.node.command).run("-c", str(empty), "plugins", *arguments)
+        assert ended.returncode == 1
+        assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "empty").exists()
+
+
+def test_a_plugin_is_checked_in_a_process_of_its_own(stopped: Stopped, tmp_path: Path) -> None:
+    """What a foreign package does when it is imported must happen neither in the node nor in the command."""
+    found = stopped.plugins("check", "follows")
+    assert (found["package"], found["target"], found["error"]) == ("demo 1.0", "demo_plugin", "")
+    assert (found["event_types"], found["acknowledge"]) == (["BLOCK_VALID", "BLOCK_INVALID"], "next_get")
+    assert "package        demo 1.0\n" in stopped.node.run("plugins", "check", "follows").stdout
+    assert "has no configure(options)" in stopped.refused("check", "follows", "--options", '{"a": 1}')
+    module = tmp_path / "packages" / "demo_plugin.py"
+    for source, error in (
+        ("raise OSError('no')\n", "cannot import 'demo_plugin': OSError: no"),
+        ("import os\nos._exit(3)\n", "its process ended before it was ready: exit code 3"),
+        ("import os\nos.kill(os.getpid(), 9)\n", "its process ended before it was ready: killed by SIGKILL"),
+        ("acknowledge = 'never'\ndef run(queue): pass\n", "acknowledge must be"),
+    ):
+        module.write_text(source)
+        assert error in stopped.refused("check", "follows")
+    ended = stopped.node.run("plugins", "check", "follows", "--json")
+    assert ended.returncode == 1
+    assert "acknowledge must be" in json.loads(ended.stdout)["error"]

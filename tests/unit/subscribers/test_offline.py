@@ -1,0 +1,229 @@
+"""Orders while no node runs: the same rules, and nothing that a later node would undo. Source: promises P2, P8, P12."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bigchaindb.config import PluginSettings, Settings
+from bigchaindb.errors import ConfigurationError, OrderRefused, UnknownPlace
+from bigchaindb.eventlog.lane import Lane, Progress, State, Trouble
+from bigchaindb.eventlog.place import AtPosition, Now
+from bigchaindb.store import Store, TroubleRow
+from bigchaindb.subscribers.lane_files import LaneFiles, Saving
+from bigchaindb.subscribers.lane_page import LanePage, page_path
+from bigchaindb.subscribers.offline import OfflineDesk, kept_lanes
+from tests.support.event_logs import LogWriter
+
+NAME = "sales"
+CHAIN = "solo-test"
+
+
+class Ledger:
+    """A ledger of five events and what a node has left of the lane of one plugin."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = Store.open(folder)
+        writer = LogWriter(self.store.writer)
+        for _ in range(5):
+            writer.valid(1)
+
+    def left(self, state: State, progress: Progress, *, parked: tuple[int, ...] = (), error: str = "") -> None:
+        """Write a lane down as a node does."""
+        files = LaneFiles(self.store, CHAIN)
+        troubles = {position: Trouble(3, 3, 1.0, "no") for position in progress.in_hand}
+        lane = Lane(state, 1, progress, troubles, error=error)
+        files.begin_epoch(NAME, lane, since=1.0, head=5, slot_count=8).close()
+        for position in parked:
+            files.park(NAME, position, Trouble(2, 2, 1.0, "cannot digest"))
+        files.close()
+
+    def desk(self, **plugin: Any) -> OfflineDesk:
+        return OfflineDesk(self.store, CHAIN, settings(**plugin))
+
+    def order(self, order: Callable[[OfflineDesk], None]) -> None:
+        desk = self.desk()
+        try:
+            order(desk)
+        finally:
+            desk.close()
+
+    def next_node(self) -> Lane:
+        """Give the lane as the next node finds it."""
+        files = LaneFiles(self.store, CHAIN)
+        lane = files.recover(NAME, "now")
+        files.close()
+        return lane
+
+    def parked(self) -> list[TroubleRow]:
+        return self.store.node.parked(NAME)
+
+
+def settings(**plugin: Any) -> Settings:
+    return Settings(events_plugins={NAME: PluginSettings(**plugin)})
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    one = Ledger(tmp_path / "data")
+    yield one
+    one.store.close()
+
+
+def test_p12_a_lane_is_sent_back_and_no_old_page_says_otherwise(ledger: Ledger) -> None:
+    """The page of the process before says 4: were it believed, the seek would be forgotten."""
+    ledger.left(State.STOPPED, Progress(4, 4), parked=(1, 3))
+    stale = LanePage(page_path(ledger.store.directory.lanes, NAME, 1))
+    ledger.order(lambda desk: desk.seek(NAME, AtPosition(3)))
+    lane = ledger.next_node()
+    assert (lane.state, lane.progress) == (State.STOPPED, Progress(2, 2))
+    # What was parked beyond it comes in its turn.
+    assert [row.position for row in ledger.parked()] == [1]
+    assert [page.name for page in ledger.store.directory.lanes.iterdir()] == [f"{NAME}.{lane.epoch}"]
+    assert lane.epoch > 1
+    stale.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (State.STOPPED, State.STOPPED),
+        (State.PAUSED, State.PAUSED),
+        (State.BLOCKED, State.STOPPED),
+        (State.GAPPED, State.STOPPED),
+        (State.FAILED, State.FAILED),
+    ],
+)
+def test_p8_a_seek_ends_what_it_answers_and_nothing_else(ledger: Ledger, before: State, after: State) -> None:
+    ledger.left(before, Progress(2, 2), error="why")
+    ledger.order(lambda desk: desk.seek(NAME, Now()))
+    lane = ledger.next_node()
+    assert (lane.state, lane.progress.acked) == (after, 5)
+
+
+def test_a_plugin_that_never_ran_can_be_sent_somewhere(ledger: Ledger) -> None:
+    ledger.order(lambda desk: desk.seek(NAME, AtPosition(2)))
+    assert ledger.next_node().progress == Progress(1, 1)
+
+
+def test_a_place_that_is_not_there_changes_nothing(ledger: Ledger) -> None:
+    ledger.left(State.STOPPED, Progress(4, 4))
+    with pytest.raises(UnknownPlace, match="behind the end"):
+        ledger.order(lambda desk: desk.seek(NAME, AtPosition(9)))
+    assert (ledger.next_node().progress, ledger.next_node().epoch) == (Progress(4, 4), 1)
+
+
+def test_a_pause_keeps_what_is_in_hand_and_lasts(ledger: Ledger) -> None:
+    progress = Progress(2, 4, (3, 4))
+    ledger.left(State.STOPPED, progress)
+    ledger.order(lambda desk: desk.pause(NAME))
+    lane = ledger.next_node()
+    assert (lane.state, lane.progress, lane.troubles[3].attempts) == (State.PAUSED, progress, 3)
+    ledger.order(lambda desk: desk.resume(NAME))
+    assert (ledger.next_node().state, ledger.next_node().progress) == (State.STOPPED, progress)
+    with pytest.raises(OrderRefused, match="'sales' is STOPPED: it cannot be resumed"):
+        ledger.order(lambda desk: desk.resume(NAME))
+
+
+@pytest.mark.parametrize("state", [State.GAPPED, State.BLOCKED, State.FAILED])
+def test_what_waits_for_another_word_cannot_be_paused(ledger: Ledger, state: State) -> None:
+    ledger.left(state, Progress(2, 2), error="the log is another")
+    with pytest.raises(OrderRefused, match=f"is {state}: it cannot be paused; the log is another"):
+        ledger.order(lambda desk: desk.pause(NAME))
+    assert ledger.next_node().state is state
+
+
+def test_p2_parked_events_come_again_with_their_number_of_deliveries(ledger: Ledger) -> None:
+    ledger.left(State.STOPPED, Progress(4, 4), parked=(1, 2, 3))
+    ledger.order(lambda desk: desk.retry(NAME, [1, 3]))
+    lane = ledger.next_node()
+    assert (lane.progress.returning, lane.progress.acked) == ((1, 3), 4)
+    assert [lane.attempt(position) for position in (1, 3)] == [3, 3]
+    assert [(row.position, row.returns_in) for row in ledger.parked()] == [(1, 2), (2, None), (3, 2)]
+    ledger.order(lambda desk: desk.retry(NAME, None))
+    assert ledger.next_node().progress.returning == (1, 2, 3)
+
+
+def test_what_blocks_a_lane_comes_again_or_is_passed_over(ledger: Ledger) -> None:
+    ledger.left(State.BLOCKED, Progress(2, 4, (3, 4)), error="position 3: no")
+    ledger.order(lambda desk: desk.retry(NAME, None))
+    lane = ledger.next_node()
+    assert (lane.state, lane.progress.in_hand, lane.troubles[3].failures) == (State.STOPPED, (3, 4), 0)
+    ledger.left(State.BLOCKED, Progress(2, 4, (3, 4)), error="position 3: no")
+    ledger.order(lambda desk: desk.discard(NAME, [3]))
+    lane = ledger.next_node()
+    assert (lane.state, lane.progress.in_hand, lane.progress.acked) == (State.STOPPED, (4,), 3)
+
+
+def test_a_discarded_event_is_gone_also_if_it_was_to_come_again(ledger: Ledger) -> None:
+    ledger.left(State.STOPPED, Progress(4, 4), parked=(1, 2, 3))
+    ledger.order(lambda desk: desk.retry(NAME, [1]))
+    ledger.order(lambda desk: desk.discard(NAME, [1, 2]))
+    assert [row.position for row in ledger.parked()] == [3]
+    assert ledger.next_node().progress == Progress(4, 4)
+
+
+def test_only_what_is_parked_can_be_retried_or_discarded(ledger: Ledger) -> None:
+    ledger.left(State.STOPPED, Progress(4, 4))
+    with pytest.raises(OrderRefused, match="'sales': no event is parked"):
+        ledger.order(lambda desk: desk.retry(NAME, None))
+    with pytest.raises(OrderRefused, match="position 4 is not parked"):
+        ledger.order(lambda desk: desk.retry(NAME, [4]))
+    with pytest.raises(OrderRefused, match="position 4 is not parked"):
+        ledger.order(lambda desk: desk.discard(NAME, [4]))
+    with pytest.raises(OrderRefused, match="1001 positions at once, the most is 1000"):
+        ledger.order(lambda desk: desk.discard(NAME, range(1, 1002)))
+
+
+def test_what_is_not_enabled_takes_no_orders_and_what_is_enabled_is_not_forgotten(ledger: Ledger) -> None:
+    ledger.left(State.STOPPED, Progress(4, 4), parked=(1,))
+    with pytest.raises(OrderRefused, match="no events plugin 'other' is enabled; enabled are: sales"):
+        ledger.order(lambda desk: desk.pause("other"))
+    with pytest.raises(OrderRefused, match="'sales' is enabled; disable it first"):
+        ledger.order(lambda desk: desk.forget(NAME))
+    disabled = OfflineDesk(ledger.store, CHAIN, Settings())
+    disabled.forget(NAME)
+    disabled.close()
+    assert (ledger.store.node.lanes(), ledger.parked()) == ([], [])
+    assert list(ledger.store.directory.lanes.iterdir()) == []
+
+
+def test_p8_where_node_db_was_lost_the_lanes_wait_for_a_word(ledger: Ledger) -> None:
+    """An order about one plugin must not let another begin at "now" in silence."""
+    ledger.store.knows_node = False
+    two = Settings(events_plugins={NAME: PluginSettings(), "other": PluginSettings()})
+    desk = OfflineDesk(ledger.store, CHAIN, two)
+    desk.seek(NAME, Now())
+    desk.close()
+    assert ledger.store.knows_node
+    kept = {lane.name: lane for lane in kept_lanes(ledger.store.directory, two.events_plugins)}
+    assert (kept[NAME].state, kept["other"].state) == (State.STOPPED, State.GAPPED)
+    assert "bigchaindb plugins seek other" in kept["other"].error
+
+
+def test_a_start_that_is_no_place_is_named(ledger: Ledger) -> None:
+    with pytest.raises(ConfigurationError, match=r"events_plugins\.sales\.start: expected one of"):
+        ledger.desk(start="time:yesterday")
+
+
+def test_lanes_are_shown_as_they_are_written_down(ledger: Ledger) -> None:
+    ledger.left(State.STOPPED, Progress(2, 4, (3, 4)), parked=(1,))
+    files = LaneFiles(ledger.store, CHAIN)
+    (lane,) = kept_lanes(ledger.store.directory, settings().events_plugins)
+    assert (lane.state, lane.position, lane.lag, lane.in_hand, lane.parked_count) == (
+        State.STOPPED,
+        2,
+        3,
+        (3, 4),
+        1,
+    )
+    assert lane.attempts == 3
+    (lane,) = kept_lanes(ledger.store.directory, {})
+    assert lane.state is State.DISABLED
+    page_path(ledger.store.directory.lanes, NAME, 1).unlink()
+    files.save([Saving(NAME, replace(files.recover(NAME, "now"), state=State.PAUSED), 2, 1.0, None)])
+    files.close()
+    (lane,) = kept_lanes(ledger.store.directory, settings().events_plugins)
+    assert (lane.state, lane.position, lane.in_hand) == (State.PAUSED, 2, ())
