@@ -116,7 +116,7 @@ def test_19_after_a_restart_the_console_goes_on_where_it_was(
 
 
 @pytest.mark.parametrize("editable", [True, False], ids=["pip install -e", "pip install"])
-def test_a_plugin_of_2017_runs_unmodified(
+def test_p16_a_plugin_of_2017_runs_unmodified(
     start_node: StartNode, installation: Installation, tmp_path: Path, *, editable: bool
 ) -> None:
     """No `pyproject.toml`, no import of ours, a loop without an end. Source: promise P16."""

@@ -37,6 +37,14 @@ def test_each_label_in_the_code_is_explained() -> None:
     assert not [label for label in sorted(used) if not re.search(rf"\b{label}\b", explained)]
 
 
+def test_each_promise_has_a_test_that_is_named_after_it() -> None:
+    promised = re.findall(r"^\| (P\d+) \|", (ROOT / "docs/reference/promises.md").read_text(), re.MULTILINE)
+    assert len(promised) == 16
+    tests = "\n".join(module.read_text() for module in (ROOT / "tests").rglob("test_*.py"))
+    named = {number for numbers in re.findall(r"def test((?:_p\d+)+)_", tests) for number in numbers.split("_")[1:]}
+    assert not {promise.lower() for promise in promised} - named
+
+
 def test_the_page_of_lane_states_is_the_table_in_the_code() -> None:
     """Whoever reads STARTING in `plugins list` finds what it means and what ends it."""
     rows = [f"| {state} | {fact.__name__} | {follows} |" for (state, fact), follows in TRANSITIONS.items()]

@@ -11,7 +11,7 @@ from tests.integration.store.tracing import said, traced
 
 
 @pytest.mark.parametrize("first", [150, 171, 192])
-def test_blocks_that_found_no_room_are_committed_later(tmp_path: Path, first: int) -> None:
+def test_p1_blocks_that_found_no_room_are_committed_later(tmp_path: Path, first: int) -> None:
     """P1: what HTTP would answer from a half-written block, a crash would take back."""
     data, trace = tmp_path / "data", tmp_path / "trace"
     no_room = f"inject=pwrite64:error=ENOSPC:when={first}+37"

@@ -106,7 +106,7 @@ def check_tables(connection: sqlite3.Connection) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_nothing_acknowledged_or_shown_is_lost_by_kills_at_any_moment(tmp_path: Path) -> None:
+def test_p1_p4_nothing_acknowledged_or_shown_is_lost_by_kills_at_any_moment(tmp_path: Path) -> None:
     """P1, P4, L5, E1, E2, E5 for the store alone."""
     draw = random.Random(20)
     known = Known()
