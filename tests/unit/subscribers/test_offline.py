@@ -121,6 +121,7 @@ def test_a_pause_keeps_what_is_in_hand_and_lasts(ledger: Ledger) -> None:
     ledger.order(lambda desk: desk.pause(NAME))
     lane = ledger.next_node()
     assert (lane.state, lane.progress, lane.troubles[3].attempts) == (State.PAUSED, progress, 3)
+    assert lane.epoch == 2  # P12: a process that was left behind writes into a page that nobody reads
     ledger.order(lambda desk: desk.resume(NAME))
     assert (ledger.next_node().state, ledger.next_node().progress) == (State.STOPPED, progress)
     with pytest.raises(OrderRefused, match="'sales' is STOPPED: it cannot be resumed"):
