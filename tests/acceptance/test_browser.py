@@ -26,6 +26,18 @@ BUNDLE: Final = "node_modules/bigchaindb-driver/dist/browser/bigchaindb-driver.w
 class Quiet(SimpleHTTPRequestHandler):
     """Serves files and says nothing."""
 
+    def do_GET(self) -> None:  # noqa: N802 - the library's name
+        """Tell an id without data first; tell whoever comes back what it sent."""
+        if self.path != "/told-an-id":
+            super().do_GET()
+            return
+        came_back = self.headers.get("Last-Event-ID")
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        told = "retry: 10\nid: here\n\n" if came_back is None else f"data: {came_back}\n\n"
+        self.wfile.write(told.encode())
+
     def log_message(self, *_: object) -> None:
         """Keep the test's output readable."""
 
@@ -79,3 +91,15 @@ def test_16_a_page_follows_the_stream(outcome: dict[str, Any], node: Node) -> No
     frame = outcome["stream"]
     assert frame["asset_id"] == frame["transaction_id"]
     assert frame["height"] in node.get("blocks", transaction_id=frame["transaction_id"]).json()
+
+
+def test_a_page_follows_the_events_from_another_origin(outcome: dict[str, Any], node: Node) -> None:
+    """The browser's own client does all that a stream needs, and its place is good for the next page."""
+    seen = outcome["events"]
+    assert node.get(f"transactions/{seen['event']['data']['id']}").status == 200
+    assert node.get("events", after=seen["lastEventId"]).status == 200
+
+
+def test_a_browser_remembers_an_id_without_data(outcome: dict[str, Any]) -> None:
+    """A client whose filter matches nothing comes back to where the node had looked."""
+    assert outcome["back"] == "here"

@@ -64,9 +64,38 @@ function firstOfStream() {
   });
 }
 
+function firstOfEvents() {
+  return new Promise((resolve, reject) => {
+    const events = new EventSource(`${node}/api/v1/events?granularity=transaction`);
+    events.onerror = () => reject(new Error("the events failed"));
+    events.addEventListener("com.bigchaindb.transaction.valid.v1", ({ data, lastEventId }) => {
+      resolve({ event: JSON.parse(data), lastEventId });
+      events.close();
+    });
+    events.onopen = () => new Connection(`${node}/api/v1/`).postTransactionCommit(created(new Ed25519Keypair(), null));
+  });
+}
+
+// What the node counts on: an id without data is not dispatched, but sent along when the browser comes back.
+function sentOnComingBack() {
+  return new Promise((resolve) => {
+    const events = new EventSource("/told-an-id");
+    events.onmessage = ({ data }) => {
+      resolve(data);
+      events.close();
+    };
+  });
+}
+
 async function main() {
   try {
-    window.outcome = { driver: await withTheDriver(), fetch: await withFetch(), stream: await firstOfStream() };
+    window.outcome = {
+      driver: await withTheDriver(),
+      fetch: await withFetch(),
+      stream: await firstOfStream(),
+      events: await firstOfEvents(),
+      back: await sentOnComingBack(),
+    };
   } catch (error) {
     window.failure = error.stack || error.message || JSON.stringify(error);
   }

@@ -252,6 +252,17 @@ class TestResuming:
                 assert await ids(client, len(committed) - position) == committed[position:]
                 await quiet(client)
 
+    async def test_next_of_a_page_leads_to_the_stream(self, served: Served) -> None:
+        """One token for every way to follow: read history in pages, then listen."""
+        await served.commit(6)
+        answer = await ask(served.api.port, "GET", "/api/v1/events?granularity=transaction&limit=4")
+        document = answer.json()
+        async with following(served, document["next"]) as client:
+            rest = await ids(client, 2)
+            await quiet(client)
+        whole = (await ask(served.api.port, "GET", "/api/v1/events?granularity=transaction")).json()["events"]
+        assert rest == [event["data"]["id"] for event in whole[4:]]
+
     async def test_from_within_a_block(self, served: Served) -> None:
         await served.commit(50)
         async with following(served, token(served, 0)) as client:
