@@ -87,7 +87,7 @@ class LaneFiles:
             return lane
         gap = self._difference(row, progress)
         if not self._knows_node:
-            gap = _RESTORED.format(name=name, acked=row.acked, next=row.acked + 1)
+            gap = _RESTORED.format(name=name, acked=progress.acked, next=progress.acked + 1)
         return replace(lane, state=State.GAPPED, error=gap) if gap else lane
 
     def resolve(self, where: Place, head: int) -> int:
