@@ -5,7 +5,7 @@ Source: promise P13.
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -17,8 +17,10 @@ from bigchaindb.errors import ConfigurationError, StartupError, UnknownPlace
 if TYPE_CHECKING:
     from bigchaindb.config import Settings
     from bigchaindb.config.load import Loaded
-    from bigchaindb.control.messages import Reloaded
     from bigchaindb.doctor.trial import Findings
+
+RELOAD_S_MAX: Final = 300.0
+"""A file that was edited by hand may name several new plugins, each of which may take 30 s to be ready."""
 
 
 @click.command(
@@ -122,7 +124,7 @@ def disable(session: Session, name: str, *, as_json: bool) -> None:
     if name not in loaded.settings.events_plugins:
         raise ConfigurationError(f"events_plugins: {name!r} is not in `{loaded.path}`, so there is nothing to disable")
     take_out(loaded, name, os.environ)
-    say(f"{name} is disabled in `{loaded.path}`")
+    say(f"{name} is disabled in `{loaded.path}`, its settings are gone from there")
     _tell(loaded, name, mask_of(loaded), as_json=as_json)
 
 
@@ -171,24 +173,21 @@ def _tell(loaded: "Loaded", name: str, mask: Mask, *, as_json: bool) -> None:
     from bigchaindb.control.messages import Reload, Reloaded
     from bigchaindb.store.directory import DataDirectory
 
-    answer = ask(DataDirectory(loaded.settings.database.path).control, Reload(), Reloaded)
+    answer = ask(DataDirectory(loaded.settings.database.path).control, Reload(), Reloaded, wait_s=RELOAD_S_MAX)
     if answer is None:
         if as_json:
             put_json(None)
         say("the node is not running; its next start does it")
         return
-    for other, error in answer.errors.items():
+    for other, complaint in answer.errors.items():
         if other != name:
-            say(f"{other}: {mask(error)}")
-    if name in answer.errors:
-        refusal = StartupError(mask(answer.errors[name]))
+            say(f"{other}: {mask(complaint)}")
+    lane = next((lane for lane in answer.lanes if lane.name == name), None)
+    error = answer.errors.get(name) or (lane.error if lane is not None and lane.state == "FAILED" else None)
+    if error is not None:
+        refusal = StartupError(mask(error))
         refusal.add_note(f"mend it and run `bigchaindb plugins restart {name}`, or `bigchaindb plugins disable {name}`")
         raise refusal
-    _put_outcome(answer, name, mask, as_json=as_json)
-
-
-def _put_outcome(answer: "Reloaded", name: str, mask: Mask, *, as_json: bool) -> None:
-    lane = next((lane for lane in answer.lanes if lane.name == name), None)
     if as_json:
         put_json(None if lane is None else as_document(lane, mask))
     elif lane is not None:

@@ -41,7 +41,8 @@ Examples:
   bigchaindb events show 4711
   bigchaindb events show 4711 --json | jq .block.transactions[0].asset
 
-WHICH is a position, an event's id, or a token, which stands for the last event that it has seen.""",
+WHICH is a position, the id of an event or of a transaction's event, or a token, which stands for the last event
+that it has seen.""",
 )
 @click.argument("which")
 @json_option
@@ -212,7 +213,8 @@ def _position(opened: OpenLog, text: str) -> int:
         return int(text[:19])
     if text.startswith(token.PREFIX):
         return place.resolve(place.AtToken(text), opened.log, opened.chain_id, opened.head)
-    chain_id, _, position = text.partition(":")
+    chain_id, _, rest = text.partition(":")
+    position = rest.partition(":")[0]  # behind it stands the index, if it is the id of one transaction of the event
     if chain_id != opened.chain_id or not (position.isascii() and position.isdigit()):
         raise UnknownPlace(
             f"expected a position, a token, or the id of an event of this ledger, `{opened.chain_id}:` and a "

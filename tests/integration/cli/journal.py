@@ -80,3 +80,18 @@ class Journal:
     def mend(self) -> None:
         """Let it digest what it failed at."""
         Path(f"{self.file}.mended").touch()
+
+    def break_module(self, installation: Installation) -> str:
+        """Make what is installed impossible to import; give what stood there."""
+        module = self._installed(installation)
+        text = module.read_text()
+        module.write_text("import nothing_of_that_name")
+        return text
+
+    def mend_module(self, installation: Installation, text: str) -> None:
+        """Write again what `break_module` gave."""
+        self._installed(installation).write_text(text)
+
+    def _installed(self, installation: Installation) -> Path:
+        (module,) = installation.folder.glob(f"environment/lib/*/site-packages/{self.name}_plugin.py")
+        return module

@@ -69,7 +69,7 @@ def test_an_event_is_shown_by_position_id_and_token(either: Chain) -> None:
     event = json.loads(raw)
     assert (event["height"], event["block"]["transactions"][0]["operation"]) == (3, "TRANSFER")
     (third,) = (line for line in either.lines("tail", "--json") if line["position"] == 3)
-    for which in (third["id"], third["token"]):
+    for which in (third["id"], f"{third['id']}:0", third["token"]):
         assert either.run("show", which, "--json") == raw
     shown = either.run("show", "3")
     assert shown.startswith("position           3\n")

@@ -171,11 +171,14 @@ def test_p14_a_plugin_that_cannot_run_is_shown_with_its_error(operator: Operator
     journal.install(installation, "1.0")
     operator.enable()
     document = json.loads(operator.node.configuration.read_text())
-    document["events_plugins"][name]["options"] = {}
-    operator.node.configuration.write_text(json.dumps(document))
     options = json.dumps({"file": str(journal.file)})
-    ended = operator.node.run("plugins", "enable", name, "--options", options)
-    assert ended.returncode == 0, ended.stderr
+    # It is what it was when it was enabled, and is broken since.
+    broken = journal.break_module(installation)
+    assert "cannot import" in operator.refused("restart", name)
+    failed = operator.status()
+    assert (failed["state"], "cannot import" in failed["error"]) == ("FAILED", True)
+    journal.mend_module(installation, broken)
+    assert operator.plugins("restart", name)["state"] in {"CATCHING_UP", "LIVE"}
     document["events_plugins"]["nope"] = {}
     operator.node.configuration.write_text(json.dumps(document))
     assert "no installed package provides 'nope'" in operator.refused("enable", "nope")

@@ -1,6 +1,7 @@
 """Enabling a plugin changes one line of a file that holds a node's key and everything else about it."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,16 @@ def test_a_list_from_the_environment_is_not_edited(file: File) -> None:
         enable(loaded, "new", {}, {})
     assert file.plugins() == ["old"]
     assert given_elsewhere(file.loaded()) is None
+
+
+def test_edits_at_the_same_time_come_one_after_the_other(file: File) -> None:
+    """Else a script that enables ten plugins at once has enabled one."""
+    file.write([])
+    loaded = file.loaded()
+    names = [f"plugin-{number}" for number in range(20)]
+    with ThreadPoolExecutor(len(names)) as threads:
+        assert all(threads.map(lambda name: enable(loaded, name, {}, {}), names))
+    assert sorted(file.plugins()) == sorted(names)
 
 
 def test_what_cannot_be_written_is_said_and_leaves_the_file_as_it_was(file: File, tmp_path: Path) -> None:
