@@ -1,8 +1,9 @@
 """Every example in README.md and docs/ runs as it stands there: a page whose commands do not work is a broken promise.
 
-Blocks whose first line is a comment with a file name are written to that file; the `sh` blocks of a page are then one
-script, in an environment into which the node was installed as a package. `python` blocks without a file name run by
-themselves. Blocks without a language are not run: they start what only a person stops, or what runs this test.
+The `sh` blocks of a page are one script, in an environment into which the node was installed as a package. Blocks whose
+first line is a comment with a file name are written to that file, where they stand in the page, by the same script.
+`python` blocks without a file name run by themselves. Blocks without a language are not run: they start what only a
+person stops, or what runs this test.
 """
 
 import contextlib
@@ -11,6 +12,8 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,9 +22,11 @@ import pytest
 from tests.support import installed
 from tests.support.installation import Installation
 from tests.support.node import Node, free_ports
+from tests.support.postgresql import PostgreSQL, running_postgresql
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").rglob("*.md") if "contract" not in p.parts)]
+PLUGIN_TUTORIAL: Final = ROOT / "docs/tutorial-plugin.md"
 FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_NAME: Final = re.compile(r"# ([\w/.-]+\.(?:py|toml))\n")
 LINK: Final = re.compile(r"\]\((?!https?:)([^)#]+)")
@@ -36,6 +41,13 @@ class Example(NamedTuple):
     def file(self) -> str | None:
         match = FILE_NAME.match(self.text)
         return match[1] if match else None
+
+    @property
+    def script(self) -> str:
+        """What the reader does: runs a command, or writes a file."""
+        if self.file is None:
+            return self.text if self.language == "sh" else ""
+        return f"mkdir -p $(dirname {self.file})\ncat > {self.file} <<'END OF FILE'\n{self.text}END OF FILE\n"
 
 
 def examples(page: Path) -> list[Example]:
@@ -53,36 +65,54 @@ def name_of(page: Path) -> str:
 @pytest.fixture
 def environment(installation: Installation, tmp_path: Path) -> dict[str, str]:
     """A shell's environment in which `bigchaindb` and `pip` are those of an installation, with free ports."""
-    tools = tmp_path / "tools"
+    return environment_of(installation, tmp_path)
+
+
+def environment_of(installation: Installation, folder: Path) -> dict[str, str]:
+    """Make that environment, with tools in `folder`, which is its home."""
+    tools = folder / "tools"
     tools.mkdir()
-    pip = tools / "pip"
     base = installed.python_environment("node", pins="base.txt")
     offline = f"-m pip -q --python {installation.python} install --no-deps --no-build-isolation"
-    pip.write_text(f'#!/bin/sh\nshift\nexec {base} {offline} "$@"\n')
-    pip.chmod(0o755)
+    for name, command in (
+        ("pip", f"shift\nexec {base} {offline} --use-pep517"),
+        ("pytest", f"exec {installation.python} -m pytest"),
+    ):
+        (tools / name).write_text(f'#!/bin/sh\n{command} "$@"\n')
+        (tools / name).chmod(0o755)
     http, stream = free_ports(2)
     return {
         "PATH": f"{tools}:{installation.python.parent}:{os.environ['PATH']}",
-        "HOME": str(tmp_path),
+        "HOME": str(folder),
         "BIGCHAINDB_SERVER_BIND": f"127.0.0.1:{http}",
         "BIGCHAINDB_WSSERVER_PORT": str(stream),
     }
 
 
-@pytest.mark.parametrize("page", pages_with("sh"), ids=name_of)
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A database server. Its files lie below /tmp itself, where its user can reach them."""
+    with running_postgresql(Path(tempfile.mkdtemp(prefix="bigchaindb-postgresql-"))) as server:
+        yield server
+
+
+@pytest.mark.parametrize("page", [page for page in pages_with("sh") if page != PLUGIN_TUTORIAL], ids=name_of)
 def test_the_commands_of_a_page_work(page: Path, environment: dict[str, str], node: Node, tmp_path: Path) -> None:
-    folder = tmp_path / "reader"
-    (folder / ".venv/bin").mkdir(parents=True)
-    (folder / ".venv/bin/activate").write_text("")  # the environment is there already
     if page.name == "README.md":  # its reader has a node running
         environment["BIGCHAINDB_SERVER_BIND"] = node.settings["server"]["bind"]
-    working = folder / "first-node" if page.name == "tutorial.md" else folder
-    for example in examples(page):
-        if example.file is not None:
-            (working / example.file).parent.mkdir(parents=True, exist_ok=True)
-            (working / example.file).write_text(example.text)
-    script = "\n".join(example.text for example in examples(page) if example.language == "sh")
-    ended = run_script(script, folder, environment)
+    run_page(page, environment, tmp_path)
+
+
+def test_the_tutorial_for_authors_works(author: Installation, postgresql: PostgreSQL, tmp_path: Path) -> None:
+    """Its reader has pytest, a database's client and a server."""
+    run_page(PLUGIN_TUTORIAL, environment_of(author, tmp_path) | {"DATABASE_URL": postgresql.url}, tmp_path)
+
+
+def run_page(page: Path, environment: dict[str, str], folder: Path) -> None:
+    reader = folder / "reader"
+    (reader / ".venv/bin").mkdir(parents=True)
+    (reader / ".venv/bin/activate").write_text("")  # the environment is there already
+    ended = run_script("\n".join(example.script for example in examples(page)), reader, environment)
     assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
 
 
