@@ -150,7 +150,7 @@ async def _run(name: str, recipe: "Recipe", rate: float | None, options: dict[st
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     retry = RetrySettings(attempts=ATTEMPTS, duration_s=0.0)
     with tempfile.TemporaryDirectory(prefix="bigchaindb-") as folder:
-        async with rehearse(Path(folder), recipe, name, options, retry) as rehearsal:
+        async with rehearse(Path(folder), recipe, name, options, retry=retry) as rehearsal:
             await _watch(rehearsal, recipe, rate, stop)
             before = rehearsal.status()
             await rehearsal.close()
