@@ -147,3 +147,32 @@ def test_a_plugin_is_checked_in_a_process_of_its_own(stopped: Stopped, tmp_path:
     ended = stopped.node.run("plugins", "check", "follows", "--json")
     assert ended.returncode == 1
     assert "acknowledge must be" in json.loads(ended.stdout)["error"]
+
+
+def test_p8_a_plugin_whose_place_is_lost_shows_the_command_to_run(stopped: Stopped) -> None:
+    """Whoever restored half a backup learns what to type, and nothing is passed over in silence meanwhile."""
+    for file in stopped.node.data.glob("node.db*"):
+        file.unlink()
+    stopped.start()
+    (row,) = stopped.plugins("list")
+    assert row["state"] == "GAPPED"
+    assert "bigchaindb plugins seek follows now" in row["last_error"]
+    assert row["last_error"] in stopped.node.run("plugins", "list").stdout
+    assert row["last_error"] in stopped.node.run("plugins", "status", "follows").stdout
+    assert "GAPPED: it cannot be" in stopped.refused("restart", "follows")
+    assert stopped.node.stop() == 0
+    assert stopped.plugins("status", "follows")["state"] == "GAPPED"
+    assert stopped.plugins("seek", "follows", "position:2")["state"] == "STOPPED"
+    stopped.start()
+    until(lambda: stopped.seen() == [1, 2, 3, 2, 3], what="the events from there")
+
+
+def test_the_socket_of_a_killed_node_is_in_nobodys_way(stopped: Stopped) -> None:
+    stopped.start()
+    stopped.node.kill()
+    assert (stopped.node.data / "control.sock").exists()
+    assert stopped.plugins("pause", "follows")["state"] == "PAUSED"
+    stopped.start()
+    assert stopped.plugins("resume", "follows")["state"] in {"CATCHING_UP", "LIVE"}
+    assert stopped.node.stop() == 0
+    assert not (stopped.node.data / "control.sock").exists()
