@@ -60,7 +60,12 @@ def main() -> None:
     given: Any = queue
     if orders.queue == _PIPE:
         talk.report(wire.Warned(WARNING))
-        given = open_pipe(queue, window_count=orders.window_count, window_bytes_max=orders.window_bytes_max)
+        given = open_pipe(
+            queue,
+            window_count=orders.window_count,
+            window_bytes_max=orders.window_bytes_max,
+            on_failure=lambda error: _fail(talk, error),
+        )
     ending = _run(title, plugin, queue, given)
     if not isinstance(ending, wire.Returned):
         _end_threads(queue)
@@ -165,22 +170,29 @@ def _verdict(queue: LogQueue, ending: wire.Report | None) -> wire.Report:
 
 def _listen(talk: Control, page: LanePage, queue: LogQueue) -> NoReturn:
     """Serve the supervisor and the queue's clock; end everything when the node or the plugin is past saving."""
-    while True:
-        due_in_s = queue.due_in_s()
-        try:
-            answers = talk.wait(LOOK_S if due_in_s is None else min(LOOK_S, due_in_s))
-        except (EOFError, OSError):
-            _end_group()  # the node is gone, and its successor must find no older process at work
-        for answer in answers:
-            queue.answered(answer)
-        if page.words[Word.CLOSING]:
-            queue.close()
-        queue.wake()
-        for text in queue.warnings():
-            talk.report(wire.Warned(text))
-        if queue.fault() is not None:
-            _say_last(talk, _verdict(queue, None))
-            _end_group()
+    try:
+        while queue.fault() is None:
+            due_in_s = queue.due_in_s()
+            for answer in talk.wait(LOOK_S if due_in_s is None else min(LOOK_S, due_in_s)):
+                queue.answered(answer)
+            if page.words[Word.CLOSING]:
+                queue.close()
+            queue.wake()
+            for text in queue.warnings():
+                talk.report(wire.Warned(text))
+        _say_last(talk, _verdict(queue, None))
+    except (EOFError, OSError):
+        pass  # the node is gone, and its successor must find no older process at work
+    except BaseException:  # noqa: BLE001 - a process that does not listen would never end
+        traceback.print_exc()
+    _end_group()
+
+
+def _fail(talk: Control, error: BaseException) -> NoReturn:
+    """End everything, as a thread of ours has failed that the plugin depends on."""
+    traceback.print_exception(error)
+    _say_last(talk, wire.Raised(describe(error)))
+    _end_group()
 
 
 def _say_last(talk: Control, report: wire.Report) -> None:

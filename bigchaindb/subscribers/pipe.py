@@ -7,10 +7,11 @@ Source: event-plugin-api.md, section 5; decision 0025.
 
 import multiprocessing
 from collections import deque
+from collections.abc import Callable
 from multiprocessing.queues import Queue
 from threading import Thread
 from time import sleep
-from typing import Final
+from typing import Final, NoReturn
 
 from bigchaindb.errors import Closed, HistoryLost
 from bigchaindb.events import Event
@@ -23,28 +24,36 @@ WARNING: Final = (
 _LOOK_S: Final = 0.01
 
 
-def open_pipe(queue: LogQueue, *, window_count: int, window_bytes_max: int) -> "Queue[Event]":
+def open_pipe(
+    queue: LogQueue, *, window_count: int, window_bytes_max: int, on_failure: Callable[[BaseException], object]
+) -> "Queue[Event]":
     """Give a queue that a thread of this process feeds from `queue` until that is closed.
 
     Args:
         queue: settles what it hands over.
         window_count: events in the pipe at most.
         window_bytes_max: bytes in it at most, but always one event.
+        on_failure: called if the thread cannot go on: nothing comes out of the pipe any more.
     """
     pipe: Queue[Event] = multiprocessing.Queue(window_count)
     pipe.cancel_join_thread()  # what nobody reads must not keep the process from ending
-    feeder = Thread(target=_feed, args=(queue, pipe, window_bytes_max), name="bigchaindb-pipe", daemon=True)
-    feeder.start()
+
+    def feed() -> None:
+        try:
+            _feed(queue, pipe, window_bytes_max)
+        except (Closed, HistoryLost):
+            pass  # the host finds the second by itself
+        except BaseException as error:  # noqa: BLE001 - whatever it is
+            on_failure(error)
+
+    Thread(target=feed, name="bigchaindb-pipe", daemon=True).start()
     return pipe
 
 
-def _feed(queue: LogQueue, pipe: "Queue[Event]", window_bytes_max: int) -> None:
+def _feed(queue: LogQueue, pipe: "Queue[Event]", window_bytes_max: int) -> NoReturn:
     sizes: deque[int] = deque()  # of what was put, the last ones of which lie in the pipe
     while True:
-        try:
-            event = queue.get()
-        except (Closed, HistoryLost):  # the second is found by the host as well
-            return
+        event = queue.get()
         while True:
             while len(sizes) > pipe.qsize():
                 sizes.popleft()

@@ -2,13 +2,16 @@
 
 import multiprocessing
 import multiprocessing.queues
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bigchaindb.errors import StoreError
 from bigchaindb.events import Event, EventTypes
+from bigchaindb.ledger.ports import Record
 from bigchaindb.subscribers.pipe import open_pipe
 from bigchaindb.subscribers.plugins import DELIVERY
 from tests.support.event_logs import ListLog
@@ -24,6 +27,13 @@ def make(tmp_path: Path) -> Callable[..., Plugin]:
     return plugin
 
 
+def opened(
+    plugin: Plugin, window_bytes_max: int = 1_000_000, failures: list[BaseException] | None = None
+) -> "multiprocessing.queues.Queue[Event]":
+    on_failure = [].append if failures is None else failures.append
+    return open_pipe(plugin.queue, window_count=8, window_bytes_max=window_bytes_max, on_failure=on_failure)
+
+
 def child(pipe: "multiprocessing.queues.Queue[Event]", taken: Any) -> None:
     while True:
         event = pipe.get()
@@ -36,7 +46,7 @@ def child(pipe: "multiprocessing.queues.Queue[Event]", taken: Any) -> None:
 def test_children_of_a_plugin_share_it(make: Callable[..., Plugin]) -> None:
     """What 2017's plugins with worker processes do; the queue over the log refuses them."""
     plugin = make(100)
-    pipe = open_pipe(plugin.queue, window_count=8, window_bytes_max=1_000_000)
+    pipe = opened(plugin)
     assert type(pipe) is multiprocessing.queues.Queue
     context = multiprocessing.get_context("fork")
     taken = context.Queue()
@@ -52,7 +62,7 @@ def test_children_of_a_plugin_share_it(make: Callable[..., Plugin]) -> None:
 
 def test_p10_the_pipe_holds_the_window_and_no_more(make: Callable[..., Plugin]) -> None:
     plugin = make(100)
-    pipe = open_pipe(plugin.queue, window_count=8, window_bytes_max=1_000_000)
+    pipe = opened(plugin)
     until(lambda: plugin.page.acked == 9, what="a full pipe, and the feeder with the next one")
     assert pipe.qsize() == 8
     assert [pipe.get(timeout=5).position for _ in range(100)] == list(range(1, 101))
@@ -61,7 +71,7 @@ def test_p10_the_pipe_holds_the_window_and_no_more(make: Callable[..., Plugin]) 
 
 def test_p10_the_pipe_is_bounded_in_bytes(make: Callable[..., Plugin]) -> None:
     plugin = make(20, body_bytes=1000)
-    pipe = open_pipe(plugin.queue, window_count=8, window_bytes_max=2_500)
+    pipe = opened(plugin, 2_500)
     until(lambda: plugin.page.acked == 3, what="two in the pipe, and the feeder with the third")
     assert pipe.qsize() == 2
     assert [pipe.get(timeout=5).position for _ in range(20)] == list(range(1, 21))
@@ -70,6 +80,28 @@ def test_p10_the_pipe_is_bounded_in_bytes(make: Callable[..., Plugin]) -> None:
 
 def test_an_event_larger_than_the_bound_goes_through(make: Callable[..., Plugin]) -> None:
     plugin = make(2, body_bytes=5_000)
-    pipe = open_pipe(plugin.queue, window_count=8, window_bytes_max=1_000)
+    pipe = opened(plugin, 1_000)
     assert [pipe.get(timeout=5).position for _ in range(2)] == [1, 2]
     plugin.queue.close()
+
+
+def test_a_stop_of_the_queue_is_no_failure(make: Callable[..., Plugin]) -> None:
+    plugin, failures = make(1), list[BaseException]()
+    pipe = opened(plugin, failures=failures)
+    assert pipe.get(timeout=5).position == 1
+    plugin.queue.close()
+    until(lambda: "bigchaindb-pipe" not in {thread.name for thread in threading.enumerate()}, what="the feeder's end")
+    assert failures == []
+
+
+def test_what_ends_the_feeder_ends_the_process(make: Callable[..., Plugin], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the plugin would wait for ever at a pipe that nobody fills."""
+    plugin, failures = make(1), list[BaseException]()
+
+    def records(*_: object, **__: object) -> list[Record]:
+        raise StoreError("the disk is gone")
+
+    monkeypatch.setattr(plugin.log, "records", records)
+    opened(plugin, failures=failures)
+    until(lambda: failures, what="the failure")
+    assert isinstance(failures.pop(), StoreError)

@@ -188,7 +188,9 @@ def test_what_get_many_took_and_did_not_give_is_given_one_by_one(make: Make) -> 
     plugin = make(5)
     plugin.queue.get_many(3)
     plugin.queue._local.hand.given = False
-    assert plugin.take(5) == [1, 2, 3, 4, 5]
+    assert plugin.take(1) == [1]
+    assert plugin.taken == {1}  # what nobody has got is no crash's cause
+    assert plugin.take(4) == [2, 3, 4, 5]
     assert plugin.progress() == Progress(4, 5, (5,))
 
 

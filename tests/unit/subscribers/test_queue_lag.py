@@ -66,6 +66,14 @@ def test_the_bound_in_bytes_does_not_stop_a_plugin_that_gathers(tmp_path: Path) 
     assert plugin.take(9) == list(range(1, 10))
 
 
+def test_after_a_failure_a_plugin_that_gathers_still_gets_events(tmp_path: Path) -> None:
+    """One at a time would never let it write anything out: what it has gathered is settled by further events alone."""
+    log = ListLog([EventTypes.BLOCK_VALID] * 6)
+    plugin = Plugin(tmp_path, log, Progress(0, 3, (1, 2, 3)), ack_lag=2, one_at_a_time=True)
+    assert [event.position for event in plugin.queue.get_many(2)] == [1, 2]
+    assert plugin.take(4) == [3, 4, 5, 6]
+
+
 def test_threads_that_fill_the_window_between_them_are_told(make: Make) -> None:
     """Else all of them would wait for each other, for ever."""
     plugin = make(20, ack_lag=4)

@@ -66,6 +66,7 @@ class Acknowledgement(RuleBasedStateMachine):
             one_at_a_time=one_at_a_time,
         )
         self.slot_count = len(self.plugin.page.slots)
+        self.acked = self.plugin.page.acked
         self.due = set(progress.undone)
         self.asked: dict[int, int] = {}  # position: attempt, of what the supervisor has to decide on
         self.later: set[int] = set()
@@ -262,6 +263,8 @@ class Acknowledgement(RuleBasedStateMachine):
         if not hasattr(self, "plugin"):
             return
         acked = self.plugin.page.acked
+        assert acked >= self.acked
+        self.acked = acked
         assert not [one for one in self.unsettled - self.returning if one <= acked]
         # And over all of them that matched; it passes over others at the latest when there is nothing to take.
         assert not list(filter(self.matches, range(acked + 1, self.plugin.page.progress().acked + 1)))
