@@ -39,7 +39,7 @@ events.add_command(simulate)
     epilog="""\b
 Examples:
   bigchaindb events show 4711
-  bigchaindb events show 4711 --json | jq .block.transactions[0].asset
+  bigchaindb events show 4711 --json | jq '.block.transactions[0].asset'
 
 WHICH is a position, the id of an event or of a transaction's event, or a token, which stands for the last event
 that it has seen.""",
@@ -98,9 +98,9 @@ def tail(session: Session, /, *, count: int, follow: bool, as_json: bool, **opti
 @events.command(
     epilog="""\b
 Examples:
-  bigchaindb events replay | jq .data.block.transactions[].id
+  bigchaindb events replay | jq '.data.block.transactions[].id'
   bigchaindb events replay --from height:1000 --to height:2000 --output blocks.jsonl
-  bigchaindb events replay --owner GfHq2tTVk9z4eXgy --format transactions --output bicycle.jsonl
+  bigchaindb events replay --owner "$(bigchaindb keys show alice.json)" --format transactions
 
 WHERE is genesis, now, position:N, height:N, time:T or a token, and lies between two events: `--to position:10` ends
 with event 9. A line of the format json is an object whose `data` is the event; of cloudevents a CloudEvent for each
