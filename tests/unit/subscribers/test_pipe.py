@@ -30,8 +30,8 @@ def make(tmp_path: Path) -> Callable[..., Plugin]:
 def opened(
     plugin: Plugin, window_bytes_max: int = 1_000_000, failures: list[BaseException] | None = None
 ) -> "multiprocessing.queues.Queue[Event]":
-    on_failure = [].append if failures is None else failures.append
-    return open_pipe(plugin.queue, window_count=8, window_bytes_max=window_bytes_max, on_failure=on_failure)
+    noted = [] if failures is None else failures
+    return open_pipe(plugin.queue, window_count=8, window_bytes_max=window_bytes_max, on_failure=noted.append)
 
 
 def child(pipe: "multiprocessing.queues.Queue[Event]", taken: Any) -> None:
