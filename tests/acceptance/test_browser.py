@@ -26,7 +26,7 @@ BUNDLE: Final = "node_modules/bigchaindb-driver/dist/browser/bigchaindb-driver.w
 class Quiet(SimpleHTTPRequestHandler):
     """Serves files and says nothing."""
 
-    def do_GET(self) -> None:  # noqa: N802 - the library's name
+    def do_GET(self) -> None:
         """Tell an id without data first; tell whoever comes back what it sent."""
         if self.path != "/told-an-id":
             super().do_GET()

@@ -32,16 +32,16 @@ class EventSource:
 
     async def events(self, count: int) -> list[dict[str, Any]]:
         """Take the next events."""
-        async with asyncio.timeout(ARRIVAL_S):
-            return [await self.event() for _ in range(count)]
+        return [await self.event() for _ in range(count)]
 
     async def event(self) -> dict[str, Any]:
         """Take the next event; the stream's name for its type must be the event's own."""
-        while (fields := await self.message()) is not None:
-            if "data" in fields:
-                envelope: dict[str, Any] = json.loads(fields["data"])
-                assert envelope["type"] == fields["event"]
-                return envelope
+        async with asyncio.timeout(ARRIVAL_S):
+            while (fields := await self.message()) is not None:
+                if "data" in fields:
+                    envelope: dict[str, Any] = json.loads(fields["data"])
+                    assert envelope["type"] == fields["event"]
+                    return envelope
         raise EOFError
 
     async def message(self) -> dict[str, str] | None:
@@ -66,12 +66,11 @@ class EventSource:
     async def rest(self) -> list[dict[str, Any]]:
         """Take what comes until the server ends the stream."""
         taken = []
-        async with asyncio.timeout(ARRIVAL_S):
-            try:
-                while True:
-                    taken.append(await self.event())
-            except EOFError:
-                return taken
+        try:
+            while True:
+                taken.append(await self.event())
+        except EOFError:
+            return taken
 
     async def _chunk(self) -> bytes:
         try:
