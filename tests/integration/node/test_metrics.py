@@ -81,6 +81,26 @@ def test_prometheus_finds_nothing_to_complain_about(watched: Node) -> None:
         assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 
+def test_a_plugin_is_seen_over_http_and_by_prometheus(start_node: StartNode, plugins: Mapping[str, str]) -> None:
+    """Whoever watches many nodes has no shell on them."""
+    (port,) = free_ports(1)
+    settings = {"metrics": {"bind": f"127.0.0.1:{port}"}, "events_plugins": ["console_print"]}
+    node = start_node(settings=settings, environment=plugins)
+    assert node.post(create([KEY], data={"n": 1}).body).status == 202
+
+    def listed() -> dict[str, object]:
+        (plugin,) = node.get("plugins").json()
+        return {name: plugin[name] for name in ("name", "state", "lag")}
+
+    until(
+        lambda: listed() == {"name": "console_print", "state": "LIVE", "lag": 0},
+        what="the plugin to have settled the event",
+    )
+    assert value(node, "bigchaindb_plugin_state", plugin="console_print", state="LIVE") == 1
+    assert value(node, "bigchaindb_plugin_lag_events", plugin="console_print") == 0
+    assert value(node, "bigchaindb_plugin_starts_total", plugin="console_print") == 1
+
+
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/", 404), ("POST", "/metrics", 405)])
 def test_nothing_else_is_served_there(watched: Node, method: str, path: str, status: int) -> None:
     assert scrape(watched, method, path).status == status
