@@ -18,6 +18,7 @@ BENCHMARKS: Final = {
     "http": "transactions per second and CPU of each over HTTP, against a handler that does nothing",
     "latency": "POST to WebSocket message, and mode=commit, at a pace below the node's limit",
     "events": "events per second into a plugin's process, against 1.x and one bare queue",
+    "kills": "10,000 SIGKILLs over plugins and nodes under load: what is lost, disordered or repeated",
     "streams": "messages to 1,000 WebSocket clients, against a bare server that writes the same bytes",
     "growth": "start, memory, throughput, look-ups and bytes from 10,000 to 1,000,000 transactions",
 }
@@ -31,9 +32,10 @@ stands beside a peer that the same run measured in turn with it, three rounds, m
 where the peer does comparable work, and on the figure itself where a promise names a number (two cores, load
 generator on the same machine). CPU of the load generator is reported apart from the server's.
 
-The whole takes up to ten minutes; --quick about one, with noisier figures. `growth` and `events` build ledgers through
-the store's own commit, from documents whose signatures are noise (the store does not look at them), and keep those of
-`events` in .cache/bench until the store's code changes. docs/explanation/performance.md explains the figures.
+The whole takes about an hour, half of it `kills`; --quick some ten minutes, with noisier figures. `growth`, `events`
+and `catchup` build ledgers through the store's own commit, from documents whose signatures are noise (the store does
+not look at them), and keep them in .cache/bench until the store's code changes. SEED=N python -m bench kills repeats
+the draws of a run that printed N. docs/explanation/performance.md explains the figures.
 """.format(names="\n".join(f"  {name:<12}{what}" for name, what in BENCHMARKS.items()))
 
 

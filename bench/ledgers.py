@@ -9,7 +9,7 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -59,8 +59,8 @@ class Growing:
         supply = self._blocks.setdefault(size, self._documents.bare_blocks(size))
         return [next(supply) for _ in range(count)]
 
-    def add(self, transactions: Transactions) -> Spent:
-        """Commit one block and tidy up."""
+    def add(self, transactions: Transactions, on_durable: Callable[[int], object] | None = None) -> Spent:
+        """Commit one block and tidy up; `on_durable` gets its position in between, as the node's loop does."""
         writer = self.store.writer
         tip = writer.tip()
         bodies = [transaction.body for transaction in transactions]
@@ -70,6 +70,8 @@ class Growing:
         used, begin = time.thread_time(), time.perf_counter()
         writer.commit(effects)
         durable = time.perf_counter()
+        if on_durable is not None:
+            on_durable(effects.tip.position)
         writer.tidy()
         self.transaction_count += len(transactions)
         return Spent(durable - begin, time.thread_time() - used, time.perf_counter() - begin)
@@ -95,7 +97,8 @@ def cached(scale: Scale, block_size: int, block_count: int) -> Path:
         with closing(Growing(made)) as ledger:
             make_chain_id(made)  # so that a node takes it for one of its own
             for _ in range(block_count):
-                ledger.add(*ledger.blocks(block_size, 1))
+                (block,) = ledger.blocks(block_size, 1)
+                ledger.add(block)
         made.rename(kept)
     copy = scale.folder / f"ledger-{name}"
     if not copy.exists():
