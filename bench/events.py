@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -12,11 +10,10 @@ from bench.documents import Documents
 from bench.ledgers import cached
 from bench.measure import Scale, alternate, median
 from bench.peer_events import PlainEvent, through_an_exchange, through_one_queue
+from bench.plugins import advertise, running, until
 from bench.report import Figure, ratio_at_least
 from bigchaindb.config import PluginSettings
 from bigchaindb.store import Store
-from bigchaindb.subscribers.hub import Hub
-from bigchaindb.subscribers.supervisor import Supervisor
 
 COUNTS: Final = {1: 60_000, 100: 1_500, 1_000: 200}
 """Events in the ledgers, by transactions of each."""
@@ -34,21 +31,20 @@ WAIT_S_MAX: Final = 60.0
 
 def run(scale: Scale) -> list[Figure]:
     """Measure each size of block in turn with its peers."""
-    _advertise(scale.folder / "site")
-    documents = Documents()
-    pool = [documents.dictionary() for _ in range(scale.count(DISTINCT_COUNT))]
+    advertise_readers(scale.folder / "site")
+    pool = distinct(scale)
     return [figure for size in COUNTS for figure in _of_size(scale, size, pool)]
 
 
 def _of_size(scale: Scale, size: int, pool: list[dict[str, Any]]) -> list[Figure]:
     count = scale.count(COUNTS[size])
     ledger = cached(scale, size, count) / "data"
-    prebuilt = _prebuilt(size, scale.count(PEER_COUNTS[size]), pool)
+    plain = prebuilt(size, scale.count(PEER_COUNTS[size]), pool)
     runs = [
-        lambda: through_an_exchange(prebuilt),
-        lambda: through_one_queue(prebuilt),
-        lambda: _through_a_host(ledger, count, "data"),
-        lambda: _through_a_host(ledger, count, "body"),
+        lambda: through_an_exchange(plain),
+        lambda: through_one_queue(plain),
+        lambda: through_a_host(ledger, count, "data"),
+        lambda: through_a_host(ledger, count, "body"),
     ]
     exchange, bare, as_dicts, as_bytes = (median(found) for found in alternate(scale.rounds, runs))
     what = f"events of {size:,} to a plugin"
@@ -73,31 +69,30 @@ def _of_size(scale: Scale, size: int, pool: list[dict[str, Any]]) -> list[Figure
     ]
 
 
-def _through_a_host(ledger: Path, count: int, read: str) -> float:
+def through_a_host(ledger: Path, count: int, read: str) -> float:
     """Run the plugin from the first event on, as the node does; give events per second."""
     number = len(list(ledger.glob("result-*")))
     result = ledger / f"result-{number}.json"
     settings = PluginSettings(start="genesis", options={"count": count, "read": read, "result": str(result)})
     plugins = {f"{PLUGIN}_{number}": settings}  # a lane of its own: it begins at the first event
+
+    async def deliver() -> None:
+        async with running(store, plugins):
+            await until(result.exists, within_s=WAIT_S_MAX)
+
     with closing(Store.open(ledger)) as store:
-        asyncio.run(_supervise(store, plugins, result.exists))
+        asyncio.run(deliver())
     found: dict[str, float] = json.loads(result.read_text())
     return found["per_s"]
 
 
-async def _supervise(store: Store, plugins: dict[str, PluginSettings], is_done: Callable[[], bool]) -> None:
-    hub = Hub(store.writer.tip().position)
-    supervisor = Supervisor(hub=hub, store=store, chain_id="solo-bench", plugins=plugins)
-    await supervisor.start()
-    try:
-        async with asyncio.timeout(WAIT_S_MAX):
-            while not is_done():  # noqa: ASYNC110 - another process makes it true
-                await asyncio.sleep(0.01)
-    finally:
-        await supervisor.stop()
+def distinct(scale: Scale) -> list[dict[str, Any]]:
+    """Make transactions as dicts for the peers."""
+    documents = Documents()
+    return [documents.dictionary() for _ in range(scale.count(DISTINCT_COUNT))]
 
 
-def _prebuilt(size: int, count: int, pool: list[dict[str, Any]]) -> list[PlainEvent]:
+def prebuilt(size: int, count: int, pool: list[dict[str, Any]]) -> list[PlainEvent]:
     """Build events of distinct transactions, as 1.x had them in memory."""
     events = []
     for number in range(count):
@@ -107,11 +102,6 @@ def _prebuilt(size: int, count: int, pool: list[dict[str, Any]]) -> list[PlainEv
     return events
 
 
-def _advertise(site: Path) -> None:
-    """Install the plugin's entry point for this process and the hosts that it starts."""
-    about = site / "bench_reader-0.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-reader\nVersion: 0\n")
-    names = "".join(f"{PLUGIN}_{number} = bench.reader_plugin\n" for number in range(RUN_COUNT_MAX))
-    (about / "entry_points.txt").write_text(f"[bigchaindb.events]\n{names}")
-    sys.path.append(str(site))
+def advertise_readers(site: Path) -> None:
+    """Install the plugin's entry points, one for each run, for this process and the hosts that it starts."""
+    advertise(site, {f"{PLUGIN}_{number}": "bench.reader_plugin" for number in range(RUN_COUNT_MAX)})
