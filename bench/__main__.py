@@ -19,6 +19,7 @@ BENCHMARKS: Final = {
     "latency": "POST to WebSocket message, and mode=commit, at a pace below the node's limit",
     "events": "events per second into a plugin's process, against 1.x and one bare queue",
     "catchup": "a plugin enabled on a ledger of 1,000,000 transactions gets them all, against the queues of 1.x",
+    "delivery": "from durable to in the plugin's hands, and what plugins cost the commits beside them",
     "kills": "10,000 SIGKILLs over plugins and nodes under load: what is lost, disordered or repeated",
     "streams": "messages to 1,000 WebSocket clients, against a bare server that writes the same bytes",
     "growth": "start, memory, throughput, look-ups and bytes from 10,000 to 1,000,000 transactions",
