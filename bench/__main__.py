@@ -20,6 +20,7 @@ BENCHMARKS: Final = {
     "events": "events per second into a plugin's process, against 1.x and one bare queue",
     "catchup": "a plugin enabled on a ledger of 1,000,000 transactions gets them all, against the queues of 1.x",
     "delivery": "from durable to in the plugin's hands, and what plugins cost the commits beside them",
+    "stalled": "memory of a node and of its plugin that hangs, while 1,000,000 events go by",
     "kills": "10,000 SIGKILLs over plugins and nodes under load: what is lost, disordered or repeated",
     "streams": "messages to 1,000 WebSocket clients, against a bare server that writes the same bytes",
     "growth": "start, memory, throughput, look-ups and bytes from 10,000 to 1,000,000 transactions",

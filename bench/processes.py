@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Final, Self
 
 TICKS: Final = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 START_S_MAX: Final = 60.0
 
 
@@ -44,12 +45,12 @@ class Process:
             self._child.kill()
             self._child.wait()
 
-    def wait_until(self, ready: Callable[[], bool]) -> float:
+    def wait_until(self, ready: Callable[[], bool], *, within_s: float = START_S_MAX) -> float:
         """Wait until `ready()`; give the seconds since the process was started."""
         while not ready():
             if self._child.poll() is not None:
                 raise RuntimeError(f"{self._child.args!r} ended with {self._child.returncode}: {self._tail()}")
-            if time.perf_counter() - self.started > START_S_MAX:
+            if time.perf_counter() - self.started > within_s:
                 raise RuntimeError(f"{self._child.args!r} does not answer: {self._tail()}")
             time.sleep(0.005)
         return time.perf_counter() - self.started
@@ -71,6 +72,12 @@ def cpu_s(pid: int) -> float:
     """Give the CPU seconds, user and system, of the process and all its threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def resident_mb(pid: int | None = None) -> float:
+    """Give the memory that is resident now, libraries included; this process's by default."""
+    pages = Path(f"/proc/{pid or 'self'}/statm").read_text().split()[1]
+    return int(pages) * PAGE_BYTES / 2**20
 
 
 def free_ports(count: int) -> list[int]:
