@@ -188,7 +188,7 @@ class LogQueue(_StandardQueue):
             with suppress(Empty):
                 self._wait(hand, 0.0 if hand.events else timeout)
             while len(hand.events) < count_max and self._ready():
-                self._reserve(hand)
+                self._reserve_up_to(hand, count_max)
             events = list(hand.events)
             if self._acknowledge == DELIVERY:
                 self._window.settle(hand)
@@ -265,7 +265,7 @@ class LogQueue(_StandardQueue):
         with self._lock:
             window = self._window
             reserved = {event.position for hand in window.hands if not hand.given for event in hand.events}
-            window.settle_out([one for one in window.out if one <= position and one not in reserved])
+            window.settle_out([one for one in window.out_through(position) if one not in reserved])
             self._moved()
 
     def nack(self, event: Event, delay: float | None = None, error: str | BaseException | None = None) -> None:
@@ -455,6 +455,15 @@ class LogQueue(_StandardQueue):
             self._window.reserve(hand)
         except HistoryLost as error:
             self._lose(error)
+
+    def _reserve_up_to(self, hand: Hand, count: int) -> None:
+        """Reserve one event, and those behind it that need no look at what others hold."""
+        room_bytes = self._window.room_bytes()
+        while True:
+            self._reserve(hand)
+            room_bytes -= len(hand.events[-1].body)
+            if len(hand.events) >= count or not self._window.may_follow(room_bytes):
+                return
 
     def _lose(self, error: HistoryLost) -> NoReturn:
         self._lost = error

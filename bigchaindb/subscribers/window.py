@@ -5,6 +5,7 @@ stores, as a signal handler may raise anywhere else. Source: decisions 0015 and 
 """
 
 import threading
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from time import monotonic, monotonic_ns
 from typing import Final
@@ -48,6 +49,8 @@ class Window:
         "_is_plain",
         "_keeps_for_lag",
         "_last",
+        "_out_bytes",
+        "_out_positions",
         "_reading",
         "_returning",
         "_suspects",
@@ -99,6 +102,9 @@ class Window:
             Undone(word & _POSITION, slot, attempts.get(word & _POSITION, 1)) for word, slot in held
         )
         self.out: dict[int, Taken] = {}
+        # Of what is out, kept beside it: with each event a plugin takes or answers, both are asked for.
+        self._out_positions: list[int] = []  # ascending
+        self._out_bytes = 0
         self.plugin_keeps_events = False
         self._returning = frozenset(word & _POSITION for word, _ in held if word & RETURNING)
         self._suspects = frozenset(one.position for one in self.again) if one_at_a_time else frozenset[int]()
@@ -125,7 +131,11 @@ class Window:
         events, slots = (*hand.events, event), (*hand.slots, slot)
         following = reading.next + 1
         buffered_count = len(reading.buffer)
-        taken = None if self._is_plain else self._taken(event, slot)
+        taken, place = None, 0
+        if self._is_explicit:
+            taken = self._answerable(event, slot)
+            place = bisect_left(self._out_positions, position)
+        added = (position,)
         now = monotonic_ns()
         # Stores alone from here on: neither a signal handler nor another thread runs between them.
         words[slot + 1] = now
@@ -135,6 +145,8 @@ class Window:
         hand.events = events
         if taken is not None:
             self.out[position] = taken
+            self._out_positions[place:place] = added
+            self._out_bytes += taken.body_bytes
         reading.next = following
         self._last = words[_HANDED] = reading.read if following == buffered_count else position
 
@@ -153,15 +165,21 @@ class Window:
         )
         rest = without_position(self.again, position)
         events, slots = (*hand.events, event), (*hand.slots, slot)
-        taken = self._taken(event, slot)
+        taken, place = None, 0
+        if self._is_explicit:
+            taken = self._answerable(event, slot)
+            place = bisect_left(self._out_positions, position)
+        added = (position,)
         now = monotonic_ns()
-        # Stores alone, as in `_reserve`.
+        # Stores alone, as in `reserve`.
         self._words[slot + 1] = now
         hand.slot = slot
         hand.slots = slots
         hand.events = events
         if taken is not None:
             self.out[position] = taken
+            self._out_positions[place:place] = added
+            self._out_bytes += taken.body_bytes
         self.again = rest
 
     def pass_over(self) -> None:
@@ -169,10 +187,8 @@ class Window:
         self._last = self._words[_HANDED] = self._reading.read
         self._words[_ACKED] = self._cursor()  # E6
 
-    def _taken(self, event: Event, slot: int) -> Taken | None:
-        """Let the plugin answer for the event, if that is the mode."""
-        if not self._is_explicit:
-            return None
+    def _answerable(self, event: Event, slot: int) -> Taken:
+        """Let the plugin answer for the event."""
         event._answer_to = self._answer_to  # noqa: SLF001 - the queue's own mark
         return Taken(slot, event.attempt, len(event.body), threading.current_thread().name)
 
@@ -183,11 +199,15 @@ class Window:
             event, slot = hand.events[-1], hand.slots[-1]
             again = with_undone(self.again, Undone(event.position, slot, event.attempt))
             events, slots = hand.events[:-1], hand.slots[:-1]
-            # Stores alone, as in `_reserve`.
+            taken = self.out.get(event.position)
+            place = bisect_left(self._out_positions, event.position)
+            # Stores alone, as in `reserve`.
             self._words[slot + 1] = 0
             self.again = again
-            if event.position in self.out:
+            if taken is not None:
                 del self.out[event.position]
+                del self._out_positions[place]
+                self._out_bytes -= taken.body_bytes
             hand.events = events
             hand.slots = slots
 
@@ -226,7 +246,8 @@ class Window:
         hand.slots = ()
         hand.events = ()
         hand.given = False
-        self.settle_kept(hand, self._ack_lag)
+        if kept:
+            self.settle_kept(hand, self._ack_lag)
 
     def settle_kept(self, hand: Hand, count: int) -> None:
         """Settle what the thread keeps beyond the last `count`."""
@@ -240,11 +261,18 @@ class Window:
     def settle_out(self, positions: list[int]) -> None:
         """Settle events that are out."""
         for position in positions:
-            slot = self.out[position].slot
+            taken = self.out[position]
+            place = bisect_left(self._out_positions, position)
             # Stores alone.
-            self._words[slot] = 0
+            self._words[taken.slot] = 0
             del self.out[position]
+            del self._out_positions[place]
+            self._out_bytes -= taken.body_bytes
         self._words[_ACKED] = self._cursor()  # E6
+
+    def out_through(self, position: int) -> list[int]:
+        """Give the positions up to this one that are out, ascending."""
+        return self._out_positions[: bisect_right(self._out_positions, position)]
 
     def is_out(self, event: Event) -> bool:
         """Say whether this delivery is not answered yet."""
@@ -253,12 +281,15 @@ class Window:
 
     def withdraw(self, event: Event) -> None:
         """Take an event back from the plugin until the supervisor has decided. It stays in its slot."""
-        slot = self.out[event.position].slot
-        again = with_undone(self.again, Undone(event.position, slot, event.attempt, UNDECIDED))
+        taken = self.out[event.position]
+        again = with_undone(self.again, Undone(event.position, taken.slot, event.attempt, UNDECIDED))
+        place = bisect_left(self._out_positions, event.position)
         # Stores alone. The cursor does not pass it, and no crash is its fault any more.
-        self._words[slot + 1] = 0
+        self._words[taken.slot + 1] = 0
         self.again = again
         del self.out[event.position]
+        del self._out_positions[place]
+        self._out_bytes -= taken.body_bytes
 
     def settle_again(self, entry: Undone) -> None:
         """Settle an event that was to come again."""
@@ -272,12 +303,10 @@ class Window:
         """Give the position up to which everything is settled."""
         if self._is_plain and len(self.hands) == 1 and not self.hands[0].events and not self.again:
             return self._last
-        held = [*self.out, *(one.position for one in self.again)]
-        if not self._is_explicit:
-            held += [position for hand in self.hands for position in hand.positions]
-        if self._returning:
-            held = [position for position in held if position not in self._returning]
-        return min(held) - 1 if held else self._last
+        again = (one.position for one in self.again)
+        in_hand = () if self._is_explicit else sorted(position for hand in self.hands for position in hand.positions)
+        held = (self._out_positions, again, in_hand)  # each ascending: a long one costs no more than a short one
+        return min(next((one for one in part if one not in self._returning), self._last + 1) for part in held) - 1
 
     # Bounds
 
@@ -287,14 +316,23 @@ class Window:
 
     def has_room(self) -> bool:
         """Say whether one more event may be out, as far as its size matters."""
+        return self.room_bytes() > 0
+
+    def room_bytes(self) -> int:
+        """Give how many bytes may be out besides; the last event may be larger. 0 if it has to wait for others."""
         if self._is_explicit:
-            out_count, out_bytes = len(self.out), sum(taken.body_bytes for taken in self.out.values())
+            out_count, out_bytes = len(self.out), self._out_bytes
         else:
             out = [event for hand in self.hands for event in hand.events]
             out_count, out_bytes = len(out), sum(len(event.body) for event in out)
         if out_count == 0:
-            return True
-        return out_bytes < self._bytes_max and not self._goes_singly()
+            return self._bytes_max
+        return 0 if self._goes_singly() else max(0, self._bytes_max - out_bytes)
+
+    def may_follow(self, room_bytes: int) -> bool:
+        """Say whether the next event that was read may be reserved behind another, with so much room left."""
+        is_next = self._reading.count > 0 and not self.again
+        return is_next and room_bytes > 0 and not self._suspects and self.has_slot()
 
     def _goes_singly(self) -> bool:
         """Say whether only one event may be out. Not with `ack_lag`: what a thread keeps it would never settle."""

@@ -270,6 +270,16 @@ class Acknowledgement(RuleBasedStateMachine):
         assert not list(filter(self.matches, range(acked + 1, self.plugin.page.progress().acked + 1)))
 
     @invariant()
+    def what_is_kept_beside_the_events_that_are_out_agrees_with_them(self) -> None:
+        """P10: a sum that drifts would let a plugin hold more than its window, or nothing any more."""
+        if not hasattr(self, "plugin"):
+            return
+        out = sorted(self.current) if self.mode == EXPLICIT else []
+        window = self.plugin.queue._window
+        assert sorted(window.out) == window.out_through(len(self.log.all)) == out
+        assert window._out_bytes == sum(len(self.log.all[position - 1].body) for position in out)
+
+    @invariant()
     def the_page_says_who_may_be_to_blame(self) -> None:
         """What was nacked, or not taken yet, did not end the process."""
         if hasattr(self, "plugin"):
