@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 from bigchaindb.ledger.ports import LogReader
@@ -23,8 +24,9 @@ class LogThread:
         return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: read(self._own_reader()))
 
     def close(self) -> None:
-        """Wait for the read that runs; begin no other."""
-        self._executor.submit(self._close_reader)
+        """Wait for the read that runs; begin no other. Safe to call twice."""
+        with suppress(RuntimeError):  # it is closed already
+            self._executor.submit(self._close_reader)
         self._executor.shutdown()
 
     def _close_reader(self) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,13 +102,16 @@ async def serving(
     )
     stream = StreamServer(hub, store.log_reader, CHAIN_ID, limits, WebSocketServer(heartbeat=heartbeat_s))
     running = asyncio.create_task(engine.run())
-    try:
+
+    async def stop_engine() -> None:
+        engine.stop()
+        await running
+
+    async with AsyncExitStack() as ending:  # the last first, and all of it even if one fails
+        ending.callback(store.close)
+        ending.push_async_callback(stream.stop)
+        ending.push_async_callback(stop_engine)
+        ending.push_async_callback(api.stop)
         await api.start("localhost", 0)
         await stream.start("localhost", 0)
         yield Served(store, hub, engine, api, stream)
-    finally:
-        await api.stop()
-        engine.stop()
-        await running
-        await stream.stop()
-        store.close()
