@@ -3,6 +3,7 @@
 import multiprocessing
 import pickle
 import select
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -117,6 +118,38 @@ def test_p10_the_window_is_bounded_in_bytes(tmp_path: Path) -> None:
         plugin.queue.get_nowait()
     first.ack()
     assert take(plugin, 1)[0].position == 3
+
+
+def test_p10_what_was_reserved_and_given_back_takes_no_room(tmp_path: Path) -> None:
+    """A signal handler raised out of `get_many`, and the next call asks for fewer events."""
+    log = ListLog([EventTypes.BLOCK_VALID] * 4, body_bytes=1000)
+    plugin = Plugin(tmp_path, log, acknowledge=EXPLICIT, window_bytes_max=2500)
+    assert len(plugin.queue.get_many(9)) == 3
+    plugin.queue._local.hand.given = False
+    assert [event.position for event in plugin.queue.get_many(1)] == [1]
+    assert [event.position for event in plugin.queue.get_many(9)] == [2, 3]
+    plugin.queue.ack_through(3)
+    assert plugin.progress() == Progress(3, 3)
+
+
+def test_taking_and_answering_cost_the_same_however_many_are_out(tmp_path: Path) -> None:
+    """A plugin with a large window would else spend its time on looking at all that it holds."""
+
+    def call_count(out_count: int) -> int:
+        log = ListLog([EventTypes.BLOCK_VALID] * 210)
+        plugin = Plugin(tmp_path, log, epoch=out_count, acknowledge=EXPLICIT, window=210)
+        first, *_ = plugin.queue.get_many(out_count)
+        calls: list[str] = []
+        sys.setprofile(lambda _, event, __: calls.append(event))
+        try:
+            plugin.queue.get_nowait()
+            first.ack()
+            plugin.queue.ack_through(2)
+        finally:
+            sys.setprofile(None)
+        return len(calls)
+
+    assert call_count(200) == call_count(5)
 
 
 def test_a_window_that_stays_full_is_said_with_who_holds_what(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
