@@ -162,7 +162,8 @@ async def _write_piece(request: web.BaseRequest, piece: bytes, *, chunked: bool)
     transport = request.transport
     if transport is None or transport.is_closing():
         raise ConnectionResetError("the client is gone")
-    transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+    # Not joined: a piece may be a block of 4 MiB, and a thousand streams that wait for their clients share it.
+    transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n") if chunked else (piece,))
     await request.writer.drain()
 
 

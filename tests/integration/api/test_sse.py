@@ -2,11 +2,13 @@
 
 import asyncio
 import random
+import tracemalloc
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
+from bigchaindb.api import wire as written
 from bigchaindb.config import Limits
 from bigchaindb.eventlog.token import WHOLE, encode
 from tests.integration.api.conftest import Start
@@ -203,6 +205,21 @@ class TestSlowClients:
             ]
             assert transport.get_write_buffer_size() < 2**20
             assert sequences(await slow.events(100)) == [f"{position:020d}" for position in range(1, 101)]
+
+    async def test_clients_at_the_head_share_the_bytes_that_they_have_not_taken(self, served: Served) -> None:
+        """A block may have 4 MiB: a thousand clients with a copy each would need as many GiB."""
+        async with AsyncExitStack() as stack:
+            for _ in range(20):
+                await stack.enter_async_context(listening(served.api.port, is_narrow=True))
+            stack.callback(tracemalloc.stop)
+            tracemalloc.start()
+            wires = [one._wire for one in served.api._listener._connections if one._wire is not None]
+            while not all(one.get_write_buffer_size() for one in wires):  # the kernel takes the first megabytes
+                await commit(served, text="x" * 900_000)
+            held = tracemalloc.take_snapshot().filter_traces(
+                [tracemalloc.Filter(inclusive=True, filename_pattern=written.__file__)]
+            )
+            assert sum(trace.size for trace in held.traces) < 900_000
 
     async def test_one_that_takes_nothing_is_ended(self, start: Start) -> None:
         served = await start(limits=Limits(stream_stall_s_max=0.5))
