@@ -28,7 +28,9 @@ from bigchaindb.subscribers.supervisor import Supervisor
 
 MODE: Final = 0o600
 CONNECTION_COUNT_MAX: Final = 32
-"""Each command is one, and so is each `tail --follow`; more are closed at once."""
+"""Each command is one, and so is each `tail --follow`; more are refused."""
+FOLLOWER_COUNT_MAX: Final = 24
+"""How many may wait for the head: what is left is for commands that look or change something."""
 REQUEST_S_MAX: Final = 5.0
 """Time for a request to arrive, and for an answer to be taken."""
 
@@ -63,6 +65,7 @@ class ControlServer:
         self._reloading = asyncio.Lock()
         self._secrets = _secrets(to_document(settings))
         self._answering: set[asyncio.Task[None]] = set()
+        self._follower_count = 0
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -90,11 +93,10 @@ class ControlServer:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        self._answering.add(task)
         try:
-            if len(self._answering) < CONNECTION_COUNT_MAX:
-                self._answering.add(task)
-                with suppress(asyncio.CancelledError):  # by `stop`; asyncio's streams log one that comes out of here
-                    await self._exchange(reader, writer)
+            with suppress(asyncio.CancelledError):  # by `stop`; asyncio's streams log one that comes out of here
+                await self._exchange(reader, writer)
         finally:
             self._answering.discard(task)
             writer.close()
@@ -109,26 +111,28 @@ class ControlServer:
                     f"a request has at most {messages.REQUEST_BYTES_MAX} bytes, this one has more"
                 )
             else:
-                answer = await self._answer(line)
+                answer = await self._answer(line, reader)
             writer.write(self._encoded(answer))
             async with asyncio.timeout(REQUEST_S_MAX):
                 await writer.drain()
 
-    async def _answer(self, line: bytes) -> messages.Answer:
+    async def _answer(self, line: bytes, reader: asyncio.StreamReader) -> messages.Answer:
+        if len(self._answering) > CONNECTION_COUNT_MAX:
+            return messages.Refused(f"the node answers {CONNECTION_COUNT_MAX} commands already; try again")
         try:
-            return await self._obey(messages.decode_request(line))
+            return await self._obey(messages.decode_request(line), reader)
         except (BigchainDBError, OSError) as error:
             return messages.Refused("; ".join((str(error), *getattr(error, "__notes__", ()))))
         except Exception:  # noqa: BLE001 - whoever asked is not left waiting, and the node goes on
             _log.exception("a request over the control socket failed")
             return messages.Refused("the node met a defect of its own; its log has the traceback")
 
-    async def _obey(self, request: messages.Request) -> messages.Answer:
+    async def _obey(self, request: messages.Request, reader: asyncio.StreamReader) -> messages.Answer:
         match request:
             case messages.GetLanes():
                 return messages.Lanes(self._supervisor.status())
             case messages.GetHead(beyond, wait_s):
-                return messages.Head(await self._head(beyond, min(wait_s, messages.HEAD_WAIT_S_MAX)))
+                return messages.Head(await self._head(beyond, min(wait_s, messages.HEAD_WAIT_S_MAX), reader))
             case messages.GetConfiguration():
                 return await self._configuration()
             case messages.Reload():
@@ -158,10 +162,22 @@ class ControlServer:
                 assert_never(order)
         return await ordered
 
-    async def _head(self, beyond: int, wait_s: float) -> int:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                await self._hub.wait_beyond(beyond)
+    async def _head(self, beyond: int, wait_s: float, reader: asyncio.StreamReader) -> int:
+        """Wait for the head, but not for the sake of somebody who has left: followers are often interrupted."""
+        if wait_s <= 0 or self._hub.head > beyond:
+            return self._hub.head
+        if self._follower_count >= FOLLOWER_COUNT_MAX:
+            raise OrderRefused(f"{FOLLOWER_COUNT_MAX} commands follow the events already; end one of them")
+        moved = asyncio.create_task(self._hub.wait_beyond(beyond))
+        left = asyncio.create_task(reader.read(1))
+        self._follower_count += 1
+        try:
+            await asyncio.wait({moved, left}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._follower_count -= 1
+            moved.cancel()
+            left.cancel()
+            await asyncio.gather(moved, left, return_exceptions=True)
         return self._hub.head
 
     async def _configuration(self) -> messages.Configuration:

@@ -17,6 +17,7 @@ from bigchaindb.masking import MASK
 from bigchaindb.store import Store
 from bigchaindb.subscribers.hub import Hub
 from bigchaindb.subscribers.supervisor import Supervisor
+from tests.support.raw import until
 
 
 class Served:
@@ -153,9 +154,36 @@ async def test_who_says_nothing_is_closed(served: Served, monkeypatch: pytest.Mo
 
 async def test_no_more_than_a_few_are_served_at_once(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "CONNECTION_COUNT_MAX", 0)
-    reader, writer = await asyncio.open_unix_connection(served.path)
-    assert await reader.read() == b""
-    writer.close()
+    assert await served.error(messages.GetLanes()) == "the node answers 0 commands already; try again"
+
+
+async def follow(served: Served) -> asyncio.StreamWriter:
+    """Wait for the head as `events tail --follow` does."""
+    before = served.control._follower_count
+    _, writer = await asyncio.open_unix_connection(served.path)
+    writer.write(messages.encode(messages.GetHead(0, 30.0)))
+    await until(lambda: served.control._follower_count == before + 1, "it to be followed")
+    return writer
+
+
+async def test_who_follows_the_events_keeps_no_command_out(served: Served) -> None:
+    """Orders must pass even where each of many terminals and scripts has a `tail --follow`."""
+    followers = [await follow(served) for _ in range(server.FOLLOWER_COUNT_MAX)]
+    assert "24 commands follow the events already" in await served.error(messages.GetHead(0, 30.0))
+    assert await served.ask(messages.GetHead(0)) == messages.Head(0)
+    assert await served.ask(messages.GetLanes()) == messages.Lanes([])
+    served.hub.announce(1)
+    await until(lambda: served.control._follower_count == 0, "all to be told")
+    for writer in followers:
+        writer.close()
+
+
+async def test_a_follower_that_is_killed_frees_its_place_at_once(served: Served) -> None:
+    """Else a script that follows for a second again and again is refused for half a minute."""
+    for _ in range(2):
+        for writer in [await follow(served) for _ in range(server.FOLLOWER_COUNT_MAX)]:
+            writer.transport.abort()
+        await until(lambda: served.control._follower_count == 0, "its place to be free")
 
 
 async def test_the_configuration_is_read_again_and_a_wrong_one_changes_nothing(served: Served) -> None:
