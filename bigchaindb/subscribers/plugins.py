@@ -140,8 +140,13 @@ def inspect(name: str, loaded: object, *, window_count: int | None = None) -> Pl
 
 
 def describe(error: BaseException) -> str:
-    """Say an error of foreign code in one line of bounded length."""
-    return f"{type(error).__name__}: {error}".partition("\n")[0][:500]
+    """Say an error of foreign code in one line of bounded length, which UTF-8 can hold, whatever it does to be told."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - foreign code as well
+        text = "(its text cannot be had)"
+    line = f"{type(error).__name__}: {text}".partition("\n")[0]
+    return line[:500].encode(errors="backslashreplace").decode()[:500]
 
 
 def _event_types(name: str, mask: object) -> int:

@@ -203,6 +203,18 @@ def test_errors_of_plugins_are_told_in_one_bounded_line() -> None:
     assert len(describe(ValueError("x" * 9999))) == 500
 
 
+def test_an_error_is_told_even_where_its_text_cannot_be() -> None:
+    """Else the process dies of telling it, and all that people see is its exit code."""
+
+    class Untold(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    assert describe(Untold()) == "Untold: (its text cannot be had)"
+    assert describe(ValueError("half a pair: \ud800")) == "ValueError: half a pair: \\ud800"
+    assert len(describe(ValueError("\ud800" * 500))) == 500
+
+
 def test_a_distribution_is_named_by_its_metadata(site: Path) -> None:
     advertise(site, "package", "one = m")
     assert isinstance(find(["one"])["one"].dist, Distribution)
