@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bigchaindb.cli.session import put
-from bigchaindb.errors import StartupError
+from bigchaindb.errors import OrderRefused, StartupError
 
 if TYPE_CHECKING:
     from bigchaindb.config import Settings
@@ -41,6 +41,11 @@ def look(settings: "Settings") -> list["LaneStatus"]:
     kept = kept_lanes(directory, settings.events_plugins) if directory.node.exists() else []
     names = {lane.name for lane in running}
     return [*running, *(lane for lane in kept if lane.name not in names)]
+
+
+def never_ran(name: str) -> OrderRefused:
+    """Give the error of a plugin of which nothing is kept: the name may be a wrong one."""
+    return OrderRefused(f"no plugin {name!r} has run over this ledger; `bigchaindb plugins list` shows all")
 
 
 def carry_out(settings: "Settings", order: "Order", offline: Callable[["OfflineDesk"], None]) -> "LaneStatus":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bigchaindb.cli.lanes import as_document, carry_out, desk, json_option, mask_of, put_state
+from bigchaindb.cli.lanes import as_document, carry_out, desk, json_option, look, mask_of, never_ran, put_state
 from bigchaindb.cli.session import Session, pass_session, put, put_json
 from bigchaindb.errors import OrderRefused, UnknownPlace
 
@@ -157,6 +157,8 @@ def forget(session: Session, name: str) -> None:
     from bigchaindb.store.directory import DataDirectory
 
     settings = session.load().settings
+    if all(lane.name != name for lane in look(settings)):  # else a misspelt name would seem to be forgotten
+        raise never_ran(name)
     if ask(DataDirectory(settings.database.path).control, Forget(name), Done) is None:
         with desk(settings) as opened:
             opened.forget(name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from bigchaindb.cli.enabling import check, disable, enable
-from bigchaindb.cli.lanes import as_document, json_option, look, mask_of
+from bigchaindb.cli.lanes import as_document, json_option, look, mask_of, never_ran
 from bigchaindb.cli.new_plugin import new
 from bigchaindb.cli.plugin_orders import discard, forget, pause, restart, resume, retry, seek
 from bigchaindb.cli.session import Session, pass_session, put, put_json, put_table, say
@@ -73,7 +73,7 @@ def status(session: Session, name: str, *, as_json: bool) -> None:
     loaded = session.load()
     lane = next((lane for lane in look(loaded.settings) if lane.name == name), None)
     if lane is None:
-        raise OrderRefused(f"no plugin {name!r} has run over this ledger; `bigchaindb plugins list` shows all")
+        raise never_ran(name)
     document = as_document(lane, mask_of(loaded)) | {"enabled": name in loaded.settings.events_plugins}
     if as_json:
         put_json(document)
@@ -117,7 +117,7 @@ def parked(session: Session, name: str, *, after: int, count: int, as_json: bool
         raise OrderRefused(f"no plugin has run over this ledger; there is no `{path}`")
     with closing(NodeDb(path, read_only=True)) as node:
         if node.lane(name) is None:
-            raise OrderRefused(f"no plugin {name!r} has run over this ledger; `bigchaindb plugins list` shows all")
+            raise never_ran(name)
         rows = node.parked(name, after=after, count_max=count)
     if as_json:
         put_json([to_builtins(row) | {"error": mask(row.error)} for row in rows])
