@@ -61,7 +61,7 @@ def back_up(directory: DataDirectory, target: Path, *, with_key: bool, progress:
         raise StoreError(f"there is no ledger in {str(directory.path)!r}: name its database.path")
     _check_target(target, directory)
     chain = read_chain_id(directory.path)
-    with _named_at_end(target) as copy, _left_alone(directory):
+    with _named_at_end(target.resolve()) as copy, _left_alone(directory):
         _copy_pages(directory.lanes, copy.lanes)
         back_up_node(directory.node, copy.node)
         tip = back_up_ledger(directory.ledger, copy.ledger, progress)
@@ -74,14 +74,17 @@ def back_up(directory: DataDirectory, target: Path, *, with_key: bool, progress:
 
 
 def _check_target(target: Path, directory: DataDirectory) -> None:
+    place = target.resolve()  # where a link leads to, and what `.` is
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise StoreError(f"{str(target)!r} is there and not empty: name a directory to be made")
-    if target.is_mount():
+    if place.is_mount():
         raise StoreError(f"{str(target)!r} is a mount point: name a directory in it")
-    if target.resolve().is_relative_to(directory.path.resolve()):
+    if not place.parent.is_dir():
+        raise StoreError(f"{str(target)!r}: {str(place.parent)!r} is no directory: make it first, or name another")
+    if place.is_relative_to(directory.path.resolve()):
         raise StoreError(f"{str(target)!r} is in the data directory itself: it would be lost with it")
     needed = sum(file.stat().st_size for file in (directory.ledger, directory.node))
-    free = shutil.disk_usage(target.absolute().parent).free
+    free = shutil.disk_usage(place.parent).free
     if free < needed:
         raise StoreFull(f"{str(target)!r}: {free} bytes are free there, the copy takes about {needed}")
 
@@ -103,7 +106,7 @@ def _named_at_end(target: Path) -> Iterator[DataDirectory]:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    _sync(target.absolute().parent)
+    _sync(target.parent)
 
 
 @contextmanager

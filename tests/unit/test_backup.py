@@ -105,6 +105,24 @@ def test_an_empty_directory_may_be_there(directory: DataDirectory, tmp_path: Pat
     assert (tmp_path / "copy" / "ledger.db").exists()
 
 
+def test_it_is_put_where_a_link_leads_to(directory: DataDirectory, tmp_path: Path) -> None:
+    """A link to another disk must not fail at the end, when all is copied."""
+    (tmp_path / "disk" / "there").mkdir(parents=True)
+    for name, leads in (("link", tmp_path / "disk" / "there"), ("new", tmp_path / "disk" / "monday")):
+        (tmp_path / name).symlink_to(leads)
+        back_up(directory, tmp_path / name, with_key=True, progress=ignore)
+        assert (leads / "ledger.db").exists()
+
+
+def test_it_may_be_the_folder_one_is_in(
+    directory: DataDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    back_up(directory, Path(), with_key=True, progress=ignore)
+    assert (tmp_path / "here" / "ledger.db").exists()
+
+
 class TestRefusals:
     """Nothing is overwritten, and nothing is put where it does not last."""
 
@@ -122,6 +140,9 @@ class TestRefusals:
         (tmp_path / "copy.partial").mkdir()
         assert "copy.partial' is there, of a backup that was cut short" in self.refused(directory, tmp_path / "copy")
         assert (tmp_path / "copy.partial").exists()
+
+    def test_the_folder_above_is_not_there(self, directory: DataDirectory, tmp_path: Path) -> None:
+        assert "backups' is no directory: make it first" in self.refused(directory, tmp_path / "backups" / "monday")
 
     def test_it_would_lie_in_what_it_copies(self, directory: DataDirectory) -> None:
         assert "in the data directory itself" in self.refused(directory, directory.path / "lanes" / "copy")
