@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 TELL_S: Final = 2.0
 """How often progress is told."""
+POSITION_DIGITS: Final = 20
+"""As many as the id of an event has: what is cut there is far behind any head."""
 
 
 @click.group()
@@ -200,17 +202,17 @@ def _put_line(opened: OpenLog, record: "Record", *, as_json: bool) -> None:
 
 
 def _record(opened: OpenLog, position: int) -> "Record":
-    records = opened.log.records(position - 1, min(position, opened.head), count_max=1, bytes_max=1)
-    if not records:
+    if not 1 <= position <= opened.head:
         raise UnknownPlace(f"the log has no position {position}; its head is {opened.head}")
-    return records[0]
+    (record,) = opened.log.records(position - 1, position, count_max=1, bytes_max=1)  # P7: it is there
+    return record
 
 
 def _position(opened: OpenLog, text: str) -> int:
     from bigchaindb.eventlog import place, token
 
     if text.isascii() and text.isdigit():
-        return int(text[:19])
+        return int(text[:POSITION_DIGITS])
     if text.startswith(token.PREFIX):
         return place.resolve(place.AtToken(text), opened.log, opened.chain_id, opened.head)
     chain_id, _, rest = text.partition(":")
@@ -220,4 +222,4 @@ def _position(opened: OpenLog, text: str) -> int:
             f"expected a position, a token, or the id of an event of this ledger, `{opened.chain_id}:` and a "
             f"position; found {text[:80]!r}"
         )
-    return int(position[:20])
+    return int(position[:POSITION_DIGITS])

@@ -8,12 +8,13 @@ import click
 from bigchaindb.cli.lanes import as_document, carry_out, desk, json_option, look, mask_of, never_ran, put_state
 from bigchaindb.cli.session import Session, pass_session, put, put_json
 from bigchaindb.errors import OrderRefused, UnknownPlace
+from bigchaindb.eventlog.place import POSITION_MAX
 
 if TYPE_CHECKING:
     from bigchaindb.control.messages import Order
     from bigchaindb.subscribers.offline import OfflineDesk
 
-POSITION = click.IntRange(min=1)
+POSITION = click.IntRange(1, POSITION_MAX)
 
 
 @click.command(

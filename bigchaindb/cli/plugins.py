@@ -12,6 +12,7 @@ from bigchaindb.cli.new_plugin import new
 from bigchaindb.cli.plugin_orders import discard, forget, pause, restart, resume, retry, seek
 from bigchaindb.cli.session import Session, pass_session, put, put_json, put_table, say
 from bigchaindb.errors import OrderRefused
+from bigchaindb.eventlog.place import POSITION_MAX
 
 if TYPE_CHECKING:
     from bigchaindb.config.load import Loaded
@@ -98,7 +99,7 @@ Examples:
 Then: `bigchaindb events show POSITION`, `plugins retry NAME POSITION`, `plugins discard NAME POSITION`.""",
 )
 @click.argument("name")
-@click.option("--after", type=click.IntRange(min=0), default=0, help="Only events beyond this position.")
+@click.option("--after", type=click.IntRange(0, POSITION_MAX), default=0, help="Only events beyond this position.")
 @click.option("-n", "--count", type=click.IntRange(1, 1000), default=1000, show_default=True, help="How many at most.")
 @json_option
 @pass_session

@@ -4,11 +4,12 @@ The socket lies in the data directory, which nobody but its owner may enter: who
 errors are told in full, without the secrets of the configuration.
 """
 
-from typing import Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
 from bigchaindb.errors import RequestFailed
+from bigchaindb.eventlog.place import POSITION_MAX
 from bigchaindb.subscribers.lane_status import LaneStatus
 
 REQUEST_BYTES_MAX: Final = 64 * 1024
@@ -19,6 +20,9 @@ HEAD_WAIT_S_MAX: Final = 30.0
 """How long the node holds a request back that waits for the head to move."""
 SOCKET_PATH_BYTES_MAX: Final = 107
 """What Linux can bind and connect to."""
+
+
+Position: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=POSITION_MAX)]
 
 
 class GetLanes(msgspec.Struct, frozen=True, tag=True):
@@ -69,14 +73,14 @@ class Retry(msgspec.Struct, frozen=True, tag=True):
     """Deliver parked events again; None: the first of them, or what blocks the lane."""
 
     name: str
-    positions: list[int] | None
+    positions: list[Position] | None
 
 
 class Discard(msgspec.Struct, frozen=True, tag=True):
     """Never deliver these events again."""
 
     name: str
-    positions: list[int]
+    positions: list[Position]
 
 
 class Forget(msgspec.Struct, frozen=True, tag=True):

@@ -15,6 +15,9 @@ FORMS: Final = (
 )
 """How a place is written."""
 
+POSITION_MAX: Final = 2**63 - 1
+"""What a database takes for a number; no log gets so far."""
+
 _NO_DIGEST: Final = bytes(32)  # of a log before its first event
 _NUMBER: Final = re.compile("[0-9]{1,18}")
 _SHOWN_MAX: Final = 80

@@ -66,7 +66,18 @@ def test_each_answer_arrives_as_it_was_said(answer: messages.Answer) -> None:
     assert messages.decode_answer(messages.encode(answer)) == answer
 
 
-@pytest.mark.parametrize("line", [b"", b"{}", b'{"type":"Shutdown"}', b'{"type":"Pause"}', b'{"type":"Seek","name":1}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"{}",
+        b'{"type":"Shutdown"}',
+        b'{"type":"Pause"}',
+        b'{"type":"Seek","name":1}',
+        b'{"type":"Discard","name":"sales","positions":[0]}',
+        b'{"type":"Retry","name":"sales","positions":[9223372036854775808]}',
+    ],
+)
 def test_nonsense_is_told_with_what_may_be_the_cause(line: bytes) -> None:
     """After an upgrade the command may be newer than the node that still runs."""
     with pytest.raises(RequestFailed, match="is it of another version"):
