@@ -41,8 +41,9 @@ def check(session: Session, name: str, *, options: str | None, as_json: bool) ->
     It is not run and gets no event.
     """
     loaded = session.load()
-    found = _try(loaded.settings, name, read_object(options, "--options"))
-    mask = mask_of(loaded)
+    given = read_object(options, "--options")
+    found = _try(loaded.settings, name, given)
+    mask = mask_of(loaded, given)
     if as_json:
         from msgspec import to_builtins
 
@@ -86,10 +87,10 @@ def enable(session: Session, name: str, *, start: str | None, options: str | Non
     from bigchaindb.config.edit import enable as put_in
 
     loaded = session.load()
-    mask = mask_of(loaded)
     settings: dict[str, Any] = {} if start is None else {"start": _checked_start(start)}
     if (given := read_object(options, "--options")) is not None:
         settings["options"] = given
+    mask = mask_of(loaded, given)
     _require_the_same_file(loaded)
     found = _try(loaded.settings, name, given)
     if found.error:

@@ -20,11 +20,11 @@ Mask = Callable[[str], str]
 """Takes the secrets of the configuration out of a text."""
 
 
-def mask_of(loaded: "Loaded") -> Mask:
-    """Give what takes the secrets of a configuration out of texts that foreign code wrote."""
+def mask_of(loaded: "Loaded", *more: Any) -> Mask:  # noqa: ANN401 - any JSON
+    """Give what takes the secrets of a configuration, and of `more`, out of texts that foreign code wrote."""
     from bigchaindb.masking import secrets_in, without_secrets
 
-    secrets = sorted(set(secrets_in(loaded.document)), key=len, reverse=True)
+    secrets = sorted({*secrets_in(loaded.document), *secrets_in(more)}, key=len, reverse=True)
     return lambda text: without_secrets(text, secrets)
 
 

@@ -107,6 +107,7 @@ def test_a_plugin_is_disabled_forgotten_and_enabled(stopped: Stopped) -> None:
     assert "nothing to disable" in stopped.refused("disable", "follows")
     assert "no events plugin 'follows' is enabled" in stopped.refused("pause", "follows")
     assert stopped.node.run("plugins", "forget", "follows").stdout == "follows is forgotten\n"
+    assert "no plugin 'follows' has run over this ledger" in stopped.refused("forget", "follows")
     assert "start: must be 'now', 'genesis'" in stopped.refused("enable", "follows", "--start", "position:3")
     assert stopped.plugins("enable", "follows", "--start", "height:3") is None
     stopped.start()
@@ -119,6 +120,10 @@ def test_what_makes_no_sense_says_so(stopped: Stopped, tmp_path: Path) -> None:
     lock = DirectoryLock(directory)  # a node that starts, and does not listen yet
     assert "is in use by process" in stopped.refused("pause", "follows")
     lock.close()
+    for arguments in (("retry", "follows"), ("discard", "follows"), ("parked", "follows", "--after")):
+        ended = stopped.node.run("plugins", *arguments, "9" * 20)
+        assert ended.returncode == 2
+        assert "is not in the range" in ended.stderr
     empty = tmp_path / "empty.json"
     empty.write_text(json.dumps({"database": {"path": str(tmp_path / "empty")}, "events_plugins": ["follows"]}))
     for arguments in (("pause", "follows"), ("parked", "follows"), ("status", "follows")):
@@ -147,6 +152,17 @@ def test_a_plugin_is_checked_in_a_process_of_its_own(stopped: Stopped, tmp_path:
     ended = stopped.node.run("plugins", "check", "follows", "--json")
     assert ended.returncode == 1
     assert "acknowledge must be" in json.loads(ended.stdout)["error"]
+
+
+def test_a_secret_among_the_options_is_not_told(stopped: Stopped, tmp_path: Path) -> None:
+    """Plugins tell what they do not like, and the answers of commands end in the logs of whatever runs them."""
+    module = tmp_path / "packages" / "demo_plugin.py"
+    module.write_text("def configure(options): raise ValueError(options)\ndef run(queue): pass\n")
+    options = json.dumps({"password": "correct horse", "file": "sales.txt"})
+    for command in ("check", "enable"):
+        error = stopped.refused(command, "follows", "--options", options)
+        assert "sales.txt" in error
+        assert "correct horse" not in error
 
 
 def test_p8_a_plugin_whose_place_is_lost_shows_the_command_to_run(stopped: Stopped) -> None:
