@@ -2,9 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import orjson
+
+VARY_ACCEPT: Final = b"Vary: Accept\r\n"
+"""Of an address that gives a page or a stream: no cache may give one to whoever asks for the other."""
 
 
 @dataclass(frozen=True, slots=True)

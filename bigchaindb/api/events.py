@@ -3,7 +3,7 @@
 from typing import Final
 
 from bigchaindb.api import arguments
-from bigchaindb.api.answers import Answer, Reply
+from bigchaindb.api.answers import VARY_ACCEPT, Answer, Reply
 from bigchaindb.api.arguments import Arguments
 from bigchaindb.api.call import Call, Context
 from bigchaindb.api.event_pieces import Choice
@@ -35,7 +35,7 @@ async def get(context: Context, call: Call) -> Reply:
         b"true" if head else b"false",
         piece.token.encode(),
     )
-    return Answer(200, body)
+    return Answer(200, body, VARY_ACCEPT)
 
 
 async def _stream(context: Context, choice: Choice, call: Call) -> Reply:

@@ -16,15 +16,17 @@ from typing import Final, cast
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
-from bigchaindb.api.answers import Answer, EventStream, Listing, Reply
+from bigchaindb.api.answers import VARY_ACCEPT, Answer, EventStream, Listing, Reply
 from bigchaindb.serving.connection import Connection
 
 logger = logging.getLogger(__name__)
 
 STATUS_LINES: Final[Mapping[int, bytes]] = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 JSON_TYPE: Final = b"Content-Type: application/json\r\n"
-STREAM_HEAD: Final = b"Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n"
-"""Of a stream that no proxy may keep or hold back; the last line says so to NGINX."""
+STREAM_HEAD: Final = (
+    b"Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n" + VARY_ACCEPT
+)
+"""Of a stream that no proxy may keep or hold back; the third line says so to NGINX."""
 CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 CLOSE: Final = b"Connection: close\r\n"
 KEEP_ALIVE: Final = b"Connection: keep-alive\r\n"

@@ -181,6 +181,12 @@ class TestRefusals:
         assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream")
         await gone(served)
 
+    async def test_no_cache_takes_a_page_for_a_stream(self, served: Served) -> None:
+        """One address gives both."""
+        async with listening(served.api.port) as source:
+            assert source.headers["vary"] == "Accept"
+        assert (await ask(served.api.port, "GET", "/api/v1/events")).headers["vary"] == "Accept"
+
     async def test_a_client_of_http_1_0_gets_it_without_chunks(self, served: Served) -> None:
         async with wire(served.api.port) as opened:
             await opened.send(b"GET /api/v1/events HTTP/1.0\r\nAccept: text/event-stream\r\n\r\n")
