@@ -132,6 +132,20 @@ def test_p10_what_was_reserved_and_given_back_takes_no_room(tmp_path: Path) -> N
     assert plugin.progress() == Progress(3, 3)
 
 
+def test_p10_what_was_sent_back_takes_room_again_when_it_comes_again(tmp_path: Path) -> None:
+    log = ListLog([EventTypes.BLOCK_VALID] * 6, body_bytes=1000)
+    plugin = Plugin(tmp_path, log, acknowledge=EXPLICIT, window_bytes_max=2500)
+    first, *_ = plugin.queue.get_many(9)
+    first.nack()
+    assert [event.position for event in plugin.queue.get_many(9)] == [4]
+    plugin.queue.ack_through(2)
+    plugin.queue.answered(Again(1, 2, 0.0))
+    assert [event.position for event in plugin.queue.get_many(9)] == [1]
+    assert plugin.progress() == Progress(0, 4, (1, 3, 4))
+    plugin.queue.ack_through(3)
+    assert plugin.progress() == Progress(3, 4, (4,))
+
+
 def test_taking_and_answering_cost_the_same_however_many_are_out(tmp_path: Path) -> None:
     """A plugin with a large window would else spend its time on looking at all that it holds."""
 
