@@ -1,7 +1,7 @@
 """One plugin's process as the supervisor holds it: started, spoken to, watched, killed. Belongs to the event loop.
 
-Nothing here waits for the process: orders fit the socket's buffer, wake-ups are dropped when it is full (what they say
-stands in the lane page), and the end is seen by a process descriptor.
+Nothing here waits for the process: what does not fit the socket's buffer is sent when it drains, wake-ups are dropped
+instead (what they say stands in the lane page), and the end is seen by a process descriptor.
 """
 
 import asyncio
@@ -44,16 +44,20 @@ class HostProcess:
         self._loop = asyncio.get_running_loop()
         self._on_report, self._on_exit = on_report, on_exit
         self._received = b""
-        self._unsent = b""
-        self._socket, theirs = socket.socketpair()
-        with theirs:
-            self._process = _start(f"events_plugin_{orders.name}", theirs)
-        self._fd = os.pidfd_open(self._process.pid)
-        self._socket.settimeout(0)
+        self._unsent = frame
         self.ended = asyncio.Event()
+        self._socket, theirs = socket.socketpair()
+        self._socket.settimeout(0)
+        try:
+            with theirs:
+                self._process = _start(f"events_plugin_{orders.name}", theirs)
+            self._fd = os.pidfd_open(self._process.pid)
+        except OSError:
+            self._socket.close()  # which ends the process as well, if there is one
+            raise
         self._loop.add_reader(self._fd, self._exited)
         self._loop.add_reader(self._socket, self._read)
-        self._send(frame)
+        self._send_rest()
 
     @property
     def pid(self) -> int:
@@ -63,7 +67,8 @@ class HostProcess:
     def nudge(self) -> None:
         """Let it look into the lane page; the first call lets it begin. Never waits (S1)."""
         if not self._unsent:  # else it has something to wake up for
-            self._send(wire.NUDGE)
+            with suppress(OSError):  # full: it has not looked since; broken: its end is about to be seen
+                self._socket.send(wire.NUDGE)
 
     def answer(self, answer: wire.Answer) -> None:
         """Tell it something; never waits. Bounded by the events of its window, each of which has one answer open."""
@@ -75,10 +80,6 @@ class HostProcess:
         if not self.ended.is_set():
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
-
-    def _send(self, frame: bytes) -> None:
-        with suppress(OSError):  # full: it has not looked since; broken: its end is about to be seen
-            self._socket.send(frame)
 
     def _send_rest(self) -> None:
         if self.ended.is_set():
@@ -94,21 +95,24 @@ class HostProcess:
         else:
             self._loop.remove_writer(self._socket)
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Take some of its reports; say whether there may be more."""
         try:
             received = self._socket.recv(wire.REPORT_BYTES_MAX)
         except OSError:
             received = b""
         if not received:
             self._loop.remove_reader(self._socket)
-            return
+            return False
         *lines, self._received = (self._received + received).split(b"\n")
         for line in lines:
             self._on_report(wire.decode_report(line))
+        return True
 
     def _exited(self) -> None:
         self._loop.remove_reader(self._fd)
-        self._read()  # what it said last
+        while self._read():  # what it said last
+            pass
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         # Until it is waited for, its id is not given to others.

@@ -13,7 +13,7 @@ import msgspec
 from bigchaindb.errors import ConfigurationError
 
 ORDERS_BYTES_MAX: Final = 64 * 1024
-"""Fits any socket's buffer, so that sending orders never waits for the process to read."""
+"""Far more than options need; the supervisor keeps that much for a process that does not read."""
 REPORT_BYTES_MAX: Final = 8 * 1024
 LENGTH_BYTES: Final = 4
 NUDGE: Final = b"\n"

@@ -13,6 +13,7 @@ from bigchaindb.config.settings import RetrySettings
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.subscribers.supervisor import Supervisor
 from tests.integration.plugins.conftest import Running, until
+from tests.support.waiting import until as until_now  # the loop stands still meanwhile
 
 HEAD = """
 import asyncio, multiprocessing, os, signal
@@ -48,6 +49,11 @@ def start(running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         return supervisor
 
     return started
+
+
+def is_alive(pid: int | None) -> bool:
+    """Say whether a process runs on; one that ended and was not waited for does not."""
+    return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
 
 
 def deliveries(running: Running) -> list[tuple[int, int]]:
@@ -232,3 +238,23 @@ async def test_a_pipe_cannot_be_answered(start: Start, wants: dict[str, Any]) ->
 async def test_what_a_plugin_cannot_want_ends_the_start(start: Start, wants: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         await start("def run(queue): pass", **wants)
+
+
+async def test_the_last_word_of_a_process_is_heard_however_much_it_said_before(running: Running, start: Start) -> None:
+    """The node is busy with something else while the process speaks and ends."""
+    running.commit(100)
+    supervisor = await start(
+        """
+        def run(queue):
+            for event in queue.get_many(100):
+                event.nack(error="x" * 400)
+            open(said, "w").close()
+            raise Unavailable("the target is down")
+        """,
+        acknowledge="explicit",
+        said=str(running.record),
+    )
+    pid = supervisor.status()[0].pid
+    until_now(lambda: running.record.exists() and not is_alive(pid), what="its last word", within_s=20)
+    await until(lambda: supervisor.status()[0].failure_count > 0, what="the end of the process")
+    assert supervisor.status()[0].error == "Unavailable: the target is down"
