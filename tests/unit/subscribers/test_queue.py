@@ -142,6 +142,8 @@ def test_p4_no_event_beyond_the_durable_head_is_given(make: Make) -> None:
     plugin = make(2)
     plugin.log.append()  # written, and not announced
     assert plugin.take(2) == [1, 2]
+    with pytest.raises(Empty):
+        plugin.queue.get_nowait()
     assert plugin.queue.empty()
 
 
