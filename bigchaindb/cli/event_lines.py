@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from bigchaindb.delivery import block_envelope, transaction_envelope, transactions_of
+from bigchaindb.eventlog.selection import Selection
 from bigchaindb.eventlog.token import WHOLE, encode
 from bigchaindb.events import Event, EventTypes
 from bigchaindb.ledger.ports import Record
@@ -39,14 +40,23 @@ def about(chain_id: str, record: Record) -> dict[str, Any]:
     }
 
 
-def lines(chain_id: str, record: Record, format_: str) -> Iterator[bytes]:
-    """Give the lines of a copy: in the form `json` one, `cloudevents` one, `transactions` one for each that counts."""
+def lines(chain_id: str, record: Record, format_: str, selection: Selection | None = None) -> Iterator[bytes]:
+    """Give the lines of a copy: in the form `json` one, `cloudevents` one, `transactions` one for each that counts.
+
+    Args:
+        chain_id: the network's.
+        record: which `selection` has passed, whole.
+        format_: the form.
+        selection: which of its transactions count; the same as over HTTP (P15).
+    """
     match format_:
         case "cloudevents":
             yield block_envelope(_event(chain_id, record)) + b"\n"
         case "transactions":
             event = _event(chain_id, record)
-            yield from (transaction_envelope(event, part) + b"\n" for part in transactions_of(event))
+            for part in transactions_of(event):
+                if selection is None or selection.matches(msgspec.json.decode(part.body)):
+                    yield transaction_envelope(event, part) + b"\n"
         case _:
             head = json.dumps(about(chain_id, record)).encode()
             yield b'%b, "data": %b}\n' % (head[:-1], record.body)  # the event's own bytes (P5)

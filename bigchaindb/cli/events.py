@@ -106,7 +106,7 @@ Examples:
 
 WHERE is genesis, now, position:N, height:N, time:T or a token, and lies between two events: `--to position:10` ends
 with event 9. A line of the format json is an object whose `data` is the event; of cloudevents a CloudEvent for each
-block; of transactions one for each transaction of valid blocks.""",
+block; of transactions one for each transaction of valid blocks that matches.""",
 )
 @click.option("--from", "from_", metavar="WHERE", default="genesis", show_default=True, help="Where to begin.")
 @click.option("--to", metavar="WHERE", default="now", show_default=True, help="Where to end.")
@@ -146,7 +146,7 @@ def replay(
             with _output(output) as file:
                 for records, looked in pieces(opened.log, after, through, which):
                     for record in records:
-                        file.writelines(lines(opened.chain_id, record, format_))
+                        file.writelines(lines(opened.chain_id, record, format_, which.selection))
                     progress.tell(len(records), looked)
         except KeyboardInterrupt:
             say(f"interrupted at position {progress.looked}")

@@ -1,0 +1,27 @@
+"""What a copy of the log has in it is what everybody else gets. Source: promise P15."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bigchaindb.api.event_pieces import Choice, Place, read_piece
+from bigchaindb.cli.event_lines import lines
+from bigchaindb.eventlog.selection import Selection
+from bigchaindb.simulated.chain import Recipe, write_data
+from bigchaindb.store import Log
+
+RECIPE = Recipe(blocks=12, transactions=6, invalid=0.25)
+
+
+@pytest.mark.parametrize("selection", [None, Selection(operation="TRANSFER")], ids=["all", "filtered"])
+def test_p15_transactions_are_those_that_clients_over_http_get(tmp_path: Path, selection: Selection | None) -> None:
+    """A block that matches also holds what does not: whoever asks for one owner's transactions wants no stranger's."""
+    write_data(tmp_path / "data", RECIPE)
+    with closing(Log(tmp_path / "data" / "ledger.db")) as log:
+        choice = Choice(selection, each_transaction=True)
+        piece = read_piece(log, RECIPE.chain_id, choice, Place(0), 12, count_max=100, bytes_max=2**30)
+        records, _ = log.selected(0, 12, selection, count_max=100, bytes_max=2**30)
+        copied = [line for one in records for line in lines(RECIPE.chain_id, one, "transactions", selection)]
+    assert copied == [item.envelope + b"\n" for item in piece.items]
+    assert 10 < len(copied) <= 72
