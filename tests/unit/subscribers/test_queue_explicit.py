@@ -124,10 +124,10 @@ def test_p10_what_was_reserved_and_given_back_takes_no_room(tmp_path: Path) -> N
     """A signal handler raised out of `get_many`, and the next call asks for fewer events."""
     log = ListLog([EventTypes.BLOCK_VALID] * 4, body_bytes=1000)
     plugin = Plugin(tmp_path, log, acknowledge=EXPLICIT, window_bytes_max=2500)
-    assert len(plugin.queue.get_many(9)) == 3
+    assert len(plugin.queue.get_many(9, 0.0)) == 3
     plugin.queue._local.hand.given = False
-    assert [event.position for event in plugin.queue.get_many(1)] == [1]
-    assert [event.position for event in plugin.queue.get_many(9)] == [2, 3]
+    assert [event.position for event in plugin.queue.get_many(1, 0.0)] == [1]
+    assert [event.position for event in plugin.queue.get_many(9, 0.0)] == [2, 3]
     plugin.queue.ack_through(3)
     assert plugin.progress() == Progress(3, 3)
 
@@ -135,12 +135,12 @@ def test_p10_what_was_reserved_and_given_back_takes_no_room(tmp_path: Path) -> N
 def test_p10_what_was_sent_back_takes_room_again_when_it_comes_again(tmp_path: Path) -> None:
     log = ListLog([EventTypes.BLOCK_VALID] * 6, body_bytes=1000)
     plugin = Plugin(tmp_path, log, acknowledge=EXPLICIT, window_bytes_max=2500)
-    first, *_ = plugin.queue.get_many(9)
+    first, *_ = plugin.queue.get_many(9, 0.0)
     first.nack()
-    assert [event.position for event in plugin.queue.get_many(9)] == [4]
+    assert [event.position for event in plugin.queue.get_many(9, 0.0)] == [4]
     plugin.queue.ack_through(2)
     plugin.queue.answered(Again(1, 2, 0.0))
-    assert [event.position for event in plugin.queue.get_many(9)] == [1]
+    assert [event.position for event in plugin.queue.get_many(9, 0.0)] == [1]
     assert plugin.progress() == Progress(0, 4, (1, 3, 4))
     plugin.queue.ack_through(3)
     assert plugin.progress() == Progress(3, 4, (4,))
