@@ -18,6 +18,8 @@ from bigchaindb.ledger.effects import NO_DIGEST
 from bigchaindb.store import LaneRow, Store, TroubleRow
 from bigchaindb.subscribers.lane_page import LanePage, page_path
 
+_FORGET_COUNT: Final = 1_000
+"""Rows that one statement's worth of memory holds; a lane may have set any number aside."""
 _NO_NODE: Final = (
     "node.db was lost or replaced, and with it where this plugin was; say where it goes on: "
     "bigchaindb plugins seek {name} now"
@@ -57,6 +59,7 @@ class LaneFiles:
         self._chain_id = chain_id
         self._log = store.log_reader()
         self._starts: dict[str, int] = {}
+        self._epochs: dict[str, int] = {}  # of the page that there is: a later epoch's may have found no room
 
     def recover(self, name: str, start: str) -> Lane:
         """Give the lane as the process before left it, or a new one. GAPPED, with the reason, where the log is another.
@@ -69,9 +72,10 @@ class LaneFiles:
             ConfigurationError: `start` is no place in this log.
         """
         row = self._node.lane(name)
+        self._epochs[name] = 0 if row is None else row.epoch
         if row is None:
             return self._new(name, start)
-        progress = self._progress(row)
+        progress, is_whole = self._progress(row)
         troubles = {one.position: Trouble(one.attempts, one.failures, one.since, one.error) for one in self._known(row)}
         for position in progress.taken:  # its process ended with the node: a delivery, and no failure
             trouble = troubles.get(position, Trouble())
@@ -88,7 +92,9 @@ class LaneFiles:
         gap = self._difference(row, progress)
         if not self._knows_node:
             gap = _RESTORED.format(name=name, acked=progress.acked, next=progress.acked + 1)
-        return replace(lane, state=State.GAPPED, error=gap) if gap else lane
+        if gap:
+            return replace(lane, state=State.GAPPED, error=gap)
+        return lane if is_whole else self._in_turn(name, lane)
 
     def resolve(self, where: Place, head: int) -> int:
         """Give the position behind which a place is.
@@ -103,10 +109,12 @@ class LaneFiles:
         path = page_path(self._directory, name, lane.epoch)
         page = LanePage.create(path, lane.progress, head=head, slot_count=slot_count)
         acked = self._starts[name] = lane.progress.acked
+        epoch, self._epochs[name] = self._epochs[name], lane.epoch
         try:
             self.save([Saving(name, lane, acked, since, None)])
         except BaseException:
             page.close()
+            self._epochs[name] = epoch
             raise
         self._remove_pages(name, but=lane.epoch)  # of owners that have no say any more
         return page
@@ -170,13 +178,13 @@ class LaneFiles:
         position = self.resolve(place.parse(start), self._log.head())
         return Lane(progress=Progress(position, position))
 
-    def _progress(self, row: LaneRow) -> Progress:
-        """Give what page and rows say together."""
+    def _progress(self, row: LaneRow) -> tuple[Progress, bool]:
+        """Give what page and rows say together, and whether they know what lies beyond the cursor."""
         returning = {one.position: one.returns_in or 0 for one in self._known(row) if one.parked_at is not None}
         try:
             page = LanePage(page_path(self._directory, row.name, row.epoch))
         except FileNotFoundError:
-            return Progress(row.acked, row.acked, returning=tuple(sorted(returning)))
+            return Progress(row.acked, row.acked, returning=tuple(sorted(returning))), False
         with closing(page):
             progress = page.progress()
             is_whole = page.is_of_this_boot
@@ -188,7 +196,19 @@ class LaneFiles:
             settled = [p for p, epoch in returning.items() if epoch <= row.epoch and p not in progress.returning]
             self._node.unpark(row.name, settled)
             returning = {position: epoch for position, epoch in returning.items() if position not in settled}
-        return replace(progress, returning=tuple(sorted({*progress.returning, *returning} - {*progress.in_hand})))
+        returning_all = {*progress.returning, *returning} - {*progress.in_hand}
+        return replace(progress, returning=tuple(sorted(returning_all))), is_whole
+
+    def _in_turn(self, name: str, lane: Lane) -> Lane:
+        """Forget what was set aside beyond a cursor that is all that is known: it comes in its turn, as the rest there.
+
+        Left as it is it would come and be listed all the same, and a second time when somebody asks for it (P3).
+        """
+        cursor = lane.progress.acked
+        while rows := self._node.parked(name, after=cursor, count_max=_FORGET_COUNT):
+            self._node.unpark(name, [row.position for row in rows])
+        returning = tuple(position for position in lane.progress.returning if position <= cursor)
+        return replace(lane, progress=replace(lane.progress, returning=returning))
 
     def _known(self, row: LaneRow) -> list[TroubleRow]:
         return self._node.troubles(row.name)
@@ -207,7 +227,7 @@ class LaneFiles:
         lane, acked = saving.lane, saving.acked
         return LaneRow(
             name=saving.name,
-            epoch=lane.epoch,
+            epoch=self._epochs[saving.name],
             start_position=self._starts.get(saving.name, acked),
             acked=acked,
             acked_digest=self._digest(acked),

@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import getpid
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar, assert_never
@@ -188,8 +188,13 @@ class PluginLane:
 
     async def order(self, fact: facts.Sought | facts.Retried | facts.Discarded) -> None:
         """Let the lane go on otherwise, between two processes; durable before this returns."""
+        before = self.lane
         self.tell(fact)
-        page = await self._in_thread(self._make_page, self.lane)
+        try:
+            page = await self._in_thread(self._make_page, self.lane)
+        except (OSError, BigchainDBError):
+            self.lane = replace(before, epoch=self.lane.epoch)  # what the order refuses must not happen later
+            raise
         self._shared.thread.submit(page.close)
         self._returning = set(self.lane.progress.returning)
 
@@ -239,6 +244,8 @@ class PluginLane:
                 self._parking.add(parking)
                 parking.add_done_callback(self._parking.discard)
             case facts.Skip(position, trouble):
+                if position in self._returning:
+                    self._returned.add(position)  # it is not set aside any more
                 self._put_aside(position)
                 fields = {"plugin": self.name, "position": position, "attempts": trouble.attempts}
                 _log.error("event is skipped", extra={**fields, "error": trouble.error})
@@ -297,7 +304,8 @@ class PluginLane:
             self.tell(facts.Refused(str(error)))
             self._fail_first(error)
         except (OSError, BigchainDBError) as error:
-            self.tell(facts.Crashed(f"cannot start a process: {error}", lane.progress))
+            progress = replace(lane.progress, taken=frozenset())  # what was taken was blamed when its process ended
+            self.tell(facts.Crashed(f"cannot start a process: {error}", progress, is_blameless=True))
             self._fail_first(StartupError(f"events plugin {self.name!r}: cannot start a process: {error}"))
         else:
             self._set_timer(READY_S_MAX, self._not_ready)

@@ -134,6 +134,7 @@ class Supervisor:
         async with self._order(name) as lane:
             if lane.lane.state not in {State.PAUSED, State.BACKOFF}:
                 raise lane.refuse("resumed", "what it waits for stands in its status")
+            await lane.between_processes()  # what it has in hand it may be finishing still
             await self._run(lane)
         return lane.status()
 
@@ -241,9 +242,7 @@ class Supervisor:
             for name in [name for name in self._lanes if name not in plugins]:
                 async with self._order(name) as lane:
                     await lane.between_processes()
-                    lane.tell(facts.Disabled())
-                    await self._sync(must=True)
-                    del self._lanes[name]
+                    await self._disable(lane)
             for name, settings in plugins.items():
                 try:
                     await self._apply(name, settings)
@@ -251,6 +250,16 @@ class Supervisor:
                     errors[name] = str(error)
             self._lanes = {name: self._lanes[name] for name in plugins if name in self._lanes}
         return errors
+
+    async def _disable(self, lane: PluginLane) -> None:
+        stopped = lane.lane
+        lane.tell(facts.Disabled())
+        try:
+            await self._sync(must=True)
+        except (BigchainDBError, OSError):
+            lane.lane = stopped  # it goes on: nothing would start a lane again that is disabled and still here
+            raise
+        del self._lanes[lane.name]
 
     async def _apply(self, name: str, settings: PluginSettings) -> None:
         find([name])
@@ -283,7 +292,7 @@ class Supervisor:
                 raise OrderRefused(f"events plugin {name!r}: the node stops, or the plugin was disabled")
             try:
                 yield lane
-            except BigchainDBError:
+            except (BigchainDBError, OSError):
                 if lane.lane.state is State.STOPPED and not self._stopping:
                     lane.tell(facts.Enabled())
                 raise
@@ -416,7 +425,8 @@ class Supervisor:
 
     @property
     def _files(self) -> LaneFiles:
-        assert self._shared is not None, "not started, or stopped"
+        if self._shared is None:
+            raise StoreError("the node stops; whether this was carried out shows when it runs again")
         return self._shared.files
 
     async def _in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
