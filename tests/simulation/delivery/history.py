@@ -1,0 +1,776 @@
+"""One history of a node and its plugins: the real supervisor, lanes, pages, node.db, queues and log, in simulated time.
+
+Every choice comes from the seed, so a seed is a history.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from typing import Any, Final
+
+import pytest
+
+from bigchaindb.config import PluginSettings
+from bigchaindb.config.settings import RetrySettings
+from bigchaindb.errors import BigchainDBError, OrderRefused
+from bigchaindb.eventlog.lane import State
+from bigchaindb.eventlog.place import AtPosition
+from bigchaindb.eventlog.retrying import Backoff
+from bigchaindb.events import EventTypes
+from bigchaindb.store import Store
+from bigchaindb.subscribers import lane_files, lane_page, plugin_lane, queue, reading, supervisor, window
+from bigchaindb.subscribers import orders as wire
+from bigchaindb.subscribers.hub import Hub
+from bigchaindb.subscribers.lane_files import LaneFiles
+from bigchaindb.subscribers.lane_page import LanePage
+from bigchaindb.subscribers.machine import Host, Machine
+from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, NEXT_GET, Wants
+from bigchaindb.subscribers.supervisor import Supervisor
+from tests.simulation.delivery.account import SYNC_S, Account, Broken, keep
+from tests.simulation.delivery.disk import Disk, UnreliableNodeDb, copy_ledger, read_cursors, read_parked
+from tests.simulation.delivery.ledger import KINDS, RED, commit
+from tests.simulation.delivery.process import SimulatedProcess, Temper
+from tests.simulation.delivery.virtual_time import Agenda, NodeDies, SimulatedThread, VirtualLoop
+
+SETTLE_S: Final = 600.0
+"""Virtual time in which all is delivered once nothing fails any more."""
+START_COUNT_MAX: Final = 20
+STOP_S: Final = 200.0
+"""A stop waits 11 s for processes, and for one that is about to start."""
+
+
+@dataclass
+class Plugin:
+    """An installed plugin, and how it is run.
+
+    Attributes:
+        safe_s: what it acknowledged before this moment no power cut makes it see again.
+    """
+
+    settings: PluginSettings
+    temper: Temper
+    account: Account
+    is_enabled: bool = True
+    safe_s: float = 0.0
+    processes: list[SimulatedProcess] = field(default_factory=list)
+
+
+@dataclass
+class Order:
+    """What a person has asked for and has no answer to."""
+
+    what: str
+    task: asyncio.Task[Any]
+    on_done: Callable[[BaseException | None], None]
+
+
+@dataclass
+class Node:
+    """One run of the node's process."""
+
+    loop: VirtualLoop
+    store: Store
+    node_db: UnreliableNodeDb
+    hub: Hub
+    supervisor: Supervisor
+    threads: list[SimulatedThread]
+    started_s: float
+    orders: dict[str, Order] = field(default_factory=dict)
+
+
+class History:
+    """The world that a seed makes, and what happens in it."""
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.draw = Random(seed)
+        self.agenda = Agenda()
+        self.disk = Disk(self.agenda, self.draw)
+        self.folder = folder
+        self.transcript: list[str] = []
+        self.counts: Counter[str] = Counter()
+        self.hole = 0
+        self.survivors = 30
+        """Of a hundred processes, those that the kernel does not end with their node."""
+        self.events: list[str] = []
+        self.branch = 0
+        self.backup: tuple[Path, int] | None = None
+        self.plugins: dict[str, Plugin] = {}
+        self.node: Node | None = None
+        self.process_count = 0
+        self.broken: Broken | None = None
+
+    # What is told
+
+    @property
+    def head(self) -> int:
+        return len(self.events)
+
+    @property
+    def digest(self) -> str:
+        return sha256("\n".join(self.transcript).encode()).hexdigest()
+
+    def write(self, line: str) -> None:
+        self.transcript.append(f"{self.agenda.elapsed_s:10.3f}  {line}")
+
+    def note(self, kind: str, line: str = "") -> None:
+        self.counts[kind] += 1
+        self.write(f"{kind} {line}".rstrip())
+
+    def matcher(self, wants: Wants) -> Callable[[int], bool]:
+        def matches(position: int) -> bool:
+            kind = self.events[position - 1]
+            bit = EventTypes.BLOCK_INVALID if kind == "rejected" else EventTypes.BLOCK_VALID
+            return bool(wants.event_types & bit) and (wants.select is None or kind == "red")
+
+        return matches
+
+    def install(self, name: str, settings: PluginSettings, temper: Temper) -> Plugin:
+        account = Account(name, self.matcher(temper.wants), settings.start, may_skip=settings.on_failure == "skip")
+        self.plugins[name] = Plugin(settings, temper, account)
+        self.write(f"installs {name}: {settings} {temper}")
+        return self.plugins[name]
+
+    @property
+    def enabled(self) -> dict[str, PluginSettings]:
+        return {name: one.settings for name, one in self.plugins.items() if one.is_enabled}
+
+    @contextmanager
+    def in_force(self) -> Iterator["History"]:
+        """Let the clocks and the disk of this history be those of the code under test."""
+        handler = _Listener(self)
+        logger = logging.getLogger(plugin_lane.__name__)
+        with pytest.MonkeyPatch.context() as patch:
+            for module in (queue, window):
+                patch.setattr(module, "monotonic", self.agenda.monotonic)
+            for module in (reading, window):
+                patch.setattr(module, "monotonic_ns", self.agenda.monotonic_ns)
+            patch.setattr(lane_files, "time", SimpleNamespace(time=self.agenda.now))
+            patch.setattr(lane_page, "os", self.disk)
+            patch.setattr(lane_page, "_boot", lambda: self.disk.boot)
+            patch.setattr(supervisor, "find", dict.fromkeys)
+            logger.addHandler(handler)
+            try:
+                yield self
+            finally:
+                logger.removeHandler(handler)
+                self._clear_away()
+
+    # The node
+
+    def start(self) -> Node:
+        """Give the node, started; a person tries again if a plugin keeps it from starting."""
+        for _ in range(START_COUNT_MAX):
+            if self.node is not None:
+                return self.node
+            self._start()
+        raise Broken("P13: the node does not start")
+
+    def _start(self) -> None:
+        loop = VirtualLoop(self.agenda)
+        store = Store.open(self.folder / "data")
+        store.node.close()
+        store.node = UnreliableNodeDb(store.directory.node, self.disk, self._committed)
+        threads: list[SimulatedThread] = []
+
+        def start_thread() -> SimulatedThread:
+            threads.append(SimulatedThread(loop, self.draw))
+            return threads[-1]
+
+        hub = Hub(store.writer.tip().position)
+        node = self.node = Node(
+            loop,
+            store,
+            store.node,
+            hub,
+            Supervisor(
+                hub=hub,
+                store=store,
+                chain_id="solo-1",
+                plugins=self.enabled,
+                backoff=Backoff(base_s=0.2, max_s=5.0),
+                machine=Machine(
+                    start_host=self.start_process,
+                    start_thread=start_thread,
+                    now=self.agenda.now,
+                    monotonic_ns=self.agenda.monotonic_ns,
+                    draw=self.draw.random,
+                ),
+            ),
+            threads,
+            self.agenda.elapsed_s,
+        )
+        self.note("node starts")
+        try:
+            loop.run_until_complete(node.supervisor.start())
+        except NodeDies:
+            self.die()
+        except (BigchainDBError, OSError) as error:
+            self.note("node does not start", str(error))
+            self._leave()
+            for plugin in self.plugins.values():
+                plugin.temper.refuses = plugin.temper.dies_early = 0
+            self.disk.fail(is_full=False, fails_to_sync=False)
+        else:
+            self.check()
+
+    def die(self, *, of_power_cut: bool = False) -> None:
+        """The node is killed, or the whole machine loses its power."""
+        self.note("power is cut" if of_power_cut else "node is killed")
+        self._leave(of_power_cut=of_power_cut)
+        if of_power_cut:
+            self.disk.cut_power(self.folder / "data" / "lanes")
+
+    def stop(self) -> None:
+        """Stop the node as its users do."""
+        assert self.node is not None
+        self.note("node stops")
+        node = self.node
+        try:
+            node.loop.run_until_complete(asyncio.wait_for(node.supervisor.stop(), STOP_S))
+        except NodeDies:
+            self.die()
+            return
+        self.check()
+        self._leave()
+
+    def _leave(self, *, of_power_cut: bool = False) -> None:
+        """Take the node away as it is; nothing that it has left undone happens any more."""
+        assert self.node is not None
+        node, self.node = self.node, None
+        self.disk.dies_in = None
+        for plugin in self.plugins.values():
+            self._orphan(plugin, of_power_cut=of_power_cut)
+        for thread in node.threads:
+            thread.die()
+        for lane in node.supervisor._lanes.values():
+            lane.host = None
+            if lane._page is not None:
+                _close(lane._page)
+                lane._page = None
+        errors = list(node.loop.errors)
+        node.loop.bury()
+        for result in [result for thread in node.threads for result in thread.results]:
+            if isinstance(result, LanePage):
+                _close(result)
+            elif isinstance(result, LaneFiles):
+                result.close()
+        node.node_db.close()
+        node.store.close()
+        assert not errors, errors
+        self._was_lost(node, of_power_cut=of_power_cut)
+
+    def _orphan(self, plugin: Plugin, *, of_power_cut: bool) -> None:
+        for process in plugin.processes:
+            if not process.is_gone and not process.is_orphan:
+                process.lose_node(at_once=of_power_cut or self.draw.randrange(100) >= self.survivors)
+            elif of_power_cut:
+                process.release()
+            process.is_orphan = True
+        plugin.processes = [one for one in plugin.processes if not one.is_gone]
+
+    def _was_lost(self, node: Node, *, of_power_cut: bool) -> None:
+        is_short = self.agenda.elapsed_s - node.started_s < 2 * SYNC_S  # it may not have written down what it found
+        for name, plugin in self.plugins.items():
+            safe_s = self.disk.worked_s - SYNC_S
+            if is_short or name not in node.supervisor._lanes:
+                safe_s = min(safe_s, plugin.safe_s)
+            plugin.safe_s = safe_s
+            plugin.account.is_seeking = False
+            plugin.account.node_died(safe_s=safe_s if of_power_cut else None)
+
+    def start_process(
+        self, orders: wire.Orders, on_report: Callable[[wire.Report], None], on_exit: Callable[[str], None]
+    ) -> Host:
+        """Start a plugin's process, if the machine has room for it."""
+        if self.node is None:
+            raise OSError("the node is dead")
+        plugin = self.plugins[orders.name]
+        running = [one for one in plugin.processes if not one.is_gone and not one.is_orphan]
+        keep("P11", not running, f"{orders.name} has a process and gets another")
+        if plugin.temper.raises and self.draw.randrange(100) < 2:
+            self.note("no room for a process", orders.name)
+            raise OSError("no room for another process")
+        self.process_count += 1
+        try:
+            process = SimulatedProcess(
+                self, plugin.account, plugin.temper, orders, on_report, on_exit, self.process_count
+            )
+        except Broken as error:  # the node's task would keep it to itself
+            self.broken = error
+            raise
+        process.dies_slowly = bool(plugin.temper.hangs) and self.draw.randrange(100) < 10
+        for other in plugin.processes:
+            if other.is_frozen and other.is_orphan:
+                self.counts["process is replaced"] += 1
+                self.agenda.after(self.draw.choice((0.0, 0.5)), other.go_on_stale)
+        plugin.processes.append(process)
+        self.counts["process starts"] += 1
+        return process
+
+    def run(self, duration_s: float) -> None:
+        """Let time pass."""
+        if self.node is None:
+            return
+        try:
+            self.node.loop.run_for(duration_s)
+        except NodeDies:
+            self.die()
+        else:
+            self.check()
+
+    def _committed(self, connection: Any) -> None:
+        """Look at what stands in node.db now."""
+        rows = read_parked(connection)
+        for name, plugin in self.plugins.items():
+            plugin.account.list({position: epoch for lane, position, epoch in rows if lane == name})
+        for name, cursor in read_cursors(connection):
+            self.plugins[name].account.check_cursor(cursor, self.head, "node.db")
+
+    def check(self) -> None:
+        """Compare what the node says with what is owed."""
+        assert self.node is not None
+        if self.broken is not None:
+            raise self.broken
+        assert not self.node.loop.errors, self.node.loop.errors
+        for status in self.node.supervisor.status():
+            account = self.plugins[status.name].account
+            if not self.node.supervisor._lanes[status.name]._parking:  # it is settled but on the disk, which is next
+                account.check_cursor(status.position, self.head, "status")
+            if status.state is State.GAPPED and not account.is_gapped and account.sought is None:
+                self.note("lane is gapped", status.name)
+                account.is_gapped = True
+            if status.state is State.BLOCKED:
+                self.counts["lane is blocked"] += 1
+        for name, order in list(self.node.orders.items()):
+            if order.task.done():
+                del self.node.orders[name]
+                self._answer(order)
+
+    def _answer(self, order: Order) -> None:
+        error = order.task.exception()
+        if error is not None and not isinstance(error, (BigchainDBError, OSError)):
+            raise error
+        answer = error or (order.task.result() if isinstance(order.task.result(), dict) else "")
+        self.note(f"order {'refused' if error else 'done'}", f"{order.what} {answer}")
+        order.on_done(error)
+
+    # What happens
+
+    def commit(self, kinds: Sequence[str]) -> None:
+        """Commit blocks; no commit waits for anybody, so no time passes (P9)."""
+        assert self.node is not None
+        before_s = self.agenda.elapsed_s
+        for kind in kinds:
+            self.events.append(kind)
+            position = commit(self.node.store.writer, kind, self.branch)
+            assert position == self.head
+            self.node.hub.announce(position)
+        keep("P9", self.agenda.elapsed_s == before_s, "a commit took time")
+        self.note("commits", f"{', '.join(kinds)}: head {self.head}")
+
+    def order(
+        self,
+        name: str,
+        what: str,
+        call: Coroutine[Any, Any, Any],
+        on_done: Callable[[BaseException | None], None] = lambda _: None,
+    ) -> None:
+        """Ask for something, one thing of a plugin at a time."""
+        assert self.node is not None
+        assert name not in self.node.orders
+        self.write(f"order {what} {name}")
+        self.node.orders[name] = Order(f"{what} {name}", self.node.loop.create_task(call), on_done)
+
+    def seek(self, name: str, place: int) -> None:
+        assert self.node is not None
+        account = self.plugins[name].account
+        account.sought, account.is_seeking, moves = place, True, account.moves
+
+        def done(error: BaseException | None) -> None:
+            account.is_seeking = False
+            if isinstance(error, OrderRefused):
+                account.sought = None
+            elif error is None:
+                if account.moves == moves:
+                    account.move(place)
+                account.sought, account.is_gapped, account.is_other_log = None, False, False
+
+        self.order(name, f"seek {place}", self.node.supervisor.seek(name, AtPosition(place + 1)), done)
+
+    def discard(self, name: str, positions: Sequence[int]) -> None:
+        assert self.node is not None
+        account = self.plugins[name].account
+        before = account.maybe & {*positions}
+        account.maybe |= {*positions}
+
+        def done(error: BaseException | None) -> None:
+            if error is None:
+                account.discarded |= {*positions}
+                account.returning -= {*positions}
+            if error is None or isinstance(error, OrderRefused):
+                account.maybe -= {*positions} - before
+
+        self.order(name, f"discard {list(positions)}", self.node.supervisor.discard(name, positions), done)
+
+    def retry(self, name: str, positions: Sequence[int] | None = None) -> None:
+        assert self.node is not None
+        account = self.plugins[name].account
+        account.skipped -= account.listed  # a skipped one stands there until that is written down
+        self.order(name, f"retry {positions or 'all'}", self.node.supervisor.retry(name, positions))
+
+    def reload(self) -> None:
+        assert self.node is not None
+        self.order("", f"reload {list(self.enabled)}", self.node.supervisor.reload(self.enabled))
+
+    def save_backup(self) -> None:
+        path = self.folder / "backup.db"
+        copy_ledger(self.folder / "data" / "ledger.db", path)
+        self.backup = (path, self.head)
+        self.note("backup is made", f"head {self.head}")
+
+    def restore_backup(self) -> None:
+        """Bring the ledger back as it was; a lane that knew more must say so (P8)."""
+        assert self.node is None
+        assert self.backup is not None
+        path, head = self.backup
+        for plugin in self.plugins.values():
+            for process in plugin.processes:
+                process.release()
+        copy_ledger(path, self.folder / "data" / "ledger.db")
+        del self.events[head:]
+        self.branch += 1
+        self.note("backup is restored", f"head {head}")
+        for status in self.start().supervisor.status():
+            if self.plugins[status.name].account.handed > head:
+                keep("P8", status.state is State.GAPPED, f"{status.name} knew more than the log, and is {status.state}")
+                self.plugins[status.name].account.is_other_log = True
+
+    def lose_node_db(self) -> None:
+        """node.db is gone, and with it where each plugin was (P8)."""
+        assert self.node is None
+        for suffix in ("", "-wal", "-shm"):
+            (self.folder / "data" / f"node.db{suffix}").unlink(missing_ok=True)
+        self.note("node.db is lost")
+        for plugin in self.plugins.values():
+            for process in plugin.processes:
+                process.release()
+            plugin.account.run = None
+            plugin.account.list({})
+            plugin.account.is_gapped = plugin.account.is_other_log = True
+            plugin.account.sought = plugin.account.was_cut_s = None
+        for status in self.start().supervisor.status():
+            keep("P8", status.state is State.GAPPED, f"{status.name} lost its place, and is {status.state}")
+
+    # The end of all faults
+
+    def settle(self) -> None:
+        """Let nothing fail any more; all that is owed has to come and be settled (P2)."""
+        self.note("nothing fails any more")
+        self.hole = 0
+        self.disk.fail(is_full=False, fails_to_sync=False)
+        for plugin in self.plugins.values():
+            plugin.temper.heal()
+            plugin.is_enabled = True
+        self.start()
+        self._until(lambda node: not node.orders, "orders are carried out")
+        self.reload()
+        self._until(lambda node: not node.orders, "plugins are enabled")
+        self._let_all_run()
+        self.commit(KINDS)
+        self._until(lambda _: not self._undone(), "everything is settled")
+        self._retry_all()
+        self._until(lambda _: not self._undone() and not self._listed(), "everything set aside is settled")
+        self.stop()
+        self.write("end")
+
+    def _undone(self) -> dict[str, list[int]]:
+        undone = {name: one.account.undone(self.head) for name, one in self.plugins.items()}
+        return {name: positions for name, positions in undone.items() if positions}
+
+    def _listed(self) -> set[int]:
+        return {position for one in self.plugins.values() for position in one.account.listed}
+
+    def _until(self, is_done: Callable[[Node], bool], what: str) -> None:
+        end_s = self.agenda.elapsed_s + SETTLE_S
+        while self.node is None or not is_done(self.node):
+            keep("P2", self.agenda.elapsed_s < end_s, f"not in {SETTLE_S:g} s: {what}; undone {self._undone()}")
+            self.run(1.0)
+
+    def _let_all_run(self) -> None:
+        """Say of each lane that waits for a word how it goes on, and end what hangs."""
+        assert self.node is not None
+        for status in self.node.supervisor.status():
+            name, account, node = status.name, self.plugins[status.name].account, self.node.supervisor
+            match status.state:
+                case State.GAPPED:
+                    left = [] if account.place is None else account.undone(self.head)
+                    known = min(self.head, self.backup[1]) if self.backup and self.branch else self.head
+                    self.seek(name, min([known, *(position - 1 for position in left)]))
+                case State.BLOCKED:
+                    self.retry(name)
+                case _:
+                    self.order(name, "restart", node.restart(name))
+        self._until(lambda node: not node.orders, "lanes go on")
+
+    def _retry_all(self) -> None:
+        assert self.node is not None
+        for name, plugin in self.plugins.items():
+            if plugin.account.listed:
+                self.retry(name)
+        self._until(lambda node: not node.orders, "what was set aside is asked for")
+
+    def _clear_away(self) -> None:
+        with suppress(AssertionError):
+            if self.node is not None:
+                self._leave()
+        for plugin in self.plugins.values():
+            for process in plugin.processes:
+                process.release()
+
+
+class _Listener(logging.Handler):
+    """Hears that an event is passed over: nothing else tells it."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__(logging.ERROR)
+        self._history = history
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields = record.__dict__
+        if record.getMessage() == "event is skipped":
+            self._history.note("event is skipped", f"{fields['plugin']} {fields['position']}")
+            self._history.plugins[fields["plugin"]].account.skip(fields["position"])
+        elif record.getMessage() == "event is set aside, see `bigchaindb plugins parked`":
+            self._history.note("event is set aside", f"{fields['plugin']} {fields['position']}")
+
+
+def _close(page: LanePage) -> None:
+    try:
+        len(page.words)
+    except ValueError:  # closed already
+        return
+    page.close()
+
+
+# What the seed decides
+
+
+def play(seed: int, folder: Path, *, steps: int = 40) -> History:
+    """Play the history of a seed to its end.
+
+    Raises:
+        AssertionError: a promise was broken; its notes hold the last steps.
+    """
+    history = History(seed, folder)
+    with history.in_force():
+        try:
+            _Author(history).play(steps)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised with what led to it
+            cause = history.broken or error  # the first thing that went wrong
+            cause.add_note("\n".join(["the last steps:", *history.transcript[-60:]]))
+            cause.add_note(f"repeat it: SEED={seed} pytest tests/simulation/delivery")
+            raise cause  # noqa: B904
+    return history
+
+
+class _Author:
+    """Draws what happens next."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self.draw = history.draw
+
+    def play(self, steps: int) -> None:
+        history, draw = self.history, self.draw
+        for number in range(draw.choice((1, 1, 2))):
+            history.install(f"plugin{number}", self.settings(), self.temper())
+        history.start()
+        acts = [act for act, weight in self.acts().items() for _ in range(weight)]
+        for _ in range(steps):
+            history.start()
+            draw.choice(acts)()
+            history.run(draw.choice((0.0, 0.01, 0.2, 1.0, 1.0, 3.0, 3.0, 20.0)))
+        history.settle()
+
+    def acts(self) -> Mapping[Callable[[], None], int]:
+        return {
+            self.commit: 24,
+            self.give_order: 14,
+            self.kill_somewhere: 5,
+            self.kill_in_disk: 3,
+            self.cut_power: 4,
+            self.restart: 4,
+            self.trouble_disk: 4,
+            self.jump: 2,
+            self.change_settings: 4,
+            self.make_hole: 1,
+            self.back_up: 1,
+            self.restore: 1,
+            self.lose_node_db: 1,
+        }
+
+    def settings(self) -> PluginSettings:
+        draw = self.draw
+        return PluginSettings(
+            start=draw.choice(("genesis", "genesis", "now")),
+            window=draw.choice((1, 2, 3, 8, None)),
+            retry=RetrySettings(attempts=draw.choice((1, 2, 3)), duration_s=draw.choice((0.0, 0.0, 4.0))),
+            on_failure=draw.choice(("park", "park", "block", "skip")),
+        )
+
+    def temper(self) -> Temper:
+        draw = self.draw
+        acknowledge = draw.choice((NEXT_GET, NEXT_GET, EXPLICIT, EXPLICIT, DELIVERY))
+        wants = Wants(
+            event_types=draw.choice((EventTypes.ALL, int(EventTypes.BLOCK_VALID))),
+            acknowledge=acknowledge,
+            select=draw.choice((None, None, RED)),
+        )
+        is_sick = draw.random() < 0.7
+
+        def sometimes(in_a_hundred: int) -> int:
+            return draw.choice((0, 0, in_a_hundred)) if is_sick else 0
+
+        return Temper(
+            wants=wants,
+            batch=draw.choice((1, 1, 2, 5)),
+            raises=sometimes(6),
+            unavailable=sometimes(3),
+            dies=sometimes(6),
+            hangs=sometimes(2),
+            returns=sometimes(4),
+            nacks=sometimes(25),
+            parks=sometimes(10),
+            refuses=sometimes(2),
+            dies_early=sometimes(5),
+            poison=draw.choice((0, 0, 3, 5)) if is_sick else 0,
+        )
+
+    # Acts
+
+    def commit(self) -> None:
+        self.history.commit([self.draw.choice(KINDS) for _ in range(self.draw.choice((1, 1, 2, 5, 12)))])
+
+    def kill_somewhere(self) -> None:
+        history, node = self.history, self.history.node
+        assert node is not None
+        node.loop.die_in(self.draw.randrange(1, 40))
+        history.run(2.0)
+        if history.node is node:
+            history.die()
+
+    def kill_in_disk(self) -> None:
+        history, node = self.history, self.history.node
+        assert node is not None
+        history.disk.dies_in = self.draw.randrange(8)
+        if self.draw.random() < 0.5:
+            self.give_order()
+        history.run(3.0)
+        history.disk.dies_in = None
+
+    def cut_power(self) -> None:
+        history = self.history
+        if self.draw.random() < 0.5:
+            history.run(self.draw.uniform(0, 3))
+        if history.node is not None:
+            history.die(of_power_cut=True)
+
+    def restart(self) -> None:
+        self.history.stop()
+
+    def trouble_disk(self) -> None:
+        disk = self.history.disk
+        if disk.is_well:
+            is_full = self.draw.random() < 0.6
+            disk.fail(is_full=is_full, fails_to_sync=not is_full or self.draw.random() < 0.3)
+        else:
+            disk.fail(is_full=False, fails_to_sync=False)
+        self.history.note("disk fails" if not disk.is_well else "disk is well")
+
+    def jump(self) -> None:
+        jump_s = self.draw.choice((-3_600.0, -5.0, 5.0, 3_600.0))
+        self.history.agenda.wall_jump_s += jump_s
+        self.history.note("clock jumps", f"{jump_s:+g} s")
+
+    def make_hole(self) -> None:
+        history = self.history
+        history.hole = 0 if history.hole else self.draw.randint(1, history.head + 3)
+        history.note("log has a hole" if history.hole else "log is whole", str(history.hole))
+
+    def change_settings(self) -> None:
+        history, draw = self.history, self.draw
+        plugin = draw.choice(list(history.plugins.values()))
+        if draw.random() < 0.5:
+            plugin.is_enabled = not plugin.is_enabled
+        else:
+            plugin.settings = replace(self.settings(), start=plugin.settings.start)
+            plugin.account.may_skip |= plugin.settings.on_failure == "skip"
+        assert history.node is not None
+        if "" not in history.node.orders:
+            history.reload()
+
+    def is_certain(self) -> bool:
+        accounts = [plugin.account for plugin in self.history.plugins.values()]
+        is_known = all(one.sought is None and one.was_cut_s is None for one in accounts)
+        return is_known and all(plugin.is_enabled for plugin in self.history.plugins.values())
+
+    def back_up(self) -> None:
+        if self.history.branch == 0:
+            self.history.save_backup()
+
+    def restore(self) -> None:
+        history = self.history
+        if history.backup is not None and history.branch == 0 and self.is_certain():
+            history.stop()
+            if history.node is None and self.is_certain():
+                history.disk.fail(is_full=False, fails_to_sync=False)
+                history.restore_backup()
+
+    def lose_node_db(self) -> None:
+        history = self.history
+        if self.is_certain() and self.draw.random() < 0.5:
+            history.die()
+            history.disk.fail(is_full=False, fails_to_sync=False)
+            history.lose_node_db()
+
+    def give_order(self) -> None:
+        history, draw = self.history, self.draw
+        assert history.node is not None
+        free = [one for one in history.node.supervisor.status() if one.name not in history.node.orders]
+        if not free:
+            return
+        status, orders = draw.choice(free), history.node.supervisor
+        name, account = status.name, history.plugins[status.name].account
+        listed = sorted(account.listed)
+        some = draw.sample(listed, draw.randint(1, len(listed))) if listed else [1]
+        known = history.backup[1] if history.backup and history.branch else history.head
+        choices: dict[str, Callable[[], None]] = {
+            "pause": lambda: history.order(name, "pause", orders.pause(name)),
+            "resume": lambda: history.order(name, "resume", orders.resume(name)),
+            "restart": lambda: history.order(name, "restart", orders.restart(name)),
+            "seek": partial(history.seek, name, draw.randint(0, known)),
+            "retry": partial(history.retry, name),
+            "retry some": partial(history.retry, name, some),
+            "discard": partial(history.discard, name, some),
+        }
+        match status.state:
+            case State.PAUSED:
+                likely = ["resume"]
+            case State.BLOCKED:
+                likely = ["retry", "discard"]
+                choices["discard"] = partial(history.discard, name, [draw.choice(status.in_hand or (1,))])
+            case State.GAPPED:
+                likely = ["seek"]
+            case State.FAILED:
+                likely = ["restart"]
+            case _:
+                likely = ["retry", "retry some", "discard"] if listed else ["pause", "restart"]
+        choices[draw.choice([*likely, draw.choice(sorted(choices))])]()

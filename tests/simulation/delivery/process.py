@@ -1,0 +1,420 @@
+"""A plugin's process as the history plays it: a real queue on the real page, and a plugin that does what the seed says.
+
+It does what `bigchaindb.subscribers.host` does with its orders, without a process: killed, nothing of it runs any more.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from queue import Empty
+from random import Random
+from typing import Final, Protocol
+
+import msgspec
+
+from bigchaindb.errors import Closed, HistoryLost, Unavailable
+from bigchaindb.events import Event
+from bigchaindb.ledger.ports import Record
+from bigchaindb.store import Log
+from bigchaindb.subscribers import orders as wire
+from bigchaindb.subscribers.lane_page import LanePage, Word
+from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, NEXT_GET, Wants
+from bigchaindb.subscribers.queue import LogQueue
+from tests.simulation.delivery.account import Account, Run
+from tests.simulation.delivery.virtual_time import Agenda
+
+LOOK_S: Final = 15.0
+STALE_STEPS: Final = 15
+"""What a process still does that its node has left and that another one has replaced."""
+KILLED: Final = "killed by SIGKILL"
+
+
+@dataclass
+class Temper:
+    """How a plugin behaves: chances, in a hundred, of what it does at a step."""
+
+    wants: Wants
+    batch: int = 1
+    raises: int = 0
+    unavailable: int = 0
+    dies: int = 0
+    hangs: int = 0
+    returns: int = 0
+    nacks: int = 0
+    parks: int = 0
+    refuses: int = 0
+    dies_early: int = 0
+    poison: int = 0
+    """Events whose position is a multiple of it always fail; 0 is none."""
+
+    def heal(self) -> None:
+        self.raises = self.unavailable = self.dies = self.hangs = self.returns = self.nacks = self.parks = 0
+        self.refuses = self.dies_early = self.poison = 0
+
+    def hates(self, event: Event) -> bool:
+        return bool(self.poison) and event.position % self.poison == 0
+
+
+class World(Protocol):
+    """What a process sees of the history."""
+
+    agenda: Agenda
+    draw: Random
+    hole: int
+
+    @property
+    def head(self) -> int: ...
+
+    def write(self, line: str) -> None: ...
+
+
+class HoleyLog(Log):
+    """A log that lacks an event, if the history says so."""
+
+    def __init__(self, ledger: Path, world: World) -> None:
+        super().__init__(ledger)
+        self._world = world
+
+    def records(self, after: int, through: int, *, count_max: int, bytes_max: int) -> list[Record]:
+        records = super().records(after, through, count_max=count_max, bytes_max=bytes_max)
+        return [record for record in records if record.position != self._world.hole]
+
+
+@dataclass
+class Wire:
+    """One direction of the socket: later things do not overtake earlier ones."""
+
+    world: World
+    free_s: float = 0.0
+
+    def carry(self, call: Callable[[], None]) -> None:
+        delay_s = self.world.draw.choice((0.0, 0.0002, 0.001, 0.02))
+        self.free_s = max(self.free_s, self.world.agenda.elapsed_s + delay_s)
+        self.world.agenda.at(self.free_s, call)
+
+
+@dataclass(eq=False)
+class SimulatedProcess:
+    """Implements `bigchaindb.subscribers.machine.Host`."""
+
+    world: World
+    account: Account
+    temper: Temper
+    orders: wire.Orders
+    on_report: Callable[[wire.Report], None]
+    on_exit: Callable[[str], None]
+    pid: int
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    is_gone: bool = False
+    is_frozen: bool = False
+    is_orphan: bool = False
+    dies_slowly: bool = False
+
+    def __post_init__(self) -> None:
+        frame = wire.encode_orders(self.orders)
+        self.orders = msgspec.json.decode(frame[wire.LENGTH_BYTES :], type=wire.Orders)
+        self.page = LanePage(Path(self.orders.page))
+        self.run: Run = self.account.begin(int(self.page.path.suffix[1:]), self.page, self.world.head)
+        self.log: Log | None = None
+        self.queue: LogQueue | None = None
+        self.before: list[int] = []
+        self.held: list[Event] = []
+        self.unsent: list[wire.Report] = []
+        self.inbound, self.outbound = Wire(self.world), Wire(self.world)
+        self.is_hanging = self.waits = self.is_ready = False
+        self.is_ending: str | None = None
+        self.steps_left: int | None = None
+        self.say(f"begins behind {self.page.acked} with {list(self.page.in_hand())}")
+        self.world.agenda.after(self.world.draw.choice((0.01, 0.1, 1.0)), self._load)
+
+    def say(self, line: str) -> None:
+        self.world.write(f"{self.account.name}.{self.run.epoch}: {line}")
+
+    # For the supervisor
+
+    def nudge(self) -> None:
+        self.inbound.carry(self._look)
+
+    def answer(self, answer: wire.Answer) -> None:
+        line = wire.encode_answer(answer)
+        self.inbound.carry(lambda: self._answered(wire.decode_answer(line)))
+
+    def kill(self) -> None:
+        if self.dies_slowly and not self.is_gone:
+            self.dies_slowly, self.is_frozen = False, True
+            self.world.agenda.after(self.world.draw.uniform(2, 30), lambda: self._end(KILLED))
+        elif not self.is_frozen:
+            self.world.agenda.after(self.world.draw.choice((0.0, 0.001, 0.1)), lambda: self._end(KILLED))
+
+    # For the history
+
+    def lose_node(self, *, at_once: bool) -> None:
+        """The node has died. Its processes die with it, but for one that the kernel does not get hold of."""
+        self.is_orphan = True
+        if at_once or self.queue is None:
+            self.release()
+        else:
+            self.is_frozen = True
+
+    def go_on_stale(self) -> None:
+        """Another process has the lane now, and this one does not know."""
+        if self.is_gone:
+            return
+        self.run.is_stale, self.is_frozen, self.steps_left = True, False, STALE_STEPS
+        self.say("goes on though it was replaced")
+        self._soon()
+
+    def release(self) -> None:
+        self.is_gone = True
+        self.queue = None
+        if self.log is not None:
+            self.log.close()
+            self.log = None
+        try:
+            len(self.page.words)
+        except ValueError:
+            return
+        self.page.close()
+
+    # Its life
+
+    @property
+    def is_still(self) -> bool:
+        return self.is_gone or self.is_frozen or self.is_ending is not None
+
+    def chance(self, in_a_hundred: int) -> bool:
+        return self.world.draw.randrange(100) < in_a_hundred
+
+    def _load(self) -> None:
+        if self.is_still:
+            return
+        if self.chance(self.temper.dies_early):
+            self._end(self.world.draw.choice((KILLED, "exit code 1")))
+        elif self.chance(self.temper.refuses):
+            self._finish(wire.Refused("it does not like its options", is_configuration=True), "exit code 1")
+        elif not self.chance(self.temper.hangs):
+            self.is_ready = True
+            self._report(wire.Ready())
+
+    def _look(self) -> None:
+        if self.is_still or not self.is_ready:
+            return
+        if self.queue is None:
+            if self.page.words[Word.CLOSING]:
+                self._end("exit code 0")
+                return
+            self._open()
+        assert self.queue is not None
+        if self.page.words[Word.CLOSING]:
+            self.queue.close()
+        self.queue.wake()
+        self.queue.warnings()
+        if self.queue.fault() is not None and self.waits:
+            self._finish(wire.Lost(str(self.queue.fault())), KILLED)
+        self._wake()
+
+    def _open(self) -> None:
+        orders = self.orders
+        self.log = HoleyLog(Path(orders.ledger), self.world)
+        self.queue = LogQueue(
+            self.page,
+            self.log,
+            chain_id=orders.chain_id,
+            wants=self.temper.wants,
+            window_bytes_max=orders.window_bytes_max,
+            attempts=orders.attempts,
+            one_at_a_time=orders.one_at_a_time,
+            report=self._report,
+        )
+        self.world.agenda.after(LOOK_S, self._look_again)
+        self._soon()
+
+    def _look_again(self) -> None:
+        if not self.is_gone:
+            self._look()
+            self.world.agenda.after(LOOK_S, self._look_again)
+
+    def _answered(self, answer: wire.Answer) -> None:
+        if self.is_still or self.queue is None:
+            return
+        self.queue.answered(answer)
+        self._wake()
+
+    def _report(self, report: wire.Report) -> None:
+        self.unsent.append(report)
+        self.world.agenda.after(self.world.draw.choice((0.0, 0.001, 0.03)), self._flush)
+
+    def _flush(self) -> None:
+        if self.is_gone or self.is_orphan:
+            return
+        unsent, self.unsent = self.unsent, []
+        for report in unsent:
+            line = wire.encode_report(report)
+            self.outbound.carry(partial(self._tell, line))
+
+    def _tell(self, line: bytes) -> None:
+        if not self.is_orphan:
+            asyncio.get_running_loop().call_soon(self._reported, wire.decode_report(line))
+
+    def _reported(self, report: wire.Report) -> None:
+        if not self.is_orphan:
+            self.on_report(report)
+
+    def _finish(self, last: wire.Report, how: str) -> None:
+        """Say the last word, and end."""
+        self.is_ending = how
+        self._report(last)
+        self.world.agenda.after(0.05, lambda: self._end(how))
+
+    def _end(self, how: str) -> None:
+        if self.is_gone:
+            return
+        self.say(f"ends: {how}")
+        self.release()
+        self.outbound.carry(lambda: self._exited(how))
+
+    def _exited(self, how: str) -> None:
+        if not self.is_orphan:
+            asyncio.get_running_loop().call_soon(self._tell_exit, how)
+
+    def _tell_exit(self, how: str) -> None:
+        if not self.is_orphan:
+            self.ended.set()
+            self.on_exit(how)
+
+    # The plugin
+
+    def _soon(self) -> None:
+        self.waits = False
+        self.world.agenda.after(self.world.draw.choice((0.0, 0.001, 0.01, 0.3)), self._step)
+
+    def _wake(self) -> None:
+        if self.waits:
+            self._soon()
+
+    def _step(self) -> None:
+        """Do one thing; the process may be killed between any two."""
+        if self.is_still or self.queue is None or self.waits:
+            return
+        if self.steps_left is not None:
+            self.steps_left -= 1
+            if self.steps_left < 0:
+                self.release()
+                return
+        temper = self.temper
+        has_something = bool(self.before or self.held)
+        if self.chance(temper.dies):
+            self._end(KILLED)
+        elif self.chance(temper.hangs):
+            self.say("hangs")
+            self.world.agenda.after(self.world.draw.choice((1.0, 20.0, 3_000.0)), self._soon)
+        elif has_something and self.chance(temper.raises):
+            self._finish(wire.Raised("ValueError: out of run"), "exit code 1")
+        elif self.chance(temper.unavailable):
+            self._finish(wire.Raised("Unavailable: the target is down", is_unavailable=True), "exit code 1")
+        elif self.chance(temper.returns):
+            self._return()
+        elif self.held and (self.chance(60) or len(self.held) >= self.orders.window_count):
+            self._answer()
+            self._soon()
+        else:
+            self._take()
+
+    def _take(self) -> None:
+        assert self.queue is not None
+        try:
+            if self.temper.batch > 1:
+                events = self.queue.get_many(self.temper.batch, timeout=0)
+            else:
+                events = [self.queue.get_nowait()]
+        except Empty:
+            events = []
+        except Closed:
+            self._settle_before()
+            self._finish(wire.Returned(), "exit code 0")
+            return
+        except HistoryLost as error:
+            self._settle_before()
+            self.say(f"history is lost: {error}")
+            self._finish(wire.Lost(str(error)), "exit code 1")
+            return
+        self._settle_before()
+        if not events:
+            self._rest()
+            return
+        self.say(f"gets {[event.position for event in events]}" + (" again" if events[0].attempt > 1 else ""))
+        for event in events:
+            self.account.deliver(self.run, event)
+        positions = [event.position for event in events]
+        match self.temper.wants.acknowledge:
+            case mode if mode == DELIVERY:
+                self._ack(positions)
+            case mode if mode == EXPLICIT:
+                self.held += events
+            case _:
+                self.before += positions
+        if any(map(self.temper.hates, events)) and self.temper.wants.acknowledge == NEXT_GET:
+            self._finish(wire.Raised("ValueError: poison"), "exit code 1")
+        else:
+            self._soon()
+
+    def _rest(self) -> None:
+        """Wait for an event, or for one that comes again; with a lag, return to settle what is kept."""
+        assert self.queue is not None
+        if self.held:
+            self._answer()
+            self._soon()
+        elif self.before and not self.page.words[Word.CLOSING]:
+            self._return()
+        else:
+            self.waits = True
+            if (due_in_s := self.queue.due_in_s()) is not None:
+                self.world.agenda.after(due_in_s, self._look)
+
+    def _return(self) -> None:
+        assert self.queue is not None
+        self.queue.settle()
+        if self.temper.wants.acknowledge == NEXT_GET:
+            self._ack(self.before)
+            self.before = []
+        self._finish(wire.Returned(), "exit code 0")
+
+    def _settle_before(self) -> None:
+        """Take note of what asking for more has settled."""
+        lag = self.temper.wants.ack_lag
+        done = self.before[: len(self.before) - lag] if len(self.before) > lag else []
+        self._ack(done)
+        self.before = self.before[len(done) :]
+
+    def _answer(self) -> None:
+        assert self.queue is not None
+        event = self.world.draw.choice(self.held)
+        draw = self.world.draw
+        if self.temper.hates(event) or self.chance(self.temper.nacks):
+            self._decline(event)
+            error = draw.choice((None, None, Unavailable("down")))
+            self.queue.nack(event, draw.choice((None, 0.0, 0.5, 5.0)), error)
+        elif self.chance(self.temper.parks):
+            self._decline(event)
+            self.queue.park(event, "no good")
+        elif self.chance(20):
+            through = [one for one in self.held if one.position <= event.position]
+            self.queue.ack_through(event.position)
+            self._ack([one.position for one in through])
+            self.held = [one for one in self.held if one not in through]
+        else:
+            self.queue.ack(event)
+            self._ack([event.position])
+            self.held.remove(event)
+
+    def _decline(self, event: Event) -> None:
+        self.say(f"declines {event.position}")
+        self.held.remove(event)
+        self.run.declined.add(event.position)
+
+    def _ack(self, positions: list[int]) -> None:
+        if positions:
+            self.say(f"acks {positions}")
+        self.account.ack(self.run, positions, self.world.agenda.elapsed_s)

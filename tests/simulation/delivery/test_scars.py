@@ -1,0 +1,182 @@
+"""Failures that the histories have found, and some of other systems, each as a history of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bigchaindb.config import PluginSettings
+from bigchaindb.config.settings import RetrySettings
+from bigchaindb.eventlog.lane import State
+from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.plugins import EXPLICIT, Wants
+from tests.simulation.delivery.history import History
+from tests.simulation.delivery.ledger import RED
+from tests.simulation.delivery.process import Temper
+
+ONE_TRY = RetrySettings(attempts=1, duration_s=0)
+
+
+@pytest.fixture
+def history(folder: Path) -> Iterator[History]:
+    with History(1, folder).in_force() as one:
+        yield one
+
+
+def install(history: History, temper: Temper, **settings: object) -> None:
+    history.install("one", PluginSettings(start="genesis", **settings), temper)  # type: ignore[arg-type]
+    history.start()
+
+
+def status(history: History) -> LaneStatus:
+    assert history.node is not None
+    (found,) = history.node.supervisor.status()
+    return found
+
+
+def parked(history: History) -> list[int]:
+    assert history.node is not None
+    supervisor = history.node.supervisor
+    return [row.position for row in history.node.loop.run_until_complete(supervisor.parked("one"))]
+
+
+def order(history: History, what: str) -> None:
+    assert history.node is not None
+    history.order("one", what, getattr(history.node.supervisor, what)("one"))
+
+
+def until_answered(history: History) -> None:
+    while history.node is not None and history.node.orders:
+        history.run(0.001)
+
+
+def test_p6_a_plugin_that_goes_on_while_it_still_ends_repeats_nothing(history: History) -> None:
+    """It would get again what it settled in the run that a pause was ending."""
+    install(history, Temper(Wants()))
+    history.commit(["red"] * 5)
+    order(history, "pause")
+    until_answered(history)
+    order(history, "resume")
+    history.settle()
+    assert history.plugins["one"].account.acked.keys() == set(range(1, history.head + 1))
+
+
+def test_p13_a_plugin_that_could_not_be_disabled_runs_on(history: History) -> None:
+    """It would be enabled, by its name, and never run again before the node does."""
+    install(history, Temper(Wants()))
+    history.disk.fail(is_full=True, fails_to_sync=False)
+    history.commit(["red"])
+    history.run(0.5)
+    history.plugins["one"].is_enabled = False
+    history.reload()
+    history.run(3)
+    assert status(history).state is not State.DISABLED
+    history.settle()
+
+
+def test_p2_a_full_disk_is_no_events_fault(history: History) -> None:
+    """Events would be set aside because no process could be started."""
+    install(history, Temper(Wants(), dies=100), retry=RetrySettings(attempts=2, duration_s=0))
+    temper = history.plugins["one"].temper
+    temper.dies = 0
+    history.commit(["red"])
+    temper.raises = 100
+    history.run(0.05)
+    history.disk.fail(is_full=True, fails_to_sync=False)
+    history.run(30)
+    history.disk.fail(is_full=False, fails_to_sync=False)
+    temper.heal()
+    history.run(30)
+    assert parked(history) == []
+    assert status(history).position == 1
+    history.settle()
+
+
+def test_p3_what_is_set_aside_beyond_the_cursor_comes_once_after_a_power_cut(history: History) -> None:
+    """It would come in its turn, stand in the list all the same, and come again when asked for."""
+    install(history, Temper(Wants(acknowledge=EXPLICIT), batch=3, poison=2), retry=ONE_TRY)
+    history.commit(["red", "red"])
+    history.plugins["one"].temper.hangs = 0
+    for _ in range(200):
+        history.run(0.05)
+        if parked(history) == [2]:
+            break
+    assert parked(history) == [2]
+    history.die(of_power_cut=True)
+    history.settle()
+
+
+def test_p6_a_page_that_could_not_be_made_takes_nothing_with_it(history: History) -> None:
+    """After the death of the node everything beyond the cursor would come again: its page was not the one noted."""
+    install(history, Temper(Wants(acknowledge=EXPLICIT), batch=5, nacks=50))
+    history.commit(["red"] * 6)
+    history.run(1.2)
+    history.disk.fail(is_full=False, fails_to_sync=True)
+    order(history, "restart")
+    history.run(5)
+    history.disk.fail(is_full=False, fails_to_sync=False)
+    history.die()
+    history.settle()
+
+
+def test_what_is_skipped_after_a_retry_is_listed_no_more(history: History) -> None:
+    """A person would be told to see to an event that the plugin's policy has passed over."""
+    install(history, Temper(Wants(), poison=1), retry=ONE_TRY, on_failure="park")
+    history.commit(["red"])
+    history.run(10)
+    assert parked(history) == [1]
+    plugin = history.plugins["one"]
+    plugin.settings = PluginSettings(start="genesis", retry=ONE_TRY, on_failure="skip")
+    plugin.account.may_skip = True
+    history.reload()
+    history.run(5)
+    history.retry("one")
+    history.run(20)
+    assert history.counts["event is skipped"] == 1
+    assert parked(history) == []
+    history.settle()
+
+
+def test_p12_a_process_that_was_replaced_settles_nothing(history: History) -> None:
+    """Events would count as done that the process in its place has not dealt with."""
+    install(history, Temper(Wants()))
+    history.survivors = 100
+    history.commit(["red"] * 4)
+    history.run(0.2)
+    history.die()
+    history.start()
+    history.commit(["red"] * 3)
+    history.run(1)
+    assert history.counts["process is replaced"] == 1
+    history.settle()
+
+
+def test_e6_a_filter_that_nothing_passes_moves_the_cursor(history: History) -> None:
+    """The lag of a plugin with a narrow selection would grow for ever."""
+    install(history, Temper(Wants(select=RED)))
+    history.commit(["green", "rejected"] * 20)
+    history.run(5)
+    assert (status(history).position, status(history).lag) == (40, 0)
+
+
+@pytest.mark.parametrize("committed", [1, 2, 255, 256, 257])
+def test_p3_a_resume_at_any_edge_of_a_read_misses_nothing(history: History, committed: int) -> None:
+    """Exactly behind the last event that was read, as in the middle."""
+    install(history, Temper(Wants(), batch=5))
+    history.commit(["red"] * committed)
+    history.run(600)
+    assert status(history).position == committed
+    history.die()
+    history.start()
+    history.commit(["red"] * 3)
+    history.settle()
+
+
+def test_unavailable_is_no_storm(history: History) -> None:
+    """A target that restarts would be overrun by the plugins that wait for it."""
+    install(history, Temper(Wants(), unavailable=100))
+    history.commit(["red"])
+    history.run(100)
+    starts = history.counts["process starts"]
+    assert starts < 100
+    history.settle()
