@@ -160,6 +160,11 @@ class NodeDb:
                 [(epoch, lane, position) for position in positions],
             )
 
+    def let_none_return(self, lane: str) -> None:
+        """Let all that is parked stay so, durably. Raises: as `save_lanes`."""
+        with self._batch() as connection:
+            connection.execute("UPDATE troubles SET returns_in = NULL WHERE lane = ?", (lane,))
+
     def unpark(self, lane: str, positions: Iterable[int]) -> None:
         """Forget that events were parked: they were settled, or discarded. Raises: as `save_lanes`."""
         with self._batch() as connection:
@@ -171,7 +176,6 @@ class NodeDb:
         """Forget what is parked beyond `position`: the lane goes there and gets it anyway. Raises: as `save_lanes`."""
         with self._batch() as connection:
             connection.execute("DELETE FROM troubles WHERE lane = ? AND position > ?", (lane, position))
-            connection.execute("UPDATE troubles SET returns_in = NULL WHERE lane = ?", (lane,))
 
     def close(self) -> None:
         """Let go of the file."""

@@ -109,7 +109,7 @@ class LaneFiles:
         path = page_path(self._directory, name, lane.epoch)
         page = LanePage.create(path, lane.progress, head=head, slot_count=slot_count)
         acked = self._starts[name] = lane.progress.acked
-        epoch, self._epochs[name] = self._epochs[name], lane.epoch
+        epoch, self._epochs[name] = self._epochs.get(name, 0), lane.epoch
         try:
             self.save([Saving(name, lane, acked, since, None)])
         except BaseException:
@@ -154,6 +154,10 @@ class LaneFiles:
     def let_return(self, name: str, positions: Collection[int], epoch: int) -> None:
         """Note that these come again from `epoch` on: a page that is older does not say whether they are settled."""
         self._node.let_return(name, positions, epoch)
+
+    def let_none_return(self, name: str) -> None:
+        """Let what is set aside stay so: the page that is made next does not hold it."""
+        self._node.let_none_return(name)
 
     def discard(self, name: str, positions: Collection[int]) -> None:
         """Forget that these were set aside."""

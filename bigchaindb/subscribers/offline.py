@@ -82,7 +82,8 @@ class OfflineDesk:
         """See `Supervisor.seek`."""
         self._lane(name)
         position = self._files.resolve(place, self._head())
-        # The place first: a crash in between leaves events parked that come again anyway, and loses none.
+        # In this order a crash in between leaves events parked that come again anyway, and loses none.
+        self._files.let_none_return(name)
         self._take(name, facts.Sought(position), "sought")
         self._files.seek(name, position)
 

@@ -158,7 +158,8 @@ class Supervisor:
             position = await self._in_thread(self._files.resolve, place, self._hub.head)
             await lane.between_processes()
             was_failed = lane.lane.state is State.FAILED
-            # The place first: a crash in between leaves events parked that come again anyway, and loses none.
+            # In this order a crash in between leaves events parked that come again anyway, and loses none.
+            await self._in_thread(self._files.let_none_return, name)
             await lane.order(facts.Sought(position))
             await self._in_thread(self._files.seek, name, position)
             lane.parked_count = await self._in_thread(self._files.parked_count, name)

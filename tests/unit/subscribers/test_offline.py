@@ -147,6 +147,25 @@ def test_p2_parked_events_come_again_with_their_number_of_deliveries(ledger: Led
     assert ledger.next_node().progress.returning == (1, 2, 3)
 
 
+def test_p2_a_seek_that_ends_half_way_loses_nothing_that_was_to_come_again(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Position 1 is parked again; a page without it must not say that it was settled."""
+    ledger.left(State.STOPPED, Progress(4, 4), parked=(1, 3))
+    ledger.order(lambda desk: desk.retry(NAME, [1]))
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger.store.node, "unpark_beyond", die)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.order(lambda desk: desk.seek(NAME, AtPosition(3)))
+    lane = ledger.next_node()
+    assert lane.progress == Progress(2, 2)
+    assert [(row.position, row.returns_in) for row in ledger.parked()] == [(1, None), (3, None)]
+
+
 def test_what_blocks_a_lane_comes_again_or_is_passed_over(ledger: Ledger) -> None:
     ledger.left(State.BLOCKED, Progress(2, 4, (3, 4)), error="position 3: no")
     ledger.order(lambda desk: desk.retry(NAME, None))
