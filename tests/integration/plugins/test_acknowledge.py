@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bigchaindb.config.settings import RetrySettings
-from bigchaindb.errors import ConfigurationError
+from bigchaindb.errors import ConfigurationError, StoreFull
 from bigchaindb.subscribers.supervisor import Supervisor
 from tests.integration.plugins.conftest import Running, until
 from tests.support.waiting import until as until_now  # the loop stands still meanwhile
@@ -258,3 +258,30 @@ async def test_the_last_word_of_a_process_is_heard_however_much_it_said_before(r
     until_now(lambda: running.record.exists() and not is_alive(pid), what="its last word", within_s=20)
     await until(lambda: supervisor.status()[0].failure_count > 0, what="the end of the process")
     assert supervisor.status()[0].error == "Unavailable: the target is down"
+
+
+async def test_p2_what_cannot_be_written_down_as_set_aside_stays_in_hand(
+    running: Running, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a kill of the node would lose it while the disk is full."""
+    tries = []
+
+    def refuse(_: object) -> None:
+        tries.append(1)
+        raise StoreFull("node.db: no room")
+
+    supervisor = await start(
+        """
+        def run(queue):
+            for event in queue:
+                event.park("no such customer") if event.position == 2 else event.ack()
+        """,
+        acknowledge="explicit",
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(running.store.node, "park", refuse)
+        running.commit(3)
+        await until(lambda: len(tries) >= 2, what="two tries")
+        assert (supervisor.status()[0].position, supervisor.status()[0].in_hand) == (1, (2,))
+    await until(lambda: supervisor.status()[0].position == 3, what="all settled")
+    assert [row.position for row in running.store.node.parked("answering")] == [2]
