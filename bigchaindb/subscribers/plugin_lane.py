@@ -193,7 +193,9 @@ class PluginLane:
         try:
             page = await self._in_thread(self._make_page, self.lane)
         except (OSError, BigchainDBError):
-            self.lane = replace(before, epoch=self.lane.epoch)  # what the order refuses must not happen later
+            # What the order refuses must not happen later. What is to return must: that stands in node.db already.
+            if not isinstance(fact, facts.Retried):
+                self.lane = replace(before, epoch=self.lane.epoch)
             raise
         self._shared.thread.submit(page.close)
         self._returning = set(self.lane.progress.returning)

@@ -119,6 +119,21 @@ def test_p6_a_page_that_could_not_be_made_takes_nothing_with_it(history: History
     history.settle()
 
 
+def test_p2_a_retry_that_finds_no_room_for_its_page_loses_nothing(history: History) -> None:
+    """node.db would say that the event comes again, no page would hold it, and a restart would take it for settled."""
+    install(history, Temper(Wants(), poison=1), retry=ONE_TRY)
+    history.commit(["red"])
+    history.run(10)
+    assert parked(history) == [1]
+    history.disk.fail(is_full=False, fails_to_sync=True)
+    history.retry("one")
+    history.run(3)
+    history.disk.fail(is_full=False, fails_to_sync=False)
+    history.run(10)
+    history.die()
+    history.settle()
+
+
 def test_what_is_skipped_after_a_retry_is_listed_no_more(history: History) -> None:
     """A person would be told to see to an event that the plugin's policy has passed over."""
     install(history, Temper(Wants(), poison=1), retry=ONE_TRY, on_failure="park")
