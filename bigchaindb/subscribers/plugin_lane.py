@@ -170,7 +170,7 @@ class PluginLane:
     async def settled(self) -> None:
         """Wait until no start is under way."""
         if self._beginning is not None:
-            await self._beginning
+            await asyncio.wait([self._beginning])  # to await the task itself would cancel it with whoever waits
 
     async def between_processes(self) -> None:
         """Let the process end, by force after a while, and start none: for an order that needs that.
@@ -178,10 +178,13 @@ class PluginLane:
         Raises:
             OrderRefused: the disk is full.
         """
-        if self._parking and not (await asyncio.wait(self._parking, timeout=GRACE_S))[0]:
+        try:
+            async with asyncio.timeout(GRACE_S):
+                await self._parked_all()
+        except TimeoutError:
             raise OrderRefused(
                 f"events plugin {self.name!r}: an event waits to be written down as set aside; see to the disk"
-            )
+            ) from None
         self.tell(facts.Stopping())
         await self.settled()
         await self._end_host()
@@ -232,6 +235,7 @@ class PluginLane:
     def _do(self, action: facts.Action) -> None:
         match action:
             case facts.StartHost():
+                assert self.host is None, self.name
                 self._set_timer(None)
                 self._beginning = asyncio.create_task(self._begin())
             case facts.WakeIn(delay_s):
@@ -287,7 +291,6 @@ class PluginLane:
 
     async def _begin(self) -> None:
         shared, lane = self._shared, self.lane
-        await self._end_host()
         await self._parked_all()
         if self.lane is not lane:
             return
@@ -300,17 +303,25 @@ class PluginLane:
             page.words[Word.HEAD] = shared.hub.head  # it may have moved meanwhile
             self._page, self._begun, self._ending, self._is_blameless = page, False, None, False
             self._returning, self._warning = set(lane.progress.returning), ""
+            self._set_aside.clear()  # all of it is written down, and the page does not hold it
             self._start_count += 1
             self.host = self._machine.start_host(self._orders(page), self._reported, self._exited)
         except ConfigurationError as error:
+            self._drop_page()
             self.tell(facts.Refused(str(error)))
             self._fail_first(error)
         except (OSError, BigchainDBError) as error:
+            self._drop_page()
             progress = replace(lane.progress, taken=frozenset())  # what was taken was blamed when its process ended
             self.tell(facts.Crashed(f"cannot start a process: {error}", progress, is_blameless=True))
             self._fail_first(StartupError(f"events plugin {self.name!r}: cannot start a process: {error}"))
         else:
             self._set_timer(READY_S_MAX, self._not_ready)
+
+    def _drop_page(self) -> None:
+        page, self._page = self._page, None
+        if page is not None:
+            self._shared.thread.submit(page.close)
 
     def _make_page(self, lane: Lane) -> LanePage:
         return self._shared.files.begin_epoch(
@@ -416,7 +427,8 @@ class PluginLane:
         if (host := self.host) is None:
             return
         try:
-            await asyncio.wait_for(host.ended.wait(), GRACE_S)
+            async with asyncio.timeout(GRACE_S):  # `wait_for` may swallow the cancellation of a stop
+                await host.ended.wait()
         except TimeoutError:
             host.kill()
             await host.ended.wait()

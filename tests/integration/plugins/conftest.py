@@ -16,6 +16,7 @@ from bigchaindb.config import Limits, PluginSettings
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.store import Store
 from bigchaindb.subscribers.hub import Hub
+from bigchaindb.subscribers.machine import Machine
 from bigchaindb.subscribers.supervisor import Supervisor
 from tests.support.event_logs import LogWriter
 
@@ -29,6 +30,7 @@ async def until(condition: Callable[[], object], *, what: str, within_s: float =
         await asyncio.sleep(0.005)
 
 
+AT_ONCE = Backoff(base_s=0.001, max_s=0.01)
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
@@ -55,7 +57,14 @@ class Running:
         for _ in range(count):
             self.hub.announce(self.writer.valid(1))
 
-    def supervisor(self, plugins: Mapping[str, Mapping[str, Any]], *, limits: Limits | None = None) -> Supervisor:
+    def supervisor(
+        self,
+        plugins: Mapping[str, Mapping[str, Any]],
+        *,
+        limits: Limits | None = None,
+        machine: Machine | None = None,
+        backoff: Backoff = AT_ONCE,
+    ) -> Supervisor:
         """Make one that starts failed plugins again at once."""
         supervisor = Supervisor(
             hub=self.hub,
@@ -63,7 +72,8 @@ class Running:
             chain_id="solo-test",
             plugins={name: PluginSettings(**settings) for name, settings in plugins.items()},
             limits=limits,
-            backoff=Backoff(base_s=0.001, max_s=0.01),
+            backoff=backoff,
+            machine=machine,
         )
         self.supervisors.append(supervisor)
         return supervisor

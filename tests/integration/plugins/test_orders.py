@@ -146,6 +146,29 @@ async def test_a_pause_lets_the_plugin_finish_and_holds_over_a_restart(running: 
         await supervisor.resume(NAME)
 
 
+async def test_p6_a_lane_that_is_resumed_at_once_repeats_nothing(running: Running) -> None:
+    """The process from before the pause has not ended by then, and what it settled last stands in its page alone."""
+    supervisor = await started(running)
+    running.commit(3)
+    await running.until_seen(3)
+    await supervisor.pause(NAME)
+    await supervisor.resume(NAME)
+    running.commit(1)
+    await running.until_seen(4)
+    assert running.positions() == [1, 2, 3, 4]
+
+
+async def test_a_resume_ends_a_process_that_does_not_finish(running: Running) -> None:
+    supervisor = await started(running, fault="hang", at=2)
+    running.commit(3)
+    await running.until_seen(2)
+    await supervisor.pause(NAME)
+    assert (await supervisor.resume(NAME)).error == ""
+    await running.until_seen(4)
+    assert [(seen.position, seen.attempt) for seen in running.seen()] == [(1, 1), (2, 1), (2, 2), (3, 1)]
+    assert supervisor.status()[0].failure_count == 0
+
+
 async def test_p13_a_lane_goes_where_a_person_says(running: Running, supervisor: Supervisor) -> None:
     running.commit(5)
     await running.until_seen(5)
