@@ -265,13 +265,12 @@ class Supervisor:
     async def _apply(self, name: str, settings: PluginSettings) -> None:
         find([name])
         if name not in self._lanes:
-            lane = await self._add(name, settings)
-            if not self._waits(lane) or lane.lane.state is State.FAILED:
-                await self._run(lane)
-            return
-        lane = self._lanes[name]
-        if lane.settings != settings:
-            async with self._order(name):
+            await self._add(name, settings)
+            async with self._order(name) as lane:
+                if not self._waits(lane) or lane.lane.state is State.FAILED:
+                    await self._run(lane)
+        elif self._lanes[name].settings != settings:
+            async with self._order(name) as lane:
                 await lane.between_processes()
                 lane.configure(settings, self._policy(settings))
                 if lane.lane.state in {State.STOPPED, State.FAILED}:
@@ -404,16 +403,15 @@ class Supervisor:
             return
         try:
             await self._in_thread(self._files.save, [saving for _, saving in changed])
+            for lane, saving in changed:
+                if saving.returned:
+                    lane.parked_count = await self._in_thread(self._files.parked_count, lane.name)
         except (OSError, StoreError) as error:
             for lane, saving in changed:
                 lane.save_again(saving)
             if must:
                 raise
             _log.error("cannot write down where the events plugins are", extra={"error": str(error)})
-            return
-        for lane, saving in changed:
-            if saving.returned:
-                lane.parked_count = await self._in_thread(self._files.parked_count, lane.name)
 
     async def _end_hosts(self, lanes: Sequence[PluginLane]) -> None:
         for limit_s in (GRACE_S, DEATH_S_MAX):
