@@ -156,6 +156,11 @@ def _event_types(name: str, mask: object) -> int:
         raise ConfigurationError(f"events plugin {name!r}: event_types must be a bit mask, found {mask!r}")
     if mask != EventTypes.ALL and (unknown := mask & ~_KNOWN_TYPES):
         raise ConfigurationError(f"events plugin {name!r}: event_types has the unknown bits {unknown:#x}")
+    if mask == 0:
+        raise ConfigurationError(
+            f"events plugin {name!r}: event_types is 0, so it would never get an event: name one type or more, "
+            "or leave it out to get all"
+        )
     return mask
 
 
