@@ -9,6 +9,7 @@ import sys
 from importlib.metadata import entry_points
 from typing import Final, NamedTuple
 
+from bigchaindb.subscribers.host_process import clean_environment
 from bigchaindb.subscribers.plugins import GROUP
 
 IMPORT_S_MAX: Final = 30.0
@@ -46,11 +47,15 @@ def plugins() -> list[Installed]:
 
 def complaint_about(name: str) -> str | None:
     """Find and import a plugin in a process of its own, which it cannot harm; give what went wrong, if anything did."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("BIGCHAINDB_")}
-    command = [sys.executable, "-c", _TRIAL, name]
+    command = [sys.executable, "-P", "-c", _TRIAL, name]  # the working directory is no place of packages
     try:
         trial = subprocess.run(  # noqa: S603 - our own interpreter and text
-            command, env=environment, capture_output=True, text=True, timeout=IMPORT_S_MAX, check=False
+            command,
+            env=clean_environment(os.environ),
+            capture_output=True,
+            text=True,
+            timeout=IMPORT_S_MAX,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return f"its import takes longer than {IMPORT_S_MAX:g} s"

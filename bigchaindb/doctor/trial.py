@@ -52,12 +52,13 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     takes_options: bool = False
 
 
-def try_plugin(name: str, options: Mapping[str, Any]) -> Findings:
+def try_plugin(name: str, options: Mapping[str, Any], *, window_count: int | None = None) -> Findings:
     """Try a plugin in a process of its own. What the plugin prints goes to standard error.
 
     Args:
         name: of its entry point.
         options: what its `configure` gets.
+        window_count: events that it may hold, if that is known; what it asks for must fit.
     """
     from bigchaindb.subscribers.host_process import clean_environment
 
@@ -76,25 +77,32 @@ def try_plugin(name: str, options: Mapping[str, Any]) -> Findings:
         raise
     finally:
         os.close(theirs)
+    asked = {"name": name, "options": options, "window_count": window_count}
+    is_late = False
     try:
-        process.communicate(json.dumps({"name": name, "options": options}).encode(), timeout=TRIAL_S_MAX)
+        process.communicate(json.dumps(asked).encode(), timeout=TRIAL_S_MAX)
     except subprocess.TimeoutExpired:
-        return Findings(name=name, error=f"events plugin {name!r}: not ready within {TRIAL_S_MAX:g} s")
+        is_late = True
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # and what the plugin has started
         process.wait()
-        found = _read(ours)
-    if not found:
-        return Findings(
-            name=name,
-            error=f"events plugin {name!r}: its process ended before it was ready: {_how(process.returncode)}",
-        )
-    return msgspec.json.decode(found, type=Findings)
+        *steps, found = _read(ours).split(b"\n")
+    if found:  # also if a thread of the plugin's kept its process from ending
+        return msgspec.json.decode(found, type=Findings)
+    step = steps[-1].decode() if steps else "it is looked for"
+    if is_late:
+        how = f"not ready within {TRIAL_S_MAX:g} s: it hangs while {step}"
+    else:
+        how = f"its process ended before it was ready: {_how(process.returncode)}, while {step}"
+    return Findings(name=name, error=f"events plugin {name!r}: {how}")
 
 
 def _read(pipe: int) -> bytes:
-    """Give what was found, in one piece; a process that the plugin left behind may still hold the pipe."""
+    """Give a line for each step that was begun, and behind them what was found, if it came to that.
+
+    A process that the plugin left behind may still hold the pipe.
+    """
     os.set_blocking(pipe, False)
     try:
         return os.read(pipe, FINDINGS_BYTES_MAX)
@@ -109,18 +117,22 @@ def main() -> None:
     pipe = int(sys.argv[1])
     asked = json.load(sys.stdin)
     multiprocessing.set_start_method("fork")  # as in the host
-    os.write(pipe, msgspec.json.encode(_findings(asked["name"], asked["options"])))
+    found = _findings(pipe, asked["name"], asked["options"], asked["window_count"])
+    os.write(pipe, msgspec.json.encode(found))
 
 
-def _findings(name: str, options: Mapping[str, Any]) -> Findings:
+def _findings(pipe: int, name: str, options: Mapping[str, Any], window_count: int | None) -> Findings:
+    """Try it. Each step is told before it begins, in a line, so that whoever waits knows where it hangs."""
     from bigchaindb.subscribers.plugins import configure, find, inspect, load
 
     point: EntryPoint | None = None
     try:
         point = find([name])[name]
+        os.write(pipe, b"it is imported\n")
         loaded = load(name, point)
+        os.write(pipe, b"configure(options) runs\n")
         configure(name, loaded, options)
-        wants = inspect(name, loaded).wants
+        wants = inspect(name, loaded, window_count=window_count).wants
     except (ConfigurationError, StartupError) as error:
         return Findings(name=name, error=str(error), package=_package(point), target=point.value if point else "")
     return Findings(

@@ -16,8 +16,23 @@ from bigchaindb.doctor.examine import Finding, examine
 from bigchaindb.doctor.processes import listener, lock_owner, name_of
 from bigchaindb.store.directory import DirectoryLock, prepare
 from bigchaindb.subscribers.lane_page import page_path
+from tests.integration.node.conftest import install
 
 Examine = Callable[..., dict[str, Finding]]
+
+FINDER = """
+import sys
+from importlib.util import spec_from_file_location
+
+
+class Finder:
+    def find_spec(name, path=None, target=None):
+        return spec_from_file_location(name, {source!r}) if name == "activity" else None
+
+
+sys.meta_path.append(Finder)
+"""
+"""As the finder of an editable installation: behind the search of `sys.path`."""
 
 
 @pytest.fixture
@@ -89,6 +104,22 @@ def test_a_plugin_has_run_if_it_has_a_page_of_its_own(
     states = {name: found[f"plugin {name}"].text for name in names}
     has, has_not = "installed, has run", "installed, has not run yet"
     assert states == {"a": has_not, "ab": has, "a.b": has, "ä": has}
+
+
+def test_a_folder_of_the_same_name_where_one_stands_is_not_the_plugin(
+    findings: Examine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its source is checked out in `./activity`; the plugin's process does not import from there either."""
+    install(tmp_path / "installed", "activity", "activity")
+    finder = tmp_path / "installed" / "finder.py"
+    finder.write_text(FINDER.format(source=str(tmp_path / "activity" / "src" / "activity.py")))
+    (tmp_path / "installed" / "sitecustomize.py").write_text("import finder")
+    (tmp_path / "activity" / "src").mkdir(parents=True)
+    (tmp_path / "activity" / "src" / "activity.py").write_text("def run(queue): ...")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "installed"))
+    monkeypatch.chdir(tmp_path)
+    prepare(tmp_path / "data")
+    assert findings(events_plugins=["activity"])["plugin activity"].text == "installed, has not run yet"
 
 
 def test_a_wrong_configuration_is_a_finding(findings: Examine) -> None:

@@ -19,9 +19,9 @@ def try_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Try:
     install(tmp_path, "demo", "demo_plugin", "tried")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
-    def try_it(source: str, **options: Any) -> Findings:
+    def try_it(source: str, *, window_count: int | None = None, **options: Any) -> Findings:
         (tmp_path / "demo_plugin.py").write_text(source)
-        return try_plugin("tried", options)
+        return try_plugin("tried", options, window_count=window_count)
 
     return try_it
 
@@ -67,7 +67,31 @@ def test_what_it_leaves_behind_is_not_waited_for(try_source: Try) -> None:
     assert try_source(f"{stays}def run(queue): ...\n").package == "demo 1.0"
 
 
-def test_one_that_hangs_is_ended(try_source: Try, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "TRIAL_S_MAX", 0.5)
-    found = try_source("import time\ntime.sleep(600)\n")
-    assert found.error == "events plugin 'tried': not ready within 0.5 s"
+@pytest.mark.parametrize(
+    ("source", "step"),
+    [
+        ("import time\ntime.sleep(600)\n", "it is imported"),
+        ("import time\ndef configure(o): time.sleep(600)\ndef run(queue): ...\n", "configure(options) runs"),
+    ],
+)
+def test_one_that_hangs_is_ended(try_source: Try, monkeypatch: pytest.MonkeyPatch, source: str, step: str) -> None:
+    found = Findings(name="tried")
+    for limit_s in (1.0, 4.0, 16.0):  # until it gets so far on this machine
+        monkeypatch.setattr(trial, "TRIAL_S_MAX", limit_s)
+        found = try_source(source)
+        assert f"events plugin 'tried': not ready within {limit_s:g} s: it hangs while " in found.error
+        if found.error.endswith(step):
+            return
+    pytest.fail(found.error)
+
+
+def test_one_that_ends_its_process_is_told_with_the_step(try_source: Try) -> None:
+    ends = "import os\ndef configure(o): os._exit(3)\ndef run(queue): ...\n"
+    assert try_source(ends).error.endswith("before it was ready: exit code 3, while configure(options) runs")
+
+
+def test_what_does_not_fit_the_window_is_found(try_source: Try) -> None:
+    """Else the name would stand in a file with which the node does not start."""
+    (found, fits) = (try_source("ack_lag = 256\ndef run(queue): ...\n", window_count=count) for count in (256, 257))
+    assert "ack_lag is 256, and must be below the window of 256 events" in found.error
+    assert fits.error == ""
