@@ -48,7 +48,7 @@ def back_up(directory: DataDirectory, target: Path, *, with_key: bool, progress:
 
     Args:
         directory: a node's own; it may be running, in another process.
-        target: a directory to be made; it may be there if it is empty.
+        target: a directory to be made, with those above it; it may be there if it is empty.
         with_key: whether to copy `keypair.json`, where there is one.
         progress: is told how many of the ledger's pages are copied.
 
@@ -61,6 +61,7 @@ def back_up(directory: DataDirectory, target: Path, *, with_key: bool, progress:
         raise StoreError(f"there is no ledger in {str(directory.path)!r}: name its database.path")
     _check_target(target, directory)
     chain = read_chain_id(directory.path)
+    _make(target.resolve().parent)
     with _named_at_end(target.resolve()) as copy, _left_alone(directory):
         _copy_pages(directory.lanes, copy.lanes)
         back_up_node(directory.node, copy.node)
@@ -79,14 +80,22 @@ def _check_target(target: Path, directory: DataDirectory) -> None:
         raise StoreError(f"{str(target)!r} is there and not empty: name a directory to be made")
     if place.is_mount():
         raise StoreError(f"{str(target)!r} is a mount point: name a directory in it")
-    if not place.parent.is_dir():
-        raise StoreError(f"{str(target)!r}: {str(place.parent)!r} is no directory: make it first, or name another")
+    folder = next(folder for folder in place.parents if folder.exists())
+    if not folder.is_dir():
+        raise StoreError(f"{str(target)!r}: {str(folder)!r} is no directory: name another")
     if place.is_relative_to(directory.path.resolve()):
         raise StoreError(f"{str(target)!r} is in the data directory itself: it would be lost with it")
     needed = sum(file.stat().st_size for file in (directory.ledger, directory.node))
-    free = shutil.disk_usage(place.parent).free
+    free = shutil.disk_usage(folder).free
     if free < needed:
         raise StoreFull(f"{str(target)!r}: {free} bytes are free there, the copy takes about {needed}")
+
+
+def _make(folder: Path) -> None:
+    """Make a directory and those above it, durably, where they are not there."""
+    for path in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+        path.mkdir(exist_ok=True)
+        _sync(path.parent)
 
 
 @contextmanager

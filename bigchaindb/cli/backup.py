@@ -25,7 +25,7 @@ To restore one, copy it to where database.path was: docs/how-to/back-up.md."""
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 @pass_session
 def backup(session: Session, directory: Path, *, without_key: bool, as_json: bool) -> None:
-    """Copy the node's data into DIR, which is made.
+    """Copy the node's data into DIR, which is made, with the folders above it.
 
     The node may run: it goes on meanwhile. The copy holds the ledger, its events, how far the plugins got, and the
     node's key pair where that is not in the configuration file. The configuration file is not part of it.

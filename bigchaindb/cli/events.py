@@ -141,6 +141,8 @@ def replay(
     with open_log(session.load().settings) as opened:
         after = place.resolve(begin, opened.log, opened.chain_id, opened.head)
         through = place.resolve(end, opened.log, opened.chain_id, opened.head)
+        if after > through:
+            raise UnknownPlace(f"--from {from_} lies behind --to {to}: exchange them")
         progress = _Progress(after, through)
         try:
             with _output(output) as file:
@@ -153,6 +155,8 @@ def replay(
             raise SystemExit(1) from None
     if output is not None:
         say(f"{progress.count} events are in `{output}`")
+    elif progress.count == 0:
+        say("no event there, or none that matches")
 
 
 class _Progress:
@@ -181,7 +185,13 @@ def _output(path: Path | None) -> Iterator[BinaryIO]:
         return
     partial = path.with_name(f"{path.name}.partial")
     try:
-        with partial.open("wb") as file:
+        opened = partial.open("wb")
+    except OSError as error:
+        raise ConfigurationError(
+            f"--output: cannot write `{path}`: {error.strerror}; name a file in a folder that is there"
+        ) from error
+    try:
+        with opened as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

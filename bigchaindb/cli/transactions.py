@@ -235,8 +235,13 @@ def read_object(text: str | None, option: str) -> dict[str, Any] | None:
     if text is None:
         return None
     if text.startswith("@"):
-        with click.open_file(text[1:], encoding="utf-8") as file:
-            text = file.read()
+        try:
+            with click.open_file(text[1:], encoding="utf-8") as file:
+                text = file.read()
+        except OSError as error:
+            raise ConfigurationError(f"{option}: cannot read the file `{text[1:]}`: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(f"{option}: the file `{text[1:]}` is no UTF-8") from error
     try:
         value = json.loads(text)
     except ValueError as error:

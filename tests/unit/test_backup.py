@@ -123,6 +123,11 @@ def test_it_may_be_the_folder_one_is_in(
     assert (tmp_path / "here" / "ledger.db").exists()
 
 
+def test_folders_above_it_are_made(directory: DataDirectory, tmp_path: Path) -> None:
+    back_up(directory, tmp_path / "backups" / "2018" / "monday", with_key=True, progress=ignore)
+    assert (tmp_path / "backups" / "2018" / "monday" / "ledger.db").exists()
+
+
 class TestRefusals:
     """Nothing is overwritten, and nothing is put where it does not last."""
 
@@ -141,8 +146,9 @@ class TestRefusals:
         assert "copy.partial' is there, of a backup that was cut short" in self.refused(directory, tmp_path / "copy")
         assert (tmp_path / "copy.partial").exists()
 
-    def test_the_folder_above_is_not_there(self, directory: DataDirectory, tmp_path: Path) -> None:
-        assert "backups' is no directory: make it first" in self.refused(directory, tmp_path / "backups" / "monday")
+    def test_what_is_above_is_a_file(self, directory: DataDirectory, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        assert "file' is no directory: name another" in self.refused(directory, tmp_path / "file" / "b" / "monday")
 
     def test_it_would_lie_in_what_it_copies(self, directory: DataDirectory) -> None:
         assert "in the data directory itself" in self.refused(directory, directory.path / "lanes" / "copy")

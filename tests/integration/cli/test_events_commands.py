@@ -154,7 +154,10 @@ def test_places_lie_between_events(either: Chain) -> None:
     token = either.lines("tail", "-n", "2", "--json")[0]["token"]
     assert either.positions("replay", "--from", token) == [4]
     assert either.positions("replay", "--to", token) == [1, 2, 3]
-    assert either.run("replay", "--from", "now") == ""
+    ended = either.node.run("events", "replay", "--from", "now")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "no event there, or none that matches\n")
+    turned = either.refused("replay", "--from", "position:4", "--to", "position:2")
+    assert "--from position:4 lies behind --to position:2" in turned
     assert "lies behind the end" in either.refused("replay", "--from", "position:9")
 
 
@@ -169,7 +172,9 @@ def test_a_copy_can_be_made_of_envelopes(one_chain: Chain) -> None:
 
 def test_a_copy_that_fails_leaves_no_file(one_chain: Chain, tmp_path: Path) -> None:
     """A torn file would be taken for a whole one by whoever comes next."""
-    assert "No such file" in one_chain.refused("replay", "--output", str(tmp_path / "nowhere" / "copy.jsonl"))
+    nowhere = tmp_path / "nowhere" / "copy.jsonl"
+    refused = one_chain.refused("replay", "--output", str(nowhere))
+    assert f"--output: cannot write `{nowhere}`: No such file or directory; name a file in a folder" in refused
     limited = f"ulimit -f 1; exec {' '.join(one_chain.node.command)} -c {one_chain.node.configuration} "
     target = tmp_path / "copy.jsonl"
     ended = subprocess.run(
