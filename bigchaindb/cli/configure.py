@@ -71,7 +71,7 @@ def show_config(session: Session) -> None:
     """
     from bigchaindb.masking import masked
 
-    document = session.load().document
+    document = session.load(names_file=True).document
     put_json(masked({name: value for name, value in document.items() if name != "CONFIGURED"}))
 
 

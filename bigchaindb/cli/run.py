@@ -101,7 +101,7 @@ def start(
     stop = StopOrder()
     if dev_start_rethinkdb:
         _refuse_rethinkdb()
-    loaded = session.load(log_files=True)
+    loaded = session.load(log_files=True, names_file=True)
     settings = loaded.settings
     if experimental_parallel_validation:
         say("--experimental-parallel-validation: ignored, signatures are always checked on all cores")

@@ -30,22 +30,24 @@ class Session:
     log_level: str | None = None
     assume_yes: bool = False
 
-    def load(self, *, log_files: bool = False) -> "Loaded":
+    def load(self, *, log_files: bool = False, names_file: bool = False) -> "Loaded":
         """Load the configuration, set up the log and say there what is to be said about it.
 
         Args:
             log_files: whether this process writes the log files as well.
+            names_file: whether to say which file was loaded; that there is none is said in any case.
 
         Raises:
             FileNotFoundError: the file that `-c` names is not there.
             ConfigurationError: a value is wrong.
         """
         from bigchaindb import log
+        from bigchaindb.config.load import LOADED
         from bigchaindb.masking import secrets_in
 
         loaded = self.load_silently()
         log.set_up(loaded.settings, secrets=secrets_in(loaded.document), files=log_files)
-        log.tell(loaded.notices)
+        log.tell(notice for notice in loaded.notices if names_file or not notice.text.startswith(LOADED))
         return loaded
 
     def load_silently(self) -> "Loaded":

@@ -19,6 +19,8 @@ from bigchaindb.config.values import build, from_text, leaves, plugin_mapping, s
 from bigchaindb.errors import ConfigurationError
 
 PATH_VARIABLE: Final = "BIGCHAINDB_CONFIG_PATH"
+LOADED: Final = "Configuration loaded from"
+"""How the notice begins that names the file."""
 
 HINTS: Final = {leaf.path: leaf.hint for leaf in leaves(Settings())}
 """The type of every setting by its path."""
@@ -163,7 +165,7 @@ def _read(place: _Place) -> tuple[dict[str, Any] | None, list[Notice]]:
         raise _unparsed(path, str(error)) from error
     if not isinstance(document, dict):
         raise _unparsed(path, "expected an object of sections and settings")
-    return document, [Notice("info", f"Configuration loaded from `{path}`")]
+    return document, [Notice("info", f"{LOADED} `{path}`")]
 
 
 def _unparsed(path: Path, reason: str) -> ConfigurationError:

@@ -192,6 +192,23 @@ def test_show_config_leaves_null_null(run: Run) -> None:
     assert "[info] Cannot find config file `" in result.stderr
 
 
+def test_only_a_command_about_the_file_says_that_it_was_loaded(run: Run, tmp_path: Path) -> None:
+    """A line before every answer is one that nobody reads."""
+    run("-y", "configure")
+    assert f"[info] Configuration loaded from `{tmp_path}/.bigchaindb`" in run("show-config").stderr
+    assert "Configuration loaded" not in run("init").stderr
+    assert run("export-my-pubkey").stderr == ""
+
+
+def test_options_in_a_file_that_is_not_there_are_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "binary.json").write_bytes(b"\xff")
+    for name, why in (("missing.json", "cannot read the file `missing.json`: No such"), ("binary.json", "no UTF-8")):
+        result = run("plugins", "check", "sales", "--options", f"@{name}")
+        assert result.returncode == 1
+        assert result.stderr.splitlines()[-1].startswith("bigchaindb: --options: ")
+        assert why in result.stderr
+
+
 def test_a_missing_file_that_c_names_is_fatal(run: Run) -> None:
     result = run("-c", "missing.json", "show-config")
     assert (result.returncode, result.stdout) == (1, "")
