@@ -48,14 +48,19 @@ def optional(arguments: Arguments, name: str, convert: Callable[[str], T]) -> T 
     return _converted(name, arguments[name], convert) if name in arguments else None
 
 
-def refuse_unknown(arguments: Arguments, *known: str) -> None:
+def refuse_unknown(arguments: Arguments, *known: str, advice: str = "") -> None:
     """Require that there is no other argument; the strict routes do.
+
+    Args:
+        arguments: those given.
+        known: those that there are.
+        advice: what stands behind the names of the others; routes that 1.x and 2.x have give none.
 
     Raises:
         Problem: names the others.
     """
     if unknown := [name for name in arguments if name not in known]:
-        raise argument_error(f"Unknown arguments: {', '.join(unknown)}")
+        raise argument_error(f"Unknown arguments: {', '.join(unknown)}{advice}")
 
 
 def text(value: str) -> str:

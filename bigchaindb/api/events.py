@@ -16,6 +16,7 @@ STREAM_TYPE: Final = "text/event-stream"
 LIMIT: Final = 100
 """CloudEvents of a page unless a client asks for more or fewer."""
 _OWN: Final = ("after", "limit", "type", "granularity")
+_MEMBERS: Final = ("operation", "asset", "owner", f"{selection.METADATA}<path>")
 _TYPES: Final = {"valid": EventTypes.BLOCK_VALID, "invalid": EventTypes.BLOCK_INVALID}
 
 
@@ -54,7 +55,8 @@ def choice_of(given: Arguments) -> Choice:
     Raises:
         Problem: one of them is unknown or wrong.
     """
-    arguments.refuse_unknown(given, *_OWN, *filter(selection.is_member, given))
+    members = filter(selection.is_member, given)
+    arguments.refuse_unknown(given, *_OWN, *members, advice=f"; there are {', '.join((*_OWN, *_MEMBERS))}")
     types = arguments.optional(given, "type", _type) or EventTypes.ALL
     each_transaction = arguments.optional(given, "granularity", _is_each_transaction) or False
     if each_transaction and types == EventTypes.BLOCK_INVALID:
