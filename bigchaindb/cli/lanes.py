@@ -1,5 +1,6 @@
 """How the commands about plugins reach the lanes: by the running node, or in the files where none runs."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,11 @@ def mask_of(loaded: "Loaded", *more: Any) -> Mask:  # noqa: ANN401 - any JSON
 
 def look(settings: "Settings") -> list["LaneStatus"]:
     """Give every lane: as the running node sees it, or as it is written down."""
+    return look_for_node(settings)[1]
+
+
+def look_for_node(settings: "Settings") -> tuple[bool, list["LaneStatus"]]:
+    """Say whether a node runs, and give every lane."""
     from bigchaindb.control.client import ask
     from bigchaindb.control.messages import GetLanes, Lanes
     from bigchaindb.store.directory import DataDirectory
@@ -40,7 +46,7 @@ def look(settings: "Settings") -> list["LaneStatus"]:
     running = [] if answer is None else answer.lanes
     kept = kept_lanes(directory, settings.events_plugins) if directory.node.exists() else []
     names = {lane.name for lane in running}
-    return [*running, *(lane for lane in kept if lane.name not in names)]
+    return answer is not None, [*running, *(lane for lane in kept if lane.name not in names)]
 
 
 def never_ran(name: str) -> OrderRefused:
@@ -103,8 +109,17 @@ def as_document(lane: "LaneStatus", mask: Mask) -> dict[str, Any]:
 def put_state(lane: "LaneStatus", mask: Mask) -> None:
     """Tell a person in a line or two where a lane is."""
     put(f"{lane.name} is {lane.state} at position {lane.position}, {lane.lag} behind the head")
-    for text in filter(None, (lane.error, lane.warning)):
+    for text in filter(None, ("" if lane.is_error_past else lane.error, lane.warning)):
         put(f"  {mask(text)}")
+
+
+def ago(seconds: float) -> str:
+    """Say in words how long ago a moment was."""
+    age = max(0.0, time.time() - seconds)
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if age >= length:
+            return f"{age / length:.0f} {unit} ago"
+    return f"{age:.0f} s ago"
 
 
 def json_option(command: Callable[..., None]) -> Callable[..., None]:

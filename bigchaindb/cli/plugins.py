@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from bigchaindb.cli.enabling import check, disable, enable
-from bigchaindb.cli.lanes import as_document, json_option, look, mask_of, never_ran
+from bigchaindb.cli.lanes import ago, as_document, json_option, look, look_for_node, mask_of, never_ran
 from bigchaindb.cli.new_plugin import new
 from bigchaindb.cli.plugin_orders import discard, forget, pause, restart, resume, retry, seek
 from bigchaindb.cli.session import Session, pass_session, put, put_json, put_table, say
@@ -16,8 +16,9 @@ from bigchaindb.eventlog.place import POSITION_MAX
 
 if TYPE_CHECKING:
     from bigchaindb.config.load import Loaded
+    from bigchaindb.subscribers.lane_status import LaneStatus
 
-NEVER_RAN: Final = dict.fromkeys(("state", "position", "lag", "attempts", "parked", "last_error"))
+NEVER_RAN: Final = dict.fromkeys(("state", "position", "lag", "attempts", "parked", "last_error", "last_error_at"))
 SHOWN_MAX: Final = 80
 """Characters of an error in a table; `plugins status` has it whole."""
 
@@ -48,7 +49,11 @@ What the states mean is in docs/reference/lane-states.md.""",
 @pass_session
 def list_plugins(session: Session, *, as_json: bool) -> None:
     """List plugins: installed, enabled, or known from before."""
-    rows = _rows(session.load())
+    loaded = session.load()
+    is_running, lanes = look_for_node(loaded.settings)
+    rows = _rows(loaded, lanes)
+    if not is_running:
+        _say_where(loaded)
     if as_json:
         put_json(rows)
     elif rows:
@@ -71,6 +76,8 @@ Examples:
 @pass_session
 def status(session: Session, name: str, *, as_json: bool) -> None:
     """Say everything about the lane of the plugin NAME."""
+    from bigchaindb.subscribers.lane_status import way_on
+
     loaded = session.load()
     lane = next((lane for lane in look(loaded.settings) if lane.name == name), None)
     if lane is None:
@@ -79,14 +86,13 @@ def status(session: Session, name: str, *, as_json: bool) -> None:
     if as_json:
         put_json(document)
         return
-    document["since"] = _moment(lane.since)
-    document["in_hand"] = ", ".join(map(str, lane.in_hand)) or "nothing"
-    document["oldest_s"] = f"{lane.oldest_s:.1f}"
-    for key, value in document.items():
+    for key, value in _readable(lane, document).items():
         if value not in (None, ""):
             put(f"{key:14} {value}")
     if lane.parked_count:
         say(f"what was set aside: bigchaindb plugins parked {name}")
+    if advice := way_on(name, lane.state):
+        say(f"{name} waits for you: {advice}")
 
 
 @plugins.command(
@@ -140,12 +146,33 @@ def parked(session: Session, name: str, *, after: int, count: int, as_json: bool
         put(f"{name} has no parked event")
 
 
-def _rows(loaded: "Loaded") -> list[dict[str, Any]]:
+def _readable(lane: "LaneStatus", document: dict[str, Any]) -> dict[str, Any]:
+    """Give the same for a person: moments as dates, and an error beside its time."""
+    shown = {key: value for key, value in document.items() if not key.startswith(("error", "is_error", "next_"))}
+    shown["since"] = _moment(lane.since)
+    shown["in_hand"] = ", ".join(map(str, lane.in_hand)) or "nothing"
+    shown["oldest_s"] = f"{lane.oldest_s:.1f}"
+    if lane.next_attempt_at is not None:
+        wait_s = max(0.0, lane.next_attempt_at - time.time())
+        shown["next attempt"] = f"in {wait_s:.0f} s; at once: bigchaindb plugins resume {lane.name}"
+    if lane.error:
+        told = "" if lane.error_at is None else f"{_moment(lane.error_at)}, {ago(lane.error_at)}: "
+        shown["last error" if lane.is_error_past else "error"] = told + document["error"]
+    return shown
+
+
+def _say_where(loaded: "Loaded") -> None:
+    """Say what was looked at: a node that runs with another configuration has another list."""
+    hint = "" if loaded.path.exists() else "; name a node's configuration with -c or BIGCHAINDB_CONFIG_PATH"
+    say(f"no node runs over `{loaded.settings.database.path}`{hint}")
+
+
+def _rows(loaded: "Loaded", kept: list["LaneStatus"]) -> list[dict[str, Any]]:
     from bigchaindb.doctor.installed import plugins as installed
 
     mask, enabled = mask_of(loaded), loaded.settings.events_plugins
     found: list[tuple[str, str | None]] = [(plugin.name, plugin.package) for plugin in installed()]
-    lanes = {lane.name: lane for lane in look(loaded.settings)}
+    lanes = {lane.name: lane for lane in kept}
     names = {name for name, _ in found}
     found += [(name, None) for name in {*enabled, *lanes} - names]
     rows = []
@@ -160,8 +187,9 @@ def _rows(loaded: "Loaded") -> list[dict[str, Any]]:
                 "lag": lane.lag,
                 "attempts": lane.attempts,
                 "parked": lane.parked_count,
-                "last_error": mask(lane.error) or None,
             }
+            if lane.error and not lane.is_error_past:
+                row |= {"last_error": mask(lane.error), "last_error_at": lane.error_at}
         rows.append(row)
     return rows
 
@@ -171,6 +199,8 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     keys = ("state", "position", "lag", "attempts", "parked")
     figures = ("-" if row[key] is None else str(row[key]) for key in keys)
     error = row["last_error"] or ""
+    if error and row["last_error_at"] is not None:
+        error = f"{ago(row['last_error_at'])}: {error}"
     # The command to run stands at the end of the error of a GAPPED lane.
     shown = error if row["state"] == "GAPPED" or len(error) <= SHOWN_MAX else f"{error[:SHOWN_MAX]}…"
     return (row["name"], package, "yes" if row["enabled"] else "no", *figures, shown)

@@ -19,7 +19,10 @@ class LaneStatus:
         failure_count: ends in a row without an event settled between them.
         start_count: processes since the node started.
         parked_count: events set aside for a person.
-        error: why it is in the state; "" where there is nothing to say.
+        error: why it is in the state, or what went wrong last; "" where there is nothing to say.
+        error_at: when it was told, Unix seconds; None if that is not known.
+        is_error_past: whether an event was settled since.
+        next_attempt_at: when the plugin is started again, Unix seconds; None if no start is due.
         warning: what the plugin's author should know; "" where there is nothing.
         pid: of the plugin's process, if there is one.
     """
@@ -39,3 +42,23 @@ class LaneStatus:
     error: str
     warning: str
     pid: int | None
+    error_at: float | None = None
+    is_error_past: bool = False
+    next_attempt_at: float | None = None
+
+
+def way_on(name: str, state: State) -> str:
+    """Say which command lets a lane go on that waits for a person; "" where it waits for nobody."""
+    match state:
+        case State.PAUSED:
+            return f"`bigchaindb plugins resume {name}` lets it go on"
+        case State.BLOCKED:
+            return (
+                f"mend what it fails at and `bigchaindb plugins retry {name} --all`, or pass the event over with "
+                f"`bigchaindb plugins discard {name} POSITION`, or `bigchaindb plugins seek {name} WHERE`"
+            )
+        case State.GAPPED:
+            return f"say where it goes on with `bigchaindb plugins seek {name} WHERE`"
+        case State.FAILED:
+            return f"mend it and `bigchaindb plugins restart {name}`"
+    return ""

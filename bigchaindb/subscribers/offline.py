@@ -23,7 +23,7 @@ from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.node_db import PARKED_COUNT
 from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_page import LanePage, page_path
-from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.lane_status import LaneStatus, way_on
 
 
 def kept_lanes(directory: DataDirectory, enabled: Mapping[str, PluginSettings]) -> list[LaneStatus]:
@@ -74,8 +74,9 @@ class OfflineDesk:
 
     def resume(self, name: str) -> None:
         """See `Supervisor.resume`."""
-        if self._lane(name).state is not State.PAUSED:
-            raise self._refusal(name, "resumed")
+        state = self._lane(name).state
+        if state is not State.PAUSED:
+            raise self._refusal(name, "resumed", way_on(name, state) or "the next start of the node runs it")
         self._take(name, facts.Enabled(), "resumed")
 
     def seek(self, name: str, place: Place) -> None:
@@ -150,9 +151,9 @@ class OfflineDesk:
             raise OrderRefused(f"events plugin {name!r}: position {missing[0]} is not parked")
         return attempts
 
-    def _refusal(self, name: str, what: str) -> OrderRefused:
+    def _refusal(self, name: str, what: str, instead: str = "") -> OrderRefused:
         lane = self._lane(name)
-        reason = f"; {lane.error}" if lane.error else ""
+        reason = "".join(f"; {text}" for text in (lane.error, instead) if text)
         return OrderRefused(f"events plugin {name!r} is {lane.state.value}: it cannot be {what}{reason}")
 
     def _head(self) -> int:
@@ -185,4 +186,6 @@ def _status(row: LaneRow, node: NodeDb, directory: DataDirectory, head: int, *, 
         error=row.last_error or "",
         warning="",
         pid=None,
+        # A lane that waits began to when its error was told; when others failed is not written down.
+        error_at=row.state_since if row.last_error and state in WAITING - {State.PAUSED} else None,
     )

@@ -90,6 +90,9 @@ class PluginLane:
         self._beginning: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._may_run = False
+        self._error_at: float | None = None
+        self._error_acked = lane.progress.acked
+        self._next_attempt_at = 0.0
         self._saved: tuple[Lane, int] | None = None
         self._head_before = 0
         self._warned_of = 0
@@ -110,8 +113,21 @@ class PluginLane:
         if self.lane.state is not before.state:
             self._since = self._machine.now()
             self._log_change(before)
+        if self._tells_error(before, fact):
+            self._error_at, self._error_acked = self._machine.now(), self._acked()
         for action in actions:
             self._do(action)
+
+    def _tells_error(self, before: Lane, fact: facts.Fact) -> bool:
+        """Say whether the lane's error is of this fact, and not left from an earlier one."""
+        match fact:
+            case facts.Crashed():
+                return self.lane.state in {State.BACKOFF, State.BLOCKED}
+            case facts.Returned():
+                return self.lane.failure_count > before.failure_count
+            case facts.Refused() | facts.Lost():
+                return True
+        return self.lane.error != before.error
 
     def takes(self, fact: type[facts.Fact]) -> bool:
         """Say whether the lane's state has a row for a fact."""
@@ -155,12 +171,13 @@ class PluginLane:
             self._set_aside.intersection_update(in_hand)
             self._notice_returned(page.returning())
         self._head_before = self._shared.hub.head
-        saved = (self.lane, self._acked())
+        lane = replace(self.lane, error="") if self._is_error_past() else self.lane
+        saved = (lane, self._acked())
         if self._parking or (saved == self._saved and not self._returned):
             return None  # what is not written down as parked must stay in hand on the disk
         self._saved = saved
         returned, self._returned = self._returned, set()
-        return Saving(self.name, self.lane, saved[1], self._since, page, returned)
+        return Saving(self.name, lane, saved[1], self._since, page, returned)
 
     def save_again(self, saving: Saving) -> None:
         """Forget that it was saved: it could not be written."""
@@ -228,7 +245,15 @@ class PluginLane:
             error=self.lane.error,
             warning=self._warning,
             pid=None if self.host is None else self.host.pid,
+            error_at=self._error_at if self.lane.error else None,
+            is_error_past=self._is_error_past(),
+            next_attempt_at=self._next_attempt_at if self.lane.state is State.BACKOFF else None,
         )
+
+    def _is_error_past(self) -> bool:
+        """Say whether an event was settled since the error, and the lane does not wait because of it."""
+        is_why = self.lane.state in {State.BLOCKED, State.GAPPED, State.FAILED}
+        return self.lane.error != "" and not is_why and self._acked() > self._error_acked
 
     # Done for the state machine
 
@@ -239,6 +264,7 @@ class PluginLane:
                 self._set_timer(None)
                 self._beginning = asyncio.create_task(self._begin())
             case facts.WakeIn(delay_s):
+                self._next_attempt_at = self._machine.now() + delay_s
                 self._set_timer(delay_s, lambda: self.tell(facts.RetryDue()))
             case facts.CloseHost():
                 self._close_host()

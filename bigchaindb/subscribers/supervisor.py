@@ -22,7 +22,7 @@ from bigchaindb.eventlog.retrying import Backoff, OnFailure, Policy
 from bigchaindb.store import Store, TroubleRow
 from bigchaindb.subscribers.hub import Hub
 from bigchaindb.subscribers.lane_files import LaneFiles
-from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.lane_status import LaneStatus, way_on
 from bigchaindb.subscribers.machine import Machine
 from bigchaindb.subscribers.plugin_lane import GRACE_S, PluginLane, Shared
 from bigchaindb.subscribers.plugins import find
@@ -133,7 +133,7 @@ class Supervisor:
         """Go on now: after a pause, or without waiting for the next attempt. Raises: as `pause`."""
         async with self._order(name) as lane:
             if lane.lane.state not in {State.PAUSED, State.BACKOFF}:
-                raise lane.refuse("resumed", "what it waits for stands in its status")
+                raise lane.refuse("resumed", way_on(name, lane.lane.state) or "it runs, or is about to")
             await lane.between_processes()  # what it has in hand it may be finishing still
             await self._run(lane)
         return lane.status()

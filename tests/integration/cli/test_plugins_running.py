@@ -146,6 +146,10 @@ def test_p13_what_is_parked_is_listed_retried_and_discarded(operator: Operator, 
 
     until(lambda: operator.status()["parked_count"] == 2, what="two parked events")
     until(lambda: 4 in journal.positions(), what="the event after them")
+    until(lambda: operator.status()["is_error_past"], what="an event that was settled since")
+    (row,) = [row for row in operator.plugins("list") if row["name"] == name]
+    assert (row["last_error"], row["last_error_at"]) == (None, None)
+    assert "last error     " in operator.node.run("plugins", "status", name).stdout
     rows = operator.plugins("parked", name)
     assert [(row["position"], row["attempts"], row["returns_in"]) for row in rows] == [(2, 1, None), (3, 1, None)]
     assert "ValueError: cannot digest" in rows[0]["error"]

@@ -1,5 +1,7 @@
 """What people can order while the node runs. Source: promises P2, P3, P8, P12 and P13; decision 0024."""
 
+import time
+
 import pytest
 
 from bigchaindb.config import PluginSettings
@@ -7,6 +9,7 @@ from bigchaindb.config.settings import RetrySettings
 from bigchaindb.errors import OrderRefused, StoreFull, UnknownPlace
 from bigchaindb.eventlog import place
 from bigchaindb.eventlog.lane import State
+from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.subscribers.supervisor import Supervisor
 from tests.integration.plugins.conftest import Running, until
 
@@ -20,16 +23,24 @@ async def supervisor(running: Running) -> Supervisor:
     return await started(running, fault="raise", at=2, times=2)
 
 
-async def started(running: Running, *, on_failure: str = "park", **options: object) -> Supervisor:
+async def started(
+    running: Running, *, on_failure: str = "park", retry: RetrySettings = AT_ONCE, **options: object
+) -> Supervisor:
     settings = {
         "start": "genesis",
-        "retry": AT_ONCE,
+        "retry": retry,
         "on_failure": on_failure,
         "options": running.options(**options),
     }
     supervisor = running.supervisor({NAME: settings})
     await supervisor.start()
     return supervisor
+
+
+def lane_error(running: Running) -> str | None:
+    row = running.store.node.lane(NAME)
+    assert row is not None
+    return row.last_error
 
 
 async def until_at(supervisor: Supervisor, position: int) -> None:
@@ -216,6 +227,52 @@ async def test_p8_a_lane_of_a_restored_backup_says_where_it_was(running: Running
     (status,) = supervisor.status()
     assert status.state is State.GAPPED
     assert "bigchaindb plugins seek misbehaving position:4" in status.error
+
+
+async def test_p14_an_error_has_a_time_and_is_past_once_the_plugin_goes_on(running: Running) -> None:
+    """Else a plugin that recovered a week ago looks ill."""
+    supervisor = await started(running, fault="raise", at=2, times=1, retry=RetrySettings())
+    running.commit(1)
+    await running.until_seen(1)
+    assert supervisor.status()[0].error_at is None
+    before = time.time()
+    running.commit(1)
+    await until(lambda: supervisor.status()[0].error, what="the error")
+    status = supervisor.status()[0]
+    assert status.error_at is not None
+    assert before <= status.error_at <= time.time()
+    running.commit(2)
+    await until_at(supervisor, 4)
+    status = supervisor.status()[0]
+    assert ("cannot digest" in status.error, status.is_error_past, status.next_attempt_at) == (True, True, None)
+    await until(lambda: lane_error(running) is None, what="the row without it")
+
+
+async def test_p14_the_next_attempt_is_told_while_there_is_one(running: Running) -> None:
+    options = running.options(fault="raise", at=1, times=9)
+    supervisor = Supervisor(
+        hub=running.hub,
+        store=running.store,
+        chain_id="solo-test",
+        plugins={NAME: PluginSettings(start="genesis", options=options)},
+        backoff=Backoff(base_s=1000.0, max_s=10_000.0),
+    )
+    running.supervisors.append(supervisor)
+    await supervisor.start()
+    running.commit(1)
+    await until(lambda: supervisor.status()[0].state is State.BACKOFF, what="the wait")
+    status = supervisor.status()[0]
+    assert status.next_attempt_at is not None
+    assert status.next_attempt_at > time.time()
+    assert not status.is_error_past
+
+
+async def test_who_resumes_a_blocked_lane_is_told_what_it_waits_for(running: Running) -> None:
+    supervisor = await started(running, on_failure="block", fault="raise", at=1, times=9)
+    running.commit(1)
+    await until(lambda: supervisor.status()[0].state is State.BLOCKED, what="the block")
+    with pytest.raises(OrderRefused, match=r"plugins retry misbehaving --all.*plugins discard misbehaving POSITION"):
+        await supervisor.resume(NAME)
 
 
 async def test_p13_plugins_come_and_go_without_a_restart(running: Running) -> None:
