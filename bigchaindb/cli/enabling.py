@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from bigchaindb.cli.lanes import Mask, as_document, json_option, mask_of, put_state
+from bigchaindb.cli.lanes import Mask, as_document, json_option, mask_of, put_state, settle_the_past
 from bigchaindb.cli.session import Session, pass_session, put, put_json, say
 from bigchaindb.cli.transactions import read_object
 from bigchaindb.errors import ConfigurationError, StartupError, UnknownPlace
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 RELOAD_S_MAX: Final = 300.0
 """A file that was edited by hand may name several new plugins, each of which may take 30 s to be ready."""
+
+START_FORMS: Final = "now, genesis, height:N, time:T (Unix seconds, or ISO 8601 with a zone)"
+"""Of the forms of a place, those that `start` takes in the configuration."""
 
 
 @click.command(
@@ -91,10 +94,12 @@ def enable(session: Session, name: str, *, start: str | None, options: str | Non
     if (given := read_object(options, "--options")) is not None:
         settings["options"] = given
     mask = mask_of(loaded, given)
-    _require_the_same_file(loaded)
+    is_running = _require_the_same_file(loaded)
     found = _try(loaded.settings, name, given)
     if found.error:
         raise StartupError(f"{mask(found.error)}; nothing was changed")
+    if not is_running:
+        settle_the_past(loaded.settings)
     if put_in(loaded, name, settings, os.environ):
         say(f"{name} is enabled in `{loaded.path}`")
     else:
@@ -130,38 +135,49 @@ def disable(session: Session, name: str, *, as_json: bool) -> None:
 
 
 def _try(settings: "Settings", name: str, options: dict[str, Any] | None) -> "Findings":
+    from bigchaindb.config import PluginSettings
     from bigchaindb.doctor.trial import try_plugin
 
-    if options is None and (known := settings.events_plugins.get(name)) is not None:
-        options = dict(known.options)
-    return try_plugin(name, options or {})
+    known = settings.events_plugins.get(name) or PluginSettings()
+    window_count = known.window or settings.limits.window_count_max
+    return try_plugin(name, dict(known.options) if options is None else options, window_count=window_count)
 
 
 def _checked_start(text: str) -> str:
+    from bigchaindb.config import PluginSettings
     from bigchaindb.eventlog import place
 
     try:
+        PluginSettings(start=text)
         place.parse(text)
-    except UnknownPlace as error:
-        raise click.UsageError(f"--start: {error}") from error
+    except (ConfigurationError, UnknownPlace) as error:
+        raise click.UsageError(
+            f"--start: expected one of {START_FORMS}; found {text[:80]!r}. "
+            "To any other place `bigchaindb plugins seek` sends it, once it is enabled"
+        ) from error
     return text
 
 
-def _require_the_same_file(loaded: "Loaded") -> None:
-    """Require that the running node reads its list of plugins from the file that is about to be changed."""
+def _require_the_same_file(loaded: "Loaded") -> bool:
+    """Require that the running node reads its list of plugins from the file that is about to be changed.
+
+    Returns:
+        Whether a node runs.
+    """
     from bigchaindb.control.client import ask
     from bigchaindb.control.messages import Configuration, GetConfiguration
     from bigchaindb.store.directory import DataDirectory
 
     node = ask(DataDirectory(loaded.settings.database.path).control, GetConfiguration(), Configuration)
     if node is None:
-        return
+        return False
     if node.given_elsewhere is not None:
         raise ConfigurationError(
             f"events_plugins: {node.given_elsewhere} gives the running node its list; change it there and restart it"
         )
     if node.path is None or Path(node.path).resolve() != loaded.path.resolve():
         raise ConfigurationError(f"the running node reads `{node.path}`, not `{loaded.path}`; name its file with -c")
+    return True
 
 
 def _tell(loaded: "Loaded", name: str, mask: Mask, *, as_json: bool) -> None:

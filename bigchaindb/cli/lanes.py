@@ -98,6 +98,27 @@ def desk(settings: "Settings") -> Iterator["OfflineDesk"]:
         yield opened.enter_context(closing(OfflineDesk(store, read_chain_id(path), settings)))
 
 
+def settle_the_past(settings: "Settings") -> None:
+    """Where no node has run over restored data yet, mark the lanes of the plugins that are enabled so far.
+
+    They may have run after the backup. One that is enabled from now on is known to be new, and begins at its `start`.
+
+    Raises:
+        StartupError: a node that is starting or stopping has the directory.
+    """
+    from bigchaindb.store import Store
+    from bigchaindb.store.directory import DataDirectory
+
+    path = settings.database.path
+    if not DataDirectory(path).ledger.exists():
+        return
+    with closing(Store.open(path)) as store:
+        knows_node = store.knows_node
+    if not knows_node:
+        with desk(settings):
+            pass
+
+
 def as_document(lane: "LaneStatus", mask: Mask) -> dict[str, Any]:
     """Give a lane to machines."""
     from msgspec import to_builtins

@@ -73,7 +73,11 @@ _PUT_TROUBLE: Final = f"INSERT OR REPLACE INTO troubles VALUES ({', '.join('?' *
 
 
 class NodeDb:
-    """The node's own knowledge; any thread may call it. Read-only for whoever does not own the directory."""
+    """The node's own knowledge; any thread may call it. Read-only for whoever does not own the directory.
+
+    Attributes:
+        is_new: whether it was made just now; where a ledger was before, the one that belonged to it is lost.
+    """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open node.db, and make it unless `read_only`.
@@ -84,6 +88,7 @@ class NodeDb:
         """
         self._lock = Lock()
         self._commits = 0
+        self.is_new = False
         if read_only:
             self._connection = open_reader(path)
         else:
@@ -187,7 +192,8 @@ class NodeDb:
             migrate(self._connection, "node.db", NODE_STEPS)
             self._connection.execute("PRAGMA foreign_keys = ON")
             with batch(self._connection):
-                self._connection.execute("INSERT OR IGNORE INTO node VALUES (1, ?)", (secrets.token_hex(16),))
+                made = self._connection.execute("INSERT OR IGNORE INTO node VALUES (1, ?)", (secrets.token_hex(16),))
+                self.is_new = made.rowcount == 1
 
     def _read(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
         with self._lock, translated("node.db"):

@@ -11,22 +11,37 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Final
 
+from bigchaindb.errors import UnknownPlace
 from bigchaindb.eventlog import place
 from bigchaindb.eventlog.lane import WAITING, Lane, Progress, State, Trouble
-from bigchaindb.eventlog.place import Place
+from bigchaindb.eventlog.place import AtHeight, AtTime, Place
 from bigchaindb.ledger.effects import NO_DIGEST
 from bigchaindb.store import LaneRow, Store, TroubleRow
 from bigchaindb.subscribers.lane_page import LanePage, page_path
 
 _FORGET_COUNT: Final = 1_000
 """Rows that one statement's worth of memory holds; a lane may have set any number aside."""
-_NO_NODE: Final = (
-    "node.db was lost or replaced, and with it where this plugin was; say where it goes on: "
-    "bigchaindb plugins seek {name} now"
+_LOST: Final = (
+    "node.db was lost, and with it where this plugin was; `now` would skip all that is in the log. "
+    "Say where it goes on, with everything again: bigchaindb plugins seek {name} genesis"
+)
+_UNKNOWN: Final = (
+    "these data were restored from a backup or put together from two, and do not know this plugin: it never ran, or "
+    "only over what came later and is gone; `now` would skip all that is in the log. "
+    "Say where it goes on, with everything again: bigchaindb plugins seek {name} genesis"
 )
 _RESTORED: Final = (
     "these data were restored from a backup or put together from two: the plugin had settled position {acked} of the "
     "log that they are from; say where it goes on: bigchaindb plugins seek {name} position:{next}"
+)
+_SHORTER: Final = (
+    "the plugin had position {handed}, and the log ends at {head}; say where it goes on, with what comes next: "
+    "bigchaindb plugins seek {name} position:{next}"
+)
+_OTHER: Final = (
+    "position {acked} of the log is another event than the one that the plugin acknowledged; "
+    "`now` would skip all that is in the log. "
+    "Say where it goes on, with everything again: bigchaindb plugins seek {name} genesis"
 )
 
 
@@ -55,7 +70,7 @@ class LaneFiles:
         self._directory = store.directory.lanes
         self._directory.mkdir(mode=0o700, exist_ok=True)
         self._node = store.node
-        self._knows_node = store.knows_node
+        self._store = store
         self._chain_id = chain_id
         self._log = store.log_reader()
         self._starts: dict[str, int] = {}
@@ -90,19 +105,28 @@ class LaneFiles:
         if lane.state is State.GAPPED:
             return lane
         gap = self._difference(row, progress)
-        if not self._knows_node:
+        if not self._store.knows_node:
             gap = _RESTORED.format(name=name, acked=progress.acked, next=progress.acked + 1)
         if gap:
             return replace(lane, state=State.GAPPED, error=gap)
         return lane if is_whole else self._in_turn(name, lane)
 
     def resolve(self, where: Place, head: int) -> int:
-        """Give the position behind which a place is.
+        """Give the position behind which a place is that a person sends a plugin to.
 
         Raises:
-            EventError: it is in no log, or in another.
+            EventError: it is in no log, or in another; or it is a height or a time that has not come: until then the
+                plugin would get what lies before it.
         """
-        return place.resolve(where, self._log, self._chain_id, head)
+        position = place.resolve(where, self._log, self._chain_id, head)
+        if position < head:
+            return position
+        match where:
+            case AtHeight(height) if height > (last := self._height(head)) + 1:
+                raise UnknownPlace(f"height:{height} lies behind the end: the last is {last}; `now` is what comes next")
+            case AtTime(seconds) if seconds > time.time():
+                raise UnknownPlace(f"time:{seconds}, Unix seconds, has not come yet; `now` is what comes next")
+        return position
 
     def begin_epoch(self, name: str, lane: Lane, *, since: float, head: int, slot_count: int) -> LanePage:
         """Make the page of the lane's epoch; page and row are durable before this returns (P12)."""
@@ -177,9 +201,10 @@ class LaneFiles:
         self._log.close()
 
     def _new(self, name: str, start: str) -> Lane:
-        if not self._knows_node:
-            return Lane(State.GAPPED, error=_NO_NODE.format(name=name))
-        position = self.resolve(place.parse(start), self._log.head())
+        if not self._store.knows_node:  # once it does, what is enabled is known to be new
+            reason = _LOST if self._node.is_new else _UNKNOWN
+            return Lane(State.GAPPED, error=reason.format(name=name))
+        position = place.resolve(place.parse(start), self._log, self._chain_id, self._log.head())
         return Lane(progress=Progress(position, position))
 
     def _progress(self, row: LaneRow) -> tuple[Progress, bool]:
@@ -219,13 +244,12 @@ class LaneFiles:
 
     def _difference(self, row: LaneRow, progress: Progress) -> str:
         """Say why the log is not the one that the lane knew; "" if it is (P8)."""
-        if progress.handed > (head := self._log.head()):
-            found = f"the plugin had position {progress.handed}, and the log ends at {head}"
-        elif self._digest(row.acked) != row.acked_digest:
-            found = f"position {row.acked} of the log is another event than the one that the plugin acknowledged"
-        else:
-            return ""
-        return f"{found}; say where it goes on: bigchaindb plugins seek {row.name} now"
+        head = self._log.head()
+        if progress.handed > head:
+            return _SHORTER.format(name=row.name, handed=progress.handed, head=head, next=head + 1)
+        if self._digest(row.acked) != row.acked_digest:
+            return _OTHER.format(name=row.name, acked=row.acked)
+        return ""
 
     def _row(self, saving: Saving) -> LaneRow:
         lane, acked = saving.lane, saving.acked
@@ -240,6 +264,10 @@ class LaneFiles:
             last_error=lane.error or None,
             updated_at=time.time(),
         )
+
+    def _height(self, position: int) -> int:
+        entry = self._log.entry(position)
+        return 0 if entry is None else entry.height
 
     def _digest(self, position: int) -> bytes:
         if position == 0:

@@ -128,7 +128,12 @@ def test_p13_seek_pause_and_resume_under_a_running_node(operator: Operator, inst
     assert operator.plugins("resume", name)["state"] in {"CATCHING_UP", "LIVE"}
     operator.until_written(1, 2, 1, 2, 2, 3, 4)
     assert "is LIVE: it cannot be resumed" in operator.refused("resume", name)
-    assert "lies behind the end" in operator.refused("seek", name, "position:99")
+    for where, said in (
+        ("position:99", "lies behind the end"),
+        ("height:99", "lies behind the end"),
+        ("time:99999999999999", "has not come yet"),
+    ):
+        assert said in operator.refused("seek", name, where)
     assert operator.node.run("plugins", "seek", name, "yesterday").returncode == 2
 
 

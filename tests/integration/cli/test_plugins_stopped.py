@@ -1,6 +1,11 @@
 """Plugins looked after while the node is stopped, and what is said where that makes no sense."""
 
 import json
+import os
+import re
+import sqlite3
+import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +113,11 @@ def test_a_plugin_is_disabled_forgotten_and_enabled(stopped: Stopped) -> None:
     assert "no events plugin 'follows' is enabled" in stopped.refused("pause", "follows")
     assert stopped.node.run("plugins", "forget", "follows").stdout == "follows is forgotten\n"
     assert "no plugin 'follows' has run over this ledger" in stopped.refused("forget", "follows")
-    assert "start: must be 'now', 'genesis'" in stopped.refused("enable", "follows", "--start", "position:3")
+    for start in ("position:3", "time:yesterday", "foo"):
+        ended = stopped.node.run("plugins", "enable", "follows", "--start", start)
+        assert ended.returncode == 2
+        assert "--start: expected one of now, genesis, height:N, time:T (Unix seconds" in ended.stderr
+        assert f"found {start!r}" in ended.stderr
     assert stopped.plugins("enable", "follows", "--start", "height:3") is None
     stopped.start()
     until(lambda: stopped.seen() == [1, 2, 3, 3], what="the event where it starts")
@@ -145,10 +154,14 @@ def test_a_plugin_is_checked_in_a_process_of_its_own(stopped: Stopped, tmp_path:
         ("raise OSError('no')\n", "cannot import 'demo_plugin': OSError: no"),
         ("import os\nos._exit(3)\n", "its process ended before it was ready: exit code 3"),
         ("import os\nos.kill(os.getpid(), 9)\n", "its process ended before it was ready: killed by SIGKILL"),
+        ("ack_lag = 1000\ndef run(queue): pass\n", "must be below the window of 256 events"),
         ("acknowledge = 'never'\ndef run(queue): pass\n", "acknowledge must be"),
     ):
         module.write_text(source)
         assert error in stopped.refused("check", "follows")
+        before = stopped.node.configuration.read_text()
+        assert error in stopped.refused("enable", "follows", "--start", "now")
+        assert stopped.node.configuration.read_text() == before  # the next start would die of it
     ended = stopped.node.run("plugins", "check", "follows", "--json")
     assert ended.returncode == 1
     assert "acknowledge must be" in json.loads(ended.stdout)["error"]
@@ -172,7 +185,8 @@ def test_p8_a_plugin_whose_place_is_lost_shows_the_command_to_run(stopped: Stopp
     stopped.start()
     (row,) = stopped.plugins("list")
     assert row["state"] == "GAPPED"
-    assert "bigchaindb plugins seek follows now" in row["last_error"]
+    assert row["last_error"].startswith("node.db was lost")
+    assert row["last_error"].endswith("bigchaindb plugins seek follows genesis")
     assert row["last_error"] in stopped.node.run("plugins", "list").stdout
     assert row["last_error"] in stopped.node.run("plugins", "status", "follows").stdout
     assert "GAPPED: it cannot be" in stopped.refused("restart", "follows")
@@ -181,6 +195,48 @@ def test_p8_a_plugin_whose_place_is_lost_shows_the_command_to_run(stopped: Stopp
     assert stopped.plugins("seek", "follows", "position:2")["state"] == "STOPPED"
     stopped.start()
     until(lambda: stopped.seen() == [1, 2, 3, 2, 3], what="the events from there")
+
+
+def test_p8_what_is_enabled_over_restored_data_is_new(stopped: Stopped) -> None:
+    """Of a plugin that nobody had enabled when they were restored, nothing is unknown."""
+    stopped.plugins("disable", "follows")
+    stopped.node.run("plugins", "forget", "follows")
+    with closing(sqlite3.connect(stopped.node.data / "node.db")) as connection, connection:
+        connection.execute("UPDATE node SET id = 'as in a backup'")
+    assert stopped.plugins("enable", "follows", "--start", "height:3") is None
+    stopped.start()
+    until(lambda: stopped.seen() == [1, 2, 3, 3], what="the event where it starts")
+
+
+def test_what_was_looked_at_is_said_where_no_node_runs(stopped: Stopped, tmp_path: Path) -> None:
+    """Whoever forgot -c sees the plugins of another node, or of none."""
+    ended = stopped.node.run("plugins", "list")
+    assert ended.stderr == f"no node runs over `{stopped.node.data}`\n"
+    home = {"HOME": str(tmp_path / "home"), "BIGCHAINDB_CONFIG_PATH": ""}
+    ended = subprocess.run(
+        [*stopped.node.command, "plugins", "list"],
+        env={**os.environ, **home},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    where = f"{home['HOME']}/.local/share/bigchaindb"
+    said = f"no node runs over `{where}`; name a node's configuration with -c or BIGCHAINDB_CONFIG_PATH"
+    assert ended.stderr.splitlines()[-1] == said
+
+
+def test_a_blocked_plugin_names_the_ways_out(stopped: Stopped) -> None:
+    document = json.loads(stopped.node.configuration.read_text())
+    document["events_plugins"]["follows"]["on_failure"] = "block"
+    stopped.node.configuration.write_text(json.dumps(document))
+    stopped.plugins("seek", "follows", "position:2")
+    stopped.node.settings = document
+    stopped.node.start()
+    until(lambda: stopped.plugins("status", "follows")["state"] == "BLOCKED", what="the block")
+    ended = stopped.node.run("plugins", "status", "follows")
+    assert "plugins retry follows --all" in ended.stderr
+    assert re.search(r"^error +\d{4}-.* \d+ \w+ ago: position 2: ValueError", ended.stdout, re.MULTILINE)
+    assert "plugins discard follows POSITION" in stopped.refused("resume", "follows")
 
 
 def test_the_socket_of_a_killed_node_is_in_nobodys_way(stopped: Stopped) -> None:

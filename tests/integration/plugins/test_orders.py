@@ -229,6 +229,17 @@ async def test_p8_a_lane_of_a_restored_backup_says_where_it_was(running: Running
     assert "bigchaindb plugins seek misbehaving position:4" in status.error
 
 
+async def test_p8_after_a_restore_what_is_enabled_later_begins_where_it_is_told(running: Running) -> None:
+    """It is not of those whose place was lost."""
+    running.commit(2)
+    running.store.knows_node = False
+    supervisor = running.supervisor({})
+    await supervisor.start()
+    assert await supervisor.reload({NAME: PluginSettings(start="genesis", options=running.options())}) == {}
+    await running.until_seen(2)
+    assert running.positions() == [1, 2]
+
+
 async def test_p14_an_error_has_a_time_and_is_past_once_the_plugin_goes_on(running: Running) -> None:
     """Else a plugin that recovered a week ago looks ill."""
     supervisor = await started(running, fault="raise", at=2, times=1, retry=RetrySettings())

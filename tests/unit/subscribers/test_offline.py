@@ -1,6 +1,7 @@
 """Orders while no node runs: the same rules, and nothing that a later node would undo. Source: promises P2, P8, P12."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from bigchaindb.config import PluginSettings, Settings
 from bigchaindb.errors import ConfigurationError, OrderRefused, UnknownPlace
 from bigchaindb.eventlog.lane import Lane, Progress, State, Trouble
-from bigchaindb.eventlog.place import AtPosition, Now
+from bigchaindb.eventlog.place import AtHeight, AtPosition, AtTime, Now, Place
 from bigchaindb.store import Store, TroubleRow
 from bigchaindb.subscribers.lane_files import LaneFiles, Saving
 from bigchaindb.subscribers.lane_page import LanePage, page_path
@@ -49,6 +50,9 @@ class Ledger:
             order(desk)
         finally:
             desk.close()
+
+    def seek(self, place: Place) -> None:
+        self.order(lambda desk: desk.seek(NAME, place))
 
     def next_node(self) -> Lane:
         """Give the lane as the next node finds it."""
@@ -221,6 +225,56 @@ def test_p8_where_node_db_was_lost_the_lanes_wait_for_a_word(ledger: Ledger) -> 
     kept = {lane.name: lane for lane in kept_lanes(ledger.store.directory, two.events_plugins)}
     assert (kept[NAME].state, kept["other"].state) == (State.STOPPED, State.GAPPED)
     assert "bigchaindb plugins seek other" in kept["other"].error
+
+
+def test_p8_each_reason_is_true_and_its_command_skips_nothing(ledger: Ledger) -> None:
+    """Who copies the command out of the error must not lose events by it."""
+    ledger.store.knows_node = False
+    lane = ledger.next_node()
+    assert lane.state is State.GAPPED
+    assert lane.error.startswith("node.db was lost, and with it where this plugin was; `now` would skip")
+    assert lane.error.endswith(": bigchaindb plugins seek sales genesis")
+    ledger.store.node.is_new = False
+    lane = ledger.next_node()
+    assert "restored from a backup or put together from two, and do not know this plugin: it never ran" in lane.error
+    assert lane.error.endswith(": bigchaindb plugins seek sales genesis")
+    ledger.store.knows_node = True
+    ledger.left(State.STOPPED, Progress(7, 7))
+    assert ledger.next_node().error.endswith(
+        "ends at 5; say where it goes on, with what comes next: bigchaindb plugins seek sales position:6"
+    )
+    ledger.left(State.STOPPED, Progress(3, 3))
+    (row,) = ledger.store.node.lanes()
+    ledger.store.node.save_lanes({replace(row, acked_digest=bytes(32)): ()})
+    assert ledger.next_node().error.endswith("again: bigchaindb plugins seek sales genesis")
+
+
+def test_p8_what_is_enabled_after_a_restore_is_new_and_begins_where_it_is_told(ledger: Ledger) -> None:
+    """Nothing is unknown of a plugin that nobody had enabled when the restored data were first used."""
+    ledger.store.knows_node = False
+    files = LaneFiles(ledger.store, CHAIN)  # as the running node has them open
+    OfflineDesk(ledger.store, CHAIN, Settings(events_plugins={"other": PluginSettings()})).close()
+    lane = files.recover(NAME, "genesis")
+    files.close()
+    assert (lane.state, lane.progress) == (State.STOPPED, Progress(0, 0))
+
+
+def test_a_place_that_has_not_come_is_no_place_to_go_to(ledger: Ledger) -> None:
+    """A time in milliseconds would skip everything; and a height would not keep back what lies below it."""
+    for place, said in ((AtHeight(7), "height:7 lies behind the end: the last is 5"), (AtTime(10**12), "has not come")):
+        with pytest.raises(UnknownPlace, match=said):
+            ledger.seek(place)
+    with closing(ledger.store.log_reader()) as log:
+        (last,) = log.records(4, 5, count_max=1, bytes_max=1)
+    for place in (AtHeight(6), AtTime(last.time + 1)):  # the next block; and a time after which nothing was committed
+        ledger.seek(place)
+        assert ledger.next_node().progress.acked == 5
+
+
+def test_whoever_resumes_a_lane_that_waits_for_more_is_told_what_it_waits_for(ledger: Ledger) -> None:
+    ledger.left(State.BLOCKED, Progress(2, 4, (3, 4)), error="position 3: no")
+    with pytest.raises(OrderRefused, match=r"position 3: no; .*plugins retry sales --all.*discard sales.*seek sales"):
+        ledger.order(lambda desk: desk.resume(NAME))
 
 
 def test_a_start_that_is_no_place_is_named(ledger: Ledger) -> None:
