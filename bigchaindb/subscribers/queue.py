@@ -26,7 +26,6 @@ from bigchaindb.errors import Closed, EventError, HistoryLost, Unavailable
 from bigchaindb.events import Event
 from bigchaindb.ledger.ports import LogReader
 from bigchaindb.subscribers import orders as wire
-from bigchaindb.subscribers.async_events import AsyncEvents
 from bigchaindb.subscribers.hands import Hand, first_due, next_due_s, with_undone
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, NEXT_GET, Wants, describe
@@ -51,6 +50,8 @@ _KEEPS: Final = (
 
 
 if TYPE_CHECKING:
+    from bigchaindb.subscribers.async_events import AsyncEvents
+
     _StandardQueue = Queue[Event]
 else:
     _StandardQueue = Queue  # 3.11's cannot be subscripted
@@ -227,8 +228,10 @@ class LogQueue(_StandardQueue):
                 return
             yield event
 
-    def __aiter__(self) -> AsyncEvents:
+    def __aiter__(self) -> "AsyncEvents":
         """Give events to a coroutine until the queue has ended, on whatever loop it runs."""
+        from bigchaindb.subscribers.async_events import AsyncEvents  # a fifth of a process's start, if it is not used
+
         self._check_process()
         if self._async_events is None:
             self._async_events = AsyncEvents(self, is_shareable=self._acknowledge != NEXT_GET)
