@@ -15,17 +15,21 @@ import pytest
 
 if TYPE_CHECKING:
     from bigchaindb.events import Event
-    from bigchaindb.simulated.crashes import CrashReport, crash_test
+    from bigchaindb.simulated.crash_report import CrashReport
+    from bigchaindb.simulated.crashes import crash_test
     from bigchaindb.simulated.queues import GeneratedQueue
 
 __all__ = ["CrashReport", "MakeEvents", "MakeQueue", "crash_test", "make_events", "make_queue"]
 
-_LATE: Final = frozenset({"CrashReport", "crash_test"})
+_LATE: Final = {
+    "CrashReport": "bigchaindb.simulated.crash_report",
+    "crash_test": "bigchaindb.simulated.crashes",
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class or a function
     if name in _LATE:
-        return getattr(import_module("bigchaindb.simulated.crashes"), name)
+        return getattr(import_module(_LATE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

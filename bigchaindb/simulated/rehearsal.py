@@ -5,14 +5,14 @@ A composition root, as `bigchaindb.node` is one.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Final
 
 from bigchaindb.config import PluginSettings
 from bigchaindb.config.settings import RetrySettings
-from bigchaindb.eventlog.lane import WAITING
+from bigchaindb.eventlog.lane import WAITING, State
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.simulated.chain import Chain, Recipe
 from bigchaindb.store import Store
@@ -23,6 +23,8 @@ from bigchaindb.subscribers.supervisor import Supervisor
 
 LOOK_S: Final = 0.01
 """How often the plugin is looked at."""
+FAILURES_MAX: Final = 5
+"""So many ends of the plugin in a row with nothing settled between them are enough to know."""
 QUIET_S: Final = 3.0
 """Events in hand for so long without anything happening are what the plugin keeps until its queue ends."""
 BACKOFF: Final = Backoff(base_s=0.001, max_s=0.01)
@@ -56,6 +58,8 @@ class Rehearsal:
         self._supervisor = supervisor
         self._seen: object = None
         self._quiet_since = 0.0
+        self._settled = 0
+        self._start_count = 0
 
     @property
     def head(self) -> int:
@@ -81,6 +85,20 @@ class Rehearsal:
         (status,) = self._supervisor.status()
         return status
 
+    async def retry(self, positions: Collection[int]) -> None:
+        """Have parked events come again, as a person does; waits until all of them are parked.
+
+        Raises:
+            OrderRefused: the plugin waits for another word.
+        """
+        name = self.status().name
+        while True:
+            rows = await self._supervisor.parked(name)
+            if {*positions} <= {row.position for row in rows}:
+                break
+            await asyncio.sleep(LOOK_S)
+        await self._supervisor.retry(name, sorted({*positions}))
+
     async def close(self) -> None:
         """End the plugin's queue, wait until its process has ended, and learn what it settled."""
         await self._supervisor.stop()
@@ -91,13 +109,27 @@ class Rehearsal:
 
     def is_over(self) -> bool:
         """Say whether nothing more will happen: all is settled or kept in hand, or a person would have to help."""
-        status = self.status()
-        now = asyncio.get_running_loop().time()
-        if (seen := (status.epoch, status.position, status.in_hand, self.head)) != self._seen:
-            self._seen, self._quiet_since = seen, now
-        if status.lag == 0 or self.waits_for_a_person():
+        status, quiet_s = self.status(), self.quiet_s()
+        if self.waits_for_a_person() or (status.lag == 0 and not status.in_hand):
             return True
-        return status.lag == len(status.in_hand) and now - self._quiet_since >= QUIET_S
+        of_the_cursor = [position for position in status.in_hand if position > status.position]
+        is_taken = status.oldest_s > 0  # what a process that only starts will take is not kept by it
+        return status.lag == len(of_the_cursor) and is_taken and quiet_s >= QUIET_S
+
+    def quiet_s(self) -> float:
+        """Give the seconds since anything was last seen to happen. Look often."""
+        status, now = self.status(), asyncio.get_running_loop().time()
+        seen = (status.epoch, status.state is State.STARTING, status.position, status.in_hand, self.head)
+        if seen != self._seen:
+            self._seen, self._quiet_since = seen, now
+        return now - self._quiet_since
+
+    def is_in_vain(self) -> bool:
+        """Say whether the plugin ends again and again before it settles an event that is there. Look often."""
+        status = self.status()
+        if status.lag == 0 or status.position != self._settled:
+            self._settled, self._start_count = status.position, status.start_count
+        return min(status.failure_count, status.start_count - self._start_count) >= FAILURES_MAX
 
 
 @asynccontextmanager

@@ -2,6 +2,9 @@
 
 It stands around the plugin under test and kills the whole process by SIGKILL. Killed from outside, the moment between
 a write and its acknowledgement would be hit once in a thousand times; from inside each moment can be chosen.
+
+Besides it has events parked that were drawn, before the plugin sees them: to the plugin they come once all others are
+done, as an event does that failed for a while and that a person has retried.
 """
 
 import json
@@ -13,23 +16,30 @@ from enum import StrEnum
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 from bigchaindb.events import Event
+from bigchaindb.subscribers import orders as wire
 from bigchaindb.subscribers.plugins import GROUP
 
 PLAN: Final = "plan.json"
-"""What is run and the kills, in order; made before the first process."""
+"""What is run, the kills and the events to park, in order; made before the first process."""
 KILLS: Final = "kills"
-"""A byte for each process that was killed."""
+"""A line for each process that was killed: the position that it took last, and the moment."""
+PARKED: Final = "parked"
+"""A line for each process that ended to have an event parked: its position."""
+RETURNING: Final = "returning"
+"""There once what was parked is to come through."""
 DELIVERIES: Final = "deliveries"
 """A line for each event that was handed to the plugin: position and attempt."""
 WANTS: Final = "wants.json"
-"""The mask and the selection that the plugin asks for."""
+"""What the plugin asks for, and when it says that an event is done."""
 WARNINGS: Final = "warnings"
 """A line for each thing that the queue would have the node say to the author."""
 IDLE_S: Final = 0.2
 """A process that is to be killed and has not taken an event by then has none to take."""
+PARKING: Final = "the crash test has this event parked, to see it come back after later ones"
+_WANTED: Final = ("event_types", "select", "acknowledge", "ack_lag")
 DELAY_S_MIN: Final = 1e-5
 DELAY_S_MAX: Final = 1e-2
 """A process is killed so soon after its `run` began; each order of magnitude is as likely."""
@@ -61,6 +71,17 @@ class Kill(NamedTuple):
     draw: float
 
 
+class Killed(NamedTuple):
+    """A kill that happened.
+
+    Attributes:
+        position: of the event that the process had taken last; 0 if none.
+    """
+
+    position: int
+    moment: str
+
+
 class Victim:
     """Has every property of the plugin it stands for, and the fate that its folder holds."""
 
@@ -74,7 +95,10 @@ class Victim:
         self._held = threading.local()
         self._work_s: float | None = None
         self._has_taken = False
-        self._dying = threading.Lock()
+        self._last_taken = 0
+        self._ending = threading.Lock()
+        self._leaves = False
+        self._parked_draws: list[int] = plan["parked"]
         self._deliveries = _open_for_appending(self._folder / DELIVERIES)
         if callable(getattr(self._plugin, "run", None)):
             self.run = self._run
@@ -85,8 +109,10 @@ class Victim:
         return getattr(self._plugin, name)
 
     def _run(self, queue: Any) -> object:  # noqa: ANN401 - any queue
-        wants = {name: getattr(self._plugin, name, None) for name in ("event_types", "select")}
+        wants = {name: getattr(self._plugin, name, None) for name in _WANTED}
         (self._folder / WANTS).write_text(json.dumps(wants))
+        self._parked = parked(self._folder)
+        self._parks = not (self._folder / RETURNING).exists()
         self._watch(queue)
         number = kill_count(self._folder)
         if number < len(self._kills):
@@ -115,7 +141,11 @@ class Victim:
         def taking(*args: Any, **settings: Any) -> Any:  # noqa: ANN401 - as the queue's
             self._asked(queue)
             taken = take(*args, **settings)
-            self._took(taken if isinstance(taken, list) else [taken])
+            events = taken if isinstance(taken, list) else [taken]
+            for event in events if self._parks else ():
+                if self._is_to_be_parked(event.position):
+                    self._park(queue, event)
+            self._took(events)
             return taken
 
         return taking
@@ -141,6 +171,8 @@ class Victim:
 
     def _asked(self, queue: Any) -> None:  # noqa: ANN401 - any queue
         """The thread asks for an event: it is done with what it held."""
+        if self._leaves:  # the plugin caught the end, or another thread did it; nothing is settled any more
+            raise SystemExit(PARKING)
         if (taken_s := getattr(self._held, "taken_s", None)) is not None:
             self._work_s = monotonic() - taken_s
         self._is_done(getattr(self._held, "position", 0))
@@ -160,7 +192,7 @@ class Victim:
         self._has_taken = True
         text = "".join(f"{event.position} {event.attempt}\n" for event in events)
         os.write(self._deliveries, text.encode())
-        self._held.position = position = events[-1].position
+        self._held.position = self._last_taken = position = events[-1].position
         kill = self._kill
         if kill is not None and position >= kill.position:
             if kill.moment is Moment.TAKEN:
@@ -181,44 +213,85 @@ class Victim:
         timer.daemon = True
         timer.start()
 
+    def _is_to_be_parked(self, position: int) -> bool:
+        """Say so of what was drawn, and of what was parked before and is here again: the node did not hear of it."""
+        draws = self._parked_draws[len({*self._parked}) :]
+        return position in self._parked or bool(draws and position >= draws[0])
+
+    def _park(self, queue: Any, event: Event) -> NoReturn:  # noqa: ANN401 - any queue
+        """Have the event set aside, and end the process by what no `except Exception` catches.
+
+        The process must end with the event in hand: if the plugin asked for the next one, this one would count as done,
+        and be lost if a kill came before the node had written down that it is parked.
+        """
+        with self._ending:  # no kill from here on
+            if self._leaves:  # for an event of another thread; this one comes again
+                raise SystemExit(PARKING)
+            self._leaves = True
+            os.write(_open_for_appending(self._folder / PARKED), f"{event.position}\n".encode())
+        # As `event.park` does, which plugins have that acknowledge explicitly.
+        queue._report(wire.ParkAsked(event.position, event.attempt, PARKING))  # noqa: SLF001 - in the plugin's place
+        raise SystemExit(PARKING)
+
     def _kill_process(self) -> None:
-        self._dying.acquire()  # and never released: two moments may come at once
-        self._take_warnings()
-        os.write(_open_for_appending(self._folder / KILLS), b".")
-        os.killpg(os.getpid(), signal.SIGKILL)
+        with self._ending:  # two moments may come at once
+            if self._leaves:
+                return
+            self._take_warnings()
+            assert self._kill is not None
+            line = f"{self._last_taken} {self._kill.moment}\n"
+            os.write(_open_for_appending(self._folder / KILLS), line.encode())
+            os.killpg(os.getpid(), signal.SIGKILL)
+            threading.Event().wait()  # until the signal has arrived
 
 
-def write_plan(folder: Path, target: str, kills: Sequence[Kill]) -> None:
-    """Write down what is to be run, and when it is killed."""
-    (folder / PLAN).write_text(json.dumps({"target": target, "kills": kills}))
+def write_plan(folder: Path, target: str, kills: Sequence[Kill], parked: Sequence[int] = ()) -> None:
+    """Write down what is to be run, when it is killed, and from which positions on an event is parked each."""
+    (folder / PLAN).write_text(json.dumps({"target": target, "kills": kills, "parked": [*parked]}))
+
+
+def let_return(folder: Path) -> None:
+    """Let through from now on what was parked."""
+    (folder / RETURNING).touch()
+
+
+def killed(folder: Path) -> Sequence[Killed]:
+    """Give the kills that happened, in order."""
+    return [Killed(int(position), moment) for position, moment in (line.split() for line in _lines(folder / KILLS))]
 
 
 def kill_count(folder: Path) -> int:
     """Count the processes that were killed."""
-    path = folder / KILLS
-    return path.stat().st_size if path.exists() else 0
+    return len(_lines(folder / KILLS))
+
+
+def parked(folder: Path) -> Sequence[int]:
+    """Give the positions of events that were parked, one for each process that ended for it."""
+    return [int(line) for line in _lines(folder / PARKED)]
 
 
 def delivery_counts(folder: Path) -> Mapping[int, int]:
     """Count how often each event was handed to the plugin."""
     counts: dict[int, int] = {}
-    path = folder / DELIVERIES
-    for line in path.read_text().splitlines() if path.exists() else ():
+    for line in _lines(folder / DELIVERIES):
         position = int(line.split()[0])
         counts[position] = counts.get(position, 0) + 1
     return counts
 
 
 def wants(folder: Path) -> Mapping[str, Any]:
-    """Give `event_types` and `select` as the plugin has them; None stands for all."""
+    """Give the properties of the plugin, each as it has it; None stands for what it does not have."""
     found: dict[str, Any] = json.loads((folder / WANTS).read_bytes())
     return found
 
 
 def warnings(folder: Path) -> Sequence[str]:
     """Give what the queue had to say, each once."""
-    path = folder / WARNINGS
-    return list(dict.fromkeys(path.read_text().splitlines())) if path.exists() else []
+    return list(dict.fromkeys(_lines(folder / WARNINGS)))
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def _open_for_appending(path: Path) -> int:

@@ -1,5 +1,6 @@
 """Crash tests find what they are for, in real processes: losses, repeats and disorder, and no more than there is."""
 
+import re
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
@@ -7,15 +8,15 @@ from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.events import Event, EventTypes
 from bigchaindb.simulated import crashes
-from bigchaindb.simulated.victim import Kill, Moment
-from bigchaindb.testing import crash_test
+from bigchaindb.simulated.victim import PARKED, Kill, Killed, Moment, write_plan
+from bigchaindb.testing import CrashReport, crash_test
 
 Write = Callable[[str, str], ModuleType]
 
@@ -72,6 +73,50 @@ KEEPING: Final = """
     for event in queue:
         kept.append(event)
         write(event.position)
+"""
+SWALLOWING: Final = """
+    while True:
+        try:
+            event = queue.get()
+        except ValueError:
+            return
+        except Exception:
+            continue
+        write(event.position)
+"""
+STUBBORN: Final = """
+    while True:
+        try:
+            event = queue.get()
+        except BaseException:
+            event = queue.get()
+        write(event.position)
+"""
+IN_LISTS: Final = """
+    while True:
+        write(*(event.position for event in queue.get_many(3)))
+"""
+THREADS: Final = """
+    from threading import Thread
+
+    def work():
+        for event in queue:
+            write(event.position)
+
+    threads = [Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+COROUTINE: Final = """
+    import asyncio
+
+    async def main():
+        async for event in queue:
+            write(event.position)
+
+    asyncio.run(main())
 """
 RETURNING: Final = """
     write(queue.get().position)
@@ -154,9 +199,10 @@ def test_each_moment_is_the_one_that_it_says(
 ) -> None:
     """A seed that never hits between write and acknowledgement would prove a plugin right that is not."""
     monkeypatch.setattr(crashes, "draw_kills", lambda *_: [Kill(moment, 3, 0.5), Kill(moment, 6, 0.5)])
-    report = crash_test(write("at_a_moment", body), read_sink=sink, kills=2, blocks=8)
+    report = crash_test(write("at_a_moment", body), read_sink=sink, kills=2, parked=0, blocks=8)
     assert (report.kills, report.lost, report.repeated) == (2, (), repeated)
     assert [position for position, count in sorted(report.delivered.items()) if count > 1] == [3, 6]
+    assert report.killed == (Killed(3, moment), Killed(6, moment))
 
 
 def test_a_process_is_killed_at_its_start(
@@ -206,7 +252,9 @@ def test_a_plugin_that_acknowledges_before_its_write_is_found_out(
 ) -> None:
     plugin = write("hasty", EXPLICIT.format(first="event.ack()", then="time.sleep(0.005); write(event.position)"))
     report = crash_test(plugin, read_sink=sink, kills=12, seed=2, blocks=30)
-    assert report.lost
+    with pytest.raises(AssertionError, match=r"lost: .* counts as done when it is acknowledged") as caught:
+        report.assert_at_least_once()
+    assert "asks for the next" not in str(caught.value)
 
 
 def test_a_plugin_that_keeps_events_is_warned_of(
@@ -214,7 +262,7 @@ def test_a_plugin_that_keeps_events_is_warned_of(
 ) -> None:
     """Handing events on and asking for the next loses them in a crash, even where this test happened to lose none."""
     monkeypatch.setattr(crashes, "draw_kills", lambda *_: [Kill(Moment.DONE, 20, 0.0)])  # what is left shows nothing
-    report = crash_test(write("keeping", KEEPING), read_sink=sink, kills=1, blocks=20)
+    report = crash_test(write("keeping", KEEPING), read_sink=sink, kills=1, parked=0, blocks=20)
     with pytest.raises(AssertionError, match="the node warned: this plugin keeps events"):
         report.assert_at_least_once()
 
@@ -234,7 +282,7 @@ def test_a_plugin_that_writes_twice_is_found_out(write: Write, sink: Callable[[]
 def test_a_plugin_that_fails_by_itself_is_named_with_its_error(write: Write, sink: Callable[[], Sequence[int]]) -> None:
     """Instead of a test that waits until the event is given up, on a node after ten minutes."""
     report = crash_test(write("raising", RAISING), read_sink=sink, kills=2, blocks=10)
-    with pytest.raises(AssertionError, match=r"ValueError: seven is too much; .* at position 7 of 10"):
+    with pytest.raises(AssertionError, match=r"ValueError: seven is too much; .*6 of 10 events settled"):
         report.assert_at_least_once()
 
 
@@ -295,33 +343,157 @@ def test_an_installed_plugin_is_found_by_name(
     report.assert_at_least_once()
 
 
-def test_position_and_rows_in_one_transaction_are_exactly_once(write: Write, tmp_path: Path) -> None:
-    """The recipe that the messages recommend is right."""
-    database = tmp_path / "sink.db"
-    body = f"""
+DATABASE: Final = """
     import sqlite3
 
-    connection = sqlite3.connect({str(database)!r})
+    connection = sqlite3.connect({database!r})
     with connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS blocks (n INTEGER PRIMARY KEY, id TEXT)")
+        connection.execute("CREATE TABLE IF NOT EXISTS blocks (n INTEGER PRIMARY KEY, id TEXT UNIQUE)")
         connection.execute("CREATE TABLE IF NOT EXISTS progress (position INTEGER)")
+        connection.execute("INSERT INTO progress SELECT 0 WHERE NOT EXISTS (SELECT * FROM progress)")
     for event in queue:
-        with connection:
-            ((done,),) = connection.execute("SELECT coalesce(max(position), 0) FROM progress").fetchall()
-            if event.position > done:
-                connection.execute("INSERT INTO blocks (id) VALUES (?)", (event.id,))
-                connection.execute("DELETE FROM progress")
-                connection.execute("INSERT INTO progress VALUES (?)", (event.position,))
+{write}
 """
+REFUSING: Final = """
+        with connection:
+            connection.execute("INSERT INTO blocks (id) VALUES (?) ON CONFLICT DO NOTHING", (event.id,))
+"""
+ADVANCE: Final = '"UPDATE progress SET position = ?1 WHERE position < ?1", (event.position,)'
+HIGH_WATER_MARK: Final = f"""
+        with connection:
+            if connection.execute({ADVANCE}).rowcount:
+                connection.execute("INSERT INTO blocks (id) VALUES (?)", (event.id,))
+"""
+TAKEN_APART: Final = f"""
+        with connection:
+            is_new = connection.execute({ADVANCE}).rowcount
+        time.sleep(0.01)
+        with connection:
+            if is_new:
+                connection.execute("INSERT INTO blocks (id) VALUES (?)", (event.id,))
+"""
+
+
+@pytest.fixture
+def run_on_database(write: Write, tmp_path: Path) -> Callable[..., CrashReport]:
+    """Run a crash test of a plugin that writes into a database."""
+    database = tmp_path / "sink.db"
 
     def read() -> list[str]:
         with closing(sqlite3.connect(database)) as connection:
             return [id_ for (id_,) in connection.execute("SELECT id FROM blocks ORDER BY n")]
 
-    report = crash_test(write("exact", body), read_sink=read, kills=12, seed=1)
+    def run(name: str, body: str, **settings: int) -> CrashReport:
+        plugin = write(name, DATABASE.format(database=str(database), write=body))
+        return crash_test(plugin, read_sink=read, **settings)  # type: ignore[arg-type]
+
+    return run
+
+
+def test_a_sink_that_refuses_an_id_that_it_has_is_exactly_once(run_on_database: Callable[..., CrashReport]) -> None:
+    """The recipe that the messages recommend is right."""
+    report = run_on_database("exact", REFUSING, kills=12, parked=3, seed=1)
     report.assert_exactly_once()
     report.assert_in_order()
     assert max(report.delivered.values()) > 1
+    assert len(report.parked) == 3
+
+
+def test_a_high_water_mark_is_found_out(run_on_database: Callable[..., CrashReport]) -> None:
+    """It survives every kill, and loses what was parked and comes back."""
+    report = run_on_database("high_water", HIGH_WATER_MARK, kills=4, seed=1, blocks=30)
+    assert report.lost == report.parked
+    assert len(report.parked) == 1
+    with pytest.raises(AssertionError, match=r"They were parked and came back.*\(a high-water mark\)") as caught:
+        report.assert_at_least_once()
+    assert "asks for the next" not in str(caught.value)
+
+
+def test_an_event_noted_as_done_apart_from_its_row_is_found_out(
+    run_on_database: Callable[..., CrashReport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crashes, "draw_kills", lambda *_: [Kill(Moment.WORKING, 3, 0.5)])
+    report = run_on_database("apart", TAKEN_APART, kills=1, parked=0, blocks=8)
+    assert (report.lost, report.delivered[3]) == ((3,), 2)
+    with pytest.raises(AssertionError, match=r"lost: 3\. They were delivered again after a kill.*noted them as done"):
+        report.assert_at_least_once()
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("plain", CAREFUL),
+        ("swallowing", SWALLOWING),
+        ("lagging", LAGGING),
+        ("explicit", EXPLICIT.format(first="write(event.position)", then="event.ack()")),
+        ("in_lists", IN_LISTS),
+        ("threads", THREADS),
+        ("coroutine", COROUTINE),
+    ],
+    ids=lambda value: value.partition("\n")[0],
+)
+def test_parked_events_come_back_last_in_every_mode(
+    name: str, body: str, write: Write, sink: Callable[[], Sequence[int]]
+) -> None:
+    report = crash_test(write(f"parked_{name}", body), read_sink=sink, kills=3, parked=2, blocks=20, seed=3)
+    report.assert_at_least_once()
+    assert (len(report.parked), report.kills, report.ends) == (2, 3, 0)
+    assert {*sink()[-2:]} == {*report.parked}
+    assert all(report.delivered[position] == 1 for position in report.parked)
+
+
+def test_an_event_is_parked_although_a_kill_comes_with_it(
+    write: Write, sink: Callable[[], Sequence[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an unlucky seed would try nothing."""
+    monkeypatch.setattr(crashes, "draw_kills", lambda *_: [Kill(Moment.TAKEN, 3, 0.0)])
+    monkeypatch.setattr(crashes, "draw_parked", lambda *_: [3])
+    report = crash_test(write("both", CAREFUL), read_sink=sink, kills=1, blocks=6)
+    report.assert_exactly_once()
+    assert (report.parked, report.held, report.killed) == ((3,), (1, 2, 4, 5, 6, 3), (Killed(4, "taken"),))
+
+
+def test_a_process_ends_with_an_event_to_be_parked_although_the_plugin_catches_everything(
+    write: Write, sink: Callable[[], Sequence[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If it went on, it would wait for a next event, and the kills that are left would never come."""
+    monkeypatch.setattr(crashes, "draw_kills", lambda *_: [Kill(Moment.TAKEN, 3, 0.0)])
+    monkeypatch.setattr(crashes, "draw_parked", lambda *_: [3])
+    report = crash_test(write("stubborn", STUBBORN), read_sink=sink, kills=1, blocks=3)
+    report.assert_exactly_once()
+    assert (report.parked, report.killed) == ((3,), (Killed(0, "taken"),))
+
+
+def test_an_event_comes_back_last_although_a_kill_kept_the_node_from_parking_it(
+    write: Write, sink: Callable[[], Sequence[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plan(folder: Path, *arguments: Any) -> None:
+        write_plan(folder, *arguments)
+        (folder / PARKED).write_text("3\n")  # what such a process has left
+
+    monkeypatch.setattr(crashes, "write_plan", plan)
+    monkeypatch.setattr(crashes, "draw_parked", lambda *_: [3])
+    report = crash_test(write("again", CAREFUL), read_sink=sink, kills=0, blocks=5)
+    assert (report.parked, report.held) == ((3,), (1, 2, 4, 5, 3))
+
+
+def test_a_plugin_without_a_matching_event_has_none_parked(write: Write) -> None:
+    plugin = write("for_nothing", f"{CAREFUL}\n\nevent_types = {EventTypes.BLOCK_INVALID}\n")
+    report = crash_test(plugin, read_sink=list, kills=1, blocks=5, invalid=0.0)
+    report.assert_exactly_once()
+    assert (report.parked, report.expected) == ((), ())
+
+
+def test_a_plugin_that_hangs_is_named_with_the_event(
+    write: Write, sink: Callable[[], Sequence[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its author wants to know where, and not in two minutes."""
+    monkeypatch.setattr(crashes, "STALL_S", 5.0)
+    body = STALLING.replace("20", "9")
+    report = crash_test(write("hanging", body), read_sink=sink, kills=0, parked=0, blocks=50)
+    assert re.search(
+        r"^nothing has happened for 5 s; .*, 8 of 50 events settled, in hand for \d+ s: 9$", report.failure
+    )
 
 
 def test_what_is_no_plugin_is_refused_before_anything_runs() -> None:

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 import bigchaindb.testing
-from bigchaindb.simulated.crashes import CrashReport, crash_test
+from bigchaindb.simulated.crash_report import CrashReport
+from bigchaindb.simulated.crashes import crash_test
 
 
 def test_loading_it_imports_nothing_of_ours() -> None:
