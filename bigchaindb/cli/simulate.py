@@ -90,6 +90,7 @@ class Result:
         parked: positions, with the error of each.
         errors: with which its process ended, each once.
         state: of its lane before it was stopped.
+        gave_up: whether it was stopped as the process ended again and again with nothing settled.
         stopped: whether a person ended it early.
     """
 
@@ -100,6 +101,7 @@ class Result:
     parked: tuple[tuple[int, str], ...]
     errors: tuple[str, ...]
     state: str
+    gave_up: bool
     stopped: bool
 
     @property
@@ -113,6 +115,7 @@ class Result:
             "ends": self.ends,
             "errors": list(self.errors),
             "events": self.events,
+            "gave_up": self.gave_up,
             "invalid": self.events - self.valid,
             "ok": not self.failed,
             "parked": [{"position": position, "error": error} for position, error in self.parked],
@@ -131,6 +134,8 @@ class Result:
             f"parked: {len(self.parked)}",
             *(f"  position {position}: {error}" for position, error in self.parked),
         ]
+        if self.gave_up:
+            lines.append("given up: the process ended again and again and settled nothing")
         return "\n".join(lines)
 
 
@@ -151,7 +156,7 @@ async def _run(name: str, recipe: "Recipe", rate: float | None, options: dict[st
     retry = RetrySettings(attempts=ATTEMPTS, duration_s=0.0)
     with tempfile.TemporaryDirectory(prefix="bigchaindb-") as folder:
         async with rehearse(Path(folder), recipe, name, options, retry=retry) as rehearsal:
-            await _watch(rehearsal, recipe, rate, stop)
+            gave_up = await _watch(rehearsal, recipe, rate, stop)
             before = rehearsal.status()
             await rehearsal.close()
             return Result(
@@ -162,18 +167,21 @@ async def _run(name: str, recipe: "Recipe", rate: float | None, options: dict[st
                 parked=rehearsal.parked(name),
                 errors=tuple(dict.fromkeys(rehearsal.errors)),
                 state=before.state.value,
+                gave_up=gave_up,
                 stopped=stop.is_set(),
             )
 
 
-async def _watch(rehearsal: "Rehearsal", recipe: "Recipe", rate: float | None, stop: asyncio.Event) -> None:
-    """Feed the plugin and look at it until it is through, or somebody has had enough."""
+async def _watch(rehearsal: "Rehearsal", recipe: "Recipe", rate: float | None, stop: asyncio.Event) -> bool:
+    """Feed the plugin and look at it until it is through, or somebody has had enough; say whether it fails in vain."""
     from bigchaindb.simulated.rehearsal import LOOK_S
 
     loop = asyncio.get_running_loop()
     begin = told = loop.time()
     while not stop.is_set():
         due = recipe.blocks if rate is None else min(recipe.blocks, 1 + int((loop.time() - begin) * rate))
+        if rehearsal.is_in_vain():
+            return True
         if rehearsal.head < due:
             rehearsal.grow(1)
         elif rehearsal.head == recipe.blocks and rehearsal.is_over():
@@ -182,3 +190,4 @@ async def _watch(rehearsal: "Rehearsal", recipe: "Recipe", rate: float | None, s
             told, status = loop.time(), rehearsal.status()
             say(f"{status.position} of {rehearsal.head} events settled, {status.state.value}")
         await asyncio.sleep(0 if rehearsal.head < due else LOOK_S)
+    return False

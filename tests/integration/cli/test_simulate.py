@@ -127,6 +127,36 @@ def test_a_failure_that_passes_is_a_failure(trial: Trial) -> None:
     assert (result["settled"], result["ends"]) == (10, 1)
 
 
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("    queue.nothing_of_the_kind()", "AttributeError: 'LogQueue' object has no attribute 'nothing_of_the_kind'"),
+        ("    return", "run returned without taking an event"),
+        ("    raise bigchaindb.events.Unavailable('no database')", "Unavailable: no database"),
+    ],
+    ids=["raises", "returns", "waits for its target"],
+)
+def test_a_plugin_that_fails_before_it_takes_an_event_is_given_up(trial: Trial, body: str, error: str) -> None:
+    """No event can be blamed and parked, so it would be started again for ever."""
+    trial.provide(body, "import bigchaindb.events\n")
+    code, output, _ = trial.simulate("--blocks", "10")
+    assert code == 1
+    assert f"  {error}" in output.splitlines()
+    assert "given up: the process ended again and again and settled nothing" in output.splitlines()
+    result = trial.result("--blocks", "10")
+    assert (result["gave_up"], result["settled"], result["errors"]) == (True, 0, [error])
+
+
+def test_a_plugin_that_ends_while_there_is_nothing_to_take_is_not_given_up(trial: Trial) -> None:
+    """At a low rate a plugin that works in pieces ends again and again between two blocks."""
+    trial.provide(
+        "    with contextlib.suppress(queue_module.Empty):\n        queue.get(timeout=0.01)\n",
+        "import contextlib\nimport queue as queue_module\n",
+    )
+    result = trial.result("--rate", "0.5", "--blocks", "3")
+    assert (result["gave_up"], result["settled"]) == (False, 3)
+
+
 def test_a_plugin_that_works_in_pieces_has_not_failed(trial: Trial) -> None:
     trial.provide(RETURNING)
     result = trial.result("--blocks", "4")
