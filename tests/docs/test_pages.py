@@ -9,6 +9,7 @@ person stops, or what runs this test.
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -112,6 +113,7 @@ def run_page(page: Path, environment: dict[str, str], folder: Path) -> None:
     reader = folder / "reader"
     (reader / ".venv/bin").mkdir(parents=True)
     (reader / ".venv/bin/activate").write_text("")  # the environment is there already
+    shutil.copy(ROOT / "pyproject.toml", reader)  # the reader stands in a checkout, and tools find its settings
     ended = run_script("\n".join(example.script for example in examples(page)), reader, environment)
     assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
 

@@ -1,6 +1,7 @@
 """plugins new: what it writes works, without a change, in an environment as an author has it."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import installed
 from tests.support.installation import Installation
 
 
@@ -31,6 +33,16 @@ def test_the_package_is_installed_its_tests_pass_and_it_runs(author: Installatio
     simulated = run(tmp_path, *author.command, "events", "simulate", "sales-report", "--options", options)
     assert simulated.returncode == 0, simulated.stdout + simulated.stderr
     assert len((tmp_path / "lines").read_text().splitlines()) == 90
+
+
+def test_its_tests_pass_within_a_checkout_of_ours(author: Installation, tmp_path: Path) -> None:
+    """Authors begin there, and pytest would take the settings of the checkout for those of their package."""
+    shutil.copy(installed.CHECKOUT / "pyproject.toml", tmp_path)
+    new(tmp_path, "within")
+    author.pip_install("--editable", tmp_path / "within")
+    tested = run(tmp_path, author.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "within", "-k", "not crash")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert "2 passed" in tested.stdout
 
 
 def test_the_package_depends_on_nothing(tmp_path: Path) -> None:
