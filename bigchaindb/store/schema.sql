@@ -50,6 +50,13 @@ CREATE TABLE events (
     head BLOB NOT NULL
 );
 CREATE UNIQUE INDEX valid_height ON events (height) WHERE reason IS NULL;
+-- P7, whatever program opens this file. The transactions of an event are in the other table.
+CREATE TRIGGER events_stay BEFORE DELETE ON events BEGIN
+    SELECT raise(ABORT, 'the log lives as long as the ledger');
+END;
+CREATE TRIGGER transactions_stay BEFORE DELETE ON transactions BEGIN
+    SELECT raise(ABORT, 'the log lives as long as the ledger');
+END;
 
 CREATE TABLE votes (
     position INTEGER PRIMARY KEY,

@@ -23,6 +23,16 @@ def test_a_directory_that_others_may_enter_is_refused(tmp_path: Path) -> None:
         Store.open(tmp_path)
 
 
+@pytest.mark.parametrize("table", ["events", "transactions"])
+def test_p7_no_event_is_ever_removed(store: Store, data: Path, table: str) -> None:
+    """Nor what it consists of; not by this program, and not by another that opens the file."""
+    store.writer.commit(Chain(store.writer.tip()).valid(made(1)))
+    with closing(sqlite3.connect(data / "ledger.db")) as other:
+        with pytest.raises(sqlite3.IntegrityError, match="the log lives as long as the ledger"):
+            other.execute(f"DELETE FROM {table}")
+        assert other.execute(f"SELECT count(*) FROM {table}").fetchone() == (1,)
+
+
 def test_each_start_is_counted(data: Path) -> None:
     """The count is the commit that makes recovered frames durable (P4)."""
     for run in (1, 2, 3):
