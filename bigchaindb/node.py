@@ -36,6 +36,8 @@ from bigchaindb.subscribers.supervisor import Supervisor
 from bigchaindb.subscribers.websocket import PATH, StreamServer
 from bigchaindb.transaction.keys import KeyPair
 
+LOCK_WAIT_S: Final = 2.0
+"""A command that looks into the data of a stopped node has them for a moment: a start waits for its end."""
 COLLECT_AFTER: Final = (20_000, 20, 100)
 """When Python looks for cycles. There are few here, and with its default, every 700 allocations, the search through all
 that the pool holds took 5 % of a busy node's CPU time."""
@@ -79,7 +81,10 @@ async def _serve(
         store = running.enter_context(
             closing(
                 Store.open(
-                    settings.database.path, page_count_max=limits.page_count_max, wal_bytes_max=limits.wal_bytes_max
+                    settings.database.path,
+                    page_count_max=limits.page_count_max,
+                    wal_bytes_max=limits.wal_bytes_max,
+                    lock_wait_s=LOCK_WAIT_S,
                 )
             )
         )

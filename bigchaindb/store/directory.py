@@ -3,12 +3,15 @@
 import fcntl
 import os
 import stat
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from bigchaindb.errors import DirectoryInUse, StartupError
 
+LOOK_S: Final = 0.05
+"""How often a lock that is waited for is tried."""
 MODE: Final = 0o700
 """Nobody else: the directory holds keys, and sockets that obey whoever may open them."""
 
@@ -68,23 +71,37 @@ def prepare(path: Path) -> DataDirectory:
 class DirectoryLock:
     """Owns a data directory until `close` or the end of the process, however it ends."""
 
-    def __init__(self, directory: DataDirectory) -> None:
+    def __init__(self, directory: DataDirectory, *, wait_s: float = 0.0) -> None:
         """Take the lock.
+
+        Args:
+            directory: that is to be owned.
+            wait_s: how long to wait for another process to give it up.
 
         Raises:
             DirectoryInUse: another process has it; names that process.
         """
         self._fd = os.open(directory.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        self._is_owner = False
+        deadline_s = time.monotonic() + wait_s
+        while not self._try() and time.monotonic() < deadline_s:
+            time.sleep(LOOK_S)
+        if not self._is_owner:
             owner = os.read(self._fd, 20).decode(errors="replace").strip() or "unknown"
             os.close(self._fd)
             raise DirectoryInUse(
                 f"{str(directory.path)!r} is in use by process {owner}; stop it, or name another database.path"
-            ) from error
+            )
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+
+    def _try(self) -> bool:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        self._is_owner = True
+        return True
 
     def close(self) -> None:
         """Give the directory up; twice does no harm."""

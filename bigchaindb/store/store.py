@@ -70,6 +70,7 @@ class Store:
         page_count_max: int = PAGE_COUNT_MAX,
         wal_bytes_max: int = WAL_BYTES_MAX,
         generation_rows: int = GENERATION_ROWS,
+        lock_wait_s: float = 0.0,
     ) -> Self:
         """Take the data directory, made if need be, and make durable whatever a crash left in it.
 
@@ -78,6 +79,7 @@ class Store:
             page_count_max: rows of a long list that are read at once.
             wal_bytes_max: size of the write-ahead log from which the writer asks for a fresh one.
             generation_rows: index rows that are kept in memory before they move into the tables.
+            lock_wait_s: how long to wait for another process to give the directory up.
 
         Raises:
             DirectoryInUse: another process owns it.
@@ -87,7 +89,7 @@ class Store:
         """
         directory = prepare(path)
         with ExitStack() as files:
-            files.enter_context(closing(DirectoryLock(directory)))
+            files.enter_context(closing(DirectoryLock(directory, wait_s=lock_wait_s)))
             store = cls(
                 directory,
                 files,

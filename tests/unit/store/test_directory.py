@@ -1,4 +1,5 @@
 import os
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -35,6 +36,16 @@ def test_one_owner_at_a_time_and_the_error_names_it(tmp_path: Path) -> None:
     with closing(DirectoryLock(directory)), pytest.raises(DirectoryInUse, match=f"process {os.getpid()};"):
         DirectoryLock(directory)
     DirectoryLock(directory).close()
+
+
+def test_a_lock_may_be_waited_for(tmp_path: Path) -> None:
+    """A node that starts while a command looks into its data must not fail for that."""
+    directory = prepare(tmp_path / "data")
+    first = DirectoryLock(directory)
+    threading.Timer(0.2, first.close).start()
+    DirectoryLock(directory, wait_s=30.0).close()
+    with closing(DirectoryLock(directory)), pytest.raises(DirectoryInUse):
+        DirectoryLock(directory, wait_s=0.1)
 
 
 def test_closing_twice_does_no_harm(tmp_path: Path) -> None:
