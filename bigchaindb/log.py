@@ -44,7 +44,7 @@ def set_up(settings: Settings, *, secrets: Iterable[str] = (), files: bool = Tru
         ConfigurationError: a log file cannot be opened for append.
     """
     log = settings.log
-    cut = tuple(sorted(set(secrets), key=len, reverse=True))  # the longest first, should one hold another
+    cut = tuple(secrets)
     console, in_files = Formatter(log.datefmt_console, cut), Formatter(log.datefmt_logfile, cut)
     granular = {name: number(level) for name, level in log.granular_levels.items()}
     handlers = [_handler(logging.StreamHandler(sys.stderr), console, number(log.level_console), granular)]
@@ -56,6 +56,13 @@ def set_up(settings: Settings, *, secrets: Iterable[str] = (), files: bool = Tru
     _replace_handlers(handlers, min(number(level) for level in levels))
     for name, level in {_API_LOGGER: number(settings.server.loglevel), **granular}.items():
         logging.getLogger(name).setLevel(level)
+
+
+def mask(secrets: Iterable[str]) -> None:
+    """Cut these texts out of every further line as well: a configuration that is read again may hold new ones."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, Formatter):
+            handler.formatter.mask(secrets)
 
 
 def tell(notices: Iterable[Notice]) -> None:
@@ -74,7 +81,13 @@ class Formatter(logging.Formatter):
 
     def __init__(self, datefmt: str, secrets: tuple[str, ...] = ()) -> None:
         super().__init__(datefmt=datefmt)
-        self._secrets = secrets
+        self._secrets: tuple[str, ...] = ()
+        self.mask(secrets)
+
+    def mask(self, secrets: Iterable[str]) -> None:
+        """Cut these texts out as well."""
+        # The longest first, should one hold another.
+        self._secrets = tuple(sorted({*self._secrets, *secrets}, key=len, reverse=True))
 
     def format(self, record: logging.LogRecord) -> str:
         """Give the line, and the traceback below it if there is one."""

@@ -15,6 +15,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
+from bigchaindb import log
 from bigchaindb.config import Settings
 from bigchaindb.config.edit import given_elsewhere
 from bigchaindb.config.load import Loaded, to_document
@@ -192,6 +193,7 @@ class ControlServer:
         loaded = await self._load(self._reload)
         importlib.invalidate_caches()  # of what was installed when the node started
         self._secrets = _secrets(loaded.document)
+        log.mask(self._secrets)
         errors = await self._supervisor.reload(loaded.settings.events_plugins)
         return messages.Reloaded(self._supervisor.status(), errors)
 

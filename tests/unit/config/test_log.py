@@ -55,6 +55,14 @@ def test_a_record_is_one_line_whatever_strangers_send(message: str, field: str) 
     assert "  " not in found["message"]
 
 
+def test_secrets_of_a_configuration_that_is_read_again_are_cut_out_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """A plugin that is enabled while the node runs brings its own."""
+    log.set_up(Settings(), secrets=["hunter22"])
+    log.mask(["hunter22-and-more"])
+    logging.getLogger("a.b").warning("hunter22 hunter22-and-more")
+    assert f"{MASK} {MASK}  " in capsys.readouterr().err
+
+
 def test_secrets_are_cut_out_wherever_they_stand() -> None:
     line = formatted("refused hunter22 at amqp://u:pass@h", secrets=("hunter22",), detail="(hunter22)", api_key="k")
     assert "hunter22" not in line
