@@ -278,7 +278,8 @@ class LaneFiles:
     def _remove_pages(self, name: str, but: int | None = None) -> None:
         stem = page_path(self._directory, name, 0).stem
         for path in self._directory.iterdir():
-            if path.stem == stem and path.suffix[1:].isdecimal() and path.suffix != f".{but}":
+            whole = path.with_suffix("") if path.suffix == ".new" else path  # that of a process that died making it
+            if whole.stem == stem and whole.suffix[1:].isdecimal() and path.suffix != f".{but}":
                 path.unlink()
 
 

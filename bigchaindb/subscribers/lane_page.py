@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, Self
 from urllib.parse import quote
 
+from bigchaindb.errors import StoreCorrupt
 from bigchaindb.eventlog.lane import Progress
 
 PAGE_BYTES: Final = 4096
@@ -55,13 +56,22 @@ class LanePage:
 
         Raises:
             FileNotFoundError: there is none.
+            StoreCorrupt: it is something else.
         """
         self.path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        self._map = mmap.mmap(self._fd, 0)
+        try:
+            self._map = _mapped(self._fd, path)
+        except BaseException:
+            os.close(self._fd)
+            raise
         self.words: memoryview = memoryview(self._map).cast("Q")
-        assert self.words[Word.MAGIC] == _MAGIC, path
         self.slots: Final = range(SLOTS_WORD, SLOTS_WORD + 2 * self.words[Word.SLOT_COUNT], 2)
+        if self.words[Word.MAGIC] != _MAGIC or self.slots.stop > len(self.words):
+            self.close()
+            raise StoreCorrupt(
+                f"{path}: is no lane page; delete the file: the plugin goes on where node.db saw it last"
+            )
 
     @classmethod
     def create(cls, path: Path, progress: Progress, *, head: int, slot_count: int) -> Self:
@@ -120,10 +130,11 @@ class LanePage:
         for slot in self.slots:
             self.words[slot + 1] = 0
 
-    def oldest_taken_ns(self) -> int | None:
-        """Give when the event was taken that has been in hand for longest, monotonic; None if none is."""
+    def oldest_taken(self) -> tuple[int, int] | None:
+        """Give when the event in hand for longest was taken, monotonic ns, and its position; None if none is."""
         words = self.words
-        return min((words[slot + 1] for slot in self.slots if words[slot] and words[slot + 1]), default=None)
+        taken = [(words[slot + 1], words[slot] & ~RETURNING) for slot in self.slots if words[slot] and words[slot + 1]]
+        return min(taken, default=None)
 
     def sync(self) -> None:
         """Make the page durable."""
@@ -145,6 +156,15 @@ def _boot() -> int:
     """Identify this boot of the machine in 63 bits."""
     text = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
     return int(text.replace("-", "")[:15], 16)
+
+
+def _mapped(fd: int, path: Path) -> mmap.mmap:
+    size = os.fstat(fd).st_size
+    if size < PAGE_BYTES or size % 8:
+        raise StoreCorrupt(
+            f"{path}: {size} bytes are no lane page; delete the file: the plugin goes on where node.db saw it last"
+        )
+    return mmap.mmap(fd, 0)
 
 
 def _write_durably(path: Path, content: memoryview) -> None:

@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from os import getpid
 from pathlib import Path
@@ -228,7 +229,7 @@ class PluginLane:
     def status(self) -> LaneStatus:
         """Say where it is."""
         page, acked = self._page, self._acked()
-        taken_ns = None if page is None else page.oldest_taken_ns()
+        oldest = None if page is None else page.oldest_taken()
         return LaneStatus(
             name=self.name,
             state=self.lane.state,
@@ -237,7 +238,7 @@ class PluginLane:
             position=acked,
             lag=self._shared.hub.head - acked,
             in_hand=self.lane.progress.undone if page is None else page.in_hand(),
-            oldest_s=0.0 if taken_ns is None else max(0.0, (self._machine.monotonic_ns() - taken_ns) / 1e9),
+            oldest_s=0.0 if oldest is None else max(0.0, (self._machine.monotonic_ns() - oldest[0]) / 1e9),
             attempts=max((trouble.attempts for trouble in self.lane.troubles.values()), default=0),
             failure_count=self.lane.failure_count,
             start_count=self._start_count,
@@ -492,7 +493,9 @@ class PluginLane:
         if not since_ns or self._machine.monotonic_ns() - since_ns < READ_S_MAX * 1e9:
             return
         wal = self._shared.ledger.with_name(f"{self._shared.ledger.name}-wal")
-        if wal.stat().st_size > self._shared.limits.wal_bytes_max:
+        with suppress(OSError):  # a disk that cannot say so now may at the next look
+            if wal.stat().st_size <= self._shared.limits.wal_bytes_max:
+                return
             self._kill(f"a read of the log lasted over {READ_S_MAX:g} s and kept the disk from being freed")
 
     # Said to people
@@ -512,11 +515,11 @@ class PluginLane:
         _log.log(level, "events plugin is %s", lane.state.value, extra=fields)
 
     def _warn_if_stuck(self, page: LanePage) -> None:
-        taken_ns = page.oldest_taken_ns()
-        if taken_ns is None or (age_s := (self._machine.monotonic_ns() - taken_ns) / 1e9) < STUCK_S:
+        if (oldest := page.oldest_taken()) is None:
             return
-        position = min(page.in_hand(), default=0)
-        if position and position != self._warned_of:
+        taken_ns, position = oldest
+        age_s = (self._machine.monotonic_ns() - taken_ns) / 1e9
+        if age_s >= STUCK_S and position != self._warned_of:
             self._warned_of = position
             fields = {"plugin": self.name, "position": position, "age_s": round(age_s)}
             _log.warning("events plugin has not asked for another event", extra=fields)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bigchaindb.errors import StoreCorrupt
 from bigchaindb.eventlog.lane import Progress
-from bigchaindb.subscribers.lane_page import RETURNING, SLOTS_WORD, LanePage, Word, page_path
+from bigchaindb.subscribers.lane_page import PAGE_BYTES, RETURNING, SLOTS_WORD, LanePage, Word, page_path
 
 
 def made(folder: Path, progress: Progress | None = None, *, epoch: int = 1, slot_count: int = 4) -> LanePage:
@@ -94,10 +95,27 @@ def test_a_window_that_became_smaller_keeps_what_is_in_hand(tmp_path: Path) -> N
 
 def test_the_age_is_that_of_the_event_taken_first(tmp_path: Path) -> None:
     page = made(tmp_path)
-    assert page.oldest_taken_ns() is None
+    assert page.oldest_taken() is None
     for slot, (position, taken_ns) in zip(page.slots, ((2, 50), (1, 30), (0, 10)), strict=False):
         page.words[slot], page.words[slot + 1] = position, taken_ns
-    assert page.oldest_taken_ns() == 30
+    assert page.oldest_taken() == (30, 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"short", bytes(PAGE_BYTES), bytes(PAGE_BYTES + 3)])
+def test_what_is_no_page_is_named(tmp_path: Path, content: bytes) -> None:
+    """A damaged file must not look like a defect of this software, nor like a cursor."""
+    (tmp_path / "x.1").write_bytes(content)
+    with pytest.raises(StoreCorrupt, match=r"x\.1: .*no lane page; delete the file"):
+        LanePage(tmp_path / "x.1")
+
+
+def test_a_page_that_is_shorter_than_it_says_is_no_page(tmp_path: Path) -> None:
+    page = made(tmp_path)
+    page.words[Word.SLOT_COUNT] = 1 << 40
+    path = page.path
+    page.close()
+    with pytest.raises(StoreCorrupt, match="no lane page"):
+        LanePage(path)
 
 
 def test_any_name_of_a_plugin_is_a_file_name(tmp_path: Path) -> None:

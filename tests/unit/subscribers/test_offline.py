@@ -207,6 +207,7 @@ def test_what_is_not_enabled_takes_no_orders_and_what_is_enabled_is_not_forgotte
         ledger.order(lambda desk: desk.pause("other"))
     with pytest.raises(OrderRefused, match="'sales' is enabled; disable it first"):
         ledger.order(lambda desk: desk.forget(NAME))
+    (ledger.store.directory.lanes / f"{NAME}.3.new").write_bytes(b"half")  # its process died making it
     disabled = OfflineDesk(ledger.store, CHAIN, Settings())
     disabled.forget(NAME)
     disabled.close()
