@@ -1,6 +1,5 @@
 """events simulate: a plugin run on generated blocks, without a ledger or a configuration."""
 
-import asyncio
 import signal
 import tempfile
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from bigchaindb.cli.transactions import read_object
 from bigchaindb.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from bigchaindb.simulated.chain import Recipe
     from bigchaindb.simulated.rehearsal import Rehearsal
 
@@ -63,6 +64,8 @@ def simulate(
     what the plugin writes.
     The exit code is 1 if the plugin failed.
     """
+    import asyncio
+
     from bigchaindb.simulated.chain import Recipe
 
     if rate is not None and not 0 < rate <= RATE_MAX:
@@ -147,6 +150,8 @@ def _set_up_log(session: Session) -> None:
 
 
 async def _run(name: str, recipe: "Recipe", rate: float | None, options: dict[str, Any]) -> Result:
+    import asyncio
+
     from bigchaindb.config.settings import RetrySettings
     from bigchaindb.simulated.rehearsal import rehearse
 
@@ -172,8 +177,10 @@ async def _run(name: str, recipe: "Recipe", rate: float | None, options: dict[st
             )
 
 
-async def _watch(rehearsal: "Rehearsal", recipe: "Recipe", rate: float | None, stop: asyncio.Event) -> bool:
+async def _watch(rehearsal: "Rehearsal", recipe: "Recipe", rate: float | None, stop: "asyncio.Event") -> bool:
     """Feed the plugin and look at it until it is through, or somebody has had enough; say whether it fails in vain."""
+    import asyncio
+
     from bigchaindb.simulated.rehearsal import LOOK_S
 
     loop = asyncio.get_running_loop()
