@@ -93,7 +93,7 @@ class Rehearsal:
         """
         name = self.status().name
         while True:
-            rows = await self._supervisor.parked(name)
+            rows = self._chain.store.node.parked(name)
             if {*positions} <= {row.position for row in rows}:
                 break
             await asyncio.sleep(LOOK_S)

@@ -19,7 +19,7 @@ from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import WAITING, State
 from bigchaindb.eventlog.place import Place
 from bigchaindb.eventlog.retrying import Backoff, OnFailure, Policy
-from bigchaindb.store import Store, TroubleRow
+from bigchaindb.store import Store
 from bigchaindb.subscribers.hub import Hub
 from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_status import LaneStatus, way_on
@@ -210,15 +210,6 @@ class Supervisor:
             if lane.lane.state is State.STOPPED:
                 await self._run(lane)
         return lane.status()
-
-    async def parked(self, name: str, *, after: int = 0, count_max: int = RETURN_COUNT_MAX) -> list[TroubleRow]:
-        """Give the first events that were set aside beyond position `after`.
-
-        Raises:
-            OrderRefused: there is no such lane.
-        """
-        self._lane(name)
-        return await self._in_thread(self._files.parked, name, after=after, count_max=count_max)
 
     async def forget(self, name: str) -> None:
         """Delete what is kept of a plugin that is not enabled: it would begin anew.

@@ -60,7 +60,7 @@ async def test_p2_an_event_that_always_fails_is_parked_and_listed_and_the_rest_g
     running.commit(4)
     await running.until_seen(4)
     assert running.positions() == [1, 2, 3, 4]
-    (row,) = await supervisor.parked(NAME)
+    (row,) = running.store.node.parked(NAME)
     assert (row.position, row.attempts, row.error) == (2, 1, "RuntimeError: cannot digest position 2")
     assert supervisor.status()[0].parked_count == 1
 
@@ -82,7 +82,7 @@ async def test_p3_a_parked_event_comes_back_by_hand_alone_and_before_what_follow
     running.commit(1)
     await until_at(supervisor, 6)
     await until(lambda: supervisor.status()[0].parked_count == 0, what="settled")
-    assert await supervisor.parked(NAME) == []
+    assert running.store.node.parked(NAME) == []
     assert {*running.positions()} == {1, 2, 3, 4, 5, 6}
 
 
@@ -98,7 +98,7 @@ async def test_p3_what_came_back_and_was_settled_does_not_come_again_after_a_res
     running.commit(1)
     await until_at(supervisor, 5)
     assert running.positions().count(2) == 2
-    assert await supervisor.parked(NAME) == []
+    assert running.store.node.parked(NAME) == []
 
 
 async def test_a_parked_event_that_is_discarded_never_comes_again(running: Running, supervisor: Supervisor) -> None:
@@ -107,7 +107,7 @@ async def test_a_parked_event_that_is_discarded_never_comes_again(running: Runni
     with pytest.raises(OrderRefused, match="position 3 is not parked"):
         await supervisor.discard(NAME, [3])
     await supervisor.discard(NAME, [2])
-    assert await supervisor.parked(NAME) == []
+    assert running.store.node.parked(NAME) == []
     with pytest.raises(OrderRefused, match="no event is parked"):
         await supervisor.retry(NAME)
 
@@ -135,7 +135,7 @@ async def test_a_lane_that_is_to_skip_goes_on_without(running: Running) -> None:
     running.commit(3)
     await until_at(supervisor, 3)
     assert running.positions() == [1, 2, 3]
-    assert await supervisor.parked(NAME) == []
+    assert running.store.node.parked(NAME) == []
 
 
 async def test_a_pause_lets_the_plugin_finish_and_holds_over_a_restart(running: Running) -> None:
@@ -364,4 +364,4 @@ async def test_p2_a_full_disk_parks_nothing_and_loses_nothing(
         assert running.positions() == [1, 2]
     await running.until_seen(3)
     assert running.positions() == [1, 2, 3]
-    assert [row.position for row in await supervisor.parked(NAME)] == [2]
+    assert [row.position for row in running.store.node.parked(NAME)] == [2]

@@ -36,8 +36,7 @@ def status(history: History) -> LaneStatus:
 
 def parked(history: History) -> list[int]:
     assert history.node is not None
-    supervisor = history.node.supervisor
-    return [row.position for row in history.node.loop.run_until_complete(supervisor.parked("one"))]
+    return [row.position for row in history.node.store.node.parked("one")]
 
 
 def order(history: History, what: str) -> None:
