@@ -190,7 +190,7 @@ class _Lane:
         """Give the position that was written last, from the end of a record that may be long."""
         with self.record.open("rb") as record:
             record.seek(max(0, record.seek(0, os.SEEK_END) - 1_000))
-            lines = record.read().splitlines()
+            lines = record.read().rpartition(b"\n")[0].splitlines()  # the last may be half written
         return int(lines[-1].split()[1]) if lines else 0
 
     def judge(self, block_ids: Sequence[str]) -> Judged:
