@@ -265,7 +265,7 @@ class _Campaign(Campaign):
         while self._plugin_count() + self.node_count < kills:
             await self._choices.choice(moments)()
             if self.node_count - audited >= IMAGE_EVERY:
-                self._audit_image()
+                await asyncio.to_thread(self._audit_image)  # the other node's clients go on meanwhile
                 audited = self.node_count
         await self._finish(kills)
 
