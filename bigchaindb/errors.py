@@ -32,6 +32,7 @@
     ├── RequestFailed               the command line could not get something from a node
     └── EventError                  what plugin authors catch
         ├── Closed                  the queue has ended
+        ├── Gone                    the plugin's own target wants nothing any more: a person decides
         ├── HistoryLost             the log does not hold what a cursor or token knew
         ├── MalformedToken          a text that no node made as a token
         ├── MalformedSelection      a filter that breaks a rule
@@ -198,6 +199,10 @@ class MalformedSelection(EventError):
 
 class UnknownPlace(EventError):
     """A text names no place of the log: it has none of the forms, which the message lists, or lies behind the end."""
+
+
+class Gone(EventError):
+    """The target that a plugin writes to wants nothing any more: deliver nothing until a person says so."""
 
 
 class Unavailable(EventError):

@@ -12,9 +12,9 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from bigchaindb.errors import Closed, EventError, HistoryLost, Unavailable
+from bigchaindb.errors import Closed, EventError, Gone, HistoryLost, Unavailable
 
-__all__ = ["POISON_PILL", "Closed", "Event", "EventTypes", "Exchange", "HistoryLost", "Unavailable"]
+__all__ = ["POISON_PILL", "Closed", "Event", "EventTypes", "Exchange", "Gone", "HistoryLost", "Unavailable"]
 
 POISON_PILL: Final = "POISON_PILL"
 """Ends `Exchange.run` when it is put on the publisher queue; subscribers never get it."""

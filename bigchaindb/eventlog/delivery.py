@@ -52,6 +52,8 @@ TRANSITIONS: Final[Mapping[tuple[State, type[Fact]], State]] = {
     (State.FAILED, Enabled): State.STARTING,  # configuration or package may have changed
     (State.STARTING, Ready): State.CATCHING_UP,
     (State.STARTING, Refused): State.FAILED,
+    (State.CATCHING_UP, Refused): State.FAILED,
+    (State.LIVE, Refused): State.FAILED,
     (State.STARTING, Crashed): State.BACKOFF,
     (State.CATCHING_UP, CaughtUp): State.LIVE,
     (State.LIVE, FellBehind): State.CATCHING_UP,

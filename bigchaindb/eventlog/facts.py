@@ -48,7 +48,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The plugin cannot be imported, is no plugin, or refused its configuration."""
+    """The plugin cannot be imported, is no plugin, refused its configuration, or says that its target is gone."""
 
     error: str
 

@@ -32,7 +32,7 @@ class State(StrEnum):
     GAPPED = "GAPPED"
     """The log is not the one that the cursor knew; a person has to say where to go on (P8)."""
     FAILED = "FAILED"
-    """The plugin could not be imported or refused its configuration; not tried again by itself."""
+    """The plugin could not be imported, refused its configuration, or its target is gone; not tried again by itself."""
 
 
 RUNNING = frozenset({State.STARTING, State.CATCHING_UP, State.LIVE})

@@ -20,7 +20,7 @@ from pathlib import Path
 from threading import Thread, Timer
 from typing import Any, Final, NoReturn
 
-from bigchaindb.errors import Closed, ConfigurationError, EventError, HistoryLost, StartupError, Unavailable
+from bigchaindb.errors import Closed, ConfigurationError, EventError, Gone, HistoryLost, StartupError, Unavailable
 from bigchaindb.store import Log
 from bigchaindb.subscribers import orders as wire
 from bigchaindb.subscribers.control import Control
@@ -141,6 +141,8 @@ def _run(title: str, plugin: Plugin, queue: LogQueue, given: Any) -> wire.Report
             return wire.Raised(f"sys.exit({end.code!r})")
     except HistoryLost as error:
         return wire.Lost(str(error))
+    except Gone as error:
+        return wire.Gone(describe(error))
     except BaseException as error:  # noqa: BLE001 - whatever ends foreign code is reported
         print(f"Process {title}:", file=sys.stderr)  # noqa: T201 - as in 1.x
         traceback.print_exc()

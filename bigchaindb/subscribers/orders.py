@@ -70,6 +70,12 @@ class Raised(msgspec.Struct, frozen=True, tag=True):
     is_unavailable: bool = False
 
 
+class Gone(msgspec.Struct, frozen=True, tag=True):
+    """The plugin's target wants nothing any more; the process is about to end."""
+
+    error: str
+
+
 class Lost(msgspec.Struct, frozen=True, tag=True):
     """The log is another than the one the cursor knew."""
 
@@ -100,7 +106,7 @@ class Warned(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
-Report: TypeAlias = Ready | Refused | Returned | Raised | Lost | Nacked | ParkAsked | Warned
+Report: TypeAlias = Ready | Refused | Returned | Raised | Gone | Lost | Nacked | ParkAsked | Warned
 
 _reports: Final[msgspec.json.Decoder[Report]] = msgspec.json.Decoder(Report)
 

@@ -382,9 +382,10 @@ class PluginLane:
                 if self.lane.state is State.STARTING:
                     self._set_timer(None)
                     self._answered_start(report)
-            case wire.Lost(error):
-                if self.takes(facts.Lost):
-                    self.tell(facts.Lost(error))
+            case wire.Gone() | wire.Lost():
+                fact = facts.Refused if isinstance(report, wire.Gone) else facts.Lost
+                if self.takes(fact):
+                    self.tell(fact(report.error))
             case wire.Nacked() | wire.ParkAsked():
                 if self.takes(facts.Nacked) and report.position not in self._set_aside:
                     self._declined(report)

@@ -200,6 +200,15 @@ def test_a_process_that_the_node_ended_blames_no_event() -> None:
     assert not lane.one_at_a_time
 
 
+def test_a_lane_whose_target_is_gone_waits_for_a_person_and_blames_no_event() -> None:
+    """Whatever wants nothing any more must not be asked again at every start, and nothing may be lost meanwhile."""
+    lane, actions = told(LIVE, Refused("Gone: 410"), crashed(3), Stopping())
+    assert (lane.state, lane.error, lane.progress.in_hand) == (State.FAILED, "Gone: 410", (3,))
+    assert actions == [CloseHost(), CloseHost()]
+    lane, actions = told(lane, Enabled())
+    assert (lane.troubles[3].failures, actions) == (0, [StartHost(2)])
+
+
 # nack and park
 
 

@@ -191,10 +191,12 @@ class LaneMachine(RuleBasedStateMachine):
             self.tell(FellBehind() if behind else CaughtUp())
 
     @precondition(lambda self: self.is_running)
-    @rule(how=st.sampled_from(["crash", "crash", "return", "unavailable", "kill", "lost"]))
+    @rule(how=st.sampled_from(["crash", "crash", "return", "unavailable", "kill", "lost", "gone"]))
     def end(self, how: str) -> None:
         if how == "lost" and (self.lane.state, Lost) in TRANSITIONS:
             self.tell(Lost("x"))
+        if how == "gone" and (self.lane.state, Refused) in TRANSITIONS:
+            self.tell(Refused("x"))
         if how == "return" and self.lane.state is not State.STARTING:
             for position in sorted(self.held):
                 self.let_go(position)
