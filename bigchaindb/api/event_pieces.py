@@ -9,14 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from bigchaindb.delivery import (
-    BLOCK_TYPES,
-    TRANSACTION_TYPE,
-    TransactionPart,
-    block_envelope,
-    transaction_envelope,
-    transactions_of,
-)
+from bigchaindb.delivery import Message, block_message, transaction_messages
 from bigchaindb.eventlog import token
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.events import Event, EventTypes
@@ -159,22 +152,24 @@ def _items(record: Record, chain_id: str, choice: Choice, skip: int) -> Iterator
     behind = Place(record.position)
     whole = token.encode(chain_id, record.position, token.WHOLE, record.digest)
     if not choice.each_transaction:
-        yield Item(BLOCK_TYPES[record.type], block_envelope(event), behind, whole)
+        message = block_message(event)
+        yield Item(message.type, message.envelope, behind, whole)
         return
-    parts = [part for part in transactions_of(event)[skip:] if _matches(choice, part)]
-    for part in parts:
-        envelope = transaction_envelope(event, part)
-        if part is parts[-1]:
-            yield Item(TRANSACTION_TYPE, envelope, behind, whole)
+    messages = [message for message in transaction_messages(event)[skip:] if _matches(choice, message)]
+    for message in messages:
+        if message is messages[-1]:
+            yield Item(message.type, message.envelope, behind, whole)
         else:
-            within = token.encode(chain_id, record.position, part.index, record.digest)
-            yield Item(TRANSACTION_TYPE, envelope, Place(record.position - 1, part.index + 1), within)
+            index = message.index
+            assert index is not None, message
+            within = token.encode(chain_id, record.position, index, record.digest)
+            yield Item(message.type, message.envelope, Place(record.position - 1, index + 1), within)
 
 
-def _matches(choice: Choice, part: TransactionPart) -> bool:
+def _matches(choice: Choice, message: Message) -> bool:
     if choice.selection is None:
         return True
-    transaction: dict[str, Any] = _decode(part.body)
+    transaction: dict[str, Any] = _decode(message.data)
     return choice.selection.matches(transaction)
 
 

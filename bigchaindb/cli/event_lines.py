@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bigchaindb.delivery import block_envelope, transaction_envelope, transactions_of
+from bigchaindb.delivery import block_message, transaction_messages
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.eventlog.token import WHOLE, encode
 from bigchaindb.events import Event, EventTypes
@@ -51,12 +51,11 @@ def lines(chain_id: str, record: Record, format_: str, selection: Selection | No
     """
     match format_:
         case "cloudevents":
-            yield block_envelope(_event(chain_id, record)) + b"\n"
+            yield block_message(_event(chain_id, record)).envelope + b"\n"
         case "transactions":
-            event = _event(chain_id, record)
-            for part in transactions_of(event):
-                if selection is None or selection.matches(msgspec.json.decode(part.body)):
-                    yield transaction_envelope(event, part) + b"\n"
+            for message in transaction_messages(_event(chain_id, record)):
+                if selection is None or selection.matches(msgspec.json.decode(message.data)):
+                    yield message.envelope + b"\n"
         case _:
             head = json.dumps(about(chain_id, record)).encode()
             yield b'%b, "data": %b}\n' % (head[:-1], record.body)  # the event's own bytes (P5)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bigchaindb.delivery import block_envelope, routing_key, transaction_envelope, transactions_of
+from bigchaindb.delivery import Per, block_message, messages_of, transaction_messages
 from bigchaindb.errors import EventError
 from bigchaindb.events import Event, EventTypes
 from bigchaindb.ledger.block import Block, Header, event_body
@@ -27,7 +27,7 @@ def logged(*bodies: bytes, event_type: int = EventTypes.BLOCK_VALID) -> Event:
 def test_a_block_is_one_cloudevent() -> None:
     """Whoever has a CloudEvents library reads our events without code of its own."""
     event = logged(CREATED.body, PASSED.body)
-    envelope: dict[str, Any] = json.loads(block_envelope(event))
+    envelope: dict[str, Any] = json.loads(block_message(event).envelope)
     assert json.loads(event.body) == envelope.pop("data")
     assert envelope == {
         "specversion": "1.0",
@@ -43,16 +43,16 @@ def test_a_block_is_one_cloudevent() -> None:
 
 def test_a_rejected_block_has_a_type_of_its_own() -> None:
     """It must never be taken for a valid one."""
-    envelope = json.loads(block_envelope(logged(CREATED.body, event_type=EventTypes.BLOCK_INVALID)))
+    envelope = json.loads(block_message(logged(CREATED.body, event_type=EventTypes.BLOCK_INVALID)).envelope)
     assert envelope["type"] == "com.bigchaindb.block.invalid.v1"
 
 
 def test_a_transaction_is_one_cloudevent_keyed_by_its_asset() -> None:
     """With the asset as partition key, what happens to one asset stays in order on every broker."""
     event = logged(CREATED.body, PASSED.body)
-    create_part, transfer_part = transactions_of(event)
-    assert json.loads(transaction_envelope(event, create_part))["partitionkey"] == CREATED.id
-    envelope: dict[str, Any] = json.loads(transaction_envelope(event, transfer_part))
+    created, passed = transaction_messages(event)
+    assert json.loads(created.envelope)["partitionkey"] == CREATED.id
+    envelope: dict[str, Any] = json.loads(passed.envelope)
     assert envelope.pop("data") == json.loads(PASSED.body)
     assert envelope == {
         "specversion": "1.0",
@@ -71,26 +71,37 @@ def test_data_keeps_its_bytes() -> None:
     """Written again, numbers and key order could differ between nodes, and hashes of documents with them (P5)."""
     odd = b'{"asset":{"data":{"n":9007199254740993,"x":1e2}},"id":"%b","operation":"CREATE"}' % (b"cd" * 32)
     event = logged(odd)
-    (part,) = transactions_of(event)
-    assert part.body == odd
-    assert transaction_envelope(event, part).endswith(b',"data":%b}' % odd)
-    assert block_envelope(event).endswith(b',"data":%b}' % event.body)
+    (message,) = transaction_messages(event)
+    assert message.data == odd
+    assert message.envelope.endswith(b',"data":%b}' % odd)
+    assert block_message(event).envelope.endswith(b',"data":%b}' % event.body)
 
 
 def test_the_transactions_of_a_rejected_block_are_not_passed_on_one_by_one() -> None:
     """They may yet become valid; and what a faulty proposer sent need not look like a transaction."""
-    assert transactions_of(logged(b'{"no":"transaction"}', event_type=EventTypes.BLOCK_INVALID)) == []
+    event = logged(b'{"no":"transaction"}', event_type=EventTypes.BLOCK_INVALID)
+    assert transaction_messages(event) == []
+    assert messages_of(event, Per.TRANSACTION) == [block_message(event)]
+
+
+def test_a_message_stands_for_a_block_or_for_a_transaction() -> None:
+    event = logged(CREATED.body, PASSED.body)
+    assert messages_of(event, Per.BLOCK) == [block_message(event)]
+    assert [(one.index, one.subject) for one in messages_of(event, Per.TRANSACTION)] == [
+        (0, CREATED.id),
+        (1, PASSED.id),
+    ]
 
 
 def test_routing_keys_let_a_broker_choose_by_kind_operation_and_asset() -> None:
     event = logged(CREATED.body, PASSED.body)
-    assert routing_key(event) == f"v1.{CHAIN}.block.valid"
-    assert routing_key(logged(event_type=EventTypes.BLOCK_INVALID)) == f"v1.{CHAIN}.block.invalid"
-    first, second = transactions_of(event)
-    assert routing_key(event, first) == f"v1.{CHAIN}.transaction.valid.CREATE.{CREATED.id}"
-    assert routing_key(event, second) == f"v1.{CHAIN}.transaction.valid.TRANSFER.{CREATED.id}"
+    assert block_message(event).routing_key == f"v1.{CHAIN}.block.valid"
+    assert block_message(logged(event_type=EventTypes.BLOCK_INVALID)).routing_key == f"v1.{CHAIN}.block.invalid"
+    first, second = transaction_messages(event)
+    assert first.routing_key == f"v1.{CHAIN}.transaction.valid.CREATE.{CREATED.id}"
+    assert second.routing_key == f"v1.{CHAIN}.transaction.valid.TRANSFER.{CREATED.id}"
 
 
 def test_an_event_made_by_hand_has_no_envelope() -> None:
     with pytest.raises(EventError):
-        block_envelope(Event(EventTypes.BLOCK_VALID, {"id": "x"}))
+        block_message(Event(EventTypes.BLOCK_VALID, {"id": "x"}))

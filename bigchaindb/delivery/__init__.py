@@ -1,0 +1,33 @@
+"""What sinks and the authors of plugins need to pass events on to other systems.
+
+One form of message with its envelope and routing key, options that are read once, and ways through a queue that keep
+many messages on their way. The sinks of this package use nothing else, besides `bigchaindb.events`.
+"""
+
+from bigchaindb.delivery.messages import (
+    BLOCK_TYPES,
+    TRANSACTION_TYPE,
+    Message,
+    Per,
+    block_message,
+    messages_of,
+    transaction_messages,
+)
+from bigchaindb.delivery.options import Options, read_options
+from bigchaindb.delivery.passing import WINDOW_BYTES_MAX, WINDOW_COUNT_MAX, batches, forward
+
+__all__ = [
+    "BLOCK_TYPES",
+    "TRANSACTION_TYPE",
+    "WINDOW_BYTES_MAX",
+    "WINDOW_COUNT_MAX",
+    "Message",
+    "Options",
+    "Per",
+    "batches",
+    "block_message",
+    "forward",
+    "messages_of",
+    "read_options",
+    "transaction_messages",
+]

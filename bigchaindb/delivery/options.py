@@ -1,0 +1,54 @@
+"""Options of a plugin, read once into a type: what is wrong gets an error that names the option and the rule."""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+
+from bigchaindb.delivery.messages import Per
+from bigchaindb.errors import ConfigurationError
+from bigchaindb.events import EventTypes
+
+T = TypeVar("T", bound=msgspec.Struct)
+_TYPES: Final = {"valid": EventTypes.BLOCK_VALID, "invalid": EventTypes.BLOCK_INVALID}
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every sink may be told; a sink's own options derive from it.
+
+    Attributes:
+        per: what one message stands for.
+        event_types: which blocks are passed on.
+        select: what a transaction of an event must be, see docs/how-to/write-a-plugin.md; the event is passed on whole.
+    """
+
+    per: Per = Per.BLOCK
+    event_types: tuple[Literal["valid", "invalid"], ...] = ("valid", "invalid")
+    select: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse a sink that would pass nothing on."""
+        if not self.event_types:
+            raise ValueError('event_types: must name "valid", "invalid" or both')
+
+    @property
+    def event_mask(self) -> int:
+        """The property `event_types` of the plugin."""
+        return sum(_TYPES[name] for name in set(self.event_types))
+
+
+def read_options(options: Mapping[str, Any], type_: type[T]) -> T:
+    """Read what `configure` gets.
+
+    Args:
+        options: from the configuration.
+        type_: a `msgspec.Struct`; what it checks itself raises ValueError.
+
+    Raises:
+        ConfigurationError: an option is missing, unknown, or not what it must be.
+    """
+    try:
+        return msgspec.convert(dict(options), type_)
+    except msgspec.ValidationError as error:
+        known = ", ".join(field.encode_name for field in msgspec.structs.fields(type_))
+        raise ConfigurationError(f"{error}; the options are: {known}") from error

@@ -1,0 +1,120 @@
+"""Ways through a plugin's queue for those who pass events on: many at once, each done when it is safe over there.
+
+Neither is needed to write a plugin; they are what is easily got wrong: bounds, ends, and which failure is whose.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, Final
+
+from bigchaindb.delivery.messages import Message
+from bigchaindb.events import Closed, Event
+
+WINDOW_COUNT_MAX: Final = 256
+"""Messages sent and not confirmed: brokers reach their full rate well below it."""
+WINDOW_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Their bytes; one message may be larger."""
+
+
+def batches(queue: Any, count_max: int = WINDOW_COUNT_MAX) -> Iterator[list[Event]]:  # noqa: ANN401 - any queue of ours
+    """Give what is there, at least one event at a time, until the queue has ended.
+
+    For a plugin with `acknowledge = "next_get"`: asking for the next batch says that this one is done.
+
+    Args:
+        queue: what `run` got.
+        count_max: events in a batch; their bytes are bounded by the lane's window.
+    """
+    while True:
+        try:
+            events = queue.get_many(count_max)
+        except Closed:
+            return
+        yield events
+
+
+async def forward(
+    queue: Any,  # noqa: ANN401 - any queue of ours
+    messages: Callable[[Event], Sequence[Message]],
+    send: Callable[[Message], Awaitable[None]],
+    *,
+    count_max: int = WINDOW_COUNT_MAX,
+    bytes_max: int = WINDOW_BYTES_MAX,
+) -> None:
+    """Send messages in order, many at a time, and acknowledge each event when all of its own are confirmed.
+
+    For a plugin with `acknowledge = "explicit"`. Returns when the queue has ended and all that was sent is confirmed.
+    The first error of `send` ends it, and leaves what is not confirmed to the next process.
+
+    Args:
+        queue: what `run` got.
+        messages: gives those of an event.
+        send: called in order, each call begun before the next; returns once the message is safe.
+        count_max: messages sent and not confirmed.
+        bytes_max: their bytes; one message may be larger.
+    """
+    window = _Window(count_max, bytes_max)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            async for event in queue:
+                found = messages(event)
+                unconfirmed = _Unconfirmed(event, len(found))
+                for message in found:
+                    await window.enter(len(message.data))
+                    tasks.create_task(_send(send, message, unconfirmed, window))
+    except BaseExceptionGroup as group:
+        raise _first(group) from None
+
+
+class _Unconfirmed:
+    """An event and how many of its messages are not confirmed."""
+
+    def __init__(self, event: Event, count: int) -> None:
+        self._event = event
+        self._count = count
+        if count == 0:
+            event.ack()
+
+    def confirm_one(self) -> None:
+        self._count -= 1
+        if self._count == 0:
+            self._event.ack()
+
+
+class _Window:
+    """Room for what is sent and not confirmed; for one task that enters."""
+
+    def __init__(self, count_max: int, bytes_max: int) -> None:
+        self._count_max = count_max
+        self._bytes_max = bytes_max
+        self._count = 0
+        self._bytes = 0
+        self._left = asyncio.Event()
+
+    async def enter(self, size: int) -> None:
+        while self._count > 0 and (self._count == self._count_max or self._bytes + size > self._bytes_max):
+            self._left.clear()
+            await self._left.wait()
+        self._count += 1
+        self._bytes += size
+
+    def leave(self, size: int) -> None:
+        self._count -= 1
+        self._bytes -= size
+        self._left.set()
+
+
+async def _send(
+    send: Callable[[Message], Awaitable[None]], message: Message, unconfirmed: _Unconfirmed, window: _Window
+) -> None:
+    await send(message)
+    window.leave(len(message.data))
+    unconfirmed.confirm_one()
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Give the first error of a group: the others are most often its echo."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
