@@ -41,16 +41,16 @@ Exit code: 0 it can be enabled, 1 it cannot, and why."""
 def check(session: Session, name: str, *, options: str | None, as_json: bool) -> None:
     """Find, import and configure the plugin NAME, in a process of its own, and say what it asks for.
 
-    It is not run and gets no event.
+    It is not run and gets no event. A sink is asked as well whether what it writes to can be reached and used.
     """
     loaded = session.load()
     given = read_object(options, "--options")
-    found = _try(loaded.settings, name, given)
+    found = _try(loaded.settings, name, given, with_check=True)
     mask = mask_of(loaded, given)
     if as_json:
         from msgspec import to_builtins
 
-        put_json(to_builtins(found) | {"error": mask(found.error)})
+        put_json(to_builtins(found) | {"error": mask(found.error), "checked": mask(found.checked)})
         if found.error:
             raise SystemExit(1)
         return
@@ -58,11 +58,12 @@ def check(session: Session, name: str, *, options: str | None, as_json: bool) ->
         raise StartupError(mask(found.error))
     for key, value in (
         ("package", found.package),
-        ("target", found.target),
+        ("entry point", found.target),
         ("event types", ", ".join(found.event_types)),
         ("acknowledge", found.acknowledge + (f", ack_lag {found.ack_lag}" if found.ack_lag else "")),
         ("select", found.select or "everything"),
         ("options", "taken" if found.takes_options else "none"),
+        ("target", mask(found.checked) if found.has_check else "not checked: the plugin has no check()"),
     ):
         put(f"{key:14} {value}")
 
@@ -134,13 +135,17 @@ def disable(session: Session, name: str, *, as_json: bool) -> None:
     _tell(loaded, name, mask_of(loaded), as_json=as_json)
 
 
-def _try(settings: "Settings", name: str, options: dict[str, Any] | None) -> "Findings":
+def _try(settings: "Settings", name: str, options: dict[str, Any] | None, *, with_check: bool = False) -> "Findings":
     from bigchaindb.config import PluginSettings
     from bigchaindb.doctor.trial import try_plugin
 
     known = settings.events_plugins.get(name) or PluginSettings()
-    window_count = known.window or settings.limits.window_count_max
-    return try_plugin(name, dict(known.options) if options is None else options, window_count=window_count)
+    return try_plugin(
+        name,
+        dict(known.options) if options is None else options,
+        window_count=known.window or settings.limits.window_count_max,
+        with_check=with_check,
+    )
 
 
 def _checked_start(text: str) -> str:

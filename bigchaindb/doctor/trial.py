@@ -1,8 +1,10 @@
 """Tries a plugin as its own process would start it: found, imported, configured. It is not run, and gets no event.
 
+If it has a `check`, that may be asked as well whether what the plugin writes to is usable.
+
 `python -m bigchaindb.doctor.trial FD` is the process: foreign code, so never in the node nor in the command line.
 
-Source: docs/reference/contract/event-plugin-api.md, sections 1 and 4.
+Source: docs/reference/contract/event-plugin-api.md, sections 1 and 4; docs/how-to/write-a-plugin.md for `check`.
 """
 
 import json
@@ -39,6 +41,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
         event_types: the names of what it asks for.
         select: the filter, as the plugin says it; empty is everything.
         takes_options: whether it has a `configure`.
+        has_check: whether it can say if what it writes to is usable.
+        checked: what its `check` said; "" if it has none, was not asked, or found nothing to say.
     """
 
     name: str
@@ -50,15 +54,20 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     ack_lag: int = 0
     select: dict[str, Any] = {}
     takes_options: bool = False
+    has_check: bool = False
+    checked: str = ""
 
 
-def try_plugin(name: str, options: Mapping[str, Any], *, window_count: int | None = None) -> Findings:
+def try_plugin(
+    name: str, options: Mapping[str, Any], *, window_count: int | None = None, with_check: bool = False
+) -> Findings:
     """Try a plugin in a process of its own. What the plugin prints goes to standard error.
 
     Args:
         name: of its entry point.
         options: what its `configure` gets.
         window_count: events that it may hold, if that is known; what it asks for must fit.
+        with_check: whether its `check` is asked, if it has one.
     """
     from bigchaindb.subscribers.host_process import clean_environment
 
@@ -77,7 +86,7 @@ def try_plugin(name: str, options: Mapping[str, Any], *, window_count: int | Non
         raise
     finally:
         os.close(theirs)
-    asked = {"name": name, "options": options, "window_count": window_count}
+    asked = {"name": name, "options": options, "window_count": window_count, "with_check": with_check}
     is_late = False
     try:
         process.communicate(json.dumps(asked).encode(), timeout=TRIAL_S_MAX)
@@ -117,13 +126,15 @@ def main() -> None:
     pipe = int(sys.argv[1])
     asked = json.load(sys.stdin)
     multiprocessing.set_start_method("fork")  # as in the host
-    found = _findings(pipe, asked["name"], asked["options"], asked["window_count"])
+    found = _findings(pipe, asked["name"], asked["options"], asked["window_count"], with_check=asked["with_check"])
     os.write(pipe, msgspec.json.encode(found))
 
 
-def _findings(pipe: int, name: str, options: Mapping[str, Any], window_count: int | None) -> Findings:
+def _findings(
+    pipe: int, name: str, options: Mapping[str, Any], window_count: int | None, *, with_check: bool
+) -> Findings:
     """Try it. Each step is told before it begins, in a line, so that whoever waits knows where it hangs."""
-    from bigchaindb.subscribers.plugins import configure, find, inspect, load
+    from bigchaindb.subscribers.plugins import check, configure, find, inspect, load
 
     point: EntryPoint | None = None
     try:
@@ -133,6 +144,8 @@ def _findings(pipe: int, name: str, options: Mapping[str, Any], window_count: in
         os.write(pipe, b"configure(options) runs\n")
         configure(name, loaded, options)
         wants = inspect(name, loaded, window_count=window_count).wants
+        os.write(pipe, b"check() runs\n")
+        checked = check(name, loaded) if with_check else ""
     except (ConfigurationError, StartupError) as error:
         return Findings(name=name, error=str(error), package=_package(point), target=point.value if point else "")
     return Findings(
@@ -144,6 +157,8 @@ def _findings(pipe: int, name: str, options: Mapping[str, Any], window_count: in
         ack_lag=wants.ack_lag,
         select=dict(getattr(loaded, "select", None) or {}),
         takes_options=getattr(loaded, "configure", None) is not None,
+        has_check=getattr(loaded, "check", None) is not None,
+        checked=checked,
     )
 
 

@@ -25,6 +25,9 @@ DELIVERY: Final = "delivery"
 """An event is settled once it was handed over, as in 2017."""
 _MODES: Final = (NEXT_GET, EXPLICIT, DELIVERY)
 
+_SAID_CHARACTERS_MAX: Final = 500
+"""As much as is kept of what foreign code says."""
+
 
 class Wants(NamedTuple):
     """What a plugin says about the events that it is to get.
@@ -113,8 +116,26 @@ def configure(name: str, loaded: object, options: Mapping[str, Any]) -> None:
         return
     try:
         function(options)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"events_plugins.{name}.options: {error}") from error
     except (Exception, SystemExit) as error:
         raise ConfigurationError(f"events_plugins.{name}.options: refused by the plugin: {describe(error)}") from error
+
+
+def check(name: str, loaded: object) -> str:
+    """Ask a plugin that is configured whether what it writes to is usable; give what it says of it, in one line.
+
+    Raises:
+        StartupError: it is not; says why.
+    """
+    function = getattr(loaded, "check", None)
+    if function is None:
+        return ""
+    try:
+        said = function()
+    except (Exception, SystemExit) as error:
+        raise StartupError(f"events plugin {name!r}: what it writes to is not usable: {describe(error)}") from error
+    return "usable" if said is None else one_line(said)
 
 
 def inspect(name: str, loaded: object, *, window_count: int | None = None) -> Plugin:
@@ -145,8 +166,13 @@ def describe(error: BaseException) -> str:
         text = str(error)
     except Exception:  # noqa: BLE001 - foreign code as well
         text = "(its text cannot be had)"
-    line = f"{type(error).__name__}: {text}".partition("\n")[0]
-    return line[:500].encode(errors="backslashreplace").decode()[:500]
+    return one_line(f"{type(error).__name__}: {text}")
+
+
+def one_line(text: object) -> str:
+    """Give what foreign code says as one line of bounded length, which UTF-8 can hold."""
+    line = str(text).partition("\n")[0][:_SAID_CHARACTERS_MAX]
+    return line.encode(errors="backslashreplace").decode()[:_SAID_CHARACTERS_MAX]
 
 
 def _event_types(name: str, mask: object) -> int:
@@ -167,13 +193,13 @@ def _event_types(name: str, mask: object) -> int:
 def _check_functions(name: str, loaded: object) -> Callable[[Any], object]:
     """Give `run`."""
     run: Callable[[Any], object] | None = getattr(loaded, "run", None)
-    configure = getattr(loaded, "configure", None)
     if not callable(run):
         raise ConfigurationError(
             f"events plugin {name!r}: {loaded!r} has no function run(queue); mend it, or take it out of events_plugins"
         )
-    if configure is not None and not callable(configure):
-        raise ConfigurationError(f"events plugin {name!r}: configure is not a function")
+    for function in ("configure", "check"):
+        if (found := getattr(loaded, function, None)) is not None and not callable(found):
+            raise ConfigurationError(f"events plugin {name!r}: {function} is not a function")
     return run
 
 

@@ -28,14 +28,12 @@ from bigchaindb.ledger.ports import LogReader
 from bigchaindb.subscribers import orders as wire
 from bigchaindb.subscribers.hands import Hand, first_due, next_due_s, with_undone
 from bigchaindb.subscribers.lane_page import LanePage, Word
-from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, NEXT_GET, Wants, describe
+from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, NEXT_GET, Wants, describe, one_line
 from bigchaindb.subscribers.reading import MIB, Reading
 from bigchaindb.subscribers.window import Window
 
 DELAY_S_MAX: Final = 7 * 86_400.0
 """The longest delay that a plugin may ask for: what waits for more than a week is better parked."""
-ERROR_CHARACTERS_MAX: Final = 500
-"""Of a plugin's own words: as much as is kept of any error."""
 FULL_S: Final = 30.0
 """How long a full window may keep the plugin waiting before a warning says who holds what."""
 _EVERYTHING: Final = Wants()
@@ -276,14 +274,14 @@ class LogQueue(_StandardQueue):
         if delay is not None and not (isfinite(delay) and 0 <= delay <= DELAY_S_MAX):
             raise EventError(f"event.nack: delay is {delay!r}, and must be 0 to {DELAY_S_MAX:.0f} seconds or None")
         if self._withdraw(event):
-            text = describe(error) if isinstance(error, BaseException) else _line(error or "the plugin nacked it")
+            text = describe(error) if isinstance(error, BaseException) else one_line(error or "the plugin nacked it")
             is_unavailable = isinstance(error, Unavailable)
             self._report(wire.Nacked(event.position, event.attempt, text, delay, is_unavailable))
 
     def park(self, event: Event, reason: str) -> None:
         """Set an event aside. See `Event.park`."""
         if self._withdraw(event):
-            self._report(wire.ParkAsked(event.position, event.attempt, _line(reason)))
+            self._report(wire.ParkAsked(event.position, event.attempt, one_line(reason)))
 
     # Ending
 
@@ -550,11 +548,6 @@ class LogQueue(_StandardQueue):
             raise EventError(
                 f"queue: it belongs to process {self._pid}, which runs the plugin; hand events on to this one instead"
             )
-
-
-def _line(text: str) -> str:
-    """Give the words of a plugin as one line of bounded length."""
-    return str(text).partition("\n")[0][:ERROR_CHARACTERS_MAX]
 
 
 _queues: Final[weakref.WeakSet[LogQueue]] = weakref.WeakSet()

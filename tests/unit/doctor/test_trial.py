@@ -19,9 +19,9 @@ def try_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Try:
     install(tmp_path, "demo", "demo_plugin", "tried")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
-    def try_it(source: str, *, window_count: int | None = None, **options: Any) -> Findings:
+    def try_it(source: str, *, window_count: int | None = None, with_check: bool = False, **options: Any) -> Findings:
         (tmp_path / "demo_plugin.py").write_text(source)
-        return try_plugin("tried", options, window_count=window_count)
+        return try_plugin("tried", options, window_count=window_count, with_check=with_check)
 
     return try_it
 
@@ -48,6 +48,34 @@ def test_what_a_plugin_sets_when_it_is_configured_counts(try_source: Try) -> Non
     )
     assert try_source(source, types=2).event_types == ["BLOCK_INVALID"]
     assert "unknown bits 0x8" in try_source(source, types=8).error
+
+
+def test_it_says_whether_what_it_writes_to_is_usable(try_source: Try) -> None:
+    """A password that is wrong is better found by a person who looks than by events that wait."""
+    source = "def run(queue): ...\ndef check(): {}\n"
+    found = try_source(source.format("return 'version 5\\nand more'"), with_check=True)
+    assert (found.error, found.has_check, found.checked) == ("", True, "version 5")
+    assert try_source(source.format("pass"), with_check=True).checked == "usable"
+    assert (
+        "what it writes to is not usable: OSError: no"
+        in try_source(source.format("raise OSError('no')"), with_check=True).error
+    )
+    found = try_source(source.format("raise OSError('no')"))
+    assert (found.error, found.has_check, found.checked) == ("", True, "")
+    assert "check is not a function" in try_source("def run(queue): ...\ncheck = 5\n").error
+
+
+def test_what_it_refuses_is_named_with_its_option(try_source: Try) -> None:
+    source = (
+        "from bigchaindb.delivery import Options, read_options\n"
+        "def run(queue): ...\n"
+        "def configure(options):\n    read_options(options, Options)\n"
+    )
+    assert try_source(source, per="transaction").error == ""
+    refused = (
+        "events_plugins.tried.options: Object contains unknown field `pre`; the options are: per, event_types, select"
+    )
+    assert try_source(source, pre="transaction").error == refused
 
 
 def test_what_it_prints_is_no_answer(try_source: Try) -> None:

@@ -286,6 +286,18 @@ def test_a_delay_is_a_number_of_seconds_within_a_week(make: Make, delay: float) 
     assert plugin.reports == []
 
 
+def test_whatever_a_plugin_says_can_be_told(make: Make) -> None:
+    """A reason that UTF-8 cannot hold, long or of several lines, must not end the plugin's process."""
+    plugin = make(2)
+    first, second = take(plugin, 2)
+    first.park("\udc80" * 1_000 + "\nmore")
+    second.nack(error="\udc80\nmore")
+    parked, nacked = plugin.reports
+    assert isinstance(parked, ParkAsked)
+    assert isinstance(nacked, Nacked)
+    assert (parked.error, nacked.error) == (("\\udc80" * 1_000)[:500], "\\udc80")
+
+
 def test_a_parked_event_that_comes_again_by_hand_does_not_move_the_cursor(make: Make) -> None:
     """The scar of others: a parked event that is delivered again drags the cursor back, or lets it jump ahead."""
     plugin = make(6, Progress(3, 5, (4,), (2,)), attempts={2: 7})
