@@ -1,0 +1,228 @@
+"""The plugin `file`: events as lines of JSON at the end of a file, each of them once.
+
+Lines are CloudEvents. They are synced before their events count as done. A line that a crash has torn is cut off at the
+next start, and a line that is there already is not written again when its event comes again: the file itself says what
+it holds.
+"""
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import msgspec
+
+from bigchaindb.delivery import Message, Options, batches, messages_of, read_options
+from bigchaindb.events import EventTypes, Unavailable
+
+TAIL_BYTES_MAX: Final = 64 * 1024 * 1024
+"""So far back a line may lie that is recognized: more than can be in hand, or written in the second before a power
+cut. It takes 0.2 s to read."""
+_PIECE_BYTES: Final = 1024 * 1024
+_LINE_BYTES_SHOWN: Final = 60
+
+
+class FileOptions(Options, frozen=True, kw_only=True):
+    """What the sink may be told.
+
+    Attributes:
+        path: of the file; its folder must be there.
+    """
+
+    path: str
+
+    def __post_init__(self) -> None:
+        """Refuse a path that would depend on where the node was started."""
+        super().__post_init__()
+        if not Path(self.path).expanduser().is_absolute():
+            raise ValueError(f"path: must be absolute, found {self.path!r}")
+
+
+class InUse(Unavailable):
+    """Another process has the file."""
+
+
+class _Line(msgspec.Struct):
+    """What a line says of itself."""
+
+    source: str
+    sequence: str
+
+
+_decode: Final = msgspec.json.Decoder(_Line).decode
+
+
+class FileSink:
+    """What the entry point names."""
+
+    acknowledge = "next_get"
+    event_types = EventTypes.ALL
+    select: Mapping[str, Any] = {}
+
+    def configure(self, options: Mapping[str, Any]) -> None:
+        """Take the options."""
+        self._options = read_options(options, FileOptions)
+        self.event_types, self.select = self._options.event_mask, self._options.select
+
+    def check(self) -> str:
+        """Open the file as `run` would, and say how far it is."""
+        try:
+            journal = Journal(self._path)
+        except InUse:
+            return f"{self._path} is being written: the plugin may be running"
+        with journal:
+            return f"{self._path} holds events up to {journal.highest}" if journal.highest else f"{self._path} is empty"
+
+    def run(self, queue: Any) -> None:  # noqa: ANN401 - any queue
+        """Append what comes until the queue has ended."""
+        per = self._options.per
+        with Journal(self._path) as journal:
+            for events in batches(queue):
+                journal.append(message for event in events for message in messages_of(event, per))
+
+    @property
+    def _path(self) -> Path:
+        return Path(self._options.path).expanduser()
+
+
+class Journal:
+    """The file: locked, whole lines, each message once.
+
+    Attributes:
+        highest: the sequence of the latest message among those it ends with; "" if it is empty.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file, and cut off a torn line.
+
+        Raises:
+            InUse: another process writes it.
+            Unavailable: it cannot be written, or it holds something else.
+        """
+        self._path = path
+        self._fd = self._open()
+        try:
+            self._size = self._cut()
+            lines = [self._read(text) for text in self._lines_from_the_end()]
+        except OSError as error:
+            os.close(self._fd)
+            raise self._unavailable(error) from error
+        except BaseException:
+            os.close(self._fd)
+            raise
+        self._source = lines[0].source if lines else ""
+        self._tail = {line.sequence for line in lines}
+        self.highest = max(self._tail, default="")
+
+    def append(self, messages: Iterable[Message]) -> None:
+        """Write and sync those that are not there yet.
+
+        Raises:
+            Unavailable: the disk is full, or has failed; or the file holds another ledger's events.
+        """
+        fresh = [message for message in messages if not self._holds(message)]
+        if not fresh:
+            return
+        try:
+            self._write(b"".join(message.envelope + b"\n" for message in fresh))
+        except OSError as error:
+            raise self._unavailable(error) from error
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _open(self) -> int:
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise self._unavailable(error) from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _sync_folder(self._path.parent)  # the file may be new
+        except OSError as error:
+            os.close(fd)
+            if error.errno == errno.EWOULDBLOCK:
+                raise InUse(f"{self._path}: another process writes this file; give each its own") from error
+            raise self._unavailable(error) from error
+        return fd
+
+    def _cut(self) -> int:
+        """Cut off what stands behind the last whole line; give the size."""
+        size = os.fstat(self._fd).st_size
+        stop = size
+        while stop > 0:
+            start = max(0, stop - _PIECE_BYTES)
+            found = os.pread(self._fd, stop - start, start).rfind(b"\n")
+            if found >= 0:
+                stop = start + found + 1
+                break
+            stop = start
+        if stop < size:
+            os.ftruncate(self._fd, stop)
+            os.fsync(self._fd)
+        return stop
+
+    def _holds(self, message: Message) -> bool:
+        """Say whether a message is there; they come in order, but for those that come again."""
+        if message.source != self._source:
+            if self._source:
+                raise Unavailable(
+                    f"{self._path}: holds events of {self._source}, these are of {message.source}: give another path"
+                )
+            self._source = message.source
+        if message.sequence <= self.highest:
+            return message.sequence in self._tail
+        self._tail.clear()
+        self.highest = message.sequence
+        return False
+
+    def _read(self, text: bytes) -> _Line:
+        try:
+            return _decode(text)
+        except msgspec.DecodeError as error:
+            raise Unavailable(
+                f"{self._path}: holds {text[:_LINE_BYTES_SHOWN]!r}, which is no line of this plugin: "
+                "move the file away, or give another path"
+            ) from error
+
+    def _lines_from_the_end(self) -> Iterator[bytes]:
+        stop, rest = self._size, b""
+        while stop > 0 and self._size - stop < TAIL_BYTES_MAX:
+            start = max(0, stop - _PIECE_BYTES)
+            first, *lines = (os.pread(self._fd, stop - start, start) + rest).split(b"\n")
+            yield from (line for line in reversed(lines) if line)
+            stop, rest = start, first
+        if stop == 0 and rest:
+            yield rest
+
+    def _write(self, text: bytes) -> None:
+        view = memoryview(text)
+        while view:
+            view = view[os.write(self._fd, view) :]
+        os.fdatasync(self._fd)
+        self._size += len(text)
+
+    def _unavailable(self, error: OSError) -> Unavailable:
+        return Unavailable(f"{self._path}: {os.strerror(error.errno or 0)}")
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+plugin = FileSink()
+"""Reads its options in `configure`."""
