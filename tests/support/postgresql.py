@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,9 @@ PROGRAMS: Final = Path("/usr/lib/postgresql/15/bin")
 USER: Final = "postgres"
 START_S: Final = 60.0
 LOG_TAIL_CHARS: Final = 3000
+GUEST: Final = "bob"
+PASSWORD: Final = "s3cret-of-bob"
+ACCESS: Final = f"host all {USER} 127.0.0.1/32 trust\nhost all {GUEST} 127.0.0.1/32 scram-sha-256\n"
 
 
 @dataclass
@@ -28,6 +31,7 @@ class PostgreSQL:
 
     folder: Path
     port: int
+    settings: Sequence[str] = ()
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -35,9 +39,13 @@ class PostgreSQL:
         """What clients connect to."""
         return f"postgresql://{USER}@127.0.0.1:{self.port}/postgres"
 
+    def guest_url(self, password: str = PASSWORD) -> str:
+        """Give the address of a user who needs a password."""
+        return f"postgresql://{GUEST}:{password}@127.0.0.1:{self.port}/postgres"
+
     def start(self) -> None:
         """Start it and wait until it answers."""
-        settings = ("listen_addresses=127.0.0.1", f"port={self.port}", "unix_socket_directories=")
+        settings = ("listen_addresses=127.0.0.1", f"port={self.port}", "unix_socket_directories=", *self.settings)
         flags = [part for setting in settings for part in ("-c", setting)]
         with (self.folder / "log.txt").open("ab") as log:
             self.process = subprocess.Popen(
@@ -53,8 +61,32 @@ class PostgreSQL:
     def kill(self) -> None:
         """SIGKILL the server and what it started. Safe to call twice."""
         if self.process is not None and self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            self._signal(signal.SIGKILL)
             self.process.wait(START_S)
+            # Who died as it did leaves its lock; the next start looks whether that process lives.
+            until(lambda: not self._children(), what="PostgreSQL's processes to be gone", within_s=START_S)
+
+    def freeze(self) -> None:
+        """Stop all its processes where they are."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        for pid in [self.process.pid, *self._children()]:  # each is a session of its own
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _children(self) -> Sequence[int]:
+        assert self.process is not None
+        try:
+            text = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        except OSError:
+            return ()
+        return [int(pid) for pid in text.split()]
 
     def _answers(self) -> bool:
         assert self.process is not None
@@ -67,10 +99,17 @@ class PostgreSQL:
 
 
 @contextmanager
-def running_postgresql(folder: Path) -> Iterator[PostgreSQL]:
+def running_postgresql(
+    folder: Path, *, certificate: Path | None = None, key: Path | None = None
+) -> Iterator[PostgreSQL]:
     """Run a server with its files in `folder`, which is removed at the end.
 
     The server refuses to run as root, so its user must be able to reach `folder`: give one below `/tmp` itself.
+
+    Args:
+        folder: that exists and is empty.
+        certificate: of the server, if it is to talk TLS as well.
+        key: of the certificate.
     """
     services.require(str(PROGRAMS / "postgres"))
     if os.geteuid() == 0:
@@ -78,9 +117,19 @@ def running_postgresql(folder: Path) -> Iterator[PostgreSQL]:
     initdb = [*_as_its_user(), str(PROGRAMS / "initdb"), "-D", str(folder / "data"), "-U", USER, "-A", "trust"]
     subprocess.run([*initdb, "--no-sync", "--locale", "C.UTF-8", "-E", "UTF8"], check=True, capture_output=True)
     (port,) = free_ports(1)
+    (folder / "data/pg_hba.conf").write_text(ACCESS)
     server = PostgreSQL(folder, port)
+    if certificate is not None and key is not None:
+        server.settings = ("ssl=on",)
+        for source, name in ((certificate, "server.crt"), (key, "server.key")):
+            shutil.copy(source, folder / "data" / name)
+            (folder / "data" / name).chmod(0o600)
+            if os.geteuid() == 0:
+                shutil.chown(folder / "data" / name, USER)
     try:
         server.start()
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute(f"CREATE USER {GUEST} PASSWORD '{PASSWORD}'")
         yield server
     finally:
         server.kill()

@@ -19,6 +19,7 @@ DEBIAN_PACKAGES: Final = {
     "promtool": "prometheus",
     "strace": "strace",
     "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
+    "/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server",
 }
 """Program on the PATH, or where it is, → the Debian package that brings it."""
 

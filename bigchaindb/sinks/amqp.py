@@ -1,0 +1,280 @@
+"""The plugin `amqp`: events into a durable topic exchange of an AMQP 0-9-1 broker such as RabbitMQ.
+
+Messages are persistent and published in the log's order with many confirms outstanding; an event is done when the
+broker has confirmed all of it. What no queue wants goes to an exchange of its own, so that nothing vanishes unseen.
+After a crash, of this side or the other, what was not confirmed is sent again: `message_id` tells repeats.
+
+Source: AMQP 0-9-1, and RabbitMQ's extensions for publisher confirms, alternate exchanges and blocked connections.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from urllib.parse import urlsplit
+
+from bigchaindb.delivery import WINDOW_COUNT_MAX, Message, Options, forward, messages_of, read_options
+from bigchaindb.events import EventTypes, Unavailable
+
+try:
+    import aiormq
+    from aiormq import spec
+except ImportError as error:
+    raise ImportError("the plugin amqp needs the extra of that name: pip install '.[amqp]' in the checkout") from error
+
+if TYPE_CHECKING:
+    from aiormq.channel import Channel
+
+CONNECT_S_MAX: Final = 10.0
+"""Time to connect and to find or make the exchange."""
+CLOSE_S_MAX: Final = 0.3
+"""A broker that hangs must not hold a stop: what is confirmed is safe without a farewell."""
+READY_S_MAX: Final = 0.1
+PERSISTENT: Final = 2
+CONTENT_TYPE: Final = "application/cloudevents+json"
+APPLICATION: Final = "bigchaindb"
+
+
+class AmqpOptions(Options, frozen=True, kw_only=True):
+    """What the sink may be told.
+
+    Attributes:
+        url: `amqp://user:password@host:port/vhost`, or `amqps://` for TLS.
+        exchange: of type topic, durable.
+        unrouted: what becomes of messages that no queue wants: `keep` makes a queue for them, `refuse` waits until a
+            queue wants them, `drop` lets the broker forget them.
+        declare: whether exchanges and the queue of `keep` are made where they are missing; else they have to be there.
+        window: messages sent and not confirmed.
+        confirm_s: time without any confirm after which the connection counts as dead, unless the broker says that it
+            blocks publishers.
+        ca_file, cert_file, key_file: for `amqps`: whom to trust (else the system's), and who we are.
+    """
+
+    url: str
+    exchange: str = "bigchaindb.events"
+    unrouted: Literal["keep", "refuse", "drop"] = "keep"
+    declare: bool = True
+    window: int = WINDOW_COUNT_MAX
+    confirm_s: float = 30.0
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        super().__post_init__()
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"amqp", "amqps"} or not parts.hostname:
+            raise ValueError("url: must be amqp://user:password@host:port/vhost, or amqps://")
+        if not self.exchange:
+            raise ValueError("exchange: must not be empty")
+        if self.window < 1:
+            raise ValueError(f"window: must be at least 1, found {self.window!r}")
+        if self.confirm_s <= 0:
+            raise ValueError(f"confirm_s: must be above 0, found {self.confirm_s!r}")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file, key_file: give both or neither")
+
+    @property
+    def place(self) -> str:
+        """The broker without its password, for people."""
+        parts = urlsplit(self.url)
+        return f"{parts.hostname}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}"
+
+    @property
+    def unrouted_name(self) -> str:
+        """Of the exchange, and of the queue, that get what no queue wants."""
+        return f"{self.exchange}.unrouted"
+
+
+class AmqpSink:
+    """What the entry point names."""
+
+    acknowledge = "explicit"
+    event_types = EventTypes.ALL
+    select: Mapping[str, Any] = {}
+
+    def configure(self, options: Mapping[str, Any]) -> None:
+        """Take the options."""
+        self._options = read_options(options, AmqpOptions)
+        self.event_types, self.select = self._options.event_mask, self._options.select
+        self._tls = _tls(self._options)
+
+    def check(self) -> str:
+        """Connect and look for the exchange; make nothing."""
+        return asyncio.run(self._check())
+
+    def run(self, queue: Any) -> None:  # noqa: ANN401 - any queue
+        """Publish what comes until the queue has ended."""
+        asyncio.run(self._run(queue))
+
+    async def _check(self) -> str:
+        options = self._options
+        async with _connected(options, self._tls) as (connection, channel):
+            about = connection.server_properties
+            broker = f"{_text(about.get('product'))} {_text(about.get('version'))} at {options.place}"
+            try:
+                await channel.exchange_declare(options.exchange, passive=True)
+            except aiormq.ChannelNotFoundEntity:
+                if options.declare:
+                    return f"{broker}; the exchange {options.exchange} will be made"
+                raise Unavailable(f"{options.place}: there is no exchange {options.exchange}") from None
+            return f"{broker}; the exchange {options.exchange} is there"
+
+    async def _run(self, queue: Any) -> None:  # noqa: ANN401 - any queue
+        options = self._options
+        async with _connected(options, self._tls) as (connection, channel):
+            publisher = Publisher(options, connection, channel)
+            await publisher.begin()
+            passing = forward(queue, partial(messages_of, per=options.per), publisher.send, count_max=options.window)
+            tasks = [asyncio.ensure_future(one) for one in (passing, publisher.watch(), connection.closing)]
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in tasks:  # what failed first in the flow is the cause of what follows it
+                    if task in done:
+                        await task
+                        break
+                if tasks[0] not in done:
+                    raise Unavailable(f"{options.place}: the connection has ended")
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Publisher:
+    """A channel that publishes with confirms."""
+
+    def __init__(self, options: AmqpOptions, connection: aiormq.Connection, channel: "Channel") -> None:
+        self._options = options
+        self._connection = connection
+        self._channel = channel
+        self._out_count = 0
+        self._confirmed_count = 0
+
+    async def begin(self) -> None:
+        """Ask for confirms; find or make the exchanges."""
+        options, channel = self._options, self._channel
+        await channel.confirm_delivery()
+        if not options.declare:
+            await channel.exchange_declare(options.exchange, passive=True)
+            return
+        await channel.exchange_declare(options.unrouted_name, exchange_type="fanout", durable=True)
+        await channel.exchange_declare(
+            options.exchange,
+            exchange_type="topic",
+            durable=True,
+            arguments={"alternate-exchange": options.unrouted_name},
+        )
+        if options.unrouted == "keep":
+            await channel.queue_declare(options.unrouted_name, durable=True, arguments={"x-queue-type": "quorum"})
+            await channel.queue_bind(options.unrouted_name, options.unrouted_name)
+
+    async def send(self, message: Message) -> None:
+        """Publish a message, and wait until the broker has it.
+
+        Raises:
+            Unavailable: it does not want it now, or no queue does.
+            ValueError: it will never take it.
+        """
+        properties = spec.Basic.Properties(
+            content_type=CONTENT_TYPE,
+            delivery_mode=PERSISTENT,
+            message_id=message.id,
+            message_type=message.type,
+            timestamp=datetime.fromtimestamp(message.time, UTC),
+            app_id=APPLICATION,
+            headers={"sequence": message.sequence, "partitionkey": message.asset_id},
+        )
+        self._out_count += 1
+        try:
+            await self._channel.basic_publish(
+                message.envelope,
+                exchange=self._options.exchange,
+                routing_key=message.routing_key,
+                properties=properties,
+                mandatory=self._options.unrouted != "drop",
+                wait=False,
+            )
+        except aiormq.PublishError:
+            raise Unavailable(
+                f"no queue wants {message.routing_key}: bind one to the exchange {self._options.exchange} or to "
+                f"{self._options.unrouted_name}, or set the option unrouted"
+            ) from None
+        except aiormq.DeliveryError as error:
+            raise Unavailable(f"{self._options.place}: a queue refused the message: {error}") from error
+        except aiormq.ChannelPreconditionFailed as error:
+            raise ValueError(f"{message.id}: the broker refuses the message: {error}") from error
+        self._confirmed_count += 1
+
+    async def watch(self) -> None:
+        """Wait until a broker that does not block us has confirmed nothing for too long.
+
+        Raises:
+            Unavailable: so it was.
+        """
+        while True:
+            confirmed_count = self._confirmed_count
+            await asyncio.sleep(self._options.confirm_s)
+            is_waiting = self._out_count > self._confirmed_count == confirmed_count
+            if is_waiting and not await self._is_blocked():
+                raise Unavailable(f"{self._options.place}: no confirm for {self._options.confirm_s:g} s")
+
+    async def _is_blocked(self) -> bool:
+        """Say whether the broker has said that it takes nothing for now: that is slow, not dead."""
+        try:
+            await asyncio.wait_for(self._connection.ready(), READY_S_MAX)  # it is at once, unless blocked
+        except TimeoutError:
+            return True
+        return False
+
+
+@asynccontextmanager
+async def _connected(
+    options: AmqpOptions, tls: ssl.SSLContext | None
+) -> AsyncIterator[tuple[aiormq.Connection, "Channel"]]:
+    """Connect, and say of whatever goes wrong with the broker that no event is to blame."""
+    place = options.place
+    connection = aiormq.Connection(options.url, context=tls)
+    try:
+        async with asyncio.timeout(CONNECT_S_MAX):
+            await connection.connect()
+            channel = cast("Channel", await connection.channel())
+        yield connection, channel
+        with suppress(Exception):
+            await connection.close(timeout=CLOSE_S_MAX)
+    except aiormq.AuthenticationError as error:
+        raise Unavailable(f"{place}: offers no way to log in that we know") from error
+    except aiormq.ProbableAuthenticationError as error:
+        raise Unavailable(f"{place}: refuses the user or the password of the option url") from error
+    except aiormq.ChannelNotFoundEntity as error:
+        raise Unavailable(f"{place}: there is no such exchange or queue: {error}") from error
+    except aiormq.ChannelPreconditionFailed as error:
+        raise Unavailable(
+            f"{place}: an exchange or queue is there with other properties: {error}; delete it, name another in the "
+            "option exchange, or set declare to false"
+        ) from error
+    except TimeoutError as error:
+        raise Unavailable(f"{place}: no answer within {CONNECT_S_MAX:g} s") from error
+    except (aiormq.AMQPError, aiormq.ChannelInvalidStateError, OSError) as error:
+        raise Unavailable(f"{place}: {error}") from error
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value or "")
+
+
+def _tls(options: AmqpOptions) -> ssl.SSLContext | None:
+    if urlsplit(options.url).scheme != "amqps":
+        return None
+    context = ssl.create_default_context(cafile=options.ca_file)
+    if options.cert_file is not None:
+        context.load_cert_chain(options.cert_file, options.key_file)
+    return context
+
+
+plugin = AmqpSink()
+"""Reads its options in `configure`."""

@@ -1,0 +1,63 @@
+"""Services that the tests of all sinks share: one of each, with a place of its own for every test."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.support.postgresql import PostgreSQL, running_postgresql
+from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Files of one authority, and of another that nobody trusts."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+    other_ca: Path
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    """A certificate for this machine's own address."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority, other = trustme.CA(), trustme.CA()
+    certificate = authority.issue_cert("localhost", "127.0.0.1")
+    files = Tls(folder / "ca.pem", folder / "cert.pem", folder / "key.pem", folder / "other.pem")
+    authority.cert_pem.write_to_path(files.ca)
+    other.cert_pem.write_to_path(files.other_ca)
+    files.certificate.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    certificate.private_key_pem.write_to_path(files.key)
+    return files
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQ]:
+    """A broker. Tests that stop it start it again."""
+    with running_rabbitmq(Path(tempfile.mkdtemp(prefix="bigchaindb-rabbitmq-"))) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_tls(tls: Tls) -> Iterator[RabbitMQ]:
+    """A broker that talks TLS alone, and takes no message above 60,000 bytes."""
+    settings = (
+        f"ssl_options.cacertfile = {tls.ca}\nssl_options.certfile = {tls.certificate}\n"
+        f"ssl_options.keyfile = {tls.key}\nssl_options.verify = verify_none\nmax_message_size = 60000\n"
+    )
+    folder = Path(tempfile.mkdtemp(prefix="bigchaindb-rabbitmq-"))
+    with running_rabbitmq(folder, settings=settings, scheme="amqps") as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def postgresql(tls: Tls) -> Iterator[PostgreSQL]:
+    """A server that talks TLS to whoever wants to. Its files lie below /tmp itself, where its user can reach them."""
+    folder = Path(tempfile.mkdtemp(prefix="bigchaindb-postgresql-"))
+    with running_postgresql(folder, certificate=tls.certificate, key=tls.key) as server:
+        yield server

@@ -1,0 +1,233 @@
+"""The AMQP sink against RabbitMQ."""
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import aiormq
+import pytest
+
+from bigchaindb.delivery import Per
+from bigchaindb.doctor.trial import try_plugin
+from bigchaindb.eventlog.lane import State
+from bigchaindb.simulated.chain import Recipe
+from tests.integration.sinks.conftest import Tls
+from tests.integration.sinks.suite import RECIPE, Held, ServiceSuite, check, done, expected, passing, until
+from tests.support.rabbitmq import PASSWORD, RabbitMQ
+
+_numbers: Final = itertools.count(1)
+QUORUM_S: Final = 5.0
+"""So long a broker of version 3.10 takes until a new quorum queue outlasts a kill."""
+
+
+class Exchange:
+    """An exchange of a test's own, and what comes out of it.
+
+    Attributes:
+        name: of the exchange.
+        queue: that the test reads.
+    """
+
+    def __init__(self, broker: RabbitMQ, tls: Tls | None = None) -> None:
+        self.broker = broker
+        self.tls = tls
+        self.name = f"test-{next(_numbers)}"
+        self.queue = f"{self.name}.all"
+        self._held: list[Held] = []
+
+    def options(self, **more: Any) -> dict[str, Any]:
+        trust = {} if self.tls is None else {"ca_file": str(self.tls.ca)}
+        return {"url": self.broker.url, "exchange": self.name, **trust, **more}
+
+    def bind(self, key: str = "#", **arguments: Any) -> None:
+        """Make the exchange as the sink does, and a queue that wants `key`."""
+        asyncio.run(self._bind(key, arguments))
+
+    def held(self) -> Sequence[Held]:
+        asyncio.run(self._drain(self.queue))
+        return self._held
+
+    def unrouted(self) -> Sequence[Held]:
+        """Give what no queue wanted."""
+        asyncio.run(self._drain(f"{self.name}.unrouted"))
+        return self._held
+
+    def start(self) -> None:
+        self.broker.start()
+
+    def kill(self) -> None:
+        self.broker.kill()
+
+    def freeze(self) -> None:
+        self.broker.freeze()
+
+    def thaw(self) -> None:
+        self.broker.thaw()
+
+    async def _bind(self, key: str, arguments: dict[str, Any]) -> None:
+        async with aiormq.Connection(self.broker.url) as connection:
+            channel = await connection.channel()
+            alternate = f"{self.name}.unrouted"
+            await channel.exchange_declare(alternate, exchange_type="fanout", durable=True)
+            await channel.exchange_declare(
+                self.name, exchange_type="topic", durable=True, arguments={"alternate-exchange": alternate}
+            )
+            await channel.queue_declare(self.queue, durable=True, arguments=arguments)
+            await channel.queue_bind(self.queue, self.name, routing_key=key)
+
+    async def _drain(self, queue: str) -> None:
+        async with aiormq.Connection(self.broker.url) as connection:
+            channel = await connection.channel()
+            while (message := await channel.basic_get(queue, no_ack=True)).body:
+                properties = message.header.properties
+                assert (properties.delivery_mode, properties.content_type) == (2, "application/cloudevents+json")
+                envelope = json.loads(message.body)
+                assert properties.message_id == envelope["id"]
+                data = message.body.partition(b',"data":')[2][:-1]
+                assert isinstance(message.delivery, aiormq.spec.Basic.GetOk)
+                self._held.append(Held(envelope["id"], str(message.delivery.routing_key), data))
+
+
+@pytest.fixture
+def target(rabbitmq: RabbitMQ) -> Iterator[Exchange]:
+    exchange = Exchange(rabbitmq)
+    exchange.bind()
+    yield exchange
+    if not rabbitmq.processes:
+        rabbitmq.start()
+
+
+class TestAmqp(ServiceSuite):
+    """Whatever a consumer gets twice has one `message_id`."""
+
+    sink = "amqp"
+
+    async def test_routing_keys_choose(self, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
+        """Asset transfers alone for one queue; what no queue wants is kept beside it, and nothing is missing."""
+        exchange = Exchange(rabbitmq)
+        await asyncio.to_thread(exchange.bind, "v1.*.transaction.valid.TRANSFER.*")
+        async with passing(tmp_path, "amqp", exchange.options(per="transaction")) as run:
+            await done(run)
+        messages = expected(RECIPE, Per.TRANSACTION)
+        transfers = [one.id for one in messages if one.operation == "TRANSFER"]
+        assert [one.id for one in await asyncio.to_thread(exchange.held)] == transfers
+        check(await asyncio.to_thread(exchange.unrouted), messages, exactly_once=True)
+
+    async def test_what_no_queue_wants_is_waited_for_if_so_configured(self, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
+        """A message that comes back is no success."""
+        exchange = Exchange(rabbitmq)
+        async with passing(tmp_path, "amqp", exchange.options(unrouted="refuse")) as run:
+            run.grow(5)
+            await until(lambda: run.status().state is State.BACKOFF, "it to be refused", run)
+            assert "no queue wants v1.simulated-7.block." in run.status().error
+            assert run.status().position == 0
+            await asyncio.to_thread(exchange.bind)
+            await done(run)
+            assert run.parked("amqp") == ()
+        check(await asyncio.to_thread(exchange.held), expected(RECIPE, Per.BLOCK), exactly_once=False)
+
+    async def test_what_no_queue_wants_may_be_dropped(self, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
+        exchange = Exchange(rabbitmq)
+        async with passing(tmp_path, "amqp", exchange.options(unrouted="drop")) as run:
+            await done(run)
+
+    async def test_a_password_that_is_wrong_is_said_and_not_shown(self, target: Exchange, tmp_path: Path) -> None:
+        options = target.options(url=target.broker.url_with("wrong-one"))
+        async with passing(tmp_path, "amqp", options) as run:
+            run.grow(1)
+            await until(lambda: run.status().state is State.BACKOFF, "it to be refused", run)
+            place = f"127.0.0.1:{target.broker.port}"
+            assert run.status().error == f"Unavailable: {place}: refuses the user or the password of the option url"
+        assert "wrong-one" not in try_plugin("amqp", options, with_check=True).error
+
+    async def test_an_exchange_that_is_missing_is_waited_for(self, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
+        exchange = Exchange(rabbitmq)
+        async with passing(tmp_path, "amqp", exchange.options(declare=False)) as run:
+            run.grow(1)
+            await until(lambda: run.status().state is State.BACKOFF, "it to be refused", run)
+            assert "there is no such exchange" in run.status().error
+            await asyncio.to_thread(exchange.bind)
+            await done(run)
+        check(await asyncio.to_thread(exchange.held), expected(RECIPE, Per.BLOCK), exactly_once=True)
+
+    async def test_an_exchange_of_another_kind_is_left_alone(self, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
+        exchange = Exchange(rabbitmq)
+        async with aiormq.Connection(rabbitmq.url) as connection:
+            await (await connection.channel()).exchange_declare(exchange.name, exchange_type="fanout")
+        async with passing(tmp_path, "amqp", exchange.options()) as run:
+            run.grow(1)
+            await until(lambda: run.status().state is State.BACKOFF, "it to be refused", run)
+            assert "is there with other properties" in run.status().error
+
+    async def test_a_broker_that_blocks_publishers_is_slow_and_not_dead(self, target: Exchange, tmp_path: Path) -> None:
+        """At its memory watermark it reads nothing until consumers have caught up; a new connection would not help."""
+        async with passing(tmp_path, "amqp", target.options(confirm_s=0.5)) as run:
+            run.grow(5)
+            await until(lambda: run.status().position == 5, "the first five", run)
+            await asyncio.to_thread(target.broker.control, "set_vm_memory_high_watermark", "absolute", "1MB")
+            try:
+                run.grow(5)
+                await until(lambda: run.status().in_hand, "messages to be on their way", run)
+                run.grow()
+                since = time.monotonic()
+                await until(lambda: time.monotonic() - since > 2.0, "several deadlines to pass")
+                assert (run.status().start_count, run.status().position < RECIPE.blocks) == (1, True)
+            finally:
+                await asyncio.to_thread(target.broker.control, "set_vm_memory_high_watermark", "absolute", "2GB")
+            await done(run)
+            assert run.status().start_count == 1
+        check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=True)
+
+    async def test_a_broker_that_hangs_is_dead_after_the_deadline(self, target: Exchange, tmp_path: Path) -> None:
+        async with passing(tmp_path, "amqp", target.options(confirm_s=0.5)) as run:
+            run.grow(5)
+            await until(lambda: run.status().position == 5, "the first five", run)
+            target.freeze()
+            try:
+                run.grow(5)
+                await until(lambda: run.errors, "the deadline", run)
+                assert run.errors[0].endswith("no confirm for 0.5 s")
+            finally:
+                target.thaw()
+            await done(run)
+        check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=False)
+
+    async def test_a_quorum_queue_keeps_what_was_confirmed(self, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
+        exchange = Exchange(rabbitmq)
+        await asyncio.to_thread(exchange.bind, **{"x-queue-type": "quorum"})
+        await asyncio.sleep(QUORUM_S)
+        async with passing(tmp_path, "amqp", exchange.options()) as run:
+            run.grow(RECIPE.blocks // 2)
+            await until(lambda: run.status().position > 0, "some", run)
+            exchange.kill()
+            await asyncio.to_thread(exchange.start)
+            await done(run)
+        check(await asyncio.to_thread(exchange.held), expected(RECIPE, Per.BLOCK), exactly_once=False)
+
+    async def test_tls(self, rabbitmq_tls: RabbitMQ, tls: Tls, tmp_path: Path) -> None:
+        """With the authority that signed the broker's certificate, and not with another."""
+        exchange = Exchange(rabbitmq_tls, tls)
+        async with passing(tmp_path, "amqp", exchange.options()) as run:
+            await done(run)
+        found = try_plugin("amqp", exchange.options(ca_file=str(tls.other_ca)), with_check=True)
+        assert "certificate verify failed" in found.error
+        assert "RabbitMQ 3." in try_plugin("amqp", exchange.options(), with_check=True).checked
+
+    async def test_a_message_that_is_too_large_is_set_aside_alone(
+        self, rabbitmq_tls: RabbitMQ, tls: Tls, tmp_path: Path
+    ) -> None:
+        """The broker closes the channel for it: whichever was on its way beside it must arrive."""
+        exchange = Exchange(rabbitmq_tls, tls)
+        recipe = Recipe(blocks=3, transactions=100, seed=7)
+        policy = {"attempts": 2, "duration_s": 0, "delay_s_max": 0.1}
+        async with passing(tmp_path, "amqp", exchange.options(), recipe, retry=policy) as run:
+            run.grow()
+            await until(lambda: run.status().lag == 0 and run.head == recipe.blocks, "all to be settled", run)
+            parked = run.parked("amqp")
+        assert [position for position, _ in parked] == [1, 2, 3]
+        assert all("is larger than configured max size 60000" in error for _, error in parked)
+        assert PASSWORD not in str(parked)
