@@ -1,0 +1,228 @@
+"""The plugin `postgres`: events as rows of a table in PostgreSQL, each of them exactly once.
+
+The primary key is the message's id, which is the same for every delivery and on every node: a row that is there already
+is left alone. Several nodes may fill one table. In the same transaction the plugin notes how far it is, so that who
+reads the table can tell what is complete.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+from bigchaindb.delivery import Message, Options, batches, messages_of, read_options
+from bigchaindb.events import Event, EventTypes, Unavailable
+
+try:
+    import psycopg
+    from psycopg import sql
+except ImportError as error:
+    raise ImportError(
+        "the plugin postgres needs the extra of that name: pip install '.[postgres]' in the checkout"
+    ) from error
+
+CONNECT_S_MAX: Final = 10
+STATEMENT_MS_MAX: Final = 30_000
+"""A server that takes no more is gone for us; what was not committed comes again."""
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS {events} (
+    id text PRIMARY KEY,
+    type text NOT NULL,
+    position bigint NOT NULL,
+    index integer,
+    time timestamptz NOT NULL,
+    subject text NOT NULL,
+    operation text,
+    asset_id text,
+    data json NOT NULL
+);
+CREATE INDEX IF NOT EXISTS {by_position} ON {events} (position, index);
+CREATE INDEX IF NOT EXISTS {by_asset} ON {events} (asset_id) WHERE asset_id IS NOT NULL;
+CREATE TABLE IF NOT EXISTS {progress} (
+    chain_id text NOT NULL,
+    writer text NOT NULL,
+    position bigint NOT NULL,
+    PRIMARY KEY (chain_id, writer)
+);
+"""
+_INSERT: Final = """
+INSERT INTO {events} (id, type, position, index, time, subject, operation, asset_id, data)
+SELECT id, type, position, index, to_timestamp(time), subject, nullif(operation, ''), nullif(asset_id, ''), data::json
+FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::integer[], %s::bigint[], %s::text[], %s::text[], %s::text[],
+            %s::text[]) AS message (id, type, position, index, time, subject, operation, asset_id, data)
+ON CONFLICT (id) DO NOTHING
+"""
+_NOTE: Final = """
+INSERT INTO {progress} (chain_id, writer, position) VALUES (%s, %s, %s)
+ON CONFLICT (chain_id, writer) DO UPDATE SET position = EXCLUDED.position
+"""
+
+
+class PostgresOptions(Options, frozen=True, kw_only=True):
+    """What the sink may be told.
+
+    Attributes:
+        url: `postgresql://user:password@host:port/database`; its parameters are libpq's, `sslmode` and `sslrootcert`
+            among them.
+        table: of the rows, made if it is missing; `schema.table` for another schema than the user's own.
+        create: whether tables are made where they are missing; else they have to be there.
+        writer: names this node in the table of progress, if several write into one.
+    """
+
+    url: str
+    table: str = "bigchaindb_events"
+    create: bool = True
+    writer: str = "node"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        super().__post_init__()
+        if urlsplit(self.url).scheme not in {"postgresql", "postgres"}:
+            raise ValueError("url: must be postgresql://user:password@host:port/database")
+        if not all(self.table.split(".")) or self.table.count(".") > 1:
+            raise ValueError(f"table: must be a name, or schema.name, found {self.table!r}")
+
+    @property
+    def place(self) -> str:
+        """The database without its password, for people."""
+        parts = urlsplit(self.url)
+        return f"{parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}"
+
+
+class PostgresSink:
+    """What the entry point names."""
+
+    acknowledge = "next_get"
+    event_types = EventTypes.ALL
+    select: Mapping[str, Any] = {}
+
+    def configure(self, options: Mapping[str, Any]) -> None:
+        """Take the options."""
+        self._options = read_options(options, PostgresOptions)
+        self.event_types, self.select = self._options.event_mask, self._options.select
+
+    def check(self) -> str:
+        """Connect, and try the tables in a transaction that is undone."""
+        with Table(self._options) as table:
+            return table.check()
+
+    def run(self, queue: Any) -> None:  # noqa: ANN401 - any queue
+        """Write what comes until the queue has ended."""
+        with Table(self._options) as table:
+            table.begin()
+            for events in batches(queue):
+                table.write(events)
+
+
+class Table:
+    """The tables of one sink, and a connection."""
+
+    def __init__(self, options: PostgresOptions) -> None:
+        """Connect.
+
+        Raises:
+            Unavailable: the server is not there, or does not let us in.
+        """
+        self._options = options
+        *schema, name = options.table.split(".")
+        self._names = {
+            "events": sql.Identifier(*schema, name),
+            "progress": sql.Identifier(*schema, f"{name}_progress"),
+            "by_position": sql.Identifier(f"{name}_by_position"),
+            "by_asset": sql.Identifier(f"{name}_by_asset"),
+        }
+        try:
+            self._connection = psycopg.connect(
+                options.url,
+                autocommit=True,
+                connect_timeout=CONNECT_S_MAX,
+                application_name="bigchaindb",
+                # A server that hangs must not hold us for the two hours that TCP allows.
+                tcp_user_timeout=STATEMENT_MS_MAX,
+                keepalives_idle=CONNECT_S_MAX,
+            )
+            self._connection.execute(f"SET statement_timeout = {STATEMENT_MS_MAX}")
+        except psycopg.Error as error:
+            raise self._unavailable(error) from error
+
+    def begin(self) -> None:
+        """Find or make the tables.
+
+        Raises:
+            Unavailable: they are not there, or cannot be made.
+        """
+        try:
+            if self._options.create:
+                with self._connection.transaction():
+                    self._connection.execute(self._statement(_TABLES))
+            self._connection.execute(self._statement("SELECT FROM {events}, {progress} LIMIT 0"))
+        except psycopg.Error as error:
+            raise self._unavailable(error) from error
+
+    def check(self) -> str:
+        """Say what is there; make nothing.
+
+        Raises:
+            Unavailable: the tables could not be used.
+        """
+        version = self._connection.info.server_version
+        try:
+            with self._connection.transaction(force_rollback=True):
+                self.begin()
+                self._connection.execute(self._statement(_NOTE), ["check", self._options.writer, 0])
+        except psycopg.Error as error:
+            raise self._unavailable(error) from error
+        return f"PostgreSQL {version // 10000}.{version % 10000} at {self._options.place}, table {self._options.table}"
+
+    def write(self, events: Sequence[Event]) -> None:
+        """Write events and how far we are, in one transaction.
+
+        Raises:
+            Unavailable: the server is gone, or has no room; nothing of them is written.
+        """
+        messages = [message for event in events for message in messages_of(event, self._options.per)]
+        try:
+            with self._connection.transaction():
+                if messages:
+                    self._connection.execute(self._statement(_INSERT), _columns(messages))
+                chain_id = events[-1].id.rpartition(":")[0]
+                self._connection.execute(self._statement(_NOTE), [chain_id, self._options.writer, events[-1].position])
+        except (psycopg.DataError, psycopg.IntegrityError):
+            raise  # a row that can never be written: this event's fault
+        except psycopg.Error as error:
+            raise self._unavailable(error) from error
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _statement(self, text: str) -> sql.Composed:
+        return sql.SQL(text).format(**self._names)
+
+    def _unavailable(self, error: psycopg.Error) -> Unavailable:
+        """Say what the server says: it quotes names, never passwords."""
+        return Unavailable(f"{self._options.place}: {str(error).strip()}".replace("\n", " "))
+
+
+def _columns(messages: Sequence[Message]) -> list[list[Any]]:
+    return [
+        [one.id for one in messages],
+        [one.type for one in messages],
+        [one.position for one in messages],
+        [one.index for one in messages],
+        [one.time for one in messages],
+        [one.subject for one in messages],
+        [one.operation for one in messages],
+        [one.asset_id for one in messages],
+        [one.data.decode() for one in messages],
+    ]
+
+
+plugin = PostgresSink()
+"""Reads its options in `configure`."""
