@@ -1,0 +1,274 @@
+"""The plugin `webhook`: each event as an HTTP POST, signed as Standard Webhooks says, one after the other.
+
+The receiver's word is its status: 2xx is done, 410 wants nothing any more, a refusal of this one message counts against
+its event, and everything else is a receiver that is down, for as long as it takes. `webhook-id` tells repeats.
+
+A receiver is a stranger: its name must not lead into our own network, redirects are not followed, and whatever it
+answers is bounded in bytes and time.
+
+Source: Standard Webhooks (headers, signature, secrets); RFC 9110, section 15 (status codes).
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+from bigchaindb.delivery import Message, Options, messages_of, read_options
+from bigchaindb.events import EventTypes, Gone, Unavailable
+
+CONTENT_TYPE: Final = "application/cloudevents+json"
+USER_AGENT: Final = "bigchaindb"
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what secrets begin with
+SECRET_BYTES_MIN: Final = 24
+SECRET_BYTES_MAX: Final = 64
+ANSWER_BYTES_MAX: Final = 64 * 1024
+"""As much of an answer is read; a connection on which more comes is closed."""
+ANSWER_S_MAX: Final = 1.0
+"""So long an answer is waited for whose status is known."""
+SHOWN_CHARACTERS: Final = 200
+GONE: Final = 410
+REFUSED: Final = frozenset({400, 402, 406, 409, 411, 412, 413, 414, 415, 416, 417, 422, 431, 451})
+"""What a receiver says of one message, rather than of itself or of its address."""
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+
+
+class WebhookOptions(Options, frozen=True, kw_only=True):
+    """What the sink may be told.
+
+    Attributes:
+        url: where to post to: `https://`, or `http://` if `allow_private` is set.
+        secret: `whsec_` and 24 to 64 bytes in base64; several while one replaces another: each signs.
+        timeout_s: time for one request, until the status is there.
+        allow_private: whether the receiver may be in a network of our own, this machine included.
+        ca_file: whom to trust, else the system's authorities.
+    """
+
+    url: str
+    secret: str | tuple[str, ...]
+    timeout_s: float = 15.0
+    allow_private: bool = False
+    ca_file: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, and what would not be safe."""
+        super().__post_init__()
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"https", "http"} or not parts.hostname:
+            raise ValueError("url: must be https://host/path")
+        if parts.scheme == "http" and not self.allow_private:
+            raise ValueError("url: must be https, as others could read along; http takes allow_private")
+        if not self.allow_private and is_private(parts.hostname):
+            raise ValueError(f"url: {parts.hostname} is in a network of our own: set allow_private if that is wanted")
+        if self.timeout_s <= 0:
+            raise ValueError(f"timeout_s: must be above 0, found {self.timeout_s!r}")
+        if not self.keys:
+            raise ValueError("secret: must not be empty")
+
+    @property
+    def keys(self) -> Sequence[bytes]:
+        """The secrets as bytes."""
+        return [_key(one) for one in ((self.secret,) if isinstance(self.secret, str) else self.secret)]
+
+    @property
+    def place(self) -> str:
+        """The receiver without what may be secret in its address, for people."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+
+
+class WebhookSink:
+    """What the entry point names."""
+
+    acknowledge = "next_get"
+    event_types = EventTypes.ALL
+    select: Mapping[str, Any] = {}
+
+    def configure(self, options: Mapping[str, Any]) -> None:
+        """Take the options."""
+        self._options = read_options(options, WebhookOptions)
+        self.event_types, self.select = self._options.event_mask, self._options.select
+
+    def check(self) -> str:
+        """Ask the receiver for its head; no event is posted."""
+        return asyncio.run(self._check())
+
+    def run(self, queue: Any) -> None:  # noqa: ANN401 - any queue
+        """Post what comes until the queue has ended."""
+        asyncio.run(self._run(queue))
+
+    async def _check(self) -> str:
+        async with _session(self._options) as session:
+            status = await Receiver(self._options, session).look()
+        return f"{self._options.place} answers HEAD with {status}"
+
+    async def _run(self, queue: Any) -> None:  # noqa: ANN401 - any queue
+        async with _session(self._options) as session:
+            receiver = Receiver(self._options, session)
+            async for event in queue:
+                for message in messages_of(event, self._options.per):
+                    await receiver.post(message)
+
+
+class Receiver:
+    """Whom we post to."""
+
+    def __init__(self, options: WebhookOptions, session: aiohttp.ClientSession) -> None:
+        self._options = options
+        self._session = session
+
+    async def post(self, message: Message) -> None:
+        """Post a message, and wait until it is taken.
+
+        Raises:
+            Gone: the receiver wants nothing any more.
+            Unavailable: it is down, or not what it should be.
+            ValueError: it refuses this message.
+        """
+        body = message.envelope
+        headers = {"content-type": CONTENT_TYPE, **signed(message.id, int(time.time()), body, self._options.keys)}
+        status, text = await self._ask("POST", headers, body)
+        said = f"{self._options.place} answers {status}{f': {text!r}' if text else ''}"
+        if 200 <= status < 300:  # noqa: PLR2004 - RFC 9110, section 15.3
+            return
+        if status == GONE:
+            raise Gone(said)
+        if status in REFUSED:
+            raise ValueError(f"{message.id}: {said}")
+        raise Unavailable(said)
+
+    async def look(self) -> int:
+        """Ask for the head alone; give the status, whatever it is.
+
+        Raises:
+            Unavailable: nobody answers.
+        """
+        status, _ = await self._ask("HEAD", {}, None)
+        return status
+
+    async def _ask(self, method: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, str]:
+        place = self._options.place
+        try:
+            async with self._session.request(
+                method, self._options.url, headers=headers, data=body, allow_redirects=False
+            ) as response:
+                return response.status, await _answer(response)
+        except TimeoutError as error:
+            raise Unavailable(f"{place}: no answer within {self._options.timeout_s:g} s") from error
+        except aiohttp.ClientConnectorDNSError as error:
+            raise Unavailable(f"{place}: {error.os_error}") from error  # its own text leaves out what we said
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unavailable(f"{place}: {error}") from error
+
+
+def signed(id_: str, timestamp: int, body: bytes, keys: Sequence[bytes]) -> dict[str, str]:
+    """Give the headers of Standard Webhooks.
+
+    Args:
+        id_: the same for every delivery.
+        timestamp: of this delivery, Unix seconds; receivers refuse old ones.
+        body: the exact bytes that are posted.
+        keys: each signs.
+    """
+    text = b"%b.%d.%b" % (id_.encode(), timestamp, body)
+    signatures = [base64.b64encode(hmac.digest(key, text, hashlib.sha256)).decode() for key in keys]
+    return {
+        "webhook-id": id_,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": " ".join(f"v1,{one}" for one in signatures),
+    }
+
+
+def is_private(host: str) -> bool:
+    """Say whether a host is an address, and one that strangers cannot have."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False  # a name: `PublicResolver` looks at what it stands for
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            address = inner
+    return not address.is_global or address.is_multicast
+
+
+class PublicResolver(AbstractResolver):
+    """Resolves names, and refuses those that lead into a network of our own.
+
+    The connection goes to the very addresses that were looked at: a name cannot mean another one a moment later.
+    """
+
+    def __init__(self) -> None:
+        self._resolver = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """See `AbstractResolver`.
+
+        Raises:
+            OSError: the name is unknown, or one of its addresses is private.
+        """
+        found = await self._resolver.resolve(host, port, family)
+        for one in found:
+            if is_private(one["host"]):
+                raise OSError(f"{host} is {one['host']}, in a network of our own: set allow_private if that is wanted")
+        return found
+
+    async def close(self) -> None:
+        """See `AbstractResolver`."""
+        await self._resolver.close()
+
+
+def _session(options: WebhookOptions) -> aiohttp.ClientSession:
+    tls = ssl.create_default_context(cafile=options.ca_file)
+    resolver = None if options.allow_private else PublicResolver()
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=1, ssl=tls, resolver=resolver),
+        timeout=aiohttp.ClientTimeout(total=options.timeout_s),
+        headers={"user-agent": USER_AGENT},
+        auto_decompress=False,  # a small answer must not become a large one
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+async def _answer(response: aiohttp.ClientResponse) -> str:
+    """Give the beginning of the answer; the rest is left, and its connection closed, if it is long or slow."""
+    content = bytearray()
+    with suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(ANSWER_S_MAX):
+            async for piece in response.content.iter_any():
+                content += piece
+                if len(content) > ANSWER_BYTES_MAX:
+                    break
+    if not response.content.at_eof():
+        response.close()
+    return content[:SHOWN_CHARACTERS].decode(errors="replace")
+
+
+def _key(secret: str) -> bytes:
+    try:
+        key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+    except ValueError:
+        raise ValueError("secret: must be whsec_ and base64") from None
+    if not SECRET_BYTES_MIN <= len(key) <= SECRET_BYTES_MAX:
+        raise ValueError(f"secret: must be {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} bytes, found {len(key)}")
+    return key
+
+
+plugin = WebhookSink()
+"""Reads its options in `configure`."""

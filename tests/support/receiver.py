@@ -1,0 +1,148 @@
+"""A receiver of webhooks: a process of its own that keeps what is posted, and misbehaves where a path says so.
+
+`python -m tests.support.receiver PORT FILE [CERTIFICATE KEY]` is the process.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from aiohttp import web
+
+from tests.support.waiting import until
+
+
+class Post(NamedTuple):
+    """What was posted and answered with 2xx.
+
+    Attributes:
+        path: that it was posted to.
+    """
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Receiver:
+    """The process, from outside."""
+
+    def __init__(self, port: int, file: Path, *, certificate: Path | None = None, key: Path | None = None) -> None:
+        self.port = port
+        self._file = file
+        self._tls = [] if certificate is None else [str(certificate), str(key)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process."""
+        return self._process is not None
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        line = [sys.executable, "-m", "tests.support.receiver", str(self.port), str(self._file), *self._tls]
+        self._process = subprocess.Popen(line, stdin=subprocess.DEVNULL, start_new_session=True)
+        until(self._listens, what="the receiver to listen")
+
+    def kill(self) -> None:
+        """SIGKILL. Safe to call twice."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """Stop it where it is."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def posts(self) -> list[Post]:
+        """Give what it took, in order."""
+        if not self._file.exists():
+            return []
+        found = [json.loads(line) for line in self._file.read_text().splitlines()]
+        return [Post(one["path"], one["headers"], one["body"].encode()) for one in found]
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def _listens(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5):
+            return True
+        return False
+
+
+async def _handle(request: web.Request) -> web.StreamResponse:
+    match request.path.strip("/").split("/"):
+        case ["status", status]:
+            return web.Response(status=int(status), text="because of it")
+        case ["redirect"]:
+            return web.Response(status=302, headers={"location": "/ok"})
+        case ["never"]:
+            await asyncio.sleep(3600)
+        case ["endless"]:
+            return await _drip(request, b"x" * 65_536, pause_s=0.0)
+        case ["slow"]:
+            return await _drip(request, b"x", pause_s=0.1)
+        case ["refuses", word]:
+            text = await request.text()
+            if word in text:
+                return web.Response(status=422, text="not this one")
+            _keep(request, text)
+        case _:
+            if request.method == "POST":
+                _keep(request, await request.text())
+    return web.Response()
+
+
+async def _drip(request: web.Request, piece: bytes, *, pause_s: float) -> web.StreamResponse:
+    """Take a message, and never come to the end of the answer."""
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    _keep(request, await request.text())
+    while True:
+        await answer.write(piece)
+        await asyncio.sleep(pause_s)
+
+
+def _keep(request: web.Request, text: str) -> None:
+    line = json.dumps({"path": request.path, "headers": dict(request.headers), "body": text}) + "\n"
+    fd = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        os.write(fd, line.encode())
+    finally:
+        os.close(fd)
+
+
+def main() -> None:
+    """Serve until killed."""
+    port, _, *tls = sys.argv[1:]
+    context = None
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*tls)
+    application = web.Application(client_max_size=64 * 1024 * 1024)
+    application.router.add_route("*", "/{path:.*}", _handle)
+    web.run_app(application, host="127.0.0.1", port=int(port), ssl_context=context, print=None)
+
+
+if __name__ == "__main__":
+    main()
