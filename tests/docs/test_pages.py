@@ -24,10 +24,16 @@ from tests.support import installed
 from tests.support.installation import Installation
 from tests.support.node import Node, free_ports
 from tests.support.postgresql import PostgreSQL, running_postgresql
+from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").rglob("*.md") if "contract" not in p.parts)]
-PLUGIN_TUTORIAL: Final = ROOT / "docs/tutorial-plugin.md"
+SERVED: Final = {
+    ROOT / "docs/tutorial-plugin.md": ("DATABASE_URL", "postgresql"),
+    ROOT / "docs/how-to/pass-events-to-postgresql.md": ("DATABASE_URL", "postgresql"),
+    ROOT / "docs/how-to/pass-events-to-amqp.md": ("AMQP_URL", "rabbitmq"),
+}
+"""Pages whose reader has a service, and its address in a variable: the fixture gives it."""
 FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_NAME: Final = re.compile(r"# ([\w/.-]+\.(?:py|toml))\n")
 LINK: Final = re.compile(r"\]\((?!https?:)([^)#]+)")
@@ -81,12 +87,13 @@ def environment_of(installation: Installation, folder: Path) -> dict[str, str]:
     ):
         (tools / name).write_text(f'#!/bin/sh\n{command} "$@"\n')
         (tools / name).chmod(0o755)
-    http, stream = free_ports(2)
+    http, stream, port = free_ports(3)
     return {
         "PATH": f"{tools}:{installation.python.parent}:{os.environ['PATH']}",
         "HOME": str(folder),
         "BIGCHAINDB_SERVER_BIND": f"127.0.0.1:{http}",
         "BIGCHAINDB_WSSERVER_PORT": str(stream),
+        "PORT": str(port),
     }
 
 
@@ -97,16 +104,27 @@ def postgresql() -> Iterator[PostgreSQL]:
         yield server
 
 
-@pytest.mark.parametrize("page", [page for page in pages_with("sh") if page != PLUGIN_TUTORIAL], ids=name_of)
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQ]:
+    """A broker."""
+    with running_rabbitmq(Path(tempfile.mkdtemp(prefix="bigchaindb-rabbitmq-"))) as broker:
+        yield broker
+
+
+@pytest.mark.parametrize("page", [page for page in pages_with("sh") if page not in SERVED], ids=name_of)
 def test_the_commands_of_a_page_work(page: Path, environment: dict[str, str], node: Node, tmp_path: Path) -> None:
     if page.name == "README.md":  # its reader has a node running
         environment["BIGCHAINDB_SERVER_BIND"] = node.settings["server"]["bind"]
     run_page(page, environment, tmp_path)
 
 
-def test_the_tutorial_for_authors_works(author: Installation, postgresql: PostgreSQL, tmp_path: Path) -> None:
-    """Its reader has pytest, a database's client and a server."""
-    run_page(PLUGIN_TUTORIAL, environment_of(author, tmp_path) | {"DATABASE_URL": postgresql.url}, tmp_path)
+@pytest.mark.parametrize("page", SERVED, ids=name_of)
+def test_the_commands_of_a_page_about_a_service_work(
+    page: Path, author: Installation, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Its reader has pytest, the extras of the sinks, and a service."""
+    variable, fixture = SERVED[page]
+    run_page(page, environment_of(author, tmp_path) | {variable: request.getfixturevalue(fixture).url}, tmp_path)
 
 
 def run_page(page: Path, environment: dict[str, str], folder: Path) -> None:

@@ -5,11 +5,17 @@ import re
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import pytest
 
 from bigchaindb import errors
+from bigchaindb.delivery import Options
 from bigchaindb.eventlog.delivery import TRANSITIONS
 from bigchaindb.eventlog.lane import State
+from bigchaindb.sinks.amqp import AmqpOptions
+from bigchaindb.sinks.file import FileOptions
+from bigchaindb.sinks.postgres import PostgresOptions
+from bigchaindb.sinks.webhook import WebhookOptions
 
 ROOT: Final = Path(__file__).parents[2]
 ERRORS: Final = [name for name, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, Exception)]
@@ -52,3 +58,18 @@ def test_the_page_of_lane_states_is_the_table_in_the_code() -> None:
     assert re.findall(r"^\| [A-Z_]+ \| [A-Z][A-Za-z]+ \| [A-Z_]+ \|$", page, re.MULTILINE) == rows, "\n".join(rows)
     assert not [state for state in State if f"| `{state}` |" not in page]
     assert not [fact.__name__ for _, fact in TRANSITIONS if f"| `{fact.__name__}` |" not in page]
+
+
+@pytest.mark.parametrize(
+    ("page", "options"),
+    [
+        ("amqp", AmqpOptions),
+        ("a-file", FileOptions),
+        ("postgresql", PostgresOptions),
+        ("a-webhook", WebhookOptions),
+    ],
+)
+def test_each_option_of_a_sink_is_explained(page: str, options: type[Options]) -> None:
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT / f"docs/how-to/pass-events-to-{page}.md").read_text(), re.MULTILINE)
+    explained = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert not {field.encode_name for field in msgspec.structs.fields(options)} - explained
