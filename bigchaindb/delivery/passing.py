@@ -4,11 +4,12 @@ Neither is needed to write a plugin; they are what is easily got wrong: bounds, 
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
 from bigchaindb.delivery.messages import Message
-from bigchaindb.events import Closed, Event
+from bigchaindb.events import Closed, Event, Unavailable
 
 WINDOW_COUNT_MAX: Final = 256
 """Messages sent and not confirmed: brokers reach their full rate well below it."""
@@ -41,7 +42,7 @@ async def forward(
     count_max: int = WINDOW_COUNT_MAX,
     bytes_max: int = WINDOW_BYTES_MAX,
 ) -> None:
-    """Send messages in order, many at a time, and acknowledge each event when all of its own are confirmed.
+    """Send messages in order, many at a time, and acknowledge each event when all up to its last are confirmed.
 
     For a plugin with `acknowledge = "explicit"`. Returns when the queue has ended and all that was sent is confirmed.
     The first error of `send` ends it, and leaves what is not confirmed to the next process.
@@ -53,12 +54,12 @@ async def forward(
         count_max: messages sent and not confirmed.
         bytes_max: their bytes; one message may be larger.
     """
-    window = _Window(count_max, bytes_max)
+    window, unconfirmed = _Window(count_max, bytes_max), _Unconfirmed()
     try:
         async with asyncio.TaskGroup() as tasks:
             async for event in queue:
                 found = messages(event)
-                unconfirmed = _Unconfirmed(event, len(found))
+                unconfirmed.add(event, len(found))
                 for message in found:
                     await window.enter(len(message.data))
                     tasks.create_task(_send(send, message, unconfirmed, window))
@@ -67,18 +68,27 @@ async def forward(
 
 
 class _Unconfirmed:
-    """An event and how many of its messages are not confirmed."""
+    """Events in order, each with how many of its messages are not confirmed."""
 
-    def __init__(self, event: Event, count: int) -> None:
-        self._event = event
-        self._count = count
-        if count == 0:
+    def __init__(self) -> None:
+        self._counts: dict[int, int] = {}
+        self._events: deque[Event] = deque()
+
+    def add(self, event: Event, count: int) -> None:
+        self._counts[event.position] = count
+        self._events.append(event)
+        self._acknowledge()
+
+    def confirm_one(self, position: int) -> None:
+        self._counts[position] -= 1
+        self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        """Acknowledge what nothing older waits before: after a failure all from there on comes again, in order."""
+        while self._events and not self._counts[self._events[0].position]:
+            event = self._events.popleft()
+            del self._counts[event.position]
             event.ack()
-
-    def confirm_one(self) -> None:
-        self._count -= 1
-        if self._count == 0:
-            self._event.ack()
 
 
 class _Window:
@@ -107,9 +117,16 @@ class _Window:
 async def _send(
     send: Callable[[Message], Awaitable[None]], message: Message, unconfirmed: _Unconfirmed, window: _Window
 ) -> None:
-    await send(message)
+    try:
+        await send(message)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # A library cancels so what waits on a connection that is gone: it would look as if nothing had failed.
+        raise Unavailable("the connection was lost while messages were on their way") from None
     window.leave(len(message.data))
-    unconfirmed.confirm_one()
+    unconfirmed.confirm_one(message.position)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,6 +1,8 @@
 """The file sink: JSON Lines, each message once, whatever breaks off."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,10 @@ from bigchaindb.delivery import Per
 from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.eventlog.lane import State
 from bigchaindb.events import Unavailable
+from bigchaindb.sinks.file import _BEGINNING as BEGINNING
 from bigchaindb.sinks.file import Journal
 from tests.integration.sinks.suite import RECIPE, Held, SinkSuite, check, done, expected, passing, until
+from tests.support import services
 
 
 class Lines:
@@ -51,7 +55,7 @@ class TestFile(SinkSuite):
             await done(run)
         check(lines.held(), expected(RECIPE, Per.BLOCK), exactly_once=True)
 
-    @pytest.mark.parametrize("torn", [b"x", b'{"specversion":"1.0","id', b"y" * 3_000_000])
+    @pytest.mark.parametrize("torn", [b"{", BEGINNING[:-9], BEGINNING, BEGINNING + b"y" * 3_000_000])
     async def test_a_torn_line_is_cut_off(self, target: Lines, tmp_path: Path, torn: bytes) -> None:
         async with passing(tmp_path, "file", target.options()) as run:
             await done(run)
@@ -91,10 +95,41 @@ class TestFile(SinkSuite):
             journal.append(expected(RECIPE, Per.BLOCK))
         assert len(target.held()) == 2
 
-    def test_a_file_of_something_else_is_left_alone(self, target: Lines) -> None:
-        target.path.write_text("dear diary\n")
-        assert "'dear diary', which is no line" in try_plugin("file", target.options(), with_check=True).error
-        assert target.path.read_text() == "dear diary\n"
+    @pytest.mark.parametrize("text", ["dear diary\n", "dear diary\nprecious", "precious"])
+    def test_a_file_of_something_else_is_left_alone(self, target: Lines, text: str) -> None:
+        target.path.write_text(text)
+        assert "which is no line of this plugin" in try_plugin("file", target.options(), with_check=True).error
+        with pytest.raises(Unavailable, match="which is no line of this plugin"):
+            Journal(target.path)
+        assert target.path.read_text() == text
+
+    def test_a_check_makes_and_changes_nothing(self, target: Lines) -> None:
+        assert "will be made" in try_plugin("file", target.options(), with_check=True).checked
+        assert not target.path.exists()
+        target.path.write_bytes(BEGINNING)
+        assert "is empty" in try_plugin("file", target.options(), with_check=True).checked
+        assert target.path.read_bytes() == BEGINNING
+
+    def test_a_file_that_is_deleted_takes_nothing_more(self, target: Lines) -> None:
+        """Into a file without a name one could write for ever."""
+        messages = expected(RECIPE, Per.BLOCK)
+        with Journal(target.path) as journal:
+            journal.append(messages[:1])
+            target.path.unlink()
+            with pytest.raises(Unavailable, match="was deleted"):
+                journal.append(messages[1:2])
+
+    def test_what_is_there_at_the_start_is_synced_before_it_counts(self, target: Lines) -> None:
+        """A process that was killed between write and sync leaves lines that a power cut would take."""
+        with Journal(target.path) as journal:
+            journal.append(expected(RECIPE, Per.BLOCK)[:1])
+        source = (
+            f"from pathlib import Path\nfrom bigchaindb.sinks.file import Journal\nJournal(Path({str(target.path)!r}))"
+        )
+        services.require("strace")
+        line = ["strace", "-f", "-y", "-e", "trace=fsync,fdatasync", sys.executable, "-c", source]
+        calls = subprocess.run(line, check=True, capture_output=True, text=True).stderr
+        assert f"<{target.path}>" in calls
 
     def test_a_relative_path_is_refused(self) -> None:
         assert "path: must be absolute" in try_plugin("file", {"path": "events.jsonl"}).error

@@ -80,12 +80,12 @@ async def test_messages_are_sent_in_order_up_to_the_window(make_events: MakeEven
     assert [one.sequence for one in target.sent] == sorted(one.sequence for one in target.sent)
 
 
-async def test_an_event_is_done_when_all_its_messages_are_confirmed(make_events: MakeEvents) -> None:
-    """Acknowledged earlier, the rest of the block would be lost with a crash."""
+async def test_an_event_is_done_when_all_up_to_its_last_message_are_confirmed(make_events: MakeEvents) -> None:
+    """Earlier, the rest of the block would be lost with a crash; before an older one, that would come behind it."""
     queue, target = ListQueue(make_events(2, transactions=2)), Target()
     passing = asyncio.create_task(forward(queue, per_transaction, target.send))
     await target.has(4)
-    for index, acked in ((3, []), (0, []), (2, [2]), (1, [2, 1])):
+    for index, acked in ((3, []), (0, []), (2, []), (1, [1, 2])):
         target.confirmations[index].set_result(None)
         await target.has(4)
         assert queue.acked == acked
@@ -110,11 +110,23 @@ async def test_the_first_error_ends_it_as_it_is(make_events: MakeEvents) -> None
     queue, target = ListQueue(make_events(5)), Target()
     passing = asyncio.create_task(forward(queue, lambda e: messages_of(e, Per.BLOCK), target.send))
     await target.has(5)
-    target.confirmations[1].set_result(None)
+    target.confirmations[0].set_result(None)
+    target.confirmations[3].set_result(None)
     target.confirmations[2].set_exception(Unavailable("down"))
     with pytest.raises(Unavailable, match="down"):
         await passing
-    assert queue.acked == [2]
+    assert queue.acked == [1]
+
+
+async def test_a_message_whose_way_was_closed_is_not_confirmed(make_events: MakeEvents) -> None:
+    """Libraries cancel what waits on a lost connection, which is no failure to a group of tasks."""
+    queue, target = ListQueue(make_events(2)), Target()
+    passing = asyncio.create_task(forward(queue, lambda e: messages_of(e, Per.BLOCK), target.send))
+    await target.has(2)
+    target.confirmations[1].cancel()
+    with pytest.raises(Unavailable, match="the connection was lost"):
+        await passing
+    assert queue.acked == []
 
 
 async def test_an_event_without_messages_is_done_at_once(make_events: MakeEvents) -> None:
