@@ -27,12 +27,12 @@ def is_secret_name(name: str) -> bool:
 
 
 def masked(value: Any, *, secret: bool = False) -> Any:  # noqa: ANN401 - any JSON
-    """Give a JSON value with all secrets replaced, null stays null; `secret`: it stands under a secret's name."""
+    """Give a JSON value with all secrets replaced, null, true and false stay; `secret`: it stands under such a name."""
     if isinstance(value, Mapping):
         return {name: masked(member, secret=secret or is_secret_name(name)) for name, member in value.items()}
     if isinstance(value, list | tuple):
         return [masked(member, secret=secret) for member in value]
-    if secret and value is not None:
+    if secret and value is not None and not isinstance(value, bool):  # `allow_private` is no secret
         return MASK
     return masked_text(value) if isinstance(value, str) else value
 

@@ -161,7 +161,7 @@ def _crashed(lane: Lane, fact: Crashed, policy: Policy, draw: float, now: float)
     lane, settled = _took(lane, fact.progress)
     suspects = lane.progress.taken
     if lane.state is not State.BACKOFF:  # it was told to end
-        return lane, []
+        return replace(lane, failure_count=0 if settled else lane.failure_count), []
     lane = replace(lane, error=fact.error, failure_count=1 if settled else lane.failure_count + 1)
     if fact.is_unavailable:
         return lane, [WakeIn(policy.patience.delay_s(lane.failure_count, draw))]
@@ -183,7 +183,7 @@ def _crashed(lane: Lane, fact: Crashed, policy: Policy, draw: float, now: float)
 def _returned(lane: Lane, fact: Returned, policy: Policy, draw: float) -> tuple[Lane, list[Action]]:
     lane, settled = _took(lane, fact.progress)
     if lane.state is not State.BACKOFF:
-        return lane, []
+        return replace(lane, failure_count=0 if settled else lane.failure_count), []
     if settled:  # a plugin that works in pieces
         return replace(lane, failure_count=0), [WakeIn(0.0)]
     lane = replace(lane, failure_count=lane.failure_count + 1, error="run returned without taking an event")

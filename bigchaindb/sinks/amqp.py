@@ -8,20 +8,24 @@ Source: AMQP 0-9-1, and RabbitMQ's extensions for publisher confirms, alternate 
 """
 
 import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from bigchaindb.delivery import WINDOW_COUNT_MAX, Message, Options, forward, messages_of, read_options
 from bigchaindb.events import EventTypes, Unavailable
 
 try:
     import aiormq
-    from aiormq import spec
+    from aiormq import TransportFactory, spec
+    from aiormq.connection import TCPTransportFactory, TLSTransportFactory
+    from aiormq.exceptions import InvalidFrameError
+    from yarl import URL
 except ImportError as error:
     raise ImportError("the plugin amqp needs the extra of that name: pip install '.[amqp]' in the checkout") from error
 
@@ -66,11 +70,11 @@ class AmqpOptions(Options, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         super().__post_init__()
-        parts = urlsplit(self.url)
+        parts = _parts(self.url)
         if parts.scheme not in {"amqp", "amqps"} or not parts.hostname:
             raise ValueError("url: must be amqp://user:password@host:port/vhost, or amqps://")
-        if not self.exchange:
-            raise ValueError("exchange: must not be empty")
+        if not self.exchange or self.exchange.startswith("amq."):
+            raise ValueError(f"exchange: must be a name of your own, not empty and not amq.*, found {self.exchange!r}")
         if self.window < 1:
             raise ValueError(f"window: must be at least 1, found {self.window!r}")
         if self.confirm_s <= 0:
@@ -81,7 +85,7 @@ class AmqpOptions(Options, frozen=True, kw_only=True):
     @property
     def place(self) -> str:
         """The broker without its password, for people."""
-        parts = urlsplit(self.url)
+        parts = _parts(self.url)
         return f"{parts.hostname}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}"
 
     @property
@@ -128,7 +132,8 @@ class AmqpSink:
         options = self._options
         async with _connected(options, self._tls) as (connection, channel):
             publisher = Publisher(options, connection, channel)
-            await publisher.begin()
+            async with asyncio.timeout(CONNECT_S_MAX):
+                await publisher.begin()
             passing = forward(queue, partial(messages_of, per=options.per), publisher.send, count_max=options.window)
             tasks = [asyncio.ensure_future(one) for one in (passing, publisher.watch(), connection.closing)]
             try:
@@ -152,8 +157,8 @@ class Publisher:
         self._options = options
         self._connection = connection
         self._channel = channel
-        self._out_count = 0
-        self._confirmed_count = 0
+        self._sent_count = 0
+        self._out: dict[int, None] = {}
 
     async def begin(self) -> None:
         """Ask for confirms; find or make the exchanges."""
@@ -172,6 +177,8 @@ class Publisher:
         if options.unrouted == "keep":
             await channel.queue_declare(options.unrouted_name, durable=True, arguments={"x-queue-type": "quorum"})
             await channel.queue_bind(options.unrouted_name, options.unrouted_name)
+        else:  # it may have been `keep` before; what is in the queue stays there
+            await channel.queue_unbind(options.unrouted_name, options.unrouted_name)
 
     async def send(self, message: Message) -> None:
         """Publish a message, and wait until the broker has it.
@@ -189,7 +196,9 @@ class Publisher:
             app_id=APPLICATION,
             headers={"sequence": message.sequence, "partitionkey": message.asset_id},
         )
-        self._out_count += 1
+        self._sent_count += 1
+        number = self._sent_count
+        self._out[number] = None
         try:
             await self._channel.basic_publish(
                 message.envelope,
@@ -207,20 +216,20 @@ class Publisher:
         except aiormq.DeliveryError as error:
             raise Unavailable(f"{self._options.place}: a queue refused the message: {error}") from error
         except aiormq.ChannelPreconditionFailed as error:
-            raise ValueError(f"{message.id}: the broker refuses the message: {error}") from error
-        self._confirmed_count += 1
+            raise ValueError(f"the broker refuses a message on its way: {error}") from error
+        finally:
+            del self._out[number]
 
     async def watch(self) -> None:
-        """Wait until a broker that does not block us has confirmed nothing for too long.
+        """Wait until a broker that does not block us has left a message without an answer for too long.
 
         Raises:
             Unavailable: so it was.
         """
         while True:
-            confirmed_count = self._confirmed_count
+            oldest = next(iter(self._out), None)
             await asyncio.sleep(self._options.confirm_s)
-            is_waiting = self._out_count > self._confirmed_count == confirmed_count
-            if is_waiting and not await self._is_blocked():
+            if oldest in self._out and not await self._is_blocked():
                 raise Unavailable(f"{self._options.place}: no confirm for {self._options.confirm_s:g} s")
 
     async def _is_blocked(self) -> bool:
@@ -238,7 +247,8 @@ async def _connected(
 ) -> AsyncIterator[tuple[aiormq.Connection, "Channel"]]:
     """Connect, and say of whatever goes wrong with the broker that no event is to blame."""
     place = options.place
-    connection = aiormq.Connection(options.url, context=tls)
+    transport = _Transport(TCPTransportFactory() if tls is None else TLSTransportFactory())
+    connection = aiormq.Connection(options.url, context=tls, transport_factory=transport)
     try:
         async with asyncio.timeout(CONNECT_S_MAX):
             await connection.connect()
@@ -246,10 +256,19 @@ async def _connected(
         yield connection, channel
         with suppress(Exception):
             await connection.close(timeout=CLOSE_S_MAX)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise Unavailable(f"{place}: the connection was lost") from None  # so the library says that nothing came
     except aiormq.AuthenticationError as error:
         raise Unavailable(f"{place}: offers no way to log in that we know") from error
     except aiormq.ProbableAuthenticationError as error:
         raise Unavailable(f"{place}: refuses the user or the password of the option url") from error
+    except InvalidFrameError as error:
+        raise Unavailable(
+            f"{place}: closed the connection: is there such a vhost, and may the user enter it?"
+        ) from error
     except aiormq.ChannelNotFoundEntity as error:
         raise Unavailable(f"{place}: there is no such exchange or queue: {error}") from error
     except aiormq.ChannelPreconditionFailed as error:
@@ -261,6 +280,34 @@ async def _connected(
         raise Unavailable(f"{place}: no answer within {CONNECT_S_MAX:g} s") from error
     except (aiormq.AMQPError, aiormq.ChannelInvalidStateError, OSError) as error:
         raise Unavailable(f"{place}: {error}") from error
+    finally:
+        transport.abort()
+
+
+class _Transport(TransportFactory):
+    """Remembers the connection below AMQP, to end it at once: a polite end waits minutes for a broker that hangs."""
+
+    def __init__(self, factory: TransportFactory) -> None:
+        self._factory = factory
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def create(self, url: URL, **settings: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:  # noqa: ANN401 - the library's
+        reader, self._writer = await self._factory.create(url, **settings)
+        return reader, self._writer
+
+    def abort(self) -> None:
+        if self._writer is not None:
+            self._writer.transport.abort()
+
+
+def _parts(url: str) -> SplitResult:
+    """Take an address apart; an error does not quote it, there may be a password in it."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("url: is no address; write % / ? # @ of a password as %25 %2F %3F %23 %40") from None
+    return parts
 
 
 def _text(value: object) -> str:
@@ -268,12 +315,16 @@ def _text(value: object) -> str:
 
 
 def _tls(options: AmqpOptions) -> ssl.SSLContext | None:
-    if urlsplit(options.url).scheme != "amqps":
+    if _parts(options.url).scheme != "amqps":
         return None
     context = ssl.create_default_context(cafile=options.ca_file)
     if options.cert_file is not None:
         context.load_cert_chain(options.cert_file, options.key_file)
     return context
+
+
+# The library tells its own story of each failure; ours is what it raises.
+logging.getLogger("aiormq").setLevel(logging.CRITICAL)
 
 
 plugin = AmqpSink()

@@ -5,9 +5,12 @@ is left alone. Several nodes may fill one table. In the same transaction the plu
 reads the table can tell what is complete.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
 
 from bigchaindb.delivery import Message, Options, batches, messages_of, read_options
 from bigchaindb.events import Event, EventTypes, Unavailable
@@ -15,14 +18,26 @@ from bigchaindb.events import Event, EventTypes, Unavailable
 try:
     import psycopg
     from psycopg import sql
+    from psycopg.conninfo import conninfo_to_dict
 except ImportError as error:
     raise ImportError(
         "the plugin postgres needs the extra of that name: pip install '.[postgres]' in the checkout"
     ) from error
 
 CONNECT_S_MAX: Final = 10
-STATEMENT_MS_MAX: Final = 30_000
-"""A server that takes no more is gone for us; what was not committed comes again."""
+STATEMENT_S_MAX: Final = 30
+"""Time for one statement, by the server's own clock."""
+TRANSACTION_S_MAX: Final = 60.0
+"""Time for one transaction by ours: a server that hangs takes bytes, answers nothing and has no clock. What was not
+committed comes again."""
+_UNREADABLE: Final = "url: is no address; write % / ? # @ of a password as %25 %2F %3F %23 %40"
+_ROWS_FAULT: Final = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.RaiseException,  # by a trigger
+    psycopg.errors.ProgramLimitExceeded,
+)
+"""What is wrong with a row, and not with the server."""
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS {events} (
@@ -53,9 +68,15 @@ FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::integer[], %s::bigint[], %
 ON CONFLICT (id) DO NOTHING
 """
 _NOTE: Final = """
-INSERT INTO {progress} (chain_id, writer, position) VALUES (%s, %s, %s)
-ON CONFLICT (chain_id, writer) DO UPDATE SET position = EXCLUDED.position
+INSERT INTO {progress} AS progress (chain_id, writer, position) VALUES (%s, %s, %s)
+ON CONFLICT (chain_id, writer) DO UPDATE SET position = greatest(progress.position, EXCLUDED.position)
 """
+
+
+_TRIED: Final = Message(
+    id="check", type="check", chain_id="check", position=0, subject="check", routing_key="check", time=0, data=b"{}"
+)
+"""What `check` writes and undoes."""
 
 
 class PostgresOptions(Options, frozen=True, kw_only=True):
@@ -77,16 +98,27 @@ class PostgresOptions(Options, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         super().__post_init__()
-        if urlsplit(self.url).scheme not in {"postgresql", "postgres"}:
+        if not self.url.startswith(("postgresql://", "postgres://")):
             raise ValueError("url: must be postgresql://user:password@host:port/database")
+        parts = self._parts
+        ports = str(parts.get("port", 0)).split(",")
+        if any("@" in str(parts.get(name, "")) for name in ("host", "dbname")) or not all(map(str.isdigit, ports)):
+            raise ValueError(_UNREADABLE)  # it was taken apart within the password
         if not all(self.table.split(".")) or self.table.count(".") > 1:
             raise ValueError(f"table: must be a name, or schema.name, found {self.table!r}")
 
     @property
     def place(self) -> str:
         """The database without its password, for people."""
-        parts = urlsplit(self.url)
-        return f"{parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}"
+        parts = self._parts
+        return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+
+    @property
+    def _parts(self) -> Mapping[str, Any]:
+        try:
+            return conninfo_to_dict(self.url)
+        except psycopg.Error:
+            raise ValueError(_UNREADABLE) from None  # its own text quotes the password
 
 
 class PostgresSink:
@@ -138,10 +170,17 @@ class Table:
                 connect_timeout=CONNECT_S_MAX,
                 application_name="bigchaindb",
                 # A server that hangs must not hold us for the two hours that TCP allows.
-                tcp_user_timeout=STATEMENT_MS_MAX,
+                tcp_user_timeout=STATEMENT_S_MAX * 1_000,
                 keepalives_idle=CONNECT_S_MAX,
+                keepalives_interval=CONNECT_S_MAX,
+                keepalives_count=2,
             )
-            self._connection.execute(f"SET statement_timeout = {STATEMENT_MS_MAX}")
+            self._connection.execute(f"SET statement_timeout = '{STATEMENT_S_MAX}s'")
+            # Whatever is usual there: what counts as done has to be on the disk.
+            self._connection.execute(
+                "SELECT set_config(name, 'on', false) FROM pg_settings "
+                "WHERE (name, setting) = ('synchronous_commit', 'off')"
+            )
         except psycopg.Error as error:
             raise self._unavailable(error) from error
 
@@ -170,6 +209,7 @@ class Table:
             with self._connection.transaction(force_rollback=True):
                 self.begin()
                 self._connection.execute(self._statement(_NOTE), ["check", self._options.writer, 0])
+                self._connection.execute(self._statement(_INSERT), _columns([_TRIED]))
         except psycopg.Error as error:
             raise self._unavailable(error) from error
         return f"PostgreSQL {version // 10000}.{version % 10000} at {self._options.place}, table {self._options.table}"
@@ -182,15 +222,28 @@ class Table:
         """
         messages = [message for event in events for message in messages_of(event, self._options.per)]
         try:
-            with self._connection.transaction():
+            with self._in_time(), self._connection.transaction():
                 if messages:
                     self._connection.execute(self._statement(_INSERT), _columns(messages))
                 chain_id = events[-1].id.rpartition(":")[0]
                 self._connection.execute(self._statement(_NOTE), [chain_id, self._options.writer, events[-1].position])
-        except (psycopg.DataError, psycopg.IntegrityError):
-            raise  # a row that can never be written: this event's fault
+        except _ROWS_FAULT:
+            raise
         except psycopg.Error as error:
             raise self._unavailable(error) from error
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """Cut the connection when the time for a transaction is over: that ends the wait for a server that hangs."""
+        with socket.socket(fileno=os.dup(self._connection.fileno())) as same:
+            timer = threading.Timer(TRANSACTION_S_MAX, same.shutdown, [socket.SHUT_RDWR])
+            timer.daemon = True
+            timer.start()
+            try:
+                yield
+            finally:
+                timer.cancel()
+                timer.join()
 
     def close(self) -> None:
         """Disconnect."""
@@ -206,7 +259,7 @@ class Table:
         return sql.SQL(text).format(**self._names)
 
     def _unavailable(self, error: psycopg.Error) -> Unavailable:
-        """Say what the server says: it quotes names, never passwords."""
+        """Say what the server says, which quotes names and no passwords."""
         return Unavailable(f"{self._options.place}: {str(error).strip()}".replace("\n", " "))
 
 

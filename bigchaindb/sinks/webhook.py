@@ -20,11 +20,12 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import aiohttp
+from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
+from yarl import URL
 
 from bigchaindb.delivery import Message, Options, messages_of, read_options
 from bigchaindb.events import EventTypes, Gone, Unavailable
@@ -42,7 +43,8 @@ SHOWN_CHARACTERS: Final = 200
 GONE: Final = 410
 REFUSED: Final = frozenset({400, 402, 406, 409, 411, 412, 413, 414, 415, 416, 417, 422, 431, 451})
 """What a receiver says of one message, rather than of itself or of its address."""
-_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_WITH_IPV4: Final = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
+"""Networks whose addresses end with one of IPv4, by which they are reached."""
 
 
 class WebhookOptions(Options, frozen=True, kw_only=True):
@@ -65,13 +67,15 @@ class WebhookOptions(Options, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse what cannot work, and what would not be safe."""
         super().__post_init__()
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"https", "http"} or not parts.hostname:
+        url = self.address
+        if url.scheme not in {"https", "http"} or not url.raw_host:
             raise ValueError("url: must be https://host/path")
-        if parts.scheme == "http" and not self.allow_private:
+        if url.user is not None or url.password is not None:
+            raise ValueError("url: must not hold a user or a password: the signature is who we are")
+        if url.scheme == "http" and not self.allow_private:
             raise ValueError("url: must be https, as others could read along; http takes allow_private")
-        if not self.allow_private and is_private(parts.hostname):
-            raise ValueError(f"url: {parts.hostname} is in a network of our own: set allow_private if that is wanted")
+        if not self.allow_private and is_private(url.raw_host):
+            raise ValueError(f"url: {url.raw_host} is in a network of our own: set allow_private if that is wanted")
         if self.timeout_s <= 0:
             raise ValueError(f"timeout_s: must be above 0, found {self.timeout_s!r}")
         if not self.keys:
@@ -85,8 +89,15 @@ class WebhookOptions(Options, frozen=True, kw_only=True):
     @property
     def place(self) -> str:
         """The receiver without what may be secret in its address, for people."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+        return str(self.address.origin())
+
+    @property
+    def address(self) -> URL:
+        """The address as the client library reads it, which may differ from how it is written."""
+        try:
+            return URL(self.url)
+        except ValueError:
+            raise ValueError("url: is no address") from None  # its own text may quote what is secret
 
 
 class WebhookSink:
@@ -100,6 +111,7 @@ class WebhookSink:
         """Take the options."""
         self._options = read_options(options, WebhookOptions)
         self.event_types, self.select = self._options.event_mask, self._options.select
+        self._tls = trusting(self._options.ca_file)
 
     def check(self) -> str:
         """Ask the receiver for its head; no event is posted."""
@@ -110,12 +122,14 @@ class WebhookSink:
         asyncio.run(self._run(queue))
 
     async def _check(self) -> str:
-        async with _session(self._options) as session:
+        async with _session(self._options, self._tls) as session:
             status = await Receiver(self._options, session).look()
+        if status == GONE or status >= 500:  # noqa: PLR2004 - RFC 9110, section 15.6
+            raise Unavailable(f"{self._options.place} answers HEAD with {status}")
         return f"{self._options.place} answers HEAD with {status}"
 
     async def _run(self, queue: Any) -> None:  # noqa: ANN401 - any queue
-        async with _session(self._options) as session:
+        async with _session(self._options, self._tls) as session:
             receiver = Receiver(self._options, session)
             async for event in queue:
                 for message in messages_of(event, self._options.per):
@@ -167,6 +181,12 @@ class Receiver:
                 return response.status, await _answer(response)
         except TimeoutError as error:
             raise Unavailable(f"{place}: no answer within {self._options.timeout_s:g} s") from error
+        except aiohttp.ClientResponseError as error:
+            raise Unavailable(
+                f"{place}: no HTTP answer: {error.message!r}"
+            ) from None  # its own text holds the whole url
+        except aiohttp.InvalidURL:
+            raise Unavailable(f"{place}: the option url is no address") from None
         except aiohttp.ClientConnectorDNSError as error:
             raise Unavailable(f"{place}: {error.os_error}") from error  # its own text leaves out what we said
         except (aiohttp.ClientError, OSError) as error:
@@ -198,8 +218,10 @@ def is_private(host: str) -> bool:
     except ValueError:
         return False  # a name: `PublicResolver` looks at what it stands for
     if isinstance(address, ipaddress.IPv6Address):
+        if address.is_site_local:
+            return True
         inner = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:
+        if any(address in network for network in _WITH_IPV4):
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             address = inner
@@ -234,11 +256,32 @@ class PublicResolver(AbstractResolver):
         await self._resolver.close()
 
 
-def _session(options: WebhookOptions) -> aiohttp.ClientSession:
-    tls = ssl.create_default_context(cafile=options.ca_file)
-    resolver = None if options.allow_private else PublicResolver()
+def trusting(ca_file: str | None) -> ssl.SSLContext:
+    """Give what checks a receiver's certificate.
+
+    Raises:
+        ValueError: the file cannot be used.
+    """
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ValueError(f"ca_file: {ca_file} cannot be used: {error}") from error
+
+
+def _open_public(info: AddrInfoType) -> socket.socket:
+    """Make a socket, and refuse one that would lead into a network of our own, whatever led to its address."""
+    family, kind, protocol, _, address = info
+    if is_private(str(address[0])):
+        raise OSError(f"{address[0]} is in a network of our own: set allow_private if that is wanted")
+    return socket.socket(family, kind, protocol)
+
+
+def _session(options: WebhookOptions, tls: ssl.SSLContext) -> aiohttp.ClientSession:
+    public: dict[str, Any] = (
+        {} if options.allow_private else {"resolver": PublicResolver(), "socket_factory": _open_public}
+    )
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=1, ssl=tls, resolver=resolver),
+        connector=aiohttp.TCPConnector(limit=1, ssl=tls, **public),
         timeout=aiohttp.ClientTimeout(total=options.timeout_s),
         headers={"user-agent": USER_AGENT},
         auto_decompress=False,  # a small answer must not become a large one

@@ -144,8 +144,11 @@ def _run(title: str, plugin: Plugin, queue: LogQueue, given: Any) -> wire.Report
     except Gone as error:
         return wire.Gone(describe(error))
     except BaseException as error:  # noqa: BLE001 - whatever ends foreign code is reported
-        print(f"Process {title}:", file=sys.stderr)  # noqa: T201 - as in 1.x
-        traceback.print_exc()
+        if isinstance(error, Unavailable):  # expected, and again and again: one line
+            print(f"Process {title}: {describe(error)}", file=sys.stderr)  # noqa: T201 - to whoever looks after it
+        else:
+            print(f"Process {title}:", file=sys.stderr)  # noqa: T201 - as in 1.x
+            traceback.print_exc()
         return wire.Raised(describe(error), isinstance(error, Unavailable))
     queue.settle()
     return wire.Returned()

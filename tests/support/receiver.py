@@ -94,6 +94,11 @@ async def _handle(request: web.Request) -> web.StreamResponse:
     match request.path.strip("/").split("/"):
         case ["status", status]:
             return web.Response(status=int(status), text="because of it")
+        case ["no-http", *_]:
+            assert request.transport is not None
+            request.transport.write(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
+            await asyncio.sleep(0.1)
+            request.transport.close()
         case ["redirect"]:
             return web.Response(status=302, headers={"location": "/ok"})
         case ["never"]:

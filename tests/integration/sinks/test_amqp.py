@@ -132,8 +132,31 @@ class TestAmqp(ServiceSuite):
 
     async def test_what_no_queue_wants_may_be_dropped(self, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
         exchange = Exchange(rabbitmq)
-        async with passing(tmp_path, "amqp", exchange.options(unrouted="drop")) as run:
+        async with passing(tmp_path / "kept", "amqp", exchange.options()) as run:
             await done(run)
+        assert len(await asyncio.to_thread(exchange.unrouted)) == RECIPE.blocks
+        async with passing(tmp_path / "dropped", "amqp", exchange.options(unrouted="drop")) as run:
+            await done(run)
+        assert len(await asyncio.to_thread(exchange.unrouted)) == RECIPE.blocks, "nothing was added"
+
+    async def test_a_queue_that_is_full_is_waited_for(self, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
+        """It refuses what it cannot hold, and takes it once it was read."""
+        exchange = Exchange(rabbitmq)
+        limits: dict[str, Any] = {"x-max-length": 7, "x-overflow": "reject-publish"}
+        await asyncio.to_thread(lambda: exchange.bind(**limits))
+        async with passing(tmp_path, "amqp", exchange.options()) as run:
+            run.grow()
+            await until(lambda: any("a queue refused the message" in text for text in run.errors), "a refusal", run)
+            while run.status().lag:
+                await asyncio.to_thread(exchange.held)
+            assert run.parked("amqp") == ()
+        messages = expected(RECIPE, Per.BLOCK)
+        check(await asyncio.to_thread(exchange.held), messages, exactly_once=False, in_order=False)
+
+    async def test_an_address_is_not_quoted_where_it_cannot_be_read(self) -> None:
+        error = try_plugin("amqp", {"url": "amqp://bob:pa/ss@host:5672/"}).error
+        assert "url: is no address; write % / ? # @" in error
+        assert "ss@host" not in error
 
     async def test_a_password_that_is_wrong_is_said_and_not_shown(self, target: Exchange, tmp_path: Path) -> None:
         options = target.options(url=target.broker.url_with("wrong-one"))
@@ -183,18 +206,20 @@ class TestAmqp(ServiceSuite):
         check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=True)
 
     async def test_a_broker_that_hangs_is_dead_after_the_deadline(self, target: Exchange, tmp_path: Path) -> None:
-        async with passing(tmp_path, "amqp", target.options(confirm_s=0.5)) as run:
+        """With more on its way than the machine takes off our hands: to write it out politely would take minutes."""
+        recipe = Recipe(blocks=RECIPE.blocks, transactions=150, seed=7)
+        async with passing(tmp_path, "amqp", target.options(confirm_s=0.5), recipe) as run:
             run.grow(5)
             await until(lambda: run.status().position == 5, "the first five", run)
             target.freeze()
             try:
-                run.grow(5)
+                run.grow(50)
                 await until(lambda: run.errors, "the deadline", run)
                 assert run.errors[0].endswith("no confirm for 0.5 s")
             finally:
                 target.thaw()
             await done(run)
-        check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=False)
+        check(await asyncio.to_thread(target.held), expected(recipe, Per.BLOCK), exactly_once=False)
 
     async def test_a_quorum_queue_keeps_what_was_confirmed(self, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
         exchange = Exchange(rabbitmq)

@@ -9,9 +9,12 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from bigchaindb.delivery import Per
+from bigchaindb.delivery import Per, read_options
 from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.eventlog.lane import State
+from bigchaindb.events import Unavailable
+from bigchaindb.sinks.postgres import PostgresOptions, Table
+from bigchaindb.testing import MakeEvents
 from tests.integration.sinks.conftest import Tls
 from tests.integration.sinks.suite import RECIPE, Held, ServiceSuite, check, done, expected, passing, until
 from tests.support.postgresql import GUEST, PostgreSQL
@@ -128,6 +131,37 @@ class TestPostgres(ServiceSuite):
             assert (position, "violates check constraint" in error) == (5, True)
         others = [one for one in expected(RECIPE, Per.BLOCK) if one.position != 5]
         check(await asyncio.to_thread(target.held), others, exactly_once=True)
+
+    async def test_a_server_that_hangs_is_given_up(
+        self, target: Rows, make_events: MakeEvents, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It takes what we send, and neither its clock nor TCP's finds anything wrong."""
+        monkeypatch.setattr("bigchaindb.sinks.postgres.TRANSACTION_S_MAX", 0.5)
+        with Table(read_options(target.options(), PostgresOptions)) as table:
+            table.begin()
+            target.freeze()
+            try:
+                with pytest.raises(Unavailable):
+                    await asyncio.to_thread(table.write, make_events(1))
+            finally:
+                target.thaw()
+        assert await asyncio.to_thread(target.held) == []
+
+    async def test_what_counts_as_done_is_on_the_disk(self, target: Rows) -> None:
+        """Whatever the database is told by others."""
+        target.do("ALTER DATABASE postgres SET synchronous_commit = off")
+        try:
+            with Table(read_options(target.options(), PostgresOptions)) as table:
+                assert table._connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
+        finally:
+            target.do("ALTER DATABASE postgres RESET synchronous_commit")
+
+    @pytest.mark.parametrize("password", ["100%sure", "pa@ss@", "pa/ss", "pa?ss"])
+    def test_a_password_that_cannot_be_read_is_not_quoted(self, target: Rows, password: str) -> None:
+        options = target.options(url=target.server.guest_url(password))
+        error = try_plugin("postgres", options, with_check=True).error
+        assert error
+        assert not [part for part in ("sure", "ss@", "/ss", "?ss") if part in error]
 
     async def test_tls(self, target: Rows, tls: Tls, tmp_path: Path) -> None:
         """With the authority that signed the server's certificate, and not with another."""

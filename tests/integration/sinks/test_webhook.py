@@ -164,6 +164,11 @@ class TestWebhook(ServiceSuite):
             ({"url": "https://127.0.0.1/"}, "127.0.0.1 is in a network of our own"),
             ({"url": "https://[::1]/"}, "::1 is in a network of our own"),
             ({"url": "https://169.254.169.254/"}, "169.254.169.254 is in a network of our own"),
+            ({"url": "https://\uff11\uff12\uff17.0.0.1/"}, "127.0.0.1 is in a network of our own"),
+            ({"url": "https://127\u30020\u30020\u30021/"}, "127.0.0.1 is in a network of our own"),
+            ({"url": "https://bob:pw@example.org/"}, "url: must not hold a user or a password"),
+            ({"url": "https://example.org:port/"}, "url: is no address"),
+            ({"url": "https://example.org/", "ca_file": "/none"}, "ca_file: /none cannot be used"),
             ({"url": "http://example.org/"}, "url: must be https"),
             ({"url": "ftp://example.org/"}, "url: must be https://host/path"),
             ({"url": "https://example.org/", "secret": "short"}, "secret: must be"),
@@ -177,6 +182,12 @@ class TestWebhook(ServiceSuite):
     )
     def test_what_is_not_safe_is_refused(self, options: dict[str, Any], said: str) -> None:
         assert said in try_plugin("webhook", {"secret": SECRET, **options}).error
+
+    def test_an_answer_that_is_no_http_does_not_show_the_path(self, target: Endpoint) -> None:
+        """Many receivers have their secret there."""
+        error = try_plugin("webhook", target.options("/no-http/s3cret?token=t0ken"), with_check=True).error
+        assert f"{target.receiver.url}: " in error
+        assert not [part for part in ("s3cret", "t0ken") if part in error]
 
     def test_secrets_are_not_shown(self) -> None:
         error = try_plugin("webhook", {"secret": "whsec_c2hvcnQ=", "url": "https://example.org/"}).error
@@ -194,6 +205,10 @@ class TestWebhook(ServiceSuite):
         ("2002:7f00:1::", True),
         ("64:ff9b::10.0.0.1", True),
         ("64:ff9b::8.8.8.8", False),
+        ("64:ff9b:1::10.0.0.1", True),
+        ("::ffff:0:10.0.0.1", True),
+        ("::10.0.0.1", True),
+        ("fec0::1", True),
         ("fe80::1", True),
         ("fd00::1", True),
         ("8.8.8.8", False),

@@ -1,5 +1,7 @@
 """What a lane does about what happens, case by case. The orders of facts nobody thought of: test_delivery_model.py."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -191,6 +193,17 @@ def test_a_target_that_is_down_costs_no_event_an_attempt_however_long() -> None:
         waits += delays(actions)
     assert lane.troubles[1].failures == 0
     assert (waits[0], waits[-1]) == (0.5, 150)  # from a second to five minutes, half of it by the draw
+
+
+@pytest.mark.parametrize("end", [Crashed("killed", Progress(9, 9)), Returned(Progress(9, 9))])
+def test_what_was_settled_before_an_order_counts(end: Fact) -> None:
+    """A target that worked for a day and fails after a restart of its plugin is tried again after a second."""
+    down = Crashed("Unavailable: x", in_hand(1), is_unavailable=True)
+    again: list[Fact] = [down, RetryDue(), Ready()]
+    failing, _ = told(LIVE, *again * 6)
+    assert failing.failure_count == 6
+    lane, actions = told(failing, Stopping(), end, Enabled(), Ready(), replace(down, progress=in_hand(10)))
+    assert (lane.failure_count, delays(actions)[-1]) == (1, 0.5)
 
 
 def test_a_process_that_the_node_ended_blames_no_event() -> None:
