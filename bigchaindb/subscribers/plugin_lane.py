@@ -101,6 +101,7 @@ class PluginLane:
         self._start_count = 0
         self._set_aside: set[int] = set()  # parked or skipped, and perhaps still in the page
         self._parking: set[asyncio.Task[None]] = set()
+        self._unwritten: set[int] = set()  # to be parked, and not yet durably so: the cursor does not pass them
         self._returning = set(lane.progress.returning)
         self._returned: set[int] = set()  # settled, and perhaps still written down as parked
         self.first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -272,6 +273,8 @@ class PluginLane:
             case facts.Again(position, attempt, delay_s):
                 self._answer(wire.Again(position, attempt, delay_s))
             case facts.Park(position, trouble):
+                if position not in self._returning:  # those the cursor does not know
+                    self._unwritten.add(position)
                 self._put_aside(position)
                 parking = asyncio.create_task(self._park(position, trouble))
                 self._parking.add(parking)
@@ -302,6 +305,7 @@ class PluginLane:
                     "cannot write down that an event is set aside", extra={"plugin": self.name, "error": str(error)}
                 )
                 await asyncio.sleep(RETRY_S)
+        self._unwritten.discard(position)
         fields = {"plugin": self.name, "position": position, "attempts": trouble.attempts, "error": trouble.error}
         _log.error("event is set aside, see `bigchaindb plugins parked`", extra=fields)
         self._answer(wire.Settle(position))
@@ -486,7 +490,9 @@ class PluginLane:
         return await asyncio.get_running_loop().run_in_executor(self._shared.thread, lambda: work(*args, **kwargs))
 
     def _acked(self) -> int:
-        return self.lane.progress.acked if self._page is None else self._page.acked
+        """Give the cursor, which does not pass what is not yet written down as set aside (E6)."""
+        acked = self.lane.progress.acked if self._page is None else self._page.acked
+        return min([acked, *(position - 1 for position in self._unwritten)])
 
     def _end_pinning_read(self, page: LanePage) -> None:
         """End a process whose read keeps the write-ahead log from being reset, once that has grown too far (S1)."""
