@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -37,7 +38,7 @@ SERVED: Final = {
 FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_NAME: Final = re.compile(r"# ([\w/.-]+\.(?:py|toml))\n")
 LINK: Final = re.compile(r"\]\((?!https?:)([^)#]+)")
-SCRIPT_S: Final = 120
+SCRIPT_S: Final = 100
 
 
 class Example(NamedTuple):
@@ -148,12 +149,19 @@ def run_script(script: str, folder: Path, environment: dict[str, str]) -> subpro
         text=True,
         start_new_session=True,
     ) as process:
+        ending = threading.Timer(SCRIPT_S, _kill, [process.pid])  # what it has said by then is shown
+        ending.start()
         try:
-            output, errors = process.communicate(timeout=SCRIPT_S)
+            output, errors = process.communicate()
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            ending.cancel()
+            _kill(process.pid)
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def _kill(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("page", pages_with("python"), ids=name_of)

@@ -74,7 +74,8 @@ class TestPlugins:
         refused.enable(["own", "nope"])
         assert refused.message() == (
             "events_plugins: no installed package provides 'nope' in the entry point group 'bigchaindb.events'; "
-            "installed are: 'own'. Install the plugin's package for this Python, or take the name out"
+            "installed are: 'amqp', 'file', 'own', 'postgres', 'webhook'. "
+            "Install the plugin's package for this Python, or take the name out"
         )
 
     def test_two_packages_provide_it(self, refused: Refused) -> None:
