@@ -11,8 +11,8 @@ from typing import Any, Final
 from bigchaindb.delivery.messages import Message
 from bigchaindb.events import Closed, Event, Unavailable
 
-WINDOW_COUNT_MAX: Final = 256
-"""Messages sent and not confirmed: brokers reach their full rate well below it."""
+WINDOW_COUNT_MAX: Final = 128
+"""Messages sent and not confirmed. Half of what a lane gives out at once: to wait for the queue costs system calls."""
 WINDOW_BYTES_MAX: Final = 8 * 1024 * 1024
 """Their bytes; one message may be larger."""
 
