@@ -37,6 +37,7 @@ CONNECT_S_MAX: Final = 10.0
 CLOSE_S_MAX: Final = 0.3
 """A broker that hangs must not hold a stop: what is confirmed is safe without a farewell."""
 READY_S_MAX: Final = 0.1
+"""To learn whether the broker blocks publishers; nothing is sent for it."""
 PERSISTENT: Final = 2
 CONTENT_TYPE: Final = "application/cloudevents+json"
 APPLICATION: Final = "bigchaindb"
@@ -52,8 +53,8 @@ class AmqpOptions(Options, frozen=True, kw_only=True):
             queue wants them, `drop` lets the broker forget them.
         declare: whether exchanges and the queue of `keep` are made where they are missing; else they have to be there.
         window: messages sent and not confirmed.
-        confirm_s: time without any confirm after which the connection counts as dead, unless the broker says that it
-            blocks publishers.
+        confirm_s: a message without an answer for so long ends the connection, unless the broker says that it blocks
+            publishers; it is looked at this often.
         ca_file, cert_file, key_file: for `amqps`: whom to trust (else the system's), and who we are.
     """
 

@@ -182,9 +182,8 @@ class Receiver:
         except TimeoutError as error:
             raise Unavailable(f"{place}: no answer within {self._options.timeout_s:g} s") from error
         except aiohttp.ClientResponseError as error:
-            raise Unavailable(
-                f"{place}: no HTTP answer: {error.message!r}"
-            ) from None  # its own text holds the whole url
+            # Its own text holds the whole url.
+            raise Unavailable(f"{place}: no HTTP answer: {error.message!r}") from None
         except aiohttp.InvalidURL:
             raise Unavailable(f"{place}: the option url is no address") from None
         except aiohttp.ClientConnectorDNSError as error:
