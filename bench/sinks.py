@@ -30,6 +30,7 @@ from bench.report import Figure, at_most, ratio_at_least
 from bigchaindb.config import PluginSettings
 from bigchaindb.delivery import WINDOW_COUNT_MAX, Message, transaction_messages
 from bigchaindb.events import Event
+from bigchaindb.sinks.amqp import properties_of
 from bigchaindb.store import Store
 from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
 
@@ -43,7 +44,6 @@ RATIO_LEAST: Final = 0.8
 QUORUM_S: Final = 6.0
 """So long a broker of version 3.10 takes until a new quorum queue outlasts a kill."""
 WITHIN_S: Final = 1_200.0
-CONTENT_TYPE: Final = "application/cloudevents+json"
 RUN_COUNT_MAX: Final = 32
 """Runs over the ledgers; each needs a plugin of its own."""
 T = TypeVar("T")
@@ -125,16 +125,15 @@ def _by_the_sink(ledger: Path, broker: RabbitMQ, message_count: int) -> float:
 
 
 def _by_a_client(broker: RabbitMQ, messages: Sequence[Message]) -> float:
-    """Publish the same bytes with the same window, prepared beforehand."""
+    """Publish the same messages, prepared beforehand, with the same window."""
     exchange = _new_exchange(broker)
-    prepared = [(message.envelope, message.routing_key, message.id) for message in messages]
+    prepared = [(message.envelope, message.routing_key, properties_of(message)) for message in messages]
 
     async def publish(channel: Channel) -> float:
         await channel.confirm_delivery()
         window = asyncio.Semaphore(WINDOW_COUNT_MAX)
 
-        async def one(body: bytes, key: str, id_: str) -> None:
-            properties = spec.Basic.Properties(content_type=CONTENT_TYPE, delivery_mode=2, message_id=id_)
+        async def one(body: bytes, key: str, properties: spec.Basic.Properties) -> None:
             await channel.basic_publish(
                 body, exchange=exchange, routing_key=key, properties=properties, mandatory=True, wait=False
             )
@@ -142,9 +141,9 @@ def _by_a_client(broker: RabbitMQ, messages: Sequence[Message]) -> float:
 
         begin = time.perf_counter()
         async with asyncio.TaskGroup() as tasks:
-            for body, key, id_ in prepared:
+            for body, key, properties in prepared:
                 await window.acquire()
-                tasks.create_task(one(body, key, id_))
+                tasks.create_task(one(body, key, properties))
         return len(prepared) / (time.perf_counter() - begin)
 
     return asyncio.run(_on_a_channel(broker, publish))
@@ -188,6 +187,8 @@ async def _among_kills(store: Store, broker: RabbitMQ, exchange: str, kills: Seq
     async with running(store, {name: settings}) as node:
         for number, victim in enumerate(kills):
             due = node.hub.head * number // len(kills)
+            if number % 10 == 0:
+                print(f"    {number} of {len(kills)} kills, {time.perf_counter() - begin:.0f} s", file=sys.stderr)
             await until(lambda due=due: node.supervisor.status()[0].position >= due, within_s=WITHIN_S)  # type: ignore[misc]
             if victim == "broker":
                 broker.kill()

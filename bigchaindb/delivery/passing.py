@@ -5,7 +5,7 @@ Neither is needed to write a plugin; they are what is easily got wrong: bounds, 
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
 from bigchaindb.delivery.messages import Message
@@ -54,41 +54,69 @@ async def forward(
         count_max: messages sent and not confirmed.
         bytes_max: their bytes; one message may be larger.
     """
-    window, unconfirmed = _Window(count_max, bytes_max), _Unconfirmed()
+    window, unconfirmed = _Window(count_max, bytes_max), _Unconfirmed(queue)
     try:
         async with asyncio.TaskGroup() as tasks:
-            async for event in queue:
+            async for event in _taken(queue, window):
                 found = messages(event)
                 unconfirmed.add(event, len(found))
+                window.expect(len(found))
                 for message in found:
                     await window.enter(len(message.data))
                     tasks.create_task(_send(send, message, unconfirmed, window))
     except BaseExceptionGroup as group:
         raise _first(group) from None
+    finally:
+        unconfirmed.acknowledge()
+
+
+async def _taken(queue: Any, window: "_Window") -> AsyncIterator[Event]:  # noqa: ANN401 - any queue of ours
+    """Take at once what is there and likely fits into the window: what is in hand at a crash comes again one by one."""
+    async for event in queue:
+        yield event
+        try:
+            while events := queue.get_many(await window.events_room(), 0.0):
+                for more in events:
+                    yield more
+        except Closed:
+            return
 
 
 class _Unconfirmed:
     """Events in order, each with how many of its messages are not confirmed."""
 
-    def __init__(self) -> None:
+    def __init__(self, queue: Any) -> None:  # noqa: ANN401 - any queue of ours
+        self._queue = queue
         self._counts: dict[int, int] = {}
         self._events: deque[Event] = deque()
+        self._is_due = False
 
     def add(self, event: Event, count: int) -> None:
         self._counts[event.position] = count
         self._events.append(event)
-        self._acknowledge()
+        if not count:
+            self._acknowledge_soon()
 
     def confirm_one(self, position: int) -> None:
         self._counts[position] -= 1
-        self._acknowledge()
+        if not self._counts[position] and position == self._events[0].position:
+            self._acknowledge_soon()
 
-    def _acknowledge(self) -> None:
+    def _acknowledge_soon(self) -> None:
+        """Acknowledge together what this turn of the loop brings: brokers confirm many messages at a time."""
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self.acknowledge)
+
+    def acknowledge(self) -> None:
         """Acknowledge what nothing older waits before: after a failure all from there on comes again, in order."""
+        self._is_due = False
+        done: list[Event] = []
         while self._events and not self._counts[self._events[0].position]:
-            event = self._events.popleft()
-            del self._counts[event.position]
-            event.ack()
+            done.append(self._events.popleft())
+            del self._counts[done[-1].position]
+        if done:
+            self._queue.ack_many(done)
 
 
 class _Window:
@@ -100,6 +128,18 @@ class _Window:
         self._count = 0
         self._bytes = 0
         self._left = asyncio.Event()
+        self._per_event = count_max
+
+    async def events_room(self) -> int:
+        """Wait for a quarter; give how many events with as many messages as the last had fit in, at least 1."""
+        while self._count * 4 > self._count_max * 3:
+            self._left.clear()
+            await self._left.wait()
+        return max(1, (self._count_max - self._count) // self._per_event)
+
+    def expect(self, per_event: int) -> None:
+        """Take it that further events have so many messages."""
+        self._per_event = max(1, per_event)
 
     async def enter(self, size: int) -> None:
         while self._count > 0 and (self._count == self._count_max or self._bytes + size > self._bytes_max):

@@ -188,15 +188,6 @@ class Publisher:
             Unavailable: it does not want it now, or no queue does.
             ValueError: it will never take it.
         """
-        properties = spec.Basic.Properties(
-            content_type=CONTENT_TYPE,
-            delivery_mode=PERSISTENT,
-            message_id=message.id,
-            message_type=message.type,
-            timestamp=datetime.fromtimestamp(message.time, UTC),
-            app_id=APPLICATION,
-            headers={"sequence": message.sequence, "partitionkey": message.asset_id},
-        )
         self._sent_count += 1
         number = self._sent_count
         self._out[number] = None
@@ -205,7 +196,7 @@ class Publisher:
                 message.envelope,
                 exchange=self._options.exchange,
                 routing_key=message.routing_key,
-                properties=properties,
+                properties=properties_of(message),
                 mandatory=self._options.unrouted != "drop",
                 wait=False,
             )
@@ -240,6 +231,19 @@ class Publisher:
         except TimeoutError:
             return True
         return False
+
+
+def properties_of(message: Message) -> spec.Basic.Properties:
+    """Give what goes beside a message's body."""
+    return spec.Basic.Properties(
+        content_type=CONTENT_TYPE,
+        delivery_mode=PERSISTENT,
+        message_id=message.id,
+        message_type=message.type,
+        timestamp=datetime.fromtimestamp(message.time, UTC),
+        app_id=APPLICATION,
+        headers={"sequence": message.sequence, "partitionkey": message.asset_id},
+    )
 
 
 @asynccontextmanager

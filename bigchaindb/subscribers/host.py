@@ -9,6 +9,7 @@ Source: docs/reference/contract/event-plugin-api.md, sections 3 and 5; promises 
 
 import atexit
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
@@ -66,6 +67,7 @@ def main() -> None:
             window_bytes_max=orders.window_bytes_max,
             on_failure=lambda error: _fail(talk, error),
         )
+    gc.freeze()  # what was imported stays: collections while the plugin runs need not look at it
     ending = _run(title, plugin, queue, given)
     if not isinstance(ending, wire.Returned):
         _end_threads(queue)

@@ -14,7 +14,7 @@ Source: docs/reference/contract/event-plugin-api.md, section 5; promises P3 to P
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from math import isfinite
 from multiprocessing.queues import Queue
@@ -248,11 +248,16 @@ class LogQueue(_StandardQueue):
 
     def ack(self, event: Event) -> None:
         """Settle an event. See `Event.ack`."""
-        self._check_process()
-        with self._lock:
-            if self._window.is_out(event):
-                self._window.settle_out([event.position])
-                self._moved()
+        self._settle_out([event])
+
+    def ack_many(self, events: Sequence[Event]) -> None:
+        """Do as `Event.ack` of each, at the price of one.
+
+        Raises:
+            EventError: as `ack_through`.
+        """
+        self._check_explicit("ack_many")
+        self._settle_out(events)
 
     def ack_through(self, position: int) -> None:
         """Settle all that was given up to this position and is not answered, whichever thread took it.
@@ -260,9 +265,8 @@ class LogQueue(_StandardQueue):
         Raises:
             EventError: the plugin's `acknowledge` is not "explicit", or this is not the plugin's process.
         """
+        self._check_explicit("ack_through")
         self._check_process()
-        if self._acknowledge != EXPLICIT:
-            raise EventError('queue.ack_through: set the plugin\'s property acknowledge to "explicit", or leave it out')
         with self._lock:
             window = self._window
             reserved = {event.position for hand in window.hands if not hand.given for event in hand.events}
@@ -394,6 +398,18 @@ class LogQueue(_StandardQueue):
                         "let the thread that takes an event ask for the next one, or run return"
                     )
         return None
+
+    def _check_explicit(self, call: str) -> None:
+        if self._acknowledge != EXPLICIT:
+            raise EventError(f'queue.{call}: set the plugin\'s property acknowledge to "explicit", or leave it out')
+
+    def _settle_out(self, events: Sequence[Event]) -> None:
+        self._check_process()
+        with self._lock:
+            positions = [event.position for event in events if self._window.is_out(event)]
+            if positions:
+                self._window.settle_out(positions)
+                self._moved()
 
     # Under the lock
 

@@ -14,23 +14,25 @@ class ListQueue:
     """Gives events to coroutines and takes their answers."""
 
     def __init__(self, events: Sequence[Event]) -> None:
-        self.events = iter(events)
+        self.events = list(events)
         self.acked: list[int] = []
-        for event in events:
-            event._answer_to = self  # type: ignore[assignment]
 
     def __aiter__(self) -> "ListQueue":
         return self
 
     async def __anext__(self) -> Event:
         await asyncio.sleep(0)
-        try:
-            return next(self.events)
-        except StopIteration:
-            raise StopAsyncIteration from None
+        if not self.events:
+            raise StopAsyncIteration
+        return self.events.pop(0)
 
-    def ack(self, event: Event) -> None:
-        self.acked.append(event.position)
+    def get_many(self, count_max: int, timeout: float) -> list[Event]:
+        assert timeout <= 0, "the loop would stand still"
+        taken, self.events = self.events[:count_max], self.events[count_max:]
+        return taken
+
+    def ack_many(self, events: Sequence[Event]) -> None:
+        self.acked += [event.position for event in events]
 
 
 class Target:
@@ -78,6 +80,22 @@ async def test_messages_are_sent_in_order_up_to_the_window(make_events: MakeEven
             confirmation.set_result(None)
     await passing
     assert [one.sequence for one in target.sent] == sorted(one.sequence for one in target.sent)
+
+
+async def test_no_more_is_in_hand_than_is_on_its_way(make_events: MakeEvents) -> None:
+    """What is in hand when the process ends comes again one by one."""
+    events = make_events(12, transactions=3)
+    queue, target = ListQueue(events), Target()
+    passing = asyncio.create_task(forward(queue, per_transaction, target.send, count_max=6))
+    await target.has(6)
+    assert len(queue.events) == 12 - 2
+    for confirmation in target.confirmations:
+        confirmation.set_result(None)
+    await target.has(12)
+    assert len(queue.events) == 12 - 4
+    target.confirmations[6].set_exception(Unavailable("down"))
+    with pytest.raises(Unavailable, match="down"):
+        await passing
 
 
 async def test_an_event_is_done_when_all_up_to_its_last_message_are_confirmed(make_events: MakeEvents) -> None:

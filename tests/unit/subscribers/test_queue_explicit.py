@@ -88,6 +88,25 @@ def test_ack_through_acknowledges_all_that_was_given_so_far(make: Make) -> None:
     assert plugin.progress() == Progress(4, 4)
 
 
+def test_ack_many_acknowledges_these_and_no_others(make: Make) -> None:
+    """What comes again has a lower position than what went before it, and is not done with that."""
+    plugin = make(5)
+    events = take(plugin, 4)
+    plugin.queue.ack_many([events[3], events[1]])
+    assert plugin.progress() == Progress(0, 4, (1, 3))
+    plugin.queue.ack_many(events)
+    assert plugin.progress() == Progress(4, 4)
+
+
+def test_answers_for_several_are_refused_where_nothing_is_to_be_answered(tmp_path: Path) -> None:
+    plugin = Plugin(tmp_path, ListLog([EventTypes.BLOCK_VALID] * 2))
+    event = plugin.queue.get_nowait()
+    with pytest.raises(EventError, match=r"queue.ack_many: set the plugin's property acknowledge"):
+        plugin.queue.ack_many([event])
+    with pytest.raises(EventError, match=r"queue.ack_through: set the plugin's property acknowledge"):
+        plugin.queue.ack_through(1)
+
+
 def test_ack_through_leaves_what_no_thread_has_got_yet(make: Make) -> None:
     """A signal handler raised out of `get`: the event was reserved, and nobody has seen it."""
     plugin = make(2)
