@@ -38,7 +38,7 @@ test-quick: $(READY) ## What needs no service: unit, vectors, simulation, confor
 	$(BIN)/coverage report --fail-under=100 --include='bigchaindb/transaction/*,bigchaindb/ledger/*,bigchaindb/eventlog/*'
 
 test-services: $(READY) ## Real processes, plugins, drivers and a browser; installs what is missing
-	@echo "==> what the tests need from the system: published drivers, a browser"
+	@echo "==> what the tests need from the system: published drivers, a browser, CometBFT"
 	$(BIN)/python -m tests.support.services
 	@echo "==> integration, acceptance, documentation"
 	$(BIN)/pytest tests/integration tests/acceptance tests/docs

@@ -116,7 +116,7 @@ def _wheel_of_node() -> Path:
 def _installed_once(folder: Path, pins: Sequence[Path], install: Callable[[Path], None]) -> Path:
     digest = hashlib.sha256(b"\0".join([sys.version.encode(), *(file.read_bytes() for file in pins)])).hexdigest()
     ready = folder / ".ready"
-    with _only_one(folder):
+    with only_one(folder):
         if not ready.exists() or ready.read_text() != digest:
             print(f"==> installing {folder.name} into {folder}", file=sys.stderr, flush=True)
             shutil.rmtree(folder, ignore_errors=True)
@@ -126,7 +126,7 @@ def _installed_once(folder: Path, pins: Sequence[Path], install: Callable[[Path]
 
 
 @contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
+def only_one(folder: Path) -> Iterator[None]:
     """Let other test runs in the same checkout wait for this one."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{folder.name}.lock").open("w") as file:

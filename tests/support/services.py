@@ -16,6 +16,7 @@ from tests.support import installed
 DEBIAN_PACKAGES: Final = {
     "chromium": "chromium",
     "g++": "g++",  # an old driver's JSON library is source alone
+    "go": "golang-go",  # CometBFT is published as source
     "promtool": "prometheus",
     "strace": "strace",
     "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
@@ -59,6 +60,8 @@ def _apt_get(*arguments: str) -> None:
 
 def main() -> None:
     """Install everything at once and say so: tests then start with all they need."""
+    from tests.support import cometbft  # it imports this module
+
     require()
     for name in PYTHON_ENVIRONMENTS:
         installed.python_environment(name)
@@ -67,11 +70,12 @@ def main() -> None:
     installed.python_environment("node", pins="base.txt")
     for package in sorted((Path(__file__).parents[1] / "acceptance/javascript").glob("*/package.json")):
         installed.javascript_packages(package)
+    cometbft.require_cometbft()
     print("==> every service and published driver is there", file=sys.stderr)
 
 
 if __name__ == "__main__":
     try:
         main()
-    except MissingServiceError as error:
+    except RuntimeError as error:  # ours too, though of the module's second copy: this one is `__main__`
         sys.exit(f"error: {error}")
