@@ -275,9 +275,10 @@ class SoloEngine:
             self._announce(effects.tip.position)  # E4: it is durable
 
     def _take_note(self, effects: Effects) -> list[Answer]:
-        if effects.event.reason is not None:
+        event = effects.last.event
+        if event.reason is not None:
             self._round += 1
-            about = {"height": effects.event.height, "block": effects.event.block_id, "reason": effects.event.reason}
+            about = {"height": event.height, "block": event.block_id, "reason": event.reason}
             _log.warning("a block was voted invalid", extra=about)
             return []
         self._round = 0

@@ -170,7 +170,7 @@ class Ledger:
     def commit(self, effects: Effects) -> None:
         """See `Application`."""
         self._store.commit(effects)
-        self._proven.forget(effects.block.transactions)
+        self._proven.forget(effects.last.block.transactions)
 
     def _find_misfit(self, proposal: Block, tip: Tip) -> Fault | None:
         """Check that a proposal continues this chain and is no larger than a block may be."""

@@ -1,6 +1,7 @@
 """All that a decision changes, as values: `finalize` computes them, `commit` writes them in one fsynced write (E1)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
@@ -53,23 +54,45 @@ class LoggedEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Logged:
+    """One event that the log gains, with what it is about.
+
+    Attributes:
+        event: the row of the log.
+        block: what was decided, valid or invalid.
+        vote: this node's own v1 vote on it, canonical JSON bytes.
+        proof: what proves it to others, JSON bytes; empty where that is kept elsewhere.
+    """
+
+    event: LoggedEvent
+    block: Block
+    vote: bytes
+    proof: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class Effects:
     """What one decision changes, and nothing else.
 
     Attributes:
         tip: the chain's and log's state after it.
-        event: what the log gains.
-        block: what was decided, valid or invalid.
-        transactions: those of a valid block, parsed, in block order; empty for an invalid one, whose bytes stand in
-            `block`.
-        vote: this node's own v1 vote on it, canonical JSON bytes.
+        logged: ascending. A valid block stands last, behind the invalid ones that it completes; a network's block that
+            is empty to clients logs nothing of its own.
+        transactions: those of the valid block, parsed, in block order; the bytes of invalid ones stand in `logged`.
+        network: the network's state after it, encoded; None if it stays as it is.
+        powers: validators whose power changes, by public key; 0 takes one out.
     """
 
     tip: Tip
-    event: LoggedEvent
-    block: Block
+    logged: tuple[Logged, ...]
     transactions: tuple[Transaction, ...]
-    vote: bytes
+    network: bytes | None = None
+    powers: Mapping[bytes, int] = field(default_factory=dict)
+
+    @property
+    def last(self) -> Logged:
+        """The decision itself, where every decision logs one event: on a network of one."""
+        return self.logged[-1]
 
 
 def log_digest(previous: bytes, event_type: int, height: int, block_id: str) -> bytes:

@@ -37,6 +37,14 @@ class LedgerStore(Protocol):
         ...
 
 
+class NetworkStore(LedgerStore, Protocol):
+    """What the ledger of a network asks besides."""
+
+    def network(self) -> bytes | None:
+        """Give the network's state as the last commit that changed it left it; None where there was no network."""
+        ...
+
+
 class Record(NamedTuple):
     """One event of the log with its body: what a subscriber gets.
 

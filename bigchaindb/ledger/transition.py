@@ -5,7 +5,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from bigchaindb.events import EventTypes
-from bigchaindb.ledger.effects import Effects, LoggedEvent, Tip, log_digest
+from bigchaindb.ledger.effects import Effects, Logged, LoggedEvent, Tip, log_digest
 from bigchaindb.ledger.proposal import Verdict
 from bigchaindb.ledger.voting import make_vote
 from bigchaindb.transaction.keys import KeyPair
@@ -32,7 +32,7 @@ def finalize(verdict: Verdict, tip: Tip, key: KeyPair) -> Effects:
     if verdict.fault is None:
         after = replace(after, height=header.height, block_id=header.id, timestamp=header.timestamp)
     vote = make_vote(header, tip.block_id, event.reason, key)
-    return Effects(after, event, verdict.block, verdict.transactions, vote)
+    return Effects(after, (Logged(event, verdict.block, vote),), verdict.transactions)
 
 
 def _log(verdict: Verdict, tip: Tip) -> LoggedEvent:

@@ -11,9 +11,15 @@ from bigchaindb.store.database import batch
 Step = Callable[[sqlite3.Connection], None]
 """Changes a schema; runs within a transaction."""
 
-LEDGER_STEPS: Final[Mapping[int, Step]] = {0: lambda connection: run_script(connection, "schema.sql")}
+LEDGER_STEPS: Final[Mapping[int, Step]] = {
+    0: lambda connection: run_script(connection, "schema.sql"),
+    1: lambda connection: run_script(connection, "network_schema.sql"),
+}
 """Key n leads from version n to n + 1; version 0 is an empty file."""
-NODE_STEPS: Final[Mapping[int, Step]] = {0: lambda connection: run_script(connection, "node_schema.sql")}
+NODE_STEPS: Final[Mapping[int, Step]] = {
+    0: lambda connection: run_script(connection, "node_schema.sql"),
+    1: lambda connection: run_script(connection, "node_network_schema.sql"),
+}
 """The same for node.db."""
 
 

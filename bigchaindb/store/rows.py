@@ -1,11 +1,11 @@
 """From the effects of a decision to the rows that are written. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from bigchaindb.ledger.block import event_body
-from bigchaindb.ledger.effects import Effects
+from bigchaindb.ledger.effects import Effects, Logged
 from bigchaindb.store.keys import OUTPUT_BITS, output_number, owner_hash
 from bigchaindb.store.search import text_of
 from bigchaindb.store.stored import contents_of
@@ -28,7 +28,9 @@ class Rows:
     """What one commit inserts, table by table, in the order of the tables' columns."""
 
     counts: Counts
-    event: tuple[Any, ...]
+    events: list[tuple[Any, ...]] = field(default_factory=list)
+    votes: list[tuple[int, bytes]] = field(default_factory=list)
+    proofs: list[tuple[int, bytes]] = field(default_factory=list)
     transactions: list[tuple[int, bytes, bytes | None, int, bytes]] = field(default_factory=list)
     outputs: list[tuple[int, int, bytes, bytes]] = field(default_factory=list)
     spends: list[tuple[int, int]] = field(default_factory=list)
@@ -44,37 +46,43 @@ def rows_of(effects: Effects, counts: Counts, places: Mapping[str, int]) -> Rows
         counts: before it.
         places: seq of each transaction outside the block of which an output is spent.
     """
-    head, tail = envelope(effects)
-    first = counts.transactions + 1
-    bodies = [t.body for t in effects.transactions]
-    log_bytes = counts.log_bytes + len(head) + len(tail) + sum(map(len, bodies)) + max(0, len(bodies) - 1)
-    event, block_id = effects.event, bytes.fromhex(effects.event.block_id)
-    rows = Rows(
-        counts,
-        (
-            *(event.position, event.type, event.height, effects.block.header.timestamp, log_bytes),
-            *(first, len(bodies), event.digest, block_id, event.reason, tail, head),
-        ),
-    )
+    rows = Rows(counts)
+    for one in effects.logged:
+        _log(rows, one, effects.transactions if one.event.reason is None else ())
     seqs = dict(places)
-    for seq, transaction in enumerate(effects.transactions, first):
+    for seq, transaction in enumerate(effects.transactions, counts.transactions + 1):
         seqs[transaction.id] = seq
-        _add(rows, seq, transaction, event.position, seqs)
-    rows.counts = Counts(
-        counts.blocks + (event.reason is None),
-        counts.transactions + len(bodies),
-        counts.outputs + len(rows.outputs),
-        log_bytes,
+        _add(rows, seq, transaction, effects.last.event.position, seqs)
+    rows.counts = rows.counts._replace(
+        transactions=counts.transactions + len(effects.transactions), outputs=counts.outputs + len(rows.outputs)
     )
     return rows
 
 
-def envelope(effects: Effects) -> tuple[bytes, bytes]:
+def _log(rows: Rows, logged: Logged, transactions: Sequence[Transaction]) -> None:
+    event, counts = logged.event, rows.counts
+    head, tail = envelope(logged)
+    size = len(head) + len(tail) + sum(len(t.body) for t in transactions) + max(0, len(transactions) - 1)
+    rows.counts = counts = counts._replace(
+        blocks=counts.blocks + (event.reason is None), log_bytes=counts.log_bytes + size
+    )
+    rows.events.append(
+        (
+            *(event.position, event.type, event.height, logged.block.header.timestamp, counts.log_bytes),
+            *(counts.transactions + 1, len(transactions), event.digest, bytes.fromhex(event.block_id)),
+            *(event.reason, tail, head),
+        )
+    )
+    rows.votes.append((event.position, logged.vote))
+    if logged.proof:
+        rows.proofs.append((event.position, logged.proof))
+
+
+def envelope(logged: Logged) -> tuple[bytes, bytes]:
     """Give what stands before and behind the transactions in an event's body; of a rejected proposal the whole body."""
-    if effects.event.reason is not None:
-        assert not effects.transactions, effects.event
-        return event_body(effects.block, effects.event.reason), b""
-    head, mark, tail = event_body(replace(effects.block, transactions=())).partition(_MARK)
+    if logged.event.reason is not None:
+        return event_body(logged.block, logged.event.reason), b""
+    head, mark, tail = event_body(replace(logged.block, transactions=())).partition(_MARK)
     assert mark, head
     return head + mark, tail
 

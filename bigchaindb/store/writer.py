@@ -22,7 +22,7 @@ UPDATE tip SET height = ?, block_id = ?, timestamp = ?, app_hash = ?, position =
 
 
 class Writer:
-    """Implements `bigchaindb.ledger.ports.LedgerStore` over the one connection that writes.
+    """Implements `bigchaindb.ledger.ports.NetworkStore` over the one connection that writes.
 
     `commit` and `tidy` belong to one thread; `tip` and `view` may be called from any.
     """
@@ -47,6 +47,12 @@ class Writer:
         """See `LedgerStore`."""
         return self._tip
 
+    def network(self) -> bytes | None:
+        """See `NetworkStore`."""
+        with self._readers.connection() as connection, translated("ledger.db"):
+            ((state,),) = connection.execute("SELECT state FROM network").fetchall()
+        return None if state is None else bytes(state)
+
     @property
     def recent(self) -> Recent:
         """The index rows that are in memory."""
@@ -69,7 +75,8 @@ class Writer:
             StoreFull: there was no room; nothing was written.
             StoreError: what is on the disk is unknown: the node must stop.
         """
-        assert effects.event.position == self._tip.position + 1, (effects.event.position, self._tip.position)  # E2
+        positions = [one.event.position for one in effects.logged]
+        assert positions == [*range(self._tip.position + 1, effects.tip.position + 1)], (positions, self._tip)  # E2
         with translated("ledger.db"):
             rows = rows_of(effects, self._counts, self._spent_seqs(effects))
             self._remember(rows, effects)
@@ -100,7 +107,8 @@ class Writer:
         generation = self.recent.open
         generation.add_transactions((seq, id_, asset) for seq, id_, asset, _, _ in rows.transactions)
         generation.add_outputs((number, owners) for number, _, _, owners in rows.outputs)
-        generation.add_block(bytes.fromhex(effects.event.block_id), effects.event.position)
+        for one in effects.logged:
+            generation.add_block(bytes.fromhex(one.event.block_id), one.event.position)
 
     def _write(self, rows: Rows, effects: Effects) -> None:
         execute, many = self._connection.execute, self._connection.executemany
@@ -109,8 +117,11 @@ class Writer:
         many("INSERT INTO assets_search (rowid, text) VALUES (?, ?)", rows.asset_texts)
         many("INSERT INTO metadata_search (rowid, text) VALUES (?, ?)", rows.metadata_texts)
         self._spend(rows.spends)
-        execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows.event)
-        execute("INSERT INTO votes VALUES (?, ?)", (effects.event.position, effects.vote))
+        many("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows.events)
+        many("INSERT INTO votes VALUES (?, ?)", rows.votes)
+        many("INSERT INTO proofs VALUES (?, ?)", rows.proofs)
+        if effects.network is not None:
+            execute("UPDATE network SET state = ?", (effects.network,))
         execute(_SET_TIP, (*_tip_row(effects.tip), *rows.counts))
 
     def _spend(self, spends: list[tuple[int, int]]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from bigchaindb.ledger.block import Block, Header, block_id, block_text
-from bigchaindb.ledger.effects import Effects, LoggedEvent, Tip, log_digest
+from bigchaindb.ledger.effects import Effects, Logged, LoggedEvent, Tip, log_digest
 from bigchaindb.transaction.model import Fulfillment, Input, Output, OutputRef, Transaction
 from tests.support.chains import NODE
 
@@ -81,7 +81,7 @@ class Chain:
             app_hash = sha256(before.app_hash + bytes.fromhex(id_)).digest()
             self.tip = Tip(height, id_, time, app_hash, event.position, digest)
         vote = _json({"vote": {"is_block_valid": reason is None, "voting_for_block": id_}})
-        return Effects(self.tip, event, block, tuple(transactions) if reason is None else (), vote)
+        return Effects(self.tip, (Logged(event, block, vote),), tuple(transactions) if reason is None else ())
 
 
 def random_block(seed: random.Random, unspent: list[tuple[OutputRef, str]], count: int) -> list[Transaction]:

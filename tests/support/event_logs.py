@@ -9,7 +9,7 @@ import msgspec
 from bigchaindb.eventlog.selection import ALL, Selection
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.block import Block, Header, event_body
-from bigchaindb.ledger.effects import NO_DIGEST, Effects, LoggedEvent, log_digest
+from bigchaindb.ledger.effects import NO_DIGEST, Effects, Logged, LoggedEvent, log_digest
 from bigchaindb.ledger.ports import Announcement, LedgerStore, Record
 from bigchaindb.transaction.model import Transaction
 
@@ -58,7 +58,7 @@ class LogWriter:
         if valid:
             after = replace(after, height=height, block_id=block_id, timestamp=header.timestamp)
         event = LoggedEvent(position, event_type, height, block_id, reason, digest)
-        self._store.commit(Effects(after, event, block, tuple(transactions) if valid else (), b"{}"))
+        self._store.commit(Effects(after, (Logged(event, block, b"{}"),), tuple(transactions) if valid else ()))
         return position
 
 

@@ -117,9 +117,15 @@ class LedgerStoreConformance:
 
         records = stored.log_reader().records(0, ALL, count_max=10, bytes_max=ALL)
 
-        assert [r.body for r in records] == [event_body(d.block, d.event.reason) for d in decisions]
+        assert [r.body for r in records] == [event_body(d.last.block, d.last.event.reason) for d in decisions]
         assert [(r.position, r.type, r.height, r.time, r.digest) for r in records] == [
-            (d.event.position, d.event.type, d.event.height, d.block.header.timestamp, d.event.digest)
+            (
+                d.last.event.position,
+                d.last.event.type,
+                d.last.event.height,
+                d.last.block.header.timestamp,
+                d.last.event.digest,
+            )
             for d in decisions
         ]
 
@@ -149,8 +155,8 @@ class LedgerStoreConformance:
         reader = stored.log_reader()
 
         assert [tuple(a) for a in reader.announcements(1)] == [
-            (coin.id, coin.id, 1, block.event.block_id),
-            (spender.id, coin.id, 1, block.event.block_id),
+            (coin.id, coin.id, 1, block.last.event.block_id),
+            (spender.id, coin.id, 1, block.last.event.block_id),
         ]
         assert reader.announcements(2) == []
         assert reader.announcements(3) == []
@@ -161,7 +167,7 @@ class LedgerStoreConformance:
         commit(stored, decisions)
         reader = stored.log_reader()
 
-        assert [reader.entry(1), reader.entry(2), reader.entry(3)] == [d.event for d in decisions] + [None]
+        assert [reader.entry(1), reader.entry(2), reader.entry(3)] == [d.last.event for d in decisions] + [None]
 
     def test_blocks_are_found_by_height_id_and_transaction(self, stored: Stored) -> None:
         chain_ = Chain()
@@ -169,23 +175,23 @@ class LedgerStoreConformance:
         commit(stored, [first, rejected, second])
         queries = stored.queries()
 
-        assert [queries.block(1), queries.block(2), queries.block(3)] == [first.block, second.block, None]
+        assert [queries.block(1), queries.block(2), queries.block(3)] == [first.last.block, second.last.block, None]
         for decision in (first, rejected, second):
-            assert queries.block_by_id(decision.event.block_id) == (decision.block, decision.event)
-            assert queries.vote(decision.event.block_id) == decision.vote
-        assert queries.blocks_of_transaction(made(4).id) == [second.event]
+            assert queries.block_by_id(decision.last.event.block_id) == (decision.last.block, decision.last.event)
+            assert queries.vote(decision.last.event.block_id) == decision.last.vote
+        assert queries.blocks_of_transaction(made(4).id) == [second.last.event]
         assert queries.blocks_of_transaction(made(2).id) == []
-        assert queries.latest() == second.block.header
+        assert queries.latest() == second.last.block.header
 
     def test_a_rejected_proposal_that_comes_again_is_the_valid_block(self, stored: Stored) -> None:
         """Two proposals of equal content have equal ids (blocks-and-votes.md, section 5.1)."""
         chain_ = Chain()
         rejected, valid = chain_.invalid(made(1)), chain_.valid(made(1))
-        assert rejected.event.block_id == valid.event.block_id
+        assert rejected.last.event.block_id == valid.last.event.block_id
         commit(stored, [rejected, valid])
 
-        assert stored.queries().block_by_id(valid.event.block_id) == (valid.block, valid.event)
-        assert stored.queries().vote(valid.event.block_id) == valid.vote
+        assert stored.queries().block_by_id(valid.last.event.block_id) == (valid.last.block, valid.last.event)
+        assert stored.queries().vote(valid.last.event.block_id) == valid.last.vote
 
     @pytest.mark.parametrize("text", ["", "abc", "0" * 63, "g" * 64, "AB" * 32, "0" * 64, " " + "0" * 64, "ü" * 64])
     def test_texts_that_name_nothing_find_nothing(self, stored: Stored, text: str) -> None:
@@ -289,7 +295,7 @@ class LedgerStoreConformance:
         assert view.present == {t.id for t in committed}
         assert {ref for ref, held in view.outputs.items() if held.spent_by is None} == unspent
         for decision in decisions[::5]:
-            assert queries.block_by_id(decision.event.block_id) == (decision.block, decision.event)
+            assert queries.block_by_id(decision.last.event.block_id) == (decision.last.block, decision.last.event)
         assert [queries.transaction(t.id) for t in committed[::7]] == [t.body for t in committed[::7]]
 
 

@@ -22,8 +22,8 @@ def write(path: Path, seed: int, acknowledged: Connection) -> None:
         while True:
             block = random_block(draw, unspent, draw.randint(1, 10))
             effects = decisions.invalid(*block[:2]) if draw.random() < 0.1 else decisions.valid(*block)
-            if effects.event.reason is not None:
+            if effects.last.event.reason is not None:
                 unspent.clear()  # what it made does not exist
             store.writer.commit(effects)
-            acknowledged.send_bytes(effects.event.position.to_bytes(8, "big") + effects.event.digest)
+            acknowledged.send_bytes(effects.last.event.position.to_bytes(8, "big") + effects.last.event.digest)
             store.writer.tidy()

@@ -7,7 +7,7 @@ from typing import Final
 from bigchaindb.eventlog.selection import from_data
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.block import Block, Header
-from bigchaindb.ledger.effects import Effects, LoggedEvent, log_digest
+from bigchaindb.ledger.effects import Effects, Logged, LoggedEvent, log_digest
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.transaction.model import Transaction
 
@@ -31,13 +31,12 @@ def commit(store: LedgerStore, kind: str, branch: int) -> int:
     after = replace(tip, position=position, digest=digest)
     if is_valid:
         after = replace(after, height=height, block_id=id_, timestamp=header.timestamp)
+    event = LoggedEvent(position, event_type, height, id_, reason, digest)
     store.commit(
         Effects(
             after,
-            LoggedEvent(position, event_type, height, id_, reason, digest),
-            Block(header, (transaction.body,)),
+            (Logged(event, Block(header, (transaction.body,)), b"{}"),),
             (transaction,) if is_valid else (),
-            b"{}",
         )
     )
     return position

@@ -87,7 +87,7 @@ def test_a_transaction_that_no_block_can_hold_is_refused(store: LedgerStore) -> 
 
 def test_a_good_block_is_accepted_and_committed(ledger: Ledger, store: LedgerStore) -> None:
     effects = decide(ledger, propose(store, PARENT, CHILD))
-    assert effects.event.type == EventTypes.BLOCK_VALID
+    assert effects.last.event.type == EventTypes.BLOCK_VALID
     assert effects.transactions == (PARENT, CHILD)
     assert store.tip() == effects.tip
     verdict = ledger.accepts(propose(store, RIVAL))
@@ -123,17 +123,17 @@ def test_a_block_with_a_bad_transaction_is_voted_invalid(
     ledger: Ledger, store: LedgerStore, bodies: list[bytes], reason: str
 ) -> None:
     effects = decide(ledger, propose(store, *bodies))
-    assert (effects.event.type, effects.event.reason) == (EventTypes.BLOCK_INVALID, reason)
+    assert (effects.last.event.type, effects.last.event.reason) == (EventTypes.BLOCK_INVALID, reason)
     assert effects.transactions == ()
     assert (store.tip().height, store.tip().position) == (0, 1)
-    assert effects.event.height == 1
+    assert effects.last.event.height == 1
 
 
 def test_the_state_is_judged_again_for_what_was_proven(ledger: Ledger, store: LedgerStore) -> None:
     """The memory of signatures must not become a memory of validity."""
     ledger.examine([RIVAL.body])
     decide(ledger, propose(store, PARENT, CHILD))
-    assert decide(ledger, propose(store, RIVAL)).event.reason == "DoubleSpend at transactions[0]"
+    assert decide(ledger, propose(store, RIVAL)).last.event.reason == "DoubleSpend at transactions[0]"
 
 
 def with_id(block: Block) -> Block:
@@ -166,16 +166,16 @@ def test_a_block_that_claims_what_is_not_so_is_voted_invalid(
     decide(ledger, propose(store, create(7)))
     height = store.tip().height
     effects = decide(ledger, change(propose(store, PARENT)))
-    assert effects.event.reason == reason
-    assert effects.event.height == height + 1
+    assert effects.last.event.reason == reason
+    assert effects.last.event.height == height + 1
     assert store.tip().height == height
 
 
 def test_an_event_about_a_bad_block_carries_what_can_be_carried(ledger: Ledger, store: LedgerStore) -> None:
     effects = decide(ledger, propose(store, PARENT, b"no JSON", b'{"id":1}'))
-    assert effects.block.transactions == (PARENT.body, b'{"id":1}')
-    assert effects.block.header.signature is None
-    assert effects.event.block_id == effects.block.header.id
+    assert effects.last.block.transactions == (PARENT.body, b'{"id":1}')
+    assert effects.last.block.header.signature is None
+    assert effects.last.event.block_id == effects.last.block.header.id
 
 
 def test_a_proposer_puts_in_nothing_that_it_would_vote_against(ledger: Ledger, store: LedgerStore) -> None:
@@ -225,8 +225,8 @@ def test_the_same_block_again_is_invalid_and_logged_as_such(ledger: Ledger, stor
     block = propose(store, PARENT)
     decide(ledger, block)
     effects = decide(ledger, block)
-    assert effects.event.reason == "ValidationError at height"
-    assert effects.event.block_id == block.header.id
+    assert effects.last.event.reason == "ValidationError at height"
+    assert effects.last.event.block_id == block.header.id
     assert store.tip().position == 2
 
 
@@ -234,4 +234,7 @@ def test_a_bad_signature_of_a_create_is_told_after_a_repeat(ledger: Ledger, stor
     """T8 comes before T9."""
     first = create(5, version="1.0")
     decide(ledger, propose(store, first))
-    assert decide(ledger, propose(store, badly_signed(first))).event.reason == "DuplicateTransaction at transactions[0]"
+    assert (
+        decide(ledger, propose(store, badly_signed(first))).last.event.reason
+        == "DuplicateTransaction at transactions[0]"
+    )

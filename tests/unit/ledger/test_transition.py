@@ -42,10 +42,14 @@ def chain(decisions: Sequence[tuple[int, bool]], key: KeyPair = NODE) -> list[Ef
 
 def test_a_valid_block_moves_the_chain_and_the_log() -> None:
     [effects] = chain([(2, True)])
-    header = effects.block.header
+    header = effects.last.block.header
     assert (effects.tip.height, effects.tip.block_id, effects.tip.timestamp) == (1, header.id, header.timestamp)
-    assert (effects.event.type, effects.event.position, effects.event.height) == (EventTypes.BLOCK_VALID, 1, 1)
-    assert effects.event.reason is None
+    assert (effects.last.event.type, effects.last.event.position, effects.last.event.height) == (
+        EventTypes.BLOCK_VALID,
+        1,
+        1,
+    )
+    assert effects.last.event.reason is None
     assert effects.transactions == tuple(CREATES[:2])
 
 
@@ -54,29 +58,33 @@ def test_an_invalid_block_moves_the_log_alone() -> None:
     valid, invalid = chain([(2, True), (3, False)])
     assert (invalid.tip.height, invalid.tip.block_id) == (valid.tip.height, valid.tip.block_id)
     assert invalid.tip.timestamp == valid.tip.timestamp
-    assert (invalid.event.type, invalid.event.position, invalid.event.height) == (EventTypes.BLOCK_INVALID, 2, 2)
-    assert invalid.event.reason == "DoubleSpend at transactions[0]"
+    assert (invalid.last.event.type, invalid.last.event.position, invalid.last.event.height) == (
+        EventTypes.BLOCK_INVALID,
+        2,
+        2,
+    )
+    assert invalid.last.event.reason == "DoubleSpend at transactions[0]"
     assert invalid.transactions == ()
-    assert invalid.block.transactions == tuple(one.body for one in CREATES[:3])
+    assert invalid.last.block.transactions == tuple(one.body for one in CREATES[:3])
 
 
 def test_a_vote_names_the_last_valid_block_as_the_one_before() -> None:
     made = chain([(1, True), (2, False), (3, True)])
-    votes = [json.loads(effects.vote)["vote"] for effects in made]
+    votes = [json.loads(effects.last.vote)["vote"] for effects in made]
     first = made[0].tip.block_id
     assert [one["previous_block"] for one in votes] == [NO_BLOCK_ID, first, first]
     assert [one["is_block_valid"] for one in votes] == [True, False, True]
-    assert [one["voting_for_block"] for one in votes] == [effects.event.block_id for effects in made]
+    assert [one["voting_for_block"] for one in votes] == [effects.last.event.block_id for effects in made]
     assert votes[1]["invalid_reason"] == "DoubleSpend at transactions[0]"
 
 
 def test_the_hash_of_the_state_can_be_computed_by_hand() -> None:
     """What a node signs must be a rule that another implementation can follow."""
     [effects] = chain([(2, True)])
-    digest = log_digest(bytes(32), 1, 1, effects.event.block_id)
+    digest = log_digest(bytes(32), 1, 1, effects.last.event.block_id)
     ids = b"".join(bytes.fromhex(one.id) for one in CREATES[:2])
     expected = sha256(bytes(32) + sha256(digest + (1).to_bytes(8, "big") + ids).digest()).digest()
-    assert (effects.event.digest, effects.tip.digest) == (digest, digest)
+    assert (effects.last.event.digest, effects.tip.digest) == (digest, digest)
     assert effects.tip.app_hash == expected
 
 
@@ -91,7 +99,9 @@ def test_l3_a_replay_gives_the_same_bytes(decisions: list[tuple[int, bool]]) -> 
 @given(DECISIONS)
 def test_l3_nodes_differ_in_their_votes_alone(decisions: list[tuple[int, bool]]) -> None:
     here, there = chain(decisions), chain(decisions, key=ALICE)
-    assert [(one.tip, one.event, one.block) for one in here] == [(one.tip, one.event, one.block) for one in there]
+    assert [(one.tip, one.last.event, one.last.block) for one in here] == [
+        (one.tip, one.last.event, one.last.block) for one in there
+    ]
 
 
 @given(DECISIONS, DECISIONS)
@@ -102,4 +112,4 @@ def test_two_histories_have_two_hashes(first: list[tuple[int, bool]], second: li
 
 @given(DECISIONS)
 def test_e2_positions_ascend_without_a_gap(decisions: list[tuple[int, bool]]) -> None:
-    assert [one.event.position for one in chain(decisions)] == list(range(1, len(decisions) + 1))
+    assert [one.last.event.position for one in chain(decisions)] == list(range(1, len(decisions) + 1))

@@ -192,7 +192,7 @@ def test_the_first_event_of_a_height_or_time_is_found(store: Store) -> None:
         assert log.first_at(height=1) == 1
         for effects in decisions:
             store.writer.commit(effects)
-        assert [e.event.height for e in decisions] == [1, 1, 2, 2, 2, 3, 4]
+        assert [e.last.event.height for e in decisions] == [1, 1, 2, 2, 2, 3, 4]
         assert [log.first_at(height=height) for height in (-1, 0, 1, 2, 3, 4, 5)] == [1, 1, 1, 3, 6, 7, 8]
         start = 1_700_000_000
         assert [log.first_at(time=start + later) for later in (-start, 0, 1, 2, 3)] == [1, 2, 5, 6, 8]
@@ -205,13 +205,15 @@ def test_the_time_of_a_rejected_proposal_leads_nobody_astray(store: Store) -> No
     decisions = [chain.valid(made(serial)) for serial in range(3)]
     for time in (0, 1 << 33):
         rejected = chain.invalid(made(9))
-        header = replace(rejected.block.header, timestamp=time)
-        decisions.append(replace(rejected, block=replace(rejected.block, header=header)))
+        header = replace(rejected.last.block.header, timestamp=time)
+        decisions.append(
+            replace(rejected, logged=(replace(rejected.last, block=replace(rejected.last.block, header=header)),))
+        )
         decisions += [chain.valid(made(10 + time + serial)) for serial in range(3)]
     for effects in decisions:
         store.writer.commit(effects)
-    times = [effects.block.header.timestamp for effects in decisions if effects.event.type == 1]
-    positions = [effects.event.position for effects in decisions if effects.event.type == 1]
+    times = [effects.last.block.header.timestamp for effects in decisions if effects.last.event.type == 1]
+    positions = [effects.last.event.position for effects in decisions if effects.last.event.type == 1]
     with closing(store.log_reader()) as log:
         assert [log.first_at(time=time) for time in times] == positions
         assert log.first_at(time=1 << 33) == len(decisions) + 1

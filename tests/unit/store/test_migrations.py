@@ -45,8 +45,8 @@ def test_the_latest_version_is_left_alone(connection: sqlite3.Connection) -> Non
     for steps in (LEDGER_STEPS, LEDGER_STEPS):
         migrate(connection, "file.db", steps)
     version, tables = state(connection)
-    assert version == 1
-    assert {"transactions", "outputs", "events", "votes", "tip", "local"} <= set(tables)
+    assert version == len(LEDGER_STEPS)
+    assert {"transactions", "outputs", "events", "votes", "tip", "local", "network", "proofs"} <= set(tables)
 
 
 def test_a_step_that_fails_leaves_the_version_before_it(connection: sqlite3.Connection) -> None:
@@ -58,8 +58,8 @@ def test_a_step_that_fails_leaves_the_version_before_it(connection: sqlite3.Conn
 
 def test_a_later_version_is_refused(connection: sqlite3.Connection) -> None:
     """Older software must not write into what it does not understand."""
-    connection.execute("PRAGMA user_version = 2")
-    with pytest.raises(SchemaTooNew, match=r"file\.db: schema 2 was written by a later version .* knows 1 at most"):
+    connection.execute(f"PRAGMA user_version = {len(NODE_STEPS) + 1}")
+    with pytest.raises(SchemaTooNew, match=r"file\.db: schema 3 was written by a later version .* knows 2 at most"):
         migrate(connection, "file.db", NODE_STEPS)
 
 

@@ -8,24 +8,24 @@ NOTHING = Counts(0, 0, 0, 0)
 
 def test_an_envelope_with_its_transactions_is_the_body() -> None:
     effects = Chain().valid(made(1), made(2))
-    head, tail = envelope(effects)
-    assert head + b",".join(effects.block.transactions) + tail == event_body(effects.block)
+    head, tail = envelope(effects.last)
+    assert head + b",".join(effects.last.block.transactions) + tail == event_body(effects.last.block)
 
 
 def test_the_envelope_of_a_rejected_proposal_is_the_body() -> None:
     effects = Chain().invalid(made(1), reason="InvalidHash at transactions[0]")
-    assert envelope(effects) == (event_body(effects.block, effects.event.reason), b"")
+    assert envelope(effects.last) == (event_body(effects.last.block, effects.last.event.reason), b"")
 
 
 def test_counts_go_on_from_the_block_before() -> None:
     chain = Chain()
     first = chain.valid(made(1, owners=[("a",), ("b",)]), made(2))
     counts = rows_of(first, NOTHING, {}).counts
-    assert counts == Counts(1, 2, 3, len(event_body(first.block)))
+    assert counts == Counts(1, 2, 3, len(event_body(first.last.block)))
     rejected = chain.invalid(made(3))
     rows = rows_of(rejected, counts, {})
     assert rows.counts[:3] == (1, 2, 3)
-    assert rows.counts.log_bytes == counts.log_bytes + len(event_body(rejected.block, rejected.event.reason))
+    assert rows.counts.log_bytes == counts.log_bytes + len(event_body(rejected.last.block, rejected.last.event.reason))
 
 
 def test_only_documents_with_values_are_searched() -> None:

@@ -8,7 +8,7 @@ from tests.support.decisions import Chain, made
 
 def test_a_block_is_read_out_of_its_event_byte_for_byte() -> None:
     """Its id is a hash over these bytes."""
-    block = Chain().valid(made(1, data={"n": 10**40, "f": 1e16, "s": "ü\u2028"}), made(2)).block
+    block = Chain().valid(made(1, data={"n": 10**40, "f": 1e16, "s": "ü\u2028"}), made(2)).last.block
     assert block_of(event_body(block)) == block
     assert block_of(event_body(block, "InvalidHash at transactions[0]")) == block
 
