@@ -13,7 +13,8 @@ from bench.documents import Documents
 from bench.ledgers import KEY, TIMESTAMP
 from bench.measure import Scale
 from bench.report import Figure
-from bigchaindb.ledger.application import BlockLimits, Ledger
+from bigchaindb.ledger.application import Ledger
+from bigchaindb.ledger.examining import BlockLimits
 from bigchaindb.ledger.judging import Examined
 from bigchaindb.ledger.pool import Pool
 from bigchaindb.ledger.proposal import sign_proposal

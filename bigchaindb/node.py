@@ -25,7 +25,8 @@ from bigchaindb.engine.room import Room, usage_of
 from bigchaindb.engine.solo import SoloEngine
 from bigchaindb.errors import EngineError, StartupError
 from bigchaindb.identity import find_or_make, read_chain_id
-from bigchaindb.ledger.application import BlockLimits, Ledger
+from bigchaindb.ledger.application import Ledger
+from bigchaindb.ledger.examining import BlockLimits
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.metrics.families import Figures
 from bigchaindb.metrics.server import MetricsServer

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bigchaindb.errors import ValidationError
-from bigchaindb.ledger.application import TIMESTAMP_MAX, Application, Selection
+from bigchaindb.ledger.application import TIMESTAMP_MAX, Application
 from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.effects import Effects
+from bigchaindb.ledger.examining import Selection
 from bigchaindb.ledger.pool import Rejection
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.proposal import Fault, sign_proposal

@@ -4,37 +4,22 @@ Nothing here waits, reads a clock or knows an engine. State comes in through a p
 memory of proven documents: whether a call is repeated, or made on another node, changes nothing of what it gives.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 from bigchaindb.errors import ImproperVoteError, SybilError, ValidationError
 from bigchaindb.ledger import transition
 from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.effects import Effects, Tip
-from bigchaindb.ledger.judging import Examination, Examined, judge, require_exact, transactions_of
+from bigchaindb.ledger.examining import BlockLimits, Examiner, Selection
+from bigchaindb.ledger.judging import Examination, require_exact, transactions_of
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.proposal import Fault, Verdict, as_logged, can_be_carried, find_forgery
 from bigchaindb.ledger.proven import Proven
-from bigchaindb.ledger.view import Needs
-from bigchaindb.transaction import Transaction, parse, verify
 from bigchaindb.transaction.keys import KeyPair
 
 TIMESTAMP_MAX: Final = 9_999_999_999
 """Unix seconds; the vote schema knows ten digits."""
-
-
-class Selection(NamedTuple):
-    """What a proposer puts into its block, and which candidates it found to break a rule, by their index."""
-
-    transactions: tuple[bytes, ...]
-    rejected: tuple[tuple[int, ValidationError], ...]
-
-
-class BlockLimits(NamedTuple):
-    """How large a block may be: its transactions, and their bytes."""
-
-    count_max: int
-    bytes_max: int
 
 
 class Application(Protocol):
@@ -99,47 +84,16 @@ class Ledger:
         self._key = key
         self._voters = tuple(sorted(voters))
         self._block = block
+        self._examiner = Examiner(store, block, proven)
         self._proven = proven
 
     def examine(self, bodies: Sequence[bytes]) -> list[Examination]:
         """See `Application`."""
-        # All are read, then all signatures verified: 4 % less than in turn, since either code stays in the cache.
-        read = [self._proven_or_parsed(body) for body in bodies]
-        examined = [Examined(one, verify(one)) if isinstance(one, Transaction) else one for one in read]
-        self._proven.add(one.transaction for one in examined if isinstance(one, Examined) and one.signatures_valid)
-        return examined
-
-    def _proven_or_parsed(self, body: bytes) -> Examination | Transaction:
-        if (proven := self._proven.get(body)) is not None:
-            return Examined(proven, signatures_valid=True)
-        try:
-            transaction = parse(body)
-        except ValidationError as error:
-            return error
-        return self._find_too_long(transaction) or transaction
-
-    def _find_too_long(self, transaction: Transaction) -> ValidationError | None:
-        """Refuse what no block can hold: canonical text may be five times as long as what was posted (`1e20`)."""
-        size, size_max = len(transaction.body), self._block.bytes_max
-        if size <= size_max:
-            return None
-        return ValidationError(f"its canonical text has {size} bytes, and limits.block_bytes_max is {size_max}")
+        return self._examiner.examine(bodies)
 
     def propose(self, candidates: Sequence[bytes]) -> Selection:
         """See `Application`."""
-        chosen: list[bytes] = []
-        rejected: list[tuple[int, ValidationError]] = []
-        room = self._block.bytes_max
-        judged = self._judge(self.examine(candidates))
-        for index, (body, error) in enumerate(zip(candidates, judged, strict=False)):
-            if error is not None:
-                rejected.append((index, error))
-                continue
-            room -= len(body)
-            if room < 0 or len(chosen) == self._block.count_max:
-                break  # nothing behind it either: it might spend what stands here
-            chosen.append(body)
-        return Selection(tuple(chosen), tuple(rejected))
+        return self._examiner.select(candidates, bytes_max=self._block.bytes_max)
 
     def accepts(self, proposal: Block) -> Verdict:
         """See `Application`."""
@@ -186,10 +140,7 @@ class Ledger:
         return None
 
     def _find_invalid(self, examined: Sequence[Examination]) -> Fault | None:
-        for index, error in enumerate(self._judge(examined)):
+        for index, error in enumerate(self._examiner.judge(examined)):
             if error is not None:
                 return Fault("transactions", error, index)
         return None
-
-    def _judge(self, examined: Sequence[Examination]) -> Iterator[ValidationError | None]:
-        return judge(examined, self._store.view(Needs.of(transactions_of(examined))))

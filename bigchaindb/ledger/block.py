@@ -78,10 +78,15 @@ def v1_block(block: Block) -> bytes:
     )
 
 
-def event_body(block: Block, reason: str | None = None) -> bytes:
+def event_body(block: Block, reason: str | None = None, *, body_omitted: bool = False) -> bytes:
     """Give the body of the event about `block`: equal bytes on every node, at every retry (E5).
 
     The list of transactions stands once; `bigchaindb.events.Event.data` lets both keys share it.
+
+    Args:
+        block: valid or invalid.
+        reason: of an invalid one.
+        body_omitted: the network could not carry its transactions: it has none here, and its id is the engine's hash.
     """
     header = block.header
     tail = b"" if reason is None else b',"reason":' + orjson.dumps(reason)
@@ -89,6 +94,7 @@ def event_body(block: Block, reason: str | None = None) -> bytes:
         (
             b'{"block":',
             _text(block),
+            b',"body_omitted":true' if body_omitted else b"",
             b',"height":',
             str(header.height).encode(),
             b',"id":"',

@@ -62,12 +62,14 @@ class Logged:
         block: what was decided, valid or invalid.
         vote: this node's own v1 vote on it, canonical JSON bytes.
         proof: what proves it to others, JSON bytes; empty where that is kept elsewhere.
+        body_omitted: the network could not carry the transactions of an invalid block.
     """
 
     event: LoggedEvent
     block: Block
     vote: bytes
     proof: bytes = b""
+    body_omitted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.ledger.block import Block, Header
 from bigchaindb.ledger.effects import Effects, LoggedEvent, Tip
+from bigchaindb.ledger.rejections import Rejection
 from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.transaction.model import OutputRef
 
@@ -42,6 +43,18 @@ class NetworkStore(LedgerStore, Protocol):
 
     def network(self) -> bytes | None:
         """Give the network's state as the last commit that changed it left it; None where there was no network."""
+        ...
+
+
+class OwnRejections(Protocol):
+    """The proposals that this node has voted against. Any thread may ask."""
+
+    def all(self) -> Sequence[Rejection]:
+        """Give those that may still be said, ascending."""
+        ...
+
+    def body_of(self, rejection: Rejection) -> tuple[bytes, ...] | None:
+        """Give the transactions of the proposal; None if this node does not have them, or they are too large."""
         ...
 
 

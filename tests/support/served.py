@@ -16,7 +16,8 @@ from bigchaindb.engine.deciding import Proposer
 from bigchaindb.engine.engine import Mode
 from bigchaindb.engine.room import Room, usage_of
 from bigchaindb.engine.solo import SoloEngine
-from bigchaindb.ledger.application import BlockLimits, Ledger
+from bigchaindb.ledger.application import Ledger
+from bigchaindb.ledger.examining import BlockLimits
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.store.store import Store
 from bigchaindb.subscribers.hub import Hub

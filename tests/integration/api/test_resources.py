@@ -13,8 +13,8 @@ import pytest
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Mode
 from bigchaindb.errors import DoubleSpend
-from bigchaindb.ledger.application import Selection
 from bigchaindb.ledger.block import block_id, block_text
+from bigchaindb.ledger.examining import Selection
 from bigchaindb.transaction.build import Payment, Signed, Spend, create, transfer
 from bigchaindb.transaction.conditions import details_of
 from bigchaindb.transaction.keys import KeyPair

@@ -16,7 +16,7 @@ from websockets.frames import Close
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Mode
 from bigchaindb.eventlog.token import WHOLE, decode, encode
-from bigchaindb.ledger.application import Selection
+from bigchaindb.ledger.examining import Selection
 from bigchaindb.subscribers.websocket import PATH
 from bigchaindb.transaction.build import Payment, Spend, create, transfer
 from bigchaindb.transaction.conditions import details_of

@@ -13,9 +13,10 @@ from typing import Final
 import pytest
 
 from bigchaindb.errors import Overloaded, ValidationError
-from bigchaindb.ledger.application import BlockLimits, Ledger
+from bigchaindb.ledger.application import Ledger
 from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.effects import Effects, Tip
+from bigchaindb.ledger.examining import BlockLimits
 from bigchaindb.ledger.judging import Examined
 from bigchaindb.ledger.pool import Pool
 from bigchaindb.ledger.proposal import sign_proposal

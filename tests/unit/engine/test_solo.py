@@ -28,8 +28,8 @@ from bigchaindb.errors import (
     ValidationError,
 )
 from bigchaindb.events import EventTypes
-from bigchaindb.ledger.application import Selection
 from bigchaindb.ledger.effects import Effects
+from bigchaindb.ledger.examining import Selection
 from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.store import Store
 from bigchaindb.transaction import Transaction, build

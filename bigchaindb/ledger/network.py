@@ -1,0 +1,146 @@
+"""What a network knows besides the ledger: who votes at which height, and which rejections are being counted.
+
+It is part of the consensus: equal on every node after every block, changed by finalized blocks alone, bounded.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from bigchaindb.ledger.rejections import CARRY_HEIGHTS, Rejection
+from bigchaindb.ledger.validators import ValidatorSet
+
+CHANGE_HEIGHTS: Final = 2
+"""A change of validators that block h brings is in force from h + 2 on. Source: the consensus engine."""
+
+
+class Validators(msgspec.Struct, frozen=True):
+    """The validators from a height on.
+
+    Attributes:
+        height: the first that they vote at.
+        powers: public key, 32 bytes, and voting power; ascending.
+    """
+
+    height: int
+    powers: tuple[tuple[bytes, int], ...]
+
+
+class Support(msgspec.Struct, frozen=True, order=True):
+    """One validator's signed word for a rejection.
+
+    Attributes:
+        validator: address, hex.
+        height: of the vote whose extension says it.
+        round: of that vote.
+        extension: all that the extension says.
+        signature: over the extension, 64 bytes.
+    """
+
+    validator: str
+    height: int
+    round: int
+    extension: bytes
+    signature: bytes
+
+
+class OpenRejection(msgspec.Struct, frozen=True):
+    """A rejection that the chain shows, with an honest validator behind it at least.
+
+    Attributes:
+        rejection: what is said.
+        body: the proposal's transactions; None if they are too large to be carried.
+        support: who says it, ascending.
+    """
+
+    rejection: Rejection
+    body: tuple[bytes, ...] | None
+    support: tuple[Support, ...]
+
+
+class NetworkState(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole.
+
+    Attributes:
+        validators: ascending by height; the last may begin in the future.
+        open: rejections that are not logged yet, ascending.
+        settled: rejections that were logged, as long as anybody may say them again, ascending.
+    """
+
+    validators: tuple[Validators, ...]
+    open: tuple[OpenRejection, ...] = ()
+    settled: tuple[Rejection, ...] = ()
+
+    @classmethod
+    def begin(cls, validators: ValidatorSet, height: int) -> "NetworkState":
+        """Give the state before the first block, of `height`."""
+        return cls(validators=(_from(height, validators),))
+
+    def validators_at(self, height: int) -> ValidatorSet:
+        """Give who votes at a height; nobody at heights that are no longer kept."""
+        found = [one for one in self.validators if one.height <= height]
+        return ValidatorSet.of(found[-1].powers if found else ())
+
+    def elect(self, powers: Mapping[bytes, int], height: int) -> "NetworkState":
+        """Give the state after the block of `height` changed validators: new power by public key, 0 takes one out."""
+        if not powers:
+            return self
+        following = ValidatorSet.of(self.validators[-1].powers).changed(powers)
+        begin = height + CHANGE_HEIGHTS
+        kept = tuple(one for one in self.validators if one.height < begin)
+        return replace(self, validators=(*kept, _from(begin, following)))
+
+    def forget(self, height: int) -> "NetworkState":
+        """Drop what no block after `height` can ask for."""
+        least = height - CARRY_HEIGHTS
+        past = [one for one in self.validators if one.height <= least]
+        kept = replace(
+            self,
+            validators=self.validators[max(0, len(past) - 1) :],
+            open=tuple(one for one in self.open if one.rejection.height > least),
+            settled=tuple(one for one in self.settled if one.height > least),
+        )
+        return self if kept == self else kept
+
+
+def encode(state: NetworkState) -> bytes:
+    """Give the state as canonical bytes, for the store and the hash of the state."""
+    return msgspec.json.encode(state)
+
+
+def decode(text: bytes) -> NetworkState:
+    """Read what `encode` gave."""
+    return _state.decode(text)
+
+
+def encode_proof(proven: OpenRejection) -> bytes:
+    """Give what proves an invalid block: the rejection and the signed extensions of more than two thirds.
+
+    A JSON object: `rejection`, and `support`, a list; bytes are base64.
+    """
+    return msgspec.json.encode({"rejection": proven.rejection, "support": proven.support})
+
+
+def decode_proof(text: bytes) -> tuple[Rejection, Sequence[Support]]:
+    """Read what `encode_proof` gave.
+
+    Raises:
+        msgspec.MsgspecError: it is something else.
+    """
+    found: Any = _proof.decode(text)
+    return found.rejection, found.support
+
+
+class _Proof(msgspec.Struct):
+    rejection: Rejection
+    support: tuple[Support, ...]
+
+
+def _from(height: int, validators: ValidatorSet) -> Validators:
+    return Validators(height, tuple(sorted(validators.powers.items())))
+
+
+_state: Final = msgspec.json.Decoder(NetworkState)
+_proof: Final = msgspec.json.Decoder(_Proof)

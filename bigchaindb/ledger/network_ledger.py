@@ -1,0 +1,277 @@
+"""The ledger of a network: the application's seven calls where a consensus engine orders and many validators vote.
+
+A proposal is what the engine hands over: consensus bytes of a height, by a validator. What it holds for clients becomes
+a block in the form that they know; what validators said of rejected proposals comes first, and is counted before it.
+
+Source: docs/explanation/network.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Final
+
+from bigchaindb.errors import ImproperVoteError, ValidationError
+from bigchaindb.events import EventTypes
+from bigchaindb.ledger import network, tally
+from bigchaindb.ledger.block import Block, Header, block_id, block_text
+from bigchaindb.ledger.effects import Effects, Logged, LoggedEvent, Tip, log_digest
+from bigchaindb.ledger.examining import BlockLimits, Examiner, Selection
+from bigchaindb.ledger.judging import Examination, require_exact, transactions_of
+from bigchaindb.ledger.network import NetworkState, OpenRejection
+from bigchaindb.ledger.ports import NetworkStore, OwnRejections
+from bigchaindb.ledger.proposal import Fault, can_be_carried
+from bigchaindb.ledger.proven import Proven
+from bigchaindb.ledger.rejections import (
+    EXTENSION_COUNT_MAX,
+    VOTES_MARK,
+    Rejection,
+    SignedExtension,
+    body_digest,
+    decode_extension,
+    decode_votes,
+    encode_extension,
+)
+from bigchaindb.ledger.tally import Outcome
+from bigchaindb.ledger.validators import ValidatorSet, address_of
+from bigchaindb.ledger.voting import make_vote
+from bigchaindb.transaction.keys import KeyPair, decode_key, encode
+from bigchaindb.transaction.model import Transaction
+
+COUNT_MAX: Final = 1_000
+"""Transactions of clients in a block. A rule of the network: no setting of one node may change it."""
+OVERHEAD_BYTES: Final = 8
+"""What the engine counts besides the bytes of a transaction in a block, at most."""
+FRESH_HEIGHTS: Final = 4
+"""For so many heights a new rejection wakes an idle chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What the engine proposes or has decided.
+
+    Attributes:
+        height: of the chain.
+        hash: of the block as the engine names it, 32 bytes.
+        timestamp: whole Unix seconds.
+        proposer: address of the validator that made it, 20 bytes.
+        transactions: consensus bytes, in order.
+    """
+
+    height: int
+    hash: bytes
+    timestamp: int
+    proposer: bytes
+    transactions: tuple[bytes, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkVerdict:
+    """What this node concludes about a proposal, with all that `finalize` needs.
+
+    Attributes:
+        transactions: of clients, parsed, in order.
+        outcome: of its votes transaction; None if it has none.
+        fault: the first rule that it breaks; None for a valid one.
+    """
+
+    proposal: Proposal
+    transactions: tuple[Transaction, ...] = field(repr=False)
+    outcome: Outcome | None
+    fault: Fault | None
+
+    @property
+    def rejection(self) -> Rejection:
+        """What a vote says of a faulty proposal."""
+        assert self.fault is not None
+        one = self.proposal
+        return Rejection(
+            height=one.height,
+            block=one.hash.hex(),
+            proposer=one.proposer.hex(),
+            time=one.timestamp,
+            body=body_digest(one.transactions),
+            size=sum(map(len, one.transactions)),
+            reason=self.fault.reason,
+        )
+
+
+class NetworkLedger:
+    """The application over a store. `examine` may be called from any thread, the rest by one at a time."""
+
+    def __init__(
+        self,
+        store: NetworkStore,
+        *,
+        chain_id: str,
+        key: KeyPair,
+        body_bytes_max: int,
+        proven: Proven,
+        own: OwnRejections,
+    ) -> None:
+        """Make the ledger of one node.
+
+        Args:
+            store: fulfils the port.
+            chain_id: of the network; what its validators sign begins with it.
+            key: signs this node's v1 votes; a validator's votes are signed by the engine with the same key.
+            body_bytes_max: of one transaction.
+            proven: spares the voter what admission has proven.
+            own: what this node has rejected.
+        """
+        self._store = store
+        self._chain_id = chain_id
+        self._key = key
+        self._own = own
+        self._proven = proven
+        self._examiner = Examiner(store, BlockLimits(COUNT_MAX, body_bytes_max), proven)
+        kept = store.network()
+        self._is_kept = kept is not None
+        self._state = None if kept is None else network.decode(kept)
+
+    @property
+    def state(self) -> NetworkState:
+        """The network's, after the last commit."""
+        assert self._state is not None, "the network has not begun"
+        return self._state
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a block of this network was committed."""
+        return self._is_kept
+
+    def begin(self, validators: ValidatorSet, height: int) -> None:
+        """Take the validators of the first height; they become durable with its block."""
+        self._state = NetworkState.begin(validators, height)
+
+    def examine(self, bodies: Sequence[bytes]) -> list[Examination]:
+        """Check documents as far as no state is needed; any thread may."""
+        return self._examiner.examine(bodies)
+
+    def propose(self, candidates: Sequence[bytes], evidence: Sequence[SignedExtension], *, bytes_max: int) -> Selection:
+        """Choose what goes into the next block: what the votes on the last one said that is new, then candidates."""
+        height = self._store.tip().height + 1
+        votes = tally.choose(evidence, self._own.body_of, self.state, height=height, bytes_max=bytes_max // 2)
+        room = bytes_max - (0 if votes is None else len(votes) + OVERHEAD_BYTES)
+        chosen = self._examiner.select(candidates, bytes_max=room, overhead_bytes=OVERHEAD_BYTES)
+        return chosen if votes is None else chosen._replace(transactions=(votes, *chosen.transactions))
+
+    def accepts(self, proposal: Proposal) -> NetworkVerdict:
+        """Judge a proposal for the next height from its bytes, whoever made it."""
+        assert proposal.height == self._store.tip().height + 1, proposal
+        bodies = proposal.transactions
+        outcome, first = None, 0
+        if bodies and bodies[0].startswith(VOTES_MARK):
+            first = 1
+            try:
+                votes = decode_votes(bodies[0])
+                outcome = tally.count(votes, self.state, height=proposal.height, chain_id=self._chain_id)
+            except ImproperVoteError as error:
+                return NetworkVerdict(proposal, (), None, Fault("transactions", error, 0))
+        if len(bodies) - first > COUNT_MAX:
+            too_many = ValidationError(f"at most {COUNT_MAX} transactions, found {len(bodies) - first}")
+            return NetworkVerdict(proposal, (), None, Fault("transactions", too_many))
+        examined = [
+            require_exact(body, one) for body, one in zip(bodies[first:], self.examine(bodies[first:]), strict=True)
+        ]
+        for index, wrong in enumerate(self._examiner.judge(examined), first):
+            if wrong is not None:
+                return NetworkVerdict(proposal, (), None, Fault("transactions", wrong, index))
+        return NetworkVerdict(proposal, tuple(transactions_of(examined)), outcome, None)
+
+    def attest(self) -> bytes:
+        """Give what this node's vote says besides yes: its rejections that the chain does not show yet."""
+        shown = {one.rejection for one in self.state.open if self._stands_behind(one)} | set(self.state.settled)
+        return encode_extension([one for one in self._own.all() if one not in shown][:EXTENSION_COUNT_MAX])
+
+    def verify(self, attestation: bytes) -> None:
+        """Check what another node's vote says besides yes.
+
+        Raises:
+            ImproperVoteError: no honest node says that.
+        """
+        decode_extension(attestation)
+
+    def has_fresh(self) -> bool:
+        """Say whether this node has a rejection that is worth waking an idle chain for."""
+        height = self._store.tip().height
+        shown = {one.rejection for one in self.state.open if self._stands_behind(one)} | set(self.state.settled)
+        return any(one.height > height - FRESH_HEIGHTS and one not in shown for one in self._own.all())
+
+    def finalize(self, verdict: NetworkVerdict) -> Effects:
+        """Compute what the decision of the next height changes, from verdict and state alone (L3)."""
+        assert verdict.fault is None, verdict.fault
+        proposal, tip = verdict.proposal, self._store.tip()
+        state, decided = verdict.outcome or Outcome(self.state, ())
+        logged: list[Logged] = []
+        for one in decided:
+            tip = self._log(self._invalid_block(one), tip, logged, one)
+        after = replace(tip, height=proposal.height)
+        if verdict.transactions:
+            block = self._valid_block(proposal, verdict.transactions)
+            after = replace(self._log(block, after, logged), block_id=block.header.id, timestamp=block.header.timestamp)
+        state = state.forget(proposal.height)
+        encoded = network.encode(state)
+        if proposal.transactions:
+            after = replace(after, app_hash=_app_hash(after, encoded, verdict.transactions))
+        return Effects(after, tuple(logged), verdict.transactions, encoded if self._is_new(state) else None)
+
+    def commit(self, effects: Effects) -> None:
+        """Make a decision durable in one write (E1).
+
+        Raises:
+            StoreFull: there was no room; nothing was written.
+        """
+        self._store.commit(effects)
+        if effects.network is not None:
+            self._state = network.decode(effects.network)
+            self._is_kept = True
+        self._proven.forget([one.body for one in effects.transactions])
+
+    def _is_new(self, state: NetworkState) -> bool:
+        return state != self.state or not self._is_kept
+
+    def _stands_behind(self, one: OpenRejection) -> bool:
+        own = address_of(decode_key(self._key.public_key)).hex()
+        return any(support.validator == own for support in one.support)
+
+    def _log(self, block: Block, tip: Tip, logged: list[Logged], invalid: OpenRejection | None = None) -> Tip:
+        """Append an event about a block; give the tip after it."""
+        header = block.header
+        event_type = EventTypes.BLOCK_VALID if invalid is None else EventTypes.BLOCK_INVALID
+        reason = None if invalid is None else invalid.rejection.reason
+        digest = log_digest(tip.digest, event_type, header.height, header.id)
+        event = LoggedEvent(tip.position + 1, event_type, header.height, header.id, reason, digest)
+        vote = make_vote(header, tip.block_id, reason, self._key)
+        proof = b"" if invalid is None else network.encode_proof(invalid)
+        omitted = invalid is not None and invalid.body is None
+        logged.append(Logged(event, block, vote, proof, omitted))
+        return replace(tip, position=event.position, digest=digest)
+
+    def _valid_block(self, proposal: Proposal, transactions: Sequence[Transaction]) -> Block:
+        bodies = tuple(one.body for one in transactions)
+        return self._block(proposal.height, proposal.timestamp, proposal.proposer, bodies)
+
+    def _invalid_block(self, one: OpenRejection) -> Block:
+        """Give a rejected proposal the form in which it is logged: with what an event can carry of it."""
+        said = one.rejection
+        bodies = tuple(filter(can_be_carried, one.body or ()))
+        block = self._block(said.height, said.time, bytes.fromhex(said.proposer), bodies)
+        return block if one.body is not None else replace(block, header=replace(block.header, id=said.block))
+
+    def _block(self, height: int, timestamp: int, proposer: bytes, bodies: tuple[bytes, ...]) -> Block:
+        validators = self.state.validators_at(height)
+        node_pubkey = encode(validators.by_address[proposer])
+        voters = tuple(sorted(map(encode, validators.powers)))
+        text = block_text(timestamp, bodies, node_pubkey, voters)
+        return Block(Header(block_id(text), height, timestamp, node_pubkey, voters, None), bodies)
+
+
+def _app_hash(tip: Tip, state: bytes, transactions: Sequence[Transaction]) -> bytes:
+    """Chain the hash of the state: SHA-256 of what was and of the digest of the effects (L3).
+
+    A block without any transaction leaves it as it is: each change makes the engine produce one further block.
+    """
+    ids = b"".join(bytes.fromhex(transaction.id) for transaction in transactions)
+    effects = sha256(tip.digest + tip.position.to_bytes(8, "big") + ids + sha256(state).digest()).digest()
+    return sha256(tip.app_hash + effects).digest()
