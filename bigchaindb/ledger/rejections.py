@@ -29,7 +29,7 @@ BODY_BYTES_MAX: Final = 1024 * 1024
 CARRY_HEIGHTS: Final = 100
 """For so many heights a rejection is said again until the chain shows it."""
 
-Height = Annotated[int, Meta(ge=1, lt=2**63)]
+Height = Annotated[int, Meta(ge=1, le=2**62)]
 Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Address = Annotated[str, Meta(pattern="^[0-9a-f]{40}$")]
 Reason = Annotated[str, Meta(min_length=1, max_length=120, pattern="^[A-Za-z]+ at [a-z_]+(\\[[0-9]{1,7}\\])?$")]
