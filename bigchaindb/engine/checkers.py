@@ -10,10 +10,9 @@ import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from bigchaindb.errors import CheckFailed
-from bigchaindb.ledger.application import Application
 from bigchaindb.ledger.judging import Examination, Examined
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.view import LoadedView, Needs
@@ -25,6 +24,15 @@ LOGGED_BYTES_MAX: Final = 4_000
 """Most of a document that the log repeats."""
 
 _log = logging.getLogger(__name__)
+
+
+class Examines(Protocol):
+    """The call of the application that is needed here."""
+
+    def examine(self, bodies: Sequence[bytes]) -> list[Examination]:
+        """See `bigchaindb.ledger.application.Application`."""
+        ...
+
 
 Verdict = Examination | CheckFailed
 """What came of the check without state, or that it met a defect of this software."""
@@ -40,7 +48,7 @@ class Checked(NamedTuple):
 class Checkers:
     """A pool of checking threads. Belongs to the event loop."""
 
-    def __init__(self, application: Application, store: LedgerStore, width: int | None = None) -> None:
+    def __init__(self, application: Examines, store: LedgerStore, width: int | None = None) -> None:
         """Make a pool of `width` threads, by default one per core."""
         self.width = width or os.cpu_count() or 1
         self._application = application

@@ -14,18 +14,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from bigchaindb.config import Limits
-from bigchaindb.engine.admission import AdmissionQueue, Answer, Entry, answer_all, answer_in_slices
-from bigchaindb.engine.checkers import BATCH_COUNT_MAX, Checked, Checkers, Verdict
+from bigchaindb.engine.admission import Answer, answer_in_slices
 from bigchaindb.engine.deciding import Decider, Decision, Proposer
-from bigchaindb.engine.engine import EngineFigures, HeadListener, Mode, Standing, Status
-from bigchaindb.engine.rejected import Rejected
+from bigchaindb.engine.engine import EngineFigures, HeadListener, Mode, Standing
+from bigchaindb.engine.intake import Intake, accept
 from bigchaindb.engine.room import LOOK_S, Room
-from bigchaindb.errors import CheckFailed, CommitTimeout, EngineError, Overloaded, Stopping, StoreFull, ValidationError
+from bigchaindb.errors import EngineError, Overloaded, StoreFull
 from bigchaindb.ledger.application import Application
 from bigchaindb.ledger.effects import Effects
-from bigchaindb.ledger.pool import Pool, Rejection
+from bigchaindb.ledger.pool import Pool
 from bigchaindb.ledger.ports import LedgerStore
-from bigchaindb.ledger.view import View
 from bigchaindb.transaction.keys import KeyPair
 from bigchaindb.transaction.model import Transaction
 
@@ -66,25 +64,24 @@ class SoloEngine:
         """
         self._limits = limits
         self._announce = announce
-        self._queue = AdmissionQueue(limits.admission_bytes_max)
-        self._checkers = Checkers(application, store, workers)
         self._room = room
         self._pool = Pool(count_max=limits.pool_count_max, bytes_max=limits.pool_bytes_max)
-        self._waiting: dict[str, Entry] = {}
-        self._waiting_count = 0
-        self._rejected = Rejected(count_max=limits.rejected_count_max)
+        self._intake = Intake(
+            application,
+            store,
+            limits=limits,
+            pool=self._pool,
+            refusal=self._refusal,
+            accepted=accept,
+            workers=workers,
+        )
         self._decider = Decider(application, store, key, now, propose)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._store = store
-        self._height = store.tip().height
         self._round = 0
-        self._commit_count = 0
-        self._proposed: frozenset[str] = frozenset()
         self._full: StoreFull | None = None
         self._defect: Exception | None = None
         self._stopping = asyncio.Event()
-        self._admission_ended = False
-        self._work = asyncio.Event()
 
     async def run(self) -> None:
         """See `Engine`.
@@ -94,7 +91,7 @@ class SoloEngine:
         """
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._admit_until_stopped())
+                tasks.create_task(self._intake.run())
                 tasks.create_task(self._decide_until_stopped())
                 tasks.create_task(self._watch_room())
         except ExceptionGroup as group:
@@ -107,95 +104,25 @@ class SoloEngine:
     def stop(self) -> None:
         """See `Engine`."""
         self._stopping.set()
-        self._queue.close(Stopping("the node is about to stop"))
-        self._work.set()
+        self._intake.close()
 
     async def submit(self, body: bytes, mode: Mode) -> Transaction:
         """See `Engine`."""
-        self._check_open(mode, len(body))
-        loop = asyncio.get_running_loop()
-        entry = Entry(body, mode, loop.create_future())
-        self._queue.put(entry)
-        if mode is not Mode.COMMIT:
-            return await entry.answer
-        timer = loop.call_later(self._limits.commit_wait_s_max, self._give_up, entry)
-        self._waiting_count += 1
-        try:
-            return await entry.answer
-        finally:
-            self._waiting_count -= 1
-            timer.cancel()
+        return await self._intake.submit(body, mode)
 
     @property
     def figures(self) -> EngineFigures:
         """What it has in hand, and what it has done."""
-        return EngineFigures(
-            admission_bytes=self._queue.bytes,
-            pool_count=len(self._pool),
-            pool_bytes=self._pool.bytes,
-            waiting_count=self._waiting_count,
-            commit_count=self._commit_count,
-            rejected_count=self._rejected.added_count,
-        )
+        return self._intake.figures
 
     def standing(self, transaction_id: str) -> Standing | None:
         """See `Engine`."""
-        if transaction_id in self._pool:
-            return Standing(Status.UNDECIDED if transaction_id in self._proposed else Status.BACKLOG)
-        error = self._rejected.get(transaction_id)
-        return None if error is None else Standing(Status.REJECTED, error)
+        return self._intake.standing(transaction_id)
 
-    def _check_open(self, mode: Mode, body_bytes: int) -> None:
-        if self._stopping.is_set():
-            raise Stopping("the node is about to stop")
+    def _refusal(self, body_bytes: int) -> EngineError | None:
         if (full := self._full or self._room.shortage()) is not None:
-            raise Overloaded(f"the disk is full: {full}; try again later")
-        if mode is Mode.COMMIT and self._waiting_count >= self._limits.commit_waiter_count_max:
-            bound = f"limits.commit_waiter_count_max = {self._limits.commit_waiter_count_max}"
-            raise Overloaded(f"{bound} requests wait for their commit; try again later")
-        self._pool.check_room(body_bytes)
-
-    def _give_up(self, entry: Entry) -> None:
-        limit_s = self._limits.commit_wait_s_max
-        entry.resolve(CommitTimeout(f"undecided after {limit_s:g} s; the transaction may still be committed"))
-
-    async def _admit_until_stopped(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(self._checkers.width + 1):  # one batch more than threads: none waits for the loop
-                tasks.create_task(self._admit_batches())
-        self._admission_ended = True
-        self._work.set()
-
-    async def _admit_batches(self) -> None:
-        while entries := await self._queue.take(BATCH_COUNT_MAX):
-            try:
-                checked = await self._checkers.check([entry.body for entry in entries])
-                while checked.view.height < self._height:  # L1: never judge by a state that a commit has overtaken
-                    checked = await self._checkers.reload(checked)
-            except BaseException:
-                answer_all(entries, EngineError("the engine stopped before the transaction was checked"))
-                raise
-            self._admit(entries, checked)
-            self._queue.finish()
-
-    def _admit(self, entries: Sequence[Entry], checked: Checked) -> None:
-        for entry, verdict in zip(entries, checked.verdicts, strict=True):
-            try:
-                transaction = self._admit_one(verdict, checked.view)
-            except (ValidationError, Overloaded, CheckFailed) as error:
-                entry.resolve(error)
-                continue
-            if entry.mode is Mode.COMMIT:
-                self._waiting[transaction.id] = entry
-            else:
-                entry.resolve(transaction)  # L5: it is in the pool
-        self._work.set()
-
-    def _admit_one(self, verdict: Verdict, view: View) -> Transaction:
-        if isinstance(verdict, (ValidationError, CheckFailed)):
-            raise verdict
-        self._pool.admit(verdict.transaction, view, signatures_valid=verdict.signatures_valid)
-        return verdict.transaction
+            return Overloaded(f"the disk is full: {full}; try again later")
+        return self._pool.shortage(body_bytes)
 
     async def _decide_until_stopped(self) -> None:
         loop = asyncio.get_running_loop()
@@ -206,7 +133,7 @@ class SoloEngine:
             candidates = self._pool.candidates(
                 count_max=self._limits.block_count_max, bytes_max=self._limits.block_bytes_max
             )
-            self._proposed = frozenset(candidate.id for candidate in candidates)
+            self._intake.proposed = frozenset(candidate.id for candidate in candidates)
             try:
                 await loop.run_in_executor(self._writer, self._decide, loop, candidates)
             except StoreFull as error:
@@ -216,10 +143,10 @@ class SoloEngine:
 
     async def _has_work(self) -> bool:
         while not self._pool:
-            if self._admission_ended:
+            if self._intake.has_ended:
                 return False
-            self._work.clear()
-            await self._work.wait()
+            self._intake.work.clear()
+            await self._intake.work.wait()
         return True
 
     def _decide(self, loop: asyncio.AbstractEventLoop, candidates: Sequence[Transaction]) -> None:
@@ -243,7 +170,7 @@ class SoloEngine:
         if self._full is None:
             _log.error("the disk is full, no transaction is taken", extra={"error": str(error)})
         self._full = error
-        self._proposed = frozenset()  # they stand in no block until there is room
+        self._intake.proposed = frozenset()  # they stand in no block until there is room
         await self._pause(FULL_RETRY_S)
 
     async def _pause(self, limit_s: float) -> None:
@@ -261,14 +188,14 @@ class SoloEngine:
         if self._full is not None:
             self._full = None
             _log.info("the disk has room again, transactions are taken")
-        self._proposed = frozenset()
+        self._intake.proposed = frozenset()
         answers: list[Answer] = []
         for rejection in decision.rejected:
-            answers += self._report(self._pool.reject(rejection.transaction.id, rejection.error))
+            answers += self._intake.report(self._pool.reject(rejection.transaction.id, rejection.error))
         if decision.culprit is not None:
-            answers += self._report([decision.culprit])
+            answers += self._intake.report([decision.culprit])
         if (effects := decision.effects) is not None:
-            self._commit_count += 1
+            self._intake.decided()
             answers += self._take_note(effects)
         answer_in_slices(answers)
         if effects is not None:
@@ -282,29 +209,11 @@ class SoloEngine:
             _log.warning("a block was voted invalid", extra=about)
             return []
         self._round = 0
-        self._height = effects.tip.height
-        for transaction in effects.transactions:
-            self._rejected.discard(transaction.id)
-        self._pool.remove(transaction.id for transaction in effects.transactions)
-        waiting = self._waiting
-        return [(waiting.pop(one.id), one) for one in effects.transactions if one.id in waiting]
-
-    def _report(self, rejections: Sequence[Rejection]) -> list[Answer]:
-        """Leave word of each rejected transaction (L4)."""
-        answers: list[Answer] = []
-        for transaction, error in rejections:
-            about = {"transaction": transaction.id, "error": f"{type(error).__name__}: {error}"}
-            _log.warning("a transaction was rejected after it had been accepted or proposed", extra=about)
-            self._rejected.add(transaction.id, error)
-            if (entry := self._waiting.pop(transaction.id, None)) is not None:
-                answers.append((entry, error))
-        return answers
+        return self._intake.committed(effects.transactions, effects.tip.height)
 
     def _end(self) -> None:
         self.stop()
-        answer_all(self._waiting.values(), EngineError("the engine stopped; the transaction may be committed"))
-        self._waiting.clear()
-        self._checkers.close()
+        self._intake.end()
         self._writer.shutdown()
 
 

@@ -5,10 +5,10 @@ spent. They keep the order of their admission, so that parents precede children.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from bigchaindb.errors import DuplicateTransaction, InputDoesNotExist, Overloaded, ValidationError
+from bigchaindb.errors import DoubleSpend, DuplicateTransaction, InputDoesNotExist, Overloaded, ValidationError
 from bigchaindb.ledger.rules import check_state
 from bigchaindb.ledger.view import Overlay, View
 from bigchaindb.transaction.model import OutputRef, Transaction
@@ -49,16 +49,13 @@ class Pool:
         """Give the transaction of that id, None if it is not in the pool."""
         return self._transactions.get(transaction_id)
 
-    def check_room(self, body_bytes: int) -> None:
-        """Require room for one more body.
-
-        Raises:
-            Overloaded: a bound is reached; names it.
-        """
+    def shortage(self, body_bytes: int) -> Overloaded | None:
+        """Say which bound leaves no room for one more body; None: there is room."""
         if len(self._transactions) >= self._count_max:
-            raise Overloaded(f"the pool holds limits.pool_count_max = {self._count_max} transactions; try again later")
+            return Overloaded(f"the pool holds limits.pool_count_max = {self._count_max} transactions; try again later")
         if self._bytes + body_bytes > self._bytes_max:
-            raise Overloaded(f"the pool holds limits.pool_bytes_max = {self._bytes_max} bytes; try again later")
+            return Overloaded(f"the pool holds limits.pool_bytes_max = {self._bytes_max} bytes; try again later")
+        return None
 
     def admit(self, transaction: Transaction, committed: View, *, signatures_valid: bool) -> None:
         """Take a transaction in that is valid after all that is committed and all that is in the pool.
@@ -77,7 +74,8 @@ class Pool:
             raise DuplicateTransaction(f"transaction `{transaction.id}` already exists")  # http-api.md, section 4
         overlay = Overlay(committed, self._transactions, self._spent)
         check_state(transaction, overlay, signatures_valid=signatures_valid)
-        self.check_room(len(transaction.body))
+        if (shortage := self.shortage(len(transaction.body))) is not None:
+            raise shortage
         overlay.add(transaction)  # L1: it asserts that nothing in the pool spends the same
         self._bytes += len(transaction.body)
 
@@ -96,6 +94,21 @@ class Pool:
         """Drop what was committed; ids that are not in the pool are passed over."""
         for transaction_id in transaction_ids:
             self._drop(transaction_id)
+
+    def settle(self, committed: Sequence[Transaction]) -> list[Rejection]:
+        """Drop what was committed, and what that leaves without the outputs that it spends.
+
+        Returns:
+            Each transaction that lost to a committed one, with its error, parents first (L4).
+        """
+        self.remove(one.id for one in committed)
+        rejections: list[Rejection] = []
+        for transaction in committed:
+            for input_ in transaction.inputs:
+                if input_.fulfills is not None and (rival := self._spent.get(input_.fulfills)) is not None:
+                    spent = DoubleSpend(f"input `{input_.fulfills.transaction_id}` was already spent")
+                    rejections += self.reject(rival, spent)
+        return rejections
 
     def reject(self, transaction_id: str, error: ValidationError) -> list[Rejection]:
         """Drop a transaction that turned out to be invalid, and all that stand on it.

@@ -98,16 +98,16 @@ class NodeDb:
     @property
     def id(self) -> str:
         """Random, made with the file; ledger.db names the node.db that belongs to it."""
-        return str(self._read("SELECT id FROM node")[0][0])
+        return str(self.read("SELECT id FROM node")[0][0])
 
     def lane(self, name: str) -> LaneRow | None:
         """Give what is kept of one lane."""
-        rows = self._read(f"{_LANES} WHERE name = ?", name)
+        rows = self.read(f"{_LANES} WHERE name = ?", name)
         return LaneRow(*rows[0]) if rows else None
 
     def lanes(self) -> list[LaneRow]:
         """Give all lanes that were ever run and not forgotten, by name."""
-        return [LaneRow(*row) for row in self._read(f"{_LANES} ORDER BY name")]
+        return [LaneRow(*row) for row in self.read(f"{_LANES} ORDER BY name")]
 
     def save_lanes(self, rows: Mapping[LaneRow, Sequence[TroubleRow]]) -> None:
         """Write lanes down, durably and in one fsync, each with what it has in hand and failed.
@@ -119,7 +119,7 @@ class NodeDb:
         update = ", ".join(f"{c} = excluded.{c}" for c in columns[1:])
         # S608: names of our own. An upsert, because REPLACE would delete the lane's parked events.
         upsert = f"INSERT INTO lanes VALUES ({', '.join('?' * len(columns))}) ON CONFLICT DO UPDATE SET {update}"  # noqa: S608
-        with self._batch() as connection:
+        with self.batch() as connection:
             connection.executemany(upsert, [astuple(row) for row in rows])
             in_hand = "DELETE FROM troubles WHERE lane = ? AND parked_at IS NULL"
             connection.executemany(in_hand, [(row.name,) for row in rows])
@@ -127,39 +127,39 @@ class NodeDb:
 
     def forget_lane(self, name: str) -> None:
         """Remove a lane and what it parked. Raises: as `save_lanes`."""
-        with self._batch() as connection:
+        with self.batch() as connection:
             connection.execute("DELETE FROM lanes WHERE name = ?", (name,))
 
     def troubles(self, lane: str) -> list[TroubleRow]:
         """Give what a lane has in hand and failed, and what comes back to it, in ascending position."""
         which = "WHERE lane = ? AND (parked_at IS NULL OR returns_in IS NOT NULL) ORDER BY position"
-        return [TroubleRow(*row) for row in self._read(f"{_TROUBLES} {which}", lane)]
+        return [TroubleRow(*row) for row in self.read(f"{_TROUBLES} {which}", lane)]
 
     def parked(self, lane: str, *, after: int = 0, count_max: int = PARKED_COUNT) -> list[TroubleRow]:
         """Give the first events that a lane has parked beyond position `after`, ascending."""
         which = "WHERE lane = ? AND parked_at IS NOT NULL AND position > ? ORDER BY position LIMIT ?"
-        return [TroubleRow(*row) for row in self._read(f"{_TROUBLES} {which}", lane, after, count_max)]
+        return [TroubleRow(*row) for row in self.read(f"{_TROUBLES} {which}", lane, after, count_max)]
 
     def parked_among(self, lane: str, positions: Sequence[int]) -> set[int]:
         """Say which of these, a window's, are parked and not asked for again."""
         marks = ", ".join("?" * len(positions))
         which = f"lane = ? AND position IN ({marks}) AND parked_at IS NOT NULL AND returns_in IS NULL"
-        found = self._read(f"SELECT position FROM troubles WHERE {which}", lane, *positions)  # noqa: S608 - marks alone
+        found = self.read(f"SELECT position FROM troubles WHERE {which}", lane, *positions)  # noqa: S608 - marks alone
         return {position for (position,) in found}
 
     def parked_count(self, lane: str) -> int:
         """Count the events that a lane has parked."""
-        ((count,),) = self._read("SELECT count(*) FROM troubles WHERE lane = ? AND parked_at IS NOT NULL", lane)
+        ((count,),) = self.read("SELECT count(*) FROM troubles WHERE lane = ? AND parked_at IS NOT NULL", lane)
         return int(count)
 
     def park(self, row: TroubleRow) -> None:
         """Write down, durably, that an event was set aside; the lane must be saved already. Raises: as `save_lanes`."""
-        with self._batch() as connection:
+        with self.batch() as connection:
             connection.execute(_PUT_TROUBLE, astuple(row))
 
     def let_return(self, lane: str, positions: Iterable[int], epoch: int) -> None:
         """Note, durably, that parked events come again from `epoch` on. Raises: as `save_lanes`."""
-        with self._batch() as connection:
+        with self.batch() as connection:
             connection.executemany(
                 "UPDATE troubles SET returns_in = ? WHERE lane = ? AND position = ? AND parked_at IS NOT NULL",
                 [(epoch, lane, position) for position in positions],
@@ -167,19 +167,19 @@ class NodeDb:
 
     def let_none_return(self, lane: str) -> None:
         """Let all that is parked stay so, durably. Raises: as `save_lanes`."""
-        with self._batch() as connection:
+        with self.batch() as connection:
             connection.execute("UPDATE troubles SET returns_in = NULL WHERE lane = ?", (lane,))
 
     def unpark(self, lane: str, positions: Iterable[int]) -> None:
         """Forget that events were parked: they were settled, or discarded. Raises: as `save_lanes`."""
-        with self._batch() as connection:
+        with self.batch() as connection:
             connection.executemany(
                 "DELETE FROM troubles WHERE lane = ? AND position = ?", [(lane, position) for position in positions]
             )
 
     def unpark_beyond(self, lane: str, position: int) -> None:
         """Forget what is parked beyond `position`: the lane goes there and gets it anyway. Raises: as `save_lanes`."""
-        with self._batch() as connection:
+        with self.batch() as connection:
             connection.execute("DELETE FROM troubles WHERE lane = ? AND position > ?", (lane, position))
 
     def close(self) -> None:
@@ -195,12 +195,18 @@ class NodeDb:
                 made = self._connection.execute("INSERT OR IGNORE INTO node VALUES (1, ?)", (secrets.token_hex(16),))
                 self.is_new = made.rowcount == 1
 
-    def _read(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
+    def read(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
+        """Give the rows that a statement finds, all of them."""
         with self._lock, translated("node.db"):
             return self._connection.execute(sql, arguments).fetchall()
 
     @contextmanager
-    def _batch(self) -> Iterator[sqlite3.Connection]:
+    def batch(self) -> Iterator[sqlite3.Connection]:
+        """Write what happens inside durably and in one fsync, or not at all.
+
+        Raises:
+            StoreFull: there was no room; nothing was written.
+        """
         with self._lock, translated("node.db"):
             with batch(self._connection):
                 yield self._connection

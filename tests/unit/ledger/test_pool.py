@@ -116,6 +116,23 @@ def test_what_a_rejected_transaction_spent_can_be_spent_again() -> None:
     pool.admit(RIVAL, Committed(), signatures_valid=True)
 
 
+def test_l4_what_loses_to_a_committed_rival_is_reported_with_its_children() -> None:
+    """Another node proposed the rival: this pool had never heard of it."""
+    pool = pool_of(PARENT, CHILD, GRANDCHILD)
+    rejections = pool.settle([PARENT, RIVAL])
+    assert [(one.transaction, type(one.error)) for one in rejections] == [
+        (CHILD, DoubleSpend),
+        (GRANDCHILD, InputDoesNotExist),
+    ]
+    assert (len(pool), pool.bytes) == (0, 0)
+
+
+def test_what_was_committed_out_of_the_pool_rivals_nobody() -> None:
+    pool = pool_of(PARENT, CHILD, GRANDCHILD)
+    assert pool.settle([PARENT, CHILD]) == []
+    assert list(pool) == [GRANDCHILD]
+
+
 def test_rejecting_what_is_not_there_reports_nothing() -> None:
     assert pool_of(PARENT).reject(CHILD.id, ValidationError()) == []
 

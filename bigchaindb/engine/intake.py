@@ -1,0 +1,216 @@
+"""The intake: what every engine does before a block is made, and what it tells submitters afterwards.
+
+Admission, checks, the pool, and the answers. An engine takes candidates out of the pool, and says what became of them.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from bigchaindb.config import Limits
+from bigchaindb.engine.admission import AdmissionQueue, Answer, Entry, answer_all
+from bigchaindb.engine.checkers import BATCH_COUNT_MAX, Checked, Checkers, Examines, Verdict
+from bigchaindb.engine.engine import EngineFigures, Mode, Standing, Status
+from bigchaindb.engine.rejected import Rejected
+from bigchaindb.errors import CheckFailed, CommitTimeout, EngineError, Overloaded, Stopping, ValidationError
+from bigchaindb.ledger.pool import Pool, Rejection
+from bigchaindb.ledger.ports import LedgerStore
+from bigchaindb.ledger.view import View
+from bigchaindb.transaction.model import Transaction
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Intake:
+    """Takes transactions in until it is closed. Belongs to the event loop; one `run` each.
+
+    Attributes:
+        pool: what was admitted and is in no block.
+        proposed: ids that stand in the block that is being decided.
+        work: set whenever something was admitted, and at the end.
+    """
+
+    def __init__(
+        self,
+        ledger: Examines,
+        store: LedgerStore,
+        *,
+        limits: Limits,
+        pool: Pool,
+        refusal: Callable[[int], EngineError | None],
+        accepted: Callable[[Entry, Transaction], None],
+        workers: int | None = None,
+    ) -> None:
+        """Make the intake of one engine.
+
+        Args:
+            ledger: checks as far as no state is needed.
+            store: the ledger's own.
+            limits: of admission and waiters.
+            pool: empty.
+            refusal: says, for the size of a body, why nothing is taken now; None: it may be.
+            accepted: is given what was just put into the pool, with its entry, and answers that: see `accept`.
+            workers: threads that check; None is one a core.
+        """
+        self._limits = limits
+        self._refusal = refusal
+        self._accepted = accepted
+        self._queue = AdmissionQueue(limits.admission_bytes_max)
+        self._checkers = Checkers(ledger, store, workers)
+        self._waiting: dict[str, Entry] = {}
+        self._waiting_count = 0
+        self._rejected = Rejected(count_max=limits.rejected_count_max)
+        self._height = store.tip().height
+        self._commit_count = 0
+        self._stopping = False
+        self._has_ended = False
+        self.pool = pool
+        self.proposed: frozenset[str] = frozenset()
+        self.work = asyncio.Event()
+
+    async def run(self) -> None:
+        """Check and admit until `close`."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self._checkers.width + 1):  # one batch more than threads: none waits for the loop
+                tasks.create_task(self._admit_batches())
+        self._has_ended = True
+        self.work.set()
+
+    def close(self) -> None:
+        """Take nothing more; `run` returns once what was taken is admitted or refused."""
+        self._stopping = True
+        self._queue.close(Stopping("the node is about to stop"))
+        self.work.set()
+
+    def end(self) -> None:
+        """Answer whoever still waits, and end the threads."""
+        self.close()
+        answer_all(self._waiting.values(), EngineError("the engine stopped; the transaction may be committed"))
+        self._waiting.clear()
+        self._checkers.close()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will be admitted."""
+        return self._has_ended
+
+    async def submit(self, body: bytes, mode: Mode) -> Transaction:
+        """See `Engine`."""
+        if self._stopping:
+            raise Stopping("the node is about to stop")
+        if (refusal := self._refusal(len(body))) is not None:
+            raise refusal
+        if mode is not Mode.COMMIT:
+            return await self.admit(body, mode)
+        if self._waiting_count >= self._limits.commit_waiter_count_max:
+            bound = f"limits.commit_waiter_count_max = {self._limits.commit_waiter_count_max}"
+            raise Overloaded(f"{bound} requests wait for their commit; try again later")
+        loop = asyncio.get_running_loop()
+        entry = self._put(body, mode)
+        timer = loop.call_later(self._limits.commit_wait_s_max, self._give_up, entry)
+        self._waiting_count += 1
+        try:
+            return await entry.answer
+        finally:
+            self._waiting_count -= 1
+            timer.cancel()
+
+    async def admit(self, body: bytes, mode: Mode | None = None) -> Transaction:
+        """Check a transaction and put it into the pool; without a mode it is none of this node's clients'.
+
+        Raises:
+            ValidationError: it breaks a rule.
+            Overloaded: a bound of the pool or of the checks is reached.
+            Stopping, CheckFailed: as `submit`.
+        """
+        return await self._put(body, mode).answer
+
+    def standing(self, transaction_id: str) -> Standing | None:
+        """See `Engine`."""
+        if transaction_id in self.pool:
+            return Standing(Status.UNDECIDED if transaction_id in self.proposed else Status.BACKLOG)
+        error = self._rejected.get(transaction_id)
+        return None if error is None else Standing(Status.REJECTED, error)
+
+    @property
+    def figures(self) -> EngineFigures:
+        """What is in hand, and what was done."""
+        return EngineFigures(
+            admission_bytes=self._queue.bytes,
+            pool_count=len(self.pool),
+            pool_bytes=self.pool.bytes,
+            waiting_count=self._waiting_count,
+            commit_count=self._commit_count,
+            rejected_count=self._rejected.added_count,
+        )
+
+    def committed(self, transactions: Sequence[Transaction], height: int) -> list[Answer]:
+        """Take note of a block; give the answers to those who waited for it."""
+        self._height = height
+        for transaction in transactions:
+            self._rejected.discard(transaction.id)
+        rivals = self.pool.settle(transactions)
+        waiting = self._waiting
+        answers: list[Answer] = [(waiting.pop(one.id), one) for one in transactions if one.id in waiting]
+        return answers + self.report(rivals)
+
+    def decided(self) -> None:
+        """Count a decision."""
+        self._commit_count += 1
+
+    def report(self, rejections: Iterable[Rejection]) -> list[Answer]:
+        """Leave word of each rejected transaction (L4); give the answers to those who waited for it."""
+        answers: list[Answer] = []
+        for transaction, error in rejections:
+            about = {"transaction": transaction.id, "error": f"{type(error).__name__}: {error}"}
+            _log.warning("a transaction was rejected after it had been accepted or proposed", extra=about)
+            self._rejected.add(transaction.id, error)
+            if (entry := self._waiting.pop(transaction.id, None)) is not None:
+                answers.append((entry, error))
+        return answers
+
+    def _put(self, body: bytes, mode: Mode | None) -> Entry:
+        entry = Entry(body, mode, asyncio.get_running_loop().create_future())
+        self._queue.put(entry)
+        return entry
+
+    def _give_up(self, entry: Entry) -> None:
+        limit_s = self._limits.commit_wait_s_max
+        entry.resolve(CommitTimeout(f"undecided after {limit_s:g} s; the transaction may still be committed"))
+
+    async def _admit_batches(self) -> None:
+        while entries := await self._queue.take(BATCH_COUNT_MAX):
+            try:
+                checked = await self._checkers.check([entry.body for entry in entries])
+                while checked.view.height < self._height:  # L1: never judge by a state that a commit has overtaken
+                    checked = await self._checkers.reload(checked)
+            except BaseException:
+                answer_all(entries, EngineError("the engine stopped before the transaction was checked"))
+                raise
+            self._admit(entries, checked)
+            self._queue.finish()
+
+    def _admit(self, entries: Sequence[Entry], checked: Checked) -> None:
+        for entry, verdict in zip(entries, checked.verdicts, strict=True):
+            try:
+                transaction = self._admit_one(verdict, checked.view)
+            except (ValidationError, Overloaded, CheckFailed) as error:
+                entry.resolve(error)
+                continue
+            if entry.mode is Mode.COMMIT:
+                self._waiting[transaction.id] = entry
+            self._accepted(entry, transaction)
+        self.work.set()
+
+    def _admit_one(self, verdict: Verdict, view: View) -> Transaction:
+        if isinstance(verdict, (ValidationError, CheckFailed)):
+            raise verdict
+        self.pool.admit(verdict.transaction, view, signatures_valid=verdict.signatures_valid)
+        return verdict.transaction
+
+
+def accept(entry: Entry, transaction: Transaction) -> None:
+    """Answer whoever does not wait for a block: the transaction is in the pool (L5)."""
+    if entry.mode is not Mode.COMMIT:
+        entry.resolve(transaction)

@@ -1,0 +1,86 @@
+"""What a node of a network knows for itself, in node.db: what it has promised its clients, and what it has rejected."""
+
+from collections.abc import Iterable, Sequence
+from threading import Lock
+from typing import Final
+
+import msgspec
+
+from bigchaindb.ledger.rejections import BODY_BYTES_MAX, Rejection
+from bigchaindb.store.node_db import NodeDb
+
+
+class Outbox:
+    """Transactions that clients were told are accepted, until they are decided. Any thread may call it."""
+
+    def __init__(self, db: NodeDb) -> None:
+        self._db = db
+
+    def put(self, transactions: Iterable[tuple[str, bytes]]) -> None:
+        """Write ids and bodies down, durably, in one fsync. Raises: as `NodeDb`."""
+        with self._db.batch() as connection:
+            connection.executemany(
+                "INSERT OR IGNORE INTO outbox (id, body) VALUES (?, ?)",
+                [(bytes.fromhex(id_), body) for id_, body in transactions],
+            )
+
+    def drop(self, ids: Iterable[str]) -> None:
+        """Forget what was decided."""
+        with self._db.batch() as connection:
+            connection.executemany("DELETE FROM outbox WHERE id = ?", [(bytes.fromhex(id_),) for id_ in ids])
+
+    def all(self) -> list[tuple[str, bytes]]:
+        """Give ids and bodies, oldest first."""
+        return [(id_.hex(), body) for id_, body in self._db.read("SELECT id, body FROM outbox ORDER BY seq")]
+
+
+class Rejections:
+    """Implements `bigchaindb.ledger.ports.OwnRejections`. A verdict is durable before it is given, and never changes."""
+
+    def __init__(self, db: NodeDb) -> None:
+        self._db = db
+        self._lock = Lock()
+        found = self._db.read("SELECT record, body FROM rejections")
+        self._bodies = {_record.decode(record): None if body is None else _body.decode(body) for record, body in found}
+
+    def all(self) -> Sequence[Rejection]:
+        """See `OwnRejections`."""
+        with self._lock:
+            return sorted(self._bodies)
+
+    def body_of(self, rejection: Rejection) -> tuple[bytes, ...] | None:
+        """See `OwnRejections`."""
+        with self._lock:
+            return self._bodies.get(rejection)
+
+    def of(self, height: int, block: bytes) -> Rejection | None:
+        """Give what was said of a block of that hash, None if nothing was."""
+        with self._lock:
+            found = (one for one in self._bodies if one.height == height and one.block == block.hex())
+            return next(found, None)
+
+    def add(self, rejection: Rejection, body: tuple[bytes, ...]) -> None:
+        """Write a verdict down, durably. Raises: as `NodeDb`."""
+        carried = body if rejection.size <= BODY_BYTES_MAX else None
+        encoded = None if carried is None else msgspec.json.encode(carried)
+        row = (rejection.height, bytes.fromhex(rejection.block), msgspec.json.encode(rejection), encoded)
+        with self._db.batch() as connection:
+            connection.execute("INSERT OR IGNORE INTO rejections VALUES (?, ?, ?, ?)", row)
+        with self._lock:
+            self._bodies[rejection] = carried
+
+    def forget(self, height: int) -> None:
+        """Forget those of this height and below: they are too old to be said."""
+        with self._lock:
+            old = [one for one in self._bodies if one.height <= height]
+        if not old:
+            return
+        with self._db.batch() as connection:
+            connection.execute("DELETE FROM rejections WHERE height <= ?", (height,))
+        with self._lock:
+            for one in old:
+                del self._bodies[one]
+
+
+_record: Final = msgspec.json.Decoder(Rejection)
+_body: Final = msgspec.json.Decoder(tuple[bytes, ...])
