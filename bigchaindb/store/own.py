@@ -35,7 +35,7 @@ class Outbox:
 
 
 class Rejections:
-    """Implements `bigchaindb.ledger.ports.OwnRejections`. A verdict is durable before it is given, and never changes."""
+    """Implements `bigchaindb.ledger.ports.OwnRejections`. A verdict is durable before it is given."""
 
     def __init__(self, db: NodeDb) -> None:
         self._db = db
