@@ -9,6 +9,7 @@ import click
 
 from bigchaindb.cli.session import put
 from bigchaindb.errors import OrderRefused, StartupError
+from bigchaindb.eventlog.lane import RUNNING
 
 if TYPE_CHECKING:
     from bigchaindb.config import Settings
@@ -130,7 +131,10 @@ def as_document(lane: "LaneStatus", mask: Mask) -> dict[str, Any]:
 def put_state(lane: "LaneStatus", mask: Mask) -> None:
     """Tell a person in a line or two where a lane is."""
     put(f"{lane.name} is {lane.state} at position {lane.position}, {lane.lag} behind the head")
-    for text in filter(None, ("" if lane.is_error_past else lane.error, lane.warning)):
+    error = "" if lane.is_error_past else lane.error
+    if error and lane.state in RUNNING:  # it tells of an attempt that is over
+        error = f"before that{'' if lane.error_at is None else f', {ago(lane.error_at)}'}: {error}"
+    for text in filter(None, (error, lane.warning)):
         put(f"  {mask(text)}")
 
 

@@ -234,7 +234,8 @@ def read_object(text: str | None, option: str) -> dict[str, Any] | None:
     """
     if text is None:
         return None
-    if text.startswith("@"):
+    is_file = text.startswith("@")
+    if is_file:
         try:
             with click.open_file(text[1:], encoding="utf-8") as file:
                 text = file.read()
@@ -245,7 +246,8 @@ def read_object(text: str | None, option: str) -> dict[str, Any] | None:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise ConfigurationError(f"{option}: no JSON: {error}") from error
+        hint = "" if is_file or text.lstrip().startswith("{") else "; a file is given as @FILE"
+        raise ConfigurationError(f"{option}: no JSON: {error}{hint}") from error
     if not isinstance(value, dict):
         raise ConfigurationError(f"{option}: expected an object such as '{{\"n\": 1}}', found {text[:60]!r}")
     return value

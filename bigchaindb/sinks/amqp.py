@@ -73,7 +73,8 @@ class AmqpOptions(Options, frozen=True, kw_only=True):
         super().__post_init__()
         parts = _parts(self.url)
         if parts.scheme not in {"amqp", "amqps"} or not parts.hostname:
-            raise ValueError("url: must be amqp://user:password@host:port/vhost, or amqps://")
+            # `user:password@host` behind a scheme would be masked.
+            raise ValueError("url: must be amqp://host:port/vhost, or amqps://; user:password@ goes before the host")
         if not self.exchange or self.exchange.startswith("amq."):
             raise ValueError(f"exchange: must be a name of your own, not empty and not amq.*, found {self.exchange!r}")
         if self.window < 1:
@@ -252,6 +253,7 @@ async def _connected(
 ) -> AsyncIterator[tuple[aiormq.Connection, "Channel"]]:
     """Connect, and say of whatever goes wrong with the broker that no event is to blame."""
     place = options.place
+    asyncio.get_running_loop().set_exception_handler(_tell_what_is_not_raised)
     transport = _Transport(TCPTransportFactory() if tls is None else TLSTransportFactory())
     connection = aiormq.Connection(options.url, context=tls, transport_factory=transport)
     try:
@@ -313,6 +315,12 @@ def _parts(url: str) -> SplitResult:
     except ValueError:
         raise ValueError("url: is no address; write % / ? # @ of a password as %25 %2F %3F %23 %40") from None
     return parts
+
+
+def _tell_what_is_not_raised(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Leave out what ends the library's own tasks when a channel ends: the same error comes to us."""
+    if not isinstance(context.get("exception"), aiormq.AMQPError):
+        loop.default_exception_handler(context)
 
 
 def _text(value: object) -> str:

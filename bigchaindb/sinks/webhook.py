@@ -40,7 +40,9 @@ ANSWER_BYTES_MAX: Final = 64 * 1024
 ANSWER_S_MAX: Final = 1.0
 """So long an answer is waited for whose status is known."""
 SHOWN_CHARACTERS: Final = 200
+UNAUTHORIZED: Final = 401
 GONE: Final = 410
+NO_SUCH_METHOD: Final = 501
 REFUSED: Final = frozenset({400, 402, 406, 409, 411, 412, 413, 414, 415, 416, 417, 422, 431, 451})
 """What a receiver says of one message, rather than of itself or of its address."""
 _WITH_IPV4: Final = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
@@ -124,9 +126,10 @@ class WebhookSink:
     async def _check(self) -> str:
         async with _session(self._options, self._tls) as session:
             status = await Receiver(self._options, session).look()
-        if status == GONE or status >= 500:  # noqa: PLR2004 - RFC 9110, section 15.6
-            raise Unavailable(f"{self._options.place} answers HEAD with {status}")
-        return f"{self._options.place} answers HEAD with {status}"
+        said = f"{self._options.place} answers HEAD with {status}{_advice(status, 'HEAD')}"
+        if status == GONE or 300 <= status < 400 or (status >= 500 and status != NO_SUCH_METHOD):  # noqa: PLR2004 - RFC 9110, section 15
+            raise Unavailable(said)
+        return said
 
     async def _run(self, queue: Any) -> None:  # noqa: ANN401 - any queue
         async with _session(self._options, self._tls) as session:
@@ -154,7 +157,7 @@ class Receiver:
         body = message.envelope
         headers = {"content-type": CONTENT_TYPE, **signed(message.id, int(time.time()), body, self._options.keys)}
         status, text = await self._ask("POST", headers, body)
-        said = f"{self._options.place} answers {status}{f': {text!r}' if text else ''}"
+        said = f"{self._options.place} answers {status}{_advice(status, 'POST')}{f': {text!r}' if text else ''}"
         if 200 <= status < 300:  # noqa: PLR2004 - RFC 9110, section 15.3
             return
         if status == GONE:
@@ -299,7 +302,16 @@ async def _answer(response: aiohttp.ClientResponse) -> str:
                     break
     if not response.content.at_eof():
         response.close()
-    return content[:SHOWN_CHARACTERS].decode(errors="replace")
+    return " ".join(content.decode(errors="replace").split())[:SHOWN_CHARACTERS]
+
+
+def _advice(status: int, method: str) -> str:
+    """Say what a person may do about a status that the receiver's owner rarely explains."""
+    if status == UNAUTHORIZED and method == "POST":  # signed
+        return " (has it the same secret?)"
+    if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110, section 15.4
+        return " (a redirect, which is not followed: set url to where it leads)"
+    return ""
 
 
 def _key(secret: str) -> bytes:

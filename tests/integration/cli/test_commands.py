@@ -292,6 +292,7 @@ def test_wrong_transactions_are_explained(run: Run) -> None:
     create = ("transactions", "create", "--key-file", "a.json", "--dry-run")
     for arguments, said in (
         (("--asset", "{"), "--asset: no JSON"),
+        (("--asset", "a.json"), "a file is given as @FILE"),
         (("--asset", "[]"), "--asset: expected an object"),
         (("--to", "nobody"), "--to: "),
         (("--asset", "@missing"), "missing"),

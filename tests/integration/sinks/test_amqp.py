@@ -14,6 +14,7 @@ import pytest
 from bigchaindb.delivery import Per
 from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.eventlog.lane import State
+from bigchaindb.masking import masked_text
 from bigchaindb.simulated.chain import Recipe
 from tests.integration.sinks.conftest import Tls
 from tests.integration.sinks.suite import RECIPE, Held, ServiceSuite, check, done, expected, passing, until
@@ -158,6 +159,9 @@ class TestAmqp(ServiceSuite):
         assert "url: is no address; write % / ? # @" in error
         assert "ss@host" not in error
 
+    async def test_what_an_address_looks_like_is_not_taken_for_a_password(self) -> None:
+        assert "url: must be amqp://host:port/vhost" in masked_text(try_plugin("amqp", {"url": ""}).error)
+
     async def test_a_password_that_is_wrong_is_said_and_not_shown(self, target: Exchange, tmp_path: Path) -> None:
         options = target.options(url=target.broker.url_with("wrong-one"))
         async with passing(tmp_path, "amqp", options) as run:
@@ -166,6 +170,15 @@ class TestAmqp(ServiceSuite):
             place = f"127.0.0.1:{target.broker.port}"
             assert run.status().error == f"Unavailable: {place}: refuses the user or the password of the option url"
         assert "wrong-one" not in try_plugin("amqp", options, with_check=True).error
+
+    async def test_an_exchange_that_is_missing_is_said_once(
+        self, rabbitmq: RabbitMQ, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """The library's tasks end with the same error: nobody wants its traceback."""
+        exchange = Exchange(rabbitmq)
+        error = (await asyncio.to_thread(try_plugin, "amqp", exchange.options(declare=False), with_check=True)).error
+        assert error.endswith(f"there is no exchange {exchange.name}")
+        assert "Traceback" not in capfd.readouterr().err
 
     async def test_an_exchange_that_is_missing_is_waited_for(self, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
         exchange = Exchange(rabbitmq)

@@ -106,8 +106,12 @@ class TestWebhook(ServiceSuite):
         async with passing(tmp_path, "webhook", target.options("/redirect")) as run:
             run.grow(1)
             await until(lambda: run.errors, "it to fail", run)
-            assert "answers 302" in run.errors[0]
+            assert "answers 302 (a redirect, which is not followed" in run.errors[0]
         assert target.held() == []
+        assert (
+            "a redirect, which is not followed"
+            in try_plugin("webhook", target.options("/redirect"), with_check=True).error
+        )
 
     async def test_a_message_that_is_refused_is_set_aside_alone(self, target: Endpoint, tmp_path: Path) -> None:
         refused = expected(RECIPE, Per.BLOCK)[7]
