@@ -28,6 +28,7 @@
     │   ├── CommitTimeout           undecided when the deadline passed
     │   ├── CheckFailed             a defect of this software met the document
     │   └── CriticalDuplicateVote   a voter voted twice on one block
+    ├── ProofError                  a document does not prove the event that it is about
     ├── OrderRefused                a plugin's lane is not in a state to do what a person asks
     ├── RequestFailed               the command line could not get something from a node
     └── EventError                  what plugin authors catch
@@ -153,6 +154,10 @@ class CheckFailed(EngineError):
 
 class CriticalDuplicateVote(EngineError):
     """A voter voted twice on one block: no election can be counted (blocks-and-votes.md, section 3)."""
+
+
+class ProofError(BigchainDBError):
+    """A document does not prove the event that it is about; the message names what fails."""
 
 
 class OrderRefused(BigchainDBError):

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from bigchaindb.ledger.proposal import can_be_carried
 from bigchaindb.ledger.rejections import CARRY_HEIGHTS, Rejection
 from bigchaindb.ledger.validators import ValidatorSet
 
@@ -28,7 +29,7 @@ class Validators(msgspec.Struct, frozen=True):
     powers: tuple[tuple[bytes, int], ...]
 
 
-class Support(msgspec.Struct, frozen=True, order=True):
+class Support(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=True):
     """One validator's signed word for a rejection.
 
     Attributes:
@@ -44,6 +45,18 @@ class Support(msgspec.Struct, frozen=True, order=True):
     round: int
     extension: bytes
     signature: bytes
+
+
+class Unseen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A transaction that was decided upon, and that the event about its block cannot show.
+
+    Attributes:
+        index: among all transactions, from 0.
+        bytes: of it, base64 in JSON.
+    """
+
+    index: int
+    bytes: bytes
 
 
 class OpenRejection(msgspec.Struct, frozen=True):
@@ -118,9 +131,11 @@ def decode(text: bytes) -> NetworkState:
 def encode_proof(proven: OpenRejection) -> bytes:
     """Give what proves an invalid block: the rejection and the signed extensions of more than two thirds.
 
-    A JSON object: `rejection`, and `support`, a list; bytes are base64.
+    A JSON object: `rejection`, `support`, a list, and `unseen`, the transactions that the event leaves out, without
+    which nobody could compute the digest that was signed; bytes are base64.
     """
-    return msgspec.json.encode({"rejection": proven.rejection, "support": proven.support})
+    unseen = [Unseen(index, one) for index, one in enumerate(proven.body or ()) if not can_be_carried(one)]
+    return msgspec.json.encode({"rejection": proven.rejection, "support": proven.support, "unseen": unseen})
 
 
 def decode_proof(text: bytes) -> tuple[Rejection, Sequence[Support]]:

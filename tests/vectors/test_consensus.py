@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+from bigchaindb.ledger.block import event_body
 from bigchaindb.ledger.consensus import (
     BlockId,
     ConsensusHeader,
@@ -19,6 +20,11 @@ from bigchaindb.ledger.consensus import (
     validators_hash,
     vote_extension_sign_bytes,
 )
+from bigchaindb.ledger.proofs.document import commit_proof
+from bigchaindb.ledger.proofs.pieces import Trust, network_block
+from bigchaindb.ledger.proofs.trusted import read_trust
+from bigchaindb.ledger.proofs.verifying import verify
+from bigchaindb.ledger.rejections import INTERNAL_MARK
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.transaction.keys import verify_signature
 
@@ -54,6 +60,16 @@ def header(record: Mapping[str, Any]) -> ConsensusHeader:
 def validators(block: Mapping[str, Any]) -> ValidatorSet:
     listed = [(base64.b64decode(v["pub_key"]["value"]), int(v["voting_power"])) for v in block["validators"]]
     return ValidatorSet.of(reversed(listed))  # the order that they are hashed in does not come from the list
+
+
+def network_event(block: Mapping[str, Any]) -> bytes:
+    """The event that a network would log about a block: here whatever begins without a zero byte is a client's."""
+    found = block["signed_header"]["header"]
+    shown = [one for one in map(base64.b64decode, block["txs"]) if not one.startswith(INTERNAL_MARK)]
+    proposer = bytes.fromhex(found["proposer_address"])
+    return event_body(
+        network_block(int(found["height"]), moment(found["time"]).seconds, proposer, validators(block), shown)
+    )
 
 
 KEYS: Final = validators(RECORDS["blocks"][0]).by_address
@@ -109,3 +125,21 @@ def test_the_extensions_of_votes_are_signed_over_our_bytes(record: Mapping[str, 
             CHAIN_ID, record["height"], record["round"], bytes.fromhex(vote["extension"])
         )
         assert verify_signature(KEYS[bytes.fromhex(vote["address"])], signed, bytes.fromhex(vote["signature"]))
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_the_real_programs_commit_proves_an_event(block: Mapping[str, Any]) -> None:
+    """The last of the blocks holds three transactions of clients behind one of the network's own."""
+    event = network_event(block)
+    transactions = [base64.b64decode(text) for text in block["txs"]]
+    signed = json.dumps(block["signed_header"]).encode()
+    document = commit_proof(event, signed, validators(block), transactions)
+    verified = verify(document, Trust(validators=validators(block), chain_id=CHAIN_ID))
+    assert verified.body == event
+    assert verified.power in {27, 24}
+    assert json.loads(verified.body)["height"] == int(block["signed_header"]["header"]["height"])
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_the_engines_list_of_validators_says_whom_to_trust(block: Mapping[str, Any]) -> None:
+    assert read_trust(json.dumps({"validators": block["validators"]}).encode()).validators == validators(block)

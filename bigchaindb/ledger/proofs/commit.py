@@ -1,0 +1,94 @@
+"""Checks what proves a valid block of a network: from precommits to the header, from that to the event."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from bigchaindb.errors import ProofError
+from bigchaindb.ledger.block import event_body
+from bigchaindb.ledger.consensus import data_hash, header_hash, precommit_sign_bytes, validators_hash
+from bigchaindb.ledger.proofs.document import CommitEvidence
+from bigchaindb.ledger.proofs.pieces import Trust, Verified, merged, network_block, power_of, require, require_equal
+from bigchaindb.ledger.proofs.signed_header import ABSENT, FOR_BLOCK, Commit, Precommit, SignedHeader, moment
+from bigchaindb.ledger.rejections import INTERNAL_MARK
+from bigchaindb.ledger.validators import ValidatorSet
+from bigchaindb.transaction.keys import decode_key, verify_signature
+
+ABSENT_TIME: Final = "0001-01-01T00:00:00Z"
+"""What the engine writes as the time of a precommit that is not there."""
+
+
+def verify_commit(evidence: CommitEvidence, shown: Sequence[bytes], trust: Trust) -> Verified:
+    """Check the evidence of a valid block.
+
+    The validators that it names are those of its height, since the header that they signed says so; whether they are
+    to be believed, the power of those that are trusted tells.
+
+    Args:
+        evidence: from anyone.
+        shown: canonical bytes of the event's transactions.
+        trust: the reader's.
+
+    Raises:
+        ProofError: names what fails.
+    """
+    signed = evidence.signed_header
+    header = signed.header.value()
+    electors = _electors(evidence)
+    require(validators_hash(electors) == header.validators_hash, "validators: not those that the header names")
+    hash_ = header_hash(header).hex().upper()
+    require(hash_ == signed.commit.block_id.hash, "signed_header.header: not what the precommits name")
+    require_equal("signed_header.commit.height", signed.commit.height, signed.header.height, "the header says")
+    signers = _signers(signed, electors)
+    power = power_of(signers, electors)
+    require(electors.is_decisive(power), f"signatures: of {power} of {electors.total}; more than 2/3 decide")
+    transactions = merged(shown, evidence.unseen, lambda one: one.startswith(INTERNAL_MARK))
+    require(data_hash(transactions) == header.data_hash, "transactions: not those that the header names")
+    block = network_block(header.height, header.time.seconds, header.proposer_address, electors, shown)
+    return Verified(
+        kind="commit",
+        block=block,
+        reason=None,
+        body=event_body(block),
+        chain_id=header.chain_id,
+        power=power_of(signers, trust.validators),
+        total=trust.validators.total,
+    )
+
+
+def _electors(evidence: CommitEvidence) -> ValidatorSet:
+    """Give the validators that a proof names."""
+    try:
+        electors = ValidatorSet.of((decode_key(one.public_key), one.power) for one in evidence.validators)
+    except ValueError as error:
+        raise ProofError(f"validators: {error}") from None
+    require(len(electors.powers) == len(evidence.validators), "validators: one is listed twice")
+    return electors
+
+
+def _signers(signed: SignedHeader, electors: ValidatorSet) -> list[bytes]:
+    """Give the keys of those who signed for the block; every signature that is there must be right."""
+    signers: list[bytes] = []
+    seen: set[bytes] = set()
+    for index, one in enumerate(signed.commit.signatures):
+        where = f"signatures[{index}]"
+        if one.block_id_flag == ABSENT:
+            is_empty = (one.validator_address, one.signature, one.timestamp) == ("", None, ABSENT_TIME)
+            require(is_empty, f"{where}: of an absent validator, yet not empty")
+            continue
+        key = electors.by_address.get(bytes.fromhex(one.validator_address))
+        if key is None:
+            raise ProofError(f"{where}: {one.validator_address} is none of the validators")
+        require(key not in seen, f"{where}: {one.validator_address} signed before")
+        require(
+            _is_signed(one, signed.commit, signed.header.chain_id, key), f"{where}: not a signature of its validator"
+        )
+        seen.add(key)
+        if one.block_id_flag == FOR_BLOCK:
+            signers.append(key)
+    return signers
+
+
+def _is_signed(one: Precommit, commit: Commit, chain_id: str, key: bytes) -> bool:
+    block = commit.block_id.value() if one.block_id_flag == FOR_BLOCK else None
+    message = precommit_sign_bytes(chain_id, int(commit.height), commit.round, block, moment(one.timestamp))
+    return verify_signature(key, message, one.signature or b"")

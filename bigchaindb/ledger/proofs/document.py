@@ -1,0 +1,172 @@
+"""The proof of an event: a document that shows, to whoever trusts the validators' keys alone, that they decided it.
+
+It is self-contained, and the same for valid and invalid blocks but for its evidence:
+
+- `commit`: a block of a network, under the precommits of more than two thirds of the power;
+- `rejection`: a proposal that validators with more than two thirds of the power say their application rejected;
+- `node`: a block of a network of one, under that node's signature and its vote.
+
+Here it is made and read; `verifying` says what it is worth. Source: docs/reference/proofs.md.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from bigchaindb.errors import ProofError
+from bigchaindb.ledger.network import Support, Unseen
+from bigchaindb.ledger.proofs.signed_header import VALIDATOR_COUNT_MAX, SignedHeader
+from bigchaindb.ledger.rejections import INTERNAL_MARK, Rejection
+from bigchaindb.ledger.validators import ValidatorSet
+from bigchaindb.transaction.keys import KEY_PATTERN, encode
+
+FORMAT: Final = "bigchaindb-proof-1"
+PROOF_BYTES_MAX: Final = 16 * 1024 * 1024
+"""An event of 5 MiB, as much in what it cannot show, in base64, and the precommits of 10,000 validators."""
+TRANSACTION_COUNT_MAX: Final = 100_000
+
+Key = Annotated[str, Meta(pattern=KEY_PATTERN)]
+BlockHash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$(?!\n)")]
+Power = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Members that are not known would look proven and be ignored."""
+
+
+class ProvenBlock(_Strict, frozen=True):
+    """`block` of an event."""
+
+    node_pubkey: Key
+    timestamp: Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,11})$(?!\n)")]
+    transactions: Annotated[tuple[msgspec.Raw, ...], Meta(max_length=TRANSACTION_COUNT_MAX)]
+    voters: Annotated[tuple[Key, ...], Meta(max_length=VALIDATOR_COUNT_MAX)]
+
+
+class ProvenEvent(_Strict, frozen=True):
+    """The body of an event. Source: blocks-and-votes.md, section 5.1."""
+
+    block: ProvenBlock
+    height: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    id: BlockHash
+    signature: Annotated[str, Meta(max_length=88)] | None
+    reason: Annotated[str, Meta(max_length=200)] | None = None
+    body_omitted: Literal[True] | None = None
+
+
+class Elector(_Strict, frozen=True):
+    """A validator: base58 key and power."""
+
+    public_key: Key
+    power: Power
+
+
+class CommitEvidence(_Strict, frozen=True, tag_field="kind", tag="commit"):
+    """What proves a valid block of a network.
+
+    Attributes:
+        signed_header: as the engine's RPC gives it.
+        validators: of its height.
+        unseen: transactions of the network's own, ascending.
+    """
+
+    signed_header: SignedHeader
+    validators: Annotated[tuple[Elector, ...], Meta(max_length=VALIDATOR_COUNT_MAX)]
+    unseen: tuple[Unseen, ...] = ()
+
+
+class RejectionEvidence(_Strict, frozen=True, tag_field="kind", tag="rejection"):
+    """What proves an invalid block of a network.
+
+    Attributes:
+        chain_id: that the validators signed for.
+        rejection: what they say.
+        support: signed vote extensions that say it.
+        unseen: transactions that an event cannot repeat since they are no canonical JSON, ascending.
+    """
+
+    chain_id: Annotated[str, Meta(min_length=1, max_length=50)]
+    rejection: Rejection
+    support: Annotated[tuple[Support, ...], Meta(max_length=VALIDATOR_COUNT_MAX)]
+    unseen: tuple[Unseen, ...] = ()
+
+
+class NodeEvidence(_Strict, frozen=True, tag_field="kind", tag="node"):
+    """What proves a block of a network of one; the block's own signature stands in the event.
+
+    Attributes:
+        vote: the node's v1 vote on it, which says how it was decided, and why.
+    """
+
+    vote: msgspec.Raw
+
+
+Evidence = CommitEvidence | RejectionEvidence | NodeEvidence
+
+
+class Proof(_Strict, frozen=True):
+    """The whole document."""
+
+    format: Literal["bigchaindb-proof-1"]
+    event: ProvenEvent
+    evidence: Evidence
+
+
+def commit_proof(body: bytes, signed_header: bytes, validators: ValidatorSet, transactions: Sequence[bytes]) -> bytes:
+    """Make the proof of a valid block of a network.
+
+    Args:
+        body: of its event.
+        signed_header: JSON of the engine.
+        validators: of its height.
+        transactions: of the engine's block, all of them, in order.
+    """
+    unseen = [Unseen(index, one) for index, one in enumerate(transactions) if one.startswith(INTERNAL_MARK)]
+    electors = [Elector(encode(key), power) for key, power in validators.powers.items()]
+    header = msgspec.Raw(signed_header)
+    return _document(body, {"kind": "commit", "signed_header": header, "validators": electors, "unseen": unseen})
+
+
+def rejection_proof(body: bytes, chain_id: str, proven: bytes) -> bytes:
+    """Make the proof of an invalid block of a network.
+
+    Args:
+        body: of its event.
+        chain_id: the network's.
+        proven: what `network.encode_proof` gave.
+    """
+    said = msgspec.json.decode(proven, type=dict[str, msgspec.Raw])
+    return _document(body, {"kind": "rejection", "chain_id": chain_id, **said})
+
+
+def node_proof(body: bytes, vote: bytes) -> bytes:
+    """Make the proof of a block of a network of one.
+
+    Args:
+        body: of its event.
+        vote: the node's v1 vote on it.
+    """
+    return _document(body, {"kind": "node", "vote": msgspec.Raw(vote)})
+
+
+def read_proof(document: bytes) -> Proof:
+    """Read a proof; nothing is checked but its form.
+
+    Raises:
+        ProofError: it has not the form of one; names the member.
+    """
+    if len(document) > PROOF_BYTES_MAX:
+        raise ProofError(f"at most {PROOF_BYTES_MAX} bytes, found {len(document)}")
+    try:
+        return _decode(document)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ProofError(f"no proof of an event: {error}") from None
+
+
+def _document(body: bytes, evidence: dict[str, object]) -> bytes:
+    return msgspec.json.encode({"format": FORMAT, "event": msgspec.Raw(body), "evidence": evidence})
+
+
+_decode: Final = msgspec.json.Decoder(Proof).decode

@@ -1,0 +1,144 @@
+"""What the checks of all kinds of evidence share: whom the reader trusts, what a check gives, and its small steps."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from bigchaindb.errors import ProofError, ValidationError
+from bigchaindb.ledger.block import Block, Header, block_id, block_text
+from bigchaindb.ledger.network import Unseen
+from bigchaindb.ledger.validators import ValidatorSet
+from bigchaindb.transaction.canonical import canonical
+from bigchaindb.transaction.keys import encode
+from bigchaindb.transaction.reading import read
+
+SHOWN_CHARACTERS_MAX: Final = 100
+"""Of a value in a message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """Whom the reader of a proof believes.
+
+    Attributes:
+        validators: of the network.
+        chain_id: of the network, None if the reader does not know it.
+    """
+
+    validators: ValidatorSet
+    chain_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What a proof proves.
+
+    Attributes:
+        kind: of its evidence: `commit`, `rejection` or `node`.
+        block: made anew from what was signed.
+        reason: why it is invalid; None for a valid block.
+        body: of the event, canonical bytes.
+        chain_id: that was signed; None for `node`, which signs none, and no height either.
+        power: of the trusted validators that signed.
+        total: power of all trusted validators.
+        is_body_omitted: whether the network could not carry its transactions.
+    """
+
+    kind: str
+    block: Block
+    reason: str | None
+    body: bytes = field(repr=False)
+    chain_id: str | None
+    power: int
+    total: int
+    is_body_omitted: bool = False
+
+
+def require(holds: bool, message: str) -> None:  # noqa: FBT001 reads as a sentence where it is called
+    """Require that something holds.
+
+    Raises:
+        ProofError: with the message.
+    """
+    if not holds:
+        raise ProofError(message)
+
+
+def require_equal(member: str, found: object, expected: object, says: str) -> None:
+    """Require that a member of the proof is what something stronger says.
+
+    Raises:
+        ProofError: names both, cut.
+    """
+    if found != expected:
+        raise ProofError(f"{member}: found {_cut(found)}, but {says} {_cut(expected)}")
+
+
+def canonical_bytes(index: int, text: bytes) -> bytes:
+    """Give the bytes of a transaction that were hashed, however the document lays them out.
+
+    Raises:
+        ProofError: it has none.
+    """
+    try:
+        document, _ = read(text)
+        return canonical(document, str(document.get("version")))
+    except ValidationError as error:
+        raise ProofError(f"event.block.transactions[{index}]: {error}") from None
+
+
+def merged(shown: Sequence[bytes], unseen: Sequence[Unseen], may_hide: Callable[[bytes], bool]) -> list[bytes]:
+    """Give all transactions that were decided upon, in their order.
+
+    A proof brings what its event leaves out whole, not as hashes: else it could leave out more than that.
+
+    Raises:
+        ProofError: it hides what the event would show, or is out of order.
+    """
+    transactions = list(shown)
+    least = 0
+    for number, one in enumerate(unseen):
+        require(may_hide(one.bytes), f"unseen[{number}]: the event would show it")
+        require(least <= one.index <= len(transactions), f"unseen[{number}].index: out of order")
+        transactions.insert(one.index, one.bytes)
+        least = one.index + 1
+    return transactions
+
+
+def network_block(
+    height: int,
+    timestamp: int,
+    proposer: bytes,
+    validators: ValidatorSet,
+    shown: Sequence[bytes],
+    *,
+    consensus_hash: str | None = None,
+) -> Block:
+    """Make a network's block anew, as every node makes it for the event.
+
+    Args:
+        height: of the chain.
+        timestamp: Unix seconds.
+        proposer: address.
+        validators: of the height.
+        shown: transactions of the event.
+        consensus_hash: the block's id, if its transactions could not be carried; else it follows from the rest.
+
+    Raises:
+        ProofError: the proposer is no validator.
+    """
+    key = validators.by_address.get(proposer)
+    if key is None:
+        raise ProofError(f"proposer: {proposer.hex()} is none of the validators")
+    node_pubkey, voters = encode(key), tuple(sorted(map(encode, validators.powers)))
+    id_ = consensus_hash or block_id(block_text(timestamp, shown, node_pubkey, voters))
+    return Block(Header(id_, height, timestamp, node_pubkey, voters, None), tuple(shown))
+
+
+def power_of(signers: Iterable[bytes], validators: ValidatorSet) -> int:
+    """Give the power that some keys have among validators: none of strangers."""
+    return sum(validators.powers.get(key, 0) for key in signers)
+
+
+def _cut(value: object) -> str:
+    return repr(value)[:SHOWN_CHARACTERS_MAX]

@@ -1,0 +1,377 @@
+"""A proof proves its event and nothing else: whatever is changed in it, whoever changes it."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bigchaindb.errors import ProofError
+from bigchaindb.ledger.proofs.document import PROOF_BYTES_MAX
+from bigchaindb.ledger.proofs.pieces import Trust
+from bigchaindb.ledger.proofs.verifying import verify
+from bigchaindb.ledger.rejections import BODY_BYTES_MAX
+from bigchaindb.ledger.validators import ValidatorSet, address_of
+from bigchaindb.transaction import KeyPair
+from tests.support.chains import ALICE, create
+from tests.support.proofs import (
+    CHAIN_ID,
+    HEIGHT,
+    KEYS,
+    NODE_TRUST,
+    POWERS,
+    TIME,
+    TRANSACTIONS,
+    TRUST,
+    Decided,
+    Rejected,
+    node_document,
+    raw,
+    set_of,
+)
+
+LARGE: Final = BODY_BYTES_MAX + 1
+REASON: Final = "DoubleSpend at transactions[1]"
+PROOFS: Final = {
+    "commit": (Decided().document(), TRUST),
+    "rejection": (Rejected().document(), TRUST),
+    "rejection of a large body": (Rejected(said={"size": LARGE}, body_omitted=True).document(), TRUST),
+    "node": (node_document(), NODE_TRUST),
+    "node, invalid": (node_document(REASON), NODE_TRUST),
+}
+Path = tuple[str | int, ...]
+
+
+def refusal(document: bytes, trust: Trust = TRUST) -> str:
+    with pytest.raises(ProofError) as refused:
+        verify(document, trust)
+    return str(refused.value)
+
+
+def changed(document: bytes, path: Path, change: Callable[[Any], Any]) -> bytes:
+    """Give a proof with one member changed."""
+    whole = json.loads(document)
+    inner = whole
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = change(inner[path[-1]])
+    return json.dumps(whole).encode()
+
+
+def replaced(document: bytes, path: Path, value: Any) -> bytes:
+    """Give a proof with another member at one place."""
+    return changed(document, path, lambda _: value)
+
+
+def test_a_valid_block_of_a_network_is_proven() -> None:
+    document, trust = PROOFS["commit"]
+    verified = verify(document, trust)
+    assert (verified.kind, verified.chain_id, verified.reason) == ("commit", CHAIN_ID, None)
+    assert (verified.power, verified.total) == (20, 27)  # one voted for no block
+    header = verified.block.header
+    assert (header.height, header.timestamp, header.node_pubkey) == (HEIGHT, TIME.seconds, KEYS[1].public_key)
+    assert header.voters == tuple(sorted(key.public_key for key in KEYS))
+    assert verified.block.transactions == TRANSACTIONS
+    assert json.loads(verified.body) == json.loads(document)["event"]
+
+
+def test_an_invalid_block_of_a_network_is_proven_with_its_reason() -> None:
+    document, trust = PROOFS["rejection"]
+    verified = verify(document, trust)
+    assert (verified.kind, verified.reason, verified.power) == ("rejection", REASON, 24)
+    assert verified.block.header.node_pubkey == KEYS[3].public_key
+    assert verified.block.transactions == TRANSACTIONS
+    assert json.loads(verified.body) == json.loads(document)["event"]
+
+
+def test_an_invalid_block_without_its_transactions_is_proven() -> None:
+    document, trust = PROOFS["rejection of a large body"]
+    verified = verify(document, trust)
+    assert (verified.block.header.id, verified.block.transactions) == ("ab" * 32, ())
+    assert json.loads(verified.body)["body_omitted"] is True
+
+
+@pytest.mark.parametrize("reason", [None, REASON])
+def test_a_block_of_one_node_is_proven_by_its_signature_and_its_vote(reason: str | None) -> None:
+    verified = verify(node_document(reason), NODE_TRUST)
+    assert (verified.kind, verified.reason, verified.chain_id) == ("node", reason, None)
+    assert verified.block.transactions == TRANSACTIONS
+    assert json.loads(verified.body) == json.loads(node_document(reason))["event"]
+
+
+def test_a_rejected_block_of_one_node_may_lack_the_signature_that_its_vote_stands_for() -> None:
+    unsigned = replaced(node_document(REASON), ("event", "signature"), None)
+    assert verify(unsigned, NODE_TRUST).block.header.signature is None
+    assert "event.signature: missing" in refusal(replaced(node_document(), ("event", "signature"), None), NODE_TRUST)
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_the_layout_of_the_document_does_not_matter(name: str) -> None:
+    """People and tools reformat JSON; what was signed has one form alone."""
+    document, trust = PROOFS[name]
+    assert verify(json.dumps(json.loads(document), indent=4).encode(), trust) == verify(document, trust)
+
+
+def members(value: Any, path: Path = ()) -> Iterator[Path]:
+    """Give the place of everything in a document."""
+    if path:
+        yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, held in inner:
+        yield from members(held, (*path, step))
+
+
+def spoilt(value: Any) -> list[Any]:  # noqa: PLR0911 one for each kind
+    """Give other values of the same kind, close to this one."""
+    match value:
+        case bool():
+            return [not value]
+        case None:
+            return ["x", 1]
+        case int():
+            return [value + 1, max(0, value - 1) if value else 2]
+        case "":
+            return ["A" * 40, "A" * 64]
+        case str():
+            other = "1" if value[0] != "1" else "2"
+            return [
+                other + value[1:],
+                value[:-2] + ("B" if value[-2:-1] == "A" else "A") + value[-1:],
+                value + "\n",
+                "",
+            ]
+        case list():
+            return [[*value, *value[:1]], value[1:], [None, *value]] if value else [[None]]
+        case _:
+            return [{**value, "more": 1}, {}]
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_whatever_is_changed_in_a_proof_is_found(name: str) -> None:
+    """Each member in turn becomes something else of its kind, and nothing else changes."""
+    document, trust = PROOFS[name]
+    whole = json.loads(document)
+    unsigned = {("event", "height")} if name.startswith("node") else set()  # the node does not sign it
+    count = 0
+    for path in members(whole):
+        if path in unsigned:
+            continue
+        at = whole
+        for step in path:
+            at = at[step]
+        for other in spoilt(at):
+            if other == at:
+                continue
+            count += 1
+            with pytest.raises(ProofError):
+                print(path, other, verify(replaced(document, path, other), trust))
+    assert count > 50
+
+
+@pytest.mark.parametrize("name", PROOFS)
+@given(data=st.data())
+def test_no_byte_can_be_changed_so_that_another_event_is_proven(name: str, data: st.DataObject) -> None:
+    document, trust = PROOFS[name]
+    place = data.draw(st.integers(0, len(document) - 1))
+    flipped = bytearray(document)
+    flipped[place] ^= data.draw(st.integers(1, 255))
+    try:
+        verified = verify(bytes(flipped), trust)
+    except ProofError:
+        return
+    proven = verify(document, trust)
+    if name.startswith("node"):  # the node does not sign the height
+        header = replace(verified.block.header, height=HEIGHT)
+        assert replace(verified.block, header=header) == proven.block
+    else:
+        assert verified == proven
+
+
+@given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+def test_nothing_else_is_a_proof(document: bytes) -> None:
+    with pytest.raises(ProofError):
+        verify(document, TRUST)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
+def test_no_value_at_any_place_is_a_defect(value: Any) -> None:
+    """A proof comes from anyone: a traceback instead of a refusal is an attack."""
+    for document, trust in PROOFS.values():
+        for path in [("event",), ("event", "block", "transactions", 0), ("evidence",), ("evidence", "kind")]:
+            if len(json.loads(document)["event"]["block"]["transactions"]) or "transactions" not in path:
+                refusal(replaced(document, path, value), trust)
+
+
+# Forgers who compute all hashes anew, and sign with the keys that they have
+
+
+def stranger(count: int = 4) -> tuple[KeyPair, ...]:
+    return tuple(KeyPair.from_seed(bytes([number]) * 32) for number in range(1, count + 1))
+
+
+def test_validators_that_are_not_trusted_prove_nothing() -> None:
+    """The proof brings its own validators, consistent in itself: anyone can make that."""
+    assert "power: 0 of the 27 that are trusted" in refusal(Decided(keys=stranger()).document())
+    assert "power: 0 of the 1 that are trusted" in refusal(node_document(key=ALICE), NODE_TRUST)
+    assert "none of the trusted validators" in refusal(Rejected(signers=stranger()).document())
+    assert "power" in refusal(PROOFS["commit"][0], Trust(validators=ValidatorSet({})))
+
+
+@pytest.mark.parametrize(
+    ("powers", "flags"),
+    [
+        ((1, 1, 1), (2, 2, 1)),  # exactly two thirds
+        ((1, 1, 1), (2, 2, 3)),
+        ((10, 7, 7, 3), (2, 2, 1, 1)),
+    ],
+)
+def test_two_thirds_of_the_power_are_not_enough(powers: tuple[int, ...], flags: tuple[int, ...]) -> None:
+    keys = KEYS[: len(powers)]
+    document = Decided(keys=keys, powers=powers, flags=flags).document()
+    assert "more than 2/3 decide" in refusal(document, Trust(validators=set_of(keys, powers)))
+
+
+def test_two_thirds_of_the_trusted_power_are_not_enough() -> None:
+    """The validators of the block may be others than the trusted ones, who must have signed it all the same."""
+    document = Decided(keys=KEYS[:3], powers=(1, 1, 1), flags=(2, 2, 2)).document()
+    assert verify(document, Trust(validators=set_of(KEYS, (3, 3, 3, 4)))).power == 9
+    assert "9 of the 14" in refusal(document, Trust(validators=set_of(KEYS, (3, 3, 3, 5))))
+    assert "6 of the 9" in refusal(document, Trust(validators=set_of((*KEYS[:2], ALICE), (3, 3, 3))))
+    weak = Rejected(signers=KEYS[:2]).document()
+    assert "power: 17 of the 27" in refusal(weak)
+
+
+def test_one_validator_counts_once() -> None:
+    twice = Decided(flags=(2, 2, 1, 1)).document()
+    signatures = ("evidence", "signed_header", "commit", "signatures")
+    assert "signed before" in refusal(changed(twice, signatures, lambda held: [*held, held[0]]))
+    listed = ("evidence", "validators")
+    assert "listed twice" in refusal(changed(twice, listed, lambda held: [*held, held[0]]))
+    assert "listed twice" in refusal(Rejected(signers=(KEYS[0], KEYS[0])).document())
+
+
+def test_a_signature_over_something_else_proves_nothing() -> None:
+    def other(key: KeyPair, message: bytes) -> bytes:
+        return key.sign(message + b"x")
+
+    assert "signatures[0]: not a signature of its validator" in refusal(Decided(sign=other).document())
+    assert "support[0]: not a signature of its validator" in refusal(Rejected(sign=other).document())
+
+
+def test_a_vote_for_no_block_is_none_for_the_block() -> None:
+    flag = ("evidence", "signed_header", "commit", "signatures", 2, "block_id_flag")
+    assert "not a signature" in refusal(replaced(Decided().document(), flag, 2))
+    assert "yet not empty" in refusal(replaced(Decided().document(), flag, 1))
+
+
+def test_the_validators_are_those_of_the_header() -> None:
+    document = Decided(header={"validators_hash": b"x" * 32}).document()
+    assert "validators: not those that the header names" in refusal(document)
+
+
+def test_the_transactions_are_those_of_the_header_in_their_order() -> None:
+    for other in (TRANSACTIONS[:1], TRANSACTIONS[::-1], (*TRANSACTIONS, create(3).body), ()):
+        assert "transactions: not those that the header names" in refusal(Decided(shown=other).document())
+
+
+def test_a_proof_cannot_hide_a_transaction_of_a_client() -> None:
+    """Else one could leave a transfer out of an event, and show a signature of everybody for it."""
+    hidden = {"index": 1, "bytes": base64.b64encode(TRANSACTIONS[0]).decode()}
+    document = Decided(shown=TRANSACTIONS[1:]).document()
+    unseen = ("evidence", "unseen")
+    assert "unseen[1]: the event would show it" in refusal(changed(document, unseen, lambda held: [*held, hidden]))
+    rejected = changed(Rejected().document(), ("event", "block", "transactions"), lambda held: held[1:])
+    assert "unseen[1]: the event would show it" in refusal(
+        changed(rejected, unseen, lambda held: [held[0], hidden, held[1]])
+    )
+
+
+@pytest.mark.parametrize("index", [4, 10_000_000_000, -1])
+def test_what_is_not_shown_has_its_place(index: int) -> None:
+    path = ("evidence", "unseen", 0, "index")
+    assert "unseen[0].index: out of order" in refusal(replaced(Decided().document(), path, index))
+
+
+def test_the_proposer_is_a_validator() -> None:
+    document = Decided(header={"proposer_address": address_of(raw(ALICE))}).document()
+    assert "is none of the validators" in refusal(document)
+    known = Rejected(said={"proposer": address_of(raw(KEYS[0])).hex()}).document()
+    others = set_of((*KEYS[1:3], ALICE), (1, 5, 1))
+    assert "is none" in refusal(known, Trust(validators=others))
+
+
+def test_another_chain_is_not_the_trusted_one() -> None:
+    """The same keys may serve several networks."""
+    document = Decided(header={"chain_id": "other"}).document()
+    assert verify(document, replace(TRUST, chain_id=None)).chain_id == "other"
+    assert refusal(document) == "chain_id: found 'other', but trusted is 'proven'"
+    assert "chain_id" in refusal(PROOFS["rejection"][0], replace(TRUST, chain_id="other"))
+    assert verify(node_document(), replace(NODE_TRUST, chain_id="any")).chain_id is None
+
+
+def test_an_extension_must_say_the_very_rejection() -> None:
+    for says in (lambda _: (), lambda _: [Rejected(said={"reason": "ValidationError at id"}).rejection]):
+        assert "support[0]: does not say the rejection" in refusal(Rejected(says=says).document())
+    assert "support[0]: extension: rejections must ascend" in refusal(Rejected(says=lambda one: [one, one]).document())
+    height = ("evidence", "support", 0, "height")
+    assert "support[0]" in refusal(replaced(Rejected().document(), height, 2**70))
+
+
+def test_the_transactions_are_those_of_the_rejection() -> None:
+    document = Rejected(said={"body": "00" * 32}).document()
+    assert "transactions: not those that the rejection names" in refusal(document)
+
+
+def test_only_a_body_that_is_too_large_is_left_out() -> None:
+    assert "not those that the rejection names" in refusal(Rejected(body_omitted=True).document())
+    assert "too large to be carried, yet there are some" in refusal(Rejected(said={"size": LARGE}).document())
+
+
+def test_the_validators_of_a_rejection_are_the_trusted_ones() -> None:
+    """No header says who they were, so the event's voters must be known from elsewhere."""
+    more = Trust(validators=set_of((*KEYS, ALICE), (*POWERS, 1)))
+    assert "event.block.voters" in refusal(Rejected().document(), more)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("event", "id"), "ab" * 32, "event.id"),
+        (("evidence", "vote", "vote", "is_block_valid"), False, "vote: not signed"),
+        (("evidence", "vote", "vote"), 5, "vote: vote: exactly its five members"),
+        (("event", "reason"), REASON, "vote.is_block_valid: found True, but the event says False"),
+        (("event", "signature"), "1" * 88, "event.signature: not of event.block.node_pubkey"),
+        (("event", "body_omitted"), True, "event.body_omitted"),
+    ],
+)
+def test_a_node_proves_what_it_signed(path: Path, value: Any, message: str) -> None:
+    document = json.loads(node_document())
+    document["event"] |= {"reason": None, "body_omitted": None}
+    assert message in refusal(replaced(json.dumps(document).encode(), path, value), NODE_TRUST)
+
+
+def test_a_vote_on_another_block_or_of_another_node_proves_nothing() -> None:
+    other = json.loads(node_document(transactions=TRANSACTIONS[:1]))["evidence"]
+    assert "vote.voting_for_block" in refusal(replaced(node_document(), ("evidence",), other), NODE_TRUST)
+    strange = json.loads(node_document(key=ALICE))["evidence"]
+    assert "vote.node_pubkey" in refusal(replaced(node_document(), ("evidence",), strange), NODE_TRUST)
+    why = json.loads(node_document("ValidationError at id"))["evidence"]
+    assert "vote.invalid_reason" in refusal(replaced(node_document(REASON), ("evidence",), why), NODE_TRUST)
+    nested = json.dumps(json.loads(node_document())).replace(
+        '"is_block_valid": true', '"is_block_valid": ' + "[" * 9000
+    )
+    assert refusal(nested.encode(), NODE_TRUST)
+
+
+def test_times_have_one_form() -> None:
+    path = ("evidence", "signed_header", "header", "time")
+    for text in ("2023-11-14 22:13:20Z", "2023-13-14T22:13:20Z", "2023-11-14T22:13:20.Z"):
+        assert "time: '2023" in refusal(replaced(Decided().document(), path, text))
+
+
+def test_a_document_has_a_bound() -> None:
+    assert "bytes, found" in refusal(b" " * (PROOF_BYTES_MAX + 1))
