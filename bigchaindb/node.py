@@ -16,7 +16,7 @@ import uvloop
 
 from bigchaindb import __version__
 from bigchaindb.api.event_log import LogSource
-from bigchaindb.api.info import NodeInfo, Validator
+from bigchaindb.api.info import NodeInfo
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Settings, WebSocketServer
 from bigchaindb.config.settings import split_bind
@@ -173,7 +173,6 @@ def _info(settings: Settings, key: KeyPair) -> NodeInfo:
         version=__version__,
         public_key=key.public_key,
         keyring=settings.keyring,
-        validators=(Validator(public_key=key.public_key),),
         stream_url=_stream_url(settings.wsserver),
     )
 

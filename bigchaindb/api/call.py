@@ -77,7 +77,7 @@ PluginStatuses = Callable[[], Sequence[PluginStatus]]
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What all handlers share; `root`, `index` and `validators` are answers that never change."""
+    """What all handlers share; `root` and `index` are answers that never change."""
 
     engine: Engine
     queries: Queries
@@ -88,7 +88,6 @@ class Context:
     limits: Limits
     root: Answer
     index: Answer
-    validators: Answer
 
 
 Handler = Callable[[Context, Call], Awaitable[Reply]]

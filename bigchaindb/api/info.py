@@ -11,14 +11,6 @@ API_DOCS: Final = DOCS + "http-client-server-api.html"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Validator:
-    """Whose vote counts: a base58 key and its power."""
-
-    public_key: str
-    power: int = 1
-
-
-@dataclass(frozen=True, kw_only=True)
 class NodeInfo:
     """What a node says of itself.
 
@@ -31,7 +23,6 @@ class NodeInfo:
     version: str
     public_key: str | None
     keyring: tuple[str, ...]
-    validators: tuple[Validator, ...]
     stream_url: str
 
 

@@ -5,7 +5,7 @@ from typing import Final, cast
 
 from aiohttp import web
 
-from bigchaindb.api import info, validators
+from bigchaindb.api import info
 from bigchaindb.api.answers import Answer, json_answer
 from bigchaindb.api.bodies import Bodies
 from bigchaindb.api.call import Call, Context, PluginStatuses
@@ -55,7 +55,6 @@ class HttpApi:
             limits=limits,
             root=json_answer(info.root_document(node)),
             index=json_answer(info.index_document(node, "/")),
-            validators=json_answer(validators.document(node.validators)),
         )
         full = plain(503, f"more than {limits.connection_count_max} connections", headers=RETRY_AFTER, close=True)
         slow = plain(408, f"the request did not arrive within {limits.body_read_s_max:g} s", close=True)

@@ -59,6 +59,10 @@ class Checkers:
         """Check a batch in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._check, bodies)
 
+    async def examine(self, bodies: Sequence[bytes]) -> None:
+        """Examine a batch in a thread, for the ledger to remember what it has proven."""
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._examine, bodies)
+
     async def reload(self, checked: Checked) -> Checked:
         """Load the state again for a batch that a commit has overtaken."""
         view = await asyncio.get_running_loop().run_in_executor(self._threads, self._view, checked.verdicts)

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from bigchaindb.errors import ValidationError
+from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.transaction.model import Transaction
 
 
@@ -83,6 +84,10 @@ class Engine(Protocol):
         Whoever asks the store too asks it second: a transaction leaves the pool only once it is committed, so that
         there is no moment at which neither knows it.
         """
+        ...
+
+    def validators(self) -> ValidatorSet:
+        """Give who votes on the next block."""
         ...
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from bigchaindb.config import Limits
-from bigchaindb.engine.admission import AdmissionQueue, Answer, Entry, answer_all
+from bigchaindb.engine.admission import AdmissionQueue, Answer, Entry, answer_all, answer_in_slices
 from bigchaindb.engine.checkers import BATCH_COUNT_MAX, Checked, Checkers, Examines, Verdict
 from bigchaindb.engine.engine import EngineFigures, Mode, Standing, Status
 from bigchaindb.engine.rejected import Rejected
@@ -40,6 +40,7 @@ class Intake:
         pool: Pool,
         refusal: Callable[[int], EngineError | None],
         accepted: Callable[[Entry, Transaction], None],
+        turned_away: Callable[[str], None] = lambda _: None,
         workers: int | None = None,
     ) -> None:
         """Make the intake of one engine.
@@ -51,11 +52,13 @@ class Intake:
             pool: empty.
             refusal: says, for the size of a body, why nothing is taken now; None: it may be.
             accepted: is given what was just put into the pool, with its entry, and answers that: see `accept`.
+            turned_away: is given the id of each transaction that breaks a rule after it was in the pool.
             workers: threads that check; None is one a core.
         """
         self._limits = limits
         self._refusal = refusal
         self._accepted = accepted
+        self._turned_away = turned_away
         self._queue = AdmissionQueue(limits.admission_bytes_max)
         self._checkers = Checkers(ledger, store, workers)
         self._waiting: dict[str, Entry] = {}
@@ -166,9 +169,19 @@ class Intake:
             about = {"transaction": transaction.id, "error": f"{type(error).__name__}: {error}"}
             _log.warning("a transaction was rejected after it had been accepted or proposed", extra=about)
             self._rejected.add(transaction.id, error)
+            self._turned_away(transaction.id)
             if (entry := self._waiting.pop(transaction.id, None)) is not None:
                 answers.append((entry, error))
         return answers
+
+    def turn_away(self, transaction_id: str, error: ValidationError) -> None:
+        """Take a transaction that breaks a rule now, and all that stand on it, out of the pool, and say so (L4)."""
+        answer_in_slices(self.report(self.pool.reject(transaction_id, error)))
+
+    async def prove(self, bodies: Sequence[bytes]) -> None:
+        """Let the threads verify documents that a block has and nobody posted here, so that its judge finds them."""
+        starts = range(0, len(bodies), BATCH_COUNT_MAX)
+        await asyncio.gather(*(self._checkers.examine(bodies[start : start + BATCH_COUNT_MAX]) for start in starts))
 
     def _put(self, body: bytes, mode: Mode | None) -> Entry:
         entry = Entry(body, mode, asyncio.get_running_loop().create_future())

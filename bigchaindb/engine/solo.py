@@ -24,7 +24,8 @@ from bigchaindb.ledger.application import Application
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.pool import Pool
 from bigchaindb.ledger.ports import LedgerStore
-from bigchaindb.transaction.keys import KeyPair
+from bigchaindb.ledger.validators import ValidatorSet
+from bigchaindb.transaction.keys import KeyPair, decode_key
 from bigchaindb.transaction.model import Transaction
 
 FULL_RETRY_S: Final = 1.0
@@ -63,6 +64,7 @@ class SoloEngine:
             propose: a faulty proposer for the first round of each height; only tests give one.
         """
         self._limits = limits
+        self._validators = ValidatorSet({decode_key(key.public_key): 1})
         self._announce = announce
         self._room = room
         self._pool = Pool(count_max=limits.pool_count_max, bytes_max=limits.pool_bytes_max)
@@ -118,6 +120,10 @@ class SoloEngine:
     def standing(self, transaction_id: str) -> Standing | None:
         """See `Engine`."""
         return self._intake.standing(transaction_id)
+
+    def validators(self) -> ValidatorSet:
+        """See `Engine`."""
+        return self._validators
 
     def _refusal(self, body_bytes: int) -> EngineError | None:
         if (full := self._full or self._room.shortage()) is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bigchaindb.api.call import PluginStatus
 from bigchaindb.api.event_log import LogSource
-from bigchaindb.api.info import NodeInfo, Validator
+from bigchaindb.api.info import NodeInfo
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Limits, WebSocketServer
 from bigchaindb.engine.deciding import Proposer
@@ -89,7 +89,6 @@ async def serving(
         version="3.0.0",
         public_key=KEY.public_key,
         keyring=(),
-        validators=(Validator(public_key=KEY.public_key),),
         stream_url=STREAM_URL,
     )
     api = HttpApi(
