@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup run test test-quick test-services bench lint types layers format lock clean
+.PHONY: help setup run test test-quick test-services bench lint types layers format proto lock clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,11 @@ layers: $(READY) ## Imports point downwards only
 format: $(READY) ## Write the format that lint checks
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+PROTO := bigchaindb/engine/cometbft/abci.proto
+
+proto: $(READY) ## Generate what speaks to CometBFT from its .proto
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. --python_out=. --mypy_out=. $(PROTO)
 
 LOCK := $(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
 

@@ -27,7 +27,9 @@
     │   ├── Stopping                the node is about to stop
     │   ├── CommitTimeout           undecided when the deadline passed
     │   ├── CheckFailed             a defect of this software met the document
-    │   └── CriticalDuplicateVote   a voter voted twice on one block
+    │   ├── CriticalDuplicateVote   a voter voted twice on one block
+    │   ├── CometBftUnavailable     the consensus process does not answer, or not with sense
+    │   └── AbciProtocolError       what the consensus process asks is not what it should
     ├── ProofError                  a document does not prove the event that it is about
     ├── OrderRefused                a plugin's lane is not in a state to do what a person asks
     ├── RequestFailed               the command line could not get something from a node
@@ -154,6 +156,14 @@ class CheckFailed(EngineError):
 
 class CriticalDuplicateVote(EngineError):
     """A voter voted twice on one block: no election can be counted (blocks-and-votes.md, section 3)."""
+
+
+class CometBftUnavailable(EngineError):
+    """CometBFT cannot be reached, or what it answers is no answer; the message says which, and to what."""
+
+
+class AbciProtocolError(EngineError):
+    """What came over CometBFT's connection is not ABCI 2.0; the message names the rule. The node must stop."""
 
 
 class ProofError(BigchainDBError):

@@ -1,0 +1,86 @@
+"""Cuts a stream into frames, and frames into a stream: an unsigned varint, the length, and so many bytes.
+
+Pure: whoever reads the socket feeds what came, in whatever pieces, and takes the frames that are whole.
+Source: CometBFT v0.38, its specification of ABCI 2.0, "Socket protocol"; varints as in Protocol Buffers' encoding.
+"""
+
+from typing import Final
+
+from bigchaindb.errors import AbciProtocolError
+
+_MORE: Final = 0x80
+_GROUP: Final = 0x7F
+_GROUP_BITS: Final = 7
+
+
+def varint(number: int) -> bytes:
+    """Encode a number from 0 as an unsigned varint: seven bits a byte, the lowest first."""
+    assert number >= 0, number
+    encoded = bytearray()
+    while number >= _MORE:
+        encoded.append(number & _GROUP | _MORE)
+        number >>= _GROUP_BITS
+    encoded.append(number)
+    return bytes(encoded)
+
+
+def framed(message: bytes) -> bytes:
+    """Put its length before a message."""
+    return varint(len(message)) + message
+
+
+class FrameDecoder:
+    """Gives the frames of a stream, in order. Holds at most one read more than the largest frame that it allows."""
+
+    def __init__(self, frame_bytes_max: int) -> None:
+        """Begin at the start of a stream.
+
+        Args:
+            frame_bytes_max: the longest message, without its length.
+        """
+        self._frame_bytes_max = frame_bytes_max
+        self._length_bytes_max = len(varint(frame_bytes_max))
+        self._received = bytearray()
+        self._position = 0
+
+    def feed(self, received: bytes) -> None:
+        """Append what came: any piece of the stream."""
+        if self._position:  # once a read, not once a frame: each time the rest is moved
+            del self._received[: self._position]
+            self._position = 0
+        self._received += received
+
+    def next_frame(self) -> bytes | None:
+        """Take the next message, None while it is not whole.
+
+        Raises:
+            AbciProtocolError: its length is above the bound, or no varint; the stream is of no use any more.
+        """
+        length_and_start = self._length()
+        if length_and_start is None:
+            return None
+        length, start = length_and_start
+        end = start + length
+        if end > len(self._received):
+            return None
+        self._position = end
+        return bytes(memoryview(self._received)[start:end])
+
+    def _length(self) -> tuple[int, int] | None:
+        length = 0
+        for index in range(self._length_bytes_max):
+            at = self._position + index
+            if at >= len(self._received):
+                return None
+            byte = self._received[at]
+            length |= (byte & _GROUP) << (index * _GROUP_BITS)
+            if byte < _MORE:
+                break
+        else:  # it goes on, and whatever follows makes it longer: or somebody speaks another protocol
+            raise AbciProtocolError(
+                f"frame: the length has more than {self._length_bytes_max} bytes, which no message of at most "
+                f"{self._frame_bytes_max} bytes needs"
+            )
+        if length > self._frame_bytes_max:
+            raise AbciProtocolError(f"frame: {length} bytes, and a message has at most {self._frame_bytes_max}")
+        return length, at + 1

@@ -1,0 +1,455 @@
+"""CometBFT gets the answer to what it asked, in its order; and nobody goes on after a failure."""
+
+import asyncio
+import socket
+import stat
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from bigchaindb.engine.cometbft import abci_connection
+from bigchaindb.engine.cometbft import abci_pb2 as pb
+from bigchaindb.engine.cometbft.abci_server import CONNECTION_COUNT_MAX, CONSENSUS, AbciServer
+from bigchaindb.engine.cometbft.framing import FrameDecoder, framed
+from bigchaindb.errors import AbciProtocolError, EngineError, StartupError, StoreFull
+
+FLUSH = pb.Request(flush=pb.RequestFlush())
+WITHIN_S = 10
+
+
+@dataclass
+class Recorder:
+    """Handlers that write down what they are asked, and wait where the test says so."""
+
+    gates: dict[str, asyncio.Event] = field(default_factory=dict)
+    begun: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    error: BaseException | None = None
+
+    async def _work(self, name: str) -> None:
+        self.begun.append(name)
+        if self.error is not None:
+            raise self.error
+        if (gate := self.gates.get(name)) is not None:
+            await gate.wait()
+        self.done.append(name)
+
+    async def info(self, request: pb.RequestInfo) -> pb.ResponseInfo:
+        await self._work("info")
+        return pb.ResponseInfo(data=request.version, last_block_height=7)
+
+    async def init_chain(self, request: pb.RequestInitChain) -> pb.ResponseInitChain:
+        await self._work("init_chain")
+        return pb.ResponseInitChain(validators=request.validators)
+
+    async def check_tx(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx:
+        await self._work(f"check_tx {request.tx.decode()}")
+        return pb.ResponseCheckTx(data=request.tx)
+
+    async def prepare_proposal(self, request: pb.RequestPrepareProposal) -> pb.ResponsePrepareProposal:
+        await self._work("prepare_proposal")
+        return pb.ResponsePrepareProposal(txs=request.txs)
+
+    async def process_proposal(self, request: pb.RequestProcessProposal) -> pb.ResponseProcessProposal:
+        await self._work(f"process_proposal {request.height}")
+        return pb.ResponseProcessProposal(status=pb.ResponseProcessProposal.ACCEPT)
+
+    async def extend_vote(self, request: pb.RequestExtendVote) -> pb.ResponseExtendVote:
+        await self._work("extend_vote")
+        return pb.ResponseExtendVote(vote_extension=request.hash)
+
+    async def verify_vote_extension(self, request: pb.RequestVerifyVoteExtension) -> pb.ResponseVerifyVoteExtension:
+        await self._work("verify_vote_extension")
+        return pb.ResponseVerifyVoteExtension(
+            status=pb.ResponseVerifyVoteExtension.ACCEPT
+            if request.vote_extension
+            else pb.ResponseVerifyVoteExtension.REJECT
+        )
+
+    async def finalize_block(self, request: pb.RequestFinalizeBlock) -> pb.ResponseFinalizeBlock:
+        await self._work("finalize_block")
+        return pb.ResponseFinalizeBlock(tx_results=[pb.ExecTxResult() for _ in request.txs], app_hash=b"hash")
+
+    async def commit(self, request: pb.RequestCommit) -> pb.ResponseCommit:  # noqa: ARG002 - it has no members
+        await self._work("commit")
+        return pb.ResponseCommit()
+
+
+@dataclass
+class Client:
+    """What CometBFT does on one of its connections."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    frames: FrameDecoder = field(default_factory=lambda: FrameDecoder(2**26))
+
+    def send(self, *requests: pb.Request) -> None:
+        self.writer.write(b"".join(framed(request.SerializeToString()) for request in requests))
+
+    async def answer(self) -> pb.Response:
+        async with asyncio.timeout(WITHIN_S):
+            while (frame := self.frames.next_frame()) is None:
+                received = await self.reader.read(65536)
+                assert received, "the connection is closed"
+                self.frames.feed(received)
+        return pb.Response.FromString(frame)
+
+    async def ask(self, request: pb.Request) -> pb.Response:
+        self.send(request)
+        return await self.answer()
+
+    async def is_closed(self) -> bool:
+        async with asyncio.timeout(WITHIN_S):
+            try:
+                return await self.reader.read() == b""
+            except ConnectionResetError:
+                return True
+
+
+@dataclass
+class Running:
+    """A server, what it asks, and why it failed."""
+
+    path: Path
+    handlers: Recorder
+    server: AbciServer
+    failures: list[BaseException]
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    async def client(self) -> Client:
+        reader, writer = await asyncio.open_unix_connection(self.path)
+        self.writers.append(writer)
+        return Client(reader, writer)
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[Running]:
+    handlers, failures = Recorder(), list[BaseException]()
+    server = AbciServer(folder / "abci.sock", handlers, failures.append)
+    running = Running(folder / "abci.sock", handlers, server, failures)
+    await server.start()
+    try:
+        yield running
+    finally:
+        for gate in handlers.gates.values():
+            gate.set()
+        await server.stop()
+        for writer in running.writers:
+            writer.close()
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Running]:
+    async with serving(tmp_path) as running:
+        yield running
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        while not condition():  # noqa: ASYNC110 - what is waited for says nothing
+            await asyncio.sleep(0.001)
+
+
+def check(text: str) -> pb.Request:
+    return pb.Request(check_tx=pb.RequestCheckTx(tx=text.encode()))
+
+
+def process(height: int) -> pb.Request:
+    return pb.Request(process_proposal=pb.RequestProcessProposal(height=height))
+
+
+UPDATE = pb.ValidatorUpdate(pub_key=pb.PublicKey(ed25519=bytes(32)), power=10)
+ASKED = [
+    (
+        pb.Request(info=pb.RequestInfo(version="0.38")),
+        pb.Response(info=pb.ResponseInfo(data="0.38", last_block_height=7)),
+    ),
+    (
+        pb.Request(init_chain=pb.RequestInitChain(validators=[UPDATE])),
+        pb.Response(init_chain=pb.ResponseInitChain(validators=[UPDATE])),
+    ),
+    (check("a"), pb.Response(check_tx=pb.ResponseCheckTx(data=b"a"))),
+    (
+        pb.Request(prepare_proposal=pb.RequestPrepareProposal(txs=[b"a", b""])),
+        pb.Response(prepare_proposal=pb.ResponsePrepareProposal(txs=[b"a", b""])),
+    ),
+    (process(1), pb.Response(process_proposal=pb.ResponseProcessProposal(status=pb.ResponseProcessProposal.ACCEPT))),
+    (
+        pb.Request(extend_vote=pb.RequestExtendVote(hash=b"h")),
+        pb.Response(extend_vote=pb.ResponseExtendVote(vote_extension=b"h")),
+    ),
+    (
+        pb.Request(verify_vote_extension=pb.RequestVerifyVoteExtension()),
+        pb.Response(verify_vote_extension=pb.ResponseVerifyVoteExtension(status=pb.ResponseVerifyVoteExtension.REJECT)),
+    ),
+    (
+        pb.Request(finalize_block=pb.RequestFinalizeBlock(txs=[b"a", b"b"])),
+        pb.Response(
+            finalize_block=pb.ResponseFinalizeBlock(tx_results=[pb.ExecTxResult(), pb.ExecTxResult()], app_hash=b"hash")
+        ),
+    ),
+    (pb.Request(commit=pb.RequestCommit()), pb.Response(commit=pb.ResponseCommit())),
+    (pb.Request(echo=pb.RequestEcho(message="hello")), pb.Response(echo=pb.ResponseEcho(message="hello"))),
+    (FLUSH, pb.Response(flush=pb.ResponseFlush())),
+    (
+        pb.Request(query=pb.RequestQuery(path="/store")),
+        pb.Response(query=pb.ResponseQuery(code=1, log="no queries: ask the node's HTTP API")),
+    ),
+    (
+        pb.Request(list_snapshots=pb.RequestListSnapshots()),
+        pb.Response(list_snapshots=pb.ResponseListSnapshots()),
+    ),
+    (
+        pb.Request(offer_snapshot=pb.RequestOfferSnapshot(app_hash=b"h")),
+        pb.Response(offer_snapshot=pb.ResponseOfferSnapshot(result=pb.ResponseOfferSnapshot.ABORT)),
+    ),
+    (
+        pb.Request(load_snapshot_chunk=pb.RequestLoadSnapshotChunk(height=1)),
+        pb.Response(load_snapshot_chunk=pb.ResponseLoadSnapshotChunk()),
+    ),
+    (
+        pb.Request(apply_snapshot_chunk=pb.RequestApplySnapshotChunk(chunk=b"c")),
+        pb.Response(apply_snapshot_chunk=pb.ResponseApplySnapshotChunk(result=pb.ResponseApplySnapshotChunk.ABORT)),
+    ),
+]
+
+
+async def test_every_request_gets_its_answer(running: Running) -> None:
+    client = await running.client()
+    assert {request.WhichOneof("value") for request, _ in ASKED} == set(pb.Request.DESCRIPTOR.fields_by_name)
+    for request, answer in ASKED:
+        assert await client.ask(request) == answer
+    assert not running.failures
+
+
+async def test_requests_of_one_write_are_answered_in_their_order(running: Running) -> None:
+    client = await running.client()
+    client.send(*(request for request, _ in ASKED * 3))
+    assert [await client.answer() for _ in ASKED * 3] == [answer for _, answer in ASKED * 3]
+
+
+async def test_a_slow_check_holds_back_the_answers_after_it_but_not_their_work(running: Running) -> None:
+    """CheckTx is pipelined: otherwise the mempool would take one signature check after the other."""
+    gate = running.handlers.gates["check_tx slow"] = asyncio.Event()
+    client = await running.client()
+    client.send(check("before"), check("slow"), check("after"), FLUSH)
+    assert (await client.answer()).check_tx.data == b"before"
+    await until(lambda: "check_tx after" in running.handlers.done)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await client.answer()
+    gate.set()
+    assert [(await client.answer()).check_tx.data for _ in range(2)] == [b"slow", b"after"]
+    assert (await client.answer()).WhichOneof("value") == "flush"
+
+
+async def test_answers_of_one_turn_go_out_in_one_write(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write each is a system call each: at 100,000 CheckTx a second it would be most of the work."""
+    client = await running.client()
+    await client.ask(FLUSH)
+    (connection,) = running.server._connections
+    writes: list[bytes] = []
+    monkeypatch.setattr(connection._transport, "write", writes.append)
+    client.send(*(check(str(number)) for number in range(100)))
+    await until(lambda: len(running.handlers.done) == 100)
+    await until(lambda: b"".join(writes).count(b"99") == 1)
+    assert len(writes) == 1
+
+
+async def test_consensus_calls_run_one_at_a_time_over_all_connections(running: Running) -> None:
+    """The last call of a CometBFT that was killed may still be writing when the next one's first call comes."""
+    gate = running.handlers.gates["commit"] = asyncio.Event()
+    killed, client = await running.client(), await running.client()
+    killed.send(pb.Request(commit=pb.RequestCommit()))
+    await until(lambda: running.handlers.begun == ["commit"])
+    killed.writer.transport.abort()
+    client.send(process(1), check("beside"), process(2))
+    await until(lambda: "check_tx beside" in running.handlers.done)
+    assert running.handlers.begun == ["commit", "check_tx beside"]
+    gate.set()
+    for _ in range(3):
+        await client.answer()
+    assert running.handlers.done[1:] == ["commit", "process_proposal 1", "process_proposal 2"]
+
+
+def test_all_calls_that_change_or_judge_are_consensus_calls() -> None:
+    assert set(pb.Request.DESCRIPTOR.fields_by_name) >= CONSENSUS
+
+
+@pytest.mark.parametrize("bound", ["IN_HAND_COUNT_MAX", "IN_HAND_BYTES_MAX"])
+async def test_no_more_than_the_bound_is_in_hand_and_all_is_answered(
+    bound: str, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CometBFT waits with its mempool until the node has looked at what it was sent."""
+    size = len(check("000").SerializeToString())
+    monkeypatch.setattr(abci_connection, bound, 10 if bound == "IN_HAND_COUNT_MAX" else 10 * size)
+    gate = asyncio.Event()
+    texts = [f"{number:03}" for number in range(1, 101)]
+    running.handlers.gates = {f"check_tx {text}": gate for text in texts}
+    client = await running.client()
+    client.send(*map(check, texts))
+    await until(lambda: len(running.handlers.begun) == 10)
+    await asyncio.sleep(0.02)
+    assert len(running.handlers.begun) == 10
+    gate.set()
+    assert [(await client.answer()).check_tx.data.decode() for _ in texts] == texts
+
+
+async def test_whoever_reads_no_answers_is_not_served(running: Running) -> None:
+    """Answers that nobody reads must not fill the memory."""
+    reader_less = socket.socket(socket.AF_UNIX)
+    reader_less.setblocking(False)  # noqa: FBT003 - the standard library's signature
+    reader_less.connect(str(running.path))
+    request = framed(pb.Request(echo=pb.RequestEcho(message="x" * 60_000)).SerializeToString())
+    sent = 0
+    while sent < 1000:
+        try:
+            async with asyncio.timeout(0.2):
+                await asyncio.get_running_loop().sock_sendall(reader_less, request)
+        except TimeoutError:
+            break
+        sent += 1
+    reader_less.close()
+    assert sent < 100
+
+
+async def test_a_large_request_comes_whole(running: Running) -> None:
+    client = await running.client()
+    transactions = [bytes([number]) * 1_000_000 for number in range(5)]
+    answer = await client.ask(pb.Request(prepare_proposal=pb.RequestPrepareProposal(txs=transactions)))
+    assert list(answer.prepare_proposal.txs) == transactions
+
+
+@pytest.mark.parametrize(
+    ("sent", "error"),
+    [
+        (b"\xff" * 20, "^frame: the length has more than 4 bytes, which no message of at most 33554432 bytes needs$"),
+        (b"\x81\x80\x80\x10", "^frame: 33554433 bytes, and a message has at most 33554432$"),
+        (b"\x03\xff\xff\xff", "^request: 3 bytes that are no message of ABCI 2.0$"),
+        (framed(b""), "^request: a kind that ABCI 2.0 does not have, or none$"),
+        (framed(b"\x22\x00"), "^request: a kind that ABCI 2.0 does not have, or none$"),
+    ],
+)
+async def test_what_is_no_abci_ends_everything_and_is_told_once(running: Running, sent: bytes, error: str) -> None:
+    client, other = await running.client(), await running.client()
+    assert (await other.ask(FLUSH)).WhichOneof("value") == "flush"
+    client.writer.write(framed(FLUSH.SerializeToString()) + sent + sent)
+    assert await other.is_closed()
+    (failure,) = running.failures
+    assert isinstance(failure, AbciProtocolError)
+    with pytest.raises(AbciProtocolError, match=error):
+        raise failure
+
+
+async def test_a_handler_that_fails_gets_no_answer_and_all_connections_close(running: Running) -> None:
+    """CometBFT stops itself then. An answer instead would let it go on with what was not done."""
+    running.handlers.error = StoreFull("no room")
+    client, other = await running.client(), await running.client()
+    assert (await other.ask(FLUSH)).WhichOneof("value") == "flush"
+    client.send(check("a"), check("b"), pb.Request(commit=pb.RequestCommit()), pb.Request(commit=pb.RequestCommit()))
+    assert await client.is_closed()
+    assert await other.is_closed()
+    assert running.failures == [running.handlers.error]
+    assert running.handlers.begun == ["check_tx a", "check_tx b", "commit"], "nothing is begun after a failure"
+    with pytest.raises(OSError, match=r"No such file|refused"):
+        await running.client()
+
+
+async def test_a_handler_that_is_cancelled_is_a_failure_too(running: Running) -> None:
+    running.handlers.error = asyncio.CancelledError()
+    client = await running.client()
+    client.send(process(1))
+    assert await client.is_closed()
+    (failure,) = running.failures
+    assert isinstance(failure, EngineError)
+
+
+async def test_a_client_that_leaves_is_no_failure(running: Running) -> None:
+    gate = running.handlers.gates["check_tx a"] = asyncio.Event()
+    client = await running.client()
+    client.send(check("a"))
+    await until(lambda: running.handlers.begun == ["check_tx a"])
+    client.writer.transport.abort()
+    gate.set()
+    await until(lambda: running.handlers.done == ["check_tx a"])
+    assert (await (await running.client()).ask(FLUSH)).WhichOneof("value") == "flush"
+    assert not running.failures
+
+
+async def test_a_stop_lets_the_consensus_call_finish_and_begins_nothing(running: Running) -> None:
+    """Half a commit would be half a block."""
+    gate = running.handlers.gates["commit"] = asyncio.Event()
+    running.handlers.gates["check_tx a"] = asyncio.Event()
+    client = await running.client()
+    client.send(pb.Request(commit=pb.RequestCommit()), check("a"), process(2))
+    await until(lambda: len(running.handlers.begun) == 2)
+    stopping = asyncio.create_task(running.server.stop())
+    assert await client.is_closed()
+    assert not stopping.done()
+    gate.set()
+    await stopping
+    assert running.handlers.done == ["commit"]
+    assert running.handlers.begun == ["commit", "check_tx a"]
+    assert not running.failures
+    assert not running.path.exists()
+
+
+async def test_a_commit_that_fails_during_the_stop_is_told(running: Running) -> None:
+    gate = running.handlers.gates["commit"] = asyncio.Event()
+
+    async def failing(request: pb.RequestCommit) -> pb.ResponseCommit:
+        await Recorder.commit(running.handlers, request)
+        raise StoreFull("no room")
+
+    running.handlers.commit = failing  # type: ignore[method-assign]
+    client = await running.client()
+    client.send(pb.Request(commit=pb.RequestCommit()))
+    await until(lambda: running.handlers.begun == ["commit"])
+    stopping = asyncio.create_task(running.server.stop())
+    assert await client.is_closed()
+    gate.set()
+    await stopping
+    assert [str(error) for error in running.failures] == ["no room"]
+
+
+async def test_more_connections_than_the_bound_are_closed(running: Running) -> None:
+    clients = [await running.client() for _ in range(CONNECTION_COUNT_MAX)]
+    for client in clients:
+        assert (await client.ask(FLUSH)).WhichOneof("value") == "flush"
+    assert await (await running.client()).is_closed()
+    clients[0].writer.transport.abort()
+    await until(lambda: len(running.server._connections) < CONNECTION_COUNT_MAX)
+    assert (await (await running.client()).ask(FLUSH)).WhichOneof("value") == "flush"
+
+
+async def test_the_socket_is_the_owners_alone_and_a_stale_one_is_replaced(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(tmp_path / "abci.sock"))  # of a node that was killed
+    async with serving(tmp_path) as running:
+        assert stat.S_IMODE(running.path.stat().st_mode) == 0o600
+        assert (await (await running.client()).ask(FLUSH)).WhichOneof("value") == "flush"
+
+
+async def test_a_path_that_no_socket_has_is_said_before_the_node_starts(tmp_path: Path) -> None:
+    handlers = Recorder()
+    with pytest.raises(StartupError, match=r"^database.path: .* at most 107; set database.path to a shorter path$"):
+        await AbciServer(tmp_path / ("x" * 108), handlers, print).start()
+    with pytest.raises(StartupError, match=r"^cannot listen on .*: No such file or directory$"):
+        await AbciServer(tmp_path / "no" / "abci.sock", handlers, print).start()
+    await AbciServer(tmp_path / "abci.sock", handlers, print).stop()  # was never started
+
+
+def test_it_runs_on_the_loop_of_the_node(tmp_path: Path) -> None:
+    async def main() -> list[pb.Response]:
+        async with serving(tmp_path) as running:
+            client = await running.client()
+            client.send(*(request for request, _ in ASKED))
+            return [await client.answer() for _ in ASKED]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        work: Coroutine[None, None, list[pb.Response]] = main()
+        assert runner.run(work) == [answer for _, answer in ASKED]
