@@ -1,0 +1,196 @@
+"""What CometBFT's JSON-RPC answers, as far as the node looks at it. Parsed once, here; unknown members are left out.
+
+Figures come as JSON strings, hashes and addresses in hexadecimal, keys and transactions in base64. Headers and commits
+stay as they are, since proofs carry them in this form. Source: CometBFT v0.38, its RPC reference.
+"""
+
+from datetime import datetime
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from bigchaindb.ledger.proofs.signed_header import SignedHeader, WireBlockId, WireHeader
+
+ED25519: Final = "tendermint/PubKeyEd25519"
+"""The kind of every key of a network of ours."""
+
+ResultT = TypeVar("ResultT")
+
+
+class Hex(bytes):
+    """Bytes that are hexadecimal in JSON, of either case."""
+
+    __slots__ = ()
+
+
+class _Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """What all parts of an answer are."""
+
+
+class PublicKey(_Answered, frozen=True, kw_only=True):
+    """A key: 32 bytes where `kind` is `ED25519`."""
+
+    kind: str = msgspec.field(name="type")
+    value: bytes
+
+
+class NodeInfo(_Answered, frozen=True, kw_only=True):
+    """Who a CometBFT is.
+
+    Attributes:
+        id: 40 hexadecimal digits, made from its p2p key.
+        network: the chain's id.
+        version: of CometBFT.
+        moniker: its name, which anybody may choose.
+    """
+
+    id: str
+    network: str
+    version: str
+    moniker: str
+
+
+class SyncInfo(_Answered, frozen=True, kw_only=True):
+    """How far a CometBFT is; height 0 before the first block."""
+
+    block_hash: Hex = msgspec.field(name="latest_block_hash")
+    app_hash: Hex = msgspec.field(name="latest_app_hash")
+    height: int = msgspec.field(name="latest_block_height")
+    time: datetime = msgspec.field(name="latest_block_time")
+    is_catching_up: bool = msgspec.field(name="catching_up")
+
+
+class ValidatorInfo(_Answered, frozen=True, kw_only=True):
+    """Its own key, with power 0 unless it is a validator."""
+
+    address: Hex
+    public_key: PublicKey = msgspec.field(name="pub_key")
+    power: int = msgspec.field(name="voting_power")
+
+
+class Status(_Answered, frozen=True, kw_only=True):
+    """Answer to `status`."""
+
+    node: NodeInfo = msgspec.field(name="node_info")
+    sync: SyncInfo = msgspec.field(name="sync_info")
+    validator: ValidatorInfo = msgspec.field(name="validator_info")
+
+
+class Peer(_Answered, frozen=True, kw_only=True):
+    """Another CometBFT that this one is connected to."""
+
+    node: NodeInfo = msgspec.field(name="node_info")
+    is_outbound: bool
+    address: str = msgspec.field(name="remote_ip")
+
+
+class NetInfo(_Answered, frozen=True, kw_only=True):
+    """Answer to `net_info`."""
+
+    is_listening: bool = msgspec.field(name="listening")
+    peers: tuple[Peer, ...]
+
+
+class Commit(_Answered, frozen=True, kw_only=True):
+    """Answer to `commit`. Of the last height the votes may still change: then it is not canonical."""
+
+    signed_header: SignedHeader
+    is_canonical: bool = msgspec.field(name="canonical")
+
+
+class Validator(_Answered, frozen=True, kw_only=True):
+    """A validator of one height."""
+
+    address: Hex
+    public_key: PublicKey = msgspec.field(name="pub_key")
+    power: int = msgspec.field(name="voting_power")
+
+
+class ValidatorPage(_Answered, frozen=True, kw_only=True):
+    """Answer to `validators`: one page of them, and how many there are."""
+
+    height: int = msgspec.field(name="block_height")
+    validators: tuple[Validator, ...]
+    total: int
+
+
+class BlockData(_Answered, frozen=True, kw_only=True):
+    """What a block holds."""
+
+    transactions: tuple[bytes, ...] = msgspec.field(name="txs")
+
+
+class BlockContent(_Answered, frozen=True, kw_only=True):
+    """A block; who signed the one before it is asked of `commit`."""
+
+    header: WireHeader
+    data: BlockData
+
+
+class Block(_Answered, frozen=True, kw_only=True):
+    """Answer to `block`."""
+
+    id: WireBlockId = msgspec.field(name="block_id")
+    block: BlockContent
+
+
+class GenesisValidator(_Answered, frozen=True, kw_only=True):
+    """A validator of the first block."""
+
+    address: Hex
+    public_key: PublicKey = msgspec.field(name="pub_key")
+    power: int
+    name: str
+
+
+class Genesis(_Answered, frozen=True, kw_only=True):
+    """What a chain begins with."""
+
+    time: datetime = msgspec.field(name="genesis_time")
+    chain_id: str
+    initial_height: int
+    app_hash: Hex
+    validators: tuple[GenesisValidator, ...] = ()
+
+
+class GenesisAnswer(_Answered, frozen=True, kw_only=True):
+    """Answer to `genesis`."""
+
+    genesis: Genesis
+
+
+class Submitted(_Answered, frozen=True, kw_only=True):
+    """Answer to `broadcast_tx_async`: the mempool has the transaction, and will look at it."""
+
+
+class RpcError(_Answered, frozen=True, kw_only=True):
+    """Why a call was refused."""
+
+    code: int
+    message: str
+    data: str = ""
+
+
+class Reply(_Answered, Generic[ResultT], frozen=True, kw_only=True):
+    """One answer of JSON-RPC: a result or an error, to the request of that id."""
+
+    id: int
+    result: ResultT | None = None
+    error: RpcError | None = None
+
+
+def decoded(text: bytes, kind: type[ResultT]) -> ResultT:
+    """Parse an answer.
+
+    Raises:
+        msgspec.ValidationError: it is not of that kind; names the member.
+        msgspec.DecodeError: it is no JSON.
+    """
+    return msgspec.json.decode(text, type=kind, strict=False, dec_hook=_special)
+
+
+def _special(kind: type, value: Any) -> Any:  # noqa: ANN401 - msgspec's signature
+    assert kind is Hex, kind
+    if not isinstance(value, str):
+        raise TypeError(f"expected a string, got {type(value).__name__}")
+    return Hex.fromhex(value)

@@ -1,0 +1,129 @@
+"""Hands transactions to CometBFT in batches, in the order they came. Belongs to the event loop.
+
+It promises nothing: what is lost between here and a block (the queue is full, CometBFT dies with its mempool) is
+submitted again by whoever keeps what was accepted until a block shows it.
+
+Source: docs/explanation/network.md.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from bigchaindb.errors import CometBftUnavailable
+
+BATCH_COUNT_MAX: Final = 200
+"""Transactions of one request; larger ones were no faster."""
+BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Of those transactions: 5.6 MB in base64, below the 8 MB of `rpc.max_body_bytes`."""
+GATHER_S_MAX: Final = 0.005
+"""Time between the beginnings of two batches that are not full. What comes after a pause goes out at once."""
+QUEUE_COUNT_MAX: Final = 20_000
+"""Transactions that wait: what a node accepts before it refuses more (10,000), and all of them once again."""
+QUEUE_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Of those transactions, as much as a pool holds."""
+RETRY_S_MIN: Final = 0.1
+RETRY_S_MAX: Final = 2.0
+"""Between two attempts while CometBFT is away. It is back 0.2 s after a crash, if nothing else is wrong."""
+
+KNOWN: Final = "tx already exists in cache"
+"""CometBFT's words for a transaction that it was given before."""
+
+Broadcast = Callable[[Sequence[bytes]], Awaitable[Sequence[str | None]]]
+"""Sends one batch, and gives why each transaction was not taken, None if it was. Raises CometBftUnavailable."""
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Submitter:
+    """A bounded queue, and one batch of it under way at a time."""
+
+    def __init__(self, broadcast: Broadcast) -> None:
+        """Send nothing before `run`."""
+        self._broadcast = broadcast
+        self._queue: deque[bytes] = deque()
+        self._bytes = 0
+        self._changed = asyncio.Event()
+        self._stopping = asyncio.Event()
+
+    @property
+    def count(self) -> int:
+        """Transactions that wait."""
+        return len(self._queue)
+
+    def put(self, body: bytes) -> bool:
+        """Append a transaction, of at most `BATCH_BYTES_MAX` bytes; never waits.
+
+        Returns:
+            Whether there was room for it.
+        """
+        assert len(body) <= BATCH_BYTES_MAX, len(body)
+        if len(self._queue) >= QUEUE_COUNT_MAX or self._bytes + len(body) > QUEUE_BYTES_MAX:
+            return False
+        self._queue.append(body)
+        self._bytes += len(body)
+        if len(self._queue) == 1 or self._is_full():
+            self._changed.set()
+        return True
+
+    def stop(self) -> None:
+        """Let `run` return, after the batch that is under way; what waits is not sent."""
+        self._stopping.set()
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Send what comes until `stop`."""
+        loop = asyncio.get_running_loop()
+        next_s = loop.time()
+        while not self._stopping.is_set():
+            await self._until(lambda: bool(self._queue))
+            if (wait_s := next_s - loop.time()) > 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait_s):
+                        await self._until(self._is_full)
+            next_s = loop.time() + GATHER_S_MAX
+            await self._send(self._batch())
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition() and not self._stopping.is_set():
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _is_full(self) -> bool:
+        return len(self._queue) >= BATCH_COUNT_MAX or self._bytes >= BATCH_BYTES_MAX
+
+    def _batch(self) -> list[bytes]:
+        batch: list[bytes] = []
+        room = BATCH_BYTES_MAX
+        while self._queue and len(batch) < BATCH_COUNT_MAX and len(self._queue[0]) <= room:
+            body = self._queue.popleft()
+            room -= len(body)
+            batch.append(body)
+        self._bytes -= BATCH_BYTES_MAX - room
+        return batch
+
+    async def _send(self, batch: Sequence[bytes]) -> None:
+        retry_s = RETRY_S_MIN
+        while not self._stopping.is_set():
+            try:
+                refusals = await self._broadcast(batch)
+            except CometBftUnavailable as error:
+                if retry_s == RETRY_S_MIN:  # once an absence, not once an attempt
+                    _log.warning("transactions wait for CometBFT", extra={"why": str(error)})
+            else:
+                _tell(refusals)
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(retry_s):
+                    await self._stopping.wait()
+            retry_s = min(retry_s * 2, RETRY_S_MAX)
+
+
+def _tell(refusals: Sequence[str | None]) -> None:
+    """Log what the mempool did not take, in one line; that it has a transaction already is no news."""
+    texts = [text for text in refusals if text is not None and KNOWN not in text]
+    if texts:
+        _log.warning("CometBFT refused transactions", extra={"count": len(texts), "first": texts[0]})
