@@ -1,0 +1,328 @@
+"""The engine of a network: CometBFT orders, this node's ledger judges, and what was accepted is not forgotten.
+
+A transaction is checked against the ledger and the pool, written into the outbox, and handed to CometBFT, which carries
+it to the other nodes. It leaves the outbox when a block shows it or a rule turns it away; until then it is submitted
+again and again, for a mempool is memory and drops silently.
+
+Source: docs/explanation/network.md.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Final, ParamSpec, Protocol, TypeVar
+
+from bigchaindb.config import Limits
+from bigchaindb.engine.admission import Entry, answer_in_slices
+from bigchaindb.engine.checkers import BATCH_COUNT_MAX
+from bigchaindb.engine.cometbft.abci_server import AbciServer
+from bigchaindb.engine.cometbft.handlers import LedgerHandlers, Parts
+from bigchaindb.engine.cometbft.rpc import CometBftRpc
+from bigchaindb.engine.cometbft.submitter import Submitter
+from bigchaindb.engine.engine import EngineFigures, HeadListener, Mode, Standing
+from bigchaindb.engine.intake import Intake, accept
+from bigchaindb.errors import (
+    CheckFailed,
+    CometBftUnavailable,
+    DuplicateTransaction,
+    EngineError,
+    Overloaded,
+    ValidationError,
+)
+from bigchaindb.ledger.effects import Effects
+from bigchaindb.ledger.pool import Pool
+from bigchaindb.ledger.validators import ValidatorSet
+from bigchaindb.transaction.model import Transaction
+
+POOL_FACTOR: Final = 8
+"""The pool holds what the clients of so many nodes may have under way; a node refuses its own clients long before."""
+AGAIN_S: Final = 5.0
+"""What is undecided for so long is submitted again."""
+HEALTH_S: Final = 0.5
+"""Time between two looks at CometBFT."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_log: Final = logging.getLogger(__name__)
+
+
+class Process(Protocol):
+    """CometBFT as a child of this process."""
+
+    async def run(self) -> None:
+        """Keep it running until `stop`.
+
+        Raises:
+            EngineError: it cannot be kept running; the message says why.
+        """
+        ...
+
+    async def stop(self) -> None:
+        """End it, and wait for its end."""
+        ...
+
+
+class CometBftEngine:
+    """Implements `bigchaindb.engine.engine.Engine`. Belongs to the event loop; one `run` each."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        chain_id: str,
+        limits: Limits,
+        announce: HeadListener,
+        rpc: CometBftRpc,
+        serve: Callable[[LedgerHandlers, Callable[[BaseException], None]], AbciServer],
+        process: Process,
+        workers: int | None = None,
+    ) -> None:
+        """Make the engine of one node.
+
+        Args:
+            parts: what it works on.
+            chain_id: of the network.
+            limits: of admission and waiters; those of the pool bound what this node's clients have under way.
+            announce: is told the durable head after each commit that logs something.
+            rpc: asks CometBFT.
+            serve: makes the server that CometBFT connects to, from its handlers and what to tell of a failure.
+            process: CometBFT itself.
+            workers: threads that check; None is one a core.
+        """
+        self._parts = parts
+        self._limits = limits
+        self._announce = announce
+        self._rpc = rpc
+        self._process = process
+        self._submitter = Submitter(rpc.broadcast_many)
+        self._outbox_thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
+        self._under_way: dict[str, tuple[bytes, float]] = {}
+        self._under_way_bytes = 0
+        self._accepted: list[tuple[Entry, Transaction]] = []
+        self._decided: list[str] = []
+        self._outbox_work = asyncio.Event()
+        self._is_following = False
+        self._intake = Intake(
+            parts.ledger,
+            parts.store,
+            limits=limits,
+            pool=Pool(count_max=POOL_FACTOR * limits.pool_count_max, bytes_max=POOL_FACTOR * limits.pool_bytes_max),
+            refusal=self._refusal,
+            accepted=self._take,
+            turned_away=self._forget,
+            workers=workers,
+        )
+        self._handlers = LedgerHandlers(
+            parts,
+            chain_id=chain_id,
+            intake=self._intake,
+            committed=self._conclude,
+            wake=self._submitter.put,
+        )
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._server = serve(self._handlers, self._fail)
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """See `Engine`. What was accepted and is undecided waits in the outbox for the next start.
+
+        Raises:
+            EngineError: CometBFT or the ledger failed; the message says what happened.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._intake.run())
+                await self._readmit()
+                await self._server.start()
+                for work in (self._submitter.run, self._keep_outbox, self._submit_again, self._watch):
+                    tasks.create_task(work())
+                tasks.create_task(self._run_process())
+        except ExceptionGroup as group:
+            cause = _first(group)
+            raise EngineError(f"the engine stopped: {cause}") from cause
+        finally:
+            await self._end()
+
+    def stop(self) -> None:
+        """See `Engine`."""
+        self._stopping.set()
+        self._intake.close()
+        self._submitter.stop()
+        self._outbox_work.set()
+        if not self._failure.done():
+            self._failure.set_result(None)
+
+    async def submit(self, body: bytes, mode: Mode) -> Transaction:
+        """See `Engine`."""
+        return await self._intake.submit(body, mode)
+
+    @property
+    def figures(self) -> EngineFigures:
+        """What it has in hand, and what it has done."""
+        return self._intake.figures
+
+    def standing(self, transaction_id: str) -> Standing | None:
+        """See `Engine`."""
+        return self._intake.standing(transaction_id)
+
+    def validators(self) -> ValidatorSet:
+        """Give who votes on the next block."""
+        ledger = self._parts.ledger
+        if not ledger.has_begun:
+            return ValidatorSet({})
+        return ledger.state.validators_at(self._parts.store.tip().height + 1)
+
+    # Admission
+
+    def _refusal(self, body_bytes: int) -> EngineError | None:
+        if (full := self._parts.room.shortage()) is not None:
+            return Overloaded(f"the disk is full: {full}; try again later")
+        if not self._is_following:
+            return Overloaded("the node does not follow its network yet; try again later")
+        limits = self._limits
+        if len(self._under_way) >= limits.pool_count_max:
+            return Overloaded(
+                f"limits.pool_count_max = {limits.pool_count_max} transactions are under way; try again later"
+            )
+        if self._under_way_bytes + body_bytes > limits.pool_bytes_max:
+            return Overloaded(f"limits.pool_bytes_max = {limits.pool_bytes_max} bytes are under way; try again later")
+        return None
+
+    def _take(self, entry: Entry, transaction: Transaction) -> None:
+        """Take over what was put into the pool: what a client posted goes into the outbox first."""
+        if entry.mode is None:
+            entry.resolve(transaction)
+            return
+        self._accepted.append((entry, transaction))
+        self._note(transaction.id, transaction.body)
+        self._outbox_work.set()
+
+    def _note(self, id_: str, body: bytes) -> None:
+        self._under_way[id_] = (body, asyncio.get_running_loop().time())
+        self._under_way_bytes += len(body)
+
+    def _forget(self, transaction_id: str) -> None:
+        """Let a transaction go that was decided, one way or the other."""
+        if (found := self._under_way.pop(transaction_id, None)) is not None:
+            self._under_way_bytes -= len(found[0])
+            self._decided.append(transaction_id)
+            self._outbox_work.set()
+
+    async def _readmit(self) -> None:
+        """Check again what the last run had accepted and did not see decided."""
+        kept = await self._off_loop(self._parts.outbox.all)
+        for start in range(0, len(kept), BATCH_COUNT_MAX):  # one batch after the other: parents precede children
+            batch = kept[start : start + BATCH_COUNT_MAX]
+            outcomes = await asyncio.gather(*(self._intake.admit(body) for _, body in batch), return_exceptions=True)
+            for (id_, body), outcome in zip(batch, outcomes, strict=True):
+                if isinstance(outcome, Transaction):
+                    self._note(id_, body)
+                    self._submitter.put(body)
+                elif isinstance(outcome, DuplicateTransaction):
+                    self._decided.append(id_)
+                elif isinstance(outcome, (ValidationError, CheckFailed)):
+                    _log.warning(
+                        "an accepted transaction is invalid by now", extra={"transaction": id_, "why": outcome}
+                    )
+                    self._decided.append(id_)
+                else:
+                    raise outcome
+
+    # Work beside
+
+    async def _keep_outbox(self) -> None:
+        """Write down what was accepted, then answer and submit it; drop what was decided. One fsync for many."""
+        while True:
+            accepted, self._accepted = self._accepted, []
+            decided, self._decided = self._decided, []
+            if accepted:
+                rows = [(one.id, one.body) for _, one in accepted]
+                await self._off_loop(self._parts.outbox.put, rows)
+                for entry, transaction in accepted:
+                    accept(entry, transaction)
+                    self._submitter.put(transaction.body)
+            if decided:
+                await self._off_loop(self._parts.outbox.drop, decided)
+            if not self._accepted and not self._decided:
+                if self._intake.has_ended:
+                    return
+                self._outbox_work.clear()
+                await self._outbox_work.wait()
+
+    async def _submit_again(self) -> None:
+        while not await self._pause(AGAIN_S):
+            now_s = asyncio.get_running_loop().time()
+            late = [(id_, body) for id_, (body, since_s) in self._under_way.items() if now_s - since_s > AGAIN_S]
+            for id_, body in late:
+                self._under_way[id_] = (body, now_s)
+                if not self._submitter.put(body):
+                    break
+
+    async def _watch(self) -> None:
+        """Look whether CometBFT follows the network, and at the disk."""
+        while not await self._pause(HEALTH_S):
+            self._parts.room.shortage()
+            try:
+                status = await self._rpc.status()
+            except CometBftUnavailable:
+                self._is_following = False
+                continue
+            if not status.sync.is_catching_up and not self._is_following:
+                _log.info("the node follows its network", extra={"height": status.sync.height})
+            self._is_following = not status.sync.is_catching_up
+
+    async def _run_process(self) -> None:
+        """Keep CometBFT running until the stop, or until something has failed."""
+        running = asyncio.create_task(self._process.run())
+        try:
+            await asyncio.wait({running, self._failure}, return_when=asyncio.FIRST_COMPLETED)
+            if not self._failure.done():
+                await running  # raises why it gave up
+                raise EngineError("CometBFT ended")
+            self._failure.result()
+        finally:
+            await self._process.stop()  # first: it must not meet a server that is gone
+            await asyncio.gather(running, return_exceptions=True)
+
+    def _conclude(self, effects: Effects) -> None:
+        """Take note of what is durable and tell everybody."""
+        self._intake.decided()
+        for one in effects.logged:
+            if one.event.reason is not None:
+                about = {"height": one.event.height, "block": one.event.block_id, "reason": one.event.reason}
+                _log.warning("a block was voted invalid", extra=about)
+        for transaction in effects.transactions:
+            self._forget(transaction.id)
+        answer_in_slices(self._intake.committed(effects.transactions, effects.tip.height))
+        if effects.logged:
+            self._announce(effects.tip.position)  # E4: it is durable
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._failure.done():
+            self._failure.set_exception(error if isinstance(error, Exception) else EngineError(repr(error)))
+
+    async def _pause(self, limit_s: float) -> bool:
+        """Wait; say whether the engine is to stop."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), limit_s)
+        return self._stopping.is_set()
+
+    async def _off_loop(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        done = partial(work, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._outbox_thread, done)
+
+    async def _end(self) -> None:
+        self.stop()
+        await self._server.stop()
+        await self._rpc.close()
+        self._intake.end()
+        self._handlers.close()
+        self._outbox_thread.shutdown()
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

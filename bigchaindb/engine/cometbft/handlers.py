@@ -1,0 +1,275 @@
+"""What CometBFT asks, turned into calls of the ledger, and what the ledger says, turned into answers.
+
+All that touches the ledger runs in one thread, the writer; signatures are verified beforehand by the checkers. A
+decided block is staged by `finalize_block` and made durable by `commit`; whatever was staged before is dropped, so that
+a CometBFT that died in between may say it again.
+
+Source: docs/explanation/network.md; CometBFT v0.38, its specification of ABCI 2.0.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from bigchaindb.engine.cometbft import abci_pb2 as pb
+from bigchaindb.engine.intake import Intake
+from bigchaindb.engine.room import Room
+from bigchaindb.errors import (
+    CheckFailed,
+    EngineError,
+    ImproperVoteError,
+    InputDoesNotExist,
+    Overloaded,
+    Stopping,
+    ValidationError,
+)
+from bigchaindb.ledger.effects import Effects
+from bigchaindb.ledger.network_ledger import COUNT_MAX, NetworkLedger, NetworkVerdict, Proposal
+from bigchaindb.ledger.ports import NetworkStore
+from bigchaindb.ledger.proven import Proven
+from bigchaindb.ledger.rejections import CARRY_HEIGHTS, INTERNAL_MARK, WAKE_MARK, SignedExtension
+from bigchaindb.ledger.validators import ValidatorSet
+from bigchaindb.store.own import Outbox, Rejections
+
+RULES_VERSION: Final = 1
+"""Of what makes a block valid. All validators of a network must have the same: it stands in every header."""
+ORPHAN_COUNT_MAX: Final = 1_000
+"""Transactions of other nodes whose inputs are not there yet: their parents may be on the way."""
+NONCE_BYTES: Final = 8
+REFUSED: Final = 1
+"""Code of a transaction that the mempool should not hold."""
+
+T = TypeVar("T")
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the engine of a network works on.
+
+    Attributes:
+        ledger: the application.
+        store: the ledger's own.
+        own: this node's verdicts.
+        outbox: what this node's clients were told is accepted.
+        proven: the ledger's memory of what it has verified.
+        room: on the ledger's disk.
+    """
+
+    ledger: NetworkLedger
+    store: NetworkStore
+    own: Rejections
+    outbox: Outbox
+    proven: Proven
+    room: Room
+
+
+class LedgerHandlers:
+    """Implements `bigchaindb.engine.cometbft.abci_server.Handlers`. Belongs to the event loop."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        chain_id: str,
+        intake: Intake,
+        committed: Callable[[Effects], None],
+        wake: Callable[[bytes], object],
+    ) -> None:
+        """Answer for one node.
+
+        Args:
+            parts: what the engine works on.
+            chain_id: that the network must have.
+            intake: whose pool is proposed.
+            committed: told on the loop what has become durable.
+            wake: submits a transaction of the network's own.
+        """
+        self._ledger = parts.ledger
+        self._store = parts.store
+        self._own = parts.own
+        self._proven = parts.proven
+        self._chain_id = chain_id
+        self._intake = intake
+        self._committed = committed
+        self._wake = wake
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._verdict: NetworkVerdict | None = None
+        self._staged: Effects | None = None
+        self._orphans: set[bytes] = set()
+
+    def close(self) -> None:
+        """End the writer, once what it does is done."""
+        self._writer.shutdown()
+
+    # Start
+
+    async def info(self, request: pb.RequestInfo) -> pb.ResponseInfo:
+        """See `Handlers`."""
+        tip = self._store.tip()
+        has_begun = self._ledger.has_begun
+        _log.info("CometBFT is there", extra={"version": request.version, "height": tip.height})
+        return pb.ResponseInfo(
+            app_version=RULES_VERSION,
+            last_block_height=tip.height if has_begun else 0,
+            last_block_app_hash=tip.app_hash if has_begun else b"",
+        )
+
+    async def init_chain(self, request: pb.RequestInitChain) -> pb.ResponseInitChain:
+        """See `Handlers`."""
+        tip = self._store.tip()
+        if request.chain_id != self._chain_id:
+            raise EngineError(f"genesis.json is of chain {request.chain_id!r}, and this ledger is {self._chain_id!r}")
+        if request.initial_height != tip.height + 1:
+            raise EngineError(f"genesis.json begins at {request.initial_height}, and this ledger ends at {tip.height}")
+        validators = ValidatorSet.of((one.pub_key.ed25519, one.power) for one in request.validators)
+        self._ledger.begin(validators, request.initial_height)
+        return pb.ResponseInitChain(app_hash=tip.app_hash)
+
+    # Mempool
+
+    async def check_tx(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx:
+        """See `Handlers`. The pool is what this node proposes from; the mempool only carries transactions about."""
+        tx = request.tx
+        if tx.startswith(INTERNAL_MARK):
+            is_wanted = tx.startswith(WAKE_MARK) and self._ledger.has_fresh()
+            return _checked(None if is_wanted else "only this node's own rejections wake a chain")
+        if self._is_pooled(tx):
+            return _checked(None)
+        if request.type == pb.RECHECK and tx not in self._orphans:
+            return _checked("it is decided, or was turned away")
+        self._orphans.discard(tx)
+        try:
+            await self._intake.admit(tx)
+        except InputDoesNotExist as error:
+            if request.type == pb.RECHECK or len(self._orphans) >= ORPHAN_COUNT_MAX:
+                return _checked(_named(error))
+            self._orphans.add(tx)  # its parent may come by another way; the next block decides
+        except (ValidationError, Overloaded, CheckFailed, Stopping) as error:
+            return _checked(_named(error))
+        return _checked(None)
+
+    def _is_pooled(self, tx: bytes) -> bool:
+        transaction = self._proven.get(tx)
+        return transaction is not None and transaction.id in self._intake.pool
+
+    # Consensus
+
+    async def prepare_proposal(self, request: pb.RequestPrepareProposal) -> pb.ResponsePrepareProposal:
+        """See `Handlers`."""
+        candidates = self._intake.pool.candidates(count_max=COUNT_MAX, bytes_max=request.max_tx_bytes)
+        self._intake.proposed = frozenset(one.id for one in candidates)
+        last = request.local_last_commit
+        evidence = [
+            SignedExtension(
+                validator=vote.validator.address.hex(),
+                round=last.round,
+                extension=vote.vote_extension,
+                signature=vote.extension_signature,
+            )
+            for vote in last.votes
+            if vote.block_id_flag == pb.BLOCK_ID_FLAG_COMMIT and vote.vote_extension
+        ]
+        bodies = [one.body for one in candidates]
+        selection = await self._write(lambda: self._ledger.propose(bodies, evidence, bytes_max=request.max_tx_bytes))
+        for index, error in selection.rejected:
+            self._intake.turn_away(candidates[index].id, error)
+        return pb.ResponsePrepareProposal(txs=selection.transactions)
+
+    async def process_proposal(self, request: pb.RequestProcessProposal) -> pb.ResponseProcessProposal:
+        """See `Handlers`."""
+        accept, reject = pb.ResponseProcessProposal.ACCEPT, pb.ResponseProcessProposal.REJECT
+        if self._own.of(request.height, request.hash) is not None:
+            return pb.ResponseProcessProposal(status=reject)
+        self._verdict = verdict = await self._judge(_proposal(request))
+        if verdict.fault is None:
+            return pb.ResponseProcessProposal(status=accept)
+        rejection = verdict.rejection
+        await self._write(lambda: self._own.add(rejection, verdict.proposal.transactions))  # durable before it is said
+        about = {"height": rejection.height, "proposer": rejection.proposer, "reason": rejection.reason}
+        _log.warning("voted against a proposal", extra=about)
+        return pb.ResponseProcessProposal(status=reject)
+
+    async def extend_vote(self, _: pb.RequestExtendVote) -> pb.ResponseExtendVote:
+        """See `Handlers`."""
+        return pb.ResponseExtendVote(vote_extension=self._ledger.attest())
+
+    async def verify_vote_extension(self, request: pb.RequestVerifyVoteExtension) -> pb.ResponseVerifyVoteExtension:
+        """See `Handlers`."""
+        try:
+            self._ledger.verify(request.vote_extension)
+        except ImproperVoteError as error:
+            about = {"validator": request.validator_address.hex(), "height": request.height, "error": str(error)}
+            _log.warning("a validator's vote extension is none", extra=about)
+            return pb.ResponseVerifyVoteExtension(status=pb.ResponseVerifyVoteExtension.REJECT)
+        return pb.ResponseVerifyVoteExtension(status=pb.ResponseVerifyVoteExtension.ACCEPT)
+
+    async def finalize_block(self, request: pb.RequestFinalizeBlock) -> pb.ResponseFinalizeBlock:
+        """See `Handlers`.
+
+        Raises:
+            EngineError: the network decided what this node's rules forbid: it must not go on.
+        """
+        self._staged = None
+        proposal = _proposal(request)
+        where = f"block {request.hash.hex()} of height {request.height}"
+        if (rejected := self._own.of(request.height, request.hash)) is not None:
+            raise EngineError(f"the network decided {where}, which this node rejected: {rejected.reason}")
+        verdict = self._verdict
+        if verdict is None or verdict.proposal != proposal:
+            verdict = await self._judge(proposal)
+        if verdict.fault is not None:
+            raise EngineError(f"the network decided {where}, which breaks a rule: {verdict.fault.reason}")
+        self._staged = effects = await self._write(lambda: self._ledger.finalize(verdict))
+        return pb.ResponseFinalizeBlock(
+            tx_results=[pb.ExecTxResult() for _ in request.txs],
+            validator_updates=[
+                pb.ValidatorUpdate(pub_key=pb.PublicKey(ed25519=key), power=power)
+                for key, power in sorted(effects.powers.items())
+            ],
+            app_hash=effects.tip.app_hash,
+        )
+
+    async def commit(self, _: pb.RequestCommit) -> pb.ResponseCommit:
+        """See `Handlers`."""
+        effects, self._staged, self._verdict = self._staged, None, None
+        assert effects is not None, "a commit without a block"
+        await self._write(lambda: self._ledger.commit(effects))
+        self._intake.proposed = frozenset()
+        self._committed(effects)
+        if self._ledger.has_fresh():
+            self._wake(WAKE_MARK + secrets.token_bytes(NONCE_BYTES))
+        self._writer.submit(self._tidy, effects.tip.height)
+        return pb.ResponseCommit()
+
+    def _tidy(self, height: int) -> None:
+        """Do what can wait until a block was announced; the next call of CometBFT waits for it."""
+        try:
+            self._own.forget(height - CARRY_HEIGHTS)
+            self._store.tidy()
+        except Exception:  # noqa: BLE001 - nothing is lost: the next commit meets the same disk, and says so
+            _log.exception("the store was not tidied")
+
+    async def _judge(self, proposal: Proposal) -> NetworkVerdict:
+        clients = [tx for tx in proposal.transactions if not tx.startswith(INTERNAL_MARK)]
+        await self._intake.prove([tx for tx in clients if self._proven.get(tx) is None])
+        return await self._write(lambda: self._ledger.accepts(proposal))
+
+    async def _write(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, work)
+
+
+def _proposal(request: pb.RequestProcessProposal | pb.RequestFinalizeBlock) -> Proposal:
+    return Proposal(request.height, request.hash, request.time.seconds, request.proposer_address, tuple(request.txs))
+
+
+def _checked(refusal: str | None) -> pb.ResponseCheckTx:
+    return pb.ResponseCheckTx() if refusal is None else pb.ResponseCheckTx(code=REFUSED, log=refusal)
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
