@@ -16,6 +16,11 @@
     │   ├── DoubleSpend             T11, T12
     │   ├── AssetIdMismatch         T13, T14
     │   ├── GenesisBlockAlreadyExistsError
+    │   ├── MultipleInputsError     these five: an election of validators
+    │   ├── InvalidProposer
+    │   ├── UnequalValidatorSet
+    │   ├── InvalidPublicKey
+    │   ├── InvalidPowerChange
     │   ├── SybilError              a block by somebody who has no vote
     │   └── ImproperVoteError       a vote that is no vote
     ├── StoreError                  the ledger's files cannot do what was asked
@@ -110,6 +115,26 @@ class GenesisBlockAlreadyExistsError(ValidationError):
     """A GENESIS transaction comes after the chain has begun (transactions.md, section 7)."""
 
 
+class MultipleInputsError(ValidationError):
+    """An election is not proposed by one key alone (transactions.md, section 7)."""
+
+
+class InvalidProposer(ValidationError):
+    """An election is proposed by somebody who is no validator (transactions.md, section 7)."""
+
+
+class UnequalValidatorSet(ValidationError):
+    """An election does not give each validator its power in votes, and nobody else any (transactions.md, section 7)."""
+
+
+class InvalidPublicKey(ValidationError):
+    """An election proposes what is no validator's key (transactions.md, section 7)."""
+
+
+class InvalidPowerChange(ValidationError):
+    """An election proposes too large a change of power (transactions.md, section 7)."""
+
+
 class SybilError(ValidationError):
     """A block was made by a node that has no vote (blocks-and-votes.md, section 1)."""
 
@@ -175,7 +200,16 @@ class OrderRefused(BigchainDBError):
 
 
 class RequestFailed(BigchainDBError):
-    """A node could not be reached, or answered with an error; the message says which and what it said."""
+    """A node could not be reached, or answered with an error; the message says which and what it said.
+
+    Attributes:
+        status: of HTTP, None if there was no answer.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        """Keep the status."""
+        super().__init__(message)
+        self.status = status
 
 
 class EventError(BigchainDBError):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from bigchaindb.errors import DuplicateTransaction, MalformedJson, ValidationError
 from bigchaindb.ledger.rules import check_state
+from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import Overlay, View
 from bigchaindb.transaction.model import Transaction
 
@@ -25,21 +26,28 @@ def transactions_of(examined: Sequence[Examination]) -> list[Transaction]:
     return [one.transaction for one in examined if isinstance(one, Examined)]
 
 
-def judge(examined: Sequence[Examination], committed: View) -> Iterator[ValidationError | None]:
+def judge(
+    examined: Sequence[Examination], committed: View, *, validators: ValidatorSet | None = None
+) -> Iterator[ValidationError | None]:
     """Judge the transactions of a block in order; for each give what is wrong, or None (L1, L2).
 
     A transaction may spend what stands before it. Source: docs/reference/contract/transactions.md, section 6.
+
+    Args:
+        examined: of the block, in order.
+        committed: the state before the block.
+        validators: see `check_state`; the same for all of the block.
     """
     overlay = Overlay(committed)
     for one in examined:
-        yield one if isinstance(one, ValidationError) else _place(one, overlay)
+        yield one if isinstance(one, ValidationError) else _place(one, overlay, validators)
 
 
-def _place(one: Examined, overlay: Overlay) -> ValidationError | None:
+def _place(one: Examined, overlay: Overlay, validators: ValidatorSet | None) -> ValidationError | None:
     if one.transaction.id in overlay.added:
         return DuplicateTransaction("Block has duplicate transaction")  # blocks-and-votes.md, section 1
     try:
-        check_state(one.transaction, overlay, signatures_valid=one.signatures_valid)
+        check_state(one.transaction, overlay, signatures_valid=one.signatures_valid, validators=validators)
     except ValidationError as error:
         return error
     overlay.add(one.transaction)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from bigchaindb.errors import DoubleSpend, DuplicateTransaction, InputDoesNotExist, Overloaded, ValidationError
 from bigchaindb.ledger.rules import check_state
+from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import Overlay, View
 from bigchaindb.transaction.model import OutputRef, Transaction
 
@@ -57,7 +58,14 @@ class Pool:
             return Overloaded(f"the pool holds limits.pool_bytes_max = {self._bytes_max} bytes; try again later")
         return None
 
-    def admit(self, transaction: Transaction, committed: View, *, signatures_valid: bool) -> None:
+    def admit(
+        self,
+        transaction: Transaction,
+        committed: View,
+        *,
+        signatures_valid: bool,
+        validators: ValidatorSet | None = None,
+    ) -> None:
         """Take a transaction in that is valid after all that is committed and all that is in the pool.
 
         Args:
@@ -65,6 +73,7 @@ class Pool:
             committed: not older than the last block whose transactions were removed; it may be newer, for what is in
                 the pool as well as committed changes no verdict.
             signatures_valid: whether its signatures verify.
+            validators: see `check_state`; of the state that `committed` is of.
 
         Raises:
             ValidationError: the rule that it breaks; a repeat of what is in the pool is `DuplicateTransaction`.
@@ -73,7 +82,7 @@ class Pool:
         if transaction.id in self._transactions:
             raise DuplicateTransaction(f"transaction `{transaction.id}` already exists")  # http-api.md, section 4
         overlay = Overlay(committed, self._transactions, self._spent)
-        check_state(transaction, overlay, signatures_valid=signatures_valid)
+        check_state(transaction, overlay, signatures_valid=signatures_valid, validators=validators)
         if (shortage := self.shortage(len(transaction.body))) is not None:
             raise shortage
         overlay.add(transaction)  # L1: it asserts that nothing in the pool spends the same

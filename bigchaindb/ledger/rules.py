@@ -1,4 +1,4 @@
-"""The rules that need state, T8 to T16, in the order that fixes which error a client sees.
+"""The rules that need state, T8 to T16 and those of elections, in the order that fixes which error a client sees.
 
 What a transaction's bytes alone decide (T0 to T7) stands in `bigchaindb.transaction`; signatures are verified there
 too, in batches, and only their verdict comes in. Source: docs/reference/contract/transactions.md, sections 6 and 7.
@@ -16,19 +16,24 @@ from bigchaindb.errors import (
     InputDoesNotExist,
     InvalidSignature,
 )
+from bigchaindb.ledger.elections import check_election
+from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import HeldOutput, View
 from bigchaindb.transaction.model import OutputRef, Transaction
 
 BAD_SIGNATURE: Final = "Transaction signature is invalid."
 
 
-def check_state(transaction: Transaction, view: View, *, signatures_valid: bool) -> None:
+def check_state(
+    transaction: Transaction, view: View, *, signatures_valid: bool, validators: ValidatorSet | None = None
+) -> None:
     """Judge a transaction against `view`.
 
     Args:
         transaction: parsed, so T0 to T7 hold.
         view: the state it would come after: committed, and whatever precedes it in its block or in the pool.
         signatures_valid: whether all its signatures verify.
+        validators: those that elections are checked against; None where `parse` knows no elections.
 
     Raises:
         ValidationError: the first rule that it breaks, as the contract orders them.
@@ -37,8 +42,13 @@ def check_state(transaction: Transaction, view: View, *, signatures_valid: bool)
         case "CREATE":
             check_new(transaction, view)
             check_signatures(signatures_valid=signatures_valid)
-        case "TRANSFER":
+        case "TRANSFER" | "VOTE":
             _check_transfer(transaction, view, signatures_valid=signatures_valid)
+        case "VALIDATOR_ELECTION":
+            assert validators is not None, transaction.id
+            check_new(transaction, view)
+            check_signatures(signatures_valid=signatures_valid)
+            check_election(transaction, validators)
         case "GENESIS":
             raise GenesisBlockAlreadyExistsError("Duplicate GENESIS transaction")  # transactions.md, section 7
         case _:
@@ -47,7 +57,7 @@ def check_state(transaction: Transaction, view: View, *, signatures_valid: bool)
 
 def _check_transfer(transaction: Transaction, view: View, *, signatures_valid: bool) -> None:
     refs = [input_.fulfills for input_ in transaction.inputs if input_.fulfills is not None]
-    assert len(refs) == len(transaction.inputs), transaction.id  # T3: every input of a TRANSFER spends
+    assert len(refs) == len(transaction.inputs), transaction.id  # T3: every input of a TRANSFER or a VOTE spends
     spent = [check_unspent(ref, view) for ref in refs]
     check_distinct(transaction.id, refs)
     check_one_asset(spent)

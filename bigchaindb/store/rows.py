@@ -96,7 +96,7 @@ def _add(rows: Rows, seq: int, transaction: Transaction, position: int, seqs: Ma
         if (ref := input_.fulfills) is not None:
             rows.spends.append((seq, seqs[ref.transaction_id] << OUTPUT_BITS | ref.output_index))
     data, metadata = contents_of(transaction.body)
-    if data is not None:
+    if data is not None and transaction.operation != "VALIDATOR_ELECTION":  # transactions.md, section 7
         rows.asset_texts.append((seq, text_of(data, transaction.id)))
     if metadata is not None:
         rows.metadata_texts.append((seq, text_of(metadata, transaction.id)))

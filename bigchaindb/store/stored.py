@@ -45,6 +45,10 @@ class _Searched(msgspec.Struct, gc=False):
     metadata: dict[str, Any] | None
 
 
+class _Kind(msgspec.Struct, gc=False):
+    operation: str
+
+
 class Contents(NamedTuple):
     """What a transaction can be found by; None where there is nothing."""
 
@@ -55,6 +59,7 @@ class Contents(NamedTuple):
 _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_create = msgspec.json.Decoder(_Create).decode
 _decode_metadata = msgspec.json.Decoder(_WithMetadata).decode
+_decode_kind = msgspec.json.Decoder(_Kind).decode
 _decode_searched = msgspec.json.Decoder(_Searched).decode
 
 
@@ -77,6 +82,11 @@ def contents_of(body: bytes) -> Contents:
     """Read what a transaction's author put into it: 0.7 µs, where a pool of objects would take megabytes."""
     transaction = _decode_searched(body)
     return Contents(transaction.asset.data, transaction.metadata)
+
+
+def operation_of(body: bytes) -> str:
+    """Read the operation of a transaction."""
+    return _decode_kind(body).operation
 
 
 def asset_row(body: bytes) -> bytes:

@@ -3,13 +3,14 @@
 Source: docs/reference/contract/transactions.md, sections 3 and 4.3.
 """
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bigchaindb.transaction.canonical import has_plain_floats
 from bigchaindb.transaction.conditions import Details, condition_of, details_of, keys_of, to_json
 from bigchaindb.transaction.fulfillments import fulfill
-from bigchaindb.transaction.keys import KeyPair
+from bigchaindb.transaction.keys import KeyPair, election_key
 from bigchaindb.transaction.model import OutputRef, Version
 from bigchaindb.transaction.texts import Texts, id_v1, id_v2, messages_v2, with_id
 
@@ -80,6 +81,46 @@ def transfer(
     """
     template = _template("TRANSFER", {"id": asset_id}, payments, metadata, version)
     return _signed(template, [_Input(*spend) for spend in spends], version)
+
+
+def election(
+    proposer: KeyPair, voters: Sequence[Payment], *, public_key: bytes, power: int, node_id: str, seed: str
+) -> Signed:
+    """Make a VALIDATOR_ELECTION.
+
+    Args:
+        proposer: a validator.
+        voters: each validator's key alone, with its power.
+        public_key: of the validator that is to have `power`, 32 bytes.
+        power: from then on; 0 takes the validator out.
+        node_id: names its node, for people.
+        seed: makes the id unique. One id in 20,000 begins with zeros and gives no key that votes can be paid to
+            (`keys.election_key`); whoever meets one takes another seed.
+
+    Raises:
+        ValueError: a condition is impossible.
+    """
+    key = {"type": "ed25519-base64", "value": b64encode(public_key).decode()}
+    asset = {"data": {"node_id": node_id, "power": power, "public_key": key, "seed": seed}}
+    template = _template("VALIDATOR_ELECTION", asset, voters, None, "2.0")
+    return _signed(template, [_Input(None, details_of([proposer.public_key]), [proposer])], "2.0")
+
+
+def vote(election_id: str, spends: Sequence[Spend], amount: int) -> Signed:
+    """Make a VOTE for an election.
+
+    Args:
+        election_id: of the election.
+        spends: the voter's outputs of it.
+        amount: what they hold together.
+
+    Raises:
+        InvalidSignature: too few signers for a condition.
+        ValueError: the election's id gives no key (see `election`).
+    """
+    payments = [Payment(details_of([election_key(election_id)]), amount)]
+    template = _template("VOTE", {"id": election_id}, payments, None, "2.0")
+    return _signed(template, [_Input(*spend) for spend in spends], "2.0")
 
 
 class _Input(NamedTuple):

@@ -81,6 +81,14 @@ def encode(raw: bytes) -> str:
     return base58.b58encode(raw).decode()
 
 
+def election_key(election_id: str) -> str:
+    """Give the key that votes of an election are paid to: the base58 text of its id, whose private half nobody has.
+
+    Source: docs/reference/contract/transactions.md, section 7.
+    """
+    return encode(bytes.fromhex(election_id))
+
+
 @lru_cache(maxsize=KEYS_CACHED_MAX)
 def decode_key(text: str) -> bytes:
     """Give the 32 bytes of a public key.

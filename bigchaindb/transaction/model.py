@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 from msgspec import Struct
 
 Version = Literal["1.0", "2.0"]
-Operation = Literal["CREATE", "TRANSFER", "GENESIS"]
+Operation = Literal["CREATE", "TRANSFER", "GENESIS", "VALIDATOR_ELECTION", "VOTE"]
 
 AMOUNT_MAX: Final = 9 * 10**18
 """Largest amount of one output, in shares. Source: docs/reference/contract/transactions.md, section 1.2."""
@@ -56,7 +56,7 @@ class Fulfillment(Struct, frozen=True, gc=False):
 
 
 class Input(Struct, frozen=True, gc=False):
-    """Spends one output, or none in a CREATE.
+    """Spends one output, or none in a CREATE and its like.
 
     Attributes:
         message: what every signature of `fulfillment` must sign.
@@ -72,7 +72,7 @@ class Transaction(Struct, frozen=True, gc=False):
     """A transaction with right structure, id and content (T0 to T7); state and signatures are judged elsewhere.
 
     Attributes:
-        asset_id: the asset it is about: its own id for a CREATE.
+        asset_id: the asset it is about: its own id for a CREATE and a VALIDATOR_ELECTION.
         body: its canonical bytes: what is stored, served, hashed into blocks and put into events.
     """
 

@@ -19,7 +19,7 @@ from bigchaindb.transaction.content import check_content
 from bigchaindb.transaction.fulfillments import parse_fulfillment
 from bigchaindb.transaction.model import AMOUNT_MAX, Input, Output, OutputRef, Transaction, Version
 from bigchaindb.transaction.reading import read
-from bigchaindb.transaction.shape import HEX, MEMBERS, InputShape, OutputShape, Shape, Transfer, checked
+from bigchaindb.transaction.shape import HEX, MEMBERS, InputShape, OutputShape, Shape, TransferAsset, checked
 from bigchaindb.transaction.texts import Texts, id_v1, id_v2, messages_v2, with_id
 
 SIGNED_BYTES_MAX: Final = 64 * 2**20
@@ -30,11 +30,15 @@ _ID_SHOWN_MAX: Final = 200
 _VERSION_START: Final = -len(b',"version":"2.0"}')
 
 
-def parse(body: bytes) -> Transaction:
+def parse(body: bytes, *, elections: bool = False) -> Transaction:
     """Turn bytes from anyone into a transaction whose structure, id and content are right.
 
     Version 1.0 is checked for structure before its id, every other document the other way round: the messages that
     clients know depend on it. Source: docs/reference/contract/transactions.md, section 6.
+
+    Args:
+        body: of one document.
+        elections: whether VALIDATOR_ELECTION and VOTE are operations, which they are where several nodes vote.
 
     Raises:
         MalformedJson: T0, no JSON object within the limits.
@@ -49,7 +53,7 @@ def parse(body: bytes) -> Transaction:
     document, plain = read(body)
     if document.get("version") == "1.0":
         return _parse_v1(document, plain=plain)
-    return _parse_v2(document, plain=plain)
+    return _parse_v2(document, plain=plain, elections=elections)
 
 
 def _parse_v1(document: dict[str, Any], *, plain: bool) -> Transaction:
@@ -77,13 +81,13 @@ def _bound_signed(inputs: Iterable[Input], message_bytes: int) -> None:
         )
 
 
-def _parse_v2(document: dict[str, Any], *, plain: bool) -> Transaction:
+def _parse_v2(document: dict[str, Any], *, plain: bool, elections: bool) -> Transaction:
     if "id" not in document:
         raise InvalidHash("No transaction id found!")
     texts = Texts.of(document, "2.0", plain=plain) if document.keys() == MEMBERS else None
     if document["id"] != (_id_of_any(document, plain=plain) if texts is None else id_v2(texts.head, texts.tail)):
         raise _wrong_id(document["id"])
-    shape, conditions = checked(document)
+    shape, conditions = checked(document, elections=elections)
     assert texts is not None, document.keys()  # T3 refuses other members than the seven
     check_content(document["asset"], document["metadata"], texts.body[:_VERSION_START])
     _require_fulfillments(shape.inputs)
@@ -112,7 +116,7 @@ def _built(shape: Shape, conditions: Sequence[Condition], messages: Sequence[byt
         id=shape.id,
         version=shape.version,
         operation=shape.operation,
-        asset_id=shape.asset.id if isinstance(shape, Transfer) else shape.id,
+        asset_id=shape.asset.id if isinstance(shape.asset, TransferAsset) else shape.id,
         inputs=tuple(map(_input, shape.inputs, messages)),
         outputs=tuple(map(_output, shape.outputs, conditions, repeat(shape.version), count())),
         body=body,

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec.json import schema_components
 
-from bigchaindb.transaction.shape import Create, Genesis, Transfer
+from bigchaindb.transaction.shape import Create, ElectionVote, Genesis, Transfer, ValidatorElection
 
 
 def transaction_schema(ref_template: str = "#/$defs/{name}") -> tuple[dict[str, Any], dict[str, Any]]:
@@ -13,6 +13,6 @@ def transaction_schema(ref_template: str = "#/$defs/{name}") -> tuple[dict[str, 
     Args:
         ref_template: how references are written; `#/components/schemas/{name}` in OpenAPI.
     """
-    kinds = (Create, Transfer, Genesis)
+    kinds = (Create, Transfer, Genesis, ValidatorElection, ElectionVote)
     refs, definitions = schema_components(kinds, ref_template=ref_template)
     return {"anyOf": list(refs)}, definitions

@@ -7,15 +7,23 @@ bytes, a URI belongs to its details, a threshold has members enough) is checked 
 import re
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from msgspec import Meta, Struct, ValidationError, convert
+from msgspec import UNSET, Meta, Struct, UnsetType, ValidationError, convert
 
 from bigchaindb.errors import SchemaValidationError
-from bigchaindb.transaction.conditions import URI_PATTERN, Condition, Details, Key, condition_of
+from bigchaindb.transaction.conditions import URI_PATTERN, Condition, Details, Ed25519Details, Key, condition_of
 from bigchaindb.transaction.keys import decode_key
 
 MEMBERS: Final = frozenset({"asset", "id", "inputs", "metadata", "operation", "outputs", "version"})
 OUTPUT_INDEX_MAX: Final = 2**63 - 1
 """Largest `output_index` that is looked up; no transaction has as many outputs, and the store keeps 64 bits."""
+
+NODE_ID_CHARACTERS_MAX: Final = 128
+"""Of the `node_id` of an election, which is for people; CometBFT's have 40."""
+SEED_CHARACTERS_MAX: Final = 128
+KEY_TEXT_CHARACTERS_MAX: Final = 128
+"""Of a proposed key in any of its encodings: hex, the longest, takes 64."""
+POWER_MAX: Final = 2**60 - 1
+"""Most voting power of all validators together that CometBFT counts with."""
 
 _HEX_PATTERN: Final = "^[0-9a-f]{64}$(?!\n)"
 _TEXT_MAX: Final = 300
@@ -84,6 +92,28 @@ class CreateAsset(_Object, frozen=True, gc=False):
     data: dict[str, Any] | None
 
 
+class ProposedKey(_Object, frozen=True, gc=False):
+    """The key of a validator, as text."""
+
+    type: Literal["ed25519-base16", "ed25519-base32", "ed25519-base64"]
+    value: Annotated[str, Meta(max_length=KEY_TEXT_CHARACTERS_MAX)]
+
+
+class ElectionData(_Object, frozen=True, gc=False):
+    """What an election is about: which power a key is to have, 0 for none. `seed` makes its id unique."""
+
+    node_id: Annotated[str, Meta(max_length=NODE_ID_CHARACTERS_MAX)]
+    power: Annotated[int, Meta(ge=0, le=POWER_MAX)]
+    public_key: ProposedKey
+    seed: Annotated[str, Meta(max_length=SEED_CHARACTERS_MAX)] | UnsetType = UNSET
+
+
+class ElectionAsset(_Object, frozen=True, gc=False):
+    """What an election brings into being."""
+
+    data: ElectionData
+
+
 class TransferAsset(_Object, frozen=True, gc=False):
     """The asset that is passed on: the id of its CREATE."""
 
@@ -126,40 +156,78 @@ class Transfer(_Object, frozen=True, gc=False):
     version: Literal["1.0", "2.0"]
 
 
-Shape: TypeAlias = Create | Genesis | Transfer
+class ValidatorElection(_Object, frozen=True, gc=False):
+    """Proposes a validator's power, and hands out the votes on it. Known on networks only."""
 
-_SHAPES: Final[dict[str, dict[str, type[Shape]]]] = {
+    asset: ElectionAsset
+    id: Id
+    inputs: Annotated[tuple[CreateInput, ...], Meta(min_length=1, max_length=1)]
+    metadata: Metadata
+    operation: Literal["VALIDATOR_ELECTION"]
+    outputs: tuple[OutputShape, ...]
+    version: Literal["2.0"]
+
+
+class ElectionVote(_Object, frozen=True, gc=False):
+    """Passes votes on: to the election itself, or to another voter. Known on networks only."""
+
+    asset: TransferAsset
+    id: Id
+    inputs: Annotated[tuple[TransferInput, ...], Meta(min_length=1)]
+    metadata: Metadata
+    operation: Literal["VOTE"]
+    outputs: tuple[OutputShape, ...]
+    version: Literal["2.0"]
+
+
+Shape: TypeAlias = Create | Genesis | Transfer | ValidatorElection | ElectionVote
+
+_SINGLE_KEYED: Final = (ValidatorElection, ElectionVote)
+
+_Kinds: TypeAlias = dict[str, dict[str, type[Shape]]]
+_KINDS: Final[_Kinds] = {
     "1.0": {"CREATE": Create, "TRANSFER": Transfer, "GENESIS": Genesis},
     "2.0": {"CREATE": Create, "TRANSFER": Transfer},
 }
+_NETWORK_KINDS: Final[_Kinds] = {
+    "1.0": _KINDS["1.0"],
+    "2.0": {**_KINDS["2.0"], "VALIDATOR_ELECTION": ValidatorElection, "VOTE": ElectionVote},
+}
 
 
-def checked(document: dict[str, Any]) -> tuple[Shape, list[Condition]]:
+def checked(document: dict[str, Any], *, elections: bool = False) -> tuple[Shape, list[Condition]]:
     """Check the structure of a document (T3); give it as a value, and the conditions of its outputs.
+
+    Args:
+        document: any JSON object.
+        elections: whether the operations of elections are known.
 
     Raises:
         SchemaValidationError: names the path and the rule.
     """
+    kinds = _NETWORK_KINDS if elections else _KINDS
     try:
-        shape: Shape = convert(document, _SHAPES[document["version"]][document["operation"]])
+        shape: Shape = convert(document, kinds[document["version"]][document["operation"]])
     except (KeyError, TypeError):
-        raise SchemaValidationError(_no_kind(document)) from None
+        raise SchemaValidationError(_no_kind(document, kinds)) from None
     except ValidationError as error:
         raise SchemaValidationError(_explained(str(error))) from error
     inputs: tuple[InputShape, ...] = shape.inputs
     for index, input_ in enumerate(inputs):
         _check_keys(input_.owners_before, "inputs", index, "owners_before")
+    if isinstance(shape, _SINGLE_KEYED):
+        _check_single_keys(shape.outputs)
     return shape, [_checked_output(output, index) for index, output in enumerate(shape.outputs)]
 
 
-def _no_kind(document: dict[str, Any]) -> str:
+def _no_kind(document: dict[str, Any], kinds: _Kinds) -> str:
     """Say why no kind of transaction belongs to `version` and `operation`."""
     for name in ("version", "operation"):
         if name not in document:
             return f"'{name}' is a required property"
     version, operation = document["version"], document["operation"]
-    is_known = isinstance(version, str) and version in _SHAPES
-    value, choices = (operation, list(_SHAPES[version])) if is_known else (version, list(_SHAPES))
+    is_known = isinstance(version, str) and version in kinds
+    value, choices = (operation, list(kinds[version])) if is_known else (version, list(kinds))
     return f"{repr(value)[:_TEXT_MAX]} is not one of {choices}"
 
 
@@ -174,6 +242,14 @@ def _checked_output(output: OutputShape, index: int) -> Condition:
     if output.condition.uri != condition.uri and not _URI.search(output.condition.uri):
         raise SchemaValidationError(f"outputs[{index}].condition.uri: expected `str` matching regex {URI_PATTERN!r}")
     return condition
+
+
+def _check_single_keys(outputs: tuple[OutputShape, ...]) -> None:
+    for index, output in enumerate(outputs):
+        if not isinstance(output.condition.details, Ed25519Details):
+            raise SchemaValidationError(
+                f"outputs[{index}].condition.details: expected ed25519-sha-256, as all votes have"
+            )
 
 
 HEX: Final = re.compile(_HEX_PATTERN)

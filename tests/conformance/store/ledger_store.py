@@ -12,7 +12,9 @@ from bigchaindb.ledger.effects import Effects, Tip
 from bigchaindb.ledger.ports import LedgerStore, LogReader, Queries
 from bigchaindb.ledger.view import HeldOutput, Needs
 from bigchaindb.transaction.model import OutputRef, Transaction
+from tests.support.chains import ALICE, BOB, NODE, Coin, create, transfer
 from tests.support.decisions import Chain, made, random_block
+from tests.support.elections import election, vote
 
 
 class Stored(Protocol):
@@ -238,6 +240,35 @@ class LedgerStoreConformance:
         assert found("assets", "bigchaindb") == found("assets", coin.id) == [asset]
         assert found("metadata", "maybe") == found("metadata", spender.id) == [metadata]
         assert found("assets", "maybe") == found("metadata", "hello") == found("assets", plain.id) == []
+
+    def test_elections_and_votes_lie_beside_assets_and_transfers(self, stored: Stored, reopen: Reopen) -> None:
+        """Source: docs/reference/contract/transactions.md, section 7."""
+        proposed = election()
+        first, delegated = vote(proposed, ALICE), transfer(Coin(proposed, 0, NODE), to=BOB)
+        last = vote(proposed, BOB)
+        chain_ = Chain()
+        commit(stored, [chain_.valid(create(1), proposed, first), chain_.valid(delegated, last)])
+        for now in (stored, reopen()):
+            queries = now.queries()
+            assert queries.transaction(proposed.id) == proposed.body
+            bodies = [one.body for one in (proposed, first, delegated, last)]
+            assert of_asset(queries, proposed.id, None) == bodies
+            assert of_asset(queries, proposed.id, None, last_only=True) == [last.body]
+            assert of_asset(queries, proposed.id, "CREATE") == []
+            assert of_asset(queries, proposed.id, "CREATE", last_only=True) == []
+            assert of_asset(queries, proposed.id, "TRANSFER") == [delegated.body]
+            assert of_asset(queries, proposed.id, "TRANSFER", last_only=True) == [delegated.body]
+            assert list(chain.from_iterable(queries.search("assets", "n1", 0))) == []
+            announced = [one.asset_id for one in now.log_reader().announcements(2)]
+            assert announced == [proposed.id, proposed.id]
+            block = queries.block(1)
+            assert block is not None
+            assert block.transactions[1:] == (proposed.body, first.body)
+
+    def test_votes_alone_are_no_transfers(self, stored: Stored) -> None:
+        proposed = election()
+        commit(stored, [Chain().valid(proposed, vote(proposed, ALICE))])
+        assert of_asset(stored.queries(), proposed.id, "TRANSFER", last_only=True) == []
 
     def test_statistics_count(self, stored: Stored) -> None:
         chain_ = Chain()

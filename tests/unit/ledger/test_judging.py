@@ -1,9 +1,10 @@
 """The transactions of a block, each judged by what stands before it."""
 
-from bigchaindb.errors import DoubleSpend, DuplicateTransaction, InputDoesNotExist, MalformedJson
+from bigchaindb.errors import DoubleSpend, DuplicateTransaction, InputDoesNotExist, InvalidProposer, MalformedJson
 from bigchaindb.ledger.judging import Examination, Examined, judge, require_exact, transactions_of
 from bigchaindb.transaction import Transaction
-from tests.support.chains import CAROL, Coin, Committed, create, transfer
+from tests.support.chains import ALICE, CAROL, Coin, Committed, create, transfer
+from tests.support.elections import NEWCOMER, election, validators_of, vote
 
 PARENT = create(1)
 CHILD = transfer(Coin(PARENT))
@@ -49,3 +50,11 @@ def test_only_the_exact_canonical_bytes_may_stand_in_a_block() -> None:
     assert require_exact(PARENT.body, examined) is examined
     assert isinstance(require_exact(PARENT.body + b" ", examined), MalformedJson)
     assert require_exact(b"", error) is error
+
+
+def test_elections_are_judged_by_the_validators_before_the_block() -> None:
+    proposed = election()
+    block = [proposed, vote(proposed, ALICE), election(proposer=NEWCOMER)]
+    examined = [Examined(one, signatures_valid=True) for one in block]
+    found = [type(error) for error in judge(examined, Committed(), validators=validators_of())]
+    assert found == [type(None), type(None), InvalidProposer]

@@ -7,11 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bigchaindb.errors import DoubleSpend, DuplicateTransaction, InputDoesNotExist, Overloaded, ValidationError
+from bigchaindb.errors import (
+    DoubleSpend,
+    DuplicateTransaction,
+    InputDoesNotExist,
+    InvalidProposer,
+    Overloaded,
+    ValidationError,
+)
 from bigchaindb.ledger.pool import Pool
 from bigchaindb.ledger.view import Needs
 from bigchaindb.transaction import Transaction
 from tests.support.chains import ALICE, BOB, CAROL, Coin, Committed, create, transfer
+from tests.support.elections import NEWCOMER, election, validators_of, vote
 
 PARENT = create(1, amounts=(2, 3))
 CHILD = transfer(Coin(PARENT))
@@ -53,6 +61,15 @@ def test_a_newer_state_than_the_pool_knows_changes_no_verdict() -> None:
     with pytest.raises(DoubleSpend):
         pool.admit(RIVAL, committed, signatures_valid=True)
     pool.admit(GRANDCHILD, committed, signatures_valid=True)
+
+
+def test_elections_wait_in_it_too() -> None:
+    proposed, pool = election(), pool_of()
+    for transaction in (proposed, vote(proposed, ALICE)):
+        pool.admit(transaction, Committed(), signatures_valid=True, validators=validators_of())
+    with pytest.raises(InvalidProposer):
+        pool.admit(election(proposer=NEWCOMER), Committed(), signatures_valid=True, validators=validators_of())
+    assert len(pool) == 2
 
 
 def test_bounds_by_count_and_by_bytes() -> None:

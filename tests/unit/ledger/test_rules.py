@@ -13,7 +13,8 @@ from bigchaindb.errors import ValidationError
 from bigchaindb.ledger.rules import check_state
 from bigchaindb.transaction import Transaction
 from bigchaindb.transaction.model import OutputRef
-from tests.support.chains import ALICE, BOB, CAROL, Coin, Committed, create, transfer
+from tests.support.chains import ALICE, BOB, CAROL, NODE, Coin, Committed, create, transfer
+from tests.support.elections import NEWCOMER, election, validators_of, vote
 
 FIRST = create(1, amounts=(3, 4))
 OTHER = create(2, amounts=(5,))
@@ -160,3 +161,49 @@ def test_the_first_broken_rule_is_the_one_that_is_told(
 
 def test_a_good_transfer_passes() -> None:
     check_state(transfer(Coin(FIRST, 0, ALICE), Coin(FIRST, 1, ALICE)), state(), signatures_valid=True)
+
+
+ELECTION = election()
+"""Committed in none of the states below but where it says so."""
+
+
+def test_a_good_election_passes() -> None:
+    check_state(ELECTION, state(), signatures_valid=True, validators=validators_of())
+
+
+ELECTION_ORDER = [
+    ("T8 first", election(proposer=NEWCOMER), True, errors.DuplicateTransaction),
+    ("T9 before its own rules", election(1, proposer=NEWCOMER), False, errors.InvalidSignature),
+    ("then its own rules", election(1, proposer=NEWCOMER), True, errors.InvalidProposer),
+]
+
+
+@pytest.mark.parametrize(
+    ("transaction", "signatures_valid", "error"),
+    [row[1:] for row in ELECTION_ORDER],
+    ids=[r[0] for r in ELECTION_ORDER],
+)
+def test_an_election_is_a_new_transaction_with_rules_of_its_own(
+    transaction: Transaction, error: type[ValidationError], *, signatures_valid: bool
+) -> None:
+    committed = state()
+    committed.add(election(proposer=NEWCOMER))
+    with pytest.raises(ValidationError) as caught:
+        check_state(transaction, committed, signatures_valid=signatures_valid, validators=validators_of())
+    assert type(caught.value) is error
+
+
+def test_a_vote_is_a_transfer_by_its_rules() -> None:
+    """Whoever voted has no votes left, and nobody votes for another."""
+    committed = state()
+    committed.add(ELECTION)
+    check_state(vote(ELECTION, ALICE), committed, signatures_valid=True, validators=validators_of())
+    with pytest.raises(errors.InvalidSignature):
+        check_state(vote(ELECTION, ALICE), committed, signatures_valid=False, validators=validators_of())
+    foreign = replace(vote(ELECTION, ALICE), inputs=vote(ELECTION, NODE).inputs)
+    foreign = replace(foreign, inputs=(replace(foreign.inputs[0], fulfills=OutputRef(ELECTION.id, 1)),))
+    with pytest.raises(errors.InvalidSignature):
+        check_state(foreign, committed, signatures_valid=True, validators=validators_of())
+    committed.add(vote(ELECTION, ALICE))
+    with pytest.raises(errors.DoubleSpend):
+        check_state(vote(ELECTION, ALICE), committed, signatures_valid=True, validators=validators_of())

@@ -1,7 +1,9 @@
 from bigchaindb.ledger.block import event_body
 from bigchaindb.store.rows import Counts, envelope, rows_of
 from bigchaindb.transaction.model import OutputRef
+from tests.support.chains import ALICE
 from tests.support.decisions import Chain, made
+from tests.support.elections import election, vote
 
 NOTHING = Counts(0, 0, 0, 0)
 
@@ -35,3 +37,11 @@ def test_only_documents_with_values_are_searched() -> None:
     rows = rows_of(Chain().valid(coin, plain, spender), NOTHING, {})
     assert [seq for seq, _ in rows.asset_texts] == [1]
     assert [seq for seq, _ in rows.metadata_texts] == [3]
+
+
+def test_an_election_is_no_asset_that_is_searched_for() -> None:
+    """Source: docs/reference/contract/transactions.md, section 7."""
+    proposed = election()
+    rows = rows_of(Chain().valid(proposed, vote(proposed, ALICE)), NOTHING, {})
+    assert rows.asset_texts == []
+    assert [asset for _, _, asset, *_ in rows.transactions] == [None, bytes.fromhex(proposed.id)]

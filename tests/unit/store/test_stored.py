@@ -2,7 +2,7 @@ import pytest
 
 from bigchaindb.errors import StoreCorrupt
 from bigchaindb.ledger.block import event_body
-from bigchaindb.store.stored import asset_row, block_of, contents_of, metadata_row
+from bigchaindb.store.stored import asset_row, block_of, contents_of, metadata_row, operation_of
 from tests.support.decisions import Chain, made
 
 
@@ -29,3 +29,9 @@ def test_search_rows_keep_the_text_of_numbers() -> None:
     create = b'{"asset":{"data":{"n":1.50}},"id":"ab","metadata":{"m":[1E5]}}'
     assert asset_row(create) == b'{"data":{"n":1.50},"id":"ab"}'
     assert metadata_row(create) == b'{"id":"ab","metadata":{"m":[1E5]}}'
+
+
+def test_an_operation_is_read_where_it_stands() -> None:
+    coin = made(1, data={"operation": "x"}, metadata={"operation": "y"})
+    assert operation_of(coin.body) == "CREATE"
+    assert operation_of(made(2, asset_id=coin.id).body) == "TRANSFER"
