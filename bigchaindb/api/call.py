@@ -11,6 +11,7 @@ from bigchaindb.api.reads import Reads
 from bigchaindb.api.sse import EventStreams
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
+from bigchaindb.ledger.elections import Elections
 from bigchaindb.ledger.ports import Queries
 
 
@@ -75,6 +76,10 @@ PluginStatuses = Callable[[], Sequence[PluginStatus]]
 """Gives the status of each plugin, in the order of the configuration."""
 
 
+ElectionSource = Callable[[], Elections | None]
+"""Gives the elections as they stand, None on a node that is a network of its own."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """What all handlers share; `root` and `index` are answers that never change."""
@@ -85,6 +90,7 @@ class Context:
     log: EventLog
     streams: EventStreams
     plugins: PluginStatuses
+    elections: ElectionSource
     limits: Limits
     root: Answer
     index: Answer

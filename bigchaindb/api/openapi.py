@@ -117,6 +117,14 @@ def _paths() -> dict[str, Schema]:
             )
         },
         "/api/v1/events": {"get": _events()},
+        "/api/v1/elections": {
+            "get": _get(
+                "The elections of validators that are open, oldest first", _array(_ref("Election")), missing=True
+            )
+        },
+        "/api/v1/elections/{id}": {
+            "get": _get("Where an election stands", _ref("ElectionStatus"), _segment("id", TEXT), missing=True)
+        },
         "/api/v1/plugins": {"get": _get("Where each plugin is", _array(_ref("Plugin")))},
         "/api/v1/openapi.json": {"get": _get("This description", {"type": "object"})},
     }
@@ -234,10 +242,22 @@ def _schemas() -> dict[str, Schema]:
         "EventPage": _object({"events": _array(_ref("Event")), "head": BOOLEAN, "next": TEXT}),
         "Event": _event(),
         "Plugin": _plugin(),
+        "Election": _object(
+            {
+                "id": HEX_64,
+                "node_id": TEXT,
+                "power": HEIGHT,
+                "proposer": KEY,
+                "public_key": _ref("ValidatorKey"),
+                "votes": HEIGHT,
+            }
+        ),
+        "ElectionStatus": _object({"id": HEX_64, "status": {"enum": ["ongoing", "concluded", "inconclusive"]}}),
+        "ValidatorKey": _object({"type": {"const": "ed25519-base64"}, "value": TEXT}),
         "Status": _object({"status": {"enum": ["backlog", "undecided", "valid", "invalid"]}}),
         "Validator": _object(
             {
-                "public_key": _object({"type": {"const": "ed25519-base64"}, "value": TEXT}),
+                "public_key": _ref("ValidatorKey"),
                 "voting_power": {"type": "integer", "minimum": 1},
             }
         ),

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from bigchaindb.api import (
     blocks,
+    elections,
     events,
     info,
     openapi,
@@ -63,6 +64,8 @@ ROUTES: Final = (
     Route("/api/v1/statuses", statuses.get),
     Route("/api/v1/votes", votes.listing),
     Route("/api/v1/events", events.get),
+    Route("/api/v1/elections", elections.listing),
+    Route("/api/v1/elections/{id}", elections.get),
     Route("/api/v1/plugins", plugins.listing),
     Route("/api/v1/openapi.json", openapi.get),
 )

@@ -8,7 +8,7 @@ from aiohttp import web
 from bigchaindb.api import info
 from bigchaindb.api.answers import Answer, json_answer
 from bigchaindb.api.bodies import Bodies
-from bigchaindb.api.call import Call, Context, PluginStatuses
+from bigchaindb.api.call import Call, Context, ElectionSource, PluginStatuses
 from bigchaindb.api.event_log import EventLog, LogSource
 from bigchaindb.api.info import NodeInfo
 from bigchaindb.api.problems import RETRY_AFTER, log_problem, plain
@@ -39,6 +39,7 @@ class HttpApi:
         *,
         log: LogSource,
         plugins: PluginStatuses,
+        elections: ElectionSource = lambda: None,
         heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self._reads = Reads(limits, queries.interrupt)
@@ -52,6 +53,7 @@ class HttpApi:
             log=self._log,
             streams=self._streams,
             plugins=plugins,
+            elections=elections,
             limits=limits,
             root=json_answer(info.root_document(node)),
             index=json_answer(info.index_document(node, "/")),

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bigchaindb.api.call import PluginStatus
+from bigchaindb.api.call import ElectionSource, PluginStatus
 from bigchaindb.api.event_log import LogSource
 from bigchaindb.api.info import NodeInfo
 from bigchaindb.api.server import HttpApi
@@ -67,6 +67,7 @@ async def serving(
     propose: Proposer | None = None,
     plugins: Sequence[PluginStatus] = (),
     sse_heartbeat_s: float = 15.0,
+    elections: ElectionSource = lambda: None,
 ) -> AsyncIterator[Served]:
     """Run a node's inside below `folder`; it is stopped in the order of a real one."""
     limits = limits or Limits()
@@ -98,6 +99,7 @@ async def serving(
         limits,
         log=LogSource(hub, store.log_reader, CHAIN_ID),
         plugins=lambda: plugins,
+        elections=elections,
         heartbeat_s=sse_heartbeat_s,
     )
     stream = StreamServer(hub, store.log_reader, CHAIN_ID, limits, WebSocketServer(heartbeat=heartbeat_s))

@@ -1,0 +1,49 @@
+"""`/api/v1/elections`: which elections of validators are open, and where one stands.
+
+Clients of 2.x asked the node's own command line; here it asks over HTTP. Source: transactions.md, section 7.
+"""
+
+import base64
+from typing import Final
+
+import orjson
+
+from bigchaindb.api.answers import Reply, json_answer
+from bigchaindb.api.call import Call, Context
+from bigchaindb.api.problems import Problem, not_found, plain
+from bigchaindb.ledger.elections import Elections, OpenElection
+
+NO_NETWORK: Final = "this node is a network of its own (engine solo), so nobody is there to elect or to vote"
+
+
+async def listing(context: Context, _: Call) -> Reply:
+    """List the open elections, oldest first."""
+    return json_answer([_document(election) for election in _elections(context).open])
+
+
+async def get(context: Context, call: Call) -> Reply:
+    """Say where an election stands."""
+    _elections(context)
+    body = await context.reads.run(context.queries.transaction, call.parameter)
+    if body is None or orjson.loads(body)["operation"] != "VALIDATOR_ELECTION":
+        return not_found()
+    # Looked at last: they are not older than the transaction that was found.
+    return json_answer({"id": call.parameter, "status": _elections(context).status(call.parameter)})
+
+
+def _elections(context: Context) -> Elections:
+    if (elections := context.elections()) is None:
+        raise Problem(plain(404, NO_NETWORK))
+    return elections
+
+
+def _document(election: OpenElection) -> dict[str, object]:
+    key = base64.b64encode(bytes.fromhex(election.public_key)).decode()
+    return {
+        "id": election.id,
+        "node_id": election.node_id,
+        "power": election.power,
+        "proposer": election.proposer,
+        "public_key": {"type": "ed25519-base64", "value": key},
+        "votes": election.votes,
+    }
