@@ -13,6 +13,7 @@ from bigchaindb import __version__
 from bigchaindb.cli.backup import backup
 from bigchaindb.cli.configure import configure, export_my_pubkey, show_config
 from bigchaindb.cli.doctor import doctor
+from bigchaindb.cli.election import election
 from bigchaindb.cli.events import events
 from bigchaindb.cli.keys import keys
 from bigchaindb.cli.plugins import plugins
@@ -72,6 +73,7 @@ for command in (
     keys,
     plugins,
     transactions,
+    election,
     *REMOVED,
 ):
     commands.add_command(command)

@@ -47,6 +47,33 @@ class Node:
         answer: dict[str, Any] = self._json(Request(f"{self.url}/api/v1/transactions/{quote(transaction_id, safe='')}"))  # noqa: S310 - the scheme is checked
         return answer
 
+    def validators(self) -> list[dict[str, Any]]:
+        """Give whose votes count, as the node lists them.
+
+        Raises:
+            RequestFailed: the node cannot be asked.
+        """
+        answer: list[dict[str, Any]] = self._json(Request(f"{self.url}/api/v1/validators"))  # noqa: S310 - the scheme is checked
+        return answer
+
+    def elections(self) -> list[dict[str, Any]]:
+        """Give the open elections of validators.
+
+        Raises:
+            RequestFailed: the node is of no network, or cannot be asked.
+        """
+        answer: list[dict[str, Any]] = self._json(Request(f"{self.url}/api/v1/elections"))  # noqa: S310 - the scheme is checked
+        return answer
+
+    def election_status(self, election_id: str) -> str:
+        """Say where an election stands.
+
+        Raises:
+            RequestFailed: there is none, or the node cannot be asked.
+        """
+        answer = self._json(Request(f"{self.url}/api/v1/elections/{quote(election_id, safe='')}"))  # noqa: S310 - the scheme is checked
+        return str(answer["status"])
+
     def post(self, body: bytes, mode: str) -> dict[str, Any]:
         """Send a transaction and give the node's answer, which is the transaction.
 
@@ -68,7 +95,7 @@ class Node:
         if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own figures
             return answer
         message = answer.get("message", answer) if isinstance(answer, dict) else answer
-        raise RequestFailed(f"{self.url} answered {status}: {message}")
+        raise RequestFailed(f"{self.url} answered {status}: {message}", status)
 
     def _exchange(self, request: Request) -> tuple[int, bytes]:
         try:

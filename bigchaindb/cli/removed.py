@@ -10,17 +10,12 @@ import click
 from bigchaindb.errors import ConfigurationError
 
 _STORE: Final = "this server keeps its data itself, in one place, and needs no MongoDB, RethinkDB or Tendermint"
-_NETWORK: Final = (
-    "this node is a network of its own (engine solo), so nobody is there to elect or to vote: elections come with "
-    "networks of several nodes"
-)
 
 REASONS: Final = {
     "set-shards": f"there are no shards: {_STORE}",
     "set-replicas": f"there are no replicas: {_STORE}",
     "add-replicas": f"there are no replicas: {_STORE}",
     "remove-replicas": f"there are no replicas: {_STORE}",
-    "election": _NETWORK,
     "tendermint-version": "there is no Tendermint: the engine of this node is solo and has the server's own version, "
     "see `bigchaindb version`",
 }
@@ -30,8 +25,7 @@ def _removed(name: str, reason: str) -> click.Command:
     @click.command(name, hidden=True, context_settings={"ignore_unknown_options": True})
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
     def command(arguments: tuple[str, ...]) -> None:
-        if name == "election" and arguments[:2] == ("new", "chain-migration"):
-            raise ConfigurationError("election new chain-migration: not supported, a chain goes on under one engine")
+        del arguments
         raise ConfigurationError(f"{name}: {reason}")
 
     command.help = f"Gone: {reason}."

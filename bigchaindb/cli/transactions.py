@@ -118,7 +118,7 @@ def transfer(
     about = read_object(metadata, "--metadata")
     transaction_id, index = _reference(output)
     signer = _signer(key_file)
-    how["node"] = node = _node(session, how["node"])
+    how["node"] = node = node_at(session, how["node"])
     held = node.transaction(transaction_id)
     spend, shares = _spend(held, index, signer)
     paid = shares if amount is None else amount
@@ -127,7 +127,7 @@ def transfer(
     payments = [_payment(to, paid)]
     if paid < shares:
         payments.append(_payment(signer.public_key, shares - paid))
-    asset_id = held["id"] if held["operation"] == "CREATE" else held["asset"]["id"]
+    asset_id = held["asset"].get("id", held["id"])
     _finish(session, build(asset_id, [spend], payments, metadata=about), **how)
 
 
@@ -141,7 +141,7 @@ Example:
 @pass_session
 def show(session: Session, transaction_id: str, node: str | None, *, as_json: bool) -> None:
     """Print a committed transaction."""
-    _put(_node(session, node).transaction(transaction_id), as_json=as_json)
+    _put(node_at(session, node).transaction(transaction_id), as_json=as_json)
 
 
 def _finish(
@@ -150,7 +150,7 @@ def _finish(
     if dry_run:
         _put(json.loads(signed.body), as_json=as_json)
         return
-    target = _node(session, node)
+    target = node_at(session, node)
     say(f"Sending {signed.id} to {target.url} …")
     _put(target.post(signed.body, mode), as_json=as_json)
 
@@ -162,7 +162,12 @@ def _put(transaction: dict[str, Any], *, as_json: bool) -> None:
         put_json(transaction)
 
 
-def _node(session: Session, node: "str | Node | None") -> "Node":
+def node_at(session: Session, node: "str | Node | None") -> "Node":
+    """Give the node of a URL, by default the one that the configuration is of.
+
+    Raises:
+        RequestFailed: it is no URL.
+    """
     from bigchaindb.cli.client import Node
 
     if isinstance(node, Node):

@@ -11,10 +11,6 @@ CALLS = [
     ("set-replicas 3", "MongoDB"),
     ("add-replicas a:1 b:2", "MongoDB"),
     ("remove-replicas a:1", "MongoDB"),
-    ("election new upsert-validator KEY 10 NODE --private-key PATH", "engine solo"),
-    ("election new chain-migration --private-key PATH", "not supported"),
-    ("election approve ID --private-key PATH", "engine solo"),
-    ("election show ID", "engine solo"),
     ("tendermint-version", "no Tendermint"),
 ]
 

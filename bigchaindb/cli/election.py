@@ -1,0 +1,220 @@
+"""election new, approve, show: change which validators a network has, by their own votes.
+
+Source: docs/reference/contract/configuration-and-cli.md, section 4; docs/reference/contract/transactions.md, section 7.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from bigchaindb.cli.session import Session, pass_session, put
+from bigchaindb.cli.transactions import NODE_VARIABLE, node_at
+from bigchaindb.errors import ConfigurationError, RequestFailed
+
+if TYPE_CHECKING:
+    from bigchaindb.cli.client import Node
+    from bigchaindb.transaction.build import Signed
+    from bigchaindb.transaction.keys import KeyPair
+    from bigchaindb.transaction.model import Transaction
+
+_KEY_FILE: Final = "a key file of this node or of `keys new`, or a priv_validator_key.json"
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
+
+
+def _node_option(command: _Command) -> _Command:
+    return click.option(
+        "--node", metavar="URL", envvar=NODE_VARIABLE, help="The node's address; by default that of server.bind."
+    )(command)
+
+
+def _key_option(command: _Command) -> _Command:
+    return click.option(
+        "--private-key",
+        "key_file",
+        metavar="PATH",
+        type=click.Path(path_type=Path),
+        help=f"Who signs: {_KEY_FILE}; by default the node's own key.",
+    )(command)
+
+
+@click.group()
+def election() -> None:
+    """Change who votes on a network: propose it, agree, look."""
+
+
+@election.group()
+def new() -> None:
+    """Propose a change."""
+
+
+@new.command(
+    epilog="""\b
+Examples:
+  bigchaindb election new upsert-validator PUBLIC_KEY 10 NODE_ID
+  bigchaindb election new upsert-validator PUBLIC_KEY 0 NODE_ID --private-key priv_validator_key.json
+
+The key is base64, as `GET /api/v1/validators` has it. Power 0 takes a validator out."""
+)
+@click.argument("public_key")
+@click.argument("power", type=click.IntRange(0))
+@click.argument("node_id")
+@_key_option
+@_node_option
+@pass_session
+def upsert_validator(
+    session: Session, public_key: str, power: int, node_id: str, key_file: Path | None, node: str | None
+) -> None:
+    """Propose that a validator has POWER: a new one, or one that is there."""
+    proposed = _from_base64(public_key)
+    if proposed is None:
+        raise ConfigurationError(f"PUBLIC_KEY: expected the base64 text of 32 bytes, found {public_key[:60]!r}")
+    signer = _signer(session, key_file)
+    target = _network(session, node)
+    signed = _proposal(target, signer, public_key=proposed, power=power, node_id=node_id)
+    target.post(signed.body, "commit")
+    put(f"[SUCCESS] Submitted proposal with id: {signed.id}")
+
+
+@new.command(
+    epilog="""\b
+Example:
+  bigchaindb election new chain-migration"""
+)
+@_key_option
+def chain_migration(key_file: Path | None) -> None:
+    """Not supported: a chain goes on under one engine."""
+    del key_file
+    raise ConfigurationError("election new chain-migration: not supported, a chain goes on under one engine")
+
+
+@election.command(
+    epilog="""\b
+Example:
+  bigchaindb election approve ID"""
+)
+@click.argument("election_id", metavar="ID")
+@_key_option
+@_node_option
+@pass_session
+def approve(session: Session, election_id: str, key_file: Path | None, node: str | None) -> None:
+    """Agree to what an election proposes. Once two thirds of the power have, it holds."""
+    from bigchaindb.transaction import build
+    from bigchaindb.transaction.conditions import details_of
+    from bigchaindb.transaction.model import OutputRef
+
+    signer = _signer(session, key_file)
+    target = _network(session, node)
+    proposed, status = _find(target, election_id)
+    if status != "ongoing":
+        raise ConfigurationError(f"the election is {status}: votes for it change nothing any more")
+    own = {i: o.amount for i, o in enumerate(proposed.outputs) if o.owners == (signer.public_key,)}
+    if not own:
+        raise ConfigurationError(f"the key {signer.public_key} has no votes in this election")
+    details = details_of([signer.public_key])
+    spends = [build.Spend(OutputRef(election_id, index), details, (signer,)) for index in own]
+    target.post(build.vote(election_id, spends, sum(own.values())).body, "commit")
+    put("[SUCCESS] Your vote has been submitted")
+
+
+@election.command(
+    epilog="""\b
+Example:
+  bigchaindb election show ID"""
+)
+@click.argument("election_id", metavar="ID")
+@_node_option
+@pass_session
+def show(session: Session, election_id: str, node: str | None) -> None:
+    """Print what an election proposes and where it stands."""
+    from base64 import b64encode
+
+    from bigchaindb.ledger.elections import proposal_of
+
+    transaction, status = _find(_network(session, node), election_id)
+    proposed = proposal_of(transaction)
+    put(f"node_id={proposed.node_id}")
+    put(f"power={proposed.power}")
+    put(f"public_key={b64encode(proposed.public_key).decode()}")
+    put(f"status={status}")
+
+
+def _network(session: Session, url: str | None) -> "Node":
+    """Give the node, which must be one of a network.
+
+    Raises:
+        RequestFailed: it is on its own, and says so; or it cannot be asked.
+    """
+    node = node_at(session, url)
+    node.elections()
+    return node
+
+
+def _proposal(node: "Node", signer: "KeyPair", **proposed: Any) -> "Signed":  # noqa: ANN401 - as of `build.election`
+    from uuid import uuid4
+
+    from bigchaindb.transaction.build import Payment, election
+    from bigchaindb.transaction.conditions import details_of
+    from bigchaindb.transaction.keys import decode_key, election_key, encode
+
+    voters = [
+        Payment(details_of([encode(_from_base64(one["public_key"]["value"]) or b"")]), one["voting_power"])
+        for one in node.validators()
+    ]
+    while True:
+        signed = election(signer, voters, seed=str(uuid4()), **proposed)
+        try:
+            decode_key(election_key(signed.id))
+        except ValueError:  # one in 20,000
+            continue
+        return signed
+
+
+def _find(node: "Node", election_id: str) -> "tuple[Transaction, str]":
+    import json
+
+    from bigchaindb.transaction import parse
+
+    try:
+        status = node.election_status(election_id)
+        return parse(json.dumps(node.transaction(election_id)).encode(), elections=True), status
+    except RequestFailed as error:
+        if error.status == 404:  # noqa: PLR2004 - HTTP's own figure
+            raise ConfigurationError(f"No election found with election_id {election_id}") from None
+        raise
+
+
+def _signer(session: Session, key_file: Path | None) -> "KeyPair":
+    from bigchaindb import identity
+
+    if key_file is not None:
+        return _read_validator_key(key_file) or identity.read_keypair(key_file)
+    if (pair := identity.find(session.load_silently().settings)) is None:
+        raise ConfigurationError(f"this node has no key pair yet: give --private-key, {_KEY_FILE}")
+    return pair
+
+
+def _read_validator_key(path: Path) -> "KeyPair | None":
+    """Read the file in which Tendermint and CometBFT keep a validator's key, None if it is none."""
+    import json
+
+    from bigchaindb.transaction.keys import KEY_BYTES, KeyPair
+
+    try:
+        secret = _from_base64(json.loads(path.read_bytes())["priv_key"]["value"], 2 * KEY_BYTES)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None if secret is None else KeyPair.from_seed(secret[:KEY_BYTES])
+
+
+def _from_base64(text: object, count: int = 32) -> bytes | None:
+    """Give what base64 text stands for, None if that is not `count` bytes."""
+    from base64 import b64decode
+
+    try:
+        raw = b64decode(str(text), validate=True)
+    except ValueError:
+        return None
+    return raw if len(raw) == count else None
