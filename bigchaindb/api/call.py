@@ -12,7 +12,7 @@ from bigchaindb.api.sse import EventStreams
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
 from bigchaindb.ledger.elections import Elections
-from bigchaindb.ledger.ports import Queries
+from bigchaindb.ledger.ports import ProofSource, Queries
 
 
 class Call(NamedTuple):
@@ -82,7 +82,10 @@ ElectionSource = Callable[[], Elections | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What all handlers share; `root` and `index` are answers that never change."""
+    """What all handlers share; `root` and `index` are answers that never change.
+
+    A network of one has no `proofs`: its node's signatures are all there is.
+    """
 
     engine: Engine
     queries: Queries
@@ -92,6 +95,7 @@ class Context:
     plugins: PluginStatuses
     elections: ElectionSource
     limits: Limits
+    proofs: ProofSource | None
     root: Answer
     index: Answer
 

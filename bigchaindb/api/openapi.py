@@ -7,6 +7,7 @@ from bigchaindb import __version__
 from bigchaindb.api.answers import Answer, Reply, json_answer
 from bigchaindb.api.call import Call, Context
 from bigchaindb.delivery import BLOCK_TYPES, TRANSACTION_TYPE
+from bigchaindb.ledger.proofs.document import FORMAT
 from bigchaindb.transaction.schema import transaction_schema
 
 Schema = dict[str, Any]
@@ -18,6 +19,7 @@ BOOLEAN: Final[Schema] = {"type": "boolean"}
 HEIGHT: Final[Schema] = {"type": "integer", "minimum": 0}
 SECONDS: Final[Schema] = {"type": "string", "pattern": "^[0-9]{10}$"}
 SIGNATURE: Final[Schema] = {"type": "string", "pattern": "^[1-9A-HJ-NP-Za-km-z]{86,88}$"}
+HEIGHT_OR_ID: Final[Schema] = {"oneOf": [{"type": "string", "pattern": "^[0-9]{1,18}$"}, HEX_64]}
 ANY_OBJECT: Final[Schema] = {"type": ["object", "null"]}
 
 
@@ -91,8 +93,17 @@ def _paths() -> dict[str, Schema]:
             "get": _get(
                 "A block by its height, or in its 1.x form by its id",
                 {"oneOf": [_ref("Block"), _ref("BlockV1")]},
-                _segment("height_or_id", {"oneOf": [{"type": "string", "pattern": "^[0-9]{1,18}$"}, HEX_64]}),
+                _segment("height_or_id", HEIGHT_OR_ID),
                 missing=True,
+            )
+        },
+        "/api/v1/blocks/{height_or_id}/proof": {
+            "get": _get(
+                "What proves the event about a block, valid or invalid, to whoever trusts the validators' keys",
+                _ref("Proof"),
+                _segment("height_or_id", HEIGHT_OR_ID),
+                missing=True,
+                silent=True,
             )
         },
         "/api/v1/assets": {"get": _search("assets", _ref("Asset"))},
@@ -190,13 +201,22 @@ def _search(what: str, row: Schema) -> Schema:
     )
 
 
-def _get(summary: str, schema: Schema, *parameters: Schema, refuses: bool = False, missing: bool = False) -> Schema:
+def _get(
+    summary: str,
+    schema: Schema,
+    *parameters: Schema,
+    refuses: bool = False,
+    missing: bool = False,
+    silent: bool = False,
+) -> Schema:
     responses = {"200": {"description": "OK", "content": _json(schema)}}
     if refuses:
         responses |= _named("400", "Refused")
     if missing:
         responses |= _named("404", "NotFound")
     responses |= _named("503", "Unavailable")
+    if silent:
+        responses |= _named("504", "Silent")
     return {"summary": summary, "parameters": list(parameters), "responses": responses}
 
 
@@ -212,6 +232,7 @@ def _errors() -> dict[str, Schema]:
         "Slow": "The request did not arrive in time",
         "TooLarge": "The body is too large",
         "Unavailable": "A bound is reached or the node stops; try again later",
+        "Silent": "The consensus engine did not answer; try again later",
         "Undecided": "The deadline passed; the transaction may still be committed",
     }
     return {name: {"description": text, "content": _json(_ref("Error"))} for name, text in described.items()}
@@ -254,6 +275,7 @@ def _schemas() -> dict[str, Schema]:
         ),
         "ElectionStatus": _object({"id": HEX_64, "status": {"enum": ["ongoing", "concluded", "inconclusive"]}}),
         "ValidatorKey": _object({"type": {"const": "ed25519-base64"}, "value": TEXT}),
+        "Proof": _proof(),
         "Status": _object({"status": {"enum": ["backlog", "undecided", "valid", "invalid"]}}),
         "Validator": _object(
             {
@@ -311,6 +333,17 @@ def _plugin() -> Schema:
             "attempts": HEIGHT,
             "parked": HEIGHT,
             "error": {"type": ["string", "null"]},
+        }
+    )
+
+
+def _proof() -> Schema:
+    kinds = {"enum": ["commit", "rejection", "node"]}
+    return _object(
+        {
+            "format": {"const": FORMAT},
+            "event": {"type": "object"},
+            "evidence": {"type": "object", "properties": {"kind": kinds}, "required": ["kind"]},
         }
     )
 

@@ -17,6 +17,7 @@ from bigchaindb.api import (
     openapi,
     outputs,
     plugins,
+    proofs,
     search,
     statuses,
     transactions,
@@ -35,7 +36,7 @@ class Route(NamedTuple):
     """A path and its handlers.
 
     Attributes:
-        path: with `{…}` as the last segment where that is a parameter.
+        path: with `{…}` as the segment that is a parameter.
         get: for GET and HEAD.
         post: for POST, where there is one.
     """
@@ -58,6 +59,7 @@ ROUTES: Final = (
     Route("/api/v1/outputs", outputs.listing),
     Route("/api/v1/blocks", blocks.listing),
     Route("/api/v1/blocks/{height_or_id}", blocks.get),
+    Route("/api/v1/blocks/{height_or_id}/proof", proofs.get),
     Route("/api/v1/assets", search.assets),
     Route("/api/v1/metadata", search.metadata),
     Route("/api/v1/validators", validators.listing),
@@ -69,8 +71,15 @@ ROUTES: Final = (
     Route("/api/v1/plugins", plugins.listing),
     Route("/api/v1/openapi.json", openapi.get),
 )
+"""A parameter is the last segment, or the last but one."""
 EXACT: Final[Mapping[str, Route]] = {route.path.removesuffix("/"): route for route in ROUTES if "{" not in route.path}
-PARENTS: Final[Mapping[str, Route]] = {route.path.rpartition("/")[0]: route for route in ROUTES if "{" in route.path}
+PARENTS: Final[Mapping[str, Route]] = {
+    route.path.rpartition("/")[0]: route for route in ROUTES if route.path[-1] == "}"
+}
+NESTED: Final[Mapping[tuple[str, str], Route]] = {
+    (route.path.partition("/{")[0], route.path.rpartition("/")[2]): route for route in ROUTES if "}/" in route.path
+}
+"""By what stands before the parameter and what behind it."""
 
 METHOD_REFUSED: Final = json_line({"message": "The method is not allowed for the requested URL."})
 
@@ -82,8 +91,11 @@ def find(path: str) -> tuple[Route, str] | None:
     path = path.removesuffix("/")
     if (route := EXACT.get(path)) is not None:
         return route, ""
-    parent, _, parameter = path.rpartition("/")
-    if parameter and (route := PARENTS.get(parent)) is not None:
+    parent, _, last = path.rpartition("/")
+    if last and (route := PARENTS.get(parent)) is not None:
+        return route, last
+    above, _, parameter = parent.rpartition("/")
+    if parameter and (route := NESTED.get((above, last))) is not None:
         return route, parameter
     return None
 

@@ -18,7 +18,7 @@ from bigchaindb.api.sse import HEARTBEAT_S, EventStreams, frames
 from bigchaindb.api.wire import ANY_ORIGIN, CLOSE, send, whole, write_answer
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
-from bigchaindb.ledger.ports import Queries
+from bigchaindb.ledger.ports import ProofSource, Queries
 from bigchaindb.serving.connection import Connection, ConnectionLimits, Texts
 from bigchaindb.serving.listener import Listener
 
@@ -40,6 +40,7 @@ class HttpApi:
         log: LogSource,
         plugins: PluginStatuses,
         elections: ElectionSource = lambda: None,
+        proofs: ProofSource | None = None,
         heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self._reads = Reads(limits, queries.interrupt)
@@ -55,6 +56,7 @@ class HttpApi:
             plugins=plugins,
             elections=elections,
             limits=limits,
+            proofs=proofs,
             root=json_answer(info.root_document(node)),
             index=json_answer(info.index_document(node, "/")),
         )

@@ -17,6 +17,7 @@ from bigchaindb.cli.election import election
 from bigchaindb.cli.events import events
 from bigchaindb.cli.keys import keys
 from bigchaindb.cli.plugins import plugins
+from bigchaindb.cli.proofs import verify
 from bigchaindb.cli.removed import REMOVED
 from bigchaindb.cli.run import drop, init, start
 from bigchaindb.cli.session import Session
@@ -74,6 +75,7 @@ for command in (
     plugins,
     transactions,
     election,
+    verify,
     *REMOVED,
 ):
     commands.add_command(command)

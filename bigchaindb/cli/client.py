@@ -86,14 +86,30 @@ class Node:
         )
         return answer
 
+    def proof(self, block: str) -> bytes:
+        """Give the proof of the event about a block, as the node sent it.
+
+        Args:
+            block: its height or id.
+
+        Raises:
+            RequestFailed: there is none, or the node cannot be asked.
+        """
+        path = f"/api/v1/blocks/{quote(block, safe='')}/proof"
+        return self._answer(Request(f"{self.url}{path}"))[1]  # noqa: S310 - the scheme is checked
+
     def _json(self, request: Request) -> Any:  # noqa: ANN401 - any JSON
+        return self._answer(request)[0]
+
+    def _answer(self, request: Request) -> tuple[Any, bytes]:
+        """Give what the node answered, as JSON and as it was sent."""
         status, body = self._exchange(request)
         try:
             answer = json.loads(body)
         except ValueError as error:
             raise RequestFailed(f"{request.full_url} answered {status} without JSON: is it a node?") from error
         if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own figures
-            return answer
+            return answer, body
         message = answer.get("message", answer) if isinstance(answer, dict) else answer
         raise RequestFailed(f"{self.url} answered {status}: {message}", status)
 

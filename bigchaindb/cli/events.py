@@ -13,6 +13,7 @@ import click
 
 from bigchaindb.cli.event_log import OpenLog, filter_options, last_positions, open_log, pieces, resolved, wanted
 from bigchaindb.cli.lanes import json_option
+from bigchaindb.cli.proofs import proof
 from bigchaindb.cli.session import Session, pass_session, put, say
 from bigchaindb.cli.simulate import simulate
 from bigchaindb.errors import ConfigurationError, StartupError, UnknownPlace
@@ -34,6 +35,7 @@ def events() -> None:
     """
 
 
+events.add_command(proof)
 events.add_command(simulate)
 
 

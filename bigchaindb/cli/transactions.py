@@ -172,10 +172,10 @@ def node_at(session: Session, node: "str | Node | None") -> "Node":
 
     if isinstance(node, Node):
         return node
-    return Node(node or _own_address(session))
+    return Node(node or own_address(session))
 
 
-def _own_address(session: Session) -> str:
+def own_address(session: Session) -> str:
     """Give the address of the node that the configuration is of; a wildcard is reached on this machine."""
     server = session.load_silently().settings.server
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104 - compared with

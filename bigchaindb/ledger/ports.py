@@ -9,7 +9,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.ledger.block import Block, Header
 from bigchaindb.ledger.effects import Effects, LoggedEvent, Tip
+from bigchaindb.ledger.proofs.signed_header import SignedHeader
 from bigchaindb.ledger.rejections import Rejection
+from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.transaction.model import OutputRef
 
@@ -143,6 +145,47 @@ class LogReader(Protocol):
         ...
 
 
+class Decision(NamedTuple):
+    """An event with all that its proof is made of.
+
+    Attributes:
+        event: the row of the log.
+        body: of the event.
+        vote: this node's own v1 vote, JSON bytes.
+        proof: what `network.encode_proof` gave, of a block that a network voted invalid; else empty.
+    """
+
+    event: LoggedEvent
+    body: bytes
+    vote: bytes
+    proof: bytes
+
+
+class ProofSource(Protocol):
+    """What a consensus engine keeps of the blocks that it decided. Belongs to the event loop.
+
+    Every method gives what belongs to a height that a valid block of this ledger has, or raises `EngineError` when the
+    engine does not answer.
+    """
+
+    @property
+    def chain_id(self) -> str:
+        """The network's, as its validators sign it."""
+        ...
+
+    async def header_and_commit(self, height: int) -> SignedHeader:
+        """Give the header and the precommits on it."""
+        ...
+
+    async def transactions(self, height: int) -> Sequence[bytes]:
+        """Give all transactions of the consensus block in its order, the network's own included."""
+        ...
+
+    async def validators(self, height: int) -> ValidatorSet:
+        """Give who voted at that height."""
+        ...
+
+
 class Queries(Protocol):
     """What the HTTP API asks. Lists come in pieces, each its own short read; none is longer than asked for."""
 
@@ -174,6 +217,10 @@ class Queries(Protocol):
 
     def vote(self, block_id: str) -> bytes | None:
         """Give this node's own v1 vote on that block, JSON bytes."""
+        ...
+
+    def decision(self, block: int | str) -> Decision | None:
+        """Give the event about a block: a valid one by its height, any by its v1 id."""
         ...
 
     def blocks_of_transaction(self, transaction_id: str) -> list[LoggedEvent]:

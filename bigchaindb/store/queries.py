@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from bigchaindb.ledger.block import Block, Header
 from bigchaindb.ledger.effects import LoggedEvent
+from bigchaindb.ledger.ports import Decision
 from bigchaindb.store.database import Readers
 from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, id_bytes, key_of, owner_hash, owner_hashes
 from bigchaindb.store.log import BODY_SQL, read_entry
@@ -45,6 +46,11 @@ WHERE i.key = ? AND e.block_id = ? ORDER BY e.position DESC LIMIT 1
 """
 _POSITION_AT_HEIGHT: Final = "SELECT position FROM events WHERE height = ? AND reason IS NULL"
 _BODY_AT: Final = f"SELECT {BODY_SQL} FROM events WHERE position = ?"  # noqa: S608 - names of our own
+_DECISION: Final = f"""
+SELECT {BODY_SQL}, (SELECT body FROM votes AS v WHERE v.position = e.position),
+    coalesce((SELECT body FROM proofs AS p WHERE p.position = e.position), x'')
+FROM events AS e WHERE position = ?
+"""  # noqa: S608 - as above
 _LATEST: Final = "SELECT head, tail FROM events WHERE reason IS NULL ORDER BY height DESC LIMIT 1"
 _STATISTICS: Final = "SELECT height, position, block_count, transaction_count, output_count, log_bytes FROM tip"
 
@@ -134,6 +140,19 @@ class LedgerQueries:
                 return None
             ((vote,),) = connection.execute("SELECT body FROM votes WHERE position = ?", (entry.position,)).fetchall()
         return bytes(vote)
+
+    def decision(self, block: int | str) -> Decision | None:
+        """See `Queries`."""
+        with self._readers.connection() as connection:
+            if isinstance(block, str):
+                entry = self._entry_of_block(connection, block)
+            else:
+                rows = connection.execute(_POSITION_AT_HEIGHT, (block,)).fetchall()
+                entry = read_entry(connection, rows[0][0]) if rows else None
+            if entry is None:
+                return None
+            ((body, vote, proof),) = connection.execute(_DECISION, (entry.position,)).fetchall()
+        return Decision(entry, bytes(body), bytes(vote), bytes(proof))
 
     def blocks_of_transaction(self, transaction_id: str) -> list[LoggedEvent]:
         """See `Queries`."""

@@ -21,6 +21,7 @@ from bigchaindb.ledger.consensus import (
 from bigchaindb.ledger.network import OpenRejection, Support, encode_proof
 from bigchaindb.ledger.proofs.document import commit_proof, node_proof, rejection_proof
 from bigchaindb.ledger.proofs.pieces import Trust, network_block
+from bigchaindb.ledger.proofs.signed_header import SignedHeader
 from bigchaindb.ledger.proposal import can_be_carried, sign_proposal
 from bigchaindb.ledger.rejections import INTERNAL_MARK, Rejection, body_digest, encode_extension
 from bigchaindb.ledger.validators import ValidatorSet, address_of
@@ -76,10 +77,9 @@ class Decided:
         """Give the proof of this block."""
         proposer = address_of(raw(self.keys[1]))
         block = network_block(HEIGHT, TIME.seconds, proposer, self.validators, self.shown)
-        signed = msgspec.json.encode(self.signed_header(proposer))
-        return commit_proof(event_body(block), signed, self.validators, self.transactions)
+        return commit_proof(event_body(block), self.signed_header(proposer), self.validators, self.transactions)
 
-    def signed_header(self, proposer: bytes) -> dict[str, Any]:
+    def signed_header(self, proposer: bytes) -> SignedHeader:
         header = replace(
             ConsensusHeader(
                 version_block=11,
@@ -101,7 +101,7 @@ class Decided:
             **self.header,
         )
         block_id = BlockId(header_hash(header), 1, b"n" * 32)
-        return {
+        document = {
             "header": {
                 "version": {"block": str(header.version_block), "app": str(header.version_app)},
                 "chain_id": header.chain_id,
@@ -124,6 +124,7 @@ class Decided:
                 ],
             },
         }
+        return msgspec.convert(document, SignedHeader)
 
     def _precommit(self, key: KeyPair, flag: int, chain_id: str, height: int, block_id: BlockId) -> dict[str, Any]:
         if flag == 1:

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from bigchaindb.ledger.block import event_body
@@ -22,6 +23,7 @@ from bigchaindb.ledger.consensus import (
 )
 from bigchaindb.ledger.proofs.document import commit_proof
 from bigchaindb.ledger.proofs.pieces import Trust, network_block
+from bigchaindb.ledger.proofs.signed_header import SignedHeader
 from bigchaindb.ledger.proofs.trusted import read_trust
 from bigchaindb.ledger.proofs.verifying import verify
 from bigchaindb.ledger.rejections import INTERNAL_MARK
@@ -132,7 +134,7 @@ def test_the_real_programs_commit_proves_an_event(block: Mapping[str, Any]) -> N
     """The last of the blocks holds three transactions of clients behind one of the network's own."""
     event = network_event(block)
     transactions = [base64.b64decode(text) for text in block["txs"]]
-    signed = json.dumps(block["signed_header"]).encode()
+    signed = msgspec.convert(block["signed_header"], SignedHeader)
     document = commit_proof(event, signed, validators(block), transactions)
     verified = verify(document, Trust(validators=validators(block), chain_id=CHAIN_ID))
     assert verified.body == event

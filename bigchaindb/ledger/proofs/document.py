@@ -40,7 +40,7 @@ class ProvenBlock(_Strict, frozen=True):
     """`block` of an event."""
 
     node_pubkey: Key
-    timestamp: Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,11})$(?!\n)")]
+    timestamp: Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,9})$(?!\n)")]
     transactions: Annotated[tuple[msgspec.Raw, ...], Meta(max_length=TRANSACTION_COUNT_MAX)]
     voters: Annotated[tuple[Key, ...], Meta(max_length=VALIDATOR_COUNT_MAX)]
 
@@ -114,19 +114,20 @@ class Proof(_Strict, frozen=True):
     evidence: Evidence
 
 
-def commit_proof(body: bytes, signed_header: bytes, validators: ValidatorSet, transactions: Sequence[bytes]) -> bytes:
+def commit_proof(
+    body: bytes, signed_header: SignedHeader, validators: ValidatorSet, transactions: Sequence[bytes]
+) -> bytes:
     """Make the proof of a valid block of a network.
 
     Args:
         body: of its event.
-        signed_header: JSON of the engine.
+        signed_header: as the engine gives it.
         validators: of its height.
         transactions: of the engine's block, all of them, in order.
     """
     unseen = [Unseen(index, one) for index, one in enumerate(transactions) if one.startswith(INTERNAL_MARK)]
     electors = [Elector(encode(key), power) for key, power in validators.powers.items()]
-    header = msgspec.Raw(signed_header)
-    return _document(body, {"kind": "commit", "signed_header": header, "validators": electors, "unseen": unseen})
+    return _document(body, CommitEvidence(signed_header, tuple(electors), tuple(unseen)))
 
 
 def rejection_proof(body: bytes, chain_id: str, proven: bytes) -> bytes:
@@ -165,7 +166,7 @@ def read_proof(document: bytes) -> Proof:
         raise ProofError(f"no proof of an event: {error}") from None
 
 
-def _document(body: bytes, evidence: dict[str, object]) -> bytes:
+def _document(body: bytes, evidence: object) -> bytes:
     return msgspec.json.encode({"format": FORMAT, "event": msgspec.Raw(body), "evidence": evidence})
 
 

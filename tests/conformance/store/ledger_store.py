@@ -9,7 +9,7 @@ import pytest
 
 from bigchaindb.ledger.block import event_body
 from bigchaindb.ledger.effects import Effects, Tip
-from bigchaindb.ledger.ports import LedgerStore, LogReader, Queries
+from bigchaindb.ledger.ports import Decision, LedgerStore, LogReader, Queries
 from bigchaindb.ledger.view import HeldOutput, Needs
 from bigchaindb.transaction.model import OutputRef, Transaction
 from tests.support.chains import ALICE, BOB, NODE, Coin, create, transfer
@@ -181,6 +181,9 @@ class LedgerStoreConformance:
         for decision in (first, rejected, second):
             assert queries.block_by_id(decision.last.event.block_id) == (decision.last.block, decision.last.event)
             assert queries.vote(decision.last.event.block_id) == decision.last.vote
+            assert queries.decision(decision.last.event.block_id) == decided(decision)
+        assert [queries.decision(1), queries.decision(2)] == [decided(first), decided(second)]
+        assert [queries.decision(0), queries.decision(3)] == [None, None]
         assert queries.blocks_of_transaction(made(4).id) == [second.last.event]
         assert queries.blocks_of_transaction(made(2).id) == []
         assert queries.latest() == second.last.block.header
@@ -194,6 +197,7 @@ class LedgerStoreConformance:
 
         assert stored.queries().block_by_id(valid.last.event.block_id) == (valid.last.block, valid.last.event)
         assert stored.queries().vote(valid.last.event.block_id) == valid.last.vote
+        assert stored.queries().decision(valid.last.event.block_id) == decided(valid)
 
     @pytest.mark.parametrize("text", ["", "abc", "0" * 63, "g" * 64, "AB" * 32, "0" * 64, " " + "0" * 64, "ü" * 64])
     def test_texts_that_name_nothing_find_nothing(self, stored: Stored, text: str) -> None:
@@ -203,6 +207,7 @@ class LedgerStoreConformance:
         assert queries.transaction(text) is None
         assert queries.block_by_id(text) is None
         assert queries.vote(text) is None
+        assert queries.decision(text) is None
         assert queries.blocks_of_transaction(text) == []
         assert list(queries.transactions_of_asset(text, None, last_only=False)) == []
         assert list(queries.outputs(text, spent=None)) == []
@@ -334,6 +339,11 @@ def commit(stored: Stored, decisions: list[Effects]) -> None:
     """Commit one decision after the other."""
     for effects in decisions:
         stored.writer.commit(effects)
+
+
+def decided(effects: Effects) -> Decision:
+    logged = effects.last
+    return Decision(logged.event, event_body(logged.block, logged.event.reason), logged.vote, logged.proof)
 
 
 def listed(queries: Queries, owner: str, spent: bool | None) -> list[OutputRef]:  # noqa: FBT001

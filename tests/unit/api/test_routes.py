@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bigchaindb.api.answers import Answer, Reply
 from bigchaindb.api.call import Call, Context
-from bigchaindb.api.routes import PARENTS, ROUTES, find, guarded
+from bigchaindb.api.routes import NESTED, PARENTS, ROUTES, find, guarded
 from bigchaindb.api.server import target
 
 
@@ -41,7 +41,16 @@ def test_no_path_confuses_it(path: str) -> None:
 
 
 def test_no_two_parameters_share_a_parent() -> None:
-    assert len(PARENTS) == sum("{" in route.path for route in ROUTES)
+    assert len(PARENTS) + len(NESTED) == sum("{" in route.path for route in ROUTES)
+
+
+def test_a_parameter_may_stand_before_the_last_segment() -> None:
+    found = find("/api/v1/blocks/abc/proof/")
+    assert found is not None
+    assert (found[0].path, found[1]) == ("/api/v1/blocks/{height_or_id}/proof", "abc")
+    assert find("/api/v1/blocks//proof") is None
+    assert find("/api/v1/blocks/abc/other") is None
+    assert find("/api/v1/transactions/abc/proof") is None
 
 
 @pytest.mark.parametrize(

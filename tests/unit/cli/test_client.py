@@ -47,6 +47,17 @@ def test_a_transaction_is_asked_for_by_id() -> None:
         assert asked == [("GET", "/api/v1/transactions/a%2Fc", b"")]
 
 
+def test_a_proof_is_given_as_the_node_sent_it() -> None:
+    with answering(200, b'{ "format": 1e2 }\n') as (url, asked):
+        assert Node(url).proof("a/c") == b'{ "format": 1e2 }\n'
+        assert asked == [("GET", "/api/v1/blocks/a%2Fc/proof", b"")]
+    with (
+        answering(404, b'{"message": "Not found", "status": 404}') as (url, _),
+        pytest.raises(RequestFailed, match="404"),
+    ):
+        Node(url).proof("7")
+
+
 def test_a_transaction_is_posted_as_it_is() -> None:
     with answering(202, b'{"id": "abc"}') as (url, asked):
         Node(url).post(b'{"id":"abc"}', "commit")

@@ -1,0 +1,46 @@
+"""`/api/v1/blocks/{height_or_id}/proof`: what proves an event to others. Source: docs/reference/proofs.md."""
+
+from typing import Final
+
+from bigchaindb.api.answers import Answer, Reply
+from bigchaindb.api.blocks import BLOCK_ID_CHARACTERS, height_of
+from bigchaindb.api.call import Call, Context
+from bigchaindb.api.problems import not_found
+from bigchaindb.ledger.ports import Decision, ProofSource
+from bigchaindb.ledger.proofs.document import commit_proof, node_proof, rejection_proof
+
+_UNSIGNED: Final = b'"signature":null}'
+"""How the body of an event ends whose block its proposer did not sign in the way of 1.x."""
+
+
+async def get(context: Context, call: Call) -> Reply:
+    """Give the proof of the event about a block: a valid one by its height, any by its id."""
+    is_id = len(call.parameter) == BLOCK_ID_CHARACTERS
+    block = call.parameter if is_id else height_of(call.parameter)
+    decision = None if block is None else await context.reads.run(context.queries.decision, block)
+    if decision is None:
+        return not_found()
+    return Answer(200, await document(decision, context.proofs) + b"\n")
+
+
+async def document(decision: Decision, source: ProofSource | None) -> bytes:
+    """Make the proof of an event.
+
+    A network that has grown out of one node still has the blocks which that node signed.
+
+    Args:
+        decision: what the ledger holds.
+        source: what the consensus engine holds; None on a network of one.
+
+    Raises:
+        EngineError: the consensus engine does not answer.
+    """
+    if source is None or not decision.body.endswith(_UNSIGNED):
+        return node_proof(decision.body, decision.vote)
+    if decision.proof:
+        return rejection_proof(decision.body, source.chain_id, decision.proof)
+    if decision.event.reason is not None:
+        return node_proof(decision.body, decision.vote)
+    height = decision.event.height
+    header = await source.header_and_commit(height)
+    return commit_proof(decision.body, header, await source.validators(height), await source.transactions(height))

@@ -1,0 +1,38 @@
+"""What proves the blocks of a network to others, asked of CometBFT. Source: docs/reference/proofs.md."""
+
+from collections.abc import Sequence
+
+from bigchaindb.engine.cometbft.rpc import CometBftRpc
+from bigchaindb.ledger.proofs.signed_header import SignedHeader
+from bigchaindb.ledger.validators import ValidatorSet
+
+
+class CometBftProofs:
+    """Implements `bigchaindb.ledger.ports.ProofSource`. Every method raises CometBftUnavailable, as the client does."""
+
+    def __init__(self, rpc: CometBftRpc, chain_id: str) -> None:
+        """Take what is asked.
+
+        Args:
+            rpc: of this node's CometBFT.
+            chain_id: of the network.
+        """
+        self._rpc = rpc
+        self._chain_id = chain_id
+
+    @property
+    def chain_id(self) -> str:
+        """See `ProofSource`."""
+        return self._chain_id
+
+    async def header_and_commit(self, height: int) -> SignedHeader:
+        """See `ProofSource`. Of the last height the votes may still become more: they are enough at any time."""
+        return (await self._rpc.commit(height)).signed_header
+
+    async def transactions(self, height: int) -> Sequence[bytes]:
+        """See `ProofSource`."""
+        return (await self._rpc.block(height)).block.data.transactions
+
+    async def validators(self, height: int) -> ValidatorSet:
+        """See `ProofSource`."""
+        return ValidatorSet.of((one.public_key.value, one.power) for one in await self._rpc.validators(height))
