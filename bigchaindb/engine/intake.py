@@ -16,6 +16,7 @@ from bigchaindb.engine.rejected import Rejected
 from bigchaindb.errors import CheckFailed, CommitTimeout, EngineError, Overloaded, Stopping, ValidationError
 from bigchaindb.ledger.pool import Pool, Rejection
 from bigchaindb.ledger.ports import LedgerStore
+from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import View
 from bigchaindb.transaction.model import Transaction
 
@@ -41,6 +42,7 @@ class Intake:
         refusal: Callable[[int], EngineError | None],
         accepted: Callable[[Entry, Transaction], None],
         turned_away: Callable[[str], None] = lambda _: None,
+        elected: Callable[[], ValidatorSet | None] = lambda: None,
         workers: int | None = None,
     ) -> None:
         """Make the intake of one engine.
@@ -53,12 +55,14 @@ class Intake:
             refusal: says, for the size of a body, why nothing is taken now; None: it may be.
             accepted: is given what was just put into the pool, with its entry, and answers that: see `accept`.
             turned_away: is given the id of each transaction that breaks a rule after it was in the pool.
+            elected: gives the validators that elections are checked against; None where there are no elections.
             workers: threads that check; None is one a core.
         """
         self._limits = limits
         self._refusal = refusal
         self._accepted = accepted
         self._turned_away = turned_away
+        self._elected = elected
         self._queue = AdmissionQueue(limits.admission_bytes_max)
         self._checkers = Checkers(ledger, store, workers)
         self._waiting: dict[str, Entry] = {}
@@ -219,7 +223,9 @@ class Intake:
     def _admit_one(self, verdict: Verdict, view: View) -> Transaction:
         if isinstance(verdict, (ValidationError, CheckFailed)):
             raise verdict
-        self.pool.admit(verdict.transaction, view, signatures_valid=verdict.signatures_valid)
+        self.pool.admit(
+            verdict.transaction, view, signatures_valid=verdict.signatures_valid, validators=self._elected()
+        )
         return verdict.transaction
 
 

@@ -7,6 +7,7 @@ from bigchaindb.errors import ValidationError
 from bigchaindb.ledger.judging import Examination, Examined, judge, transactions_of
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.proven import Proven
+from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import Needs
 from bigchaindb.transaction import Transaction, parse, verify
 
@@ -28,8 +29,17 @@ class BlockLimits(NamedTuple):
 class Examiner:
     """Reads, verifies and judges documents over a store. `examine` may be called from any thread."""
 
-    def __init__(self, store: LedgerStore, block: BlockLimits, proven: Proven) -> None:
+    def __init__(self, store: LedgerStore, block: BlockLimits, proven: Proven, *, elections: bool = False) -> None:
+        """Examine what a network takes.
+
+        Args:
+            store: the ledger's.
+            block: how large a block may be.
+            proven: what was verified before.
+            elections: see `parse`.
+        """
         self._store = store
+        self._elections = elections
         self._block = block
         self._proven = proven
 
@@ -41,18 +51,26 @@ class Examiner:
         self._proven.add(one.transaction for one in examined if isinstance(one, Examined) and one.signatures_valid)
         return examined
 
-    def select(self, candidates: Sequence[bytes], *, bytes_max: int, overhead_bytes: int = 0) -> Selection:
+    def select(
+        self,
+        candidates: Sequence[bytes],
+        *,
+        bytes_max: int,
+        overhead_bytes: int = 0,
+        validators: ValidatorSet | None = None,
+    ) -> Selection:
         """Choose the longest beginning of `candidates` that fits, without those that break a rule.
 
         Args:
             candidates: in order; one may spend what stands before it.
             bytes_max: of the chosen ones together.
             overhead_bytes: that each takes besides its own.
+            validators: see `check_state`.
         """
         chosen: list[bytes] = []
         rejected: list[tuple[int, ValidationError]] = []
         room = bytes_max
-        judged = self.judge(self.examine(candidates))
+        judged = self.judge(self.examine(candidates), validators)
         for index, (body, error) in enumerate(zip(candidates, judged, strict=False)):
             if error is not None:
                 rejected.append((index, error))
@@ -63,15 +81,17 @@ class Examiner:
             chosen.append(body)
         return Selection(tuple(chosen), tuple(rejected))
 
-    def judge(self, examined: Sequence[Examination]) -> Iterator[ValidationError | None]:
+    def judge(
+        self, examined: Sequence[Examination], validators: ValidatorSet | None = None
+    ) -> Iterator[ValidationError | None]:
         """Judge the transactions of a block in order by the committed state; for each what is wrong, or None."""
-        return judge(examined, self._store.view(Needs.of(transactions_of(examined))))
+        return judge(examined, self._store.view(Needs.of(transactions_of(examined))), validators=validators)
 
     def _proven_or_parsed(self, body: bytes) -> Examination | Transaction:
         if (proven := self._proven.get(body)) is not None:
             return Examined(proven, signatures_valid=True)
         try:
-            transaction = parse(body)
+            transaction = parse(body, elections=self._elections)
         except ValidationError as error:
             return error
         return self._find_too_long(transaction) or transaction

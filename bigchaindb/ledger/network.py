@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from bigchaindb.ledger.elections import Elections
 from bigchaindb.ledger.proposal import can_be_carried
 from bigchaindb.ledger.rejections import CARRY_HEIGHTS, Rejection
 from bigchaindb.ledger.validators import ValidatorSet
@@ -80,11 +81,13 @@ class NetworkState(msgspec.Struct, frozen=True, kw_only=True):
         validators: ascending by height; the last may begin in the future.
         open: rejections that are not logged yet, ascending.
         settled: rejections that were logged, as long as anybody may say them again, ascending.
+        elections: of validators.
     """
 
     validators: tuple[Validators, ...]
     open: tuple[OpenRejection, ...] = ()
     settled: tuple[Rejection, ...] = ()
+    elections: Elections = Elections()
 
     @classmethod
     def begin(cls, validators: ValidatorSet, height: int) -> "NetworkState":
@@ -96,11 +99,16 @@ class NetworkState(msgspec.Struct, frozen=True, kw_only=True):
         found = [one for one in self.validators if one.height <= height]
         return ValidatorSet.of(found[-1].powers if found else ())
 
+    @property
+    def elected(self) -> ValidatorSet:
+        """Who votes once all that was decided is in force: what elections are held among."""
+        return ValidatorSet.of(self.validators[-1].powers)
+
     def elect(self, powers: Mapping[bytes, int], height: int) -> "NetworkState":
         """Give the state after the block of `height` changed validators: new power by public key, 0 takes one out."""
         if not powers:
             return self
-        following = ValidatorSet.of(self.validators[-1].powers).changed(powers)
+        following = self.elected.changed(powers)
         begin = height + CHANGE_HEIGHTS
         kept = tuple(one for one in self.validators if one.height < begin)
         return replace(self, validators=(*kept, _from(begin, following)))

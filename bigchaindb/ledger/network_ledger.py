@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Final
 
+from msgspec import structs
+
 from bigchaindb.errors import ImproperVoteError, ValidationError
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger import network, tally
@@ -124,7 +126,7 @@ class NetworkLedger:
         self._key = key
         self._own = own
         self._proven = proven
-        self._examiner = Examiner(store, BlockLimits(COUNT_MAX, body_bytes_max), proven)
+        self._examiner = Examiner(store, BlockLimits(COUNT_MAX, body_bytes_max), proven, elections=True)
         kept = store.network()
         self._is_kept = kept is not None
         self._state = None if kept is None else network.decode(kept)
@@ -153,7 +155,9 @@ class NetworkLedger:
         height = self._store.tip().height + 1
         votes = tally.choose(evidence, self._own.body_of, self.state, height=height, bytes_max=bytes_max // 2)
         room = bytes_max - (0 if votes is None else len(votes) + OVERHEAD_BYTES)
-        chosen = self._examiner.select(candidates, bytes_max=room, overhead_bytes=OVERHEAD_BYTES)
+        chosen = self._examiner.select(
+            candidates, bytes_max=room, overhead_bytes=OVERHEAD_BYTES, validators=self.state.elected
+        )
         return chosen if votes is None else chosen._replace(transactions=(votes, *chosen.transactions))
 
     def accepts(self, proposal: Proposal) -> NetworkVerdict:
@@ -174,7 +178,7 @@ class NetworkLedger:
         examined = [
             require_exact(body, one) for body, one in zip(bodies[first:], self.examine(bodies[first:]), strict=True)
         ]
-        for index, wrong in enumerate(self._examiner.judge(examined), first):
+        for index, wrong in enumerate(self._examiner.judge(examined, self.state.elected), first):
             if wrong is not None:
                 return NetworkVerdict(proposal, (), None, Fault("transactions", wrong, index))
         return NetworkVerdict(proposal, tuple(transactions_of(examined)), outcome, None)
@@ -210,11 +214,13 @@ class NetworkLedger:
         if verdict.transactions:
             block = self._valid_block(proposal, verdict.transactions)
             after = replace(self._log(block, after, logged), block_id=block.header.id, timestamp=block.header.timestamp)
-        state = state.forget(proposal.height)
+        elections, powers = state.elections.after(verdict.transactions, state.elected, proposal.height)
+        state = structs.replace(state, elections=elections).elect(powers, proposal.height).forget(proposal.height)
         encoded = network.encode(state)
         if proposal.transactions:
             after = replace(after, app_hash=_app_hash(after, encoded, verdict.transactions))
-        return Effects(after, tuple(logged), verdict.transactions, encoded if self._is_new(state) else None)
+        kept = encoded if self._is_new(state) else None
+        return Effects(after, tuple(logged), verdict.transactions, kept, powers)
 
     def commit(self, effects: Effects) -> None:
         """Make a decision durable in one write (E1).

@@ -33,6 +33,7 @@ from bigchaindb.errors import (
     ValidationError,
 )
 from bigchaindb.ledger.effects import Effects
+from bigchaindb.ledger.elections import Elections
 from bigchaindb.ledger.pool import Pool
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.transaction.model import Transaction
@@ -113,6 +114,7 @@ class CometBftEngine:
             refusal=self._refusal,
             accepted=self._take,
             turned_away=self._forget,
+            elected=lambda: parts.ledger.state.elected,
             workers=workers,
         )
         self._handlers = LedgerHandlers(
@@ -174,6 +176,11 @@ class CometBftEngine:
         if not ledger.has_begun:
             return ValidatorSet({})
         return ledger.state.validators_at(self._parts.store.tip().height + 1)
+
+    def elections(self) -> Elections:
+        """Give the elections as they stand."""
+        ledger = self._parts.ledger
+        return ledger.state.elections if ledger.has_begun else Elections()
 
     # Admission
 
