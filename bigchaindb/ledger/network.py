@@ -4,6 +4,7 @@ It is part of the consensus: equal on every node after every block, changed by f
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +15,9 @@ from bigchaindb.ledger.proposal import can_be_carried
 from bigchaindb.ledger.rejections import CARRY_HEIGHTS, Rejection
 from bigchaindb.ledger.validators import ValidatorSet
 
+OPEN_COUNT_MAX: Final = 32
+"""Rejections that the chain keeps undecided. Faulty proposers could make them without end: another proposal to each
+validator is one each, with a third behind it. Beyond this, only what is decided at once counts."""
 CHANGE_HEIGHTS: Final = 2
 """A change of validators that block h brings is in force from h + 2 on. Source: the consensus engine."""
 
@@ -65,7 +69,8 @@ class OpenRejection(msgspec.Struct, frozen=True):
 
     Attributes:
         rejection: what is said.
-        body: the proposal's transactions; None if they are too large to be carried.
+        body: the proposal's transactions, which come with the votes that decide: None before that, so that the state
+            stays small, and if they are too large to be carried.
         support: who says it, ascending.
     """
 
@@ -79,7 +84,7 @@ class NetworkState(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         validators: ascending by height; the last may begin in the future.
-        open: rejections that are not logged yet, ascending.
+        open: rejections that are not logged yet, ascending, at most `OPEN_COUNT_MAX`.
         settled: rejections that were logged, as long as anybody may say them again, ascending.
         elections: of validators.
     """
@@ -97,7 +102,7 @@ class NetworkState(msgspec.Struct, frozen=True, kw_only=True):
     def validators_at(self, height: int) -> ValidatorSet:
         """Give who votes at a height; nobody at heights that are no longer kept."""
         found = [one for one in self.validators if one.height <= height]
-        return ValidatorSet.of(found[-1].powers if found else ())
+        return _set_of(found[-1].powers if found else ())
 
     @property
     def elected(self) -> ValidatorSet:
@@ -159,6 +164,11 @@ def decode_proof(text: bytes) -> tuple[Rejection, Sequence[Support]]:
 class _Proof(msgspec.Struct):
     rejection: Rejection
     support: tuple[Support, ...]
+
+
+@lru_cache(maxsize=128)  # a tally asks once for each rejection of each extension, and a set hashes each of its keys
+def _set_of(powers: tuple[tuple[bytes, int], ...]) -> ValidatorSet:
+    return ValidatorSet.of(powers)
 
 
 def _from(height: int, validators: ValidatorSet) -> Validators:

@@ -30,6 +30,7 @@ from bigchaindb.ledger.rejections import (
     Rejection,
     SignedExtension,
     body_digest,
+    body_size,
     decode_extension,
     decode_votes,
     encode_extension,
@@ -93,7 +94,7 @@ class NetworkVerdict:
             proposer=one.proposer.hex(),
             time=one.timestamp,
             body=body_digest(one.transactions),
-            size=sum(map(len, one.transactions)),
+            size=body_size(one.transactions),
             reason=self.fault.reason,
         )
 
@@ -153,7 +154,14 @@ class NetworkLedger:
     def propose(self, candidates: Sequence[bytes], evidence: Sequence[SignedExtension], *, bytes_max: int) -> Selection:
         """Choose what goes into the next block: what the votes on the last one said that is new, then candidates."""
         height = self._store.tip().height + 1
-        votes = tally.choose(evidence, self._own.body_of, self.state, height=height, bytes_max=bytes_max // 2)
+        votes = tally.choose(
+            evidence,
+            self._own.body_of,
+            self.state,
+            height=height,
+            chain_id=self._chain_id,
+            bytes_max=bytes_max // 2,
+        )
         room = bytes_max - (0 if votes is None else len(votes) + OVERHEAD_BYTES)
         chosen = self._examiner.select(
             candidates, bytes_max=room, overhead_bytes=OVERHEAD_BYTES, validators=self.state.elected
@@ -184,9 +192,12 @@ class NetworkLedger:
         return NetworkVerdict(proposal, tuple(transactions_of(examined)), outcome, None)
 
     def attest(self) -> bytes:
-        """Give what this node's vote says besides yes: its rejections that the chain does not show yet."""
-        shown = {one.rejection for one in self.state.open if self._stands_behind(one)} | set(self.state.settled)
-        return encode_extension([one for one in self._own.all() if one not in shown][:EXTENSION_COUNT_MAX])
+        """Give what this node's vote says besides yes: its rejections that the chain does not show yet.
+
+        The newest: a faulty proposer may have let this node alone see a lot of proposals, which nobody else will ever
+        say, and behind which what all have seen would wait.
+        """
+        return encode_extension(self._unshown()[-EXTENSION_COUNT_MAX:])
 
     def verify(self, attestation: bytes) -> None:
         """Check what another node's vote says besides yes.
@@ -199,8 +210,7 @@ class NetworkLedger:
     def has_fresh(self) -> bool:
         """Say whether this node has a rejection that is worth waking an idle chain for."""
         height = self._store.tip().height
-        shown = {one.rejection for one in self.state.open if self._stands_behind(one)} | set(self.state.settled)
-        return any(one.height > height - FRESH_HEIGHTS and one not in shown for one in self._own.all())
+        return any(one.height > height - FRESH_HEIGHTS for one in self._unshown())
 
     def finalize(self, verdict: NetworkVerdict) -> Effects:
         """Compute what the decision of the next height changes, from verdict and state alone (L3)."""
@@ -236,6 +246,10 @@ class NetworkLedger:
 
     def _is_new(self, state: NetworkState) -> bool:
         return state != self.state or not self._is_kept
+
+    def _unshown(self) -> list[Rejection]:
+        shown = {one.rejection for one in self.state.open if self._stands_behind(one)} | set(self.state.settled)
+        return [one for one in self._own.all() if one not in shown]
 
     def _stands_behind(self, one: OpenRejection) -> bool:
         own = address_of(decode_key(self._key.public_key)).hex()

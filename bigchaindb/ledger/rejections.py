@@ -25,14 +25,18 @@ EXTENSION_COUNT_MAX: Final = 16
 """Rejections that one vote carries."""
 EXTENSION_BYTES_MAX: Final = 16 * 1024
 BODY_BYTES_MAX: Final = 1024 * 1024
-"""Transactions of a rejected proposal beyond this size are not carried: its event then has none."""
+"""Transactions of a rejected proposal beyond this `body_size` are not carried: its event then has none."""
+BODY_OVERHEAD_BYTES: Final = 8
+"""What a transaction takes in a votes transaction besides its bytes: without it, a million empty ones would be small,
+and never fit."""
 CARRY_HEIGHTS: Final = 100
 """For so many heights a rejection is said again until the chain shows it."""
 
 Height = Annotated[int, Meta(ge=1, le=2**62)]
-Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-Address = Annotated[str, Meta(pattern="^[0-9a-f]{40}$")]
-Reason = Annotated[str, Meta(min_length=1, max_length=120, pattern="^[A-Za-z]+ at [a-z_]+(\\[[0-9]{1,7}\\])?$")]
+# `$` alone also stands before a last line break, and an address with one would be the same validator a second time.
+Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
+Address = Annotated[str, Meta(pattern=r"^[0-9a-f]{40}$(?!\n)")]
+Reason = Annotated[str, Meta(max_length=120, pattern=r"^[A-Za-z]+ at [a-z_]+(\[[0-9]{1,7}\])?$(?!\n)")]
 
 
 class Rejection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, order=True):
@@ -41,10 +45,11 @@ class Rejection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     Attributes:
         height: that it was made for.
         block: its hash as the consensus engine names it, hex.
-        proposer: address of the validator that made it, hex.
+        proposer: address of the validator that its header names, hex. The engine requires no more than that it is a
+            validator: a faulty one may name another.
         time: its own, whole Unix seconds.
         body: SHA-256 over the SHA-256 of each of its transactions, hex.
-        size: of its transactions, bytes.
+        size: `body_size` of its transactions.
         reason: `<Class> at transactions[<i>]`.
     """
 
@@ -79,8 +84,8 @@ class VotesTransaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     Attributes:
         height: of the block that was voted on.
         extensions: ascending by validator, one of each at most.
-        bodies: the transactions of the rejected proposals that appear for the first time, in the order of their
-            rejections; base64 in JSON.
+        bodies: the transactions of the rejected proposals that are decided by this, in the order of their rejections,
+            each once; base64 in JSON.
     """
 
     height: Height
@@ -91,6 +96,11 @@ class VotesTransaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 def body_digest(transactions: Sequence[bytes]) -> str:
     """Give the digest of a proposal's transactions."""
     return sha256(b"".join(sha256(one).digest() for one in transactions)).hexdigest()
+
+
+def body_size(transactions: Sequence[bytes]) -> int:
+    """Give the size of a proposal's transactions: base64 in a votes transaction, they take at most 4/3 of it."""
+    return sum(map(len, transactions)) + BODY_OVERHEAD_BYTES * len(transactions)
 
 
 def encode_extension(rejections: Sequence[Rejection]) -> bytes:
@@ -127,6 +137,8 @@ def decode_votes(transaction: bytes) -> VotesTransaction:
     Raises:
         ImproperVoteError: it has not the form that `encode_votes` gives, or names a validator twice.
     """
+    if not transaction.startswith(VOTES_MARK):
+        raise ImproperVoteError("votes: without their mark")
     votes: VotesTransaction = _decoded(transaction.removeprefix(VOTES_MARK), _votes)
     names = [one.validator for one in votes.extensions]
     if any(before >= after for before, after in pairwise(names)):

@@ -1,0 +1,431 @@
+"""The ledger of a network: what blocks change and log, over a model of the store."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+from typing import Final
+
+import pytest
+
+from bigchaindb.errors import DoubleSpend, ImproperVoteError, MalformedJson
+from bigchaindb.events import EventTypes
+from bigchaindb.ledger import network
+from bigchaindb.ledger.block import block_id, block_text, event_body
+from bigchaindb.ledger.effects import NO_DIGEST, Effects
+from bigchaindb.ledger.network_ledger import COUNT_MAX, FRESH_HEIGHTS, OVERHEAD_BYTES, NetworkLedger, Proposal
+from bigchaindb.ledger.rejections import (
+    BODY_BYTES_MAX,
+    EXTENSION_COUNT_MAX,
+    VOTES_MARK,
+    WAKE_MARK,
+    Rejection,
+    SignedExtension,
+    decode_extension,
+    decode_votes,
+    encode_extension,
+    encode_votes,
+)
+from bigchaindb.transaction import Transaction
+from tests.support.chains import CAROL, Coin, create, transfer
+from tests.support.networks import (
+    BODY,
+    KEYS,
+    TIME,
+    ModelNetworkStore,
+    ModelRejections,
+    address,
+    network_ledger_over,
+    raw,
+    said,
+    signed,
+    validators,
+    votes,
+)
+
+A, B, C, D = KEYS[:4]
+PARENT: Final = create(1, amounts=(2, 3))
+CHILD: Final = transfer(Coin(PARENT))
+RIVAL: Final = transfer(Coin(PARENT), to=CAROL)
+VOTERS: Final = tuple(sorted(key.public_key for key in KEYS[:4]))
+
+
+@pytest.fixture
+def store() -> ModelNetworkStore:
+    return ModelNetworkStore()
+
+
+@pytest.fixture
+def own() -> ModelRejections:
+    return ModelRejections()
+
+
+@pytest.fixture
+def ledger(store: ModelNetworkStore, own: ModelRejections) -> NetworkLedger:
+    return begun(store, own)
+
+
+def begun(store: ModelNetworkStore, own: ModelRejections | None = None) -> NetworkLedger:
+    ledger = network_ledger_over(store, own)
+    ledger.begin(validators(1, 1, 1, 1), 1)
+    return ledger
+
+
+def proposal(store: ModelNetworkStore, *transactions: Transaction | bytes, name: str = "p") -> Proposal:
+    bodies = tuple(one if isinstance(one, bytes) else one.body for one in transactions)
+    block = sha256(name.encode()).digest()
+    return Proposal(store.tip().height + 1, block, TIME + store.tip().height, bytes.fromhex(address(B)), bodies)
+
+
+def decide(ledger: NetworkLedger, store: ModelNetworkStore, *transactions: Transaction | bytes) -> Effects:
+    effects = ledger.finalize(ledger.accepts(proposal(store, *transactions)))
+    ledger.commit(effects)
+    return effects
+
+
+def voted(*rejections: Rejection, height: int, bodies: Sequence[Sequence[bytes]] = (BODY,)) -> bytes:
+    """Give the votes transaction by which three of four decide."""
+    return encode_votes(votes(*evidence(*rejections, height=height), bodies=bodies, height=height))
+
+
+def evidence(*rejections: Rejection, height: int) -> list[SignedExtension]:
+    return [signed(key, *rejections, height=height) for key in (A, B, C)]
+
+
+def reason_of(ledger: NetworkLedger, one: Proposal) -> str | None:
+    fault = ledger.accepts(one).fault
+    return None if fault is None else fault.reason
+
+
+# Its state
+
+
+def test_a_network_begins_with_its_first_block(ledger: NetworkLedger, store: ModelNetworkStore) -> None:
+    """Until then the engine tells the validators again: nothing of it may be taken for what was decided."""
+    assert [ledger.has_begun, network_ledger_over(store).has_begun] == [False, False]
+    effects = decide(ledger, store)
+    assert effects.network is not None
+    assert ledger.has_begun
+    again = network_ledger_over(store)
+    assert again.has_begun
+    assert again.state == ledger.state == network.decode(effects.network)
+
+
+def test_a_state_that_stays_is_not_written_again(ledger: NetworkLedger, store: ModelNetworkStore) -> None:
+    decide(ledger, store)
+    assert decide(ledger, store).network is None
+    assert decide(ledger, store, PARENT).network is None
+
+
+# Valid blocks
+
+
+def test_a_block_is_logged_as_clients_know_it(ledger: NetworkLedger, store: ModelNetworkStore) -> None:
+    effects = decide(ledger, store, PARENT, CHILD)
+    [logged] = effects.logged
+    header = logged.block.header
+    assert (logged.event.type, logged.event.position, logged.event.height) == (EventTypes.BLOCK_VALID, 1, 1)
+    assert (header.node_pubkey, header.voters, header.timestamp) == (B.public_key, VOTERS, TIME)
+    assert header.id == block_id(block_text(TIME, [PARENT.body, CHILD.body], B.public_key, VOTERS))
+    assert (logged.proof, logged.body_omitted, header.signature) == (b"", False, None)
+    assert effects.transactions == (PARENT, CHILD)
+    assert (effects.tip.height, effects.tip.block_id, effects.tip.timestamp) == (1, header.id, TIME)
+    assert effects.tip.digest == logged.event.digest
+
+
+def test_an_empty_block_moves_the_height_alone(ledger: NetworkLedger, store: ModelNetworkStore) -> None:
+    """A changed app hash makes the engine produce one more block: an idle chain would never be silent."""
+    decide(ledger, store, PARENT)
+    before = store.tip()
+    effects = decide(ledger, store)
+    assert effects.tip == replace(before, height=2)
+    assert effects.logged == ()
+
+
+def test_the_first_block_may_be_empty(ledger: NetworkLedger, store: ModelNetworkStore) -> None:
+    assert decide(ledger, store).tip.app_hash == NO_DIGEST
+
+
+def test_the_app_hash_covers_transactions_log_and_state(ledger: NetworkLedger, store: ModelNetworkStore) -> None:
+    decide(ledger, store)
+    verdicts = [
+        ledger.accepts(proposal(store, *transactions))
+        for transactions in ([PARENT], [PARENT, CHILD], [voted(said(1), height=1)], [voted(said(1), height=1), PARENT])
+    ]
+    hashes = [ledger.finalize(verdict).tip.app_hash for verdict in verdicts]
+    assert len({store.tip().app_hash, *hashes}) == 5
+    other = network_ledger_over(store)
+    other.begin(validators(1, 1, 1, 2), 1)
+    assert other.finalize(verdicts[0]).tip.app_hash != hashes[0]
+
+
+def test_who_decides_the_same_holds_the_same(store: ModelNetworkStore) -> None:
+    """L3. Votes of 1.x are each node's own."""
+    stores = (store, ModelNetworkStore())
+    ledgers = (begun(store), network_ledger_over(stores[1], key=B))
+    ledgers[1].begin(validators(1, 1, 1, 1), 1)
+    for transactions in ([], [PARENT], [voted(said(1), height=2), CHILD], []):
+        one, other = (decide(ledger, kept, *transactions) for ledger, kept in zip(ledgers, stores, strict=True))
+        assert [replace(logged, vote=b"") for logged in one.logged] == [
+            replace(logged, vote=b"") for logged in other.logged
+        ]
+        assert (one.tip, one.network, one.transactions) == (other.tip, other.network, other.transactions)
+
+
+# Verdicts
+
+
+@pytest.mark.parametrize(
+    ("transactions", "reason"),
+    [
+        ([CHILD], "InputDoesNotExist at transactions[0]"),
+        ([PARENT, CHILD, RIVAL], "DoubleSpend at transactions[2]"),
+        ([PARENT, PARENT], "DuplicateTransaction at transactions[1]"),
+        ([PARENT, b"no JSON"], "MalformedJson at transactions[1]"),
+        ([PARENT.body + b" "], "MalformedJson at transactions[0]"),
+        ([b""], "MalformedJson at transactions[0]"),
+        ([WAKE_MARK + b"nonce"], "MalformedJson at transactions[0]"),
+        ([PARENT, WAKE_MARK + b"nonce"], "MalformedJson at transactions[1]"),
+        ([b"\0anything"], "MalformedJson at transactions[0]"),
+        ([VOTES_MARK], "ImproperVoteError at transactions[0]"),
+        ([VOTES_MARK + b"{}", b"no JSON"], "ImproperVoteError at transactions[0]"),
+        ([voted(said(1), height=1)[:-1]], "ImproperVoteError at transactions[0]"),
+        ([voted(said(1), height=2)], "ImproperVoteError at transactions[0]"),
+        ([PARENT, voted(said(1), height=1)], "MalformedJson at transactions[1]"),
+        ([voted(said(1), height=1)] * 2, "MalformedJson at transactions[1]"),
+        ([voted(said(1), height=1), PARENT, CHILD, RIVAL], "DoubleSpend at transactions[3]"),
+        ([b"{}"] * (COUNT_MAX + 1), "ValidationError at transactions"),
+        ([voted(said(1), height=1), *[b"{}"] * (COUNT_MAX + 1)], "ValidationError at transactions"),
+        ([voted(said(1), height=1), *[b"{}"] * COUNT_MAX], "InvalidHash at transactions[1]"),
+    ],
+)
+def test_a_proposal_that_breaks_a_rule_is_rejected(
+    ledger: NetworkLedger, store: ModelNetworkStore, transactions: list[Transaction | bytes], reason: str
+) -> None:
+    decide(ledger, store)
+    assert reason_of(ledger, proposal(store, *transactions)) == reason
+
+
+def test_a_good_proposal_is_accepted(ledger: NetworkLedger, store: ModelNetworkStore) -> None:
+    decide(ledger, store)
+    for transactions in ([], [PARENT, CHILD], [voted(said(1), height=1)], [voted(said(1), height=1), PARENT]):
+        assert reason_of(ledger, proposal(store, *transactions)) is None
+
+
+def test_what_is_said_of_a_proposal(ledger: NetworkLedger, store: ModelNetworkStore, own: ModelRejections) -> None:
+    bad = proposal(store, PARENT, b"no JSON")
+    said_of_it = ledger.accepts(bad).rejection
+    assert said_of_it == Rejection(
+        height=1,
+        block=bad.hash.hex(),
+        proposer=address(B),
+        time=TIME,
+        body=sha256(sha256(PARENT.body).digest() + sha256(b"no JSON").digest()).hexdigest(),
+        size=len(PARENT.body) + 8 + len(b"no JSON") + 8,
+        reason="MalformedJson at transactions[1]",
+    )
+    own.add(said_of_it, bad.transactions)
+    assert decode_extension(ledger.attest()) == (said_of_it,)
+
+
+# Proposals
+
+
+def test_votes_come_first_and_what_cannot_be_decided_is_told(
+    ledger: NetworkLedger, store: ModelNetworkStore, own: ModelRejections
+) -> None:
+    decide(ledger, store)
+    own.add(said(1), BODY)
+    candidates = [PARENT.body, CHILD.body, b"{", RIVAL.body]
+    selection = ledger.propose(candidates, evidence(said(1), height=1), bytes_max=100_000)
+    assert selection.transactions == (voted(said(1), height=1), PARENT.body, CHILD.body)
+    assert [(index, type(error)) for index, error in selection.rejected] == [(2, MalformedJson), (3, DoubleSpend)]
+    assert reason_of(ledger, proposal(store, *selection.transactions)) is None
+
+
+def test_without_anything_new_a_block_is_the_clients_alone(ledger: NetworkLedger, store: ModelNetworkStore) -> None:
+    decide(ledger, store)
+    assert ledger.propose([PARENT.body], [signed(A, height=1)], bytes_max=100_000).transactions == (PARENT.body,)
+
+
+def test_votes_take_half_of_a_block_at_most(
+    ledger: NetworkLedger, store: ModelNetworkStore, own: ModelRejections
+) -> None:
+    """A proposer that breaks rules must not keep clients' transactions from the chain."""
+    decide(ledger, store)
+    own.add(said(1), BODY)
+    made = voted(said(1), height=1)
+    twice = 2 * len(made)
+    assert ledger.propose([], evidence(said(1), height=1), bytes_max=twice).transactions == (made,)
+    assert ledger.propose([], evidence(said(1), height=1), bytes_max=twice - 2).transactions == ()
+
+
+@pytest.mark.parametrize(("spare", "count"), [(0, 2), (-1, 1)])
+def test_votes_and_transactions_share_the_room_of_a_block(
+    ledger: NetworkLedger, store: ModelNetworkStore, own: ModelRejections, spare: int, count: int
+) -> None:
+    """The engine stops for good if a proposal is larger than it asked for."""
+    decide(ledger, store)
+    own.add(said(1), BODY)
+    made = voted(said(1), height=1)
+    large = create(2, amounts=(1,) * 20)
+    assert len(large.body) > len(made)
+    room = len(made) + len(large.body) + 2 * OVERHEAD_BYTES + spare
+    assert len(ledger.propose([large.body], evidence(said(1), height=1), bytes_max=room).transactions) == count
+
+
+# Votes
+
+
+def test_a_vote_says_what_the_chain_does_not_show(
+    ledger: NetworkLedger, store: ModelNetworkStore, own: ModelRejections
+) -> None:
+    assert ledger.attest() == b""
+    assert not ledger.has_fresh()
+    own.add(said(1), BODY)
+    own.add(said(1, name="other"), BODY)
+    assert decode_extension(ledger.attest()) == tuple(own.all())
+    assert ledger.has_fresh()
+    decide(ledger, store)
+    pair = votes(*(signed(key, said(1), height=1) for key in (B, C)), height=1, bodies=())
+    decide(ledger, store, encode_votes(pair))
+    assert len(decode_extension(ledger.attest())) == 2  # others said it: this node's word is still missing
+    mine = votes(signed(A, said(1), height=2), height=2)
+    decide(ledger, store, encode_votes(mine))
+    assert decode_extension(ledger.attest()) == (said(1, name="other"),)  # logged
+    two = votes(*(signed(key, said(1, name="other"), height=3) for key in (A, B)), height=3, bodies=())
+    decide(ledger, store, encode_votes(two))
+    assert ledger.attest() == b""  # undecided, but said
+    assert not ledger.has_fresh()
+
+
+def test_a_vote_says_the_newest_first(ledger: NetworkLedger, own: ModelRejections) -> None:
+    """Proposals that this node alone was shown would delay what all have seen."""
+    for height in range(1, EXTENSION_COUNT_MAX + 3):
+        own.add(said(height), BODY)
+    attested = decode_extension(ledger.attest())
+    assert [one.height for one in attested] == list(range(3, EXTENSION_COUNT_MAX + 3))
+
+
+def test_a_chain_is_woken_for_what_is_fresh(
+    ledger: NetworkLedger, store: ModelNetworkStore, own: ModelRejections
+) -> None:
+    own.add(said(1), BODY)
+    fresh = []
+    for _ in range(FRESH_HEIGHTS + 2):
+        decide(ledger, store)
+        fresh.append(ledger.has_fresh())
+    assert fresh == [True] * FRESH_HEIGHTS + [False, False]
+    assert ledger.attest() != b""
+
+
+def test_votes_of_others_are_checked_by_their_form_alone(ledger: NetworkLedger) -> None:
+    """What this node knows must not matter: a refusal drops the whole vote."""
+    ledger.verify(b"")
+    ledger.verify(encode_extension([said(2**40, proposer=CAROL)]))
+    with pytest.raises(ImproperVoteError):
+        ledger.verify(b"[]")
+
+
+# Invalid blocks
+
+
+def test_invalid_blocks_are_logged_before_the_block_that_brings_the_votes(
+    ledger: NetworkLedger, store: ModelNetworkStore
+) -> None:
+    decide(ledger, store, PARENT)
+    pair = said(1), said(1, name="other")
+    effects = decide(ledger, store, voted(*pair, height=1), CHILD)
+    events = [one.event for one in effects.logged]
+    assert [one.type for one in events] == [EventTypes.BLOCK_INVALID] * 2 + [EventTypes.BLOCK_VALID]
+    assert [one.position for one in events] == [2, 3, 4]
+    assert [one.height for one in events] == [1, 1, 2]
+    assert [one.reason for one in events] == [*(one.reason for one in sorted(pair)), None]
+    assert effects.tip.position == 4
+    assert effects.tip.digest == events[-1].digest
+    assert [json.loads(one.vote)["vote"]["is_block_valid"] for one in effects.logged] == [False, False, True]
+    proven, support = network.decode_proof(effects.logged[0].proof)
+    assert proven == min(pair)
+    assert len(support) == 3
+
+
+def test_a_block_of_votes_alone_logs_no_block_of_its_own(ledger: NetworkLedger, store: ModelNetworkStore) -> None:
+    before = decide(ledger, store, PARENT).tip
+    effects = decide(ledger, store, voted(said(1), height=1))
+    assert [one.event.type for one in effects.logged] == [EventTypes.BLOCK_INVALID]
+    assert effects.transactions == ()
+    assert (effects.tip.height, effects.tip.position) == (2, 2)
+    assert (effects.tip.block_id, effects.tip.timestamp) == (before.block_id, before.timestamp)
+    assert effects.tip.app_hash != before.app_hash
+
+
+def test_votes_that_decide_nothing_are_remembered_and_not_logged(
+    ledger: NetworkLedger, store: ModelNetworkStore
+) -> None:
+    before = decide(ledger, store).tip
+    pair = votes(*(signed(key, said(1), height=1) for key in (B, C)), height=1, bodies=())
+    effects = decide(ledger, store, encode_votes(pair))
+    assert effects.logged == ()
+    assert effects.network is not None
+    assert effects.tip.app_hash != before.app_hash
+    assert [one.rejection for one in ledger.state.open] == [said(1)]
+
+
+def test_the_id_of_an_invalid_block_is_that_of_what_its_event_shows(
+    ledger: NetworkLedger, store: ModelNetworkStore
+) -> None:
+    body = (PARENT.body, b"no JSON", b'{"id":1}')
+    decide(ledger, store)
+    effects = decide(ledger, store, voted(said(1, body=body, proposer=D), height=1, bodies=[body]))
+    [logged] = effects.logged
+    assert not logged.body_omitted
+    assert logged.block.transactions == (PARENT.body, b'{"id":1}')
+    shown = json.loads(event_body(logged.block, logged.event.reason))
+    text = block_text(int(shown["block"]["timestamp"]), logged.block.transactions, D.public_key, VOTERS)
+    assert shown["id"] == block_id(text) == logged.event.block_id
+    assert (shown["block"]["node_pubkey"], shown["block"]["voters"]) == (D.public_key, list(VOTERS))
+    assert shown["signature"] is None
+
+
+def test_an_invalid_block_too_large_to_carry_has_the_engines_hash(
+    ledger: NetworkLedger, store: ModelNetworkStore
+) -> None:
+    large = said(1, size=BODY_BYTES_MAX + 1)
+    decide(ledger, store)
+    [logged] = decide(ledger, store, voted(large, height=1, bodies=())).logged
+    assert logged.body_omitted
+    assert logged.block.transactions == ()
+    assert logged.block.header.id == logged.event.block_id == large.block
+
+
+def test_the_voters_of_an_invalid_block_are_those_of_its_height(store: ModelNetworkStore) -> None:
+    changed = network.NetworkState.begin(validators(1, 1, 1, 1), 1).elect({raw(KEYS[4]): 1}, 1)
+    store.kept = network.encode(changed)
+    store.last = replace(store.last, height=2)
+    ledger = network_ledger_over(store)
+    [invalid, valid] = decide(ledger, store, voted(said(2), height=2), PARENT).logged
+    assert invalid.block.header.voters == VOTERS
+    assert valid.block.header.voters == tuple(sorted((*VOTERS, KEYS[4].public_key)))
+
+
+def test_old_rejections_leave_the_state(ledger: NetworkLedger, store: ModelNetworkStore) -> None:
+    decide(ledger, store)
+    decide(ledger, store, voted(said(1), height=1))
+    app_hash = store.tip().app_hash
+    settled = []
+    for _ in range(99):
+        settled.append(len(ledger.state.settled))
+        decide(ledger, store)
+    assert [*settled, len(ledger.state.settled)] == [1] * 99 + [0]
+    assert store.tip().app_hash == app_hash  # by empty blocks: no further block may follow from it
+
+
+def test_a_proposer_carries_the_transactions_of_what_it_has_rejected(
+    ledger: NetworkLedger, store: ModelNetworkStore, own: ModelRejections
+) -> None:
+    """What a proposer makes of evidence is what the others count, whatever order the engine gives it in."""
+    decide(ledger, store)
+    own.add(said(1), BODY)
+    [first, *_] = ledger.propose([], evidence(said(1), height=1)[::-1], bytes_max=100_000).transactions
+    assert first.startswith(VOTES_MARK)
+    assert decode_votes(first).bodies == (BODY,)

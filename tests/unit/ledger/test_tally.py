@@ -1,0 +1,471 @@
+"""The rules by which a network counts who rejected what."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
+from random import Random
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from bigchaindb.errors import ImproperVoteError
+from bigchaindb.ledger.network import OPEN_COUNT_MAX, NetworkState, OpenRejection, Support
+from bigchaindb.ledger.rejections import (
+    BODY_BYTES_MAX,
+    BODY_OVERHEAD_BYTES,
+    CARRY_HEIGHTS,
+    Rejection,
+    SignedExtension,
+    VotesTransaction,
+    decode_votes,
+    encode_votes,
+)
+from bigchaindb.ledger.tally import Body, Outcome, choose, count
+from bigchaindb.transaction import KeyPair
+from tests.support.networks import BODY, CHAIN, KEYS, address, raw, said, signed, signed_bytes, validators, votes
+
+FOUR: Final = NetworkState.begin(validators(1, 1, 1, 1), 1)
+A, B, C, D, STRANGER = KEYS[:5]
+NOTHING_NEW: Final = "votes: each extension must say something new"
+BODIES: Final = "votes: bodies must be those of decided rejections"
+
+
+def counted(one: VotesTransaction, state: NetworkState = FOUR) -> Outcome:
+    return count(one, state, height=one.height + 1, chain_id=CHAIN)
+
+
+def supporters(outcome: Outcome) -> list[list[str]]:
+    return [[support.validator for support in one.support] for one in outcome.state.open]
+
+
+# What counts
+
+
+def test_three_of_four_decide_and_the_transactions_come_along() -> None:
+    outcome = counted(votes(*(signed(key, said()) for key in (A, B, C))))
+    [decided] = outcome.decided
+    assert decided.rejection == said()
+    assert decided.body == BODY
+    assert [support.validator for support in decided.support] == sorted(map(address, (A, B, C)))
+    assert outcome.state == replace(FOUR, settled=(said(),))
+
+
+def test_two_of_four_are_remembered_without_the_transactions() -> None:
+    outcome = counted(votes(signed(A, said()), signed(B, said()), bodies=()))
+    assert outcome.decided == ()
+    assert supporters(outcome) == [sorted(map(address, (A, B)))]
+    assert outcome.state.open[0].body is None
+
+
+def test_a_third_joins_later_and_proves_it_with_those_before() -> None:
+    """Each signature stands with the height and round that it was made for."""
+    state = counted(votes(signed(A, said(), round_=2), signed(B, said()), bodies=())).state
+    outcome = counted(votes(signed(C, said(), height=9, round_=1), height=9), state)
+    [decided] = outcome.decided
+    assert {(one.validator, one.height, one.round) for one in decided.support} == {
+        (address(A), 5, 2),
+        (address(B), 5, 0),
+        (address(C), 9, 1),
+    }
+    assert outcome.state.open == ()
+
+
+def test_what_one_of_four_says_is_slander_and_refused() -> None:
+    with pytest.raises(ImproperVoteError, match=NOTHING_NEW):
+        counted(votes(signed(A, said()), bodies=()))
+
+
+def test_slander_beside_something_true_is_passed_over() -> None:
+    """An honest validator may have seen a proposal that nobody else saw: its whole extension must not be lost."""
+    slander = said(name="slander", proposer=B)
+    outcome = counted(votes(signed(A, said(), slander), signed(B, said()), signed(C, said())))
+    assert [one.rejection for one in outcome.decided] == [said()]
+    assert outcome.state.open == ()
+
+
+def test_an_extension_that_only_slanders_spoils_the_votes() -> None:
+    slander = said(name="slander")
+    with pytest.raises(ImproperVoteError, match=NOTHING_NEW):
+        counted(votes(*(signed(key, said()) for key in (A, B, C)), signed(D, slander)))
+
+
+@given(powers=st.lists(st.integers(1, 2**50), min_size=1, max_size=7), data=st.data())
+def test_more_than_one_third_counts_and_more_than_two_thirds_decide(powers: list[int], data: st.DataObject) -> None:
+    state = NetworkState.begin(validators(*powers), 1)
+    saying = data.draw(st.sets(st.integers(0, len(powers) - 1), min_size=1))
+    share = Fraction(sum(powers[index] for index in saying), sum(powers))
+    check_share(state, [KEYS[index] for index in saying], share)
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+@pytest.mark.parametrize("thirds", [1, 2])
+@given(third=st.integers(2, 2**50))
+def test_exactly_one_or_two_thirds_are_not_enough(thirds: int, more: int, third: int) -> None:
+    power = third * thirds + more
+    state = NetworkState.begin(validators(power, third * 3 - power), 1)
+    check_share(state, [A], Fraction(power, third * 3))
+
+
+def check_share(state: NetworkState, keys: Iterable[KeyPair], share: Fraction) -> None:
+    is_decided = share > Fraction(2, 3)
+    one = votes(*(signed(key, said()) for key in keys), bodies=(BODY,) if is_decided else ())
+    if share <= Fraction(1, 3):
+        with pytest.raises(ImproperVoteError, match=NOTHING_NEW):
+            counted(one, state)
+    else:
+        outcome = counted(one, state)
+        assert (len(outcome.decided), len(outcome.state.open)) == ((1, 0) if is_decided else (0, 1))
+
+
+@given(
+    powers=st.lists(st.integers(1, 9), min_size=4, max_size=7),
+    arrivals=st.lists(st.none() | st.integers(5, 12), min_size=7, max_size=7),
+)
+def test_what_is_decided_does_not_depend_on_when_who_says_it(powers: list[int], arrivals: list[int | None]) -> None:
+    """Each says it from its arrival on, in every vote, until the chain shows it: only the sum matters in the end."""
+    state = NetworkState.begin(validators(*powers), 1)
+    whole = NetworkState.begin(validators(*powers), 1)
+    sayers = [index for index in range(len(powers)) if arrivals[index] is not None]
+    decided: list[OpenRejection] = []
+    for height in range(5, 13):
+        saying = [signed(KEYS[index], said(), height=height) for index in sayers if (arrivals[index] or 0) <= height]
+        state, more = step(state, saying, height)
+        decided += more
+    whole, at_once = step(whole, [signed(KEYS[index], said(), height=12) for index in sayers], 12)
+    assert [one.rejection for one in decided] == [one.rejection for one in at_once]
+    assert state.settled == whole.settled
+    assert [(one.rejection, said_by(one.support)) for one in state.open] == [
+        (one.rejection, said_by(one.support)) for one in whole.open
+    ]
+
+
+def said_by(support: Sequence[Support]) -> list[str]:
+    return [one.validator for one in support]
+
+
+def step(
+    state: NetworkState, extensions: Iterable[SignedExtension], height: int
+) -> tuple[NetworkState, Sequence[OpenRejection]]:
+    """Let an honest proposer make votes of the extensions at `height`, and count them."""
+    made = choose(extensions, lambda _: BODY, state, height=height + 1, chain_id=CHAIN, bytes_max=100_000)
+    if made is None:
+        return state, ()
+    return counted(decode_votes(made), state)
+
+
+# What counts once
+
+
+def test_a_word_counts_once() -> None:
+    state = counted(votes(signed(A, said()), signed(B, said()), bodies=())).state
+    with pytest.raises(ImproperVoteError, match=NOTHING_NEW):
+        counted(votes(signed(A, said(), height=6), bodies=(), height=6), state)
+    with pytest.raises(ImproperVoteError, match=NOTHING_NEW):  # not even beside one that is new
+        counted(votes(signed(A, said(), height=6), signed(C, said(), height=6), height=6), state)
+
+
+def test_what_is_settled_is_not_said_again() -> None:
+    """It would be logged twice."""
+    state = counted(votes(*(signed(key, said()) for key in (A, B, C)))).state
+    with pytest.raises(ImproperVoteError, match=NOTHING_NEW):
+        counted(votes(*(signed(key, said(), height=6) for key in (A, B, C)), bodies=(), height=6), state)
+    other = said(name="other")
+    again = votes(*(signed(key, said(), other, height=6) for key in (A, B, C)), height=6)
+    assert [one.rejection for one in counted(again, state).decided] == [other]
+
+
+# Whose word it is
+
+
+def test_votes_are_those_on_the_block_before() -> None:
+    one = votes(*(signed(key, said()) for key in (A, B, C)))
+    for height in (5, 7):
+        with pytest.raises(ImproperVoteError, match=f"^votes: height must be {height - 1}, found 5$"):
+            count(one, FOUR, height=height, chain_id=CHAIN)
+
+
+def test_a_stranger_has_no_vote() -> None:
+    with pytest.raises(ImproperVoteError, match="has no vote at height 5"):
+        counted(votes(*(signed(key, said()) for key in (A, B, C, STRANGER))))
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        signed(C, said(), height=6),
+        signed(C, said(), chain_id="another-chain"),
+        replace(signed(C, said(), round_=1), round=0),
+        replace(signed(B, said()), validator=address(C)),
+        replace(signed(C, said()), extension=signed(C, said(name="other")).extension),
+        replace(signed(C, said()), signature=bytes(64)),
+    ],
+    ids=["height", "chain", "round", "validator", "extension", "signature"],
+)
+def test_a_signature_is_for_one_height_round_chain_and_extension(forged: SignedExtension) -> None:
+    with pytest.raises(ImproperVoteError, match="did not sign its extension"):
+        counted(votes(signed(A, said()), signed(B, said()), forged))
+
+
+def test_what_is_no_extension_is_refused_though_it_is_signed() -> None:
+    with pytest.raises(ImproperVoteError, match="canonical"):
+        counted(votes(signed(A, said()), signed_bytes(B, signed(B, said()).extension + b" "), bodies=()))
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        said(6),
+        said(7),
+        said(proposer=STRANGER),
+    ],
+    ids=["a height to come", "a later one", "a proposer without a vote"],
+)
+def test_what_cannot_have_been_proposed_does_not_count(one: Rejection) -> None:
+    with pytest.raises(ImproperVoteError, match=NOTHING_NEW):
+        counted(votes(*(signed(key, one) for key in (A, B, C)), bodies=()))
+
+
+@pytest.mark.parametrize(("age", "counts"), [(CARRY_HEIGHTS - 1, True), (CARRY_HEIGHTS, False)])
+def test_what_is_too_old_does_not_count(age: int, *, counts: bool) -> None:
+    """Before that it must: whoever restarts says what it had to say."""
+    height = 5 + age
+    one = votes(*(signed(key, said(), height=height - 1) for key in (A, B, C)), height=height - 1)
+    if counts:
+        assert counted(one, FOUR.forget(height - 1)).decided
+    else:
+        with pytest.raises(ImproperVoteError):
+            counted(one, FOUR.forget(height - 1))
+
+
+def test_a_word_has_the_power_of_the_height_that_it_is_about() -> None:
+    """D came later and cannot have seen the proposal; A is strong now and was not then."""
+    state = NetworkState.begin(validators(1, 1, 1), 1).elect({raw(D): 1, raw(A): 50}, 5)
+    with pytest.raises(ImproperVoteError, match=NOTHING_NEW):
+        counted(votes(signed(A, said(), height=8), bodies=(), height=8), state)
+    with pytest.raises(ImproperVoteError, match=NOTHING_NEW):
+        counted(votes(*(signed(key, said(), height=8) for key in (A, B, C, D)), height=8), state)
+    assert counted(votes(*(signed(key, said(), height=8) for key in (A, B, C)), height=8), state).decided
+
+
+def test_who_has_left_cannot_say_anything_more() -> None:
+    state = FOUR.elect({raw(C): 0}, 5)
+    last = votes(*(signed(key, said(), height=6) for key in (A, B, C)), height=6)
+    assert counted(last, state).decided
+    with pytest.raises(ImproperVoteError, match="has no vote at height 7"):
+        counted(votes(*(signed(key, said(), height=7) for key in (A, B, C)), height=7), state)
+
+
+# Transactions of rejected proposals
+
+OTHER_BODY: Final = (b"1", b"2")
+OTHER: Final = said(name="other", body=OTHER_BODY)
+BOTH: Final = [signed(key, said(), OTHER) for key in (A, B, C)]
+
+
+def in_order(*pairs: tuple[Rejection, Sequence[bytes]]) -> list[Sequence[bytes]]:
+    return [body for _, body in sorted(pairs)]
+
+
+def test_bodies_stand_in_the_order_of_their_rejections() -> None:
+    bodies = in_order((said(), BODY), (OTHER, OTHER_BODY))
+    decided = counted(votes(*BOTH, bodies=bodies)).decided
+    assert {one.rejection: one.body for one in decided} == {said(): BODY, OTHER: OTHER_BODY}
+    assert [one.rejection for one in decided] == sorted((said(), OTHER))
+    with pytest.raises(ImproperVoteError, match=BODIES):
+        counted(votes(*BOTH, bodies=bodies[::-1]))
+
+
+@pytest.mark.parametrize(
+    "bodies",
+    [
+        [BODY, BODY],
+        [BODY, (b"nobody spoke of this",)],
+        [OTHER_BODY],
+        [(*BODY, b"")],
+        [()],
+        [(b"x" * (BODY_BYTES_MAX - BODY_OVERHEAD_BYTES + 1),)],
+    ],
+    ids=["twice", "superfluous", "another", "longer", "empty", "too large"],
+)
+def test_bodies_that_are_not_those_of_decided_rejections_are_refused(bodies: list[Sequence[bytes]]) -> None:
+    with pytest.raises(ImproperVoteError, match=BODIES):
+        counted(votes(*(signed(key, said()) for key in (A, B, C)), bodies=bodies))
+
+
+def test_a_body_without_a_decision_is_refused() -> None:
+    """It would be carried a second time with the votes that decide."""
+    with pytest.raises(ImproperVoteError, match=BODIES):
+        counted(votes(signed(A, said()), signed(B, said())))
+
+
+def test_a_decision_waits_for_its_body() -> None:
+    """An event without its transactions, though they are small, would differ from what every other node can prove."""
+    decided = votes(*(signed(key, said()) for key in (A, B, C)), bodies=())
+    with pytest.raises(ImproperVoteError, match=NOTHING_NEW):
+        counted(decided)
+    beside = counted(votes(*BOTH, bodies=[OTHER_BODY]))
+    assert [one.rejection for one in beside.decided] == [OTHER]
+    assert beside.state.open == ()
+    again = votes(*(signed(key, said(), height=6) for key in (A, B, C)), height=6)
+    assert [one.rejection for one in counted(again, beside.state).decided] == [said()]
+
+
+def test_a_size_that_is_not_the_bodys_is_never_decided() -> None:
+    lie = said(size=3)
+    with pytest.raises(ImproperVoteError, match=BODIES):
+        counted(votes(*(signed(key, lie) for key in (A, B, C))))
+
+
+def test_too_large_a_body_is_left_out() -> None:
+    large = said(size=BODY_BYTES_MAX + 1)
+    [decided] = counted(votes(*(signed(key, large) for key in (A, B, C)), bodies=())).decided
+    assert decided.body is None
+
+
+def test_the_same_transactions_proposed_twice_are_carried_once() -> None:
+    twin = said(name="twin")
+    decided = counted(votes(*(signed(key, said(), twin) for key in (A, B, C)))).decided
+    assert [one.body for one in decided] == [BODY, BODY]
+
+
+# What the state may grow to
+
+
+def test_undecided_rejections_are_bounded() -> None:
+    """A faulty proposer can make as many as there are validators in each of its turns."""
+    state = FOUR
+    for height in range(1, OPEN_COUNT_MAX + 1):
+        state = counted(
+            votes(*(signed(key, said(height), height=height) for key in (A, B)), bodies=(), height=height), state
+        ).state
+    height = OPEN_COUNT_MAX + 1
+    one_more = votes(*(signed(key, said(height), height=height) for key in (A, B)), bodies=(), height=height)
+    with pytest.raises(ImproperVoteError, match=NOTHING_NEW):
+        counted(one_more, state)
+    at_once = votes(*(signed(key, said(height), height=height) for key in (A, B, C)), height=height)
+    assert counted(at_once, state).decided
+    supported = votes(*(signed(key, said(1), height=height) for key in (C, D)), height=height)
+    outcome = counted(supported, state)
+    assert [one.rejection for one in outcome.decided] == [said(1)]
+    assert len(outcome.state.open) == OPEN_COUNT_MAX - 1
+
+
+# What a proposer chooses
+
+
+def chosen(
+    *extensions: SignedExtension,
+    state: NetworkState = FOUR,
+    body_of: Callable[[Rejection], Body | None] = lambda _: BODY,
+    bytes_max: int = 100_000,
+) -> VotesTransaction | None:
+    made = choose(extensions, body_of, state, height=6, chain_id=CHAIN, bytes_max=bytes_max)
+    return None if made is None else decode_votes(made)
+
+
+def test_a_proposer_says_nothing_if_there_is_nothing_new() -> None:
+    state = counted(votes(signed(A, said()), signed(B, said()), bodies=())).state
+    state = replace(state, settled=(OTHER,))
+    assert chosen() is None
+    assert chosen(signed(A), signed(B)) is None
+    assert chosen(signed(A, said(name="slander"))) is None
+    assert chosen(signed(A, said(), OTHER), signed(B, OTHER), state=state) is None
+
+
+def test_a_proposer_leaves_out_who_says_nothing_new() -> None:
+    slander = signed(D, said(name="slander"))
+    found = chosen(*(signed(key, said()) for key in (C, A, B)), slander)
+    assert found == votes(*(signed(key, said()) for key in (A, B, C)))
+
+
+def test_a_proposer_leaves_out_what_others_would_refuse() -> None:
+    """The engine does not let the application verify votes that come late; a block of votes must not fail by one."""
+    found = chosen(
+        signed(A, said()),
+        signed(B, said()),
+        signed_bytes(C, b"no extension"),
+        signed(D, said(), height=4),
+        signed(STRANGER, said()),
+        signed(B, said()),
+    )
+    assert found == votes(signed(A, said()), signed(B, said()), bodies=())
+
+
+def test_a_proposer_without_the_body_leaves_the_rejection_to_the_next() -> None:
+    assert chosen(*BOTH, body_of={OTHER: OTHER_BODY}.get) == votes(*BOTH, bodies=[OTHER_BODY])
+    assert chosen(*(signed(key, said()) for key in (A, B, C)), body_of=lambda _: None) is None
+
+
+def test_bodies_that_do_not_fit_wait() -> None:
+    bodies = {said(): BODY, OTHER: OTHER_BODY}
+    whole = chosen(*BOTH, body_of=bodies.get)
+    assert whole is not None
+    size = len(encode_votes(whole))
+    assert chosen(*BOTH, body_of=bodies.get, bytes_max=size) == whole
+    first = min(bodies)
+    assert chosen(*BOTH, body_of=bodies.get, bytes_max=size - 1) == votes(*BOTH, bodies=[bodies[first]])
+
+
+def test_the_longest_extensions_wait_if_not_all_fit() -> None:
+    """A validator that fills its extension with slander must not keep the others' words from the chain."""
+    fat = signed(D, said(), *(said(name=f"slander {n}") for n in range(15)))
+    slim = [signed(key, said()) for key in (A, B, C)]
+    found = chosen(*slim, fat, state=NetworkState.begin(validators(*[1] * 7), 1), bytes_max=3_500)
+    assert found == votes(*slim, bodies=())
+
+
+def test_nothing_is_said_where_nothing_fits() -> None:
+    assert chosen(*BOTH, bytes_max=100) is None
+
+
+@given(seed=st.integers(0, 2**32))
+def test_what_a_proposer_chooses_is_what_every_node_counts(seed: int) -> None:
+    """Otherwise an honest proposer's block would be refused, and itself be logged as invalid."""
+    draw = Random(seed)
+    powers = [draw.randint(1, 5) for _ in range(draw.randint(4, 7))]
+    state = NetworkState.begin(validators(*powers), 1)
+    bodies: dict[Rejection, Body] = {}
+    for serial in range(draw.randint(1, 5)):
+        body = draw.choice([BODY, OTHER_BODY, (draw.randbytes(draw.randint(0, 900)),)])
+        size = BODY_BYTES_MAX + 1 if draw.random() < 0.1 else None
+        proposer = draw.choice(KEYS)
+        bodies[said(draw.randint(1, 6), name=f"{serial}", body=body, size=size, proposer=proposer)] = body
+    for height in range(5, 8):
+        says = [draw.sample(sorted(bodies), draw.randint(0, len(bodies))) for _ in powers]
+        extensions = [signed(key, *one, height=height) for key, one in zip(KEYS, says, strict=False) if one]
+        known = {one: body for one, body in bodies.items() if draw.random() < 0.8}
+        bytes_max = draw.choice([100_000, draw.randint(0, 6_000)])
+        made = choose(extensions, known.get, state, height=height + 1, chain_id=CHAIN, bytes_max=bytes_max)
+        if made is not None:
+            assert len(made) <= bytes_max
+            after = counted(decode_votes(made), state).state
+            assert after != state
+            state = after
+        elif bytes_max == 100_000:
+            assert not newly_credible(says, state, known, powers, height)
+
+
+def newly_credible(
+    says: Sequence[Sequence[Rejection]],
+    state: NetworkState,
+    known: Mapping[Rejection, Body],
+    powers: Sequence[int],
+    height: int,
+) -> list[Rejection]:
+    """Say once more, in other words, what a proposer had to carry."""
+    found = []
+    for one in {rejection for words in says for rejection in words}:
+        before = {
+            address(key)
+            for key in KEYS
+            if any(opened.rejection == one and address(key) in said_by(opened.support) for opened in state.open)
+        }
+        now = {address(KEYS[index]) for index, words in enumerate(says) if one in words}
+        power = sum(power for key, power in zip(KEYS, powers, strict=False) if address(key) in before | now)
+        is_possible = one.height <= height and one.proposer in map(address, KEYS[: len(powers)])
+        is_carried = power * 3 <= sum(powers) * 2 or one.size > BODY_BYTES_MAX or one in known
+        if is_possible and is_carried and now - before and one not in state.settled and power * 3 > sum(powers):
+            found.append(one)
+    return found
