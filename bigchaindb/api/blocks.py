@@ -57,7 +57,6 @@ def _v2(queries: Queries, height: int) -> bytes | None:
     block = queries.block(height) if height > 0 else None
     if block is not None:
         return b'{"height":%d,"transactions":[%b]}\n' % (height, b",".join(block.transactions))
-    latest = queries.latest()
-    if height > (0 if latest is None else latest.height):
+    if height > queries.height():
         return None
     return b'{"height":%d,"transactions":[]}\n' % height

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from bigchaindb.eventlog.selection import Selection
-from bigchaindb.ledger.block import Block, Header
+from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.effects import Effects, LoggedEvent, Tip
 from bigchaindb.ledger.proofs.signed_header import SignedHeader
 from bigchaindb.ledger.rejections import Rejection
@@ -227,8 +227,8 @@ class Queries(Protocol):
         """Give the log rows of the valid block that holds the transaction: one or none."""
         ...
 
-    def latest(self) -> Header | None:
-        """Give the header of the last valid block, None before the first."""
+    def height(self) -> int:
+        """Give the height of the chain; its last blocks may be empty to clients."""
         ...
 
     def statistics(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
-from bigchaindb.ledger.block import Block, Header
+from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.effects import LoggedEvent
 from bigchaindb.ledger.ports import Decision
 from bigchaindb.store.database import Readers
@@ -51,7 +51,6 @@ SELECT {BODY_SQL}, (SELECT body FROM votes AS v WHERE v.position = e.position),
     coalesce((SELECT body FROM proofs AS p WHERE p.position = e.position), x'')
 FROM events AS e WHERE position = ?
 """  # noqa: S608 - as above
-_LATEST: Final = "SELECT head, tail FROM events WHERE reason IS NULL ORDER BY height DESC LIMIT 1"
 _STATISTICS: Final = "SELECT height, position, block_count, transaction_count, output_count, log_bytes FROM tip"
 
 
@@ -161,11 +160,11 @@ class LedgerQueries:
             entry = None if place is None else read_entry(connection, place.position)
         return [] if entry is None else [entry]
 
-    def latest(self) -> Header | None:
+    def height(self) -> int:
         """See `Queries`."""
         with self._readers.connection() as connection:
-            rows = connection.execute(_LATEST).fetchall()
-        return block_of(b"".join(rows[0])).header if rows else None
+            ((height,),) = connection.execute("SELECT height FROM tip").fetchall()
+        return int(height)
 
     def statistics(self) -> dict[str, Any]:
         """See `Queries`."""

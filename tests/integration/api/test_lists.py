@@ -73,7 +73,7 @@ async def test_a_list_that_breaks_off_cannot_be_taken_for_whole(start: Start, ca
             await opened._chunks()
     assert "a list broke off" in caplog.text
     with pytest.raises(StoreError, match="interrupted"):  # what ran in the store, too
-        served.store.queries().latest()
+        served.store.queries().height()
 
 
 async def test_nothing_more_is_read_for_a_client_that_is_gone(start: Start) -> None:
