@@ -21,10 +21,10 @@ BAD = [create(serial) for serial in (98, 99)]
 def defect(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the parser fail, in a way that nobody thought of, at each document of `BAD`."""
 
-    def failing(body: bytes) -> Transaction:
+    def failing(body: bytes, *, elections: bool = False) -> Transaction:
         if body in [bad.body for bad in BAD]:
             raise RuntimeError("nobody thought of this")
-        return parse(body)
+        return parse(body, elections=elections)
 
     monkeypatch.setattr("bigchaindb.ledger.examining.parse", failing)
 
