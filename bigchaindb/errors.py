@@ -32,6 +32,7 @@
     │   ├── Stopping                the node is about to stop
     │   ├── CommitTimeout           undecided when the deadline passed
     │   ├── CheckFailed             a defect of this software met the document
+    │   ├── CometBftFailed          CometBFT ended and cannot be kept running, or gave up consensus
     │   ├── CriticalDuplicateVote   a voter voted twice on one block
     │   ├── CometBftUnavailable     the consensus process does not answer, or not with sense
     │   └── AbciProtocolError       what the consensus process asks is not what it should
@@ -177,6 +178,10 @@ class CommitTimeout(EngineError):
 
 class CheckFailed(EngineError):
     """The check of one document met a defect of this software; the node's log has the traceback."""
+
+
+class CometBftFailed(EngineError):
+    """CometBFT cannot be kept running, or takes no more part in consensus; the message has its own reason."""
 
 
 class CriticalDuplicateVote(EngineError):

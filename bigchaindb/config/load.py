@@ -24,7 +24,7 @@ LOADED: Final = "Configuration loaded from"
 
 HINTS: Final = {leaf.path: leaf.hint for leaf in leaves(Settings())}
 """The type of every setting by its path."""
-_PATHS: Final = ("database.path", "log.file", "log.error_file")
+_PATHS: Final = ("database.path", "log.file", "log.error_file", "network.cometbft")
 _SECRET_SECTIONS: Final = frozenset({"keypair"})
 """Sections in whose place somebody may have put the secret itself."""
 

@@ -13,7 +13,7 @@ OLD_BACKENDS: Final = ("rethinkdb", "mongodb", "localmongodb")
 
 _OWN_DATA: Final = "the node keeps its data itself"
 _ONE_FORMAT: Final = "there is one log format"
-_OWN_ENGINE: Final = "the node orders transactions itself"
+_OWN_ENGINE: Final = "the node orders transactions itself, and in a network starts CometBFT itself"
 
 IGNORED: Final[Mapping[str, str]] = {
     **dict.fromkeys((f"database.{name}" for name in (

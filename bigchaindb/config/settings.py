@@ -5,6 +5,7 @@ To hold a `Settings` is to hold a valid one: each class checks its own members a
 Source: docs/reference/contract/configuration-and-cli.md, section 2.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,9 @@ LEVELS: Final[Mapping[str, int]] = {
 
 PORT_MAX: Final = 65535
 PLUGIN_NAME_CHARACTERS_MAX: Final = 100
+PEER_COUNT_MAX: Final = 1_000
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
+_NODE_ID: Final = re.compile(r"[0-9a-f]{40}")
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -303,6 +307,34 @@ class Log:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Network:
+    """How the nodes of a network reach each other; means nothing until `bigchaindb network init` or `join`."""
+
+    bind: str = "0.0.0.0:26656"
+    """Where other nodes are listened to: `host:port`."""
+    external_address: str | None = None
+    """`host:port` under which other nodes reach this one, where that is another than `bind` says; null tells none."""
+    peers: tuple[str, ...] = ()
+    """The other nodes, each as `ID@HOST:PORT`; `bigchaindb network id` prints a node's id."""
+    cometbft: Path | None = None
+    """The program CometBFT; null looks for it on the PATH, then in `~/.local/share/bigchaindb/bin`."""
+
+    def __post_init__(self) -> None:
+        check_address(self.bind, "network.bind")
+        if self.external_address is not None:
+            check_address(self.external_address, "network.external_address")
+        _require(
+            len(self.peers) <= PEER_COUNT_MAX,
+            f"network.peers: at most {PEER_COUNT_MAX} are taken, found {len(self.peers)}",
+        )
+        for peer in self.peers:
+            check_peer(peer, "network.peers")
+        ids = [peer.partition("@")[0] for peer in self.peers]
+        twice = next((one for index, one in enumerate(ids) if one in ids[:index]), None)
+        _require(twice is None, f"network.peers: {twice} is named twice")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """All of it."""
 
@@ -316,6 +348,7 @@ class Settings:
     """The plugins that run: a list of names, or names with settings."""
     log: Log = field(default_factory=Log)
     metrics: Metrics = field(default_factory=Metrics)
+    network: Network = field(default_factory=Network)
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -354,6 +387,31 @@ def split_bind(bind: str, key: str = "server.bind") -> tuple[str, int]:
         f"{key}: must be host:port with a port of 0 to {PORT_MAX}, found {bind!r}",
     )
     return host, int(port)
+
+
+def check_address(address: str, key: str) -> None:
+    """Require `host:port` of a node of a network: a name or an address, and a port that is not 0.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    host, port = split_bind(address, key)
+    _require(_HOST.fullmatch(host) is not None, f"{key}: must be host:port, the host a name or an address, {address!r}")
+    _require(port > 0, f"{key}: the port must be 1 to {PORT_MAX}, found {address!r}")
+
+
+def check_peer(peer: str, key: str) -> None:
+    """Require `ID@HOST:PORT`, the id as `bigchaindb network id` prints it.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    one, at, address = peer.partition("@")
+    _require(
+        at == "@" and _NODE_ID.fullmatch(one) is not None,
+        f"{key}: must be ID@HOST:PORT with an id of 40 hex digits, found {peer[:100]!r}",
+    )
+    check_address(address, key)
 
 
 def check_level(key: str, level: object) -> None:

@@ -20,6 +20,9 @@ TRUTH: Final[Mapping[str, bool]] = {
 }
 """How environment variables say true and false, in any letter case."""
 
+SEPARATORS: Final[Mapping[str, str]] = {"network.peers": ","}
+"""What stands between the members of a list in a text, where that is not a colon: peers have one themselves."""
+
 _NAMES: Final[Mapping[Any, str]] = {
     bool: "true or false",
     int: "a whole number",
@@ -77,7 +80,7 @@ def from_text(text: str, hint: Any, path: str) -> object:  # noqa: ANN401 - a ty
     if base in (int, float):
         return _number(text, base, path)
     if get_origin(base) is tuple:
-        return text.split(":") if text else []
+        return text.split(SEPARATORS.get(path, ":")) if text else []
     return text
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigchaindb.config.load import HINTS, Loaded, load, load_all, load_without_file, to_document, variable_name
+from bigchaindb.config.values import SEPARATORS
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.identity import new_keypair
 
@@ -115,6 +116,9 @@ EXAMPLES: dict[str, str] = {
     "log.level_console": "critical",
     "log.level_logfile": "critical",
     "metrics.bind": "0.0.0.0:9100",
+    "network.bind": "0.0.0.0:26000",
+    "network.external_address": "node.example:26000",
+    "network.peers": f"{'0a' * 20}@one.example:26656,{'0b' * 20}@[2001:db8::1]:26656",
     "limits.body_bytes_max": "1000",
     "limits.receiving_bytes_max": "2000000",
     "limits.admission_bytes_max": "2000000",
@@ -137,7 +141,8 @@ def test_every_setting_has_its_variable(path: str, load_document: LoadDocument) 
         value: Any = loaded.settings
         for name in path.split("."):
             value = getattr(value, name)
-        shown = ":".join(value) if isinstance(value, tuple | Mapping) else str(value)
+        separator = SEPARATORS.get(path, ":")
+        shown = separator.join(value) if isinstance(value, tuple | Mapping) else str(value)
         assert shown in (text, f"{text}.0", str(Path(text).absolute()))
 
 
@@ -359,3 +364,25 @@ def test_what_is_written_loads_as_what_it_was(load_document: LoadDocument) -> No
     again = load_document(to_document(loaded.settings))
     assert again.settings == loaded.settings
     assert again.settings.server.host == "::"
+
+
+PEER = f"{'0a' * 20}@one.example:26656"
+
+
+@pytest.mark.parametrize(
+    ("section", "rule"),
+    [
+        ({"bind": "26656"}, r"network\.bind: must be host:port"),
+        ({"bind": "0.0.0.0:0"}, r"network\.bind: the port must be 1 to 65535"),
+        ({"bind": '0.0.0.0"\n[rpc]:1'}, r"network\.bind: must be host:port, the host a name"),
+        ({"external_address": "a,b:1"}, r"network\.external_address: must be host:port, the host a name"),
+        ({"peers": ["one.example:26656"]}, r"network\.peers: must be ID@HOST:PORT with an id of 40 hex"),
+        ({"peers": [PEER.upper()]}, r"network\.peers: must be ID@HOST:PORT with an id of 40 hex"),
+        ({"peers": [PEER, PEER]}, r"network\.peers: (0a){20} is named twice"),
+        ({"peers": [f"{i:040x}@a:1" for i in range(1001)]}, r"network\.peers: at most 1000 are taken, found 1001"),
+    ],
+)
+def test_addresses_of_a_network_are_checked(section: Any, rule: str, load_document: LoadDocument) -> None:
+    """They end up in CometBFT's own settings, where another line would change what the node does."""
+    with pytest.raises(ConfigurationError, match=rule):
+        load_document({"network": section})

@@ -1,0 +1,328 @@
+"""Everything that CometBFT reads, written by the node before each start, and where it stands.
+
+The node's key pair is the only secret: both of CometBFT's keys follow from it, so that a node that is restored with its
+pair is known to its peers by the same id. Two files are never written over: the genesis, and the state of the signer,
+which keeps a validator from signing twice.
+
+Source: https://docs.cometbft.com/v0.38/core/configuration; its defaults fill what is not written here.
+"""
+
+import base64
+import hmac
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import base58
+
+from bigchaindb.config.settings import Network
+from bigchaindb.engine.cometbft.genesis import GENESIS_BYTES_MAX, KEY_TYPE, Genesis
+from bigchaindb.errors import StartupError
+from bigchaindb.ledger.validators import address_of
+from bigchaindb.transaction.keys import KeyPair, decode_key
+
+FOLDER: Final = "cometbft"
+SOCKET_PATH_BYTES_MAX: Final = 107
+"""What Linux can bind and connect to."""
+MEMPOOL_COUNT_MIN: Final = 100_000
+"""A full mempool drops silently, so it is far above what the nodes admit."""
+
+_NODE_KEY_PURPOSE: Final = b"bigchaindb: key of a node among its peers"
+_PRIVATE_KEY_TYPE: Final = "tendermint/PrivKeyEd25519"
+_MODE: Final = 0o700
+_LOOPBACK: Final = ("127.", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths of CometBFT's files below one data directory.
+
+    Attributes:
+        data: the node's data directory.
+    """
+
+    data: Path
+
+    @property
+    def home(self) -> Path:
+        """What CometBFT is started with as `--home`."""
+        return self.data / FOLDER
+
+    @property
+    def config(self) -> Path:
+        """The settings."""
+        return self.home / "config" / "config.toml"
+
+    @property
+    def genesis(self) -> Path:
+        """What the chain begins with; the same bytes on every node."""
+        return self.home / "config" / "genesis.json"
+
+    @property
+    def node_key(self) -> Path:
+        """The node's key among its peers."""
+        return self.home / "config" / "node_key.json"
+
+    @property
+    def validator_key(self) -> Path:
+        """The key that signs votes: the node's own pair."""
+        return self.home / "config" / "priv_validator_key.json"
+
+    @property
+    def validator_state(self) -> Path:
+        """What was signed last: an older one, or none, lets the validator sign twice."""
+        return self.home / "data" / "priv_validator_state.json"
+
+    @property
+    def wal(self) -> Path:
+        """CometBFT's log of consensus: proposals and votes as they came."""
+        return self.home / "data" / "cs.wal"
+
+    @property
+    def abci(self) -> Path:
+        """The socket on which the node serves CometBFT."""
+        return self.home / "abci.sock"
+
+    @property
+    def rpc(self) -> Path:
+        """The socket on which CometBFT serves the node."""
+        return self.home / "rpc.sock"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Bounds of CometBFT's mempool, of which the node's own must stay below.
+
+    Attributes:
+        validator_count: that may hand over transactions at the same time.
+        pool_count_max: transactions that each node admits.
+        transaction_bytes_max: of one transaction.
+    """
+
+    validator_count: int
+    pool_count_max: int
+    transaction_bytes_max: int
+
+    @property
+    def mempool_count(self) -> int:
+        """Transactions in CometBFT's mempool: twice what all nodes together admit, and never few."""
+        return max(MEMPOOL_COUNT_MIN, 2 * self.validator_count * self.pool_count_max)
+
+
+def is_network(data: Path) -> bool:
+    """Say whether a data directory belongs to a node of a network: it has a genesis."""
+    return Layout(data).genesis.exists()
+
+
+def node_key_of(key: KeyPair) -> KeyPair:
+    """Give the pair by which a node is known to its peers; nobody can tell the node's own private key from it."""
+    seed = base58.b58decode(key.private_key)
+    return KeyPair.from_seed(hmac.digest(seed, _NODE_KEY_PURPOSE, "sha256"))
+
+
+def node_id(public_key: bytes) -> str:
+    """Give the id of a node among its peers, 40 hex digits: the first 20 bytes of the SHA-256 of its node key."""
+    return sha256(public_key).digest()[:20].hex()
+
+
+def node_id_of(key: KeyPair) -> str:
+    """Give the id of the node whose own key pair is `key`."""
+    return node_id(decode_key(node_key_of(key).public_key))
+
+
+def check_sockets(layout: Layout) -> None:
+    """Require that both sockets can be bound.
+
+    Raises:
+        StartupError: a path is too long; says what to do.
+    """
+    for path in (layout.abci, layout.rpc):
+        if (count := len(os.fsencode(path))) > SOCKET_PATH_BYTES_MAX:
+            raise StartupError(
+                f"the path of the socket `{path}` has {count} bytes, the system takes {SOCKET_PATH_BYTES_MAX}; "
+                "set database.path to a shorter path"
+            )
+
+
+def read_genesis(layout: Layout, *, rules_version: int) -> Genesis:
+    """Read the genesis of the network that this node is part of.
+
+    Raises:
+        StartupError: it cannot be read, or is none that this node can follow.
+    """
+    return Genesis.parse(read_bounded(layout.genesis), rules_version=rules_version)
+
+
+def read_bounded(path: Path) -> bytes:
+    """Read a file that is to be a genesis, or a little more than one may have.
+
+    Raises:
+        StartupError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(GENESIS_BYTES_MAX + 1)
+    except OSError as error:
+        raise StartupError(f"cannot read `{path}`: {error.strerror}") from error
+
+
+def write_genesis(layout: Layout, content: bytes) -> None:
+    """Write the genesis, durable when this returns. With it the directory belongs to a network, so it comes last.
+
+    Raises:
+        StartupError: there is one with another content, or it cannot be written.
+    """
+    make_folders(layout)
+    if layout.genesis.exists():
+        if read_bounded(layout.genesis) != content:
+            raise StartupError(f"`{layout.genesis}` is the genesis of another network; it is never replaced")
+        return
+    _put(layout.genesis, content)
+
+
+def write(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes) -> None:
+    """Write everything but the genesis, before each start: keys, settings and, if there is none, the signer's state.
+
+    Args:
+        layout: where.
+        key: the node's own pair.
+        settings: the section `network`.
+        sizes: what the mempool must hold.
+
+    Raises:
+        StartupError: a file cannot be written, or a socket's path is too long.
+    """
+    check_sockets(layout)
+    make_folders(layout)
+    _put(layout.node_key, _json({"priv_key": _private(node_key_of(key))}))
+    _put(layout.validator_key, _json(_validator_key(key)))
+    if not layout.validator_state.exists():
+        _put(layout.validator_state, _json({"height": "0", "round": 0, "step": 0}))
+    _put(layout.config, config_text(layout, key=key, settings=settings, sizes=sizes).encode())
+
+
+def config_text(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes) -> str:
+    """Give the content of config.toml: what differs from CometBFT's defaults, and why. See `write`."""
+    own = node_id_of(key)
+    peers = [peer for peer in settings.peers if not peer.startswith(f"{own}@")]
+    on_one_machine = any(peer.partition("@")[2].strip("[").startswith(_LOOPBACK) for peer in peers)
+    sections: dict[str, dict[str, object]] = {
+        "": {
+            "proxy_app": f"unix://{layout.abci}",
+            "moniker": key.public_key,
+            "log_level": "info",
+            "log_format": "json",
+            "db_backend": "goleveldb",
+        },
+        "rpc": {
+            "laddr": f"unix://{layout.rpc}",
+            "max_request_batch_size": 0,  # unbounded: who may open the socket is the node alone
+            "max_body_bytes": 8_000_000,
+            "max_subscriptions_per_client": 16,
+        },
+        "p2p": {
+            "laddr": f"tcp://{settings.bind}",
+            "external_address": settings.external_address or "",
+            "persistent_peers": ",".join(peers),
+            "pex": False,  # a network is who its operators say
+            "addr_book_strict": False,  # private addresses are addresses
+            "allow_duplicate_ip": on_one_machine,
+            # The default of 100 ms, paid at each step, is most of what a block takes.
+            "flush_throttle_timeout": "10ms",
+            "send_rate": 20_480_000,
+            "recv_rate": 20_480_000,
+        },
+        "mempool": {
+            "size": sizes.mempool_count,
+            "cache_size": 2 * sizes.mempool_count,
+            "max_txs_bytes": 1024**3,
+            "max_tx_bytes": sizes.transaction_bytes_max,
+            "recheck": True,
+        },
+        "consensus": {
+            "timeout_propose": "1s",
+            "timeout_propose_delta": "250ms",
+            "timeout_prevote": "250ms",
+            "timeout_prevote_delta": "100ms",
+            "timeout_precommit": "250ms",
+            "timeout_precommit_delta": "100ms",
+            "timeout_commit": "50ms",
+            "skip_timeout_commit": True,
+            "create_empty_blocks": False,
+            "peer_gossip_sleep_duration": "10ms",
+        },
+        "tx_index": {"indexer": "null"},  # the ledger answers queries
+        "storage": {"discard_abci_responses": True},
+    }
+    return "\n".join(_section(name, members) for name, members in sections.items())
+
+
+def _section(name: str, members: Mapping[str, object]) -> str:
+    head = f"[{name}]\n" if name else ""
+    return head + "".join(f"{key} = {_toml(value)}\n" for key, value in members.items())
+
+
+def _toml(value: object) -> str:
+    """Give a value as TOML, whose texts, numbers and truth values are JSON's but for what cannot be printed."""
+    if isinstance(value, str) and not value.isprintable():
+        raise StartupError(f"{value!r} cannot be written into CometBFT's settings; set database.path to a plain path")
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _validator_key(key: KeyPair) -> Mapping[str, Any]:
+    public = decode_key(key.public_key)
+    return {
+        "address": address_of(public).hex().upper(),
+        "pub_key": {"type": KEY_TYPE, "value": base64.b64encode(public).decode()},
+        "priv_key": _private(key),
+    }
+
+
+def _private(key: KeyPair) -> Mapping[str, str]:
+    raw = base58.b58decode(key.private_key) + decode_key(key.public_key)
+    return {"type": _PRIVATE_KEY_TYPE, "value": base64.b64encode(raw).decode()}
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def make_folders(layout: Layout) -> None:
+    """Make CometBFT's folders, for their owner alone.
+
+    Raises:
+        StartupError: they cannot be made.
+    """
+    for folder in (layout.home, layout.config.parent, layout.validator_state.parent):
+        try:
+            folder.mkdir(mode=_MODE, exist_ok=True)
+            folder.chmod(_MODE)  # a copy, or another umask, may have opened it
+        except OSError as error:
+            raise StartupError(f"cannot make `{folder}`: {error.strerror}") from error
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Put a file in place whole or not at all, mode 0600, durable when this returns."""
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise StartupError(f"cannot write `{path}`: {error.strerror}") from error

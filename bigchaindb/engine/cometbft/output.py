@@ -1,0 +1,110 @@
+"""What CometBFT prints becomes log lines of the node. Pure but for the log itself.
+
+It prints a JSON object a line; before its log is up, plain text; when it panics, a trace of Go. Nothing is lost, and
+nothing is longer than a line of a log should be.
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+LINE_BYTES_MAX: Final = 256 * 1024
+"""The rest of a longer line is dropped: a consensus failure prints a stack."""
+VALUE_CHARACTERS_MAX: Final = 500
+FIELD_COUNT_MAX: Final = 20
+FAILURE: Final = "CONSENSUS FAILURE"
+"""In its message when it will never vote again, and goes on running all the same."""
+
+LOGGER: Final = "bigchaindb.cometbft"
+_LEVELS: Final = {
+    # At its level info each block is six lines or more, up to 70 times a second.
+    "debug": logging.DEBUG,
+    "info": logging.DEBUG,
+    "error": logging.ERROR,
+}
+_OURS: Final = frozenset({"_msg", "level", "module", "ts", "stack"})
+_TAKEN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "logger"}
+_REASONS: Final = ("ERROR", "Error", "panic:", "fatal error:")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line, understood.
+
+    Attributes:
+        level: a level of Python's logging.
+        module: of CometBFT, the last part of the logger's name; empty for plain text.
+        message: without fields.
+        fields: what it says besides, as short text, under names that a log record does not use itself.
+        tells_why: whether it may be the reason of an end.
+    """
+
+    level: int
+    module: str
+    message: str
+    fields: dict[str, str] = field(default_factory=dict)
+    tells_why: bool = False
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it says that this node has stopped taking part in consensus."""
+        return self.level == logging.ERROR and self.message.startswith(FAILURE)
+
+    @property
+    def text(self) -> str:
+        """The message and the error in it, for people."""
+        error = self.fields.get("err")
+        return self.message if error is None else f"{self.message}: {error}"
+
+    def log(self) -> None:
+        """Write it to the node's log."""
+        logger = logging.getLogger(f"{LOGGER}.{self.module}" if self.module else LOGGER)
+        logger.log(self.level, "%s", self.message, extra=self.fields)
+
+
+class Lines:
+    """Cuts a stream of bytes into lines, none of them longer than `LINE_BYTES_MAX`, and so is what it remembers."""
+
+    def __init__(self) -> None:
+        self._begun = b""
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """Take the next bytes; give each line that they end, without its end."""
+        *ended, rest = piece.split(b"\n")
+        for part in ended:
+            line = (self._begun + part)[:LINE_BYTES_MAX]
+            self._begun = b""
+            if line.strip():
+                yield line
+        self._begun = (self._begun + rest)[:LINE_BYTES_MAX]
+
+
+def understand(line: bytes) -> Line:
+    """Read a line that CometBFT printed; one of an unknown form is an error's."""
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict) or not isinstance(document.get("_msg"), str):
+        text = line.decode(errors="replace").strip()[:VALUE_CHARACTERS_MAX]
+        return Line(logging.ERROR, "", text, tells_why=text.startswith(_REASONS))
+    level = _LEVELS.get(str(document.get("level")), logging.ERROR)
+    message = document["_msg"][:VALUE_CHARACTERS_MAX]
+    return Line(level, _module(document.get("module")), message, _fields(document), tells_why=level == logging.ERROR)
+
+
+def _module(value: object) -> str:
+    """Give a part of a logger's name; there are a few dozen of them."""
+    text = value if isinstance(value, str) else ""
+    return text if text.replace("-", "").isalnum() and text.isascii() and len(text) <= 40 else ""  # noqa: PLR2004
+
+
+def _fields(document: dict[str, Any]) -> dict[str, str]:
+    chosen = [name for name in document if name not in _OURS][:FIELD_COUNT_MAX]
+    return {_name(name): str(document[name])[:VALUE_CHARACTERS_MAX] for name in chosen}
+
+
+def _name(name: str) -> str:
+    return f"cometbft_{name}" if name in _TAKEN else name

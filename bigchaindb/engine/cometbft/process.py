@@ -1,0 +1,182 @@
+"""CometBFT as a child process: started, listened to, started again after an end, given up when that does not help.
+
+Its socket for the application must listen before `run`: it looks for a missing one every three seconds alone.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from bigchaindb.engine.cometbft.files import Layout
+from bigchaindb.engine.cometbft.output import Line, Lines, understand
+from bigchaindb.errors import CometBftFailed
+
+STOP_S_MAX: Final = 2.0
+"""Time between SIGTERM and SIGKILL; it needs 0.1 s."""
+DELAY_S_MIN: Final = 0.2
+DELAY_S_MAX: Final = 30.0
+FAILURE_COUNT_MAX: Final = 5
+"""Ends within `FAILURE_WINDOW_S` after which it is not started again."""
+FAILURE_WINDOW_S: Final = 120.0
+READ_BYTES: Final = 64 * 1024
+
+_FOREIGN: Final = ("CMT", "TM", "BIGCHAINDB_", "PYTHON")
+"""Beginnings of variables that CometBFT's settings could come from, and of those that may hold secrets of ours."""
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Restarts:
+    """When CometBFT is started again: 0.2 s after an end, twice as long after each that follows soon. Pure."""
+
+    def __init__(self) -> None:
+        self._ends_s: deque[float] = deque(maxlen=FAILURE_COUNT_MAX)
+
+    def after_end(self, now_s: float) -> float | None:
+        """Take an end; give the seconds to wait, None if this was one too many."""
+        while self._ends_s and self._ends_s[0] <= now_s - FAILURE_WINDOW_S:
+            self._ends_s.popleft()
+        self._ends_s.append(now_s)
+        if len(self._ends_s) == FAILURE_COUNT_MAX:
+            return None
+        return float(min(DELAY_S_MAX, DELAY_S_MIN * 2 ** (len(self._ends_s) - 1)))
+
+
+class CometBft:
+    """CometBFT, kept running.
+
+    Attributes:
+        start_count: how often it was started.
+    """
+
+    def __init__(self, program: Path, layout: Layout, *, now: Callable[[], float] = time.monotonic) -> None:
+        """Take what is to be run.
+
+        Args:
+            program: CometBFT.
+            layout: whose files `bigchaindb.engine.cometbft.files` has written.
+            now: a clock that never goes back, seconds.
+        """
+        self._program = program
+        self._layout = layout
+        self._now = now
+        self._restarts = Restarts()
+        self._stopping = asyncio.Event()
+        self._process: asyncio.subprocess.Process | None = None
+        self._reason = ""
+        self.start_count = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The id of its process and process group, None while it does not run."""
+        return None if self._process is None else self._process.pid
+
+    async def run(self) -> None:
+        """Keep it running until `stop`; call it from the thread whose end must end it.
+
+        Raises:
+            CometBftFailed: it said that consensus failed, or it ended too often; the message has its own reason.
+        """
+        while not self._stopping.is_set():
+            ending = await self._run_once()
+            if self._stopping.is_set():
+                return
+            delay_s = self._restarts.after_end(self._now())
+            reason = self._reason or "it did not say why"
+            if delay_s is None:
+                raise CometBftFailed(
+                    f"CometBFT ended {FAILURE_COUNT_MAX} times within {FAILURE_WINDOW_S:.0f} s, "
+                    f"the last time with {ending}: {reason}"
+                )
+            _log.warning("CometBFT ended", extra={"how": ending, "reason": reason, "again_in_s": delay_s})
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), delay_s)
+
+    async def stop(self) -> None:
+        """End it, at the latest after `STOP_S_MAX`, and with it `run`."""
+        self._stopping.set()
+        if (process := self._process) is None:
+            return
+        self._signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), STOP_S_MAX)
+        except TimeoutError:
+            _log.warning("CometBFT did not end in time and is killed", extra={"waited_s": STOP_S_MAX})
+            self._signal(signal.SIGKILL)
+            await process.wait()
+
+    async def _run_once(self) -> str:
+        """Run it to its end; give how it ended, in words."""
+        self._reason = ""
+        self._process = process = await self._start()
+        self.start_count += 1
+        try:
+            _log.info("CometBFT started", extra={"pid": process.pid, "run": self.start_count})
+            if self._stopping.is_set():  # since it was about to be started
+                return "no run"
+            await self._listen(process)
+            code = await process.wait()
+        finally:
+            self._signal(signal.SIGKILL)  # whatever it was that ended the wait
+            await process.wait()
+            self._process = None
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        # -P: the working directory is no place to import from.
+        launch = (sys.executable, "-P", "-m", "bigchaindb.engine.cometbft.launch", str(os.getpid()))
+        try:
+            self._layout.rpc.unlink(missing_ok=True)  # a killed one leaves it, and the next would not start
+            return await asyncio.create_subprocess_exec(
+                *launch,
+                str(self._program.absolute()),
+                "start",
+                "--home",
+                str(self._layout.home.absolute()),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+                env=clean_environment(os.environ),
+            )
+        except OSError as error:
+            raise CometBftFailed(f"cannot start CometBFT: {error.strerror}") from error
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        """Pass on what it prints, until it has closed its output.
+
+        Raises:
+            CometBftFailed: it said that consensus failed.
+        """
+        assert process.stdout is not None
+        lines = Lines()
+        while piece := await process.stdout.read(READ_BYTES):
+            for raw in lines.feed(piece):
+                self._take(understand(raw))
+
+    def _take(self, line: Line) -> None:
+        line.log()
+        if line.is_failure:
+            # It would go on running and never vote again; started anew it would fail the same way.
+            raise CometBftFailed(f"CometBFT no longer takes part in consensus: {line.text}")
+        if line.tells_why:
+            self._reason = line.text
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Send a signal to its process group, if it is there."""
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Give the environment without what would change CometBFT's settings, and without the node's own settings."""
+    return {name: value for name, value in environment.items() if not name.startswith(_FOREIGN)}

@@ -1,0 +1,105 @@
+"""The genesis: the same bytes on every node, and nothing that one node would read otherwise than another."""
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bigchaindb.engine.cometbft.genesis import (
+    GENESIS_BYTES_MAX,
+    HEIGHT_MAX,
+    POWER_MAX,
+    Genesis,
+    GenesisValidator,
+    genesis_hash,
+)
+from bigchaindb.errors import StartupError
+
+ONE = GenesisValidator(bytes([1]) * 32, 10, "one")
+TWO = GenesisValidator(bytes([2]) * 32, 5, "zwei ä")
+GENESIS = Genesis("test-1", "2026-01-31T12:00:00Z", 8, bytes([7]) * 32, (ONE, TWO), 3)
+
+validators = st.lists(
+    st.builds(
+        GenesisValidator,
+        st.binary(min_size=32, max_size=32),
+        st.integers(1, POWER_MAX),
+        st.text(max_size=100).filter(lambda text: text == "" or text.isprintable()),
+    ),
+    min_size=1,
+    max_size=5,
+    unique_by=lambda one: one.key,
+)
+
+
+@given(validators, st.integers(1, HEIGHT_MAX), st.binary(min_size=32, max_size=32), st.integers(0, 9))
+def test_what_is_written_is_read_again(who: Any, height: int, app_hash: bytes, rules: int) -> None:
+    genesis = replace(GENESIS, validators=tuple(who), initial_height=height, app_hash=app_hash, rules_version=rules)
+    assert Genesis.parse(genesis.encode(), rules_version=rules) == genesis
+    assert genesis.validator_set.total == sum(one.power for one in who)
+
+
+def test_the_hash_is_that_of_the_bytes() -> None:
+    """People compare it with `sha256sum genesis.json`."""
+    assert genesis_hash(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def edited(change: Callable[[Any], object]) -> bytes:
+    document = json.loads(GENESIS.encode())
+    change(document)
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda d: d.update(chain_id="a.b"), "genesis: chain_id: must be 1 to 50 letters"),
+        (lambda d: d.update(chain_id="a" * 51), "genesis: chain_id: must be 1 to 50 letters"),
+        (lambda d: d.update(genesis_time="yesterday"), "genesis: genesis_time: must be a time such as"),
+        (lambda d: d.update(initial_height="0"), "genesis: initial_height: must be above 0"),
+        (lambda d: d.update(initial_height=1), r"initial_height"),
+        (lambda d: d.update(initial_height="+1"), "genesis: initial_height: must be a whole number as text"),
+        (lambda d: d.update(app_hash=""), "genesis: app_hash: must be 64 upper-case hex digits"),
+        (lambda d: d.update(app_state={}), "app_state"),
+        (lambda d: d.pop("validators"), "validators"),
+        (lambda d: d.update(validators=[]), "genesis: validators: must be 1 to 1000, found 0"),
+        (lambda d: d.update(validators=[d["validators"][0]] * 2), "genesis: validators: a key is named twice"),
+        (lambda d: d["validators"][1].update(power="0"), r"genesis: validators\[1\]\.power: must be 1 to"),
+        (lambda d: d["validators"][1].update(power="-1"), r"genesis: validators\[1\]\.power: must be a whole"),
+        (lambda d: d["validators"][1].update(address="00"), r"validators\[1\]\.address: must be that of its key"),
+        (lambda d: d["validators"][1].update(name="\n"), r"validators\[1\]\.name: must be at most 100 printable"),
+        (lambda d: d["validators"][1]["pub_key"].update(type="secp"), r"validators\[1\]\.pub_key: must be"),
+        (lambda d: d["validators"][1]["pub_key"].update(value="A"), r"validators\[1\]\.pub_key\.value: "),
+        (lambda d: d["validators"][1]["pub_key"].update(value="AA=="), r"validators\[1\]\.pub_key: must be 32 bytes"),
+        (
+            lambda d: d["consensus_params"]["version"].update(app="4"),
+            r'genesis: consensus_params\.version\.app: must be "3", found "4"',
+        ),
+        (
+            lambda d: d["consensus_params"]["abci"].clear(),
+            r"consensus_params\.abci\.vote_extensions_enable_height: must be \"1\", found null",
+        ),
+        (lambda d: d["consensus_params"].update(more=1), r"consensus_params\.more: must not be there, found 1"),
+    ],
+)
+def test_what_is_wrong_is_named(change: Callable[[Any], object], complaint: str) -> None:
+    with pytest.raises(StartupError, match=complaint):
+        Genesis.parse(edited(change), rules_version=3)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b" " * (GENESIS_BYTES_MAX + 1), b"[" * 100_000])
+def test_what_is_no_genesis_is_refused(content: bytes) -> None:
+    with pytest.raises(StartupError, match="genesis: "):
+        Genesis.parse(content, rules_version=3)
+
+
+def test_numbers_are_text_and_keys_base64_as_cometbft_has_them() -> None:
+    document = json.loads(GENESIS.encode())
+    assert (document["initial_height"], document["app_hash"]) == ("8", "07" * 32)
+    assert document["validators"][0]["pub_key"]["value"] == base64.b64encode(ONE.key).decode()
+    assert document["validators"][0]["power"] == "10"

@@ -1,0 +1,78 @@
+"""What CometBFT prints, as log lines of the node."""
+
+import json
+import logging
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bigchaindb.engine.cometbft.output import LINE_BYTES_MAX, VALUE_CHARACTERS_MAX, Lines, understand
+
+
+def test_a_line_keeps_its_message_module_and_fields() -> None:
+    line = understand(b'{"_msg":"dialing failed","err":"timeout","level":"error","module":"p2p","height":7,"ts":"x"}')
+    assert (line.level, line.module, line.message) == (logging.ERROR, "p2p", "dialing failed")
+    assert line.fields == {"err": "timeout", "height": "7"}
+    assert line.text == "dialing failed: timeout"
+    assert line.tells_why
+
+
+@pytest.mark.parametrize(
+    ("level", "ours"), [("debug", logging.DEBUG), ("info", logging.DEBUG), ("error", logging.ERROR), (7, logging.ERROR)]
+)
+def test_levels(level: object, ours: int) -> None:
+    """Six lines for each block are no information; an unknown level is better seen."""
+    assert understand(json.dumps({"_msg": "m", "level": level}).encode()).level == ours
+
+
+@pytest.mark.parametrize(
+    "text", ["panic: no", "ERROR: failed", "goroutine 1 [running]:", "[]", '{"a": 1}', '{"_msg": 1}']
+)
+def test_what_is_no_line_of_a_log_is_an_error(text: str) -> None:
+    line = understand(text.encode())
+    assert (line.level, line.module, line.message) == (logging.ERROR, "", text)
+    assert line.tells_why == text.startswith(("panic", "ERROR"))
+
+
+def test_a_consensus_failure_is_known() -> None:
+    assert understand(b'{"_msg":"CONSENSUS FAILURE!!!","err":"wrong","level":"error","module":"consensus"}').is_failure
+    assert not understand(b'{"_msg":"received CONSENSUS FAILURE","level":"error"}').is_failure
+
+
+def test_a_field_of_any_name_can_be_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Python's logging refuses names that a record has itself, and CometBFT has a field `msg`."""
+    names = [name for name in vars(logging.makeLogRecord({})) if name != "module"]
+    for first, second in pairwise(names):
+        understand(
+            json.dumps({"_msg": "m %s", first: 1, second: 2, "level": "error", "module": "state"}).encode()
+        ).log()
+    assert {record.getMessage() for record in caplog.records} == {"m %s"}
+    assert {record.name for record in caplog.records} == {"bigchaindb.cometbft.state"}
+
+
+def test_nothing_grows_with_what_is_printed() -> None:
+    line = understand(json.dumps({"_msg": "m" * 9999, "a": "b" * 9999} | {f"f{i}": i for i in range(99)}).encode())
+    assert len(line.message) == len(line.fields["a"]) == VALUE_CHARACTERS_MAX
+    assert len(line.fields) == 20
+    lines = Lines()
+    assert [piece for _ in range(100) for piece in lines.feed(b"x" * 10_000)] == []
+    assert list(lines.feed(b"\nnext\n")) == [b"x" * LINE_BYTES_MAX, b"next"]
+
+
+@given(st.lists(st.binary(max_size=20)), st.lists(st.integers(0, 200)))
+def test_lines_are_the_same_however_they_arrive(texts: list[bytes], cuts: list[int]) -> None:
+    stream = b"".join(text + b"\n" for text in texts)
+    whole = list(Lines().feed(stream))
+    places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    lines = Lines()
+    assert [line for start, end in pairwise(places) for line in lines.feed(stream[start:end])] == whole
+    assert whole == [line for line in stream.split(b"\n") if line.strip()]
+
+
+def test_a_module_of_any_form_becomes_no_logger_of_its_own() -> None:
+    """Loggers live for ever."""
+    for module in ("a.b", "x" * 41, "", 1, None, "ä"):
+        assert understand(json.dumps({"_msg": "m", "level": "info", "module": module}).encode()).module == ""
+    assert understand(b'{"_msg":"m","level":"info","module":"abci-client"}').module == "abci-client"
