@@ -7,7 +7,6 @@ ports. At the stop what was accepted is committed first; then all edges end at o
 import asyncio
 import gc
 import logging
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, closing, contextmanager
 from typing import Final
@@ -21,13 +20,11 @@ from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Settings, WebSocketServer
 from bigchaindb.config.settings import split_bind
 from bigchaindb.control.server import ControlServer, Reloader
-from bigchaindb.engine.room import Room, usage_of
-from bigchaindb.engine.solo import SoloEngine
+from bigchaindb.engine.engine import Engine
+from bigchaindb.engine.room import usage_of
+from bigchaindb.engines import engine_of
 from bigchaindb.errors import EngineError, StartupError
 from bigchaindb.identity import find_or_make, read_chain_id
-from bigchaindb.ledger.application import Ledger
-from bigchaindb.ledger.examining import BlockLimits
-from bigchaindb.ledger.proven import Proven
 from bigchaindb.metrics.families import Figures
 from bigchaindb.metrics.server import MetricsServer
 from bigchaindb.stop_order import StopOrder
@@ -92,10 +89,20 @@ async def _serve(
         key = find_or_make(settings)
         chain_id = read_chain_id(settings.database.path)
         hub = Hub(store.writer.tip().position)
-        engine = _engine(settings, store, key, hub)
+        wired = engine_of(settings, store, key, hub, chain_id)
+        engine = wired.engine
         supervisor = Supervisor(hub=hub, store=store, chain_id=chain_id, plugins=settings.events_plugins, limits=limits)
         log = LogSource(hub, store.log_reader, chain_id)
-        api = HttpApi(engine, store.queries(), _info(settings, key), limits, log=log, plugins=supervisor.status)
+        api = HttpApi(
+            engine,
+            store.queries(),
+            _info(settings, key),
+            limits,
+            log=log,
+            plugins=supervisor.status,
+            elections=wired.elections,
+            proofs=wired.proofs,
+        )
         stream = StreamServer(hub, store.log_reader, chain_id, limits, settings.wsserver)
 
         async def look() -> Figures:
@@ -144,30 +151,6 @@ async def _serve(
     _log.info("stopped", extra={"head": hub.head})
 
 
-def _engine(settings: Settings, store: Store, key: KeyPair, hub: Hub) -> SoloEngine:
-    limits = settings.limits
-    ledger = Ledger(
-        store.writer,
-        key=key,
-        voters=[key.public_key],
-        block=BlockLimits(limits.block_count_max, limits.block_bytes_max),
-        # What waits for a block and what is being checked: the voter then finds all of it.
-        proven=Proven(
-            count_max=2 * limits.pool_count_max, bytes_max=limits.pool_bytes_max + limits.admission_bytes_max
-        ),
-    )
-    return SoloEngine(
-        ledger,
-        store.writer,
-        key=key,
-        limits=limits,
-        announce=hub.announce,
-        now=time.time,
-        room=Room(lambda: usage_of(store.directory.ledger), limits, time.monotonic),
-        workers=settings.server.workers,
-    )
-
-
 def _info(settings: Settings, key: KeyPair) -> NodeInfo:
     return NodeInfo(
         version=__version__,
@@ -210,7 +193,7 @@ async def _stop_all(*stops: Callable[[], Awaitable[None]]) -> None:
             raise outcome
 
 
-async def _drain(engine: SoloEngine, deciding: asyncio.Task[None]) -> None:
+async def _drain(engine: Engine, deciding: asyncio.Task[None]) -> None:
     """Let the engine commit what it has accepted."""
     engine.stop()
     try:

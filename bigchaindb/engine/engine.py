@@ -86,6 +86,11 @@ class Engine(Protocol):
         """
         ...
 
+    @property
+    def figures(self) -> EngineFigures:
+        """What it has in hand, and what it has done."""
+        ...
+
     def validators(self) -> ValidatorSet:
         """Give who votes on the next block."""
         ...

@@ -136,7 +136,7 @@ class CometBftEngine:
         """
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._intake.run())
+                tasks.create_task(self._admit())
                 await self._readmit()
                 await self._server.start()
                 for work in (self._submitter.run, self._keep_outbox, self._submit_again, self._watch):
@@ -153,7 +153,6 @@ class CometBftEngine:
         self._stopping.set()
         self._intake.close()
         self._submitter.stop()
-        self._outbox_work.set()
         if not self._failure.done():
             self._failure.set_result(None)
 
@@ -217,6 +216,10 @@ class CometBftEngine:
             self._under_way_bytes -= len(found[0])
             self._decided.append(transaction_id)
             self._outbox_work.set()
+
+    async def _admit(self) -> None:
+        await self._intake.run()
+        self._outbox_work.set()  # what it waited for will not come any more
 
     async def _readmit(self) -> None:
         """Check again what the last run had accepted and did not see decided."""

@@ -18,7 +18,7 @@ from bigchaindb.api.info import NodeInfo
 from bigchaindb.api.server import HttpApi
 from bigchaindb.cli import commands
 from bigchaindb.config import Limits
-from bigchaindb.engine.engine import Mode, Standing
+from bigchaindb.engine.engine import EngineFigures, Mode, Standing
 from bigchaindb.errors import ConfigurationError, RequestFailed
 from bigchaindb.identity import write_keypair
 from bigchaindb.ledger.elections import Elections
@@ -59,6 +59,10 @@ class OneProcess:
 
     def validators(self) -> ValidatorSet:
         return self._validators
+
+    @property
+    def figures(self) -> EngineFigures:
+        return EngineFigures(0, 0, 0, 0, 0, 0)
 
     def standing(self, _: str) -> Standing | None:
         return None

@@ -1,0 +1,121 @@
+"""Which engine a node runs: the embedded one, or CometBFT where the data directory belongs to a network.
+
+Part of the composition root: here the engines get their ledger, store and settings.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from bigchaindb.api.call import ElectionSource
+from bigchaindb.config import Settings
+from bigchaindb.engine.cometbft import binary, files
+from bigchaindb.engine.cometbft.abci_server import AbciServer
+from bigchaindb.engine.cometbft.engine import CometBftEngine
+from bigchaindb.engine.cometbft.handlers import RULES_VERSION, Parts
+from bigchaindb.engine.cometbft.process import CometBft
+from bigchaindb.engine.cometbft.proof_source import CometBftProofs
+from bigchaindb.engine.cometbft.rpc import CometBftRpc
+from bigchaindb.engine.engine import Engine
+from bigchaindb.engine.room import Room, usage_of
+from bigchaindb.engine.solo import SoloEngine
+from bigchaindb.errors import StartupError
+from bigchaindb.ledger.application import Ledger
+from bigchaindb.ledger.examining import BlockLimits
+from bigchaindb.ledger.network_ledger import NetworkLedger
+from bigchaindb.ledger.ports import ProofSource
+from bigchaindb.ledger.proven import Proven
+from bigchaindb.store.own import Outbox, Rejections
+from bigchaindb.store.store import Store
+from bigchaindb.subscribers.hub import Hub
+from bigchaindb.transaction.keys import KeyPair
+
+TRANSACTION_BYTES_MAX: Final = 1024 * 1024
+"""What CometBFT's mempool carries. A rule of the network: a block may hold no longer transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """An engine, and what of it the API asks besides.
+
+    Attributes:
+        elections: see `HttpApi`.
+        proofs: see `HttpApi`.
+    """
+
+    engine: Engine
+    elections: ElectionSource
+    proofs: ProofSource | None
+
+
+def engine_of(settings: Settings, store: Store, key: KeyPair, hub: Hub, chain_id: str) -> Wired:
+    """Make the engine that the data directory is for.
+
+    Raises:
+        StartupError: it belongs to a network, and CometBFT or the files for it are not in order.
+    """
+    if files.is_network(settings.database.path):
+        return _network_engine(settings, store, key, hub, chain_id)
+    return Wired(_solo_engine(settings, store, key, hub), lambda: None, None)
+
+
+def _solo_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub) -> SoloEngine:
+    limits = settings.limits
+    ledger = Ledger(
+        store.writer,
+        key=key,
+        voters=[key.public_key],
+        block=BlockLimits(limits.block_count_max, limits.block_bytes_max),
+        proven=_proven(settings),
+    )
+    return SoloEngine(
+        ledger,
+        store.writer,
+        key=key,
+        limits=limits,
+        announce=hub.announce,
+        now=time.time,
+        room=_room(settings, store),
+        workers=settings.server.workers,
+    )
+
+
+def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, chain_id: str) -> Wired:
+    """Make the engine, and write what its CometBFT reads."""
+    layout, limits = files.Layout(settings.database.path), settings.limits
+    program = binary.find(settings.network.cometbft)
+    genesis = files.read_genesis(layout, rules_version=RULES_VERSION)
+    if genesis.chain_id != chain_id:
+        raise StartupError(f"`{layout.genesis}` is of chain {genesis.chain_id}, and this ledger is {chain_id}")
+    sizes = files.Sizes(
+        validator_count=len(genesis.validators),
+        pool_count_max=limits.pool_count_max,
+        transaction_bytes_max=TRANSACTION_BYTES_MAX,
+    )
+    files.write(layout, key=key, settings=settings.network, sizes=sizes)
+    proven, own = _proven(settings), Rejections(store.node)
+    ledger = NetworkLedger(
+        store.writer, chain_id=chain_id, key=key, body_bytes_max=TRANSACTION_BYTES_MAX, proven=proven, own=own
+    )
+    rpc = CometBftRpc(layout.rpc)
+    engine = CometBftEngine(
+        Parts(ledger, store.writer, own, Outbox(store.node), proven, _room(settings, store)),
+        chain_id=chain_id,
+        limits=limits,
+        announce=hub.announce,
+        rpc=rpc,
+        serve=lambda handlers, failed: AbciServer(layout.abci, handlers, failed),
+        process=CometBft(program, layout),
+        workers=settings.server.workers,
+    )
+    return Wired(engine, engine.elections, CometBftProofs(rpc, chain_id))
+
+
+def _proven(settings: Settings) -> Proven:
+    """Make a memory for what waits for a block and what is being checked: the voter then finds all of it."""
+    limits = settings.limits
+    return Proven(count_max=2 * limits.pool_count_max, bytes_max=limits.pool_bytes_max + limits.admission_bytes_max)
+
+
+def _room(settings: Settings, store: Store) -> Room:
+    return Room(lambda: usage_of(store.directory.ledger), settings.limits, time.monotonic)
