@@ -59,6 +59,7 @@ class Decided:
         flags: of each validator's precommit, in their order: 1 absent, 2 for the block, 3 for none.
         sign: makes a signature.
         header: fields that are not what they should be.
+        commit_height: of the precommits.
     """
 
     keys: tuple[KeyPair, ...] = KEYS
@@ -68,6 +69,7 @@ class Decided:
     shown: tuple[bytes, ...] = TRANSACTIONS
     sign: Callable[[KeyPair, bytes], bytes] = KeyPair.sign
     header: Mapping[str, Any] = field(default_factory=dict)
+    commit_height: int = HEIGHT
 
     @property
     def validators(self) -> ValidatorSet:
@@ -115,22 +117,22 @@ class Decided:
                 },
             },
             "commit": {
-                "height": str(header.height),
+                "height": str(self.commit_height),
                 "round": 2,
                 "block_id": _block_id(block_id),
                 "signatures": [
-                    self._precommit(*pair, header.chain_id, header.height, block_id)
+                    self._precommit(*pair, header.chain_id, block_id)
                     for pair in zip(self.keys, self.flags, strict=True)
                 ],
             },
         }
         return msgspec.convert(document, SignedHeader)
 
-    def _precommit(self, key: KeyPair, flag: int, chain_id: str, height: int, block_id: BlockId) -> dict[str, Any]:
+    def _precommit(self, key: KeyPair, flag: int, chain_id: str, block_id: BlockId) -> dict[str, Any]:
         if flag == 1:
             absent = {"validator_address": "", "timestamp": "0001-01-01T00:00:00Z", "signature": None}
             return {"block_id_flag": 1, **absent}
-        message = precommit_sign_bytes(chain_id, height, 2, block_id if flag == 2 else None, TIME)
+        message = precommit_sign_bytes(chain_id, self.commit_height, 2, block_id if flag == 2 else None, TIME)
         return {
             "block_id_flag": flag,
             "validator_address": address_of(raw(key)).hex().upper(),

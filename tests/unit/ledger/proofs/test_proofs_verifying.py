@@ -273,6 +273,10 @@ def test_the_validators_are_those_of_the_header() -> None:
     assert "validators: not those that the header names" in refusal(document)
 
 
+def test_the_precommits_are_of_the_headers_height() -> None:
+    assert "signed_header.commit.height: found '8'" in refusal(Decided(commit_height=HEIGHT + 1).document())
+
+
 def test_the_transactions_are_those_of_the_header_in_their_order() -> None:
     for other in (TRANSACTIONS[:1], TRANSACTIONS[::-1], (*TRANSACTIONS, create(3).body), ()):
         assert "transactions: not those that the header names" in refusal(Decided(shown=other).document())
@@ -328,7 +332,10 @@ def test_the_transactions_are_those_of_the_rejection() -> None:
 
 def test_only_a_body_that_is_too_large_is_left_out() -> None:
     assert "not those that the rejection names" in refusal(Rejected(body_omitted=True).document())
-    assert "too large to be carried, yet there are some" in refusal(Rejected(said={"size": LARGE}).document())
+    for some in ((TRANSACTIONS[0],), (b"no JSON",)):
+        document = Rejected(said={"size": LARGE}, transactions=some).document()
+        assert "too large to be carried, yet there are some" in refusal(document)
+    assert verify(Rejected(said={"size": BODY_BYTES_MAX}).document(), TRUST).block.transactions == TRANSACTIONS
 
 
 def test_the_validators_of_a_rejection_are_the_trusted_ones() -> None:
