@@ -25,7 +25,8 @@ from bigchaindb.transaction.keys import KEY_PATTERN, encode
 FORMAT: Final = "bigchaindb-proof-1"
 PROOF_BYTES_MAX: Final = 16 * 1024 * 1024
 """An event of 5 MiB, as much in what it cannot show, in base64, and the precommits of 10,000 validators."""
-TRANSACTION_COUNT_MAX: Final = 100_000
+TRANSACTION_COUNT_MAX: Final = 2**17
+"""The rejected proposals that are carried may hold so many, if all are empty."""
 
 Key = Annotated[str, Meta(pattern=KEY_PATTERN)]
 BlockHash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$(?!\n)")]

@@ -95,14 +95,15 @@ def merged(shown: Sequence[bytes], unseen: Sequence[Unseen], may_hide: Callable[
     Raises:
         ProofError: it hides what the event would show, or is out of order.
     """
-    transactions = list(shown)
-    least = 0
+    transactions: list[bytes] = []
+    taken = 0  # of those shown
     for number, one in enumerate(unseen):
         require(may_hide(one.bytes), f"unseen[{number}]: the event would show it")
-        require(least <= one.index <= len(transactions), f"unseen[{number}].index: out of order")
-        transactions.insert(one.index, one.bytes)
-        least = one.index + 1
-    return transactions
+        end = one.index - number
+        require(taken <= end <= len(shown), f"unseen[{number}].index: out of order")
+        transactions += (*shown[taken:end], one.bytes)
+        taken = end
+    return [*transactions, *shown[taken:]]
 
 
 def network_block(
