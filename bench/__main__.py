@@ -22,6 +22,7 @@ BENCHMARKS: Final = {
     "catchup": "a plugin enabled on a ledger of 1,000,000 transactions gets them all, against the queues of 1.x",
     "delivery": "from durable to in the plugin's hands, and what plugins cost the commits beside them",
     "sinks": "events into RabbitMQ, against its client library alone; and while both sides are killed",
+    "network": "throughput and latency of networks of one and of four validators",
     "stalled": "memory of a node and of its plugin that hangs, while 1,000,000 events go by",
     "kills": "10,000 SIGKILLs over plugins and nodes under load: what is lost, disordered or repeated",
     "streams": "messages to 1,000 WebSocket clients, against a bare server that writes the same bytes",

@@ -1,9 +1,11 @@
 """A real node in a process of its own, as an operator starts it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from bench.load import Plan, Seen, load
 from bench.measure import Scale
@@ -17,18 +19,21 @@ class Node(Process):
         start_s: seconds from the start of the process to the first answer over HTTP.
     """
 
-    def __init__(self, folder: Path, *, plugins: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, *, plugins: Sequence[str] = (), settings: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.data = folder / "data"
         self.port, self.stream_port = free_ports(2)
-        settings = {
+        document = {
             "server": {"bind": f"127.0.0.1:{self.port}"},
             "wsserver": {"host": "127.0.0.1", "port": self.stream_port},
             "database": {"path": str(self.data)},
             "events_plugins": list(plugins),
+            **settings,
         }
         configuration = folder / "bigchaindb.json"
-        configuration.write_text(json.dumps(settings))
+        configuration.write_text(json.dumps(document))
         super().__init__(python("bigchaindb", "-c", str(configuration), "start"), log=folder / "log")
         self.start_s = self.wait_until(answers(self.port, "/api/v1/"))
 
