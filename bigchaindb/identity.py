@@ -101,7 +101,26 @@ def make_chain_id(directory: Path) -> None:
     """
     path = directory / CHAIN_ID_FILE
     if not path.exists():
-        _write_new(path, f"solo-{os.urandom(16).hex()}\n")
+        _write_new(path, f"{new_chain_id('solo')}\n")
+
+
+def new_chain_id(kind: str) -> str:
+    """Give an id that no other chain has, which begins with `kind`, at most 17 letters."""
+    return f"{kind}-{os.urandom(16).hex()}"
+
+
+def put_chain_id(directory: Path, chain_id: str) -> None:
+    """Make `chain_id` that of a directory without a ledger; of one that has a ledger it must be the id already.
+
+    Raises:
+        StartupError: it cannot be written.
+    """
+    path = directory / CHAIN_ID_FILE
+    if path.exists():
+        if read_chain_id(directory) == chain_id:
+            return
+        path.unlink()  # no event of it was ever written
+    _write_new(path, f"{chain_id}\n")
 
 
 def read_chain_id(directory: Path) -> str:

@@ -16,6 +16,7 @@ from bigchaindb.cli.doctor import doctor
 from bigchaindb.cli.election import election
 from bigchaindb.cli.events import events
 from bigchaindb.cli.keys import keys
+from bigchaindb.cli.network import network
 from bigchaindb.cli.plugins import plugins
 from bigchaindb.cli.proofs import verify
 from bigchaindb.cli.removed import REMOVED
@@ -72,6 +73,7 @@ for command in (
     doctor,
     events,
     keys,
+    network,
     plugins,
     transactions,
     election,

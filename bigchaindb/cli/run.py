@@ -52,8 +52,9 @@ Examples:
 def drop(session: Session) -> None:
     """Delete the ledger. Cannot be undone.
 
-    Its events and what the plugins have acknowledged go with it. The configuration and the node's key pair stay. A
-    running node keeps its data: stop it first.
+    Its events and what the plugins have acknowledged go with it. The configuration and the node's key pair stay, and a
+    node of a network stays one: it takes the blocks from the others again. A running node keeps its data: stop it
+    first.
     """
     from bigchaindb.store.directory import DataDirectory, DirectoryLock
 
@@ -175,9 +176,13 @@ def _delete(directory: "DataDirectory") -> None:
 
     The ledger's file goes last: what a crash leaves can be dropped again, and no write-ahead log is left for the next.
     """
-    from bigchaindb.identity import KEYPAIR_FILE
+    from bigchaindb.engine.cometbft import files
+    from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE
 
     kept = {directory.lock.name, KEYPAIR_FILE}
+    if files.is_network(directory.path):
+        kept |= {CHAIN_ID_FILE, files.FOLDER}
+        files.delete_blocks(files.Layout(directory.path))
     for entry in sorted(directory.path.iterdir(), key=lambda entry: entry == directory.ledger):
         if entry.name in kept:
             continue

@@ -1,4 +1,4 @@
-"""Changes which plugins the configuration file names, and nothing else in it.
+"""Changes in the configuration file which plugins it names, or members of a section, and nothing else in it.
 
 Source: docs/reference/contract/configuration-and-cli.md, section 1; promise P13.
 """
@@ -68,6 +68,25 @@ def disable(loaded: Loaded, name: str, environ: Mapping[str, str]) -> bool:
     return _edit(loaded, changed, environ)
 
 
+def put(loaded: Loaded, section: str, values: Mapping[str, Any], environ: Mapping[str, str]) -> bool:
+    """Set members of a section in the file, made if it is not there.
+
+    Returns:
+        Whether anything changed.
+
+    Raises:
+        ConfigurationError: another place gives one of them, which holds; else as for `enable`.
+    """
+    for name in values:
+        if (origin := loaded.origins.get(f"{section}.{name}")) not in (None, f"`{loaded.path}`"):
+            raise ConfigurationError(f"{section}.{name}: {origin} gives it, so `{loaded.path}` would do nothing")
+
+    def changed(document: dict[str, Any]) -> dict[str, Any]:
+        return {**document, section: {**document.get(section, {}), **values}} if values else document
+
+    return _rewrite(loaded, changed, environ)
+
+
 def write_whole(path: Path, document: Mapping[str, Any], *, keeps_mode: bool = False) -> None:
     """Put a configuration file in place whole or not at all; a link stays one.
 
@@ -96,15 +115,22 @@ def _edit(
 ) -> bool:
     if (origin := given_elsewhere(loaded)) is not None:
         raise ConfigurationError(f"{KEY}: {origin} gives the list, so a change of `{loaded.path}` would do nothing")
-    with _alone(loaded.path):
-        document = read_document(loaded.path)
+
+    def changed_document(document: dict[str, Any]) -> dict[str, Any]:
         before = document.get(KEY) or []
+        return document if (after := changed(before)) == before else {**document, KEY: after}
+
+    return _rewrite(loaded, changed_document, environ)
+
+
+def _rewrite(loaded: Loaded, changed: Callable[[dict[str, Any]], dict[str, Any]], environ: Mapping[str, str]) -> bool:
+    with _alone(loaded.path):
+        before = read_document(loaded.path)
         after = changed(before)
         if after == before:
             return False
-        document[KEY] = after
-        load_document(document, loaded.path, environ)  # refused before it is written
-        write_whole(loaded.path, document, keeps_mode=True)
+        load_document(after, loaded.path, environ)  # refused before it is written
+        write_whole(loaded.path, after, keeps_mode=True)
     return True
 
 

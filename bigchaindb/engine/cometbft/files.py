@@ -11,6 +11,7 @@ import base64
 import hmac
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -204,6 +205,17 @@ def write(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes) -> N
     if not layout.validator_state.exists():
         _put(layout.validator_state, _json({"height": "0", "round": 0, "step": 0}))
     _put(layout.config, config_text(layout, key=key, settings=settings, sizes=sizes).encode())
+
+
+def delete_blocks(layout: Layout) -> None:
+    """Delete what CometBFT takes from its peers again; keys, genesis and the signer's state stay."""
+    for entry in layout.validator_state.parent.glob("*"):
+        if entry == layout.validator_state:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
 
 
 def config_text(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes) -> str:

@@ -1,0 +1,266 @@
+"""network id, init, join: make this node one of several. Nothing here starts it."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bigchaindb.cli.session import Session, pass_session, put, put_json, say
+from bigchaindb.errors import StartupError
+
+if TYPE_CHECKING:
+    from bigchaindb.config import Settings
+    from bigchaindb.config.load import Loaded
+    from bigchaindb.engine.cometbft.genesis import Genesis
+    from bigchaindb.engine.cometbft.membership import Held
+    from bigchaindb.transaction.keys import KeyPair
+
+peers_option = click.option(
+    "--peers", metavar="ID@HOST:PORT,…", help="The other nodes: network.peers of the configuration file."
+)
+external_option = click.option(
+    "--external-address", metavar="HOST:PORT", help="Where other nodes reach this one: network.external_address."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+
+
+@click.group()
+def network() -> None:
+    """Make this node one of a network, whose nodes vote on one ledger.
+
+    Each operator sends the line of `network id` to one of them, who gathers the lines in a file and runs
+    `network init`; the others run `network join` with the genesis.json that it writes. Then all start their nodes.
+    """
+
+
+@network.command(
+    "id",
+    epilog="""\b
+Examples:
+  bigchaindb network id >> validators
+  BIGCHAINDB_NETWORK_EXTERNAL_ADDRESS=node-1.example:26656 bigchaindb network id --name node-1""",
+)
+@click.option("--name", help="What people call the node; the machine's name by default.")
+@click.option("--power", type=int, default=10, show_default=True, help="Its voting power.")
+@json_option
+@pass_session
+def show_id(session: Session, *, name: str | None, power: int, as_json: bool) -> None:
+    """Print who this node is, as a line for the file of `network init --validators`.
+
+    That is its public key and the address of it that stands in votes, the id by which its peers know it, and where they
+    reach it if network.external_address is set. The key pair is made if there is none.
+    """
+    from bigchaindb.engine.cometbft.files import node_id_of
+    from bigchaindb.identity import find_or_make
+    from bigchaindb.ledger.validators import address_of
+    from bigchaindb.store.directory import prepare
+    from bigchaindb.transaction.keys import decode_key
+
+    settings = session.load().settings
+    prepare(settings.database.path)
+    key = find_or_make(settings)
+    own_id = node_id_of(key)
+    document: dict[str, Any] = {
+        "name": platform.node() if name is None else name,
+        "public_key": key.public_key,
+        "address": address_of(decode_key(key.public_key)).hex().upper(),
+        "node_id": own_id,
+        "power": power,
+    }
+    if settings.network.external_address is not None:
+        document["peer"] = f"{own_id}@{settings.network.external_address}"
+    if as_json:
+        put_json(document)
+    else:
+        put(json.dumps(document, ensure_ascii=False))
+
+
+@network.command(
+    epilog="""\b
+Example:
+  bigchaindb network init --validators validators
+A line of the file is what `bigchaindb network id` prints; public_key is all it must have:
+  {"public_key": "…", "power": 10, "name": "…", "peer": "ID@HOST:PORT"}"""
+)
+@click.option(
+    "--validators",
+    "file",
+    required=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Who votes: a line of JSON each, as `network id` prints it.",
+)
+@click.option("--chain-id", help="The network's name: 1 to 50 letters, digits, _ and -; random by default.")
+@peers_option
+@external_option
+@json_option
+@pass_session
+def init(
+    session: Session,
+    *,
+    file: Path,
+    chain_id: str | None,
+    peers: str | None,
+    external_address: str | None,
+    as_json: bool,
+) -> None:
+    """Found a network, with this node in it.
+
+    Writes its genesis.json, which all other nodes join with. A ledger that this node made alone becomes the beginning
+    of the network: its chain goes on under the same id.
+    """
+    from bigchaindb.engine.cometbft import membership
+    from bigchaindb.engine.cometbft.files import node_id_of
+    from bigchaindb.engine.cometbft.handlers import RULES_VERSION
+    from bigchaindb.identity import new_chain_id
+    from bigchaindb.transaction.keys import decode_key
+
+    loaded = session.load()
+    members = membership.read_members(_read(file, membership.MEMBERS_BYTES_MAX))
+    with _owned(loaded.settings) as (key, held):
+        _require_no_network(loaded.settings)
+        genesis = membership.found(
+            members,
+            held,
+            chain_id=chain_id or (new_chain_id("network") if held is None else held.chain_id),
+            now_s=int(time.time()),
+            rules_version=RULES_VERSION,
+        )
+        listed = membership.peers_of(members, node_id_of(key))
+        given = peers if peers is not None or not listed else ",".join(listed)
+        content = genesis.encode()
+        _become(loaded, content, genesis, _settings_of(given, external_address))
+        if decode_key(key.public_key) not in genesis.validator_set.powers:
+            say("This node is not among the validators: it follows and does not vote.")
+    _put_genesis(loaded.settings, content, genesis, as_json=as_json)
+    say("Copy the file to the other nodes, run `bigchaindb network join` there, and compare the hash.")
+    if held is not None and held.tip.height:
+        say("They need a copy of this ledger first: `bigchaindb backup --without-key DIR`, before this node starts.")
+
+
+@network.command(
+    epilog="""\b
+Example:
+  bigchaindb network join genesis.json --peers 3f…9a@node-1.example:26656"""
+)
+@click.argument("file", metavar="GENESIS", type=click.Path(path_type=Path))
+@peers_option
+@external_option
+@json_option
+@pass_session
+def join(session: Session, *, file: Path, peers: str | None, external_address: str | None, as_json: bool) -> None:
+    """Join the network of the file GENESIS.
+
+    A node whose key is in it votes from its start; others follow, until an election makes them validators. The ledger
+    here must be empty, or be the one that the network began with.
+    """
+    from bigchaindb.engine.cometbft.genesis import GENESIS_BYTES_MAX, Genesis
+    from bigchaindb.engine.cometbft.handlers import RULES_VERSION
+    from bigchaindb.engine.cometbft.membership import require_can_join
+
+    loaded = session.load()
+    content = _read(file, GENESIS_BYTES_MAX)
+    genesis = Genesis.parse(content, rules_version=RULES_VERSION)
+    with _owned(loaded.settings) as (_, held):
+        if not _is_in(loaded.settings, content):
+            _require_no_network(loaded.settings)
+            require_can_join(genesis, held)
+        _become(loaded, content, genesis, _settings_of(peers, external_address))
+    _put_genesis(loaded.settings, content, genesis, as_json=as_json)
+
+
+@contextmanager
+def _owned(settings: "Settings") -> "Iterator[tuple[KeyPair, Held | None]]":
+    """Own the data directory, made if need be; give the node's key pair and what ledger there is.
+
+    Raises:
+        DirectoryInUse: the node runs.
+    """
+    from bigchaindb.engine.cometbft.membership import Held
+    from bigchaindb.identity import find_or_make, read_chain_id
+    from bigchaindb.store.directory import DirectoryLock, prepare
+    from bigchaindb.store.store import Store
+
+    directory = prepare(settings.database.path)
+    if directory.ledger.exists():
+        with closing(Store.open(directory.path)) as store:
+            yield find_or_make(settings), Held(read_chain_id(directory.path), store.writer.tip())
+    else:
+        with closing(DirectoryLock(directory)):
+            yield find_or_make(settings), None
+
+
+def _become(loaded: "Loaded", content: bytes, genesis: "Genesis", values: Mapping[str, Any]) -> None:
+    """Write what makes the directory a network's. The genesis comes last: without it nothing has happened."""
+    from bigchaindb.config.edit import put as put_in
+    from bigchaindb.engine.cometbft import files
+    from bigchaindb.identity import put_chain_id
+
+    data = loaded.settings.database.path
+    layout = files.Layout(data)
+    files.check_sockets(layout)
+    if put_in(loaded, "network", values, os.environ):
+        say(f"network.{', network.'.join(values)} is set in `{loaded.path}`")
+    put_chain_id(data, genesis.chain_id)
+    files.write_genesis(layout, content)
+
+
+def _settings_of(peers: str | None, external_address: str | None) -> Mapping[str, Any]:
+    values: dict[str, Any] = {}
+    if peers is not None:
+        values["peers"] = [peer.strip() for peer in peers.split(",") if peer.strip()]
+    if external_address is not None:
+        values["external_address"] = external_address
+    return values
+
+
+def _is_in(settings: "Settings", content: bytes) -> bool:
+    from bigchaindb.engine.cometbft.files import Layout, is_network, read_bounded
+
+    data = settings.database.path
+    return is_network(data) and read_bounded(Layout(data).genesis) == content
+
+
+def _require_no_network(settings: "Settings") -> None:
+    from bigchaindb.engine.cometbft.files import Layout, is_network
+    from bigchaindb.identity import read_chain_id
+
+    data = settings.database.path
+    if is_network(data):
+        raise StartupError(
+            f"this node is part of the network {read_chain_id(data)} already, see `{Layout(data).genesis}`; "
+            "for another one name another database.path"
+        )
+
+
+def _read(file: Path, bytes_max: int) -> bytes:
+    """Read a file, or a little more than it may have: the parser says what is too much."""
+    with file.open("rb") as opened:
+        return opened.read(bytes_max + 1)
+
+
+def _put_genesis(settings: "Settings", content: bytes, genesis: "Genesis", *, as_json: bool) -> None:
+    from bigchaindb.engine.cometbft.files import Layout
+    from bigchaindb.engine.cometbft.genesis import genesis_hash
+
+    path = Layout(settings.database.path).genesis
+    if as_json:
+        put_json(
+            {
+                "chain_id": genesis.chain_id,
+                "genesis": str(path),
+                "genesis_hash": genesis_hash(content),
+                "initial_height": genesis.initial_height,
+                "validators": len(genesis.validators),
+            }
+        )
+        return
+    put(f"chain    {genesis.chain_id}")
+    put(f"genesis  {path}")
+    put(f"hash     {genesis_hash(content)}")

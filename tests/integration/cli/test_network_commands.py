@@ -1,0 +1,167 @@
+"""Founding and joining a network on the command line: the files that a node starts with, before any node starts."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from bigchaindb.identity import read_chain_id
+from bigchaindb.store.directory import DataDirectory, DirectoryLock
+
+COMMAND: Final = str(Path(sys.executable).with_name("bigchaindb"))
+
+
+@dataclass
+class Machine:
+    """A home with a configuration file and a data directory."""
+
+    home: Path
+
+    @property
+    def data(self) -> Path:
+        return self.home / "data"
+
+    @property
+    def configuration(self) -> Any:
+        return json.loads((self.home / ".bigchaindb").read_text())
+
+    @property
+    def genesis(self) -> Path:
+        return self.data / "cometbft/config/genesis.json"
+
+    def run(self, *arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("BIGCHAINDB_", "PYTHON"))}
+        return subprocess.run(
+            [COMMAND, *arguments],
+            env={**inherited, "HOME": str(self.home), **environ},
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def done(self, *arguments: str | Path, **environ: str) -> str:
+        result = self.run(*arguments, **environ)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    def refused(self, *arguments: str | Path, **environ: str) -> str:
+        result = self.run(*arguments, **environ)
+        assert result.returncode == 1, result.stdout
+        return result.stderr
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> list[Machine]:
+    made = [Machine(tmp_path / name) for name in ("one", "two", "three")]
+    for machine in made:
+        machine.home.mkdir()
+        (machine.home / ".bigchaindb").write_text(json.dumps({"database": {"path": str(machine.data)}}))
+    return made
+
+
+def founded(machines: list[Machine], *arguments: str) -> tuple[Machine, Machine, Machine]:
+    one, two, three = machines
+    lines = [
+        machine.done("network", "id", BIGCHAINDB_NETWORK_EXTERNAL_ADDRESS=f"node-{number}.example:26656")
+        for number, machine in enumerate((one, two))
+    ]
+    (one.home / "validators").write_text("".join(lines))
+    one.done("network", "init", "--validators", "validators", *arguments)
+    return one, two, three
+
+
+def test_the_line_of_a_node_is_the_same_every_time_and_holds_no_secret(machines: list[Machine]) -> None:
+    one = machines[0]
+    line = one.done("network", "id", "--name", "ä", "--power", "3")
+    assert len(line.splitlines()) == 1
+    document = json.loads(one.done("network", "id", "--name", "ä", "--power", "3", "--json"))
+    assert document == json.loads(line)
+    assert document["public_key"] == one.done("export-my-pubkey").strip()
+    assert json.loads((one.data / "keypair.json").read_text())["private"] not in line
+    assert "peer" not in document
+
+
+def test_a_network_of_new_nodes(machines: list[Machine]) -> None:
+    one, two, three = founded(machines)
+    content = one.genesis.read_bytes()
+    ids = [json.loads(machine.done("network", "id"))["node_id"] for machine in (one, two)]
+    assert one.configuration["network"]["peers"] == [f"{ids[1]}@node-1.example:26656"]
+    joined = json.loads(two.done("network", "join", one.genesis, "--peers", f"{ids[0]}@node-0.example:26656", "--json"))
+    assert joined["genesis_hash"] == hashlib.sha256(content).hexdigest()
+    assert two.genesis.read_bytes() == content
+    assert two.configuration["network"]["peers"] == [f"{ids[0]}@node-0.example:26656"]
+    three.done("network", "join", one.genesis)
+    assert {read_chain_id(machine.data) for machine in (one, two, three)} == {joined["chain_id"]}
+    one.done("init")
+    assert read_chain_id(one.data) == joined["chain_id"], "the ledger is made for the network"
+
+
+def test_joining_again_changes_settings_alone_and_another_network_is_refused(machines: list[Machine]) -> None:
+    one, two, three = founded(machines)
+    two.done("network", "join", one.genesis)
+    two.done("network", "join", one.genesis, "--external-address", "me.example:1")
+    assert two.configuration["network"] == {"external_address": "me.example:1"}
+    (three.home / "validators").write_text(three.done("network", "id"))
+    three.done("network", "init", "--validators", "validators", "--chain-id", "other")
+    assert "is part of the network network-" in two.refused("network", "join", three.genesis)
+    assert "is part of the network other already" in three.refused("network", "init", "--validators", "validators")
+
+
+def test_a_ledger_that_a_node_made_alone_becomes_the_networks(machines: list[Machine]) -> None:
+    one, two, three = machines
+    one.done("init")
+    chain_id = read_chain_id(one.data)
+    (one.home / "validators").write_text(one.done("network", "id"))
+    assert "so it cannot be 'x'" in one.refused("network", "init", "--validators", "validators", "--chain-id", "x")
+    one.done("network", "init", "--validators", "validators")
+    assert json.loads(one.genesis.read_text())["chain_id"] == chain_id == read_chain_id(one.data)
+    two.done("init")
+    complaint = two.refused("network", "join", one.genesis)
+    assert f"the network is {chain_id}; if its blocks are not needed run `bigchaindb drop`" in complaint
+    assert not two.genesis.exists()
+    two.done("-y", "drop")
+    two.done("network", "join", one.genesis)
+    assert read_chain_id(two.data) == chain_id
+    assert three.run("network", "join", "nowhere.json").returncode == 1
+
+
+def test_what_is_refused_changes_nothing(machines: list[Machine]) -> None:
+    one, two, _ = founded(machines)
+    before = two.configuration
+    assert "network.peers: must be ID@HOST:PORT" in two.refused("network", "join", one.genesis, "--peers", "one")
+    environ = {"BIGCHAINDB_NETWORK_PEERS": ""}
+    refused = two.refused("network", "join", one.genesis, "--peers", f"{'0a' * 20}@a.example:1", **environ)
+    assert "the environment variable BIGCHAINDB_NETWORK_PEERS gives it" in refused
+    assert "genesis: " in two.refused("network", "join", one.home / "validators")
+    lock = DirectoryLock(DataDirectory(two.data))
+    assert "is in use by process" in two.refused("network", "join", one.genesis)
+    lock.close()
+    assert (two.configuration, two.genesis.exists()) == (before, False)
+
+
+def test_a_node_that_only_follows_is_told_so(machines: list[Machine]) -> None:
+    one, two, _ = machines
+    (one.home / "validators").write_text(two.done("network", "id"))
+    assert "it follows and does not vote" in one.run("network", "init", "--validators", "validators").stderr
+
+
+def test_a_dropped_node_keeps_its_place_and_what_it_has_signed(machines: list[Machine]) -> None:
+    """Without the state of its signer a validator would sign twice."""
+    one, *_ = founded(machines)
+    one.done("init")
+    state = one.data / "cometbft/data/priv_validator_state.json"
+    state.write_text("signed")
+    (state.parent / "blockstore.db").mkdir()
+    genesis, chain_id = one.genesis.read_bytes(), read_chain_id(one.data)
+    one.done("-y", "drop")
+    assert not (one.data / "ledger.db").exists()
+    assert [path.name for path in state.parent.iterdir()] == [state.name]
+    assert (state.read_text(), one.genesis.read_bytes(), read_chain_id(one.data)) == ("signed", genesis, chain_id)
