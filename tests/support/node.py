@@ -96,7 +96,7 @@ class Node:
         """
         self.launch()
         try:
-            until(self._answers, what="both ports of the node to answer", within_s=START_S)
+            until(self.answers, what="both ports of the node to answer", within_s=START_S)
         except AssertionError as error:
             self.kill()
             raise NodeDiedError(f"{error}\n{self.tail()}") from error
@@ -137,7 +137,12 @@ class Node:
         """The end of what it printed and logged, for messages."""
         return f"--- console\n{self.console[-LOG_TAIL_CHARS:]}\n--- log\n{self.log[-LOG_TAIL_CHARS:]}"
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether both its ports answer.
+
+        Raises:
+            NodeDiedError: it has ended.
+        """
         assert self.process is not None
         if (code := self.process.poll()) is not None:
             raise NodeDiedError(f"the node ended with exit code {code}\n{self.tail()}")

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], *, what: str, within_s: float = 30, every_s: float = 0.05) -> T:
+def until(condition: Callable[[], T | None], *, what: str, within_s: float = 30, every_s: float = 0.05) -> T:
     """Return the first truthy value of `condition`.
 
     Raises:
