@@ -1,8 +1,12 @@
 """A memory of the documents that this node has proven, so that voter and proposer need not prove them again."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from bigchaindb.transaction.model import Transaction
+
+PARTS: Final = 16
+"""How finely the bounds are looked at."""
 
 
 class Proven:
@@ -12,15 +16,16 @@ class Proven:
     (transactions.md, section 9). Only what holds is kept, and nothing that depends on state. The oldest goes first
     once a bound is reached: that costs the time of proving it again, no more.
 
-    There is no lock and no count that threads could get wrong: every step is one operation of a dictionary, and each
-    `add` enforces the bounds on a copy of the keys. In batches of 128 that takes 0.8 µs a document with 3,000 kept,
-    2.6 µs with 10,000.
+    There is no lock: every step is one operation of a dictionary, and the bounds are enforced on a copy of the keys,
+    each time that a sixteenth of either came in since the last time: so far it may go beyond them. Threads that count
+    at the same moment may miss a few. Looked at with each batch, 10,000 documents cost 2.6 µs for each new one.
     """
 
     def __init__(self, *, count_max: int, bytes_max: int) -> None:
         self._count_max = count_max
         self._bytes_max = bytes_max
         self._transactions: dict[bytes, Transaction] = {}
+        self._unchecked_count = self._unchecked_bytes = 0
 
     def __len__(self) -> int:
         return len(self._transactions)
@@ -33,6 +38,11 @@ class Proven:
         """Remember transactions that were proven just now."""
         for transaction in transactions:
             self._transactions.setdefault(transaction.body, transaction)
+            self._unchecked_count += 1
+            self._unchecked_bytes += len(transaction.body)
+        if self._unchecked_count * PARTS < self._count_max and self._unchecked_bytes * PARTS < self._bytes_max:
+            return
+        self._unchecked_count = self._unchecked_bytes = 0
         bodies = list(self._transactions)
         count, size = len(bodies), sum(map(len, bodies))
         for body in bodies:

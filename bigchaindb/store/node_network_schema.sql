@@ -3,7 +3,7 @@
 -- Transactions that clients were told are accepted, until a block shows them or a rule turns them away.
 CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY,   -- parents precede children
-    id BLOB NOT NULL UNIQUE,
+    id BLOB NOT NULL,
     body BLOB NOT NULL
 );
 

@@ -11,23 +11,32 @@ from bigchaindb.store.node_db import NodeDb
 
 
 class Outbox:
-    """Transactions that clients were told are accepted, until they are decided. Any thread may call it."""
+    """Transactions that clients were told are accepted, until they are decided. Belongs to one thread.
+
+    Where each stands is known in memory: an index over ids would dirty a page for each.
+    """
 
     def __init__(self, db: NodeDb) -> None:
         self._db = db
+        self._seqs = {id_.hex(): seq for id_, seq in db.read("SELECT id, seq FROM outbox")}
+        self._last = max(self._seqs.values(), default=0)
 
     def put(self, transactions: Iterable[tuple[str, bytes]]) -> None:
-        """Write ids and bodies down, durably, in one fsync. Raises: as `NodeDb`."""
+        """Write ids and bodies down that are not there yet, durably, in one fsync. Raises: as `NodeDb`."""
+        rows = []
+        for id_, body in transactions:
+            if id_ not in self._seqs:
+                self._last += 1
+                self._seqs[id_] = self._last
+                rows.append((self._last, bytes.fromhex(id_), body))
         with self._db.batch() as connection:
-            connection.executemany(
-                "INSERT OR IGNORE INTO outbox (id, body) VALUES (?, ?)",
-                [(bytes.fromhex(id_), body) for id_, body in transactions],
-            )
+            connection.executemany("INSERT INTO outbox VALUES (?, ?, ?)", rows)
 
     def drop(self, ids: Iterable[str]) -> None:
         """Forget what was decided."""
+        seqs = [(seq,) for id_ in ids if (seq := self._seqs.pop(id_, None)) is not None]
         with self._db.batch() as connection:
-            connection.executemany("DELETE FROM outbox WHERE id = ?", [(bytes.fromhex(id_),) for id_ in ids])
+            connection.executemany("DELETE FROM outbox WHERE seq = ?", seqs)
 
     def all(self) -> list[tuple[str, bytes]]:
         """Give ids and bodies, oldest first."""

@@ -30,7 +30,7 @@ QUERY_CODE: Final = 1
 class Owner(Protocol):
     """Who a connection belongs to."""
 
-    def call(self, name: str, request: Message) -> asyncio.Task[bytes]:
+    def call(self, name: str, request: Message) -> bytes | asyncio.Task[bytes]:
         """Begin to answer a request that the ledger has to answer.
 
         Args:
@@ -38,7 +38,7 @@ class Owner(Protocol):
             request: that member.
 
         Returns:
-            The frame to send. If anything else comes of it, the owner fails by itself.
+            The frame to send, or who makes it. If anything else comes of that, the owner fails by itself.
         """
         ...
 
@@ -153,13 +153,10 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, frame: bytes) -> None:
         request, name = _parsed(frame)
-        answer: bytes | asyncio.Task[bytes]
-        own = _own_answer(request, name)
-        if own is not None:
-            answer = own
+        answer = _own_answer(request, name) or self._owner.call(name, getattr(request, name))
+        if isinstance(answer, bytes):
             self._flush_soon()
         else:
-            answer = self._owner.call(name, getattr(request, name))
             answer.add_done_callback(self._flush_soon)
         self._requests.append(_Request(len(frame), answer))
         self._bytes += len(frame)

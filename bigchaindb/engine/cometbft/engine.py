@@ -42,6 +42,8 @@ POOL_FACTOR: Final = 8
 """The pool holds what the clients of so many nodes may have under way; a node refuses its own clients long before."""
 AGAIN_S: Final = 5.0
 """What is undecided for so long is submitted again."""
+DROP_COUNT: Final = 1_000
+"""Decided transactions that are dropped from the outbox at a time."""
 HEALTH_S: Final = 0.5
 """Time between two looks at CometBFT."""
 
@@ -215,7 +217,8 @@ class CometBftEngine:
         if (found := self._under_way.pop(transaction_id, None)) is not None:
             self._under_way_bytes -= len(found[0])
             self._decided.append(transaction_id)
-            self._outbox_work.set()
+            if len(self._decided) >= DROP_COUNT:
+                self._outbox_work.set()
 
     async def _admit(self) -> None:
         await self._intake.run()
@@ -247,20 +250,21 @@ class CometBftEngine:
         """Write down what was accepted, then answer and submit it; drop what was decided. One fsync for many."""
         while True:
             accepted, self._accepted = self._accepted, []
-            decided, self._decided = self._decided, []
             if accepted:
                 rows = [(one.id, one.body) for _, one in accepted]
                 await self._off_loop(self._parts.outbox.put, rows)
                 for entry, transaction in accepted:
                     accept(entry, transaction)
                     self._submitter.put(transaction.body)
-            if decided:
+            if len(self._decided) >= DROP_COUNT:  # what is dropped late is found to be decided at the next start
+                decided, self._decided = self._decided, []
                 await self._off_loop(self._parts.outbox.drop, decided)
-            if not self._accepted and not self._decided:
+            if not self._accepted:
                 if self._intake.has_ended:
-                    return
+                    break
                 self._outbox_work.clear()
                 await self._outbox_work.wait()
+        await self._off_loop(self._parts.outbox.drop, self._decided)
 
     async def _submit_again(self) -> None:
         while not await self._pause(AGAIN_S):

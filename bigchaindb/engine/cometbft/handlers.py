@@ -132,7 +132,7 @@ class LedgerHandlers:
 
     # Mempool
 
-    async def check_tx(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx:
+    def check_known(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx | None:
         """See `Handlers`. The pool is what this node proposes from; the mempool only carries transactions about."""
         tx = request.tx
         if tx.startswith(INTERNAL_MARK):
@@ -142,6 +142,11 @@ class LedgerHandlers:
             return _checked(None)
         if request.type == pb.RECHECK and tx not in self._orphans:
             return _checked("it is decided, or was turned away")
+        return None
+
+    async def check_tx(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx:
+        """See `Handlers`."""
+        tx = request.tx
         self._orphans.discard(tx)
         try:
             await self._intake.admit(tx)

@@ -111,6 +111,9 @@ class Counter:
         self.genesis = request
         return pb.ResponseInitChain(app_hash=self.hash_of(0))
 
+    def check_known(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx | None:
+        return pb.ResponseCheckTx(code=1) if request.tx in self.committed else None
+
     async def check_tx(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx:
         return pb.ResponseCheckTx(code=int(request.tx in self.committed))
 

@@ -46,6 +46,9 @@ class Recorder:
         await self._work("init_chain")
         return pb.ResponseInitChain(validators=request.validators)
 
+    def check_known(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx | None:
+        return pb.ResponseCheckTx(log="known") if request.tx.startswith(b"known") else None
+
     async def check_tx(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx:
         await self._work(f"check_tx {request.tx.decode()}")
         return pb.ResponseCheckTx(data=request.tx)
@@ -245,6 +248,19 @@ async def test_a_slow_check_holds_back_the_answers_after_it_but_not_their_work(r
     gate.set()
     assert [(await client.answer()).check_tx.data for _ in range(2)] == [b"slow", b"after"]
     assert (await client.answer()).WhichOneof("value") == "flush"
+
+
+async def test_what_is_known_is_answered_in_its_place_without_a_task(running: Running) -> None:
+    gate = running.handlers.gates["check_tx slow"] = asyncio.Event()
+    client = await running.client()
+    client.send(check("known 1"), check("slow"), check("known 2"))
+    assert (await client.answer()).check_tx.log == "known"
+    assert len(running.server._calls) == 1
+    gate.set()
+    assert [(await client.answer()).check_tx for _ in range(2)] == [
+        pb.ResponseCheckTx(data=b"slow"),
+        pb.ResponseCheckTx(log="known"),
+    ]
 
 
 async def test_answers_of_one_turn_go_out_in_one_write(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
