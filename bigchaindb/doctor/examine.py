@@ -16,11 +16,16 @@ from typing import Final, Literal, NamedTuple
 
 from bigchaindb.config import Settings
 from bigchaindb.config.load import Loaded
+from bigchaindb.config.settings import split_bind
 from bigchaindb.control.messages import SOCKET_PATH_BYTES_MAX
 from bigchaindb.doctor import sharing
 from bigchaindb.doctor.installed import complaint_about
 from bigchaindb.doctor.processes import listener, lock_owner, name_of
-from bigchaindb.errors import BigchainDBError
+from bigchaindb.engine.cometbft import binary
+from bigchaindb.engine.cometbft.files import Layout, is_network, read_bounded, read_genesis
+from bigchaindb.engine.cometbft.genesis import genesis_hash
+from bigchaindb.engine.cometbft.handlers import RULES_VERSION
+from bigchaindb.errors import BigchainDBError, StartupError
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.subscribers.lane_page import page_path
 
@@ -61,6 +66,7 @@ def examine(load: Callable[[], Loaded]) -> Iterator[Finding]:
     yield from _ports(settings, running)
     yield from _directory(directory, settings)
     yield from _clock(directory)
+    yield from _network(settings, directory, running)
     for name in settings.events_plugins:
         yield _plugin(name, directory)
 
@@ -130,7 +136,7 @@ def _directory(directory: DataDirectory, settings: Settings) -> Iterator[Finding
         yield Finding("data directory", "note", f"{path} does not exist", "`bigchaindb init` or `start` makes it")
     else:
         yield from _access(path)
-    yield _socket_path(directory.control)
+    yield _socket_path(Layout(path).abci if is_network(path) else directory.control)
     existing = next(folder for folder in (path, *path.parents) if folder.exists())
     yield _free_space(existing, settings.limits.disk_free_bytes_min)
     yield _file_system(existing)
@@ -187,6 +193,28 @@ def _clock(directory: DataDirectory) -> Iterator[Finding]:
         yield Finding("clock", "fix", f"{text}, the ledger was written later", "set the clock; it went backwards")
     else:
         yield Finding("clock", "ok", text)
+
+
+def _network(settings: Settings, directory: DataDirectory, running: int | None) -> Iterator[Finding]:
+    """Look at what a node of a network needs besides."""
+    if not is_network(directory.path):
+        return
+    network, layout = settings.network, Layout(directory.path)
+    try:
+        yield Finding("cometbft", "ok", f"{binary.find(network.cometbft)}, a version that fits")
+    except StartupError as error:
+        yield Finding("cometbft", "fix", str(error), "a node of a network does not start without it")
+    try:
+        genesis = read_genesis(layout, rules_version=RULES_VERSION)
+    except StartupError as error:
+        yield Finding("network", "fix", str(error), f"copy {layout.genesis.name} from another node of the network")
+    else:
+        text = f"{genesis.chain_id}, genesis {genesis_hash(read_bounded(layout.genesis))}"
+        yield Finding("network", "ok", text)
+    if not network.peers:
+        yield Finding("network", "note", "network.peers is empty", "name other nodes, or let them name this one")
+    if running is None:  # else it is CometBFT, its child, that serves the port
+        yield _port("network.bind", *split_bind(network.bind, "network.bind"), running)
 
 
 def _plugin(name: str, directory: DataDirectory) -> Finding:

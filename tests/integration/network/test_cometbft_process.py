@@ -44,9 +44,13 @@ def layout(tmp_path: Path) -> Layout:
     (port,) = free_low_ports(1)
     files.write(layout, key=KEY, settings=Network(bind=f"127.0.0.1:{port}"), sizes=SIZES)
     files.write_genesis(layout, genesis.encode())
+    with_kvstore(layout)
+    return layout
+
+
+def with_kvstore(layout: Layout) -> None:
     config = layout.config.read_text()
     layout.config.write_text(config.replace(f"unix://{layout.abci}", "persistent_kvstore"))
-    return layout
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -126,6 +130,24 @@ async def test_it_starts_on_our_files_and_makes_blocks(program: Path, layout: La
     assert process.pid is None
     state = json.loads(layout.validator_state.read_text())
     assert int(state["height"]) >= 1
+
+
+async def test_two_nodes_find_each_other_and_agree(program: Path, tmp_path: Path) -> None:
+    """Neither can decide without the other: ids, addresses and keys are as they know each other by."""
+    keys = [KeyPair.from_seed(bytes([i]) * 32) for i in (1, 2)]
+    ports = free_low_ports(2)
+    validators = tuple(GenesisValidator(decode_key(key.public_key), 10) for key in keys)
+    genesis = Genesis("test", "2026-01-31T12:00:00Z", 1, bytes(32), validators, 1).encode()
+    peers = tuple(f"{files.node_id_of(key)}@127.0.0.1:{port}" for key, port in zip(keys, ports, strict=True))
+    layouts = [Layout(tmp_path / key.public_key[:8]) for key in keys]
+    for layout, key, port in zip(layouts, keys, ports, strict=True):
+        layout.data.mkdir()
+        files.write(layout, key=key, settings=Network(bind=f"127.0.0.1:{port}", peers=peers), sizes=SIZES)
+        files.write_genesis(layout, genesis)
+        with_kvstore(layout)
+    async with running(CometBft(program, layouts[0])), running(CometBft(program, layouts[1])):
+        for layout in layouts:
+            await height_reached(layout, 1)
 
 
 async def test_killed_it_is_started_again_and_goes_on(program: Path, layout: Layout) -> None:

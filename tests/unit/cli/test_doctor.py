@@ -14,6 +14,9 @@ from bigchaindb.config.load import load_all
 from bigchaindb.doctor import sharing
 from bigchaindb.doctor.examine import Finding, examine
 from bigchaindb.doctor.processes import listener, lock_owner, name_of
+from bigchaindb.engine.cometbft.files import Layout, write_genesis
+from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator, genesis_hash
+from bigchaindb.engine.cometbft.handlers import RULES_VERSION
 from bigchaindb.store.directory import DirectoryLock, prepare
 from bigchaindb.subscribers.lane_page import page_path
 from tests.integration.node.conftest import install
@@ -197,3 +200,32 @@ def test_a_file_system_where_locks_are_not_shared_is_found(tmp_path: Path, monke
 
 def test_a_folder_that_cannot_be_written_is_a_complaint(tmp_path: Path) -> None:
     assert "cannot be tried" in (sharing.complaint(tmp_path / "missing") or "")
+
+
+def test_a_node_of_a_network_needs_more(findings: Examine, tmp_path: Path, free_port: int) -> None:
+    network = {"bind": f"127.0.0.4:{free_port}", "cometbft": str(tmp_path / "cometbft")}
+    prepare(tmp_path / "data")
+    assert not {"network", "cometbft"} & findings(network=network).keys(), "it is of none yet"
+    validator = GenesisValidator(bytes([1]) * 32, 10)
+    genesis = Genesis("net-1", "2026-01-31T12:00:00Z", 1, bytes(32), (validator,), RULES_VERSION).encode()
+    layout = Layout(tmp_path / "data")
+    write_genesis(layout, genesis)
+    found = findings(network=network)
+    assert found["cometbft"].status == "fix"
+    assert "go install" in found["cometbft"].text
+    assert found["network"] == (
+        "network",
+        "note",
+        "network.peers is empty",
+        "name other nodes, or let them name this one",
+    )
+    assert found[f"port {free_port}"].status == "ok"
+    (tmp_path / "cometbft").write_text("#!/bin/sh\necho 0.38.26\n")
+    (tmp_path / "cometbft").chmod(0o700)
+    network["peers"] = f"{'0a' * 20}@one.example:26656"
+    found = findings(network=network)
+    assert found["cometbft"].status == "ok"
+    assert found["network"].text == f"net-1, genesis {genesis_hash(genesis)}"
+    assert f"{len(os.fsencode(layout.abci))} of 107 bytes" in found["socket path"].text
+    layout.genesis.write_text("{}")
+    assert findings(network=network)["network"].status == "fix"
