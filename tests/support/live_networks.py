@@ -180,7 +180,7 @@ class Network:
     """Nodes that trust the same genesis. The first are its validators; what is added later only follows."""
 
     def __init__(self, folder: Path, genesis: Genesis, members: Sequence[Member]) -> None:
-        """Take members that were made by `make_network`."""
+        """Take members whose files are in place, see `make_network`."""
         self.folder = folder
         self.genesis = genesis
         self.members = list(members)
@@ -317,6 +317,20 @@ def running_network(folder: Path, count: int, **arguments: Any) -> Iterator[Netw
         yield network
     finally:
         network.kill()
+
+
+def make_alone(folder: Path, number: int, **settings: Any) -> Member:
+    """Make a node with its configuration file that is part of no network yet; start nothing.
+
+    Args:
+        folder: of which the node gets a folder, named by its number.
+        number: another key for each.
+        settings: merged over the configuration.
+    """
+    (key,) = _keys(number, 1)
+    member = _member(folder / str(number), key, settings, {}, COMMAND)
+    member.configuration.write_text(json.dumps(member.settings))
+    return member
 
 
 def _keys(first: int, count: int) -> list[KeyPair]:

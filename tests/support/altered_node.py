@@ -1,0 +1,83 @@
+"""A node as a program, with one thing about it changed: it dies at a chosen moment, or computes something wrong.
+
+Started as `python -P altered_node.py ALTERATION NUMBER …`, where `…` is the node's own command line. Its code has
+no hook for it; what is changed here is changed from outside, in this process alone.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from bigchaindb import cli
+from bigchaindb.engine.cometbft.files import Sizes
+from bigchaindb.ledger.network_ledger import NetworkLedger
+
+DEATH: Final = 77
+"""Exit code of a node that was made to die."""
+
+
+def altered(alteration: str, number: int) -> tuple[str, ...]:
+    """Give the command that starts such a node.
+
+    Args:
+        alteration: one of `ALTERATIONS`.
+        number: which call it happens at, from 1, or how large something is.
+    """
+    assert alteration in ALTERATIONS
+    return (sys.executable, "-P", str(Path(__file__).resolve()), alteration, str(number))
+
+
+def _die_at(number: int, name: str, *, before: bool) -> None:
+    """Let the process end in the n-th call of a method of the ledger, without any cleaning up."""
+    original: Callable[..., Any] = getattr(NetworkLedger, name)
+    count = 0
+
+    def dying(*arguments: Any, **named: Any) -> Any:
+        nonlocal count
+        count += 1
+        if before and count == number:
+            os._exit(DEATH)
+        result = original(*arguments, **named)
+        if count == number:
+            os._exit(DEATH)
+        return result
+
+    setattr(NetworkLedger, name, dying)
+
+
+def _compute_wrongly(number: int) -> None:
+    """Let the hash of the state be wrong after the n-th block that has transactions."""
+    original = NetworkLedger.finalize
+    count = 0
+
+    def wrong(*arguments: Any) -> Any:
+        nonlocal count
+        effects = original(*arguments)
+        count += bool(effects.transactions)
+        return replace(effects, tip=replace(effects.tip, app_hash=bytes(32))) if count == number else effects
+
+    NetworkLedger.finalize = wrong  # type: ignore[method-assign,assignment]
+
+
+def _shrink_mempool(number: int) -> None:
+    """Let CometBFT's mempool hold so few transactions that it is often full."""
+    Sizes.mempool_count = property(lambda _: number)  # type: ignore[method-assign,assignment]
+
+
+ALTERATIONS: Final[Mapping[str, Callable[[int], None]]] = {
+    "die before finalize": lambda number: _die_at(number, "finalize", before=True),
+    "die after finalize": lambda number: _die_at(number, "finalize", before=False),
+    "die before commit": lambda number: _die_at(number, "commit", before=True),
+    "die after commit": lambda number: _die_at(number, "commit", before=False),
+    "compute wrongly": _compute_wrongly,
+    "small mempool": _shrink_mempool,
+}
+
+if __name__ == "__main__":
+    _, name, figure, *line = sys.argv
+    ALTERATIONS[name](int(figure))
+    sys.argv = ["bigchaindb", *line]
+    cli.main()
