@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from bigchaindb.config import Network
+from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft import binary, files
+from bigchaindb.engine.cometbft.abci_server import AbciServer
 from bigchaindb.engine.cometbft.files import Layout, Sizes
 from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator
 from bigchaindb.engine.cometbft.process import CometBft
@@ -185,6 +187,60 @@ async def test_a_consensus_failure_is_the_end_at_once(tmp_path: Path) -> None:
     with pytest.raises(CometBftFailed, match="no longer takes part in consensus: CONSENSUS FAILURE!!!: wrong app hash"):
         await asyncio.wait_for(process.run(), 10)
     assert (process.start_count, process.pid) == (1, None)
+
+
+class WrongCount:
+    """An application that breaks the one rule of FinalizeBlock: a result for each transaction."""
+
+    def check_known(self, _: pb.RequestCheckTx) -> pb.ResponseCheckTx | None:
+        return None
+
+    async def info(self, _: pb.RequestInfo) -> pb.ResponseInfo:
+        return pb.ResponseInfo(app_version=1)
+
+    async def init_chain(self, _: pb.RequestInitChain) -> pb.ResponseInitChain:
+        return pb.ResponseInitChain(app_hash=bytes(32))
+
+    async def check_tx(self, _: pb.RequestCheckTx) -> pb.ResponseCheckTx:
+        return pb.ResponseCheckTx()
+
+    async def prepare_proposal(self, _: pb.RequestPrepareProposal) -> pb.ResponsePrepareProposal:
+        return pb.ResponsePrepareProposal()
+
+    async def process_proposal(self, _: pb.RequestProcessProposal) -> pb.ResponseProcessProposal:
+        return pb.ResponseProcessProposal(status=pb.ResponseProcessProposal.ACCEPT)
+
+    async def extend_vote(self, _: pb.RequestExtendVote) -> pb.ResponseExtendVote:
+        return pb.ResponseExtendVote()
+
+    async def verify_vote_extension(self, _: pb.RequestVerifyVoteExtension) -> pb.ResponseVerifyVoteExtension:
+        return pb.ResponseVerifyVoteExtension(status=pb.ResponseVerifyVoteExtension.ACCEPT)
+
+    async def finalize_block(self, _: pb.RequestFinalizeBlock) -> pb.ResponseFinalizeBlock:
+        return pb.ResponseFinalizeBlock(tx_results=[pb.ExecTxResult()], app_hash=bytes(32))
+
+    async def commit(self, _: pb.RequestCommit) -> pb.ResponseCommit:
+        return pb.ResponseCommit()
+
+
+async def test_what_cometbft_says_of_a_consensus_failure_is_understood(program: Path, layout: Layout) -> None:
+    (port,) = free_low_ports(1)
+    files.write(layout, key=KEY, settings=Network(bind=f"127.0.0.1:{port}"), sizes=SIZES)
+    server = AbciServer(layout.abci, WrongCount(), lambda _: None)
+    await server.start()
+    try:
+        with pytest.raises(CometBftFailed, match=r"no longer takes part in consensus: CONSENSUS FAILURE!!!: .*results"):
+            await asyncio.wait_for(CometBft(program, layout).run(), 20)
+    finally:
+        await server.stop()
+
+
+async def test_a_stop_while_it_waits_to_start_again_is_quick(tmp_path: Path) -> None:
+    process = CometBft(script(tmp_path, "exit 1"), Layout(tmp_path))
+    async with running(process) as task:
+        await asyncio.to_thread(until, lambda: process.start_count == 3, what="a third start", within_s=10)
+        await process.stop()
+        await asyncio.wait_for(task, 0.5)
 
 
 async def test_one_that_does_not_end_is_killed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
