@@ -188,6 +188,8 @@ class Intake:
         await asyncio.gather(*(self._checkers.examine(bodies[start : start + BATCH_COUNT_MAX]) for start in starts))
 
     def _put(self, body: bytes, mode: Mode | None) -> Entry:
+        if self._stopping:
+            raise Stopping("the node is about to stop")
         entry = Entry(body, mode, asyncio.get_running_loop().create_future())
         self._queue.put(entry)
         return entry

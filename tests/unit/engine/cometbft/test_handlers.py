@@ -1,0 +1,359 @@
+"""What CometBFT is answered, over the real store: each call by itself, in the orders that crashes make of them."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from bigchaindb.config import Limits
+from bigchaindb.engine.cometbft import abci_pb2 as pb
+from bigchaindb.engine.cometbft.handlers import ORPHAN_COUNT_MAX, RULES_VERSION, LedgerHandlers, Parts
+from bigchaindb.engine.engine import Mode
+from bigchaindb.engine.intake import Intake, accept
+from bigchaindb.engine.room import Room, Usage
+from bigchaindb.errors import EngineError
+from bigchaindb.ledger.effects import Effects
+from bigchaindb.ledger.network_ledger import COUNT_MAX, NetworkLedger
+from bigchaindb.ledger.pool import Pool
+from bigchaindb.ledger.proven import Proven
+from bigchaindb.ledger.rejections import VOTES_MARK, WAKE_MARK, decode_extension, decode_votes
+from bigchaindb.store import Store
+from bigchaindb.store.own import Outbox, Rejections
+from bigchaindb.transaction import Transaction
+from tests.support.chains import CAROL, Coin, create, transfer
+from tests.support.ledgers import open_store
+from tests.support.networks import CHAIN, KEYS, TIME, address, raw, signed
+
+ACCEPT, REJECT = pb.ResponseProcessProposal.ACCEPT, pb.ResponseProcessProposal.REJECT
+PARENT = create(1, amounts=(2, 3))
+CHILD = transfer(Coin(PARENT))
+RIVAL = transfer(Coin(PARENT), to=CAROL)
+BLOCK_BYTES = 4_000_000
+
+
+@dataclass
+class Application:
+    """The handlers of the first of four validators, and what they told the engine."""
+
+    store: Store
+    pool_count_max: int = 100
+    committed: list[Effects] = field(default_factory=list)
+    woken: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        limits = Limits()
+        proven = Proven(count_max=100, bytes_max=1_000_000)
+        self.own = Rejections(self.store.node)
+        self.ledger = NetworkLedger(
+            self.store.writer, chain_id=CHAIN, key=KEYS[0], body_bytes_max=1_000_000, proven=proven, own=self.own
+        )
+        room = Room(lambda: Usage(1 << 40, 0), limits, itertools.count().__next__)
+        parts = Parts(self.ledger, self.store.writer, self.own, Outbox(self.store.node), proven, room)
+        self.intake = Intake(
+            self.ledger,
+            self.store.writer,
+            limits=limits,
+            pool=Pool(count_max=self.pool_count_max, bytes_max=1_000_000),
+            refusal=lambda _: None,
+            accepted=accept,
+            elected=lambda: self.ledger.state.elected,
+        )
+        self.handlers = LedgerHandlers(
+            parts, chain_id=CHAIN, intake=self.intake, committed=self._note, wake=self.woken.append
+        )
+        self.admitting = asyncio.create_task(self.intake.run())
+
+    def _note(self, effects: Effects) -> None:
+        self.committed.append(effects)
+        self.intake.committed(effects.transactions, effects.tip.height)
+
+    async def close(self) -> None:
+        self.intake.close()
+        await self.admitting
+        self.intake.end()
+        self.handlers.close()
+
+    async def begin(self) -> pb.ResponseInitChain:
+        return await self.handlers.init_chain(init_chain())
+
+    async def check(self, tx: bytes, *, again: bool = False) -> pb.ResponseCheckTx:
+        request = pb.RequestCheckTx(tx=tx, type=pb.RECHECK if again else pb.NEW)
+        known = self.handlers.check_known(request)
+        return await self.handlers.check_tx(request) if known is None else known
+
+    async def judge(self, *txs: bytes, name: str = "block", time: int = TIME) -> int:
+        about = request_of(self.store.writer.tip().height + 1, txs, name, time)
+        answer = await self.handlers.process_proposal(pb.RequestProcessProposal(**about))
+        return answer.status
+
+    async def decide(self, *txs: bytes, name: str = "block", time: int = TIME) -> pb.ResponseFinalizeBlock:
+        about = request_of(self.store.writer.tip().height + 1, txs, name, time)
+        answer = await self.handlers.finalize_block(pb.RequestFinalizeBlock(**about))
+        await self.handlers.commit(pb.RequestCommit())
+        return answer
+
+    def propose(self, votes: Sequence[pb.ExtendedVoteInfo] = ()) -> pb.RequestPrepareProposal:
+        last = pb.ExtendedCommitInfo(round=0, votes=votes)
+        return pb.RequestPrepareProposal(
+            max_tx_bytes=BLOCK_BYTES, height=self.store.writer.tip().height + 1, local_last_commit=last
+        )
+
+
+def request_of(height: int, txs: Sequence[bytes], name: str, time: int) -> dict[str, Any]:
+    return {
+        "height": height,
+        "txs": txs,
+        "hash": name.encode().ljust(32, b"."),
+        "time": pb.Timestamp(seconds=time, nanos=5),
+        "proposer_address": bytes.fromhex(address(KEYS[1])),
+    }
+
+
+def init_chain(chain_id: str = CHAIN, initial_height: int = 1) -> pb.RequestInitChain:
+    validators = [pb.ValidatorUpdate(pub_key=pb.PublicKey(ed25519=raw(key)), power=10) for key in KEYS[:4]]
+    return pb.RequestInitChain(chain_id=chain_id, initial_height=initial_height, validators=validators)
+
+
+@pytest_asyncio.fixture
+async def application(tmp_path: Path) -> AsyncIterator[Application]:
+    with open_store(tmp_path / "data") as store:
+        found = Application(store)
+        yield found
+        await found.close()
+
+
+async def test_before_the_first_block_the_application_is_at_height_0(application: Application) -> None:
+    info = await application.handlers.info(pb.RequestInfo(version="0.38.26"))
+    assert (info.last_block_height, info.last_block_app_hash, info.app_version) == (0, b"", RULES_VERSION)
+    await application.begin()
+    assert (await application.handlers.info(pb.RequestInfo())).last_block_height == 0, "nothing is durable yet"
+
+
+async def test_a_start_finds_the_last_block_that_is_durable(application: Application) -> None:
+    """A block that was only executed is not there: CometBFT says it again."""
+    await application.begin()
+    decided = await application.decide(PARENT.body)
+    about = request_of(2, (CHILD.body,), "next", TIME)
+    await application.handlers.finalize_block(pb.RequestFinalizeBlock(**about))
+    info = await application.handlers.info(pb.RequestInfo())
+    assert (info.last_block_height, info.last_block_app_hash) == (1, decided.app_hash)
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        (init_chain(chain_id="another"), r"genesis\.json is of chain 'another', and this ledger is 'a-chain'"),
+        (init_chain(initial_height=5), r"genesis\.json begins at 5, and this ledger ends at 0"),
+    ],
+)
+async def test_a_genesis_that_does_not_fit_stops_the_node(
+    application: Application, request_: pb.RequestInitChain, error: str
+) -> None:
+    with pytest.raises(EngineError, match=error):
+        await application.handlers.init_chain(request_)
+
+
+async def test_the_mempool_holds_what_the_pool_holds(application: Application) -> None:
+    await application.begin()
+    assert (await application.check(PARENT.body)).code == 0
+    assert PARENT.id in application.intake.pool
+    assert (await application.check(PARENT.body)).code == 0, "its submission comes back through CometBFT"
+    assert (await application.check(PARENT.body, again=True)).code == 0
+    assert (await application.check(b"{}")).log.startswith("InvalidHash")
+    await application.decide(PARENT.body)
+    assert (await application.check(PARENT.body, again=True)).code != 0
+    assert (await application.check(PARENT.body)).log.startswith("DuplicateTransaction")
+
+
+async def test_a_child_that_comes_before_its_parent_waits_for_the_next_block(application: Application) -> None:
+    await application.begin()
+    assert (await application.check(CHILD.body)).code == 0
+    assert CHILD.id not in application.intake.pool
+    await application.decide(PARENT.body)
+    assert (await application.check(CHILD.body, again=True)).code == 0
+    assert CHILD.id in application.intake.pool
+
+
+async def test_an_orphan_whose_parent_does_not_come_is_dropped(application: Application) -> None:
+    await application.begin()
+    await application.check(CHILD.body)
+    await application.decide()
+    assert (await application.check(CHILD.body, again=True)).log.startswith("InputDoesNotExist")
+    assert (await application.check(CHILD.body, again=True)).code != 0
+
+
+async def test_orphans_are_bounded(application: Application) -> None:
+    await application.begin()
+    application.handlers._orphans = {bytes([1, *n.to_bytes(2, "big")]) for n in range(ORPHAN_COUNT_MAX)}
+    assert (await application.check(CHILD.body)).log.startswith("InputDoesNotExist")
+
+
+async def test_what_lost_to_a_rival_leaves_pool_and_mempool(application: Application) -> None:
+    await application.begin()
+    for one in (PARENT, CHILD):
+        await application.check(one.body)
+    await application.decide(PARENT.body, RIVAL.body)
+    assert (await application.check(CHILD.body, again=True)).code != 0
+    standing = application.intake.standing(CHILD.id)
+    assert standing is not None
+    assert type(standing.error).__name__ == "DoubleSpend"
+
+
+async def test_a_block_is_proposed_from_the_pool_whatever_the_mempool_says(application: Application) -> None:
+    """A mempool drops silently when it is full."""
+    await application.begin()
+    for one in (PARENT, CHILD):
+        await application.intake.submit(one.body, Mode.SYNC)
+    answer = await application.handlers.prepare_proposal(application.propose())
+    assert list(answer.txs) == [PARENT.body, CHILD.body]
+    assert application.intake.proposed == {PARENT.id, CHILD.id}
+    assert await application.judge(*answer.txs) == ACCEPT
+
+
+async def test_a_proposal_is_within_the_bytes_that_it_may_have(application: Application) -> None:
+    await application.begin()
+    for one in (PARENT, CHILD):
+        await application.intake.submit(one.body, Mode.SYNC)
+    request = application.propose()
+    request.max_tx_bytes = len(PARENT.body) + len(CHILD.body) + 8
+    answer = await application.handlers.prepare_proposal(request)
+    assert list(answer.txs) == [PARENT.body]
+
+
+async def test_a_rejected_proposal_stays_rejected_over_a_restart(application: Application) -> None:
+    await application.begin()
+    assert await application.judge(PARENT.body, PARENT.body) == REJECT
+    assert await application.judge(PARENT.body, PARENT.body) == REJECT
+    [said] = Rejections(application.store.node).all()
+    assert (said.height, said.reason) == (1, "DuplicateTransaction at transactions[1]")
+    assert (said.proposer, said.time) == (address(KEYS[1]), TIME)
+    again = Application(application.store)
+    await again.begin()
+    assert await again.judge(PARENT.body, PARENT.body) == REJECT
+    await again.close()
+
+
+async def test_a_rejection_is_said_with_the_next_vote_and_wakes_an_idle_chain(application: Application) -> None:
+    await application.begin()
+    assert (await application.check(WAKE_MARK + b"1")).code != 0
+    await application.judge(b"no transaction", name="bad")
+    extension = (await application.handlers.extend_vote(pb.RequestExtendVote())).vote_extension
+    assert [one.reason for one in decode_extension(extension)] == ["MalformedJson at transactions[0]"]
+    await application.decide(PARENT.body)
+    [wake] = application.woken
+    assert (await application.check(wake)).code == 0
+    assert (await application.check(VOTES_MARK + b"{}")).code != 0, "nobody submits votes"
+
+
+async def test_what_three_of_four_have_rejected_becomes_an_event(application: Application) -> None:
+    await application.begin()
+    await application.judge(b"no transaction", name="bad")
+    [said] = application.own.all()
+    await application.decide()
+    extensions = [signed(key, said, height=1) for key in KEYS[:3]]
+    votes = [
+        pb.ExtendedVoteInfo(
+            validator=pb.Validator(address=bytes.fromhex(one.validator), power=10),
+            vote_extension=one.extension,
+            extension_signature=one.signature,
+            block_id_flag=pb.BLOCK_ID_FLAG_COMMIT,
+        )
+        for one in extensions
+    ]
+    nil = pb.ExtendedVoteInfo(
+        validator=pb.Validator(address=bytes.fromhex(address(KEYS[3])), power=10),
+        vote_extension=b"",
+        block_id_flag=pb.BLOCK_ID_FLAG_NIL,
+    )
+    proposed = await application.handlers.prepare_proposal(application.propose([*votes, nil]))
+    assert [one.validator for one in decode_votes(proposed.txs[0]).extensions] == sorted(
+        one.validator for one in extensions
+    )
+    assert await application.judge(*proposed.txs) == ACCEPT
+    decided = await application.decide(*proposed.txs)
+    assert len(decided.tx_results) == len(proposed.txs)
+    [logged] = application.committed[-1].logged
+    assert (logged.event.type, logged.event.height, logged.event.reason) == (2, 1, "MalformedJson at transactions[0]")
+    assert not application.ledger.has_fresh()
+
+
+async def test_an_extension_that_is_none_is_refused(application: Application) -> None:
+    await application.begin()
+    statuses = [
+        (
+            await application.handlers.verify_vote_extension(
+                pb.RequestVerifyVoteExtension(vote_extension=extension, validator_address=bytes(20), height=1)
+            )
+        ).status
+        for extension in (b"", b"garbage")
+    ]
+    assert statuses == [pb.ResponseVerifyVoteExtension.ACCEPT, pb.ResponseVerifyVoteExtension.REJECT]
+
+
+async def test_a_block_that_this_node_rejected_is_never_executed(application: Application) -> None:
+    await application.begin()
+    await application.judge(b"no transaction")
+    with pytest.raises(EngineError, match="which this node rejected: MalformedJson at"):
+        await application.decide(b"no transaction")
+    assert application.store.writer.tip().height == 0
+
+
+async def test_a_block_that_breaks_a_rule_is_never_executed(application: Application) -> None:
+    """In block sync nobody asks for a verdict before."""
+    await application.begin()
+    with pytest.raises(EngineError, match=r"which breaks a rule: InputDoesNotExist at transactions\[0\]"):
+        await application.decide(CHILD.body)
+
+
+async def test_a_block_that_is_said_twice_is_written_once(application: Application) -> None:
+    """CometBFT died between the two calls."""
+    await application.begin()
+    about = request_of(1, (PARENT.body,), "block", TIME)
+    first = await application.handlers.finalize_block(pb.RequestFinalizeBlock(**about))
+    assert await application.decide(PARENT.body) == first
+    assert application.store.writer.tip().position == 1
+
+
+async def test_an_empty_block_changes_the_height_alone(application: Application) -> None:
+    await application.begin()
+    before = (await application.decide(PARENT.body)).app_hash
+    assert (await application.decide()).app_hash == before
+    tip = application.store.writer.tip()
+    assert (tip.height, tip.position) == (2, 1)
+
+
+async def test_more_transactions_than_a_block_may_have_are_voted_down(application: Application) -> None:
+    await application.begin()
+    assert await application.judge(*[b"{}"] * (COUNT_MAX + 1)) == REJECT
+    assert application.own.all()[0].reason == "ValidationError at transactions"
+
+
+async def test_a_pool_that_is_full_keeps_the_mempool_small(tmp_path: Path) -> None:
+    with open_store(tmp_path / "data") as store:
+        application = Application(store, pool_count_max=1)
+        await application.begin()
+        assert (await application.check(PARENT.body)).code == 0
+        assert (await application.check(create(2).body)).log.startswith("Overloaded")
+        await application.close()
+        assert (await application.check(create(3).body)).log.startswith("Stopping")
+
+
+async def test_a_candidate_that_became_invalid_is_reported_not_proposed(application: Application) -> None:
+    """A rival was committed while nobody told the pool."""
+    await application.begin()
+    await application.decide(PARENT.body)
+    stale: list[Transaction] = [CHILD]
+    for one in stale:
+        await application.intake.submit(one.body, Mode.SYNC)
+    application.intake.pool._spent.clear()  # as if it had not been seen
+    await application.decide(RIVAL.body)
+    application.intake.pool._spent.update({Coin(PARENT).ref: CHILD.id})
+    answer = await application.handlers.prepare_proposal(application.propose())
+    assert list(answer.txs) == []
+    assert CHILD.id not in application.intake.pool
+    assert application.intake.figures.rejected_count == 1
