@@ -1,0 +1,361 @@
+"""A faulty validator changes nothing but the log, which shows what it did: the same on all nodes, and proven.
+
+Four validators, one of them faulty, and a node that only follows. The faulty one breaks each rule in turn and slanders
+in its votes, under light load and on an idle chain; meanwhile an honest one is killed. Then a node joins late, and one
+gets its ledger anew. What CometBFT itself wrote down is held against the events.
+"""
+
+import sqlite3
+import struct
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+
+from bigchaindb.ledger import network as network_state
+from bigchaindb.ledger.network import Support
+from bigchaindb.ledger.proofs.document import rejection_proof
+from bigchaindb.ledger.proofs.trusted import read_trust
+from bigchaindb.ledger.proofs.verifying import verify
+from bigchaindb.ledger.rejections import Rejection
+from bigchaindb.ledger.validators import ValidatorSet
+from bigchaindb.transaction.keys import decode_key
+from tests.support import byzantine_node, consensus_wal
+from tests.support.byzantine_node import COIN, EXTENSIONS, PROPOSALS, SPENT, Proposed
+from tests.support.chains import create
+from tests.support.consensus_wal import PREVOTE, SignedProposal, SignedVote
+from tests.support.installed import CHECKOUT
+from tests.support.live_networks import CHAIN, Member, Network, make_network
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.timeout(300)
+
+BYZANTINE: Final = 3
+KILLED: Final = 1
+WIPED: Final = 2
+ATTEMPTS: Final = 4
+IDLE_COUNT: Final = 4
+EVENT_S_MAX: Final = 5.0
+"""From a faulty proposal on an idle chain to its event: about half a second on a machine that is not busy."""
+SILENCE_S: Final = 1.5
+LAST_HEIGHTS: Final = 6
+"""So many heights after its last faulty proposal an idle chain is silent at the latest."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """An event about an invalid block, and what proves it."""
+
+    position: int
+    rejection: Rejection
+    support: Sequence[Support]
+    encoded: bytes
+
+
+@dataclass(frozen=True)
+class Idle:
+    """What happened to a faulty proposal on a chain without traffic."""
+
+    proposed: Proposed
+    event_s: float
+    silent_height: int
+    is_lonely: bool
+
+
+@dataclass(frozen=True)
+class Story:
+    """All that is left when it is over: every node has stopped."""
+
+    network: Network
+    proposed: Sequence[Proposed]
+    unseen: Proposed
+    log: Sequence[bytes]
+    records: Sequence[Record]
+    idle: Sequence[Idle]
+    logs_of_consensus: Mapping[int, Sequence[consensus_wal.Seen]]
+
+    def body(self, position: int) -> bytes:
+        """Give the body of an event."""
+        return bytes(msgspec.json.decode(self.log[position - 1], type=dict[str, msgspec.Raw])["data"])
+
+    @property
+    def faults(self) -> Mapping[str, str]:
+        """The fault by the digest of the proposal's transactions."""
+        return {one.body: one.fault for one in self.proposed}
+
+
+class Orders:
+    """What the faulty validator is told to do, and what it did."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir()
+
+    def give(self, name: str, *lines: str) -> None:
+        fresh = self._folder / "fresh"
+        fresh.write_text("".join(f"{line}\n" for line in lines))
+        fresh.rename(self._folder / name)
+
+    def are_carried_out(self) -> bool:
+        return not (self._folder / "proposals").read_text()
+
+    def proposed(self) -> list[Proposed]:
+        path = self._folder / "proposed"
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        return [msgspec.json.decode(line, type=Proposed) for line in lines]
+
+
+def records_of(member: Member) -> list[Record]:
+    """Read the proofs of invalid blocks in a node's ledger."""
+    with closing(sqlite3.connect(f"file:{member.data}/ledger.db?mode=ro", uri=True)) as connection:
+        rows = connection.execute("SELECT position, body FROM proofs ORDER BY position").fetchall()
+    return [Record(position, *network_state.decode_proof(body), body) for position, body in rows]
+
+
+def faults_on_record(member: Member, orders: Orders) -> Counter[str]:
+    faults = {one.body: one.fault for one in orders.proposed()}
+    return Counter(faults[record.rejection.body] for record in records_of(member))
+
+
+def trade(member: Member, numbers: Iterator[int]) -> None:
+    member.commit(create(next(numbers)))
+    time.sleep(0.05)
+
+
+def break_each_rule(network: Network, orders: Orders, numbers: Iterator[int]) -> None:
+    """Let each fault be put to the vote until each is on record: one that came too late to be judged is not."""
+    for _ in range(ATTEMPTS):
+        missing = sorted(PROPOSALS.keys() - faults_on_record(network[0], orders).keys())
+        orders.give("proposals", *missing)
+        orders.give("extensions", *EXTENSIONS, *EXTENSIONS)
+        while not orders.are_carried_out():
+            trade(network[0], numbers)
+        until_silent(network[0])
+        if faults_on_record(network[0], orders).keys() == PROPOSALS.keys():
+            return
+    raise AssertionError(f"not on record: {missing}")
+
+
+def go_on_without_one(network: Network, orders: Orders, numbers: Iterator[int]) -> Proposed:
+    """Kill an honest validator at a faulty proposal and let it come back; give a proposal that it has not seen."""
+    orders.give("proposals", "malformed", "bad_signature", "votes_without_news", "double_spend_within", "not_canonical")
+    orders.give("extensions")
+    trade_until_next(orders, network[0], numbers)
+    network[KILLED].kill()
+    unseen = trade_until_next(orders, network[0], numbers)
+    while network[0].height() <= unseen.height:
+        trade(network[0], numbers)
+    network.start(network[KILLED])
+    while not orders.are_carried_out():
+        trade(network[KILLED], numbers)
+    return unseen
+
+
+def trade_until_next(orders: Orders, member: Member, numbers: Iterator[int]) -> Proposed:
+    known = len(orders.proposed())
+    while not (fresh := orders.proposed()[known:]):
+        trade(member, numbers)
+    return fresh[-1]
+
+
+def until_silent(member: Member) -> int:
+    """Wait until no height follows for a while; give the last."""
+    last, since = -1, time.monotonic()
+    while time.monotonic() - since < SILENCE_S:
+        if (height := member.height()) != last:
+            last, since = height, time.monotonic()
+        time.sleep(0.05)
+    return last
+
+
+def fail_on_idle_chain(network: Network, orders: Orders, numbers: Iterator[int]) -> Idle:
+    """Let a transaction's block, or the empty one after it, meet a faulty proposal; nothing comes after that."""
+    until_silent(network[0])
+    known = len(records_of(network[0]))
+    proposed = propose_on_idle_chain(network[0], orders, numbers)
+    begin = time.monotonic()
+    until(lambda: len(records_of(network[0])) > known, what="the event", every_s=0.02)
+    event_s = time.monotonic() - begin
+    silent_height = until_silent(network[0])
+    is_lonely = not network[0].get(f"blocks/{proposed.height}").json()["transactions"]
+    return Idle(proposed, event_s, silent_height, is_lonely)
+
+
+def propose_on_idle_chain(member: Member, orders: Orders, numbers: Iterator[int]) -> Proposed:
+    """Commit single transactions until one of the two blocks that each brings was the faulty validator's turn."""
+    orders.give("proposals", "double_spend_of_committed")
+    known = len(orders.proposed())
+    while True:
+        member.post(create(next(numbers)).body, mode="async")
+        end = time.monotonic() + SILENCE_S
+        while time.monotonic() < end:
+            if fresh := orders.proposed()[known:]:
+                return fresh[0]
+            time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    folder = tmp_path_factory.mktemp("byzantine")
+    orders, numbers = Orders(folder / "orders"), count(1)
+    network = make_network(
+        folder / "nodes", 4, commands={BYZANTINE: (sys.executable, "-m", "tests.support.byzantine_node")}
+    )
+    network[BYZANTINE].environment = {"PYTHONPATH": str(CHECKOUT), byzantine_node.FOLDER: str(folder / "orders")}
+    network.add()
+    for member in network:
+        write_events(member)
+    try:
+        yield tell(network, orders, numbers)
+    finally:
+        network.kill()
+
+
+def tell(network: Network, orders: Orders, numbers: Iterator[int]) -> Story:
+    network.start()
+    network[0].commit(COIN.transaction, SPENT)
+    break_each_rule(network, orders, numbers)
+    unseen = go_on_without_one(network, orders, numbers)
+    idle = [fail_on_idle_chain(network, orders, numbers) for _ in range(IDLE_COUNT)]
+    joined = network.add()
+    write_events(joined)
+    network.start(joined)
+    network.stop(network[WIPED])
+    logs_of_consensus = {WIPED: wal_of(network[WIPED])}
+    network[WIPED].wipe()
+    network.start(network[WIPED])
+    log = network.until_equal(position=len(network[0].events()))
+    for member in network:
+        until(lambda member=member: len(lines_of(member)) == len(log), what="all events in the plugin's file")  # type: ignore[misc]
+    network.until_same_tip()
+    network.stop()
+    logs_of_consensus |= {number: wal_of(network[number]) for number in range(5) if number != WIPED}
+    return Story(network, orders.proposed(), unseen, log, records_of(network[0]), idle, logs_of_consensus)
+
+
+def write_events(member: Member) -> None:
+    """Let the plugin `file` write all events of a node."""
+    options = {"path": str(member.folder / "events.jsonl")}
+    member.settings = {**member.settings, "events_plugins": {"file": {"start": "genesis", "options": options}}}
+
+
+def lines_of(member: Member) -> list[bytes]:
+    path = member.folder / "events.jsonl"
+    return path.read_bytes().splitlines() if path.exists() else []
+
+
+def wal_of(member: Member) -> list[consensus_wal.Seen]:
+    return consensus_wal.read(member.layout.home / "data" / "cs.wal")
+
+
+def test_each_kind_of_fault_is_on_record(story: Story) -> None:
+    kinds = Counter(story.faults[record.rejection.body] for record in story.records)
+    assert kinds.keys() == PROPOSALS.keys()
+    assert kinds.total() >= 20
+
+
+def test_what_a_third_of_the_power_has_not_seen_is_no_event(story: Story) -> None:
+    assert story.unseen.body not in {record.rejection.body for record in story.records}
+
+
+def test_an_idle_chain_wakes_for_the_event_and_is_silent_again(story: Story) -> None:
+    assert any(one.is_lonely for one in story.idle), "no block without transactions was among them"
+    for one in story.idle:
+        assert one.event_s < EVENT_S_MAX, one
+        assert one.silent_height <= one.proposed.height + LAST_HEIGHTS, one
+
+
+def test_plugins_of_all_nodes_got_the_same_bytes_once(story: Story) -> None:
+    for member in story.network:
+        assert lines_of(member) == story.log, member.folder.name
+
+
+def test_all_ledgers_hold_the_same_proofs(story: Story) -> None:
+    for member in story.network:
+        assert records_of(member) == story.records, member.folder.name
+
+
+def test_slander_is_nowhere_on_the_chain(story: Story) -> None:
+    with closing(sqlite3.connect(story.network[0].data / "ledger.db")) as connection:
+        ((state,),) = connection.execute("SELECT state FROM network").fetchall()
+    said = [one.rejection for one in network_state.decode(state).open]
+    assert {one.body for one in (*said, *(record.rejection for record in story.records))} <= story.faults.keys()
+
+
+def test_no_honest_block_is_on_record(story: Story) -> None:
+    assert {record.rejection.proposer for record in story.records} == {story.network[BYZANTINE].address}
+
+
+def test_each_record_is_proven_by_the_genesis_alone(story: Story) -> None:
+    trust = read_trust(story.network.genesis.encode())
+    for record in story.records:
+        body = story.body(record.position)
+        verified = verify(rejection_proof(body, CHAIN, record.encoded), trust)
+        assert (verified.kind, verified.reason) == ("rejection", record.rejection.reason)
+        assert verified.body == body
+
+
+def test_each_record_is_what_consensus_wrote_down(story: Story) -> None:
+    """The proposal under the accused validator's signature, and more than 2/3 of the power against it.
+
+    The nodes' own logs together show it of every record. Most do so alone, not all: a node that is late goes on to the
+    next round as soon as it has the precommits, whatever prevotes it has.
+    """
+    validators = ValidatorSet.of((decode_key(member.key.public_key), 10) for member in story.network.members[:4])
+    together = [seen for log in story.logs_of_consensus.values() for seen in log]
+    for record in story.records:
+        assert is_shown(record.rejection, together, validators), record.rejection
+    for number, seen in story.logs_of_consensus.items():
+        shown_count = sum(is_shown(record.rejection, seen, validators) for record in story.records)
+        assert shown_count >= len(story.records) / 2, (number, shown_count)
+
+
+def is_shown(said: Rejection, seen: Sequence[consensus_wal.Seen], validators: ValidatorSet) -> bool:
+    accused = validators.by_address[bytes.fromhex(said.proposer)]
+    rounds = {
+        one.round
+        for one in seen
+        if isinstance(one, SignedProposal) and (one.height, one.block_id.hash.hex()) == (said.height, said.block)
+        if one.is_by(accused, CHAIN)
+    }
+    return any(validators.is_decisive(power_against(said.height, round_, seen, validators)) for round_ in rounds)
+
+
+def power_against(height: int, round_: int, seen: Sequence[consensus_wal.Seen], validators: ValidatorSet) -> int:
+    against = {
+        one.validator
+        for one in seen
+        if isinstance(one, SignedVote) and (one.type, one.height, one.round) == (PREVOTE, height, round_)
+        if one.block_id is None and one.is_by(validators.by_address[one.validator], CHAIN)
+    }
+    return sum(map(validators.power_of, against))
+
+
+def test_the_command_line_verifies_a_record(story: Story, tmp_path: Path) -> None:
+    record = story.records[0]
+    proof, genesis = tmp_path / "proof.json", tmp_path / "genesis.json"
+    proof.write_bytes(rejection_proof(story.body(record.position), CHAIN, record.encoded))
+    genesis.write_bytes(story.network.genesis.encode())
+    done = story.network[0].run("verify", str(proof), "--validators", str(genesis))
+    assert done.returncode == 0, done.stderr
+    assert record.rejection.reason in done.stdout
+
+
+def test_the_checksum_is_that_of_the_standard() -> None:
+    assert consensus_wal.crc32c(b"123456789") == 0xE3069283
+    assert consensus_wal.crc32c(bytes(32)) == 0x8A9136AA
+
+
+def test_a_consensus_log_may_end_within_a_frame_and_hides_no_damage() -> None:
+    frame = struct.pack(">II", consensus_wal.crc32c(b"seen"), 4) + b"seen"
+    assert list(consensus_wal.frames(frame + frame[:-1])) == [b"seen"]
+    with pytest.raises(ValueError, match="offset 12: the checksum"):
+        list(consensus_wal.frames(frame + frame[:-1] + b"?"))
