@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -34,6 +35,7 @@ GENESIS_TIME: Final = "2026-01-01T00:00:00Z"
 POWER: Final = 10
 PROGRESS_S: Final = 40.0
 """Time within which a network that can go on does so, on a busy machine."""
+FOLLOWING: Final = "the node follows its network"
 PAGE_COUNT: Final = 1_000
 
 
@@ -52,6 +54,13 @@ class Member(Node):
     """A node of a network: running, stopped or killed."""
 
     key: KeyPair = field(kw_only=True)
+    log_start: int = field(default=0, kw_only=True)
+    """Where in its log the present run begins."""
+
+    def launch(self) -> None:
+        """See `Node`."""
+        self.log_start = len(self.log)
+        super().launch()
 
     @property
     def layout(self) -> Layout:
@@ -110,10 +119,8 @@ class Member(Node):
             return json.loads(connection.getresponse().read())["result"]
 
     def follows(self) -> bool:
-        """Whether its CometBFT runs and has caught up with the network."""
-        with suppress(OSError, http.client.HTTPException, ValueError, KeyError):
-            return self.rpc("status")["sync_info"]["catching_up"] is False
-        return False
+        """Whether it says that it has caught up with the network since its start, and takes transactions."""
+        return FOLLOWING in self.log[self.log_start :]
 
     def height(self) -> int:
         """Give the height of the last block that it has committed."""
@@ -141,6 +148,30 @@ class Member(Node):
             answer = self.send(transaction)
             assert answer.status == http.client.ACCEPTED, answer
 
+    @property
+    def written(self) -> Path:
+        """Where the plugin writes that `write_events` gave it."""
+        return self.folder / "events.jsonl"
+
+    def write_events(self) -> None:
+        """Let a plugin of it write all events into a file, from its next start on."""
+        plugin = {"file": {"start": "genesis", "options": {"path": str(self.written)}}}
+        self.settings = {**self.settings, "events_plugins": plugin}
+
+    def until_written(self, events: Sequence[bytes]) -> None:
+        """Wait until the plugin of `write_events` has written as many events, and require them to be just these."""
+
+        def is_done() -> bool:
+            return self.written.exists() and self.written.read_bytes().count(b"\n") >= len(events)
+
+        until(is_done, what="the plugin to have written every event", within_s=PROGRESS_S)
+        assert self.written.read_bytes().splitlines() == list(events)
+
+    def has(self, *transactions: Transaction) -> bool:
+        """Whether it has committed all of them."""
+        found = (self.get(f"transactions/{one.id}").status == http.client.OK for one in transactions)
+        return all(found)
+
     def events(self, after: str | None = None) -> list[bytes]:
         """Give all events after a token, each as the bytes of its CloudEvent, in the order of the log."""
         found: list[bytes] = []
@@ -154,21 +185,21 @@ class Member(Node):
                 return found
 
     def wipe(self) -> None:
-        """Delete its ledger and its CometBFT's blocks, as an operator does who wants them anew.
+        """Delete its ledger and its CometBFT's blocks, as an operator does who wants them anew."""
+        self.forget_ledger()
+        self.forget_blocks()
 
-        What it has signed stays: without that it could sign twice.
-        """
+    def forget_ledger(self) -> None:
+        """Delete its ledger, and what it knows for itself: how far its plugins are is part of that."""
         assert not self.is_running
-        signed = self.layout.validator_state.read_bytes()
         for path in self.data.iterdir():
             if path.name.startswith(("ledger.db", "node.db")):
                 path.unlink()
         shutil.rmtree(self.data / "lanes", ignore_errors=True)
-        self.forget_blocks()
-        assert self.layout.validator_state.read_bytes() == signed
 
     def forget_blocks(self) -> None:
-        """Delete what its CometBFT has, but for what it has signed."""
+        """Delete what its CometBFT has, but for what it has signed: without that it could sign twice."""
+        assert not self.is_running
         for path in self.layout.validator_state.parent.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
@@ -259,6 +290,11 @@ class Network:
             return first if is_equal and len(first) >= position else None
 
         return until(logs, what=f"equal logs up to {position}", within_s=PROGRESS_S, every_s=0.2)
+
+    def until_everywhere(self, *transactions: Transaction) -> None:
+        """Wait until all nodes have committed the transactions."""
+        for member in self.members:
+            until(partial(member.has, *transactions), what="transactions to be on every node", within_s=PROGRESS_S)
 
     def until_same_tip(self, *members: Member) -> Tip:
         """Wait until the ledgers of nodes, all by default, end at the same height with the same hash; give it."""

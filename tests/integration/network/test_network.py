@@ -34,7 +34,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     """Four validators, each of which writes its events to a file."""
     made = make_network(tmp_path_factory.mktemp("net"), COUNT)
     for member in made:
-        member.settings = {**member.settings, "events_plugins": {"file": file_plugin(member)}}
+        member.write_events()
     try:
         made.start()
         yield made
@@ -42,28 +42,9 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
         made.kill()
 
 
-def file_plugin(member: Member) -> dict[str, object]:
-    return {"start": "genesis", "options": {"path": str(events_file(member))}}
-
-
-def events_file(member: Member) -> Path:
-    return member.folder / "events.jsonl"
-
-
-def has(member: Member, transaction: Transaction) -> bool:
-    return member.get(f"transactions/{transaction.id}").status == 200
-
-
 def fresh(amounts: Sequence[int] = (1,)) -> Transaction:
     """Make a CREATE that no other test makes."""
     return create(next(SERIALS), amounts=amounts)
-
-
-def until_everywhere(network: Network, *transactions: Transaction) -> None:
-    def are_there() -> bool:
-        return all(has(member, transaction) for transaction in transactions for member in network)
-
-    until(are_there, what="transactions to be on every node")
 
 
 def race(one: Member, other: Member, rivals: tuple[Transaction, Transaction], mode: str) -> list[Answer]:
@@ -76,7 +57,7 @@ def test_what_one_node_has_committed_all_have(network: Network) -> None:
     for member in network:
         made = fresh()
         member.commit(made)
-        until_everywhere(network, made)
+        network.until_everywhere(made)
 
 
 @pytest.mark.parametrize("mode", ["async", "sync", "commit"])
@@ -85,8 +66,8 @@ def test_each_mode_ends_in_a_block_on_every_node(network: Network, mode: str) ->
     for member, transaction in zip(network, made, strict=True):
         assert member.send(transaction, mode=mode).status == 202
         if mode == "commit":
-            assert has(member, transaction)
-    until_everywhere(network, *made)
+            assert member.has(transaction)
+    network.until_everywhere(*made)
 
 
 def test_a_chain_of_transfers_goes_from_node_to_node(network: Network) -> None:
@@ -97,7 +78,7 @@ def test_a_chain_of_transfers_goes_from_node_to_node(network: Network) -> None:
         links.append(transfer(Coin(links[-1], owner=owner), to=to))
     for member, link in zip(itertools.cycle(network), links, strict=False):
         until(partial(is_taken, member, link), what="a node to know the parent")
-    until_everywhere(network, *links)
+    network.until_everywhere(*links)
 
 
 def is_taken(member: Member, transaction: Transaction) -> bool:
@@ -128,16 +109,16 @@ def test_of_two_spends_posted_to_two_nodes_at_once_one_wins(network: Network, mo
     for number in range(5):
         coin = fresh(amounts=(5,))
         network[0].commit(coin)
-        until_everywhere(network, coin)
+        network.until_everywhere(coin)
         rivals = (transfer(Coin(coin), to=BOB, amounts=(2, 3)), transfer(Coin(coin), to=CAROL, note=number))
         answers = race(network[1], network[2], rivals, mode)
         winner = until(partial(first_of, rivals, network[0]), what="one of the two to win") - 1
-        until_everywhere(network, rivals[winner])
+        network.until_everywhere(rivals[winner])
         network.until_equal()
         loser = 1 - winner
         assert answers[winner].status == 202
         for member in network:
-            assert not has(member, rivals[loser])
+            assert not member.has(rivals[loser])
             assert member.get("transactions", asset_id=coin.id).json()[1:] == [json.loads(rivals[winner].body)]
         if mode == "commit" or answers[loser].status != 202:
             assert answers[loser].status == 400, answers
@@ -149,7 +130,7 @@ def test_of_two_spends_posted_to_two_nodes_at_once_one_wins(network: Network, mo
 
 def first_of(rivals: tuple[Transaction, Transaction], member: Member) -> int | None:
     """Give which of the rivals a node has committed, counted from 1."""
-    return next((number for number, rival in enumerate(rivals, 1) if has(member, rival)), None)
+    return next((number for number, rival in enumerate(rivals, 1) if member.has(rival)), None)
 
 
 def rejection(member: Member, transaction: Transaction) -> bytes | None:
@@ -241,9 +222,4 @@ def test_a_plugin_of_each_node_gets_every_event_once_also_when_its_node_is_kille
     victim.commit(fresh())
     events = network.until_equal()
     for member in network:
-        until(partial(has_lines, events_file(member), len(events)), what="the plugin to have written every event")
-        assert events_file(member).read_bytes().splitlines() == events
-
-
-def has_lines(file: Path, count: int) -> bool:
-    return file.read_bytes().count(b"\n") >= count
+        member.until_written(events)

@@ -1,0 +1,212 @@
+"""A network of one, whose node or CometBFT dies at every point where something is half done.
+
+One validator decides alone, so nobody else can help it: what it has after a restart is what its own files say.
+
+Source: docs/explanation/network.md; invariants E1, E2, L3, L5.
+"""
+
+import http.client
+import itertools
+import json
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from bigchaindb.transaction import Transaction
+from tests.support.altered_node import DEATH, altered
+from tests.support.chains import create
+from tests.support.cometbft import require_cometbft
+from tests.support.live_networks import Member, Network, make_network
+from tests.support.node import COMMAND
+from tests.support.waiting import until
+
+POINTS: Final = ("die before finalize", "die after finalize", "die before commit", "die after commit")
+FAILURE_POINTS: Final = range(9)
+"""Of CometBFT v0.38 in the course of a block, in the order in which it comes by them."""
+STOP_S_MAX: Final = 3.0
+
+FAILING: Final = """\
+#!/bin/sh
+# The next start dies at the failure point that the file names; the one after it is a usual one.
+if [ "$1" = start ] && [ -f {point} ]; then
+    FAIL_TEST_INDEX=$(cat {point})
+    export FAIL_TEST_INDEX
+    rm {point}
+fi
+exec {program} "$@"
+"""
+DEAF: Final = """\
+#!/bin/sh
+if [ "$1" = start ]; then
+    trap "" TERM
+    {program} "$@" &
+    while :; do sleep 1; done
+fi
+exec {program} "$@"
+"""
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Iterator[Network]:
+    """One validator, whose plugin writes every event to a file; not started."""
+    made = make_network(tmp_path, 1)
+    made[0].write_events()
+    try:
+        yield made
+    finally:
+        made.kill()
+
+
+def use_program(member: Member, text: str, **values: object) -> None:
+    """Let it start another program in the place of CometBFT, which leads to it in the end."""
+    program = member.folder / "cometbft.sh"
+    program.write_text(text.format(program=require_cometbft(), **values))
+    program.chmod(0o700)
+    member.settings["network"]["cometbft"] = str(program)
+
+
+def post_until_death(member: Member, transactions: Iterator[Transaction]) -> list[Transaction]:
+    """Post one after the other until the node has died; give those that it has accepted, committed or not."""
+    accepted: list[Transaction] = []
+    for transaction, mode in zip(transactions, itertools.cycle(("commit", "async")), strict=False):
+        if not member.is_running:
+            break
+        with suppress(OSError, http.client.HTTPException):
+            if member.post(transaction.body, mode=mode).status == http.client.ACCEPTED:
+                accepted.append(transaction)
+    return accepted
+
+
+def assert_log_is_whole(member: Member, transactions: Sequence[Transaction]) -> None:
+    """Require the log to have no gap and each transaction once, and the plugin to have got just that."""
+    until(lambda: member.has(*transactions), what="what was accepted to be committed")
+    events = member.events()
+    documents = [json.loads(event) for event in events]
+    assert [int(one["sequence"]) for one in documents] == list(range(1, len(events) + 1))
+    logged = [one["id"] for document in documents for one in document["data"]["block"]["transactions"]]
+    assert len(set(logged)) == len(logged)
+    assert {one.id for one in transactions} <= set(logged)
+    member.until_written(events)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_what_was_accepted_is_logged_once_wherever_the_node_dies(network: Network, point: str) -> None:
+    (member,) = network
+    serials = map(create, itertools.count())
+    member.command = altered(point, 4)
+    network.start()
+    accepted = post_until_death(member, serials)
+    assert member.wait() == DEATH
+    assert accepted
+    member.command = COMMAND
+    network.start()
+    more = next(serials)
+    member.commit(more)
+    assert_log_is_whole(member, [*accepted, more])
+    network.stop()
+
+
+def test_what_was_accepted_is_logged_once_wherever_cometbft_dies(network: Network) -> None:
+    """The node lives on, starts it again, and no client notices.
+
+    Between two deaths there is a block: CometBFT that dies twice in a row may have lost what it needs to sign again,
+    and a validator that is alone then waits for ever.
+    """
+    (member,) = network
+    serials = map(create, itertools.count())
+    point = member.folder / "failure-point"
+    use_program(member, FAILING, point=point)
+    accepted: list[Transaction] = []
+    for index in FAILURE_POINTS:
+        deaths = member.log.count(f"fail-test {index}")
+        point.write_text(f"{index}\n")
+        network.start()
+        while member.log.count(f"fail-test {index}") == deaths:
+            accepted.append(next(serials))
+            member.commit(accepted[-1])
+        accepted.append(next(serials))
+        member.commit(accepted[-1])
+        network.stop()
+        assert not point.exists()
+    network.start()
+    assert_log_is_whole(member, accepted)
+
+
+def test_a_deleted_ledger_is_made_anew_from_the_blocks(network: Network) -> None:
+    (member,) = network
+    network.start()
+    member.commit(*map(create, range(5)))
+    events, tip = member.events(), member.tip()
+    network.stop()
+    member.forget_ledger()
+    member.written.unlink()
+    network.start()
+    assert network.until_equal(position=len(events)) == events
+    assert member.tip()[:5] == network.until_same_tip()[:5]
+    assert member.tip().app_hash == tip.app_hash
+    member.until_written(events)
+
+
+def test_a_ledger_ahead_of_the_blocks_is_refused_with_the_reason(network: Network) -> None:
+    """As when only CometBFT's folder was restored from a backup."""
+    (member,) = network
+    network.start()
+    member.commit(create(1))
+    network.stop()
+    blocks = member.layout.validator_state.parent
+    shutil.copytree(blocks, member.folder / "old")
+    network.start()
+    member.commit(create(2), create(3))
+    network.stop()
+    signed = member.layout.validator_state.read_bytes()
+    shutil.rmtree(blocks)
+    shutil.copytree(member.folder / "old", blocks)
+    member.layout.validator_state.write_bytes(signed)
+    assert_refuses_to_run(member, "is higher than core")
+
+
+def test_a_ledger_without_blocks_is_refused_with_the_reason(network: Network) -> None:
+    (member,) = network
+    network.start()
+    member.commit(create(1), create(2))
+    network.stop()
+    member.forget_blocks()
+    assert_refuses_to_run(member, "AppHash")
+
+
+def assert_refuses_to_run(member: Member, reason: str) -> None:
+    before = len(member.log)
+    member.launch()
+    assert member.wait() == 1
+    said = [line for line in member.log[before:].splitlines() if "the engine stopped" in line]
+    assert said, member.tail()
+    assert reason in said[-1], said
+
+
+def test_a_stop_is_quick_while_cometbft_starts(network: Network) -> None:
+    (member,) = network
+    network.start()
+    network.stop()
+    for _ in range(3):
+        member.launch()
+        until(member.answers, what="the ports")
+        assert_stops_soon(member)
+
+
+def test_a_stop_is_quick_though_cometbft_is_deaf(network: Network) -> None:
+    (member,) = network
+    use_program(member, DEAF)
+    network.start()
+    assert_stops_soon(member)
+    until(lambda: member.cometbft_pid() is None, what="CometBFT to be gone")
+
+
+def assert_stops_soon(member: Member) -> None:
+    began = time.monotonic()
+    assert member.stop() == 0, member.tail()
+    assert time.monotonic() - began < STOP_S_MAX

@@ -1,0 +1,230 @@
+"""Four nodes that die, stay away, lose their files and come back, while clients go on.
+
+Source: docs/explanation/network.md; invariants E1, E2, L5.
+"""
+
+import http.client
+import itertools
+import os
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+import pytest
+
+from bigchaindb.transaction import Transaction
+from tests.support.altered_node import altered
+from tests.support.chains import create
+from tests.support.live_networks import PROGRESS_S, Member, Network, make_network
+from tests.support.node import COMMAND
+from tests.support.waiting import until
+
+COUNT: Final = 4
+KILLS: Final = int(os.environ.get("KILLS", "4"))
+PAUSE_S: Final = 0.02
+STILL_S: Final = 3.0
+"""Time in which a network that can go on would have decided many blocks."""
+STOP_S_MAX: Final = 3.0
+MEMPOOL_COUNT: Final = 10
+SERIALS: Final = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """Four validators, each with a plugin that writes every event to a file. Each test leaves all of them running."""
+    made = make_network(tmp_path_factory.mktemp("net"), COUNT)
+    for member in made:
+        member.write_events()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.kill()
+
+
+def fresh() -> Transaction:
+    """Make a transaction that no other test makes."""
+    return create(next(SERIALS))
+
+
+@dataclass
+class Load:
+    """Clients, one a node, who post as fast as they may and note what was accepted."""
+
+    accepted: list[Transaction] = field(default_factory=list)
+
+    @contextmanager
+    def on(self, *members: Member) -> Iterator[None]:
+        """Post until the end of the block."""
+        ended = threading.Event()
+
+        def post_to(member: Member) -> None:
+            while not ended.wait(PAUSE_S):
+                transaction = fresh()
+                with suppress(OSError, http.client.HTTPException):
+                    if member.post(transaction.body, mode="async").status == http.client.ACCEPTED:
+                        self.accepted.append(transaction)
+
+        threads = [threading.Thread(target=post_to, args=(member,)) for member in members]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join()
+
+
+def assert_all_have(network: Network, *transactions: Transaction) -> None:
+    """Require transactions on all nodes, equal logs and ledgers, and plugins that got each event once."""
+    network.until_everywhere(*transactions)
+    network.until_same_tip()
+    events = network.until_equal()
+    for member in network:
+        member.until_written(events)
+
+
+def test_nothing_is_lost_whichever_node_is_killed_under_load(network: Network) -> None:
+    """A node and its CometBFT at once, as a power cut ends them: what its client was told stays true."""
+    seed = int(os.environ.get("SEED") or random.randrange(2**32))
+    print(f"repeat it with: SEED={seed} KILLS={KILLS} pytest {__file__} -k under_load")
+    chance = random.Random(seed)
+    load = Load()
+    with load.on(*network):
+        for _ in range(KILLS):
+            victim = chance.choice(network.members)
+            time.sleep(chance.uniform(0.1, 1.0))
+            victim.kill()
+            time.sleep(chance.uniform(0, 0.5))
+            victim.launch()
+            until(victim.answers, what="its ports")
+    network.until_followed()
+    assert len(load.accepted) > COUNT * KILLS
+    assert_all_have(network, *load.accepted)
+
+
+def test_a_node_whose_cometbft_is_killed_serves_on_and_follows_again(network: Network) -> None:
+    member = network[1]
+    made = fresh()
+    member.commit(made)
+    pid = member.kill_cometbft()
+    assert member.has(made)
+    until(lambda: member.cometbft_pid() not in {None, pid}, what="another CometBFT")
+    network.until_followed(member)
+    made = fresh()
+    member.commit(made)
+    assert_all_have(network, made)
+
+
+def test_a_node_that_was_away_gets_what_it_missed(network: Network) -> None:
+    away = network[2]
+    network.stop(away)
+    made = [fresh() for _ in range(8)]
+    for number, transaction in enumerate(made):
+        network[(0, 1, 3)[number % 3]].commit(transaction)
+    network.start(away)
+    assert_all_have(network, *made)
+
+
+def test_a_late_joiner_has_everything_and_takes_transactions(network: Network) -> None:
+    joiner = network.add()
+    joiner.write_events()
+    try:
+        network.start(joiner)
+        made = fresh()
+        joiner.commit(made)
+        assert_all_have(network, made)
+        assert joiner.rpc("status")["validator_info"]["voting_power"] == "0"
+        network.stop(joiner)
+    finally:
+        joiner.kill()
+        network.members.remove(joiner)
+
+
+def test_a_deleted_ledger_is_made_anew_byte_for_byte(network: Network) -> None:
+    network[0].commit(fresh())
+    events = network.until_equal()
+    victim = network[3]
+    network.stop(victim)
+    victim.wipe()
+    victim.written.unlink()
+    network.start(victim)
+    assert network.until_equal() == events
+    assert_all_have(network)
+
+
+def test_with_half_of_the_power_nothing_is_decided_and_nothing_accepted_is_lost(network: Network) -> None:
+    """Reads go on; what is accepted now survives even the death of the only nodes that know of it."""
+    known = fresh()
+    network[0].commit(known)
+    network.until_everywhere(known)
+    network[2].kill()
+    network[3].kill()
+    waiting = [fresh() for _ in range(5)]
+    for transaction in waiting:
+        assert network[0].send(transaction, mode="async").status == http.client.ACCEPTED
+    time.sleep(STILL_S)
+    assert network[0].has(known)
+    assert not any(member.has(one) for one in waiting for member in network.members[:2])
+    assert network[0].get("statuses", transaction_id=waiting[0].id).json()["status"] in {"backlog", "undecided"}
+    network[0].kill()
+    network[1].kill()
+    network.start()
+    assert_all_have(network, *waiting)
+
+
+def test_a_stop_is_quick_while_the_others_are_away(network: Network) -> None:
+    network.stop(*network.members[1:])
+    alone = network[0]
+    assert alone.send(fresh(), mode="async").status == http.client.ACCEPTED
+    began = time.monotonic()
+    assert alone.stop() == 0
+    assert time.monotonic() - began < STOP_S_MAX
+    alone.launch()
+    until(alone.answers, what="its ports")
+    began = time.monotonic()
+    assert alone.stop() == 0
+    assert time.monotonic() - began < STOP_S_MAX
+    network.start()
+
+
+def test_a_node_that_computes_something_else_stops_and_says_where(network: Network) -> None:
+    """The others go on without it; made anew from an empty ledger it is one of them again."""
+    wrong = network[3]
+    network.stop(wrong)
+    wrong.command = altered("compute wrongly", 2)
+    network.start(wrong)
+    before = len(wrong.log)
+    made: list[Transaction] = []
+    while wrong.is_running:
+        made.append(fresh())
+        network[0].commit(made[-1])
+        assert len(made) < 50, "it goes on"
+    assert wrong.wait() == 1
+    said = [line for line in wrong.log[before:].splitlines() if "no longer takes part in consensus" in line]
+    assert said, wrong.tail()
+    network.until_equal(*network.members[:3])
+    wrong.command = COMMAND
+    wrong.wipe()
+    wrong.written.unlink()
+    network.start(wrong)
+    assert_all_have(network, *made)
+
+
+def test_a_full_mempool_loses_nothing_that_was_accepted(network: Network) -> None:
+    network.stop()
+    for member in network:
+        member.command = altered("small mempool", MEMPOOL_COUNT)
+    network.start()
+    load = Load()
+    with load.on(*network.members * 3):
+        until(lambda: len(load.accepted) > 40 * MEMPOOL_COUNT, what="enough to be accepted", within_s=PROGRESS_S)
+    assert_all_have(network, *load.accepted)
+    assert any("mempool is full" in member.log for member in network)
+    for member in network:
+        member.command = COMMAND
