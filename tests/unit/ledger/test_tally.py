@@ -216,9 +216,9 @@ def test_what_is_no_extension_is_refused_though_it_is_signed() -> None:
 @pytest.mark.parametrize(
     "one",
     [
-        said(6),
-        said(7),
-        said(proposer=STRANGER),
+        said(6, size=BODY_BYTES_MAX + 1),
+        said(7, size=BODY_BYTES_MAX + 1),
+        said(proposer=STRANGER, size=BODY_BYTES_MAX + 1),
     ],
     ids=["a height to come", "a later one", "a proposer without a vote"],
 )
