@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bigchaindb.errors import ImproperVoteError
+from bigchaindb.ledger import tally
 from bigchaindb.ledger.network import OPEN_COUNT_MAX, NetworkState, OpenRejection, Support
 from bigchaindb.ledger.rejections import (
     BODY_BYTES_MAX,
@@ -326,8 +327,18 @@ def test_too_large_a_body_is_left_out() -> None:
 
 def test_the_same_transactions_proposed_twice_are_carried_once() -> None:
     twin = said(name="twin")
-    decided = counted(votes(*(signed(key, said(), twin) for key in (A, B, C)))).decided
-    assert [one.body for one in decided] == [BODY, BODY]
+    extensions = [signed(key, said(), twin) for key in (A, B, C)]
+    assert [one.body for one in counted(votes(*extensions)).decided] == [BODY, BODY]
+    with pytest.raises(ImproperVoteError, match=BODIES):
+        counted(votes(*extensions, bodies=(BODY, BODY)))
+
+
+@pytest.mark.parametrize("bodies", [((b"",) * (BODY_BYTES_MAX // BODY_OVERHEAD_BYTES + 1),), (BODY, OTHER_BODY)])
+def test_what_cannot_be_wanted_is_not_hashed(bodies: Sequence[Body], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block has room for a million empty transactions, whose digest takes each validator a second."""
+    monkeypatch.delattr(tally, "body_digest")
+    with pytest.raises(ImproperVoteError, match=BODIES):
+        counted(votes(*(signed(key, said()) for key in (A, B, C)), bodies=bodies))
 
 
 # What the state may grow to
