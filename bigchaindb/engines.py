@@ -4,6 +4,7 @@ Part of the composition root: here the engines get their ledger, store and setti
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +17,7 @@ from bigchaindb.engine.cometbft.handlers import RULES_VERSION, Parts
 from bigchaindb.engine.cometbft.process import CometBft
 from bigchaindb.engine.cometbft.proof_source import CometBftProofs
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
-from bigchaindb.engine.engine import Engine
+from bigchaindb.engine.engine import Engine, NetworkFigures
 from bigchaindb.engine.room import Room, usage_of
 from bigchaindb.engine.solo import SoloEngine
 from bigchaindb.errors import StartupError
@@ -41,11 +42,13 @@ class Wired:
     Attributes:
         elections: see `HttpApi`.
         proofs: see `HttpApi`.
+        network: gives how the node stands among others; None on a node that is a network of its own.
     """
 
     engine: Engine
     elections: ElectionSource
     proofs: ProofSource | None
+    network: Callable[[], NetworkFigures | None]
 
 
 def engine_of(settings: Settings, store: Store, key: KeyPair, hub: Hub, chain_id: str) -> Wired:
@@ -56,7 +59,7 @@ def engine_of(settings: Settings, store: Store, key: KeyPair, hub: Hub, chain_id
     """
     if files.is_network(settings.database.path):
         return _network_engine(settings, store, key, hub, chain_id)
-    return Wired(_solo_engine(settings, store, key, hub), lambda: None, None)
+    return Wired(_solo_engine(settings, store, key, hub), lambda: None, None, lambda: None)
 
 
 def _solo_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub) -> SoloEngine:
@@ -108,7 +111,7 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
         process=CometBft(program, layout),
         workers=settings.server.workers,
     )
-    return Wired(engine, engine.elections, CometBftProofs(rpc, chain_id))
+    return Wired(engine, engine.elections, CometBftProofs(rpc, chain_id), engine.network)
 
 
 def _proven(settings: Settings) -> Proven:

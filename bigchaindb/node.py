@@ -112,6 +112,7 @@ async def _serve(
                 head=hub.head,
                 store=await asyncio.to_thread(store.queries().statistics),
                 engine=engine.figures,
+                network=wired.network(),
                 disk_free_bytes=(await asyncio.to_thread(usage_of, store.directory.ledger)).free_bytes,
                 http_connection_count=api.connection_count,
                 sse_count=api.stream_count,

@@ -1,4 +1,4 @@
-"""network id, init, join: make this node one of several. Nothing here starts it."""
+"""network id, init, join: make this node one of several. Nothing here starts it. `status` is in another module."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bigchaindb.cli.network_status import status
 from bigchaindb.cli.session import Session, pass_session, put, put_json, say
 from bigchaindb.errors import StartupError
 
@@ -37,6 +38,9 @@ def network() -> None:
     Each operator sends the line of `network id` to one of them, who gathers the lines in a file and runs
     `network init`; the others run `network join` with the genesis.json that it writes. Then all start their nodes.
     """
+
+
+network.add_command(status)
 
 
 @network.command(

@@ -52,6 +52,30 @@ class EngineFigures(NamedTuple):
     rejected_count: int
 
 
+class NetworkFigures(NamedTuple):
+    """How a node stands among those that it votes with, looked at each few seconds; counts since it started.
+
+    Attributes:
+        is_following: whether it has caught up and its consensus engine answers.
+        is_degraded: whether its height stands still although peers are ahead.
+        height: of its last block, as the consensus engine says.
+        peer_count: nodes that it is connected to.
+        invalid_count: blocks that the network voted invalid.
+        rejection_count: proposals that this node voted against.
+        outbox_count: transactions that it accepted and that are not decided.
+        start_count: starts of the consensus engine's process.
+    """
+
+    is_following: bool
+    is_degraded: bool
+    height: int
+    peer_count: int
+    invalid_count: int
+    rejection_count: int
+    outbox_count: int
+    start_count: int
+
+
 class Engine(Protocol):
     """Orders, votes, commits. All methods belong to the node's event loop."""
 

@@ -109,6 +109,12 @@ class NetworkState(msgspec.Struct, frozen=True, kw_only=True):
         """Who votes once all that was decided is in force: what elections are held among."""
         return ValidatorSet.of(self.validators[-1].powers)
 
+    def unshown(self, own: Sequence[Rejection], validator: str) -> list[Rejection]:
+        """Give those of a validator's own rejections that the chain does not show yet; `validator` is its address."""
+        stands_behind = {one.rejection for one in self.open if any(by.validator == validator for by in one.support)}
+        shown = stands_behind.union(self.settled)
+        return [one for one in own if one not in shown]
+
     def elect(self, powers: Mapping[bytes, int], height: int) -> "NetworkState":
         """Give the state after the block of `height` changed validators: new power by public key, 0 takes one out."""
         if not powers:

@@ -248,12 +248,7 @@ class NetworkLedger:
         return state != self.state or not self._is_kept
 
     def _unshown(self) -> list[Rejection]:
-        shown = {one.rejection for one in self.state.open if self._stands_behind(one)} | set(self.state.settled)
-        return [one for one in self._own.all() if one not in shown]
-
-    def _stands_behind(self, one: OpenRejection) -> bool:
-        own = address_of(decode_key(self._key.public_key)).hex()
-        return any(support.validator == own for support in one.support)
+        return self.state.unshown(self._own.all(), address_of(decode_key(self._key.public_key)).hex())
 
     def _log(self, block: Block, tip: Tip, logged: list[Logged], invalid: OpenRejection | None = None) -> Tip:
         """Append an event about a block; give the tip after it."""

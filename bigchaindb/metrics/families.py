@@ -11,7 +11,7 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from bigchaindb.config import Limits
-from bigchaindb.engine.engine import EngineFigures
+from bigchaindb.engine.engine import EngineFigures, NetworkFigures
 from bigchaindb.eventlog.lane import State
 from bigchaindb.subscribers.lane_status import LaneStatus
 
@@ -25,6 +25,7 @@ class Figures:
         chain_id: begins the id of every event.
         head: the last durable position.
         store: `Queries.statistics`.
+        network: how it stands among other nodes; None on a node that is a network of its own.
         disk_free_bytes: what the node's user may still write to the ledger's disk.
         http_connection_count: open on the HTTP API, Server-Sent Events included.
         sse_count: clients of Server-Sent Events.
@@ -38,6 +39,7 @@ class Figures:
     head: int
     store: Mapping[str, Any]
     engine: EngineFigures
+    network: NetworkFigures | None
     disk_free_bytes: int
     http_connection_count: int
     sse_count: int
@@ -56,6 +58,7 @@ def families(figures: Figures) -> Iterator[Metric]:
         yield GaugeMetricFamily(f"bigchaindb_{name}", text, value)
     for name, (text, value) in _counters(figures).items():
         yield CounterMetricFamily(f"bigchaindb_{name}", text, value)
+    yield from _of_network(figures.network)
     yield from _of_plugins(figures.plugins)
     limits = GaugeMetricFamily("bigchaindb_limit", "A bound of the configuration, in its own unit.", labels=("limit",))
     for name, bound in vars(figures.limits).items():
@@ -92,6 +95,26 @@ def _counters(figures: Figures) -> dict[str, tuple[str, float]]:
             engine.rejected_count,
         ),
     }
+
+
+def _of_network(network: NetworkFigures | None) -> Iterator[Metric]:
+    """Give what a node of a network has; there is no figure of it on any other."""
+    if network is None:
+        return
+    for name, text, value in (
+        ("following", "1 while the node has caught up with its network, else 0.", network.is_following),
+        ("degraded", "1 while the height stands still although peers are ahead, else 0.", network.is_degraded),
+        ("height", "Height of the last block of the chain, blocks without transactions included.", network.height),
+        ("peers", "Nodes that this one is connected to.", network.peer_count),
+        ("outbox_transactions", "Transactions that were accepted and are not decided.", network.outbox_count),
+    ):
+        yield GaugeMetricFamily(f"bigchaindb_network_{name}", text, value)
+    for name, text, value in (
+        ("invalid_blocks", "Blocks that the network voted invalid since the node started.", network.invalid_count),
+        ("rejections", "Proposals that this node voted against since it started.", network.rejection_count),
+        ("cometbft_starts", "Processes of CometBFT since the node started.", network.start_count),
+    ):
+        yield CounterMetricFamily(f"bigchaindb_network_{name}", text, value)
 
 
 _OF_A_PLUGIN: Final = {

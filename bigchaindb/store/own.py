@@ -44,11 +44,16 @@ class Outbox:
 
 
 class Rejections:
-    """Implements `bigchaindb.ledger.ports.OwnRejections`. A verdict is durable before it is given."""
+    """Implements `bigchaindb.ledger.ports.OwnRejections`. A verdict is durable before it is given.
+
+    Attributes:
+        added_count: verdicts since it was opened.
+    """
 
     def __init__(self, db: NodeDb) -> None:
         self._db = db
         self._lock = Lock()
+        self.added_count = 0
         found = self._db.read("SELECT record, body FROM rejections")
         self._bodies = {_record.decode(record): None if body is None else _body.decode(body) for record, body in found}
 
@@ -77,6 +82,7 @@ class Rejections:
             connection.execute("INSERT OR IGNORE INTO rejections VALUES (?, ?, ?, ?)", row)
         with self._lock:
             self._bodies[rejection] = carried
+            self.added_count += 1
 
     def forget(self, height: int) -> None:
         """Forget those of this height and below: they are too old to be said."""

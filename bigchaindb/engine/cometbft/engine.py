@@ -20,13 +20,13 @@ from bigchaindb.engine.admission import Entry, answer_in_slices
 from bigchaindb.engine.checkers import BATCH_COUNT_MAX
 from bigchaindb.engine.cometbft.abci_server import AbciServer
 from bigchaindb.engine.cometbft.handlers import LedgerHandlers, Parts
+from bigchaindb.engine.cometbft.health import Health
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.submitter import Submitter
-from bigchaindb.engine.engine import EngineFigures, HeadListener, Mode, Standing
+from bigchaindb.engine.engine import EngineFigures, HeadListener, Mode, NetworkFigures, Standing
 from bigchaindb.engine.intake import Intake, accept
 from bigchaindb.errors import (
     CheckFailed,
-    CometBftUnavailable,
     DuplicateTransaction,
     EngineError,
     Overloaded,
@@ -53,7 +53,13 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Process(Protocol):
-    """CometBFT as a child of this process."""
+    """CometBFT as a child of this process.
+
+    Attributes:
+        start_count: how often it was started.
+    """
+
+    start_count: int
 
     async def run(self) -> None:
         """Keep it running until `stop`.
@@ -106,8 +112,10 @@ class CometBftEngine:
         self._under_way_bytes = 0
         self._accepted: list[tuple[Entry, Transaction]] = []
         self._decided: list[str] = []
+        self._is_drop_due = False
         self._outbox_work = asyncio.Event()
-        self._is_following = False
+        self._health = Health(rpc, asyncio.get_running_loop().time)
+        self._invalid_count = 0
         self._intake = Intake(
             parts.ledger,
             parts.store,
@@ -167,6 +175,20 @@ class CometBftEngine:
         """What it has in hand, and what it has done."""
         return self._intake.figures
 
+    def network(self) -> NetworkFigures:
+        """Give how it stands among the others."""
+        health = self._health
+        return NetworkFigures(
+            is_following=health.is_following,
+            is_degraded=health.is_degraded,
+            height=health.height,
+            peer_count=health.peer_count,
+            invalid_count=self._invalid_count,
+            rejection_count=self._parts.own.added_count,
+            outbox_count=len(self._under_way),
+            start_count=self._process.start_count,
+        )
+
     def standing(self, transaction_id: str) -> Standing | None:
         """See `Engine`."""
         return self._intake.standing(transaction_id)
@@ -188,7 +210,7 @@ class CometBftEngine:
     def _refusal(self, body_bytes: int) -> EngineError | None:
         if (full := self._parts.room.shortage()) is not None:
             return Overloaded(f"the disk is full: {full}; try again later")
-        if not self._is_following:
+        if not self._health.is_following:
             return Overloaded("the node does not follow its network yet; try again later")
         limits = self._limits
         if len(self._under_way) >= limits.pool_count_max:
@@ -256,7 +278,9 @@ class CometBftEngine:
                 for entry, transaction in accepted:
                     accept(entry, transaction)
                     self._submitter.put(transaction.body)
-            if len(self._decided) >= DROP_COUNT:  # what is dropped late is found to be decided at the next start
+            if self._is_drop_due or len(self._decided) >= DROP_COUNT:
+                # What is dropped late is found to be decided at the next start.
+                self._is_drop_due = False
                 decided, self._decided = self._decided, []
                 await self._off_loop(self._parts.outbox.drop, decided)
             if not self._accepted:
@@ -274,19 +298,15 @@ class CometBftEngine:
                 self._under_way[id_] = (body, now_s)
                 if not self._submitter.put(body):
                     break
+            if self._decided:
+                self._is_drop_due = True
+                self._outbox_work.set()
 
     async def _watch(self) -> None:
         """Look whether CometBFT follows the network, and at the disk."""
         while not await self._pause(HEALTH_S):
             self._parts.room.shortage()
-            try:
-                status = await self._rpc.status()
-            except CometBftUnavailable:
-                self._is_following = False
-                continue
-            if not status.sync.is_catching_up and not self._is_following:
-                _log.info("the node follows its network", extra={"height": status.sync.height})
-            self._is_following = not status.sync.is_catching_up
+            await self._health.look()
 
     async def _run_process(self) -> None:
         """Keep CometBFT running until the stop, or until something has failed."""
@@ -306,6 +326,7 @@ class CometBftEngine:
         self._intake.decided()
         for one in effects.logged:
             if one.event.reason is not None:
+                self._invalid_count += 1
                 about = {"height": one.event.height, "block": one.event.block_id, "reason": one.event.reason}
                 _log.warning("a block was voted invalid", extra=about)
         for transaction in effects.transactions:

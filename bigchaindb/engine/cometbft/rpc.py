@@ -19,6 +19,7 @@ import msgspec
 from bigchaindb.engine.cometbft.rpc_answers import (
     Block,
     Commit,
+    ConsensusState,
     Genesis,
     GenesisAnswer,
     NetInfo,
@@ -81,6 +82,10 @@ class CometBftRpc:
     async def net_info(self) -> NetInfo:
         """Name the peers that are connected."""
         return await self._ask("net_info", NetInfo)
+
+    async def consensus_state(self) -> ConsensusState:
+        """Say which height is being decided, and where the peers are."""
+        return await self._ask("dump_consensus_state", ConsensusState)
 
     async def commit(self, height: int) -> Commit:
         """Give the header of a height, and the votes that decided it."""

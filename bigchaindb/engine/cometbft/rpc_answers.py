@@ -91,6 +91,45 @@ class NetInfo(_Answered, frozen=True, kw_only=True):
     peers: tuple[Peer, ...]
 
 
+class RoundState(_Answered, frozen=True, kw_only=True):
+    """The height that is being decided, the one after the last block, and the attempt at it, from 0."""
+
+    height: int
+    round: int
+
+
+class PeerState(_Answered, frozen=True, kw_only=True):
+    """Where a peer says it is."""
+
+    round_state: RoundState
+
+
+class ConsensusPeer(_Answered, frozen=True, kw_only=True):
+    """A peer as consensus knows it; one that has just connected has no state yet, and may have no address.
+
+    Attributes:
+        address: `ID@HOST:PORT`.
+    """
+
+    address: str = msgspec.field(name="node_address")
+    state: PeerState | None = msgspec.field(name="peer_state")
+
+
+class ConsensusState(_Answered, frozen=True, kw_only=True):
+    """Answer to `dump_consensus_state`."""
+
+    round_state: RoundState
+    peers: tuple[ConsensusPeer, ...] = ()
+
+    def blocks_ahead(self, height: int) -> int:
+        """Give how many blocks a peer has that a node of this height lacks, 0 if none has more.
+
+        A peer says which height it decides; its last block is the one before.
+        """
+        heights = [peer.state.round_state.height - 1 for peer in self.peers if peer.state is not None]
+        return max(height, *heights, 0) - height
+
+
 class Commit(_Answered, frozen=True, kw_only=True):
     """Answer to `commit`. Of the last height the votes may still change: then it is not canonical."""
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +10,7 @@ import pytest
 from prometheus_client import Metric, ProcessCollector
 
 from bigchaindb.config import Limits
-from bigchaindb.engine.engine import EngineFigures
+from bigchaindb.engine.engine import EngineFigures, NetworkFigures
 from bigchaindb.eventlog.lane import State
 from bigchaindb.metrics.families import Figures, families
 from tests.unit.api.test_plugins import status
@@ -22,6 +23,16 @@ FIGURES: Final = Figures(
     head=5,
     store=STATISTICS,
     engine=EngineFigures(1, 2, 3, 4, 5, 6),
+    network=NetworkFigures(
+        is_following=True,
+        is_degraded=False,
+        height=21,
+        peer_count=22,
+        invalid_count=23,
+        rejection_count=24,
+        outbox_count=25,
+        start_count=26,
+    ),
     disk_free_bytes=1 << 40,
     http_connection_count=11,
     sse_count=12,
@@ -55,8 +66,21 @@ def test_each_figure_stands_under_its_own_name() -> None:
         "sse_clients": 12,
         "stream_connections": 13,
         "stream_late_clients": 14,
+        "network_following": 1,
+        "network_degraded": 0,
+        "network_height": 21,
+        "network_peers": 22,
+        "network_invalid_blocks": 23,
+        "network_rejections": 24,
+        "network_outbox_transactions": 25,
+        "network_cometbft_starts": 26,
     }
     assert {name: value(f"bigchaindb_{name}") for name in names} == names
+
+
+def test_a_node_of_its_own_has_no_figures_of_a_network() -> None:
+    alone = {family.name for family in families(replace(FIGURES, network=None))}
+    assert {name for name in FAMILIES if name not in alone} == {name for name in FAMILIES if "_network_" in name}
 
 
 def test_a_plugin_is_in_one_state_and_all_states_are_there() -> None:

@@ -231,6 +231,22 @@ async def test_silence_ends_at_the_deadline(tmp_path: Path) -> None:
         await client.close()
 
 
+async def test_how_far_the_peers_are(fake: Fake) -> None:
+    """A peer that has just connected has not said it, and CometBFT leaves it empty."""
+    said = {
+        "node_address": f"{'8f' * 20}@one.example:26656",
+        "peer_state": {"round_state": {"height": "9", "round": 1}},
+    }
+    fake.answer = lambda _: {
+        "round_state": {"height": "7", "round": 2, "step": 3},
+        "peers": [said, {"node_address": "", "peer_state": None}],
+    }
+    state = await fake.client.consensus_state()
+    assert (state.round_state.height, state.round_state.round) == (7, 2)
+    assert [peer.address for peer in state.peers] == [said["node_address"], ""]
+    assert (state.blocks_ahead(6), state.blocks_ahead(8), state.blocks_ahead(12)) == (2, 0, 0)
+
+
 async def test_a_commit_a_block_and_genesis(fake: Fake) -> None:
     """Of the first height: the votes before it are absent, and CometBFT writes the year 1 for no time."""
     block_id = {"hash": "AA" * 32, "parts": {"total": 1, "hash": "BB" * 32}}

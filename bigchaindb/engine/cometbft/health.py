@@ -1,0 +1,95 @@
+"""Whether this node keeps up with its network, as its CometBFT says. Belongs to the event loop.
+
+That a process is alive says nothing: a node is well when its height moves with that of its peers.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from bigchaindb.engine.cometbft.rpc_answers import ConsensusState, Status
+from bigchaindb.errors import CometBftUnavailable
+
+COMPARE_S: Final = 5.0
+"""Time between two looks at the peers, whose answer is longer than that about the node itself."""
+DEGRADED_S: Final = 30.0
+"""So long may the height stand still while a peer has more. Any round is over by then, and any restart of a peer."""
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Asks(Protocol):
+    """What is asked of CometBFT. Both raise CometBftUnavailable."""
+
+    async def status(self) -> Status:
+        """Say who it is, and how far."""
+        ...
+
+    async def consensus_state(self) -> ConsensusState:
+        """Say where its peers are."""
+        ...
+
+
+class Health:
+    """What was seen last.
+
+    Attributes:
+        is_following: whether CometBFT answers and has caught up.
+        is_degraded: whether the height has stood still for `DEGRADED_S` although peers are ahead.
+        height: of its last block, 0 before the first.
+        peer_count: nodes that it is connected to.
+    """
+
+    def __init__(self, rpc: Asks, now: Callable[[], float]) -> None:
+        """Ask nothing before `look`.
+
+        Args:
+            rpc: of this node's CometBFT.
+            now: a clock that never goes back, seconds.
+        """
+        self._rpc = rpc
+        self._now = now
+        self._compare_s = now()
+        self._well_s = now()
+        self.is_following = False
+        self.is_degraded = False
+        self.height = 0
+        self.peer_count = 0
+
+    async def look(self) -> None:
+        """Ask once; log what has changed."""
+        try:
+            status = await self._rpc.status()
+            consensus = await self._rpc.consensus_state() if self._now() >= self._compare_s else None
+        except CometBftUnavailable as error:
+            self._follow(following=False, why=str(error))
+            self.peer_count = 0
+            return
+        moved, self.height = status.sync.height != self.height, status.sync.height
+        self._follow(following=not status.sync.is_catching_up, why="it catches up")
+        if moved:
+            self._well_s = self._now()
+        if consensus is not None:
+            self._compare_s = self._now() + COMPARE_S
+            self.peer_count = sum(bool(peer.address) for peer in consensus.peers)
+            self._compare(consensus.blocks_ahead(self.height))
+
+    def _follow(self, *, following: bool, why: str) -> None:
+        if following and not self.is_following:
+            _log.info("the node follows its network", extra={"height": self.height})
+        elif self.is_following and not following:
+            _log.warning("the node no longer follows its network", extra={"height": self.height, "why": why})
+        self.is_following = following
+
+    def _compare(self, ahead: int) -> None:
+        """Take how many blocks a peer has more than this node."""
+        now_s = self._now()
+        if not ahead:
+            self._well_s = now_s
+        is_degraded = now_s - self._well_s >= DEGRADED_S
+        about = {"height": self.height, "peers_ahead": ahead}
+        if is_degraded and not self.is_degraded:
+            _log.warning("degraded: the height stands still and peers are ahead", extra=about)
+        elif self.is_degraded and not is_degraded:
+            _log.info("no longer degraded", extra=about)
+        self.is_degraded = is_degraded

@@ -1,0 +1,215 @@
+"""How a node of a network stands, for its operator: what its files tell, and what its CometBFT answers if it runs.
+
+Asked by another process than the node's own, beside it or without it.
+"""
+
+import asyncio
+from base64 import b16encode
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+import base58
+import msgspec
+
+from bigchaindb.config import Settings
+from bigchaindb.engine.cometbft import files
+from bigchaindb.engine.cometbft.genesis import genesis_hash
+from bigchaindb.engine.cometbft.handlers import RULES_VERSION
+from bigchaindb.engine.cometbft.rpc import CometBftRpc
+from bigchaindb.engine.cometbft.rpc_answers import ConsensusState, Status
+from bigchaindb.errors import CometBftUnavailable, StartupError
+from bigchaindb.identity import find
+from bigchaindb.ledger import network
+from bigchaindb.ledger.effects import Tip
+from bigchaindb.ledger.validators import ValidatorSet, address_of
+from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.looking import look
+from bigchaindb.transaction.keys import decode_key
+
+ANSWER_S_MAX: Final = 2.0
+"""Time for an answer of CometBFT: a person waits."""
+
+
+class Standing(StrEnum):
+    """What a node of a network does."""
+
+    FOLLOWING = "following"
+    CATCHING_UP = "catching_up"
+    NO_ANSWER = "no_answer"
+    STOPPED = "stopped"
+
+
+class PeerLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Another node that this one is connected to.
+
+    Attributes:
+        id: among peers, 40 hex digits.
+        address: `HOST:PORT` of the connection.
+        height: of its last block; None: it has not said yet.
+    """
+
+    id: str
+    address: str
+    height: int | None
+
+
+class ValidatorLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Who votes on the next block.
+
+    Attributes:
+        public_key: base58.
+        address: in votes, upper-case hex.
+        power: of its vote.
+    """
+
+    public_key: str
+    address: str
+    power: int
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """A node at one moment.
+
+    Attributes:
+        state: what it does.
+        pid: of its process; None: it does not run.
+        chain_id: the network's.
+        genesis_hash: SHA-256 of the genesis, hex: equal on all nodes.
+        node_id: by which peers know it, 40 hex digits.
+        public_key: base58.
+        address: in votes, upper-case hex.
+        power: of its vote on the next block, 0 if it has none.
+        height: of its last block.
+        behind: blocks that a peer has and it has not; None where CometBFT does not answer.
+        round: attempt at the next block, from 0; None as above.
+        time: of the last block; None before the first.
+        position: of the last event.
+        invalid_blocks: blocks of the log that were voted invalid.
+        rejections: proposals that it voted against and the chain does not show.
+        outbox: transactions that it accepted; some may have been decided in the last seconds.
+        cometbft: its version; None where CometBFT does not answer.
+        peers: that it is connected to; None as above.
+        validators: who votes on the next block, ascending by key.
+    """
+
+    state: Standing
+    pid: int | None
+    chain_id: str
+    genesis_hash: str
+    node_id: str
+    public_key: str
+    address: str
+    power: int
+    height: int
+    behind: int | None
+    round: int | None
+    time: datetime | None
+    position: int
+    invalid_blocks: int
+    rejections: int
+    outbox: int
+    cometbft: str | None
+    peers: tuple[PeerLine, ...] | None
+    validators: tuple[ValidatorLine, ...]
+
+
+async def overview(settings: Settings, pid: int | None) -> Overview:
+    """Look at the node that `settings` are of.
+
+    Args:
+        settings: all of them.
+        pid: of the process that owns the data directory; None: nobody does.
+
+    Raises:
+        StartupError: the directory is of no node of a network, or what it is made of cannot be read.
+        StoreError: the ledger cannot be read.
+    """
+    data = settings.database.path
+    if not files.is_network(data):
+        raise StartupError(
+            f"the node of `{data}` is part of no network: `bigchaindb network init` or `join` makes it part of one"
+        )
+    key = find(settings)
+    if key is None:
+        raise StartupError(f"the node of `{data}` has no key pair: put its keypair.json back")
+    layout = files.Layout(data)
+    genesis = files.read_genesis(layout, rules_version=RULES_VERSION)
+    own = address_of(decode_key(key.public_key))
+    seen = await asyncio.to_thread(look, DataDirectory(data))
+    validators = genesis.validator_set
+    rejections = 0
+    if seen is not None and seen.network is not None:
+        state = network.decode(seen.network)
+        validators = state.validators_at(seen.tip.height + 1)
+        rejections = len(state.unshown(seen.rejections, own.hex()))
+    status, consensus = (None, None) if pid is None else await _ask(layout)
+    tip = Tip() if seen is None else seen.tip
+    height = tip.height if status is None else max(tip.height, status.sync.height)
+    return Overview(
+        state=_standing(pid, status),
+        pid=pid,
+        chain_id=genesis.chain_id,
+        genesis_hash=genesis_hash(files.read_bounded(layout.genesis)),
+        node_id=files.node_id_of(key),
+        public_key=key.public_key,
+        address=_upper(own),
+        power=validators.power_of(own),
+        height=height,
+        behind=None if consensus is None else consensus.blocks_ahead(height),
+        round=None if consensus is None else consensus.round_state.round,
+        time=_time_of(status, tip),
+        position=tip.position,
+        invalid_blocks=0 if seen is None else seen.invalid_count,
+        rejections=rejections,
+        outbox=0 if seen is None else seen.outbox_count,
+        cometbft=None if status is None else status.node.version,
+        peers=None if consensus is None else tuple(_peers(consensus)),
+        validators=tuple(_lines(validators)),
+    )
+
+
+async def _ask(layout: files.Layout) -> tuple[Status | None, ConsensusState | None]:
+    rpc = CometBftRpc(layout.rpc, answer_s_max=ANSWER_S_MAX)
+    try:
+        return await rpc.status(), await rpc.consensus_state()
+    except CometBftUnavailable:
+        return None, None
+    finally:
+        await rpc.close()
+
+
+def _standing(pid: int | None, status: Status | None) -> Standing:
+    if pid is None:
+        return Standing.STOPPED
+    if status is None:
+        return Standing.NO_ANSWER
+    return Standing.CATCHING_UP if status.sync.is_catching_up else Standing.FOLLOWING
+
+
+def _time_of(status: Status | None, tip: Tip) -> datetime | None:
+    """Give the time of the last block; the ledger alone knows that of the last one with transactions."""
+    if status is not None and status.sync.height:
+        return status.sync.time.replace(microsecond=0)
+    return datetime.fromtimestamp(tip.timestamp, UTC) if tip.timestamp else None
+
+
+def _peers(consensus: ConsensusState) -> list[PeerLine]:
+    lines = []
+    for peer in consensus.peers:
+        id_, _, address = peer.address.partition("@")
+        if id_:
+            height = None if peer.state is None else max(0, peer.state.round_state.height - 1)
+            lines.append(PeerLine(id=id_, address=address, height=height))
+    return sorted(lines, key=lambda line: line.id)
+
+
+def _lines(validators: ValidatorSet) -> list[ValidatorLine]:
+    return [
+        ValidatorLine(public_key=base58.b58encode(key).decode(), address=_upper(address_of(key)), power=power)
+        for key, power in validators.powers.items()
+    ]
+
+
+def _upper(address: bytes) -> str:
+    return b16encode(address).decode()

@@ -1,0 +1,50 @@
+"""What the files of a node of a network tell to another process, beside the running node or without one."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import NamedTuple
+
+from bigchaindb.ledger.effects import Tip
+from bigchaindb.ledger.rejections import Rejection
+from bigchaindb.store.database import open_reader, snapshot, translated
+from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.node_db import NodeDb
+from bigchaindb.store.own import Rejections
+from bigchaindb.store.writer import read_tip
+
+
+class Seen(NamedTuple):
+    """A node's files at one moment each.
+
+    Attributes:
+        tip: where chain and log stand.
+        invalid_count: blocks of the log that were voted invalid.
+        network: the network's state as `bigchaindb.ledger.network` encodes it; None before its first block.
+        outbox_count: transactions that were accepted and may be undecided.
+        rejections: the proposals that this node voted against, ascending.
+    """
+
+    tip: Tip
+    invalid_count: int
+    network: bytes | None
+    outbox_count: int
+    rejections: Sequence[Rejection]
+
+
+def look(directory: DataDirectory) -> Seen | None:
+    """Read what the files tell; None where there is no ledger yet. Never by the process that owns the directory.
+
+    Raises:
+        StoreError: a file cannot be read.
+    """
+    if not directory.ledger.exists():
+        return None
+    with closing(open_reader(directory.ledger)) as reader, translated(directory.ledger.name), snapshot(reader):
+        tip = read_tip(reader)
+        ((block_count,),) = reader.execute("SELECT block_count FROM tip").fetchall()
+        ((state,),) = reader.execute("SELECT state FROM network").fetchall()
+    with closing(NodeDb(directory.node, read_only=True)) as node:
+        ((outbox_count,),) = node.read("SELECT count(*) FROM outbox")
+        rejections = Rejections(node).all()
+    network = None if state is None else bytes(state)
+    return Seen(tip, tip.position - block_count, network, outbox_count, rejections)

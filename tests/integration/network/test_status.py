@@ -1,0 +1,133 @@
+"""What operators see of a node of a network: `network status`, and figures for Prometheus."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from bigchaindb.engine.cometbft import files
+from bigchaindb.engine.cometbft.genesis import genesis_hash
+from tests.support.chains import create
+from tests.support.cometbft import VERSION, free_low_ports
+from tests.support.http import request
+from tests.support.live_networks import CHAIN, POWER, Member, Network, make_alone, make_network
+from tests.support.waiting import until
+
+COUNT: Final = 2
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """Two validators with an event, and figures."""
+    made = make_network(tmp_path_factory.mktemp("net"), COUNT)
+    for member, port in zip(made, free_low_ports(COUNT), strict=True):
+        member.settings = {**member.settings, "metrics": {"bind": f"127.0.0.1:{port}"}}
+    try:
+        made.start()
+        made[0].commit(create(1))
+        made.until_same_tip()
+        yield made
+    finally:
+        made.kill()
+
+
+def seen(member: Member, *, code: int = 0) -> dict[str, Any]:
+    done = member.run("network", "status", "--json")
+    assert done.returncode == code, done
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def test_who_a_node_is_and_how_it_stands(network: Network) -> None:
+    """One look answers what an operator is asked on the phone."""
+    one, two = network
+    until(lambda: seen(one)["peers"][0]["height"], what="the peer to say its height")
+    until(lambda: seen(one)["outbox"] == 0, what="the decided transaction to be dropped")
+    found = seen(one)
+    assert found["state"] == "following"
+    assert one.process is not None
+    assert found["pid"] == one.process.pid
+    assert found["chain_id"] == CHAIN
+    assert found["genesis_hash"] == genesis_hash(network.genesis.encode())
+    assert found["node_id"] == files.node_id_of(one.key)
+    assert found["public_key"] == one.key.public_key
+    assert found["address"] == one.address.upper() == one.rpc("status")["validator_info"]["address"]
+    assert found["power"] == POWER
+    assert found["height"] >= one.height()
+    assert (found["behind"], found["round"]) == (0, 0)
+    assert (found["position"], found["invalid_blocks"], found["rejections"]) == (1, 0, 0)
+    assert found["cometbft"] == VERSION
+    (peer,) = found["peers"]
+    assert peer["id"] == files.node_id_of(two.key)
+    assert peer["height"] in {found["height"], found["height"] - 1}
+    assert {one["public_key"]: one["power"] for one in found["validators"]} == {
+        member.key.public_key: POWER for member in network
+    }
+
+
+def test_a_person_reads_the_same(network: Network) -> None:
+    done = network[0].run("network", "status")
+    assert done.returncode == 0, done
+    lines = dict(line.split(maxsplit=1) for line in done.stdout.split("\n\n")[0].splitlines())
+    assert lines["state"].startswith("follows its network, process ")
+    assert lines["chain"] == CHAIN
+    assert lines["validator"] == f"power {POWER} of {COUNT * POWER}"
+    assert lines["events"] == "1, of them 0 invalid blocks"
+    assert "PEER (1)" in done.stdout
+    assert network[1].key.public_key in done.stdout
+
+
+def test_watching_goes_on_until_it_is_ended(network: Network) -> None:
+    line = [*network[0].command, "-c", str(network[0].configuration), "network", "status", "--watch", "--json"]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, start_new_session=True) as watching:
+        assert watching.stdout is not None
+        heights = [json.loads(watching.stdout.readline())["height"] for _ in range(2)]
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(10) == 0
+    assert heights[0] <= heights[1]
+
+
+def figures(member: Member) -> Mapping[str, float]:
+    answer = request("GET", f"http://{member.settings['metrics']['bind']}/metrics")
+    families = text_string_to_metric_families(answer.body.decode())
+    return {one.name: one.value for family in families for one in family.samples if "network" in one.name}
+
+
+def test_prometheus_sees_how_a_node_stands(network: Network) -> None:
+    until(lambda: figures(network[0])["bigchaindb_network_peers"] == COUNT - 1, what="the peers to be counted")
+    found = figures(network[0])
+    assert found["bigchaindb_network_following"] == 1
+    assert found["bigchaindb_network_degraded"] == 0
+    assert found["bigchaindb_network_height"] >= 1
+    assert found["bigchaindb_network_invalid_blocks_total"] == 0
+    assert found["bigchaindb_network_rejections_total"] == 0
+    assert found["bigchaindb_network_cometbft_starts_total"] == 1
+
+
+def test_a_stopped_node_is_told_of_from_its_files(network: Network) -> None:
+    one, two = network
+    before = seen(one)
+    network.stop(one)
+    found = seen(one, code=1)
+    assert found["outbox"] == 0, "what was decided is dropped at the end"
+    assert found["state"] == "stopped"
+    for unknown in ("pid", "behind", "round", "cometbft", "peers"):
+        assert found[unknown] is None
+    for kept in ("chain_id", "node_id", "power", "position", "validators"):
+        assert found[kept] == before[kept]
+    assert one.run("network", "status").stdout.startswith("state       stopped; what follows is from the files\n")
+    until(lambda: seen(two)["peers"] == [], what="the other to notice")
+    assert seen(two)["state"] == "following", "it waits for the others, and has all that there is"
+    network.start(one)
+
+
+def test_a_node_that_is_no_network_s_says_so(tmp_path: Path) -> None:
+    member = make_alone(tmp_path, 1)
+    done = member.run("network", "status")
+    assert done.returncode == 1
+    assert done.stderr.endswith("is part of no network: `bigchaindb network init` or `join` makes it part of one\n")

@@ -1,0 +1,141 @@
+"""A node whose height stands still is not well, whatever its processes say; its operator is told once."""
+
+import logging
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+
+from bigchaindb.engine.cometbft.health import COMPARE_S, DEGRADED_S, Health
+from bigchaindb.engine.cometbft.rpc_answers import (
+    ConsensusPeer,
+    ConsensusState,
+    Hex,
+    NodeInfo,
+    PeerState,
+    PublicKey,
+    RoundState,
+    Status,
+    SyncInfo,
+    ValidatorInfo,
+)
+from bigchaindb.errors import CometBftUnavailable
+
+NODE = NodeInfo(id="7f" * 20, network="net", version="0.38.26", moniker="one")
+VALIDATOR = ValidatorInfo(address=Hex(bytes(20)), public_key=PublicKey(kind="ed25519", value=bytes(32)), power=10)
+
+
+@dataclass
+class Network:
+    """CometBFT and a clock, as a test sets them."""
+
+    now_s: float = 100.0
+    height: int = 7
+    peer_heights: list[int | None] = field(default_factory=lambda: [7])
+    is_catching_up: bool = False
+    is_away: bool = False
+
+    async def status(self) -> Status:
+        if self.is_away:
+            raise CometBftUnavailable("status: no answer")
+        sync = SyncInfo(
+            block_hash=Hex(),
+            app_hash=Hex(),
+            height=self.height,
+            time=datetime.now(UTC),
+            is_catching_up=self.is_catching_up,
+        )
+        return Status(node=NODE, sync=sync, validator=VALIDATOR)
+
+    async def consensus_state(self) -> ConsensusState:
+        return ConsensusState(
+            round_state=RoundState(height=self.height + 1, round=0),
+            peers=tuple(
+                ConsensusPeer(
+                    address="" if height is None else f"{number:040x}@one.example:26656",
+                    state=None if height is None else PeerState(round_state=RoundState(height=height + 1, round=0)),
+                )
+                for number, height in enumerate(self.peer_heights)
+            ),
+        )
+
+
+@pytest.fixture
+def network() -> Network:
+    return Network()
+
+
+@pytest.fixture
+def health(network: Network) -> Health:
+    return Health(network, lambda: network.now_s)
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """What the operator reads."""
+    caplog.set_level(logging.INFO, "bigchaindb.engine.cometbft.health")
+    return caplog
+
+
+async def watch(health: Health, network: Network, seconds: float) -> None:
+    """Look every half second, as the engine does."""
+    for _ in range(int(seconds * 2)):
+        await health.look()
+        network.now_s += 0.5
+
+
+async def test_a_node_follows_once_it_has_caught_up(
+    health: Health, network: Network, said: pytest.LogCaptureFixture
+) -> None:
+    assert not health.is_following
+    network.is_catching_up = True
+    await health.look()
+    assert (health.is_following, said.messages) == (False, [])
+    network.is_catching_up = False
+    await health.look()
+    await health.look()
+    assert (health.is_following, health.height) == (True, 7)
+    assert said.messages == ["the node follows its network"]
+
+
+async def test_a_node_whose_engine_is_away_does_not_follow(
+    health: Health, network: Network, said: pytest.LogCaptureFixture
+) -> None:
+    await health.look()
+    assert health.peer_count == 1
+    network.is_away = True
+    await health.look()
+    await health.look()
+    assert (health.is_following, health.peer_count) == (False, 0)
+    assert said.messages == ["the node follows its network", "the node no longer follows its network"]
+
+
+async def test_a_node_that_stands_still_while_peers_go_on_is_degraded_until_it_moves(
+    health: Health, network: Network, said: pytest.LogCaptureFixture
+) -> None:
+    network.peer_heights = [7, 9, None]
+    await watch(health, network, DEGRADED_S - 1)
+    assert said.messages == ["the node follows its network"]
+    await watch(health, network, 3 * COMPARE_S)
+    assert said.messages[-1].startswith("degraded: ")
+    network.height = 8  # behind as before, and moving
+    await watch(health, network, 2 * COMPARE_S)
+    assert not health.is_degraded
+    assert said.messages == [
+        "the node follows its network",
+        "degraded: the height stands still and peers are ahead",
+        "no longer degraded",
+    ]
+
+
+async def test_an_idle_network_is_well(health: Health, network: Network) -> None:
+    """Nothing to decide for hours is no reason for an alarm."""
+    await watch(health, network, 10 * DEGRADED_S)
+    assert not health.is_degraded
+
+
+async def test_peers_that_have_said_nothing_are_not_ahead(health: Health, network: Network) -> None:
+    network.peer_heights = [None]
+    await watch(health, network, 2 * DEGRADED_S)
+    assert not health.is_degraded
+    assert health.peer_count == 0
