@@ -25,6 +25,7 @@ from bigchaindb.ledger.ports import NetworkStore, OwnRejections
 from bigchaindb.ledger.proposal import Fault, can_be_carried
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.ledger.rejections import (
+    BODY_BYTES_MAX,
     EXTENSION_COUNT_MAX,
     VOTES_MARK,
     Rejection,
@@ -88,13 +89,16 @@ class NetworkVerdict:
         """What a vote says of a faulty proposal."""
         assert self.fault is not None
         one = self.proposal
+        size = body_size(one.transactions)
+        # A block has room for two million empty transactions, whose digest would take two seconds at each validator.
+        carried = one.transactions if size <= BODY_BYTES_MAX else ()
         return Rejection(
             height=one.height,
             block=one.hash.hex(),
             proposer=one.proposer.hex(),
             time=one.timestamp,
-            body=body_digest(one.transactions),
-            size=body_size(one.transactions),
+            body=body_digest(carried),
+            size=size,
             reason=self.fault.reason,
         )
 

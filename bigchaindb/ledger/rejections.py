@@ -48,7 +48,7 @@ class Rejection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         proposer: address of the validator that its header names, hex. The engine requires no more than that it is a
             validator: a faulty one may name another.
         time: its own, whole Unix seconds.
-        body: SHA-256 over the SHA-256 of each of its transactions, hex.
+        body: SHA-256 over the SHA-256 of each of its transactions, hex; over none if they are too large to be carried.
         size: `body_size` of its transactions.
         reason: `<Class> at transactions[<i>]`.
     """

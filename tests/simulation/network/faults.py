@@ -163,8 +163,7 @@ FAULTS: Final[list[Fault]] = [
     shuffled,
     with_gaps,
     with_internal_mark,
-    with_votes,
-    with_votes,
+    *([with_votes] * 6),
     without_votes,
     with_votes_twice,
 ]

@@ -228,6 +228,13 @@ def test_what_is_said_of_a_proposal(ledger: NetworkLedger, store: ModelNetworkSt
     assert decode_extension(ledger.attest()) == (said_of_it,)
 
 
+def test_what_is_too_large_to_carry_is_not_hashed_either(ledger: NetworkLedger, store: ModelNetworkStore) -> None:
+    """Two million empty transactions would keep each validator busy for seconds; the block's hash names them."""
+    said_of_it = ledger.accepts(proposal(store, *[b""] * 200_000)).rejection
+    assert said_of_it.size == 200_000 * 8
+    assert said_of_it.body == sha256().hexdigest()
+
+
 # Proposals
 
 
