@@ -333,6 +333,15 @@ async def test_more_transactions_than_a_block_may_have_are_voted_down(applicatio
     assert application.own.all()[0].reason == "ValidationError at transactions"
 
 
+async def test_too_many_transactions_are_not_even_read(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block has room for two million empty ones: reading them would stop each validator for a minute."""
+    await application.begin()
+    monkeypatch.delattr(Intake, "prove")
+    assert await application.judge(*[b""] * (COUNT_MAX + 1)) == REJECT
+
+
 async def test_a_pool_that_is_full_keeps_the_mempool_small(tmp_path: Path) -> None:
     with open_store(tmp_path / "data") as store:
         application = Application(store, pool_count_max=1)
