@@ -56,7 +56,7 @@ Examples:
   bigchaindb election new upsert-validator PUBLIC_KEY 10 NODE_ID
   bigchaindb election new upsert-validator PUBLIC_KEY 0 NODE_ID --private-key priv_validator_key.json
 
-The key is base64, as `GET /api/v1/validators` has it. Power 0 takes a validator out."""
+The key is that of `network id`, base58, or of `GET /api/v1/validators`, base64. Power 0 takes a validator out."""
 )
 @click.argument("public_key")
 @click.argument("power", type=click.IntRange(0))
@@ -68,9 +68,7 @@ def upsert_validator(
     session: Session, public_key: str, power: int, node_id: str, key_file: Path | None, node: str | None
 ) -> None:
     """Propose that a validator has POWER: a new one, or one that is there."""
-    proposed = _from_base64(public_key)
-    if proposed is None:
-        raise ConfigurationError(f"PUBLIC_KEY: expected the base64 text of 32 bytes, found {public_key[:60]!r}")
+    proposed = _public_key(public_key)
     signer = _signer(session, key_file)
     target = _network(session, node)
     signed = _proposal(target, signer, public_key=proposed, power=power, node_id=node_id)
@@ -207,6 +205,18 @@ def _read_validator_key(path: Path) -> "KeyPair | None":
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return None if secret is None else KeyPair.from_seed(secret[:KEY_BYTES])
+
+
+def _public_key(text: str) -> bytes:
+    """Read a key in either form in which users meet it; they differ, as base64 of 32 bytes ends with `=`."""
+    from bigchaindb.transaction.keys import decode_key
+
+    if (key := _from_base64(text)) is not None:
+        return key
+    try:
+        return decode_key(text)
+    except ValueError:
+        raise ConfigurationError(f"PUBLIC_KEY: expected 32 bytes in base64 or base58, found {text[:60]!r}") from None
 
 
 def _from_base64(text: object, count: int = 32) -> bytes | None:

@@ -8,6 +8,7 @@ person stops, or what runs this test.
 
 import contextlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -22,6 +23,7 @@ from typing import Final, NamedTuple
 import pytest
 
 from tests.support import installed
+from tests.support.cometbft import require_cometbft
 from tests.support.installation import Installation
 from tests.support.node import Node, free_ports
 from tests.support.postgresql import PostgreSQL, running_postgresql
@@ -35,6 +37,8 @@ SERVED: Final = {
     ROOT / "docs/how-to/pass-events-to-amqp.md": ("AMQP_URL", "rabbitmq"),
 }
 """Pages whose reader has a service, and its address in a variable: the fixture gives it."""
+NETWORK: Final = ROOT / "docs/how-to/run-a-network.md"
+"""Its reader has several machines: here each is an address of this one's, with the ports that nodes have by default."""
 FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_NAME: Final = re.compile(r"# ([\w/.-]+\.(?:py|toml))\n")
 LINK: Final = re.compile(r"\]\((?!https?:)([^)#]+)")
@@ -112,7 +116,7 @@ def rabbitmq() -> Iterator[RabbitMQ]:
         yield broker
 
 
-@pytest.mark.parametrize("page", [page for page in pages_with("sh") if page not in SERVED], ids=name_of)
+@pytest.mark.parametrize("page", [page for page in pages_with("sh") if page not in {*SERVED, NETWORK}], ids=name_of)
 def test_the_commands_of_a_page_work(page: Path, environment: dict[str, str], node: Node, tmp_path: Path) -> None:
     if page.name == "README.md":  # its reader has a node running
         environment["BIGCHAINDB_SERVER_BIND"] = node.settings["server"]["bind"]
@@ -126,6 +130,17 @@ def test_the_commands_of_a_page_about_a_service_work(
     """Its reader has pytest, the extras of the sinks, and a service."""
     variable, fixture = SERVED[page]
     run_page(page, environment_of(author, tmp_path) | {variable: request.getfixturevalue(fixture).url}, tmp_path)
+
+
+def test_the_commands_of_the_page_about_networks_work(installation: Installation) -> None:
+    """A folder below /tmp itself: the path of a node's socket is bounded."""
+    with tempfile.TemporaryDirectory(prefix="bigchaindb-network-") as folder:
+        environment = environment_of(installation, Path(folder))
+        for own in ("BIGCHAINDB_SERVER_BIND", "BIGCHAINDB_WSSERVER_PORT"):
+            del environment[own]  # each machine has its own
+        environment["PATH"] = f"{environment['PATH']}:{require_cometbft().parent}"
+        environment["LOOPBACK"] = f"127.{random.randint(1, 254)}.{random.randint(0, 254)}"
+        run_page(NETWORK, environment, Path(folder))
 
 
 def run_page(page: Path, environment: dict[str, str], folder: Path) -> None:

@@ -151,6 +151,12 @@ async def test_two_proposals_can_be_alike(engine_and_run: EngineAndRun) -> None:
     assert len(engine.elections.open) == 2
 
 
+async def test_the_key_may_be_the_one_that_network_id_prints(engine_and_run: EngineAndRun) -> None:
+    engine, run = engine_and_run
+    assert (await run("new", "upsert-validator", NEWCOMER.public_key, "5", "n5")).exception is None
+    assert engine.elections.open[0].public_key == key_of(NEWCOMER).hex()
+
+
 async def test_one_votes_once(engine_and_run: EngineAndRun) -> None:
     engine, run = engine_and_run
     await run("new", "upsert-validator", NEW_KEY, "5", "n5")
@@ -169,7 +175,7 @@ async def test_one_votes_once(engine_and_run: EngineAndRun) -> None:
         (("new", "upsert-validator", NEW_KEY, "5", "n", "--private-key", "newcomer.json"), "InvalidProposer"),
         (("new", "upsert-validator", NEW_KEY, "5", "n", "--private-key", "none.json"), "cannot read the key file"),
         (("new", "upsert-validator", NEW_KEY, "5", "n", "--private-key", "node.json"), "is no key file"),
-        (("new", "upsert-validator", "short", "5", "n"), "PUBLIC_KEY: expected the base64 text of 32 bytes"),
+        (("new", "upsert-validator", "short", "5", "n"), "PUBLIC_KEY: expected 32 bytes in base64 or base58"),
         (("new", "chain-migration"), "not supported"),
         (("show", "a" * 64), f"No election found with election_id {'a' * 64}"),
         (("approve", "a/b"), "No election found with election_id a/b"),
