@@ -30,6 +30,7 @@ from bigchaindb.errors import (
     DuplicateTransaction,
     EngineError,
     Overloaded,
+    Stopping,
     ValidationError,
 )
 from bigchaindb.ledger.effects import Effects
@@ -263,6 +264,8 @@ class CometBftEngine:
                         "an accepted transaction is invalid by now", extra={"transaction": id_, "why": outcome}
                     )
                     self._decided.append(id_)
+                elif isinstance(outcome, Stopping):
+                    return  # the rest waits for the next start
                 else:
                     raise outcome
 
@@ -306,7 +309,7 @@ class CometBftEngine:
         """Look whether CometBFT follows the network, and at the disk."""
         while not await self._pause(HEALTH_S):
             self._parts.room.shortage()
-            await self._health.look()
+            await self._health.look(len(self._under_way))
 
     async def _run_process(self) -> None:
         """Keep CometBFT running until the stop, or until something has failed."""

@@ -14,6 +14,8 @@ COMPARE_S: Final = 5.0
 """Time between two looks at the peers, whose answer is longer than that about the node itself."""
 DEGRADED_S: Final = 30.0
 """So long may the height stand still while a peer has more. Any round is over by then, and any restart of a peer."""
+STALLED_S: Final = 10.0
+"""So long may the height stand still while transactions wait. A round whose proposer is away takes one to two."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ class Health:
     Attributes:
         is_following: whether CometBFT answers and has caught up.
         is_degraded: whether the height has stood still for `DEGRADED_S` although peers are ahead.
+        is_stalled: whether the height has stood still for `STALLED_S` although transactions wait.
         height: of its last block, 0 before the first.
         peer_count: nodes that it is connected to.
     """
@@ -51,13 +54,19 @@ class Health:
         self._now = now
         self._compare_s = now()
         self._well_s = now()
+        self._decided_s = now()
         self.is_following = False
         self.is_degraded = False
+        self.is_stalled = False
         self.height = 0
         self.peer_count = 0
 
-    async def look(self) -> None:
-        """Ask once; log what has changed."""
+    async def look(self, undecided_count: int = 0) -> None:
+        """Ask once; log what has changed.
+
+        Args:
+            undecided_count: transactions of this node's clients that wait to be decided.
+        """
         try:
             status = await self._rpc.status()
             consensus = await self._rpc.consensus_state() if self._now() >= self._compare_s else None
@@ -69,6 +78,9 @@ class Health:
         self._follow(following=not status.sync.is_catching_up, why="it catches up")
         if moved:
             self._well_s = self._now()
+        if moved or not undecided_count:
+            self._decided_s = self._now()
+        self._expect_decisions(undecided_count)
         if consensus is not None:
             self._compare_s = self._now() + COMPARE_S
             self.peer_count = sum(bool(peer.address) for peer in consensus.peers)
@@ -80,6 +92,17 @@ class Health:
         elif self.is_following and not following:
             _log.warning("the node no longer follows its network", extra={"height": self.height, "why": why})
         self.is_following = following
+
+    def _expect_decisions(self, undecided_count: int) -> None:
+        is_stalled = self._now() - self._decided_s >= STALLED_S
+        about = {"height": self.height, "undecided": undecided_count, "peers": self.peer_count}
+        if is_stalled and not self.is_stalled:
+            _log.warning(
+                "nothing is decided: nodes of more than two thirds of the power must be connected", extra=about
+            )
+        elif self.is_stalled and not is_stalled:
+            _log.info("the network decides again", extra=about)
+        self.is_stalled = is_stalled
 
     def _compare(self, ahead: int) -> None:
         """Take how many blocks a peer has more than this node."""

@@ -72,6 +72,7 @@ class CometBft:
         self._stopping = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._reason = ""
+        self._height = ""
         self.start_count = 0
 
     @property
@@ -164,9 +165,11 @@ class CometBft:
 
     def _take(self, line: Line) -> None:
         line.log()
+        self._height = line.fields.get("height", self._height)
         if line.is_failure:
             # It would go on running and never vote again; started anew it would fail the same way.
-            raise CometBftFailed(f"CometBFT no longer takes part in consensus: {line.text}")
+            where = f" at height {self._height}" if self._height else ""
+            raise CometBftFailed(f"CometBFT no longer takes part in consensus{where}: {line.text}")
         if line.tells_why:
             self._reason = line.text
 

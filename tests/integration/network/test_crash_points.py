@@ -11,12 +11,14 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from bigchaindb.store.own import Outbox
+from bigchaindb.store.store import Store
 from bigchaindb.transaction import Transaction
 from tests.support.altered_node import DEATH, altered
 from tests.support.chains import create
@@ -28,6 +30,7 @@ from tests.support.waiting import until
 POINTS: Final = ("die before finalize", "die after finalize", "die before commit", "die after commit")
 FAILURE_POINTS: Final = range(9)
 """Of CometBFT v0.38 in the course of a block, in the order in which it comes by them."""
+OUTBOX_COUNT: Final = 4_000
 STOP_S_MAX: Final = 3.0
 
 FAILING: Final = """\
@@ -196,6 +199,23 @@ def test_a_stop_is_quick_while_cometbft_starts(network: Network) -> None:
         member.launch()
         until(member.answers, what="the ports")
         assert_stops_soon(member)
+
+
+def test_a_stop_is_quick_while_what_was_accepted_is_checked_again(network: Network) -> None:
+    """It is no failure, and what is left waits for the next start."""
+    (member,) = network
+    network.start()
+    network.stop()
+    waiting = [create(number) for number in range(OUTBOX_COUNT)]
+    with closing(Store.open(member.data)) as store:
+        Outbox(store.node).put([(one.id, one.body) for one in waiting])
+    member.launch()
+    until(member.answers, what="the ports")
+    assert_stops_soon(member)
+    with closing(Store.open(member.data)) as store:
+        assert len(Outbox(store.node).all()) == OUTBOX_COUNT
+    network.start()
+    until(lambda: member.has(*waiting[::100], waiting[-1]), what="all of it to be committed")
 
 
 def test_a_stop_is_quick_though_cometbft_is_deaf(network: Network) -> None:

@@ -7,6 +7,7 @@ import http.client
 import itertools
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -26,8 +27,7 @@ from tests.support.waiting import until
 COUNT: Final = 4
 KILLS: Final = int(os.environ.get("KILLS", "4"))
 PAUSE_S: Final = 0.02
-STILL_S: Final = 3.0
-"""Time in which a network that can go on would have decided many blocks."""
+STALLED: Final = "nothing is decided: nodes of more than two thirds of the power must be connected"
 STOP_S_MAX: Final = 3.0
 MEMPOOL_COUNT: Final = 10
 SERIALS: Final = itertools.count()
@@ -168,7 +168,7 @@ def test_with_half_of_the_power_nothing_is_decided_and_nothing_accepted_is_lost(
     waiting = [fresh() for _ in range(5)]
     for transaction in waiting:
         assert network[0].send(transaction, mode="async").status == http.client.ACCEPTED
-    time.sleep(STILL_S)
+    until(lambda: STALLED in network[0].log, what="the node to say that nothing is decided")
     assert network[0].has(known)
     assert not any(member.has(one) for one in waiting for member in network.members[:2])
     assert network[0].get("statuses", transaction_id=waiting[0].id).json()["status"] in {"backlog", "undecided"}
@@ -206,8 +206,12 @@ def test_a_node_that_computes_something_else_stops_and_says_where(network: Netwo
         network[0].commit(made[-1])
         assert len(made) < 50, "it goes on"
     assert wrong.wait() == 1
-    said = [line for line in wrong.log[before:].splitlines() if "no longer takes part in consensus" in line]
+    height = wrong.height()
+    said = re.search(
+        r"the engine stopped: CometBFT no longer takes part in consensus at height (\d+)", wrong.log[before:]
+    )
     assert said, wrong.tail()
+    assert int(said[1]) == height + 1, "the first whose header shows what it computed"
     network.until_equal(*network.members[:3])
     wrong.command = COMMAND
     wrong.wipe()

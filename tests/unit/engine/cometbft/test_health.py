@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bigchaindb.engine.cometbft.health import COMPARE_S, DEGRADED_S, Health
+from bigchaindb.engine.cometbft.health import COMPARE_S, DEGRADED_S, STALLED_S, Health
 from bigchaindb.engine.cometbft.rpc_answers import (
     ConsensusPeer,
     ConsensusState,
@@ -77,10 +77,10 @@ def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-async def watch(health: Health, network: Network, seconds: float) -> None:
+async def watch(health: Health, network: Network, seconds: float, *, undecided_count: int = 0) -> None:
     """Look every half second, as the engine does."""
     for _ in range(int(seconds * 2)):
-        await health.look()
+        await health.look(undecided_count)
         network.now_s += 0.5
 
 
@@ -128,10 +128,32 @@ async def test_a_node_that_stands_still_while_peers_go_on_is_degraded_until_it_m
     ]
 
 
+async def test_a_network_that_decides_nothing_of_what_waits_is_stalled_until_it_does(
+    health: Health, network: Network, said: pytest.LogCaptureFixture
+) -> None:
+    """The node itself is well: too many of the others are away."""
+    await watch(health, network, STALLED_S - 1, undecided_count=3)
+    assert said.messages == ["the node follows its network"]
+    await watch(health, network, STALLED_S, undecided_count=3)
+    assert (health.is_stalled, health.is_degraded) == (True, False)
+    network.height = 8
+    await watch(health, network, STALLED_S, undecided_count=2)
+    assert said.messages == [
+        "the node follows its network",
+        "nothing is decided: nodes of more than two thirds of the power must be connected",
+        "the network decides again",
+    ]
+    (stalled,) = (record for record in said.records if record.levelno == logging.WARNING)
+    assert vars(stalled)["undecided"] == 3
+    assert vars(stalled)["height"] == 7
+
+
 async def test_an_idle_network_is_well(health: Health, network: Network) -> None:
-    """Nothing to decide for hours is no reason for an alarm."""
+    """Nothing to decide for hours is no reason for an alarm; what comes then has its time."""
     await watch(health, network, 10 * DEGRADED_S)
+    await watch(health, network, STALLED_S - 1, undecided_count=1)
     assert not health.is_degraded
+    assert not health.is_stalled
 
 
 async def test_peers_that_have_said_nothing_are_not_ahead(health: Health, network: Network) -> None:
