@@ -51,6 +51,16 @@ def test_each_promise_has_a_test_that_is_named_after_it() -> None:
     assert not {promise.lower() for promise in promised} - named
 
 
+def test_the_tests_that_promises_of_a_network_name_are_there() -> None:
+    page = (ROOT / "docs/reference/promises.md").read_text()
+    promises = re.findall(r"^\| N\d+ \|.*\|(.*)\|$", page, re.MULTILINE)
+    assert promises
+    for shown_by in promises:
+        named = re.findall(r"`(.+?)`", shown_by)
+        assert named, shown_by
+        assert not [name for name in named if not (ROOT / "tests" / name).exists()]
+
+
 def test_the_page_of_lane_states_is_the_table_in_the_code() -> None:
     """Whoever reads STARTING in `plugins list` finds what it means and what ends it."""
     rows = [f"| {state} | {fact.__name__} | {follows} |" for (state, fact), follows in TRANSITIONS.items()]
