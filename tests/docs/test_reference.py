@@ -10,14 +10,22 @@ import pytest
 
 from bigchaindb import errors
 from bigchaindb.delivery import Options
+from bigchaindb.engine.cometbft.engine import POOL_FACTOR
+from bigchaindb.engine.cometbft.genesis import BLOCK_BYTES_MAX
+from bigchaindb.engine.cometbft.handlers import ORPHAN_COUNT_MAX
+from bigchaindb.engines import TRANSACTION_BYTES_MAX
 from bigchaindb.eventlog.delivery import TRANSITIONS
 from bigchaindb.eventlog.lane import State
+from bigchaindb.ledger.network import OPEN_COUNT_MAX
+from bigchaindb.ledger.network_ledger import COUNT_MAX, FRESH_HEIGHTS
+from bigchaindb.ledger.rejections import BODY_BYTES_MAX, CARRY_HEIGHTS, EXTENSION_BYTES_MAX, EXTENSION_COUNT_MAX
 from bigchaindb.sinks.amqp import AmqpOptions
 from bigchaindb.sinks.file import FileOptions
 from bigchaindb.sinks.postgres import PostgresOptions
 from bigchaindb.sinks.webhook import WebhookOptions
 
 ROOT: Final = Path(__file__).parents[2]
+MIB: Final = 1024 * 1024
 ERRORS: Final = [name for name, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, Exception)]
 
 
@@ -49,6 +57,23 @@ def test_each_promise_has_a_test_that_is_named_after_it() -> None:
     tests = "\n".join(module.read_text() for module in (ROOT / "tests").rglob("test_*.py"))
     named = {number for numbers in re.findall(r"def test((?:_p\d+)+)_", tests) for number in numbers.split("_")[1:]}
     assert not {promise.lower() for promise in promised} - named
+
+
+def test_the_constants_of_a_network_are_those_of_the_code() -> None:
+    """They are no settings, so the reference does not list them; nodes that differ in one of them disagree."""
+    page = (ROOT / "docs/explanation/network.md").read_text()
+    rows = dict(re.findall(r"^\| (.+?) \| ([\d,KMiB ]+) \| .+ \|$", page, re.MULTILINE))
+    assert rows == {
+        "transactions of clients in a block": f"{COUNT_MAX:,}",
+        "bytes of a block, of a transaction": f"{BLOCK_BYTES_MAX // MIB} MiB, {TRANSACTION_BYTES_MAX // MIB} MiB",
+        "rejections in a vote, its bytes": f"{EXTENSION_COUNT_MAX}, {EXTENSION_BYTES_MAX // 1024} KiB",
+        "heights for which a rejection is said again": f"{CARRY_HEIGHTS}",
+        "undecided rejections on the chain": f"{OPEN_COUNT_MAX}",
+        "transactions of a rejected proposal that are carried": f"{BODY_BYTES_MAX // MIB} MiB",
+        "heights for which a rejection wakes the chain": f"{FRESH_HEIGHTS}",
+        "transactions held without their parents": f"{ORPHAN_COUNT_MAX:,}",
+        "pool, as a multiple of `limits.pool_*`": f"{POOL_FACTOR}",
+    }
 
 
 def test_the_tests_that_promises_of_a_network_name_are_there() -> None:
