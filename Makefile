@@ -5,8 +5,9 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+NETWORK ?= .network
 
-.PHONY: help setup run test test-quick test-services bench lint types layers format proto lock clean
+.PHONY: help setup run network test test-quick test-services bench lint types layers format proto lock clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,6 +29,11 @@ run: $(READY) ## Start a node with the console plugin; data in .run/, Ctrl-C sto
 	@test -f .run/bigchaindb.json || printf '{\n    "database": {"path": "$(CURDIR)/.run/data"},\n    "events_plugins": ["console_print"]\n}\n' > .run/bigchaindb.json
 	@echo "==> node with .run/bigchaindb.json; each valid block appears below"
 	@exec $(BIN)/bigchaindb -c .run/bigchaindb.json start
+
+network: $(READY) ## Start four nodes that vote on one ledger; data in .network/, KEEP=1 goes on with it
+	@echo "==> console plugin (examples/print-on-console) into $(VENV)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation ./examples/print-on-console
+	@exec $(BIN)/python -m examples.network $(NETWORK)
 
 test: lint types layers test-quick test-services ## Everything, real services and published drivers included
 
@@ -75,4 +81,4 @@ lock: ## Pin the newest versions that fit pyproject.toml and requirements/*.in
 		$(LOCK) --no-deps $$set -o $${set%.in}.txt; done
 
 clean: ## Remove what make made
-	rm -rf $(VENV) .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) .run .network .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

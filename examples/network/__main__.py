@@ -1,0 +1,110 @@
+"""`make network`: four nodes on this machine that vote on one ledger, until Ctrl-C. The argument is their folder."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from bigchaindb.engine.cometbft import binary
+from bigchaindb.errors import BigchainDBError, StartupError
+from examples.network.nodes import FailedCommandError, LocalNode, make_network, nodes_in, shown
+from examples.network.table import Display
+from tests.support.cometbft import require_cometbft
+from tests.support.services import MissingServiceError
+
+LOOK_S: Final = 1.0
+ASSET: Final = """--asset '{"hello": "'$(date +%T)'"}'"""
+"""Another one each time: nodes refuse a transaction that they have."""
+
+HINTS: Final = """\
+In another terminal:
+  {create}
+                                    an asset, through node 1
+  {tail}
+                                    its event, as node 3 has it
+  kill -9 $(cat {lock})
+                                    node 2 dies; the others go on. ENTER here starts it again, and it catches up
+  {status}
+                                    more about a node
+Ctrl-C ends all nodes. `make network KEEP=1` goes on with them."""
+
+
+async def run(folder: Path) -> None:
+    """Make the nodes, or take those that are there, and run them.
+
+    Raises:
+        StartupError: nodes of an earlier run still run.
+        FailedCommandError: a command failed.
+    """
+    nodes = nodes_in(folder)
+    if running := [node for node in nodes if node.pid is not None]:
+        raise StartupError(f"node {running[0].number} runs already, process {running[0].pid}: end it first")
+    if not (os.environ.get("KEEP") and all(node.genesis.exists() for node in nodes)):
+        await make_network(folder, nodes, _cometbft())
+    asked, ended = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, ended.set)
+    # A thread of its own, which dies with the process: a read of the terminal cannot be called off.
+    threading.Thread(target=_listen, args=(loop, asked), daemon=True).start()
+    try:
+        await asyncio.gather(*(node.start() for node in nodes))
+        await _show(nodes, asked, ended)
+    finally:
+        print("==> ending the nodes", flush=True)
+        await asyncio.gather(*(node.stop() for node in nodes))
+
+
+async def _show(nodes: Sequence[LocalNode], asked: asyncio.Event, ended: asyncio.Event) -> None:
+    display = Display(nodes, _hints(nodes))
+    while not ended.is_set():
+        await display.update()
+        if asked.is_set():
+            asked.clear()
+            await asyncio.gather(*(node.start() for node in nodes if node.has_ended))
+        waiting = [asyncio.create_task(event.wait()) for event in (asked, ended)]
+        await asyncio.wait(waiting, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+
+
+def _listen(loop: asyncio.AbstractEventLoop, asked: asyncio.Event) -> None:
+    """Take each ENTER until there is no more input."""
+    for _ in sys.stdin:
+        loop.call_soon_threadsafe(asked.set)
+
+
+def _cometbft() -> Path:
+    """Give the CometBFT of this machine, or build it, which takes some minutes once."""
+    try:
+        return binary.find(None)
+    except StartupError:
+        return require_cometbft()
+
+
+def _hints(nodes: Sequence[LocalNode]) -> str:
+    first, second, third, *_ = nodes
+    key = shown(first.folder.with_name("alice.json"))
+    return HINTS.format(
+        create=f"{first.command('transactions', 'create', '--key-file', key)} {ASSET}",
+        tail=third.command("events", "tail"),
+        lock=shown(second.lock),
+        status=second.command("network", "status"),
+    )
+
+
+def main() -> None:
+    """Run; say what keeps it from running in one line."""
+    try:
+        asyncio.run(run(Path(sys.argv[1]).absolute()))
+    except (BigchainDBError, FailedCommandError, MissingServiceError) as error:
+        sys.exit(f"network: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+main()
