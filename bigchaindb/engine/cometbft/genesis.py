@@ -32,7 +32,7 @@ BLOCK_BYTES_MAX: Final = 4 * 1024 * 1024
 
 KEY_TYPE: Final = "tendermint/PubKeyEd25519"
 _CHAIN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,50}")
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_TIME: Final = re.compile(r"(19[7-9]\d|2\d{3})-\d\d-\d\dT\d\d:\d\d:\d\dZ")  # blocks count seconds from 1970
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 _APP_HASH: Final = re.compile(r"[0-9A-F]{64}")
 

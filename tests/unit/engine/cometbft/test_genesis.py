@@ -61,6 +61,7 @@ def edited(change: Callable[[Any], object]) -> bytes:
         (lambda d: d.update(chain_id="a.b"), "genesis: chain_id: must be 1 to 50 letters"),
         (lambda d: d.update(chain_id="a" * 51), "genesis: chain_id: must be 1 to 50 letters"),
         (lambda d: d.update(genesis_time="yesterday"), "genesis: genesis_time: must be a time such as"),
+        (lambda d: d.update(genesis_time="1969-12-31T23:59:59Z"), "genesis: genesis_time: must be a time such as"),
         (lambda d: d.update(initial_height="0"), "genesis: initial_height: must be above 0"),
         (lambda d: d.update(initial_height=1), r"initial_height"),
         (lambda d: d.update(initial_height="+1"), "genesis: initial_height: must be a whole number as text"),
