@@ -116,13 +116,7 @@ async def make_network(folder: Path, nodes: Sequence[LocalNode], cometbft: Path)
     Raises:
         FailedCommandError: a command failed, or the folder holds something else than nodes of an earlier run.
     """
-    if folder.exists() and any(folder.iterdir()) and not nodes[0].configuration.exists():
-        raise FailedCommandError(f"{shown(folder)} is there and holds no network: name another folder")
-    shutil.rmtree(folder, ignore_errors=True)
-    ports = _free_ports()
-    for node in nodes:
-        node.folder.mkdir(parents=True, mode=0o700)
-        node.configuration.write_text(json.dumps(_configuration(node, next(ports), cometbft), indent=4) + "\n")
+    _make_folders(folder, nodes, cometbft)
     first, *others = nodes
     print("==> who votes: each operator sends a line to one of them", flush=True)
     lines = [await _run(node, "network", "id", "--name", f"node-{node.number}") for node in nodes]
@@ -134,6 +128,16 @@ async def make_network(folder: Path, nodes: Sequence[LocalNode], cometbft: Path)
     for node in others:
         await _run(node, "network", "join", shown(first.genesis), "--peers", peers)
     await _run(first, "keys", "new", "--output", shown(folder / "alice.json"))
+
+
+def _make_folders(folder: Path, nodes: Sequence[LocalNode], cometbft: Path) -> None:
+    """Begin anew: nothing but each node's configuration is there."""
+    if folder.exists() and any(folder.iterdir()) and not nodes[0].configuration.exists():
+        raise FailedCommandError(f"{shown(folder)} is there and holds no network: name another folder")
+    shutil.rmtree(folder, ignore_errors=True)
+    for node, ports in zip(nodes, _free_ports(), strict=True):
+        node.folder.mkdir(parents=True, mode=0o700)
+        node.configuration.write_text(json.dumps(_configuration(node, ports, cometbft), indent=4) + "\n")
 
 
 def clean_environment() -> dict[str, str]:
