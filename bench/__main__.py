@@ -25,6 +25,8 @@ BENCHMARKS: Final = {
     "network": "throughput and latency of networks of one and of four validators",
     "stalled": "memory of a node and of its plugin that hangs, while 1,000,000 events go by",
     "kills": "10,000 SIGKILLs over plugins and nodes under load: what is lost, disordered or repeated",
+    "byzantine": "200 proposals of a faulty validator on a network of four: all on record, and what they cost",
+    "chaos": "an hour of kills and cut links on a network of four: nothing lost, nothing forked, never stuck",
     "streams": "messages to 1,000 WebSocket clients, against a bare server that writes the same bytes",
     "growth": "start, memory, throughput, look-ups and bytes from 10,000 to 1,000,000 transactions",
 }

@@ -33,6 +33,7 @@ from bigchaindb.ledger.rejections import (
     VotesTransaction,
     body_digest,
     body_size,
+    decode_extension,
     encode_extension,
     encode_votes,
 )
@@ -202,6 +203,9 @@ EXTENSIONS: Final[Mapping[str, Callable[[Vote], bytes]]] = {
     "slander_of_nothing": lambda vote: encode_extension([slander(vote.height, vote.key, f"never {vote.height}")]),
     "many_slanders": lambda vote: encode_extension(
         sorted(slander(vote.height, vote.key, f"never {vote.height} {number}") for number in range(16))
+    ),
+    "slander_beside_truth": lambda vote: encode_extension(
+        sorted([*decode_extension(vote.honest)[:15], slander(vote.height, vote.key, f"beside {vote.height}")])
     ),
     "silence": lambda _: b"",
     "garbage": lambda _: b"\0garbage",

@@ -96,19 +96,19 @@ class Orders:
     """What the faulty validator is told to do, and what it did."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         folder.mkdir()
 
     def give(self, name: str, *lines: str) -> None:
-        fresh = self._folder / "fresh"
+        fresh = self.folder / "fresh"
         fresh.write_text("".join(f"{line}\n" for line in lines))
-        fresh.rename(self._folder / name)
+        fresh.rename(self.folder / name)
 
     def are_carried_out(self) -> bool:
-        return not (self._folder / "proposals").read_text()
+        return not (self.folder / "proposals").read_text()
 
     def proposed(self) -> list[Proposed]:
-        path = self._folder / "proposed"
+        path = self.folder / "proposed"
         lines = path.read_bytes().splitlines() if path.exists() else []
         return [msgspec.json.decode(line, type=Proposed) for line in lines]
 
@@ -202,19 +202,24 @@ def propose_on_idle_chain(member: Member, orders: Orders, numbers: Iterator[int]
             time.sleep(0.01)
 
 
+def make_faulty_network(folder: Path, orders: Orders) -> Network:
+    """Make a network of four validators, the last of them faulty, and a node that only follows; start nothing."""
+    command = (sys.executable, "-m", "tests.support.byzantine_node")
+    network = make_network(folder / "nodes", BYZANTINE + 1, commands={BYZANTINE: command})
+    network[BYZANTINE].environment = {"PYTHONPATH": str(CHECKOUT), byzantine_node.FOLDER: str(orders.folder)}
+    network.add()
+    return network
+
+
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("byzantine")
-    orders, numbers = Orders(folder / "orders"), count(1)
-    network = make_network(
-        folder / "nodes", 4, commands={BYZANTINE: (sys.executable, "-m", "tests.support.byzantine_node")}
-    )
-    network[BYZANTINE].environment = {"PYTHONPATH": str(CHECKOUT), byzantine_node.FOLDER: str(folder / "orders")}
-    network.add()
+    orders = Orders(folder / "orders")
+    network = make_faulty_network(folder, orders)
     for member in network:
         write_events(member)
     try:
-        yield tell(network, orders, numbers)
+        yield tell(network, orders, count(1))
     finally:
         network.kill()
 
@@ -253,7 +258,7 @@ def lines_of(member: Member) -> list[bytes]:
 
 
 def wal_of(member: Member) -> list[consensus_wal.Seen]:
-    return consensus_wal.read(member.layout.home / "data" / "cs.wal")
+    return consensus_wal.read(member.layout.wal)
 
 
 def test_each_kind_of_fault_is_on_record(story: Story) -> None:
