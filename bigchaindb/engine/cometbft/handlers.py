@@ -31,7 +31,7 @@ from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.network_ledger import COUNT_MAX, NetworkLedger, NetworkVerdict, Proposal
 from bigchaindb.ledger.ports import NetworkStore
 from bigchaindb.ledger.proven import Proven
-from bigchaindb.ledger.rejections import CARRY_HEIGHTS, INTERNAL_MARK, WAKE_MARK, SignedExtension
+from bigchaindb.ledger.rejections import CARRY_HEIGHTS, INTERNAL_MARK, WAKE_MARK, Rejection, SignedExtension
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.store.own import Outbox, Rejections
 
@@ -97,6 +97,7 @@ class LedgerHandlers:
         self._intake = intake
         self._committed = committed
         self._wake = wake
+        self._wake_tx = b""
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._verdict: NetworkVerdict | None = None
         self._staged: Effects | None = None
@@ -136,7 +137,8 @@ class LedgerHandlers:
         """See `Handlers`. The pool is what this node proposes from; the mempool only carries transactions about."""
         tx = request.tx
         if tx.startswith(INTERNAL_MARK):
-            is_wanted = tx.startswith(WAKE_MARK) and self._ledger.has_fresh()
+            # Not from others: while there is a fresh rejection, a faulty one would fill the mempool with them.
+            is_wanted = tx == self._wake_tx and self._ledger.has_fresh()
             return _checked(None if is_wanted else "only this node's own rejections wake a chain")
         if self._is_pooled(tx):
             return _checked(None)
@@ -193,8 +195,7 @@ class LedgerHandlers:
         self._verdict = verdict = await self._judge(_proposal(request))
         if verdict.fault is None:
             return pb.ResponseProcessProposal(status=accept)
-        rejection = verdict.rejection
-        await self._write(lambda: self._own.add(rejection, verdict.proposal.transactions))  # durable before it is said
+        rejection = await self._write(lambda: self._keep(verdict))  # durable before it is said
         about = {"height": rejection.height, "proposer": rejection.proposer, "reason": rejection.reason}
         _log.warning("voted against a proposal", extra=about)
         return pb.ResponseProcessProposal(status=reject)
@@ -247,7 +248,8 @@ class LedgerHandlers:
         self._intake.proposed = frozenset()
         self._committed(effects)
         if self._ledger.has_fresh():
-            self._wake(WAKE_MARK + secrets.token_bytes(NONCE_BYTES))
+            self._wake_tx = WAKE_MARK + secrets.token_bytes(NONCE_BYTES)
+            self._wake(self._wake_tx)
         self._writer.submit(self._tidy, effects.tip.height)
         return pb.ResponseCommit()
 
@@ -258,6 +260,11 @@ class LedgerHandlers:
             self._store.tidy()
         except Exception:  # noqa: BLE001 - nothing is lost: the next commit meets the same disk, and says so
             _log.exception("the store was not tidied")
+
+    def _keep(self, verdict: NetworkVerdict) -> Rejection:
+        rejection = verdict.rejection
+        self._own.add(rejection, verdict.proposal.transactions)
+        return rejection
 
     async def _judge(self, proposal: Proposal) -> NetworkVerdict:
         clients = [tx for tx in proposal.transactions if not tx.startswith(INTERNAL_MARK)]

@@ -247,6 +247,7 @@ async def test_a_rejection_is_said_with_the_next_vote_and_wakes_an_idle_chain(ap
     await application.decide(PARENT.body)
     [wake] = application.woken
     assert (await application.check(wake)).code == 0
+    assert (await application.check(WAKE_MARK + b"of another")).code != 0, "it could fill the mempool"
     assert (await application.check(VOTES_MARK + b"{}")).code != 0, "nobody submits votes"
 
 
