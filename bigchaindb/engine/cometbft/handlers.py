@@ -102,6 +102,7 @@ class LedgerHandlers:
         self._verdict: NetworkVerdict | None = None
         self._staged: Effects | None = None
         self._orphans: set[bytes] = set()
+        self._orphans_before: set[bytes] = set()
 
     def close(self) -> None:
         """End the writer, once what it does is done."""
@@ -142,14 +143,14 @@ class LedgerHandlers:
             return _checked(None if is_wanted else "only this node's own rejections wake a chain")
         if self._is_pooled(tx):
             return _checked(None)
-        if request.type == pb.RECHECK and tx not in self._orphans:
+        if request.type == pb.RECHECK and tx not in self._orphans_before:
             return _checked("it is decided, or was turned away")
         return None
 
     async def check_tx(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx:
         """See `Handlers`."""
         tx = request.tx
-        self._orphans.discard(tx)
+        self._orphans_before.discard(tx)
         try:
             await self._intake.admit(tx)
         except InputDoesNotExist as error:
@@ -246,6 +247,8 @@ class LedgerHandlers:
         assert effects is not None, "a commit without a block"
         await self._write(lambda: self._ledger.commit(effects))
         self._intake.proposed = frozenset()
+        # What comes again now is checked again before the next commit; the rest was decided or dropped without a word.
+        self._orphans_before, self._orphans = self._orphans, set()
         self._committed(effects)
         if self._ledger.has_fresh():
             self._wake_tx = WAKE_MARK + secrets.token_bytes(NONCE_BYTES)

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from bigchaindb.config import Limits
 from bigchaindb.engine.cometbft import abci_pb2 as pb
+from bigchaindb.engine.cometbft import handlers
 from bigchaindb.engine.cometbft.handlers import ORPHAN_COUNT_MAX, RULES_VERSION, LedgerHandlers, Parts
 from bigchaindb.engine.engine import Mode
 from bigchaindb.engine.intake import Intake, accept
@@ -185,6 +186,17 @@ async def test_an_orphan_whose_parent_does_not_come_is_dropped(application: Appl
     await application.decide()
     assert (await application.check(CHILD.body, again=True)).log.startswith("InputDoesNotExist")
     assert (await application.check(CHILD.body, again=True)).code != 0
+
+
+async def test_orphans_that_a_block_decided_make_room_for_others(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mempool drops them without a word; remembered for ever, they would in the end let no other orphan in."""
+    monkeypatch.setattr(handlers, "ORPHAN_COUNT_MAX", 1)
+    await application.begin()
+    assert (await application.check(CHILD.body)).code == 0
+    await application.decide(PARENT.body, CHILD.body)
+    assert (await application.check(transfer(Coin(create(99))).body)).code == 0
 
 
 async def test_orphans_are_bounded(application: Application) -> None:
