@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bigchaindb import cli
+from bigchaindb.engine.cometbft import engine
 from bigchaindb.engine.cometbft.files import Sizes
 from bigchaindb.ledger.network_ledger import NetworkLedger
 
@@ -67,6 +68,11 @@ def _shrink_mempool(number: int) -> None:
     Sizes.mempool_count = property(lambda _: number)  # type: ignore[method-assign,assignment]
 
 
+def _give_up_soon(number: int) -> None:
+    """Let a transaction whose inputs do not exist be submitted so often only."""
+    engine.PARENTLESS_ROUND_COUNT_MAX = number  # type: ignore[misc]
+
+
 ALTERATIONS: Final[Mapping[str, Callable[[int], None]]] = {
     "die before finalize": lambda number: _die_at(number, "finalize", before=True),
     "die after finalize": lambda number: _die_at(number, "finalize", before=False),
@@ -74,6 +80,7 @@ ALTERATIONS: Final[Mapping[str, Callable[[int], None]]] = {
     "die after commit": lambda number: _die_at(number, "commit", before=False),
     "compute wrongly": _compute_wrongly,
     "small mempool": _shrink_mempool,
+    "give up soon": _give_up_soon,
 }
 
 if __name__ == "__main__":

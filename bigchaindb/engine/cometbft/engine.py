@@ -29,6 +29,7 @@ from bigchaindb.errors import (
     CheckFailed,
     DuplicateTransaction,
     EngineError,
+    InputDoesNotExist,
     Overloaded,
     Stopping,
     ValidationError,
@@ -45,6 +46,9 @@ AGAIN_S: Final = 5.0
 """What is undecided for so long is submitted again."""
 DROP_COUNT: Final = 1_000
 """Decided transactions that are dropped from the outbox at a time."""
+PARENTLESS_ROUND_COUNT_MAX: Final = 24
+"""So often, while the node follows its network, is a transaction submitted again whose inputs do not exist. By then all
+nodes have submitted what they had accepted, a parent of it included."""
 HEALTH_S: Final = 0.5
 """Time between two looks at CometBFT."""
 
@@ -113,6 +117,7 @@ class CometBftEngine:
         self._under_way_bytes = 0
         self._accepted: list[tuple[Entry, Transaction]] = []
         self._decided: list[str] = []
+        self._parentless: dict[str, int] = {}
         self._is_drop_due = False
         self._outbox_work = asyncio.Event()
         self._health = Health(rpc, asyncio.get_running_loop().time)
@@ -259,6 +264,12 @@ class CometBftEngine:
                     self._submitter.put(body)
                 elif isinstance(outcome, DuplicateTransaction):
                     self._decided.append(id_)
+                elif isinstance(outcome, InputDoesNotExist):
+                    # Another node had accepted the parent, or decided it while this one was away: CometBFT will bring
+                    # the parent, and this one by its submission. Until then the pool does not have it.
+                    self._note(id_, body)
+                    self._submitter.put(body)
+                    self._parentless[id_] = 0
                 elif isinstance(outcome, (ValidationError, CheckFailed)):
                     _log.warning(
                         "an accepted transaction is invalid by now", extra={"transaction": id_, "why": outcome}
@@ -304,6 +315,21 @@ class CometBftEngine:
             if self._decided:
                 self._is_drop_due = True
                 self._outbox_work.set()
+
+            if self._health.is_following:
+                self._give_up_parentless()
+
+    def _give_up_parentless(self) -> None:
+        """Let go of what was accepted before the start and whose parents nobody has brought since."""
+        for id_, round_count in list(self._parentless.items()):
+            if id_ in self._intake.pool or id_ not in self._under_way:
+                del self._parentless[id_]
+            elif round_count < PARENTLESS_ROUND_COUNT_MAX:
+                self._parentless[id_] = round_count + 1
+            else:
+                _log.warning("an accepted transaction is given up: its inputs do not exist", extra={"transaction": id_})
+                del self._parentless[id_]
+                self._forget(id_)
 
     async def _watch(self) -> None:
         """Look whether CometBFT follows the network, and at the disk."""

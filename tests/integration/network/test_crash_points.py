@@ -21,7 +21,7 @@ from bigchaindb.store.own import Outbox
 from bigchaindb.store.store import Store
 from bigchaindb.transaction import Transaction
 from tests.support.altered_node import DEATH, altered
-from tests.support.chains import create
+from tests.support.chains import Coin, create, transfer
 from tests.support.cometbft import require_cometbft
 from tests.support.live_networks import Member, Network, make_network
 from tests.support.node import COMMAND
@@ -201,19 +201,46 @@ def test_a_stop_is_quick_while_cometbft_starts(network: Network) -> None:
         assert_stops_soon(member)
 
 
+def accept_unseen(member: Member, *transactions: Transaction) -> None:
+    """Put transactions where a node that died left those that it had accepted."""
+    with closing(Store.open(member.data)) as store:
+        Outbox(store.node).put([(one.id, one.body) for one in transactions])
+
+
+def outbox(member: Member) -> list[str]:
+    with closing(Store.open(member.data)) as store:
+        return [id_ for id_, _ in Outbox(store.node).all()]
+
+
+def test_a_child_whose_parent_never_comes_is_given_up(network: Network) -> None:
+    """Nobody can commit it; kept for ever it would be submitted for ever."""
+    (member,) = network
+    network.start()
+    network.stop()
+    parent = create(1)
+    child, late = transfer(Coin(create(2))), transfer(Coin(parent))
+    accept_unseen(member, child, late)
+    member.command = altered("give up soon", 1)
+    network.start()
+    member.commit(parent)
+    until(lambda: member.has(late), what="the child whose parent came to be committed")
+    until(lambda: "is given up: its inputs do not exist" in member.log, what="the other to be given up")
+    assert not member.has(child)
+    network.stop()
+    assert outbox(member) == []
+
+
 def test_a_stop_is_quick_while_what_was_accepted_is_checked_again(network: Network) -> None:
     """It is no failure, and what is left waits for the next start."""
     (member,) = network
     network.start()
     network.stop()
     waiting = [create(number) for number in range(OUTBOX_COUNT)]
-    with closing(Store.open(member.data)) as store:
-        Outbox(store.node).put([(one.id, one.body) for one in waiting])
+    accept_unseen(member, *waiting)
     member.launch()
     until(member.answers, what="the ports")
     assert_stops_soon(member)
-    with closing(Store.open(member.data)) as store:
-        assert len(Outbox(store.node).all()) == OUTBOX_COUNT
+    assert len(outbox(member)) == OUTBOX_COUNT
     network.start()
     until(lambda: member.has(*waiting[::100], waiting[-1]), what="all of it to be committed")
 

@@ -13,13 +13,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import pytest
 
 from bigchaindb.transaction import Transaction
 from tests.support.altered_node import altered
-from tests.support.chains import create
+from tests.support.chains import Coin, create, transfer
 from tests.support.live_networks import PROGRESS_S, Member, Network, make_network
 from tests.support.node import COMMAND
 from tests.support.waiting import until
@@ -176,6 +177,24 @@ def test_with_half_of_the_power_nothing_is_decided_and_nothing_accepted_is_lost(
     network[1].kill()
     network.start()
     assert_all_have(network, *waiting)
+
+
+def test_a_child_survives_its_node_though_its_parent_was_accepted_by_another(network: Network) -> None:
+    """After the restart its node does not know the parent: neither from its ledger nor from its own clients."""
+    network[2].kill()
+    network[3].kill()
+    parent = fresh()
+    child = transfer(Coin(parent))
+    assert network[0].send(parent, mode="async").status == http.client.ACCEPTED
+    until(partial(is_taken, network[1], child), what="the other node to know the parent")
+    network[0].kill()
+    network[1].kill()
+    network.start()
+    assert_all_have(network, parent, child)
+
+
+def is_taken(member: Member, transaction: Transaction) -> bool:
+    return member.post(transaction.body, mode="async").status == http.client.ACCEPTED
 
 
 def test_a_stop_is_quick_while_the_others_are_away(network: Network) -> None:
