@@ -215,6 +215,7 @@ class Network:
         self.folder = folder
         self.genesis = genesis
         self.members = list(members)
+        self._made_count = len(self.members)
 
     def __getitem__(self, index: int) -> Member:
         return self.members[index]
@@ -266,13 +267,25 @@ class Network:
         command: Sequence[str] = COMMAND,
     ) -> Member:
         """Make another node, without voting power; it is not started."""
-        (key,) = _keys(len(self.members), 1)
-        folder = self.folder / str(len(self.members))
+        (key,) = _keys(self._made_count, 1)
+        folder = self.folder / str(self._made_count)
+        self._made_count += 1
         member = _member(folder, key, settings or {}, environment or {}, command)
         _introduce(member, self.members)
         _found(member, self.genesis)
         self.members.append(member)
         return member
+
+    @contextmanager
+    def guest(self, settings: Mapping[str, Any] | None = None) -> Iterator[Member]:
+        """Make another node that writes its events, see `add` and `write_events`; it goes for good at the end."""
+        member = self.add(settings=settings)
+        member.write_events()
+        try:
+            yield member
+        finally:
+            member.kill()
+            self.members.remove(member)
 
     def until_equal(self, *members: Member, position: int = 1) -> list[bytes]:
         """Wait until nodes, all by default, have the same log, at least up to `position`; give it.

@@ -5,15 +5,18 @@ Source: docs/explanation/network.md; invariants E1, E2, L5.
 
 import http.client
 import itertools
+import json
 import os
 import random
 import re
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -23,6 +26,7 @@ from tests.support.altered_node import altered
 from tests.support.chains import Coin, create, transfer
 from tests.support.live_networks import PROGRESS_S, Member, Network, make_network
 from tests.support.node import COMMAND
+from tests.support.small_disk import small_disk
 from tests.support.waiting import until
 
 COUNT: Final = 4
@@ -30,6 +34,9 @@ KILLS: Final = int(os.environ.get("KILLS", "4"))
 PAUSE_S: Final = 0.02
 STALLED: Final = "nothing is decided: nodes of more than two thirds of the power must be connected"
 STOP_S_MAX: Final = 3.0
+COMMIT_COUNT_MAX: Final = 50
+"""Commits until which a node that cannot go on must have noticed."""
+DISK_BYTES: Final = 64 << 20
 MEMPOOL_COUNT: Final = 10
 SERIALS: Final = itertools.count()
 
@@ -133,18 +140,48 @@ def test_a_node_that_was_away_gets_what_it_missed(network: Network) -> None:
 
 
 def test_a_late_joiner_has_everything_and_takes_transactions(network: Network) -> None:
-    joiner = network.add()
-    joiner.write_events()
-    try:
+    """Also when it dies while it catches up; and it proves what was decided before it was there."""
+    network[0].commit(fresh())
+    with network.guest() as joiner:
+        joiner.launch()
+        until(partial(has_begun, joiner), what="the joiner to have a block")
+        joiner.kill()
         network.start(joiner)
         made = fresh()
         joiner.commit(made)
         assert_all_have(network, made)
         assert joiner.rpc("status")["validator_info"]["voting_power"] == "0"
+        first = json.loads(joiner.events()[0])["data"]["height"]
+        assert joiner.get(f"blocks/{first}/proof").status == http.client.OK
         network.stop(joiner)
-    finally:
-        joiner.kill()
-        network.members.remove(joiner)
+
+
+def has_begun(member: Member) -> bool:
+    with suppress(sqlite3.OperationalError):  # its ledger is being made
+        return member.height() > 0
+    return False
+
+
+def test_a_node_whose_disk_is_full_stops_and_goes_on_once_there_is_room(network: Network, tmp_path: Path) -> None:
+    limits = {"disk_free_bytes_min": 1 << 20, "disk_free_bytes_warn": 2 << 20}
+    with small_disk(tmp_path / "disk", size_bytes=DISK_BYTES) as disk:
+        settings = {"database": {"path": str(disk.path / "data")}, "limits": limits}
+        with network.guest(settings) as member:
+            network.start(member)
+            disk.fill()
+            made: list[Transaction] = []
+            while member.is_running:
+                made.append(fresh())
+                network[0].commit(made[-1])
+                assert len(made) < COMMIT_COUNT_MAX, member.tail()
+            assert member.wait() == 1
+            last = member.log.splitlines()[-1]
+            assert "the engine stopped" in last
+            assert re.search("no space left|disk is full", last), last
+            disk.make_room()
+            network.start(member)
+            assert_all_have(network, *made)
+            network.stop(member)
 
 
 def test_a_deleted_ledger_is_made_anew_byte_for_byte(network: Network) -> None:
@@ -223,7 +260,7 @@ def test_a_node_that_computes_something_else_stops_and_says_where(network: Netwo
     while wrong.is_running:
         made.append(fresh())
         network[0].commit(made[-1])
-        assert len(made) < 50, "it goes on"
+        assert len(made) < COMMIT_COUNT_MAX, "it goes on"
     assert wrong.wait() == 1
     height = wrong.height()
     said = re.search(
