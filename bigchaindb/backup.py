@@ -1,7 +1,9 @@
 """A backup: a copy of the data directory that is whole, of a node that runs or is stopped.
 
-First the lane pages, then node.db, then ledger.db: no cursor is ahead of the log that was copied. All of it is made
-beside the place where it belongs and named at the end, when it is on the disk: what was cut short is no backup.
+First the lane pages, then node.db, then ledger.db: no cursor is ahead of the log that was copied. Of a node of a
+network CometBFT's blocks come last: those that the ledger lacks are given to it again, one that CometBFT lacked would
+stop it. All of it is made beside the place where it belongs and named at the end, when it is on the disk: what was cut
+short is no backup.
 
 Source: decision 0023; promises P2 and P8.
 """
@@ -13,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from bigchaindb.engine.cometbft.copying import copy_blocks, size_of
+from bigchaindb.engine.cometbft.files import Layout, is_network
 from bigchaindb.errors import DirectoryInUse, StoreError, StoreFull
 from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE, read_chain_id
 from bigchaindb.store.backup import back_up_ledger, back_up_node
@@ -67,6 +71,8 @@ def back_up(directory: DataDirectory, target: Path, *, with_key: bool, progress:
         back_up_node(directory.node, copy.node)
         tip = back_up_ledger(directory.ledger, copy.ledger, progress)
         _copy_new(directory.path / CHAIN_ID_FILE, copy.path / CHAIN_ID_FILE)
+        if is_network(directory.path):
+            copy_blocks(Layout(directory.path), Layout(copy.path))
         has_key = with_key and (directory.path / KEYPAIR_FILE).exists()
         if has_key:
             _copy_new(directory.path / KEYPAIR_FILE, copy.path / KEYPAIR_FILE)
@@ -86,6 +92,8 @@ def _check_target(target: Path, directory: DataDirectory) -> None:
     if place.is_relative_to(directory.path.resolve()):
         raise StoreError(f"{str(target)!r} is in the data directory itself: it would be lost with it")
     needed = sum(file.stat().st_size for file in (directory.ledger, directory.node))
+    if is_network(directory.path):
+        needed += size_of(Layout(directory.path))
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise StoreFull(f"{str(target)!r}: {free} bytes are free there, the copy takes about {needed}")

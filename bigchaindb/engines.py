@@ -17,6 +17,7 @@ from bigchaindb.engine.cometbft.handlers import RULES_VERSION, Parts
 from bigchaindb.engine.cometbft.process import CometBft
 from bigchaindb.engine.cometbft.proof_source import CometBftProofs
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
+from bigchaindb.engine.cometbft.signer import complaint
 from bigchaindb.engine.engine import Engine, NetworkFigures
 from bigchaindb.engine.room import Room, usage_of
 from bigchaindb.engine.solo import SoloEngine
@@ -90,6 +91,8 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
     genesis = files.read_genesis(layout, rules_version=RULES_VERSION)
     if genesis.chain_id != chain_id:
         raise StartupError(f"`{layout.genesis}` is of chain {genesis.chain_id}, and this ledger is {chain_id}")
+    if (missing := complaint(layout, key, store.writer.network())) is not None:
+        raise StartupError(missing)
     sizes = files.Sizes(
         validator_count=len(genesis.validators),
         pool_count_max=limits.pool_count_max,

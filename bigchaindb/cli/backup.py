@@ -28,7 +28,8 @@ def backup(session: Session, directory: Path, *, without_key: bool, as_json: boo
     """Copy the node's data into DIR, which is made, with the folders above it.
 
     The node may run: it goes on meanwhile. The copy holds the ledger, its events, how far the plugins got, and the
-    node's key pair where that is not in the configuration file. The configuration file is not part of it.
+    node's key pair where that is not in the configuration file. Of a node of a network it holds the genesis and the
+    blocks, and never what its key has signed last. The configuration file is not part of it.
     """
     from bigchaindb.backup import back_up
     from bigchaindb.store.directory import DataDirectory

@@ -179,6 +179,33 @@ def join(session: Session, *, file: Path, peers: str | None, external_address: s
     _put_genesis(loaded.settings, content, genesis, as_json=as_json)
 
 
+@network.command(
+    epilog="""\b
+Example:
+  bigchaindb network signed 4712"""
+)
+@click.argument("height", type=click.IntRange(1, 2**62))
+@pass_session
+def signed(session: Session, height: int) -> None:
+    """Let this node's key sign nothing of HEIGHT and below.
+
+    For a validator that lost what it had signed, after a restore: two different votes of one height are a fault. HEIGHT
+    is one more than the other nodes have: `network status` there. The node must be stopped.
+    """
+    from bigchaindb.engine.cometbft.files import Layout, is_network, make_folders
+    from bigchaindb.engine.cometbft.signer import put_signed
+
+    settings = session.load().settings
+    data = settings.database.path
+    if not is_network(data):
+        raise StartupError(f"the node of `{data}` is part of no network")
+    layout = Layout(data)
+    with _owned(settings):
+        make_folders(layout)
+        put_signed(layout, height)
+    say(f"This node signs nothing of height {height} and below.")
+
+
 @contextmanager
 def _owned(settings: "Settings") -> "Iterator[tuple[KeyPair, Held | None]]":
     """Own the data directory, made if need be; give the node's key pair and what ledger there is.

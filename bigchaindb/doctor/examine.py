@@ -21,12 +21,14 @@ from bigchaindb.control.messages import SOCKET_PATH_BYTES_MAX
 from bigchaindb.doctor import sharing
 from bigchaindb.doctor.installed import complaint_about
 from bigchaindb.doctor.processes import listener, lock_owner, name_of
-from bigchaindb.engine.cometbft import binary
+from bigchaindb.engine.cometbft import binary, signer
 from bigchaindb.engine.cometbft.files import Layout, is_network, read_bounded, read_genesis
 from bigchaindb.engine.cometbft.genesis import genesis_hash
 from bigchaindb.engine.cometbft.handlers import RULES_VERSION
 from bigchaindb.errors import BigchainDBError, StartupError
+from bigchaindb.identity import find
 from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.looking import look
 from bigchaindb.subscribers.lane_page import page_path
 
 PYTHON_MIN: Final = (3, 11)
@@ -211,10 +213,28 @@ def _network(settings: Settings, directory: DataDirectory, running: int | None) 
     else:
         text = f"{genesis.chain_id}, genesis {genesis_hash(read_bounded(layout.genesis))}"
         yield Finding("network", "ok", text)
+    yield from _network_files(settings, directory)
     if not network.peers:
         yield Finding("network", "note", "network.peers is empty", "name other nodes, or let them name this one")
     if running is None:  # else it is CometBFT, its child, that serves the port
         yield _port("network.bind", *split_bind(network.bind, "network.bind"), running)
+
+
+def _network_files(settings: Settings, directory: DataDirectory) -> Iterator[Finding]:
+    """Look whether what a restore must bring together is together."""
+    layout = Layout(directory.path)
+    try:
+        seen, key = look(directory), find(settings)
+    except BigchainDBError as error:
+        yield Finding("network", "fix", str(error), "put a backup in its place")
+        return
+    if seen is None or seen.network is None or key is None:
+        return
+    if (missing := signer.complaint(layout, key, seen.network)) is not None:
+        yield Finding("network", "fix", missing, "the node does not start before")
+    if not (layout.blocks / "blockstore.db").exists():
+        text = f"the ledger has height {seen.tip.height}, and CometBFT's blocks are missing"
+        yield Finding("network", "fix", text, "put a whole backup in place, or `bigchaindb drop` to take them anew")
 
 
 def _plugin(name: str, directory: DataDirectory) -> Finding:

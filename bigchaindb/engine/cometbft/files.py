@@ -75,14 +75,19 @@ class Layout:
         return self.home / "config" / "priv_validator_key.json"
 
     @property
+    def blocks(self) -> Path:
+        """CometBFT's databases, among them the blocks; and the state of the signer."""
+        return self.home / "data"
+
+    @property
     def validator_state(self) -> Path:
         """What was signed last: an older one, or none, lets the validator sign twice."""
-        return self.home / "data" / "priv_validator_state.json"
+        return self.blocks / "priv_validator_state.json"
 
     @property
     def wal(self) -> Path:
         """CometBFT's log of consensus: proposals and votes as they came."""
-        return self.home / "data" / "cs.wal"
+        return self.blocks / "cs.wal"
 
     @property
     def abci(self) -> Path:
@@ -203,8 +208,17 @@ def write(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes) -> N
     _put(layout.node_key, _json({"priv_key": _private(node_key_of(key))}))
     _put(layout.validator_key, _json(_validator_key(key)))
     if not layout.validator_state.exists():
-        _put(layout.validator_state, _json({"height": "0", "round": 0, "step": 0}))
+        put_validator_state(layout, height=0, round_=0, step=0)
     _put(layout.config, config_text(layout, key=key, settings=settings, sizes=sizes).encode())
+
+
+def put_validator_state(layout: Layout, *, height: int, round_: int, step: int) -> None:
+    """Write what was signed last: nothing of that height, round and step, or before, is signed any more.
+
+    Raises:
+        StartupError: it cannot be written.
+    """
+    _put(layout.validator_state, _json({"height": str(height), "round": round_, "step": step}))
 
 
 def delete_blocks(layout: Layout) -> None:

@@ -1,0 +1,64 @@
+"""What this node's key has signed last, without which a validator may sign twice. Source: CometBFT v0.38, its privval.
+
+CometBFT keeps it in a file of its own, which no backup holds. Where the file is lost, a person says below which height
+nothing must be signed any more.
+"""
+
+from typing import Final
+
+import msgspec
+
+from bigchaindb.engine.cometbft.files import Layout, put_validator_state
+from bigchaindb.errors import StartupError
+from bigchaindb.ledger import network
+from bigchaindb.transaction.keys import KeyPair, decode_key
+
+ROUND_MAX: Final = 2**31 - 1
+STEP_MAX: Final = 3
+"""A precommit, the last that is signed in a round."""
+
+
+class SignerState(msgspec.Struct, frozen=True):
+    """The part of the file that says what was signed last.
+
+    Attributes:
+        height: of that vote; a text in the file, as all of CometBFT's large numbers.
+    """
+
+    height: int
+
+
+def complaint(layout: Layout, key: KeyPair, state: bytes | None) -> str | None:
+    """Say why a node must not start: its key votes, and what it has signed is not known. None: it may.
+
+    Args:
+        layout: where its files are.
+        key: its pair.
+        state: of the network as the ledger keeps it; None before the first block.
+    """
+    if state is None or layout.validator_state.exists():
+        return None
+    public_key = decode_key(key.public_key)
+    if all(public_key not in dict(one.powers) for one in network.decode(state).validators):
+        return None
+    return (
+        f"`{layout.validator_state}` is missing, which says what this validator has signed: put the one of the old "
+        "data directory there; where it is lost, see to it that the old node does not run any more, and then say "
+        "`bigchaindb network signed HEIGHT`, one more than `network status` of another node shows"
+    )
+
+
+def put_signed(layout: Layout, height: int) -> None:
+    """Let this node's key sign nothing of this height and below.
+
+    Raises:
+        StartupError: the file is there and says as much or more, or cannot be read or written.
+    """
+    if layout.validator_state.exists():
+        try:
+            state = msgspec.json.decode(layout.validator_state.read_bytes(), type=SignerState, strict=False)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise StartupError(f"cannot read `{layout.validator_state}`: {error}") from error
+        if state.height >= height:
+            raise StartupError(f"`{layout.validator_state}` says height {state.height}: it is never set back")
+    put_validator_state(layout, height=height, round_=ROUND_MAX, step=STEP_MAX)

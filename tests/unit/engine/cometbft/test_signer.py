@@ -1,0 +1,62 @@
+"""A validator whose past is unknown does not start: it could sign twice."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bigchaindb.engine.cometbft.files import Layout, make_folders
+from bigchaindb.engine.cometbft.signer import complaint, put_signed
+from bigchaindb.errors import StartupError
+from bigchaindb.ledger.network import NetworkState, encode
+from bigchaindb.ledger.validators import ValidatorSet
+from bigchaindb.transaction.keys import KeyPair, decode_key
+
+KEY, OTHER = (KeyPair.from_seed(bytes([number]) * 32) for number in (1, 2))
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    made = Layout(tmp_path)
+    make_folders(made)
+    return made
+
+
+def state_of(*keys: KeyPair) -> NetworkState:
+    return NetworkState.begin(ValidatorSet.of((decode_key(key.public_key), 10) for key in keys), 1)
+
+
+def test_a_validator_needs_to_know_what_it_has_signed(layout: Layout) -> None:
+    state = encode(state_of(KEY, OTHER))
+    assert "network signed HEIGHT" in (complaint(layout, KEY, state) or "")
+    layout.validator_state.write_text("{}")
+    assert complaint(layout, KEY, state) is None
+
+
+def test_so_does_one_whose_turn_has_not_come(layout: Layout) -> None:
+    """It is elected, and votes two heights later."""
+    state = state_of(OTHER).elect({decode_key(KEY.public_key): 3}, 5)
+    assert complaint(layout, KEY, encode(state)) is not None
+
+
+@pytest.mark.parametrize("state", [None, encode(state_of(OTHER))], ids=["before the first block", "no validator"])
+def test_others_begin_without(layout: Layout, state: bytes | None) -> None:
+    assert complaint(layout, KEY, state) is None
+
+
+def test_what_a_person_says_is_written_and_never_set_back(layout: Layout) -> None:
+    put_signed(layout, 7)
+    written = layout.validator_state.read_text()
+    assert json.loads(written) == {"height": "7", "round": 2**31 - 1, "step": 3}
+    for height in (6, 7):
+        with pytest.raises(StartupError, match="says height 7: it is never set back"):
+            put_signed(layout, height)
+    assert layout.validator_state.read_text() == written
+    put_signed(layout, 8)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"height": "x"}', '{"height": null}', "\udcff"])
+def test_a_file_that_makes_no_sense_is_left_alone(layout: Layout, text: str) -> None:
+    layout.validator_state.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(StartupError, match="cannot read"):
+        put_signed(layout, 7)
