@@ -108,7 +108,16 @@ def _paths() -> dict[str, Schema]:
         },
         "/api/v1/assets": {"get": _search("assets", _ref("Asset"))},
         "/api/v1/metadata": {"get": _search("metadata", _ref("Metadata"))},
-        "/api/v1/validators": {"get": _get("Whose votes count", _array(_ref("Validator")))},
+        "/api/v1/validators": {
+            "get": _get(
+                "Whose votes count, on the next block or on one that was decided",
+                _array(_ref("Validator")),
+                _query("height", {"type": "integer", "minimum": 1}, "A block's height; the next block without it."),
+                refuses=True,
+                missing=True,
+                silent=True,
+            )
+        },
         "/api/v1/statuses": {
             "get": _get(
                 "Where a transaction or a block stands; exactly one argument",

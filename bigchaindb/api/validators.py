@@ -2,14 +2,32 @@
 
 import base64
 
+from bigchaindb.api import arguments
 from bigchaindb.api.answers import Reply, json_answer
+from bigchaindb.api.blocks import height_of
 from bigchaindb.api.call import Call, Context
+from bigchaindb.api.problems import not_found
 from bigchaindb.ledger.validators import ValidatorSet
 
 
-async def listing(context: Context, _: Call) -> Reply:
-    """List those who vote on the next block."""
-    return json_answer(document(context.engine.validators()))
+async def listing(context: Context, call: Call) -> Reply:
+    """List those who vote on the next block; with `height`, which 2.x does not have, those who voted on that one."""
+    height = arguments.optional(call.arguments, "height", _height)
+    if height is None:
+        return json_answer(document(context.engine.validators()))
+    if height > await context.reads.run(context.queries.height):
+        return not_found()
+    if context.proofs is None:  # a network of one has always had one
+        return json_answer(document(context.engine.validators()))
+    return json_answer(document(await context.proofs.validators(height)))
+
+
+def _height(value: str) -> int:
+    """Take the height of a block, from 1."""
+    height = height_of(value)
+    if not height:
+        raise ValueError("must be a height, from 1")
+    return height
 
 
 def document(validators: ValidatorSet) -> list[dict[str, object]]:

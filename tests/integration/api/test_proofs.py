@@ -47,3 +47,17 @@ async def test_an_invalid_block_is_proven_by_id_and_its_height_stands_for_the_va
 async def test_what_is_no_event_has_no_proof(served: Served, name: str) -> None:
     await served.commit()
     assert (await get(served, f"blocks/{name}/proof")).status == 404
+
+
+async def test_who_voted_on_a_block_is_known_by_its_height(served: Served) -> None:
+    await served.commit()
+    now = await get(served, "validators")
+    assert (await get(served, "validators?height=1")).body == now.body
+    assert (await get(served, "validators?height=2")).status == 404, "it is not decided"
+    assert (await get(served, "validators?other=1")).body == now.body, "as before: unknown arguments are nothing"
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "one", "9" * 19, "1.0"])
+async def test_what_is_no_height_is_refused(served: Served, text: str) -> None:
+    answer = await get(served, f"validators?height={text}")
+    assert (answer.status, answer.json()) == (400, {"message": {"height": "must be a height, from 1"}})

@@ -77,6 +77,10 @@ def test_each_block_of_a_network_proves_its_event(node: Node, tmp_path: Path) ->
         assert "signed_by          10 of the power 10 that is trusted" in told.stdout
         assert verify(proof, node, "--json").stdout == node.run("events", "show", str(position), "--json").stdout
 
+    voted = node.get("validators", height=events[0]["data"]["height"])
+    assert (voted.status, voted.json()) == (200, node.get("validators").json())
+    assert node.get("validators", height=10**6).status == 404
+
     document = json.loads(proof.read_text())
     document["event"]["block"]["transactions"] = document["event"]["block"]["transactions"][1:]
     proof.write_text(json.dumps(document))
