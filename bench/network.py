@@ -1,21 +1,21 @@
 """Networks of one and of four validators on this machine: throughput, latency, and where the time goes.
 
 All nodes, their CometBFTs and the load generator share its cores, so the figures are what one machine can do; four
-machines have four times the cores. The peer of each figure is what CometBFT reached in the plan with an application
-that does nothing (docs/explanation/network.md), on a machine of this kind.
+machines have four times the cores.
 """
 
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
+from bench.consensus import calls
 from bench.documents import Documents
 from bench.load import Plan, Seen, load, percentile, write_requests
 from bench.measure import Scale, median
 from bench.networks import network
 from bench.node import Node
-from bench.processes import answers
+from bench.processes import answers, child_of, cpu_s
 from bench.report import Figure, at_least, at_most
 
 CONNECTION_COUNT: Final = 64
@@ -31,17 +31,24 @@ FOLLOW_S_MAX: Final = 60.0
 def run(scale: Scale) -> list[Figure]:
     """Measure one validator, then four."""
     documents = Documents()
-    figures: list[Figure] = []
+    figures = calls(scale)
     for count in (1, 4):
-        rates = [_rate(scale, documents, count) for _ in range(scale.rounds)]
-        figures.append(
+        found = [_load_a_network(scale, documents, count) for _ in range(scale.rounds)]
+        who = f"{count} validator{'s' if count > 1 else ''}"
+        figures += [
             Figure(
-                what=f"committed over HTTP, {count} validators, {CONNECTION_COUNT} connections",
-                value=median(rates),
+                what=f"committed over HTTP, {who}, {CONNECTION_COUNT} connections",
+                value=median(one.per_s for one in found),
                 unit="/s",
                 limit=at_least(RATE_LEAST[count]),
-            )
-        )
+            ),
+            Figure(
+                what=f"CPU of the node that is posted to, {who}",
+                value=median(one.node_us for one in found),
+                unit="µs each",
+            ),
+            Figure(what=f"CPU of its CometBFT, {who}", value=median(one.engine_us for one in found), unit="µs each"),
+        ]
     for per_s, pace_count, most_ms in PACES:
         latencies = _latencies(scale, documents, per_s, max(50, scale.count(pace_count)))
         figures += [
@@ -56,20 +63,38 @@ def run(scale: Scale) -> list[Figure]:
     return figures
 
 
-def _rate(scale: Scale, documents: Documents, count: int) -> float:
-    """Post to one node as fast as it takes; give what is committed each second."""
+class _Loaded(NamedTuple):
+    """What a network did under load.
+
+    Attributes:
+        per_s: transactions committed each second.
+        node_us: CPU of the node that was posted to, for each.
+        engine_us: CPU of its CometBFT, for each.
+    """
+
+    per_s: float
+    node_us: float
+    engine_us: float
+
+
+def _load_a_network(scale: Scale, documents: Documents, count: int) -> _Loaded:
+    """Post to one node as fast as it takes."""
     folder = _folder(scale)
     posted = list(documents.lanes(scale.count(RATE_COUNT), CONNECTION_COUNT))
     requests = write_requests(folder / "requests", posted, "async")
     with network(folder, count) as nodes:
         _wait_until_all_follow(folder, documents, nodes)
         plan = Plan(port=nodes[0].port, requests=str(requests), connection_count=CONNECTION_COUNT)
+        pids = (nodes[0].pid, child_of(nodes[0].pid, "cometbft"))
+        before = [cpu_s(pid) for pid in pids]
         seen = _load(nodes[0], plan)
         begin_s = time.perf_counter()
         for id_, _ in posted[-CONNECTION_COUNT:]:  # the last of each connection; asked seldom, as asking costs too
             while not answers(nodes[0].port, f"/api/v1/transactions/{id_}")():
                 time.sleep(ASK_S)
-        return len(posted) / (seen.seconds + time.perf_counter() - begin_s)
+        seconds = seen.seconds + time.perf_counter() - begin_s
+        node_us, engine_us = ((cpu_s(pid) - used) * 1e6 / len(posted) for pid, used in zip(pids, before, strict=True))
+        return _Loaded(len(posted) / seconds, node_us, engine_us)
 
 
 def _latencies(scale: Scale, documents: Documents, per_s: float, count: int) -> list[float]:

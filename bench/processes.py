@@ -74,6 +74,23 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def child_of(pid: int, name: str) -> int:
+    """Give the process of that name that `pid` has started.
+
+    Raises:
+        LookupError: there is none.
+    """
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                stat = (folder / "stat").read_text()
+            except OSError:  # it has ended
+                continue
+            if f"({name})" in stat and int(stat.rpartition(")")[2].split()[1]) == pid:
+                return int(folder.name)
+    raise LookupError(f"process {pid} has no child {name}")
+
+
 def resident_mb(pid: int | None = None) -> float:
     """Give the memory that is resident now, libraries included; this process's by default."""
     pages = Path(f"/proc/{pid or 'self'}/statm").read_text().split()[1]

@@ -29,7 +29,15 @@ class BlockLimits(NamedTuple):
 class Examiner:
     """Reads, verifies and judges documents over a store. `examine` may be called from any thread."""
 
-    def __init__(self, store: LedgerStore, block: BlockLimits, proven: Proven, *, elections: bool = False) -> None:
+    def __init__(
+        self,
+        store: LedgerStore,
+        block: BlockLimits,
+        proven: Proven,
+        *,
+        elections: bool = False,
+        bound: str = "limits.block_bytes_max",
+    ) -> None:
         """Examine what a network takes.
 
         Args:
@@ -37,9 +45,11 @@ class Examiner:
             block: how large a block may be.
             proven: what was verified before.
             elections: see `parse`.
+            bound: what people know `block.bytes_max` by.
         """
         self._store = store
         self._elections = elections
+        self._bound = bound
         self._block = block
         self._proven = proven
 
@@ -101,4 +111,4 @@ class Examiner:
         size, size_max = len(transaction.body), self._block.bytes_max
         if size <= size_max:
             return None
-        return ValidationError(f"its canonical text has {size} bytes, and limits.block_bytes_max is {size_max}")
+        return ValidationError(f"its canonical text has {size} bytes, and {self._bound} is {size_max}")

@@ -44,6 +44,7 @@ from bigchaindb.transaction.model import Transaction
 
 COUNT_MAX: Final = 1_000
 """Transactions of clients in a block. A rule of the network: no setting of one node may change it."""
+BOUND: Final = "the most that a network carries"
 OVERHEAD_BYTES: Final = 8
 """What the engine counts besides the bytes of a transaction in a block, at most."""
 FRESH_HEIGHTS: Final = 4
@@ -131,7 +132,7 @@ class NetworkLedger:
         self._key = key
         self._own = own
         self._proven = proven
-        self._examiner = Examiner(store, BlockLimits(COUNT_MAX, body_bytes_max), proven, elections=True)
+        self._examiner = Examiner(store, BlockLimits(COUNT_MAX, body_bytes_max), proven, elections=True, bound=BOUND)
         kept = store.network()
         self._is_kept = kept is not None
         self._state = None if kept is None else network.decode(kept)
