@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 WATCH_S: Final = 1.0
 """Time between two looks."""
+NAME_CHARACTERS_MAX: Final = 44
+"""Of a peer's name: a public key in base58."""
 CLEAR: Final = "\x1b[H\x1b[J"
 """Moves to the first place of a terminal and empties it."""
 
@@ -74,6 +76,7 @@ def _put(seen: "Overview", *, as_json: bool) -> None:
         ("key", seen.public_key),
         ("address", seen.address),
         ("validator", f"power {seen.power} of {total}" if seen.power else "no: it follows and does not vote"),
+        ("connected", _connected(seen, total)),
         ("height", _height(seen)),
         ("events", f"{seen.position:,}, of them {seen.invalid_blocks:,} invalid blocks"),
         ("waiting", f"{seen.rejections} own rejections, {seen.outbox:,} accepted transactions"),
@@ -83,14 +86,28 @@ def _put(seen: "Overview", *, as_json: bool) -> None:
     if seen.peers is not None:
         put("")
         rows: list[tuple[str, ...]] = [
-            (one.id, one.address, "?" if one.height is None else str(one.height)) for one in seen.peers
+            (one.id, one.address, "?" if one.height is None else str(one.height), _printable(one.public_key))
+            for one in seen.peers
         ]
-        put_table((f"PEER ({len(rows)})", "ADDRESS", "HEIGHT"), rows)
+        put_table((f"PEER ({len(rows)})", "ADDRESS", "HEIGHT", "SAYS TO BE"), rows)
     put("")
     put_table(
         ("VALIDATOR", "ADDRESS", "POWER"),
         [(one.public_key, one.address, str(one.power)) for one in seen.validators],
     )
+
+
+def _connected(seen: "Overview", total: int) -> str:
+    if seen.connected_power is None:
+        return "not known"
+    return f"power {seen.connected_power} of {total}, this node included; more than {total * 2 // 3} decides"
+
+
+def _printable(name: str | None) -> str:
+    """Give what a peer says of itself as text that changes nothing on a terminal."""
+    if name is None:
+        return "?"
+    return "".join(character if character.isprintable() else "?" for character in name[:NAME_CHARACTERS_MAX])
 
 
 def _state(seen: "Overview") -> str:

@@ -58,6 +58,7 @@ class NetworkFigures(NamedTuple):
     Attributes:
         is_following: whether it has caught up and its consensus engine answers.
         is_degraded: whether its height stands still although peers are ahead.
+        is_stalled: whether transactions wait and nothing is decided.
         height: of its last block, as the consensus engine says.
         peer_count: nodes that it is connected to.
         invalid_count: blocks that the network voted invalid.
@@ -68,6 +69,7 @@ class NetworkFigures(NamedTuple):
 
     is_following: bool
     is_degraded: bool
+    is_stalled: bool
     height: int
     peer_count: int
     invalid_count: int

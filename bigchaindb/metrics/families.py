@@ -104,6 +104,7 @@ def _of_network(network: NetworkFigures | None) -> Iterator[Metric]:
     for name, text, value in (
         ("following", "1 while the node has caught up with its network, else 0.", network.is_following),
         ("degraded", "1 while the height stands still although peers are ahead, else 0.", network.is_degraded),
+        ("stalled", "1 while transactions wait and nothing is decided, else 0.", network.is_stalled),
         ("height", "Height of the last block of the chain, blocks without transactions included.", network.height),
         ("peers", "Nodes that this one is connected to.", network.peer_count),
         ("outbox_transactions", "Transactions that were accepted and are not decided.", network.outbox_count),

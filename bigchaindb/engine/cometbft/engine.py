@@ -187,6 +187,7 @@ class CometBftEngine:
         return NetworkFigures(
             is_following=health.is_following,
             is_degraded=health.is_degraded,
+            is_stalled=health.is_stalled,
             height=health.height,
             peer_count=health.peer_count,
             invalid_count=self._invalid_count,

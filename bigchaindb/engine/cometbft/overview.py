@@ -5,6 +5,8 @@ Asked by another process than the node's own, beside it or without it.
 
 import asyncio
 from base64 import b16encode
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
@@ -47,11 +49,13 @@ class PeerLine(msgspec.Struct, frozen=True, kw_only=True):
         id: among peers, 40 hex digits.
         address: `HOST:PORT` of the connection.
         height: of its last block; None: it has not said yet.
+        public_key: base58, as it says itself; None: it has not said yet.
     """
 
     id: str
     address: str
     height: int | None
+    public_key: str | None
 
 
 class ValidatorLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +84,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
         public_key: base58.
         address: in votes, upper-case hex.
         power: of its vote on the next block, 0 if it has none.
+        connected_power: of this node and of the peers that say to be validators; None where CometBFT does not answer.
         height: of its last block.
         behind: blocks that a peer has and it has not; None where CometBFT does not answer.
         round: attempt at the next block, from 0; None as above.
@@ -101,6 +106,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     public_key: str
     address: str
     power: int
+    connected_power: int | None
     height: int
     behind: int | None
     round: int | None
@@ -143,7 +149,8 @@ async def overview(settings: Settings, pid: int | None) -> Overview:
         state = network.decode(seen.network)
         validators = state.validators_at(seen.tip.height + 1)
         rejections = len(state.unshown(seen.rejections, own.hex()))
-    status, consensus = (None, None) if pid is None else await _ask(layout)
+    status, consensus, names = (None, None, {}) if pid is None else await _ask(layout)
+    peers = None if consensus is None else tuple(_peers(consensus, names))
     tip = Tip() if seen is None else seen.tip
     height = tip.height if status is None else max(tip.height, status.sync.height)
     return Overview(
@@ -155,6 +162,7 @@ async def overview(settings: Settings, pid: int | None) -> Overview:
         public_key=key.public_key,
         address=_upper(own),
         power=validators.power_of(own),
+        connected_power=None if peers is None else _power(validators, {key.public_key, *names.values()}),
         height=height,
         behind=None if consensus is None else consensus.blocks_ahead(height),
         round=None if consensus is None else consensus.round_state.round,
@@ -164,17 +172,20 @@ async def overview(settings: Settings, pid: int | None) -> Overview:
         rejections=rejections,
         outbox=0 if seen is None else seen.outbox_count,
         cometbft=None if status is None else status.node.version,
-        peers=None if consensus is None else tuple(_peers(consensus)),
+        peers=peers,
         validators=tuple(_lines(validators)),
     )
 
 
-async def _ask(layout: files.Layout) -> tuple[Status | None, ConsensusState | None]:
+async def _ask(layout: files.Layout) -> tuple[Status | None, ConsensusState | None, Mapping[str, str]]:
+    """Give what CometBFT says of itself, of its peers, and how those call themselves: nodes of ours by their key."""
     rpc = CometBftRpc(layout.rpc, answer_s_max=ANSWER_S_MAX)
     try:
-        return await rpc.status(), await rpc.consensus_state()
+        status, consensus, peers = await rpc.status(), await rpc.consensus_state(), (await rpc.net_info()).peers
     except CometBftUnavailable:
-        return None, None
+        return None, None, {}
+    else:
+        return status, consensus, {peer.node.id: peer.node.moniker for peer in peers}
     finally:
         await rpc.close()
 
@@ -194,13 +205,17 @@ def _time_of(status: Status | None, tip: Tip) -> datetime | None:
     return datetime.fromtimestamp(tip.timestamp, UTC) if tip.timestamp else None
 
 
-def _peers(consensus: ConsensusState) -> list[PeerLine]:
+def _power(validators: ValidatorSet, keys: AbstractSet[str]) -> int:
+    return sum(power for key, power in validators.powers.items() if base58.b58encode(key).decode() in keys)
+
+
+def _peers(consensus: ConsensusState, names: Mapping[str, str]) -> list[PeerLine]:
     lines = []
     for peer in consensus.peers:
         id_, _, address = peer.address.partition("@")
         if id_:
             height = None if peer.state is None else max(0, peer.state.round_state.height - 1)
-            lines.append(PeerLine(id=id_, address=address, height=height))
+            lines.append(PeerLine(id=id_, address=address, height=height, public_key=names.get(id_)))
     return sorted(lines, key=lambda line: line.id)
 
 

@@ -1,6 +1,8 @@
 """What operators see of a node of a network: `network status`, and figures for Prometheus."""
 
 import json
+import os
+import pty
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -58,12 +60,14 @@ def test_who_a_node_is_and_how_it_stands(network: Network) -> None:
     assert found["public_key"] == one.key.public_key
     assert found["address"] == one.address.upper() == one.rpc("status")["validator_info"]["address"]
     assert found["power"] == POWER
+    assert found["connected_power"] == COUNT * POWER
     assert found["height"] >= one.height()
     assert (found["behind"], found["round"]) == (0, 0)
     assert (found["position"], found["invalid_blocks"], found["rejections"]) == (1, 0, 0)
     assert found["cometbft"] == VERSION
     (peer,) = found["peers"]
     assert peer["id"] == files.node_id_of(two.key)
+    assert peer["public_key"] == two.key.public_key
     assert peer["height"] in {found["height"], found["height"] - 1}
     assert {one["public_key"]: one["power"] for one in found["validators"]} == {
         member.key.public_key: POWER for member in network
@@ -78,6 +82,7 @@ def test_a_person_reads_the_same(network: Network) -> None:
     assert lines["chain"] == CHAIN
     assert lines["validator"] == f"power {POWER} of {COUNT * POWER}"
     assert lines["events"] == "1, of them 0 invalid blocks"
+    assert lines["connected"] == f"power {COUNT * POWER} of {COUNT * POWER}, this node included; more than 13 decides"
     assert "PEER (1)" in done.stdout
     assert network[1].key.public_key in done.stdout
 
@@ -92,6 +97,20 @@ def test_watching_goes_on_until_it_is_ended(network: Network) -> None:
     assert heights[0] <= heights[1]
 
 
+def test_on_a_terminal_it_is_drawn_in_the_same_place(network: Network) -> None:
+    ours, theirs = pty.openpty()
+    line = [*network[0].command, "-c", str(network[0].configuration), "network", "status", "--watch"]
+    with subprocess.Popen(line, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as watching:
+        os.close(theirs)
+        drawn = b""
+        while drawn.count(b"\x1b[H\x1b[J") < 2:
+            drawn += os.read(ours, 4096)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(10) == 0
+    os.close(ours)
+    assert b"follows its network" in drawn
+
+
 def figures(member: Member) -> Mapping[str, float]:
     answer = request("GET", f"http://{member.settings['metrics']['bind']}/metrics")
     families = text_string_to_metric_families(answer.body.decode())
@@ -103,6 +122,7 @@ def test_prometheus_sees_how_a_node_stands(network: Network) -> None:
     found = figures(network[0])
     assert found["bigchaindb_network_following"] == 1
     assert found["bigchaindb_network_degraded"] == 0
+    assert found["bigchaindb_network_stalled"] == 0
     assert found["bigchaindb_network_height"] >= 1
     assert found["bigchaindb_network_invalid_blocks_total"] == 0
     assert found["bigchaindb_network_rejections_total"] == 0
@@ -116,13 +136,15 @@ def test_a_stopped_node_is_told_of_from_its_files(network: Network) -> None:
     found = seen(one, code=1)
     assert found["outbox"] == 0, "what was decided is dropped at the end"
     assert found["state"] == "stopped"
-    for unknown in ("pid", "behind", "round", "cometbft", "peers"):
+    for unknown in ("pid", "connected_power", "behind", "round", "cometbft", "peers"):
         assert found[unknown] is None
     for kept in ("chain_id", "node_id", "power", "position", "validators"):
         assert found[kept] == before[kept]
     assert one.run("network", "status").stdout.startswith("state       stopped; what follows is from the files\n")
     until(lambda: seen(two)["peers"] == [], what="the other to notice")
-    assert seen(two)["state"] == "following", "it waits for the others, and has all that there is"
+    waiting = seen(two)
+    assert waiting["state"] == "following", "it waits for the others, and has all that there is"
+    assert waiting["connected_power"] == POWER
     network.start(one)
 
 

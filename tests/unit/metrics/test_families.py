@@ -26,6 +26,7 @@ FIGURES: Final = Figures(
     network=NetworkFigures(
         is_following=True,
         is_degraded=False,
+        is_stalled=True,
         height=21,
         peer_count=22,
         invalid_count=23,
@@ -68,6 +69,7 @@ def test_each_figure_stands_under_its_own_name() -> None:
         "stream_late_clients": 14,
         "network_following": 1,
         "network_degraded": 0,
+        "network_stalled": 1,
         "network_height": 21,
         "network_peers": 22,
         "network_invalid_blocks": 23,
