@@ -40,10 +40,11 @@ stands beside a peer that the same run measured in turn with it, three rounds, m
 where the peer does comparable work, and on the figure itself where a promise names a number (two cores, load
 generator on the same machine). CPU of the load generator is reported apart from the server's.
 
-The whole takes about an hour, half of it `kills`; --quick some ten minutes, with noisier figures. `growth`, `events`
-and `catchup` build ledgers through the store's own commit, from documents whose signatures are noise (the store does
-not look at them), and keep them in .cache/bench until the store's code changes. SEED=N python -m bench kills repeats
-the draws of a run that printed N. docs/explanation/performance.md explains the figures.
+The whole takes about two hours, one of them `chaos`, and half of the other `kills`; --quick some twenty minutes, with
+noisier figures. `growth`, `events` and `catchup` build ledgers through the store's own commit, from documents whose
+signatures are noise (the store does not look at them), and keep them in .cache/bench until the store's code changes.
+SEED=N python -m bench kills, or chaos, repeats the draws of a run that printed N. docs/explanation/performance.md
+explains the figures.
 """.format(names="\n".join(f"  {name:<12}{what}" for name, what in BENCHMARKS.items()))
 
 

@@ -1,5 +1,7 @@
 """An hour of kills and cut links on a network of four validators and a follower: nothing lost, nothing forked, no end.
 
+One of the validators is faulty besides: each fourth of its proposals breaks a rule, and its votes slander.
+
 One fault after the other: a node, its CometBFT or its plugin is killed, a node is cut off, a link breaks, the network
 falls into halves or loses half of its validators. Meanwhile clients post; each fault lasts until whoever is left has
 gone on, if that is more than two thirds of the power, and stands still otherwise. After it all must go on, and all logs
@@ -26,14 +28,28 @@ import msgspec
 from bench.load import percentile
 from bench.measure import Scale
 from bench.report import Figure, at_most
-from tests.integration.network.test_byzantine import lines_of, write_events
+from tests.integration.network.test_byzantine import (
+    BYZANTINE,
+    Orders,
+    lines_of,
+    make_faulty_network,
+    records_of,
+    write_events,
+)
+from tests.support.byzantine_node import COIN, HONEST, PROPOSALS, SPENT, Name
 from tests.support.chains import create
 from tests.support.links import Cut, Links, links_between
-from tests.support.live_networks import Member, Network, make_network
+from tests.support.live_networks import Member, Network
 from tests.support.waiting import until
 
 DURATION_S: Final = 3_600.0
-VALIDATOR_COUNT: Final = 4
+VALIDATOR_COUNT: Final = BYZANTINE + 1
+ORDER_COUNT: Final = 5_000
+"""Turns to propose and votes of the faulty validator: more than an hour has."""
+FAULTY_SHARE: Final = 0.25
+VALID: Final = "com.bigchaindb.block.valid.v1"
+SLANDER: Final = ("slander_of_decided", "slander_of_nothing", "many_slanders", "slander_beside_truth", HONEST)
+"""Without what others refuse: its votes are needed where one validator is away."""
 PAUSE_S: Final = 0.25
 """Between two transactions; most of the machine is for starting what was killed."""
 FAULT_S_MAX: Final = 8.0
@@ -52,14 +68,20 @@ def run(scale: Scale) -> list[Figure]:
     """Let faults happen, then compare everything with everything."""
     seed = int(os.environ.get("SEED") or random.randrange(2**32))
     print(f"    the draws of this run: SEED={seed}", file=sys.stderr, flush=True)
-    network = make_network(scale.folder / "chaos", VALIDATOR_COUNT)
-    network.add()
+    choices = random.Random(seed)
+    folder = scale.folder / "chaos"
+    folder.mkdir()
+    orders = Orders(folder / "orders")
+    network = make_faulty_network(folder, orders)
     for member in network:
         write_events(member)
     with links_between(network.members) as links:
-        chaos = _Chaos(network, links, random.Random(seed))
+        chaos = _Chaos(network, links, orders, choices)
         try:
             network.start()
+            network[0].commit(COIN.transaction, SPENT)
+            orders.give("proposals", *(_proposal(choices) for _ in range(ORDER_COUNT)))
+            orders.give("extensions", *choices.choices(SLANDER, k=4 * ORDER_COUNT))
             chaos.run(DURATION_S * scale.share)
             chaos.finish()
         except BaseException:
@@ -68,6 +90,10 @@ def run(scale: Scale) -> list[Figure]:
         finally:
             network.kill()
     return chaos.figures()
+
+
+def _proposal(choices: random.Random) -> str:
+    return choices.choice([*PROPOSALS]) if choices.random() < FAULTY_SHARE else HONEST
 
 
 class _Clients(threading.Thread):
@@ -107,8 +133,9 @@ class _Clients(threading.Thread):
 class _Chaos:
     """A network, what happens to it, and what was seen."""
 
-    def __init__(self, network: Network, links: Links, choices: random.Random) -> None:
+    def __init__(self, network: Network, links: Links, orders: Orders, choices: random.Random) -> None:
         self._network = network
+        self._orders = orders
         self._validators = network.members[:VALIDATOR_COUNT]
         self._links = links
         self._choices = choices
@@ -119,6 +146,7 @@ class _Chaos:
         self._waits_s: dict[str, list[float]] = {"while a fault lasts": [], "after it": []}
         self._log: Sequence[bytes] = ()
         self._lost: set[str] = set()
+        self._records: set[Name] = set()
 
     def run(self, duration_s: float) -> None:
         """Let one fault follow the other."""
@@ -151,11 +179,13 @@ class _Chaos:
         for member in self._network:
             until(lambda: len(lines_of(member)) >= len(self._log), what="a plugin to get all", within_s=END_S_MAX)  # noqa: B023 it is called here
         self._network.until_same_tip()
+        self._records = {record.name for record in records_of(self._network[0])}
         self._network.stop()
 
     def figures(self) -> list[Figure]:
         files = [lines_of(member) for member in self._network]
         kept = len(self._clients.promised)
+        proposed = {one.name for one in self._orders.proposed()}
         waits = [
             figure
             for name, waits_s in self._waits_s.items()
@@ -171,6 +201,9 @@ class _Chaos:
             *(Figure(what=f"of them: {name}", value=number, unit="") for name, number in sorted(self._faults.items())),
             *waits,
             Figure(what="heights", value=self._network[0].height(), unit=""),
+            Figure(what="faulty proposals", value=len(proposed), unit=""),
+            Figure(what="of them on record", value=len(self._records & proposed), unit=""),
+            Figure(what="records of anything else", value=len(self._records - proposed), unit="", limit=at_most(0)),
             Figure(what="transactions accepted", value=kept, unit=""),
             Figure(what="posts refused or unanswered", value=self._clients.refused_count, unit=""),
             Figure(what="accepted and lost", value=len(self._lost), unit="", limit=at_most(0)),
@@ -285,6 +318,11 @@ class _Chaos:
         return _transactions(self._network[0].events())
 
 
+class _Event(msgspec.Struct):
+    type: str
+    data: msgspec.Raw
+
+
 class _Id(msgspec.Struct):
     id: str
 
@@ -297,13 +335,11 @@ class _Body(msgspec.Struct):
     block: _Block
 
 
-class _Event(msgspec.Struct):
-    data: _Body
-
-
 def _transactions(log: Sequence[bytes]) -> set[str]:
-    decode = msgspec.json.Decoder(_Event).decode
-    return {one.id for event in log for one in decode(event).data.block.transactions}
+    """Give the ids of all that is committed: an invalid block may hold anything."""
+    events = map(msgspec.json.Decoder(_Event).decode, log)
+    bodies = map(msgspec.json.Decoder(_Body).decode, (one.data for one in events if one.type == VALID))
+    return {one.id for body in bodies for one in body.block.transactions}
 
 
 def _digest(member: Member, position: int) -> bytes | None:

@@ -3,8 +3,10 @@
 It is the real node but for what it proposes and what its votes say, and it votes for its own proposals. A test orders
 its faults, one a line, in two files of the folder that the variable `BYZANTINE` names:
 
-- `proposals`: each turn to propose takes the first line, a name of `PROPOSALS`; without one it proposes honestly;
+- `proposals`: each turn to propose takes the first line, a name of `PROPOSALS`;
 - `extensions`: each vote takes the first line, a name of `EXTENSIONS`.
+
+For the line `honest`, and without one, it does what it should.
 
 What it has done it appends to `proposed` there, one `Proposed` a line.
 """
@@ -43,18 +45,24 @@ from bigchaindb.transaction.keys import decode_key
 from tests.support.chains import BOB, CAROL, Coin, create, transfer
 
 FOLDER: Final = "BYZANTINE"
+HONEST: Final = "honest"
 COIN: Final = Coin(create(2**40))
 SPENT: Final = transfer(COIN, to=BOB)
 """Spends `COIN`; a test that orders `double_spend_of_committed` commits both before."""
+FIRST_SERIAL: Final = 2**41
+"""Of its own transactions, beyond those of tests."""
 FILLER_BYTES: Final = 1_000_000
 
 
+Name = tuple[int, str]
+"""Of a proposal of one validator: its height, and the digest of its transactions as a rejection has it."""
+
+
 class Proposed(msgspec.Struct, frozen=True):
-    """A fault that was put to the vote: `body` is the digest of the proposal's transactions."""
+    """A fault that was put to the vote."""
 
     fault: str
-    height: int
-    body: str
+    name: Name
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,11 @@ class Turn:
     bytes_max: int
     key: KeyPair
     chain_id: str
+
+    @property
+    def serial(self) -> int:
+        """Makes its transactions others than those of other turns."""
+        return FIRST_SERIAL + 2 * self.height
 
     @property
     def without_votes(self) -> tuple[bytes, ...]:
@@ -112,7 +125,7 @@ def slander(height: int, proposer: KeyPair, name: str) -> Rejection:
 
 
 def _double_spend_within(turn: Turn) -> tuple[bytes, ...]:
-    coin = Coin(create(turn.height))
+    coin = Coin(create(turn.serial))
     return turn.followed_by(coin.transaction.body, transfer(coin, to=BOB).body, transfer(coin, to=CAROL).body)
 
 
@@ -122,7 +135,7 @@ def _double_spend_of_committed(turn: Turn) -> tuple[bytes, ...]:
 
 def _bad_signature(turn: Turn) -> tuple[bytes, ...]:
     """1.0 ids do not cover signatures, so another's fits in place of the right one."""
-    right, other = (create(serial, version="1.0").body for serial in (turn.height, turn.height + 1))
+    right, other = (create(serial, version="1.0").body for serial in (turn.serial, turn.serial + 1))
     mark = b'"fulfillment":"'
     (begin, _, rest), (_, _, other_rest) = right.partition(mark), other.partition(mark)
     return turn.followed_by(begin + mark + other_rest[: other_rest.index(b'"')] + rest[rest.index(b'"') :])
@@ -168,7 +181,7 @@ PROPOSALS: Final[Mapping[str, Fault]] = {
     "malformed": _wrong_bytes(lambda turn: b'{"height":%d' % turn.height),
     "no_text": _wrong_bytes(lambda turn: b"\xff\xfe%d" % turn.height),
     "empty": _wrong_bytes(lambda _: b""),
-    "not_canonical": _wrong_bytes(lambda turn: create(turn.height).body.replace(b":", b": ", 1)),
+    "not_canonical": _wrong_bytes(lambda turn: create(turn.serial).body.replace(b":", b": ", 1)),
     "unknown_internal": _wrong_bytes(lambda turn: b"\0unknown%d" % turn.height),
     "wake_within": _wrong_bytes(lambda turn: WAKE_MARK + turn.height.to_bytes(8, "big")),
     "too_many": _too_many,
@@ -227,7 +240,8 @@ class ByzantineLedger(NetworkLedger):
         height = self._store.tip().height + 1
         turn = Turn(height, chosen.transactions, bytes_max, self._key, self._chain_id)
         self._lie = PROPOSALS[name](turn)
-        proposed = Proposed(name, height, body_digest(self._lie))
+        carried = self._lie if body_size(self._lie) <= BODY_BYTES_MAX else ()
+        proposed = Proposed(name, (height, body_digest(carried)))
         with (_folder() / "proposed").open("ab") as file:
             file.write(msgspec.json.encode(proposed) + b"\n")
         return chosen._replace(transactions=self._lie)
@@ -247,13 +261,15 @@ class ByzantineLedger(NetworkLedger):
 
 
 def take(name: str) -> str | None:
-    """Take the first line of a file of orders, None if there is none; whoever writes one renames it into place."""
+    """Take the first line of a file of orders, None for honesty; whoever writes one renames it into place."""
     path = _folder() / name
     lines = path.read_text().splitlines() if path.exists() else []
     if not lines:
         return None
-    path.write_text("".join(f"{line}\n" for line in lines[1:]))
-    return lines[0]
+    rest = path.with_suffix(".rest")  # it may be killed while it writes
+    rest.write_text("".join(f"{line}\n" for line in lines[1:]))
+    rest.replace(path)
+    return None if lines[0] == HONEST else lines[0]
 
 
 def _folder() -> Path:
