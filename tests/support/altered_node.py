@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from bigchaindb import cli
+from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft import engine
 from bigchaindb.engine.cometbft.files import Sizes
+from bigchaindb.engine.cometbft.handlers import LedgerHandlers
 from bigchaindb.ledger.network_ledger import NetworkLedger
 
 DEATH: Final = 77
@@ -68,6 +70,19 @@ def _shrink_mempool(number: int) -> None:
     Sizes.mempool_count = property(lambda _: number)  # type: ignore[method-assign,assignment]
 
 
+def _refuse_checks(number: int) -> None:
+    """Let the mempool refuse so many transactions of others, as one that is full does, and take the next."""
+    original = LedgerHandlers.check_tx
+    count = 0
+
+    async def refusing(handlers: LedgerHandlers, request: pb.RequestCheckTx) -> pb.ResponseCheckTx:
+        nonlocal count
+        count += 1
+        return pb.ResponseCheckTx(code=1) if count <= number else await original(handlers, request)
+
+    LedgerHandlers.check_tx = refusing  # type: ignore[method-assign,assignment]
+
+
 def _give_up_soon(number: int) -> None:
     """Let a transaction whose inputs do not exist be submitted so often only."""
     engine.PARENTLESS_ROUND_COUNT_MAX = number  # type: ignore[misc]
@@ -80,6 +95,7 @@ ALTERATIONS: Final[Mapping[str, Callable[[int], None]]] = {
     "die after commit": lambda number: _die_at(number, "commit", before=False),
     "compute wrongly": _compute_wrongly,
     "small mempool": _shrink_mempool,
+    "refuse checks": _refuse_checks,
     "give up soon": _give_up_soon,
 }
 

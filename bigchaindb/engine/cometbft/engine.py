@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Final, ParamSpec, Protocol, TypeVar
+from typing import Final, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from bigchaindb.config import Limits
 from bigchaindb.engine.admission import Entry, answer_in_slices
@@ -27,6 +27,7 @@ from bigchaindb.engine.engine import EngineFigures, HeadListener, Mode, NetworkF
 from bigchaindb.engine.intake import Intake, accept
 from bigchaindb.errors import (
     CheckFailed,
+    CometBftUnavailable,
     DuplicateTransaction,
     EngineError,
     InputDoesNotExist,
@@ -43,9 +44,12 @@ from bigchaindb.transaction.model import Transaction
 POOL_FACTOR: Final = 8
 """The pool holds what the clients of so many nodes may have under way; a node refuses its own clients long before."""
 AGAIN_S: Final = 5.0
-"""What is undecided for so long is submitted again."""
+"""Time between two rounds in which what is undecided is submitted again, unless it has just come."""
 DROP_COUNT: Final = 1_000
 """Decided transactions that are dropped from the outbox at a time."""
+AGAIN_COUNT_MAX: Final = 2
+"""After so many rounds CometBFT's mempool is emptied first: it sends a transaction to each peer once, and a peer that
+was too busy for it has dropped it."""
 PARENTLESS_ROUND_COUNT_MAX: Final = 24
 """So often, while the node follows its network, is a transaction submitted again whose inputs do not exist. By then all
 nodes have submitted what they had accepted, a parent of it included."""
@@ -55,6 +59,14 @@ HEALTH_S: Final = 0.5
 P = ParamSpec("P")
 T = TypeVar("T")
 _log: Final = logging.getLogger(__name__)
+
+
+class _UnderWay(NamedTuple):
+    """What a client was told is accepted, and when it was last submitted, and how often again."""
+
+    body: bytes
+    since_s: float
+    again_count: int = 0
 
 
 class Process(Protocol):
@@ -113,7 +125,7 @@ class CometBftEngine:
         self._process = process
         self._submitter = Submitter(rpc.broadcast_many)
         self._outbox_thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
-        self._under_way: dict[str, tuple[bytes, float]] = {}
+        self._under_way: dict[str, _UnderWay] = {}
         self._under_way_bytes = 0
         self._accepted: list[tuple[Entry, Transaction]] = []
         self._decided: list[str] = []
@@ -238,13 +250,13 @@ class CometBftEngine:
         self._outbox_work.set()
 
     def _note(self, id_: str, body: bytes) -> None:
-        self._under_way[id_] = (body, asyncio.get_running_loop().time())
+        self._under_way[id_] = _UnderWay(body, asyncio.get_running_loop().time())
         self._under_way_bytes += len(body)
 
     def _forget(self, transaction_id: str) -> None:
         """Let a transaction go that was decided, one way or the other."""
         if (found := self._under_way.pop(transaction_id, None)) is not None:
-            self._under_way_bytes -= len(found[0])
+            self._under_way_bytes -= len(found.body)
             self._decided.append(transaction_id)
             if len(self._decided) >= DROP_COUNT:
                 self._outbox_work.set()
@@ -308,10 +320,14 @@ class CometBftEngine:
     async def _submit_again(self) -> None:
         while not await self._pause(AGAIN_S):
             now_s = asyncio.get_running_loop().time()
-            late = [(id_, body) for id_, (body, since_s) in self._under_way.items() if now_s - since_s > AGAIN_S]
-            for id_, body in late:
-                self._under_way[id_] = (body, now_s)
-                if not self._submitter.put(body):
+            late = [(id_, one) for id_, one in self._under_way.items() if now_s - one.since_s > AGAIN_S / 2]
+            if any(one.again_count >= AGAIN_COUNT_MAX for _, one in late):
+                await self._empty_mempool()
+                late = list(self._under_way.items())
+            for id_, one in late:
+                again_count = one.again_count + 1 if one.again_count < AGAIN_COUNT_MAX else 0
+                self._under_way[id_] = _UnderWay(one.body, now_s, again_count)
+                if not self._submitter.put(one.body):
                     break
             if self._decided:
                 self._is_drop_due = True
@@ -319,6 +335,14 @@ class CometBftEngine:
 
             if self._health.is_following:
                 self._give_up_parentless()
+
+    async def _empty_mempool(self) -> None:
+        """Let CometBFT forget what it has sent, so that it sends what is submitted next to all its peers again.
+
+        What other nodes have accepted they submit themselves; the pool, from which this node proposes, keeps all.
+        """
+        with suppress(CometBftUnavailable):  # it is away, and so is its mempool
+            await self._rpc.flush_mempool()
 
     def _give_up_parentless(self) -> None:
         """Let go of what was accepted before the start and whose parents nobody has brought since."""

@@ -248,6 +248,7 @@ def config_text(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes
         "rpc": {
             "laddr": f"unix://{layout.rpc}",
             "max_request_batch_size": 0,  # unbounded: who may open the socket is the node alone
+            "unsafe": True,  # and it empties the mempool now and then
             "max_body_bytes": 8_000_000,
             "max_subscriptions_per_client": 16,
         },

@@ -113,6 +113,10 @@ class CometBftRpc:
             raise CometBftUnavailable(f"validators: CometBFT gave {len(found)} of {answer.total}")
         return tuple(found)
 
+    async def flush_mempool(self) -> None:
+        """Let the mempool drop all that it holds, and forget that it had it; needs `rpc.unsafe`."""
+        await self._ask("unsafe_flush_mempool", Submitted)
+
     async def broadcast_many(self, transactions: Sequence[bytes]) -> list[str | None]:
         """Hand transactions to the mempool, which checks them later.
 

@@ -147,6 +147,12 @@ async def test_each_transaction_of_a_batch_has_its_own_answer(fake: Fake) -> Non
     assert {request["method"] for request in batch} == {"broadcast_tx_async"}
 
 
+async def test_the_mempool_is_emptied(fake: Fake) -> None:
+    fake.answer = lambda _: {}
+    await fake.client.flush_mempool()
+    assert fake.asked == [{"jsonrpc": "2.0", "id": 1, "method": "unsafe_flush_mempool", "params": {}}]
+
+
 async def test_a_batch_of_one_and_of_none(fake: Fake) -> None:
     fake.answer = lambda _: {"code": 0}
     assert await fake.client.broadcast_many([b"a"]) == [None]
