@@ -76,6 +76,7 @@ class Handlers(Protocol):
 
 CONSENSUS: Final = frozenset(
     {
+        "info",
         "init_chain",
         "prepare_proposal",
         "process_proposal",
@@ -85,7 +86,8 @@ CONSENSUS: Final = frozenset(
         "commit",
     }
 )
-"""The calls that run one at a time, over all connections: the last one of a CometBFT that died may still be at work."""
+"""The calls that run one at a time, over all connections: the last one of a CometBFT that died may still be at work,
+and must not overtake the height that the next one is told."""
 
 OnFailure = Callable[[BaseException], None]
 """Told once, on the loop, why the server gave up: an AbciProtocolError, or what came out of a handler."""

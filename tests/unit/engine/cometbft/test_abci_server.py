@@ -292,6 +292,21 @@ async def test_consensus_calls_run_one_at_a_time_over_all_connections(running: R
     assert running.handlers.done[1:] == ["commit", "process_proposal 1", "process_proposal 2"]
 
 
+async def test_a_start_is_told_no_height_that_a_commit_is_about_to_overtake(running: Running) -> None:
+    """CometBFT would say the block again that becomes durable meanwhile, and the node would have to stop."""
+    gate = running.handlers.gates["commit"] = asyncio.Event()
+    killed, client = await running.client(), await running.client()
+    killed.send(pb.Request(commit=pb.RequestCommit()))
+    await until(lambda: running.handlers.begun == ["commit"])
+    killed.writer.transport.abort()
+    client.send(pb.Request(info=pb.RequestInfo()), check("beside"))
+    await until(lambda: "check_tx beside" in running.handlers.done)
+    assert "info" not in running.handlers.begun
+    gate.set()
+    assert (await client.answer()).info.last_block_height == 7
+    assert running.handlers.done[1:] == ["commit", "info"]
+
+
 def test_all_calls_that_change_or_judge_are_consensus_calls() -> None:
     assert set(pb.Request.DESCRIPTOR.fields_by_name) >= CONSENSUS
 
