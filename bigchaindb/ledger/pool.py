@@ -14,6 +14,9 @@ from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import Overlay, View
 from bigchaindb.transaction.model import OutputRef, Transaction
 
+Body = bytes
+"""Canonical bytes of a transaction; within the pool `bytes` is its size."""
+
 
 class Rejection(NamedTuple):
     """A transaction that was accepted and turned out to break a rule (L4)."""
@@ -29,6 +32,7 @@ class Pool:
         self._count_max = count_max
         self._bytes_max = bytes_max
         self._transactions: dict[str, Transaction] = {}
+        self._bodies: set[bytes] = set()
         self._spent: dict[OutputRef, str] = {}
         self._bytes = 0
 
@@ -49,6 +53,10 @@ class Pool:
     def get(self, transaction_id: str) -> Transaction | None:
         """Give the transaction of that id, None if it is not in the pool."""
         return self._transactions.get(transaction_id)
+
+    def holds(self, body: Body) -> bool:
+        """Say whether a transaction of exactly these bytes is in the pool: nothing has to be read for that."""
+        return body in self._bodies
 
     def shortage(self, body_bytes: int) -> Overloaded | None:
         """Say which bound leaves no room for one more body; None: there is room."""
@@ -86,6 +94,7 @@ class Pool:
         if (shortage := self.shortage(len(transaction.body))) is not None:
             raise shortage
         overlay.add(transaction)  # L1: it asserts that nothing in the pool spends the same
+        self._bodies.add(transaction.body)
         self._bytes += len(transaction.body)
 
     def candidates(self, *, count_max: int, bytes_max: int) -> list[Transaction]:
@@ -146,6 +155,7 @@ class Pool:
     def _drop(self, transaction_id: str) -> Transaction | None:
         transaction = self._transactions.pop(transaction_id, None)
         if transaction is not None:
+            self._bodies.discard(transaction.body)
             self._bytes -= len(transaction.body)
             for input_ in transaction.inputs:
                 if input_.fulfills is not None:

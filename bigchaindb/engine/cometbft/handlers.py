@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final, TypeVar
 
 from bigchaindb.engine.cometbft import abci_pb2 as pb
@@ -141,29 +142,25 @@ class LedgerHandlers:
             # Not from others: while there is a fresh rejection, a faulty one would fill the mempool with them.
             is_wanted = tx == self._wake_tx and self._ledger.has_fresh()
             return _checked(None if is_wanted else "only this node's own rejections wake a chain")
-        if self._is_pooled(tx):
+        if self._intake.pool.holds(tx):
             return _checked(None)
-        if request.type == pb.RECHECK and tx not in self._orphans_before:
+        if request.type == pb.RECHECK and _digest(tx) not in self._orphans_before:
             return _checked("it is decided, or was turned away")
         return None
 
     async def check_tx(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx:
         """See `Handlers`."""
         tx = request.tx
-        self._orphans_before.discard(tx)
+        self._orphans_before.discard(_digest(tx))
         try:
             await self._intake.admit(tx)
         except InputDoesNotExist as error:
             if request.type == pb.RECHECK or len(self._orphans) >= ORPHAN_COUNT_MAX:
                 return _checked(_named(error))
-            self._orphans.add(tx)  # its parent may come by another way; the next block decides
+            self._orphans.add(_digest(tx))  # its parent may come by another way; the next block decides
         except (ValidationError, Overloaded, CheckFailed, Stopping) as error:
             return _checked(_named(error))
         return _checked(None)
-
-    def _is_pooled(self, tx: bytes) -> bool:
-        transaction = self._proven.get(tx)
-        return transaction is not None and transaction.id in self._intake.pool
 
     # Consensus
 
@@ -281,6 +278,11 @@ class LedgerHandlers:
 
 def _proposal(request: pb.RequestProcessProposal | pb.RequestFinalizeBlock) -> Proposal:
     return Proposal(request.height, request.hash, request.time.seconds, request.proposer_address, tuple(request.txs))
+
+
+def _digest(tx: bytes) -> bytes:
+    """Give what stands for a transaction that is remembered: it has up to a mebibyte itself."""
+    return sha256(tx).digest()
 
 
 def _checked(refusal: str | None) -> pb.ResponseCheckTx:

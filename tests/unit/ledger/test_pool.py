@@ -39,6 +39,14 @@ def test_a_parent_in_the_pool_counts_as_present() -> None:
     assert list(pool) == [PARENT, CHILD, GRANDCHILD]
 
 
+def test_it_holds_bytes_and_not_only_ids() -> None:
+    pool = pool_of(PARENT, CHILD)
+    assert [pool.holds(one.body) for one in (PARENT, CHILD, RIVAL)] == [True, True, False]
+    assert not pool.holds(PARENT.body + b" ")
+    pool.remove([CHILD.id])
+    assert [pool.holds(one.body) for one in (PARENT, CHILD)] == [True, False]
+
+
 def test_what_a_pooled_transaction_spends_is_taken() -> None:
     pool = pool_of(PARENT, CHILD)
     with pytest.raises(DoubleSpend, match=rf"^input `{PARENT.id}` was already spent$"):

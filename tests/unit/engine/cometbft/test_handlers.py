@@ -171,6 +171,15 @@ async def test_the_mempool_holds_what_the_pool_holds(application: Application) -
     assert (await application.check(PARENT.body)).log.startswith("DuplicateTransaction")
 
 
+async def test_the_mempool_keeps_what_the_pool_holds_whatever_else_was_verified(application: Application) -> None:
+    """Anybody can let a node verify more than it remembers; on an idle chain nobody would propose what it dropped."""
+    await application.begin()
+    await application.check(PARENT.body)
+    for number in range(120):  # the memory of what was verified has room for 100
+        await application.check(transfer(Coin(PARENT, owner=CAROL), note=number).body)
+    assert (await application.check(PARENT.body, again=True)).code == 0
+
+
 async def test_a_child_that_comes_before_its_parent_waits_for_the_next_block(application: Application) -> None:
     await application.begin()
     assert (await application.check(CHILD.body)).code == 0
