@@ -14,6 +14,7 @@ from bigchaindb.engine.checkers import BATCH_COUNT_MAX, Checked, Checkers, Exami
 from bigchaindb.engine.engine import EngineFigures, Mode, Standing, Status
 from bigchaindb.engine.rejected import Rejected
 from bigchaindb.errors import CheckFailed, CommitTimeout, EngineError, Overloaded, Stopping, ValidationError
+from bigchaindb.ledger.elections import check_election
 from bigchaindb.ledger.pool import Pool, Rejection
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.validators import ValidatorSet
@@ -181,6 +182,19 @@ class Intake:
     def turn_away(self, transaction_id: str, error: ValidationError) -> None:
         """Take a transaction that breaks a rule now, and all that stand on it, out of the pool, and say so (L4)."""
         answer_in_slices(self.report(self.pool.reject(transaction_id, error)))
+
+    def judge_elections(self) -> None:
+        """Turn away the elections of the pool that were made among other validators than there are now (L4).
+
+        A node without a vote never proposes, and so would never find out.
+        """
+        validators = self._elected()
+        assert validators is not None, "elections, and nobody to hold them"
+        for one in [one for one in self.pool if one.operation == "VALIDATOR_ELECTION"]:
+            try:
+                check_election(one, validators)
+            except ValidationError as error:
+                self.turn_away(one.id, error)
 
     async def prove(self, bodies: Sequence[bytes]) -> None:
         """Let the threads verify documents that a block has and nobody posted here, so that its judge finds them."""

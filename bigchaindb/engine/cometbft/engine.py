@@ -9,7 +9,7 @@ Source: docs/explanation/network.md.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -128,7 +128,7 @@ class CometBftEngine:
         self._under_way: dict[str, _UnderWay] = {}
         self._under_way_bytes = 0
         self._accepted: list[tuple[Entry, Transaction]] = []
-        self._decided: list[str] = []
+        self._decided: dict[str, None] = {}
         self._parentless: dict[str, int] = {}
         self._is_drop_due = False
         self._outbox_work = asyncio.Event()
@@ -165,10 +165,14 @@ class CometBftEngine:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._admit())
-                await self._readmit()
+                has_begun = self._parts.ledger.has_begun
+                if has_begun:
+                    await self._readmit()
                 await self._server.start()
                 for work in (self._submitter.run, self._keep_outbox, self._submit_again, self._watch):
                     tasks.create_task(work())
+                if not has_begun:
+                    tasks.create_task(self._readmit_once_begun())
                 tasks.create_task(self._run_process())
         except ExceptionGroup as group:
             cause = _first(group)
@@ -250,6 +254,10 @@ class CometBftEngine:
         self._outbox_work.set()
 
     def _note(self, id_: str, body: bytes) -> None:
+        """Take a transaction over; the outbox may have it from before, and was perhaps about to drop it."""
+        if (before := self._under_way.pop(id_, None)) is not None:
+            self._under_way_bytes -= len(before.body)
+        self._decided.pop(id_, None)
         self._under_way[id_] = _UnderWay(body, asyncio.get_running_loop().time())
         self._under_way_bytes += len(body)
 
@@ -257,7 +265,7 @@ class CometBftEngine:
         """Let a transaction go that was decided, one way or the other."""
         if (found := self._under_way.pop(transaction_id, None)) is not None:
             self._under_way_bytes -= len(found.body)
-            self._decided.append(transaction_id)
+            self._decided[transaction_id] = None
             if len(self._decided) >= DROP_COUNT:
                 self._outbox_work.set()
 
@@ -268,18 +276,19 @@ class CometBftEngine:
     async def _readmit(self) -> None:
         """Check again what the last run had accepted and did not see decided."""
         kept = await self._off_loop(self._parts.outbox.all)
-        for start in range(0, len(kept), BATCH_COUNT_MAX):  # one batch after the other: parents precede children
-            batch = kept[start : start + BATCH_COUNT_MAX]
+        for batch in _batches(kept, self._limits.admission_bytes_max):  # one after the other: parents precede children
             outcomes = await asyncio.gather(*(self._intake.admit(body) for _, body in batch), return_exceptions=True)
             for (id_, body), outcome in zip(batch, outcomes, strict=True):
                 if isinstance(outcome, Transaction):
                     self._note(id_, body)
                     self._submitter.put(body)
                 elif isinstance(outcome, DuplicateTransaction):
-                    self._decided.append(id_)
-                elif isinstance(outcome, InputDoesNotExist):
+                    if id_ not in self._under_way:  # else a client has posted it again
+                        self._decided[id_] = None
+                elif isinstance(outcome, (InputDoesNotExist, Overloaded)):
                     # Another node had accepted the parent, or decided it while this one was away: CometBFT will bring
-                    # the parent, and this one by its submission. Until then the pool does not have it.
+                    # the parent, and this one by its submission. Until then the pool does not have it. Likewise where
+                    # the pool has become smaller, by another setting: there will be room later.
                     self._note(id_, body)
                     self._submitter.put(body)
                     self._parentless[id_] = 0
@@ -287,11 +296,18 @@ class CometBftEngine:
                     _log.warning(
                         "an accepted transaction is invalid by now", extra={"transaction": id_, "why": outcome}
                     )
-                    self._decided.append(id_)
+                    self._decided[id_] = None
                 elif isinstance(outcome, Stopping):
                     return  # the rest waits for the next start
                 else:
                     raise outcome
+
+    async def _readmit_once_begun(self) -> None:
+        """Check again what was accepted before the first block, by the validators that CometBFT tells anew."""
+        while not self._parts.ledger.has_begun:
+            if await self._pause(HEALTH_S):
+                return
+        await self._readmit()
 
     # Work beside
 
@@ -308,7 +324,7 @@ class CometBftEngine:
             if self._is_drop_due or len(self._decided) >= DROP_COUNT:
                 # What is dropped late is found to be decided at the next start.
                 self._is_drop_due = False
-                decided, self._decided = self._decided, []
+                decided, self._decided = self._decided, {}
                 await self._off_loop(self._parts.outbox.drop, decided)
             if not self._accepted:
                 if self._intake.has_ended:
@@ -352,7 +368,10 @@ class CometBftEngine:
             elif round_count < PARENTLESS_ROUND_COUNT_MAX:
                 self._parentless[id_] = round_count + 1
             else:
-                _log.warning("an accepted transaction is given up: its inputs do not exist", extra={"transaction": id_})
+                _log.warning(
+                    "an accepted transaction is given up: its inputs do not exist, or there was never room for it",
+                    extra={"transaction": id_},
+                )
                 del self._parentless[id_]
                 self._forget(id_)
 
@@ -386,6 +405,8 @@ class CometBftEngine:
         for transaction in effects.transactions:
             self._forget(transaction.id)
         answer_in_slices(self._intake.committed(effects.transactions, effects.tip.height))
+        if effects.powers:
+            self._intake.judge_elections()
         if effects.logged:
             self._announce(effects.tip.position)  # E4: it is durable
 
@@ -410,6 +431,18 @@ class CometBftEngine:
         self._intake.end()
         self._handlers.close()
         self._outbox_thread.shutdown()
+
+
+def _batches(kept: Sequence[tuple[str, bytes]], bytes_max: int) -> Iterator[Sequence[tuple[str, bytes]]]:
+    """Cut what the outbox holds into pieces of which all may wait to be checked at the same time."""
+    start, size = 0, 0
+    for end, (_, body) in enumerate(kept):
+        size += len(body)
+        if end > start and (size > bytes_max or end - start == BATCH_COUNT_MAX):
+            yield kept[start:end]
+            start, size = end, len(body)
+    if kept:
+        yield kept[start:]
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

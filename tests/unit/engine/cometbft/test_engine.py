@@ -1,0 +1,266 @@
+"""The engine of a network over the real store, with CometBFT played by the test: what was accepted is not forgotten."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from bigchaindb.config import Limits
+from bigchaindb.engine.cometbft import abci_pb2 as pb
+from bigchaindb.engine.cometbft import engine as engine_module
+from bigchaindb.engine.cometbft.abci_server import AbciServer
+from bigchaindb.engine.cometbft.engine import CometBftEngine
+from bigchaindb.engine.cometbft.handlers import LedgerHandlers, Parts
+from bigchaindb.engine.cometbft.rpc import CometBftRpc
+from bigchaindb.engine.cometbft.rpc_answers import (
+    ConsensusState,
+    Hex,
+    NodeInfo,
+    PublicKey,
+    RoundState,
+    Status,
+    SyncInfo,
+    ValidatorInfo,
+)
+from bigchaindb.engine.engine import Mode
+from bigchaindb.engine.engine import Status as Stands
+from bigchaindb.engine.room import Room, Usage
+from bigchaindb.errors import EngineError, UnequalValidatorSet
+from bigchaindb.ledger.network_ledger import NetworkLedger
+from bigchaindb.ledger.proven import Proven
+from bigchaindb.store import Store
+from bigchaindb.store.own import Outbox, Rejections
+from bigchaindb.transaction import Transaction
+from tests.support.chains import Coin, create, transfer
+from tests.support.elections import election, votes
+from tests.support.engines import until
+from tests.support.ledgers import open_store
+from tests.support.networks import CHAIN, KEYS, TIME, address, raw
+
+PARENT = create(1)
+CHILD = transfer(Coin(PARENT))
+POWERS = dict.fromkeys(KEYS[:4], 10)
+STATUS = Status(
+    node=NodeInfo(id="7f" * 20, network=CHAIN, version="0.38.26", moniker="one"),
+    sync=SyncInfo(
+        block_hash=Hex(), app_hash=Hex(), height=1, time=datetime.fromtimestamp(TIME, UTC), is_catching_up=False
+    ),
+    validator=ValidatorInfo(address=Hex(bytes(20)), public_key=PublicKey(kind="ed25519", value=bytes(32)), power=10),
+)
+
+
+class CometBft:
+    """The process, its RPC and the server that it would connect to."""
+
+    def __init__(self) -> None:
+        self.handlers: LedgerHandlers | None = None
+        self.submitted: list[bytes] = []
+        self.start_count = 1
+        self.is_served = False
+        self._ended = asyncio.Event()
+
+    def serve(self, handlers: LedgerHandlers, _: Callable[[BaseException], None]) -> AbciServer:
+        self.handlers = handlers
+        return cast("AbciServer", self)
+
+    async def start(self) -> None:
+        self.is_served = True
+
+    async def run(self) -> None:
+        await self._ended.wait()
+
+    async def stop(self) -> None:
+        self._ended.set()
+
+    async def close(self) -> None:
+        pass
+
+    async def status(self) -> Status:
+        return STATUS
+
+    async def consensus_state(self) -> ConsensusState:
+        return ConsensusState(round_state=RoundState(height=2, round=0))
+
+    async def flush_mempool(self) -> None:
+        pass
+
+    async def broadcast_many(self, transactions: Sequence[bytes]) -> list[str | None]:
+        self.submitted += transactions
+        return [None] * len(transactions)
+
+
+class Node:
+    """A running engine and its CometBFT."""
+
+    def __init__(self, store: Store, limits: Limits) -> None:
+        proven, own = Proven(count_max=100, bytes_max=1_000_000), Rejections(store.node)
+        self.store = store
+        self.ledger = NetworkLedger(
+            store.writer, chain_id=CHAIN, key=KEYS[0], body_bytes_max=1_000_000, proven=proven, own=own
+        )
+        self.cometbft = CometBft()
+        room = Room(lambda: Usage(1 << 40, 0), limits, itertools.count().__next__)
+        self.engine = CometBftEngine(
+            Parts(self.ledger, store.writer, own, Outbox(store.node), proven, room),
+            chain_id=CHAIN,
+            limits=limits,
+            announce=lambda _: None,
+            rpc=cast("CometBftRpc", self.cometbft),
+            serve=self.cometbft.serve,
+            process=self.cometbft,
+        )
+
+    async def begin(self) -> None:
+        validators = [pb.ValidatorUpdate(pub_key=pb.PublicKey(ed25519=raw(key)), power=10) for key in KEYS[:4]]
+        assert self.cometbft.handlers is not None
+        await self.cometbft.handlers.init_chain(
+            pb.RequestInitChain(chain_id=CHAIN, initial_height=1, validators=validators)
+        )
+
+    async def decide(self, *transactions: Transaction) -> None:
+        handlers = self.cometbft.handlers
+        assert handlers is not None
+        about: dict[str, Any] = {
+            "height": self.store.writer.tip().height + 1,
+            "txs": [one.body for one in transactions],
+            "hash": bytes(32),
+            "time": pb.Timestamp(seconds=TIME),
+            "proposer_address": bytes.fromhex(address(KEYS[1])),
+        }
+        await handlers.finalize_block(pb.RequestFinalizeBlock(**about))
+        await handlers.commit(pb.RequestCommit())
+
+    async def submit(self, one: Transaction) -> None:
+        await until(lambda: self.engine.network().is_following)
+        await self.engine.submit(one.body, Mode.SYNC)
+
+
+@asynccontextmanager
+async def running(store: Store, limits: Limits | None = None, *, begun: bool = True) -> AsyncIterator[Node]:
+    node = Node(store, limits or Limits())
+    task = asyncio.create_task(node.engine.run())
+    try:
+        if begun and not node.ledger.has_begun:
+            await until(lambda: node.cometbft.is_served)
+            await node.begin()
+            await node.decide()
+        yield node
+    finally:
+        node.engine.stop()
+        await task
+
+
+async def begin(store: Store) -> None:
+    """Let the network decide its first block."""
+    async with running(store):
+        pass
+
+
+def keep(store: Store, transactions: Iterable[Transaction]) -> None:
+    """Let a former run have accepted these."""
+    Outbox(store.node).put([(one.id, one.body) for one in transactions])
+
+
+def kept(store: Store) -> list[str]:
+    return [id_ for id_, _ in Outbox(store.node).all()]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+async def test_what_was_accepted_before_the_first_block_is_not_lost_at_a_start(data: Path) -> None:
+    """A node follows its network, and takes transactions, before enough nodes are there to decide the first block."""
+    with open_store(data) as store:
+        keep(store, [PARENT, CHILD])
+        async with running(store, begun=False) as node:
+            await until(lambda: node.cometbft.is_served)
+            await node.begin()
+            await node.decide()
+            await until(lambda: node.cometbft.submitted == [PARENT.body, CHILD.body])
+            await node.decide(PARENT, CHILD)
+        assert kept(store) == []
+
+
+async def test_as_much_as_was_accepted_is_taken_at_a_start(data: Path) -> None:
+    """Its bodies come all at once, and more of them than may wait to be checked."""
+    many = [create(number) for number in range(10)]
+    with open_store(data) as store:
+        await begin(store)
+        keep(store, many)
+        limits = Limits(body_bytes_max=1_000, admission_bytes_max=2 * len(many[-1].body))
+        async with running(store, limits) as node:
+            await until(lambda: node.cometbft.submitted == [one.body for one in many])
+
+
+async def test_what_the_pool_has_no_room_for_at_a_start_waits_for_it(data: Path) -> None:
+    """A setting was made smaller in between: the node must start all the same."""
+    many = [create(number) for number in range(20)]
+    with open_store(data) as store:
+        await begin(store)
+        keep(store, many)
+        async with running(store, Limits(pool_count_max=1)) as node:
+            await until(lambda: len(node.cometbft.submitted) == len(many))
+            assert node.engine.figures.pool_count < len(many)
+            assert node.engine.network().outbox_count == len(many)
+        assert len(kept(store)) == len(many)
+
+
+async def test_what_was_turned_away_and_is_accepted_again_is_kept(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its row of before is dropped late: the promise that came since must not go with it."""
+    monkeypatch.setattr(engine_module, "AGAIN_S", 0.1)
+    monkeypatch.setattr(engine_module, "PARENTLESS_ROUND_COUNT_MAX", 0)
+    with open_store(data) as store:
+        await begin(store)
+        keep(store, [CHILD])
+        async with running(store) as node:
+            await until(lambda: node.engine.network().is_following)
+            await until(lambda: node.engine.network().outbox_count == 0)
+            await node.decide(PARENT)
+            await node.submit(CHILD)
+            await asyncio.sleep(0.3)
+            assert kept(store) == [CHILD.id]
+
+
+async def test_what_is_accepted_twice_counts_once(data: Path) -> None:
+    """The second time it comes from a client, when the parent that it lacked at the start is there."""
+    size = len(CHILD.body)
+    with open_store(data) as store:
+        await begin(store)
+        keep(store, [CHILD])
+        async with running(store, Limits(body_bytes_max=size, block_bytes_max=size, pool_bytes_max=2 * size)) as node:
+            await node.decide(PARENT)
+            await node.submit(CHILD)
+            await node.decide(CHILD)
+            for one in (create(2), create(3)):
+                await node.submit(one)
+
+
+async def test_elections_that_a_change_of_validators_ended_are_turned_away(data: Path) -> None:
+    """A node that has no vote never proposes: it would hold them, and submit them again, for ever."""
+    first = election(1, proposer=KEYS[0], powers=POWERS, of=KEYS[4], power=10)
+    late = election(2, proposer=KEYS[1], powers=POWERS, of=KEYS[5], power=10)
+    with open_store(data) as store:
+        async with running(store) as node:
+            await node.submit(late)
+            await node.submit(PARENT)
+            await node.decide(first, *votes(first, KEYS[:3]))
+            standing = node.engine.standing(late.id)
+            assert standing is not None
+            assert standing.status is Stands.REJECTED
+            assert isinstance(standing.error, UnequalValidatorSet)
+            assert node.engine.network().outbox_count == 1
+
+
+async def test_a_failure_ends_the_engine_with_its_reason(data: Path) -> None:
+    with open_store(data) as store:
+        node = Node(store, Limits())
+        await node.cometbft.stop()
+        with pytest.raises(EngineError, match="the engine stopped: CometBFT ended"):
+            await node.engine.run()
