@@ -86,7 +86,7 @@ def event_body(block: Block, reason: str | None = None, *, body_omitted: bool = 
     Args:
         block: valid or invalid.
         reason: of an invalid one.
-        body_omitted: the network could not carry its transactions: it has none here, and its id is the engine's hash.
+        body_omitted: not all of its transactions are here, perhaps none, and its id is the consensus engine's hash.
     """
     header = block.header
     tail = b"" if reason is None else b',"reason":' + orjson.dumps(reason)

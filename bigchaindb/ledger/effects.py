@@ -62,7 +62,7 @@ class Logged:
         block: what was decided, valid or invalid.
         vote: this node's own v1 vote on it, canonical JSON bytes.
         proof: what proves it to others, JSON bytes; empty where that is kept elsewhere.
-        body_omitted: the network could not carry the transactions of an invalid block.
+        body_omitted: transactions of an invalid block are left out, so that the consensus engine's hash is its id.
     """
 
     event: LoggedEvent

@@ -264,7 +264,7 @@ class NetworkLedger:
         event = LoggedEvent(tip.position + 1, event_type, header.height, header.id, reason, digest)
         vote = make_vote(header, tip.block_id, reason, self._key)
         proof = b"" if invalid is None else network.encode_proof(invalid)
-        omitted = invalid is not None and invalid.body is None
+        omitted = invalid is not None and not _is_shown(invalid, block)
         logged.append(Logged(event, block, vote, proof, omitted))
         return replace(tip, position=event.position, digest=digest)
 
@@ -273,11 +273,14 @@ class NetworkLedger:
         return self._block(proposal.height, proposal.timestamp, proposal.proposer, bodies)
 
     def _invalid_block(self, one: OpenRejection) -> Block:
-        """Give a rejected proposal the form in which it is logged: with what an event can carry of it."""
+        """Give a rejected proposal the form in which it is logged: with what an event can carry of it.
+
+        Where that is not all, the engine's hash names it: what is left may be just what a valid block holds.
+        """
         said = one.rejection
         bodies = tuple(filter(can_be_carried, one.body or ()))
         block = self._block(said.height, said.time, bytes.fromhex(said.proposer), bodies)
-        return block if one.body is not None else replace(block, header=replace(block.header, id=said.block))
+        return block if _is_shown(one, block) else replace(block, header=replace(block.header, id=said.block))
 
     def _block(self, height: int, timestamp: int, proposer: bytes, bodies: tuple[bytes, ...]) -> Block:
         validators = self.state.validators_at(height)
@@ -285,6 +288,11 @@ class NetworkLedger:
         voters = tuple(sorted(map(encode, validators.powers)))
         text = block_text(timestamp, bodies, node_pubkey, voters)
         return Block(Header(block_id(text), height, timestamp, node_pubkey, voters, None), bodies)
+
+
+def _is_shown(one: OpenRejection, block: Block) -> bool:
+    """Say whether a logged block holds all transactions of the rejected proposal."""
+    return one.body is not None and len(one.body) == len(block.transactions)
 
 
 def _app_hash(tip: Tip, state: bytes, transactions: Sequence[Transaction]) -> bytes:

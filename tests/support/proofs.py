@@ -175,14 +175,15 @@ class Rejected:
         """Give the proof of this rejection."""
         said = self.rejection
         shown = () if self.body_omitted else tuple(filter(can_be_carried, self.transactions))
-        hash_ = said.block if self.body_omitted else None
+        is_partial = len(shown) < len(self.transactions)
+        hash_ = said.block if is_partial else None
         proposer = bytes.fromhex(said.proposer)
         block = network_block(said.height, said.time, proposer, set_of(), shown, consensus_hash=hash_)
         extension = encode_extension(self.says(said))
         support = tuple(self._support(key, extension) for key in self.signers)
         body = None if self.body_omitted else self.transactions
         proven = encode_proof(OpenRejection(said, body, support))
-        return rejection_proof(event_body(block, said.reason, body_omitted=self.body_omitted), CHAIN_ID, proven)
+        return rejection_proof(event_body(block, said.reason, body_omitted=is_partial), CHAIN_ID, proven)
 
     def _support(self, key: KeyPair, extension: bytes) -> Support:
         message = vote_extension_sign_bytes(CHAIN_ID, HEIGHT + 1, 1, extension)

@@ -41,7 +41,7 @@ class Verified:
         chain_id: that was signed; None for `node`, which signs none, and no height either.
         power: of the trusted validators that signed.
         total: power of all trusted validators.
-        is_body_omitted: whether the network could not carry its transactions.
+        is_body_omitted: whether its transactions are not shown, or not all of them.
     """
 
     kind: str
@@ -123,7 +123,7 @@ def network_block(
         proposer: address.
         validators: of the height.
         shown: transactions of the event.
-        consensus_hash: the block's id, if its transactions could not be carried; else it follows from the rest.
+        consensus_hash: the block's id, if its transactions are not all shown; else it follows from the rest.
 
     Raises:
         ProofError: the proposer is no validator.

@@ -33,10 +33,11 @@ def verify_rejection(evidence: RejectionEvidence, shown: Sequence[bytes], trust:
         key = _supporter(f"support[{index}]", support, evidence, keys)
         require(key not in signers, f"support[{index}]: {support.validator} is listed twice")
         signers.add(key)
-    is_omitted = said.size > BODY_BYTES_MAX
-    if is_omitted:
+    if said.size > BODY_BYTES_MAX:
+        is_omitted = True
         require(not shown and not evidence.unseen, "transactions: too large to be carried, yet there are some")
     else:
+        is_omitted = bool(evidence.unseen)
         transactions = merged(shown, evidence.unseen, lambda one: not can_be_carried(one))
         require(body_digest(transactions) == said.body, "transactions: not those that the rejection names")
     consensus_hash = said.block if is_omitted else None

@@ -381,7 +381,7 @@ def test_votes_that_decide_nothing_are_remembered_and_not_logged(
 def test_the_id_of_an_invalid_block_is_that_of_what_its_event_shows(
     ledger: NetworkLedger, store: ModelNetworkStore
 ) -> None:
-    body = (PARENT.body, b"no JSON", b'{"id":1}')
+    body = (PARENT.body, b'{"id":1}')
     decide(ledger, store)
     effects = decide(ledger, store, voted(said(1, body=body, proposer=D), height=1, bodies=[body]))
     [logged] = effects.logged
@@ -392,6 +392,19 @@ def test_the_id_of_an_invalid_block_is_that_of_what_its_event_shows(
     assert shown["id"] == block_id(text) == logged.event.block_id
     assert (shown["block"]["node_pubkey"], shown["block"]["voters"]) == (D.public_key, list(VOTERS))
     assert shown["signature"] is None
+
+
+def test_an_invalid_block_that_its_event_shows_in_part_has_the_engines_hash(
+    ledger: NetworkLedger, store: ModelNetworkStore
+) -> None:
+    """A faulty proposer foresees an honest one's block, and proposes it in its name with something besides: what is
+    left of that has the content of the valid block, and must not have its id."""
+    valid = decide(ledger, store, PARENT).tip.block_id
+    body = (b"no JSON", PARENT.body)
+    [logged] = decide(ledger, store, voted(said(1, body=body, proposer=B), height=1, bodies=[body])).logged
+    assert logged.body_omitted
+    assert logged.block.transactions == (PARENT.body,)
+    assert logged.block.header.id == logged.event.block_id == said(1).block != valid
 
 
 def test_an_invalid_block_too_large_to_carry_has_the_engines_hash(
