@@ -279,12 +279,11 @@ class CometBftEngine:
         for batch in _batches(kept, self._limits.admission_bytes_max):  # one after the other: parents precede children
             outcomes = await asyncio.gather(*(self._intake.admit(body) for _, body in batch), return_exceptions=True)
             for (id_, body), outcome in zip(batch, outcomes, strict=True):
-                if isinstance(outcome, Transaction):
+                if id_ in self._intake.pool:  # from here, or because a client or a peer was faster
                     self._note(id_, body)
                     self._submitter.put(body)
-                elif isinstance(outcome, DuplicateTransaction):
-                    if id_ not in self._under_way:  # else a client has posted it again
-                        self._decided[id_] = None
+                elif isinstance(outcome, (Transaction, DuplicateTransaction)):
+                    self._decided[id_] = None
                 elif isinstance(outcome, (InputDoesNotExist, Overloaded)):
                     # Another node had accepted the parent, or decided it while this one was away: CometBFT will bring
                     # the parent, and this one by its submission. Until then the pool does not have it. Likewise where

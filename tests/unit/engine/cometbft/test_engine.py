@@ -188,6 +188,19 @@ async def test_what_was_accepted_before_the_first_block_is_not_lost_at_a_start(d
         assert kept(store) == []
 
 
+async def test_what_peers_bring_again_before_the_first_block_stays_promised(data: Path) -> None:
+    with open_store(data) as store:
+        keep(store, [PARENT])
+        async with running(store, begun=False) as node:
+            await until(lambda: node.cometbft.is_served)
+            await node.begin()
+            assert node.cometbft.handlers is not None
+            await node.cometbft.handlers.check_tx(pb.RequestCheckTx(tx=PARENT.body))
+            await node.decide()
+            await until(lambda: node.engine.network().outbox_count == 1)
+        assert kept(store) == [PARENT.id]
+
+
 async def test_as_much_as_was_accepted_is_taken_at_a_start(data: Path) -> None:
     """Its bodies come all at once, and more of them than may wait to be checked."""
     many = [create(number) for number in range(10)]
