@@ -7,6 +7,8 @@ from typing import Final
 
 _LISTENING: Final = "0A"
 _NAME_CHARACTERS_MAX: Final = 60
+_LOOKS: Final = 3
+"""Linux gives its table of locks a page at a time: where others lock and unlock meanwhile, a line can be left out."""
 
 
 def lock_owner(lock: Path) -> int | None:
@@ -18,10 +20,13 @@ def lock_owner(lock: Path) -> int | None:
         inode, owner = lock.stat().st_ino, lock.read_text(encoding="ascii", errors="replace").strip()
     except OSError:
         return None
-    for line in _lines(Path("/proc/locks")):
-        match line.split():
-            case [_, "FLOCK", _, _, process, place, *_] if place.endswith(f":{inode}") and process == owner:
-                return int(process)
+    for _ in range(_LOOKS):
+        for line in _lines(Path("/proc/locks")):
+            match line.split():
+                case [_, "FLOCK", _, _, process, place, *_] if place.endswith(f":{inode}") and process == owner:
+                    return int(process)
+        if not (owner.isdigit() and Path("/proc", owner).exists()):
+            return None
     return None
 
 

@@ -191,6 +191,17 @@ def test_nobody_holds_what_is_not_held(tmp_path: Path) -> None:
     assert name_of(2**30) == "?"
 
 
+def test_a_line_that_the_system_leaves_out_once_is_looked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = prepare(tmp_path / "data")
+    with closing(DirectoryLock(directory)):
+        held = Path("/proc/locks").read_text().splitlines()
+        tables = iter([[], held])
+        monkeypatch.setattr("bigchaindb.doctor.processes._lines", lambda _: next(tables))
+        assert lock_owner(directory.lock) == os.getpid()
+
+
 def test_a_file_system_where_locks_are_not_shared_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on mounts where each process sees locks of its own: the writer here takes none."""
     monkeypatch.setattr("fcntl.flock", lambda *_: None)
