@@ -265,8 +265,8 @@ def _require_no_network(settings: "Settings") -> None:
     data = settings.database.path
     if is_network(data):
         raise StartupError(
-            f"this node is part of the network {read_chain_id(data)} already, see `{Layout(data).genesis}`; "
-            "for another one name another database.path"
+            f"this node is part of the network {read_chain_id(data)} already. To leave it, stop the node, "
+            f"run `bigchaindb drop` and remove `{Layout(data).genesis}`: its ledger goes, its key stays"
         )
 
 

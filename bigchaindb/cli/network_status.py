@@ -100,7 +100,8 @@ def _put(seen: "Overview", *, as_json: bool) -> None:
 def _connected(seen: "Overview", total: int) -> str:
     if seen.connected_power is None:
         return "not known"
-    return f"power {seen.connected_power} of {total}, this node included; more than {total * 2 // 3} decides"
+    enough = "" if seen.connected_power * 3 > total * 2 else ": too little, nothing is decided"
+    return f"power {seen.connected_power} of {total}, this node included; more than {total * 2 // 3} decides{enough}"
 
 
 def _printable(name: str | None) -> str:
