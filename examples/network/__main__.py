@@ -30,6 +30,8 @@ In another terminal:
                                     node 2 dies; the others go on. ENTER here starts it again, and it catches up
   {status}
                                     more about a node
+  tail {log}
+                                    what a node says, and why it ended
 Ctrl-C ends all nodes. `make network KEEP=1` goes on with them."""
 
 
@@ -94,6 +96,7 @@ def _hints(nodes: Sequence[LocalNode]) -> str:
         tail=third.command("events", "tail"),
         lock=shown(second.lock),
         status=second.command("network", "status"),
+        log=shown(second.log),
     )
 
 
