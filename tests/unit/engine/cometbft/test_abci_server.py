@@ -361,8 +361,8 @@ async def test_a_large_request_comes_whole(running: Running) -> None:
 @pytest.mark.parametrize(
     ("sent", "error"),
     [
-        (b"\xff" * 20, "^frame: the length has more than 4 bytes, which no message of at most 33554432 bytes needs$"),
-        (b"\x81\x80\x80\x10", "^frame: 33554433 bytes, and a message has at most 33554432$"),
+        (b"\xff" * 20, "^frame: the length has more than 5 bytes, which no message of at most 536870912 bytes needs$"),
+        (b"\x81\x80\x80\x80\x02", "^frame: 536870913 bytes, and a message has at most 536870912$"),
         (b"\x03\xff\xff\xff", "^request: 3 bytes that are no message of ABCI 2.0$"),
         (framed(b""), "^request: a kind that ABCI 2.0 does not have, or none$"),
         (framed(b"\x22\x00"), "^request: a kind that ABCI 2.0 does not have, or none$"),
