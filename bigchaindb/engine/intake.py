@@ -171,13 +171,17 @@ class Intake:
         """Leave word of each rejected transaction (L4); give the answers to those who waited for it."""
         answers: list[Answer] = []
         for transaction, error in rejections:
-            about = {"transaction": transaction.id, "error": f"{type(error).__name__}: {error}"}
-            _log.warning("a transaction was rejected after it had been accepted or proposed", extra=about)
-            self._rejected.add(transaction.id, error)
+            self.leave_word(transaction.id, error)
             self._turned_away(transaction.id)
             if (entry := self._waiting.pop(transaction.id, None)) is not None:
                 answers.append((entry, error))
         return answers
+
+    def leave_word(self, transaction_id: str, error: ValidationError) -> None:
+        """Say why a transaction is rejected that had been accepted or proposed (L4)."""
+        about = {"transaction": transaction_id, "error": f"{type(error).__name__}: {error}"}
+        _log.warning("a transaction was rejected after it had been accepted or proposed", extra=about)
+        self._rejected.add(transaction_id, error)
 
     def turn_away(self, transaction_id: str, error: ValidationError) -> None:
         """Take a transaction that breaks a rule now, and all that stand on it, out of the pool, and say so (L4)."""

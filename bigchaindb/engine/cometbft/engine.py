@@ -291,10 +291,10 @@ class CometBftEngine:
                     self._note(id_, body)
                     self._submitter.put(body)
                     self._parentless[id_] = 0
-                elif isinstance(outcome, (ValidationError, CheckFailed)):
-                    _log.warning(
-                        "an accepted transaction is invalid by now", extra={"transaction": id_, "why": outcome}
-                    )
+                elif isinstance(outcome, ValidationError):
+                    self._intake.leave_word(id_, outcome)
+                    self._decided[id_] = None
+                elif isinstance(outcome, CheckFailed):  # the log has its traceback, and the document
                     self._decided[id_] = None
                 elif isinstance(outcome, Stopping):
                     return  # the rest waits for the next start

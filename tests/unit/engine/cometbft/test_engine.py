@@ -30,13 +30,13 @@ from bigchaindb.engine.cometbft.rpc_answers import (
 from bigchaindb.engine.engine import Mode
 from bigchaindb.engine.engine import Status as Stands
 from bigchaindb.engine.room import Room, Usage
-from bigchaindb.errors import EngineError, UnequalValidatorSet
+from bigchaindb.errors import DoubleSpend, EngineError, UnequalValidatorSet
 from bigchaindb.ledger.network_ledger import NetworkLedger
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.store import Store
 from bigchaindb.store.own import Outbox, Rejections
 from bigchaindb.transaction import Transaction
-from tests.support.chains import Coin, create, transfer
+from tests.support.chains import CAROL, Coin, create, transfer
 from tests.support.elections import election, votes
 from tests.support.engines import until
 from tests.support.ledgers import open_store
@@ -223,6 +223,20 @@ async def test_what_the_pool_has_no_room_for_at_a_start_waits_for_it(data: Path)
             assert node.engine.figures.pool_count < len(many)
             assert node.engine.network().outbox_count == len(many)
         assert len(kept(store)) == len(many)
+
+
+async def test_what_is_invalid_at_a_start_is_reported(data: Path) -> None:
+    """L4. Another node's block has spent the same while this one was away."""
+    with open_store(data) as store:
+        async with running(store) as node:
+            await node.decide(PARENT, transfer(Coin(PARENT), to=CAROL))
+        keep(store, [CHILD])
+        async with running(store) as node:
+            await until(lambda: node.cometbft.is_served)
+            standing = node.engine.standing(CHILD.id)
+            assert standing is not None
+            assert (standing.status, type(standing.error)) == (Stands.REJECTED, DoubleSpend)
+        assert kept(store) == []
 
 
 async def test_what_was_turned_away_and_is_accepted_again_is_kept(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
