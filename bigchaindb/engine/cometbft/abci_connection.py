@@ -17,7 +17,7 @@ from bigchaindb.engine.cometbft.framing import FrameDecoder, framed
 from bigchaindb.errors import AbciProtocolError
 
 FRAME_BYTES_MAX: Final = 512 * 1024 * 1024
-"""A block of 4 MiB has room and the vote extensions of a thousand validators. A third of those may have a mebibyte each,
+"""A block of 4 MiB has room and the vote extensions of a thousand validators. A third of them may have a mebibyte each,
 the most that CometBFT takes from a peer: it lets the node verify none that comes after its block is decided."""
 IN_HAND_COUNT_MAX: Final = 4096
 """Unanswered requests of one connection; more are not taken. Far more than keep the threads that check busy."""
