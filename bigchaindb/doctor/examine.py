@@ -114,16 +114,17 @@ def _ports(settings: Settings, running: int | None) -> Iterator[Finding]:
 
 
 def _port(key: str, host: str, port: int, running: int | None) -> Finding:
-    subject = f"port {port}"
+    subject, tried = f"port {port}", ""
     try:
         for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            tried = str(address[0])
             with socket.socket(family, kind, protocol) as trial:
                 trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if family == socket.AF_INET6:
                     trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 trial.bind(address)
     except OSError as error:
-        process = listener(port)
+        process = listener(tried, port) if tried else None
         if process is not None and process == running:
             return Finding(subject, "ok", f"{host}:{port} is served by the running node")
         who = "" if process is None else f" by process {process} ({name_of(process)})"

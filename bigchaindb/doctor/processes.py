@@ -1,11 +1,14 @@
 """Who holds the data directory, who listens on a port: what Linux tells in /proc. Elsewhere nobody is known."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final
 
 _LISTENING: Final = "0A"
+_WORD_DIGITS: Final = 8
 _NAME_CHARACTERS_MAX: Final = 60
 _LOOKS: Final = 3
 """Linux gives its table of locks a page at a time: where others lock and unlock meanwhile, a line can be left out."""
@@ -30,9 +33,17 @@ def lock_owner(lock: Path) -> int | None:
     return None
 
 
-def listener(port: int) -> int | None:
-    """Give the id of the process that listens on a TCP port, None if it cannot be told."""
-    sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
+def listener(address: str, port: int) -> int | None:
+    """Give the id of the process that keeps others from listening on an address and a TCP port, None if none is known.
+
+    That is one which listens on the same address or, as far as the port goes, on all of them; where `address` stands
+    for all itself, one which listens on any.
+    """
+    wanted = ip_address(address)
+    found = list(_listening(port))
+    inodes = [inode for at, inode in found if at == wanted]
+    inodes = inodes or [inode for at, inode in found if at.is_unspecified or wanted.is_unspecified]
+    sockets = {f"socket:[{inode}]" for inode in inodes}
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # another user's, or gone meanwhile
             if any(str(entry.readlink()) in sockets for entry in (process / "fd").iterdir()):
@@ -48,13 +59,22 @@ def name_of(process: int) -> str:
     return "?"
 
 
-def _listening_inodes(port: int) -> Iterator[str]:
+def _listening(port: int) -> Iterator[tuple[IPv4Address | IPv6Address, str]]:
+    """Give the address and the inode of each socket that listens on the port."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in _lines(Path(table)):
             match line.split():
                 case [_, local, _, state, _, _, _, _, _, inode, *_] if state == _LISTENING:
-                    if int(local.rpartition(":")[2], 16) == port:
-                        yield inode
+                    address, _, listened = local.rpartition(":")
+                    if int(listened, 16) == port:
+                        yield _address(address), inode
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    """Read an address as Linux prints it: words of 32 bits, each as this machine keeps a number."""
+    words = (int(text[start : start + _WORD_DIGITS], 16) for start in range(0, len(text), _WORD_DIGITS))
+    address = ip_address(b"".join(word.to_bytes(4, sys.byteorder) for word in words))
+    return getattr(address, "ipv4_mapped", None) or address  # a socket of IPv6 that listens on an address of IPv4
 
 
 def _lines(path: Path) -> list[str]:

@@ -3,10 +3,12 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -17,7 +19,7 @@ from bigchaindb.doctor.processes import listener, lock_owner, name_of
 from bigchaindb.engine.cometbft.files import Layout, write_genesis
 from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator, genesis_hash
 from bigchaindb.engine.cometbft.handlers import RULES_VERSION
-from bigchaindb.store.directory import DirectoryLock, prepare
+from bigchaindb.store.directory import DataDirectory, DirectoryLock, prepare
 from bigchaindb.subscribers.lane_page import page_path
 from tests.integration.node.conftest import install
 
@@ -140,7 +142,61 @@ def test_a_taken_port_names_who_took_it(findings: Examine) -> None:
         found = findings(server={"bind": f"127.0.0.1:{port}"})[f"port {port}"]
         assert found.status == "fix"
         assert f"process {os.getpid()} (" in found.text
-        assert listener(port) == os.getpid()
+        assert listener("127.0.0.1", port) == os.getpid()
+
+
+LISTEN: Final = """
+import socket, sys
+with socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET) as listening:
+    if listening.family == socket.AF_INET6:
+        listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    listening.bind((sys.argv[1], int(sys.argv[2])))
+    listening.listen()
+    print(listening.getsockname()[1], flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def other_process_at(host: str, port: int = 0) -> Iterator[tuple[int, int]]:
+    """Let another process listen; give its id and the port."""
+    command = [sys.executable, "-c", LISTEN, host, str(port)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        yield other.pid, int(other.stdout.readline())
+        other.kill()
+
+
+def test_who_listens_on_another_address_is_not_in_the_way(findings: Examine, tmp_path: Path, free_port: int) -> None:
+    """Several nodes of one machine have the same ports, each on an address of its own."""
+    prepare(tmp_path / "data")
+    with socket.create_server(("127.0.0.5", free_port)), other_process_at("127.0.0.6", free_port) as (other, _):
+        assert listener("127.0.0.5", free_port) == os.getpid()
+        assert listener("127.0.0.6", free_port) == other
+        assert listener("127.0.0.7", free_port) is None
+        assert listener("0.0.0.0", free_port) in {os.getpid(), other}
+        assert listener("::", free_port) in {os.getpid(), other}
+        for host, status in (("127.0.0.6", "fix"), ("127.0.0.7", "ok")):
+            found = findings(server={"bind": f"{host}:{free_port}"})[f"port {free_port}"]
+            assert (found.status, f"process {other} (" in found.text) == (status, status == "fix")
+        with closing(DirectoryLock(DataDirectory(tmp_path / "data"))):  # this process is the node
+            own = findings(server={"bind": f"127.0.0.5:{free_port}"})[f"port {free_port}"]
+            assert (own.status, own.text) == ("ok", f"127.0.0.5:{free_port} is served by the running node")
+            taken = findings(server={"bind": f"127.0.0.6:{free_port}"})[f"port {free_port}"]
+            assert (taken.status, f"process {other} (" in taken.text) == ("fix", True)
+
+
+@pytest.mark.parametrize("everywhere", ["0.0.0.0", "::", "::ffff:127.0.0.5"])
+def test_who_listens_everywhere_is_in_the_way(everywhere: str) -> None:
+    with other_process_at(everywhere) as (other, port):
+        assert listener("127.0.0.5", port) == other
+
+
+def test_an_address_of_version_6_is_told_from_others() -> None:
+    with other_process_at("::1") as (other, port):
+        assert listener("::1", port) == other
+        assert listener("::2", port) is None
+        assert listener("127.0.0.1", port) is None
 
 
 def test_a_running_node_holds_its_own_ports(findings: Examine, tmp_path: Path) -> None:
