@@ -1,4 +1,4 @@
-"""election new, approve, show: change which validators a network has, by their own votes.
+"""election new, approve, list, show: change which validators a network has, by their own votes.
 
 Source: docs/reference/contract/configuration-and-cli.md, section 4; docs/reference/contract/transactions.md, section 7.
 """
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from bigchaindb.cli.session import Session, pass_session, put
+from bigchaindb.cli.session import Session, pass_session, printable, put, put_json, put_table
 from bigchaindb.cli.transactions import NODE_VARIABLE, node_at
 from bigchaindb.errors import ConfigurationError, RequestFailed
 
@@ -118,6 +118,46 @@ def approve(session: Session, election_id: str, key_file: Path | None, node: str
 
 
 @election.command(
+    "list",
+    epilog="""\b
+Examples:
+  bigchaindb election list
+  bigchaindb election list --json | jq -r .[].id""",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@_node_option
+@pass_session
+def list_open(session: Session, *, as_json: bool, node: str | None) -> None:
+    """Print the elections that are open, oldest first."""
+    from bigchaindb.transaction.keys import encode
+
+    target = node_at(session, node)
+    open_now = target.elections()
+    total = sum(one["voting_power"] for one in target.validators())
+    rows = [
+        {
+            "id": one["id"],
+            "public_key": encode(_from_base64(one["public_key"]["value"]) or b""),
+            "power": one["power"],
+            "node_id": one["node_id"],
+            "votes": one["votes"],
+            "votes_total": total,
+        }
+        for one in open_now
+    ]
+    if as_json:
+        put_json(rows)
+        return
+    put_table(
+        ("ELECTION", "PUBLIC KEY", "POWER", "NODE", "VOTES"),
+        [
+            (one["id"], one["public_key"], str(one["power"]), printable(one["node_id"]), f"{one['votes']} of {total}")
+            for one in rows
+        ],
+    )
+
+
+@election.command(
     epilog="""\b
 Example:
   bigchaindb election show ID"""
@@ -130,12 +170,14 @@ def show(session: Session, election_id: str, node: str | None) -> None:
     from base64 import b64encode
 
     from bigchaindb.ledger.elections import proposal_of
+    from bigchaindb.transaction.keys import encode
 
     transaction, status = _find(_network(session, node), election_id)
     proposed = proposal_of(transaction)
-    put(f"node_id={proposed.node_id}")
+    put(f"node_id={printable(proposed.node_id)}")
     put(f"power={proposed.power}")
     put(f"public_key={b64encode(proposed.public_key).decode()}")
+    put(f"public_key_base58={encode(proposed.public_key)}")  # which 2.x does not have
     put(f"status={status}")
 
 

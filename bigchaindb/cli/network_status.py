@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from bigchaindb.cli.session import Session, pass_session, put, put_table
+from bigchaindb.cli.session import Session, pass_session, printable, put, put_table
 
 if TYPE_CHECKING:
     from bigchaindb.engine.cometbft.overview import Overview
@@ -86,7 +86,7 @@ def _put(seen: "Overview", *, as_json: bool) -> None:
     if seen.peers is not None:
         put("")
         rows: list[tuple[str, ...]] = [
-            (one.id, one.address, "?" if one.height is None else str(one.height), _printable(one.public_key))
+            (one.id, one.address, "?" if one.height is None else str(one.height), _name(one.public_key))
             for one in seen.peers
         ]
         put_table((f"PEER ({len(rows)})", "ADDRESS", "HEIGHT", "SAYS TO BE"), rows)
@@ -104,11 +104,9 @@ def _connected(seen: "Overview", total: int) -> str:
     return f"power {seen.connected_power} of {total}, this node included; more than {total * 2 // 3} decides{enough}"
 
 
-def _printable(name: str | None) -> str:
-    """Give what a peer says of itself as text that changes nothing on a terminal."""
-    if name is None:
-        return "?"
-    return "".join(character if character.isprintable() else "?" for character in name[:NAME_CHARACTERS_MAX])
+def _name(said: str | None) -> str:
+    """Give what a peer says of itself."""
+    return "?" if said is None else printable(said[:NAME_CHARACTERS_MAX])
 
 
 def _state(seen: "Overview") -> str:

@@ -109,6 +109,11 @@ def agrees(question: str) -> bool:
     return ask(question) == "y"
 
 
+def printable(text: str) -> str:
+    """Give what somebody else has written as text that changes nothing on a terminal and begins no line."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def put_table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     """Give rows to a person, columns aligned."""
     widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]

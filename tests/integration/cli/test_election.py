@@ -134,7 +134,9 @@ async def test_a_validator_is_proposed_agreed_to_and_there(engine_and_run: Engin
     said, _, election_id = made.stdout.strip().rpartition(" ")
     assert said == "[SUCCESS] Submitted proposal with id:"
     shown = await run("show", election_id)
-    assert shown.stdout == f"node_id=n5\npower=5\npublic_key={NEW_KEY}\nstatus=ongoing\n"
+    assert shown.stdout == (
+        f"node_id=n5\npower=5\npublic_key={NEW_KEY}\npublic_key_base58={NEWCOMER.public_key}\nstatus=ongoing\n"
+    )
     for signs in ((), ("--private-key", "alice.json"), ("--private-key", "carol.json")):
         agreed = await run("approve", election_id, *signs)
         assert agreed.stdout == "[SUCCESS] Your vote has been submitted\n", agreed.exception
@@ -142,6 +144,35 @@ async def test_a_validator_is_proposed_agreed_to_and_there(engine_and_run: Engin
     assert (await run("show", election_id)).stdout.endswith("status=concluded\n")
     late = await run("approve", election_id, "--private-key", "bob.json")
     assert "the election is concluded" in str(late.exception)
+
+
+async def test_the_open_elections_are_listed_with_what_they_propose_and_have(engine_and_run: EngineAndRun) -> None:
+    engine, run = engine_and_run
+    heads = ["ELECTION", "PUBLIC", "KEY", "POWER", "NODE", "VOTES"]
+    assert (await run("list")).stdout.split() == heads
+    await run("new", "upsert-validator", NEW_KEY, "5", "a node of n5\x1b[J")
+    await run("approve", engine.elections.open[0].id)
+    listed = await run("list")
+    head, one = listed.stdout.splitlines()
+    total = sum(engine.validators().powers.values())
+    assert one.split() == [
+        *(engine.elections.open[0].id, NEWCOMER.public_key, "5"),
+        *("a", "node", "of", "n5?[J"),
+        *("10", "of", str(total)),
+    ]
+    assert [head.index(name) for name in ("PUBLIC KEY", "VOTES")] == [
+        one.index(text) for text in (NEWCOMER.public_key, f"10 of {total}")
+    ]
+    assert json.loads((await run("list", "--json")).stdout) == [
+        {
+            "id": engine.elections.open[0].id,
+            "public_key": NEWCOMER.public_key,
+            "power": 5,
+            "node_id": "a node of n5\x1b[J",
+            "votes": 10,
+            "votes_total": total,
+        }
+    ]
 
 
 async def test_two_proposals_can_be_alike(engine_and_run: EngineAndRun) -> None:
@@ -206,7 +237,12 @@ async def test_without_any_key_one_is_asked_for(engine_and_run: EngineAndRun, tm
 
 def test_a_node_that_votes_alone_says_that_there_is_nobody_to_elect(start_node: StartNode) -> None:
     node = start_node()
-    for arguments in (("new", "upsert-validator", NEW_KEY, "5", "n5"), ("approve", "a" * 64), ("show", "a" * 64)):
+    for arguments in (
+        ("new", "upsert-validator", NEW_KEY, "5", "n5"),
+        ("approve", "a" * 64),
+        ("show", "a" * 64),
+        ("list",),
+    ):
         result = node.run("election", *arguments)
         assert (result.returncode, result.stdout) == (1, "")
         assert "engine solo" in result.stderr
