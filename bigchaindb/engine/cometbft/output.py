@@ -24,6 +24,24 @@ _LEVELS: Final = {
     "info": logging.DEBUG,
     "error": logging.ERROR,
 }
+_ORDINARY: Final = {
+    # A peer is away, or not one of this network: a person may want to know, and it is no defect of this node.
+    "Error dialing peer": logging.WARNING,
+    "Stopping peer for error": logging.WARNING,
+    "Failed to reconnect to peer. Beginning exponential backoff": logging.WARNING,
+    "Failed to reconnect to peer. Giving up": logging.WARNING,
+    # What else it says of the same connection.
+    "Connection failed @ recvRoutine": logging.INFO,
+    "Connection failed @ sendRoutine": logging.INFO,
+    "Failed to send PacketPing": logging.INFO,
+    "Failed to send PacketPong": logging.INFO,
+    "Failed to write PacketMsg": logging.INFO,
+    "Error stopping connection": logging.INFO,
+    "error while stopping peer": logging.INFO,
+    # It has caught up, and stops a part of itself that has stopped already.
+    "Error stopping pool": logging.INFO,
+}
+"""Messages that CometBFT calls errors and that are none here, with our level."""
 _OURS: Final = frozenset({"_msg", "level", "module", "ts", "stack"})
 _TAKEN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "logger"}
 _REASONS: Final = ("ERROR", "Error", "panic:", "fatal error:")
@@ -39,6 +57,7 @@ class Line:
         message: without fields.
         fields: what it says besides, as short text, under names that a log record does not use itself.
         tells_why: whether it may be the reason of an end.
+        is_document: whether it came as one of its log, not as plain text.
     """
 
     level: int
@@ -46,6 +65,7 @@ class Line:
     message: str
     fields: dict[str, str] = field(default_factory=dict)
     tells_why: bool = False
+    is_document: bool = False
 
     @property
     def is_failure(self) -> bool:
@@ -58,10 +78,15 @@ class Line:
         error = self.fields.get("err")
         return self.message if error is None else f"{self.message}: {error}"
 
-    def log(self) -> None:
-        """Write it to the node's log."""
+    def log(self, *, is_stopping: bool = False) -> None:
+        """Write it to the node's log.
+
+        Args:
+            is_stopping: CometBFT was told to end: each of its parts then calls it an error that another has ended.
+        """
         logger = logging.getLogger(f"{LOGGER}.{self.module}" if self.module else LOGGER)
-        logger.log(self.level, "%s", self.message, extra=self.fields)
+        is_of_the_stop = is_stopping and self.is_document and not self.is_failure
+        logger.log(logging.DEBUG if is_of_the_stop else self.level, "%s", self.message, extra=self.fields)
 
 
 class Lines:
@@ -92,7 +117,16 @@ def understand(line: bytes) -> Line:
         return Line(logging.ERROR, "", text, tells_why=text.startswith(_REASONS))
     level = _LEVELS.get(str(document.get("level")), logging.ERROR)
     message = document["_msg"][:VALUE_CHARACTERS_MAX]
-    return Line(level, _module(document.get("module")), message, _fields(document), tells_why=level == logging.ERROR)
+    if level == logging.ERROR:
+        level = _ORDINARY.get(message, logging.ERROR)
+    return Line(
+        level,
+        _module(document.get("module")),
+        message,
+        _fields(document),
+        tells_why=level == logging.ERROR,
+        is_document=True,
+    )
 
 
 def _module(value: object) -> str:

@@ -28,6 +28,8 @@ FAILURE_COUNT_MAX: Final = 5
 FAILURE_WINDOW_S: Final = 120.0
 READ_BYTES: Final = 64 * 1024
 
+_KILLED: Final = f"signal {signal.SIGKILL.name}"
+_KILLED_WHY: Final = "somebody killed it, or the system did for want of memory"
 _FOREIGN: Final = ("CMT", "TM", "BIGCHAINDB_", "PYTHON")
 """Beginnings of variables that CometBFT's settings could come from, and of those that may hold secrets of ours."""
 
@@ -91,7 +93,8 @@ class CometBft:
             if self._stopping.is_set():
                 return
             delay_s = self._restarts.after_end(self._now())
-            reason = self._reason or "it did not say why"
+            # What it had said when it was killed is not why.
+            reason = _KILLED_WHY if ending == _KILLED else self._reason or "it did not say why"
             if delay_s is None:
                 raise CometBftFailed(
                     f"CometBFT ended {FAILURE_COUNT_MAX} times within {FAILURE_WINDOW_S:.0f} s, "
@@ -164,7 +167,7 @@ class CometBft:
                 self._take(understand(raw))
 
     def _take(self, line: Line) -> None:
-        line.log()
+        line.log(is_stopping=self._stopping.is_set())
         self._height = line.fields.get("height", self._height)
         if line.is_failure:
             # It would go on running and never vote again; started anew it would fail the same way.

@@ -163,6 +163,26 @@ async def test_killed_it_is_started_again_and_goes_on(program: Path, layout: Lay
         assert not task.done()
 
 
+async def test_what_it_had_said_is_not_why_it_was_killed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    said = json.dumps({"_msg": "an old trouble", "level": "error"})
+    process = CometBft(script(tmp_path, f"echo '{said}'; exec sleep 60"), Layout(tmp_path))
+    async with running(process):
+        await asyncio.to_thread(until, lambda: "an old trouble" in caplog.text, what="its line", within_s=10)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        await asyncio.to_thread(until, lambda: "CometBFT ended" in caplog.text, what="its end", within_s=10)
+    (end,) = [vars(record) for record in caplog.records if record.message == "CometBFT ended"]
+    assert (end["how"], end["reason"]) == ("signal SIGKILL", "somebody killed it, or the system did for want of memory")
+
+
+async def test_a_stop_logs_no_error(program: Path, layout: Layout, caplog: pytest.LogCaptureFixture) -> None:
+    process = CometBft(program, layout)
+    async with running(process):
+        await height_reached(layout, 1)
+        await process.stop()
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
 async def test_after_five_ends_it_is_given_up_with_its_own_reason(tmp_path: Path) -> None:
     failing = script(tmp_path, "echo 'ERROR: failed to create node: no such day'; echo 'goroutine 1'; exit 3")
     process = CometBft(failing, Layout(tmp_path))

@@ -28,6 +28,38 @@ def test_levels(level: object, ours: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("message", "ours"),
+    [
+        ("Error dialing peer", logging.WARNING),
+        ("Stopping peer for error", logging.WARNING),
+        ("Connection failed @ recvRoutine", logging.INFO),
+        ("error while stopping peer", logging.INFO),
+    ],
+)
+def test_a_peer_that_is_away_is_no_error_and_no_reason_of_an_end(message: str, ours: int) -> None:
+    line = understand(json.dumps({"_msg": message, "level": "error", "module": "p2p", "err": "refused"}).encode())
+    assert (line.level, line.tells_why) == (ours, False)
+    assert understand(json.dumps({"_msg": message, "level": "debug"}).encode()).level == logging.DEBUG
+    assert understand(json.dumps({"_msg": f"{message}!", "level": "error"}).encode()).level == logging.ERROR
+
+
+def test_at_a_stop_only_what_cannot_come_from_it_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for text in (
+        b'{"_msg":"Error serving server","err":"closed","level":"error"}',
+        b'{"_msg":"CONSENSUS FAILURE!!!","err":"wrong","level":"error","module":"consensus"}',
+        b"panic: no",
+    ):
+        understand(text).log()
+        understand(text).log(is_stopping=True)
+    assert [record.levelno for record in caplog.records] == [
+        *(logging.ERROR, logging.DEBUG),
+        *(logging.ERROR, logging.ERROR),
+        *(logging.ERROR, logging.ERROR),
+    ]
+
+
+@pytest.mark.parametrize(
     "text", ["panic: no", "ERROR: failed", "goroutine 1 [running]:", "[]", '{"a": 1}', '{"_msg": 1}']
 )
 def test_what_is_no_line_of_a_log_is_an_error(text: str) -> None:
