@@ -3,6 +3,7 @@
 Source: docs/reference/contract/event-plugin-api.md, section 4; configuration-and-cli.md, sections 1, 3 and 4.
 """
 
+import json
 import os
 import re
 import socket
@@ -12,6 +13,7 @@ from typing import Final
 
 import pytest
 
+from bigchaindb.engine.cometbft import binary
 from tests.integration.node.conftest import install
 from tests.support.node import COMMAND, Node, configuration_of
 
@@ -216,3 +218,23 @@ def test_a_host_that_there_is_not(refused: Refused) -> None:
     said = refused.message()
     assert said.startswith("256.256.256.256:9984: cannot listen here: ")
     assert said.endswith("; set another server.bind")
+
+
+def test_a_cometbft_that_cannot_be_kept_running(tmp_path: Path) -> None:
+    """A defect of the node's own leaves a traceback; this is none, and the one line says what a person must know."""
+    program = tmp_path / "cometbft"
+    program.write_text(f"#!/bin/sh\n[ $1 = start ] || exec echo {binary.VERSION}\necho 'ERROR: no such day'; exit 3\n")
+    program.chmod(0o700)
+    node = Node(tmp_path, configuration_of(tmp_path, {"network": {"cometbft": str(program)}}), {}, COMMAND)
+    node.configuration.write_text(json.dumps(node.settings))
+    (tmp_path / "validators").write_text(node.run("network", "id").stdout)
+    assert node.run("network", "init", "--validators", str(tmp_path / "validators")).returncode == 0
+    node.launch()
+    assert node.process is not None
+    assert node.process.wait(30) == 1
+    said = "the engine stopped: CometBFT ended 5 times within 120 s, the last time with exit code 3: ERROR: no such day"
+    *others, last = node.log.splitlines()
+    assert last == f"bigchaindb: {said}"
+    assert "Traceback" not in node.log
+    (critical,) = (line for line in others if "[critical]" in line)
+    assert said in critical, "a file of the log alone says it as well"
