@@ -144,6 +144,11 @@ class NetworkLedger:
         return self._state
 
     @property
+    def knows_validators(self) -> bool:
+        """Whether there is a `state`: `begin` was called, or a block of this network was committed."""
+        return self._state is not None
+
+    @property
     def has_begun(self) -> bool:
         """Whether a block of this network was committed."""
         return self._is_kept

@@ -219,7 +219,7 @@ class CometBftEngine:
     def validators(self) -> ValidatorSet:
         """Give who votes on the next block."""
         ledger = self._parts.ledger
-        if not ledger.has_begun:
+        if not ledger.knows_validators:  # CometBFT tells them at its first start
             return ValidatorSet({})
         return ledger.state.validators_at(self._parts.store.tip().height + 1)
 

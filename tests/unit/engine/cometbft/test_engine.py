@@ -285,6 +285,18 @@ async def test_elections_that_a_change_of_validators_ended_are_turned_away(data:
             assert node.engine.network().outbox_count == 1
 
 
+async def test_the_validators_are_known_before_the_first_block(data: Path) -> None:
+    with open_store(data) as store:
+        async with running(store, begun=False) as node:
+            assert node.engine.validators().powers == {}
+            await until(lambda: node.cometbft.is_served)
+            await node.begin()
+            first = {raw(key): 10 for key in KEYS[:4]}
+            assert node.engine.validators().powers == first
+            await node.decide()
+            assert node.engine.validators().powers == first
+
+
 async def test_a_failure_ends_the_engine_with_its_reason(data: Path) -> None:
     with open_store(data) as store:
         node = Node(store, Limits())
