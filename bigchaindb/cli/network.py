@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -28,6 +28,11 @@ peers_option = click.option(
 external_option = click.option(
     "--external-address", metavar="HOST:PORT", help="Where other nodes reach this one: network.external_address."
 )
+_NO_PEERS: Final = """\
+WARNING: this node knows no other node, so it waits until another one connects to it. Say where they are:
+  bigchaindb network join GENESIS --peers ID@HOST:PORT,…
+or set network.peers, then start it. An operator's line of `bigchaindb network id` has that as its `peer`."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 
 
@@ -175,8 +180,11 @@ def join(session: Session, *, file: Path, peers: str | None, external_address: s
         if not _is_in(loaded.settings, content):
             _require_no_network(loaded.settings)
             require_can_join(genesis, held)
-        _become(loaded, content, genesis, _settings_of(peers, external_address))
+        values = _settings_of(peers, external_address)
+        _become(loaded, content, genesis, values)
     _put_genesis(loaded.settings, content, genesis, as_json=as_json)
+    if not values.get("peers", loaded.settings.network.peers):
+        say(_NO_PEERS)
 
 
 @network.command(

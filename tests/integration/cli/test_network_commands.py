@@ -133,6 +133,20 @@ def test_a_ledger_that_a_node_made_alone_becomes_the_networks(machines: list[Mac
     assert three.run("network", "join", "nowhere.json").returncode == 1
 
 
+def test_a_node_that_joins_without_peers_is_told_what_to_do(machines: list[Machine]) -> None:
+    one, two, _ = founded(machines)
+    peer = f"{'0a' * 20}@node-0.example:26656"
+    said = two.run("network", "join", one.genesis)
+    assert said.returncode == 0
+    assert "WARNING: this node knows no other node" in said.stderr
+    assert "--peers ID@HOST:PORT" in said.stderr
+    named = two.run("network", "join", one.genesis, BIGCHAINDB_NETWORK_PEERS=peer)
+    given = two.run("network", "join", one.genesis, "--peers", peer)
+    kept = two.run("network", "join", one.genesis)
+    assert "WARNING" not in named.stderr + given.stderr + kept.stderr
+    assert "WARNING" in two.run("network", "join", one.genesis, "--peers", "").stderr
+
+
 def test_what_is_refused_changes_nothing(machines: list[Machine]) -> None:
     one, two, _ = founded(machines)
     before = two.configuration
