@@ -22,7 +22,7 @@ _SEAL: Final = "UPDATE indexing SET sealed_seq = ?, sealed_position = ?, move_co
 _DONE: Final = "UPDATE indexing SET done_seq = sealed_seq, done_position = sealed_position"
 _TRANSACTIONS: Final = "SELECT seq, id, asset FROM transactions WHERE seq > ? AND seq <= ?"
 _OUTPUTS: Final = "SELECT output, owners FROM outputs WHERE output >= ? AND output < ?"
-_BLOCKS: Final = "SELECT block_id, position FROM events WHERE position > ? AND position <= ?"
+_BLOCKS: Final = "SELECT block_id, position, reason IS NULL FROM events WHERE position > ? AND position <= ?"
 
 T = TypeVar("T")
 
@@ -93,8 +93,8 @@ class Indexing:
         numbers = [(seq + 1) << OUTPUT_BITS for seq in seqs]
         generation.add_transactions(self._connection.execute(_TRANSACTIONS, seqs).fetchall())
         generation.add_outputs(self._connection.execute(_OUTPUTS, numbers).fetchall())
-        for block_id, position in self._connection.execute(_BLOCKS, positions).fetchall():
-            generation.add_block(block_id, position)
+        for block_id, position, is_valid in self._connection.execute(_BLOCKS, positions).fetchall():
+            generation.add_block(block_id, position, is_valid=bool(is_valid))
         return generation
 
 

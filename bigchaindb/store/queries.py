@@ -42,7 +42,7 @@ ORDER BY o.output
 """
 _POSITION_OF_BLOCK: Final = """
 SELECT e.position FROM block_index AS i CROSS JOIN events AS e ON e.position = i.position
-WHERE i.key = ? AND e.block_id = ? ORDER BY e.position DESC LIMIT 1
+WHERE i.key = ? AND e.block_id = ? ORDER BY e.reason IS NULL DESC, e.position DESC LIMIT 1
 """
 _POSITION_AT_HEIGHT: Final = "SELECT position FROM events WHERE height = ? AND reason IS NULL"
 _BODY_AT: Final = f"SELECT {BODY_SQL} FROM events WHERE position = ?"  # noqa: S608 - names of our own
@@ -127,7 +127,7 @@ class LedgerQueries:
             return _block(connection, rows[0][0]) if rows else None
 
     def block_by_id(self, block_id: str) -> tuple[Block, LoggedEvent] | None:
-        """See `Queries`. Of a proposal that was rejected and later decided valid, the latter."""
+        """See `Queries`. Of a proposal that was rejected once and decided valid once, the latter."""
         with self._readers.connection() as connection:
             entry = self._entry_of_block(connection, block_id)
             return None if entry is None else (_block(connection, entry.position), entry)
@@ -197,11 +197,10 @@ class LedgerQueries:
     def _entry_of_block(self, connection: sqlite3.Connection, block_id: str) -> LoggedEvent | None:
         if (id_ := id_bytes(block_id)) is None:
             return None
-        recent = self._recent.block(id_)
-        if recent is not None and (entry := read_entry(connection, recent)) is not None:
-            return entry
-        rows = connection.execute(_POSITION_OF_BLOCK, (key_of(id_), id_)).fetchall()
-        return read_entry(connection, rows[0][0]) if rows else None
+        indexed = connection.execute(_POSITION_OF_BLOCK, (key_of(id_), id_)).fetchall()
+        positions = [*self._recent.blocks(id_), *(position for (position,) in indexed)]
+        entries = [entry for one in positions if (entry := read_entry(connection, one)) is not None]
+        return min(entries, key=lambda entry: entry.reason is not None, default=None)
 
     def _transfers(self, asset: bytes) -> Iterator[list[int]]:
         recent = self._recent.transfers(asset)

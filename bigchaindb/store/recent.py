@@ -54,9 +54,10 @@ class Generation:
                 self.outputs.setdefault(owner, []).append(number)
                 self.row_count += 1
 
-    def add_block(self, block_id: bytes, position: int) -> None:
-        """Add the event at `position`."""
-        self.blocks[block_id] = position
+    def add_block(self, block_id: bytes, position: int, *, is_valid: bool) -> None:
+        """Add the event at `position`: what was rejected takes no place from what is there."""
+        if is_valid or block_id not in self.blocks:
+            self.blocks[block_id] = position
         self.row_count += 1
 
 
@@ -94,9 +95,7 @@ class Recent:
         """Give the numbers of an owner's recent outputs, ascending."""
         return [number for generation in self.generations for number in tuple(generation.outputs.get(owner, ()))]
 
-    def block(self, block_id: bytes) -> int | None:
-        """Give the position of the last event about a block."""
-        for generation in reversed(self.generations):
-            if (position := generation.blocks.get(block_id)) is not None:
-                return position
-        return None
+    def blocks(self, block_id: bytes) -> list[int]:
+        """Give the positions of events about a block, the valid one among them if there is one."""
+        found = (generation.blocks.get(block_id) for generation in self.generations)
+        return [position for position in found if position is not None]

@@ -108,7 +108,8 @@ class Writer:
         generation.add_transactions((seq, id_, asset) for seq, id_, asset, _, _ in rows.transactions)
         generation.add_outputs((number, owners) for number, _, _, owners in rows.outputs)
         for one in effects.logged:
-            generation.add_block(bytes.fromhex(one.event.block_id), one.event.position)
+            event = one.event
+            generation.add_block(bytes.fromhex(event.block_id), event.position, is_valid=event.reason is None)
 
     def _write(self, rows: Rows, effects: Effects) -> None:
         execute, many = self._connection.execute, self._connection.executemany

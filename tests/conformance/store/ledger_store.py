@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 from typing import Literal, Protocol
 
@@ -170,6 +171,17 @@ class LedgerStoreConformance:
         reader = stored.log_reader()
 
         assert [reader.entry(1), reader.entry(2), reader.entry(3)] == [d.last.event for d in decisions] + [None]
+
+    def test_of_a_rejected_and_a_valid_block_with_one_id_the_valid_one_is_found(self, stored: Stored) -> None:
+        """Equal content, proposer and second: on a network the rejection may be logged later."""
+        chain_ = Chain()
+        valid, rejected = chain_.valid(made(1)), chain_.invalid(made(1))
+        event = replace(rejected.last.event, block_id=valid.last.event.block_id)
+        commit(stored, [valid, replace(rejected, logged=(replace(rejected.last, event=event),))])
+        found = stored.queries().block_by_id(event.block_id)
+        assert found is not None
+        assert found[1] == valid.last.event
+        assert stored.queries().vote(event.block_id) == valid.last.vote
 
     def test_blocks_are_found_by_height_id_and_transaction(self, stored: Stored) -> None:
         chain_ = Chain()

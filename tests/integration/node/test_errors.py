@@ -8,6 +8,7 @@ import os
 import re
 import socket
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
 
@@ -74,9 +75,10 @@ class TestPlugins:
     def test_nobody_installed_it(self, refused: Refused) -> None:
         refused.write(RUN)
         refused.enable(["own", "nope"])
+        installed = entry_points(group="bigchaindb.events").names  # other tests install examples
         assert refused.message() == (
             "events_plugins: no installed package provides 'nope' in the entry point group 'bigchaindb.events'; "
-            "installed are: 'amqp', 'file', 'own', 'postgres', 'webhook'. "
+            f"installed are: {', '.join(map(repr, sorted({*installed, 'own'})))}. "
             "Install the plugin's package for this Python, or take the name out"
         )
 

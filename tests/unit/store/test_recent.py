@@ -7,8 +7,8 @@ def test_a_generation_knows_transactions_transfers_owners_and_blocks() -> None:
     generation = Generation()
     generation.add_transactions([(1, A, None), (2, B, A), (3, C, A)])
     generation.add_outputs([(10, A + B), (11, b""), (12, B)])
-    generation.add_block(A, 1)
-    generation.add_block(A, 2)
+    generation.add_block(A, 1, is_valid=False)
+    generation.add_block(A, 2, is_valid=True)
 
     assert generation.transactions == {A: Place(1, A), B: Place(2, A), C: Place(3, A)}
     assert generation.transfers == {A: [2, 3]}
@@ -17,23 +17,30 @@ def test_a_generation_knows_transactions_transfers_owners_and_blocks() -> None:
     assert generation.row_count == 10
 
 
+def test_a_rejection_takes_no_place_from_a_valid_block() -> None:
+    generation = Generation()
+    generation.add_block(A, 1, is_valid=True)
+    generation.add_block(A, 2, is_valid=False)
+    assert generation.blocks == {A: 1}
+
+
 def test_lists_go_over_both_generations_in_order() -> None:
     sealed, open_ = Generation(), Generation()
     sealed.add_transactions([(1, B, A)])
     open_.add_transactions([(2, C, A)])
     sealed.add_outputs([(10, A)])
     open_.add_outputs([(11, A)])
-    sealed.add_block(A, 1)
-    open_.add_block(A, 2)
+    sealed.add_block(A, 1, is_valid=True)
+    open_.add_block(A, 2, is_valid=False)
     recent = Recent((sealed, open_))
 
     assert recent.open is open_
     assert recent.transfers(A) == [1, 2]
     assert recent.outputs(A) == [10, 11]
-    assert recent.block(A) == 2
+    assert recent.blocks(A) == [1, 2]
     assert (recent.place(B), recent.place(C)) == (Place(1, A), Place(2, A))
 
 
 def test_what_is_not_there_is_none() -> None:
     recent = Recent((Generation(),))
-    assert (recent.place(A), recent.block(A), recent.transfers(A), recent.outputs(A)) == (None, None, [], [])
+    assert (recent.place(A), recent.blocks(A), recent.transfers(A), recent.outputs(A)) == (None, [], [], [])
