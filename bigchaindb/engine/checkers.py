@@ -54,6 +54,7 @@ class Checkers:
         self._application = application
         self._store = store
         self._threads = ThreadPoolExecutor(self.width, thread_name_prefix="checker")
+        self._voters = ThreadPoolExecutor(self.width, thread_name_prefix="voter")  # a vote waits for no client
 
     async def check(self, bodies: Sequence[bytes]) -> Checked:
         """Check a batch in a thread."""
@@ -61,7 +62,7 @@ class Checkers:
 
     async def examine(self, bodies: Sequence[bytes]) -> None:
         """Examine a batch in a thread, for the ledger to remember what it has proven."""
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._examine, bodies)
+        await asyncio.get_running_loop().run_in_executor(self._voters, self._examine, bodies)
 
     async def reload(self, checked: Checked) -> Checked:
         """Load the state again for a batch that a commit has overtaken."""
@@ -71,6 +72,7 @@ class Checkers:
     def close(self) -> None:
         """End the threads; a batch in hand is finished."""
         self._threads.shutdown()
+        self._voters.shutdown()
 
     def _check(self, bodies: Sequence[bytes]) -> Checked:
         verdicts = self._examine(bodies)
