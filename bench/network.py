@@ -5,14 +5,16 @@ machines have four times the cores.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from bench.consensus import calls
 from bench.documents import Documents
 from bench.load import Plan, Seen, load, percentile, write_requests
-from bench.measure import Scale, median
+from bench.measure import Scale, alternate, median
 from bench.networks import network
 from bench.node import Node
 from bench.processes import answers, child_of, cpu_s
@@ -32,20 +34,27 @@ def run(scale: Scale) -> list[Figure]:
     """Measure one validator, then four."""
     documents = Documents()
     figures = calls(scale)
-    for count in (1, 4):
-        found = [_load_a_network(scale, documents, count) for _ in range(scale.rounds)]
+    alone, one_validator, four = alternate(
+        scale.rounds,
+        [partial(_load_nodes, scale, documents, count) for count in (0, 1, 4)],
+    )
+    for count, found in ((1, one_validator), (4, four)):
         who = f"{count} validator{'s' if count > 1 else ''}"
         figures += [
             Figure(
                 what=f"committed over HTTP, {who}, {CONNECTION_COUNT} connections",
                 value=median(one.per_s for one in found),
                 unit="/s",
+                peer=median(one.per_s for one in alone),
+                peer_name="/s by a node without a network",
                 limit=at_least(RATE_LEAST[count]),
             ),
             Figure(
                 what=f"CPU of the node that is posted to, {who}",
                 value=median(one.node_us for one in found),
                 unit="µs each",
+                peer=median(one.node_us for one in alone),
+                peer_name="µs of a node without a network",
             ),
             Figure(what=f"CPU of its CometBFT, {who}", value=median(one.engine_us for one in found), unit="µs each"),
         ]
@@ -69,7 +78,7 @@ class _Loaded(NamedTuple):
     Attributes:
         per_s: transactions committed each second.
         node_us: CPU of the node that was posted to, for each.
-        engine_us: CPU of its CometBFT, for each.
+        engine_us: CPU of its CometBFT, for each; 0 without one.
     """
 
     per_s: float
@@ -77,15 +86,15 @@ class _Loaded(NamedTuple):
     engine_us: float
 
 
-def _load_a_network(scale: Scale, documents: Documents, count: int) -> _Loaded:
-    """Post to one node as fast as it takes."""
+def _load_nodes(scale: Scale, documents: Documents, count: int) -> _Loaded:
+    """Post to one node of so many validators as fast as it takes; 0 is a node without a network."""
     folder = _folder(scale)
     posted = list(documents.lanes(scale.count(RATE_COUNT), CONNECTION_COUNT))
     requests = write_requests(folder / "requests", posted, "async")
-    with network(folder, count) as nodes:
+    with network(folder, count) if count else _alone(folder) as nodes:
         _wait_until_all_follow(folder, documents, nodes)
         plan = Plan(port=nodes[0].port, requests=str(requests), connection_count=CONNECTION_COUNT)
-        pids = (nodes[0].pid, child_of(nodes[0].pid, "cometbft"))
+        pids = (nodes[0].pid, *([child_of(nodes[0].pid, "cometbft")] if count else []))
         before = [cpu_s(pid) for pid in pids]
         seen = _load(nodes[0], plan)
         begin_s = time.perf_counter()
@@ -93,8 +102,14 @@ def _load_a_network(scale: Scale, documents: Documents, count: int) -> _Loaded:
             while not answers(nodes[0].port, f"/api/v1/transactions/{id_}")():
                 time.sleep(ASK_S)
         seconds = seen.seconds + time.perf_counter() - begin_s
-        node_us, engine_us = ((cpu_s(pid) - used) * 1e6 / len(posted) for pid, used in zip(pids, before, strict=True))
-        return _Loaded(len(posted) / seconds, node_us, engine_us)
+        used_us = [(cpu_s(pid) - used) * 1e6 / len(posted) for pid, used in zip(pids, before, strict=True)]
+        return _Loaded(len(posted) / seconds, used_us[0], sum(used_us[1:]))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[list[Node]]:
+    with Node(folder / "alone") as node:
+        yield [node]
 
 
 def _latencies(scale: Scale, documents: Documents, per_s: float, count: int) -> list[float]:
