@@ -18,8 +18,6 @@ ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
 """Fits the lanes of a thousand plugins, each with its window in hand."""
 HEAD_WAIT_S_MAX: Final = 30.0
 """How long the node holds a request back that waits for the head to move."""
-SOCKET_PATH_BYTES_MAX: Final = 107
-"""What Linux can bind and connect to."""
 
 
 Position: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=POSITION_MAX)]

@@ -6,8 +6,6 @@ Source: promises P13 and P14.
 import asyncio
 import importlib
 import logging
-import os
-import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,14 +18,14 @@ from bigchaindb.config import Settings
 from bigchaindb.config.edit import given_elsewhere
 from bigchaindb.config.load import Loaded, to_document
 from bigchaindb.control import messages
-from bigchaindb.errors import BigchainDBError, OrderRefused, StartupError
+from bigchaindb.errors import BigchainDBError, OrderRefused
 from bigchaindb.eventlog import place
 from bigchaindb.masking import secrets_in, without_secrets
+from bigchaindb.serving.unix_socket import bound
 from bigchaindb.subscribers.hub import Hub
 from bigchaindb.subscribers.lane_status import LaneStatus
 from bigchaindb.subscribers.supervisor import Supervisor
 
-MODE: Final = 0o600
 CONNECTION_COUNT_MAX: Final = 32
 """Each command is one, and so is each `tail --follow`; more are refused."""
 FOLLOWER_COUNT_MAX: Final = 24
@@ -75,7 +73,7 @@ class ControlServer:
         Raises:
             StartupError: its path is too long, or it cannot be bound.
         """
-        listening = _bound(self._path)
+        listening = bound(self._path)
         self._server = await asyncio.start_unix_server(
             self._connected, sock=listening, limit=messages.REQUEST_BYTES_MAX
         )
@@ -216,20 +214,3 @@ class ControlServer:
 
 def _secrets(document: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(set(secrets_in(document)), key=len, reverse=True))  # the longest first, one may hold another
-
-
-def _bound(path: Path) -> socket.socket:
-    if (count := len(os.fsencode(path))) > messages.SOCKET_PATH_BYTES_MAX:
-        raise StartupError(
-            f"database.path: `{path}` has {count} bytes, and a socket's path at most "
-            f"{messages.SOCKET_PATH_BYTES_MAX}; set database.path to a shorter path"
-        )
-    listening = socket.socket(socket.AF_UNIX)
-    try:
-        path.unlink(missing_ok=True)
-        listening.bind(str(path))
-        path.chmod(MODE)
-    except OSError as error:
-        listening.close()
-        raise StartupError(f"cannot listen on `{path}`: {error.strerror}") from error
-    return listening

@@ -17,7 +17,6 @@ from typing import Final, Literal, NamedTuple
 from bigchaindb.config import Settings
 from bigchaindb.config.load import Loaded
 from bigchaindb.config.settings import split_bind
-from bigchaindb.control.messages import SOCKET_PATH_BYTES_MAX
 from bigchaindb.doctor import sharing
 from bigchaindb.doctor.installed import complaint_about
 from bigchaindb.doctor.processes import listener, lock_owner, name_of
@@ -27,6 +26,7 @@ from bigchaindb.engine.cometbft.genesis import genesis_hash
 from bigchaindb.engine.cometbft.handlers import RULES_VERSION
 from bigchaindb.errors import BigchainDBError, StartupError
 from bigchaindb.identity import find
+from bigchaindb.serving.unix_socket import SOCKET_PATH_BYTES_MAX
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.looking import look
 from bigchaindb.subscribers.lane_page import page_path

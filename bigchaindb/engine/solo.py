@@ -17,6 +17,7 @@ from bigchaindb.config import Limits
 from bigchaindb.engine.admission import Answer, answer_in_slices
 from bigchaindb.engine.deciding import Decider, Decision, Proposer
 from bigchaindb.engine.engine import EngineFigures, HeadListener, Mode, Standing
+from bigchaindb.engine.failures import first_of
 from bigchaindb.engine.intake import Intake, accept
 from bigchaindb.engine.room import LOOK_S, Room
 from bigchaindb.errors import EngineError, Overloaded, StoreFull
@@ -97,7 +98,7 @@ class SoloEngine:
                 tasks.create_task(self._decide_until_stopped())
                 tasks.create_task(self._watch_room())
         except ExceptionGroup as group:
-            cause = _first(group)
+            cause = first_of(group)
             lost = f"{len(self._pool)} accepted transactions are not committed"
             raise EngineError(f"the engine stopped, {lost}: {cause!r}") from cause
         finally:
@@ -221,8 +222,3 @@ class SoloEngine:
         self.stop()
         self._intake.end()
         self._writer.shutdown()
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -13,8 +13,9 @@ from typing import Any, Final, NamedTuple, Protocol, cast
 from google.protobuf.message import DecodeError, Message
 
 from bigchaindb.engine.cometbft import abci_pb2 as pb
-from bigchaindb.engine.cometbft.framing import FrameDecoder, framed
+from bigchaindb.engine.cometbft.framing import FrameDecoder
 from bigchaindb.errors import AbciProtocolError
+from bigchaindb.ledger.protobuf import delimited
 
 FRAME_BYTES_MAX: Final = 512 * 1024 * 1024
 """A block of 4 MiB has room and the vote extensions of a thousand validators. A third of them may have a mebibyte each,
@@ -64,7 +65,7 @@ def answer_frame(name: str, answer: Message) -> bytes:
         answer: that member.
     """
     members: dict[str, Any] = {name: answer}
-    return framed(pb.Response(**members).SerializeToString())
+    return delimited(pb.Response(**members).SerializeToString())
 
 
 _OWN_ANSWERS: Final = {

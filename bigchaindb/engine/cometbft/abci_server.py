@@ -8,8 +8,6 @@ Source: docs/explanation/network.md; CometBFT v0.38, its specification of ABCI 2
 """
 
 import asyncio
-import os
-import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -18,11 +16,9 @@ from google.protobuf.message import Message
 
 from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft.abci_connection import Connection, answer_frame
-from bigchaindb.errors import EngineError, StartupError, Stopping
+from bigchaindb.errors import EngineError, Stopping
+from bigchaindb.serving.unix_socket import bound
 
-MODE: Final = 0o600
-SOCKET_PATH_BYTES_MAX: Final = 107
-"""What Linux takes, the zero at the end left out."""
 CONNECTION_COUNT_MAX: Final = 16
 """CometBFT has four; after a crash the next one's may come before those of the dead one are seen to close."""
 
@@ -121,7 +117,7 @@ class AbciServer:
             StartupError: its path is too long, or it cannot be bound.
         """
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(lambda: Connection(self), sock=_bound(self._path))
+        self._server = await loop.create_unix_server(lambda: Connection(self), sock=bound(self._path))
 
     async def stop(self) -> None:
         """Close the socket and the connections; return once no call is at work. The consensus call is let finish.
@@ -195,20 +191,3 @@ class AbciServer:
             self._path.unlink(missing_ok=True)
         for connection in tuple(self._connections):
             connection.abort()
-
-
-def _bound(path: Path) -> socket.socket:
-    if (count := len(os.fsencode(path))) > SOCKET_PATH_BYTES_MAX:
-        raise StartupError(
-            f"database.path: `{path}` has {count} bytes, and a socket's path at most {SOCKET_PATH_BYTES_MAX}; "
-            "set database.path to a shorter path"
-        )
-    listening = socket.socket(socket.AF_UNIX)
-    try:
-        path.unlink(missing_ok=True)
-        listening.bind(str(path))
-        path.chmod(MODE)
-    except OSError as error:
-        listening.close()
-        raise StartupError(f"cannot listen on `{path}`: {error.strerror}") from error
-    return listening

@@ -24,6 +24,7 @@ from bigchaindb.engine.cometbft.health import Health
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.submitter import Submitter
 from bigchaindb.engine.engine import EngineFigures, HeadListener, Mode, NetworkFigures, Standing
+from bigchaindb.engine.failures import first_of
 from bigchaindb.engine.intake import Intake, accept
 from bigchaindb.errors import (
     CheckFailed,
@@ -175,7 +176,7 @@ class CometBftEngine:
                     tasks.create_task(self._readmit_once_begun())
                 tasks.create_task(self._run_process())
         except ExceptionGroup as group:
-            cause = _first(group)
+            cause = first_of(group)
             raise EngineError(f"the engine stopped: {cause}") from cause
         finally:
             await self._end()
@@ -347,7 +348,6 @@ class CometBftEngine:
             if self._decided:
                 self._is_drop_due = True
                 self._outbox_work.set()
-
             if self._health.is_following:
                 self._give_up_parentless()
 
@@ -442,8 +442,3 @@ def _batches(kept: Sequence[tuple[str, bytes]], bytes_max: int) -> Iterator[Sequ
             start, size = end, len(body)
     if kept:
         yield kept[start:]
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -25,11 +25,10 @@ from bigchaindb.config.settings import Network
 from bigchaindb.engine.cometbft.genesis import GENESIS_BYTES_MAX, KEY_TYPE, Genesis
 from bigchaindb.errors import StartupError
 from bigchaindb.ledger.validators import address_of
+from bigchaindb.serving.unix_socket import check_path
 from bigchaindb.transaction.keys import KeyPair, decode_key
 
 FOLDER: Final = "cometbft"
-SOCKET_PATH_BYTES_MAX: Final = 107
-"""What Linux can bind and connect to."""
 MEMPOOL_COUNT_MIN: Final = 100_000
 """A full mempool drops silently, so it is far above what the nodes admit."""
 
@@ -148,11 +147,7 @@ def check_sockets(layout: Layout) -> None:
         StartupError: a path is too long; says what to do.
     """
     for path in (layout.abci, layout.rpc):
-        if (count := len(os.fsencode(path))) > SOCKET_PATH_BYTES_MAX:
-            raise StartupError(
-                f"the path of the socket `{path}` has {count} bytes, the system takes {SOCKET_PATH_BYTES_MAX}; "
-                "set database.path to a shorter path"
-            )
+        check_path(path)
 
 
 def read_genesis(layout: Layout, *, rules_version: int) -> Genesis:

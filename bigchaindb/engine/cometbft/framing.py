@@ -1,4 +1,6 @@
-"""Cuts a stream into frames, and frames into a stream: an unsigned varint, the length, and so many bytes.
+"""Cuts a stream into frames: an unsigned varint, the length, and so many bytes.
+
+`bigchaindb.ledger.protobuf.delimited` makes a frame.
 
 Pure: whoever reads the socket feeds what came, in whatever pieces, and takes the frames that are whole.
 Source: CometBFT v0.38, its specification of ABCI 2.0, "Socket protocol"; varints as in Protocol Buffers' encoding.
@@ -7,26 +9,11 @@ Source: CometBFT v0.38, its specification of ABCI 2.0, "Socket protocol"; varint
 from typing import Final
 
 from bigchaindb.errors import AbciProtocolError
+from bigchaindb.ledger.protobuf import uvarint
 
 _MORE: Final = 0x80
 _GROUP: Final = 0x7F
 _GROUP_BITS: Final = 7
-
-
-def varint(number: int) -> bytes:
-    """Encode a number from 0 as an unsigned varint: seven bits a byte, the lowest first."""
-    assert number >= 0, number
-    encoded = bytearray()
-    while number >= _MORE:
-        encoded.append(number & _GROUP | _MORE)
-        number >>= _GROUP_BITS
-    encoded.append(number)
-    return bytes(encoded)
-
-
-def framed(message: bytes) -> bytes:
-    """Put its length before a message."""
-    return varint(len(message)) + message
 
 
 class FrameDecoder:
@@ -39,7 +26,7 @@ class FrameDecoder:
             frame_bytes_max: the longest message, without its length.
         """
         self._frame_bytes_max = frame_bytes_max
-        self._length_bytes_max = len(varint(frame_bytes_max))
+        self._length_bytes_max = len(uvarint(frame_bytes_max))
         self._received = bytearray()
         self._position = 0
 

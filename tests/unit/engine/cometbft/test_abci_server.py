@@ -14,8 +14,9 @@ import uvloop
 from bigchaindb.engine.cometbft import abci_connection
 from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft.abci_server import CONNECTION_COUNT_MAX, CONSENSUS, AbciServer
-from bigchaindb.engine.cometbft.framing import FrameDecoder, framed
+from bigchaindb.engine.cometbft.framing import FrameDecoder
 from bigchaindb.errors import AbciProtocolError, EngineError, StartupError, StoreFull
+from bigchaindb.ledger.protobuf import delimited
 
 FLUSH = pb.Request(flush=pb.RequestFlush())
 WITHIN_S = 10
@@ -91,7 +92,7 @@ class Client:
     frames: FrameDecoder = field(default_factory=lambda: FrameDecoder(2**26))
 
     def send(self, *requests: pb.Request) -> None:
-        self.writer.write(b"".join(framed(request.SerializeToString()) for request in requests))
+        self.writer.write(b"".join(delimited(request.SerializeToString()) for request in requests))
 
     async def answer(self) -> pb.Response:
         async with asyncio.timeout(WITHIN_S):
@@ -333,7 +334,7 @@ async def test_no_more_than_the_bound_is_in_hand_and_all_is_answered(
 async def test_whoever_reads_no_answers_is_not_served_until_it_does(running: Running) -> None:
     """Answers that nobody reads must not fill the memory."""
     loop = asyncio.get_running_loop()
-    request = framed(pb.Request(echo=pb.RequestEcho(message="x" * 60_000)).SerializeToString())
+    request = delimited(pb.Request(echo=pb.RequestEcho(message="x" * 60_000)).SerializeToString())
     with socket.socket(socket.AF_UNIX) as client:
         client.setblocking(False)  # noqa: FBT003 - the standard library's signature
         client.connect(str(running.path))
@@ -364,14 +365,14 @@ async def test_a_large_request_comes_whole(running: Running) -> None:
         (b"\xff" * 20, "^frame: the length has more than 5 bytes, which no message of at most 536870912 bytes needs$"),
         (b"\x81\x80\x80\x80\x02", "^frame: 536870913 bytes, and a message has at most 536870912$"),
         (b"\x03\xff\xff\xff", "^request: 3 bytes that are no message of ABCI 2.0$"),
-        (framed(b""), "^request: a kind that ABCI 2.0 does not have, or none$"),
-        (framed(b"\x22\x00"), "^request: a kind that ABCI 2.0 does not have, or none$"),
+        (delimited(b""), "^request: a kind that ABCI 2.0 does not have, or none$"),
+        (delimited(b"\x22\x00"), "^request: a kind that ABCI 2.0 does not have, or none$"),
     ],
 )
 async def test_what_is_no_abci_ends_everything_and_is_told_once(running: Running, sent: bytes, error: str) -> None:
     client, other = await running.client(), await running.client()
     assert (await other.ask(FLUSH)).WhichOneof("value") == "flush"
-    client.writer.write(framed(FLUSH.SerializeToString()) + sent + sent)
+    client.writer.write(delimited(FLUSH.SerializeToString()) + sent + sent)
     assert await other.is_closed()
     (failure,) = running.failures
     assert isinstance(failure, AbciProtocolError)

@@ -105,7 +105,10 @@ def test_a_path_with_quotes_and_accents_stays_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "complaint"),
-    [("x" * 100, r"abci\.sock` has 1\d\d bytes, the system takes 107"), ("a\nb", "cannot be written into CometBFT's")],
+    [
+        ("x" * 100, r"abci\.sock` has 1\d\d bytes, and a socket's path at most 107"),
+        ("a\nb", "cannot be written into CometBFT's"),
+    ],
 )
 def test_a_path_that_does_not_do_is_said(tmp_path: Path, name: str, complaint: str) -> None:
     folder = tmp_path / name

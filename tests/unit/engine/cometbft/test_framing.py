@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigchaindb.engine.cometbft.framing import FrameDecoder, framed, varint
+from bigchaindb.engine.cometbft.framing import FrameDecoder
 from bigchaindb.errors import AbciProtocolError
+from bigchaindb.ledger.protobuf import delimited, uvarint
 
 MESSAGES = [b"", b"one", b"x" * 127, b"y" * 128, b"z" * 300, b""]
 
@@ -21,11 +22,11 @@ def taken(decoder: FrameDecoder) -> list[bytes]:
     [(0, "00"), (1, "01"), (127, "7f"), (128, "8001"), (300, "ac02"), (16_384, "808001"), (2**32, "8080808010")],
 )
 def test_a_varint_has_seven_bits_a_byte_lowest_first(number: int, encoded: str) -> None:
-    assert varint(number).hex() == encoded
+    assert uvarint(number).hex() == encoded
 
 
 def test_a_stream_that_is_cut_anywhere_gives_the_same_frames() -> None:
-    stream = b"".join(map(framed, MESSAGES))
+    stream = b"".join(map(delimited, MESSAGES))
     for cut in range(len(stream) + 1):
         decoder = FrameDecoder(300)
         decoder.feed(stream[:cut])
@@ -37,7 +38,7 @@ def test_a_stream_that_is_cut_anywhere_gives_the_same_frames() -> None:
 def test_a_stream_that_comes_byte_by_byte_gives_the_same_frames() -> None:
     decoder = FrameDecoder(300)
     found = []
-    for byte in b"".join(map(framed, MESSAGES)):
+    for byte in b"".join(map(delimited, MESSAGES)):
         decoder.feed(bytes([byte]))
         found += taken(decoder)
     assert found == MESSAGES
@@ -45,7 +46,7 @@ def test_a_stream_that_comes_byte_by_byte_gives_the_same_frames() -> None:
 
 @given(st.lists(st.binary(max_size=400), max_size=8), st.lists(st.integers(1, 200)))
 def test_any_messages_in_any_pieces(messages: list[bytes], sizes: list[int]) -> None:
-    stream = b"".join(map(framed, messages))
+    stream = b"".join(map(delimited, messages))
     decoder = FrameDecoder(400)
     found = []
     for size in [*sizes, len(stream)]:
@@ -57,9 +58,9 @@ def test_any_messages_in_any_pieces(messages: list[bytes], sizes: list[int]) -> 
 
 def test_frames_that_are_not_taken_yet_stay() -> None:
     decoder = FrameDecoder(10)
-    decoder.feed(framed(b"one") + framed(b"two")[:2])
+    decoder.feed(delimited(b"one") + delimited(b"two")[:2])
     assert decoder.next_frame() == b"one"
-    decoder.feed(framed(b"two")[2:] + framed(b"three"))
+    decoder.feed(delimited(b"two")[2:] + delimited(b"three"))
     assert taken(decoder) == [b"two", b"three"]
 
 
@@ -67,9 +68,9 @@ def test_frames_that_are_not_taken_yet_stay() -> None:
 def test_a_frame_of_the_bound_is_taken_and_a_longer_one_refused_before_it_comes(bound: int) -> None:
     """Nobody fills the node's memory with one message: its length alone is enough to refuse it."""
     decoder = FrameDecoder(bound)
-    decoder.feed(framed(bytes(bound)))
+    decoder.feed(delimited(bytes(bound)))
     assert taken(decoder) == [bytes(bound)]
-    decoder.feed(varint(bound + 1))
+    decoder.feed(uvarint(bound + 1))
     with pytest.raises(AbciProtocolError, match=rf"^frame: .* at most {bound}( bytes needs)?$"):
         decoder.next_frame()
 

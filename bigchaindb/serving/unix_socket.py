@@ -1,0 +1,43 @@
+"""A socket in the file system that obeys whoever may enter its folder: this node's user alone."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Final
+
+from bigchaindb.errors import StartupError
+
+MODE: Final = 0o600
+SOCKET_PATH_BYTES_MAX: Final = 107
+"""What Linux takes, the zero at the end left out."""
+
+
+def check_path(path: Path) -> None:
+    """Require that a socket can have this path.
+
+    Raises:
+        StartupError: it is too long; says what to do.
+    """
+    if (count := len(os.fsencode(path))) > SOCKET_PATH_BYTES_MAX:
+        raise StartupError(
+            f"database.path: `{path}` has {count} bytes, and a socket's path at most {SOCKET_PATH_BYTES_MAX}; "
+            "set database.path to a shorter path"
+        )
+
+
+def bound(path: Path) -> socket.socket:
+    """Give a socket at this path, where it replaces one that a killed node left.
+
+    Raises:
+        StartupError: the path is too long, or cannot be bound.
+    """
+    check_path(path)
+    listening = socket.socket(socket.AF_UNIX)
+    try:
+        path.unlink(missing_ok=True)
+        listening.bind(str(path))
+        path.chmod(MODE)
+    except OSError as error:
+        listening.close()
+        raise StartupError(f"cannot listen on `{path}`: {error.strerror}") from error
+    return listening
