@@ -6,8 +6,9 @@ from bench.documents import Documents
 from bench.load import Plan, Seen, load, percentile, write_requests
 from bench.measure import Scale, alternate, median
 from bench.node import load_a_node
-from bench.processes import Process, answers, free_ports, python
+from bench.processes import Process, answers, python
 from bench.report import Figure, at_most
+from tests.support.ports import free_ports
 
 CONNECTION_COUNT: Final = 64
 COMMIT_CONNECTION_COUNT: Final = 32

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Final
 
 from bench.node import Node
-from bench.processes import free_ports
 from bigchaindb.engine.cometbft import files
 from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator
 from bigchaindb.engine.cometbft.handlers import RULES_VERSION
 from bigchaindb.transaction.keys import KeyPair, decode_key
 from tests.support.cometbft import require_cometbft
+from tests.support.ports import free_ports
 
 CHAIN_ID: Final = "bench"
 POWER: Final = 10

@@ -9,7 +9,8 @@ from typing import Any
 
 from bench.load import Plan, Seen, load
 from bench.measure import Scale
-from bench.processes import Process, answers, free_ports, python
+from bench.processes import Process, answers, python
+from tests.support.ports import free_ports
 
 
 class Node(Process):

@@ -97,15 +97,6 @@ def resident_mb(pid: int | None = None) -> float:
     return int(pages) * PAGE_BYTES / 2**20
 
 
-def free_ports(count: int) -> list[int]:
-    """Give TCP ports of the loopback interface that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [held.getsockname()[1] for held in sockets]
-    for held in sockets:
-        held.close()
-    return ports
-
-
 def answers(port: int, path: str = "/") -> Callable[[], bool]:
     """Make a question: does an HTTP server answer 200 there?"""
 

@@ -20,11 +20,12 @@ from typing import Final
 
 from bench.ledgers import cached
 from bench.measure import Scale, alternate, median
-from bench.processes import Process, free_ports, python
+from bench.processes import Process, python
 from bench.report import Figure, at_least, at_most
 from bigchaindb.store import Store
 from bigchaindb.subscribers.stream_frames import frames
 from bigchaindb.subscribers.websocket import PATH
+from tests.support.ports import free_ports
 
 CLIENT_COUNT: Final = 1_000
 STALLED_COUNT: Final = 50

@@ -4,6 +4,8 @@ Source: docs/reference/contract/http-api.md, sections 1, 4 and 5.
 """
 
 import json
+import time
+from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
@@ -19,11 +21,21 @@ ANSWER_BYTES_MAX: Final = 16 * MIB
 """More than any answer about one transaction."""
 
 
+BUSY_S_MAX: Final = 5.0
+"""So long is a node asked again that cannot take anything yet: it starts, or others keep it busy."""
+BUSY_PAUSE_S: Final = 0.5
+
+
 class Node:
     """A node, by its URL."""
 
-    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S, busy_s_max: float = BUSY_S_MAX) -> None:
         """Take the URL of the node's root.
+
+        Args:
+            url: of the root.
+            timeout_s: time for one answer.
+            busy_s_max: time in which a node that answers 503, which is that it has done nothing, is asked again.
 
         Raises:
             RequestFailed: it is no URL of HTTP.
@@ -33,6 +45,7 @@ class Node:
             raise RequestFailed(f"{url!r} is no URL of a node; an example is http://localhost:9984")
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
+        self._busy_s_max = busy_s_max
         # No redirects, which a node never sends, no files, no proxies for localhost.
         self._opener = OpenerDirector()
         self._opener.add_handler(HTTPHandler())
@@ -103,7 +116,11 @@ class Node:
 
     def _answer(self, request: Request) -> tuple[Any, bytes]:
         """Give what the node answered, as JSON and as it was sent."""
+        deadline_s = time.monotonic() + self._busy_s_max
         status, body = self._exchange(request)
+        while status == HTTPStatus.SERVICE_UNAVAILABLE and time.monotonic() + BUSY_PAUSE_S < deadline_s:
+            time.sleep(BUSY_PAUSE_S)
+            status, body = self._exchange(request)
         try:
             answer = json.loads(body)
         except ValueError as error:

@@ -6,7 +6,8 @@ Source: docs/reference/contract/driver-expectations.md, section 3, check 7.
 import pytest
 
 from tests.support import clients
-from tests.support.node import Node, free_ports
+from tests.support.node import Node
+from tests.support.ports import free_ports
 
 
 @pytest.mark.parametrize("name", clients.VERSION_2)

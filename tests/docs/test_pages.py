@@ -25,7 +25,8 @@ import pytest
 from tests.support import installed
 from tests.support.cometbft import require_cometbft
 from tests.support.installation import Installation
-from tests.support.node import Node, free_ports
+from tests.support.node import Node
+from tests.support.ports import free_ports
 from tests.support.postgresql import PostgreSQL, running_postgresql
 from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
 

@@ -4,10 +4,8 @@ It is pinned to one version: figures, log lines and vectors of the tests are tha
 """
 
 import os
-import random
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -37,21 +35,6 @@ def require_cometbft() -> Path:
         if not _is_right(PROGRAM):
             _build()
     return PROGRAM
-
-
-def free_low_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on, each another one, below those that outgoing connections take.
-
-    CometBFT ends when its port is taken between the look and its start, as another node's connection would.
-    """
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randint(20_000, 32_000)
-        with socket.socket() as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if port not in found and trial.connect_ex(("127.0.0.1", port)) != 0:
-                found.append(port)
-    return found
 
 
 def _is_right(program: Path) -> bool:

@@ -25,9 +25,10 @@ from bigchaindb.engine.cometbft.handlers import RULES_VERSION
 from bigchaindb.ledger.validators import address_of
 from bigchaindb.transaction import KeyPair, Transaction
 from bigchaindb.transaction.keys import decode_key
-from tests.support.cometbft import free_low_ports, require_cometbft
+from tests.support.cometbft import require_cometbft
 from tests.support.http import Answer
 from tests.support.node import COMMAND, START_S, Node, NodeDiedError, configuration_of
+from tests.support.ports import free_ports
 from tests.support.waiting import until
 
 CHAIN: Final = "test-network"
@@ -391,7 +392,7 @@ def _member(
 ) -> Member:
     """Make a node that knows nobody. All its ports are low: of the others the peers' own connections take some."""
     folder.mkdir(parents=True)
-    http_port, stream_port, peer_port = free_low_ports(3)
+    http_port, stream_port, peer_port = free_ports(3)
     own: dict[str, Any] = {
         "server": {"bind": f"127.0.0.1:{http_port}"},
         "wsserver": {"port": stream_port, "advertised_port": stream_port},

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from tests.support.http import Answer, request
+from tests.support.ports import free_ports
 from tests.support.waiting import until
 
 COMMAND: Final = (str(Path(sys.executable).with_name("bigchaindb")),)
@@ -198,13 +198,3 @@ def configuration_of(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any
     for key, value in settings.items():
         base[key] = {**base.get(key, {}), **value} if isinstance(value, Mapping) else value
     return base
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on, each another one."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [one.getsockname()[1] for one in held]
-    finally:
-        for one in held:
-            one.close()

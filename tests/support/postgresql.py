@@ -13,7 +13,7 @@ from typing import Final
 import psycopg
 
 from tests.support import services
-from tests.support.node import free_ports
+from tests.support.ports import free_ports
 from tests.support.waiting import until
 
 PROGRAMS: Final = Path("/usr/lib/postgresql/15/bin")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.support import services
-from tests.support.node import free_ports
+from tests.support.ports import free_ports
 from tests.support.waiting import until
 
 SERVER: Final = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")

@@ -25,7 +25,8 @@ from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator
 from bigchaindb.engine.cometbft.process import CometBft
 from bigchaindb.errors import CometBftFailed, StartupError
 from bigchaindb.transaction.keys import KeyPair, decode_key
-from tests.support.cometbft import free_low_ports, require_cometbft
+from tests.support.cometbft import require_cometbft
+from tests.support.ports import free_ports
 from tests.support.waiting import until
 
 KEY = KeyPair.from_seed(bytes(range(32)))
@@ -43,7 +44,7 @@ def layout(tmp_path: Path) -> Layout:
     layout = Layout(tmp_path)
     validator = GenesisValidator(decode_key(KEY.public_key), 10, "one")
     genesis = Genesis("test", "2026-01-31T12:00:00Z", 1, bytes(32), (validator,), 1)
-    (port,) = free_low_ports(1)
+    (port,) = free_ports(1)
     files.write(layout, key=KEY, settings=Network(bind=f"127.0.0.1:{port}"), sizes=SIZES)
     files.write_genesis(layout, genesis.encode())
     with_kvstore(layout)
@@ -137,7 +138,7 @@ async def test_it_starts_on_our_files_and_makes_blocks(program: Path, layout: La
 async def test_two_nodes_find_each_other_and_agree(program: Path, tmp_path: Path) -> None:
     """Neither can decide without the other: ids, addresses and keys are as they know each other by."""
     keys = [KeyPair.from_seed(bytes([i]) * 32) for i in (1, 2)]
-    ports = free_low_ports(2)
+    ports = free_ports(2)
     validators = tuple(GenesisValidator(decode_key(key.public_key), 10) for key in keys)
     genesis = Genesis("test", "2026-01-31T12:00:00Z", 1, bytes(32), validators, 1).encode()
     peers = tuple(f"{files.node_id_of(key)}@127.0.0.1:{port}" for key, port in zip(keys, ports, strict=True))
@@ -244,7 +245,7 @@ class WrongCount:
 
 
 async def test_what_cometbft_says_of_a_consensus_failure_is_understood(program: Path, layout: Layout) -> None:
-    (port,) = free_low_ports(1)
+    (port,) = free_ports(1)
     files.write(layout, key=KEY, settings=Network(bind=f"127.0.0.1:{port}"), sizes=SIZES)
     server = AbciServer(layout.abci, WrongCount(), lambda _: None)
     await server.start()

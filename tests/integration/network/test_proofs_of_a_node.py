@@ -15,7 +15,8 @@ from bigchaindb.identity import read_chain_id, read_keypair
 from bigchaindb.transaction.keys import decode_key
 from tests.support.chains import create
 from tests.support.cometbft import require_cometbft
-from tests.support.node import COMMAND, Node, configuration_of, free_ports
+from tests.support.node import COMMAND, Node, configuration_of
+from tests.support.ports import free_ports
 from tests.support.waiting import until
 
 WITHIN_S = 60

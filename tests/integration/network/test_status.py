@@ -15,9 +15,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from bigchaindb.engine.cometbft import files
 from bigchaindb.engine.cometbft.genesis import genesis_hash
 from tests.support.chains import create
-from tests.support.cometbft import VERSION, free_low_ports
+from tests.support.cometbft import VERSION
 from tests.support.http import request
 from tests.support.live_networks import CHAIN, POWER, Member, Network, make_alone, make_network
+from tests.support.ports import free_ports
 from tests.support.waiting import until
 
 COUNT: Final = 2
@@ -27,7 +28,7 @@ COUNT: Final = 2
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     """Two validators with an event, and figures."""
     made = make_network(tmp_path_factory.mktemp("net"), COUNT)
-    for member, port in zip(made, free_low_ports(COUNT), strict=True):
+    for member, port in zip(made, free_ports(COUNT), strict=True):
         member.settings = {**member.settings, "metrics": {"bind": f"127.0.0.1:{port}"}}
     try:
         made.start()

@@ -13,7 +13,8 @@ from bigchaindb.metrics.families import families as families_of
 from bigchaindb.transaction.build import create
 from tests.conftest import StartNode
 from tests.support.http import Answer, request
-from tests.support.node import Node, free_ports
+from tests.support.node import Node
+from tests.support.ports import free_ports
 from tests.support.served import KEY
 from tests.support.services import require
 from tests.support.waiting import until

@@ -17,7 +17,7 @@ from bigchaindb.eventlog.lane import State
 from bigchaindb.sinks.webhook import is_private
 from tests.integration.sinks.conftest import Tls
 from tests.integration.sinks.suite import RECIPE, Held, ServiceSuite, check, done, expected, passing, until
-from tests.support.node import free_ports
+from tests.support.ports import free_ports
 from tests.support.receiver import Receiver
 
 SECRET: Final = "whsec_" + base64.b64encode(bytes(range(32))).decode()

@@ -14,14 +14,14 @@ from bigchaindb.errors import RequestFailed
 
 
 @contextmanager
-def answering(status: int, body: bytes) -> Iterator[tuple[str, list[tuple[str, str, bytes]]]]:
-    """Serve one answer to everything; give the URL and what was asked."""
+def answering(*statuses: int, body: bytes) -> Iterator[tuple[str, list[tuple[str, str, bytes]]]]:
+    """Serve one answer after the other, the last to all further questions; give the URL and what was asked."""
     asked: list[tuple[str, str, bytes]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append((self.command, self.path, self.rfile.read(int(self.headers.get("Content-Length", 0)))))
-            self.send_response(status)
+            self.send_response(statuses[min(len(asked), len(statuses)) - 1])
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -42,24 +42,24 @@ def answering(status: int, body: bytes) -> Iterator[tuple[str, list[tuple[str, s
 
 
 def test_a_transaction_is_asked_for_by_id() -> None:
-    with answering(200, b'{"id": "abc"}') as (url, asked):
+    with answering(200, body=b'{"id": "abc"}') as (url, asked):
         assert Node(url).transaction("a/c") == {"id": "abc"}
         assert asked == [("GET", "/api/v1/transactions/a%2Fc", b"")]
 
 
 def test_a_proof_is_given_as_the_node_sent_it() -> None:
-    with answering(200, b'{ "format": 1e2 }\n') as (url, asked):
+    with answering(200, body=b'{ "format": 1e2 }\n') as (url, asked):
         assert Node(url).proof("a/c") == b'{ "format": 1e2 }\n'
         assert asked == [("GET", "/api/v1/blocks/a%2Fc/proof", b"")]
     with (
-        answering(404, b'{"message": "Not found", "status": 404}') as (url, _),
+        answering(404, body=b'{"message": "Not found", "status": 404}') as (url, _),
         pytest.raises(RequestFailed, match="404"),
     ):
         Node(url).proof("7")
 
 
 def test_a_transaction_is_posted_as_it_is() -> None:
-    with answering(202, b'{"id": "abc"}') as (url, asked):
+    with answering(202, body=b'{"id": "abc"}') as (url, asked):
         Node(url).post(b'{"id":"abc"}', "commit")
         assert asked == [("POST", "/api/v1/transactions?mode=commit", b'{"id":"abc"}')]
 
@@ -67,20 +67,35 @@ def test_a_transaction_is_posted_as_it_is() -> None:
 def test_a_refusal_says_what_the_node_said() -> None:
     body = json.dumps({"message": "Invalid transaction (DoubleSpend): x", "status": 400}).encode()
     with (
-        answering(400, body) as (url, _),
+        answering(400, body=body) as (url, _),
         pytest.raises(RequestFailed, match=r"400: Invalid transaction \(DoubleSpend"),
     ):
         Node(url).post(b"{}", "commit")
 
 
+def test_a_node_that_is_busy_is_asked_again() -> None:
+    with answering(503, 503, 202, body=b'{"id": "abc"}') as (url, asked):
+        assert Node(url).post(b"{}", "commit") == {"id": "abc"}
+        assert asked == [("POST", "/api/v1/transactions?mode=commit", b"{}")] * 3
+
+
+def test_a_node_that_stays_busy_is_given_up() -> None:
+    with (
+        answering(503, body=b'{"message": "try again later", "status": 503}') as (url, asked),
+        pytest.raises(RequestFailed, match="503: try again later"),
+    ):
+        Node(url, busy_s_max=0.6).post(b"{}", "commit")
+    assert len(asked) == 2
+
+
 @pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (502, b"Bad gateway"), (200, b"")])
 def test_something_else_than_a_node_is_noticed(status: int, body: bytes) -> None:
-    with answering(status, body) as (url, _), pytest.raises(RequestFailed, match="is it a node"):
+    with answering(status, body=body) as (url, _), pytest.raises(RequestFailed, match="is it a node"):
         Node(url).transaction("abc")
 
 
 def test_a_redirect_is_not_followed() -> None:
-    with answering(302, b"{}") as (url, asked), pytest.raises(RequestFailed, match="302"):
+    with answering(302, body=b"{}") as (url, asked), pytest.raises(RequestFailed, match="302"):
         Node(url).transaction("abc")
     assert len(asked) == 1
 
