@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from bigchaindb import cli
 from bigchaindb.engine.cometbft import abci_pb2 as pb
-from bigchaindb.engine.cometbft import engine
+from bigchaindb.engine.cometbft import accepted
 from bigchaindb.engine.cometbft.files import Sizes
 from bigchaindb.engine.cometbft.handlers import LedgerHandlers
 from bigchaindb.ledger.network_ledger import NetworkLedger
@@ -85,7 +85,7 @@ def _refuse_checks(number: int) -> None:
 
 def _give_up_soon(number: int) -> None:
     """Let a transaction whose inputs do not exist be submitted so often only."""
-    engine.PARENTLESS_ROUND_COUNT_MAX = number  # type: ignore[misc]
+    accepted.PARENTLESS_ROUND_COUNT_MAX = number  # type: ignore[misc]
 
 
 ALTERATIONS: Final[Mapping[str, Callable[[int], None]]] = {

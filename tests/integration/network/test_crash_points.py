@@ -212,6 +212,10 @@ def outbox(member: Member) -> list[str]:
         return [id_ for id_, _ in Outbox(store.node).all()]
 
 
+def said_of(member: Member, transaction: Transaction) -> str:
+    return str(member.get("statuses", transaction_id=transaction.id).json())
+
+
 def test_a_child_whose_parent_never_comes_is_given_up(network: Network) -> None:
     """Nobody can commit it; kept for ever it would be submitted for ever."""
     (member,) = network
@@ -224,7 +228,7 @@ def test_a_child_whose_parent_never_comes_is_given_up(network: Network) -> None:
     network.start()
     member.commit(parent)
     until(lambda: member.has(late), what="the child whose parent came to be committed")
-    until(lambda: "is given up: its inputs do not exist" in member.log, what="the other to be given up")
+    until(lambda: "rejected (InputDoesNotExist)" in said_of(member, child), what="the other to be given up")
     assert not member.has(child)
     network.stop()
     assert outbox(member) == []

@@ -12,6 +12,7 @@ import pytest
 
 from bigchaindb.config import Limits
 from bigchaindb.engine.cometbft import abci_pb2 as pb
+from bigchaindb.engine.cometbft import accepted as accepted_module
 from bigchaindb.engine.cometbft import engine as engine_module
 from bigchaindb.engine.cometbft.abci_server import AbciServer
 from bigchaindb.engine.cometbft.engine import CometBftEngine
@@ -30,7 +31,7 @@ from bigchaindb.engine.cometbft.rpc_answers import (
 from bigchaindb.engine.engine import Mode
 from bigchaindb.engine.engine import Status as Stands
 from bigchaindb.engine.room import Room, Usage
-from bigchaindb.errors import DoubleSpend, EngineError, UnequalValidatorSet
+from bigchaindb.errors import DoubleSpend, EngineError, InputDoesNotExist, StoreError, UnequalValidatorSet
 from bigchaindb.ledger.network_ledger import NetworkLedger
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.store import Store
@@ -242,7 +243,7 @@ async def test_what_is_invalid_at_a_start_is_reported(data: Path) -> None:
 async def test_what_was_turned_away_and_is_accepted_again_is_kept(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its row of before is dropped late: the promise that came since must not go with it."""
     monkeypatch.setattr(engine_module, "AGAIN_S", 0.1)
-    monkeypatch.setattr(engine_module, "PARENTLESS_ROUND_COUNT_MAX", 0)
+    monkeypatch.setattr(accepted_module, "PARENTLESS_ROUND_COUNT_MAX", 0)
     with open_store(data) as store:
         await begin(store)
         keep(store, [CHILD])
@@ -253,6 +254,21 @@ async def test_what_was_turned_away_and_is_accepted_again_is_kept(data: Path, mo
             await node.submit(CHILD)
             await asyncio.sleep(0.3)
             assert kept(store) == [CHILD.id]
+
+
+async def test_what_is_given_up_for_its_parent_is_reported(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """L4. It was accepted: whoever asks is told what became of it."""
+    monkeypatch.setattr(engine_module, "AGAIN_S", 0.1)
+    monkeypatch.setattr(accepted_module, "PARENTLESS_ROUND_COUNT_MAX", 0)
+    with open_store(data) as store:
+        await begin(store)
+        keep(store, [CHILD])
+        async with running(store) as node:
+            await until(lambda: node.engine.standing(CHILD.id) is not None)
+            standing = node.engine.standing(CHILD.id)
+            assert standing is not None
+            assert (standing.status, type(standing.error)) == (Stands.REJECTED, InputDoesNotExist)
+        assert kept(store) == []
 
 
 async def test_what_is_accepted_twice_counts_once(data: Path) -> None:
@@ -295,6 +311,21 @@ async def test_the_validators_are_known_before_the_first_block(data: Path) -> No
             assert node.engine.validators().powers == first
             await node.decide()
             assert node.engine.validators().powers == first
+
+
+async def test_whoever_waits_for_the_outbox_hears_that_it_failed(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise StoreError("the disk is gone")
+
+    monkeypatch.setattr(Outbox, "put", fail)
+    with open_store(data) as store:
+        await begin(store)
+        node = Node(store, Limits())
+        task = asyncio.create_task(node.engine.run())
+        with pytest.raises(EngineError, match="the engine stopped; the transaction may be committed"):
+            await asyncio.wait_for(node.submit(PARENT), 5)
+        with pytest.raises(EngineError, match="the disk is gone"):
+            await task
 
 
 async def test_a_failure_ends_the_engine_with_its_reason(data: Path) -> None:

@@ -1,0 +1,246 @@
+"""What this node's clients were told is accepted: kept on disk, and submitted again, until it is decided.
+
+Source: docs/explanation/network.md. Belongs to the event loop; the outbox to a thread of its own.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Final, NamedTuple, ParamSpec, TypeVar
+
+from bigchaindb.config import Limits
+from bigchaindb.engine.admission import Entry, answer_all
+from bigchaindb.engine.checkers import BATCH_COUNT_MAX
+from bigchaindb.engine.cometbft.submitter import Submitter
+from bigchaindb.engine.intake import Intake, accept
+from bigchaindb.errors import (
+    CheckFailed,
+    CometBftUnavailable,
+    DuplicateTransaction,
+    EngineError,
+    InputDoesNotExist,
+    Overloaded,
+    Stopping,
+    ValidationError,
+)
+from bigchaindb.store.own import Outbox
+from bigchaindb.transaction.model import Transaction
+
+DROP_COUNT: Final = 1_000
+"""Decided transactions that are dropped from the outbox at a time."""
+AGAIN_COUNT_MAX: Final = 2
+"""After so many rounds CometBFT's mempool is emptied first: it sends a transaction to each peer once, and a peer that
+was too busy for it has dropped it."""
+PARENTLESS_ROUND_COUNT_MAX: Final = 24
+"""So often, while the node follows its network, is a transaction submitted again whose inputs do not exist. By then all
+nodes have submitted what they had accepted, a parent of it included."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _UnderWay(NamedTuple):
+    """A transaction, when it was last submitted, and how often again."""
+
+    body: bytes
+    since_s: float
+    again_count: int = 0
+
+
+class _Parentless(NamedTuple):
+    """Why a transaction could not be checked again at the start, and in how many rounds since."""
+
+    error: InputDoesNotExist
+    round_count: int = 0
+
+
+class Accepted:
+    """Transactions between the answer to a client and a block, or a rule that turns them away."""
+
+    def __init__(
+        self, outbox: Outbox, submitter: Submitter, *, limits: Limits, empty_mempool: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Take over nothing before `readmit`.
+
+        Args:
+            outbox: where they are on disk.
+            submitter: hands them to CometBFT.
+            limits: those of the pool bound what is under way.
+            empty_mempool: lets CometBFT forget what it has sent; raises CometBftUnavailable.
+        """
+        self._outbox = outbox
+        self._submitter = submitter
+        self._limits = limits
+        self._empty_mempool = empty_mempool
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
+        self._under_way: dict[str, _UnderWay] = {}
+        self._bytes = 0
+        self._parentless: dict[str, _Parentless] = {}
+        self._new: list[tuple[Entry, Transaction]] = []
+        self._writing: list[tuple[Entry, Transaction]] = []
+        self._decided: dict[str, None] = {}
+        self._is_drop_due = False
+        self._work = asyncio.Event()
+
+    @property
+    def count(self) -> int:
+        """Transactions under way."""
+        return len(self._under_way)
+
+    def refusal(self, body_bytes: int) -> Overloaded | None:
+        """Say why a body of that size cannot be accepted now, None if it can."""
+        limits = self._limits
+        if len(self._under_way) >= limits.pool_count_max:
+            return Overloaded(
+                f"limits.pool_count_max = {limits.pool_count_max} transactions are under way; try again later"
+            )
+        if self._bytes + body_bytes > limits.pool_bytes_max:
+            return Overloaded(f"limits.pool_bytes_max = {limits.pool_bytes_max} bytes are under way; try again later")
+        return None
+
+    def take(self, entry: Entry, transaction: Transaction) -> None:
+        """Take over what a client posted and the pool has: `keep` writes it down, and answers then."""
+        self._new.append((entry, transaction))
+        self._note(transaction.id, transaction.body)
+        self._work.set()
+
+    def forget(self, transaction_id: str) -> None:
+        """Let a transaction go that was decided, one way or the other."""
+        if (found := self._under_way.pop(transaction_id, None)) is not None:
+            self._bytes -= len(found.body)
+            self._decided[transaction_id] = None
+            if len(self._decided) >= DROP_COUNT:
+                self._work.set()
+
+    async def readmit(self, intake: Intake) -> None:
+        """Check again what the last run had accepted and did not see decided."""
+        kept = await self._off_loop(self._outbox.all)
+        for batch in _batches(kept, self._limits.admission_bytes_max):  # one after the other: parents precede children
+            outcomes = await asyncio.gather(*(intake.admit(body) for _, body in batch), return_exceptions=True)
+            for (id_, body), outcome in zip(batch, outcomes, strict=True):
+                if isinstance(outcome, Stopping):
+                    return  # the rest waits for the next start
+                self._readmit_one(intake, id_, body, outcome)
+
+    def _readmit_one(self, intake: Intake, id_: str, body: bytes, outcome: Transaction | BaseException) -> None:
+        if id_ in intake.pool:  # from here, or because a client or a peer was faster
+            self._submit(id_, body)
+        elif isinstance(outcome, (Transaction, DuplicateTransaction)):
+            self._decided[id_] = None
+        elif isinstance(outcome, Overloaded):  # by another setting the pool has become smaller: there will be room
+            self._submit(id_, body)
+        elif isinstance(outcome, InputDoesNotExist):
+            # Another node had accepted the parent, or decided it while this one was away: CometBFT will bring the
+            # parent, and this one by its submission. Until then the pool does not have it.
+            self._submit(id_, body)
+            self._parentless[id_] = _Parentless(outcome)
+        elif isinstance(outcome, ValidationError):
+            intake.leave_word(id_, outcome)
+            self._decided[id_] = None
+        elif isinstance(outcome, CheckFailed):  # the log has its traceback, and the document
+            self._decided[id_] = None
+        else:
+            raise outcome
+
+    async def keep(self, intake: Intake) -> None:
+        """Write down what is taken, then answer and submit it; drop what was decided. One fsync for many.
+
+        Returns once the intake has ended and all that it brought is written down.
+        """
+        while True:
+            self._writing, self._new = self._new, []
+            if self._writing:
+                await self._off_loop(self._outbox.put, [(one.id, one.body) for _, one in self._writing])
+                for entry, transaction in self._writing:
+                    accept(entry, transaction)
+                    self._submitter.put(transaction.body)
+            if self._is_drop_due or len(self._decided) >= DROP_COUNT:
+                # What is dropped late is found to be decided at the next start.
+                self._is_drop_due = False
+                decided, self._decided = self._decided, {}
+                await self._off_loop(self._outbox.drop, decided)
+            if not self._new:
+                if intake.has_ended:
+                    break
+                self._work.clear()
+                await self._work.wait()
+        await self._off_loop(self._outbox.drop, self._decided)
+
+    def wake(self) -> None:
+        """Let `keep` see that the intake has ended."""
+        self._work.set()
+
+    async def submit_again(self, intake: Intake, *, older_s: float, is_following: bool) -> None:
+        """Submit what is undecided once more.
+
+        Args:
+            intake: has the pool.
+            older_s: what was submitted in so many seconds before is left out.
+            is_following: whether the node follows its network, so that a parent could have come.
+        """
+        now_s = asyncio.get_running_loop().time()
+        late = [(id_, one) for id_, one in self._under_way.items() if now_s - one.since_s > older_s]
+        if any(one.again_count >= AGAIN_COUNT_MAX for _, one in late):
+            # CometBFT sends to all its peers again then. What other nodes have accepted they submit themselves; the
+            # pool, from which this node proposes, keeps all.
+            with suppress(CometBftUnavailable):  # it is away, and so is its mempool
+                await self._empty_mempool()
+            late = list(self._under_way.items())
+        for id_, one in late:
+            again_count = one.again_count + 1 if one.again_count < AGAIN_COUNT_MAX else 0
+            self._under_way[id_] = _UnderWay(one.body, now_s, again_count)
+            if not self._submitter.put(one.body):
+                break
+        if self._decided:
+            self._is_drop_due = True
+            self._work.set()
+        if is_following:
+            self._give_up_parentless(intake)
+
+    def end(self) -> None:
+        """Answer whoever still waits to hear that it is written down, and end the thread."""
+        unwritten = (entry for entry, _ in (*self._writing, *self._new))
+        answer_all(unwritten, EngineError("the engine stopped; the transaction may be committed"))
+        self._thread.shutdown()
+
+    def _give_up_parentless(self, intake: Intake) -> None:
+        """Let go of what was accepted before the start and whose parents nobody has brought since (L4)."""
+        for id_, one in list(self._parentless.items()):
+            if id_ in intake.pool or id_ not in self._under_way:
+                del self._parentless[id_]
+            elif one.round_count < PARENTLESS_ROUND_COUNT_MAX:
+                self._parentless[id_] = one._replace(round_count=one.round_count + 1)
+            else:
+                del self._parentless[id_]
+                intake.leave_word(id_, one.error)
+                self.forget(id_)
+
+    def _submit(self, id_: str, body: bytes) -> None:
+        self._note(id_, body)
+        self._submitter.put(body)
+
+    def _note(self, id_: str, body: bytes) -> None:
+        """Take a transaction over; the outbox may have it from before, and was perhaps about to drop it."""
+        if (before := self._under_way.pop(id_, None)) is not None:
+            self._bytes -= len(before.body)
+        self._decided.pop(id_, None)
+        self._under_way[id_] = _UnderWay(body, asyncio.get_running_loop().time())
+        self._bytes += len(body)
+
+    async def _off_loop(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        done = partial(work, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, done)
+
+
+def _batches(kept: Sequence[tuple[str, bytes]], bytes_max: int) -> Iterator[Sequence[tuple[str, bytes]]]:
+    """Cut what the outbox holds into pieces of which all may wait to be checked at the same time."""
+    start, size = 0, 0
+    for end, (_, body) in enumerate(kept):
+        size += len(body)
+        if end > start and (size > bytes_max or end - start == BATCH_COUNT_MAX):
+            yield kept[start:end]
+            start, size = end, len(body)
+    if kept:
+        yield kept[start:]
