@@ -104,11 +104,11 @@ class OfflineDesk:
         lane = self._lane(name)
         if lane.state is State.BLOCKED and set(positions) <= set(lane.progress.undone):
             self._take(name, facts.Discarded(tuple(positions)), "changed")
-            return
-        self._parked_attempts(name, positions)
-        if set(positions) & set(lane.progress.returning):
-            self._take(name, facts.Discarded(tuple(positions)), "changed")
-        self._files.discard(name, positions)
+        else:
+            self._parked_attempts(name, positions)
+            if set(positions) & set(lane.progress.returning):
+                self._take(name, facts.Discarded(tuple(positions)), "changed")
+        self._files.discard(name, positions)  # what blocks the lane may have been parked before, and be listed still
 
     def forget(self, name: str) -> None:
         """See `Supervisor.forget`."""

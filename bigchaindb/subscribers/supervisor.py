@@ -196,15 +196,13 @@ class Supervisor:
     async def discard(self, name: str, positions: Sequence[int]) -> LaneStatus:
         """Never deliver these events again: parked ones, or the one that blocks the lane. Raises: as `retry`."""
         async with self._order(name) as lane:
-            if lane.lane.state is State.BLOCKED and set(positions) <= set(lane.lane.progress.undone):
+            is_why = lane.lane.state is State.BLOCKED and set(positions) <= set(lane.lane.progress.undone)
+            if not is_why:
+                await self._parked_attempts(lane, positions)
+            if is_why or set(positions) & set(lane.lane.progress.returning):
                 await lane.between_processes()
                 await lane.order(facts.Discarded(tuple(positions)))
-                await self._run(lane)
-                return lane.status()
-            await self._parked_attempts(lane, positions)
-            if set(positions) & set(lane.lane.progress.returning):
-                await lane.between_processes()
-                await lane.order(facts.Discarded(tuple(positions)))
+            # What blocks the lane may have been parked before, and be listed still.
             await self._in_thread(self._files.discard, name, positions)
             lane.parked_count = await self._in_thread(self._files.parked_count, name)
             if lane.lane.state is State.STOPPED:

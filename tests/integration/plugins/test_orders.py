@@ -130,6 +130,19 @@ async def test_a_lane_that_is_to_block_waits_for_a_person(running: Running) -> N
     assert running.positions() == [1, 2, 2, 3]
 
 
+async def test_p2_what_was_parked_and_then_blocks_the_lane_is_discarded_for_good(running: Running) -> None:
+    supervisor = await started(running, fault="raise", at=2, times=9)
+    running.commit(3)
+    await until_at(supervisor, 3)
+    await supervisor.stop()
+    supervisor = await started(running, on_failure="block", fault="raise", at=2, times=9)
+    await supervisor.retry(NAME)
+    await until(lambda: supervisor.status()[0].state is State.BLOCKED, what="a blocked lane")
+    status = await supervisor.discard(NAME, [2])
+    assert (status.parked_count, running.store.node.parked(NAME)) == (0, [])
+    await until_at(supervisor, 3)
+
+
 async def test_a_lane_that_is_to_skip_goes_on_without(running: Running) -> None:
     supervisor = await started(running, on_failure="skip", fault="raise", at=2, times=9)
     running.commit(3)

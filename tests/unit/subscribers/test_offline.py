@@ -189,6 +189,20 @@ def test_a_discarded_event_is_gone_also_if_it_was_to_come_again(ledger: Ledger) 
     assert ledger.next_node().progress == Progress(4, 4)
 
 
+def test_p2_what_was_parked_and_then_blocks_the_lane_is_discarded_for_good(ledger: Ledger) -> None:
+    """Left in the list it would come again after a power cut, and at `retry --all`."""
+    ledger.left(State.STOPPED, Progress(4, 4), parked=(2, 3))
+    ledger.order(lambda desk: desk.retry(NAME, [2]))
+    lane = ledger.next_node()
+    files = LaneFiles(ledger.store, CHAIN)
+    blocked = replace(lane, state=State.BLOCKED, epoch=lane.epoch + 1)
+    files.begin_epoch(NAME, blocked, since=1.0, head=5, slot_count=8).close()
+    files.close()
+    ledger.order(lambda desk: desk.discard(NAME, [2]))
+    assert [row.position for row in ledger.parked()] == [3]
+    assert (ledger.next_node().state, ledger.next_node().progress) == (State.STOPPED, Progress(4, 4))
+
+
 def test_only_what_is_parked_can_be_retried_or_discarded(ledger: Ledger) -> None:
     ledger.left(State.STOPPED, Progress(4, 4))
     with pytest.raises(OrderRefused, match="'sales': no event is parked"):
