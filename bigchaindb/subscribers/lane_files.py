@@ -217,10 +217,11 @@ class LaneFiles:
         with closing(page):
             progress = page.progress()
             is_whole = page.is_of_this_boot
+        # First: the row's cursor has passed what was set aside, and its process may have ended before it settled that.
+        progress = progress.without(self._node.parked_among(row.name, progress.undone))
         if progress.acked < row.acked:
             progress = Progress(row.acked, row.acked)
             is_whole = False
-        progress = progress.without(self._node.parked_among(row.name, progress.undone))
         if is_whole:  # what its page does not hold any more is settled
             settled = [p for p, epoch in returning.items() if epoch <= row.epoch and p not in progress.returning]
             self._node.unpark(row.name, settled)

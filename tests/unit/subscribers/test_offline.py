@@ -203,6 +203,20 @@ def test_p2_what_was_parked_and_then_blocks_the_lane_is_discarded_for_good(ledge
     assert (ledger.next_node().state, ledger.next_node().progress) == (State.STOPPED, Progress(4, 4))
 
 
+def test_p3_what_was_parked_stays_so_if_the_node_dies_before_the_next_process(ledger: Ledger) -> None:
+    """The page that was left still has 2 in hand, and the cursor in the row has passed it; 5 was parked before."""
+    progress = Progress(1, 5, (2, 4))
+    ledger.left(State.STOPPED, progress, parked=(5,))
+    files = LaneFiles(ledger.store, CHAIN)
+    files.recover(NAME, "now")
+    files.park(NAME, 2, Trouble(2, 2, 1.0, "no"))
+    waiting = Lane(State.BACKOFF, 1, progress.without({2}))
+    files.save([Saving(NAME, waiting, waiting.progress.acked, 1.0, None)])
+    files.close()
+    assert ledger.next_node().progress == Progress(3, 5, (4,))
+    assert [row.position for row in ledger.parked()] == [2, 5]
+
+
 def test_only_what_is_parked_can_be_retried_or_discarded(ledger: Ledger) -> None:
     ledger.left(State.STOPPED, Progress(4, 4))
     with pytest.raises(OrderRefused, match="'sales': no event is parked"):
