@@ -4,17 +4,23 @@ import socket
 import threading
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
+from bigchaindb.errors import ConfigurationError
 from bigchaindb.subscribers.control import Control
 from bigchaindb.subscribers.orders import (
     NUDGE,
+    ORDERS_BYTES_MAX,
     Again,
+    Orders,
     Report,
     Settle,
     Warned,
     decode_report,
     encode_answer,
+    encode_orders,
+    receive_orders,
 )
 
 
@@ -79,3 +85,29 @@ def test_the_end_of_the_node_is_an_end_of_file(ends: tuple[socket.socket, Contro
     node.close()
     with pytest.raises(EOFError):
         control.wait(1)
+
+
+def test_options_are_bounded_and_what_comes_again_is_not() -> None:
+    """Thousands of parked events that are retried, or a large window, must not keep the plugin from starting."""
+    orders = Orders(
+        name="sales",
+        ledger="/l",
+        page="/p",
+        chain_id="c",
+        options={"text": "x" * 1_000},
+        queue="log",
+        window_count=256,
+        window_bytes_max=1,
+        sys_path=[],
+        supervisor_pid=1,
+        attempts={1_000_000 + number: 5 for number in range(10_000)},
+        one_at_a_time=False,
+    )
+    theirs, ours = socket.socketpair()
+    with theirs, ours:
+        sending = threading.Thread(target=ours.sendall, args=(encode_orders(orders),))
+        sending.start()
+        assert receive_orders(theirs) == orders
+        sending.join()
+    with pytest.raises(ConfigurationError, match=r"events_plugins\.sales\.options: .* bytes"):
+        encode_orders(msgspec.structs.replace(orders, attempts={}, options={"text": "x" * ORDERS_BYTES_MAX}))
