@@ -6,7 +6,7 @@ Source: promises P13 and P14.
 import asyncio
 import importlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, assert_never
@@ -62,7 +62,7 @@ class ControlServer:
         self._hub = hub
         self._reload = reload
         self._reloading = asyncio.Lock()
-        self._secrets = _secrets(to_document(settings))
+        self._secrets = _longest_first(secrets_in(to_document(settings)))
         self._answering: set[asyncio.Task[None]] = set()
         self._follower_count = 0
         self._server: asyncio.Server | None = None
@@ -190,7 +190,8 @@ class ControlServer:
             raise OrderRefused("this node was started without a configuration that could be read again; restart it")
         loaded = await self._load(self._reload)
         importlib.invalidate_caches()  # of what was installed when the node started
-        self._secrets = _secrets(loaded.document)
+        # With those of before: a lane still shows its last error, which may quote one.
+        self._secrets = _longest_first({*self._secrets, *secrets_in(loaded.document)})
         log.mask(self._secrets)
         errors = await self._supervisor.reload(loaded.settings.events_plugins)
         return messages.Reloaded(self._supervisor.status(), errors)
@@ -212,5 +213,5 @@ class ControlServer:
         return without_secrets(value, self._secrets) if is_text and isinstance(value, str) else value
 
 
-def _secrets(document: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(sorted(set(secrets_in(document)), key=len, reverse=True))  # the longest first, one may hold another
+def _longest_first(secrets: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(secrets), key=len, reverse=True))  # one may hold another

@@ -206,6 +206,15 @@ async def test_a_node_without_a_file_says_that_it_has_none(served: Served) -> No
     await other.stop()
 
 
+async def test_a_secret_that_was_replaced_is_in_no_answer_either(served: Served) -> None:
+    """A lane still shows its last error, which may quote the password of before."""
+    for secret in ("correct horse", "battery staple"):
+        served.configuration.write_text(json.dumps({"events_plugins": {"nope": {"options": {"password": secret}}}}))
+        await served.ask(messages.Reload())
+    for secret in ("correct horse", "battery staple"):
+        assert secret not in await served.error(messages.Pause(secret))
+
+
 async def test_no_secret_of_the_configuration_is_in_an_answer(served: Served) -> None:
     """Answers end in terminals, scripts and tickets."""
     secret = "correct horse"
