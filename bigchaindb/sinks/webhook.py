@@ -76,6 +76,8 @@ class WebhookOptions(Options, frozen=True, kw_only=True):
             raise ValueError("url: must not hold a user or a password: the signature is who we are")
         if url.scheme == "http" and not self.allow_private:
             raise ValueError("url: must be https, as others could read along; http takes allow_private")
+        if not _is_name(url.raw_host):
+            raise ValueError(f"url: {url.raw_host} is no name of a host")
         if not self.allow_private and is_private(url.raw_host):
             raise ValueError(f"url: {url.raw_host} is in a network of our own: set allow_private if that is wanted")
         if self.timeout_s <= 0:
@@ -228,6 +230,15 @@ def is_private(host: str) -> bool:
         if inner is not None:
             address = inner
     return not address.is_global or address.is_multicast
+
+
+def _is_name(host: str) -> bool:
+    """Say whether a host can be looked up: what cannot fails within the look-up, like a fault of the event."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 class PublicResolver(AbstractResolver):

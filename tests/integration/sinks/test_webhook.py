@@ -13,8 +13,9 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from bigchaindb.delivery import Per
 from bigchaindb.doctor.trial import try_plugin
+from bigchaindb.errors import ConfigurationError
 from bigchaindb.eventlog.lane import State
-from bigchaindb.sinks.webhook import is_private
+from bigchaindb.sinks.webhook import WebhookSink, is_private
 from tests.integration.sinks.conftest import Tls
 from tests.integration.sinks.suite import RECIPE, Held, ServiceSuite, check, done, expected, passing, until
 from tests.support.ports import free_ports
@@ -222,6 +223,12 @@ class TestWebhook(ServiceSuite):
 )
 def test_addresses_that_strangers_cannot_have(host: str, *, private: bool) -> None:
     assert is_private(host) is private
+
+
+@pytest.mark.parametrize("host", ["hooks..example.org", ".example.org", "l" * 64 + ".example.org"])
+def test_a_host_that_no_name_can_be_is_refused_and_no_event_is_blamed(host: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"url: .* is no name of a host"):
+        WebhookSink().configure({"url": f"https://{host}/", "secret": SECRET})
 
 
 def _rss_bytes(pid: int) -> int:
