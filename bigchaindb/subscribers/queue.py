@@ -181,13 +181,14 @@ class LogQueue(_StandardQueue):
             if hand.given:
                 self._window.leave(hand)
                 self._moved()
-            if self._closed:
-                self._refuse(hand)
+            self._refuse_if_closed(hand)
             self._window.give_back(hand, count_max)
             with suppress(Empty):
                 self._wait(hand, 0.0 if hand.events else timeout)
             while len(hand.events) < count_max and self._ready():
                 self._reserve_up_to(hand, count_max)
+            if not hand.events:  # nobody holds the lock to close it: it may have been since `_wait`
+                self._refuse_if_closed(hand)
             events = list(hand.events)
             if self._acknowledge == DELIVERY:
                 self._window.settle(hand)
@@ -437,6 +438,10 @@ class LogQueue(_StandardQueue):
             finally:
                 self._waiting_count -= 1
         self._full_since_s = None
+
+    def _refuse_if_closed(self, hand: Hand) -> None:
+        if self._closed:
+            self._refuse(hand)
 
     def _refuse(self, hand: Hand) -> NoReturn:
         if hand.refused:  # a loop with `except Exception: pass` would spin for ever

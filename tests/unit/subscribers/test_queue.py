@@ -168,6 +168,21 @@ def test_get_many_takes_what_is_there_and_the_next_call_settles_it(make: Make) -
     assert plugin.progress() == Progress(5, 5)
 
 
+def test_get_many_that_the_end_interrupts_gives_no_empty_list(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end is told by another thread, at any moment; whoever waits without a limit relies on one event at least."""
+    plugin = make(3)
+    wait = plugin.queue._wait
+
+    def wait_until_the_end(hand: hands.Hand, limit_s: float | None) -> None:
+        wait(hand, limit_s)
+        plugin.queue._closed = True
+
+    monkeypatch.setattr(plugin.queue, "_wait", wait_until_the_end)
+    with pytest.raises(Closed):
+        plugin.queue.get_many(3)
+    assert plugin.progress() == Progress()
+
+
 def test_get_many_takes_no_more_than_the_window(make: Make) -> None:
     assert len(make(20).queue.get_many(20)) == 8
 
