@@ -122,6 +122,9 @@ class LogReader(Protocol):
         Returns:
             the events, perhaps none, and the position up to which there is no further one: `after` only if the log
             ends there.
+
+        Raises:
+            HistoryLost: a position in between is missing (P8).
         """
         ...
 

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from bigchaindb.errors import HistoryLost
 from bigchaindb.eventlog.selection import ALL, Selection
 from bigchaindb.ledger.effects import LoggedEvent
 from bigchaindb.ledger.ports import Announcement, Record
@@ -50,6 +51,12 @@ SELECT CASE WHEN reason IS NULL THEN timestamp ELSE coalesce((
 ), 0) END FROM events AS e WHERE position = ?
 """
 _LOG_BYTES: Final = "SELECT coalesce((SELECT log_bytes FROM events WHERE position = ?), 0)"
+_COUNT: Final = "SELECT count(*) FROM events WHERE position BETWEEN ?1 + 1 AND ?2"
+_MISSING: Final = """
+SELECT min(p) FROM (
+    SELECT ?1 + 1 AS p UNION ALL SELECT position + 1 FROM events WHERE position BETWEEN ?1 + 1 AND ?2 - 1
+) WHERE p NOT IN (SELECT position FROM events WHERE position BETWEEN ?1 + 1 AND ?2)
+"""
 _ENTRY: Final = "SELECT position, type, height, block_id, reason, digest FROM events WHERE position = ?"
 _BLOCK: Final = "SELECT height, block_id, first_seq, transaction_count FROM events WHERE position = ?"
 _IDS: Final = "SELECT id, coalesce(asset, id) FROM transactions WHERE seq BETWEEN ? AND ? ORDER BY seq"
@@ -99,14 +106,17 @@ class Log:
             through = min(through, self.head(), after + LOOK_COUNT_MAX)
             if through <= after:
                 return [], after
+            count_max = max(1, count_max)
             if selection is None or selection == ALL:
                 near = min(through, after + max(count_max, LOOK_COUNT_MIN))
-                return self._of_types(after, self._within(after, near, bytes_max), types, max(1, count_max))
+                last = self._within(after, near, bytes_max)
+                self._expect_all(after, last)
+                return self._of_types(after, last, types, count_max)
             last = self._within(after, through, LOOK_BYTES_MAX)
-            found = matching(self._connection, after, last, selection, types)
-            positions = list(islice(found, max(1, count_max)))
+            self._expect_all(after, last)
+            positions = list(islice(matching(self._connection, after, last, selection, types), count_max))
             records = self._at(positions, bytes_max)
-        if len(records) == len(positions) < max(1, count_max):
+        if len(records) == len(positions) < count_max:
             return records, last
         return records, records[-1].position
 
@@ -142,6 +152,11 @@ class Log:
         records = list(map(Record._make, rows))
         return records, records[-1].position if len(records) == count_max else last
 
+    def _expect_all(self, after: int, last: int) -> None:
+        """Refuse to pass over what is not there: nobody could tell it from what does not match (P8)."""
+        if self._number(_COUNT, after, last) != last - after:
+            raise HistoryLost(self._number(_MISSING, after, last), self.head())
+
     def _at(self, positions: Sequence[int], bytes_max: int) -> list[Record]:
         """Read events, neighbours with one statement: at least one if any, then up to the bound."""
         records: list[Record] = []
@@ -164,8 +179,8 @@ class Log:
         count = bisect_right(range(after + 1, through), end, key=lambda p: self._number(_LOG_BYTES, p))
         return after + max(1, count)
 
-    def _number(self, statement: str, position: int) -> int:
-        ((number,),) = self._connection.execute(statement, (position,)).fetchall()
+    def _number(self, statement: str, *positions: int) -> int:
+        ((number,),) = self._connection.execute(statement, positions).fetchall()
         return int(number)
 
 

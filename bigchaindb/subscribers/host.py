@@ -27,7 +27,7 @@ from bigchaindb.subscribers import orders as wire
 from bigchaindb.subscribers.control import Control
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.pipe import WARNING, open_pipe
-from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, Plugin, configure, describe, find, inspect, load
+from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, Plugin, configure, describe, find, hide, inspect, load
 from bigchaindb.subscribers.queue import LogQueue
 
 LOOK_S: Final = 1.0
@@ -89,6 +89,7 @@ def _become(title: str, orders: wire.Orders) -> None:
 
 def _load(control: socket.socket, orders: wire.Orders) -> Plugin:
     name = orders.name
+    hide(orders.options)
     try:
         loaded = load(name, find([name])[name])
         configure(name, loaded, orders.options)

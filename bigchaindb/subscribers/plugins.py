@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.eventlog.selection import Selection, from_data
 from bigchaindb.events import EventTypes
+from bigchaindb.masking import secrets_in, without_secrets
 
 GROUP: Final = "bigchaindb.events"
 """The entry point group in which packages advertise plugins."""
@@ -27,6 +28,9 @@ _MODES: Final = (NEXT_GET, EXPLICIT, DELIVERY)
 
 _SAID_CHARACTERS_MAX: Final = 500
 """As much as is kept of what foreign code says."""
+_LINE_CHARACTERS_MAX: Final = 64 * 1024
+"""As much as is searched for secrets before that."""
+_hidden: Final[list[str]] = []
 
 
 class Wants(NamedTuple):
@@ -169,9 +173,17 @@ def describe(error: BaseException) -> str:
     return one_line(f"{type(error).__name__}: {text}")
 
 
+def hide(options: Mapping[str, Any]) -> None:
+    """Keep the secrets of these options out of all that `one_line` gives in this process.
+
+    The node masks what it is told, but it would not know a secret of which a part was cut off.
+    """
+    _hidden[:] = sorted({*_hidden, *secrets_in(options)}, key=len, reverse=True)  # one may hold another
+
+
 def one_line(text: object) -> str:
     """Give what foreign code says as one line of bounded length, which UTF-8 can hold."""
-    line = str(text).partition("\n")[0][:_SAID_CHARACTERS_MAX]
+    line = without_secrets(str(text).partition("\n")[0][:_LINE_CHARACTERS_MAX], _hidden)[:_SAID_CHARACTERS_MAX]
     return line.encode(errors="backslashreplace").decode()[:_SAID_CHARACTERS_MAX]
 
 

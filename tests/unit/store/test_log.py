@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from bigchaindb.errors import StoreCorrupt, StoreError
+from bigchaindb.errors import HistoryLost, StoreCorrupt, StoreError
 from bigchaindb.eventlog.selection import ALL, MetadataMember, Selection
 from bigchaindb.ledger.ports import Record
 from bigchaindb.store import Log, Store
@@ -181,6 +181,22 @@ def test_a_damaged_document_is_said_and_not_passed_over(store: Store, data: Path
         vandal.commit()
     with closing(store.log_reader()) as log, pytest.raises(StoreCorrupt, match="no JSON document"):
         log.selected(0, 1, Selection(operation="CREATE"), count_max=1, bytes_max=1)
+
+
+@pytest.mark.parametrize("selection", [None, ALL, Selection(owner="alice"), Selection(owner="bob")])
+@pytest.mark.parametrize("missing", [1, 3, 5])
+def test_p8_what_is_missing_is_said_and_not_passed_over(
+    store: Store, data: Path, selection: Selection | None, missing: int
+) -> None:
+    """Nobody could tell it from what does not match."""
+    chain = Chain()
+    for serial in range(5):
+        store.writer.commit(chain.valid(made(serial, owners=[["alice"]])))
+    with closing(sqlite3.connect(data / "ledger.db")) as connection:
+        connection.executescript(f"DROP TRIGGER events_stay; DELETE FROM events WHERE position = {missing}")
+    with closing(store.log_reader()) as log, pytest.raises(HistoryLost) as lost:
+        log.selected(0, 5, selection, count_max=10, bytes_max=1_000_000)
+    assert (lost.value.position, lost.value.head) == (missing, 5)
 
 
 def test_the_first_event_of_a_height_or_time_is_found(store: Store) -> None:

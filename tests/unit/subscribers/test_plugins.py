@@ -12,6 +12,7 @@ import pytest
 from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.eventlog.selection import MetadataMember, Selection
 from bigchaindb.events import EventTypes
+from bigchaindb.subscribers import plugins
 from bigchaindb.subscribers.plugins import Wants, configure, describe, find, inspect, load
 
 
@@ -203,6 +204,16 @@ def test_options_that_nobody_takes_are_an_error() -> None:
 def test_errors_of_plugins_are_told_in_one_bounded_line() -> None:
     assert describe(ValueError("first\nsecond")) == "ValueError: first"
     assert len(describe(ValueError("x" * 9999))) == 500
+
+
+def test_a_secret_across_the_cut_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left of it the node would not know for a secret."""
+    monkeypatch.setattr(plugins, "_hidden", [])
+    secret = "correct-horse-battery-staple"
+    plugins.hide({"api_token": secret})
+    for length in range(460, 500):
+        said = describe(ValueError("x" * length + secret))
+        assert not any(part in said for part in ("corr", "horse", "battery", "staple")), said
 
 
 def test_an_error_is_told_even_where_its_text_cannot_be() -> None:
