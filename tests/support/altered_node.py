@@ -85,7 +85,7 @@ def _refuse_checks(number: int) -> None:
 
 def _give_up_soon(number: int) -> None:
     """Let a transaction whose inputs do not exist be submitted so often only."""
-    accepted.PARENTLESS_ROUND_COUNT_MAX = number  # type: ignore[misc]
+    accepted.OUTSIDE_ROUND_COUNT_MAX = number  # type: ignore[misc]
 
 
 ALTERATIONS: Final[Mapping[str, Callable[[int], None]]] = {

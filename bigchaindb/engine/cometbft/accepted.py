@@ -33,9 +33,9 @@ DROP_COUNT: Final = 1_000
 AGAIN_COUNT_MAX: Final = 2
 """After so many rounds CometBFT's mempool is emptied first: it sends a transaction to each peer once, and a peer that
 was too busy for it has dropped it."""
-PARENTLESS_ROUND_COUNT_MAX: Final = 24
-"""So often, while the node follows its network, is a transaction submitted again whose inputs do not exist. By then all
-nodes have submitted what they had accepted, a parent of it included."""
+OUTSIDE_ROUND_COUNT_MAX: Final = 24
+"""So often, while the node follows its network, is a transaction submitted again that the pool did not take at the
+start, before it is checked anew. By then all nodes have submitted what they had accepted, a parent of it included."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,13 +47,6 @@ class _UnderWay(NamedTuple):
     body: bytes
     since_s: float
     again_count: int = 0
-
-
-class _Parentless(NamedTuple):
-    """Why a transaction could not be checked again at the start, and in how many rounds since."""
-
-    error: InputDoesNotExist
-    round_count: int = 0
 
 
 class Accepted:
@@ -77,7 +70,7 @@ class Accepted:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
         self._under_way: dict[str, _UnderWay] = {}
         self._bytes = 0
-        self._parentless: dict[str, _Parentless] = {}
+        self._outside: dict[str, int] = {}  # under way and not in the pool since the start, and for how many rounds
         self._new: list[tuple[Entry, Transaction]] = []
         self._writing: list[tuple[Entry, Transaction]] = []
         self._decided: dict[str, None] = {}
@@ -129,13 +122,12 @@ class Accepted:
             self._submit(id_, body)
         elif isinstance(outcome, (Transaction, DuplicateTransaction)):
             self._decided[id_] = None
-        elif isinstance(outcome, Overloaded):  # by another setting the pool has become smaller: there will be room
-            self._submit(id_, body)
-        elif isinstance(outcome, InputDoesNotExist):
+        elif isinstance(outcome, (InputDoesNotExist, Overloaded)):
             # Another node had accepted the parent, or decided it while this one was away: CometBFT will bring the
-            # parent, and this one by its submission. Until then the pool does not have it.
+            # parent, and this one by its submission. Or by another setting the pool has become smaller: there will be
+            # room. Until then the pool does not have it, and cannot tell when a block takes what it spends.
             self._submit(id_, body)
-            self._parentless[id_] = _Parentless(outcome)
+            self._outside[id_] = 0
         elif isinstance(outcome, ValidationError):
             intake.leave_word(id_, outcome)
             self._decided[id_] = None
@@ -197,7 +189,7 @@ class Accepted:
             self._is_drop_due = True
             self._work.set()
         if is_following:
-            self._give_up_parentless(intake)
+            await self._check_outside(intake)
 
     def end(self) -> None:
         """Answer whoever still waits to hear that it is written down, and end the thread."""
@@ -205,17 +197,32 @@ class Accepted:
         answer_all(unwritten, EngineError("the engine stopped; the transaction may be committed"))
         self._thread.shutdown()
 
-    def _give_up_parentless(self, intake: Intake) -> None:
-        """Let go of what was accepted before the start and whose parents nobody has brought since (L4)."""
-        for id_, one in list(self._parentless.items()):
+    async def _check_outside(self, intake: Intake) -> None:
+        """Check anew what the pool did not take at the start, once it has been submitted often enough (L4)."""
+        due: list[tuple[str, bytes]] = []
+        for id_, round_count in list(self._outside.items()):
             if id_ in intake.pool or id_ not in self._under_way:
-                del self._parentless[id_]
-            elif one.round_count < PARENTLESS_ROUND_COUNT_MAX:
-                self._parentless[id_] = one._replace(round_count=one.round_count + 1)
+                del self._outside[id_]
+            elif round_count < OUTSIDE_ROUND_COUNT_MAX:
+                self._outside[id_] = round_count + 1
             else:
-                del self._parentless[id_]
-                intake.leave_word(id_, one.error)
-                self.forget(id_)
+                due.append((id_, self._under_way[id_].body))
+        for batch in _batches(due, self._limits.admission_bytes_max):
+            outcomes = await asyncio.gather(*(intake.admit(body) for _, body in batch), return_exceptions=True)
+            for (id_, _), outcome in zip(batch, outcomes, strict=True):
+                self._check_one_outside(intake, id_, outcome)
+
+    def _check_one_outside(self, intake: Intake, id_: str, outcome: Transaction | BaseException) -> None:
+        if id_ in intake.pool or isinstance(outcome, (Overloaded, Stopping)):
+            return  # the next round sees what became of it
+        del self._outside[id_]
+        if id_ not in self._under_way or isinstance(outcome, (Transaction, DuplicateTransaction, CheckFailed)):
+            self.forget(id_)
+        elif isinstance(outcome, ValidationError):
+            intake.leave_word(id_, outcome)
+            self.forget(id_)
+        else:
+            raise outcome
 
     def _submit(self, id_: str, body: bytes) -> None:
         self._note(id_, body)

@@ -243,7 +243,7 @@ async def test_what_is_invalid_at_a_start_is_reported(data: Path) -> None:
 async def test_what_was_turned_away_and_is_accepted_again_is_kept(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its row of before is dropped late: the promise that came since must not go with it."""
     monkeypatch.setattr(engine_module, "AGAIN_S", 0.1)
-    monkeypatch.setattr(accepted_module, "PARENTLESS_ROUND_COUNT_MAX", 0)
+    monkeypatch.setattr(accepted_module, "OUTSIDE_ROUND_COUNT_MAX", 0)
     with open_store(data) as store:
         await begin(store)
         keep(store, [CHILD])
@@ -259,7 +259,7 @@ async def test_what_was_turned_away_and_is_accepted_again_is_kept(data: Path, mo
 async def test_what_is_given_up_for_its_parent_is_reported(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """L4. It was accepted: whoever asks is told what became of it."""
     monkeypatch.setattr(engine_module, "AGAIN_S", 0.1)
-    monkeypatch.setattr(accepted_module, "PARENTLESS_ROUND_COUNT_MAX", 0)
+    monkeypatch.setattr(accepted_module, "OUTSIDE_ROUND_COUNT_MAX", 0)
     with open_store(data) as store:
         await begin(store)
         keep(store, [CHILD])
@@ -269,6 +269,51 @@ async def test_what_is_given_up_for_its_parent_is_reported(data: Path, monkeypat
             assert standing is not None
             assert (standing.status, type(standing.error)) == (Stands.REJECTED, InputDoesNotExist)
         assert kept(store) == []
+
+
+@pytest.mark.parametrize("has_room", [True, False], ids=["parentless", "no room"])
+async def test_what_lost_before_the_pool_could_take_it_is_reported(
+    data: Path, monkeypatch: pytest.MonkeyPatch, *, has_room: bool
+) -> None:
+    """L4. The pool did not have it when a block took what it spends: that is why it is rejected, and not for ever."""
+    monkeypatch.setattr(engine_module, "AGAIN_S", 0.1)
+    monkeypatch.setattr(accepted_module, "OUTSIDE_ROUND_COUNT_MAX", 1)
+    many = [create(number) for number in range(2, 2 + engine_module.POOL_FACTOR)]
+    rival = transfer(Coin(PARENT), to=CAROL)
+    with open_store(data) as store:
+        async with running(store) as node:
+            await node.decide(*([] if has_room else [PARENT]))
+        keep(store, [*many, CHILD])
+        async with running(store, Limits() if has_room else Limits(pool_count_max=1)) as node:
+            await until(lambda: CHILD.body in node.cometbft.submitted)
+            await node.decide(*([PARENT] if has_room else []), rival)
+            await until(lambda: node.engine.standing(CHILD.id) is not None)
+            standing = node.engine.standing(CHILD.id)
+            assert standing is not None
+            assert (standing.status, type(standing.error)) == (Stands.REJECTED, DoubleSpend)
+            assert node.engine.network().outbox_count == len(many)
+        assert CHILD.id not in kept(store)
+
+
+async def test_what_the_pool_had_no_room_for_comes_in_once_there_is_some(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "AGAIN_S", 0.1)
+    monkeypatch.setattr(accepted_module, "OUTSIDE_ROUND_COUNT_MAX", 0)
+    many = [create(number) for number in range(2, 2 + engine_module.POOL_FACTOR)]
+    with open_store(data) as store:
+        await begin(store)
+        keep(store, [*many, PARENT])
+        async with running(store, Limits(pool_count_max=1)) as node:
+            await until(lambda: PARENT.body in node.cometbft.submitted)
+            await asyncio.sleep(0.3)
+            assert node.engine.standing(PARENT.id) is None
+            await node.decide(*many)
+            await until(lambda: node.engine.standing(PARENT.id) is not None)
+            standing = node.engine.standing(PARENT.id)
+            assert standing is not None
+            assert standing.status is Stands.BACKLOG
+            assert node.engine.network().outbox_count == 1
 
 
 async def test_what_is_accepted_twice_counts_once(data: Path) -> None:
