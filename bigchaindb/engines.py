@@ -112,6 +112,7 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
         rpc=rpc,
         serve=lambda handlers, failed: AbciServer(layout.abci, handlers, failed),
         process=CometBft(program, layout),
+        peers=files.others_of(settings.network, key),
         workers=settings.server.workers,
     )
     return Wired(engine, engine.elections, CometBftProofs(rpc, chain_id), engine.network)

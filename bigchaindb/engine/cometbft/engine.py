@@ -9,7 +9,7 @@ Source: docs/explanation/network.md.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, ParamSpec, Protocol, TypeVar
 
@@ -24,10 +24,7 @@ from bigchaindb.engine.cometbft.submitter import Submitter
 from bigchaindb.engine.engine import EngineFigures, HeadListener, Mode, NetworkFigures, Standing
 from bigchaindb.engine.failures import first_of
 from bigchaindb.engine.intake import Intake
-from bigchaindb.errors import (
-    EngineError,
-    Overloaded,
-)
+from bigchaindb.errors import CometBftUnavailable, EngineError, Overloaded
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.elections import Elections
 from bigchaindb.ledger.pool import Pool
@@ -40,6 +37,9 @@ AGAIN_S: Final = 5.0
 """Time between two rounds in which what is undecided is submitted again, unless it has just come."""
 HEALTH_S: Final = 0.5
 """Time between two looks at CometBFT."""
+DIAL_S: Final = 60.0
+"""Time between two calls of all peers. By itself CometBFT waits up to 16 hours before it calls again one that was away
+for long, gives it up after a day, and never calls one whose name was not known when it started."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -81,6 +81,7 @@ class CometBftEngine:
         rpc: CometBftRpc,
         serve: Callable[[LedgerHandlers, Callable[[BaseException], None]], AbciServer],
         process: Process,
+        peers: Sequence[str] = (),
         workers: int | None = None,
     ) -> None:
         """Make the engine of one node.
@@ -93,12 +94,14 @@ class CometBftEngine:
             rpc: asks CometBFT.
             serve: makes the server that CometBFT connects to, from its handlers and what to tell of a failure.
             process: CometBFT itself.
+            peers: other nodes that it is to be connected to, as `ID@HOST:PORT`.
             workers: threads that check; None is one a core.
         """
         self._parts = parts
         self._announce = announce
         self._rpc = rpc
         self._process = process
+        self._peers = peers
         self._submitter = Submitter(rpc.broadcast_many)
         self._accepted = Accepted(parts.outbox, self._submitter, limits=limits, empty_mempool=rpc.flush_mempool)
         self._health = Health(rpc, asyncio.get_running_loop().time)
@@ -139,7 +142,7 @@ class CometBftEngine:
                     await self._accepted.readmit(self._intake)
                 await self._server.start()
                 tasks.create_task(self._accepted.keep(self._intake))
-                for work in (self._submitter.run, self._submit_again, self._watch):
+                for work in (self._submitter.run, self._submit_again, self._watch, self._dial):
                     tasks.create_task(work())
                 if not has_begun:
                     tasks.create_task(self._readmit_once_begun())
@@ -236,6 +239,13 @@ class CometBftEngine:
         while not await self._pause(HEALTH_S):
             self._parts.room.shortage()
             await self._health.look(self._accepted.count)
+
+    async def _dial(self) -> None:
+        """Let CometBFT call whom it is not connected to, so that a network goes on soon after a cut of hours, too."""
+        while not await self._pause(DIAL_S):
+            if self._peers:
+                with suppress(CometBftUnavailable):  # it calls them all when it starts
+                    await self._rpc.dial_peers(self._peers)
 
     async def _run_process(self) -> None:
         """Keep CometBFT running until the stop, or until something has failed."""

@@ -140,6 +140,12 @@ def node_id_of(key: KeyPair) -> str:
     return node_id(decode_key(node_key_of(key).public_key))
 
 
+def others_of(settings: Network, key: KeyPair) -> list[str]:
+    """Give the peers of the settings without the node whose own key pair is `key`: operators share one list."""
+    own = node_id_of(key)
+    return [peer for peer in settings.peers if not peer.startswith(f"{own}@")]
+
+
 def check_sockets(layout: Layout) -> None:
     """Require that both sockets can be bound.
 
@@ -229,8 +235,7 @@ def delete_blocks(layout: Layout) -> None:
 
 def config_text(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes) -> str:
     """Give the content of config.toml: what differs from CometBFT's defaults, and why. See `write`."""
-    own = node_id_of(key)
-    peers = [peer for peer in settings.peers if not peer.startswith(f"{own}@")]
+    peers = others_of(settings, key)
     on_one_machine = any(peer.partition("@")[2].strip("[").startswith(_LOOPBACK) for peer in peers)
     sections: dict[str, dict[str, object]] = {
         "": {
@@ -243,7 +248,7 @@ def config_text(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes
         "rpc": {
             "laddr": f"unix://{layout.rpc}",
             "max_request_batch_size": 0,  # unbounded: who may open the socket is the node alone
-            "unsafe": True,  # and it empties the mempool now and then
+            "unsafe": True,  # and it empties the mempool now and then, and has the peers called
             "max_body_bytes": 8_000_000,
             "max_subscriptions_per_client": 16,
         },

@@ -27,6 +27,7 @@ _LEVELS: Final = {
 _ORDINARY: Final = {
     # A peer is away, or not one of this network: a person may want to know, and it is no defect of this node.
     "Error dialing peer": logging.WARNING,
+    "Error in peer's address": logging.WARNING,
     "Stopping peer for error": logging.WARNING,
     "Failed to reconnect to peer. Beginning exponential backoff": logging.WARNING,
     "Failed to reconnect to peer. Giving up": logging.WARNING,

@@ -117,6 +117,16 @@ class CometBftRpc:
         """Let the mempool drop all that it holds, and forget that it had it; needs `rpc.unsafe`."""
         await self._ask("unsafe_flush_mempool", Submitted)
 
+    async def dial_peers(self, peers: Sequence[str]) -> None:
+        """Connect to those that are not connected, their names looked up anew; needs `rpc.unsafe`.
+
+        CometBFT is not told that they are persistent: it would replace its list of those without a lock.
+
+        Args:
+            peers: `ID@HOST:PORT`.
+        """
+        await self._ask("dial_peers", Submitted, peers=peers)
+
     async def broadcast_many(self, transactions: Sequence[bytes]) -> list[str | None]:
         """Hand transactions to the mempool, which checks them later.
 
@@ -141,7 +151,7 @@ class CometBftRpc:
         # A batch of one is answered with an object and not an array: it is sent as what it is.
         return [_parsed(_SUBMIT, await self._post(_SUBMIT, requests[0]), Reply[Submitted])]
 
-    async def _ask(self, method: str, kind: type[ResultT], **parameters: str) -> ResultT:
+    async def _ask(self, method: str, kind: type[ResultT], **parameters: object) -> ResultT:
         request = self._request(method, parameters)
         expected: Any = Reply[kind]  # type: ignore[valid-type] # known at run time only
         reply: Reply[ResultT] = _parsed(method, await self._post(method, request), expected)
@@ -151,7 +161,7 @@ class CometBftRpc:
             raise CometBftUnavailable(f"{method}: CometBFT answers something else than it was asked")
         return reply.result
 
-    def _request(self, method: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+    def _request(self, method: str, parameters: Mapping[str, object]) -> dict[str, Any]:
         return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": parameters}
 
     async def _post(self, method: str, content: Any) -> bytes:  # noqa: ANN401 - JSON

@@ -199,7 +199,7 @@ class GenesisAnswer(_Answered, frozen=True, kw_only=True):
 
 
 class Submitted(_Answered, frozen=True, kw_only=True):
-    """Answer to `broadcast_tx_async`: the mempool has the transaction, and will look at it."""
+    """Answer to what is begun and not waited for, such as `broadcast_tx_async`: the mempool will look at it."""
 
 
 class RpcError(_Answered, frozen=True, kw_only=True):

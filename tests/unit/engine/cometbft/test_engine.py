@@ -31,7 +31,14 @@ from bigchaindb.engine.cometbft.rpc_answers import (
 from bigchaindb.engine.engine import Mode
 from bigchaindb.engine.engine import Status as Stands
 from bigchaindb.engine.room import Room, Usage
-from bigchaindb.errors import DoubleSpend, EngineError, InputDoesNotExist, StoreError, UnequalValidatorSet
+from bigchaindb.errors import (
+    CometBftUnavailable,
+    DoubleSpend,
+    EngineError,
+    InputDoesNotExist,
+    StoreError,
+    UnequalValidatorSet,
+)
 from bigchaindb.ledger.network_ledger import NetworkLedger
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.store import Store
@@ -45,6 +52,7 @@ from tests.support.networks import CHAIN, KEYS, TIME, address, raw
 
 PARENT = create(1)
 CHILD = transfer(Coin(PARENT))
+PEERS = [f"{'7f' * 20}@one.example:26656"]
 POWERS = dict.fromkeys(KEYS[:4], 10)
 STATUS = Status(
     node=NodeInfo(id="7f" * 20, network=CHAIN, version="0.38.26", moniker="one"),
@@ -61,6 +69,8 @@ class CometBft:
     def __init__(self) -> None:
         self.handlers: LedgerHandlers | None = None
         self.submitted: list[bytes] = []
+        self.dialled: list[Sequence[str]] = []
+        self.is_away = False
         self.start_count = 1
         self.is_served = False
         self._ended = asyncio.Event()
@@ -90,6 +100,11 @@ class CometBft:
     async def flush_mempool(self) -> None:
         pass
 
+    async def dial_peers(self, peers: Sequence[str]) -> None:
+        self.dialled.append(peers)
+        if self.is_away:
+            raise CometBftUnavailable("dial_peers: no answer")
+
     async def broadcast_many(self, transactions: Sequence[bytes]) -> list[str | None]:
         self.submitted += transactions
         return [None] * len(transactions)
@@ -114,6 +129,7 @@ class Node:
             rpc=cast("CometBftRpc", self.cometbft),
             serve=self.cometbft.serve,
             process=self.cometbft,
+            peers=PEERS,
         )
 
     async def begin(self) -> None:
@@ -344,6 +360,16 @@ async def test_elections_that_a_change_of_validators_ended_are_turned_away(data:
             assert standing.status is Stands.REJECTED
             assert isinstance(standing.error, UnequalValidatorSet)
             assert node.engine.network().outbox_count == 1
+
+
+async def test_peers_are_called_again_and_again(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CometBFT gives up a peer that was away for a day, and never calls one whose name it could not look up."""
+    monkeypatch.setattr(engine_module, "DIAL_S", 0.02)
+    with open_store(data) as store:
+        async with running(store) as node:
+            node.cometbft.is_away = True
+            await until(lambda: len(node.cometbft.dialled) >= 3)
+            assert node.cometbft.dialled[:3] == [PEERS] * 3
 
 
 async def test_the_validators_are_known_before_the_first_block(data: Path) -> None:

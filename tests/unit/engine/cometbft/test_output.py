@@ -31,6 +31,7 @@ def test_levels(level: object, ours: int) -> None:
     ("message", "ours"),
     [
         ("Error dialing peer", logging.WARNING),
+        ("Error in peer's address", logging.WARNING),
         ("Stopping peer for error", logging.WARNING),
         ("Connection failed @ recvRoutine", logging.INFO),
         ("error while stopping peer", logging.INFO),

@@ -98,6 +98,13 @@ async def test_one_connection_is_kept(fake: Fake) -> None:
     assert len(fake.connections) == 1
 
 
+async def test_peers_are_called_at_once(fake: Fake) -> None:
+    fake.answer = lambda _: {"log": "Dialing peers in progress. See /net_info for details"}
+    peers = [f"{'7f' * 20}@one.example:26656", f"{'8e' * 20}@two.example:26656"]
+    await fake.client.dial_peers(peers)
+    assert fake.asked == [{"jsonrpc": "2.0", "id": 1, "method": "dial_peers", "params": {"peers": peers}}]
+
+
 async def test_all_pages_of_validators_are_read(fake: Fake) -> None:
     everybody = [
         {"address": f"{number:040x}", "pub_key": KEY, "voting_power": "1", "proposer_priority": "-1"}
