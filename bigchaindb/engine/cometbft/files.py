@@ -236,7 +236,8 @@ def delete_blocks(layout: Layout) -> None:
 def config_text(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes) -> str:
     """Give the content of config.toml: what differs from CometBFT's defaults, and why. See `write`."""
     peers = others_of(settings, key)
-    on_one_machine = any(peer.partition("@")[2].strip("[").startswith(_LOOPBACK) for peer in peers)
+    hosts = [peer.partition("@")[2].rpartition(":")[0] for peer in peers]
+    share_a_machine = len(set(hosts)) < len(hosts) or any(host.strip("[").startswith(_LOOPBACK) for host in hosts)
     sections: dict[str, dict[str, object]] = {
         "": {
             "proxy_app": f"unix://{layout.abci}",
@@ -258,7 +259,7 @@ def config_text(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes
             "persistent_peers": ",".join(peers),
             "pex": False,  # a network is who its operators say
             "addr_book_strict": False,  # private addresses are addresses
-            "allow_duplicate_ip": on_one_machine,
+            "allow_duplicate_ip": share_a_machine,  # else the second of an address is not let in
             # The default of 100 ms, paid at each step, is most of what a block takes.
             "flush_throttle_timeout": "10ms",
             "send_rate": 20_480_000,

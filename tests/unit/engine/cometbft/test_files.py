@@ -91,6 +91,13 @@ def test_a_network_on_one_machine_may_share_an_address(tmp_path: Path, host: str
     assert config_of(written(tmp_path, Network(peers=peers)))["p2p"]["allow_duplicate_ip"] is True
 
 
+@pytest.mark.parametrize(("others", "may_share"), [("10.0.0.1", True), ("10.0.0.2", False)])
+def test_peers_on_one_machine_may_share_its_address(tmp_path: Path, others: str, *, may_share: bool) -> None:
+    """CometBFT would let in one of them, and the power of the other would be missing."""
+    peers = (f"{'0a' * 20}@10.0.0.1:26656", f"{'0b' * 20}@{others}:26657")
+    assert config_of(written(tmp_path, Network(peers=peers)))["p2p"]["allow_duplicate_ip"] is may_share
+
+
 @pytest.mark.parametrize(("validators", "count"), [(1, 100_000), (5, 100_000), (7, 140_000)])
 def test_the_mempool_holds_twice_what_all_nodes_admit(validators: int, count: int) -> None:
     """A full one drops what clients were told is accepted."""
