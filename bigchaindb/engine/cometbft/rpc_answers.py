@@ -122,12 +122,14 @@ class ConsensusState(_Answered, frozen=True, kw_only=True):
     peers: tuple[ConsensusPeer, ...] = ()
 
     def blocks_ahead(self, height: int) -> int:
-        """Give how many blocks a peer has that a node of this height lacks, 0 if none has more.
+        """Give how many blocks the peers have that a node of this height lacks, 0 if they have no more.
 
-        A peer says which height it decides; its last block is the one before.
+        A peer says which height it decides; its last block is the one before. Fewer than a third may say what they
+        like: what counts is the height that more than a third have.
         """
-        heights = [peer.state.round_state.height - 1 for peer in self.peers if peer.state is not None]
-        return max(height, *heights, 0) - height
+        heights = sorted(peer.state.round_state.height - 1 for peer in self.peers if peer.state is not None)
+        reached = heights[-1 - len(heights) // 3] if heights else 0
+        return max(reached - height, 0)
 
 
 class Commit(_Answered, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from bigchaindb.engine.cometbft import rpc
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
-from bigchaindb.engine.cometbft.rpc_answers import Hex, SyncInfo
+from bigchaindb.engine.cometbft.rpc_answers import ConsensusPeer, ConsensusState, Hex, PeerState, RoundState, SyncInfo
 from bigchaindb.errors import CometBftUnavailable
 
 KEY = {"type": "tendermint/PubKeyEd25519", "value": b64encode(bytes(32)).decode()}
@@ -316,3 +316,15 @@ async def test_a_commit_a_block_and_genesis(fake: Fake) -> None:
     assert (block.id.value().hash, block.block.data.transactions) == (b"\xaa" * 32, (b"a", b""))
     assert block.block.header.proposer_address == "DD" * 20
     assert (await fake.client.genesis()).validators[0].power == 10
+
+
+@pytest.mark.parametrize(
+    ("heights", "ahead"),
+    [([], 0), ([9], 2), ([9, 7], 2), ([9, 7, 7], 0), ([10**18, 9, 7], 2), ([99, 99, 9, 9, 7, 7], 2)],
+)
+def test_fewer_than_a_third_of_the_peers_may_say_what_they_like(heights: list[int], ahead: int) -> None:
+    peers = tuple(
+        ConsensusPeer(address="", state=PeerState(round_state=RoundState(height=height + 1, round=0)))
+        for height in heights
+    )
+    assert ConsensusState(round_state=RoundState(height=8, round=0), peers=peers).blocks_ahead(7) == ahead
