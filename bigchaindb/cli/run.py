@@ -3,7 +3,9 @@
 Source: docs/reference/contract/configuration-and-cli.md, section 4.
 """
 
+import os
 import shutil
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +13,7 @@ import click
 
 from bigchaindb.cli.session import Session, agrees, pass_session, say
 from bigchaindb.config import KeyPairSettings, Settings
-from bigchaindb.errors import ConfigurationError, StartupError
+from bigchaindb.errors import ConfigurationError, StartupError, StoreError
 
 if TYPE_CHECKING:
     from bigchaindb.config.load import Loaded
@@ -22,6 +24,8 @@ Initialization complete. BigchainDB is ready and waiting.
 Streaming valid transactions on: {websocket}/api/v1/streams/valid_transactions
 Listening to client connections on: {bind}
 """
+UNDECIDED: Final = "undecided.jsonl"
+"""What a ledger that was dropped leaves: transactions that were accepted, one a line."""
 
 
 @click.command(
@@ -53,8 +57,8 @@ def drop(session: Session) -> None:
     """Delete the ledger. Cannot be undone.
 
     Its events and what the plugins have acknowledged go with it. The configuration and the node's key pair stay, and a
-    node of a network stays one: it takes the blocks from the others again. A running node keeps its data: stop it
-    first.
+    node of a network stays one: it takes the blocks from the others again. What it has accepted and no block shows is
+    written to `undecided.jsonl` first. A running node keeps its data: stop it first.
     """
     from bigchaindb.store.directory import DataDirectory, DirectoryLock
 
@@ -67,6 +71,7 @@ def drop(session: Session) -> None:
     try:
         say(f"It is in {database.path}.")
         if session.assume_yes or agrees(f"Do you want to drop `{database.name}` database? [y/n]: "):
+            _keep_undecided(directory)
             _delete(directory)
             say(f"Dropped '{database.name}'.")
     finally:
@@ -171,15 +176,41 @@ def _refuse_rethinkdb() -> None:
     raise ConfigurationError(old_backend("--dev-start-rethinkdb asks for a RethinkDB server"))
 
 
+def _keep_undecided(directory: "DataDirectory") -> None:
+    """Write down what clients were told is accepted and no block shows: it exists nowhere else, perhaps.
+
+    Not for the next start to take up: by then the node may be part of another network.
+    """
+    from bigchaindb.store.node_db import NodeDb
+    from bigchaindb.store.own import Outbox
+
+    if not directory.node.exists():
+        return
+    try:
+        with closing(NodeDb(directory.node)) as node:
+            bodies = [body for _, body in Outbox(node).all()]
+    except StoreError as error:
+        say(f"What was accepted and is undecided cannot be read: {error}")
+        return
+    if bodies:
+        path = directory.path / UNDECIDED
+        with path.open("ab") as file:
+            file.writelines(body + b"\n" for body in bodies)
+            file.flush()
+            os.fsync(file.fileno())
+        say(f"Accepted transactions that may be in no block: {len(bodies)}, in {path}.")
+        say("Post each line again once the node follows its network; it refuses what it has.")
+
+
 def _delete(directory: "DataDirectory") -> None:
-    """Delete the data; lock and key pair stay.
+    """Delete the data; lock, key pair and what `_keep_undecided` wrote stay.
 
     The ledger's file goes last: what a crash leaves can be dropped again, and no write-ahead log is left for the next.
     """
     from bigchaindb.engine.cometbft import files
     from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE
 
-    kept = {directory.lock.name, KEYPAIR_FILE}
+    kept = {directory.lock.name, KEYPAIR_FILE, UNDECIDED}
     if files.is_network(directory.path):
         kept |= {CHAIN_ID_FILE, files.FOLDER}
         files.delete_blocks(files.Layout(directory.path))

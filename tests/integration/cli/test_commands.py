@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Final
@@ -13,7 +14,10 @@ from typing import Final
 import pytest
 
 from bigchaindb import __version__
+from bigchaindb.store import Store
 from bigchaindb.store.directory import DataDirectory, DirectoryLock
+from bigchaindb.store.own import Outbox
+from tests.support.chains import create
 
 COMMAND: Final = str(Path(sys.executable).with_name("bigchaindb"))
 MASK: Final = "x" * 45
@@ -236,6 +240,29 @@ def test_init_is_idempotent_and_drop_asks(run: Run, tmp_path: Path) -> None:
     run("init")
     assert (data / "chain_id").read_text() != chain_id
     assert (data / "keypair.json").read_text() == key
+
+
+def test_drop_keeps_what_was_accepted_and_is_undecided(run: Run, tmp_path: Path) -> None:
+    data = tmp_path / ".local/share/bigchaindb"
+    accepted = [create(number) for number in range(4)]
+    for part in (accepted[:2], accepted[2:]):
+        run("init")
+        with closing(Store.open(data)) as store:
+            Outbox(store.node).put([(one.id, one.body) for one in part])
+        dropped = run("-y", "drop")
+        assert f"may be in no block: 2, in {data}/undecided.jsonl." in dropped.stderr
+        assert not (data / "node.db").exists()
+    assert (data / "undecided.jsonl").read_bytes().splitlines() == [one.body for one in accepted]
+
+
+def test_data_that_nobody_can_read_can_be_dropped(run: Run, tmp_path: Path) -> None:
+    data = tmp_path / ".local/share/bigchaindb"
+    run("init")
+    (data / "node.db").write_bytes(b"no database at all" * 1_000)
+    dropped = run("-y", "drop")
+    assert dropped.returncode == 0, dropped
+    assert "cannot be read: node.db: " in dropped.stderr
+    assert not (data / "ledger.db").exists()
 
 
 def test_data_in_use_is_neither_dropped_nor_served_twice(run: Run, tmp_path: Path) -> None:
