@@ -106,6 +106,15 @@ def _paths() -> dict[str, Schema]:
                 silent=True,
             )
         },
+        "/api/v1/events/{position}/proof": {
+            "get": _get(
+                "The same by the event's position, which tells apart what has one id",
+                _ref("Proof"),
+                _segment("position", {"type": "string", "pattern": "^[0-9]{1,18}$"}),
+                missing=True,
+                silent=True,
+            )
+        },
         "/api/v1/assets": {"get": _search("assets", _ref("Asset"))},
         "/api/v1/metadata": {"get": _search("metadata", _ref("Metadata"))},
         "/api/v1/validators": {

@@ -1,4 +1,4 @@
-"""`/api/v1/blocks/{height_or_id}/proof`: what proves an event to others. Source: docs/reference/proofs.md."""
+"""What proves an event to others, by its block and by its position. Source: docs/reference/proofs.md."""
 
 from typing import Final
 
@@ -13,11 +13,21 @@ _UNSIGNED: Final = b'"signature":null}'
 """How the body of an event ends whose block its proposer did not sign in the way of 1.x."""
 
 
-async def get(context: Context, call: Call) -> Reply:
-    """Give the proof of the event about a block: a valid one by its height, any by its id."""
+async def of_block(context: Context, call: Call) -> Reply:
+    """Answer `/api/v1/blocks/{height_or_id}/proof`: a height is that of the valid block, an id of any."""
     is_id = len(call.parameter) == BLOCK_ID_CHARACTERS
     block = call.parameter if is_id else height_of(call.parameter)
-    decision = None if block is None else await context.reads.run(context.queries.decision, block)
+    return await _proof(context, None if block is None else await context.reads.run(context.queries.decision, block))
+
+
+async def of_event(context: Context, call: Call) -> Reply:
+    """Answer `/api/v1/events/{position}/proof`."""
+    position = height_of(call.parameter)  # bounded alike
+    found = None if position is None else await context.reads.run(context.queries.decision_at, position)
+    return await _proof(context, found)
+
+
+async def _proof(context: Context, decision: Decision | None) -> Reply:
     if decision is None:
         return not_found()
     return Answer(200, await document(decision, context.proofs) + b"\n")

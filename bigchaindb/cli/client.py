@@ -21,6 +21,7 @@ ANSWER_BYTES_MAX: Final = 16 * MIB
 """More than any answer about one transaction."""
 
 
+POSITION: Final = "position:"
 BUSY_S_MAX: Final = 5.0
 """So long is a node asked again that cannot take anything yet: it starts, or others keep it busy."""
 BUSY_PAUSE_S: Final = 0.5
@@ -103,12 +104,14 @@ class Node:
         """Give the proof of the event about a block, as the node sent it.
 
         Args:
-            block: its height or id.
+            block: its height or id, or `position:P` for the event of that position.
 
         Raises:
             RequestFailed: there is none, or the node cannot be asked.
         """
-        path = f"/api/v1/blocks/{quote(block, safe='')}/proof"
+        is_position = block.startswith(POSITION)
+        named, list_ = (block.removeprefix(POSITION), "events") if is_position else (block, "blocks")
+        path = f"/api/v1/{list_}/{quote(named, safe='')}/proof"
         return self._answer(Request(f"{self.url}{path}"))[1]  # noqa: S310 - the scheme is checked
 
     def _json(self, request: Request) -> Any:  # noqa: ANN401 - any JSON

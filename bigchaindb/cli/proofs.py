@@ -22,7 +22,8 @@ Examples:
   bigchaindb events proof 4711 --node https://node.example.com > proof.json
 
 BLOCK is the height of a valid block, or the id of a valid or invalid one: `id` of the event, `subject` of the
-CloudEvent. The node is asked over HTTP and need not be trusted: `bigchaindb verify` believes nothing in the file."""
+CloudEvent; or `position:N`, for the event of that position in the log. The node is asked over HTTP and need not be
+trusted: `bigchaindb verify` believes nothing in the file."""
 )
 @click.argument("block")
 @click.option("--node", metavar="URL", envvar=NODE_VARIABLE, help="The node's address; by default that of server.bind.")

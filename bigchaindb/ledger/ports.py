@@ -226,6 +226,10 @@ class Queries(Protocol):
         """Give the event about a block: a valid one by its height, any by its v1 id."""
         ...
 
+    def decision_at(self, position: int) -> Decision | None:
+        """Give the event of a position."""
+        ...
+
     def blocks_of_transaction(self, transaction_id: str) -> list[LoggedEvent]:
         """Give the log rows of the valid block that holds the transaction: one or none."""
         ...

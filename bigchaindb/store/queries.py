@@ -148,10 +148,13 @@ class LedgerQueries:
             else:
                 rows = connection.execute(_POSITION_AT_HEIGHT, (block,)).fetchall()
                 entry = read_entry(connection, rows[0][0]) if rows else None
-            if entry is None:
-                return None
-            ((body, vote, proof),) = connection.execute(_DECISION, (entry.position,)).fetchall()
-        return Decision(entry, bytes(body), bytes(vote), bytes(proof))
+            return None if entry is None else _decision(connection, entry)
+
+    def decision_at(self, position: int) -> Decision | None:
+        """See `Queries`."""
+        with self._readers.connection() as connection:
+            entry = read_entry(connection, position)
+            return None if entry is None else _decision(connection, entry)
 
     def blocks_of_transaction(self, transaction_id: str) -> list[LoggedEvent]:
         """See `Queries`."""
@@ -244,6 +247,11 @@ def _only(operation: str | None, pieces: Iterable[list[bytes]]) -> Iterator[list
     for piece in pieces:
         if kept := [body for body in piece if operation is None or operation_of(body) == operation]:
             yield kept
+
+
+def _decision(connection: sqlite3.Connection, entry: LoggedEvent) -> Decision:
+    ((body, vote, proof),) = connection.execute(_DECISION, (entry.position,)).fetchall()
+    return Decision(entry, bytes(body), bytes(vote), bytes(proof))
 
 
 def _block(connection: sqlite3.Connection, position: int) -> Block:

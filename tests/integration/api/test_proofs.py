@@ -1,4 +1,4 @@
-"""`/api/v1/blocks/{height_or_id}/proof` of a network of one. Source: docs/reference/proofs.md."""
+"""Proofs of a network of one, by block and by position. Source: docs/reference/proofs.md."""
 
 import json
 
@@ -40,6 +40,8 @@ async def test_an_invalid_block_is_proven_by_id_and_its_height_stands_for_the_va
     assert verified.reason == event["data"]["reason"]
     assert verified.block.header.node_pubkey == KEY.public_key
     by_height = verify((await get(served, f"blocks/{event['data']['height']}/proof")).body, trust)
+    proofs = [(await get(served, f"events/{position}/proof")).body for position in (1, 2)]
+    assert [verify(one, trust).reason for one in proofs] == [event["data"]["reason"], None]
     assert (by_height.reason, by_height.block.header.height) == (None, verified.block.header.height)
 
 
@@ -47,6 +49,7 @@ async def test_an_invalid_block_is_proven_by_id_and_its_height_stands_for_the_va
 async def test_what_is_no_event_has_no_proof(served: Served, name: str) -> None:
     await served.commit()
     assert (await get(served, f"blocks/{name}/proof")).status == 404
+    assert (await get(served, f"events/{name}/proof")).status == 404
 
 
 async def test_who_voted_on_a_block_is_known_by_its_height(served: Served) -> None:

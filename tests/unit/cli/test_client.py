@@ -50,7 +50,8 @@ def test_a_transaction_is_asked_for_by_id() -> None:
 def test_a_proof_is_given_as_the_node_sent_it() -> None:
     with answering(200, body=b'{ "format": 1e2 }\n') as (url, asked):
         assert Node(url).proof("a/c") == b'{ "format": 1e2 }\n'
-        assert asked == [("GET", "/api/v1/blocks/a%2Fc/proof", b"")]
+        Node(url).proof("position:7")
+        assert [path for _, path, _ in asked] == ["/api/v1/blocks/a%2Fc/proof", "/api/v1/events/7/proof"]
     with (
         answering(404, body=b'{"message": "Not found", "status": 404}') as (url, _),
         pytest.raises(RequestFailed, match="404"),
