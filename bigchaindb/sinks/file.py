@@ -193,6 +193,8 @@ class Journal:
                 break
             stop = start
         torn = os.pread(self._fd, min(size - stop, len(_BEGINNING)), stop)
+        if stop:  # behind whole lines a power cut leaves zeros where the data had not reached the disk, on some disks
+            torn = torn.rstrip(b"\0")
         if not _BEGINNING.startswith(torn):
             raise self._foreign(torn)
         return stop

@@ -67,6 +67,21 @@ class TestFile(SinkSuite):
         Journal(target.path).close()
         assert target.path.read_bytes() == b""
 
+    @pytest.mark.parametrize("zeros", [bytes(1), bytes(9_000), BEGINNING[:-9] + bytes(9_000)])
+    def test_zeros_that_a_power_cut_leaves_behind_lines_are_cut_off(self, target: Lines, zeros: bytes) -> None:
+        """Some disks give a file its new length before its data. A file of nothing else is not known to be ours."""
+        with Journal(target.path) as journal:
+            journal.append(expected(RECIPE, Per.BLOCK)[:3])
+        whole = target.path.read_bytes()
+        target.path.write_bytes(whole + zeros)
+        with Journal(target.path) as journal:
+            journal.append(expected(RECIPE, Per.BLOCK)[:4])
+        assert [one.id for one in target.held()] == [one.id for one in expected(RECIPE, Per.BLOCK)[:4]]
+        target.path.write_bytes(bytes(9_000))
+        with pytest.raises(Unavailable, match="no line of this plugin"):
+            Journal(target.path)
+        assert target.path.read_bytes() == bytes(9_000)
+
     def test_what_is_there_is_not_written_again_after_a_seek(self, target: Lines) -> None:
         """Begun at the tenth event and then led back to the first: all are there, and none twice."""
         messages = expected(RECIPE, Per.TRANSACTION)
