@@ -207,7 +207,10 @@ class Queries(Protocol):
         ...
 
     def search(self, table: Literal["assets", "metadata"], text: str, limit: int) -> Iterator[Sequence[bytes]]:
-        """Give the rows that match, best first, as JSON objects; `limit` 0 is all. Source: http-api.md, section 8."""
+        """Give the rows that match, best first, as JSON objects; `limit` 0 is all. Source: http-api.md, section 8.
+
+        For a text of more words than rows can be ranked by: in commit order.
+        """
         ...
 
     def block(self, height: int) -> Block | None:

@@ -69,11 +69,12 @@ def bodies_of(connection: sqlite3.Connection, seqs: Sequence[int]) -> list[bytes
     return [bodies[seq] for seq in seqs]
 
 
-def hits(connection: sqlite3.Connection, table: str, expression: str, limit: int) -> "array[int]":
-    """Give the seqs of the rows that match, best first; `limit` 0 is all."""
+def hits(connection: sqlite3.Connection, table: str, expression: str, limit: int, *, ranked: bool) -> "array[int]":
+    """Give the seqs of the rows that match, best first or, unless `ranked`, in commit order; `limit` 0 is all."""
+    order = "rank, rowid" if ranked else "rowid"
     # S608: the table is one of ours.
-    ranked = f"SELECT rowid FROM {table} WHERE {table} MATCH ? ORDER BY rank, rowid LIMIT ?"  # noqa: S608
-    cursor = connection.execute(ranked, (expression, limit or -1))
+    statement = f"SELECT rowid FROM {table} WHERE {table} MATCH ? ORDER BY {order} LIMIT ?"  # noqa: S608
+    cursor = connection.execute(statement, (expression, limit or -1))
     seqs = array("q")
     while rows := cursor.fetchmany(_FETCH_ROWS):  # to the end: no cursor outlives the call
         seqs.extend(seq for (seq,) in rows)

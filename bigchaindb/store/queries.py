@@ -111,11 +111,12 @@ class LedgerQueries:
 
     def search(self, table: Literal["assets", "metadata"], text: str, limit: int) -> Iterator[Sequence[bytes]]:
         """See `Queries`. What matches is ranked in one read and kept as 8 bytes each; rows are read page by page."""
-        if (expression := match_expression(read_query(text))) is None:
+        query = read_query(text)
+        if (expression := match_expression(query)) is None:
             return
         row = asset_row if table == "assets" else metadata_row
         with self._readers.connection() as connection:
-            seqs = hits(connection, f"{table}_search", expression, limit)
+            seqs = hits(connection, f"{table}_search", expression, limit, ranked=query.is_ranked)
         for start in range(0, len(seqs), self._page_count_max):
             for bodies in self._bodies(seqs[start : start + self._page_count_max]):
                 yield list(map(row, bodies))

@@ -20,6 +20,11 @@ _ID_DIGITS: Final = 16
 """A row's own id is indexed by this many digits: whole ids would nearly double the index (docs/decisions/0007)."""
 _ID: Final = re.compile("[0-9a-fA-F]{64}")
 
+RANKED_COUNT_MAX: Final = 128
+"""Most words and phrases by which rows are ranked. FTS5's rank compares each occurrence with each phrase of the query,
+so a row that 1,000 of them match takes 2.5 ms, and one request of 8 KB would keep the search's thread for hours
+(docs/decisions/0007). What matches more than this is given in commit order."""
+
 # fmt: off
 STOP_WORDS: Final = frozenset({
     "a", "about", "above", "after", "again", "against", "all", "am", "an", "and", "any", "are", "as", "at", "be",
@@ -59,6 +64,12 @@ class Query:
     phrases: list[str] = field(default_factory=list)
     excluded: list[str] = field(default_factory=list)
 
+    @property
+    def is_ranked(self) -> bool:
+        """Whether what matches can be put in the order of its rank (`RANKED_COUNT_MAX`)."""
+        # A phrase stands in the expression twice: as what must occur, and among the alternatives.
+        return 2 * len(self.phrases) + len(self.terms) + len(self.excluded) <= RANKED_COUNT_MAX
+
 
 def read_query(text: str) -> Query:
     """Cut a search into terms, `"phrases"` and `-exclusions`; stop words count in phrases only."""
@@ -73,6 +84,8 @@ def read_query(text: str) -> Query:
         else:
             query.terms += words
     query.terms = [t for t in dict.fromkeys(query.terms) if t.lower() not in STOP_WORDS]
+    query.phrases = list(dict.fromkeys(query.phrases))
+    query.excluded = list(dict.fromkeys(query.excluded))
     return query
 
 

@@ -1,7 +1,9 @@
+import json
 from itertools import chain
 
 from bigchaindb.store import Store
 from bigchaindb.store.pages import PAGE_BYTES_MAX
+from bigchaindb.store.search import RANKED_COUNT_MAX
 from bigchaindb.transaction.model import OutputRef
 from tests.support.decisions import Chain, made
 
@@ -42,3 +44,17 @@ def test_a_search_is_cut_by_its_limit(store: Store) -> None:
     assert [len(page) for page in queries.search("assets", "equal", 0)] == [3, 3, 2]
     assert [len(page) for page in queries.search("assets", "equal", 4)] == [3, 1]
     assert list(queries.search("assets", "the", 4)) == []
+
+
+def test_a_search_for_very_many_words_comes_in_commit_order(store: Store) -> None:
+    words = [f"w{number}" for number in range(RANKED_COUNT_MAX)]
+    texts = ("bicycle", "bicycle w1", "none of them", "w2 bicycle w3")
+    store.writer.commit(Chain().valid(*(made(serial, data={"text": text}) for serial, text in enumerate(texts))))
+
+    def found(search: str, limit: int = 0) -> list[str]:
+        pages = store.queries().search("assets", search, limit)
+        return [json.loads(row)["data"]["text"] for row in chain.from_iterable(pages)]
+
+    assert found(" ".join([*words[1:], "bicycle"])) == ["w2 bicycle w3", "bicycle w1", "bicycle"]
+    assert found(" ".join([*words, "bicycle"])) == ["bicycle", "bicycle w1", "w2 bicycle w3"]
+    assert found(" ".join([*words, "bicycle"]), 2) == ["bicycle", "bicycle w1"]

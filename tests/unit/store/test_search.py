@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bigchaindb.store.migrations import statements
-from bigchaindb.store.search import STOP_WORDS, Query, match_expression, read_query, text_of
+from bigchaindb.store.search import RANKED_COUNT_MAX, STOP_WORDS, Query, match_expression, read_query, text_of
 
 ID = "0123456789abcdef" * 4
 
@@ -53,6 +53,7 @@ def search(texts: Sequence[str], text: str) -> list[int]:
         ("- -- -", Query()),
         ('"never closed', Query(phrases=["never closed"])),
         ('"" "the"', Query(phrases=["the"])),
+        ('"call me" "call  me" -tea -tea', Query(phrases=["call me"], excluded=["tea"])),
         ("the and don't", Query(terms=["don"])),
         ("a\0b*c^d:e(f)", Query(terms=["b", "c", "e", "f"])),
         ("NEAR(x y) AND OR NOT", Query(terms=["NEAR", "x", "y"])),
@@ -111,6 +112,20 @@ def test_a_row_is_found_by_its_id_and_by_ids_in_its_text() -> None:
 def test_no_text_is_an_error(text: str) -> None:
     """Users type anything, and it must not be taken for a query language."""
     search(["a b c", "NEAR OR"], text)
+
+
+@pytest.mark.parametrize(("piece", "others"), [("w{}", 0), ("-w{} w", 1), ('-"w {}" w', 1)])
+def test_rows_are_ranked_by_so_many_words_only(piece: str, others: int) -> None:
+    """The rank of a row takes time that grows with the square of the words: one request could take hours."""
+    pieces = [piece.format(number) for number in range(RANKED_COUNT_MAX + 1 - others)]
+    assert read_query(" ".join(pieces[1:])).is_ranked
+    assert not read_query(" ".join(pieces)).is_ranked
+
+
+def test_a_phrase_counts_twice_since_it_stands_twice_in_what_is_asked() -> None:
+    phrases = [f'"w {number}"' for number in range(RANKED_COUNT_MAX // 2)]
+    assert read_query(" ".join(phrases)).is_ranked
+    assert not read_query(" ".join([*phrases, "one"])).is_ranked
 
 
 def test_a_long_text_is_no_error() -> None:
