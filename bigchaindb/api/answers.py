@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A JSON array that is too long to hold: its elements in pieces, joined by commas within each."""
+    """A JSON array that is too long to hold: its elements in pieces, joined by commas within each; one may be empty."""
 
     pieces: AsyncIterator[bytes]
 

@@ -91,11 +91,13 @@ class Reads:
     async def listing(
         self, start: Callable[[], Iterator[Sequence[T]]], render: Callable[[Sequence[T]], bytes]
     ) -> Reply:
-        """Give a JSON array: whole if two pieces hold it, else one that is read while it is written.
+        """Give a JSON array: whole if one piece holds it, else one that is read while it is written.
+
+        Each piece waits for a thread anew, also an empty one: where little matches, others get their turn as well.
 
         Args:
             start: begins the query; each piece is one short read.
-            render: gives the elements of a piece, which is never empty, joined by commas.
+            render: gives the elements of a piece that has some, joined by commas.
 
         Raises:
             Overloaded: see `run`.
@@ -136,5 +138,5 @@ class Reads:
 def _begin(
     start: Callable[[], Iterator[Sequence[T]]], render: Callable[[Sequence[T]], bytes]
 ) -> tuple[Iterator[bytes], list[bytes]]:
-    pieces = (render(piece) for piece in start() if piece)
+    pieces = (render(piece) if piece else b"" for piece in start())
     return pieces, list(itertools.islice(pieces, 2))

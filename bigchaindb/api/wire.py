@@ -152,21 +152,28 @@ async def _write_messages(request: web.BaseRequest, stream: EventStream, *, chun
 async def _write_pieces(request: web.BaseRequest, listing: Listing, *, chunked: bool) -> None:
     opening = b"["
     async for piece in listing.pieces:
-        await _write_piece(request, opening + piece, chunked=chunked)
-        opening = b","
-    assert opening == b","  # an empty list is an answer, not a listing
-    await _write_piece(request, b"]\n", chunked=chunked)
+        if piece:
+            await _write_piece(request, opening + piece, chunked=chunked)
+            opening = b","
+        else:  # nothing was found yet; for whoever has left nothing more is looked for
+            _open_transport(request)
+    await _write_piece(request, b"]\n" if opening == b"," else b"[]\n", chunked=chunked)
     if chunked and request.transport is not None:
         request.transport.write(b"0\r\n\r\n")
 
 
 async def _write_piece(request: web.BaseRequest, piece: bytes, *, chunked: bool) -> None:
-    transport = request.transport
-    if transport is None or transport.is_closing():
-        raise ConnectionResetError("the client is gone")
+    transport = _open_transport(request)
     # Not joined: a piece may be a block of 4 MiB, and a thousand streams that wait for their clients share it.
     transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n") if chunked else (piece,))
     await request.writer.drain()
+
+
+def _open_transport(request: web.BaseRequest) -> asyncio.Transport:
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError("the client is gone")
+    return transport
 
 
 def _connection(request: web.BaseRequest, *, keep_alive: bool) -> bytes:

@@ -190,7 +190,10 @@ class ProofSource(Protocol):
 
 
 class Queries(Protocol):
-    """What the HTTP API asks. Lists come in pieces, each its own short read; none is longer than asked for."""
+    """What the HTTP API asks. Lists come in pieces, each its own short read; none is longer than asked for.
+
+    A piece may be empty: of what was read nothing is what was asked for. So no read is longer where little matches.
+    """
 
     def transaction(self, transaction_id: str) -> bytes | None:
         """Give the canonical bytes of a committed transaction."""

@@ -101,13 +101,11 @@ class LedgerQueries:
         for page in numbers(self._readers, _OWNED, key_of(owner), recent, end, self._page_count_max):
             with self._readers.connection() as connection:
                 rows = connection.execute(_OUTPUTS, (array_of(page), OUTPUT_BITS)).fetchall()
-            refs = [
+            yield [
                 OutputRef(id_.hex(), number % OUTPUT_COUNT_MAX)
                 for number, owners, is_spent, id_ in rows
                 if (spent is None or is_spent == spent) and owner in owner_hashes(owners)
             ]
-            if refs:
-                yield refs
 
     def search(self, table: Literal["assets", "metadata"], text: str, limit: int) -> Iterator[Sequence[bytes]]:
         """See `Queries`. What matches is ranked in one read and kept as 8 bytes each; rows are read page by page."""
@@ -220,7 +218,7 @@ class LedgerQueries:
         if last is not None and not found:  # a VOTE where a TRANSFER is asked for: few assets have both
             for seqs in self._transfers(asset):
                 for piece in _only(operation, self._bodies(seqs)):
-                    found = piece[-1:]
+                    found = piece[-1:] or found
         return found
 
     def _last_transfer(self, asset: bytes) -> int | None:
@@ -246,8 +244,7 @@ class LedgerQueries:
 def _only(operation: str | None, pieces: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
     """Leave out what is of another operation; elections and votes lie where assets and their transfers do."""
     for piece in pieces:
-        if kept := [body for body in piece if operation is None or operation_of(body) == operation]:
-            yield kept
+        yield [body for body in piece if operation is None or operation_of(body) == operation]
 
 
 def _decision(connection: sqlite3.Connection, entry: LoggedEvent) -> Decision:

@@ -2,18 +2,22 @@
 
 import asyncio
 import socket
+import struct
 
 import pytest
 
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Mode
 from bigchaindb.errors import StoreError
-from bigchaindb.transaction.build import Payment, create
+from bigchaindb.transaction.build import Payment, Spend, create, transfer
 from bigchaindb.transaction.conditions import details_of
+from bigchaindb.transaction.keys import KeyPair
+from bigchaindb.transaction.model import OutputRef
 from tests.integration.api.conftest import Start
 from tests.support.raw import request, until, wire
 from tests.support.served import KEY, Served
 
+OTHER = KeyPair.from_seed(bytes(32))
 OUTPUTS = f"/api/v1/outputs?public_key={KEY.public_key}"
 OUTPUTS_OF_ONE = 3_000
 """A transaction of so many has not quite a megabyte."""
@@ -43,6 +47,18 @@ async def test_every_length_is_one_array(start: Start, count: int) -> None:
             assert ("transfer-encoding" in answer.headers) == (count > 10)
             assert answer.headers["access-control-allow-origin"] == "*"
             assert answer.body.endswith(b"]\n")
+
+
+async def test_a_list_is_whole_where_most_of_what_is_read_is_not_asked_for(start: Start) -> None:
+    served = await start(limits=PAGE)
+    owned = await own(served, 95)
+    spent = Spend(OutputRef(str(owned[57]["transaction_id"]), 57), details_of([KEY.public_key]), (KEY,))
+    async with wire(served.api.port) as opened:
+        assert (await opened.ask(request("GET", OUTPUTS + "&spent=true"))).json() == []
+        moved = transfer(spent.output.transaction_id, [spent], [Payment(details_of([OTHER.public_key]))])
+        await served.engine.submit(moved.body, Mode.COMMIT)
+        assert (await opened.ask(request("GET", OUTPUTS + "&spent=true"))).json() == [owned[57]]
+        assert (await opened.ask(request("GET", OUTPUTS + "&spent=false"))).json() == owned[:57] + owned[58:]
 
 
 async def test_head_of_a_long_list_has_no_body(start: Start) -> None:
@@ -82,6 +98,18 @@ async def test_nothing_more_is_read_for_a_client_that_is_gone(start: Start) -> N
     async with wire(served.api.port) as opened:
         await opened.send(request("GET", OUTPUTS))
         assert await opened.reader.readuntil(b"\r\n\r\n")
+    await until(lambda: served.api.connection_count == 0, "the connection to end")
+    await until(lambda: served.api._reads._short._waiting_count == 0, "the reading to end")
+
+
+async def test_nothing_more_is_looked_for_for_a_client_that_is_gone(start: Start) -> None:
+    served = await start(limits=Limits(page_count_max=1))
+    await own(served, 20_000)
+    async with wire(served.api.port) as opened:
+        await opened.send(request("GET", OUTPUTS + "&spent=true"))
+        assert await opened.reader.readuntil(b"\r\n\r\n")
+        at_once = struct.pack("ii", 1, 0)
+        opened.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
     await until(lambda: served.api.connection_count == 0, "the connection to end")
     await until(lambda: served.api._reads._short._waiting_count == 0, "the reading to end")
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from bigchaindb.api.answers import Answer
+from bigchaindb.api.answers import Answer, Listing
 from bigchaindb.api.reads import Reads
 from bigchaindb.config import Limits
 from bigchaindb.errors import Overloaded, Stopping
@@ -110,3 +110,21 @@ async def test_a_stop_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) ->
         await reads.close()
     end.set()
     assert await running
+
+
+async def test_a_list_that_finds_nothing_lets_others_have_their_turn() -> None:
+    """A key may own a million unspent outputs: whoever asks for its spent ones must not hold up all look-ups."""
+    reads = Reads(Limits(), nothing_runs)
+    read: list[int] = []
+
+    def nothing() -> Iterator[Sequence[bytes]]:
+        for number in range(1_000):
+            read.append(number)
+            yield []
+
+    listing = await reads.listing(nothing, b",".join)
+    assert isinstance(listing, Listing)
+    assert len(read) == 2
+    assert [piece async for piece in listing.pieces] == 1_000 * [b""]
+    assert len(read) == 1_000
+    await reads.close()
