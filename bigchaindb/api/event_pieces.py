@@ -16,7 +16,7 @@ from bigchaindb.events import Event, EventTypes
 from bigchaindb.ledger.effects import NO_DIGEST
 from bigchaindb.ledger.ports import LogReader, Record
 
-_decode: Final = msgspec.json.Decoder().decode
+_decode: Final = msgspec.json.Decoder(float_hook=float).decode  # see `bigchaindb.transaction.reading`
 
 
 @dataclass(frozen=True, slots=True)

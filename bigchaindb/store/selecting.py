@@ -37,7 +37,7 @@ _REJECTED: Final = """
 SELECT position, head FROM events WHERE position BETWEEN ? + 1 AND ? AND reason IS NOT NULL ORDER BY position
 """
 
-_decode: Final = msgspec.json.Decoder().decode
+_decode: Final = msgspec.json.Decoder(float_hook=float).decode  # see `bigchaindb.transaction.reading`
 
 
 def matching(connection: sqlite3.Connection, after: int, last: int, selection: Selection, types: int) -> Iterator[int]:

@@ -60,7 +60,7 @@ _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_create = msgspec.json.Decoder(_Create).decode
 _decode_metadata = msgspec.json.Decoder(_WithMetadata).decode
 _decode_kind = msgspec.json.Decoder(_Kind).decode
-_decode_searched = msgspec.json.Decoder(_Searched).decode
+_decode_searched = msgspec.json.Decoder(_Searched, float_hook=float).decode  # see `bigchaindb.transaction.reading`
 
 
 def block_of(body: bytes) -> Block:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from queue import Empty
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -113,6 +114,14 @@ def test_data_is_the_superset_with_one_list_of_transactions() -> None:
 def test_integers_of_any_size_stay_exact(number: int) -> None:
     body = event_body(Block(BLOCK.header, (b'{"amount":%d}' % number,)))
     assert logged(body).data["transactions"][0]["amount"] == number
+
+
+def test_no_number_takes_long() -> None:
+    """See the test of this name for `bigchaindb.transaction.reading`."""
+    event = logged(event_body(Block(BLOCK.header, (b'{"numbers":[1e+300%b]}' % (100_000 * b",1e+300"),))))
+    before_s = process_time()
+    assert event.data["transactions"][0]["numbers"][-1] == 1e300
+    assert process_time() - before_s < 0.5
 
 
 def test_p5_id_and_body_are_the_log_s() -> None:

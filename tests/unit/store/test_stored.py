@@ -1,3 +1,5 @@
+from time import process_time
+
 import pytest
 
 from bigchaindb.errors import StoreCorrupt
@@ -23,6 +25,14 @@ def test_contents_are_what_authors_put_into_a_transaction() -> None:
     assert contents_of(coin.body) == ({"a": ["x"]}, {"m": None})
     assert contents_of(made(2, data={}).body) == ({}, None)
     assert contents_of(made(3, asset_id=coin.id).body) == (None, None)
+
+
+def test_no_number_takes_long_to_pass_over() -> None:
+    """See the test of this name for `bigchaindb.transaction.reading`; here the writer's thread would be held up."""
+    body = made(1, metadata={"numbers": 100_000 * [1e300]}).body
+    before_s = process_time()
+    assert contents_of(body).metadata == {"numbers": 100_000 * [1e300]}
+    assert process_time() - before_s < 0.5
 
 
 def test_search_rows_keep_the_text_of_numbers() -> None:
