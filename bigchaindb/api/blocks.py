@@ -54,9 +54,10 @@ def _v1(queries: Queries, block_id: str) -> bytes | None:
 
 def _v2(queries: Queries, height: int) -> bytes | None:
     """Give height and transactions; a height below the newest that holds no block of ours is an empty one."""
+    newest = queries.height()  # first: what is decided meanwhile would be taken for an empty block
+    if height > newest:
+        return None
     block = queries.block(height) if height > 0 else None
     if block is not None:
         return b'{"height":%d,"transactions":[%b]}\n' % (height, b",".join(block.transactions))
-    if height > queries.height():
-        return None
     return b'{"height":%d,"transactions":[]}\n' % height
