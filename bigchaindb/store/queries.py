@@ -199,8 +199,9 @@ class LedgerQueries:
     def _entry_of_block(self, connection: sqlite3.Connection, block_id: str) -> LoggedEvent | None:
         if (id_ := id_bytes(block_id)) is None:
             return None
+        recent = self._recent.blocks(id_)  # first: its rows may move into the table meanwhile
         indexed = connection.execute(_POSITION_OF_BLOCK, (key_of(id_), id_)).fetchall()
-        positions = [*self._recent.blocks(id_), *(position for (position,) in indexed)]
+        positions = [*recent, *(position for (position,) in indexed)]
         entries = [entry for one in positions if (entry := read_entry(connection, one)) is not None]
         return min(entries, key=lambda entry: entry.reason is not None, default=None)
 

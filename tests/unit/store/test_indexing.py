@@ -2,6 +2,8 @@ import random
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from bigchaindb.store import Store
 from bigchaindb.store.keys import owner_hashes
 from bigchaindb.transaction.model import OutputRef
@@ -72,3 +74,29 @@ def test_a_later_version_may_keep_more_rows_in_memory(tmp_path: Path) -> None:
             assert [store.queries().transaction(t.id) for t in part] == [t.body for t in part]
     with closing(Store.open(tmp_path / "data")) as store:
         assert all(store.queries().transaction(t.id) == t.body for t in transactions)
+
+
+def test_a_block_is_found_while_its_row_moves_into_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decisions = Chain()
+    with closing(Store.open(tmp_path / "data", generation_rows=4)) as store:
+
+        def commit() -> str:
+            effects = decisions.valid(made(decisions.tip.height))
+            store.writer.commit(effects)
+            store.writer.tidy()
+            return effects.tip.block_id
+
+        block_id = commit()
+        recent = store.writer.recent
+        blocks = recent.blocks
+
+        def moving(id_: bytes) -> list[int]:
+            """Let all rows move right before the memory is asked."""
+            while blocks(id_):
+                commit()
+            return blocks(id_)
+
+        monkeypatch.setattr(recent, "blocks", moving)
+        found = store.queries().block_by_id(block_id)
+        assert found is not None
+        assert found[0].header.height == 1
