@@ -131,7 +131,8 @@ class LogReader(Protocol):
     def first_at(self, *, height: int | None = None, time: int | None = None) -> int:
         """Give the position of the first event of at least that height and block timestamp, head + 1 if none is.
 
-        A rejected proposal may say any time, so it counts with that of the valid block before it.
+        A rejected proposal may say any time, so it counts with that of the valid block before it. One that was made for
+        an earlier height than what was logged before it is not what is looked for.
         """
         ...
 

@@ -43,13 +43,15 @@ _RECORDS_OF_TYPE: Final = f"""
 SELECT position, type, height, timestamp, digest, {BODY_SQL} FROM events
 WHERE position BETWEEN ? + 1 AND ? AND type & ? ORDER BY position LIMIT ?
 """  # noqa: S608 - as above
-_HEIGHT: Final = "SELECT height FROM events WHERE position = ?"
-# A rejected proposal may say any time, so it counts with that of the valid block before it.
-_TIME: Final = """
-SELECT CASE WHEN reason IS NULL THEN timestamp ELSE coalesce((
-    SELECT v.timestamp FROM events AS v WHERE v.reason IS NULL AND v.height < e.height ORDER BY v.height DESC LIMIT 1
-), 0) END FROM events AS e WHERE position = ?
+# A rejected proposal may be logged many heights late, and say any time. So that both ascend with the position, it
+# counts with the time of the valid block before it, and with the greatest height that was logged since that one.
+_VALID_BEFORE: Final = """
+FROM events WHERE reason IS NULL AND position <= ?1 ORDER BY position DESC LIMIT 1
 """
+_HEIGHT: Final = f"""
+SELECT max(height) FROM events WHERE position BETWEEN coalesce((SELECT position {_VALID_BEFORE}), 1) AND ?1
+"""  # noqa: S608 - names of our own
+_TIME: Final = f"SELECT coalesce((SELECT timestamp {_VALID_BEFORE}), 0)"
 _LOG_BYTES: Final = "SELECT coalesce((SELECT log_bytes FROM events WHERE position = ?), 0)"
 _COUNT: Final = "SELECT count(*) FROM events WHERE position BETWEEN ?1 + 1 AND ?2"
 _MISSING: Final = """

@@ -16,6 +16,7 @@ from msgspec import structs
 
 from bigchaindb.errors import HistoryLost, StoreCorrupt, StoreError
 from bigchaindb.eventlog.selection import ALL, MetadataMember, Selection
+from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.ports import Record
 from bigchaindb.store import Log, Store
 from tests.support.decisions import Chain, made
@@ -233,6 +234,34 @@ def test_the_time_of_a_rejected_proposal_leads_nobody_astray(store: Store) -> No
     with closing(store.log_reader()) as log:
         assert [log.first_at(time=time) for time in times] == positions
         assert log.first_at(time=1 << 33) == len(decisions) + 1
+
+
+def test_a_proposal_that_is_rejected_late_leads_nobody_astray(store: Store) -> None:
+    """A network may log it many heights after the one it was made for: then the heights of the log are not sorted."""
+    chain, decisions = Chain(), []
+    for height in range(1, 10):
+        decisions.append(chain.valid(made(height)))
+        if height in (5, 8):
+            decisions += [old(chain.invalid(made(100 * height + later)), later) for later in (2, 1)]
+    for effects in decisions:
+        store.writer.commit(effects)
+    heights = [effects.last.event.height for effects in decisions]
+    assert heights == [1, 2, 3, 4, 5, 2, 1, 6, 7, 8, 2, 1, 9]
+    start = 1_700_000_000
+    with closing(store.log_reader()) as log:
+        for height in range(1, 10):
+            first = heights.index(height) + 1
+            assert log.first_at(height=height) == first
+            assert log.first_at(time=start + height - 1) == first
+        assert [log.first_at(height=10), log.first_at(time=start + 9)] == [len(decisions) + 1] * 2
+
+
+def old(rejected: Effects, height: int) -> Effects:
+    """Give a decision about a proposal as if that had been made for an earlier height."""
+    [logged] = rejected.logged
+    header = replace(logged.block.header, height=height)
+    event = replace(logged.event, height=height)
+    return replace(rejected, logged=(replace(logged, event=event, block=replace(logged.block, header=header)),))
 
 
 def test_a_rejected_proposal_may_hold_anything(store: Store) -> None:
