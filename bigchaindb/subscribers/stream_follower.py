@@ -41,6 +41,7 @@ class Follower:
         self._ending: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         self._heard_s = asyncio.get_running_loop().time()
         self._pinged_s: float | None = None
+        self._is_resting = False
         self.gone = asyncio.Event()
         self.position = 0
         self.skip = 0
@@ -50,7 +51,7 @@ class Follower:
     @property
     def closing(self) -> bool:
         """Whether nothing more may be written."""
-        return self._ending.done() or self._socket.closed or self._transport.is_closing()
+        return self._is_resting or self._ending.done() or self._socket.closed or self._transport.is_closing()
 
     @property
     def full(self) -> bool:
@@ -59,6 +60,8 @@ class Follower:
 
     def write(self, piece: Piece) -> None:
         """Put whole frames into the socket's buffer; they are the next ones of this client."""
+        if self._is_resting:
+            return
         assert piece.position > self.position, (piece.position, self.position)  # exactly once, in order
         if piece.data and not self.closing:
             self._transport.write(piece.data)
@@ -110,6 +113,10 @@ class Follower:
         """Note that the client is alive just now."""
         self._heard_s = asyncio.get_running_loop().time()
         self._pinged_s = None
+
+    def rest(self) -> None:
+        """Write nothing more: from now on its place does not move."""
+        self._is_resting = True
 
     def end(self, code: int, reason: str) -> None:
         """Have a close frame sent behind all that is unsent, and the connection ended."""

@@ -147,6 +147,7 @@ class StreamServer:
                     follower.abort()
 
     async def _say_goodbye(self, follower: Follower) -> None:
+        follower.rest()  # else what it is written while its token is made would come again
         follower.end(GOING_AWAY, await self._feed.token_of(follower))
         await follower.gone.wait()
 

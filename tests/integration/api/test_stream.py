@@ -17,6 +17,7 @@ from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Mode
 from bigchaindb.eventlog.token import WHOLE, decode, encode
 from bigchaindb.ledger.examining import Selection
+from bigchaindb.subscribers import stream_log
 from bigchaindb.subscribers.websocket import PATH
 from bigchaindb.transaction.build import Payment, Spend, create, transfer
 from bigchaindb.transaction.conditions import details_of
@@ -360,6 +361,23 @@ class TestClients:
             await stopping
         assert (len(seen), close.code) == (3, 1001)
         assert decode(close.reason, CHAIN_ID, served.hub.head).position == served.hub.head
+
+    async def test_a_stop_tells_a_client_that_catches_up_how_far_it_got(
+        self, start: Start, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What it is written while its token is made belongs to what it has: else it would get that again."""
+        monkeypatch.setattr(stream_log, "PIECE_BYTES", 1)
+        served = await start()
+        committed = [(await served.commit())[0] for _ in range(300)]
+        async with following(served, token(served, 0)) as client:
+            seen = await ids(client, 1)
+            stopping = asyncio.create_task(served.stream.stop())
+            more, close = await everything(client)
+            await stopping
+        seen += more
+        assert seen == committed[: len(seen)]
+        assert close.code == 1001
+        assert decode(close.reason, CHAIN_ID, served.hub.head).position == len(seen)
 
 
 class TestSlowClients:
