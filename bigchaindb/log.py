@@ -20,7 +20,7 @@ from typing import Final
 from bigchaindb.config.old import Notice
 from bigchaindb.config.settings import LEVELS, Settings
 from bigchaindb.errors import ConfigurationError
-from bigchaindb.masking import MASK, is_secret_name, without_secrets
+from bigchaindb.masking import MASK, is_secret_name, masked_text
 
 FILE_BYTES_MAX: Final = 209_715_200
 """A log file is rotated at this size; the figure is upstream's."""
@@ -92,20 +92,25 @@ class Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Give the line, and the traceback below it if there is one."""
         extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        fields = " ".join(_field(name, value) for name, value in {"logger": record.name, **extra}.items())
-        message = " ".join(_escaped(record.getMessage()).split())
+        # Cut here and not from the line alone: there blanks, line ends and quotation marks are written in another way.
+        fields = " ".join(self._field(name, value) for name, value in {"logger": record.name, **extra}.items())
+        message = " ".join(_escaped(self._cut(record.getMessage())).split())
         line = f"{self.formatTime(record, self.datefmt)} [{record.levelname.lower()}] {message}  {fields}"
         for text in (record.exc_info and self.formatException(record.exc_info), record.stack_info):
             if text:
-                line += "".join(f"\n    {part}" for part in text.splitlines())
-        return without_secrets(line, self._secrets)
+                line += "".join(f"\n    {part}" for part in self._cut(text).splitlines())
+        return masked_text(line)
 
+    def _field(self, name: str, value: object) -> str:
+        text = MASK if is_secret_name(name) and value is not None else self._cut(str(value))
+        if _PLAIN.fullmatch(text) and text.isprintable():
+            return f"{name}={text}"
+        return f"{name}={json.dumps(text, ensure_ascii=not text.isprintable())}"
 
-def _field(name: str, value: object) -> str:
-    text = MASK if is_secret_name(name) and value is not None else str(value)
-    if _PLAIN.fullmatch(text) and text.isprintable():
-        return f"{name}={text}"
-    return f"{name}={json.dumps(text, ensure_ascii=not text.isprintable())}"
+    def _cut(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        return text
 
 
 def _escaped(text: str) -> str:

@@ -3,6 +3,7 @@
 `show-config`, `doctor`, errors and the log use it. Source: docs/reference/contract/configuration-and-cli.md, section 4.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -71,7 +72,10 @@ def _password(word: str) -> slice | None:
 
 
 def secrets_in(value: Any, *, secret: bool = False) -> Iterator[str]:  # noqa: ANN401 - any JSON
-    """Give every secret text of a JSON value that is long enough to be searched for in other text."""
+    """Give every secret text of a JSON value that is long enough to be searched for in other text.
+
+    One that Python or JSON would write with escapes is given so as well: an error often repeats its cause in quotes.
+    """
     if isinstance(value, Mapping):
         for name, member in value.items():
             yield from secrets_in(member, secret=secret or is_secret_name(name))
@@ -80,7 +84,21 @@ def secrets_in(value: Any, *, secret: bool = False) -> Iterator[str]:  # noqa: A
             yield from secrets_in(member, secret=secret)
     elif isinstance(value, str):
         found = [value] if secret else [*_passwords(value), *_query_secrets(value)]
-        yield from (text for text in found if len(text) >= _SECRET_CHARACTERS_MIN)
+        for text in found:
+            if len(text) >= _SECRET_CHARACTERS_MIN:
+                yield from _spellings(text)
+
+
+def _spellings(text: str) -> Iterator[str]:
+    yield text
+    # Behind a double quotation mark a single one is escaped, if there is one.
+    written = {
+        repr(text)[1:-1],
+        repr(f'"{text}')[2:-1],
+        json.dumps(text)[1:-1],
+        json.dumps(text, ensure_ascii=False)[1:-1],
+    }
+    yield from written - {text}
 
 
 def _passwords(text: str) -> Iterator[str]:

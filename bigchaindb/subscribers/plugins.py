@@ -183,7 +183,8 @@ def hide(options: Mapping[str, Any]) -> None:
 
 def one_line(text: object) -> str:
     """Give what foreign code says as one line of bounded length, which UTF-8 can hold."""
-    line = without_secrets(str(text).partition("\n")[0][:_LINE_CHARACTERS_MAX], _hidden)[:_SAID_CHARACTERS_MAX]
+    # Cut out first: a secret may have several lines.
+    line = without_secrets(str(text)[:_LINE_CHARACTERS_MAX], _hidden).partition("\n")[0][:_SAID_CHARACTERS_MAX]
     return line.encode(errors="backslashreplace").decode()[:_SAID_CHARACTERS_MAX]
 
 

@@ -1,9 +1,12 @@
 """One log format, and no secret in it. Source: docs/reference/configuration.md, "Log"."""
 
+import json
 import logging
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 from bigchaindb import log
 from bigchaindb.config.settings import LEVELS, Log, Settings
 from bigchaindb.errors import ConfigurationError
-from bigchaindb.masking import MASK
+from bigchaindb.masking import MASK, secrets_in
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[(?P<level>\w+)\] (?P<message>.*?)  logger=(?P<fields>.*)")
 
@@ -68,6 +71,31 @@ def test_secrets_are_cut_out_wherever_they_stand() -> None:
     assert "hunter22" not in line
     assert ":pass@" not in line
     assert f"api_key={MASK}" in line
+
+
+@pytest.mark.parametrize("secret", ['pa"ss\\word', "zwei  blanks", "schlüssel\twort", "-- BEGIN --\nMIIabc\n-- END --"])
+def test_no_way_to_write_a_secret_shows_it(secret: str) -> None:
+    """A line escapes what it holds, and who made the text may have done so before."""
+    try:
+        _fail(f"refused {secret}")
+    except ValueError as error:
+        texts = [f"said {secret}", repr(error), json.dumps([secret]), json.dumps([secret], ensure_ascii=False)]
+        formatter = log.Formatter("", tuple(secrets_in({"password": secret})))
+        lines = [formatter.format(_record(f"said {secret}", sys.exc_info()))]
+    lines += [formatter.format(_record(text, None, field=text)) for text in texts]
+    for line in lines:
+        assert MASK in line
+        assert not [part for part in re.findall(r"\w{4,}", secret) if part in line]
+
+
+def _fail(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+def _record(text: str, exc_info: Any, **extra: object) -> logging.LogRecord:
+    record = logging.LogRecord("a", logging.INFO, "", 0, text, (), exc_info)
+    vars(record).update(extra)
+    return record
 
 
 def test_a_traceback_follows_indented(capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,3 +95,12 @@ def test_secrets_are_found_for_the_log() -> None:
         "list": [{"token": ["in-a-list"]}],
     }
     assert set(secrets_in(document)) == {"private-key", "url-password", "query-token", "in-a-list"}
+
+
+def test_a_secret_is_found_as_others_write_it() -> None:
+    assert set(secrets_in({"password": 'pa"ss\\wör'})) == {
+        'pa"ss\\wör',
+        'pa"ss\\\\wör',
+        'pa\\"ss\\\\wör',
+        'pa\\"ss\\\\w\\u00f6r',
+    }

@@ -12,6 +12,7 @@ import pytest
 from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.eventlog.selection import MetadataMember, Selection
 from bigchaindb.events import EventTypes
+from bigchaindb.masking import MASK
 from bigchaindb.subscribers import plugins
 from bigchaindb.subscribers.plugins import Wants, configure, describe, find, inspect, load
 
@@ -204,6 +205,12 @@ def test_options_that_nobody_takes_are_an_error() -> None:
 def test_errors_of_plugins_are_told_in_one_bounded_line() -> None:
     assert describe(ValueError("first\nsecond")) == "ValueError: first"
     assert len(describe(ValueError("x" * 9999))) == 500
+
+
+def test_a_secret_of_several_lines_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins, "_hidden", [])
+    plugins.hide({"api_token": "correct\nhorse"})
+    assert plugins.one_line("refused correct\nhorse, again\nand more") == f"refused {MASK}, again"
 
 
 def test_a_secret_across_the_cut_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
