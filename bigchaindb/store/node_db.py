@@ -191,7 +191,11 @@ class NodeDb:
         with translated("node.db"):
             migrate(self._connection, "node.db", NODE_STEPS)
             self._connection.execute("PRAGMA foreign_keys = ON")
+            ((version,),) = self._connection.execute("PRAGMA user_version").fetchall()
             with batch(self._connection):
+                # As the start barrier of the ledger: a kill may have left frames that were never synced, and nobody
+                # may go by what they say before this commit's sync. Rows that stay as they are would write nothing.
+                self._connection.execute(f"PRAGMA user_version = {version}")
                 made = self._connection.execute("INSERT OR IGNORE INTO node VALUES (1, ?)", (secrets.token_hex(16),))
                 self.is_new = made.rowcount == 1
 

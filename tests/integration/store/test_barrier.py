@@ -3,41 +3,51 @@
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from bigchaindb.store import Log, Store
+from bigchaindb.store.own import Outbox
 from tests.integration.store.tracing import kill_traced, said, traced
 from tests.support.decisions import Chain, made
 
 
 def leave_unsynced_block(data: Path) -> None:
-    """Leave a ledger with one block as a crash leaves it: in the write-ahead log, nobody attached."""
+    """Leave a block, and what a node was to remember, as a crash leaves them: in write-ahead logs, nobody attached."""
     copy = data.with_name("copy")
     with closing(Store.open(data)) as store:
         store.writer.commit(Chain().valid(made(1)))
+        Outbox(store.node).put([("ab" * 32, b"body")])
         shutil.copytree(data, copy)  # the store is at rest; closing it would move the log home
     shutil.rmtree(data)
     copy.rename(data)
-    (data / "ledger.db-shm").unlink()
+    for name in ("ledger.db-shm", "node.db-shm"):
+        (data / name).unlink()
 
 
-def test_what_a_crash_left_is_synced_before_anything_is_served(tmp_path: Path) -> None:
-    """P4: the first to open a ledger recovers blocks that may never have reached the disk."""
-    data, trace = tmp_path / "data", tmp_path / "trace"
+@pytest.fixture(scope="module")
+def opened_after_crash(tmp_path_factory: pytest.TempPathFactory) -> Sequence[str]:
+    """Give the system calls of a process that opened what a crash left, up to where it said so."""
+    data, trace = tmp_path_factory.mktemp("crashed") / "data", tmp_path_factory.mktemp("trace") / "trace"
     leave_unsynced_block(data)
-
     with traced(data, trace) as process:
         assert said(process) == ["OPEN", "2", "1"]
-
     calls = trace.read_text().splitlines()
-    opened = next(n for n, call in enumerate(calls) if '"OPEN' in call)
-    wal = r"\(\d+<[^>]*ledger\.db-wal>"
-    synced = [n for n, call in enumerate(calls) if re.search(r"f(data)?sync" + wal, call)]
-    written = [n for n, call in enumerate(calls) if re.search("pwrite64" + wal, call)]
-    assert written
-    assert written[0] < opened, "no commit before the ledger is open"
-    assert max(n for n in written if n < opened) < max(n for n in synced if n < opened), "a commit that is not synced"
+    return calls[: next(n for n, call in enumerate(calls) if '"OPEN' in call)]
+
+
+@pytest.mark.parametrize("file", ["ledger", "node"])
+def test_what_a_crash_left_is_synced_before_anything_is_served(opened_after_crash: Sequence[str], file: str) -> None:
+    """P4, N7: the first to open a file recovers blocks or promises that may never have reached the disk."""
+    wal = rf"\(\d+<[^>]*{file}\.db-wal>"
+    synced = [n for n, call in enumerate(opened_after_crash) if re.search(r"f(data)?sync" + wal, call)]
+    written = [n for n, call in enumerate(opened_after_crash) if re.search("pwrite64" + wal, call)]
+    assert written, "no commit before the file is open"
+    assert synced
+    assert written[-1] < synced[-1], "a commit that is not synced"
 
 
 def test_a_block_is_not_shown_while_its_sync_is_under_way(tmp_path: Path) -> None:
@@ -46,7 +56,7 @@ def test_a_block_is_not_shown_while_its_sync_is_under_way(tmp_path: Path) -> Non
     with closing(Store.open(data)) as store:
         store.writer.commit(Chain().valid(made(1)))
 
-    delay = "inject=fdatasync:delay_enter=2000000:when=4+"  # those before it are of the start
+    delay = "inject=fdatasync:delay_enter=2000000:when=7+"  # those before it are of the start
     with traced(data, trace, "-e", delay, then="commit") as process:
         assert said(process)[0] == "OPEN"
         wait_for(trace, r"fdatasync\(\d+<[^>]*ledger\.db-wal>", count=2)
