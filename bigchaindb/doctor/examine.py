@@ -26,6 +26,7 @@ from bigchaindb.engine.cometbft.genesis import genesis_hash
 from bigchaindb.engine.cometbft.handlers import RULES_VERSION
 from bigchaindb.errors import BigchainDBError, StartupError
 from bigchaindb.identity import find
+from bigchaindb.serving.listener import bind
 from bigchaindb.serving.unix_socket import SOCKET_PATH_BYTES_MAX
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.looking import look
@@ -106,31 +107,34 @@ def _configuration(loaded: Loaded) -> Iterator[Finding]:
 
 def _ports(settings: Settings, running: int | None) -> Iterator[Finding]:
     server, websocket = settings.server, settings.wsserver
-    for key, host, port in (
-        ("server.bind", server.host, server.port),
-        ("wsserver.port", websocket.host, websocket.port),
-    ):
-        yield _port(key, host, port, running)
+    yield _port("server.bind", server.host, server.port, running)
+    yield _port("wsserver.port", websocket.host, websocket.port, running)
+    if (metrics := settings.metrics.bind) is not None:
+        yield _port("metrics.bind", *split_bind(metrics, "metrics.bind"), running)
 
 
 def _port(key: str, host: str, port: int, running: int | None) -> Finding:
-    subject, tried = f"port {port}", ""
+    subject = f"port {port}"
     try:
-        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-            tried = str(address[0])
-            with socket.socket(family, kind, protocol) as trial:
-                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:
-                    trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                trial.bind(address)
-    except OSError as error:
-        process = listener(tried, port) if tried else None
+        for opened in bind(host, port):  # as the node itself does it
+            opened.close()
+    except StartupError as error:
+        process = next((one for at in _addresses(host) if (one := listener(at, port)) is not None), None)
         if process is not None and process == running:
             return Finding(subject, "ok", f"{host}:{port} is served by the running node")
+        reason = getattr(error.__cause__, "strerror", None) or error
         who = "" if process is None else f" by process {process} ({name_of(process)})"
         advice = f"stop that process, or set {key} to another address"
-        return Finding(subject, "fix", f"{host}:{port} cannot be used: {error.strerror}{who}", advice)
+        return Finding(subject, "fix", f"{host}:{port} cannot be used: {reason}{who}", advice)
     return Finding(subject, "ok", f"{host}:{port} is free")
+
+
+def _addresses(host: str) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return [str(address[0]) for *_, address in found]
 
 
 def _directory(directory: DataDirectory, settings: Settings) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """What `doctor` finds. Each case is made for real: a port taken, a folder opened to others, a file system that lies."""
 
+import errno
 import json
 import os
 import socket
@@ -143,6 +144,26 @@ def test_a_taken_port_names_who_took_it(findings: Examine) -> None:
         assert found.status == "fix"
         assert f"process {os.getpid()} (" in found.text
         assert listener("127.0.0.1", port) == os.getpid()
+
+
+def test_a_port_is_tried_as_the_node_binds_it(findings: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`[::]` takes IPv4 too; a machine without IPv6 may call `::1` localhost; and metrics have a port of their own."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert findings(server={"bind": f"[::]:{port}"})[f"port {port}"].status == "fix"
+        found = findings(metrics={"bind": f"127.0.0.1:{port}"})[f"port {port}"]
+        assert (found.status, "set metrics.bind" in found.advice) == ("fix", True)
+    named = findings(wsserver={"host": "a" * 64})["port 9985"]
+    assert (named.status, "cannot be used" in named.text) == ("fix", True)
+
+    class WithoutIpv6(socket.socket):
+        def bind(self, address: Any) -> None:
+            if self.family == socket.AF_INET6:
+                raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+            super().bind(address)
+
+    monkeypatch.setattr(socket, "socket", WithoutIpv6)
+    assert findings(server={"bind": f"localhost:{port}"})[f"port {port}"].status == "ok"
 
 
 LISTEN: Final = """
