@@ -267,6 +267,10 @@ class LaneFiles:
         )
 
     def _height(self, position: int) -> int:
+        """Give the chain's height at an event; behind the last one there may be blocks that log nothing."""
+        tip = self._store.writer.tip()
+        if tip.position == position:
+            return tip.height
         entry = self._log.entry(position)
         return 0 if entry is None else entry.height
 

@@ -16,6 +16,7 @@ from bigchaindb.store import Store, TroubleRow
 from bigchaindb.subscribers.lane_files import LaneFiles, Saving
 from bigchaindb.subscribers.lane_page import LanePage, page_path
 from bigchaindb.subscribers.offline import OfflineDesk, kept_lanes
+from tests.support.decisions import Chain, made
 from tests.support.event_logs import LogWriter
 
 NAME = "sales"
@@ -298,6 +299,19 @@ def test_a_place_that_has_not_come_is_no_place_to_go_to(ledger: Ledger) -> None:
     for place in (AtHeight(6), AtTime(last.time + 1)):  # the next block; and a time after which nothing was committed
         ledger.seek(place)
         assert ledger.next_node().progress.acked == 5
+
+
+def test_the_next_height_is_that_of_the_chain(ledger: Ledger) -> None:
+    """A network's last event may be about an older height: a proposal rejected late, beside blocks without content."""
+    rejected = Chain(ledger.store.writer.tip()).invalid(made(1))
+    [logged] = rejected.logged
+    header = replace(logged.block.header, height=2)
+    late = replace(logged, event=replace(logged.event, height=2), block=replace(logged.block, header=header))
+    ledger.store.writer.commit(replace(rejected, tip=replace(rejected.tip, height=6), logged=(late,)))
+    ledger.seek(AtHeight(7))
+    assert ledger.next_node().progress.acked == 6
+    with pytest.raises(UnknownPlace, match="height:8 lies behind the end: the last is 6"):
+        ledger.seek(AtHeight(8))
 
 
 def test_whoever_resumes_a_lane_that_waits_for_more_is_told_what_it_waits_for(ledger: Ledger) -> None:
