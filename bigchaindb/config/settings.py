@@ -381,7 +381,7 @@ def split_bind(bind: str, key: str = "server.bind") -> tuple[str, int]:
         host = host[1:-1]
     elif ":" in host:
         raise ConfigurationError(f"{key}: an IPv6 address stands in brackets, '[::]:9984', found {bind!r}")
-    is_port = port.isascii() and port.isdigit() and int(port) <= PORT_MAX
+    is_port = re.fullmatch("0*[0-9]{1,5}", port) is not None and int(port) <= PORT_MAX
     _require(
         colon == ":" and host != "" and is_port,
         f"{key}: must be host:port with a port of 0 to {PORT_MAX}, found {bind!r}",

@@ -20,6 +20,9 @@ TRUTH: Final[Mapping[str, bool]] = {
 }
 """How environment variables say true and false, in any letter case."""
 
+ENDS: Final[Mapping[Any, int]] = {int: 2**63, float: 10**15}
+"""What SQLite and timers take stays below them; 1e999 is a number in JSON, and infinity to Python."""
+
 SEPARATORS: Final[Mapping[str, str]] = {"network.peers": ","}
 """What stands between the members of a list in a text, where that is not a colon: peers have one themselves."""
 
@@ -155,6 +158,9 @@ def _section(value: object, cls: type, path: str) -> object:
 
 
 def _scalar(value: object, base: Any, path: str) -> Any:  # noqa: ANN401
+    end = ENDS.get(base)
+    if end is not None and isinstance(value, int | float) and not -end < value < end:
+        raise ConfigurationError(f"{path}: must be below {end}, found {str(value)[:20]}")
     if base is Any or type(value) is base:
         return value
     if base is float and type(value) is int:
@@ -162,7 +168,7 @@ def _scalar(value: object, base: Any, path: str) -> Any:  # noqa: ANN401
     if base is Path and isinstance(value, str):
         return Path(_checked_path(value, path))
     if isinstance(value, str) and base in (bool, int, float):
-        return from_text(value, base, path)  # 1.x took "9985" for a port
+        return _scalar(from_text(value, base, path), base, path)  # 1.x took "9985" for a port
     raise ConfigurationError(f"{path}: expected {_NAMES[base]}, found {_shown(value, path)}")
 
 
