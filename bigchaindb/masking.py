@@ -14,6 +14,8 @@ MASK: Final = "x" * 45
 _SECRET_WORDS: Final = frozenset(
     {"password", "passphrase", "passwd", "secret", "token", "key", "private", "credentials"}
 )
+_SECRET_ENDINGS: Final = ("password", "passphrase", "secret")
+"""Of a word, as in libpq's `sslpassword`; other words end in `key` without being one."""
 _SECRET_CHARACTERS_MIN: Final = 6  # shorter ones ("a") would tear holes into ordinary words
 # Logs hold what strangers send, so every search here takes time linear in the text.
 _WORD: Final = re.compile(r"\S+")
@@ -24,7 +26,7 @@ _QUERY: Final = re.compile(r"(?P<before>[?&;](?P<name>[\w.-]+)=)(?P<value>[^&;#\
 def is_secret_name(name: str) -> bool:
     """Say whether a member of that name holds a secret: `password`, `api_key`, `clientSecret`; not `public_key`."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower().replace("-", "_").split("_")
-    return words[-1] in _SECRET_WORDS and "public" not in words
+    return (words[-1] in _SECRET_WORDS or words[-1].endswith(_SECRET_ENDINGS)) and "public" not in words
 
 
 def masked(value: Any, *, secret: bool = False) -> Any:  # noqa: ANN401 - any JSON

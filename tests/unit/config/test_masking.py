@@ -21,6 +21,8 @@ NAMES = (
     "clientSecret",
     "keyfile_passphrase",
     "db-password",
+    "sslpassword",
+    "clientsecret",
 )
 
 
@@ -82,6 +84,12 @@ def test_masking_costs_time_linear_in_the_text(piece: str) -> None:
     before_s = process_time()
     masked_text("a://" + piece * (200_000 // len(piece)))  # a path that a stranger asks for stands in the log
     assert process_time() - before_s < 1  # milliseconds; quadratic it would be a minute
+
+
+def test_a_parameter_of_libpq_is_cut_out() -> None:
+    url = "postgresql://user@host/db?sslkey=/key.pem&sslpassword=hunter22&sslmode=verify-full"
+    assert masked_text(url) == f"postgresql://user@host/db?sslkey=/key.pem&sslpassword={MASK}&sslmode=verify-full"
+    assert "hunter22" in set(secrets_in({"url": url}))
 
 
 def test_secrets_are_found_for_the_log() -> None:
