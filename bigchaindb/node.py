@@ -27,6 +27,7 @@ from bigchaindb.errors import CometBftFailed, EngineError, StartupError
 from bigchaindb.identity import find_or_make, read_chain_id
 from bigchaindb.metrics.families import Figures
 from bigchaindb.metrics.server import MetricsServer
+from bigchaindb.serving.descriptors import make_room
 from bigchaindb.stop_order import StopOrder
 from bigchaindb.store.store import Store
 from bigchaindb.subscribers.hub import Hub
@@ -74,6 +75,7 @@ async def _serve(
     settings: Settings, stop: StopOrder, ready: Callable[[], None] | None, reload: Reloader | None
 ) -> None:
     limits = settings.limits
+    make_room(limits)
     ordered = asyncio.create_task(stop.wait())
     async with AsyncExitStack() as running:
         store = running.enter_context(
