@@ -208,7 +208,7 @@ def _settled_count(progress: Progress) -> int:
 
 
 def _blamed(trouble: Trouble, error: str, now: float) -> Trouble:
-    since = trouble.since if trouble.failures else now
+    since = min(trouble.since, now) if trouble.failures else now  # the clock may have been set back
     return replace(trouble, failures=trouble.failures + 1, since=since, error=error)
 
 

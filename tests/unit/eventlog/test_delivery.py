@@ -175,6 +175,16 @@ def test_an_event_has_at_least_its_time_to_be_mended() -> None:
     assert isinstance(told(lane, crashed(1), policy=policy, now=600.0)[1][0], Park)
 
 
+def test_a_clock_that_is_set_back_holds_nothing_up() -> None:
+    """A machine that started with a wrong date would else try the event until that date comes."""
+    policy = Policy(attempts=2, duration_s=600)
+    lane = LIVE
+    for now in (1e9, 1_000.0, 1_599.0):
+        lane, actions = told(lane, crashed(1), RetryDue(), Ready(), policy=policy, now=now)
+        assert not [action for action in actions if isinstance(action, Park)]
+    assert isinstance(told(lane, crashed(1), policy=policy, now=1_600.0)[1][0], Park)
+
+
 def test_what_the_policy_does_in_the_end() -> None:
     policy = Policy(attempts=1, duration_s=0, on_failure=OnFailure.SKIP)
     lane, actions = told(LIVE, crashed(1), policy=policy)
