@@ -144,12 +144,14 @@ def _write_new(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.new")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(temporary, path)  # unlike a rename it never replaces
-        temporary.unlink()
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(temporary, path)  # unlike a rename it never replaces
+        finally:
+            temporary.unlink(missing_ok=True)  # it may hold a private key
         _sync_folder(path.parent)
     except OSError as error:
         raise StartupError(f"cannot write `{path}`: {error.strerror}") from error

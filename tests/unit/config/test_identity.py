@@ -46,6 +46,7 @@ def test_a_key_file_is_never_written_over(tmp_path: Path) -> None:
     with pytest.raises(StartupError, match="File exists"):
         write_keypair(path, new_keypair())
     assert path.read_text() == before
+    assert list(tmp_path.iterdir()) == [path]  # no second private key lies about
 
 
 def test_a_key_file_needs_the_private_half_alone(tmp_path: Path) -> None:
