@@ -113,6 +113,7 @@ def start(
         say("--experimental-parallel-validation: ignored, signatures are always checked on all cores")
     if dev_allow_temp_keypair:
         settings = _with_temporary_keypair(settings)
+    _refuse_alone(settings)
     if not no_init:
         _initialize(settings)
     elif not _has_ledger(settings):
@@ -121,6 +122,17 @@ def start(
     from bigchaindb.node import run
 
     run(settings, stop, ready=lambda: say(_banner(settings)), reload=session.load_silently)
+
+
+def _refuse_alone(settings: Settings) -> None:
+    """Refuse to let a node that is meant for a network decide alone: its clients would be told what nobody else has."""
+    from bigchaindb.engine.cometbft import files
+
+    if settings.network.peers and not files.is_network(settings.database.path):
+        raise StartupError(
+            f"network.peers names other nodes, but the node of `{settings.database.path}` is part of no network: "
+            "`bigchaindb network init` or `join` makes it part of one; for a ledger of its own take network.peers out"
+        )
 
 
 def _keep_secret(loaded: "Loaded") -> None:

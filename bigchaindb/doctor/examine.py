@@ -205,6 +205,9 @@ def _clock(directory: DataDirectory) -> Iterator[Finding]:
 def _network(settings: Settings, directory: DataDirectory, running: int | None) -> Iterator[Finding]:
     """Look at what a node of a network needs besides."""
     if not is_network(directory.path):
+        if settings.network.peers:
+            text = "network.peers names other nodes, and this one is part of no network"
+            yield Finding("network", "fix", text, "run `bigchaindb network init` or `join`, or take network.peers out")
         return
     network, layout = settings.network, Layout(directory.path)
     try:

@@ -285,6 +285,17 @@ def test_start_without_a_ledger_and_without_init_is_refused(run: Run, tmp_path: 
     assert not (tmp_path / ".local").exists()
 
 
+@pytest.mark.parametrize("has_ledger", [False, True])
+def test_a_node_that_is_meant_for_a_network_does_not_start_alone(run: Run, tmp_path: Path, *, has_ledger: bool) -> None:
+    """Its data were wiped, or nobody has let it join: clients would be told what no other node has."""
+    if has_ledger:
+        run("init")
+    result = run("start", BIGCHAINDB_NETWORK_PEERS=f"{'7f' * 20}@one.example:26656")
+    assert result.returncode == 1
+    assert "is part of no network: `bigchaindb network init` or `join` makes it part of one" in result.stderr
+    assert (tmp_path / ".local").exists() is has_ledger
+
+
 def test_start_refuses_to_start_rethinkdb(run: Run, tmp_path: Path) -> None:
     result = run("start", "--dev-start-rethinkdb")
     assert result.returncode == 1

@@ -290,6 +290,14 @@ def test_a_folder_that_cannot_be_written_is_a_complaint(tmp_path: Path) -> None:
     assert "cannot be tried" in (sharing.complaint(tmp_path / "missing") or "")
 
 
+def test_a_node_with_peers_and_without_a_network_is_found(findings: Examine) -> None:
+    found = findings(network={"peers": [f"{'7f' * 20}@one.example:26656"]})["network"]
+    assert (found.status, found.advice) == (
+        "fix",
+        "run `bigchaindb network init` or `join`, or take network.peers out",
+    )
+
+
 def test_a_node_of_a_network_needs_more(findings: Examine, tmp_path: Path, free_port: int) -> None:
     network = {"bind": f"127.0.0.4:{free_port}", "cometbft": str(tmp_path / "cometbft")}
     prepare(tmp_path / "data")
