@@ -74,8 +74,7 @@ def run(
 async def _serve(
     settings: Settings, stop: StopOrder, ready: Callable[[], None] | None, reload: Reloader | None
 ) -> None:
-    limits = settings.limits
-    make_room(limits)
+    limits = make_room(settings.limits)
     ordered = asyncio.create_task(stop.wait())
     async with AsyncExitStack() as running:
         store = running.enter_context(
