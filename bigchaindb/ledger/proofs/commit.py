@@ -43,6 +43,7 @@ def verify_commit(evidence: CommitEvidence, shown: Sequence[bytes], trust: Trust
     require(electors.is_decisive(power), f"signatures: of {power} of {electors.total}; more than 2/3 decide")
     transactions = merged(shown, evidence.unseen, lambda one: one.startswith(INTERNAL_MARK))
     require(data_hash(transactions) == header.data_hash, "transactions: not those that the header names")
+    require(bool(shown), "transactions: none of a client; such a height is no event")
     block = network_block(header.height, header.time.seconds, header.proposer_address, electors, shown)
     return Verified(
         kind="commit",

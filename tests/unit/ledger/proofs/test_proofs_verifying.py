@@ -21,6 +21,7 @@ from tests.support.chains import ALICE, create
 from tests.support.proofs import (
     CHAIN_ID,
     HEIGHT,
+    INTERNAL,
     KEYS,
     NODE_TRUST,
     POWERS,
@@ -93,6 +94,12 @@ def test_an_invalid_block_without_its_transactions_is_proven() -> None:
     verified = verify(document, trust)
     assert (verified.block.header.id, verified.block.transactions) == ("ab" * 32, ())
     assert json.loads(verified.body)["body_omitted"] is True
+
+
+@pytest.mark.parametrize("transactions", [(), INTERNAL])
+def test_a_height_without_transactions_of_clients_is_no_event(transactions: tuple[bytes, ...]) -> None:
+    """Validators sign such heights as well, and no log holds an event about one."""
+    assert "is no event" in refusal(Decided(transactions=transactions, shown=()).document())
 
 
 @pytest.mark.parametrize("reason", [None, REASON])
