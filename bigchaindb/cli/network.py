@@ -239,11 +239,14 @@ def _become(loaded: "Loaded", content: bytes, genesis: "Genesis", values: Mappin
     """Write what makes the directory a network's. The genesis comes last: without it nothing has happened."""
     from bigchaindb.config.edit import put as put_in
     from bigchaindb.engine.cometbft import files
-    from bigchaindb.identity import put_chain_id
+    from bigchaindb.engine.cometbft.signer import require_can_sign
+    from bigchaindb.identity import CHAIN_ID_FILE, put_chain_id, read_chain_id
 
     data = loaded.settings.database.path
     layout = files.Layout(data)
     files.check_sockets(layout)
+    if (data / CHAIN_ID_FILE).exists():
+        require_can_sign(layout, read_chain_id(data), genesis.chain_id)
     if put_in(loaded, "network", values, os.environ):
         say(f"network.{', network.'.join(values)} is set in `{loaded.path}`")
     put_chain_id(data, genesis.chain_id)

@@ -54,11 +54,35 @@ def put_signed(layout: Layout, height: int) -> None:
     Raises:
         StartupError: the file is there and says as much or more, or cannot be read or written.
     """
-    if layout.validator_state.exists():
-        try:
-            state = msgspec.json.decode(layout.validator_state.read_bytes(), type=SignerState, strict=False)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise StartupError(f"cannot read `{layout.validator_state}`: {error}") from error
-        if state.height >= height:
-            raise StartupError(f"`{layout.validator_state}` says height {state.height}: it is never set back")
+    if layout.validator_state.exists() and (signed := _height_of(layout)) >= height:
+        raise StartupError(f"`{layout.validator_state}` says height {signed}: it is never set back")
     put_validator_state(layout, height=height, round_=ROUND_MAX, step=STEP_MAX)
+
+
+def require_can_sign(layout: Layout, known: str, chain_id: str) -> None:
+    """Require that this node's key may sign a chain from its beginning.
+
+    CometBFT's file does not say of which chain it is: what was signed of another forbids the same heights of this one.
+
+    Args:
+        layout: where its files are.
+        known: the chain that the data directory is of so far.
+        chain_id: the one that it is to be of.
+
+    Raises:
+        StartupError: it has signed the other, or the file cannot be read; says what to do.
+    """
+    if known != chain_id and layout.validator_state.exists() and (signed := _height_of(layout)):
+        raise StartupError(
+            f"`{layout.validator_state}` says that this node has signed chain {known} up to height {signed}: it would "
+            f"sign nothing of {chain_id} up to there. Move the file elsewhere, and keep it: before this node joins "
+            f"{known} again, it must be back in its place"
+        )
+
+
+def _height_of(layout: Layout) -> int:
+    try:
+        state = msgspec.json.decode(layout.validator_state.read_bytes(), type=SignerState, strict=False)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StartupError(f"cannot read `{layout.validator_state}`: {error}") from error
+    return state.height

@@ -179,3 +179,20 @@ def test_a_dropped_node_keeps_its_place_and_what_it_has_signed(machines: list[Ma
     assert not (one.data / "ledger.db").exists()
     assert [path.name for path in state.parent.iterdir()] == [state.name]
     assert (state.read_text(), one.genesis.read_bytes(), read_chain_id(one.data)) == ("signed", genesis, chain_id)
+
+
+def test_a_node_that_has_left_a_network_cannot_vote_on_the_next_by_the_same_memory(machines: list[Machine]) -> None:
+    """It would sign nothing up to the height that the old one had, and that network would decide nothing."""
+    one, *_ = founded(machines)
+    one.done("network", "signed", "50")
+    genesis = one.genesis.read_bytes()
+    one.done("-y", "drop")
+    one.genesis.unlink()
+    told = one.refused("network", "init", "--validators", "validators")
+    assert "up to height 50" in told
+    assert not one.genesis.exists()
+    (one.home / "genesis.json").write_bytes(genesis)
+    one.done("network", "join", "genesis.json")  # to come back is no change of chain
+    one.genesis.unlink()
+    (one.data / "cometbft/data/priv_validator_state.json").rename(one.home / "kept")
+    one.done("network", "init", "--validators", "validators")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bigchaindb.engine.cometbft.files import Layout, make_folders
-from bigchaindb.engine.cometbft.signer import complaint, put_signed
+from bigchaindb.engine.cometbft.files import Layout, make_folders, put_validator_state
+from bigchaindb.engine.cometbft.signer import complaint, put_signed, require_can_sign
 from bigchaindb.errors import StartupError
 from bigchaindb.ledger.network import NetworkState, encode
 from bigchaindb.ledger.validators import ValidatorSet
@@ -60,3 +60,14 @@ def test_a_file_that_makes_no_sense_is_left_alone(layout: Layout, text: str) -> 
     layout.validator_state.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(StartupError, match="cannot read"):
         put_signed(layout, 7)
+
+
+def test_what_was_signed_of_another_chain_is_in_the_way(layout: Layout) -> None:
+    """CometBFT would refuse to sign these heights of any chain, and say so in its log alone."""
+    require_can_sign(layout, "old", "new")  # nothing was signed
+    put_validator_state(layout, height=0, round_=0, step=0)
+    require_can_sign(layout, "old", "new")  # the node was started, and has signed nothing
+    put_signed(layout, 7)
+    require_can_sign(layout, "old", "old")  # it comes back
+    with pytest.raises(StartupError, match=r"signed chain old up to height 7: .* nothing of new"):
+        require_can_sign(layout, "old", "new")
