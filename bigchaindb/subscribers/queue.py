@@ -155,6 +155,7 @@ class LogQueue(_StandardQueue):
             event = hand.events[0]
             if not is_plain and self._acknowledge == DELIVERY:
                 window.settle(hand)
+                self._update_fd()
                 return event
             if self._fd is not None:
                 self._update_fd()
@@ -192,6 +193,7 @@ class LogQueue(_StandardQueue):
             events = list(hand.events)
             if self._acknowledge == DELIVERY:
                 self._window.settle(hand)
+                self._update_fd()
                 return events
             if self._fd is not None:
                 self._update_fd()
@@ -428,6 +430,7 @@ class LogQueue(_StandardQueue):
                 deadline = monotonic() + limit_s if deadline is None else deadline
                 remaining = deadline - monotonic()
                 if limit_s <= 0 or remaining <= 0:
+                    self._update_fd()
                     raise Empty
             due_in_s = self.due_in_s()
             if due_in_s is not None:
@@ -531,13 +534,20 @@ class LogQueue(_StandardQueue):
         """Let the descriptor say what `get` would do."""
         if self._fd is None:
             return
-        readable = self._closed or self._ready()
+        readable = self._ready() or self._closed or self._asking_makes_room()
         if readable and not self._fd_readable:
             os.eventfd_write(self._fd, 1)
         elif self._fd_readable and not readable:
             with suppress(BlockingIOError):  # read already, by a call that a signal handler cut short
                 os.eventfd_read(self._fd)
         self._fd_readable = readable
+
+    def _asking_makes_room(self) -> bool:
+        """Say whether what a thread was given keeps it from the next event: it may ask, which settles that."""
+        window, reading = self._window, self._reading
+        if self._acknowledge != NEXT_GET or not window.is_full() or not any(hand.events for hand in window.hands):
+            return False
+        return reading.count > 0 or reading.is_behind or first_due(window.again, monotonic()) is not None
 
     # Threads and processes
 

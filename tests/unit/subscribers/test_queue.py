@@ -282,6 +282,33 @@ def test_the_descriptor_is_readable_while_there_is_an_event(make: Make) -> None:
     assert poll.poll(0)
 
 
+@pytest.mark.parametrize("settings", [{}, {"ack_lag": 3}, {"window_bytes_max": 1}])
+def test_the_descriptor_is_readable_while_asking_makes_room(make: Make, settings: dict[str, Any]) -> None:
+    """The thread's own events fill the window; it waits for the descriptor before it asks, which settles them."""
+    plugin = make(20, **settings)
+    poll = select.poll()
+    poll.register(plugin.queue.fileno(), select.POLLIN)
+    taken = 0
+    while poll.poll(0):
+        taken += len(plugin.queue.get_many(100))
+        plugin.queue.wake()
+    assert taken == 20
+
+
+def test_the_descriptor_is_not_readable_once_all_is_delivered(make: Make) -> None:
+    plugin = make(2, acknowledge="delivery")
+    poll = select.poll()
+    poll.register(plugin.queue.fileno(), select.POLLIN)
+    plugin.queue.get()
+    assert poll.poll(0)
+    plugin.queue.get()
+    assert not poll.poll(0)
+    plugin.append()
+    assert poll.poll(0)
+    plugin.queue.get_many(1)
+    assert not poll.poll(0)
+
+
 def test_a_read_says_since_when_it_lasts(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """The node ends a host whose read pins the write-ahead log."""
     plugin = make(1)
