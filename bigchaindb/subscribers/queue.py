@@ -197,7 +197,7 @@ class LogQueue(_StandardQueue):
                 return events
             if self._fd is not None:
                 self._update_fd()
-        hand.given = True  # last, as in `get`
+        hand.given = bool(events)  # last, as in `get`
         return events
 
     def empty(self) -> bool:

@@ -122,6 +122,11 @@ def test_a_thread_that_ends_with_an_event_in_hand_is_a_fault(plugin: Plugin) -> 
     assert plugin.queue.get().position == 2
 
 
+def test_a_thread_that_ends_after_it_got_nothing_is_none(plugin: Plugin) -> None:
+    start(lambda: plugin.queue.get_many(1, 0.0)).join()
+    assert plugin.queue.fault() is None
+
+
 def test_what_a_thread_did_not_get_any_more_is_for_others(plugin: Plugin) -> None:
     """It was reserved, and the thread ended before `get` could return it."""
     fill(plugin, 2)
