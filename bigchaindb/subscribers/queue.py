@@ -409,7 +409,7 @@ class LogQueue(_StandardQueue):
     def _settle_out(self, events: Sequence[Event]) -> None:
         self._check_process()
         with self._lock:
-            positions = [event.position for event in events if self._window.is_out(event)]
+            positions = list(dict.fromkeys(event.position for event in events if self._window.is_out(event)))
             if positions:
                 self._window.settle_out(positions)
                 self._moved()

@@ -268,6 +268,13 @@ def test_the_descriptor_is_readable_once_the_delay_is_over(make: Make) -> None:
     assert poll.poll(0)
 
 
+def test_an_event_may_stand_twice_among_those_that_are_answered(make: Make) -> None:
+    plugin = make(2)
+    first, second = take(plugin, 2)
+    plugin.queue.ack_many([first, first, second])
+    assert plugin.progress() == Progress(2, 2)
+
+
 def test_due_events_come_before_new_ones_and_ascending(make: Make) -> None:
     plugin = make(4)
     events = take(plugin, 3)
