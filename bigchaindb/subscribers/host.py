@@ -28,7 +28,7 @@ from bigchaindb.subscribers.control import Control
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.pipe import WARNING, open_pipe
 from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, Plugin, configure, describe, find, hide, inspect, load
-from bigchaindb.subscribers.queue import LogQueue
+from bigchaindb.subscribers.queue import ENDED, LogQueue
 
 LOOK_S: Final = 1.0
 """How often a host looks for threads that ended with an event in hand, while nothing wakes it."""
@@ -134,12 +134,14 @@ def _open_queue(orders: wire.Orders, plugin: Plugin, page: LanePage, talk: Contr
 
 def _run(title: str, plugin: Plugin, queue: LogQueue, given: Any) -> wire.Report:  # noqa: ANN401 - either queue
     """Call `run` with the queue that is `given` to the plugin, and say how it ended."""
+    has_returned = True
     try:
         plugin.run(given)
     except Closed:
-        return wire.Returned()
+        has_returned = False
     except SystemExit as end:
-        if end.code is not None and end.code != 0:
+        has_returned = end.code != ENDED
+        if end.code not in (None, 0, ENDED):
             print(f"{title}: sys.exit({end.code!r})", file=sys.stderr)  # noqa: T201 - to the author of the plugin
             return wire.Raised(f"sys.exit({end.code!r})")
     except HistoryLost as error:
@@ -153,7 +155,8 @@ def _run(title: str, plugin: Plugin, queue: LogQueue, given: Any) -> wire.Report
             print(f"Process {title}:", file=sys.stderr)  # noqa: T201 - as in 1.x
             traceback.print_exc()
         return wire.Raised(describe(error), isinstance(error, Unavailable))
-    queue.settle()
+    if has_returned:
+        queue.settle()
     return wire.Returned()
 
 

@@ -36,6 +36,8 @@ DELAY_S_MAX: Final = 7 * 86_400.0
 """The longest delay that a plugin may ask for: what waits for more than a week is better parked."""
 FULL_S: Final = 30.0
 """How long a full window may keep the plugin waiting before a warning says who holds what."""
+ENDED: Final = "the queue has ended"
+"""The code of the `SystemExit` by which the queue ends `run`: the plugin did not return, it may have done nothing."""
 _EVERYTHING: Final = Wants()
 
 _HANDED: Final = int(Word.HANDED)
@@ -448,7 +450,7 @@ class LogQueue(_StandardQueue):
 
     def _refuse(self, hand: Hand) -> NoReturn:
         if hand.refused:  # a loop with `except Exception: pass` would spin for ever
-            raise SystemExit
+            raise SystemExit(ENDED)
         hand.refused = True
         raise self._lost or Closed("the queue has ended: the node stops, or the plugin closed it")
 

@@ -1,0 +1,57 @@
+"""How a plugin's process says that `run` ended. Source: event-plugin-api.md, section 5; promises P2 and P6."""
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bigchaindb.errors import Closed
+from bigchaindb.eventlog.lane import Progress
+from bigchaindb.events import EventTypes
+from bigchaindb.subscribers import orders as wire
+from bigchaindb.subscribers.host import _run
+from bigchaindb.subscribers.plugins import Plugin as Loaded
+from bigchaindb.subscribers.plugins import Wants
+from tests.support.event_logs import ListLog
+from tests.support.plugin_queues import Plugin
+
+TITLE = "events_plugin_sales"
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Plugin:
+    return Plugin(tmp_path, ListLog([EventTypes.BLOCK_VALID] * 3), ack_lag=5)
+
+
+def ending(plugin: Plugin, run: Callable[[Any], object]) -> wire.Report:
+    return _run(TITLE, Loaded(run, Wants(ack_lag=5)), plugin.queue, plugin.queue)
+
+
+def test_what_is_gathered_comes_again_if_the_queue_ends_run(plugin: Plugin) -> None:
+    """Asked again after `Closed` it ends what would spin for ever: nothing was written by that."""
+
+    def run(queue: Any) -> None:
+        plugin.take(3)
+        queue.close()
+        while True:
+            with suppress(Exception):
+                queue.get()
+
+    assert ending(plugin, run) == wire.Returned()
+    assert plugin.progress() == Progress(0, 3, (1, 2, 3))
+
+
+@pytest.mark.parametrize("code", [None, 0])
+def test_a_plugin_that_exits_without_an_error_has_returned(plugin: Plugin, code: int | None) -> None:
+    def run(queue: Any) -> None:
+        plugin.take(3)
+        queue.close()
+        with pytest.raises(Closed):
+            queue.get()
+        sys.exit(code)
+
+    assert ending(plugin, run) == wire.Returned()
+    assert plugin.progress() == Progress(3, 3)
