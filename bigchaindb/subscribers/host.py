@@ -142,22 +142,28 @@ def _run(title: str, plugin: Plugin, queue: LogQueue, given: Any) -> wire.Report
     except SystemExit as end:
         has_returned = end.code != ENDED
         if end.code not in (None, 0, ENDED):
-            print(f"{title}: sys.exit({end.code!r})", file=sys.stderr)  # noqa: T201 - to the author of the plugin
+            with suppress(OSError):  # nobody reads it
+                print(f"{title}: sys.exit({end.code!r})", file=sys.stderr)  # noqa: T201 - to the author of the plugin
             return wire.Raised(f"sys.exit({end.code!r})")
     except HistoryLost as error:
         return wire.Lost(str(error))
     except Gone as error:
         return wire.Gone(describe(error))
     except BaseException as error:  # noqa: BLE001 - whatever ends foreign code is reported
-        if isinstance(error, Unavailable):  # expected, and again and again: one line
-            print(f"Process {title}: {describe(error)}", file=sys.stderr)  # noqa: T201 - to whoever looks after it
-        else:
-            print(f"Process {title}:", file=sys.stderr)  # noqa: T201 - as in 1.x
-            traceback.print_exc()
+        with suppress(OSError):  # nobody reads it
+            _print(title, error)
         return wire.Raised(describe(error), isinstance(error, Unavailable))
     if has_returned:
         queue.settle()
     return wire.Returned()
+
+
+def _print(title: str, error: BaseException) -> None:
+    if isinstance(error, Unavailable):  # expected, and again and again: one line
+        print(f"Process {title}: {describe(error)}", file=sys.stderr)  # noqa: T201 - to whoever looks after it
+    else:
+        print(f"Process {title}:", file=sys.stderr)  # noqa: T201 - as in 1.x
+        traceback.print_exception(error)
 
 
 def _end_threads(queue: LogQueue) -> None:

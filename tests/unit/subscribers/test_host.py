@@ -1,5 +1,6 @@
 """How a plugin's process says that `run` ended. Source: event-plugin-api.md, section 5; promises P2 and P6."""
 
+import io
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bigchaindb.errors import Closed
+from bigchaindb.errors import Closed, Unavailable
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import EventTypes
 from bigchaindb.subscribers import orders as wire
@@ -19,6 +20,13 @@ from tests.support.event_logs import ListLog
 from tests.support.plugin_queues import Plugin
 
 TITLE = "events_plugin_sales"
+
+
+class Unread(io.StringIO):
+    """A pipe whose reader is gone."""
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError
 
 
 @pytest.fixture
@@ -55,3 +63,23 @@ def test_a_plugin_that_exits_without_an_error_has_returned(plugin: Plugin, code:
 
     assert ending(plugin, run) == wire.Returned()
     assert plugin.progress() == Progress(3, 3)
+
+
+@pytest.mark.parametrize(
+    ("error", "report"),
+    [
+        (Unavailable("no route"), wire.Raised("Unavailable: no route", is_unavailable=True)),
+        (ValueError("bad row"), wire.Raised("ValueError: bad row")),
+        (SystemExit(3), wire.Raised("sys.exit(3)")),
+    ],
+)
+def test_what_ended_run_is_reported_though_nobody_reads_standard_error(
+    plugin: Plugin, monkeypatch: pytest.MonkeyPatch, error: BaseException, report: wire.Report
+) -> None:
+    """Else an event is blamed, and set aside in the end, while its target is away."""
+    monkeypatch.setattr(sys, "stderr", Unread())
+
+    def run(_: Any) -> None:
+        raise error
+
+    assert ending(plugin, run) == report
