@@ -135,9 +135,15 @@ def encode_orders(orders: Orders) -> bytes:
     """Give the frame to send.
 
     Raises:
-        ConfigurationError: the plugin's options are too large.
+        ConfigurationError: the plugin's options are too large, or hold what JSON in UTF-8 cannot; or a path does.
     """
-    text = msgspec.json.encode(orders)
+    try:
+        text = msgspec.json.encode(orders)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ConfigurationError(
+            f"events plugin {orders.name!r}: its options, or a path that Python imports from, cannot be given to its "
+            f"process: {error}"
+        ) from error
     size = len(text) - len(msgspec.json.encode(orders.attempts))
     if size > ORDERS_BYTES_MAX:
         raise ConfigurationError(

@@ -111,3 +111,5 @@ def test_options_are_bounded_and_what_comes_again_is_not() -> None:
         sending.join()
     with pytest.raises(ConfigurationError, match=r"events_plugins\.sales\.options: .* bytes"):
         encode_orders(msgspec.structs.replace(orders, attempts={}, options={"text": "x" * ORDERS_BYTES_MAX}))
+    with pytest.raises(ConfigurationError, match=r"events plugin 'sales': .* surrogates not allowed"):
+        encode_orders(msgspec.structs.replace(orders, options={"text": "\ud800"}))
