@@ -134,7 +134,7 @@ class Victim:
         queue.warnings = self._take_warnings
         for method in ("get", "get_many"):  # the queue's other ways to read call these
             setattr(queue, method, self._taking(queue, getattr(queue, method)))
-        for method in ("ack", "ack_through"):
+        for method in ("ack", "ack_many", "ack_through"):
             setattr(queue, method, self._acknowledging(getattr(queue, method)))
 
     def _taking(self, queue: Any, take: Callable[..., Any]) -> Callable[..., Any]:  # noqa: ANN401 - any queue
@@ -151,8 +151,10 @@ class Victim:
         return taking
 
     def _acknowledging(self, acknowledge: Callable[[Any], None]) -> Callable[[Any], None]:
-        def acknowledging(what: Any) -> None:  # noqa: ANN401 - an event, or a position
-            self._is_done(what if isinstance(what, int) else what.position)
+        def acknowledging(what: Any) -> None:  # noqa: ANN401 - an event, several, or a position
+            events = what if isinstance(what, Sequence) else [what]
+            for one in events:
+                self._is_done(one if isinstance(one, int) else one.position)
             acknowledge(what)
 
         return acknowledging

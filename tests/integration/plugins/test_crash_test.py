@@ -185,6 +185,8 @@ SLOW_TO_ASK: Final = """
     [
         (Moment.TAKEN, CAREFUL, ()),
         (Moment.DONE, CAREFUL, (3, 6)),
+        (Moment.DONE, EXPLICIT.format(first="write(event.position)", then="event.ack()"), (3, 6)),
+        (Moment.DONE, EXPLICIT.format(first="write(event.position)", then="queue.ack_many([event])"), (3, 6)),
         (Moment.WORKING, SLOW_TO_WRITE, ()),
         (Moment.WORKING, SLOW_TO_ASK, (3, 6)),
     ],
