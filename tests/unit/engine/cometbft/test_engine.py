@@ -162,8 +162,9 @@ async def running(store: Store, limits: Limits | None = None, *, begun: bool = T
     node = Node(store, limits or Limits())
     task = asyncio.create_task(node.engine.run())
     try:
+        if begun:
+            await until(lambda: node.cometbft.is_served)  # before that CometBFT decides nothing
         if begun and not node.ledger.has_begun:
-            await until(lambda: node.cometbft.is_served)
             await node.begin()
             await node.decide()
         yield node
