@@ -152,12 +152,13 @@ def _write_new(path: Path, text: str) -> None:
             os.link(temporary, path)  # unlike a rename it never replaces
         finally:
             temporary.unlink(missing_ok=True)  # it may hold a private key
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise StartupError(f"cannot write `{path}`: {error.strerror}") from error
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Make durable which files there are in a folder. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -20,7 +20,7 @@ from typing import Final
 from bigchaindb.config.old import Notice
 from bigchaindb.config.settings import LEVELS, Settings
 from bigchaindb.errors import ConfigurationError
-from bigchaindb.masking import MASK, is_secret_name, masked_text
+from bigchaindb.masking import MASK, is_secret_name, longest_first, masked_text
 
 FILE_BYTES_MAX: Final = 209_715_200
 """A log file is rotated at this size; the figure is upstream's."""
@@ -86,8 +86,7 @@ class Formatter(logging.Formatter):
 
     def mask(self, secrets: Iterable[str]) -> None:
         """Cut these texts out as well."""
-        # The longest first, should one hold another.
-        self._secrets = tuple(sorted({*self._secrets, *secrets}, key=len, reverse=True))
+        self._secrets = longest_first({*self._secrets, *secrets})
 
     def format(self, record: logging.LogRecord) -> str:
         """Give the line, and the traceback below it if there is one."""

@@ -53,7 +53,7 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
 
     Args:
         text: of any origin.
-        secrets: what `secrets_in` gave; one that holds another comes before it.
+        secrets: what `secrets_in` gave, as `longest_first` puts it.
     """
     text = masked_text(text)
     for secret in secrets:
@@ -89,6 +89,11 @@ def secrets_in(value: Any, *, secret: bool = False) -> Iterator[str]:  # noqa: A
         for text in found:
             if len(text) >= _SECRET_CHARACTERS_MIN:
                 yield from _spellings(text)
+
+
+def longest_first(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Give secrets, each once, in the order in which `without_secrets` takes them: one may hold another."""
+    return tuple(sorted(set(secrets), key=len, reverse=True))
 
 
 def _spellings(text: str) -> Iterator[str]:

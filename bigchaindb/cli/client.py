@@ -19,12 +19,11 @@ TIMEOUT_S: Final = 20.0
 """As long as the drivers wait; mode commit answers within 10."""
 ANSWER_BYTES_MAX: Final = 16 * MIB
 """More than any answer about one transaction."""
-
-
-POSITION: Final = "position:"
 BUSY_S_MAX: Final = 5.0
 """So long is a node asked again that cannot take anything yet: it starts, or others keep it busy."""
 BUSY_PAUSE_S: Final = 0.5
+POSITION: Final = "position:"
+"""Stands before the position of an event, as in the places of `plugins seek`."""
 
 
 class Node:
@@ -109,9 +108,9 @@ class Node:
         Raises:
             RequestFailed: there is none, or the node cannot be asked.
         """
-        is_position = block.startswith(POSITION)
-        named, list_ = (block.removeprefix(POSITION), "events") if is_position else (block, "blocks")
-        path = f"/api/v1/{list_}/{quote(named, safe='')}/proof"
+        named = block.removeprefix(POSITION)
+        kind = "blocks" if named == block else "events"
+        path = f"/api/v1/{kind}/{quote(named, safe='')}/proof"
         return self._answer(Request(f"{self.url}{path}"))[1]  # noqa: S310 - the scheme is checked
 
     def _json(self, request: Request) -> Any:  # noqa: ANN401 - any JSON

@@ -24,9 +24,9 @@ Mask = Callable[[str], str]
 
 def mask_of(loaded: "Loaded", *more: Any) -> Mask:  # noqa: ANN401 - any JSON
     """Give what takes the secrets of a configuration, and of `more`, out of texts that foreign code wrote."""
-    from bigchaindb.masking import secrets_in, without_secrets
+    from bigchaindb.masking import longest_first, secrets_in, without_secrets
 
-    secrets = sorted({*secrets_in(loaded.document), *secrets_in(more)}, key=len, reverse=True)
+    secrets = longest_first({*secrets_in(loaded.document), *secrets_in(more)})
     return lambda text: without_secrets(text, secrets)
 
 

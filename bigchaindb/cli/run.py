@@ -193,6 +193,7 @@ def _keep_undecided(directory: "DataDirectory") -> None:
 
     Not for the next start to take up: by then the node may be part of another network.
     """
+    from bigchaindb.identity import sync_folder
     from bigchaindb.store.node_db import NodeDb
     from bigchaindb.store.own import Outbox
 
@@ -210,6 +211,7 @@ def _keep_undecided(directory: "DataDirectory") -> None:
             file.writelines(body + b"\n" for body in bodies)
             file.flush()
             os.fsync(file.fileno())
+        sync_folder(directory.path)  # before anything is deleted
         say(f"Accepted transactions that may be in no block: {len(bodies)}, in {path}.")
         say("Post each line again once the node follows its network; it refuses what it has.")
 

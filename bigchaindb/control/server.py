@@ -6,7 +6,7 @@ Source: promises P13 and P14.
 import asyncio
 import importlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, assert_never
@@ -20,7 +20,7 @@ from bigchaindb.config.load import Loaded, to_document
 from bigchaindb.control import messages
 from bigchaindb.errors import BigchainDBError, OrderRefused
 from bigchaindb.eventlog import place
-from bigchaindb.masking import secrets_in, without_secrets
+from bigchaindb.masking import longest_first, secrets_in, without_secrets
 from bigchaindb.serving.unix_socket import bound
 from bigchaindb.subscribers.hub import Hub
 from bigchaindb.subscribers.lane_status import LaneStatus
@@ -62,7 +62,7 @@ class ControlServer:
         self._hub = hub
         self._reload = reload
         self._reloading = asyncio.Lock()
-        self._secrets = _longest_first(secrets_in(to_document(settings)))
+        self._secrets = longest_first(secrets_in(to_document(settings)))
         self._answering: set[asyncio.Task[None]] = set()
         self._follower_count = 0
         self._server: asyncio.Server | None = None
@@ -191,7 +191,7 @@ class ControlServer:
         loaded = await self._load(self._reload)
         importlib.invalidate_caches()  # of what was installed when the node started
         # With those of before: a lane still shows its last error, which may quote one.
-        self._secrets = _longest_first({*self._secrets, *secrets_in(loaded.document)})
+        self._secrets = longest_first({*self._secrets, *secrets_in(loaded.document)})
         log.mask(self._secrets)
         errors = await self._supervisor.reload(loaded.settings.events_plugins)
         return messages.Reloaded(self._supervisor.status(), errors)
@@ -211,7 +211,3 @@ class ControlServer:
         if isinstance(value, list | tuple):
             return [self._without_secrets(member, is_text=is_text) for member in value]
         return without_secrets(value, self._secrets) if is_text and isinstance(value, str) else value
-
-
-def _longest_first(secrets: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(set(secrets), key=len, reverse=True))  # one may hold another

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.eventlog.selection import Selection, from_data
 from bigchaindb.events import EventTypes
-from bigchaindb.masking import secrets_in, without_secrets
+from bigchaindb.masking import longest_first, secrets_in, without_secrets
 
 GROUP: Final = "bigchaindb.events"
 """The entry point group in which packages advertise plugins."""
@@ -178,7 +178,7 @@ def hide(options: Mapping[str, Any]) -> None:
 
     The node masks what it is told, but it would not know a secret of which a part was cut off.
     """
-    _hidden[:] = sorted({*_hidden, *secrets_in(options)}, key=len, reverse=True)  # one may hold another
+    _hidden[:] = longest_first({*_hidden, *secrets_in(options)})
 
 
 def one_line(text: object) -> str:
