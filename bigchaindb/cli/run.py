@@ -3,6 +3,7 @@
 Source: docs/reference/contract/configuration-and-cli.md, section 4.
 """
 
+import faulthandler
 import os
 import shutil
 from contextlib import closing
@@ -104,6 +105,7 @@ def start(
     """Run the node until it is told to stop."""
     from bigchaindb.stop_order import StopOrder
 
+    faulthandler.enable()  # a crash of native code says where each thread was
     stop = StopOrder()
     if dev_start_rethinkdb:
         _refuse_rethinkdb()

@@ -9,6 +9,7 @@ Source: docs/reference/contract/event-plugin-api.md, sections 3 and 5; promises 
 
 import atexit
 import ctypes
+import faulthandler
 import gc
 import multiprocessing
 import os
@@ -41,6 +42,7 @@ _PIPE: Final = "pipe"
 
 def main() -> None:
     """Run the plugin that the orders name."""
+    faulthandler.enable()  # a crash of native code says where each thread was
     title, fd = sys.argv[1:]
     control = socket.socket(fileno=int(fd))
     try:

@@ -23,6 +23,7 @@ COMMAND: Final = (str(Path(sys.executable).with_name("bigchaindb")),)
 START_S: Final = 60.0
 STOP_S: Final = 15.0
 LOG_TAIL_CHARS: Final = 6000
+CONSOLE_TAIL_CHARS: Final = 1000
 
 
 class NodeDiedError(AssertionError):
@@ -134,8 +135,8 @@ class Node:
             self.process.wait(STOP_S)
 
     def tail(self) -> str:
-        """The end of what it printed and logged, for messages."""
-        return f"--- console\n{self.console[-LOG_TAIL_CHARS:]}\n--- log\n{self.log[-LOG_TAIL_CHARS:]}"
+        """The end of what it logged and printed, for messages."""
+        return f"--- log\n{self.log[-LOG_TAIL_CHARS:]}\n--- console\n{self.console[-CONSOLE_TAIL_CHARS:]}"
 
     def answers(self) -> bool:
         """Whether both its ports answer.
