@@ -11,10 +11,10 @@ Source: docs/reference/contract/transactions.md, section 7.
 
 from base64 import b16decode, b32decode, b64decode
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Literal, NamedTuple, Self
+from typing import Final, Literal, NamedTuple
 
-from msgspec import MsgspecError, Struct
-from msgspec.json import Decoder, encode
+from msgspec import Struct
+from msgspec.json import Decoder
 from msgspec.structs import replace
 
 from bigchaindb.errors import (
@@ -22,7 +22,6 @@ from bigchaindb.errors import (
     InvalidProposer,
     InvalidPublicKey,
     MultipleInputsError,
-    StoreCorrupt,
     UnequalValidatorSet,
 )
 from bigchaindb.ledger.validators import ValidatorSet
@@ -176,22 +175,6 @@ class Elections(Struct, frozen=True, forbid_unknown_fields=True):
     validators: tuple[tuple[str, int], ...] = ()
     open: tuple[OpenElection, ...] = ()
     concluded: tuple[ConcludedElection, ...] = ()
-
-    @classmethod
-    def decode(cls, text: bytes) -> Self:
-        """Read what `encode` wrote.
-
-        Raises:
-            StoreCorrupt: it is something else.
-        """
-        try:
-            return Decoder(cls).decode(text)
-        except MsgspecError as error:
-            raise StoreCorrupt(f"elections: {error}") from error
-
-    def encode(self) -> bytes:
-        """Give JSON: equal values, equal bytes."""
-        return encode(self)
 
     def status(self, election_id: str) -> ElectionStatus:
         """Say where an election stands.

@@ -5,9 +5,10 @@ bytes, a URI belongs to its details, a threshold has members enough) is checked 
 """
 
 import re
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType, ValidationError, convert
+from msgspec.json import Decoder
 
 from bigchaindb.errors import SchemaValidationError
 from bigchaindb.transaction.conditions import URI_PATTERN, Condition, Details, Ed25519Details, Key, condition_of
@@ -181,6 +182,10 @@ class ElectionVote(_Object, frozen=True, gc=False):
 
 
 Shape: TypeAlias = Create | Genesis | Transfer | ValidatorElection | ElectionVote
+
+for _kind in get_args(Shape):
+    # msgspec prepares a type when it is first used: a second thread that came meanwhile would end the process.
+    Decoder(_kind)
 
 _SINGLE_KEYED: Final = (ValidatorElection, ElectionVote)
 
