@@ -24,7 +24,7 @@ from tests.integration.node.owners import Owner, until_broken
 from tests.support.node import COMMAND, Node, configuration_of
 from tests.support.raw import until, wire
 
-KILLS: Final = int(os.environ.get("KILLS", "200"))
+KILLS: Final = int(os.environ.get("KILLS", "100"))
 OWNERS: Final = 6
 IMAGE_EVERY: Final = 25
 START_S_MAX: Final = 30.0
