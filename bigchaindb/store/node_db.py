@@ -2,7 +2,7 @@
 
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -109,8 +109,13 @@ class NodeDb:
         """Give all lanes that were ever run and not forgotten, by name."""
         return [LaneRow(*row) for row in self.read(f"{_LANES} ORDER BY name")]
 
-    def save_lanes(self, rows: Mapping[LaneRow, Sequence[TroubleRow]]) -> None:
+    def save_lanes(self, rows: Mapping[LaneRow, Sequence[TroubleRow]], *, sought: Collection[str] = ()) -> None:
         """Write lanes down, durably and in one fsync, each with what it has in hand and failed.
+
+        Args:
+            rows: the lanes, and what each has in hand and failed.
+            sought: lanes that a person sent to where they are: what they have parked stays so, and what of it lies
+                beyond is forgotten, as it comes again anyway.
 
         Raises:
             StoreFull: there was no room; nothing was written.
@@ -123,6 +128,10 @@ class NodeDb:
             connection.executemany(upsert, [astuple(row) for row in rows])
             in_hand = "DELETE FROM troubles WHERE lane = ? AND parked_at IS NULL"
             connection.executemany(in_hand, [(row.name,) for row in rows])
+            for row in rows:
+                if row.name in sought:
+                    connection.execute("DELETE FROM troubles WHERE lane = ? AND position > ?", (row.name, row.acked))
+                    connection.execute("UPDATE troubles SET returns_in = NULL WHERE lane = ?", (row.name,))
             connection.executemany(_PUT_TROUBLE, [astuple(one) for found in rows.values() for one in found])
 
     def forget_lane(self, name: str) -> None:
@@ -165,22 +174,12 @@ class NodeDb:
                 [(epoch, lane, position) for position in positions],
             )
 
-    def let_none_return(self, lane: str) -> None:
-        """Let all that is parked stay so, durably. Raises: as `save_lanes`."""
-        with self.batch() as connection:
-            connection.execute("UPDATE troubles SET returns_in = NULL WHERE lane = ?", (lane,))
-
     def unpark(self, lane: str, positions: Iterable[int]) -> None:
         """Forget that events were parked: they were settled, or discarded. Raises: as `save_lanes`."""
         with self.batch() as connection:
             connection.executemany(
                 "DELETE FROM troubles WHERE lane = ? AND position = ?", [(lane, position) for position in positions]
             )
-
-    def unpark_beyond(self, lane: str, position: int) -> None:
-        """Forget what is parked beyond `position`: the lane goes there and gets it anyway. Raises: as `save_lanes`."""
-        with self.batch() as connection:
-            connection.execute("DELETE FROM troubles WHERE lane = ? AND position > ?", (lane, position))
 
     def close(self) -> None:
         """Let go of the file."""

@@ -128,14 +128,25 @@ class LaneFiles:
                 raise UnknownPlace(f"time:{seconds}, Unix seconds, has not come yet; `now` is what comes next")
         return position
 
-    def begin_epoch(self, name: str, lane: Lane, *, since: float, head: int, slot_count: int) -> LanePage:
-        """Make the page of the lane's epoch; page and row are durable before this returns (P12)."""
+    def begin_epoch(
+        self, name: str, lane: Lane, *, since: float, head: int, slot_count: int, is_sought: bool = False
+    ) -> LanePage:
+        """Make the page of the lane's epoch; page and row are durable before this returns (P12).
+
+        Args:
+            name: of the plugin.
+            lane: as it goes on.
+            since: when its state began, Unix seconds.
+            head: of the log.
+            slot_count: the plugin's window.
+            is_sought: a person sent it there. All that follows from that is written with the row, or nothing is.
+        """
         path = page_path(self._directory, name, lane.epoch)
         page = LanePage.create(path, lane.progress, head=head, slot_count=slot_count)
         acked = self._starts[name] = lane.progress.acked
         epoch, self._epochs[name] = self._epochs.get(name, 0), lane.epoch
         try:
-            self.save([Saving(name, lane, acked, since, None)])
+            self.save([Saving(name, lane, acked, since, None)], sought=[name] if is_sought else ())
         except BaseException:
             page.close()
             self._epochs[name] = epoch
@@ -143,8 +154,8 @@ class LaneFiles:
         self._remove_pages(name, but=lane.epoch)  # of owners that have no say any more
         return page
 
-    def save(self, savings: Iterable[Saving]) -> None:
-        """Make pages durable, then rows: each with the log's digest at its cursor (P8)."""
+    def save(self, savings: Iterable[Saving], *, sought: Collection[str] = ()) -> None:
+        """Make pages durable, then rows: each with the log's digest at its cursor (P8). For `sought`: `NodeDb`."""
         rows: dict[LaneRow, Sequence[TroubleRow]] = {}
         for saving in savings:
             if saving.page is not None:
@@ -152,7 +163,7 @@ class LaneFiles:
             rows[self._row(saving)] = _troubles(saving)
             if saving.returned:
                 self._node.unpark(saving.name, saving.returned)
-        self._node.save_lanes(rows)
+        self._node.save_lanes(rows, sought=sought)
 
     def park(self, name: str, position: int, trouble: Trouble) -> None:
         """Write down that an event is set aside; durable before this returns."""
@@ -175,21 +186,13 @@ class LaneFiles:
         """Count the events that are set aside."""
         return self._node.parked_count(name)
 
-    def let_return(self, name: str, positions: Collection[int], epoch: int) -> None:
-        """Note that these come again from `epoch` on: a page that is older does not say whether they are settled."""
-        self._node.let_return(name, positions, epoch)
-
-    def let_none_return(self, name: str) -> None:
-        """Let what is set aside stay so: the page that is made next does not hold it."""
-        self._node.let_none_return(name)
+    def let_return(self, name: str, positions: Collection[int]) -> None:
+        """Note that these come again from the next page on: an older one does not say whether they are settled."""
+        self._node.let_return(name, positions, self._epochs[name] + 1)  # the lane's own counts pages that nobody made
 
     def discard(self, name: str, positions: Collection[int]) -> None:
         """Forget that these were set aside."""
         self._node.unpark(name, positions)
-
-    def seek(self, name: str, position: int) -> None:
-        """Forget what was set aside beyond a position: the lane goes there and gets it anyway."""
-        self._node.unpark_beyond(name, position)
 
     def forget(self, name: str) -> None:
         """Delete all there is of a lane."""
@@ -218,7 +221,9 @@ class LaneFiles:
             progress = page.progress()
             is_whole = page.is_of_this_boot
         # First: the row's cursor has passed what was set aside, and its process may have ended before it settled that.
-        progress = progress.without(self._node.parked_among(row.name, progress.undone))
+        # What came back and is listed no more was skipped since the page was left.
+        set_aside = self._node.parked_among(row.name, progress.undone)
+        progress = progress.without(set_aside.union(progress.returning).difference(returning))
         if progress.acked < row.acked:
             progress = Progress(row.acked, row.acked)
             is_whole = False

@@ -83,10 +83,7 @@ class OfflineDesk:
         """See `Supervisor.seek`."""
         self._lane(name)
         position = self._files.resolve(place, self._head())
-        # In this order a crash in between leaves events parked that come again anyway, and loses none.
-        self._files.let_none_return(name)
         self._take(name, facts.Sought(position), "sought")
-        self._files.seek(name, position)
 
     def retry(self, name: str, positions: Sequence[int] | None) -> None:
         """See `Supervisor.retry`."""
@@ -96,7 +93,7 @@ class OfflineDesk:
         attempts = self._parked_attempts(name, positions or ())
         if not attempts and lane.state is not State.BLOCKED:
             raise OrderRefused(f"events plugin {name!r}: no event is parked")
-        self._files.let_return(name, list(attempts), lane.epoch + 1)
+        self._files.let_return(name, list(attempts))
         self._take(name, facts.Retried(attempts), "retried")
 
     def discard(self, name: str, positions: Sequence[int]) -> None:
@@ -134,14 +131,16 @@ class OfflineDesk:
         for one in (fact, facts.Stopping()):  # what wants a process waits for the next node
             lane, _ = step(lane, one, Policy(), 0.0, time.time())
         self._lanes[name] = lane
-        self._keep(name)
+        self._keep(name, is_sought=isinstance(fact, facts.Sought))
 
-    def _keep(self, name: str) -> None:
+    def _keep(self, name: str, *, is_sought: bool = False) -> None:
         """Write a lane down, with a page of its next epoch."""
         lane = self._lanes[name]
         self._lanes[name] = lane = replace(lane, epoch=lane.epoch + 1)
         slot_count = self._settings.events_plugins[name].window or self._settings.limits.window_count_max
-        self._files.begin_epoch(name, lane, since=time.time(), head=self._head(), slot_count=slot_count).close()
+        self._files.begin_epoch(
+            name, lane, since=time.time(), head=self._head(), slot_count=slot_count, is_sought=is_sought
+        ).close()
 
     def _parked_attempts(self, name: str, positions: Sequence[int]) -> Mapping[int, int]:
         if len(positions) > PARKED_COUNT:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -208,12 +208,16 @@ class PluginLane:
         await self.settled()
         await self._end_host()
 
+    def unsettled(self, attempts: Mapping[int, int]) -> Mapping[int, int]:
+        """Leave out what came back from being parked and is settled, though it is still written down as parked."""
+        return {position: count for position, count in attempts.items() if position not in self._returned}
+
     async def order(self, fact: facts.Sought | facts.Retried | facts.Discarded) -> None:
         """Let the lane go on otherwise, between two processes; durable before this returns."""
         before = self.lane
         self.tell(fact)
         try:
-            page = await self._in_thread(self._make_page, self.lane)
+            page = await self._in_thread(self._make_page, self.lane, is_sought=isinstance(fact, facts.Sought))
         except (OSError, BigchainDBError):
             # What the order refuses must not happen later. What is to return must: that stands in node.db already.
             if not isinstance(fact, facts.Retried):
@@ -354,9 +358,14 @@ class PluginLane:
         if page is not None:
             self._shared.thread.submit(page.close)
 
-    def _make_page(self, lane: Lane) -> LanePage:
+    def _make_page(self, lane: Lane, *, is_sought: bool = False) -> LanePage:
         return self._shared.files.begin_epoch(
-            self.name, lane, since=self._since, head=self._shared.hub.head, slot_count=self._window_count
+            self.name,
+            lane,
+            since=self._since,
+            head=self._shared.hub.head,
+            slot_count=self._window_count,
+            is_sought=is_sought,
         )
 
     @property

@@ -34,6 +34,8 @@ DEATH_S_MAX: Final = 10.0
 RETURN_COUNT_MAX: Final = 1_000
 """Parked events that come again at one order: each takes a slot of the lane's page."""
 
+_STOPS: Final = "the node stops; whether this was carried out shows when it runs again"
+
 _log: Final = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -127,6 +129,7 @@ class Supervisor:
             if not lane.takes(facts.Paused):
                 raise lane.refuse("paused", "it delivers nothing as it is")
             lane.tell(facts.Paused())
+            await self._sync(must=True)  # the other orders are in their page, or their process's
         return lane.status()
 
     async def resume(self, name: str) -> LaneStatus:
@@ -158,10 +161,7 @@ class Supervisor:
             position = await self._in_thread(self._files.resolve, place, self._hub.head)
             await lane.between_processes()
             was_failed = lane.lane.state is State.FAILED
-            # In this order a crash in between leaves events parked that come again anyway, and loses none.
-            await self._in_thread(self._files.let_none_return, name)
             await lane.order(facts.Sought(position))
-            await self._in_thread(self._files.seek, name, position)
             lane.parked_count = await self._in_thread(self._files.parked_count, name)
             if lane.lane.state is State.STOPPED or was_failed:
                 await self._run(lane)
@@ -187,7 +187,9 @@ class Supervisor:
             if not attempts and not is_blocked:
                 raise OrderRefused(f"events plugin {name!r}: no event is parked")
             await lane.between_processes()
-            await self._in_thread(self._files.let_return, name, list(attempts), lane.lane.epoch + 1)
+            # What came back before, and was settled while the process ended, does not come again.
+            attempts = lane.unsettled(await self._in_thread(self._files.parked_attempts, name, list(attempts)))
+            await self._in_thread(self._files.let_return, name, list(attempts))
             await lane.order(facts.Retried(attempts))
             if lane.lane.state is State.STOPPED:
                 await self._run(lane)
@@ -266,7 +268,16 @@ class Supervisor:
                     await self._run(lane)
 
     async def _run(self, lane: PluginLane) -> None:
-        """Start a process and wait until it is ready; what keeps it from it, its status says too."""
+        """Start a process and wait until it is ready; what keeps it from it, its status says too.
+
+        Raises:
+            OrderRefused: the lane waits for another word since the order began.
+            StoreError: the node stops.
+        """
+        if self._stopping:
+            raise StoreError(_STOPS)
+        if not lane.takes(facts.Enabled):
+            raise lane.refuse("started", lane.lane.error)
         lane.expect_first()
         lane.begin()
         lane.tell(facts.Enabled())
@@ -285,8 +296,8 @@ class Supervisor:
                 if lane.lane.state is State.STOPPED and not self._stopping:
                     lane.tell(facts.Enabled())
                 raise
-            if name in self._lanes:
-                await self._sync(must=True)
+            # The order itself is durable by now: who is told of an error would take it for not carried out.
+            await self._sync()
 
     def _lane(self, name: str) -> PluginLane:
         if (lane := self._lanes.get(name)) is None:
@@ -332,13 +343,14 @@ class Supervisor:
         self._syncing = asyncio.create_task(self._sync_forever())
 
     async def _add(self, name: str, settings: PluginSettings) -> PluginLane:
-        assert self._shared is not None
+        files, shared = self._files, self._shared
+        assert shared is not None
         try:
-            lane = await self._in_thread(self._files.recover, name, settings.start)
+            lane = await self._in_thread(files.recover, name, settings.start)
         except UnknownPlace as error:
             raise ConfigurationError(f"events_plugins.{name}.start: {error}") from error
         parked_count = await self._in_thread(self._files.parked_count, name)
-        added = PluginLane(name, settings, self._policy(settings), lane, self._shared, parked_count=parked_count)
+        added = PluginLane(name, settings, self._policy(settings), lane, shared, parked_count=parked_count)
         self._lanes[name] = added
         return added
 
@@ -414,7 +426,7 @@ class Supervisor:
     @property
     def _files(self) -> LaneFiles:
         if self._shared is None:
-            raise StoreError("the node stops; whether this was carried out shows when it runs again")
+            raise StoreError(_STOPS)
         return self._shared.files
 
     async def _in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -148,7 +148,7 @@ async def test_a_plugin_can_be_enabled_again_after_a_disk_was_full(
     await supervisor.start()
     full = StoreFull("node.db: no room")
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise full
 
     with monkeypatch.context() as patched:

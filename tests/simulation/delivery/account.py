@@ -56,6 +56,7 @@ class Account:
         acked: when, by position.
         skipped: by policy.
         discarded: by a person.
+        discarding: a person has asked for that, and has no answer.
         listed: set aside, as the disk has it.
         returning: of those, what a person asked for again.
         maybe: what may come again and need not: whether it was dealt with is not known since the node died.
@@ -72,6 +73,7 @@ class Account:
     acked: dict[int, float] = field(default_factory=dict)
     skipped: set[int] = field(default_factory=set)
     discarded: set[int] = field(default_factory=set)
+    discarding: set[int] = field(default_factory=set)
     listed: set[int] = field(default_factory=set)
     returning: set[int] = field(default_factory=set)
     maybe: set[int] = field(default_factory=set)
@@ -88,10 +90,15 @@ class Account:
     def undone(self, head: int) -> list[int]:
         """Give what is owed, ascending."""
         if self.place is None:
-            return sorted(self.returning - self.maybe)
-        past = self.acked.keys() | self.skipped | self.discarded | self.maybe | (self.listed - self.returning)
+            return sorted(self.returning - self.open_ended)
+        past = self.acked.keys() | self.skipped | self.discarded | self.open_ended | (self.listed - self.returning)
         owed = {position for position in range(self.place + 1, head + 1) if self.matches(position)}
-        return sorted((owed - past) | (self.returning - self.maybe))
+        return sorted((owed - past) | (self.returning - self.open_ended))
+
+    @property
+    def open_ended(self) -> set[int]:
+        """What may come and need not."""
+        return self.maybe | self.discarding
 
     def check_cursor(self, cursor: int, head: int, where: str) -> None:
         """Compare a cursor with what is not done."""
@@ -119,9 +126,9 @@ class Account:
             keep("P2", start == (0 if self.start == "genesis" else head), f"a new plugin begins behind {start}")
         if self.was_cut_s is not None:
             self._resolve_cut(start, held, head)
-        unanswered = self.given - self.acked.keys() - self.skipped - self.discarded - self.maybe
-        open_ = (unanswered - self.listed) | (self.returning - self.maybe)
-        self.run = Run(epoch, open_, set(self.maybe), self.handed)
+        unanswered = self.given - self.acked.keys() - self.skipped - self.discarded - self.open_ended
+        open_ = (unanswered - self.listed) | (self.returning - self.open_ended)
+        self.run = Run(epoch, open_, self.open_ended, self.handed)
         return self.run
 
     def _resolve_cut(self, cursor: int, held: Iterable[int], head: int) -> None:
@@ -133,8 +140,9 @@ class Account:
             self.maybe.add(position)
         lowest = min((p for p in self.undone(head) if p not in self.returning), default=head + 1)
         keep("E6", cursor < lowest, f"after a power cut the cursor is {cursor}, and {lowest} is not done")
+        first = min([lowest, *self.maybe])  # what is not dealt with keeps the cursor, whatever follows it
         for position in sorted(self.acked):
-            if cursor < position < lowest:
+            if cursor < position < first:
                 self._must_be_late(position)
         for lost in (self.given, self.skipped, self.discarded, self.maybe):
             lost.difference_update([p for p in lost if p > cursor and p not in held])
@@ -156,7 +164,7 @@ class Account:
         keep("P12", run is self.run, f"{position} goes to epoch {run.epoch}")
         if position in self.acked:
             keep("P6", position in run.declined, f"{position} was acknowledged at {self.acked[position]:.3f}")
-        is_parked = position in self.listed and position not in self.returning
+        is_parked = position in self.listed - self.returning - self.open_ended
         keep(
             "P3",
             not is_parked or position in self.unlisted,
@@ -226,7 +234,7 @@ class Account:
     def node_died(self, *, safe_s: float | None) -> None:
         """The node is gone, with whatever it had not written down; the page too if `safe_s` is not None."""
         self.is_gapped = self.is_other_log  # a hole is found again by whoever reads on
-        self.maybe |= self.skipped
-        self.skipped = set()
+        self.maybe |= self.skipped | self.discarding
+        self.skipped, self.discarding = set(), set()
         if safe_s is not None and (self.was_cut_s is None or safe_s < self.was_cut_s):
             self.was_cut_s = safe_s

@@ -408,15 +408,15 @@ class History:
     def discard(self, name: str, positions: Sequence[int]) -> None:
         assert self.node is not None
         account = self.plugins[name].account
-        before = account.maybe & {*positions}
-        account.maybe |= {*positions}
+        account.discarding |= {*positions}
 
         def done(error: BaseException | None) -> None:
+            account.discarding -= {*positions}
             if error is None:
                 account.discarded |= {*positions}
                 account.returning -= {*positions}
-            if error is None or isinstance(error, OrderRefused):
-                account.maybe -= {*positions} - before
+            elif not isinstance(error, OrderRefused):
+                account.maybe |= {*positions}
 
         self.order(name, f"discard {list(positions)}", self.node.supervisor.discard(name, positions), done)
 

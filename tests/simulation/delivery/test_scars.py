@@ -15,6 +15,8 @@ from tests.simulation.delivery.ledger import RED
 from tests.simulation.delivery.process import Temper
 
 ONE_TRY = RetrySettings(attempts=1, duration_s=0)
+DELAYS_S = (0.0, 0.001, 0.01, 0.022, 0.03, 0.1)
+"""One of them hits the moment."""
 
 
 @pytest.fixture
@@ -37,6 +39,12 @@ def status(history: History) -> LaneStatus:
 def parked(history: History) -> list[int]:
     assert history.node is not None
     return [row.position for row in history.node.store.node.parked("one")]
+
+
+def returns_in(history: History) -> int | None:
+    assert history.node is not None
+    (row,) = history.node.store.node.parked("one")
+    return row.returns_in
 
 
 def order(history: History, what: str) -> None:
@@ -149,6 +157,129 @@ def test_what_is_skipped_after_a_retry_is_listed_no_more(history: History) -> No
     assert history.counts["event is skipped"] == 1
     assert parked(history) == []
     history.settle()
+
+
+def test_p6_a_retry_leaves_alone_what_is_settled_while_the_process_ends(history: History) -> None:
+    """Who asked twice would get twice what the first time had settled."""
+    install(history, Temper(Wants(), poison=1), retry=ONE_TRY)
+    history.commit(["red"])
+    history.run(10)
+    assert parked(history) == [1]
+    account = history.plugins["one"].account
+    history.plugins["one"].temper.heal()
+    history.retry("one")
+    until_answered(history)
+    while account.run is None or account.run.seen != {1}:
+        history.run(0.001)
+    history.retry("one")  # its process ends by asking for the next event, which settles this one
+    history.run(2)
+    assert parked(history) == []
+    history.settle()
+
+
+def test_p6_what_is_skipped_after_a_retry_stays_so_when_the_node_dies(history: History) -> None:
+    """No page was made since, and the last one would bring the event back."""
+    install(history, Temper(Wants(), poison=1), retry=ONE_TRY, on_failure="park")
+    history.commit(["red"])
+    history.run(10)
+    plugin = history.plugins["one"]
+    plugin.settings = PluginSettings(start="genesis", retry=ONE_TRY, on_failure="skip")
+    plugin.account.may_skip = True
+    history.reload()
+    history.run(5)
+    history.retry("one")
+    while plugin.account.run is None or plugin.account.run.seen != {1}:
+        history.run(0.001)
+    history.disk.fail(is_full=False, fails_to_sync=True)
+    while not history.counts["event is skipped"]:
+        history.run(0.001)
+    history.run(3)
+    history.disk.fail(is_full=False, fails_to_sync=False)
+    while parked(history):
+        history.run(0.001)
+    assert status(history).state is State.BACKOFF  # no process has begun since
+    history.die()
+    history.settle()
+    assert sum("gets [1]" in line for line in history.transcript) == 2
+
+
+def test_p6_what_came_back_and_was_settled_stays_so_when_many_starts_have_failed(history: History) -> None:
+    """Epochs without a page do not count: a later page would seem older than the order, and be mistrusted."""
+    install(history, Temper(Wants(), poison=1), retry=ONE_TRY)
+    history.commit(["red"])
+    history.run(10)
+    history.disk.fail(is_full=False, fails_to_sync=True)
+    order(history, "restart")
+    history.run(20)
+    assert status(history).epoch > 5
+    history.disk.fail(is_full=False, fails_to_sync=False)
+    history.plugins["one"].temper.heal()
+    history.retry("one")
+    while returns_in(history) is None:
+        history.run(0.0001)
+    history.die()
+    history.start()
+    account = history.plugins["one"].account
+    while 1 not in account.acked:
+        history.run(0.001)
+    history.die()
+    history.settle()
+
+
+@pytest.mark.parametrize("delay_s", DELAYS_S)
+def test_p2_a_seek_that_the_disk_refuses_moves_nothing(history: History, delay_s: float) -> None:
+    """The events before that place would be passed over, though the person was told that it had failed."""
+    install(history, Temper(Wants(acknowledge=EXPLICIT), poison=1), retry=ONE_TRY)
+    history.commit(["red"] * 4)
+    history.run(10)
+    order(history, "pause")
+    until_answered(history)
+    history.commit(["red"] * 4)
+    history.run(2)
+    history.seek("one", 7)
+    history.run(delay_s)
+    history.disk.fail(is_full=True, fails_to_sync=False)
+    until_answered(history)
+    assert status(history).position == (4 if history.counts["order refused"] else 7)
+
+
+def test_an_order_that_a_stop_overtakes_starts_nothing(history: History) -> None:
+    """A process would be started that the stop knows nothing of, while the one before still ends."""
+    install(history, Temper(Wants(), poison=1), retry=ONE_TRY)
+    history.commit(["red"] * 3)
+    history.run(10)
+    history.discard("one", [1])
+    history.stop()
+    history.settle()
+
+
+@pytest.mark.parametrize("delay_s", DELAYS_S)
+def test_a_plugin_that_is_enabled_while_the_node_stops_waits_for_the_next_start(
+    history: History, delay_s: float
+) -> None:
+    install(history, Temper(Wants()))
+    enabled = history.plugins["one"]
+    enabled.is_enabled = False
+    history.reload()
+    until_answered(history)
+    enabled.is_enabled = True
+    history.reload()
+    history.run(delay_s)
+    history.stop()
+    history.settle()
+
+
+@pytest.mark.parametrize("delay_s", DELAYS_S)
+def test_p8_a_restart_of_a_lane_that_finds_a_gap_meanwhile_says_so(history: History, delay_s: float) -> None:
+    install(history, Temper(Wants()))
+    history.commit(["red"] * 2)
+    history.run(2)
+    history.hole = 3
+    history.commit(["red"] * 2)
+    history.run(delay_s)
+    order(history, "restart")
+    history.run(5)
+    assert status(history).state is State.GAPPED
 
 
 def test_p12_a_process_that_was_replaced_settles_nothing(history: History) -> None:

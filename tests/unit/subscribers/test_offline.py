@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bigchaindb.config import PluginSettings, Settings
-from bigchaindb.errors import ConfigurationError, OrderRefused, UnknownPlace
+from bigchaindb.errors import ConfigurationError, OrderRefused, StoreFull, UnknownPlace
 from bigchaindb.eventlog.lane import Lane, Progress, State, Trouble
 from bigchaindb.eventlog.place import AtHeight, AtPosition, AtTime, Now, Place
 from bigchaindb.store import Store, TroubleRow
@@ -152,23 +152,24 @@ def test_p2_parked_events_come_again_with_their_number_of_deliveries(ledger: Led
     assert ledger.next_node().progress.returning == (1, 2, 3)
 
 
-def test_p2_a_seek_that_ends_half_way_loses_nothing_that_was_to_come_again(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Position 1 is parked again; a page without it must not say that it was settled."""
+def test_p2_a_seek_that_cannot_be_written_down_changes_nothing(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is told that it failed finds the lane where it was, and parked what was parked."""
     ledger.left(State.STOPPED, Progress(4, 4), parked=(1, 3))
     ledger.order(lambda desk: desk.retry(NAME, [1]))
 
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
+    before = ledger.next_node().progress, ledger.parked()
+
+    def fail(*_: object, **__: object) -> None:
+        raise StoreFull("node.db: no room on the disk; nothing was written")
 
     with monkeypatch.context() as patched:
-        patched.setattr(ledger.store.node, "unpark_beyond", die)
-        with pytest.raises(KeyboardInterrupt):
+        patched.setattr(ledger.store.node, "save_lanes", fail)
+        with pytest.raises(StoreFull):
             ledger.order(lambda desk: desk.seek(NAME, AtPosition(3)))
-    lane = ledger.next_node()
-    assert lane.progress == Progress(2, 2)
-    assert [(row.position, row.returns_in) for row in ledger.parked()] == [(1, None), (3, None)]
+    assert (ledger.next_node().progress, ledger.parked()) == before
+    ledger.order(lambda desk: desk.seek(NAME, AtPosition(3)))
+    assert ledger.next_node().progress == Progress(2, 2)
+    assert [(row.position, row.returns_in) for row in ledger.parked()] == [(1, None)]
 
 
 def test_what_blocks_a_lane_comes_again_or_is_passed_over(ledger: Ledger) -> None:
