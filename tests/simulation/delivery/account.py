@@ -61,7 +61,7 @@ class Account:
         returning: of those, what a person asked for again.
         maybe: what may come again and need not: whether it was dealt with is not known since the node died.
         unlisted: beyond that place: if the node dies on the way there, they come in their turn and stand listed too.
-        sought: where a person wanted to go on; until the order is done, or the next process begins, perhaps in vain.
+        sought: where a person wanted to go on; until an order is done, or the next process begins, perhaps in vain.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Account:
     listed: set[int] = field(default_factory=set)
     returning: set[int] = field(default_factory=set)
     maybe: set[int] = field(default_factory=set)
-    sought: int | None = None
+    sought: set[int] = field(default_factory=set)
     is_seeking: bool = False
     moves: int = 0
     unlisted: set[int] = field(default_factory=set)
@@ -102,7 +102,7 @@ class Account:
 
     def check_cursor(self, cursor: int, head: int, where: str) -> None:
         """Compare a cursor with what is not done."""
-        if self.place is None or self.sought is not None or self.is_gapped or self.was_cut_s is not None:
+        if self.place is None or self.sought or self.is_gapped or self.was_cut_s is not None:
             return
         left = [position for position in self.undone(head) if position not in self.returning]
         keep("E6", not left or cursor < left[0], f"{where}: the cursor is {cursor}, and {left[:3]} is not done")
@@ -114,12 +114,12 @@ class Account:
         start, held = page.words[Word.START], page.in_hand()
         if self.run is not None:
             keep("P12", epoch > self.run.epoch, f"epoch {epoch} comes after {self.run.epoch}")
-        keep("P8", not self.is_gapped or self.sought is not None, "the lane goes on behind a gap that nobody has seen")
-        if self.sought is not None and start == self.sought and not set(held) - self.returning:
-            self.unlisted = {position for position in self.listed if position > self.sought}
-            self.move(self.sought)
+        keep("P8", not self.is_gapped or self.sought, "the lane goes on behind a gap that nobody has seen")
+        if start in self.sought and not set(held) - self.returning:
+            self.unlisted = {position for position in self.listed if position > start}
+            self.move(start)
         if not self.is_seeking:
-            self.sought = None
+            self.sought.clear()
         self.is_gapped = self.is_other_log = False
         if self.place is None:
             self.place = self.handed = start
@@ -141,9 +141,9 @@ class Account:
         lowest = min((p for p in self.undone(head) if p not in self.returning), default=head + 1)
         keep("E6", cursor < lowest, f"after a power cut the cursor is {cursor}, and {lowest} is not done")
         first = min([lowest, *self.maybe])  # what is not dealt with keeps the cursor, whatever follows it
-        for position in sorted(self.acked):
-            if cursor < position < first:
-                self._must_be_late(position)
+        passed = [position for position in sorted(self.acked) if cursor < position < first]
+        for count in range(len(passed)):  # the cursor passes an event with the last of those up to it
+            self._must_be_late(max(passed[: count + 1], key=self.acked.__getitem__))
         for lost in (self.given, self.skipped, self.discarded, self.maybe):
             lost.difference_update([p for p in lost if p > cursor and p not in held])
         self.acked = {position: when_s for position, when_s in self.acked.items() if position <= cursor}

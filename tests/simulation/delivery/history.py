@@ -344,7 +344,7 @@ class History:
             account = self.plugins[status.name].account
             if not self.node.supervisor._lanes[status.name]._parking:  # it is settled but on the disk, which is next
                 account.check_cursor(status.position, self.head, "status")
-            if status.state is State.GAPPED and not account.is_gapped and account.sought is None:
+            if status.state is State.GAPPED and not account.is_gapped and not account.sought:
                 self.note("lane is gapped", status.name)
                 account.is_gapped = True
             if status.state is State.BLOCKED:
@@ -392,16 +392,18 @@ class History:
     def seek(self, name: str, place: int) -> None:
         assert self.node is not None
         account = self.plugins[name].account
-        account.sought, account.is_seeking, moves = place, True, account.moves
+        account.is_seeking, moves = True, account.moves
+        account.sought.add(place)
 
         def done(error: BaseException | None) -> None:
             account.is_seeking = False
             if isinstance(error, OrderRefused):
-                account.sought = None
+                account.sought.discard(place)
             elif error is None:
                 if account.moves == moves:
                     account.move(place)
-                account.sought, account.is_gapped, account.is_other_log = None, False, False
+                account.is_gapped, account.is_other_log = False, False
+                account.sought.clear()
 
         self.order(name, f"seek {place}", self.node.supervisor.seek(name, AtPosition(place + 1)), done)
 
@@ -451,7 +453,8 @@ class History:
         for status in self.start().supervisor.status():
             if self.plugins[status.name].account.handed > head:
                 keep("P8", status.state is State.GAPPED, f"{status.name} knew more than the log, and is {status.state}")
-                self.plugins[status.name].account.is_other_log = True
+            # It may have passed over what was not for it.
+            self.plugins[status.name].account.is_other_log = status.state is State.GAPPED
 
     def lose_node_db(self) -> None:
         """node.db is gone, and with it where each plugin was (P8)."""
@@ -465,7 +468,8 @@ class History:
             plugin.account.run = None
             plugin.account.list({})
             plugin.account.is_gapped = plugin.account.is_other_log = True
-            plugin.account.sought = plugin.account.was_cut_s = None
+            plugin.account.was_cut_s = None
+            plugin.account.sought.clear()
         for status in self.start().supervisor.status():
             keep("P8", status.state is State.GAPPED, f"{status.name} lost its place, and is {status.state}")
 
@@ -719,7 +723,7 @@ class _Author:
 
     def is_certain(self) -> bool:
         accounts = [plugin.account for plugin in self.history.plugins.values()]
-        is_known = all(one.sought is None and one.was_cut_s is None for one in accounts)
+        is_known = all(not one.sought and one.was_cut_s is None for one in accounts)
         return is_known and all(plugin.is_enabled for plugin in self.history.plugins.values())
 
     def back_up(self) -> None:
