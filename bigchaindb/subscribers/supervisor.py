@@ -180,10 +180,12 @@ class Supervisor:
         """
         async with self._order(name) as lane:
             is_blocked = lane.lane.state is State.BLOCKED
-            if positions is None and not is_blocked:
+            attempts: Mapping[int, int] = {}
+            if positions is not None:
+                attempts = await self._parked_attempts(lane, positions)
+            elif not is_blocked:
                 rows = await self._in_thread(self._files.parked, name, count_max=RETURN_COUNT_MAX)
-                positions = [row.position for row in rows]
-            attempts = await self._parked_attempts(lane, positions or ())
+                attempts = {row.position: row.attempts for row in rows}
             if not attempts and not is_blocked:
                 raise OrderRefused(f"events plugin {name!r}: no event is parked")
             await lane.between_processes()

@@ -177,6 +177,26 @@ def test_p6_a_retry_leaves_alone_what_is_settled_while_the_process_ends(history:
     history.settle()
 
 
+@pytest.mark.parametrize("delay_s", [number / 20 for number in range(20)])
+def test_a_retry_of_all_is_not_refused_for_what_is_settled_meanwhile(history: History, delay_s: float) -> None:
+    """Progress is written down once a second, and takes what came back and is settled off the list."""
+    install(history, Temper(Wants(), poison=1), retry=ONE_TRY)
+    history.commit(["red"] * 2)
+    history.run(10)
+    assert parked(history) == [1, 2]
+    account = history.plugins["one"].account
+    history.plugins["one"].temper.heal()
+    history.retry("one", [1])
+    until_answered(history)
+    while 1 not in account.acked:
+        history.run(0.001)
+    history.run(delay_s)
+    history.retry("one")
+    history.run(5)
+    assert not history.counts["order refused"]
+    history.settle()
+
+
 def test_p6_what_is_skipped_after_a_retry_stays_so_when_the_node_dies(history: History) -> None:
     """No page was made since, and the last one would bring the event back."""
     install(history, Temper(Wants(), poison=1), retry=ONE_TRY, on_failure="park")
