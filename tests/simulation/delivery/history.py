@@ -424,8 +424,6 @@ class History:
 
     def retry(self, name: str, positions: Sequence[int] | None = None) -> None:
         assert self.node is not None
-        account = self.plugins[name].account
-        account.skipped -= account.listed  # a skipped one stands there until that is written down
         self.order(name, f"retry {positions or 'all'}", self.node.supervisor.retry(name, positions))
 
     def reload(self) -> None:
