@@ -52,6 +52,20 @@ def order(history: History, what: str) -> None:
     history.order("one", what, getattr(history.node.supervisor, what)("one"))
 
 
+def retry_what_is_then_skipped(history: History) -> None:
+    """Let position 1 be parked, come again at a person's wish, and fail again under another policy."""
+    install(history, Temper(Wants(), poison=1), retry=ONE_TRY, on_failure="park")
+    history.commit(["red"])
+    history.run(10)
+    assert parked(history) == [1]
+    plugin = history.plugins["one"]
+    plugin.settings = PluginSettings(start="genesis", retry=ONE_TRY, on_failure="skip")
+    plugin.account.may_skip = True
+    history.reload()
+    history.run(5)
+    history.retry("one")
+
+
 def until_answered(history: History) -> None:
     while history.node is not None and history.node.orders:
         history.run(0.001)
@@ -143,16 +157,7 @@ def test_p2_a_retry_that_finds_no_room_for_its_page_loses_nothing(history: Histo
 
 def test_what_is_skipped_after_a_retry_is_listed_no_more(history: History) -> None:
     """A person would be told to see to an event that the plugin's policy has passed over."""
-    install(history, Temper(Wants(), poison=1), retry=ONE_TRY, on_failure="park")
-    history.commit(["red"])
-    history.run(10)
-    assert parked(history) == [1]
-    plugin = history.plugins["one"]
-    plugin.settings = PluginSettings(start="genesis", retry=ONE_TRY, on_failure="skip")
-    plugin.account.may_skip = True
-    history.reload()
-    history.run(5)
-    history.retry("one")
+    retry_what_is_then_skipped(history)
     history.run(20)
     assert history.counts["event is skipped"] == 1
     assert parked(history) == []
@@ -199,16 +204,9 @@ def test_a_retry_of_all_is_not_refused_for_what_is_settled_meanwhile(history: Hi
 
 def test_p6_what_is_skipped_after_a_retry_stays_so_when_the_node_dies(history: History) -> None:
     """No page was made since, and the last one would bring the event back."""
-    install(history, Temper(Wants(), poison=1), retry=ONE_TRY, on_failure="park")
-    history.commit(["red"])
-    history.run(10)
-    plugin = history.plugins["one"]
-    plugin.settings = PluginSettings(start="genesis", retry=ONE_TRY, on_failure="skip")
-    plugin.account.may_skip = True
-    history.reload()
-    history.run(5)
-    history.retry("one")
-    while plugin.account.run is None or plugin.account.run.seen != {1}:
+    retry_what_is_then_skipped(history)
+    account = history.plugins["one"].account
+    while account.run is None or account.run.seen != {1}:
         history.run(0.001)
     history.disk.fail(is_full=False, fails_to_sync=True)
     while not history.counts["event is skipped"]:
