@@ -25,7 +25,7 @@
     │   └── ImproperVoteError       a vote that is no vote
     ├── StoreError                  the ledger's files cannot do what was asked
     │   ├── StoreFull               no room on the disk
-    │   ├── StoreCorrupt            what is stored contradicts itself
+    │   ├── StoreDamaged            what is stored contradicts itself
     │   └── SchemaTooNew            written by a later version
     ├── EngineError                 a transaction could not be brought to a decision
     │   ├── Overloaded              the pool is full: try again
@@ -152,7 +152,7 @@ class StoreFull(StoreError):
     """There is no room on the disk; nothing was written."""
 
 
-class StoreCorrupt(StoreError):
+class StoreDamaged(StoreError):
     """What is stored contradicts itself; the node must stop."""
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from bigchaindb.errors import StoreCorrupt, StoreError, StoreFull
+from bigchaindb.errors import StoreDamaged, StoreError, StoreFull
 
 WRITER_CACHE_KIB: Final = 64 * 1024
 """Holds the young tiers and the inner pages of all indexes at 10^7 transactions."""
@@ -35,7 +35,7 @@ def open_writer(path: Path, *, cache_kib: int = WRITER_CACHE_KIB) -> sqlite3.Con
     """Open the connection that writes and checkpoints; there must be no other. It may change threads between calls.
 
     Raises:
-        StoreError: the file cannot be opened; StoreCorrupt if it is no database.
+        StoreError: the file cannot be opened; StoreDamaged if it is no database.
     """
     with translated(path.name):
         connection = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
@@ -164,7 +164,7 @@ def translated(what: str) -> Iterator[None]:
 
     Raises:
         StoreFull: there was no room; of a batch nothing was written, and the connection is as before.
-        StoreCorrupt: what is stored contradicts itself.
+        StoreDamaged: what is stored contradicts itself.
         StoreError: anything else; what of a batch is on the disk is unknown, so the node must stop.
     """
     try:
@@ -178,7 +178,7 @@ def translated(what: str) -> Iterator[None]:
             case sqlite3.SQLITE_FULL:
                 raise StoreFull(f"{what}: no room on the disk; nothing was written") from error
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-                raise StoreCorrupt(f"{what}: {error}; stop, and restore a backup") from error
+                raise StoreDamaged(f"{what}: {error}; stop, and restore a backup") from error
             case _:
                 raise StoreError(f"{what}: {error}") from error
 

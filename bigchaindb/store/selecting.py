@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bigchaindb.errors import StoreCorrupt
+from bigchaindb.errors import StoreDamaged
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.events import EventTypes
 
@@ -51,7 +51,7 @@ def matching(connection: sqlite3.Connection, after: int, last: int, selection: S
         types: a mask of `bigchaindb.events.EventTypes`.
 
     Raises:
-        StoreCorrupt: a stored document is none.
+        StoreDamaged: a stored document is none.
     """
     valid = _valid(connection, after, last, selection) if types & EventTypes.BLOCK_VALID else ()
     rejected = _rejected(connection, after, last, selection) if types & EventTypes.BLOCK_INVALID else ()
@@ -97,4 +97,4 @@ def _decoded(text: bytes) -> Any:  # noqa: ANN401 - a JSON document
     try:
         return _decode(text)
     except msgspec.MsgspecError as error:
-        raise StoreCorrupt(f"events: no JSON document: {error}") from error
+        raise StoreDamaged(f"events: no JSON document: {error}") from error

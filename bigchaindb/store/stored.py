@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from bigchaindb.errors import StoreCorrupt
+from bigchaindb.errors import StoreDamaged
 from bigchaindb.ledger.block import Block, Header
 
 
@@ -67,12 +67,12 @@ def block_of(body: bytes) -> Block:
     """Read a block out of the body of its event.
 
     Raises:
-        StoreCorrupt: it is no such body.
+        StoreDamaged: it is no such body.
     """
     try:
         event = _decode_body(body)
     except msgspec.MsgspecError as error:
-        raise StoreCorrupt(f"events: no event's body: {error}") from error
+        raise StoreDamaged(f"events: no event's body: {error}") from error
     text = event.block
     header = Header(event.id, event.height, int(text.timestamp), text.node_pubkey, tuple(text.voters), event.signature)
     return Block(header, tuple(map(bytes, text.transactions)))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, Self
 from urllib.parse import quote
 
-from bigchaindb.errors import StoreCorrupt
+from bigchaindb.errors import StoreDamaged
 from bigchaindb.eventlog.lane import Progress
 
 PAGE_BYTES: Final = 4096
@@ -56,7 +56,7 @@ class LanePage:
 
         Raises:
             FileNotFoundError: there is none.
-            StoreCorrupt: it is something else.
+            StoreDamaged: it is something else.
         """
         self.path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -69,7 +69,7 @@ class LanePage:
         self.slots: Final = range(SLOTS_WORD, SLOTS_WORD + 2 * self.words[Word.SLOT_COUNT], 2)
         if self.words[Word.MAGIC] != _MAGIC or self.slots.stop > len(self.words):
             self.close()
-            raise StoreCorrupt(
+            raise StoreDamaged(
                 f"{path}: is no lane page; delete the file: the plugin goes on where node.db saw it last"
             )
 
@@ -161,7 +161,7 @@ def _boot() -> int:
 def _mapped(fd: int, path: Path) -> mmap.mmap:
     size = os.fstat(fd).st_size
     if size < PAGE_BYTES or size % 8:
-        raise StoreCorrupt(
+        raise StoreDamaged(
             f"{path}: {size} bytes are no lane page; delete the file: the plugin goes on where node.db saw it last"
         )
     return mmap.mmap(fd, 0)

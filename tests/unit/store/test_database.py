@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from bigchaindb.errors import StoreCorrupt, StoreError, StoreFull
+from bigchaindb.errors import StoreDamaged, StoreError, StoreFull
 from bigchaindb.store.database import (
     BACKUP_PAGES,
     READER_COUNT_MAX,
@@ -88,7 +88,7 @@ def test_a_full_disk_writes_nothing_and_goes_on_when_there_is_room(writer: sqlit
 
 def test_a_file_that_is_no_database_is_corrupt(path: Path) -> None:
     path.write_bytes(b"no database" * 1000)
-    with pytest.raises(StoreCorrupt, match="restore a backup"):
+    with pytest.raises(StoreDamaged, match="restore a backup"):
         open_writer(path)
 
 

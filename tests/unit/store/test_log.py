@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from bigchaindb.errors import HistoryLost, StoreCorrupt, StoreError
+from bigchaindb.errors import HistoryLost, StoreDamaged, StoreError
 from bigchaindb.eventlog.selection import ALL, MetadataMember, Selection
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.ports import Record
@@ -180,7 +180,7 @@ def test_a_damaged_document_is_said_and_not_passed_over(store: Store, data: Path
     with closing(sqlite3.connect(data / "ledger.db")) as vandal:
         vandal.execute("UPDATE transactions SET body = CAST('{' || body AS BLOB)")
         vandal.commit()
-    with closing(store.log_reader()) as log, pytest.raises(StoreCorrupt, match="no JSON document"):
+    with closing(store.log_reader()) as log, pytest.raises(StoreDamaged, match="no JSON document"):
         log.selected(0, 1, Selection(operation="CREATE"), count_max=1, bytes_max=1)
 
 

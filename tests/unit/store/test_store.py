@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bigchaindb.errors import DirectoryInUse, SchemaTooNew, StartupError, StoreCorrupt
+from bigchaindb.errors import DirectoryInUse, SchemaTooNew, StartupError, StoreDamaged
 from bigchaindb.store import Store
 from tests.support.decisions import Chain, made
 
@@ -72,7 +72,7 @@ def test_what_cannot_be_opened_leaves_nothing_locked(data: Path) -> None:
 def test_a_damaged_ledger_is_refused(data: Path) -> None:
     Store.open(data).close()
     (data / "ledger.db").write_bytes(b"\0" * 8192)
-    with pytest.raises(StoreCorrupt):
+    with pytest.raises(StoreDamaged):
         Store.open(data)
 
 

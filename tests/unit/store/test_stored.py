@@ -2,7 +2,7 @@ from time import process_time
 
 import pytest
 
-from bigchaindb.errors import StoreCorrupt
+from bigchaindb.errors import StoreDamaged
 from bigchaindb.ledger.block import event_body
 from bigchaindb.store.stored import asset_row, block_of, contents_of, metadata_row, operation_of
 from tests.support.decisions import Chain, made
@@ -16,7 +16,7 @@ def test_a_block_is_read_out_of_its_event_byte_for_byte() -> None:
 
 
 def test_other_bytes_are_corrupt() -> None:
-    with pytest.raises(StoreCorrupt, match="no event's body"):
+    with pytest.raises(StoreDamaged, match="no event's body"):
         block_of(b'{"block":{}}')
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigchaindb.errors import StoreCorrupt
+from bigchaindb.errors import StoreDamaged
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.subscribers.lane_page import PAGE_BYTES, RETURNING, SLOTS_WORD, LanePage, Word, page_path
 
@@ -105,7 +105,7 @@ def test_the_age_is_that_of_the_event_taken_first(tmp_path: Path) -> None:
 def test_what_is_no_page_is_named(tmp_path: Path, content: bytes) -> None:
     """A damaged file must not look like a defect of this software, nor like a cursor."""
     (tmp_path / "x.1").write_bytes(content)
-    with pytest.raises(StoreCorrupt, match=r"x\.1: .*no lane page; delete the file"):
+    with pytest.raises(StoreDamaged, match=r"x\.1: .*no lane page; delete the file"):
         LanePage(tmp_path / "x.1")
 
 
@@ -114,7 +114,7 @@ def test_a_page_that_is_shorter_than_it_says_is_no_page(tmp_path: Path) -> None:
     page.words[Word.SLOT_COUNT] = 1 << 40
     path = page.path
     page.close()
-    with pytest.raises(StoreCorrupt, match="no lane page"):
+    with pytest.raises(StoreDamaged, match="no lane page"):
         LanePage(path)
 
 
