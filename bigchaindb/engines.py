@@ -3,6 +3,7 @@
 Part of the composition root: here the engines get their ledger, store and settings.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from bigchaindb.store.own import Outbox, Rejections
 from bigchaindb.store.store import Store
 from bigchaindb.subscribers.hub import Hub
 from bigchaindb.transaction.keys import KeyPair
+
+_log: Final = logging.getLogger(__name__)
 
 TRANSACTION_BYTES_MAX: Final = 1024 * 1024
 """What CometBFT's mempool carries. A rule of the network: a block may hold no longer transaction."""
@@ -65,6 +68,7 @@ def engine_of(settings: Settings, store: Store, key: KeyPair, hub: Hub, chain_id
 
 def _solo_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub) -> SoloEngine:
     limits = settings.limits
+    _warn_of_another_key(store, key)
     ledger = Ledger(
         store.writer,
         key=key,
@@ -82,6 +86,18 @@ def _solo_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub) -> So
         room=_room(settings, store),
         workers=settings.server.workers,
     )
+
+
+def _warn_of_another_key(store: Store, key: KeyPair) -> None:
+    """Warn that the blocks of this ledger are from now on signed by another key than so far: one may have been lost."""
+    height = store.writer.tip().height
+    last = store.queries().block(height)
+    if last is not None and last.header.node_pubkey != key.public_key:
+        _log.warning(
+            "this node signs with another key than that of its last block: it was changed in the configuration or in "
+            "keypair.json; put the former pair back if nobody changed it on purpose",
+            extra={"last_public": last.header.node_pubkey, "height": height, "public": key.public_key},
+        )
 
 
 def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, chain_id: str) -> Wired:

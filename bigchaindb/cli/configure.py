@@ -20,26 +20,26 @@ QUESTIONS: Final = (
     ("wsserver.port", "WebSocket port"),
     ("database.path", "Data directory"),
 )
-_WILDCARDS: Final = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, nothing is bound here
 
 
 @click.command(
     epilog="""\b
 Examples:
   bigchaindb configure                          ask, write ~/.bigchaindb
-  bigchaindb -y configure                       take the defaults
+  bigchaindb -y configure                       take the defaults; a file that is there is kept
+  bigchaindb -y configure --new                 the same, and keep the file that is there as ~/.bigchaindb.1
   bigchaindb -y -c /etc/bigchaindb.json configure
   bigchaindb -y -c - configure                  look at it first"""
 )
 @click.argument("backend", required=False)
+@click.option("--new", "is_new", is_flag=True, help="Write a fresh file; one that is there is kept as FILE.1.")
 @pass_session
-def configure(session: Session, backend: str | None) -> None:
+def configure(session: Session, backend: str | None, *, is_new: bool) -> None:
     """Write a configuration file.
 
-    It asks for addresses and the data directory, and makes a new key pair for the node. BACKEND may be given for old
-    scripts' sake; there is one, sqlite.
+    It asks for addresses and the data directory, and makes a new key pair for the node. In a file that is there only
+    the answers change; with -y nothing does. BACKEND may be given for old scripts' sake; there is one, sqlite.
     """
-    from bigchaindb.config.edit import write_whole
     from bigchaindb.config.load import load_without_file, locate
 
     _check_backend(backend)
@@ -47,10 +47,49 @@ def configure(session: Session, backend: str | None) -> None:
         put_json(_answered(session, load_without_file(os.environ).document))
         return
     path = locate(None if session.config is None else Path(session.config), os.environ).path
-    question = f"Config file `{path}` exists, do you want to override it? (cannot be undone) [y/N]: "
-    if path.exists() and not session.assume_yes and not agrees(question):
+    if path.is_file() and not is_new:
+        _keep_or_change(session, path)
+    else:
+        _write_fresh(session, path)
+
+
+def _keep_or_change(session: Session, path: Path) -> None:
+    """Change in the file what a person answers; with `-y` each question is answered by what stands there."""
+    from bigchaindb.config.edit import put
+    from bigchaindb.config.load import load_all
+
+    if session.assume_yes:
+        say(f"Configuration kept: {path}; --new writes a fresh one and keeps this as {path}.1")
         return
-    write_whole(path, _answered(session, load_without_file(os.environ).document))
+    if not agrees(f"Config file `{path}` exists, do you want to override it? (cannot be undone) [y/N]: "):
+        return
+    try:
+        loaded = load_all(path, os.environ)
+    except ConfigurationError as error:
+        error.add_note(f"correct it; or `configure --new` writes a fresh file and keeps this one as {path}.1")
+        raise
+    put(loaded, _changed_answers(loaded.document), os.environ)
+    _say_written(path)
+
+
+def _write_fresh(session: Session, path: Path) -> None:
+    from bigchaindb.config.edit import set_aside, write_whole
+    from bigchaindb.config.load import load_without_file
+
+    document = _answered(session, load_without_file(os.environ).document)
+    try:
+        kept = set_aside(path)
+        write_whole(path, document)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot write the configuration file `{path}`: {error.strerror}; make its folder, or name another with -c"
+        ) from error
+    if kept is not None:
+        say(f"What was there is kept as {kept}")
+    _say_written(path)
+
+
+def _say_written(path: Path) -> None:
     say(f"Configuration written to {path}")
     say("Ready to go!")
 
@@ -106,19 +145,16 @@ def _check_backend(backend: str | None) -> None:
 
 
 def _answered(session: Session, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what the file will hold: the answers, or the defaults; a new key pair unless the environment has one."""
+    """Return what a fresh file holds: the answers, or the defaults; a new key pair unless the environment has one."""
     from bigchaindb.config import Database
     from bigchaindb.config.load import variable_name
     from bigchaindb.identity import new_keypair
 
-    document: dict[str, Any] = {
-        "server": {"bind": defaults["server"]["bind"]},
-        "wsserver": {name: defaults["wsserver"][name] for name in ("scheme", "host", "port")},
+    document = _questioned(defaults)
+    document["database"] = {
+        "backend": "sqlite",
         # As it is written, not as it is for this user: a `~` stays one.
-        "database": {
-            "backend": "sqlite",
-            "path": os.environ.get(variable_name("database.path")) or str(Database().path),
-        },
+        "path": os.environ.get(variable_name("database.path")) or str(Database().path),
     }
     if not session.assume_yes:
         for path, question in QUESTIONS:
@@ -126,11 +162,31 @@ def _answered(session: Session, defaults: Mapping[str, Any]) -> dict[str, Any]:
     pair = new_keypair()
     keypair = {"public": pair.public_key, "private": pair.private_key}
     return document | {
-        "wsserver": document["wsserver"] | _advertised(document["wsserver"], defaults["wsserver"]),
         "keypair": defaults["keypair"] if defaults["keypair"]["private"] else keypair,
         "keyring": defaults["keyring"],
         "events_plugins": defaults["events_plugins"],
     }
+
+
+def _changed_answers(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Ask every question, and return the answers that differ from `document`, by section."""
+    before, answered = _questioned(document), _questioned(document)
+    for path, question in QUESTIONS:
+        _ask_for(answered, path, question)
+    return {
+        section: changed
+        for section, values in answered.items()
+        if (changed := {name: value for name, value in values.items() if value != before[section][name]})
+    }
+
+
+def _questioned(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what `document` says to each question."""
+    found: dict[str, dict[str, Any]] = {}
+    for path, _ in QUESTIONS:
+        section, _, name = path.partition(".")
+        found.setdefault(section, {})[name] = document[section][name]
+    return found
 
 
 def _ask_for(document: dict[str, Any], path: str, question: str) -> None:
@@ -168,9 +224,3 @@ def _check(document: Mapping[str, Any], section: str, *, is_complete: bool) -> N
         build(document, Settings, "")
     else:
         build(document[section], hints(Settings)[section], section)
-
-
-def _advertised(answers: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Advertise what was answered; a wildcard address is none that a client can use."""
-    host = defaults["advertised_host"] if answers["host"] in _WILDCARDS else answers["host"]
-    return {"advertised_scheme": answers["scheme"], "advertised_host": host, "advertised_port": answers["port"]}

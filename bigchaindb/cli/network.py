@@ -247,7 +247,7 @@ def _become(loaded: "Loaded", content: bytes, genesis: "Genesis", values: Mappin
     files.check_sockets(layout)
     if (data / CHAIN_ID_FILE).exists():
         require_can_sign(layout, read_chain_id(data), genesis.chain_id)
-    if put_in(loaded, "network", values, os.environ):
+    if put_in(loaded, {"network": values}, os.environ):
         say(f"network.{', network.'.join(values)} is set in `{loaded.path}`")
     put_chain_id(data, genesis.chain_id)
     files.write_genesis(layout, content)

@@ -17,6 +17,8 @@ from bigchaindb.config.load import Loaded, load_document, read_document
 from bigchaindb.errors import ConfigurationError
 
 KEY: Final = "events_plugins"
+KEPT_COUNT_MAX: Final = 99
+"""Files that `set_aside` makes beside one: far more than anybody makes by hand."""
 
 
 def given_elsewhere(loaded: Loaded) -> str | None:
@@ -68,8 +70,13 @@ def disable(loaded: Loaded, name: str, environ: Mapping[str, str]) -> bool:
     return _edit(loaded, changed, environ)
 
 
-def put(loaded: Loaded, section: str, values: Mapping[str, Any], environ: Mapping[str, str]) -> bool:
-    """Set members of a section in the file, made if it is not there.
+def put(loaded: Loaded, values: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str]) -> bool:
+    """Set members of sections in the file, made if it is not there.
+
+    Args:
+        loaded: what the file gave.
+        values: by section.
+        environ: the environment, to check the whole again.
 
     Returns:
         Whether anything changed.
@@ -77,14 +84,42 @@ def put(loaded: Loaded, section: str, values: Mapping[str, Any], environ: Mappin
     Raises:
         ConfigurationError: another place gives one of them, which holds; else as for `enable`.
     """
-    for name in values:
-        if (origin := loaded.origins.get(f"{section}.{name}")) not in (None, f"`{loaded.path}`"):
-            raise ConfigurationError(f"{section}.{name}: {origin} gives it, so `{loaded.path}` would do nothing")
+    for path in (f"{section}.{name}" for section, members in values.items() for name in members):
+        if (origin := loaded.origins.get(path)) not in (None, f"`{loaded.path}`"):
+            raise ConfigurationError(f"{path}: {origin} gives it, so `{loaded.path}` would do nothing")
 
     def changed(document: dict[str, Any]) -> dict[str, Any]:
-        return {**document, section: {**document.get(section, {}), **values}} if values else document
+        merged = {section: {**document.get(section, {}), **members} for section, members in values.items()}
+        return {**document, **{section: members for section, members in merged.items() if members}}
 
     return _rewrite(loaded, changed, environ)
+
+
+def set_aside(path: Path) -> Path | None:
+    """Copy a configuration file to the first free of `FILE.1`, `FILE.2`, …, for its owner alone.
+
+    Returns:
+        Where it is kept; None if there was no file.
+
+    Raises:
+        OSError: it cannot be read or copied.
+    """
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    for number in range(1, KEPT_COUNT_MAX + 1):
+        kept = path.with_name(f"{path.name}.{number}")
+        with suppress(FileExistsError), open(kept, "xb", opener=_for_owner_alone) as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            return kept
+    raise ConfigurationError(f"`{path}.1` to `{path}.{KEPT_COUNT_MAX}` exist already; delete those that nobody needs")
+
+
+def _for_owner_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def write_whole(path: Path, document: Mapping[str, Any], *, keeps_mode: bool = False) -> None:

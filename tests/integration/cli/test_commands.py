@@ -97,19 +97,12 @@ def test_configure_asks_and_explains_wrong_answers(run: Run, tmp_path: Path) -> 
     assert "wsserver.port: 1234 is the port of server.bind too" in result.stderr
     document = json.loads((tmp_path / ".bigchaindb").read_text())
     assert document["server"] == {"bind": "0.0.0.0:1234"}
-    assert document["wsserver"] == {
-        "scheme": "wss",
-        "host": "0.0.0.0",
-        "port": 1235,
-        "advertised_scheme": "wss",
-        "advertised_host": "localhost",
-        "advertised_port": 1235,
-    }
+    assert document["wsserver"] == {"scheme": "wss", "host": "0.0.0.0", "port": 1235}
     assert document["database"] == {"backend": "sqlite", "path": str(tmp_path / "data")}
 
 
 @pytest.mark.parametrize("answer", ["", "\n", "n\n", "yes\n", "Y\n"])
-def test_only_y_overwrites_a_configuration(run: Run, tmp_path: Path, answer: str) -> None:
+def test_only_y_changes_a_configuration(run: Run, tmp_path: Path, answer: str) -> None:
     path = tmp_path / ".bigchaindb"
     path.write_text("{}")
     result = run("configure", answers=answer)
@@ -117,7 +110,80 @@ def test_only_y_overwrites_a_configuration(run: Run, tmp_path: Path, answer: str
     assert result.stderr.startswith(question)
     assert (result.returncode, path.read_text()) == (0, "{}")
     assert run("configure", answers="y\n" + "\n" * 5).returncode == 0
-    assert path.read_text() != "{}"
+    assert path.read_text() == "{}"
+    assert run("configure", answers="y\n\n\n\n1235\n\n").returncode == 0
+    assert json.loads(path.read_text()) == {"wsserver": {"port": 1235}}
+
+
+FULL: Final = {
+    "server": {"bind": "localhost:1984"},
+    "wsserver": {"port": 1985, "advertised_host": "node.example"},
+    "database": {"path": "data", "password": "hunter22"},
+    "network": {"peers": [f"{'0' * 40}@other.example:26656"]},
+    "events_plugins": {"sales": {"options": {"file": "sales.txt"}}},
+    "a key of later": {"that": "stays"},
+}
+
+
+def test_y_keeps_a_configuration_that_is_there(run: Run, tmp_path: Path) -> None:
+    """Images run `-y configure` before each start: a key pair, plugins or peers must not go with it."""
+    path = tmp_path / ".bigchaindb"
+    for text in (json.dumps(FULL), "no JSON at all"):
+        path.write_text(text)
+        path.chmod(0o640)
+        result = run("-y", "configure")
+        assert (result.returncode, result.stdout) == (0, "")
+        said = f"Configuration kept: {path}; --new writes a fresh one and keeps this as {path}.1\n"
+        assert result.stderr == said
+        assert (path.read_text(), path.stat().st_mode & 0o777) == (text, 0o640)
+    assert [entry.name for entry in tmp_path.iterdir()] == [".bigchaindb"]
+
+
+def test_answers_change_nothing_else_in_a_configuration(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / ".bigchaindb"
+    path.write_text(json.dumps(FULL))
+    result = run("configure", answers="y\nlocalhost:2984\n\n127.0.0.1\n\n\n")
+    assert (result.returncode, result.stdout) == (0, "")
+    assert "(default `localhost:1984`)" in result.stderr
+    assert "(default `1985`)" in result.stderr
+    assert result.stderr.endswith(f"Configuration written to {path}\nReady to go!\n")
+    assert json.loads(path.read_text()) == FULL | {
+        "server": {"bind": "localhost:2984"},
+        "wsserver": {"port": 1985, "advertised_host": "node.example", "host": "127.0.0.1"},
+    }
+
+
+def test_new_writes_a_fresh_configuration_and_keeps_the_old_ones(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "node.json"
+    path.write_text("first")
+    path.chmod(0o644)
+    keys = set()
+    for number in (1, 2):
+        result = run("-y", "-c", str(path), "configure", "--new")
+        assert (result.returncode, result.stdout) == (0, "")
+        kept = tmp_path / f"node.json.{number}"
+        assert result.stderr.startswith(f"What was there is kept as {kept}\nConfiguration written to {path}\n")
+        assert [file.stat().st_mode & 0o777 for file in (path, kept)] == [0o600, 0o600]
+        keys.add(json.loads(path.read_text())["keypair"]["public"])
+    assert (tmp_path / "node.json.1").read_text() == "first"
+    assert len(keys) == 2
+    assert run("-y", "-c", str(tmp_path / "new.json"), "configure", "--new").returncode == 0
+
+
+def test_a_configuration_that_cannot_be_read_is_not_asked_about(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / ".bigchaindb"
+    path.write_text("{,}")
+    result = run("configure", answers="y\n")
+    assert result.returncode == 1
+    assert f"`configure --new` writes a fresh file and keeps this one as {path}.1" in result.stderr
+    assert path.read_text() == "{,}"
+
+
+def test_a_configuration_in_a_folder_that_is_not_there_is_refused(run: Run, tmp_path: Path) -> None:
+    result = run("-y", "-c", "none/node.json", "configure")
+    assert result.returncode == 1
+    assert "cannot write the configuration file `none/node.json`: No such file or directory; make its" in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_configure_without_answers_says_so_and_writes_nothing(run: Run, tmp_path: Path) -> None:

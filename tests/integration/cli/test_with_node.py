@@ -129,3 +129,21 @@ def test_plugins_are_listed_with_how_far_they_got(start_node: StartNode, tmp_pat
     assert json.loads(node.run("doctor", "--json").stdout)["ok"]
     node.stop()
     assert listed()["follows"]["state"] == "STOPPED"
+
+
+def test_a_node_with_another_key_than_that_of_its_last_block_says_so(start_node: StartNode) -> None:
+    node = start_node()
+    assert node.run("keys", "new", "--output", str(node.folder / "alice.json")).returncode == 0
+    alice = f"--key-file={node.folder / 'alice.json'}"
+    assert node.run("transactions", "create", alice, "--asset", "{}").returncode == 0
+    first = node.run("export-my-pubkey").stdout.strip()
+    for another in (False, True):
+        assert node.stop() == 0
+        if another:
+            pair = json.loads(node.run("keys", "new").stdout)
+            node.settings = {**node.settings, "keypair": pair}
+        node.start()
+        said = [line for line in node.log.splitlines() if "another key than that of its last block" in line]
+        assert len(said) == another
+    assert "[warning]" in said[0]
+    assert f"last_public={first} height=1" in said[0]

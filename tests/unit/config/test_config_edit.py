@@ -134,10 +134,10 @@ def test_what_cannot_be_written_is_said_and_leaves_the_file_as_it_was(file: File
 def test_members_of_a_section_are_set_and_all_else_stays(file: File) -> None:
     file.write(["old"])
     peer = f"{'0a' * 20}@one.example:26656"
-    assert put(file.loaded(), "network", {"external_address": "me.example:1"}, {})
-    assert put(file.loaded(), "network", {"peers": [peer]}, {})
-    assert not put(file.loaded(), "network", {"peers": [peer]}, {})
-    assert not put(file.loaded(), "network", {}, {})
+    assert put(file.loaded(), {"network": {"external_address": "me.example:1"}}, {})
+    assert put(file.loaded(), {"network": {"peers": [peer]}}, {})
+    assert not put(file.loaded(), {"network": {"peers": [peer]}}, {})
+    assert not put(file.loaded(), {"network": {}}, {})
     document = json.loads(file.path.read_text())
     assert document.pop("network") == {"external_address": "me.example:1", "peers": [peer]}
     assert document == {**REST, "events_plugins": ["old"]}
@@ -147,7 +147,7 @@ def test_what_the_environment_gives_or_no_node_takes_is_not_set(file: File) -> N
     file.write([])
     loaded = file.loaded(BIGCHAINDB_NETWORK_PEERS="")
     with pytest.raises(ConfigurationError, match=r"network\.peers: the environment variable BIGCHAINDB_NETWORK_PEERS"):
-        put(loaded, "network", {"peers": []}, {})
+        put(loaded, {"network": {"peers": []}}, {})
     with pytest.raises(ConfigurationError, match=r"network\.peers: must be ID@HOST:PORT"):
-        put(file.loaded(), "network", {"peers": ["one"]}, {})
+        put(file.loaded(), {"network": {"peers": ["one"]}}, {})
     assert file.plugins() == []
