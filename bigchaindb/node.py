@@ -14,10 +14,11 @@ from typing import Final
 import uvloop
 
 from bigchaindb import __version__
+from bigchaindb.api.advertised import stream_url
+from bigchaindb.api.call import NodeInfo
 from bigchaindb.api.event_log import LogSource
-from bigchaindb.api.info import NodeInfo
 from bigchaindb.api.server import HttpApi
-from bigchaindb.config import Settings, WebSocketServer
+from bigchaindb.config import Settings
 from bigchaindb.config.settings import split_bind
 from bigchaindb.control.server import ControlServer, Reloader
 from bigchaindb.engine.engine import Engine
@@ -94,17 +95,17 @@ async def _serve(
         engine = wired.engine
         supervisor = Supervisor(hub=hub, store=store, chain_id=chain_id, plugins=settings.events_plugins, limits=limits)
         log = LogSource(hub, store.log_reader, chain_id)
+        stream = StreamServer(hub, store.log_reader, chain_id, limits, settings.wsserver)
         api = HttpApi(
             engine,
             store.queries(),
-            _info(settings, key),
+            _info(settings, key, stream),
             limits,
             log=log,
             plugins=supervisor.status,
             elections=wired.elections,
             proofs=wired.proofs,
         )
-        stream = StreamServer(hub, store.log_reader, chain_id, limits, settings.wsserver)
 
         async def look() -> Figures:
             return Figures(
@@ -153,17 +154,13 @@ async def _serve(
     _log.info("stopped", extra={"head": hub.head})
 
 
-def _info(settings: Settings, key: KeyPair) -> NodeInfo:
+def _info(settings: Settings, key: KeyPair, stream: StreamServer) -> NodeInfo:
     return NodeInfo(
         version=__version__,
         public_key=key.public_key,
         keyring=settings.keyring,
-        stream_url=_stream_url(settings.wsserver),
+        stream_url=stream_url(settings.wsserver, lambda: stream.port, PATH),
     )
-
-
-def _stream_url(settings: WebSocketServer) -> str:
-    return f"{settings.advertised_scheme}://{settings.advertised_host}:{settings.advertised_port}{PATH}"
 
 
 async def _unless(ordered: asyncio.Task[None], work: Coroutine[None, None, None]) -> bool:

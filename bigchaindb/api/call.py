@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from bigchaindb.api.answers import Answer, Reply
+from bigchaindb.api.answers import Reply
 from bigchaindb.api.arguments import Arguments, parse_query
 from bigchaindb.api.event_log import EventLog
 from bigchaindb.api.reads import Reads
@@ -24,6 +24,7 @@ class Call(NamedTuple):
         body: reads the body, within the limits.
         accept: the header `Accept`.
         last_event_id: the header `Last-Event-ID`.
+        host: the header `Host`, as it was sent.
     """
 
     parameter: str
@@ -31,6 +32,7 @@ class Call(NamedTuple):
     body: Callable[[], Awaitable[bytes]]
     accept: str = ""
     last_event_id: str = ""
+    host: str = ""
 
     @property
     def arguments(self) -> Arguments:
@@ -81,8 +83,24 @@ ElectionSource = Callable[[], Elections | None]
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodeInfo:
+    """What a node says of itself.
+
+    Attributes:
+        public_key: base58, None without an identity.
+        keyring: the other nodes' keys, base58.
+        stream_url: returns that of the WebSocket stream, as advertised to who sends this header `Host`.
+    """
+
+    version: str
+    public_key: str | None
+    keyring: tuple[str, ...]
+    stream_url: Callable[[str], str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Context:
-    """What all handlers share; `root` and `index` are answers that never change.
+    """What all handlers share.
 
     A network of one has no `proofs`: its node's signatures are all there is.
     """
@@ -96,8 +114,7 @@ class Context:
     elections: ElectionSource
     limits: Limits
     proofs: ProofSource | None
-    root: Answer
-    index: Answer
+    node: NodeInfo
 
 
 Handler = Callable[[Context, Call], Awaitable[Reply]]

@@ -1,45 +1,28 @@
 """`/` and `/api/v1`: what the node is and where its resources are. Source: http-api.md, sections 2 and 3."""
 
-from dataclasses import dataclass
 from typing import Final
 
-from bigchaindb.api.answers import Reply
-from bigchaindb.api.call import Call, Context
+from bigchaindb.api.answers import Reply, json_answer
+from bigchaindb.api.call import Call, Context, NodeInfo
 
 DOCS: Final = "https://docs.bigchaindb.com/projects/server/en/latest/"
 API_DOCS: Final = DOCS + "http-client-server-api.html"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NodeInfo:
-    """What a node says of itself.
-
-    Attributes:
-        public_key: base58, None without an identity.
-        keyring: the other nodes' keys, base58.
-        stream_url: of the WebSocket stream, as advertised.
-    """
-
-    version: str
-    public_key: str | None
-    keyring: tuple[str, ...]
-    stream_url: str
-
-
-async def root(context: Context, _: Call) -> Reply:
+async def root(context: Context, call: Call) -> Reply:
     """Answer `GET /`."""
-    return context.root
+    return json_answer(root_document(context.node, call.host))
 
 
-async def index(context: Context, _: Call) -> Reply:
+async def index(context: Context, call: Call) -> Reply:
     """Answer `GET /api/v1/`; the prefix is `/` here, as clients' tests have it."""
-    return context.index
+    return json_answer(index_document(context.node, "/", call.host))
 
 
-def root_document(info: NodeInfo) -> dict[str, object]:
-    """Give the body of `/`."""
+def root_document(info: NodeInfo, host: str) -> dict[str, object]:
+    """Return the body of `/` for a request with this header `Host`."""
     return {
-        "api": {"v1": index_document(info, "/api/v1/")},
+        "api": {"v1": index_document(info, "/api/v1/", host)},
         "docs": DOCS,
         "keyring": list(info.keyring),
         "public_key": info.public_key,
@@ -48,8 +31,8 @@ def root_document(info: NodeInfo) -> dict[str, object]:
     }
 
 
-def index_document(info: NodeInfo, prefix: str) -> dict[str, str]:
-    """Give the addresses of the resources below `prefix`."""
+def index_document(info: NodeInfo, prefix: str, host: str) -> dict[str, str]:
+    """Return the addresses of the resources below `prefix` for a request with this header `Host`."""
     return {
         "assets": f"{prefix}assets/",
         "blocks": f"{prefix}blocks/",
@@ -57,7 +40,7 @@ def index_document(info: NodeInfo, prefix: str) -> dict[str, str]:
         "metadata": f"{prefix}metadata/",
         "outputs": f"{prefix}outputs/",
         "statuses": f"{prefix}statuses/",
-        "streams": info.stream_url,
+        "streams": info.stream_url(host),
         "transactions": f"{prefix}transactions/",
         "validators": f"{prefix}validators",
         "votes": f"{prefix}votes/",

@@ -5,12 +5,10 @@ from typing import Final, cast
 
 from aiohttp import web
 
-from bigchaindb.api import info
-from bigchaindb.api.answers import Answer, json_answer
+from bigchaindb.api.answers import Answer
 from bigchaindb.api.bodies import Bodies
-from bigchaindb.api.call import Call, Context, ElectionSource, PluginStatuses
+from bigchaindb.api.call import Call, Context, ElectionSource, NodeInfo, PluginStatuses
 from bigchaindb.api.event_log import EventLog, LogSource
-from bigchaindb.api.info import NodeInfo
 from bigchaindb.api.problems import RETRY_AFTER, log_problem, plain
 from bigchaindb.api.reads import Reads
 from bigchaindb.api.routes import reply_to
@@ -57,8 +55,7 @@ class HttpApi:
             elections=elections,
             limits=limits,
             proofs=proofs,
-            root=json_answer(info.root_document(node)),
-            index=json_answer(info.index_document(node, "/")),
+            node=node,
         )
         full = plain(503, f"more than {limits.connection_count_max} connections", headers=RETRY_AFTER, close=True)
         slow = plain(408, f"the request did not arrive within {limits.body_read_s_max:g} s", close=True)
@@ -114,7 +111,8 @@ class HttpApi:
                 return await self._bodies.read(request)
 
             headers = request.headers
-            call = Call("", query, body, headers.get("Accept", ""), headers.get("Last-Event-ID", ""))
+            accept, last, host = (headers.get(name, "") for name in ("Accept", "Last-Event-ID", "Host"))
+            call = Call("", query, body, accept, last, host)
             reply = await reply_to(self._context, request.method, path, call)
             if isinstance(reply, Answer):
                 log_problem(reply, request.method, path)

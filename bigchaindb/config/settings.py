@@ -166,22 +166,24 @@ class WebSocketServer:
     """Where WebSocket is served."""
     port: int = 9985
     """Its port; 0 takes a free one. It must differ from that of `server.bind`."""
-    advertised_scheme: str = "ws"
-    """`ws` or `wss`: what clients find in `streams`."""
-    advertised_host: str = "localhost"
-    """The host that clients find in `streams`."""
-    advertised_port: int = 9985
-    """The port that clients find in `streams`."""
+    advertised_scheme: str | None = None
+    """`ws` or `wss`: what clients find in `streams`; null is `wsserver.scheme`."""
+    advertised_host: str | None = None
+    """The host that clients find in `streams`; null is the host that they ask."""
+    advertised_port: int | None = None
+    """The port that clients find in `streams`; null is the port that is listened on."""
     heartbeat: float = 60.0
     """Seconds of silence before a ping; 0 is off."""
 
     def __post_init__(self) -> None:
         for name in ("scheme", "advertised_scheme"):
             value = getattr(self, name)
-            _require(value in ("ws", "wss"), f"wsserver.{name}: must be 'ws' or 'wss', found {value!r}")
+            is_unset = value is None and name != "scheme"
+            _require(is_unset or value in ("ws", "wss"), f"wsserver.{name}: must be 'ws' or 'wss', found {value!r}")
         for name in ("port", "advertised_port"):
             value = getattr(self, name)
-            _require(0 <= value <= PORT_MAX, f"wsserver.{name}: must be 0 to {PORT_MAX}, found {value!r}")
+            is_unset = value is None and name != "port"
+            _require(is_unset or 0 <= value <= PORT_MAX, f"wsserver.{name}: must be 0 to {PORT_MAX}, found {value!r}")
         _require(self.host != "", "wsserver.host: must not be empty")
         _require(self.heartbeat >= 0, f"wsserver.heartbeat: must be 0 or more, found {self.heartbeat!r}")
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from bigchaindb.config import Settings
+from bigchaindb.config import Settings, WebSocketServer
 from bigchaindb.config.load import Loaded
 from bigchaindb.config.settings import split_bind
 from bigchaindb.doctor import sharing
@@ -38,6 +38,10 @@ SQLITE_MIN: Final = (3, 38, 0)
 YEAR_MIN: Final = 2026
 """This software is not older; a clock that says so has lost its battery."""
 CLOCK_AHEAD_S_MAX: Final = 60.0
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+_ADVERTISED: Final = (
+    "delete it from the configuration, unless a proxy listens there: unset, it follows what clients ask for"
+)
 
 Status = Literal["ok", "note", "fix"]
 
@@ -109,8 +113,20 @@ def _ports(settings: Settings, running: int | None) -> Iterator[Finding]:
     server, websocket = settings.server, settings.wsserver
     yield _port("server.bind", server.host, server.port, running)
     yield _port("wsserver.port", websocket.host, websocket.port, running)
+    yield from _advertised(websocket)
     if (metrics := settings.metrics.bind) is not None:
         yield _port("metrics.bind", *split_bind(metrics, "metrics.bind"), running)
+
+
+def _advertised(settings: WebSocketServer) -> Iterator[Finding]:
+    """Look whether clients are sent where nobody listens: `configure` of old wrote its defaults into the file."""
+    port, host = settings.advertised_port, settings.advertised_host
+    if port is not None and settings.port not in (port, 0):
+        text = f"clients are told the port {port} (wsserver.advertised_port), and the node listens on {settings.port}"
+        yield Finding("streams", "note", text, _ADVERTISED)
+    if host in LOOPBACK and settings.host not in LOOPBACK:
+        text = f"clients are told the host {host} (wsserver.advertised_host), and the node listens on {settings.host}"
+        yield Finding("streams", "note", text, _ADVERTISED)
 
 
 def _port(key: str, host: str, port: int, running: int | None) -> Finding:

@@ -156,7 +156,7 @@ def _configuration(node: LocalNode, ports: tuple[int, ...], cometbft: Path) -> d
     return {
         "database": {"path": str(node.folder / "data")},
         "server": {"bind": f"localhost:{http}"},
-        "wsserver": {"port": stream, "advertised_port": stream},
+        "wsserver": {"port": stream},
         "network": {
             "bind": f"127.0.0.1:{peers}",
             "external_address": f"127.0.0.1:{peers}",

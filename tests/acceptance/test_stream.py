@@ -9,6 +9,7 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 from tests.support.clients import Client, Recipient, Spend
+from tests.support.http import request
 from tests.support.node import Node
 
 ARRIVAL_S = 5.0
@@ -57,4 +58,10 @@ def test_13_everybody_gets_everything_though_one_sends_garbage(client: Client, n
 
 
 def test_the_root_names_the_address_of_the_stream(node: Node) -> None:
+    """Nothing is set but ports that are no defaults: what clients find must lead to the stream all the same."""
     assert node.get("").json()["streams"] == node.stream_url
+    root = request("GET", node.url).json()
+    assert root["api"]["v1"]["streams"] == node.stream_url
+    for host, advertised in (("node.example:1", "node.example"), ("<script>", "127.0.0.1"), ("a b", "127.0.0.1")):
+        answer = request("GET", f"{node.url}/api/v1/", headers={"Host": host}).json()
+        assert answer["streams"] == node.stream_url.replace("127.0.0.1", advertised)

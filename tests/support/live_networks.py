@@ -395,7 +395,7 @@ def _member(
     http_port, stream_port, peer_port = free_ports(3)
     own: dict[str, Any] = {
         "server": {"bind": f"127.0.0.1:{http_port}"},
-        "wsserver": {"port": stream_port, "advertised_port": stream_port},
+        "wsserver": {"port": stream_port},
         "keypair": {"private": key.private_key, "public": key.public_key},
         "network": {"bind": f"127.0.0.1:{peer_port}", "peers": [], "cometbft": str(require_cometbft())},
     }

@@ -192,8 +192,7 @@ def configuration_of(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any
     http_port, stream_port = free_ports(2)
     base: dict[str, Any] = {
         "server": {"bind": f"127.0.0.1:{http_port}"},
-        "wsserver": {"host": "127.0.0.1", "port": stream_port, "advertised_host": "127.0.0.1"}
-        | {"advertised_port": stream_port},
+        "wsserver": {"host": "127.0.0.1", "port": stream_port},
         "database": {"path": str(folder / "data")},
     }
     for key, value in settings.items():

@@ -7,9 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bigchaindb.api.call import ElectionSource, PluginStatus
+from bigchaindb.api.call import ElectionSource, NodeInfo, PluginStatus
 from bigchaindb.api.event_log import LogSource
-from bigchaindb.api.info import NodeInfo
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Limits, WebSocketServer
 from bigchaindb.engine.deciding import Proposer
@@ -90,7 +89,7 @@ async def serving(
         version="3.0.0",
         public_key=KEY.public_key,
         keyring=(),
-        stream_url=STREAM_URL,
+        stream_url=lambda _: STREAM_URL,
     )
     api = HttpApi(
         engine,

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from bigchaindb.api.call import NodeInfo
 from bigchaindb.api.event_log import LogSource
-from bigchaindb.api.info import NodeInfo
 from bigchaindb.api.server import HttpApi
 from bigchaindb.cli import commands
 from bigchaindb.config import Limits
@@ -85,7 +85,7 @@ async def network(folder: Path) -> AsyncIterator[tuple[OneProcess, int]]:
     """Serve the network's HTTP API; give its engine and the port."""
     with open_store(folder / "ledger") as store:
         engine = OneProcess(store)
-        info = NodeInfo(version="3", public_key=None, keyring=(), stream_url="ws://h")
+        info = NodeInfo(version="3", public_key=None, keyring=(), stream_url=lambda _: "ws://h")
         log = LogSource(Hub(0), store.log_reader, "chain")
         api = HttpApi(
             engine,

@@ -325,3 +325,17 @@ def test_a_node_of_a_network_needs_more(findings: Examine, tmp_path: Path, free_
     assert f"{len(os.fsencode(layout.abci))} of 107 bytes" in found["socket path"].text
     layout.genesis.write_text("{}")
     assert findings(network=network)["network"].status == "fix"
+
+
+def test_clients_that_are_sent_elsewhere_are_noted(findings: Examine, free_port: int) -> None:
+    """`configure` of old wrote its defaults into the file, and they stayed when the port was changed."""
+    host = {"host": "127.0.0.3", "port": free_port + 1}
+    assert "streams" not in findings()
+    assert "streams" not in findings(
+        wsserver={**host, "advertised_port": free_port + 1, "advertised_host": "a.example"}
+    )
+    wrong_port = findings(wsserver={**host, "advertised_port": 9985})["streams"]
+    assert (wrong_port.status, wrong_port.text.split()[5]) == ("note", "9985")
+    assert "unless a proxy listens there" in wrong_port.advice
+    wrong_host = findings(wsserver={**host, "advertised_host": "localhost"})["streams"]
+    assert wrong_host.text.startswith("clients are told the host localhost (wsserver.advertised_host), and the node ")

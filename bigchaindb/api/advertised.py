@@ -1,0 +1,54 @@
+"""The address of the WebSocket stream as clients find it in `streams`. Pure.
+
+Source: docs/reference/contract/configuration-and-cli.md, section 2, `wsserver.advertised_*`.
+"""
+
+import re
+from collections.abc import Callable
+from ipaddress import IPv6Address
+from typing import Final
+
+from bigchaindb.config import WebSocketServer
+
+WILDCARDS: Final = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, nothing is bound here
+"""Addresses to listen on that no client can connect to."""
+
+_HOST_HEADER: Final = re.compile(
+    r"(?:(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,252})|\[(?P<v6>[0-9A-Fa-f:.]{2,45})\])(?::[0-9]{1,5})?"
+)
+
+
+def stream_url(settings: WebSocketServer, port: Callable[[], int], path: str) -> Callable[[str], str]:
+    """Return what makes the stream's URL for a request from its header `Host`.
+
+    Args:
+        settings: what of it is set counts; the rest follows the request and the port.
+        port: returns the one that is listened on.
+        path: of the stream.
+    """
+
+    def url(host_header: str) -> str:
+        scheme = settings.advertised_scheme or settings.scheme
+        host = settings.advertised_host or host_of(host_header) or _configured_host(settings)
+        number = port() if settings.advertised_port is None else settings.advertised_port
+        return f"{scheme}://{host}:{number}{path}"
+
+    return url
+
+
+def host_of(header: str) -> str | None:
+    """Return the host of a header `Host`; None for what is no host:port, which must not be reflected."""
+    found = _HOST_HEADER.fullmatch(header)
+    if found is None:
+        return None
+    if (text := found["v6"]) is None:
+        return found["name"]
+    try:
+        return f"[{IPv6Address(text)}]"
+    except ValueError:
+        return None
+
+
+def _configured_host(settings: WebSocketServer) -> str:
+    host = "localhost" if settings.host in WILDCARDS else settings.host
+    return f"[{host}]" if ":" in host else host
