@@ -109,6 +109,11 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
         raise StartupError(f"`{layout.genesis}` is of chain {genesis.chain_id}, and this ledger is {chain_id}")
     if (missing := complaint(layout, key, store.writer.network())) is not None:
         raise StartupError(missing)
+    if (wait_s := genesis.begin_s - time.time()) > 0:
+        _log.warning(
+            "this machine's clock is behind the genesis time: CometBFT waits until then; set the clock",
+            extra={"genesis_time": genesis.genesis_time, "behind_s": round(wait_s)},
+        )
     sizes = files.Sizes(
         validator_count=len(genesis.validators),
         pool_count_max=limits.pool_count_max,

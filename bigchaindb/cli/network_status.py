@@ -117,6 +117,11 @@ def _state(seen: "Overview") -> str:
             return f"follows its network, process {seen.pid}"
         case Standing.CATCHING_UP:
             return f"catches up with its network, process {seen.pid}"
+        case Standing.NO_ANSWER if seen.clock_behind_s:
+            return (
+                f"process {seen.pid} runs, and its CometBFT waits for the genesis time: this machine's clock is "
+                f"{seen.clock_behind_s:,} s behind it; set the clock"
+            )
         case Standing.NO_ANSWER:
             return f"process {seen.pid} runs, and its CometBFT does not answer; what follows is from the files"
         case Standing.STOPPED:

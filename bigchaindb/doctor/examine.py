@@ -237,6 +237,9 @@ def _network(settings: Settings, directory: DataDirectory, running: int | None) 
     else:
         text = f"{genesis.chain_id}, genesis {genesis_hash(read_bounded(layout.genesis))}"
         yield Finding("network", "ok", text)
+        if (behind_s := genesis.begin_s - time.time()) > 0:
+            text = f"{behind_s:,.0f} s behind the genesis time, {genesis.genesis_time}, for which CometBFT waits"
+            yield Finding("clock", "fix", text, "set the clock; every node of the network needs a right one")
     yield from _network_files(settings, directory)
     if not network.peers:
         yield Finding("network", "note", "network.peers is empty", "name other nodes, or let them name this one")

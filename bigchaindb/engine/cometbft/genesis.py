@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final, Self
 
@@ -101,7 +102,7 @@ class Genesis:
             f"must be 1 to 50 letters, digits, '_' and '-', found {self.chain_id[:60]!r}",
         )
         _require(
-            _TIME.fullmatch(self.genesis_time) is not None,
+            _TIME.fullmatch(self.genesis_time) is not None and _is_moment(self.genesis_time),
             "genesis_time",
             f"must be a time such as 2026-01-31T12:00:00Z, found {self.genesis_time[:60]!r}",
         )
@@ -161,6 +162,11 @@ class Genesis:
         return (json.dumps(document, indent=2) + "\n").encode()
 
     @property
+    def begin_s(self) -> int:
+        """The genesis time in Unix seconds; CometBFT waits for it before it does anything."""
+        return int(datetime.fromisoformat(self.genesis_time).timestamp())
+
+    @property
     def validator_set(self) -> ValidatorSet:
         """Who votes on the first block."""
         return ValidatorSet.of((one.key, one.power) for one in self.validators)
@@ -203,6 +209,14 @@ def _validator(document: _Validator, where: str) -> GenesisValidator:
     address = address_of(key).hex().upper()
     _require(document.address == address, f"{where}.address", f"must be that of its key, {address}")
     return validator
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:  # a month has no 40th day
+        return False
+    return True
 
 
 def _require_same(found: object, wanted: object, where: str) -> None:

@@ -43,9 +43,13 @@ _ORDINARY: Final = {
     "Error stopping pool": logging.INFO,
 }
 """Messages that CometBFT calls errors and that are none here, with our level."""
+_NOTED: Final = {"Genesis time is in the future. Sleeping until then...": logging.WARNING}
+"""Messages that CometBFT calls information and that an operator must see, with our level."""
 _OURS: Final = frozenset({"_msg", "level", "module", "ts", "stack"})
 _TAKEN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "logger"}
 _REASONS: Final = ("ERROR", "Error", "panic:", "fatal error:")
+_MISMATCHES: Final = ("AppHash does not match AppHash after replay", "is higher than core")
+"""In plain text before an end that each further start would repeat: ledger and blocks do not belong together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,11 @@ class Line:
     def is_failure(self) -> bool:
         """Whether it says that this node has stopped taking part in consensus."""
         return self.level == logging.ERROR and self.message.startswith(FAILURE)
+
+    @property
+    def is_mismatch(self) -> bool:
+        """Whether it states that the ledger and CometBFT's blocks do not belong together."""
+        return not self.is_document and self.tells_why and any(text in self.message for text in _MISMATCHES)
 
     @property
     def text(self) -> str:
@@ -118,8 +127,8 @@ def understand(line: bytes) -> Line:
         return Line(logging.ERROR, "", text, tells_why=text.startswith(_REASONS))
     level = _LEVELS.get(str(document.get("level")), logging.ERROR)
     message = document["_msg"][:VALUE_CHARACTERS_MAX]
-    if level == logging.ERROR:
-        level = _ORDINARY.get(message, logging.ERROR)
+    ours = _ORDINARY if level == logging.ERROR else _NOTED
+    level = ours.get(message, level)
     return Line(
         level,
         _module(document.get("module")),

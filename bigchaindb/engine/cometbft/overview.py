@@ -4,11 +4,13 @@ Asked by another process than the node's own, beside it or without it.
 """
 
 import asyncio
+import time
 from base64 import b16encode
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from enum import StrEnum
+from math import ceil
 from typing import Final
 
 import base58
@@ -94,6 +96,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
         rejections: proposals that it voted against and the chain does not show.
         outbox: transactions that it accepted; some may have been decided in the last seconds.
         cometbft: its version; None where CometBFT does not answer.
+        clock_behind_s: until the genesis time, before which CometBFT does nothing; 0 once it has passed.
         peers: that it is connected to; None as above.
         validators: who votes on the next block, ascending by key.
     """
@@ -116,6 +119,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     rejections: int
     outbox: int
     cometbft: str | None
+    clock_behind_s: int
     peers: tuple[PeerLine, ...] | None
     validators: tuple[ValidatorLine, ...]
 
@@ -172,6 +176,7 @@ async def overview(settings: Settings, pid: int | None) -> Overview:
         rejections=rejections,
         outbox=0 if seen is None else seen.outbox_count,
         cometbft=None if status is None else status.node.version,
+        clock_behind_s=max(0, ceil(genesis.begin_s - time.time())),
         peers=peers,
         validators=tuple(_lines(validators)),
     )

@@ -27,6 +27,8 @@ FAILURE_COUNT_MAX: Final = 5
 """Ends within `FAILURE_WINDOW_S` after which it is not started again."""
 FAILURE_WINDOW_S: Final = 120.0
 READ_BYTES: Final = 64 * 1024
+MISMATCH_LINES: Final = 2
+"""CometBFT's statement of two hashes that differ has a line break before the second half."""
 
 _KILLED: Final = f"signal {signal.SIGKILL.name}"
 _KILLED_WHY: Final = "somebody killed it, or the system did for want of memory"
@@ -74,6 +76,7 @@ class CometBft:
         self._stopping = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._reason = ""
+        self._mismatch: list[str] = []
         self._height = ""
         self.start_count = 0
 
@@ -86,12 +89,19 @@ class CometBft:
         """Keep it running until `stop`; call it from the thread whose end must end it.
 
         Raises:
-            CometBftFailed: it said that consensus failed, or it ended too often; the message has its own reason.
+            CometBftFailed: it said that consensus failed or that its blocks do not fit the ledger, or it ended too
+                often; the message has its own reason.
         """
         while not self._stopping.is_set():
             ending = await self._run_once()
             if self._stopping.is_set():
                 return
+            if self._mismatch:
+                raise CometBftFailed(
+                    f"the ledger and CometBFT's blocks do not belong together: {' '.join(self._mismatch)}; one of the "
+                    "two was restored, copied or deleted alone, or this node has computed something else: put a whole "
+                    "backup in place, or run `bigchaindb drop` and take both from the other nodes again"
+                )
             delay_s = self._restarts.after_end(self._now())
             # What it had said when it was killed is not why.
             reason = _KILLED_WHY if ending == _KILLED else self._reason or "it did not say why"
@@ -173,6 +183,8 @@ class CometBft:
             # It would go on running and never vote again; started anew it would fail the same way.
             where = f" at height {self._height}" if self._height else ""
             raise CometBftFailed(f"CometBFT no longer takes part in consensus{where}: {line.text}")
+        if line.is_mismatch or (0 < len(self._mismatch) < MISMATCH_LINES and not line.is_document):
+            self._mismatch.append(line.text)
         if line.tells_why:
             self._reason = line.text
 

@@ -210,6 +210,30 @@ async def test_a_consensus_failure_is_the_end_at_once(tmp_path: Path) -> None:
     assert (process.start_count, process.pid) == (1, None)
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "panic: state.AppHash does not match AppHash after replay. Got\nAB, expected CD.\n\nState: x\n\ntrace",
+            r"do not belong together: panic: state\.AppHash does not match .* Got AB, expected CD\.; one of the two",
+        ),
+        (
+            "ERROR: app block height (32) is higher than core (26)",
+            r"together: ERROR: .* than core \(26\); one of the two",
+        ),
+    ],
+)
+async def test_a_ledger_that_does_not_fit_the_blocks_is_told_whole_and_at_once(
+    tmp_path: Path, said: str, told: str
+) -> None:
+    """Each further start would end the same way."""
+    (tmp_path / "said").write_text(f"{said}\n")
+    process = CometBft(script(tmp_path, f"cat {tmp_path / 'said'}; exit 2"), Layout(tmp_path))
+    with pytest.raises(CometBftFailed, match=told):
+        await asyncio.wait_for(process.run(), 20)
+    assert process.start_count == 1
+
+
 class WrongCount:
     """An application that breaks the one rule of FinalizeBlock: a result for each transaction."""
 

@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -147,6 +148,23 @@ def test_a_stopped_node_is_told_of_from_its_files(network: Network) -> None:
     assert waiting["state"] == "following", "it waits for the others, and has all that there is"
     assert waiting["connected_power"] == POWER
     network.start(one)
+
+
+def test_a_clock_behind_the_genesis_time_is_told(tmp_path: Path) -> None:
+    """CometBFT does not answer until then, and an operator would look for the reason elsewhere."""
+    made = make_network(tmp_path, 1)
+    (member,) = made
+    member.layout.genesis.write_bytes(replace(made.genesis, genesis_time="2999-01-01T00:00:00Z").encode())
+    member.launch()
+    try:
+        until(lambda: "Genesis time is in the future" in member.log, what="CometBFT's line")
+        assert "this machine's clock is behind the genesis time" in member.log
+        assert seen(member, code=1)["clock_behind_s"] > 0
+        assert "its CometBFT waits for the genesis time" in member.run("network", "status").stdout
+        assert "behind the genesis time, 2999-01-01T00:00:00Z" in member.run("doctor").stdout
+        assert member.stop() == 0
+    finally:
+        member.kill()
 
 
 def test_a_node_that_is_no_network_s_says_so(tmp_path: Path) -> None:

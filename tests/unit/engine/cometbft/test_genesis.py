@@ -44,6 +44,10 @@ def test_what_is_written_is_read_again(who: Any, height: int, app_hash: bytes, r
     assert genesis.validator_set.total == sum(one.power for one in who)
 
 
+def test_the_genesis_time_is_a_moment_of_the_clock() -> None:
+    assert GENESIS.begin_s == 1_769_860_800
+
+
 def test_the_hash_is_that_of_the_bytes() -> None:
     """People compare it with `sha256sum genesis.json`."""
     assert genesis_hash(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -62,6 +66,7 @@ def edited(change: Callable[[Any], object]) -> bytes:
         (lambda d: d.update(chain_id="a" * 51), "genesis: chain_id: must be 1 to 50 letters"),
         (lambda d: d.update(genesis_time="yesterday"), "genesis: genesis_time: must be a time such as"),
         (lambda d: d.update(genesis_time="1969-12-31T23:59:59Z"), "genesis: genesis_time: must be a time such as"),
+        (lambda d: d.update(genesis_time="2026-02-30T00:00:00Z"), "genesis: genesis_time: must be a time such as"),
         (lambda d: d.update(initial_height="0"), "genesis: initial_height: must be above 0"),
         (lambda d: d.update(initial_height=1), r"initial_height"),
         (lambda d: d.update(initial_height="+1"), "genesis: initial_height: must be a whole number as text"),

@@ -44,6 +44,25 @@ def test_a_peer_that_is_away_is_no_error_and_no_reason_of_an_end(message: str, o
     assert understand(json.dumps({"_msg": f"{message}!", "level": "error"}).encode()).level == logging.ERROR
 
 
+def test_a_genesis_time_in_the_future_is_seen() -> None:
+    """CometBFT calls it information, and then neither does nor says anything until that time."""
+    line = understand(b'{"_msg":"Genesis time is in the future. Sleeping until then...","genTime":"x","level":"info"}')
+    assert (line.level, line.fields, line.tells_why) == (logging.WARNING, {"genTime": "x"}, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_mismatch"),
+    [
+        (b"panic: state.AppHash does not match AppHash after replay. Got", True),
+        (b"ERROR: error on replay: app block height (32) is higher than core (26)", True),
+        (b"panic: no", False),
+        (b'{"_msg":"app block height (32) is higher than core (26)","level":"error"}', False),
+    ],
+)
+def test_a_ledger_that_does_not_fit_the_blocks_is_known(text: bytes, *, is_mismatch: bool) -> None:
+    assert understand(text).is_mismatch == is_mismatch
+
+
 def test_at_a_stop_only_what_cannot_come_from_it_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     for text in (
