@@ -1,7 +1,8 @@
 """The composition root of a node: opens the store, wires the edges to the core, serves until it is told to stop.
 
-Order at start: the store and its start barrier, the plugins (each ready, or the start fails), the engine, then the
-ports. At the stop what was accepted is committed first; then all edges end at once, within a second.
+Order at start: the store and its start barrier, whether the ports are free, the plugins (each ready, or the start
+fails), the engine, then the ports. At the stop what was accepted is committed first; then all edges end at once, within
+a second.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ from bigchaindb.identity import find_or_make, read_chain_id
 from bigchaindb.metrics.families import Figures
 from bigchaindb.metrics.server import MetricsServer
 from bigchaindb.serving.descriptors import make_room
+from bigchaindb.serving.ports import require_free
 from bigchaindb.stop_order import StopOrder
 from bigchaindb.store.store import Store
 from bigchaindb.subscribers.hub import Hub
@@ -88,6 +90,7 @@ async def _serve(
                 )
             )
         )
+        require_free(_addresses(settings))
         key = find_or_make(settings)
         chain_id = read_chain_id(settings.database.path)
         hub = Hub(store.writer.tip().position)
@@ -152,6 +155,17 @@ async def _serve(
         _log.info("stopping", extra={"head": hub.head})
         api.close()
     _log.info("stopped", extra={"head": hub.head})
+
+
+def _addresses(settings: Settings) -> dict[str, tuple[str, int]]:
+    """Return where the node is to listen, by setting; CometBFT's address is its own matter."""
+    addresses = {
+        "server.bind": (settings.server.host, settings.server.port),
+        "wsserver.port": (settings.wsserver.host, settings.wsserver.port),
+    }
+    if settings.metrics.bind is not None:
+        addresses["metrics.bind"] = split_bind(settings.metrics.bind, "metrics.bind")
+    return addresses
 
 
 def _info(settings: Settings, key: KeyPair, stream: StreamServer) -> NodeInfo:

@@ -41,8 +41,8 @@ def status(context: click.Context, session: Session, *, watch: bool, as_json: bo
     """
     import asyncio
 
-    from bigchaindb.doctor.processes import lock_owner
     from bigchaindb.engine.cometbft.overview import Standing, overview
+    from bigchaindb.serving.processes import lock_owner
     from bigchaindb.store.directory import DataDirectory
 
     settings = session.load().settings

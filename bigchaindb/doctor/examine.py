@@ -5,7 +5,6 @@ Each examination gives findings as it goes; none changes anything. `bigchaindb d
 
 import os
 import shutil
-import socket
 import sqlite3
 import stat
 import sys
@@ -19,14 +18,14 @@ from bigchaindb.config.load import Loaded
 from bigchaindb.config.settings import split_bind
 from bigchaindb.doctor import sharing
 from bigchaindb.doctor.installed import complaint_about
-from bigchaindb.doctor.processes import listener, lock_owner, name_of
 from bigchaindb.engine.cometbft import binary, signer
 from bigchaindb.engine.cometbft.files import Layout, is_network, read_bounded, read_genesis
 from bigchaindb.engine.cometbft.genesis import genesis_hash
 from bigchaindb.engine.cometbft.handlers import RULES_VERSION
 from bigchaindb.errors import BigchainDBError, StartupError
 from bigchaindb.identity import find
-from bigchaindb.serving.listener import bind
+from bigchaindb.serving.ports import taken
+from bigchaindb.serving.processes import lock_owner
 from bigchaindb.serving.unix_socket import SOCKET_PATH_BYTES_MAX
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.looking import look
@@ -131,26 +130,12 @@ def _advertised(settings: WebSocketServer) -> Iterator[Finding]:
 
 def _port(key: str, host: str, port: int, running: int | None) -> Finding:
     subject = f"port {port}"
-    try:
-        for opened in bind(host, port):  # as the node itself does it
-            opened.close()
-    except StartupError as error:
-        process = next((one for at in _addresses(host) if (one := listener(at, port)) is not None), None)
-        if process is not None and process == running:
-            return Finding(subject, "ok", f"{host}:{port} is served by the running node")
-        reason = getattr(error.__cause__, "strerror", None) or error
-        who = "" if process is None else f" by process {process} ({name_of(process)})"
-        advice = f"stop that process, or set {key} to another address"
-        return Finding(subject, "fix", f"{host}:{port} cannot be used: {reason}{who}", advice)
-    return Finding(subject, "ok", f"{host}:{port} is free")
-
-
-def _addresses(host: str) -> list[str]:
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return []
-    return [str(address[0]) for *_, address in found]
+    if (found := taken(host, port)) is None:
+        return Finding(subject, "ok", f"{host}:{port} is free")
+    if found.process is not None and found.process == running:
+        return Finding(subject, "ok", f"{host}:{port} is served by the running node")
+    advice = f"stop that process, or set {key} to another address"
+    return Finding(subject, "fix", f"{host}:{port} cannot be used: {found.reason}{found.who}", advice)
 
 
 def _directory(directory: DataDirectory, settings: Settings) -> Iterator[Finding]:

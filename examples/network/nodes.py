@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from bigchaindb.config import Settings
 from bigchaindb.config.load import load_all
-from bigchaindb.doctor.processes import lock_owner
+from bigchaindb.serving.processes import lock_owner
 from bigchaindb.store.directory import DataDirectory
 
 COUNT: Final = 4

@@ -15,7 +15,7 @@ from typing import Final
 
 import pytest
 
-from bigchaindb.doctor.processes import lock_owner
+from bigchaindb.serving.processes import lock_owner
 from tests.support.cometbft import require_cometbft
 from tests.support.installed import CHECKOUT
 from tests.support.waiting import until

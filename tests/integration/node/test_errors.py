@@ -23,7 +23,7 @@ LOG_LINE: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[(info|warning)\]
 
 
 class Refused:
-    """A node that must not start, with a configuration of its own. Both its ports are taken, to see who comes first."""
+    """A node that must not start, with a configuration of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -61,11 +61,7 @@ class Refused:
 @pytest.fixture
 def refused(tmp_path: Path) -> Iterator[Refused]:
     one = Refused(tmp_path)
-    with (
-        socket.create_server(("127.0.0.1", one.node.port)),
-        socket.create_server(("127.0.0.1", one.node.settings["wsserver"]["port"])),
-    ):
-        yield one
+    yield one
     one.node.kill()
 
 
@@ -218,8 +214,20 @@ def test_a_host_that_there_is_not(refused: Refused) -> None:
     refused.node.settings = {**refused.node.settings, "server": {"bind": "256.256.256.256:9984"}}
     refused.node.settings["wsserver"]["port"] = 0
     said = refused.message()
-    assert said.startswith("256.256.256.256:9984: cannot listen here: ")
+    assert said.startswith("cannot listen on 256.256.256.256:9984 (server.bind): ")
     assert said.endswith("; set another server.bind")
+
+
+def test_ports_that_are_taken_are_all_named_before_a_plugin_starts(refused: Refused) -> None:
+    """Who holds them is told too; and what a plugin does at its start must not happen for nothing."""
+    refused.write(f"from pathlib import Path\n\nPath({str(refused.folder / 'started')!r}).touch()\n{RUN}")
+    stream = refused.node.settings["wsserver"]["port"]
+    with socket.create_server(("127.0.0.1", refused.node.port)), socket.create_server(("127.0.0.1", stream)):
+        said = refused.message()
+    for key, port in (("server.bind", refused.node.port), ("wsserver.port", stream)):
+        assert f"cannot listen on 127.0.0.1:{port} ({key}): Address already in use, by process {os.getpid()} (" in said
+        assert f"; stop that process, or set another {key}" in said
+    assert not (refused.folder / "started").exists()
 
 
 def test_a_cometbft_that_cannot_be_kept_running(tmp_path: Path) -> None:

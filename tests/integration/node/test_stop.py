@@ -179,7 +179,9 @@ def test_a_port_that_is_taken_is_named_with_its_setting(start_node: StartNode, t
     port = str(first.settings[part][name]).rpartition(":")[2]
     assert f"127.0.0.1:{port}" in second.log
     assert "address already in use" in second.log.lower()
-    assert f"; set another {key}" in second.log
+    assert first.process is not None
+    assert f"({key}): Address already in use, by process {first.process.pid} (" in second.log
+    assert f"stop that process, or set another {key}" in second.log
     assert "Traceback" not in second.log
     assert "Listening" not in second.log
 

@@ -16,10 +16,10 @@ import pytest
 from bigchaindb.config.load import load_all
 from bigchaindb.doctor import sharing
 from bigchaindb.doctor.examine import Finding, examine
-from bigchaindb.doctor.processes import listener, lock_owner, name_of
 from bigchaindb.engine.cometbft.files import Layout, write_genesis
 from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator, genesis_hash
 from bigchaindb.engine.cometbft.handlers import RULES_VERSION
+from bigchaindb.serving.processes import listener, lock_owner, name_of
 from bigchaindb.store.directory import DataDirectory, DirectoryLock, prepare
 from bigchaindb.subscribers.lane_page import page_path
 from tests.integration.node.conftest import install
@@ -275,7 +275,7 @@ def test_a_line_that_the_system_leaves_out_once_is_looked_for_again(
     with closing(DirectoryLock(directory)):
         held = Path("/proc/locks").read_text().splitlines()
         tables = iter([[], held])
-        monkeypatch.setattr("bigchaindb.doctor.processes._lines", lambda _: next(tables))
+        monkeypatch.setattr("bigchaindb.serving.processes._lines", lambda _: next(tables))
         assert lock_owner(directory.lock) == os.getpid()
 
 

@@ -1,0 +1,64 @@
+"""Whether an address can be listened on, and who holds it if not."""
+
+import socket
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from bigchaindb.errors import StartupError
+from bigchaindb.serving.listener import bind
+from bigchaindb.serving.processes import listener, name_of
+
+
+class Taken(NamedTuple):
+    """Why an address cannot be listened on.
+
+    Attributes:
+        reason: the system's.
+        process: that listens there, if it is known.
+    """
+
+    reason: str
+    process: int | None
+
+    @property
+    def who(self) -> str:
+        """The process and its command, to go behind the reason."""
+        return "" if self.process is None else f", by process {self.process} ({name_of(self.process)})"
+
+
+def taken(host: str, port: int) -> Taken | None:
+    """Try to bind an address as the node does it; None if that can be done."""
+    try:
+        for opened in bind(host, port):
+            opened.close()
+    except StartupError as error:
+        reason = getattr(error.__cause__, "strerror", None) or str(error)
+        return Taken(reason, next((one for at in _addresses(host) if (one := listener(at, port)) is not None), None))
+    return None
+
+
+def require_free(addresses: Mapping[str, tuple[str, int]]) -> None:
+    """Require that all addresses can be listened on, before anything is started that would have to be ended again.
+
+    Args:
+        addresses: host and port by the setting that names them.
+
+    Raises:
+        StartupError: names every one that cannot, who holds it, and its setting.
+    """
+    complaints = [
+        f"cannot listen on {host}:{port} ({key}): {found.reason}{found.who}; "
+        f"{'' if found.process is None else 'stop that process, or '}set another {key}"
+        for key, (host, port) in addresses.items()
+        if (found := taken(host, port)) is not None
+    ]
+    if complaints:
+        raise StartupError("; ".join(complaints))
+
+
+def _addresses(host: str) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return [str(address[0]) for *_, address in found]
