@@ -8,7 +8,7 @@ from typing import Final
 from bench.node import Node
 from bigchaindb.engine.cometbft import files
 from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator
-from bigchaindb.engine.cometbft.handlers import RULES_VERSION
+from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.transaction.keys import KeyPair, decode_key
 from tests.support.cometbft import require_cometbft
 from tests.support.ports import free_ports

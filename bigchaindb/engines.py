@@ -14,10 +14,11 @@ from bigchaindb.config import Settings
 from bigchaindb.engine.cometbft import binary, files
 from bigchaindb.engine.cometbft.abci_server import AbciServer
 from bigchaindb.engine.cometbft.engine import CometBftEngine
-from bigchaindb.engine.cometbft.handlers import RULES_VERSION, Parts
+from bigchaindb.engine.cometbft.handlers import Parts
 from bigchaindb.engine.cometbft.process import CometBft
 from bigchaindb.engine.cometbft.proof_source import CometBftProofs
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
+from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.engine.cometbft.signer import complaint
 from bigchaindb.engine.engine import Engine, NetworkFigures
 from bigchaindb.engine.room import Room, usage_of
@@ -103,8 +104,8 @@ def _warn_of_another_key(store: Store, key: KeyPair) -> None:
 def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, chain_id: str) -> Wired:
     """Make the engine, and write what its CometBFT reads."""
     layout, limits = files.Layout(settings.database.path), settings.limits
-    program = binary.find(settings.network.cometbft)
     genesis = files.read_genesis(layout, rules_version=RULES_VERSION)
+    program = binary.find(settings.network.cometbft)
     if genesis.chain_id != chain_id:
         raise StartupError(f"`{layout.genesis}` is of chain {genesis.chain_id}, and this ledger is {chain_id}")
     if (missing := complaint(layout, key, store.writer.network())) is not None:

@@ -126,7 +126,7 @@ def init(
     """
     from bigchaindb.engine.cometbft import membership
     from bigchaindb.engine.cometbft.files import node_id_of
-    from bigchaindb.engine.cometbft.handlers import RULES_VERSION
+    from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
     from bigchaindb.identity import new_chain_id
     from bigchaindb.transaction.keys import decode_key
 
@@ -170,8 +170,8 @@ def join(session: Session, *, file: Path, peers: str | None, external_address: s
     here must be empty, or be the one that the network began with.
     """
     from bigchaindb.engine.cometbft.genesis import GENESIS_BYTES_MAX, Genesis
-    from bigchaindb.engine.cometbft.handlers import RULES_VERSION
     from bigchaindb.engine.cometbft.membership import require_can_join
+    from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 
     loaded = session.load()
     content = _read(file, GENESIS_BYTES_MAX)

@@ -21,7 +21,7 @@ from bigchaindb.doctor.installed import complaint_about
 from bigchaindb.engine.cometbft import binary, signer
 from bigchaindb.engine.cometbft.files import Layout, is_network, read_bounded, read_genesis
 from bigchaindb.engine.cometbft.genesis import genesis_hash
-from bigchaindb.engine.cometbft.handlers import RULES_VERSION
+from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.errors import BigchainDBError, StartupError
 from bigchaindb.identity import find
 from bigchaindb.serving.ports import taken

@@ -1,11 +1,10 @@
 """The one text that is hashed and signed. Source: docs/reference/contract/transactions.md, section 2.
 
 orjson writes nearly everything as the rules want it, fifteen times faster than Python could. What it writes otherwise
-is written again by the exact writer below: control characters (orjson: lower-case hex), integers beyond 64 bits
-(refused) and floats that are not plain (an exponent, NaN).
+is written again by the exact writer below: integers beyond 64 bits (refused) and floats that are not plain (an
+exponent, NaN).
 """
 
-import re
 from collections.abc import Callable
 from json.encoder import encode_basestring
 from math import isfinite
@@ -17,7 +16,9 @@ import orjson
 from bigchaindb.errors import MalformedJson
 
 _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
-_ESCAPE: Final = re.compile(r"\\(?:u00[01][0-9a-f]|.)")
+_LETTERED: Final = [rb"\u00" + digits for digits in (b"0b", b"0e", b"0f", b"1a", b"1b", b"1c", b"1d", b"1e", b"1f")]
+"""Escapes of control characters as JSON writers write them, where their digits have a letter."""
+_UPPER: Final = [(escape, escape[:2] + escape[2:].upper()) for escape in _LETTERED]
 _INTEGER_MAX: Final = int(float_info.max)
 
 PLAIN_MIN: Final = 1e-4
@@ -46,8 +47,7 @@ def canonical_plain(value: object, version: str) -> bytes:
         text = orjson.dumps(value, None, _OPTIONS)
     except TypeError:
         return exact(value, version)
-    # The search for one byte is twenty times faster, and most texts have no escape at all.
-    return exact(value, version) if b"\\" in text and b"\\u00" in text else text
+    return _upper_hex(text)
 
 
 def has_plain_floats(value: object) -> bool:
@@ -78,7 +78,7 @@ def exact(value: object, version: str) -> bytes:
     """
     float_text = _float_text_v1 if version == "1.0" else repr
     try:
-        return _text(value, float_text).encode()
+        return _upper_hex(_text(value, float_text).encode())
     except UnicodeEncodeError as error:
         raise MalformedJson(f"a string has no UTF-8 form: {error.reason}") from error
 
@@ -86,7 +86,7 @@ def exact(value: object, version: str) -> bytes:
 def _text(value: object, float_text: Callable[[float], str]) -> str:
     match value:
         case str():
-            return _string(value)
+            return encode_basestring(value)
         case None | True | False:
             return {None: "null", True: "true", False: "false"}[value]
         case int():
@@ -105,19 +105,19 @@ def _object(value: dict[Any, Any], float_text: Callable[[float], str]) -> str:
     if not all(isinstance(key, str) for key in value):
         raise MalformedJson("the keys of an object must be strings")
     # By code point, which is the order of the UTF-8 bytes; JavaScript's order of UTF-16 units is another.
-    members = [f"{_string(key)}:{_text(value[key], float_text)}" for key in sorted(value)]
+    members = [f"{encode_basestring(key)}:{_text(value[key], float_text)}" for key in sorted(value)]
     return "{" + ",".join(members) + "}"
 
 
-def _string(value: str) -> str:
-    text = encode_basestring(value)
-    return _ESCAPE.sub(_upper_hex, text) if "\\u00" in text else text
-
-
-def _upper_hex(escape: re.Match[str]) -> str:
-    # An escaped backslash is matched as a pair, so that the letters "u00" behind it stay what they are.
-    text = escape[0]
-    return text if len(text) == 2 else text[:2] + text[2:].upper()  # noqa: PLR2004  a backslash and one character
+def _upper_hex(text: bytes) -> bytes:
+    # The search for one byte is twenty times faster, and most texts have no escape at all.
+    if b"\\" not in text or b"\\u00" not in text:
+        return text
+    # Escaped backslashes are hidden, so that the letters "u00" behind one stay what they are; no such text has a NUL.
+    text = text.replace(rb"\\", b"\0")
+    for lower, upper in _UPPER:
+        text = text.replace(lower, upper)
+    return text.replace(b"\0", rb"\\")
 
 
 def _integer(value: int) -> str:

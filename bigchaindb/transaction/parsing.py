@@ -18,7 +18,7 @@ from bigchaindb.transaction.conditions import Condition, Details, Ed25519Details
 from bigchaindb.transaction.content import check_content
 from bigchaindb.transaction.fulfillments import parse_fulfillment
 from bigchaindb.transaction.model import AMOUNT_MAX, Input, Output, OutputRef, Transaction, Version
-from bigchaindb.transaction.reading import read
+from bigchaindb.transaction.reading import bound_values, read
 from bigchaindb.transaction.shape import HEX, MEMBERS, InputShape, OutputShape, Shape, TransferAsset, checked
 from bigchaindb.transaction.texts import Texts, id_v1, id_v2, messages_v2, with_id
 
@@ -43,13 +43,14 @@ def parse(body: bytes, *, elections: bool = False) -> Transaction:
     Raises:
         MalformedJson: T0, no JSON object within the limits.
         InvalidHash: T1 or T2, the id is missing or is not the hash of the body.
-        SchemaValidationError: T3, names the path and the rule.
+        SchemaValidationError: T3, names the path and the rule; more than `VALUE_COUNT_MAX` values, before T0.
         ValidationError: T4, a key name; T5, a language; T7, a URI that does not belong to its details.
         InvalidSignature: T6, a fulfillment cannot be read.
         ThresholdTooDeep: T7, details are nested too deep.
         AmountError: T7, an amount is out of range.
         ValidationError: the signatures of a 1.0 sign more than `SIGNED_BYTES_MAX`.
     """
+    bound_values(body)
     document, plain = read(body)
     if document.get("version") == "1.0":
         return _parse_v1(document, plain=plain)

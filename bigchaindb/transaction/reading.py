@@ -16,6 +16,10 @@ DEPTH_MAX: Final = 256
 DATA_DEPTH_MAX: Final = 128
 """Most brackets open at once inside `asset` or `metadata`, their own included."""
 
+VALUE_COUNT_MAX: Final = 2**14
+"""Most values of a document: what a check costs besides its signatures, and what a block costs to write, goes by their
+number. A rule of the network (docs/decisions/0050)."""
+
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 """A string; one that never ends reaches to the end. It matches at every quotation mark, or a search that failed at each
 of them would take quadratic time."""
@@ -46,6 +50,29 @@ def read(body: bytes) -> tuple[dict[str, Any], bool]:
     if is_crowded:
         _bound_data(document)
     return document, plain
+
+
+def bound_values(body: bytes) -> None:
+    """Refuse a document of too many values, before anything is spent on it.
+
+    What is counted are the commas and opening brackets outside strings, one of which stands before each value.
+
+    Raises:
+        SchemaValidationError: there are more than `VALUE_COUNT_MAX`.
+    """
+    if _separators(body) <= VALUE_COUNT_MAX:  # those in strings included, which only a long text has so many of
+        return
+    # Without escaped backslashes and quotation marks, each of those that are left begins or ends a string.
+    marks = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    if (count := _separators(b"".join(marks.split(b'"')[::2]))) > VALUE_COUNT_MAX:
+        raise SchemaValidationError(
+            f"{count} values (commas and opening brackets outside strings), and a document has at most "
+            f"{VALUE_COUNT_MAX}: send several, or keep the data elsewhere and its hash here"
+        )
+
+
+def _separators(text: bytes) -> int:
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
 def _decoded(body: bytes) -> tuple[Any, bool]:

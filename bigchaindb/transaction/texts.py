@@ -40,14 +40,14 @@ class Texts(Struct, frozen=True, gc=False):
             plain: all floats in it are plain (`canonical.is_plain`).
         """
         write = canonical_plain if plain else exact
-        text = write(document, version)
-        start = len(b'{"asset":') + len(write(document["asset"], version))
+        head = b'{"asset":' + write(document["asset"], version)
+        rest = write({name: value for name, value in document.items() if name != "asset"}, version)
         # Right for every id that is a string or null, in which no such member can stand; no other id is accepted.
-        stop = text.index(b',"inputs":', start)
-        head, tail = text[:start], text[stop:]
+        stop = rest.index(b',"inputs":')
+        tail = rest[stop:]
         # Joined anew, since the body is kept: what orjson gives holds on to the room that it took while writing, 4 KiB
         # for 500 bytes and up to fifty times the text.
-        return cls(b"".join((head, text[start:stop], tail)), head, tail)
+        return cls(b"".join((head, b",", rest[1:stop], tail)), head, tail)
 
     def unsigned(self, input_count: int) -> bytes:
         """Give `tail` with every fulfillment null, for checked inputs whose fulfillments are all texts."""

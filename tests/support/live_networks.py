@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 from bigchaindb.engine.cometbft import files
 from bigchaindb.engine.cometbft.files import Layout
 from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator
-from bigchaindb.engine.cometbft.handlers import RULES_VERSION
+from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.ledger.validators import address_of
 from bigchaindb.transaction import KeyPair, Transaction
 from bigchaindb.transaction.keys import decode_key

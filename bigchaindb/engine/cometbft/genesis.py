@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from bigchaindb.engine.cometbft.rules_version import other_rules
 from bigchaindb.errors import StartupError
 from bigchaindb.ledger.validators import ValidatorSet, address_of
 from bigchaindb.transaction.keys import KEY_BYTES
@@ -130,6 +131,7 @@ class Genesis:
             document = msgspec.json.decode(content, type=_Document)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise StartupError(f"genesis: {error}") from error
+        _require_same_rules(document.consensus_params, rules_version)
         _require_same(document.consensus_params, consensus_params(rules_version), "consensus_params")
         _require(_APP_HASH.fullmatch(document.app_hash) is not None, "app_hash", "must be 64 upper-case hex digits")
         return cls(
@@ -227,6 +229,13 @@ def _require_same(found: object, wanted: object, where: str) -> None:
     else:
         text = "must not be there" if wanted is None else f"must be {json.dumps(wanted)}"
         _require(found == wanted, where, f"{text}, found {json.dumps(found)[:60]}")
+
+
+def _require_same_rules(params: Mapping[str, Any], own: int) -> None:
+    version = params.get("version")
+    found = version.get("app") if isinstance(version, dict) else None
+    if isinstance(found, str) and _NUMBER.fullmatch(found) and int(found) != own:
+        raise StartupError(f"genesis: its network has {other_rules(int(found), own)}")
 
 
 def _number(text: str, where: str) -> int:

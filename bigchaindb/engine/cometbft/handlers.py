@@ -17,6 +17,7 @@ from hashlib import sha256
 from typing import Final, TypeVar
 
 from bigchaindb.engine.cometbft import abci_pb2 as pb
+from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.engine.intake import Intake
 from bigchaindb.engine.room import Room
 from bigchaindb.errors import (
@@ -36,8 +37,6 @@ from bigchaindb.ledger.rejections import CARRY_HEIGHTS, INTERNAL_MARK, WAKE_MARK
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.store.own import Outbox, Rejections
 
-RULES_VERSION: Final = 1
-"""Of what makes a block valid. All validators of a network must have the same: it stands in every header."""
 ORPHAN_COUNT_MAX: Final = 1_000
 """Transactions of other nodes whose inputs are not there yet: their parents may be on the way."""
 NONCE_BYTES: Final = 8

@@ -7,7 +7,8 @@ import logging
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from bigchaindb.engine.cometbft.rpc_answers import ConsensusState, Status
+from bigchaindb.engine.cometbft.rpc_answers import ConsensusState, NetInfo, Status
+from bigchaindb.engine.cometbft.rules_version import RULES_VERSION, other_rules
 from bigchaindb.errors import CometBftUnavailable
 
 COMPARE_S: Final = 5.0
@@ -21,7 +22,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Asks(Protocol):
-    """What is asked of CometBFT. Both raise CometBftUnavailable."""
+    """What is asked of CometBFT. All raise CometBftUnavailable."""
 
     async def status(self) -> Status:
         """Say who it is, and how far."""
@@ -29,6 +30,10 @@ class Asks(Protocol):
 
     async def consensus_state(self) -> ConsensusState:
         """Say where its peers are."""
+        ...
+
+    async def net_info(self) -> NetInfo:
+        """Return who its peers are."""
         ...
 
 
@@ -60,6 +65,7 @@ class Health:
         self.is_stalled = False
         self.height = 0
         self.peer_count = 0
+        self._strangers: frozenset[str] = frozenset()
 
     async def look(self, undecided_count: int = 0) -> None:
         """Ask once; log what has changed.
@@ -69,7 +75,9 @@ class Health:
         """
         try:
             status = await self._rpc.status()
-            consensus = await self._rpc.consensus_state() if self._now() >= self._compare_s else None
+            is_due = self._now() >= self._compare_s
+            consensus = await self._rpc.consensus_state() if is_due else None
+            others = await self._rpc.net_info() if is_due else None
         except CometBftUnavailable as error:
             self._follow(following=False, why=str(error))
             self.peer_count = 0
@@ -81,6 +89,8 @@ class Health:
         if moved or not undecided_count:
             self._decided_s = self._now()
         self._expect_decisions(undecided_count)
+        if others is not None:
+            self._find_strangers(others)
         if consensus is not None:
             self._compare_s = self._now() + COMPARE_S
             self.peer_count = sum(bool(peer.address) for peer in consensus.peers)
@@ -103,6 +113,14 @@ class Health:
         elif self.is_stalled and not is_stalled:
             _log.info("the network decides again", extra=about)
         self.is_stalled = is_stalled
+
+    def _find_strangers(self, others: NetInfo) -> None:
+        """Log each peer of other rules, once while it stays: what it proposes and votes for counts here for nothing."""
+        found = {one.node.id: one.node.versions.app for one in others.peers if one.node.versions.app != RULES_VERSION}
+        for peer in sorted(found.keys() - self._strangers):
+            told = f"it has {other_rules(found[peer], RULES_VERSION)}"
+            _log.error("a peer has other rules, and its votes do not count", extra={"peer": peer, "error": told})
+        self._strangers = frozenset(found)
 
     def _compare(self, ahead: int) -> None:
         """Take how many blocks a peer has more than this node."""

@@ -19,9 +19,9 @@ import msgspec
 from bigchaindb.config import Settings
 from bigchaindb.engine.cometbft import files
 from bigchaindb.engine.cometbft.genesis import genesis_hash
-from bigchaindb.engine.cometbft.handlers import RULES_VERSION
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.rpc_answers import ConsensusState, Status
+from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.errors import CometBftUnavailable, StartupError
 from bigchaindb.identity import find
 from bigchaindb.ledger import network

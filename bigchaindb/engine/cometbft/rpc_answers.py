@@ -34,6 +34,12 @@ class PublicKey(_Answered, frozen=True, kw_only=True):
     value: bytes
 
 
+class Versions(_Answered, frozen=True, kw_only=True):
+    """What a CometBFT and its application follow; `app` is the number of the network's rules."""
+
+    app: int
+
+
 class NodeInfo(_Answered, frozen=True, kw_only=True):
     """Who a CometBFT is.
 
@@ -42,12 +48,14 @@ class NodeInfo(_Answered, frozen=True, kw_only=True):
         network: the chain's id.
         version: of CometBFT.
         moniker: its name, which anybody may choose.
+        versions: that it follows.
     """
 
     id: str
     network: str
     version: str
     moniker: str
+    versions: Versions = msgspec.field(name="protocol_version")
 
 
 class SyncInfo(_Answered, frozen=True, kw_only=True):

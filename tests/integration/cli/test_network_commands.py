@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pytest
 
+from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.identity import read_chain_id
 from bigchaindb.store.directory import DataDirectory, DirectoryLock
 
@@ -196,3 +197,17 @@ def test_a_node_that_has_left_a_network_cannot_vote_on_the_next_by_the_same_memo
     one.genesis.unlink()
     (one.data / "cometbft/data/priv_validator_state.json").rename(one.home / "kept")
     one.done("network", "init", "--validators", "validators")
+
+
+def test_a_network_of_other_rules_is_refused_by_both_numbers(machines: list[Machine]) -> None:
+    """When it is joined, and when a node of it is started by a later program; what can only read goes on."""
+    one, two, _ = founded(machines)
+    other = json.loads(one.genesis.read_bytes())
+    other["consensus_params"]["version"]["app"] = "1"
+    one.genesis.write_text(json.dumps(other))
+    told = f"its network has rules 1, and this program has rules {RULES_VERSION} (2: "
+    for complaint in (two.refused("network", "join", one.genesis), one.refused("start")):
+        assert told in complaint
+        assert "run the release that has rules 1" in complaint
+    assert not two.genesis.exists()
+    one.done("backup", "--without-key", one.home / "copy")

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from bigchaindb.engine.cometbft.genesis import Genesis
-from bigchaindb.engine.cometbft.handlers import RULES_VERSION
+from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from tests.support.chains import Coin, create, transfer
 from tests.support.live_networks import Member, Network, make_alone
 

@@ -10,7 +10,7 @@ import pytest
 
 from bigchaindb.engine.cometbft import files
 from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator
-from bigchaindb.engine.cometbft.handlers import RULES_VERSION
+from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.identity import read_chain_id, read_keypair
 from bigchaindb.transaction.keys import decode_key
 from tests.support.chains import create

@@ -18,7 +18,7 @@ from bigchaindb.doctor import sharing
 from bigchaindb.doctor.examine import Finding, examine
 from bigchaindb.engine.cometbft.files import Layout, write_genesis
 from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator, genesis_hash
-from bigchaindb.engine.cometbft.handlers import RULES_VERSION
+from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.serving.processes import listener, lock_owner, name_of
 from bigchaindb.store.directory import DataDirectory, DirectoryLock, prepare
 from bigchaindb.subscribers.lane_page import page_path

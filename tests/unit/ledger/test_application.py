@@ -13,6 +13,7 @@ from bigchaindb.errors import (
     InputDoesNotExist,
     InvalidHash,
     MalformedJson,
+    SchemaValidationError,
     ValidationError,
 )
 from bigchaindb.events import EventTypes
@@ -20,7 +21,8 @@ from bigchaindb.ledger.application import Ledger
 from bigchaindb.ledger.block import Block, block_id, block_text
 from bigchaindb.ledger.judging import Examined
 from bigchaindb.ledger.ports import LedgerStore
-from bigchaindb.transaction import Transaction
+from bigchaindb.transaction import Transaction, build, parse, reading
+from bigchaindb.transaction.conditions import details_of
 from tests.support.chains import ALICE, CAROL, Coin, create, transfer
 from tests.support.ledgers import decide, ledger_over, open_store, propose
 
@@ -134,6 +136,28 @@ def test_the_state_is_judged_again_for_what_was_proven(ledger: Ledger, store: Le
     ledger.examine([RIVAL.body])
     decide(ledger, propose(store, PARENT, CHILD))
     assert decide(ledger, propose(store, RIVAL)).last.event.reason == "DoubleSpend at transactions[0]"
+
+
+def test_what_is_committed_over_the_bound_of_values_stays_valid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older program has committed it; its outputs are spent as ever, and the same is refused to anybody now."""
+    payments = [build.Payment(details_of([ALICE.public_key]))]
+    body = build.create([ALICE], payments, data={"readings": [0] * reading.VALUE_COUNT_MAX}).body
+    with open_store(tmp_path / "data") as opened, monkeypatch.context() as older:
+        older.setattr(reading, "VALUE_COUNT_MAX", 2 * reading.VALUE_COUNT_MAX)
+        large = parse(body)
+        decide(ledger_over(opened.writer), propose(opened.writer, large))
+    with open_store(tmp_path / "data") as opened:
+        ledger = ledger_over(opened.writer)
+        [refused] = ledger.examine([body])
+        assert isinstance(refused, SchemaValidationError)
+        spend = transfer(Coin(large))
+        assert decide(ledger, propose(opened.writer, spend)).last.event.type == EventTypes.BLOCK_VALID
+        assert opened.queries().transaction(large.id) == body
+        verdict = ledger.accepts(propose(opened.writer, body))
+        assert verdict.fault is not None
+        assert verdict.fault.reason == "SchemaValidationError at transactions[0]"
 
 
 def with_id(block: Block) -> Block:

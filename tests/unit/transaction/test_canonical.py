@@ -75,6 +75,14 @@ def test_layout_of_floats(number: float, v1: str, v2: str) -> None:
 
 def test_control_characters_have_upper_case_digits_and_backslashes_stay() -> None:
     assert canonical("\x1f\x0b\n\\u001f", "2.0") == rb'"\u001F\u000B\n\\u001f"'
+    assert canonical({"\\\x1a": 1e99}, "2.0") == rb'{"\\\u001A":1e+99}'
+
+
+def test_every_control_character_is_written_with_upper_case_digits() -> None:
+    own = {"\b": r"\b", "\t": r"\t", "\n": r"\n", "\f": r"\f", "\r": r"\r"}
+    for code in range(0x20):
+        text = own.get(chr(code), f"\\u{code:04X}")
+        assert canonical(chr(code), "2.0") == exact(chr(code), "1.0") == f'"{text}"'.encode()
 
 
 def test_integers_of_any_size_that_a_double_reaches() -> None:

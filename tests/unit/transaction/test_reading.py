@@ -1,11 +1,16 @@
 """T0: the limits hold whatever stands around them, and do not depend on a parser."""
 
+import json
 from time import process_time
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bigchaindb.errors import MalformedJson, SchemaValidationError
-from bigchaindb.transaction.reading import DATA_DEPTH_MAX, DEPTH_MAX, read
+from bigchaindb.transaction.canonical import canonical
+from bigchaindb.transaction.reading import DATA_DEPTH_MAX, DEPTH_MAX, VALUE_COUNT_MAX, bound_values, read
 
 
 def nested(depth: int, brackets: str = "[]") -> str:
@@ -87,3 +92,62 @@ def test_json_that_is_no_object(body: bytes) -> None:
 def test_only_json_in_utf_8(body: bytes) -> None:
     with pytest.raises(MalformedJson):
         read(body)
+
+
+def separators(value: Any) -> int:
+    """Count by what JSON is, and not by its bytes: what a value has of its own, its members included."""
+    match value:
+        case dict() | list():
+            items = value.values() if isinstance(value, dict) else value
+            return 1 + max(0, len(value) - 1) + sum(map(separators, items))
+    return 0
+
+
+def is_refused(body: bytes) -> bool:
+    try:
+        bound_values(body)
+    except SchemaValidationError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("item", ["1e99", "[]", "{}", '","', '"\\\\"', '"\\"[{"', '{"\\"":"\\\\"}'])
+@pytest.mark.parametrize("space", ["", " "])
+def test_a_document_has_at_most_16384_values(item: str, space: str) -> None:
+    one = separators(json.loads(item)) + 1  # and the comma before it, or for the first the bracket
+    count = (VALUE_COUNT_MAX - 1) // one
+    body = f"{space},{space}".join([item] * count)
+    filled = VALUE_COUNT_MAX - 1 - count * one
+    bound_values(f'{{"metadata":[{body}{",1" * filled}]}}'.encode())
+    with pytest.raises(SchemaValidationError, match=rf"^{VALUE_COUNT_MAX + 1} values .* at most {VALUE_COUNT_MAX}: "):
+        bound_values(f'{{"metadata":[{body}{",1" * (filled + 1)}]}}'.encode())
+
+
+def test_a_string_may_hold_as_many_separators_as_it_likes() -> None:
+    bound_values(json.dumps({"metadata": {"text": ',[{"\\' * VALUE_COUNT_MAX}}).encode())
+
+
+VALUES = st.recursive(
+    st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.text('",[{\\a\x1f'),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text('",[{\\a'), inner),
+)
+
+
+@settings(max_examples=30)
+@given(VALUES, st.sampled_from([None, 1]), st.sampled_from([True, False]))
+def test_values_are_counted_from_the_bytes_alone(value: Any, indent: int | None, escaped: Any) -> None:
+    """However a document is laid out: so what a client posts and what stands in a block are refused alike."""
+    filler = [0] * (VALUE_COUNT_MAX - 3 - separators(value))  # `{`, `[`, and the comma before the filler's last
+    for extra in (0, 1):
+        document = {"a": [value, *filler, *[0] * (extra + 1)]}
+        assert separators(document) == VALUE_COUNT_MAX + extra
+        posted = json.dumps(document, indent=indent, ensure_ascii=escaped).encode()
+        assert is_refused(posted) == is_refused(canonical(document, "2.0")) == bool(extra)
+
+
+@given(st.binary())
+def test_any_bytes_are_counted(body: bytes) -> None:
+    bound_values(body)
+    filled = body + b"[" * (VALUE_COUNT_MAX + 1)
+    if b'"' not in body:
+        assert is_refused(filled)

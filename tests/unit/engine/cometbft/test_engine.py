@@ -21,13 +21,16 @@ from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.rpc_answers import (
     ConsensusState,
     Hex,
+    NetInfo,
     NodeInfo,
     PublicKey,
     RoundState,
     Status,
     SyncInfo,
     ValidatorInfo,
+    Versions,
 )
+from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.engine.engine import Mode
 from bigchaindb.engine.engine import Status as Stands
 from bigchaindb.engine.room import Room, Usage
@@ -55,7 +58,7 @@ CHILD = transfer(Coin(PARENT))
 PEERS = [f"{'7f' * 20}@one.example:26656"]
 POWERS = dict.fromkeys(KEYS[:4], 10)
 STATUS = Status(
-    node=NodeInfo(id="7f" * 20, network=CHAIN, version="0.38.26", moniker="one"),
+    node=NodeInfo(id="7f" * 20, network=CHAIN, version="0.38.26", moniker="one", versions=Versions(app=RULES_VERSION)),
     sync=SyncInfo(
         block_hash=Hex(), app_hash=Hex(), height=1, time=datetime.fromtimestamp(TIME, UTC), is_catching_up=False
     ),
@@ -96,6 +99,9 @@ class CometBft:
 
     async def consensus_state(self) -> ConsensusState:
         return ConsensusState(round_state=RoundState(height=2, round=0))
+
+    async def net_info(self) -> NetInfo:
+        return NetInfo(is_listening=True, peers=())
 
     async def flush_mempool(self) -> None:
         pass

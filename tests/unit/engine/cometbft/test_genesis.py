@@ -18,7 +18,9 @@ from bigchaindb.engine.cometbft.genesis import (
     GenesisValidator,
     genesis_hash,
 )
+from bigchaindb.engine.cometbft.rules_version import CHANGES, RULES_VERSION
 from bigchaindb.errors import StartupError
+from bigchaindb.transaction.reading import VALUE_COUNT_MAX
 
 ONE = GenesisValidator(bytes([1]) * 32, 10, "one")
 TWO = GenesisValidator(bytes([2]) * 32, 5, "zwei ä")
@@ -82,10 +84,14 @@ def edited(change: Callable[[Any], object]) -> bytes:
         (lambda d: d["validators"][1]["pub_key"].update(type="secp"), r"validators\[1\]\.pub_key: must be"),
         (lambda d: d["validators"][1]["pub_key"].update(value="A"), r"validators\[1\]\.pub_key\.value: "),
         (lambda d: d["validators"][1]["pub_key"].update(value="AA=="), r"validators\[1\]\.pub_key: must be 32 bytes"),
-        (
-            lambda d: d["consensus_params"]["version"].update(app="4"),
-            r'genesis: consensus_params\.version\.app: must be "3", found "4"',
+        *(
+            (
+                lambda d, app=app: d["consensus_params"].update(version={"app": app}),
+                r'genesis: consensus_params\.version\.app: must be "3", found ',
+            )
+            for app in (4, None, "+4", "four")
         ),
+        (lambda d: d["consensus_params"].update(version="4"), r"genesis: consensus_params\.version: must be "),
         (
             lambda d: d["consensus_params"]["abci"].clear(),
             r"consensus_params\.abci\.vote_extensions_enable_height: must be \"1\", found null",
@@ -96,6 +102,27 @@ def edited(change: Callable[[Any], object]) -> bytes:
 def test_what_is_wrong_is_named(change: Callable[[Any], object], complaint: str) -> None:
     with pytest.raises(StartupError, match=complaint):
         Genesis.parse(edited(change), rules_version=3)
+
+
+def test_a_network_of_other_rules_is_told_by_both_numbers_and_what_lies_between() -> None:
+    """With what to do: neither program can follow the other's network."""
+    old, new = replace(GENESIS, rules_version=1), replace(GENESIS, rules_version=9)
+    with pytest.raises(StartupError) as of_older:
+        Genesis.parse(old.encode(), rules_version=2)
+    assert str(of_older.value) == (
+        "genesis: its network has rules 1, and this program has rules 2 (2: a document has at most 16384 values). All "
+        "nodes of a network have the same rules: run the release that has rules 1, or begin a network anew with this "
+        "one"
+    )
+    with pytest.raises(
+        StartupError, match=r"has rules 9, and this program has rules 8 \(what changed is in the CHANGELOG"
+    ):
+        Genesis.parse(new.encode(), rules_version=8)
+
+
+def test_each_raise_of_the_rules_says_what_changed() -> None:
+    assert [*CHANGES] == [*range(2, RULES_VERSION + 1)]
+    assert f"at most {VALUE_COUNT_MAX} values" in CHANGES[2]
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b" " * (GENESIS_BYTES_MAX + 1), b"[" * 100_000])

@@ -13,7 +13,8 @@ import pytest_asyncio
 from bigchaindb.config import Limits
 from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft import handlers
-from bigchaindb.engine.cometbft.handlers import ORPHAN_COUNT_MAX, RULES_VERSION, LedgerHandlers, Parts
+from bigchaindb.engine.cometbft.handlers import ORPHAN_COUNT_MAX, LedgerHandlers, Parts
+from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.engine.engine import Mode
 from bigchaindb.engine.intake import Intake, accept
 from bigchaindb.engine.room import Room, Usage

@@ -5,23 +5,28 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import structs
 
 from bigchaindb.engine.cometbft.health import COMPARE_S, DEGRADED_S, STALLED_S, Health
 from bigchaindb.engine.cometbft.rpc_answers import (
     ConsensusPeer,
     ConsensusState,
     Hex,
+    NetInfo,
     NodeInfo,
+    Peer,
     PeerState,
     PublicKey,
     RoundState,
     Status,
     SyncInfo,
     ValidatorInfo,
+    Versions,
 )
+from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.errors import CometBftUnavailable
 
-NODE = NodeInfo(id="7f" * 20, network="net", version="0.38.26", moniker="one")
+NODE = NodeInfo(id="7f" * 20, network="net", version="0.38.26", moniker="one", versions=Versions(app=RULES_VERSION))
 VALIDATOR = ValidatorInfo(address=Hex(bytes(20)), public_key=PublicKey(kind="ed25519", value=bytes(32)), power=10)
 
 
@@ -34,6 +39,7 @@ class Network:
     peer_heights: list[int | None] = field(default_factory=lambda: [7])
     is_catching_up: bool = False
     is_away: bool = False
+    peer_rules: list[int] = field(default_factory=lambda: [RULES_VERSION])
 
     async def status(self) -> Status:
         if self.is_away:
@@ -56,6 +62,19 @@ class Network:
                     state=None if height is None else PeerState(round_state=RoundState(height=height + 1, round=0)),
                 )
                 for number, height in enumerate(self.peer_heights)
+            ),
+        )
+
+    async def net_info(self) -> NetInfo:
+        return NetInfo(
+            is_listening=True,
+            peers=tuple(
+                Peer(
+                    node=structs.replace(NODE, id=f"{number:040x}", versions=Versions(app=rules)),
+                    is_outbound=True,
+                    address="10.0.0.1",
+                )
+                for number, rules in enumerate(self.peer_rules)
             ),
         )
 
@@ -161,3 +180,20 @@ async def test_peers_that_have_said_nothing_are_not_ahead(health: Health, networ
     await watch(health, network, 2 * DEGRADED_S)
     assert not health.is_degraded
     assert health.peer_count == 0
+
+
+async def test_a_peer_of_other_rules_is_told_once_with_both_numbers(
+    health: Health, network: Network, said: pytest.LogCaptureFixture
+) -> None:
+    """It stays connected, and nothing that it says counts: without a word, a network would just stand still."""
+    network.peer_rules = [RULES_VERSION, 1]
+    await watch(health, network, 3 * COMPARE_S)
+    [record] = [one for one in said.records if one.levelno == logging.ERROR]
+    assert record.getMessage() == "a peer has other rules, and its votes do not count"
+    assert vars(record)["peer"] == f"{1:040x}"
+    assert f"it has rules 1, and this program has rules {RULES_VERSION} (2: " in vars(record)["error"]
+    network.peer_rules = []
+    await watch(health, network, 2 * COMPARE_S)
+    network.peer_rules = [1]
+    await watch(health, network, 2 * COMPARE_S)
+    assert [vars(one)["peer"] for one in said.records if one.levelno == logging.ERROR] == [f"{1:040x}", f"{0:040x}"]
