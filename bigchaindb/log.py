@@ -138,7 +138,8 @@ def _file(key: str, path: Path) -> logging.Handler:
     try:
         return RotatingFileHandler(path, "a", FILE_BYTES_MAX, FILE_COUNT_OLD, encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError(f"{key}: cannot open `{path}` for append: {error.strerror}") from error
+        cure = f"set another {key}" if path.parent.is_dir() else f"make the folder, or set another {key}"
+        raise ConfigurationError(f"{key}: cannot open `{path}` for append: {error.strerror}; {cure}") from error
 
 
 def _replace_handlers(handlers: list[logging.Handler], lowest: int) -> None:

@@ -3,9 +3,12 @@
 Source: docs/reference/contract/configuration-and-cli.md, section 4.
 """
 
+import re
 import sys
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
 
 import click
 
@@ -25,15 +28,57 @@ from bigchaindb.cli.session import Session
 from bigchaindb.cli.transactions import transactions
 from bigchaindb.errors import BigchainDBError
 
+_EXTRA: Final = re.compile(r"Got unexpected extra arguments? \((\S+)\)")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "BENCHMARK")
 
 
+class Commands(click.Group):
+    """All commands; each takes `-c` itself as well, where most people write it."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command, and to it, and to those below it, the option `-c`."""
+        _take_configuration(cmd)
+        super().add_command(cmd, name)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as in click
+        """Run the command that was named; of a file that stands alone say how it is named."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            if (found := _EXTRA.match(error.message)) and (found[1].endswith(".json") or Path(found[1]).is_file()):
+                text = f"{error.message}; a configuration file is named with -c: `-c {found[1]}`"
+                raise click.UsageError(text, error.ctx) from error
+            raise
+
+
+def _take_configuration(command: click.Command) -> None:
+    option = click.Option(
+        ["-c", "--config"], metavar="PATH", hidden=True, expose_value=False, callback=_take_path, is_eager=True
+    )
+    command.params.append(option)
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _take_configuration(below)
+
+
+def _take_path(context: click.Context, _: click.Parameter, path: str | None) -> None:
+    """Put the file that `-c` names behind a command in the place of the one before it."""
+    if path is not None:
+        context.obj = replace(context.find_object(Session) or Session(), config=path)
+
+
 @click.group(
+    cls=Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start here: `bigchaindb configure`, `bigchaindb start`, and `bigchaindb doctor` where something is odd.",
 )
-@click.option("-c", "--config", metavar="PATH", help="The configuration file; - is standard output, for configure.")
+@click.option(
+    "-c",
+    "--config",
+    metavar="PATH",
+    help="The configuration file; may stand behind the command. - is standard output.",
+)
 @click.option(
     "-l",
     "--log-level",
@@ -89,8 +134,6 @@ def main(args: Sequence[str] | None = None) -> None:
         _fail("Python runs with -O or PYTHONOPTIMIZE, which drops the checks that guard the ledger; run it without")
     try:
         commands.main(args, prog_name="bigchaindb")
-    except FileNotFoundError as error:
-        _fail(f"FileNotFoundError: {error.strerror}: {error.filename}")
     except (BigchainDBError, OSError) as error:
         _fail("; ".join((str(error), *getattr(error, "__notes__", ()))))
 

@@ -3,6 +3,7 @@
 Results go to standard output, everything said to a person besides goes to standard error.
 """
 
+import difflib
 import json
 import os
 import sys
@@ -38,8 +39,7 @@ class Session:
             names_file: whether to say which file was loaded; that there is none is said in any case.
 
         Raises:
-            FileNotFoundError: the file that `-c` names is not there.
-            ConfigurationError: a value is wrong.
+            ConfigurationError: the file that `-c` names is not there, or a value is wrong.
         """
         from bigchaindb import log
         from bigchaindb.config.load import LOADED
@@ -57,7 +57,24 @@ class Session:
         if self.config == STANDARD_OUTPUT:
             raise ConfigurationError("-c -: standard output can only be written to, by `configure`; name a file")
         overrides = {} if self.log_level is None else dict.fromkeys(LEVEL_KEYS, self.log_level.lower())
-        return load_all(None if self.config is None else Path(self.config), os.environ, overrides)
+        try:
+            return load_all(None if self.config is None else Path(self.config), os.environ, overrides)
+        except FileNotFoundError as error:
+            raise _missing(str(self.config)) from error
+
+
+def _missing(path: str) -> ConfigurationError:
+    """Return the error of a file that `-c` names and that is not there; names one of nearly that name."""
+    folder = Path(path).parent
+    try:
+        nearest = difflib.get_close_matches(Path(path).name, [entry.name for entry in folder.iterdir()], n=1)
+    except OSError:
+        return ConfigurationError(f"no such file: `{path}`, which -c names: there is no folder `{folder}`; correct it")
+    meant = f"did you mean `{folder / nearest[0]}`?" if nearest else "correct the name."
+    return ConfigurationError(
+        f"no such file: `{path}`, which -c names and which must be there; {meant} "
+        f"`bigchaindb -y -c {path} configure` makes a new one"
+    )
 
 
 pass_session: Final = click.make_pass_decorator(Session, ensure=True)

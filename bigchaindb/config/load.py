@@ -15,10 +15,17 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from bigchaindb.config.old import OLD_KEYS, Notice, notices, refuse_old
 from bigchaindb.config.settings import Settings, check_level
+from bigchaindb.config.unknown import about_variable, unknown_variables
+from bigchaindb.config.unparsed import explain
 from bigchaindb.config.values import build, from_text, leaves, plugin_mapping, shown, to_json
 from bigchaindb.errors import ConfigurationError
+from bigchaindb.masking import is_secret_name
 
 PATH_VARIABLE: Final = "BIGCHAINDB_CONFIG_PATH"
+IN_USE_CHARACTERS_MAX: Final = 200
+"""Of a value in a warning: a path is shown whole, a long list of plugins is not."""
+OTHER_VARIABLES: Final = (PATH_VARIABLE, "BIGCHAINDB_KEY_FILE", "BIGCHAINDB_PRIVATE_KEY", "BIGCHAINDB_NODE")
+"""Variables that are no settings: the commands read them."""
 LOADED: Final = "Configuration loaded from"
 """How the notice begins that names the file."""
 
@@ -114,7 +121,14 @@ def _on_defaults(
         origins[key] = "the options of the command line"
     refuse_old(document, origins)
     settings = _settings(document, origins, environ)
-    return Loaded(settings, document, origins, tuple(notices(origins, HINTS, origins)), path)
+
+    def in_use(key: str) -> str:
+        section, _, name = key.partition(".")
+        value = document[section][name] if name else document[section]
+        return shown(value, secret=is_secret_name(name))[:IN_USE_CHARACTERS_MAX]
+
+    said = [*notices(origins, HINTS, origins, in_use), *_unknown_variables(document, environ)]
+    return Loaded(settings, document, origins, tuple(said), path)
 
 
 def locate(path: Path | None, environ: Mapping[str, str]) -> _Place:
@@ -162,9 +176,9 @@ def _read(place: _Place) -> tuple[dict[str, Any] | None, list[Notice]]:
     try:
         document = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise _unparsed(path, str(error)) from error
+        raise _unparsed(path, explain(text, error)) from error
     if not isinstance(document, dict):
-        raise _unparsed(path, "expected an object of sections and settings")
+        raise _unparsed(path, f'expected an object of sections, {{"server": {{…}}}}, found {type(document).__name__}')
     return document, [Notice("info", f"{LOADED} `{path}`")]
 
 
@@ -205,6 +219,14 @@ def _take_environment(document: dict[str, Any], origins: dict[str, str], environ
         origins[path] = f"the environment variable {name}"
         with _origin_named(origins):
             _put(document, keys, _from_environment(text, path, present.get(keys), document))
+
+
+def _unknown_variables(document: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[Notice]:
+    """Warn of variables that set nothing: of names that differ from ours in a letter the node would never speak."""
+    known = {variable_name(".".join(keys)) for keys, _ in _flat(document)}
+    known |= {*map(variable_name, (*HINTS, *OLD_KEYS)), *OTHER_VARIABLES}
+    for name in unknown_variables(environ.items(), known):
+        yield Notice("warning", f"{name}: {about_variable(name, sorted(known))}")
 
 
 def _from_environment(text: str, path: str, held: object, document: Mapping[str, Any]) -> object:

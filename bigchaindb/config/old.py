@@ -3,10 +3,10 @@
 Source: docs/reference/contract/configuration-and-cli.md, sections 2 and 3.
 """
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from bigchaindb.config.unknown import GUNICORN, about_key
 from bigchaindb.errors import ConfigurationError
 
 OLD_BACKENDS: Final = ("rethinkdb", "mongodb", "localmongodb")
@@ -76,13 +76,16 @@ def old_backend(finding: str) -> str:
     )  # fmt: skip
 
 
-def notices(given: Iterable[str], known: Iterable[str], origins: Mapping[str, str]) -> list[Notice]:
+def notices(
+    given: Iterable[str], known: Iterable[str], origins: Mapping[str, str], in_use: Callable[[str], str]
+) -> list[Notice]:
     """Say which of the keys that were given mean nothing here. One line a reason, however many keys.
 
     Args:
         given: paths from the file and the environment, such as `database.host`.
         known: paths of all settings.
         origins: by path, where it was set.
+        in_use: returns the value of a setting, as text.
 
     Returns:
         Warnings and notices, in the order of their first keys.
@@ -90,38 +93,23 @@ def notices(given: Iterable[str], known: Iterable[str], origins: Mapping[str, st
     known = list(known)
     lines: dict[Notice, list[str]] = {}
     for path in given:
-        if (verdict := _verdict(path, known, origins[path])) is not None:
+        if (verdict := _verdict(path, known, origins[path], in_use)) is not None:
             lines.setdefault(verdict, []).append(path)
     return [Notice(line.level, f"{', '.join(paths)}: {line.text}") for line, paths in lines.items()]
 
 
-def _verdict(path: str, known: list[str], origin: str) -> Notice | None:
+def _verdict(path: str, known: list[str], origin: str, in_use: Callable[[str], str]) -> Notice | None:
     if path in IGNORED:
         return Notice("warning", f"ignored, {IGNORED[path]} (from {origin})")
     if path in NOTICED:
         return Notice("info", f"ignored, {NOTICED[path]} (from {origin})")
     if path in _INTERNAL or path in UNSUPPORTED or _is_known(path, known):
         return None
-    meant = _meant(path, known)
-    if path.startswith("server."):
-        return Notice("warning", f"ignored: no Gunicorn{meant} (from {origin})")
-    nearest = meant or f"; the nearest known key is {_closest(path, known, 0)[0]}"
-    return Notice("warning", f"unknown, so ignored{nearest} (from {origin})")
+    if path.startswith("server.") and path.removeprefix("server.") in GUNICORN:
+        return Notice("warning", f"ignored: no Gunicorn (from {origin})")
+    return Notice("warning", about_key(path, known, in_use, origin))
 
 
 def _is_known(path: str, known: list[str]) -> bool:
     # Below these two the names are the user's own.
     return path in known or path.startswith(("events_plugins.", "log.granular_levels."))
-
-
-def _meant(path: str, known: list[str]) -> str:
-    """Name the setting that was probably meant: close by its whole path, else by its last part alone."""
-    if close := _closest(path, known, 0.75):
-        return f"; did you mean {close[0]}?"
-    by_last = {name.rpartition(".")[2]: name for name in known}
-    close = _closest(path.rpartition(".")[2], by_last, 0.8)
-    return f"; did you mean {by_last[close[0]]}?" if close else ""
-
-
-def _closest(path: str, known: Iterable[str], cutoff: float) -> list[str]:
-    return difflib.get_close_matches(path, list(known), n=1, cutoff=cutoff)

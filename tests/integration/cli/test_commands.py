@@ -71,6 +71,21 @@ def test_python_without_asserts_is_refused(run: Run) -> None:
     assert "-O" in result.stderr
 
 
+@pytest.mark.parametrize("arguments", [("show-config",), ("plugins", "list", "--json"), ("keys", "new")])
+def test_c_may_stand_behind_every_command(run: Run, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "node.json").write_text('{"database": {"path": "here"}}')
+    before, behind = run("-c", "node.json", *arguments), run(*arguments, "-c", "node.json")
+    assert behind.returncode == before.returncode == 0
+    if arguments != ("keys", "new"):
+        assert behind.stdout == before.stdout
+    assert run("-c", "missing.json", "show-config", "--config", "node.json").returncode == 0, "the last one counts"
+
+
+def test_c_may_stand_behind_a_group(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "node.json").write_text('{"database": {"path": "here"}}')
+    assert f"no node runs over `{tmp_path}/here`" in run("plugins", "-c", "node.json", "list").stderr
+
+
 def test_wrong_calls_have_exit_code_2(run: Run) -> None:
     assert run("nonsense").returncode == 2
     assert run("-l", "loud", "version").returncode == 2
@@ -277,7 +292,10 @@ def test_options_in_a_file_that_is_not_there_are_named(run: Run, tmp_path: Path)
 def test_a_missing_file_that_c_names_is_fatal(run: Run) -> None:
     result = run("-c", "missing.json", "show-config")
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == "bigchaindb: FileNotFoundError: No such file or directory: missing.json\n"
+    assert result.stderr == (
+        "bigchaindb: no such file: `missing.json`, which -c names and which must be there; correct the name. "
+        "`bigchaindb -y -c missing.json configure` makes a new one\n"
+    )
 
 
 def test_a_key_that_is_nowhere_cannot_be_exported(run: Run) -> None:

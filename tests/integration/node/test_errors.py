@@ -180,7 +180,10 @@ class TestConfiguration:
 
     def test_there_is_none(self, refused: Refused) -> None:
         path = refused.node.configuration
-        assert self.run(refused) == f"FileNotFoundError: No such file or directory: {path}"
+        assert self.run(refused) == (
+            f"no such file: `{path}`, which -c names and which must be there; correct the name. "
+            f"`bigchaindb -y -c {path} configure` makes a new one"
+        )
 
     def test_it_cannot_be_read(self, refused: Refused) -> None:
         path = refused.node.configuration

@@ -8,6 +8,7 @@ import pytest
 
 from bigchaindb.config.load import Loaded, load_all, variable_name
 from bigchaindb.config.old import IGNORED, NOTICED, OLD_BACKENDS, OLD_KEYS, UNSUPPORTED
+from bigchaindb.config.unknown import GUNICORN
 from bigchaindb.errors import ConfigurationError
 
 
@@ -103,10 +104,10 @@ def test_keys_with_one_reason_share_a_line(tmp_path: Path) -> None:
     ("document", "text"),
     [
         ({"server": {"threads": 1}}, "server.threads: ignored: no Gunicorn (from"),
-        ({"server": {"bnid": "x"}}, "server.bnid: ignored: no Gunicorn; did you mean server.bind? (from"),
+        ({"server": {"bnid": "x"}}, "server.bnid: unknown, so ignored; did you mean server.bind? (from"),
         ({"databse": {"path": "x"}}, "databse.path: unknown, so ignored; did you mean database.path? (from"),
         ({"event_plugins": ["a"]}, "event_plugins: unknown, so ignored; did you mean events_plugins? (from"),
-        ({"port": 1}, "port: unknown, so ignored; did you mean wsserver.port? (from"),
+        ({"port": 1}, "port: unknown, so ignored; did you mean server.bind or wsserver.port? (from"),
         ({"zzz": 1}, "zzz: unknown, so ignored; the nearest known key is "),
     ],
 )
@@ -114,3 +115,19 @@ def test_unknown_keys_are_warned_about_and_never_fatal(tmp_path: Path, document:
     (_, notice) = load_it(tmp_path, document).notices
     assert notice.level == "warning"
     assert notice.text.startswith(text)
+
+
+def test_the_value_that_is_used_instead_is_told(tmp_path: Path) -> None:
+    """A typo must not let the node run silently on another port, or on another ledger."""
+    (_, notice) = load_it(tmp_path, {"server": {"bnd": "x:1", "bind": "y:2"}}).notices
+    assert notice.text.endswith("in use is server.bind = 'y:2')")
+    (_, notice) = load_it(tmp_path, {"database": {"pth": "x"}}).notices
+    assert notice.text.endswith(f"in use is database.path = '{tmp_path}/.local/share/bigchaindb')")
+    (_, notice) = load_it(tmp_path, {"keypair": {"privte": "x"}}).notices
+    assert "in use is keypair.private = a value that is not shown" in notice.text
+
+
+def test_gunicorns_names_are_no_typos(tmp_path: Path) -> None:
+    (_, notice) = load_it(tmp_path, {"server": dict.fromkeys(GUNICORN, 1)}).notices
+    assert notice.text.count("server.") == len(GUNICORN) > 60
+    assert ": ignored: no Gunicorn (from" in notice.text

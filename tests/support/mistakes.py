@@ -1,0 +1,72 @@
+"""A natural mistake: how it is made, and the three parts of what is then printed.
+
+One entry is one mistake; `tests/integration/cli/test_mistakes.py` walks them all.
+"""
+
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tests.support.node import COMMAND
+
+COMMAND_S_MAX: Final = 120.0
+
+
+@dataclass
+class Newcomer:
+    """Somebody with an empty home, in which commands are run."""
+
+    home: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    code: int | None = None
+
+    def run(self, *arguments: str, answers: str = "") -> str:
+        """Run `bigchaindb` and return all that it prints; its exit code is in `code`."""
+        return self.call(*COMMAND, *arguments, answers=answers)
+
+    def call(self, *command: str, answers: str = "", cwd: Path | None = None) -> str:
+        """Run a command and return all that it prints; its exit code is in `code`."""
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("BIGCHAINDB_", "PYTHON"))}
+        done = subprocess.run(
+            command,
+            input=answers,
+            env={**inherited, "HOME": str(self.home), **self.environment},
+            cwd=cwd or self.home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=COMMAND_S_MAX,
+            check=False,
+        )
+        self.code = done.returncode
+        return done.stdout
+
+    def write(self, name: str, text: str) -> str:
+        """Write a file of the home and return its path."""
+        path = self.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return str(path)
+
+
+class Mistake(NamedTuple):
+    """What somebody does, and what the text must say, in this order.
+
+    Attributes:
+        name: of the mistake, in words.
+        make: makes it, and returns what is printed.
+        what: happened.
+        why: it happened.
+        cure: what to do.
+        code: the exit code of the last command.
+    """
+
+    name: str
+    make: Callable[[Newcomer], str]
+    what: str
+    why: str
+    cure: str
+    code: int = 1
