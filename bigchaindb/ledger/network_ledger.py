@@ -25,6 +25,7 @@ from bigchaindb.ledger.ports import NetworkStore, OwnRejections
 from bigchaindb.ledger.proposal import Fault, can_be_carried
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.ledger.rejections import (
+    BLOCK_COUNT_MAX,
     BODY_BYTES_MAX,
     EXTENSION_COUNT_MAX,
     VOTES_MARK,
@@ -42,8 +43,6 @@ from bigchaindb.ledger.voting import make_vote
 from bigchaindb.transaction.keys import KeyPair, decode_key, encode
 from bigchaindb.transaction.model import Transaction
 
-COUNT_MAX: Final = 1_000
-"""Transactions of clients in a block. A rule of the network: no setting of one node may change it."""
 BOUND: Final = "the most that a network carries"
 OVERHEAD_BYTES: Final = 8
 """What the engine counts besides the bytes of a transaction in a block, at most."""
@@ -132,7 +131,8 @@ class NetworkLedger:
         self._key = key
         self._own = own
         self._proven = proven
-        self._examiner = Examiner(store, BlockLimits(COUNT_MAX, body_bytes_max), proven, elections=True, bound=BOUND)
+        limits = BlockLimits(BLOCK_COUNT_MAX, body_bytes_max)
+        self._examiner = Examiner(store, limits, proven, elections=True, bound=BOUND)
         kept = store.network()
         self._is_kept = kept is not None
         self._state = None if kept is None else network.decode(kept)
@@ -182,17 +182,17 @@ class NetworkLedger:
         """Judge a proposal for the next height from its bytes, whoever made it."""
         assert proposal.height == self._store.tip().height + 1, proposal
         bodies = proposal.transactions
-        outcome, first = None, 0
-        if bodies and bodies[0].startswith(VOTES_MARK):
-            first = 1
+        outcome = None
+        first = 1 if bodies and bodies[0].startswith(VOTES_MARK) else 0
+        if len(bodies) - first > BLOCK_COUNT_MAX:  # before anything is read: what then follows costs nothing either
+            too_many = ValidationError(f"at most {BLOCK_COUNT_MAX} transactions, found {len(bodies) - first}")
+            return NetworkVerdict(proposal, (), None, Fault("transactions", too_many))
+        if first:
             try:
                 votes = decode_votes(bodies[0])
                 outcome = tally.count(votes, self.state, height=proposal.height, chain_id=self._chain_id)
             except ImproperVoteError as error:
                 return NetworkVerdict(proposal, (), None, Fault("transactions", error, 0))
-        if len(bodies) - first > COUNT_MAX:
-            too_many = ValidationError(f"at most {COUNT_MAX} transactions, found {len(bodies) - first}")
-            return NetworkVerdict(proposal, (), None, Fault("transactions", too_many))
         examined = [
             require_exact(body, one) for body, one in zip(bodies[first:], self.examine(bodies[first:]), strict=True)
         ]

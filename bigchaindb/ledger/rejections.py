@@ -27,8 +27,12 @@ EXTENSION_BYTES_MAX: Final = 16 * 1024
 BODY_BYTES_MAX: Final = 1024 * 1024
 """Transactions of a rejected proposal beyond this `body_size` are not carried: its event then has none."""
 BODY_OVERHEAD_BYTES: Final = 8
-"""What a transaction takes in a votes transaction besides its bytes: without it, a million empty ones would be small,
-and never fit."""
+"""What a transaction takes in a votes transaction besides its bytes."""
+BLOCK_COUNT_MAX: Final = 1_000
+"""Transactions of clients in a block. A rule of the network: no setting of one node may change it."""
+BODY_COUNT_MAX: Final = BLOCK_COUNT_MAX + 1
+"""Most transactions of a rejected proposal that are carried: those of clients and the votes before them. More are the
+fault themselves; 130,000 empty ones, written and read in JSON by each node again and again, would cost it 13 s."""
 CARRY_HEIGHTS: Final = 100
 """For so many heights a rejection is said again until the chain shows it."""
 
@@ -99,8 +103,12 @@ def body_digest(transactions: Sequence[bytes]) -> str:
 
 
 def body_size(transactions: Sequence[bytes]) -> int:
-    """Give the size of a proposal's transactions: base64 in a votes transaction, they take at most 4/3 of it."""
-    return sum(map(len, transactions)) + BODY_OVERHEAD_BYTES * len(transactions)
+    """Return the size of a proposal's transactions: base64 in a votes transaction, they take at most 4/3 of it.
+
+    More than `BODY_COUNT_MAX` are not carried, so their size is beyond `BODY_BYTES_MAX` in any case.
+    """
+    size = sum(map(len, transactions)) + BODY_OVERHEAD_BYTES * len(transactions)
+    return size if len(transactions) <= BODY_COUNT_MAX else max(size, BODY_BYTES_MAX + 1)
 
 
 def encode_extension(rejections: Sequence[Rejection]) -> bytes:

@@ -17,8 +17,15 @@ from bigchaindb.engines import TRANSACTION_BYTES_MAX
 from bigchaindb.eventlog.delivery import TRANSITIONS
 from bigchaindb.eventlog.lane import State
 from bigchaindb.ledger.network import OPEN_COUNT_MAX
-from bigchaindb.ledger.network_ledger import COUNT_MAX, FRESH_HEIGHTS
-from bigchaindb.ledger.rejections import BODY_BYTES_MAX, CARRY_HEIGHTS, EXTENSION_BYTES_MAX, EXTENSION_COUNT_MAX
+from bigchaindb.ledger.network_ledger import FRESH_HEIGHTS
+from bigchaindb.ledger.rejections import (
+    BLOCK_COUNT_MAX,
+    BODY_BYTES_MAX,
+    BODY_COUNT_MAX,
+    CARRY_HEIGHTS,
+    EXTENSION_BYTES_MAX,
+    EXTENSION_COUNT_MAX,
+)
 from bigchaindb.sinks.amqp import AmqpOptions
 from bigchaindb.sinks.file import FileOptions
 from bigchaindb.sinks.postgres import PostgresOptions
@@ -64,12 +71,12 @@ def test_the_constants_of_a_network_are_those_of_the_code() -> None:
     page = (ROOT / "docs/explanation/network.md").read_text()
     rows = dict(re.findall(r"^\| (.+?) \| ([\d,KMiB ]+) \| .+ \|$", page, re.MULTILINE))
     assert rows == {
-        "transactions of clients in a block": f"{COUNT_MAX:,}",
+        "transactions of clients in a block": f"{BLOCK_COUNT_MAX:,}",
         "bytes of a block, of a transaction": f"{BLOCK_BYTES_MAX // MIB} MiB, {TRANSACTION_BYTES_MAX // MIB} MiB",
         "rejections in a vote, its bytes": f"{EXTENSION_COUNT_MAX}, {EXTENSION_BYTES_MAX // 1024} KiB",
         "heights for which a rejection is said again": f"{CARRY_HEIGHTS}",
         "undecided rejections on the chain": f"{OPEN_COUNT_MAX}",
-        "transactions of a rejected proposal that are carried": f"{BODY_BYTES_MAX // MIB} MiB",
+        "transactions of a rejected proposal that are carried": f"{BODY_COUNT_MAX:,}, {BODY_BYTES_MAX // MIB} MiB",
         "heights for which a rejection wakes the chain": f"{FRESH_HEIGHTS}",
         "transactions held without their parents": f"{ORPHAN_COUNT_MAX:,}",
         "pool, as a multiple of `limits.pool_*`": f"{POOL_FACTOR}",

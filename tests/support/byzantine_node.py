@@ -24,8 +24,9 @@ from bigchaindb import engines
 from bigchaindb.cli import main
 from bigchaindb.ledger.consensus import vote_extension_sign_bytes
 from bigchaindb.ledger.examining import Selection
-from bigchaindb.ledger.network_ledger import COUNT_MAX, OVERHEAD_BYTES, NetworkLedger, NetworkVerdict, Proposal
+from bigchaindb.ledger.network_ledger import OVERHEAD_BYTES, NetworkLedger, NetworkVerdict, Proposal
 from bigchaindb.ledger.rejections import (
+    BLOCK_COUNT_MAX,
     BODY_BYTES_MAX,
     EXTENSION_BYTES_MAX,
     VOTES_MARK,
@@ -52,6 +53,8 @@ SPENT: Final = transfer(COIN, to=BOB)
 FIRST_SERIAL: Final = 2**41
 """Of its own transactions, beyond those of tests."""
 FILLER_BYTES: Final = 1_000_000
+CROWD_COUNT: Final = 130_000
+"""Empty transactions that are as many as 1 MiB has room for, where each takes 8 bytes."""
 
 
 Name = tuple[int, str]
@@ -146,7 +149,7 @@ def _wrong_bytes(make: Callable[[Turn], bytes]) -> "Fault":
 
 
 def _too_many(turn: Turn) -> tuple[bytes, ...]:
-    return tuple(b'{"number":%d}' % number for number in range(turn.height, turn.height + COUNT_MAX + 1))
+    return tuple(b'{"number":%d}' % number for number in range(turn.height, turn.height + BLOCK_COUNT_MAX + 1))
 
 
 def _oversize(turn: Turn) -> tuple[bytes, ...]:
@@ -186,6 +189,7 @@ PROPOSALS: Final[Mapping[str, Fault]] = {
     "wake_within": _wrong_bytes(lambda turn: WAKE_MARK + turn.height.to_bytes(8, "big")),
     "too_many": _too_many,
     "oversize": _oversize,
+    "crowd": lambda _: (b"",) * CROWD_COUNT,
     "votes_under_wrong_signature": _votes_under_wrong_signature,
     "votes_of_wrong_height": _votes_of_wrong_height,
     "votes_without_news": lambda turn: turn.with_votes(turn.extension()),

@@ -30,10 +30,18 @@ from bigchaindb.errors import (
     ValidationError,
 )
 from bigchaindb.ledger.effects import Effects
-from bigchaindb.ledger.network_ledger import COUNT_MAX, NetworkLedger, NetworkVerdict, Proposal
+from bigchaindb.ledger.network_ledger import NetworkLedger, NetworkVerdict, Proposal
 from bigchaindb.ledger.ports import NetworkStore
 from bigchaindb.ledger.proven import Proven
-from bigchaindb.ledger.rejections import CARRY_HEIGHTS, INTERNAL_MARK, WAKE_MARK, Rejection, SignedExtension
+from bigchaindb.ledger.rejections import (
+    BLOCK_COUNT_MAX,
+    BODY_COUNT_MAX,
+    CARRY_HEIGHTS,
+    INTERNAL_MARK,
+    WAKE_MARK,
+    Rejection,
+    SignedExtension,
+)
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.store.own import Outbox, Rejections
 
@@ -165,7 +173,7 @@ class LedgerHandlers:
 
     async def prepare_proposal(self, request: pb.RequestPrepareProposal) -> pb.ResponsePrepareProposal:
         """See `Handlers`."""
-        candidates = self._intake.pool.candidates(count_max=COUNT_MAX, bytes_max=request.max_tx_bytes)
+        candidates = self._intake.pool.candidates(count_max=BLOCK_COUNT_MAX, bytes_max=request.max_tx_bytes)
         self._intake.proposed = frozenset(one.id for one in candidates)
         last = request.local_last_commit
         evidence = [
@@ -266,8 +274,9 @@ class LedgerHandlers:
         return rejection
 
     async def _judge(self, proposal: Proposal) -> NetworkVerdict:
-        clients = [tx for tx in proposal.transactions if not tx.startswith(INTERNAL_MARK)]
-        if len(clients) <= COUNT_MAX:  # more are rejected unread: to read a million empty ones would take half a minute
+        bodies = proposal.transactions
+        if len(bodies) <= BODY_COUNT_MAX:  # more are rejected unread: a million empty ones would take half a minute
+            clients = (tx for tx in bodies if not tx.startswith(INTERNAL_MARK))
             await self._intake.prove([tx for tx in clients if self._proven.get(tx) is None])
         return await self._write(lambda: self._ledger.accepts(proposal))
 

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Final
 
-RULES_VERSION: Final = 2
+RULES_VERSION: Final = 3
 """Of what nodes agree on. It stands in the genesis and in every header; whatever changes a verdict, an encoding or a
 hash raises it by one."""
 CHANGES: Final[Mapping[int, str]] = {
     2: "a document has at most 16384 values",
+    3: "of a rejected proposal of more than 1001 transactions none are carried",
 }
 """What came with each number, for people."""
 

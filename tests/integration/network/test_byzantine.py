@@ -283,6 +283,7 @@ def test_each_kind_of_fault_is_on_record_for_its_reason(story: Story) -> None:
         "wake_within": "MalformedJson",
         "too_many": "ValidationError",
         "oversize": "MalformedJson",
+        "crowd": "ValidationError",
         **votes,
     }
     assert len(story.records) >= 20

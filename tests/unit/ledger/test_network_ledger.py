@@ -13,14 +13,17 @@ from bigchaindb.events import EventTypes
 from bigchaindb.ledger import network
 from bigchaindb.ledger.block import block_id, block_text, event_body
 from bigchaindb.ledger.effects import NO_DIGEST, Effects
-from bigchaindb.ledger.network_ledger import COUNT_MAX, FRESH_HEIGHTS, OVERHEAD_BYTES, NetworkLedger, Proposal
+from bigchaindb.ledger.network_ledger import FRESH_HEIGHTS, OVERHEAD_BYTES, NetworkLedger, Proposal
 from bigchaindb.ledger.rejections import (
+    BLOCK_COUNT_MAX,
     BODY_BYTES_MAX,
+    BODY_COUNT_MAX,
     EXTENSION_COUNT_MAX,
     VOTES_MARK,
     WAKE_MARK,
     Rejection,
     SignedExtension,
+    body_digest,
     decode_extension,
     decode_votes,
     encode_extension,
@@ -194,9 +197,9 @@ def test_who_decides_the_same_holds_the_same(store: ModelNetworkStore) -> None:
         ([PARENT, voted(said(1), height=1)], "MalformedJson at transactions[1]"),
         ([voted(said(1), height=1)] * 2, "MalformedJson at transactions[1]"),
         ([voted(said(1), height=1), PARENT, CHILD, RIVAL], "DoubleSpend at transactions[3]"),
-        ([b"{}"] * (COUNT_MAX + 1), "ValidationError at transactions"),
-        ([voted(said(1), height=1), *[b"{}"] * (COUNT_MAX + 1)], "ValidationError at transactions"),
-        ([voted(said(1), height=1), *[b"{}"] * COUNT_MAX], "InvalidHash at transactions[1]"),
+        ([b"{}"] * (BLOCK_COUNT_MAX + 1), "ValidationError at transactions"),
+        ([voted(said(1), height=1), *[b"{}"] * (BLOCK_COUNT_MAX + 1)], "ValidationError at transactions"),
+        ([voted(said(1), height=1), *[b"{}"] * BLOCK_COUNT_MAX], "InvalidHash at transactions[1]"),
     ],
 )
 def test_a_proposal_that_breaks_a_rule_is_rejected(
@@ -228,11 +231,30 @@ def test_what_is_said_of_a_proposal(ledger: NetworkLedger, store: ModelNetworkSt
     assert decode_extension(ledger.attest()) == (said_of_it,)
 
 
-def test_what_is_too_large_to_carry_is_not_hashed_either(ledger: NetworkLedger, store: ModelNetworkStore) -> None:
+@pytest.mark.parametrize(("count", "size"), [(200_000, 200_000 * 8), (BODY_COUNT_MAX + 1, BODY_BYTES_MAX + 1)])
+def test_what_is_too_large_to_carry_is_not_hashed_either(
+    ledger: NetworkLedger, store: ModelNetworkStore, count: int, size: int
+) -> None:
     """Two million empty transactions would keep each validator busy for seconds; the block's hash names them."""
-    said_of_it = ledger.accepts(proposal(store, *[b""] * 200_000)).rejection
-    assert said_of_it.size == 200_000 * 8
-    assert said_of_it.body == sha256().hexdigest()
+    said_of_it = ledger.accepts(proposal(store, *[b""] * count)).rejection
+    assert (said_of_it.size, said_of_it.body) == (size, sha256().hexdigest())
+
+
+def test_a_full_block_with_votes_is_carried(ledger: NetworkLedger, store: ModelNetworkStore) -> None:
+    decide(ledger, store)
+    bad = proposal(store, voted(said(1), height=1), *[b"{}"] * BLOCK_COUNT_MAX)
+    assert len(bad.transactions) == BODY_COUNT_MAX
+    assert ledger.accepts(bad).rejection.body == body_digest(bad.transactions)
+
+
+def test_too_many_transactions_are_the_first_fault_and_nothing_of_them_is_read(
+    ledger: NetworkLedger, store: ModelNetworkStore
+) -> None:
+    assert reason_of(ledger, proposal(store, VOTES_MARK, *[b""] * BLOCK_COUNT_MAX)) == (
+        "ImproperVoteError at transactions[0]"
+    )
+    found = reason_of(ledger, proposal(store, VOTES_MARK, *[b""] * (BLOCK_COUNT_MAX + 1)))
+    assert found == "ValidationError at transactions"
 
 
 # Proposals

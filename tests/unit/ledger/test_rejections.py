@@ -12,6 +12,9 @@ from bigchaindb import errors
 from bigchaindb.errors import ImproperVoteError, ValidationError
 from bigchaindb.ledger.proposal import Fault
 from bigchaindb.ledger.rejections import (
+    BODY_BYTES_MAX,
+    BODY_COUNT_MAX,
+    BODY_OVERHEAD_BYTES,
     EXTENSION_BYTES_MAX,
     EXTENSION_COUNT_MAX,
     VOTES_MARK,
@@ -205,5 +208,16 @@ def test_a_digest_tells_bodies_apart(one: list[bytes], other: list[bytes]) -> No
 @given(st.lists(st.binary(max_size=40), max_size=30))
 def test_a_size_bounds_what_carrying_takes(body: list[bytes]) -> None:
     """A million empty transactions are small by their bytes, and would fit into no votes transaction."""
+    assert body_size(body) == sum(map(len, body)) + BODY_OVERHEAD_BYTES * len(body)
     assert len(msgspec.json.encode(body)) <= 2 + body_size(body) * 4 / 3
     assert sum(len(b64encode(one)) for one in body) <= body_size(body) * 4 / 3
+
+
+@pytest.mark.parametrize("size", [0, BODY_BYTES_MAX])
+def test_a_body_of_more_transactions_than_a_block_has_is_too_large_to_carry(size: int) -> None:
+    """As many empty ones as fit into 1 MiB would be written in JSON, and read again, by every node in every turn."""
+    first = bytes(size)
+    assert body_size([b""] * BODY_COUNT_MAX) == BODY_OVERHEAD_BYTES * BODY_COUNT_MAX
+    sizes = [body_size([first, *[b""] * count]) for count in (BODY_COUNT_MAX, 130_000)]
+    assert sizes[0] == max(BODY_BYTES_MAX + 1, size + BODY_OVERHEAD_BYTES * (BODY_COUNT_MAX + 1))
+    assert min(sizes) > BODY_BYTES_MAX

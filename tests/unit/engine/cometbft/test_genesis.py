@@ -20,6 +20,7 @@ from bigchaindb.engine.cometbft.genesis import (
 )
 from bigchaindb.engine.cometbft.rules_version import CHANGES, RULES_VERSION
 from bigchaindb.errors import StartupError
+from bigchaindb.ledger.rejections import BODY_COUNT_MAX
 from bigchaindb.transaction.reading import VALUE_COUNT_MAX
 
 ONE = GenesisValidator(bytes([1]) * 32, 10, "one")
@@ -123,6 +124,7 @@ def test_a_network_of_other_rules_is_told_by_both_numbers_and_what_lies_between(
 def test_each_raise_of_the_rules_says_what_changed() -> None:
     assert [*CHANGES] == [*range(2, RULES_VERSION + 1)]
     assert f"at most {VALUE_COUNT_MAX} values" in CHANGES[2]
+    assert f"more than {BODY_COUNT_MAX} transactions" in CHANGES[3]
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b" " * (GENESIS_BYTES_MAX + 1), b"[" * 100_000])

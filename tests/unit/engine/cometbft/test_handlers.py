@@ -20,10 +20,17 @@ from bigchaindb.engine.intake import Intake, accept
 from bigchaindb.engine.room import Room, Usage
 from bigchaindb.errors import EngineError
 from bigchaindb.ledger.effects import Effects
-from bigchaindb.ledger.network_ledger import COUNT_MAX, NetworkLedger
+from bigchaindb.ledger.network_ledger import NetworkLedger
 from bigchaindb.ledger.pool import Pool
 from bigchaindb.ledger.proven import Proven
-from bigchaindb.ledger.rejections import VOTES_MARK, WAKE_MARK, decode_extension, decode_votes
+from bigchaindb.ledger.rejections import (
+    BLOCK_COUNT_MAX,
+    BODY_COUNT_MAX,
+    VOTES_MARK,
+    WAKE_MARK,
+    decode_extension,
+    decode_votes,
+)
 from bigchaindb.store import Store
 from bigchaindb.store.own import Outbox, Rejections
 from bigchaindb.transaction import Transaction
@@ -352,7 +359,7 @@ async def test_an_empty_block_changes_the_height_alone(application: Application)
 
 async def test_more_transactions_than_a_block_may_have_are_voted_down(application: Application) -> None:
     await application.begin()
-    assert await application.judge(*[b"{}"] * (COUNT_MAX + 1)) == REJECT
+    assert await application.judge(*[b"{}"] * (BLOCK_COUNT_MAX + 1)) == REJECT
     assert application.own.all()[0].reason == "ValidationError at transactions"
 
 
@@ -362,7 +369,7 @@ async def test_too_many_transactions_are_not_even_read(
     """A block has room for two million empty ones: reading them would stop each validator for a minute."""
     await application.begin()
     monkeypatch.delattr(Intake, "prove")
-    assert await application.judge(*[b""] * (COUNT_MAX + 1)) == REJECT
+    assert await application.judge(*[b""] * (BODY_COUNT_MAX + 1)) == REJECT
 
 
 async def test_a_pool_that_is_full_keeps_the_mempool_small(tmp_path: Path) -> None:
