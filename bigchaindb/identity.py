@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from bigchaindb.config import Settings
 from bigchaindb.errors import StartupError
+from bigchaindb.owners import refusal
 from bigchaindb.transaction.keys import KEY_BYTES, KeyPair
 
 KEYPAIR_FILE: Final = "keypair.json"
@@ -68,7 +69,9 @@ def read_keypair(path: Path) -> KeyPair:
         document = json.loads(path.read_bytes())
         pair = KeyPair.from_private_key(document["private"])
     except OSError as error:
-        raise StartupError(f"cannot read the key file `{path}`: {error.strerror}") from error
+        what = f"cannot read the key file `{path}`: {error.strerror}"
+        why = refusal(path) if isinstance(error, PermissionError) else None
+        raise StartupError(what if why is None else f"{what}: {why}") from error
     except (ValueError, KeyError, TypeError, AttributeError):
         # `from None`: a parser's message may quote the file.
         raise StartupError(f"`{path}` is no key file: expected {_KEY_FILE}") from None

@@ -3,6 +3,7 @@
 Source: docs/reference/contract/configuration-and-cli.md, section 4.
 """
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -134,8 +135,18 @@ def main(args: Sequence[str] | None = None) -> None:
         _fail("Python runs with -O or PYTHONOPTIMIZE, which drops the checks that guard the ledger; run it without")
     try:
         commands.main(args, prog_name="bigchaindb")
+    except PermissionError as error:
+        _fail(_forbidden(error))
     except (BigchainDBError, OSError) as error:
         _fail("; ".join((str(error), *getattr(error, "__notes__", ()))))
+
+
+def _forbidden(error: PermissionError) -> str:
+    from bigchaindb.owners import refusal
+
+    what = f"cannot open `{error.filename}`: {error.strerror}" if error.filename else str(error)
+    why = None if error.filename is None else refusal(Path(os.fsdecode(error.filename)))
+    return what if why is None else f"{what}: {why}"
 
 
 def _fail(message: str) -> None:

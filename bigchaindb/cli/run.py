@@ -116,6 +116,7 @@ def start(
     if dev_allow_temp_keypair:
         settings = _with_temporary_keypair(settings)
     _refuse_alone(settings)
+    _refuse_files_of_others(settings)
     if not no_init:
         _initialize(settings)
     elif not _has_ledger(settings):
@@ -135,6 +136,16 @@ def _refuse_alone(settings: Settings) -> None:
             f"network.peers names other nodes, but the node of `{settings.database.path}` is part of no network: "
             "`bigchaindb network init` or `join` makes it part of one; for a ledger of its own take network.peers out"
         )
+
+
+def _refuse_files_of_others(settings: Settings) -> None:
+    """Refuse a data directory of which something belongs to a user that this process may not act for."""
+    from bigchaindb.store.access import complaints
+    from bigchaindb.store.directory import DataDirectory
+
+    path = settings.database.path
+    if (found := next(complaints(DataDirectory(path)), None)) is not None:
+        raise StartupError(f"database.path: the node cannot use all of `{path}`: {found}")
 
 
 def _keep_secret(loaded: "Loaded") -> None:

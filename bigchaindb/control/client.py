@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 
 from bigchaindb.control import messages
 from bigchaindb.errors import RequestFailed
+from bigchaindb.owners import refusal
 
 ANSWER_S_MAX: Final = 60.0
 """Time for an answer: an order may wait for a process to be killed, and for another to be ready."""
@@ -39,7 +40,8 @@ def ask(path: Path, request: messages.Request, kind: type[AnswerT], *, wait_s: f
     except TimeoutError as error:
         raise RequestFailed(f"no answer from the node within {wait_s:g} s, over `{path}`") from error
     except OSError as error:
-        raise RequestFailed(f"cannot ask the node over `{path}`: {error}") from error
+        why = refusal(path.parent) if isinstance(error, PermissionError) else None
+        raise RequestFailed(f"cannot ask the node over `{path}`: {why or error.strerror or error}") from error
     answer = messages.decode_answer(line)
     if isinstance(answer, kind):
         return answer

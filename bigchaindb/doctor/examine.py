@@ -24,9 +24,11 @@ from bigchaindb.engine.cometbft.genesis import genesis_hash
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.errors import BigchainDBError, StartupError
 from bigchaindb.identity import find
+from bigchaindb.owners import refusal, user
 from bigchaindb.serving.ports import taken
 from bigchaindb.serving.processes import lock_owner
 from bigchaindb.serving.unix_socket import SOCKET_PATH_BYTES_MAX
+from bigchaindb.store.access import complaints
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.looking import look
 from bigchaindb.subscribers.lane_page import page_path
@@ -70,6 +72,9 @@ def examine(load: Callable[[], Loaded]) -> Iterator[Finding]:
     if running is not None:
         yield Finding("node", "ok", f"running, process {running}")
     yield from _ports(settings, running)
+    if refusal(directory.path) is not None:
+        yield from _access(directory)
+        return  # nothing below it can be looked at
     yield from _directory(directory, settings)
     yield from _clock(directory)
     yield from _network(settings, directory, running)
@@ -140,20 +145,31 @@ def _port(key: str, host: str, port: int, running: int | None) -> Finding:
 
 def _directory(directory: DataDirectory, settings: Settings) -> Iterator[Finding]:
     path = directory.path
+    existing = next(folder for folder in (path, *path.parents) if folder.exists())
+    if (found := refusal(existing)) is not None:
+        text, _, advice = found.partition("; ")
+        yield Finding("data directory", "fix", f"{path} cannot be made: {text}", advice)
+        return
     if not path.exists():
         yield Finding("data directory", "note", f"{path} does not exist", "`bigchaindb init` or `start` makes it")
     else:
-        yield from _access(path)
+        yield from _access(directory)
     yield _socket_path(Layout(path).abci if is_network(path) else directory.control)
-    existing = next(folder for folder in (path, *path.parents) if folder.exists())
     yield _free_space(existing, settings.limits.disk_free_bytes_min)
     yield _file_system(existing)
 
 
-def _access(path: Path) -> Iterator[Finding]:
-    about = path.stat()
+def _access(directory: DataDirectory) -> Iterator[Finding]:
+    path = directory.path
+    about, found = path.stat(), list(complaints(directory))
+    for complaint in found:
+        text, _, advice = complaint.partition("; ")
+        yield Finding("data directory", "fix", text, advice)
+    if found:
+        return
     if about.st_uid != os.geteuid():
-        yield Finding("data directory", "fix", f"{path} belongs to user {about.st_uid}", "run the node as that user")
+        text = f"{path} belongs to {user(about.st_uid)}, and {user(os.geteuid())} would leave files of its own in it"
+        yield Finding("data directory", "fix", text, "run the node as that user")
     elif about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         mode = stat.S_IMODE(about.st_mode)
         yield Finding("data directory", "fix", f"{path} has mode {mode:04o} and holds keys", f"chmod 700 {path}")

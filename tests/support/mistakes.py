@@ -21,11 +21,12 @@ class Newcomer:
 
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
     code: int | None = None
 
     def run(self, *arguments: str, answers: str = "") -> str:
         """Run `bigchaindb` and return all that it prints; its exit code is in `code`."""
-        return self.call(*COMMAND, *arguments, answers=answers)
+        return self.call(*self.prefix, *COMMAND, *arguments, answers=answers)
 
     def call(self, *command: str, answers: str = "", cwd: Path | None = None) -> str:
         """Run a command and return all that it prints; its exit code is in `code`."""

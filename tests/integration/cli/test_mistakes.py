@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import mistakes_configuration
+from tests.support import mistakes_configuration, mistakes_files
 from tests.support.mistakes import Mistake, Newcomer
 
-MISTAKES = (*mistakes_configuration.MISTAKES,)
+MISTAKES = (*mistakes_configuration.MISTAKES, *mistakes_files.MISTAKES)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
@@ -20,3 +20,4 @@ def test_what_happened_why_and_what_to_do(mistake: Mistake, tmp_path: Path) -> N
         place = printed.index(part, place) + len(part)
     assert newcomer.code == mistake.code, printed
     assert "Traceback" not in printed
+    assert "network, 9p" not in printed, "a false FIX"

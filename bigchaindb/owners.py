@@ -1,0 +1,48 @@
+"""Whose a file is, where that keeps this process from using it: who must run the node, or what must be given away."""
+
+import os
+import pwd
+import shlex
+import stat
+from pathlib import Path
+
+
+def user(number: int) -> str:
+    """Return `user 1000 (bob)`; without the name where the system knows none."""
+    try:
+        return f"user {number} ({pwd.getpwuid(number).pw_name})"
+    except KeyError:
+        return f"user {number}"
+
+
+def refusal(path: Path, *, is_written: bool = False) -> str | None:
+    """Return why this process may not use `path`, or a folder on the way to it, and what to do; None if it may.
+
+    Args:
+        path: of a file or a folder; one that is not there is nobody's.
+        is_written: whether it must be writable as well; a folder must be.
+    """
+    last = path.absolute()
+    for place in (*reversed(last.parents), last):
+        try:
+            about = place.stat()
+        except OSError:
+            return None
+        needed = os.X_OK if stat.S_ISDIR(about.st_mode) else os.R_OK
+        if place == last and (is_written or stat.S_ISDIR(about.st_mode)):
+            needed |= os.R_OK | os.W_OK
+        if not os.access(place, needed):
+            return _refusal(place, about)
+    return None
+
+
+def _refusal(path: Path, about: os.stat_result) -> str:
+    me = os.geteuid()
+    mode = f"{stat.S_IMODE(about.st_mode):04o}"
+    quoted = shlex.quote(str(path))
+    if about.st_uid == me:
+        return f"`{path}` has mode {mode}, with which its owner may not use it; run: chmod u+rwX {quoted}"
+    return (
+        f"`{path}` belongs to {user(about.st_uid)} and has mode {mode}, and this process is of {user(me)}; "
+        f"run it as {user(about.st_uid)}, or as root: chown -R {me} {quoted}"
+    )

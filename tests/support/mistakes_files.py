@@ -1,0 +1,88 @@
+"""Natural mistakes with users and files."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from tests.support.mistakes import Mistake, Newcomer
+from tests.support.ports import free_ports
+
+NOBODY: Final = 65534
+NO_RIGHTS: Final = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner", "--inh-caps=-all")
+"""Root without what makes it more than other users: file modes hold for it."""
+
+
+def _over(newcomer: Newcomer, data: Path) -> None:
+    http, stream = free_ports(2)
+    document = {
+        "server": {"bind": f"127.0.0.1:{http}"},
+        "wsserver": {"host": "127.0.0.1", "port": stream},
+        "database": {"path": str(data)},
+    }
+    newcomer.write("node.json", json.dumps(document))
+
+
+def _in_the_folder_of_another(mode: int, command: str) -> Callable[[Newcomer], str]:
+    """Return what runs a command over a data directory of another user."""
+
+    def make(newcomer: Newcomer) -> str:
+        if os.geteuid():
+            _over(newcomer, Path("/root" if mode == 0o700 else "/etc"))  # somebody else's on every machine
+            return newcomer.run("-c", "node.json", command)
+        data = newcomer.home / "data"
+        data.mkdir()
+        data.chmod(mode)
+        shutil.chown(data, NOBODY)
+        _over(newcomer, data)
+        newcomer.prefix = NO_RIGHTS
+        return newcomer.run("-c", "node.json", command)
+
+    return make
+
+
+def _with_a_file_of_another(name: str, command: str) -> Callable[[Newcomer], str]:
+    """Return what runs a command over a data directory in which one file is another user's."""
+
+    def make(newcomer: Newcomer) -> str:
+        data = newcomer.home / "data"
+        _over(newcomer, data)
+        newcomer.run("-c", "node.json", "init")
+        if os.geteuid():
+            (data / name).unlink()
+            (data / name).symlink_to("/etc/shadow")
+        else:
+            shutil.chown(data / name, NOBODY)
+            (data / name).chmod(0o600)
+            newcomer.prefix = NO_RIGHTS
+        return newcomer.run("-c", "node.json", command)
+
+    return make
+
+
+MISTAKES: Final = (
+    *(
+        Mistake(
+            f"ran {command} over a data directory of another user, mode {mode:04o}",
+            _in_the_folder_of_another(mode, command),
+            "database.path: the node cannot use all of `" if command == "start" else "data directory",
+            "belongs to user ",
+            "run it as user ",
+        )
+        for mode in (0o755, 0o700)
+        for command in ("start", "doctor")
+    ),
+    *(
+        Mistake(
+            f"ran {command} over a data directory whose {name} is another user's",
+            _with_a_file_of_another(name, command),
+            f"/{name}` belongs to user ",
+            "and this process is of user ",
+            "or as root: chown -R ",
+        )
+        for name in ("keypair.json", "ledger.db")
+        for command in ("start", "doctor")
+    ),
+)
