@@ -3,13 +3,11 @@
 Source: docs/reference/contract/event-plugin-api.md, section 1.
 """
 
-import os
 import subprocess
-import sys
 from importlib.metadata import entry_points
 from typing import Final, NamedTuple
 
-from bigchaindb.subscribers.host_process import clean_environment
+from bigchaindb.subscribers import kept
 from bigchaindb.subscribers.plugins import GROUP
 
 IMPORT_S_MAX: Final = 30.0
@@ -47,18 +45,10 @@ def plugins() -> list[Installed]:
 
 def complaint_about(name: str) -> str | None:
     """Find and import a plugin in a process of its own, which it cannot harm; give what went wrong, if anything did."""
-    command = [sys.executable, "-P", "-c", _TRIAL, name]  # the working directory is no place of packages
-    try:
-        trial = subprocess.run(  # noqa: S603 - our own interpreter and text
-            command,
-            env=clean_environment(os.environ),
-            capture_output=True,
-            text=True,
-            timeout=IMPORT_S_MAX,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+    trial = kept.run(kept.start(["-c", _TRIAL, name], stdout=subprocess.PIPE, stderr=subprocess.PIPE), IMPORT_S_MAX)
+    if trial.is_late:
         return f"its import takes longer than {IMPORT_S_MAX:g} s"
-    if trial.returncode == 0:
+    if trial.code == 0:
         return None
-    return (trial.stderr.strip().splitlines() or [f"its import ended the process with {trial.returncode}"])[-1]
+    lines = trial.stderr.decode(errors="replace").strip().splitlines()
+    return (lines or [f"its import ended the process: {kept.words_for(trial.code)}"])[-1]

@@ -10,11 +10,9 @@ Source: docs/reference/contract/event-plugin-api.md, sections 1 and 4; docs/how-
 import json
 import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from importlib.metadata import EntryPoint
 from typing import Any, Final
 
@@ -69,17 +67,15 @@ def try_plugin(
         window_count: events that it may hold, if that is known; what it asks for must fit.
         with_check: whether its `check` is asked, if it has one.
     """
-    from bigchaindb.subscribers.host_process import clean_environment
+    from bigchaindb.subscribers import kept
 
     ours, theirs = os.pipe()
     try:
-        process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-P", "-u", "-m", "bigchaindb.doctor.trial", str(theirs)],
+        started = kept.start(
+            ["-m", "bigchaindb.doctor.trial", str(theirs)],
             stdin=subprocess.PIPE,
             stdout=sys.stderr.fileno(),
             pass_fds=[theirs],
-            start_new_session=True,
-            env=clean_environment(os.environ),
         )
     except BaseException:
         os.close(ours)
@@ -87,30 +83,24 @@ def try_plugin(
     finally:
         os.close(theirs)
     asked = {"name": name, "options": options, "window_count": window_count, "with_check": with_check}
-    is_late = False
     try:
-        process.communicate(json.dumps(asked).encode(), timeout=TRIAL_S_MAX)
-    except subprocess.TimeoutExpired:
-        is_late = True
+        ran = kept.run(started, TRIAL_S_MAX, json.dumps(asked).encode())
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # and what the plugin has started
-        process.wait()
         *steps, found = _read(ours).split(b"\n")
     if found:  # also if a thread of the plugin's kept its process from ending
         return msgspec.json.decode(found, type=Findings)
     step = steps[-1].decode() if steps else "it is looked for"
-    if is_late:
+    if ran.is_late:
         how = f"not ready within {TRIAL_S_MAX:g} s: it hangs while {step}"
     else:
-        how = f"its process ended before it was ready: {_how(process.returncode)}, while {step}"
+        how = f"its process ended before it was ready: {kept.words_for(ran.code)}, while {step}"
     return Findings(name=name, error=f"events plugin {name!r}: {how}")
 
 
 def _read(pipe: int) -> bytes:
-    """Give a line for each step that was begun, and behind them what was found, if it came to that.
+    """Return a line for each step that was begun, and behind them what was found, if it came to that.
 
-    A process that the plugin left behind may still hold the pipe.
+    A process of the plugin's that cannot be ended may still hold the pipe.
     """
     os.set_blocking(pipe, False)
     try:
@@ -164,10 +154,6 @@ def _findings(
 
 def _package(point: EntryPoint | None) -> str:
     return f"{point.dist.name} {point.dist.version}" if point is not None and point.dist else ""
-
-
-def _how(code: int) -> str:
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """The plugin's process, a composition root: `python -m bigchaindb.subscribers.host events_plugin_NAME FD`.
 
-A fresh interpreter in a POSIX session of its own. It takes its orders from the inherited socket FD, imports and
-configures the plugin, and calls `run` with a queue over the event log. It ends when `run` does, and is killed when the
-socket's other end, the node, is gone.
+A fresh interpreter in a POSIX session of its own, below a keeper that ends all it started. It takes its orders from the
+inherited socket FD, imports and configures the plugin, and calls `run` with a queue over the event log. It ends when
+`run` does, and kills itself when the socket's other end, the node, is gone.
 
 Source: docs/reference/contract/event-plugin-api.md, sections 3 and 5; promises P11 and P12.
 """
 
 import atexit
-import ctypes
 import faulthandler
 import gc
 import multiprocessing
@@ -35,7 +34,6 @@ LOOK_S: Final = 1.0
 """How often a host looks for threads that ended with an event in hand, while nothing wakes it."""
 GRACE_S: Final = 1.0
 """Time for threads to end after `run` failed: as at a stop of the node."""
-_PR_SET_PDEATHSIG: Final = 1
 _COMM_CHARACTERS_MAX: Final = 15
 _PIPE: Final = "pipe"
 
@@ -79,10 +77,7 @@ def main() -> None:
 
 
 def _become(title: str, orders: wire.Orders) -> None:
-    """Tie this process to the node, and make it look as plugins' processes always did."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != orders.supervisor_pid:  # it ended before the line above
-        sys.exit("the node ended before the plugin began")
+    """Make this process look as plugins' processes always did."""
     multiprocessing.set_start_method("fork")  # as in 2017; 3.14's default breaks plugins that rely on it
     multiprocessing.current_process().name = title
     Path("/proc/self/comm").write_text(title[:_COMM_CHARACTERS_MAX], encoding="utf-8")

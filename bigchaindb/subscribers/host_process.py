@@ -1,23 +1,17 @@
 """One plugin's process as the supervisor holds it: started, spoken to, watched, killed. Belongs to the event loop.
 
 Nothing here waits for the process: what does not fit the socket's buffer is sent when it drains, wake-ups are dropped
-instead (what they say stands in the lane page), and the end is seen by a process descriptor.
+instead (what they say stands in the lane page), and the end is that of its keepers: nothing is left of it then.
 """
 
 import asyncio
 import os
-import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
 
+from bigchaindb.subscribers import kept
 from bigchaindb.subscribers import orders as wire
-
-_PREFIX: Final = "BIGCHAINDB_"
-_SECRET_PARTS: Final = frozenset({"KEYPAIR", "KEY", "PASSWORD", "PASSPHRASE", "SECRET", "TOKEN"})
 
 
 class HostProcess:
@@ -29,7 +23,7 @@ class HostProcess:
         on_report: Callable[[wire.Report], None],
         on_exit: Callable[[str], None],
     ) -> None:
-        """Start it, from the thread whose end must end it.
+        """Start it.
 
         Args:
             orders: what it is to do.
@@ -43,26 +37,29 @@ class HostProcess:
         frame = wire.encode_orders(orders)
         self._loop = asyncio.get_running_loop()
         self._on_report, self._on_exit = on_report, on_exit
-        self._received = b""
+        self._received = self._told = b""
         self._unsent = frame
         self.ended = asyncio.Event()
         self._socket, theirs = socket.socketpair()
         self._socket.settimeout(0)
         try:
             with theirs:
-                self._process = _start(f"events_plugin_{orders.name}", theirs)
-            self._fd = os.pidfd_open(self._process.pid)
+                title, fd = f"events_plugin_{orders.name}", theirs.fileno()
+                self._kept = kept.start(["-m", "bigchaindb.subscribers.host", title, str(fd)], pass_fds=[fd])
+            self._fd = os.pidfd_open(self._kept.keeper.pid)
         except OSError:
             self._socket.close()  # which ends the process as well, if there is one
             raise
-        self._loop.add_reader(self._fd, self._exited)
+        self._kept.lifeline.settimeout(0)
+        self._loop.add_reader(self._kept.lifeline, self._take_told)
         self._loop.add_reader(self._socket, self._read)
         self._send_rest()
 
     @property
-    def pid(self) -> int:
-        """The process's id, which is its session's and process group's as well."""
-        return self._process.pid
+    def pid(self) -> int | None:
+        """The process's id, which is its session's and process group's as well; None until its keeper tells it."""
+        numbers = kept.numbers_in(self._told)
+        return numbers[0] if numbers else None
 
     def nudge(self) -> None:
         """Let it look into the lane page; the first call lets it begin. Never waits (S1)."""
@@ -78,8 +75,7 @@ class HostProcess:
     def kill(self) -> None:
         """End it and all that the plugin started."""
         if not self.ended.is_set():
-            with suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
+            self._kept.end()
 
     def _send_rest(self) -> None:
         if self.ended.is_set():
@@ -109,37 +105,26 @@ class HostProcess:
             self._on_report(wire.decode_report(line))
         return True
 
+    def _take_told(self) -> None:
+        """Read what the keepers tell; at the end of that both are gone, or about to be."""
+        try:
+            told = self._kept.lifeline.recv(kept.REPORT_BYTES_MAX)
+        except OSError:
+            told = b""
+        self._told += told
+        if not told:
+            self._loop.remove_reader(self._kept.lifeline)
+            self._loop.add_reader(self._fd, self._exited)
+
     def _exited(self) -> None:
         self._loop.remove_reader(self._fd)
         while self._read():  # what it said last
             pass
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
-        # Until it is waited for, its id is not given to others.
-        self.kill()
-        code = self._process.wait()
+        self._kept.keeper.wait()
         os.close(self._fd)
         self._socket.close()
+        self._kept.lifeline.close()
         self.ended.set()
-        self._on_exit(f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}")
-
-
-def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Give the environment without the node's secrets."""
-    return {
-        name: value
-        for name, value in environment.items()
-        if not (name.startswith(_PREFIX) and _SECRET_PARTS & set(name.removeprefix(_PREFIX).split("_")))
-    }
-
-
-def _start(title: str, theirs: socket.socket) -> "subprocess.Popen[bytes]":
-    # -P: the working directory is no place to import from; -u: what the plugin prints appears at once.
-    command = [sys.executable, "-P", "-u", "-m", "bigchaindb.subscribers.host", title, str(theirs.fileno())]
-    return subprocess.Popen(  # noqa: S603 - our own module
-        command,
-        stdin=subprocess.DEVNULL,
-        pass_fds=[theirs.fileno()],
-        start_new_session=True,
-        env=clean_environment(os.environ),
-    )
+        self._on_exit(kept.words_for(kept.code_of(kept.numbers_in(self._told))))

@@ -18,8 +18,8 @@ class Host(Protocol):
     ended: asyncio.Event
 
     @property
-    def pid(self) -> int:
-        """The process's id."""
+    def pid(self) -> int | None:
+        """The process's id, once it is known."""
         ...
 
     def nudge(self) -> None:

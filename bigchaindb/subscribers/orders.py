@@ -28,7 +28,6 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
         ledger: path of `ledger.db`.
         page: path of the lane page.
         sys_path: the node's, so that both find the same packages.
-        supervisor_pid: whose child the host is while the node lives.
         queue: `log` or `pipe`.
         window_count: events that the plugin may hold unsettled.
         attempts: which delivery the next one is, by position in hand.
@@ -44,7 +43,6 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     window_count: int
     window_bytes_max: int
     sys_path: list[str]
-    supervisor_pid: int
     attempts: dict[int, int]
     one_at_a_time: bool
 

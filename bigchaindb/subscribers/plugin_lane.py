@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from os import getpid
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar, assert_never
 
@@ -384,7 +383,6 @@ class PluginLane:
             window_count=self._window_count,
             window_bytes_max=shared.limits.window_bytes_max,
             sys_path=sys.path,
-            supervisor_pid=getpid(),
             attempts={position: lane.attempt(position) for position in lane.progress.undone},
             one_at_a_time=lane.one_at_a_time,
         )

@@ -5,7 +5,9 @@ the event at position `at`, 0 for each; `times`, at how many of its deliveries.
 """
 
 import contextlib
+import multiprocessing
 import os
+import pathlib
 import signal
 import sys
 import threading
@@ -34,6 +36,8 @@ def run(queue):
         if at in (0, event.position) and event.attempt <= options["times"]:
             if fault == "return":
                 return
+            if fault == "descendants":
+                start_descendants()
             misbehave(fault, queue, event)
 
 
@@ -63,7 +67,7 @@ def misbehave(fault, queue, event):
         os._exit(0)
     if fault == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-    if fault == "hang":
+    if fault in {"hang", "descendants"}:
         time.sleep(3600)
     if fault == "hang-in-get":
         taker = threading.Thread(target=queue.get)
@@ -78,3 +82,34 @@ def misbehave(fault, queue, event):
         if os.fork() == 0:
             time.sleep(3600)
         os._exit(1)
+
+
+def start_descendants():
+    """Start processes in every way that gets away from a parent; each writes its id into `record`.children."""
+    for kind in (setsid_child, double_fork_child):
+        if os.fork() == 0:
+            kind()
+    for daemon in (False, True):
+        multiprocessing.Process(target=stay, daemon=daemon).start()
+    pool = multiprocessing.Pool(1)
+    pool.apply_async(setsid_child)
+    options["kept"] = pool
+
+
+def setsid_child():
+    os.setsid()
+    stay()
+
+
+def double_fork_child():
+    os.setsid()
+    if os.fork() == 0:
+        stay()
+    os._exit(0)
+
+
+def stay():
+    with pathlib.Path(f"{options['record']}.children").open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    time.sleep(3600)
+    os._exit(0)

@@ -166,16 +166,20 @@ def test_a_second_node_on_the_same_directory_is_refused(start_node: StartNode) -
 
 
 @pytest.mark.parametrize("key", ["server.bind", "wsserver.port"])
-def test_a_port_that_is_taken_is_named_with_its_setting(start_node: StartNode, tmp_path: Path, key: str) -> None:
+def test_a_port_that_is_taken_is_named_with_its_setting(
+    start_node: StartNode, tmp_path: Path, plugins: dict[str, str], key: str
+) -> None:
+    """And no plugin is started first: each such attempt would cost it a run."""
     first = start_node()
-    settings = configuration_of(tmp_path, {})
+    settings = configuration_of(tmp_path, {"events_plugins": ["recorder"]})
     part, name = key.split(".")
     settings[part][name] = first.settings[part][name]
-    second = Node(tmp_path, settings, {}, COMMAND)
+    second = Node(tmp_path, settings, plugins, COMMAND)
     second.configuration.write_text("")
     second.launch()
     assert second.process is not None
     assert second.process.wait(10) == 1
+    assert "Loading events plugin" not in second.log
     port = str(first.settings[part][name]).rpartition(":")[2]
     assert f"127.0.0.1:{port}" in second.log
     assert "address already in use" in second.log.lower()

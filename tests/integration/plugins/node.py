@@ -1,4 +1,4 @@
-"""A node without a ledger, for tests that kill it: `python node.py FOLDER SEED` commits blocks and runs the plugin.
+"""A node without a ledger, for tests that kill it: `python node.py FOLDER SEED FAULT` commits blocks, runs the plugin.
 
 It prints `running` once the plugin runs, and `head N` after every commit.
 """
@@ -18,10 +18,11 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 from tests.support.event_logs import LogWriter
 
 
-async def main(folder: Path, seed: str) -> None:
+async def main(folder: Path, seed: str, fault: str) -> None:
     store = Store.open(folder / "data")
     hub = Hub(store.writer.tip().position)
-    settings = PluginSettings(start="genesis", options={"record": str(folder / "seen"), "fault": ""})
+    options = {"record": str(folder / "seen"), "fault": fault, "at": 1, "times": 1000}
+    settings = PluginSettings(start="genesis", options=options)
     supervisor = Supervisor(hub=hub, store=store, chain_id="solo-test", plugins={"misbehaving": settings})
     await supervisor.start()
     print("running", flush=True)
@@ -32,4 +33,4 @@ async def main(folder: Path, seed: str) -> None:
         await asyncio.sleep(pauses.random() * 0.003)
 
 
-asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from tests.support.processes import children_of, is_gone
 from tests.support.waiting import until
 
 NODE = Path(__file__).with_name("node.py")
@@ -37,10 +38,10 @@ def test_nothing_is_lost_when_the_node_is_killed_at_any_moment(tmp_path: Path, m
 
 
 @contextmanager
-def running_node(folder: Path, packages: Path, seed: int) -> "Iterator[subprocess.Popen[str]]":
+def running_node(folder: Path, packages: Path, seed: int, *, fault: str = "") -> "Iterator[subprocess.Popen[str]]":
     """Run a node with its plugin until the block ends, then kill it."""
     environment = os.environ | {"PYTHONPATH": str(packages)}
-    command = [sys.executable, str(NODE), str(folder), str(seed)]
+    command = [sys.executable, str(NODE), str(folder), str(seed), fault]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as node:
         try:
             assert node.stdout is not None
@@ -50,17 +51,11 @@ def running_node(folder: Path, packages: Path, seed: int) -> "Iterator[subproces
             node.kill()
 
 
-def pid_of_plugin(parent: int) -> int:
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    (plugin,) = map(int, children)
+def pid_of_plugin(node: int) -> int:
+    (outer,) = children_of(node)
+    (inner,) = children_of(outer)
+    (plugin,) = children_of(inner)
     return plugin
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return True
 
 
 def positions(record: Path) -> list[int]:

@@ -99,7 +99,6 @@ def test_options_are_bounded_and_what_comes_again_is_not() -> None:
         window_count=256,
         window_bytes_max=1,
         sys_path=[],
-        supervisor_pid=1,
         attempts={1_000_000 + number: 5 for number in range(10_000)},
         one_at_a_time=False,
     )

@@ -1,0 +1,126 @@
+"""Processes that run foreign code, each below a keeper that ends all it started. Source: decision 0046."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from bigchaindb.subscribers import keeper
+
+_KEEPER: Final = Path(keeper.__file__)
+_PREFIX: Final = "BIGCHAINDB_"
+_SECRET_PARTS: Final = frozenset({"KEYPAIR", "KEY", "PASSWORD", "PASSPHRASE", "SECRET", "TOKEN"})
+REPORT_BYTES_MAX: Final = 64
+"""Two numbers, a line each."""
+
+
+class Kept(NamedTuple):
+    """A started process.
+
+    Attributes:
+        keeper: the process that this one started.
+        lifeline: its end, or `end`, ends the process and all that it started; a keeper reports over it.
+    """
+
+    keeper: "subprocess.Popen[bytes]"
+    lifeline: socket.socket
+
+    def end(self) -> None:
+        """End the process and all that it started; `keeper` ends after them."""
+        with suppress(OSError):  # the keepers are gone, or were told before
+            self.lifeline.shutdown(socket.SHUT_WR)
+
+
+class Ran(NamedTuple):
+    """How a process ended.
+
+    Attributes:
+        code: as `subprocess` has it: negative is a signal's number.
+        is_late: it did not end by itself in time.
+    """
+
+    code: int
+    is_late: bool
+    stdout: bytes
+    stderr: bytes
+
+
+def start(
+    arguments: Sequence[str],
+    *,
+    pass_fds: Sequence[int] = (),
+    stdin: int = subprocess.DEVNULL,
+    stdout: int | None = None,
+    stderr: int | None = None,
+) -> Kept:
+    """Start this Python with `arguments` in a session of its own, without the node's secrets.
+
+    Raises:
+        OSError: there is no room for another process.
+    """
+    ours, theirs = socket.socketpair()
+    try:
+        with theirs:
+            # -I and -S: a keeper needs neither packages nor settings. -P: the working directory is no place to import
+            # from; -u: what the plugin prints appears at once.
+            command = [sys.executable, "-I", "-S", str(_KEEPER), str(theirs.fileno())]
+            process = subprocess.Popen(  # noqa: S603 - our own file
+                [*command, sys.executable, "-P", "-u", *arguments],
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                pass_fds=[*pass_fds, theirs.fileno()],
+                start_new_session=True,
+                env=clean_environment(os.environ),
+            )
+    except OSError:
+        ours.close()
+        raise
+    return Kept(process, ours)
+
+
+def run(kept: Kept, limit_s: float, given: bytes | None = None) -> Ran:
+    """Wait until a process has ended, and all that it started with it; end it after `limit_s`."""
+    is_late = False
+    with kept.lifeline:
+        try:
+            stdout, stderr = kept.keeper.communicate(given, timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            is_late = True
+            kept.end()
+            stdout, stderr = kept.keeper.communicate()
+        except BaseException:
+            kept.end()
+            kept.keeper.wait()
+            raise
+        numbers = numbers_in(kept.lifeline.recv(REPORT_BYTES_MAX))
+    return Ran(code_of(numbers), is_late, stdout or b"", stderr or b"")
+
+
+def numbers_in(reported: bytes) -> list[int]:
+    """Return what the keeper has reported so far: the process's id, then its wait status."""
+    return [int(line) for line in reported.split(b"\n")[:-1]]
+
+
+def code_of(numbers: Sequence[int]) -> int:
+    """Return how the process ended, as `subprocess` has it; a keeper that was killed tells nothing and kills it."""
+    return os.waitstatus_to_exitcode(numbers[1]) if len(numbers) > 1 else -signal.SIGKILL
+
+
+def words_for(code: int) -> str:
+    """Return an exit code in words."""
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without the node's secrets."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not (name.startswith(_PREFIX) and _SECRET_PARTS & set(name.removeprefix(_PREFIX).split("_")))
+    }

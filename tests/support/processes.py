@@ -1,0 +1,17 @@
+"""What Linux tells of processes in /proc."""
+
+from pathlib import Path
+
+
+def children_of(parent: int) -> list[int]:
+    """Return the ids of its children, those of all its threads."""
+    found = Path(f"/proc/{parent}/task").glob("*/children")
+    return sorted(int(child) for children in found for child in children.read_text().split())
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, its parent may not know it yet."""
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
