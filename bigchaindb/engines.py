@@ -13,7 +13,7 @@ from bigchaindb.api.call import ElectionSource
 from bigchaindb.config import Settings
 from bigchaindb.engine.cometbft import binary, files
 from bigchaindb.engine.cometbft.abci_server import AbciServer
-from bigchaindb.engine.cometbft.engine import CometBftEngine
+from bigchaindb.engine.cometbft.engine import CometBftEngine, Own
 from bigchaindb.engine.cometbft.handlers import Parts
 from bigchaindb.engine.cometbft.process import CometBft
 from bigchaindb.engine.cometbft.proof_source import CometBftProofs
@@ -134,7 +134,7 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
         rpc=rpc,
         serve=lambda handlers, failed: AbciServer(layout.abci, handlers, failed),
         process=CometBft(program, layout),
-        peers=files.others_of(settings.network, key),
+        own=Own(key.public_key, layout, files.others_of(settings.network, key)),
         workers=settings.server.workers,
     )
     return Wired(engine, engine.elections, CometBftProofs(rpc, chain_id), engine.network)

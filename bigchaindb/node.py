@@ -130,7 +130,12 @@ async def _serve(
         metrics = MetricsServer(look, limits)
 
         control = ControlServer(
-            store.directory.control, supervisor=supervisor, hub=hub, settings=settings, reload=reload
+            store.directory.control,
+            supervisor=supervisor,
+            hub=hub,
+            settings=settings,
+            reload=reload,
+            network=wired.network,
         )
 
         running.push_async_callback(_stop_all, metrics.stop, api.stop, stream.stop, control.stop, supervisor.stop)

@@ -195,23 +195,28 @@ Example:
 @click.argument("height", type=click.IntRange(1, 2**62))
 @pass_session
 def signed(session: Session, height: int) -> None:
-    """Let this node's key sign nothing of HEIGHT and below.
+    """Forbid this node's key to sign anything of HEIGHT and below.
 
     For a validator that lost what it had signed, after a restore: two different votes of one height are a fault. HEIGHT
-    is one more than the other nodes have: `network status` there. The node must be stopped.
+    is one more than the other nodes have: `network status` there. A height that the chain has left behind, or cannot
+    have reached, is refused. The node must be stopped.
     """
-    from bigchaindb.engine.cometbft.files import Layout, is_network, make_folders
-    from bigchaindb.engine.cometbft.signer import put_signed
+    from bigchaindb.engine.cometbft.files import Layout, is_network, make_folders, read_genesis
+    from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
+    from bigchaindb.engine.cometbft.signer import put_signed, require_plausible
+    from bigchaindb.ledger.effects import Tip
 
     settings = session.load().settings
     data = settings.database.path
     if not is_network(data):
         raise StartupError(f"the node of `{data}` is part of no network")
     layout = Layout(data)
-    with _owned(settings):
+    with _owned(settings) as (_, held):
+        tip = Tip() if held is None else held.tip
+        require_plausible(height, tip, read_genesis(layout, rules_version=RULES_VERSION), time.time())
         make_folders(layout)
         put_signed(layout, height)
-    say(f"This node signs nothing of height {height} and below.")
+    say(f"This node signs nothing of height {height} and below; the ledger here has height {tip.height}.")
 
 
 @contextmanager

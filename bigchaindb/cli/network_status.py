@@ -10,10 +10,15 @@ import click
 from bigchaindb.cli.session import Session, pass_session, printable, put, put_table
 
 if TYPE_CHECKING:
-    from bigchaindb.engine.cometbft.overview import Overview
+    from pathlib import Path
+
+    from bigchaindb.engine.cometbft.overview import Overview, ValidatorLine
+    from bigchaindb.engine.engine import NetworkFigures
 
 WATCH_S: Final = 1.0
 """Time between two looks."""
+FIGURES_S_MAX: Final = 2.0
+"""Time for the answer of the node itself: a person waits."""
 NAME_CHARACTERS_MAX: Final = 44
 """Of a peer's name: a public key in base58."""
 CLEAR: Final = "\x1b[H\x1b[J"
@@ -27,7 +32,9 @@ Examples:
   bigchaindb network status --watch
   bigchaindb network status --json | jq .height
 
-Exit code: 0 the node follows its network, 1 it does not, or is part of none."""
+Exit code: 0 the node follows and its network decides; 1 it is stopped, gives no answer, or is part of no network;
+3 its network is halted, as no more than two thirds of the power are connected and sign, or the node is cut off;
+4 it is behind or catches up."""
 )
 @click.option("--watch", is_flag=True, help="Look again each second, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines; with --watch a line each time.")
@@ -41,24 +48,38 @@ def status(context: click.Context, session: Session, *, watch: bool, as_json: bo
     """
     import asyncio
 
-    from bigchaindb.engine.cometbft.overview import Standing, overview
+    from bigchaindb.engine.cometbft.overview import overview
     from bigchaindb.serving.processes import lock_owner
     from bigchaindb.store.directory import DataDirectory
 
     settings = session.load().settings
-    lock = DataDirectory(settings.database.path).lock
+    directory = DataDirectory(settings.database.path)
     is_terminal = sys.stdout.isatty()
     with suppress(KeyboardInterrupt):
         while True:
-            seen = asyncio.run(overview(settings, lock_owner(lock)))
+            pid = lock_owner(directory.lock)
+            seen = asyncio.run(overview(settings, pid, None if pid is None else _figures(directory.control)))
             if watch and is_terminal and not as_json:
                 click.echo(CLEAR, nl=False)
             _put(seen, as_json=as_json)
             if not watch:
-                context.exit(0 if seen.state is Standing.FOLLOWING else 1)
+                context.exit(seen.exit_code)
             if not (is_terminal or as_json):
                 put("")
             time.sleep(WATCH_S)
+
+
+def _figures(control: "Path") -> "NetworkFigures | None":
+    """Return what the running node has seen of the others; None where it does not answer."""
+    from bigchaindb.control import messages
+    from bigchaindb.control.client import ask
+    from bigchaindb.errors import RequestFailed
+
+    try:
+        answer = ask(control, messages.GetNetwork(), messages.Network, wait_s=FIGURES_S_MAX)
+    except RequestFailed:
+        return None
+    return None if answer is None else answer.figures
 
 
 def _put(seen: "Overview", *, as_json: bool) -> None:
@@ -76,7 +97,8 @@ def _put(seen: "Overview", *, as_json: bool) -> None:
         ("key", seen.public_key),
         ("address", seen.address),
         ("validator", f"power {seen.power} of {total}" if seen.power else "no: it follows and does not vote"),
-        ("connected", _connected(seen, total)),
+        ("signer", _signer(seen)),
+        ("network", _network(seen, total)),
         ("height", _height(seen)),
         ("events", f"{seen.position:,}, of them {seen.invalid_blocks:,} invalid blocks"),
         ("waiting", f"{seen.rejections} own rejections, {seen.outbox:,} accepted transactions"),
@@ -92,16 +114,64 @@ def _put(seen: "Overview", *, as_json: bool) -> None:
         put_table((f"PEER ({len(rows)})", "ADDRESS", "HEIGHT", "SAYS TO BE"), rows)
     put("")
     put_table(
-        ("VALIDATOR", "ADDRESS", "POWER"),
-        [(one.public_key, one.address, str(one.power)) for one in seen.validators],
+        ("VALIDATOR", "ADDRESS", "POWER", "CONNECTED", "SIGNED", "LAST", "NOTE"),
+        [_row(one) for one in seen.validators],
     )
+    if seen.misbehaviors:
+        put("")
+        put_table(
+            ("MISBEHAVIOR", "ADDRESS", "PROOFS", "LAST", "VALIDATOR"),
+            [
+                (one.kind, one.address, str(one.count), f"{one.height:,}", one.public_key or "?")
+                for one in seen.misbehaviors
+            ],
+        )
 
 
-def _connected(seen: "Overview", total: int) -> str:
-    if seen.connected_power is None:
-        return "not known"
-    enough = "" if seen.connected_power * 3 > total * 2 else ": too little, nothing is decided"
-    return f"power {seen.connected_power} of {total}, this node included; more than {total * 2 // 3} decides{enough}"
+def _row(one: "ValidatorLine") -> tuple[str, ...]:
+    """Return a line of the table: what was signed is of the last blocks that the validator could sign."""
+    connected = "?" if one.connected is None else "yes" if one.connected else "no"
+    signed = "?" if one.signed is None else f"{one.signed} of {one.blocks}"
+    last = "?" if one.signed_height is None else f"{one.signed_height:,}"
+    return one.public_key, one.address, str(one.power), connected, signed, last, _note(one)
+
+
+def _note(one: "ValidatorLine") -> str:
+    return "does not sign" if one.signing is False else ""
+
+
+def _network(seen: "Overview", total: int) -> str:
+    from bigchaindb.engine.cometbft.overview import Decides
+
+    about = f"power {seen.signing_power} of {total} is connected and signs, this node included; more than"
+    match seen.network:
+        case None:
+            return "not known"
+        case Decides.DECIDES:
+            return f"decides: {about} {total * 2 // 3} is needed"
+        case Decides.HALTED:
+            return f"halted, nothing is decided: {about} {total * 2 // 3} is needed"
+        case Decides.CUT_OFF:
+            return "cut off: no other node is connected, so nothing is decided here"
+
+
+def _signer(seen: "Overview") -> str:
+    """Return what is known of this node's own signatures."""
+    if not seen.power:
+        return "this node signs nothing"
+    own = next(one for one in seen.validators if one.public_key == seen.public_key)
+    parts = [] if own.signed is None else [f"signed {own.signed} of the last {own.blocks} blocks"]
+    if own.signing is False:
+        parts.append("DOES NOT SIGN")
+    if seen.signed_last is None:
+        parts.append("what it has signed is not known")
+    elif seen.signed_last > seen.height + 1:
+        parts.append(
+            f"signs nothing up to height {seen.signed_last:,}, as cometbft/data/priv_validator_state.json has it"
+        )
+    else:
+        parts.append(f"its last signature is of height {seen.signed_last:,}")
+    return ", ".join(parts)
 
 
 def _name(said: str | None) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
+from bigchaindb.engine.engine import NetworkFigures
 from bigchaindb.errors import RequestFailed
 from bigchaindb.eventlog.place import POSITION_MAX
 from bigchaindb.subscribers.lane_status import LaneStatus
@@ -40,6 +41,10 @@ class GetHead(msgspec.Struct, frozen=True, tag=True):
 
     beyond: int = -1
     wait_s: float = 0.0
+
+
+class GetNetwork(msgspec.Struct, frozen=True, tag=True):
+    """How does the node stand among those that it votes with?"""
 
 
 class Pause(msgspec.Struct, frozen=True, tag=True):
@@ -93,7 +98,7 @@ class Reload(msgspec.Struct, frozen=True, tag=True):
 
 Order: TypeAlias = Pause | Resume | Restart | Seek | Retry | Discard
 """What changes one lane; the answer is the lane as it is then."""
-Request: TypeAlias = GetLanes | GetConfiguration | GetHead | Order | Forget | Reload
+Request: TypeAlias = GetLanes | GetConfiguration | GetHead | GetNetwork | Order | Forget | Reload
 
 
 class Lanes(msgspec.Struct, frozen=True, tag=True):
@@ -126,6 +131,12 @@ class Head(msgspec.Struct, frozen=True, tag=True):
     position: int
 
 
+class Network(msgspec.Struct, frozen=True, tag=True):
+    """Answers `GetNetwork`; None: the node is a network of its own."""
+
+    figures: NetworkFigures | None
+
+
 class Reloaded(msgspec.Struct, frozen=True, tag=True):
     """Answers `Reload`: the lanes, and by name what is wrong with plugins that could not be started."""
 
@@ -143,7 +154,7 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     error: str
 
 
-Answer: TypeAlias = Lanes | Lane | Configuration | Head | Reloaded | Done | Refused
+Answer: TypeAlias = Lanes | Lane | Configuration | Head | Network | Reloaded | Done | Refused
 
 _requests: Final[msgspec.json.Decoder[Request]] = msgspec.json.Decoder(Request)
 _answers: Final[msgspec.json.Decoder[Answer]] = msgspec.json.Decoder(Answer)

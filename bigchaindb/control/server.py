@@ -18,6 +18,7 @@ from bigchaindb.config import Settings
 from bigchaindb.config.edit import given_elsewhere
 from bigchaindb.config.load import Loaded, to_document
 from bigchaindb.control import messages
+from bigchaindb.engine.engine import NetworkFigures
 from bigchaindb.errors import BigchainDBError, OrderRefused
 from bigchaindb.eventlog import place
 from bigchaindb.masking import longest_first, secrets_in, without_secrets
@@ -46,7 +47,14 @@ class ControlServer:
     """Listens in the data directory, and passes on what it is told."""
 
     def __init__(
-        self, path: Path, *, supervisor: Supervisor, hub: Hub, settings: Settings, reload: Reloader | None
+        self,
+        path: Path,
+        *,
+        supervisor: Supervisor,
+        hub: Hub,
+        settings: Settings,
+        reload: Reloader | None,
+        network: Callable[[], NetworkFigures | None] = lambda: None,
     ) -> None:
         """Do nothing before `start`.
 
@@ -56,11 +64,13 @@ class ControlServer:
             hub: knows the durable head.
             settings: whose secrets no answer holds.
             reload: None: this node has no configuration that could be read again.
+            network: gives how the node stands among others; None on a node that is a network of its own.
         """
         self._path = path
         self._supervisor = supervisor
         self._hub = hub
         self._reload = reload
+        self._network = network
         self._reloading = asyncio.Lock()
         self._secrets = longest_first(secrets_in(to_document(settings)))
         self._answering: set[asyncio.Task[None]] = set()
@@ -128,8 +138,8 @@ class ControlServer:
 
     async def _obey(self, request: messages.Request, reader: asyncio.StreamReader) -> messages.Answer:
         match request:
-            case messages.GetLanes():
-                return messages.Lanes(self._supervisor.status())
+            case messages.GetLanes() | messages.GetNetwork():
+                return self._known(request)
             case messages.GetHead(beyond, wait_s):
                 return messages.Head(await self._head(beyond, min(wait_s, messages.HEAD_WAIT_S_MAX), reader))
             case messages.GetConfiguration():
@@ -142,6 +152,11 @@ class ControlServer:
                 return messages.Done()
             case _:
                 return messages.Lane(await self._ordered(request))
+
+    def _known(self, request: messages.GetLanes | messages.GetNetwork) -> messages.Answer:
+        if isinstance(request, messages.GetNetwork):
+            return messages.Network(self._network())
+        return messages.Lanes(self._supervisor.status())
 
     async def _ordered(self, order: messages.Order) -> LaneStatus:
         match order:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from bigchaindb.errors import ValidationError
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.transaction.model import Transaction
@@ -52,7 +54,51 @@ class EngineFigures(NamedTuple):
     rejected_count: int
 
 
-class NetworkFigures(NamedTuple):
+class ValidatorFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node sees of a validator.
+
+    Attributes:
+        public_key: base58.
+        power: of its vote on the next block.
+        is_connected: whether this node reaches it; always true of the node itself.
+        is_indirect: whether it is taken for connected because it signs, though it is no peer of this node.
+        is_signing: whether nothing shows that it does not sign.
+        signed_count: of the last blocks, those that it signed.
+        block_count: of the last blocks, those that it could sign.
+        signed_height: the highest block that it is known to have signed; None: there is none.
+    """
+
+    public_key: str
+    power: int
+    is_connected: bool
+    is_indirect: bool
+    is_signing: bool
+    signed_count: int
+    block_count: int
+    signed_height: int | None
+
+
+class Misbehavior(msgspec.Struct, frozen=True, kw_only=True):
+    """What the chain proves that a validator did.
+
+    Attributes:
+        address: of the validator, upper-case hex.
+        public_key: base58; None: it was no validator any more when the chain showed it.
+        kind: `double signing` or `light client attack`.
+        count: proofs so far.
+        height: of the last act.
+        shown_height: of the block with the last proof.
+    """
+
+    address: str
+    public_key: str | None
+    kind: str
+    count: int
+    height: int
+    shown_height: int
+
+
+class NetworkFigures(msgspec.Struct, frozen=True, kw_only=True):
     """How a node stands among those that it votes with, looked at each few seconds; counts since it started.
 
     Attributes:
@@ -65,6 +111,10 @@ class NetworkFigures(NamedTuple):
         rejection_count: proposals that this node voted against.
         outbox_count: transactions that it accepted and that are not decided.
         start_count: starts of the consensus engine's process.
+        round: attempt at the next block, from 0.
+        own_key: this node's, base58.
+        validators: who votes on the next block, ascending by key.
+        misbehaviors: all that the chain has proven of validators, past ones included.
     """
 
     is_following: bool
@@ -76,6 +126,29 @@ class NetworkFigures(NamedTuple):
     rejection_count: int
     outbox_count: int
     start_count: int
+    round: int
+    own_key: str
+    validators: tuple[ValidatorFigures, ...]
+    misbehaviors: tuple[Misbehavior, ...]
+
+    @property
+    def total_power(self) -> int:
+        """The power of all validators."""
+        return sum(one.power for one in self.validators)
+
+    @property
+    def connected_power(self) -> int:
+        """The power of those that are connected."""
+        return sum(one.power for one in self.validators if one.is_connected)
+
+    @property
+    def signing_power(self) -> int:
+        """The power of those that are connected and sign: more than two thirds of all decide."""
+        return sum(one.power for one in self.validators if one.is_connected and one.is_signing)
+
+    def of(self, public_key: str) -> ValidatorFigures | None:
+        """Return what is seen of a validator; None if it is none."""
+        return next((one for one in self.validators if one.public_key == public_key), None)
 
 
 class Engine(Protocol):

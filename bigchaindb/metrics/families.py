@@ -108,6 +108,10 @@ def _of_network(network: NetworkFigures | None) -> Iterator[Metric]:
         ("height", "Height of the last block of the chain, blocks without transactions included.", network.height),
         ("peers", "Nodes that this one is connected to.", network.peer_count),
         ("outbox_transactions", "Transactions that were accepted and are not decided.", network.outbox_count),
+        ("round", "Attempt at the next block, from 0.", network.round),
+        ("total_power", "Voting power of all validators.", network.total_power),
+        ("connected_power", "Voting power of the validators that are connected.", network.connected_power),
+        ("signing_power", "Voting power of the validators that are connected and sign.", network.signing_power),
     ):
         yield GaugeMetricFamily(f"bigchaindb_network_{name}", text, value)
     for name, text, value in (
@@ -116,6 +120,47 @@ def _of_network(network: NetworkFigures | None) -> Iterator[Metric]:
         ("cometbft_starts", "Processes of CometBFT since the node started.", network.start_count),
     ):
         yield CounterMetricFamily(f"bigchaindb_network_{name}", text, value)
+    if (own := network.of(network.own_key)) is not None:
+        yield GaugeMetricFamily(
+            "bigchaindb_network_own_key_signing", "0 while this validator's own key does not sign.", own.is_signing
+        )
+    yield from _of_validators(network)
+
+
+_OF_A_VALIDATOR: Final = {
+    "power": "Voting power of the validator.",
+    "connected": "1 while this node reaches the validator, else 0.",
+    "signing": "0 while the validator does not sign, else 1.",
+    "signed_blocks": "Blocks that the validator signed, of the last 100.",
+    "missed_blocks": "Blocks that the validator did not sign, of the last 100.",
+    "signed_height": "Height of the last block that the validator signed; 0: none is known.",
+}
+
+
+def _of_validators(network: NetworkFigures) -> Iterator[Metric]:
+    gauges = {
+        name: GaugeMetricFamily(f"bigchaindb_network_validator_{name}", text, labels=("validator",))
+        for name, text in _OF_A_VALIDATOR.items()
+    }
+    for one in network.validators:
+        for name, value in (
+            ("power", one.power),
+            ("connected", one.is_connected),
+            ("signing", one.is_signing),
+            ("signed_blocks", one.signed_count),
+            ("missed_blocks", one.block_count - one.signed_count),
+            ("signed_height", one.signed_height or 0),
+        ):
+            gauges[name].add_metric((one.public_key,), value)
+    yield from gauges.values()
+    proven = CounterMetricFamily(
+        "bigchaindb_network_misbehaviors",
+        "Proofs on the chain that a validator misbehaved.",
+        labels=("address", "kind"),
+    )
+    for found in network.misbehaviors:
+        proven.add_metric((found.address, found.kind), found.count)
+    yield proven
 
 
 _OF_A_PLUGIN: Final = {

@@ -115,7 +115,7 @@ class Member(Node):
 
     def rpc(self, path: str) -> Any:
         """Ask its CometBFT: the member `result` of an answer."""
-        with closing(_UnixConnection(self.layout.rpc)) as connection:
+        with closing(UnixConnection(self.layout.rpc)) as connection:
             connection.request("GET", f"/{path}")
             return json.loads(connection.getresponse().read())["result"]
 
@@ -430,7 +430,9 @@ def _elements(page: bytes) -> list[bytes]:
     return found
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over the socket of a CometBFT."""
+
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=5)
         self._path = path

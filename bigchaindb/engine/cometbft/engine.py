@@ -11,15 +11,19 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final, ParamSpec, Protocol, TypeVar
+from typing import Final, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from bigchaindb.config import Limits
 from bigchaindb.engine.admission import Entry, answer_in_slices
 from bigchaindb.engine.cometbft.abci_server import AbciServer
 from bigchaindb.engine.cometbft.accepted import Accepted
-from bigchaindb.engine.cometbft.handlers import LedgerHandlers, Parts
+from bigchaindb.engine.cometbft.files import Layout
+from bigchaindb.engine.cometbft.handlers import LedgerHandlers, Observers, Parts
 from bigchaindb.engine.cometbft.health import Health
+from bigchaindb.engine.cometbft.misbehavior import Misbehaviors
+from bigchaindb.engine.cometbft.participation import Participation
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
+from bigchaindb.engine.cometbft.rpc_answers import ConsensusState, NetInfo
 from bigchaindb.engine.cometbft.submitter import Submitter
 from bigchaindb.engine.engine import EngineFigures, HeadListener, Mode, NetworkFigures, Standing
 from bigchaindb.engine.failures import first_of
@@ -28,7 +32,8 @@ from bigchaindb.errors import CometBftUnavailable, EngineError, Overloaded
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.elections import Elections
 from bigchaindb.ledger.pool import Pool
-from bigchaindb.ledger.validators import ValidatorSet
+from bigchaindb.ledger.validators import ValidatorSet, address_of
+from bigchaindb.transaction.keys import decode_key
 from bigchaindb.transaction.model import Transaction
 
 POOL_FACTOR: Final = 8
@@ -68,6 +73,25 @@ class Process(Protocol):
         ...
 
 
+class Own(NamedTuple):
+    """Who a node is among the others.
+
+    Attributes:
+        public_key: base58.
+        layout: where its CometBFT's files are.
+        peers: other nodes that it is to be connected to, as `ID@HOST:PORT`.
+    """
+
+    public_key: str
+    layout: Layout
+    peers: Sequence[str]
+
+    @property
+    def address(self) -> bytes:
+        """Its address in votes."""
+        return address_of(decode_key(self.public_key))
+
+
 class CometBftEngine:
     """Implements `bigchaindb.engine.engine.Engine`. Belongs to the event loop; one `run` each."""
 
@@ -81,7 +105,7 @@ class CometBftEngine:
         rpc: CometBftRpc,
         serve: Callable[[LedgerHandlers, Callable[[BaseException], None]], AbciServer],
         process: Process,
-        peers: Sequence[str] = (),
+        own: Own,
         workers: int | None = None,
     ) -> None:
         """Make the engine of one node.
@@ -94,17 +118,19 @@ class CometBftEngine:
             rpc: asks CometBFT.
             serve: makes the server that CometBFT connects to, from its handlers and what to tell of a failure.
             process: CometBFT itself.
-            peers: other nodes that it is to be connected to, as `ID@HOST:PORT`.
+            own: who this node is.
             workers: threads that check; None is one a core.
         """
         self._parts = parts
         self._announce = announce
         self._rpc = rpc
         self._process = process
-        self._peers = peers
+        self._own = own
         self._submitter = Submitter(rpc.broadcast_many)
         self._accepted = Accepted(parts.outbox, self._submitter, limits=limits, empty_mempool=rpc.flush_mempool)
-        self._health = Health(rpc, asyncio.get_running_loop().time)
+        self._participation = Participation(self.validators, self._validators_at, own=own.address, peers=own.peers)
+        self._misbehaviors = Misbehaviors(own.layout, own.address, self._validators_at)
+        self._health = Health(rpc, asyncio.get_running_loop().time, self._compared)
         self._invalid_count = 0
         self._intake = Intake(
             parts.ledger,
@@ -121,6 +147,7 @@ class CometBftEngine:
             parts,
             chain_id=chain_id,
             intake=self._intake,
+            observed=Observers(self._participation.decided, self._misbehaviors.take),
             committed=self._conclude,
             wake=self._submitter.put,
         )
@@ -183,6 +210,10 @@ class CometBftEngine:
             rejection_count=self._parts.own.added_count,
             outbox_count=self._accepted.count,
             start_count=self._process.start_count,
+            round=health.round,
+            own_key=self._own.public_key,
+            validators=self._participation.figures(),
+            misbehaviors=self._misbehaviors.all,
         )
 
     def standing(self, transaction_id: str) -> Standing | None:
@@ -195,6 +226,10 @@ class CometBftEngine:
         if not ledger.knows_validators:  # CometBFT tells them at its first start
             return ValidatorSet({})
         return ledger.state.validators_at(self._parts.store.tip().height + 1)
+
+    def _validators_at(self, height: int) -> ValidatorSet:
+        ledger = self._parts.ledger
+        return ledger.state.validators_at(height) if ledger.knows_validators else ValidatorSet({})
 
     def elections(self) -> Elections:
         """Give the elections as they stand."""
@@ -239,13 +274,15 @@ class CometBftEngine:
         while not await self._pause(HEALTH_S):
             self._parts.room.shortage()
             await self._health.look(self._accepted.count)
+            if self._health.is_following:
+                await self._participation.recall(self._rpc, self._health.height)
 
     async def _dial(self) -> None:
         """Let CometBFT call whom it is not connected to, so that a network goes on soon after a cut of hours, too."""
         while not await self._pause(DIAL_S):
-            if self._peers:
+            if self._own.peers:
                 with suppress(CometBftUnavailable):  # it calls them all when it starts
-                    await self._rpc.dial_peers(self._peers)
+                    await self._rpc.dial_peers(self._own.peers)
 
     async def _run_process(self) -> None:
         """Keep CometBFT running until the stop, or until something has failed."""
@@ -259,6 +296,11 @@ class CometBftEngine:
         finally:
             await self._process.stop()  # first: it must not meet a server that is gone
             await asyncio.gather(running, return_exceptions=True)
+
+    def _compared(self, consensus: ConsensusState, net: NetInfo) -> None:
+        health = self._health
+        now_s = asyncio.get_running_loop().time()
+        self._participation.look(consensus, net, height=health.height, is_following=health.is_following, now_s=now_s)
 
     def _conclude(self, effects: Effects) -> None:
         """Take note of what is durable and tell everybody."""

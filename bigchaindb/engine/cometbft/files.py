@@ -84,6 +84,11 @@ class Layout:
         return self.blocks / "priv_validator_state.json"
 
     @property
+    def misbehaviors(self) -> Path:
+        """What the chain has proven against validators, for the operator."""
+        return self.home / "misbehavior.json"
+
+    @property
     def wal(self) -> Path:
         """CometBFT's log of consensus: proposals and votes as they came."""
         return self.blocks / "cs.wal"
@@ -220,6 +225,15 @@ def put_validator_state(layout: Layout, *, height: int, round_: int, step: int) 
         StartupError: it cannot be written.
     """
     _put(layout.validator_state, _json({"height": str(height), "round": round_, "step": step}))
+
+
+def put_misbehaviors(layout: Layout, content: bytes) -> None:
+    """Write what the chain has proven against validators.
+
+    Raises:
+        StartupError: it cannot be written.
+    """
+    _put(layout.misbehaviors, content)
 
 
 def delete_blocks(layout: Layout) -> None:

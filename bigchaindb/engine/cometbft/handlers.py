@@ -10,11 +10,11 @@ Source: docs/explanation/network.md; CometBFT v0.38, its specification of ABCI 2
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
@@ -76,6 +76,18 @@ class Parts:
     room: Room
 
 
+class Observers(NamedTuple):
+    """Who is told what a decided block tells of validators; it may come twice.
+
+    Attributes:
+        decided: called on the loop with the request, which has the commit of the block before.
+        proven: called on the writer's thread with the misbehavior that the block proves, and its height.
+    """
+
+    decided: Callable[[pb.RequestFinalizeBlock], None]
+    proven: Callable[[Sequence[pb.Misbehavior], int], None]
+
+
 class LedgerHandlers:
     """Implements `bigchaindb.engine.cometbft.abci_server.Handlers`. Belongs to the event loop."""
 
@@ -87,6 +99,7 @@ class LedgerHandlers:
         intake: Intake,
         committed: Callable[[Effects], None],
         wake: Callable[[bytes], object],
+        observed: Observers | None = None,
     ) -> None:
         """Answer for one node.
 
@@ -96,6 +109,7 @@ class LedgerHandlers:
             intake: whose pool is proposed.
             committed: told on the loop what has become durable.
             wake: submits a transaction of the network's own.
+            observed: who is told what decided blocks tell of validators.
         """
         self._ledger = parts.ledger
         self._store = parts.store
@@ -103,6 +117,7 @@ class LedgerHandlers:
         self._proven = parts.proven
         self._chain_id = chain_id
         self._intake = intake
+        self._observed = Observers(lambda _: None, lambda *_: None) if observed is None else observed
         self._committed = committed
         self._wake = wake
         self._wake_tx = b""
@@ -235,7 +250,8 @@ class LedgerHandlers:
             verdict = await self._judge(proposal)
         if verdict.fault is not None:
             raise EngineError(f"the network decided {where}, which breaks a rule: {verdict.fault.reason}")
-        self._staged = effects = await self._write(lambda: self._ledger.finalize(verdict))
+        self._staged = effects = await self._write(lambda: self._finalize(verdict, request))
+        self._observed.decided(request)
         return pb.ResponseFinalizeBlock(
             tx_results=[pb.ExecTxResult() for _ in request.txs],
             validator_updates=[
@@ -267,6 +283,10 @@ class LedgerHandlers:
             self._store.tidy()
         except Exception:  # noqa: BLE001 - nothing is lost: the next commit meets the same disk, and says so
             _log.exception("the store was not tidied")
+
+    def _finalize(self, verdict: NetworkVerdict, request: pb.RequestFinalizeBlock) -> Effects:
+        self._observed.proven(request.misbehavior, request.height)
+        return self._ledger.finalize(verdict)
 
     def _keep(self, verdict: NetworkVerdict) -> Rejection:
         rejection = verdict.rejection

@@ -33,7 +33,7 @@ class Asks(Protocol):
         ...
 
     async def net_info(self) -> NetInfo:
-        """Return who its peers are."""
+        """Return its peers, and how they name themselves."""
         ...
 
 
@@ -46,17 +46,22 @@ class Health:
         is_stalled: whether the height has stood still for `STALLED_S` although transactions wait.
         height: of its last block, 0 before the first.
         peer_count: nodes that it is connected to.
+        round: attempt at the next block, from 0.
     """
 
-    def __init__(self, rpc: Asks, now: Callable[[], float]) -> None:
+    def __init__(
+        self, rpc: Asks, now: Callable[[], float], compared: Callable[[ConsensusState, NetInfo], None]
+    ) -> None:
         """Ask nothing before `look`.
 
         Args:
             rpc: of this node's CometBFT.
             now: a clock that never goes back, seconds.
+            compared: is called with each answer about the peers, after all else of it is taken.
         """
         self._rpc = rpc
         self._now = now
+        self._compared = compared
         self._compare_s = now()
         self._well_s = now()
         self._decided_s = now()
@@ -66,6 +71,7 @@ class Health:
         self.height = 0
         self.peer_count = 0
         self._strangers: frozenset[str] = frozenset()
+        self.round = 0
 
     async def look(self, undecided_count: int = 0) -> None:
         """Ask once; log what has changed.
@@ -76,8 +82,7 @@ class Health:
         try:
             status = await self._rpc.status()
             is_due = self._now() >= self._compare_s
-            consensus = await self._rpc.consensus_state() if is_due else None
-            others = await self._rpc.net_info() if is_due else None
+            about_peers = (await self._rpc.consensus_state(), await self._rpc.net_info()) if is_due else None
         except CometBftUnavailable as error:
             self._follow(following=False, why=str(error))
             self.peer_count = 0
@@ -89,12 +94,14 @@ class Health:
         if moved or not undecided_count:
             self._decided_s = self._now()
         self._expect_decisions(undecided_count)
-        if others is not None:
-            self._find_strangers(others)
-        if consensus is not None:
+        if about_peers is not None:
+            consensus, net = about_peers
+            self._find_strangers(net)
             self._compare_s = self._now() + COMPARE_S
             self.peer_count = sum(bool(peer.address) for peer in consensus.peers)
+            self.round = consensus.round_state.round
             self._compare(consensus.blocks_ahead(self.height))
+            self._compared(consensus, net)
 
     def _follow(self, *, following: bool, why: str) -> None:
         if following and not self.is_following:

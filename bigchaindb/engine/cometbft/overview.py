@@ -22,6 +22,8 @@ from bigchaindb.engine.cometbft.genesis import genesis_hash
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.rpc_answers import ConsensusState, Status
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
+from bigchaindb.engine.cometbft.signer import signed_height
+from bigchaindb.engine.engine import Misbehavior, NetworkFigures
 from bigchaindb.errors import CometBftUnavailable, StartupError
 from bigchaindb.identity import find
 from bigchaindb.ledger import network
@@ -33,6 +35,8 @@ from bigchaindb.transaction.keys import decode_key
 
 ANSWER_S_MAX: Final = 2.0
 """Time for an answer of CometBFT: a person waits."""
+BEHIND_COUNT_MAX: Final = 5
+"""A node with more blocks to go is behind. Fewer may come between two answers of its CometBFT."""
 
 
 class Standing(StrEnum):
@@ -42,6 +46,14 @@ class Standing(StrEnum):
     CATCHING_UP = "catching_up"
     NO_ANSWER = "no_answer"
     STOPPED = "stopped"
+
+
+class Decides(StrEnum):
+    """Whether a network can decide, as far as one of its nodes sees."""
+
+    DECIDES = "decides"
+    HALTED = "halted"
+    CUT_OFF = "cut_off"
 
 
 class PeerLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,11 +79,21 @@ class ValidatorLine(msgspec.Struct, frozen=True, kw_only=True):
         public_key: base58.
         address: in votes, upper-case hex.
         power: of its vote.
+        connected: whether the node reaches it; None, as all that follows, where the node does not answer.
+        signing: whether nothing shows that it does not sign.
+        signed: of the last blocks, those that it signed.
+        blocks: of the last blocks, those that it could sign.
+        signed_height: the highest block that it is known to have signed; None: there is none.
     """
 
     public_key: str
     address: str
     power: int
+    connected: bool | None
+    signing: bool | None
+    signed: int | None
+    blocks: int | None
+    signed_height: int | None
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,9 +108,12 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
         public_key: base58.
         address: in votes, upper-case hex.
         power: of its vote on the next block, 0 if it has none.
-        connected_power: of this node and of the peers that say to be validators; None where CometBFT does not answer.
+        network: whether it decides; None where CometBFT does not answer.
+        connected_power: of this node and of the validators that it reaches; None as above.
+        signing_power: of those of them that sign; None as above.
+        signed_last: the height up to which this node's key signs nothing more; None: it is not known.
         height: of its last block.
-        behind: blocks that a peer has and it has not; None where CometBFT does not answer.
+        behind: blocks that its peers have and it has not; None as above.
         round: attempt at the next block, from 0; None as above.
         time: of the last block; None before the first.
         position: of the last event.
@@ -99,6 +124,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
         clock_behind_s: until the genesis time, before which CometBFT does nothing; 0 once it has passed.
         peers: that it is connected to; None as above.
         validators: who votes on the next block, ascending by key.
+        misbehaviors: what the chain proves that validators did; None where the node does not answer.
     """
 
     state: Standing
@@ -109,7 +135,10 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     public_key: str
     address: str
     power: int
+    network: Decides | None
     connected_power: int | None
+    signing_power: int | None
+    signed_last: int | None
     height: int
     behind: int | None
     round: int | None
@@ -122,14 +151,27 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     clock_behind_s: int
     peers: tuple[PeerLine, ...] | None
     validators: tuple[ValidatorLine, ...]
+    misbehaviors: tuple[Misbehavior, ...] | None
+
+    @property
+    def exit_code(self) -> int:
+        """What `network status` ends with: 0 it follows and the network decides, 1 no answer, 3 halted, 4 behind."""
+        if self.state in {Standing.STOPPED, Standing.NO_ANSWER}:
+            return 1
+        if self.network is Decides.CUT_OFF:
+            return 3
+        if self.state is Standing.CATCHING_UP or (self.behind or 0) > BEHIND_COUNT_MAX:
+            return 4
+        return 0 if self.network is Decides.DECIDES else 3
 
 
-async def overview(settings: Settings, pid: int | None) -> Overview:
+async def overview(settings: Settings, pid: int | None, figures: NetworkFigures | None = None) -> Overview:
     """Look at the node that `settings` are of.
 
     Args:
         settings: all of them.
         pid: of the process that owns the data directory; None: nobody does.
+        figures: what that process has seen of the others; None: it did not answer.
 
     Raises:
         StartupError: the directory is of no node of a network, or what it is made of cannot be read.
@@ -155,6 +197,9 @@ async def overview(settings: Settings, pid: int | None) -> Overview:
         rejections = len(state.unshown(seen.rejections, own.hex()))
     status, consensus, names = (None, None, {}) if pid is None else await _ask(layout)
     peers = None if consensus is None else tuple(_peers(consensus, names))
+    lines = _lines(validators, figures, None if peers is None else {key.public_key, *names.values()})
+    connected = sum(one.power for one in lines if one.connected)
+    signing = sum(one.power for one in lines if one.connected and one.signing is not False)
     tip = Tip() if seen is None else seen.tip
     height = tip.height if status is None else max(tip.height, status.sync.height)
     return Overview(
@@ -166,7 +211,10 @@ async def overview(settings: Settings, pid: int | None) -> Overview:
         public_key=key.public_key,
         address=_upper(own),
         power=validators.power_of(own),
-        connected_power=None if peers is None else _power(validators, {key.public_key, *names.values()}),
+        network=None if peers is None else _decides(validators, own, signing, has_peers=bool(peers), figures=figures),
+        connected_power=None if peers is None else connected,
+        signing_power=None if peers is None else signing,
+        signed_last=signed_height(layout),
         height=height,
         behind=None if consensus is None else consensus.blocks_ahead(height),
         round=None if consensus is None else consensus.round_state.round,
@@ -178,7 +226,8 @@ async def overview(settings: Settings, pid: int | None) -> Overview:
         cometbft=None if status is None else status.node.version,
         clock_behind_s=max(0, ceil(genesis.begin_s - time.time())),
         peers=peers,
-        validators=tuple(_lines(validators)),
+        validators=lines,
+        misbehaviors=None if figures is None else figures.misbehaviors,
     )
 
 
@@ -210,8 +259,13 @@ def _time_of(status: Status | None, tip: Tip) -> datetime | None:
     return datetime.fromtimestamp(tip.timestamp, UTC) if tip.timestamp else None
 
 
-def _power(validators: ValidatorSet, keys: AbstractSet[str]) -> int:
-    return sum(power for key, power in validators.powers.items() if base58.b58encode(key).decode() in keys)
+def _decides(
+    validators: ValidatorSet, own: bytes, signing_power: int, *, has_peers: bool, figures: NetworkFigures | None
+) -> Decides:
+    if not has_peers and not validators.is_decisive(validators.power_of(own)):
+        return Decides.CUT_OFF
+    is_stalled = figures is not None and figures.is_stalled
+    return Decides.HALTED if is_stalled or not validators.is_decisive(signing_power) else Decides.DECIDES
 
 
 def _peers(consensus: ConsensusState, names: Mapping[str, str]) -> list[PeerLine]:
@@ -224,11 +278,27 @@ def _peers(consensus: ConsensusState, names: Mapping[str, str]) -> list[PeerLine
     return sorted(lines, key=lambda line: line.id)
 
 
-def _lines(validators: ValidatorSet) -> list[ValidatorLine]:
-    return [
-        ValidatorLine(public_key=base58.b58encode(key).decode(), address=_upper(address_of(key)), power=power)
-        for key, power in validators.powers.items()
-    ]
+def _lines(
+    validators: ValidatorSet, figures: NetworkFigures | None, names: AbstractSet[str] | None
+) -> tuple[ValidatorLine, ...]:
+    """Join what the node has seen with who is connected now: `names` are the keys, None where CometBFT is silent."""
+    lines = []
+    for key, power in validators.powers.items():
+        name = base58.b58encode(key).decode()
+        seen = None if figures is None else figures.of(name)
+        lines.append(
+            ValidatorLine(
+                public_key=name,
+                address=_upper(address_of(key)),
+                power=power,
+                connected=None if names is None else name in names or (seen is not None and seen.is_indirect),
+                signing=None if seen is None else seen.is_signing,
+                signed=None if seen is None else seen.signed_count,
+                blocks=None if seen is None else seen.block_count,
+                signed_height=None if seen is None else seen.signed_height,
+            )
+        )
+    return tuple(lines)
 
 
 def _upper(address: bytes) -> str:

@@ -106,6 +106,23 @@ class RoundState(_Answered, frozen=True, kw_only=True):
     round: int
 
 
+class RoundVotes(_Answered, frozen=True, kw_only=True):
+    """The votes of one round that this node has, one text for each validator, `nil-Vote` where there is none."""
+
+    prevotes: tuple[str, ...] = ()
+    precommits: tuple[str, ...] = ()
+
+
+class OwnRoundState(RoundState, frozen=True, kw_only=True):
+    """Where this CometBFT itself is.
+
+    Attributes:
+        votes: of all rounds of the height, ascending; None before consensus has begun.
+    """
+
+    votes: tuple[RoundVotes, ...] | None = None
+
+
 class PeerState(_Answered, frozen=True, kw_only=True):
     """Where a peer says it is."""
 
@@ -126,7 +143,7 @@ class ConsensusPeer(_Answered, frozen=True, kw_only=True):
 class ConsensusState(_Answered, frozen=True, kw_only=True):
     """Answer to `dump_consensus_state`."""
 
-    round_state: RoundState
+    round_state: OwnRoundState
     peers: tuple[ConsensusPeer, ...] = ()
 
     def blocks_ahead(self, height: int) -> int:

@@ -9,13 +9,19 @@ from typing import Final
 import msgspec
 
 from bigchaindb.engine.cometbft.files import Layout, put_validator_state
+from bigchaindb.engine.cometbft.genesis import Genesis
 from bigchaindb.errors import StartupError
 from bigchaindb.ledger import network
+from bigchaindb.ledger.effects import Tip
 from bigchaindb.transaction.keys import KeyPair, decode_key
 
 ROUND_MAX: Final = 2**31 - 1
 STEP_MAX: Final = 3
 """A precommit, the last that is signed in a round."""
+BLOCKS_PER_S_MAX: Final = 100
+"""No network was seen to decide faster: one validator alone decides 71 blocks a second, four 14."""
+BLOCK_COUNT_SPARE: Final = 1_000
+"""For clocks that differ."""
 
 
 class SignerState(msgspec.Struct, frozen=True):
@@ -46,6 +52,42 @@ def complaint(layout: Layout, key: KeyPair, state: bytes | None) -> str | None:
         "data directory there; where it is lost, see to it that the old node does not run any more, and then say "
         "`bigchaindb network signed HEIGHT`, one more than `network status` of another node shows"
     )
+
+
+def signed_height(layout: Layout) -> int | None:
+    """Return the height that this node's key signed last; None: no file says it, or none that can be read."""
+    try:
+        return _height_of(layout)
+    except StartupError:
+        return None
+
+
+def require_plausible(height: int, tip: Tip, genesis: Genesis, now_s: float) -> None:
+    """Require a height that the chain can have reached, since nothing up to it is ever signed again.
+
+    Args:
+        height: the one below which nothing is to be signed.
+        tip: where the ledger here ends.
+        genesis: of the chain.
+        now_s: Unix seconds.
+
+    Raises:
+        StartupError: the chain is above it already, or cannot be that far.
+    """
+    if height < tip.height:
+        raise StartupError(
+            f"the ledger here has height {tip.height} already, so {height} forbids nothing; name one more than "
+            "`bigchaindb network status` of another node shows"
+        )
+    known = max(tip.height, genesis.initial_height - 1)
+    passed_s = max(0, int(now_s) - max(tip.timestamp, genesis.begin_s))
+    most = known + BLOCKS_PER_S_MAX * passed_s + BLOCK_COUNT_SPARE
+    if height > most:
+        raise StartupError(
+            f"the chain cannot have reached height {height}: it had {known} {passed_s} s ago, so {most} at most; up to "
+            "that height this node would sign nothing. Name one more than `bigchaindb network status` of another node "
+            "shows"
+        )
 
 
 def put_signed(layout: Layout, height: int) -> None:

@@ -106,6 +106,9 @@ def test_where_what_was_signed_is_lost_a_person_says_from_where_it_may_sign(netw
 
     assert one.run("network", "signed", str(height)).returncode == 0
     assert signed_height(one) == height
+    absurd = one.run("network", "signed", str(10**12))
+    assert absurd.returncode == 1
+    assert "the chain cannot have reached height 1000000000000" in absurd.stderr
     lower = one.run("network", "signed", str(height - 1))
     assert lower.returncode == 1
     assert f"says height {height}: it is never set back" in lower.stderr

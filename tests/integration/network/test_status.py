@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -62,7 +63,12 @@ def test_who_a_node_is_and_how_it_stands(network: Network) -> None:
     assert found["public_key"] == one.key.public_key
     assert found["address"] == one.address.upper() == one.rpc("status")["validator_info"]["address"]
     assert found["power"] == POWER
-    assert found["connected_power"] == COUNT * POWER
+    assert (found["network"], found["connected_power"], found["signing_power"]) == (
+        "decides",
+        COUNT * POWER,
+        COUNT * POWER,
+    )
+    assert found["misbehaviors"] == []
     assert found["height"] >= one.height()
     assert (found["behind"], found["round"]) == (0, 0)
     assert (found["position"], found["invalid_blocks"], found["rejections"]) == (1, 0, 0)
@@ -74,6 +80,10 @@ def test_who_a_node_is_and_how_it_stands(network: Network) -> None:
     assert {one["public_key"]: one["power"] for one in found["validators"]} == {
         member.key.public_key: POWER for member in network
     }
+    for line in found["validators"]:
+        assert line["signed"] == line["blocks"] >= 1, "with two validators each signs every block"
+        assert (line["connected"], line["signing"]) == (True, True)
+        assert line["signed_height"] >= found["height"] - 1
 
 
 def test_a_person_reads_the_same(network: Network) -> None:
@@ -84,7 +94,11 @@ def test_a_person_reads_the_same(network: Network) -> None:
     assert lines["chain"] == CHAIN
     assert lines["validator"] == f"power {POWER} of {COUNT * POWER}"
     assert lines["events"] == "1, of them 0 invalid blocks"
-    assert lines["connected"] == f"power {COUNT * POWER} of {COUNT * POWER}, this node included; more than 13 decides"
+    assert lines["network"] == (
+        f"decides: power {COUNT * POWER} of {COUNT * POWER} is connected and signs, this node included; "
+        "more than 13 is needed"
+    )
+    assert re.fullmatch(r"signed (\d+) of the last \1 blocks, its last signature is of height \d+", lines["signer"])
     assert "PEER (1)" in done.stdout
     assert network[1].key.public_key in done.stdout
 
@@ -138,15 +152,17 @@ def test_a_stopped_node_is_told_of_from_its_files(network: Network) -> None:
     found = seen(one, code=1)
     assert found["outbox"] == 0, "what was decided is dropped at the end"
     assert found["state"] == "stopped"
-    for unknown in ("pid", "connected_power", "behind", "round", "cometbft", "peers"):
+    for unknown in ("pid", "network", "connected_power", "signing_power", "behind", "round", "cometbft", "peers"):
         assert found[unknown] is None
-    for kept in ("chain_id", "node_id", "power", "position", "validators"):
+    for kept in ("chain_id", "node_id", "power", "position"):
         assert found[kept] == before[kept]
+    assert [line["public_key"] for line in found["validators"]] == [line["public_key"] for line in before["validators"]]
     assert one.run("network", "status").stdout.startswith("state       stopped; what follows is from the files\n")
-    until(lambda: seen(two)["peers"] == [], what="the other to notice")
-    waiting = seen(two)
+    until(lambda: '"peers":[]' in two.run("network", "status", "--json").stdout, what="the other to notice")
+    waiting = seen(two, code=3)
     assert waiting["state"] == "following", "it waits for the others, and has all that there is"
-    assert waiting["connected_power"] == POWER
+    assert (waiting["network"], waiting["connected_power"], waiting["signing_power"]) == ("cut_off", POWER, POWER)
+    assert "cut off: no other node is connected" in two.run("network", "status").stdout
     network.start(one)
 
 

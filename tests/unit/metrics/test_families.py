@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import Metric, ProcessCollector
 
 from bigchaindb.config import Limits
-from bigchaindb.engine.engine import EngineFigures, NetworkFigures
+from bigchaindb.engine.engine import EngineFigures, Misbehavior, NetworkFigures, ValidatorFigures
 from bigchaindb.eventlog.lane import State
 from bigchaindb.metrics.families import Figures, families
 from tests.unit.api.test_plugins import status
@@ -33,6 +33,45 @@ FIGURES: Final = Figures(
         rejection_count=24,
         outbox_count=25,
         start_count=26,
+        round=27,
+        own_key="one",
+        validators=(
+            ValidatorFigures(
+                public_key="one",
+                power=10,
+                is_connected=True,
+                is_indirect=False,
+                is_signing=False,
+                signed_count=60,
+                block_count=100,
+                signed_height=4_711,
+            ),
+            ValidatorFigures(
+                public_key="two",
+                power=5,
+                is_connected=True,
+                is_indirect=False,
+                is_signing=True,
+                signed_count=1,
+                block_count=1,
+                signed_height=None,
+            ),
+            ValidatorFigures(
+                public_key="three",
+                power=3,
+                is_connected=False,
+                is_indirect=False,
+                is_signing=True,
+                signed_count=1,
+                block_count=1,
+                signed_height=4_709,
+            ),
+        ),
+        misbehaviors=(
+            Misbehavior(
+                address="AB", public_key="two", kind="double signing", count=28, height=4_700, shown_height=4_702
+            ),
+        ),
     ),
     disk_free_bytes=1 << 40,
     http_connection_count=11,
@@ -76,8 +115,28 @@ def test_each_figure_stands_under_its_own_name() -> None:
         "network_rejections": 24,
         "network_outbox_transactions": 25,
         "network_cometbft_starts": 26,
+        "network_round": 27,
+        "network_total_power": 18,
+        "network_connected_power": 15,
+        "network_signing_power": 5,
+        "network_own_key_signing": 0,
+        "network_misbehaviors": 28,
     }
     assert {name: value(f"bigchaindb_{name}") for name in names} == names
+
+
+def test_each_validator_has_its_figures() -> None:
+    figures = {
+        "power": 10,
+        "connected": 1,
+        "signing": 0,
+        "signed_blocks": 60,
+        "missed_blocks": 40,
+        "signed_height": 4_711,
+    }
+    assert {name: value(f"bigchaindb_network_validator_{name}", validator="one") for name in figures} == figures
+    assert value("bigchaindb_network_validator_signed_height", validator="two") == 0
+    assert value("bigchaindb_network_misbehaviors", address="AB", kind="double signing") == 28
 
 
 def test_a_node_of_its_own_has_no_figures_of_a_network() -> None:

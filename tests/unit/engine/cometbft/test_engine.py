@@ -15,16 +15,18 @@ from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft import accepted as accepted_module
 from bigchaindb.engine.cometbft import engine as engine_module
 from bigchaindb.engine.cometbft.abci_server import AbciServer
-from bigchaindb.engine.cometbft.engine import CometBftEngine
+from bigchaindb.engine.cometbft.engine import CometBftEngine, Own
+from bigchaindb.engine.cometbft.files import Layout
 from bigchaindb.engine.cometbft.handlers import LedgerHandlers, Parts
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.rpc_answers import (
+    Commit,
     ConsensusState,
     Hex,
     NetInfo,
     NodeInfo,
+    OwnRoundState,
     PublicKey,
-    RoundState,
     Status,
     SyncInfo,
     ValidatorInfo,
@@ -98,7 +100,10 @@ class CometBft:
         return STATUS
 
     async def consensus_state(self) -> ConsensusState:
-        return ConsensusState(round_state=RoundState(height=2, round=0))
+        return ConsensusState(round_state=OwnRoundState(height=2, round=0))
+
+    async def commit(self, _: int) -> Commit:
+        raise CometBftUnavailable("commit: no answer")
 
     async def net_info(self) -> NetInfo:
         return NetInfo(is_listening=True, peers=())
@@ -135,7 +140,7 @@ class Node:
             rpc=cast("CometBftRpc", self.cometbft),
             serve=self.cometbft.serve,
             process=self.cometbft,
-            peers=PEERS,
+            own=Own(KEYS[0].public_key, Layout(store.directory.path), PEERS),
         )
 
     async def begin(self) -> None:

@@ -14,6 +14,7 @@ from bigchaindb.engine.cometbft.rpc_answers import (
     Hex,
     NetInfo,
     NodeInfo,
+    OwnRoundState,
     Peer,
     PeerState,
     PublicKey,
@@ -40,6 +41,7 @@ class Network:
     is_catching_up: bool = False
     is_away: bool = False
     peer_rules: list[int] = field(default_factory=lambda: [RULES_VERSION])
+    compared: list[tuple[ConsensusState, NetInfo]] = field(default_factory=list)
 
     async def status(self) -> Status:
         if self.is_away:
@@ -55,7 +57,7 @@ class Network:
 
     async def consensus_state(self) -> ConsensusState:
         return ConsensusState(
-            round_state=RoundState(height=self.height + 1, round=0),
+            round_state=OwnRoundState(height=self.height + 1, round=0),
             peers=tuple(
                 ConsensusPeer(
                     address="" if height is None else f"{number:040x}@one.example:26656",
@@ -86,7 +88,7 @@ def network() -> Network:
 
 @pytest.fixture
 def health(network: Network) -> Health:
-    return Health(network, lambda: network.now_s)
+    return Health(network, lambda: network.now_s, lambda consensus, net: network.compared.append((consensus, net)))
 
 
 @pytest.fixture

@@ -15,7 +15,15 @@ from aiohttp import web
 
 from bigchaindb.engine.cometbft import rpc
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
-from bigchaindb.engine.cometbft.rpc_answers import ConsensusPeer, ConsensusState, Hex, PeerState, RoundState, SyncInfo
+from bigchaindb.engine.cometbft.rpc_answers import (
+    ConsensusPeer,
+    ConsensusState,
+    Hex,
+    OwnRoundState,
+    PeerState,
+    RoundState,
+    SyncInfo,
+)
 from bigchaindb.errors import CometBftUnavailable
 
 KEY = {"type": "tendermint/PubKeyEd25519", "value": b64encode(bytes(32)).decode()}
@@ -327,4 +335,4 @@ def test_fewer_than_a_third_of_the_peers_may_say_what_they_like(heights: list[in
         ConsensusPeer(address="", state=PeerState(round_state=RoundState(height=height + 1, round=0)))
         for height in heights
     )
-    assert ConsensusState(round_state=RoundState(height=8, round=0), peers=peers).blocks_ahead(7) == ahead
+    assert ConsensusState(round_state=OwnRoundState(height=8, round=0), peers=peers).blocks_ahead(7) == ahead

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from bigchaindb.engine.cometbft.files import Layout, make_folders, put_validator_state
-from bigchaindb.engine.cometbft.signer import complaint, put_signed, require_can_sign
+from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator
+from bigchaindb.engine.cometbft.signer import complaint, put_signed, require_can_sign, require_plausible
 from bigchaindb.errors import StartupError
+from bigchaindb.ledger.effects import Tip
 from bigchaindb.ledger.network import NetworkState, encode
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.transaction.keys import KeyPair, decode_key
@@ -53,6 +55,34 @@ def test_what_a_person_says_is_written_and_never_set_back(layout: Layout) -> Non
             put_signed(layout, height)
     assert layout.validator_state.read_text() == written
     put_signed(layout, 8)
+
+
+GENESIS = Genesis("chain", "2026-01-31T12:00:00Z", 5, bytes(32), (GenesisValidator(bytes([1]) * 32, 10),), 1)
+
+
+@pytest.mark.parametrize(
+    ("tip", "passed_s", "height"),
+    [
+        (Tip(), 0, 1_004),
+        (Tip(), 10, 2_004),
+        (Tip(height=50, timestamp=GENESIS.begin_s + 60), 60, 50),
+        (Tip(height=50, timestamp=GENESIS.begin_s + 60), 60, 1_050),
+        (Tip(height=50, timestamp=GENESIS.begin_s + 60), 70, 2_050),
+        (Tip(height=50, timestamp=GENESIS.begin_s + 60), 0, 1_050),
+    ],
+)
+def test_a_height_that_the_chain_can_have_is_taken_and_the_next_is_not(tip: Tip, passed_s: int, height: int) -> None:
+    """One digit too many, and a validator signs nothing for years."""
+    now_s = GENESIS.begin_s + passed_s
+    require_plausible(height, tip, GENESIS, now_s)
+    highest = height if height > tip.height else 1_050
+    with pytest.raises(StartupError, match=f"the chain cannot have reached height {highest + 1}: "):
+        require_plausible(highest + 1, tip, GENESIS, now_s)
+
+
+def test_a_height_that_the_chain_has_left_behind_is_refused() -> None:
+    with pytest.raises(StartupError, match="the ledger here has height 50 already, so 49 forbids nothing"):
+        require_plausible(49, Tip(height=50), GENESIS, GENESIS.begin_s)
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"height": "x"}', '{"height": null}', "\udcff"])

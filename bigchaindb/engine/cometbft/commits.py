@@ -1,0 +1,87 @@
+"""Who signed the last blocks of a network, as the commits on its chain have it. Pure.
+
+A commit lists the precommits that the proposer of the next block had in time. The memory is bounded: `BLOCK_COUNT`
+commits, each with one address of 20 bytes for each validator.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+BLOCK_COUNT: Final = 100
+"""Blocks over which signatures are counted."""
+SILENT_COUNT: Final = 10
+"""A validator that signed none of so many blocks does not sign. A slow one misses some, since a proposer waits for the
+last precommits for 50 ms only."""
+AGAIN_COUNT: Final = 3
+"""A validator that did not sign signs again once it signed each of so many blocks."""
+
+
+class Signed(NamedTuple):
+    """What a validator signed of the blocks that are kept.
+
+    Attributes:
+        signed_count: blocks that it signed.
+        block_count: blocks that it could sign.
+        height: the highest that it signed, kept for longer than the blocks; None: none is known.
+    """
+
+    signed_count: int
+    block_count: int
+    height: int | None
+
+
+class _Commit(NamedTuple):
+    signed: frozenset[bytes]
+    absent: frozenset[bytes]
+
+
+class Commits:
+    """The commits of the last `BLOCK_COUNT` heights. Validators are named by their addresses."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, _Commit] = {}
+        self._last: dict[bytes, int] = {}
+
+    def take(self, height: int, signed: Iterable[bytes], absent: Iterable[bytes]) -> None:
+        """Keep the commit of a block, instead of an earlier form of it: late precommits are added to a commit.
+
+        Args:
+            height: of the block.
+            signed: validators whose precommit for the block is in the commit.
+            absent: all others.
+        """
+        commit = _Commit(frozenset(signed), frozenset(absent))
+        self._kept[height] = commit
+        while len(self._kept) > BLOCK_COUNT:
+            del self._kept[min(self._kept)]
+        for address in commit.signed:
+            self._last[address] = max(height, self._last.get(address, 0))
+        if len(self._last) > len(commit.signed) + len(commit.absent):
+            known = frozenset[bytes]().union(*(one.signed | one.absent for one in self._kept.values()))
+            self._last = {address: last for address, last in self._last.items() if address in known}
+
+    def missing(self, head: int) -> Iterator[int]:
+        """Return the heights of the last `BLOCK_COUNT` up to `head` that are not kept, descending."""
+        return (height for height in range(head, max(0, head - BLOCK_COUNT), -1) if height not in self._kept)
+
+    def of(self, address: bytes) -> Signed:
+        """Return what a validator signed."""
+        chances = list(self._chances(address))
+        return Signed(sum(chances), len(chances), self._last.get(address))
+
+    def is_silent(self, address: bytes, *, above: int = 0) -> bool:
+        """Whether a validator signed none of the last `SILENT_COUNT` blocks, all of them of heights above `above`."""
+        chances = list(self._chances(address, above))[:SILENT_COUNT]
+        return len(chances) == SILENT_COUNT and not any(chances)
+
+    def signs_again(self, address: bytes) -> bool:
+        """Whether a validator signed each of the last `AGAIN_COUNT` blocks."""
+        chances = list(self._chances(address))[:AGAIN_COUNT]
+        return len(chances) == AGAIN_COUNT and all(chances)
+
+    def _chances(self, address: bytes, above: int = 0) -> Iterator[bool]:
+        """Whether the validator signed, for each block that it could sign, the newest first."""
+        for height in sorted(self._kept, reverse=True):
+            commit = self._kept[height]
+            if height > above and (address in commit.signed or address in commit.absent):
+                yield address in commit.signed
