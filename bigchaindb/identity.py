@@ -8,13 +8,16 @@ Source: docs/reference/contract/configuration-and-cli.md, sections 2 and 4.
 import json
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from bigchaindb.config import Settings
+from bigchaindb.config.load import exposed_mode
 from bigchaindb.errors import StartupError
 from bigchaindb.owners import refusal
+from bigchaindb.store.directory import sync_folder
 from bigchaindb.transaction.keys import KEY_BYTES, KeyPair
 
 KEYPAIR_FILE: Final = "keypair.json"
@@ -38,12 +41,19 @@ def find(settings: Settings) -> KeyPair | None:
     """Give the node's key pair, None if there is none yet.
 
     Raises:
-        StartupError: `keypair.json` cannot be read or holds no pair.
+        StartupError: `keypair.json` cannot be read or holds no pair, or others than its owner may read it.
     """
     if settings.keypair.private is not None:
         return KeyPair.from_private_key(settings.keypair.private)
     path = settings.database.path / KEYPAIR_FILE
-    return read_keypair(path) if path.exists() else None
+    if not path.exists():
+        return None
+    if (exposed := exposed_mode(path)) is not None:
+        raise StartupError(
+            f"`{path}` has mode {exposed} and holds this node's private key, with which others could sign as this "
+            f"node; run: chmod 600 {shlex.quote(str(path))}"
+        )
+    return read_keypair(path)
 
 
 def find_or_make(settings: Settings) -> KeyPair:
@@ -158,12 +168,3 @@ def _write_new(path: Path, text: str) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise StartupError(f"cannot write `{path}`: {error.strerror}") from error
-
-
-def sync_folder(path: Path) -> None:
-    """Make durable which files there are in a folder. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

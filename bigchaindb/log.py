@@ -10,9 +10,12 @@ Source: docs/reference/contract/configuration-and-cli.md, section 2 (the rows of
 
 import json
 import logging
+import os
 import re
+import stat
 import sys
 from collections.abc import Iterable, Mapping
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
@@ -134,9 +137,20 @@ def _handler(
     return handler
 
 
+class _File(RotatingFileHandler):
+    """A log file for its owner alone, unless a person gave the one that is there another mode, which rotation keeps."""
+
+    _mode = 0o600
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, self._mode)
+        self._mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+        return os.fdopen(descriptor, "a", encoding=self.encoding)
+
+
 def _file(key: str, path: Path) -> logging.Handler:
     try:
-        return RotatingFileHandler(path, "a", FILE_BYTES_MAX, FILE_COUNT_OLD, encoding="utf-8")
+        return _File(path, "a", FILE_BYTES_MAX, FILE_COUNT_OLD, encoding="utf-8")
     except OSError as error:
         cure = f"set another {key}" if path.parent.is_dir() else f"make the folder, or set another {key}"
         raise ConfigurationError(f"{key}: cannot open `{path}` for append: {error.strerror}; {cure}") from error

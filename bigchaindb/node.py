@@ -29,6 +29,7 @@ from bigchaindb.errors import CometBftFailed, EngineError, StartupError
 from bigchaindb.identity import find_or_make, read_chain_id
 from bigchaindb.metrics.families import Figures
 from bigchaindb.metrics.server import MetricsServer
+from bigchaindb.ownership import watch
 from bigchaindb.serving.descriptors import make_room
 from bigchaindb.serving.ports import require_free
 from bigchaindb.stop_order import StopOrder
@@ -90,9 +91,11 @@ async def _serve(
                 )
             )
         )
+        watch(store.lock)
         require_free(_addresses(settings))
         key = find_or_make(settings)
         chain_id = read_chain_id(settings.database.path)
+        store.adopt_chain(chain_id)
         hub = Hub(store.writer.tip().position)
         wired = engine_of(settings, store, key, hub, chain_id)
         engine = wired.engine

@@ -132,6 +132,7 @@ def init(
 
     loaded = session.load()
     members = membership.read_members(_read(file, membership.MEMBERS_BYTES_MAX))
+    _require_whole(loaded.settings)
     with _owned(loaded.settings) as (key, held):
         _require_no_network(loaded.settings)
         genesis = membership.found(
@@ -176,6 +177,7 @@ def join(session: Session, *, file: Path, peers: str | None, external_address: s
     loaded = session.load()
     content = _read(file, GENESIS_BYTES_MAX)
     genesis = Genesis.parse(content, rules_version=RULES_VERSION)
+    _require_whole(loaded.settings)
     with _owned(loaded.settings) as (_, held):
         if not _is_in(loaded.settings, content):
             _require_no_network(loaded.settings)
@@ -238,6 +240,19 @@ def _owned(settings: "Settings") -> "Iterator[tuple[KeyPair, Held | None]]":
     else:
         with closing(DirectoryLock(directory)):
             yield find_or_make(settings), None
+
+
+def _require_whole(settings: "Settings") -> None:
+    """Require that no ledger is missing that was there, and that the one which is there is of the chain id beside it.
+
+    A key may be missing: a copy without one is what a new node begins with.
+    """
+    from bigchaindb.belonging import foreign_ledger, lost_ledger
+    from bigchaindb.store.directory import DataDirectory
+
+    directory = DataDirectory(settings.database.path)
+    if (refusal := lost_ledger(directory) or foreign_ledger(directory)) is not None:
+        raise StartupError(refusal)
 
 
 def _become(loaded: "Loaded", content: bytes, genesis: "Genesis", values: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ Source: docs/reference/contract/configuration-and-cli.md, section 4.
 """
 
 import faulthandler
+import logging
 import os
 import shutil
 from contextlib import closing
@@ -28,6 +29,8 @@ Listening to client connections on: {bind}
 UNDECIDED: Final = "undecided.jsonl"
 """What a ledger that was dropped leaves: transactions that were accepted, one a line."""
 
+_log: Final = logging.getLogger(__name__)
+
 
 @click.command(
     epilog="""\b
@@ -42,7 +45,11 @@ def init(session: Session) -> None:
     That is the data directory, the node's key pair where the configuration has none, and the ledger's files. `start`
     does it by itself. Nothing happens where a ledger is already.
     """
-    if not _initialize(session.load().settings):
+    from bigchaindb.belonging import require
+
+    settings = session.load().settings
+    require(settings)
+    if not _initialize(settings):
         say("The database already exists.")
         say("If you wish to re-initialize it, first drop it.")
 
@@ -61,16 +68,22 @@ def drop(session: Session) -> None:
     node of a network stays one: it takes the blocks from the others again. What it has accepted and no block shows is
     written to `undecided.jsonl` first. A running node keeps its data: stop it first.
     """
+    from bigchaindb.belonging import has_remains
     from bigchaindb.store.directory import DataDirectory, DirectoryLock
 
     database = session.load().settings.database
     directory = DataDirectory(database.path)
-    if not directory.ledger.exists():
+    is_lost = has_remains(directory)
+    if not directory.ledger.exists() and not is_lost:
         say(f"Cannot drop '{database.name}'. The database does not exist.")
         return
     lock = DirectoryLock(directory)
     try:
         say(f"It is in {database.path}.")
+        if is_lost:
+            say(f"Its {directory.ledger.name} is missing; what is left of it is deleted.")
+        if _has_blocks(directory):
+            say("CometBFT's blocks are deleted, too; the node takes all blocks from the others again.")
         if session.assume_yes or agrees(f"Do you want to drop `{database.name}` database? [y/n]: "):
             _keep_undecided(directory)
             _delete(directory)
@@ -90,6 +103,7 @@ Examples:
 Ctrl-C, or SIGTERM, stops it: what was accepted is committed first."""
 )
 @click.option("--no-init", is_flag=True, help="Do not make the ledger; fail if there is none.")
+@click.option("--strict", is_flag=True, help="Refuse what a plain start only warns of.")
 @click.option("--dev-allow-temp-keypair", is_flag=True, help="Use a random key pair for this run if there is none.")
 @click.option("--dev-start-rethinkdb", is_flag=True, hidden=True)
 @click.option("--experimental-parallel-validation", is_flag=True, hidden=True)
@@ -98,11 +112,13 @@ def start(
     session: Session,
     *,
     no_init: bool,
+    strict: bool,
     dev_allow_temp_keypair: bool,
     dev_start_rethinkdb: bool,
     experimental_parallel_validation: bool,
 ) -> None:
     """Run the node until it is told to stop."""
+    from bigchaindb.belonging import require
     from bigchaindb.stop_order import StopOrder
 
     faulthandler.enable()  # a crash of native code says where each thread was
@@ -111,12 +127,14 @@ def start(
         _refuse_rethinkdb()
     loaded = session.load(log_files=True, names_file=True)
     settings = loaded.settings
+    _warn_of_exposed_key(loaded, strict=strict)
     if experimental_parallel_validation:
         say("--experimental-parallel-validation: ignored, signatures are always checked on all cores")
     if dev_allow_temp_keypair:
         settings = _with_temporary_keypair(settings)
     _refuse_alone(settings)
     _refuse_files_of_others(settings)
+    require(settings)
     if not no_init:
         _initialize(settings)
     elif not _has_ledger(settings):
@@ -125,6 +143,21 @@ def start(
     from bigchaindb.node import run
 
     run(settings, stop, ready=lambda: say(_banner(settings)), reload=session.load_silently)
+
+
+def _warn_of_exposed_key(loaded: "Loaded", *, strict: bool) -> None:
+    """Warn of a file that others may read; old releases wrote it so, and nodes that have one must start.
+
+    Raises:
+        StartupError: it is to be refused.
+    """
+    from bigchaindb.config.load import exposed_key
+
+    if (exposed := exposed_key(loaded)) is None:
+        return
+    if strict:
+        raise StartupError(f"{exposed} (start --strict)")
+    _log.warning("%s", exposed)
 
 
 def _refuse_alone(settings: Settings) -> None:
@@ -164,7 +197,7 @@ def _initialize(settings: Settings) -> bool:
     Raises:
         StartupError: it cannot be made, or another process owns the directory.
     """
-    from bigchaindb.identity import find_or_make, make_chain_id
+    from bigchaindb.identity import find_or_make, make_chain_id, read_chain_id
     from bigchaindb.store.directory import prepare
     from bigchaindb.store.store import Store
 
@@ -174,14 +207,15 @@ def _initialize(settings: Settings) -> bool:
     # The ledger comes last: a directory that has one has the rest as well.
     find_or_make(settings)
     make_chain_id(directory.path)
-    Store.open(directory.path).close()
+    with closing(Store.open(directory.path)) as store:
+        store.adopt_chain(read_chain_id(directory.path))
     return True
 
 
 def _has_ledger(settings: Settings) -> bool:
     from bigchaindb.store.directory import DataDirectory
 
-    return DataDirectory(settings.database.path).ledger.exists()
+    return DataDirectory(settings.database.path).has_ledger
 
 
 def _with_temporary_keypair(settings: Settings) -> Settings:
@@ -201,12 +235,18 @@ def _refuse_rethinkdb() -> None:
     raise ConfigurationError(old_backend("--dev-start-rethinkdb asks for a RethinkDB server"))
 
 
+def _has_blocks(directory: "DataDirectory") -> bool:
+    from bigchaindb.engine.cometbft.files import Layout, is_network
+
+    return is_network(directory.path) and (Layout(directory.path).blocks / "blockstore.db").exists()
+
+
 def _keep_undecided(directory: "DataDirectory") -> None:
     """Write down what clients were told is accepted and no block shows: it exists nowhere else, perhaps.
 
     Not for the next start to take up: by then the node may be part of another network.
     """
-    from bigchaindb.identity import sync_folder
+    from bigchaindb.store.directory import sync_folder
     from bigchaindb.store.node_db import NodeDb
     from bigchaindb.store.own import Outbox
 

@@ -6,7 +6,6 @@ Source: docs/reference/contract/configuration-and-cli.md, section 1; promise P13
 import fcntl
 import json
 import os
-import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -122,18 +121,17 @@ def _for_owner_alone(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def write_whole(path: Path, document: Mapping[str, Any], *, keeps_mode: bool = False) -> None:
-    """Put a configuration file in place whole or not at all; a link stays one.
+def write_whole(path: Path, document: Mapping[str, Any]) -> None:
+    """Put a configuration file in place whole or not at all; a link stays one, and a file keeps its owner.
 
-    It is for its owner alone, as it may hold a private key, unless it `keeps_mode` and owner of what was there.
+    Only its owner may read it, whatever its mode was before: it may hold a private key.
     """
     target = path.resolve()
     text = json.dumps(document, indent=4, ensure_ascii=False) + "\n"
     descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".bigchaindb-")  # mode 0600
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            if keeps_mode:
-                _take_over(descriptor, target)
+            _take_over(descriptor, target)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -165,14 +163,13 @@ def _rewrite(loaded: Loaded, changed: Callable[[dict[str, Any]], dict[str, Any]]
         if after == before:
             return False
         load_document(after, loaded.path, environ)  # refused before it is written
-        write_whole(loaded.path, after, keeps_mode=True)
+        write_whole(loaded.path, after)
     return True
 
 
 def _take_over(descriptor: int, target: Path) -> None:
     with suppress(FileNotFoundError, PermissionError):  # a new file; one of another owner
         before = target.stat()
-        os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
         os.fchown(descriptor, before.st_uid, before.st_gid)
 
 

@@ -6,6 +6,8 @@ Source: docs/reference/contract/configuration-and-cli.md, section 1.
 """
 
 import json
+import shlex
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -149,6 +151,25 @@ def expanded(path: str | Path, environ: Mapping[str, str]) -> Path:
     """Give an absolute path, with `~` as the home directory."""
     parts = Path(path).parts
     return home(environ).joinpath(*parts[1:]) if parts[:1] == ("~",) else Path(path).absolute()
+
+
+def exposed_mode(path: Path) -> str | None:
+    """Return the mode of a file that others than its owner may read or change, None if nobody else may."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    return f"{mode:04o}" if mode & (stat.S_IRWXG | stat.S_IRWXO) else None
+
+
+def exposed_key(loaded: Loaded) -> str | None:
+    """Return the sentence about a configuration file that holds a private key and that others may read."""
+    path = loaded.path
+    if not loaded.settings.keypair.private or loaded.origins.get("keypair.private") != f"`{path}`":
+        return None
+    if (mode := exposed_mode(path)) is None:
+        return None
+    return (
+        f"`{path}` has mode {mode} and holds this node's private key, with which others could sign as this node; "
+        f"run: chmod 600 {shlex.quote(str(path))}"
+    )
 
 
 def variable_name(path: str) -> str:

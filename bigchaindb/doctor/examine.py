@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
+from bigchaindb import belonging
 from bigchaindb.config import Settings, WebSocketServer
-from bigchaindb.config.load import Loaded
+from bigchaindb.config.load import Loaded, exposed_key
 from bigchaindb.config.settings import split_bind
 from bigchaindb.doctor import sharing
 from bigchaindb.doctor.installed import complaint_about
@@ -111,6 +112,8 @@ def _configuration(loaded: Loaded) -> Iterator[Finding]:
             yield Finding("configuration", "note", notice.text, "delete the key, or correct it")
     where = f"read from {loaded.path}" if loaded.path.exists() else f"built-in defaults, there is no {loaded.path}"
     yield Finding("configuration", "ok", where)
+    if (exposed := exposed_key(loaded)) is not None:
+        yield Finding("configuration", "fix", exposed, "`start` only warns of it, `start --strict` refuses it")
 
 
 def _ports(settings: Settings, running: int | None) -> Iterator[Finding]:
@@ -154,6 +157,7 @@ def _directory(directory: DataDirectory, settings: Settings) -> Iterator[Finding
         yield Finding("data directory", "note", f"{path} does not exist", "`bigchaindb init` or `start` makes it")
     else:
         yield from _access(directory)
+        yield from _ledger(settings)
     yield _socket_path(Layout(path).abci if is_network(path) else directory.control)
     yield _free_space(existing, settings.limits.disk_free_bytes_min)
     yield _file_system(existing)
@@ -175,9 +179,15 @@ def _access(directory: DataDirectory) -> Iterator[Finding]:
         yield Finding("data directory", "fix", f"{path} has mode {mode:04o} and holds keys", f"chmod 700 {path}")
     else:
         yield Finding("data directory", "ok", f"{path}, mode 0700")
-    key = path / "keypair.json"
-    if key.exists() and key.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        yield Finding("data directory", "fix", f"{key} can be read by others", f"chmod 600 {key}")
+
+
+def _ledger(settings: Settings) -> Iterator[Finding]:
+    try:
+        text = belonging.complaint(settings)
+    except BigchainDBError as error:
+        text = str(error)
+    if text is not None:
+        yield Finding("ledger", "fix", text, "the node does not start before")
 
 
 def _socket_path(path: Path) -> Finding:

@@ -2,8 +2,11 @@
 
 import fcntl
 import os
+import socket
 import stat
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -47,6 +50,19 @@ class DataDirectory:
         """The socket over which the command line speaks with the running node."""
         return self.path / "control.sock"
 
+    @property
+    def has_ledger(self) -> bool:
+        """Whether there is a ledger; an empty file is none, as SQLite writes a first page before anything else."""
+        return self.ledger.is_file() and self.ledger.stat().st_size > 0
+
+    def remains(self) -> Sequence[Path]:
+        """Return what proves that there was a ledger, where there is none: all of it is made after `ledger.db`."""
+        if self.has_ledger:
+            return ()
+        wal = self.ledger.with_name(f"{self.ledger.name}-wal")
+        own = [path for path in (self.node, wal) if path.is_file() and path.stat().st_size]
+        return (*own, *sorted(self.lanes.glob("*.*"))[:1])
+
 
 def prepare(path: Path) -> DataDirectory:
     """Make the data directory if it is not there.
@@ -68,8 +84,21 @@ def prepare(path: Path) -> DataDirectory:
     return DataDirectory(path)
 
 
+def sync_folder(path: Path) -> None:
+    """Make durable which files there are in a folder. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class DirectoryLock:
-    """Owns a data directory until `close` or the end of the process, however it ends."""
+    """Owns a data directory until `close` or the end of the process, however it ends.
+
+    Attributes:
+        path: of the locked file.
+    """
 
     def __init__(self, directory: DataDirectory, *, wait_s: float = 0.0) -> None:
         """Take the lock.
@@ -81,30 +110,64 @@ class DirectoryLock:
         Raises:
             DirectoryInUse: another process has it; names that process.
         """
-        self._fd = os.open(directory.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._is_owner = False
+        self.path = directory.lock
+        self._fd = -1
         deadline_s = time.monotonic() + wait_s
-        while not self._try() and time.monotonic() < deadline_s:
+        while (owner := self._take(directory.control)) is not None:
+            if time.monotonic() >= deadline_s:
+                self.close()
+                raise DirectoryInUse(
+                    f"{str(directory.path)!r} is in use by {owner}; stop it, or name another database.path"
+                )
             time.sleep(LOOK_S)
-        if not self._is_owner:
-            owner = os.read(self._fd, 20).decode(errors="replace").strip() or "unknown"
-            os.close(self._fd)
-            raise DirectoryInUse(
-                f"{str(directory.path)!r} is in use by process {owner}; stop it, or name another database.path"
-            )
         os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        # A full disk must not keep a node from starting: the id is for people.
+        with suppress(OSError):
+            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
 
-    def _try(self) -> bool:
+    def is_held(self) -> bool:
+        """Whether the lock's file is still the one that is locked: another process can take any other."""
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            at = self.path.stat()
+        except FileNotFoundError:
             return False
-        self._is_owner = True
-        return True
+        held = os.fstat(self._fd)
+        return (at.st_dev, at.st_ino) == (held.st_dev, held.st_ino)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the directory was given up."""
+        return self._fd < 0
 
     def close(self) -> None:
         """Give the directory up; twice does no harm."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+    def _take(self, control: Path) -> str | None:
+        """Try to take the lock; return who has it, None if this process has it now."""
+        self.close()
+        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return f"process {os.read(self._fd, 20).decode(errors='replace').strip() or 'unknown'}"
+        if not self.is_held():
+            return "a process that replaced its lock at this moment"
+        if _answers(control):  # its lock was removed, and it has not noticed yet
+            return f"a node that answers on {control.name} although its lock was removed"
+        return None
+
+
+def _answers(control: Path) -> bool:
+    """Whether a process listens on a socket."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+        try:
+            connection.connect(os.fspath(control))
+        except BlockingIOError:  # its queue is full: the process is stopped, or busy
+            return True
+        except OSError:  # no file, nobody, or a path that is too long for a node to listen on
+            return False
+        return True

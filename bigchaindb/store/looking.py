@@ -8,6 +8,7 @@ from bigchaindb.ledger.effects import Tip
 from bigchaindb.ledger.rejections import Rejection
 from bigchaindb.store.database import open_reader, snapshot, translated
 from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.migrations import CHAIN_VERSION
 from bigchaindb.store.node_db import NodeDb
 from bigchaindb.store.own import Rejections
 from bigchaindb.store.writer import read_tip
@@ -48,3 +49,19 @@ def look(directory: DataDirectory) -> Seen | None:
         rejections = Rejections(node).all()
     network = None if state is None else bytes(state)
     return Seen(tip, tip.position - block_count, network, outbox_count, rejections)
+
+
+def known_chain(directory: DataDirectory) -> str | None:
+    """Return of which chain the ledger says that it is; None where there is no ledger, or it does not know yet.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
+    if not directory.has_ledger:
+        return None
+    with closing(open_reader(directory.ledger)) as reader, translated(directory.ledger.name), snapshot(reader):
+        ((version,),) = reader.execute("PRAGMA user_version").fetchall()
+        if version < CHAIN_VERSION:
+            return None
+        ((chain_id,),) = reader.execute("SELECT chain_id FROM local").fetchall()
+    return None if chain_id is None else str(chain_id)

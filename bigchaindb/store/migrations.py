@@ -14,8 +14,11 @@ Step = Callable[[sqlite3.Connection], None]
 LEDGER_STEPS: Final[Mapping[int, Step]] = {
     0: lambda connection: run_script(connection, "schema.sql"),
     1: lambda connection: run_script(connection, "network_schema.sql"),
+    2: lambda connection: run_script(connection, "chain_schema.sql"),
 }
 """Key n leads from version n to n + 1; version 0 is an empty file."""
+CHAIN_VERSION: Final = 3
+"""The first version of ledger.db that holds the id of its chain."""
 NODE_STEPS: Final[Mapping[int, Step]] = {
     0: lambda connection: run_script(connection, "node_schema.sql"),
     1: lambda connection: run_script(connection, "node_network_schema.sql"),

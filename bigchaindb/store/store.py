@@ -5,8 +5,9 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final, Self
 
+from bigchaindb.errors import StartupError
 from bigchaindb.store.database import Readers, batch, open_writer, translated
-from bigchaindb.store.directory import DataDirectory, DirectoryLock, prepare
+from bigchaindb.store.directory import DataDirectory, DirectoryLock, prepare, sync_folder
 from bigchaindb.store.indexing import GENERATION_ROWS
 from bigchaindb.store.log import Log
 from bigchaindb.store.migrations import LEDGER_STEPS, migrate
@@ -25,6 +26,7 @@ class Store:
 
     Attributes:
         directory: paths below the data directory.
+        lock: makes this process the directory's owner.
         node: node.db.
         writer: the `LedgerStore`.
         run: counts the starts of this ledger, from 1.
@@ -35,21 +37,30 @@ class Store:
     def __init__(
         self,
         directory: DataDirectory,
+        lock: DirectoryLock,
         files: ExitStack,
         *,
         page_count_max: int,
         wal_bytes_max: int,
         generation_rows: int,
+        replays: bool,
     ) -> None:
         """Open all files of a directory whose lock is in `files`; `Store.open` does both."""
         self.directory = directory
+        self.lock = lock
         self._files = files
         self._page_count_max = page_count_max
-        self.node = files.enter_context(closing(NodeDb(directory.node)))
+        was_ledger = directory.has_ledger
         self._connection = files.enter_context(closing(open_writer(directory.ledger)))
         with translated("ledger.db"):
             migrate(self._connection, "ledger.db", LEDGER_STEPS)
-            self.run, known_id = start_barrier(self._connection, self.node.id)
+        if not was_ledger:
+            sync_folder(directory.path)  # a node.db without ledger.db would prove that a ledger was lost
+        self.node = files.enter_context(closing(NodeDb(directory.node)))
+        with translated("ledger.db"):
+            # Of a ledger that is made again no lane may begin at "now" only because node.db was lost, too.
+            own_id = "" if replays and self.node.is_new else self.node.id
+            self.run, known_id = start_barrier(self._connection, own_id)
             self.knows_node = known_id == self.node.id
             self._readers = files.enter_context(closing(Readers(directory.ledger)))
             # Apart, for they are interrupted at a stop while the writer's still read.
@@ -71,6 +82,7 @@ class Store:
         wal_bytes_max: int = WAL_BYTES_MAX,
         generation_rows: int = GENERATION_ROWS,
         lock_wait_s: float = 0.0,
+        replays: bool = False,
     ) -> Self:
         """Take the data directory, made if need be, and make durable whatever a crash left in it.
 
@@ -80,22 +92,30 @@ class Store:
             wal_bytes_max: size of the write-ahead log from which the writer asks for a fresh one.
             generation_rows: index rows that are kept in memory before they move into the tables.
             lock_wait_s: how long to wait for another process to give the directory up.
+            replays: whether a ledger that is missing is about to be made again, with the same events.
 
         Raises:
             DirectoryInUse: another process owns it.
-            StartupError: it cannot be made, or others may enter it.
+            StartupError: it cannot be made, or others may enter it; or its ledger is missing.
             SchemaTooNew: a later version wrote it.
             StoreError: its files cannot be used.
         """
         directory = prepare(path)
         with ExitStack() as files:
-            files.enter_context(closing(DirectoryLock(directory, wait_s=lock_wait_s)))
+            lock = files.enter_context(closing(DirectoryLock(directory, wait_s=lock_wait_s)))
+            if not replays and (remains := directory.remains()):
+                raise StartupError(
+                    f"`{directory.ledger}` is missing, and `{remains[0].name}` beside it shows that there was a "
+                    "ledger: `bigchaindb doctor` names the ways on"
+                )
             store = cls(
                 directory,
+                lock,
                 files,
                 page_count_max=page_count_max,
                 wal_bytes_max=wal_bytes_max,
                 generation_rows=generation_rows,
+                replays=replays,
             )
             store._files = files.pop_all()
         return store
@@ -116,9 +136,30 @@ class Store:
             self._connection.execute("UPDATE local SET node_id = ?", (self.node.id,))
         self.knows_node = True
 
+    def adopt_chain(self, chain_id: str) -> None:
+        """Note of which chain the ledger is; one that has an id already keeps it.
+
+        Raises:
+            StartupError: it is another chain.
+        """
+        ((known,),) = self._connection.execute("SELECT chain_id FROM local").fetchall()
+        if known is None:
+            with translated("ledger.db"), batch(self._connection):
+                self._connection.execute("UPDATE local SET chain_id = ?", (chain_id,))
+        elif known != chain_id:
+            raise StartupError(other_chain(self.directory, known, chain_id))
+
     def close(self) -> None:
         """Close every file and give the directory up."""
         self._files.close()
+
+
+def other_chain(directory: DataDirectory, known: str, chain_id: str) -> str:
+    """Return the sentence about a ledger of one chain in a directory of another; every event's id begins with it."""
+    return (
+        f"`{directory.ledger}` is of chain {known}, and `{directory.path / 'chain_id'}` says {chain_id}: events would "
+        f"get other ids than before; write {known} into that file, or restore a whole backup: `bigchaindb restore DIR`"
+    )
 
 
 def start_barrier(connection: sqlite3.Connection, node_id: str) -> tuple[int, str]:

@@ -19,6 +19,7 @@ from bigchaindb.doctor.examine import Finding, examine
 from bigchaindb.engine.cometbft.files import Layout, write_genesis
 from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator, genesis_hash
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
+from bigchaindb.identity import keypair_document, new_keypair
 from bigchaindb.serving.processes import listener, lock_owner, name_of
 from bigchaindb.store.directory import DataDirectory, DirectoryLock, prepare
 from bigchaindb.subscribers.lane_page import page_path
@@ -230,11 +231,27 @@ def test_a_running_node_holds_its_own_ports(findings: Examine, tmp_path: Path) -
         assert found[f"port {port}"].status == "ok"
 
 
-def test_a_key_file_that_others_read_is_found(findings: Examine, tmp_path: Path) -> None:
+def test_a_key_that_others_read_is_found(findings: Examine, tmp_path: Path) -> None:
     directory = prepare(tmp_path / "data")
-    (directory.path / "keypair.json").touch(0o644)
-    (directory.path / "keypair.json").chmod(0o644)
-    assert "chmod 600" in findings()["data directory"].advice
+    key = directory.path / "keypair.json"
+    key.write_text(json.dumps(keypair_document(new_keypair())))
+    key.chmod(0o600)
+    assert "ledger" not in findings()
+    key.chmod(0o644)
+    found = findings()["ledger"]
+    assert (found.status, found.text.endswith(f"run: chmod 600 {key}")) == ("fix", True)
+    assert "ledger" not in findings(keypair=keypair_document(new_keypair())), "the node does not read the file"
+
+
+def test_a_configuration_with_a_key_that_others_read_is_found(findings: Examine, tmp_path: Path) -> None:
+    """Those of old releases are like this: `start` warns alone."""
+    (tmp_path / "node.json").touch()
+    for mode, advised in ((0o644, True), (0o640, True), (0o600, False)):
+        (tmp_path / "node.json").chmod(mode)
+        for keypair in ({}, keypair_document(new_keypair())):
+            found = findings(keypair=keypair)["configuration"]
+            assert (found.status == "fix") is (advised and bool(keypair))
+            assert (f"run: chmod 600 {tmp_path / 'node.json'}" in found.text) is (found.status == "fix")
 
 
 def test_a_path_that_is_too_long_for_a_socket_is_found(findings: Examine, tmp_path: Path) -> None:

@@ -33,6 +33,18 @@ def test_there_is_no_pair_until_one_is_made_and_then_it_stays(tmp_path: Path) ->
     assert [entry.name for entry in tmp_path.iterdir()] == ["keypair.json"]
 
 
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o666])
+def test_a_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    """Who has it signs as this node."""
+    settings = settings_in(tmp_path)
+    made, path = find_or_make(settings), tmp_path / "keypair.json"
+    path.chmod(mode)
+    with pytest.raises(StartupError, match=f"mode {mode:04o} and holds this node's private key.*; run: chmod 600 /"):
+        find(settings)
+    path.chmod(0o400)
+    assert find(settings) == made
+
+
 def test_the_configurations_pair_comes_first(tmp_path: Path) -> None:
     find_or_make(settings_in(tmp_path))
     pair = new_keypair()

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -146,6 +147,24 @@ def test_files_are_rotated_at_the_contracts_size(tmp_path: Path) -> None:
     (_, handler) = logging.getLogger().handlers
     assert isinstance(handler, logging.handlers.RotatingFileHandler)
     assert (handler.maxBytes, handler.backupCount, handler.mode) == (209_715_200, 5, "a")
+
+
+def test_a_file_is_its_owners_alone_unless_a_person_opened_it(tmp_path: Path) -> None:
+    """What plugins and strangers cause stands in it. A collector that was let in stays let in after a rotation."""
+    file, errors = tmp_path / "node.log", tmp_path / "errors.log"
+    errors.touch()
+    errors.chmod(0o640)
+    umask = os.umask(0)
+    try:
+        log.set_up(Settings(log=Log(file=file, error_file=errors)))
+        assert [path.stat().st_mode & 0o777 for path in (file, errors)] == [0o600, 0o640]
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.handlers.RotatingFileHandler):
+                handler.doRollover()
+    finally:
+        os.umask(umask)
+    rotated = [path.with_name(f"{path.name}.1") for path in (file, errors)]
+    assert [path.stat().st_mode & 0o777 for path in (file, errors, *rotated)] == [0o600, 0o640, 0o600, 0o640]
 
 
 def test_a_file_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import os
+import socket
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -58,3 +59,46 @@ def test_paths_lie_below_the_directory(tmp_path: Path) -> None:
     directory = prepare(tmp_path / "data")
     names = [p.name for p in (directory.lock, directory.ledger, directory.node, directory.lanes)]
     assert names == ["lock", "ledger.db", "node.db", "lanes"]
+
+
+def test_a_lock_whose_file_was_removed_or_replaced_is_held_no_more(tmp_path: Path) -> None:
+    """Another process may have taken the directory."""
+    directory = prepare(tmp_path / "data")
+    for lose in (directory.lock.unlink, lambda: directory.lock.rename(tmp_path / "away")):
+        with closing(DirectoryLock(directory)) as lock:
+            assert lock.is_held()
+            lose()
+            assert not lock.is_held()
+            directory.lock.write_text("")
+            assert not lock.is_held()
+
+
+def test_a_node_that_listens_owns_its_directory_without_its_lock(tmp_path: Path) -> None:
+    """Between the removal of its lock and its next look nobody else gets in."""
+    directory = prepare(tmp_path / "data")
+    with socket.socket(socket.AF_UNIX) as control:
+        control.bind(str(directory.control))
+        control.listen(1)
+        for _ in range(3):  # its queue fills up, as that of a node which is suspended
+            with pytest.raises(DirectoryInUse, match=r"a node that answers on control\.sock"):
+                DirectoryLock(directory)
+    DirectoryLock(directory).close()
+
+
+def test_what_is_made_after_the_ledger_proves_that_there_was_one(tmp_path: Path) -> None:
+    directory = prepare(tmp_path / "data")
+    for name in ("chain_id", "keypair.json", "lock"):
+        (directory.path / name).write_text("made before it")
+    directory.lanes.mkdir()
+    assert not directory.remains()
+    page = directory.lanes / "auditor.1"
+    for proof in (directory.node, directory.path / "ledger.db-wal", page):
+        proof.write_text("not empty")
+        for content in (None, ""):
+            if content is not None:
+                directory.ledger.write_text(content)
+            assert directory.remains() == (proof,)
+        directory.ledger.write_text("there")
+        assert not directory.remains()
+        directory.ledger.unlink()
+        proof.unlink()

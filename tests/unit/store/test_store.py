@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bigchaindb.errors import DirectoryInUse, SchemaTooNew, StartupError, StoreDamaged
+from bigchaindb.errors import DirectoryInUse, SchemaTooNew, StartupError, StoreDamaged, StoreError
 from bigchaindb.store import Store
+from bigchaindb.store.looking import known_chain
 from tests.support.decisions import Chain, made
 
 
@@ -80,3 +81,45 @@ def test_closing_twice_does_no_harm(data: Path) -> None:
     store = Store.open(data)
     store.close()
     store.close()
+
+
+def test_e2_what_is_left_of_a_ledger_is_not_begun_anew(data: Path) -> None:
+    """Its events would have the ids of those that consumers have seen."""
+    Store.open(data).close()
+    (data / "ledger.db").unlink()
+    with pytest.raises(StartupError, match=r"ledger\.db` is missing, and `node\.db` beside it shows"):
+        Store.open(data)
+    assert not (data / "ledger.db").exists()
+
+
+def test_a_first_start_that_is_cut_short_proves_no_ledger(data: Path) -> None:
+    """node.db comes after ledger.db: a crash between them must not look like a ledger that was lost."""
+    (data / "node.db").mkdir(parents=True)
+    data.chmod(0o700)
+    with pytest.raises(StoreError):
+        Store.open(data)
+    (data / "node.db").rmdir()
+    with closing(Store.open(data)) as store:
+        assert store.knows_node
+
+
+def test_e5_a_ledger_keeps_its_chain_id(data: Path) -> None:
+    """The chain id begins the id of every event."""
+    with closing(Store.open(data)) as store:
+        assert known_chain(store.directory) is None
+        store.adopt_chain("one")
+    with closing(Store.open(data)) as store:
+        store.adopt_chain("one")
+        with pytest.raises(StartupError, match=r"is of chain one, and .*chain_id` says another"):
+            store.adopt_chain("another")
+        assert known_chain(store.directory) == "one"
+
+
+def test_a_ledger_made_again_lets_lanes_go_on_only_with_their_node_db(data: Path) -> None:
+    """P8: with a new node.db nobody knows where the plugins were; `now` would skip all that is in the log."""
+    Store.open(data).close()
+    for lost, knows in ((["ledger.db"], True), (["ledger.db", "node.db"], False)):
+        for name in lost:
+            (data / name).unlink()
+        with closing(Store.open(data, replays=True)) as store:
+            assert store.knows_node is knows

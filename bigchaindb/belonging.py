@@ -1,0 +1,93 @@
+"""Whether what lies in a data directory belongs together: ledger, chain id, key pair, and CometBFT's blocks.
+
+A node that started with a part of it would begin another history under ids that consumers have seen, or sign as
+somebody else. Nothing here changes anything; `start` refuses by it and `doctor` prints it.
+
+Source: docs/decisions/0042.
+"""
+
+from bigchaindb.config import Settings
+from bigchaindb.engine.cometbft.files import Layout, is_network
+from bigchaindb.errors import StartupError
+from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE, find, read_chain_id
+from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.looking import known_chain
+from bigchaindb.store.store import other_chain
+
+
+def require(settings: Settings) -> None:
+    """Require that a start goes on with what is there.
+
+    Raises:
+        StartupError: see `complaint`.
+        StoreError: the ledger cannot be read.
+    """
+    if (text := complaint(settings)) is not None:
+        raise StartupError(text)
+
+
+def complaint(settings: Settings) -> str | None:
+    """Return why a node must not start with these data, and the ways on; None: it may.
+
+    Raises:
+        StartupError: a file cannot be read, or holds something else.
+        StoreError: the ledger cannot be read.
+    """
+    directory = DataDirectory(settings.database.path)
+    return lost_ledger(directory) or foreign_ledger(directory) or _lost_key(settings, directory)
+
+
+def has_remains(directory: DataDirectory) -> bool:
+    """Whether a ledger is missing that was there."""
+    return _proof(directory) is not None
+
+
+def lost_ledger(directory: DataDirectory) -> str | None:
+    """Return the sentence about a ledger that is missing although there was one. A key or a chain id proves none."""
+    if (proof := _proof(directory)) is None:
+        return None
+    ways = ["`bigchaindb restore DIR` puts a backup back"]
+    dropped = "what is left"
+    if is_network(directory.path):
+        dropped = "what is left, CometBFT's blocks too, and the node takes all blocks from the others again"
+    ways.append(f"`bigchaindb drop` deletes {dropped}")
+    return (
+        f"`{directory.ledger}` is missing, and {proof} shows that there was a ledger; a start would begin an empty "
+        f"history whose events have ids that consumers have seen. {'; '.join(ways)}; or set database.path to another "
+        "folder"
+    )
+
+
+def foreign_ledger(directory: DataDirectory) -> str | None:
+    """Return the sentence about a ledger whose chain id is missing or another one. Raises: as `complaint`."""
+    if (known := known_chain(directory)) is None:
+        return None
+    path = directory.path / CHAIN_ID_FILE
+    if not path.exists():
+        return (
+            f"`{path}` is missing, which begins the id of every event, and `{directory.ledger.name}` is of chain "
+            f"{known}: write {known} into that file, or restore a whole backup: `bigchaindb restore DIR`"
+        )
+    chain_id = read_chain_id(directory.path)
+    return None if chain_id == known else other_chain(directory, known, chain_id)
+
+
+def _proof(directory: DataDirectory) -> str | None:
+    """Return which file proves that there was a ledger, where there is none."""
+    if directory.has_ledger:
+        return None
+    blocks = Layout(directory.path).blocks / "blockstore.db"
+    found = [*directory.remains(), *([blocks] if blocks.exists() else [])]
+    return f"`{found[0].relative_to(directory.path)}`" if found else None
+
+
+def _lost_key(settings: Settings, directory: DataDirectory) -> str | None:
+    if find(settings) is not None or not directory.has_ledger:
+        return None
+    path = directory.path / KEYPAIR_FILE
+    return (
+        f"`{path}` is missing, and the configuration has no keypair, but there is a ledger that this node's key has "
+        "signed: with another key it would be another node. Put the key pair back, from a backup that holds it or "
+        f"into keypair.private; where it is lost, `bigchaindb keys new --output {path}` makes another, and the ledger "
+        "goes on under that one"
+    )
