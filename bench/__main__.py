@@ -27,6 +27,7 @@ BENCHMARKS: Final = {
     "kills": "10,000 SIGKILLs over plugins and nodes under load: what is lost, disordered or repeated",
     "byzantine": "200 proposals of a faulty validator on a network of four: all on record, and what they cost",
     "chaos": "an hour of kills and cut links on a network of four: nothing lost, nothing forked, never stuck",
+    "hostile": "another client's commits while strangers flood the node or post costly documents",
     "streams": "messages to 1,000 WebSocket clients, against a bare server that writes the same bytes",
     "growth": "start, memory, throughput, look-ups and bytes from 10,000 to 1,000,000 transactions",
 }

@@ -14,6 +14,7 @@ from typing import Final, Self
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 START_S_MAX: Final = 60.0
+STOP_S_MAX: Final = 60.0
 
 
 class Process:
@@ -58,6 +59,13 @@ class Process:
     def cpu_s(self) -> float:
         """Give the CPU seconds of all threads so far."""
         return cpu_s(self.pid)
+
+    def stop(self) -> float:
+        """Send SIGTERM; return the seconds until the process has ended."""
+        begin = time.perf_counter()
+        self._child.send_signal(signal.SIGTERM)
+        self._child.wait(STOP_S_MAX)
+        return time.perf_counter() - begin
 
     def memory_mb(self) -> float:
         """Give the most memory that was resident since the start, libraries included."""

@@ -126,6 +126,12 @@ async def _serve(
                 sse_count=api.stream_count,
                 stream_connection_count=stream.connection_count,
                 stream_late_count=stream.late_count,
+                stream_flood_count=stream.flood_count,
+                refused_counts={
+                    "http": api.refused_counts,
+                    "stream": stream.refused_counts,
+                    "metrics": metrics.refused_counts,
+                },
                 plugins=supervisor.status(),
                 limits=limits,
             )

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from bigchaindb.api.problems import RETRY_AFTER, Problem, plain
 from bigchaindb.config import Limits
+from bigchaindb.serving.connection import TinyChunks
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -33,6 +34,8 @@ class Bodies:
             if not content.is_eof():
                 return await self._read_slowly(request)
             body = content.read_nowait()  # it came with the head: no deadline, no copy
+        except TinyChunks as error:
+            raise Problem(plain(400, f"malformed HTTP request: {error}; send larger ones", close=True)) from error
         except web.RequestPayloadError as error:
             content.feed_eof()  # else aiohttp would look for the rest of it after the answer
             raise Problem(plain(400, "malformed HTTP request: the body breaks off", close=True)) from error

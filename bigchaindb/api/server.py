@@ -1,5 +1,6 @@
 """The HTTP API as a server: requests in, handlers asked, answers out."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, cast
 
@@ -17,7 +18,8 @@ from bigchaindb.api.wire import ANY_ORIGIN, CLOSE, send, whole, write_answer
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
 from bigchaindb.ledger.ports import ProofSource, Queries
-from bigchaindb.serving.connection import Connection, ConnectionLimits, Texts
+from bigchaindb.serving.arrival import Reason
+from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits, Texts, unimplemented, unknown_coding
 from bigchaindb.serving.listener import Listener
 
 STOP_GRACE_S: Final = 1.0
@@ -58,12 +60,14 @@ class HttpApi:
             node=node,
         )
         full = plain(503, f"more than {limits.connection_count_max} connections", headers=RETRY_AFTER, close=True)
+        crowded = plain(503, CROWDED, headers=RETRY_AFTER, close=True)
         slow = plain(408, f"the request did not arrive within {limits.body_read_s_max:g} s", close=True)
         self._listener = Listener(
             self._serve,
-            ConnectionLimits(limits.connection_count_max, limits.body_read_s_max, limits.stream_stall_s_max),
-            Texts(whole(full, ANY_ORIGIN + CLOSE), whole(slow, ANY_ORIGIN + CLOSE)),
+            ConnectionLimits.of(limits, limits.connection_count_max),
+            Texts(*(whole(one, ANY_ORIGIN + CLOSE) for one in (full, crowded, slow))),
             _malformed,
+            name="http",
         )
 
     @property
@@ -75,6 +79,11 @@ class HttpApi:
     def connection_count(self) -> int:
         """How many connections are open."""
         return self._listener.connection_count
+
+    @property
+    def refused_counts(self) -> Mapping[Reason, int]:
+        """How many clients got no connection since the start."""
+        return self._listener.refused_counts
 
     @property
     def stream_count(self) -> int:
@@ -113,7 +122,10 @@ class HttpApi:
             headers = request.headers
             accept, last, host = (headers.get(name, "") for name in ("Accept", "Last-Event-ID", "Host"))
             call = Call("", query, body, accept, last, host)
-            reply = await reply_to(self._context, request.method, path, call)
+            if (coding := unknown_coding(request)) is None:
+                reply = await reply_to(self._context, request.method, path, call)
+            else:
+                reply = plain(501, unimplemented(coding), close=True)
             if isinstance(reply, Answer):
                 log_problem(reply, request.method, path)
             return await send(request, reply)

@@ -46,6 +46,9 @@ class Limits:
     """Bytes of all bodies that are still arriving; beyond it 503."""
     connection_count_max: int = 4096
     """Open HTTP connections; more are answered 503 and closed."""
+    address_connection_count_max: int | None = None
+    """Open connections of one IPv4 address or IPv6 /64 on each of HTTP, WebSocket and metrics; more are answered 503.
+    Null is half of each one's places, and any number for addresses of this machine, which proxies on it come from."""
     admission_bytes_max: int = 16 * MIB
     """Bytes waiting to be checked; beyond it 503."""
     pool_count_max: int = 10_000
@@ -95,7 +98,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            _require(value > 0, f"limits.{name}: must be above 0, found {value!r}")
+            _require(value is None or value > 0, f"limits.{name}: must be above 0, found {value!r}")
         _require(
             self.event_bytes_max >= self.block_bytes_max + 512 * KIB,
             "limits.event_bytes_max: below block_bytes_max + 512 KiB, so one event could not leave",

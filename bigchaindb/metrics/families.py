@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import EngineFigures, NetworkFigures
 from bigchaindb.eventlog.lane import State
+from bigchaindb.serving.arrival import Reason
 from bigchaindb.subscribers.lane_status import LaneStatus
 
 
@@ -31,6 +32,8 @@ class Figures:
         sse_count: clients of Server-Sent Events.
         stream_connection_count: open on the WebSocket API.
         stream_late_count: clients of the WebSocket stream that are served from the log at their own speed.
+        stream_flood_count: clients of the WebSocket stream that were closed because they would not stop sending.
+        refused_counts: clients that got no connection, by listener and reason.
         plugins: in the order of the configuration.
     """
 
@@ -45,6 +48,8 @@ class Figures:
     sse_count: int
     stream_connection_count: int
     stream_late_count: int
+    stream_flood_count: int
+    refused_counts: Mapping[str, Mapping[Reason, int]]
     plugins: Sequence[LaneStatus]
     limits: Limits
 
@@ -58,11 +63,21 @@ def families(figures: Figures) -> Iterator[Metric]:
         yield GaugeMetricFamily(f"bigchaindb_{name}", text, value)
     for name, (text, value) in _counters(figures).items():
         yield CounterMetricFamily(f"bigchaindb_{name}", text, value)
+    refused = CounterMetricFamily(
+        "bigchaindb_refused_connections",
+        "Clients that got no connection since the node started.",
+        labels=("listener", "reason"),
+    )
+    for listener, counts in figures.refused_counts.items():
+        for reason, count in counts.items():
+            refused.add_metric((listener, reason.value), count)
+    yield refused
     yield from _of_network(figures.network)
     yield from _of_plugins(figures.plugins)
     limits = GaugeMetricFamily("bigchaindb_limit", "A bound of the configuration, in its own unit.", labels=("limit",))
     for name, bound in vars(figures.limits).items():
-        limits.add_metric((name,), bound)
+        if bound is not None:
+            limits.add_metric((name,), bound)
     yield limits
 
 
@@ -93,6 +108,10 @@ def _counters(figures: Figures) -> dict[str, tuple[str, float]]:
         "rejected_transactions": (
             "Transactions that turned out to be invalid after they were accepted, since the node started.",
             engine.rejected_count,
+        ),
+        "stream_floods": (
+            "Clients of the WebSocket stream that were closed because they would not stop sending.",
+            figures.stream_flood_count,
         ),
     }
 

@@ -1,6 +1,6 @@
 """`GET /metrics` on an address of its own: whoever watches the node need not be among those who use it."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Final, cast
 
 from aiohttp import web
@@ -10,7 +10,8 @@ from prometheus_client.registry import Collector
 from bigchaindb.config import Limits
 from bigchaindb.errors import StoreError
 from bigchaindb.metrics.families import Figures, families
-from bigchaindb.serving.connection import Connection, ConnectionLimits, Texts
+from bigchaindb.serving.arrival import Reason
+from bigchaindb.serving.connection import Connection, ConnectionLimits, Texts, unimplemented, unknown_coding
 from bigchaindb.serving.listener import Listener
 
 PATH: Final = "/metrics"
@@ -30,10 +31,16 @@ class MetricsServer:
         self._process = ProcessCollector(registry=None)
         self._listener = Listener(
             self._serve,
-            ConnectionLimits(CONNECTION_COUNT_MAX, limits.body_read_s_max, limits.stream_stall_s_max),
-            Texts(_FULL, _SLOW),
+            ConnectionLimits.of(limits, CONNECTION_COUNT_MAX),
+            Texts(_FULL, _FULL, _SLOW),
             _malformed,
+            name="metrics",
         )
+
+    @property
+    def refused_counts(self) -> Mapping[Reason, int]:
+        """How many clients got no connection since the start."""
+        return self._listener.refused_counts
 
     async def start(self, host: str, port: int) -> None:
         """Listen.
@@ -51,6 +58,8 @@ class MetricsServer:
         connection = cast("Connection", request.protocol)
         connection.begin(request)
         try:
+            if (coding := unknown_coding(request)) is not None:
+                return _malformed(request, 501, unimplemented(coding))
             return await self._answer(request)
         finally:
             connection.end()

@@ -5,11 +5,17 @@ every connection about once a second, so that a request costs no timer.
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple, Self, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_websocket import WebSocketReader
+
+from bigchaindb.config import Limits
+from bigchaindb.serving.inbound import Inbound
+from bigchaindb.serving.places import Places, Room
 
 KEEP_ALIVE_S: Final = 75.0
 """Idle time after which a connection is closed: above the 60 s that clients count on (driver-expectations.md, 1.4)."""
@@ -20,22 +26,35 @@ LINE_BYTES_MAX: Final = 8190
 """Largest request line and largest header. Source: http-api.md, section 1."""
 BEGIN_S: Final = 0.1
 """Within this time a handler has begun on any request that had arrived when the client closed its side."""
-REFUSAL_S: Final = 1.0
-"""How long a client that is one too many is heard out before its connection ends."""
+CROWDED: Final = "too many connections from your address: limits.address_connection_count_max; close some, or ask later"
+"""To a client whose address has all the connections that it may have."""
+PIECE_BYTES: Final = 4 * 1024
+"""Bytes that are parsed before others have their turn; a body whose length was announced is parsed in one go."""
+CHUNKS_PIECE_BYTES: Final = 1024
+"""The same of a body in chunks: 170 of one byte, at 8 µs each."""
+CODING_SHOWN_MAX: Final = 100
+FRAMING_BYTES_MAX: Final = 4 * 1024
+"""Bytes that chunks may take beyond their content and as much again. Chunks of one byte take six times their content,
+and with them eight clients kept every commit waiting for 2.8 s."""
 
 
 class ConnectionLimits(NamedTuple):
     """Bounds of all connections of one listener.
 
     Attributes:
-        count_max: open connections; who comes then is told so and closed.
+        room: how many there may be.
         head_s_max: time from a request's first byte to the end of its head.
         stall_s_max: time without progress while there is something to send.
     """
 
-    count_max: int
+    room: Room
     head_s_max: float
     stall_s_max: float
+
+    @classmethod
+    def of(cls, limits: Limits, count_max: int) -> Self:
+        """Bound a listener that has `count_max` places."""
+        return cls(Room.of(limits, count_max), limits.body_read_s_max, limits.stream_stall_s_max)
 
 
 class Texts(NamedTuple):
@@ -43,15 +62,32 @@ class Texts(NamedTuple):
 
     Attributes:
         full: to a client that is one too many.
+        crowded: to a client whose address has all the connections that it may have.
         slow: to a client whose head did not arrive in time.
     """
 
     full: bytes
+    crowded: bytes
     slow: bytes
 
 
 ErrorAnswer = Callable[[web.BaseRequest, int, str], web.StreamResponse]
 """Answers bytes that are no HTTP request: the request (of which nothing is known), a status and a text."""
+
+
+class TinyChunks(web.RequestPayloadError):
+    """A body came in chunks that are mostly framing; says how much."""
+
+
+def unknown_coding(request: web.BaseRequest) -> str | None:
+    """Return a transfer coding that this server does not undo: all but `chunked` alone; None if there is none."""
+    coding = ",".join(request.headers.getall("Transfer-Encoding", ()))
+    return None if coding.strip().lower() in {"", "chunked"} else coding
+
+
+def unimplemented(coding: str) -> str:
+    """Return the text of a 501."""
+    return f"Transfer-Encoding {coding[:CODING_SHOWN_MAX]!r} is not implemented; send chunked, or Content-Length"
 
 
 class Connection(web.RequestHandler):
@@ -61,18 +97,27 @@ class Connection(web.RequestHandler):
         exempt: it is no HTTP any more, and its handler looks after slow reading (the WebSocket stream does).
         on_gone: set while an answer without end is written: is told that the client has left. Whoever closes its side
             has left then, since nobody waits for the end of such an answer.
+        on_flood: is told that a WebSocket client has sent beyond its budget for too long (`Inbound`).
     """
 
     __slots__ = (
+        "_body_bytes_before",
         "_ended",
+        "_framed_bytes",
         "_head_since",
+        "_inbound",
+        "_is_deaf",
+        "_is_full",
+        "_next_piece",
         "_on_error",
-        "_open",
+        "_places",
         "_request",
+        "_unparsed",
         "_unsent",
         "_unsent_since",
         "_wire",
         "exempt",
+        "on_flood",
         "on_gone",
     )
 
@@ -80,7 +125,7 @@ class Connection(web.RequestHandler):
         self,
         manager: web.Server,
         loop: asyncio.AbstractEventLoop,
-        connections: "set[Connection]",
+        places: "Places[Connection]",
         on_error: ErrorAnswer,
     ) -> None:
         super().__init__(
@@ -96,7 +141,9 @@ class Connection(web.RequestHandler):
         )
         self.exempt = False
         self.on_gone: Callable[[], object] | None = None
-        self._open = connections
+        self.on_flood: Callable[[], None] = self.abort
+        self._inbound: Inbound | None = None
+        self._places = places
         self._on_error = on_error
         self._wire: asyncio.Transport | None = None
         self._head_since: float | None = None
@@ -104,11 +151,19 @@ class Connection(web.RequestHandler):
         self._ended = False
         self._unsent = 0
         self._unsent_since = 0.0
+        self._unparsed = b""
+        self._framed_bytes = 0
+        self._body_bytes_before = 0
+        self._is_deaf = False
+        self._is_full = False
+        self._next_piece: asyncio.Handle | None = None
 
     def begin(self, request: web.BaseRequest) -> None:
         """Note that a request's head is complete and a handler works on it."""
         self._request = request
         self._head_since = None
+        self._framed_bytes = 0
+        self._body_bytes_before = request.content.total_bytes
         if self._ended:
             self._break_off(request)
 
@@ -121,25 +176,110 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
         self._wire = cast("asyncio.Transport", transport)
-        self._open.add(self)
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """See `asyncio.Protocol`."""
-        self._open.discard(self)
+        self._places.leave(self)
         if self.on_gone is not None:
             self.on_gone()
         super().connection_lost(exc)
 
+    def set_parser(self, parser: WebSocketReader, data_received_cb: Callable[[], None] | None = None) -> None:
+        """See aiohttp, which calls it when an upgrade is answered; from here on what comes are frames."""
+        assert self._wire is not None
+        # Else all that is there already would be parsed at once.
+        tail, self._message_tail = self._message_tail + self._unparsed, b""
+        if self._unparsed:
+            self._unparsed = b""
+            self._wire.resume_reading()
+        super().set_parser(parser, data_received_cb)
+        self._inbound = Inbound(self._wire, super().data_received, self._tell_of_flood)
+        if tail:
+            self._inbound.receive(tail)
+
+    def _tell_of_flood(self) -> None:
+        self.on_flood()
+
+    def _pause_transport_reading(self) -> None:
+        """See aiohttp: one of its queues is full."""
+        self._is_full = True
+        super()._pause_transport_reading()
+        if self._inbound is not None:
+            self._inbound.block(is_blocked=True)
+
+    def _resume_transport_reading(self) -> None:
+        """See aiohttp: there is room in its queues."""
+        self._is_full = False
+        if self._unparsed:
+            self._go_on_soon()
+            return
+        super()._resume_transport_reading()
+        if self._inbound is not None:
+            self._inbound.block(is_blocked=False)
+
     def data_received(self, data: bytes) -> None:
-        """See `asyncio.Protocol`."""
+        """See `asyncio.Protocol`; aiohttp itself calls it with nothing, to go on where its parser has stopped."""
+        if self._inbound is not None:
+            self._inbound.receive(data)
+        elif self._is_deaf:
+            return
+        elif data and (self._unparsed or len(data) > self._piece_bytes()):
+            assert self._wire is not None
+            self._wire.pause_reading()
+            self._unparsed += data
+            self._go_on_soon()
+        else:
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         if data and self._request is None and self._head_since is None:
             self._head_since = self._loop.time()
         super().data_received(data)
-        if self._request is not None and self._messages:
+        if self._request is None:
+            return
+        self._bound_framing(self._request, len(data))
+        if self._messages:
             # Either the body is complete and this is the next request, or it is what aiohttp makes of broken chunks:
             # it queues an error behind the body that the handler waits for, and does not tell the body.
             self._break_off(self._request)
+
+    def _piece_bytes(self) -> int:
+        """Return how much may be parsed before others have their turn."""
+        request = self._request
+        if request is None or request.content.is_eof():
+            return PIECE_BYTES
+        return CHUNKS_PIECE_BYTES if request.content_length is None else sys.maxsize
+
+    def _go_on_soon(self) -> None:
+        if self._next_piece is None:
+            self._next_piece = self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Parse the next piece of what was read."""
+        assert self._wire is not None
+        self._next_piece = None
+        if self._wire.is_closing() or self._is_deaf or self._is_full or not self._unparsed:
+            return
+        if self._request is not None or not self._messages:  # else its handler begins in a turn or two
+            size = self._piece_bytes()
+            piece, self._unparsed = self._unparsed[:size], self._unparsed[size:]
+            self._parse(piece)
+        if self._unparsed:
+            self._go_on_soon()
+        elif not (self._is_full or self._wire.is_closing()):
+            self._wire.resume_reading()
+
+    def _bound_framing(self, request: web.BaseRequest, size: int) -> None:
+        content = request.content
+        if request.content_length is not None or content.is_eof():
+            return
+        self._framed_bytes += size
+        body_bytes = content.total_bytes - self._body_bytes_before
+        if self._framed_bytes > 2 * body_bytes + FRAMING_BYTES_MAX:
+            self._is_deaf = True
+            self._unparsed = b""
+            self._break_off(request, TinyChunks(f"chunks too small: {self._framed_bytes} bytes for {body_bytes}"))
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio lets it return whether to stay open
         """See `asyncio.Protocol`. A client that closes its side after a request is answered all the same."""
@@ -171,9 +311,9 @@ class Connection(web.RequestHandler):
         self._wire.abort()
 
     @staticmethod
-    def _break_off(request: web.BaseRequest) -> None:
+    def _break_off(request: web.BaseRequest, error: web.RequestPayloadError | None = None) -> None:
         if not request.content.is_eof():
-            request.content.set_exception(web.RequestPayloadError("nothing more of the body can come"))
+            request.content.set_exception(error or web.RequestPayloadError("nothing more of the body can come"))
             request.content.feed_eof()  # else aiohttp would look for the rest of it after the answer
 
     def _end_unless_serving(self) -> None:
@@ -201,24 +341,3 @@ class Connection(web.RequestHandler):
             return self._on_error(request, 431, text)
         reason = (message or "not understood").partition("\n")[0].rstrip(":.")
         return self._on_error(request, status, f"malformed HTTP request: {reason}")
-
-
-class Refusal(asyncio.Protocol):
-    """Tells a client that it is one too many, as soon as it has asked for something, and closes."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, text: bytes) -> None:
-        self._loop = loop
-        self._text = text
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See `asyncio.Protocol`."""
-        self._transport = cast("asyncio.Transport", transport)
-        self._loop.call_later(REFUSAL_S, self._transport.abort)
-
-    def data_received(self, data: bytes) -> None:
-        """See `asyncio.Protocol`."""
-        assert data
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(self._text)
-            self._transport.close()

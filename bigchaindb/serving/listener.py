@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from aiohttp import web
 
 from bigchaindb.errors import StartupError
-from bigchaindb.serving.connection import Connection, ConnectionLimits, ErrorAnswer, Refusal, Texts
+from bigchaindb.serving.arrival import Arrival, Door, Reason
+from bigchaindb.serving.connection import Connection, ConnectionLimits, ErrorAnswer, Texts
+from bigchaindb.serving.places import Places
 
 BACKLOG: Final = 1024
 """With the usual 128, 200 clients that connect at once met retransmissions of a second."""
@@ -24,12 +26,33 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class Listener:
     """A listening server: aiohttp's, with bounds on connections. Belongs to the event loop."""
 
-    def __init__(self, handler: Handler, limits: ConnectionLimits, texts: Texts, on_error: ErrorAnswer) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        limits: ConnectionLimits,
+        texts: Texts,
+        on_error: ErrorAnswer,
+        *,
+        name: str,
+        receive_bytes: int | None = None,
+    ) -> None:
+        """Make a server that is not started.
+
+        Args:
+            handler: answers requests.
+            limits: of its connections.
+            texts: to clients that get no handler.
+            on_error: answers what is no HTTP.
+            name: for people who read the log.
+            receive_bytes: that the system keeps of what a client sends and nobody has read; None leaves that to it.
+        """
         self._handler = handler
         self._limits = limits
         self._texts = texts
         self._on_error = on_error
-        self._connections: set[Connection] = set()
+        self._places: Places[Connection] = Places(limits.room)
+        self._door = Door(name, self._places, texts)
+        self._receive_bytes = receive_bytes
         self._servers: list[asyncio.Server] = []
         self._manager: web.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -43,7 +66,12 @@ class Listener:
     @property
     def connection_count(self) -> int:
         """How many connections are open."""
-        return len(self._connections)
+        return len(self._places)
+
+    @property
+    def refused_counts(self) -> Mapping[Reason, int]:
+        """How many clients were refused since the start."""
+        return {reason: self._door.refused[reason] for reason in Reason}
 
     async def start(self, host: str, port: int) -> None:
         """Listen; `localhost` is 127.0.0.1 and, where there is IPv6, ::1 as well.
@@ -56,7 +84,9 @@ class Listener:
         sockets = bind(host, port)
         self._port = sockets[0].getsockname()[1]
         for sock in sockets:
-            self._servers.append(await loop.create_server(self._connection, sock=sock, backlog=BACKLOG))
+            if self._receive_bytes is not None:  # what is accepted inherits it
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_bytes)
+            self._servers.append(await loop.create_server(self._arrival, sock=sock, backlog=BACKLOG))
         self._sweeper = asyncio.create_task(self._sweep())
 
     def close(self) -> None:
@@ -76,19 +106,22 @@ class Listener:
         if self._manager is None:
             return
         await self._manager.shutdown(grace_s / 2)  # aiohttp waits for so long, and then once more
-        for connection in list(self._connections):
+        for connection in self._places:
             connection.abort()
+        self._door.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
 
-    def _connection(self) -> asyncio.Protocol:
-        loop = asyncio.get_running_loop()
-        if len(self._connections) >= self._limits.count_max:
-            return Refusal(loop, self._texts.full)
+    def _arrival(self) -> asyncio.Protocol:
+        return Arrival(self._door, self._connection)
+
+    def _connection(self, address: str) -> Connection:
         assert self._manager is not None
-        return Connection(self._manager, loop, self._connections, self._on_error)
+        made = Connection(self._manager, asyncio.get_running_loop(), self._places, self._on_error)
+        self._places.take(made, address)
+        return made
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -96,7 +129,7 @@ class Listener:
         while True:
             await asyncio.sleep(pause_s)
             now_s = loop.time()
-            for connection in list(self._connections):
+            for connection in self._places:
                 connection.sweep(now_s, self._limits, self._texts.slow)
 
 

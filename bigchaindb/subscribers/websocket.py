@@ -6,7 +6,9 @@ Source: docs/reference/contract/websocket-api.md.
 import asyncio
 import base64
 import contextlib
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Final, cast
 from urllib.parse import parse_qsl
@@ -14,10 +16,15 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from bigchaindb.config import Limits, WebSocketServer
+from bigchaindb.config.settings import KIB
 from bigchaindb.errors import EventError
 from bigchaindb.ledger.ports import LogReader
-from bigchaindb.serving.connection import Connection, ConnectionLimits, Texts
+from bigchaindb.serving.arrival import Reason
+from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits, Texts, unimplemented, unknown_coding
+from bigchaindb.serving.frame_budget import BYTES_MAX, FRAME_COUNT_MAX
 from bigchaindb.serving.listener import Listener
+from bigchaindb.serving.places import group
+from bigchaindb.serving.summary import Summary
 from bigchaindb.subscribers.hub import Hub
 from bigchaindb.subscribers.stream_feed import Feed
 from bigchaindb.subscribers.stream_follower import CLOSE_S, Follower
@@ -26,11 +33,18 @@ PATH: Final = "/api/v1/streams/valid_transactions"
 VERSION: Final = "13"
 KEY_BYTES: Final = 16
 GOING_AWAY: Final = 1001
+POLICY_VIOLATION: Final = 1008
+FLOOD: Final = f"more than {FRAME_COUNT_MAX} frames or {BYTES_MAX // KIB} KiB a second; this stream takes no messages"
+RECEIVE_BYTES: Final = 4 * KIB
+"""That the system keeps unread for each client, or twice as much: a request fits in. What a client sends beyond its
+budget stays in its own system's buffers."""
 LAST_WORDS_S: Final = 1.0
 """How long a stop waits for clients to take the last durable blocks and the close frame."""
 ABORTED_S: Final = 0.1
 """How long handlers may take to notice that their connections are gone."""
 LOOK_S_MAX: Final = 1.0
+
+_log: Final = logging.getLogger(__name__)
 
 
 class StreamServer:
@@ -48,14 +62,19 @@ class StreamServer:
         self._heartbeat_s = settings.heartbeat
         self._feed = Feed(hub, open_reader, chain_id, limits.stream_stall_s_max)
         self._tasks: list[asyncio.Task[None]] = []
+        self._flood_count = 0
+        self._floods = Summary(_log_floods)
         self._listener = Listener(
             self._serve,
-            ConnectionLimits(limits.stream_connection_count_max, limits.body_read_s_max, limits.stream_stall_s_max),
+            ConnectionLimits.of(limits, limits.stream_connection_count_max),
             Texts(
                 _text(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections"),
+                _text(HTTPStatus.SERVICE_UNAVAILABLE, CROWDED),
                 _text(HTTPStatus.REQUEST_TIMEOUT, "too slow"),
             ),
             _malformed,
+            name="stream",
+            receive_bytes=RECEIVE_BYTES,
         )
 
     @property
@@ -72,6 +91,16 @@ class StreamServer:
     def late_count(self) -> int:
         """How many clients are behind the head and served at their own speed."""
         return sum(follower.late for follower in self._feed.followers)
+
+    @property
+    def refused_counts(self) -> Mapping[Reason, int]:
+        """How many clients got no connection since the start."""
+        return self._listener.refused_counts
+
+    @property
+    def flood_count(self) -> int:
+        """How many clients were closed since the start because they would not stop sending."""
+        return self._flood_count
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 is any that is free.
@@ -105,11 +134,14 @@ class StreamServer:
         self._tasks.clear()
         await self._listener.stop(ABORTED_S)
         await self._feed.stop()
+        self._floods.close()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = cast("Connection", request.protocol)
         connection.begin(request)
         try:
+            if (coding := unknown_coding(request)) is not None:
+                return _malformed(request, HTTPStatus.NOT_IMPLEMENTED, unimplemented(coding))
             return _refusal(request) or await self._follow(request, connection)
         except EventError as error:
             return web.Response(status=400, text=f"after: {error}\n")
@@ -130,12 +162,18 @@ class StreamServer:
         connection.exempt = True
         follower = Follower(socket, writer, request.transport, buffer_bytes_max=limits.stream_buffer_bytes_max)
         follower.position, follower.skip = position, skip
+        connection.on_flood = partial(self._end_flood, follower, group(request.transport.get_extra_info("peername")))
         self._feed.add(follower)
         try:
             await follower.serve()
         finally:
             self._feed.remove(follower)
         return socket
+
+    def _end_flood(self, follower: Follower, peer: str) -> None:
+        self._flood_count += 1
+        self._floods.note(peer)
+        follower.end(POLICY_VIOLATION, FLOOD)
 
     async def _look_after(self) -> None:
         loop = asyncio.get_running_loop()
@@ -150,6 +188,10 @@ class StreamServer:
         follower.rest()  # else what it is written while its token is made would come again
         follower.end(GOING_AWAY, await self._feed.token_of(follower))
         await follower.gone.wait()
+
+
+def _log_floods(count: int, last: str) -> None:
+    _log.warning("stream clients closed: %s", FLOOD, extra={"count": count, "last": last})
 
 
 def _refusal(request: web.BaseRequest) -> web.Response | None:

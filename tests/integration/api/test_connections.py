@@ -1,19 +1,27 @@
 """Every bound on requests and connections, and how it is said. Source: http-api.md, section 1, NODE limits."""
 
 import asyncio
+import contextlib
+import gzip
 import itertools
 import json
 import time
+from contextlib import AsyncExitStack
+from typing import Final
 
 import pytest
 
 from bigchaindb.config import Limits
+from bigchaindb.serving.arrival import REFUSAL_COUNT_MAX, Reason
+from bigchaindb.serving.connection import PIECE_BYTES
 from bigchaindb.transaction.build import create
 from tests.integration.api.conftest import Start
 from tests.support.raw import Wire, ask, request, until, wire
 from tests.support.served import KEY, Served
 
 SHORT = Limits(body_read_s_max=0.3, stream_stall_s_max=0.3)
+READ_BYTES_MAX: Final = 256 * 1024
+"""What uvloop reads at once."""
 POST = "/api/v1/transactions?mode=commit"
 
 
@@ -47,6 +55,18 @@ class TestKeepAlive:
         async with wire(served.api.port) as opened:
             await opened.send(b"".join(request("GET", f"/api/v1/blocks/{n}") for n in (0, 1, 0)))
             assert [(await opened.answer()).status for _ in range(3)] == [200, 404, 200]
+
+    async def test_requests_without_end_are_answered_in_order_and_wait_outside(self, served: Served) -> None:
+        """What is read and not answered must not grow: the client's own system keeps the rest."""
+        async with wire(served.api.port) as opened:
+            asked = [request("GET", f"/api/v1/blocks/{number % 2}") for number in range(10_000)]
+            sending = asyncio.create_task(opened.send(b"".join(asked)))
+            held = 0
+            for number in range(len(asked)):
+                assert (await opened.answer()).status == (200, 404)[number % 2], number
+                held = max(held, *(len(one._unparsed) for one in served.api._listener._places))
+            await sending
+            assert PIECE_BYTES < held <= READ_BYTES_MAX < sum(map(len, asked))
 
     async def test_a_client_that_closes_its_side_still_gets_its_answer(self, served: Served) -> None:
         """Never close after reading a POST without answering (driver-expectations.md, 1.4)."""
@@ -91,6 +111,45 @@ class TestBodies:
                 await asyncio.sleep(0.01)
             await opened.send(b"0\r\n\r\n")
             assert (await opened.answer()).status == 202
+
+    @pytest.mark.parametrize("coding", ["gzip, chunked", "gzip,chunked", "x, y, chunked"])
+    async def test_a_coding_that_nobody_undoes_is_a_501_and_the_connection_ends(
+        self, served: Served, coding: str
+    ) -> None:
+        """Else a compressed body would be refused as malformed JSON, byte 0."""
+        made = gzip.compress(create([KEY], data={"n": 1}).body)
+        async with wire(served.api.port) as opened:
+            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(made), made)
+            answer = await opened.ask(request("POST", POST, Transfer_Encoding=coding) + body)
+            assert (answer.status, answer.headers["connection"], answer.json()["status"]) == (501, "close", 501)
+            assert answer.json()["message"].startswith("Transfer-Encoding ")
+            assert await opened.ended() == b""
+
+    async def test_a_document_in_chunks_of_one_byte_is_taken(self, served: Served) -> None:
+        made = create([KEY], data={"n": 1})
+        body = b"".join(b"1\r\n%c\r\n" % byte for byte in made.body) + b"0\r\n\r\n"
+        async with wire(served.api.port) as opened:
+            assert (await opened.ask(request("POST", POST, Transfer_Encoding="chunked") + body)).status == 202
+            assert (await opened.ask(request("GET", "/api/v1"))).status == 200
+
+    async def test_a_body_that_is_mostly_framing_is_a_400(self, served: Served) -> None:
+        """Each chunk costs the loop 8 µs: eight such clients kept every commit waiting for seconds."""
+        async with wire(served.api.port) as opened:
+            await opened.send(request("POST", POST, Transfer_Encoding="chunked") + 20_000 * b"1\r\n{\r\n")
+            answer = await opened.answer()
+            assert (answer.status, answer.headers["connection"]) == (400, "close")
+            assert answer.json()["message"].startswith("malformed HTTP request: chunks too small: ")
+        await until_closed(served)
+
+    @pytest.mark.parametrize("chunk_bytes", [20, 1_000, 60_000])
+    async def test_a_large_body_in_chunks_is_taken_whatever_their_size(self, served: Served, chunk_bytes: int) -> None:
+        made = create([KEY], data={"text": 200_000 * "x"}).body
+        pieces = [made[at : at + chunk_bytes] for at in range(0, len(made), chunk_bytes)]
+        body = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+        async with wire(served.api.port) as opened:
+            asked = request("POST", POST, Transfer_Encoding="chunked") + body + request("GET", "/api/v1")
+            assert (await opened.ask(asked)).status == 202
+            assert (await opened.answer()).status == 200
 
     async def test_whoever_waits_for_a_100_gets_it(self, served: Served) -> None:
         """curl sends nothing more for a second otherwise."""
@@ -235,6 +294,42 @@ class TestConnections:
             assert (await first.ask(request("GET", "/"))).status == 200
         await until_closed(served)
         assert (await ask(served.api.port, "GET", "/")).status == 200
+
+    async def test_one_address_gets_no_more_than_its_places(self, start: Start) -> None:
+        """One machine must not shut all others out."""
+        served = await start(limits=Limits(address_connection_count_max=2))
+        async with wire(served.api.port) as first, wire(served.api.port) as second:
+            for opened in (first, second):
+                assert (await opened.ask(request("GET", "/"))).status == 200
+            answer = await ask(served.api.port, "GET", "/")
+            assert (answer.status, answer.headers["retry-after"], answer.headers["connection"]) == (503, "1", "close")
+            assert "limits.address_connection_count_max" in answer.json()["message"]
+            assert served.api.refused_counts == {Reason.PLACES: 0, Reason.ADDRESS: 1}
+            assert (await first.ask(request("GET", "/"))).status == 200
+        await until_closed(served)
+        assert (await ask(served.api.port, "GET", "/")).status == 200
+
+    async def test_refusals_are_bounded_and_told_in_one_line(
+        self, start: Start, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Each refused client holds a file for a moment, and could write a line of the log."""
+        served = await start(limits=Limits(address_connection_count_max=1))
+        async with wire(served.api.port), AsyncExitStack() as stack:
+            count = REFUSAL_COUNT_MAX + 20
+            refused = [await stack.enter_async_context(wire(served.api.port)) for _ in range(count)]
+            answers = await asyncio.gather(*(self.told(one) for one in refused))
+            assert sum(answers) <= REFUSAL_COUNT_MAX
+            assert served.api.refused_counts[Reason.ADDRESS] == count
+        lines = [one for one in caplog.records if "connections refused" in one.message]
+        assert len(lines) < 10
+        assert vars(lines[0])["listener"] == "http"
+
+    @staticmethod
+    async def told(opened: Wire) -> bool:
+        """Whether a refused client gets to read why."""
+        with contextlib.suppress(ConnectionError):
+            await opened.send(request("GET", "/"))
+        return b" 503 " in await opened.ended()
 
     async def test_200_clients_may_connect_at_once(self, served: Served) -> None:
         answers = await asyncio.gather(*(ask(served.api.port, "GET", "/api/v1") for _ in range(200)))

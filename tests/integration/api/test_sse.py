@@ -206,7 +206,7 @@ class TestSlowClients:
                 await quick.event()
             (transport,) = [
                 connection._wire
-                for connection in served.api._listener._connections
+                for connection in served.api._listener._places
                 if connection._wire is not None and connection._wire.get_write_buffer_size()
             ]
             assert transport.get_write_buffer_size() < 2**20
@@ -219,7 +219,7 @@ class TestSlowClients:
                 await stack.enter_async_context(listening(served.api.port, is_narrow=True))
             stack.callback(tracemalloc.stop)
             tracemalloc.start()
-            wires = [one._wire for one in served.api._listener._connections if one._wire is not None]
+            wires = [one._wire for one in served.api._listener._places if one._wire is not None]
             while not all(one.get_write_buffer_size() for one in wires):  # the kernel takes the first megabytes
                 await commit(served, text="x" * 900_000)
             held = tracemalloc.take_snapshot().filter_traces(

@@ -2,10 +2,11 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -17,15 +18,19 @@ from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Mode
 from bigchaindb.eventlog.token import WHOLE, decode, encode
 from bigchaindb.ledger.examining import Selection
+from bigchaindb.serving.frame_budget import FRAME_COUNT_MAX
 from bigchaindb.subscribers import stream_log
-from bigchaindb.subscribers.websocket import PATH
+from bigchaindb.subscribers.websocket import FLOOD, PATH, RECEIVE_BYTES
 from bigchaindb.transaction.build import Payment, Spend, create, transfer
 from bigchaindb.transaction.conditions import details_of
 from bigchaindb.transaction.model import OutputRef
 from tests.integration.api.conftest import Start
-from tests.support.raw import ask, narrow, request, until, wire
+from tests.support.frames import frame
+from tests.support.raw import Wire, ask, narrow, request, until, wire
 from tests.support.served import CHAIN_ID, KEY, Served
 
+RECEIVED_BYTES_MAX = 4 * RECEIVE_BYTES
+"""The kernel doubles what is asked for, and one read may come while frames are held already."""
 UPGRADE = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",
@@ -135,6 +140,21 @@ class TestHandshake:
     async def test_another_version_is_a_400_that_names_ours(self, served: Served, version: str) -> None:
         answer = await ask(served.stream.port, "GET", PATH, None, **{**UPGRADE, "Sec_WebSocket_Version": version})
         assert (answer.status, answer.headers["sec-websocket-version"]) == (400, "13")
+
+    async def test_a_coding_that_nobody_undoes_is_a_501(self, served: Served) -> None:
+        answer = await ask(served.stream.port, "POST", PATH, Transfer_Encoding="gzip, chunked")
+        assert (answer.status, answer.headers["connection"]) == (501, "close")
+
+    async def test_one_address_gets_no_more_than_its_places(self, start: Start) -> None:
+        """The answer comes before the upgrade: a close frame would cost the handshake that is to be spared."""
+        served = await start(limits=Limits(address_connection_count_max=1))
+        async with following(served):
+            answer = await ask(served.stream.port, "GET", PATH, None, **UPGRADE)
+            assert (answer.status, answer.headers["connection"]) == (503, "close")
+            assert b"limits.address_connection_count_max" in answer.body
+        await until(lambda: served.stream.connection_count == 0, "the place to be free")
+        async with following(served):
+            pass
 
     async def test_a_post_is_a_405(self, served: Served) -> None:
         answer = await ask(served.stream.port, "POST", PATH, b"{}")
@@ -322,17 +342,17 @@ class TestClients:
         await until(lambda: served.stream.connection_count == 0, "the connection closed")
 
     @pytest.mark.parametrize(
-        ("frame", "code"),
+        ("sent", "code"),
         [
             (b"\x81\x82\0\0\0\0\xff\xfe", 1007),
             (b"\x82\xff" + (70_000).to_bytes(8, "big") + 4 * b"\0" + 70_000 * b"x", 1009),
         ],
         ids=["no UTF-8", "too large"],
     )
-    async def test_what_may_not_be_sent_closes_with_its_code(self, served: Served, frame: bytes, code: int) -> None:
+    async def test_what_may_not_be_sent_closes_with_its_code(self, served: Served, sent: bytes, code: int) -> None:
         async with wire(served.stream.port) as opened:
             assert (await opened.ask(request("GET", PATH, None, **UPGRADE))).status == 101
-            await opened.send(frame)
+            await opened.send(sent)
             header = await opened.reader.readexactly(4)
         assert (header[0], int.from_bytes(header[2:4], "big")) == (0x88, code)
 
@@ -378,6 +398,93 @@ class TestClients:
         assert seen == committed[: len(seen)]
         assert close.code == 1001
         assert decode(close.reason, CHAIN_ID, served.hub.head).position == len(seen)
+
+
+class TestFloods:
+    """Clients have nothing to say here, and whoever sends all the same delays nobody (S1)."""
+
+    PING = frame(9, b"x")
+    PONG = b"\x8a\x01x"
+
+    async def test_as_many_pings_as_the_budget_has_are_answered_at_once(self, served: Served) -> None:
+        async with wire(served.stream.port) as opened:
+            await opened.ask(request("GET", PATH, None, **UPGRADE))
+            await opened.send(FRAME_COUNT_MAX * self.PING)
+            assert await opened.reader.readexactly(FRAME_COUNT_MAX * 3) == FRAME_COUNT_MAX * self.PONG
+            assert all(one._wire.is_reading() for one in connections(served))
+
+    async def test_a_burst_is_heard_out_second_by_second(self, served: Served) -> None:
+        """A library that sends at once what it had kept is no flood."""
+        async with wire(served.stream.port) as opened:
+            await opened.ask(request("GET", PATH, None, **UPGRADE))
+            count = 2 * FRAME_COUNT_MAX + 1
+            await opened.send(count * self.PING)
+            await until(lambda: not any(one._wire.is_reading() for one in connections(served)), "reading to pause")
+            assert await opened.reader.readexactly(count * 3) == count * self.PONG
+            await until(lambda: all(one._wire.is_reading() for one in connections(served)), "reading to go on")
+            assert served.stream.flood_count == 0
+
+    @pytest.mark.parametrize("with_the_request", [False, True])
+    async def test_a_flood_is_not_read_costs_others_nothing_and_ends_with_1008(
+        self, served: Served, caplog: pytest.LogCaptureFixture, *, with_the_request: bool
+    ) -> None:
+        """16 such clients stopped all commits, and SIGTERM, for 11 s."""
+        async with AsyncExitStack() as stack:
+            other = await stack.enter_async_context(following(served))
+            floods = [await stack.enter_async_context(wire(served.stream.port)) for _ in range(16)]
+            upgrade = request("GET", PATH, None, **UPGRADE)
+            for one in floods:
+                if with_the_request:
+                    one.writer.write(upgrade + 500_000 * self.PING)
+                else:
+                    await one.ask(upgrade)
+                    one.writer.write(500_000 * self.PING)
+            reading = [asyncio.create_task(self.received(one)) for one in floods]
+            for _ in range(20):
+                committed = await served.commit()
+                assert await ids(other, 1) == committed
+            await until(lambda: served.stream.flood_count == 16, "all floods to be ended")
+            assert all(len(one._inbound._held) <= RECEIVED_BYTES_MAX for one in connections(served) if one._inbound)
+            for received in await asyncio.gather(*reading):
+                assert received.endswith(frame(8, (1008).to_bytes(2, "big") + FLOOD.encode(), is_masked=False))
+                assert received.count(self.PONG) <= 12 * FRAME_COUNT_MAX  # 5 s beyond the budget, 5 s to close
+            await quiet(other)
+        lines = [one for one in caplog.records if "stream clients closed" in one.message]
+        assert 1 <= len(lines) < 16
+
+    @staticmethod
+    async def received(opened: Wire) -> bytes:
+        """Read to the end, which is a reset where the server has left something unread."""
+        seen = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := await opened.reader.read(65_536):
+                seen += piece
+        return seen
+
+    async def test_a_flood_that_reads_no_answers_is_not_read_either(self, served: Served) -> None:
+        """Pongs that nobody takes must not pile up, nor the pings behind them."""
+        async with wire(served.stream.port, is_narrow=True) as opened:
+            await opened.ask(request("GET", PATH, None, **UPGRADE))
+            opened.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            opened.writer.write(500_000 * frame(9, 125 * b"x"))
+            await until(lambda: served.stream.flood_count == 1, "the flood to be ended")
+            for one in connections(served):
+                assert one._wire.get_write_buffer_size() < 12 * FRAME_COUNT_MAX * 127
+            await until(lambda: served.stream.connection_count == 0, "the connection to be let go")
+
+    async def test_a_stop_does_not_wait_for_floods(self, start: Start) -> None:
+        served = await start()
+        async with wire(served.stream.port) as opened:
+            await opened.ask(request("GET", PATH, None, **UPGRADE))
+            opened.writer.write(500_000 * self.PING)
+            await until(lambda: not any(one._wire.is_reading() for one in connections(served)), "reading to pause")
+            await served.stream.stop()
+            assert served.stream.connection_count == 0
+
+
+def connections(served: Served) -> list[Any]:
+    """Return the server's side of all clients."""
+    return list(served.stream._listener._places)
 
 
 class TestSlowClients:

@@ -13,6 +13,7 @@ from bigchaindb.config import Limits
 from bigchaindb.engine.engine import EngineFigures, Misbehavior, NetworkFigures, ValidatorFigures
 from bigchaindb.eventlog.lane import State
 from bigchaindb.metrics.families import Figures, families
+from bigchaindb.serving.arrival import Reason
 from tests.unit.api.test_plugins import status
 
 PAGE: Final = (Path(__file__).parents[3] / "docs/reference/metrics.md").read_text()
@@ -78,6 +79,8 @@ FIGURES: Final = Figures(
     sse_count=12,
     stream_connection_count=13,
     stream_late_count=14,
+    stream_flood_count=15,
+    refused_counts={"http": {Reason.PLACES: 16, Reason.ADDRESS: 17}},
     plugins=[status("ValueError: secret")],
     limits=Limits(),
 )
@@ -87,6 +90,11 @@ FAMILIES: Final[Mapping[str, Metric]] = {family.name: family for family in famil
 def value(family: str, **labels: str) -> float:
     (sample,) = [one for one in FAMILIES[family].samples if labels.items() <= one.labels.items()]
     return sample.value
+
+
+def test_refusals_are_told_by_listener_and_reason() -> None:
+    assert value("bigchaindb_refused_connections", listener="http", reason="places") == 16
+    assert value("bigchaindb_refused_connections", listener="http", reason="address") == 17
 
 
 def test_each_figure_stands_under_its_own_name() -> None:
@@ -106,6 +114,7 @@ def test_each_figure_stands_under_its_own_name() -> None:
         "sse_clients": 12,
         "stream_connections": 13,
         "stream_late_clients": 14,
+        "stream_floods": 15,
         "network_following": 1,
         "network_degraded": 0,
         "network_stalled": 1,

@@ -1,0 +1,124 @@
+"""A client that means harm, a process of its own: `python -m bench.attacker KIND PORT`.
+
+It works until it is ended, and connects again where it is thrown out. `bench.hostile` tells what each kind stands for.
+"""
+
+import asyncio
+import itertools
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final
+
+import uvloop
+
+from bigchaindb.transaction.build import Payment, create
+from bigchaindb.transaction.conditions import details_of
+from bigchaindb.transaction.keys import KeyPair
+
+STREAM_COUNT: Final = 16
+POSTER_COUNT: Final = 32
+CHUNKER_COUNT: Final = 8
+DOCUMENT_COUNT: Final = 8
+"""Different documents of a kind; blanks behind them make each post another one to whoever compares bytes."""
+PIECE_BYTES: Final = 64 * 1024
+AGAIN_S: Final = 0.05
+_UPGRADE: Final = (
+    b"GET /api/v1/streams/valid_transactions HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: YmVuY2gtYmVuY2gtYmVuYw==\r\n\r\n"
+)
+_CHUNKED: Final = b"POST /api/v1/transactions HTTP/1.1\r\nHost: bench\r\nTransfer-Encoding: chunked\r\n\r\n"
+_GET: Final = b"GET /api/v1/ HTTP/1.1\r\nHost: bench\r\n\r\n"
+_KEY: Final = KeyPair.from_seed(bytes(range(32)))
+
+
+def _frame(opcode: int, payload: bytes) -> bytes:
+    return bytes((0x80 | opcode, 0x80 | len(payload))) + bytes(4) + payload
+
+
+def _documents(kind: str) -> list[bytes]:
+    """Make valid documents that cost more than their size tells."""
+    seed = int.from_bytes(os.urandom(6), "big")
+    return [create([_KEY], **_costly(kind, seed + index)).body for index in range(DOCUMENT_COUNT)]
+
+
+def _costly(kind: str, seed: int) -> dict[str, Any]:
+    match kind:
+        case "nested":
+            return {"data": {"seed": seed, "lists": [[[[]] * 4] * 10] * 4_000}}
+        case "exponents":
+            return {"data": {"seed": seed, "numbers": [1e99] * 100_000}}
+        case "outputs":
+            return {"data": {"seed": seed}, "payments": [Payment(details_of([_KEY.public_key]))] * 3_000}
+        case _:
+            raise ValueError(kind)
+
+
+def _posts(kind: str) -> Iterator[bytes]:
+    documents = _documents(kind)
+    for round_number in itertools.count():
+        for body in documents:
+            padded = body + b" " * round_number
+            head = (
+                f"POST /api/v1/transactions?mode=async HTTP/1.1\r\nHost: bench\r\nContent-Length: {len(padded)}\r\n\r\n"
+            )
+            yield head.encode() + padded
+
+
+async def _flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, opening: bytes, piece: bytes) -> None:
+    """Send without end; whatever is answered is read and forgotten."""
+    writer.write(opening)
+    forgetting = asyncio.create_task(_forget(reader))
+    try:
+        while not forgetting.done():
+            writer.write(piece)
+            await writer.drain()
+    finally:
+        forgetting.cancel()
+
+
+async def _forget(reader: asyncio.StreamReader) -> None:
+    while await reader.read(PIECE_BYTES):
+        pass
+
+
+async def _post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, posts: Iterator[bytes]) -> None:
+    for request in posts:
+        writer.write(request)
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        await reader.readexactly(int(head.partition(b"content-length:")[2].split(b"\r", 1)[0]))
+
+
+async def _again(port: int, attack: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> None:
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                await attack(reader, writer)
+            finally:
+                writer.transport.abort()
+        except (OSError, EOFError):
+            pass
+        await asyncio.sleep(AGAIN_S)
+
+
+async def _attack(kind: str, port: int) -> None:
+    floods = {
+        "frames": (STREAM_COUNT, _UPGRADE, _frame(1, b"x")),
+        "pings": (STREAM_COUNT, _UPGRADE, _frame(9, b"x")),
+        "pipelined": (1, b"", _GET),
+        "chunks": (CHUNKER_COUNT, _CHUNKED, b"1\r\n{\r\n"),
+    }
+    if kind in floods:
+        count, opening, unit = floods[kind]
+        piece = unit * (PIECE_BYTES // len(unit))
+        attacks = [_again(port, lambda r, w: _flood(r, w, opening, piece)) for _ in range(count)]
+    else:
+        posts = _posts(kind)
+        attacks = [_again(port, lambda r, w: _post(r, w, posts)) for _ in range(POSTER_COUNT)]
+    print("ready", flush=True)
+    await asyncio.gather(*attacks)
+
+
+if __name__ == "__main__":
+    uvloop.run(_attack(sys.argv[1], int(sys.argv[2])))

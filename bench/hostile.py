@@ -1,0 +1,140 @@
+"""What strangers can do to others: one client commits, another floods the node or posts costly documents (S1).
+
+Each attack runs twice in turn: against the node, and against a server that throws all away (`bench.bare`) on the same
+machine beside a node that nobody attacks. The difference is the node's; the rest is what two processes that never stop
+cost on these cores.
+"""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, NamedTuple
+
+from bench.documents import Documents
+from bench.load import percentile
+from bench.measure import Scale, alternate, median
+from bench.node import Node
+from bench.processes import Process, python, resident_mb
+from bench.report import Figure, at_most
+from tests.support.ports import free_ports
+
+ATTACKS: Final = {
+    "frames": "16 WebSocket clients that send small frames without end",
+    "pings": "16 WebSocket clients that send pings without end",
+    "nested": "32 clients that post nested lists",
+    "exponents": "32 clients that post lists of 1e99",
+    "outputs": "32 clients that post 3,000 outputs",
+    "pipelined": "one client that sends GETs without end",
+    "chunks": "8 clients that send a body in chunks of one byte",
+}
+STREAMING: Final = frozenset({"frames", "pings"})
+ATTACK_S: Final = 30.0
+PAUSE_S: Final = 0.05
+"""Between two commits of the client that suffers."""
+WAIT_MS_MAX: Final = 500.0
+MEMORY_MB_MAX: Final = 100.0
+STOP_S_MAX: Final = 2.0
+ANSWER_S_MAX: Final = 60.0
+
+
+class _Run(NamedTuple):
+    """What the other client met.
+
+    Attributes:
+        commits_ms: of each `mode=commit`, sorted.
+        grown_mb: most memory of the node, above what it had before the attack.
+        stop_s: from SIGTERM to the node's end, the attack going on.
+    """
+
+    commits_ms: list[float]
+    grown_mb: float
+    stop_s: float
+
+
+def run(scale: Scale) -> list[Figure]:
+    """Carry out every attack."""
+    return [figure for kind in ATTACKS for figure in _figures(kind, scale)]
+
+
+def _figures(kind: str, scale: Scale) -> Iterator[Figure]:
+    documents = Documents(seed=7)
+    attacked, beside = alternate(
+        scale.rounds,
+        [lambda: _suffer(kind, scale, documents, at_node=True), lambda: _suffer(kind, scale, documents, at_node=False)],
+    )
+    yield Figure(
+        what=f"another's commit beside {ATTACKS[kind]}, p50",
+        value=median(percentile(one.commits_ms, 0.5) for one in attacked),
+        unit="ms",
+        peer=median(percentile(one.commits_ms, 0.5) for one in beside),
+        peer_name="ms with the attack on a bare server",
+    )
+    yield Figure(
+        what="longest",
+        value=max(one.commits_ms[-1] for one in attacked),
+        unit="ms",
+        peer=max(one.commits_ms[-1] for one in beside),
+        peer_name="ms with the attack on a bare server",
+        limit=at_most(WAIT_MS_MAX),
+    )
+    yield Figure(
+        what="memory beyond that before",
+        value=max(one.grown_mb for one in attacked),
+        unit="MiB",
+        limit=at_most(MEMORY_MB_MAX),
+    )
+    yield Figure(
+        what="SIGTERM to the end", value=max(one.stop_s for one in attacked), unit="s", limit=at_most(STOP_S_MAX)
+    )
+
+
+def _suffer(kind: str, scale: Scale, documents: Documents, *, at_node: bool) -> _Run:
+    folder = scale.folder / f"hostile-{len(list(scale.folder.glob('hostile-*')))}"
+    [bare_port] = free_ports(1)
+    with Node(folder) as node, Process(python("bench.bare", str(bare_port)), log=folder / "bare.log"):
+        client = _Client(node.port)
+        for _ in range(20):
+            client.commit(documents.create()[0].body)
+        before_mb = resident_mb(node.pid)
+        port = bare_port if not at_node else node.stream_port if kind in STREAMING else node.port
+        with _attacking(kind, port):
+            found, end = [], time.perf_counter() + scale.share * ATTACK_S
+            while time.perf_counter() < end:
+                found.append(client.commit(documents.create()[0].body))
+                time.sleep(PAUSE_S)
+            grown_mb = node.memory_mb() - before_mb
+            stop_s = node.stop()
+    return _Run(sorted(found), grown_mb, stop_s)
+
+
+@contextmanager
+def _attacking(kind: str, port: int) -> Iterator[None]:
+    with subprocess.Popen(python("bench.attacker", kind, str(port)), stdout=subprocess.PIPE, text=True) as attacker:
+        assert attacker.stdout is not None
+        try:
+            assert attacker.stdout.readline() == "ready\n", "the attacker did not begin"
+            yield
+        finally:
+            attacker.kill()
+
+
+class _Client:
+    """Commits one after the other over one connection."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), ANSWER_S_MAX)
+
+    def commit(self, body: bytes) -> float:
+        """Commit; return how long that took, in ms."""
+        head = f"POST /api/v1/transactions?mode=commit HTTP/1.1\r\nHost: bench\r\nContent-Length: {len(body)}\r\n\r\n"
+        begin = time.perf_counter()
+        self._socket.sendall(head.encode() + body)
+        answer = b""
+        while not answer.endswith(b"}\n"):
+            piece = self._socket.recv(65536)
+            assert piece, answer
+            answer += piece
+        assert answer.startswith((b"HTTP/1.1 202 ", b"HTTP/1.1 504 ")), answer[:200]  # a 504 is a wait as well
+        return (time.perf_counter() - begin) * 1e3

@@ -1,0 +1,81 @@
+"""Holds back what a WebSocket client sends beyond its budget, and tells of clients that do not stop."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from bigchaindb.serving.frame_budget import WINDOW_S, FrameBudget
+
+OVER_S_MAX: Final = 5.0
+"""Time beyond the budget after which a client counts as a flood: a library that sends all it had kept is heard out."""
+
+
+class Inbound:
+    """Lets frames through within the budget. Belongs to the event loop.
+
+    Bytes beyond it are kept while nothing more is read: no more than one read brings, which the socket's own small
+    buffer bounds (`listener.RECEIVE_BYTES`). From there on the client's own system holds them.
+    """
+
+    def __init__(
+        self, transport: asyncio.Transport, feed: Callable[[bytes], None], on_flood: Callable[[], None]
+    ) -> None:
+        """Stand before a parser.
+
+        Args:
+            transport: of the client.
+            feed: takes what passes.
+            on_flood: called once, when the client was beyond its budget for `OVER_S_MAX`.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._transport = transport
+        self._feed = feed
+        self._on_flood = on_flood
+        self._budget = FrameBudget()
+        self._held = b""
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_blocked = False
+        self._over_since_s = self._over_last_s = float("-inf")
+        self._has_flooded = False
+
+    def receive(self, data: bytes) -> None:
+        """Take what was read."""
+        self._held += data
+        if self._timer is not None or self._is_blocked:
+            self._transport.pause_reading()  # the parser resumes by itself, and one more read has happened
+        else:
+            self._go_on()
+
+    def block(self, *, is_blocked: bool) -> None:
+        """Note whether the parser is full; the transport was paused or resumed for it."""
+        self._is_blocked = is_blocked
+        if is_blocked:
+            return
+        if self._timer is not None:
+            self._transport.pause_reading()
+        elif self._held:
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        was_held, self._timer = self._timer is not None, None
+        if self._transport.is_closing() or self._is_blocked:
+            return
+        now_s = self._loop.time()
+        size, is_over = self._budget.admit(self._held, now_s)
+        passed, self._held = self._held[:size], self._held[size:]
+        if is_over:
+            self._hold(now_s)
+        elif was_held:
+            self._transport.resume_reading()
+        if passed:
+            self._feed(passed)
+
+    def _hold(self, now_s: float) -> None:
+        self._transport.pause_reading()
+        self._timer = self._loop.call_at(self._budget.renewed_s, self._go_on)
+        if now_s - self._over_last_s > 2 * WINDOW_S:  # there was a whole window within the budget
+            self._over_since_s = now_s
+        self._over_last_s = now_s
+        if now_s - self._over_since_s >= OVER_S_MAX and not self._has_flooded:
+            self._has_flooded = True
+            self._on_flood()

@@ -1,0 +1,100 @@
+"""How many connections a listener has room for, and how many of them one address may take."""
+
+from collections import Counter
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Final, Generic, NamedTuple, Self, TypeVar
+
+from bigchaindb.config import Limits
+
+IPV6_PREFIX: Final = 64
+"""Bits that tell IPv6 clients apart: whoever has one address has all the 2^64 below its /64."""
+UNKNOWN: Final = "unknown"
+"""Stands for all clients that are gone before their address can be read."""
+
+T = TypeVar("T")
+
+
+class Room(NamedTuple):
+    """Bounds on the number of connections of one listener.
+
+    Attributes:
+        count_max: open connections of all.
+        address_count_max: of one address.
+        loopback_count_max: of one address of this machine.
+    """
+
+    count_max: int
+    address_count_max: int
+    loopback_count_max: int
+
+    @classmethod
+    def of(cls, limits: Limits, count_max: int) -> Self:
+        """Bound a listener that has `count_max` places in all."""
+        if (bound := limits.address_connection_count_max) is not None:
+            return cls(count_max, bound, bound)
+        # Behind a proxy on this machine all clients share its address, so that loopback is exempt unless somebody asks.
+        return cls(count_max, max(1, count_max // 2), count_max)
+
+
+class Places(Generic[T]):
+    """Which connections are open, by address."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._open: dict[T, str] = {}
+        self._counts: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(list(self._open))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no place left."""
+        return len(self._open) >= self._room.count_max
+
+    def is_crowded(self, address: str) -> bool:
+        """Whether an address, as `group` gives it, has all the places that it may take."""
+        bound = self._room.loopback_count_max if _is_loopback(address) else self._room.address_count_max
+        return self._counts[address] >= bound
+
+    def take(self, connection: T, address: str) -> None:
+        """Note an open connection."""
+        self._open[connection] = address
+        self._counts[address] += 1
+
+    def leave(self, connection: T) -> None:
+        """Note that a connection has ended; safe to call twice."""
+        if (address := self._open.pop(connection, None)) is None:
+            return
+        self._counts[address] -= 1
+        if not self._counts[address]:
+            del self._counts[address]
+
+
+def group(peer: object) -> str:
+    """Return what counts as one address: an IPv4 address, or the /64 of an IPv6 one.
+
+    Args:
+        peer: the socket's peer name: a tuple that begins with an address; anything else is `UNKNOWN`.
+    """
+    try:
+        address = ip_address(peer[0].partition("%")[0])  # type: ignore[index]  # a wrong one raises
+    except (TypeError, IndexError, AttributeError, ValueError):
+        return UNKNOWN
+    address = _plain(address)
+    if address.version == 4 or address.is_loopback:  # noqa: PLR2004  IPv4
+        return str(address)
+    return str(ip_network((address, IPV6_PREFIX), strict=False))
+
+
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return address if mapped is None else mapped
+
+
+def _is_loopback(address: str) -> bool:
+    return address == "::1" or address.startswith("127.")
