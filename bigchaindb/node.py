@@ -8,7 +8,7 @@ a second.
 import asyncio
 import gc
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, closing, contextmanager
 from typing import Final
 
@@ -45,6 +45,9 @@ COLLECT_AFTER: Final = (20_000, 20, 100)
 """When Python looks for cycles. There are few here, and with its default, every 700 allocations, the search through all
 that the pool holds took 5 % of a busy node's CPU time."""
 
+Ready = Callable[[Mapping[str, str]], None]
+"""Takes the plugins that ran before and do not run since the start, by name: what keeps each from it."""
+
 _log: Final = logging.getLogger(__name__)
 
 
@@ -52,8 +55,9 @@ def run(
     settings: Settings,
     stop: StopOrder,
     *,
-    ready: Callable[[], None] | None = None,
+    ready: Ready | None = None,
     reload: Reloader | None = None,
+    strict: bool = False,
 ) -> None:
     """Run a node until it is told to stop. The data directory has been initialized.
 
@@ -62,6 +66,7 @@ def run(
         stop: taken before this module was imported, which takes a while.
         ready: called once the ports are open.
         reload: loads the configuration again, when somebody says that its list of plugins was changed.
+        strict: whether a plugin that ran before and cannot be run now stops the start.
 
     Raises:
         ConfigurationError: a plugin is not installed, or refuses its options.
@@ -70,13 +75,13 @@ def run(
         EngineError: the engine had to stop; what was committed is safe.
     """
     try:
-        uvloop.run(_serve(settings, stop, ready, reload))
+        uvloop.run(_serve(settings, stop, ready, reload, strict=strict))
     finally:
         stop.close()
 
 
 async def _serve(
-    settings: Settings, stop: StopOrder, ready: Callable[[], None] | None, reload: Reloader | None
+    settings: Settings, stop: StopOrder, ready: Ready | None, reload: Reloader | None, *, strict: bool
 ) -> None:
     limits = make_room(settings.limits)
     ordered = asyncio.create_task(stop.wait())
@@ -148,7 +153,7 @@ async def _serve(
         )
 
         running.push_async_callback(_stop_all, metrics.stop, api.stop, stream.stop, control.stop, supervisor.stop)
-        if not await _unless(ordered, supervisor.start()):
+        if not await _unless(ordered, supervisor.start(strict=strict)):
             return
         await control.start()
         with _naming("wsserver.port"):
@@ -164,7 +169,7 @@ async def _serve(
         gc.set_threshold(*COLLECT_AFTER)
         _log.info("ready", extra={"chain": chain_id, "head": hub.head, "http": api.port, "websocket": stream.port})
         if ready is not None:
-            ready()
+            ready(supervisor.left_out)
         await asyncio.wait({ordered, deciding}, return_when=asyncio.FIRST_COMPLETED)
         _log.info("stopping", extra={"head": hub.head})
         api.close()

@@ -18,6 +18,8 @@ from bigchaindb.config import KeyPairSettings, Settings
 from bigchaindb.errors import ConfigurationError, StartupError, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bigchaindb.config.load import Loaded
     from bigchaindb.store.directory import DataDirectory
 
@@ -142,7 +144,21 @@ def start(
     _keep_secret(loaded)
     from bigchaindb.node import run
 
-    run(settings, stop, ready=lambda: say(_banner(settings)), reload=session.load_silently)
+    def ready(left_out: "Mapping[str, str]") -> None:
+        say(_banner(settings))
+        if left_out:
+            say(_without(loaded, left_out))
+
+    run(settings, stop, ready=ready, reload=session.load_silently, strict=strict)
+
+
+def _without(loaded: "Loaded", left_out: "Mapping[str, str]") -> str:
+    """Return the line that names the plugins that do not run; what their code said may hold secrets."""
+    from bigchaindb.cli.lanes import mask_of
+
+    mask = mask_of(loaded)
+    mend = " and ".join(f"`bigchaindb plugins restart {name}`" for name in left_out)
+    return f"Without plugins that ran before: {'; '.join(map(mask, left_out.values()))}. Mend that, then {mend}."
 
 
 def _warn_of_exposed_key(loaded: "Loaded", *, strict: bool) -> None:

@@ -129,7 +129,9 @@ def step(lane: Lane, fact: Fact, policy: Policy, draw: float, now: float) -> tup
             lane, actions = _returned(lane, fact, policy, draw)
         case Sought() | Retried() | Discarded():
             lane = _ordered(lane, fact)
-        case Ready() | CaughtUp() | FellBehind() | Disabled() | GivenUp():
+        case Ready():
+            lane = replace(lane, has_run=True)
+        case CaughtUp() | FellBehind() | Disabled() | GivenUp():
             pass
         case _:
             assert_never(fact)

@@ -109,6 +109,7 @@ class Lane:
             event after the other, so that the guilty one is found.
         failure_count: ends in a row without an event settled between them.
         error: why it is in the state; "" where there is nothing to say.
+        has_run: the plugin was imported and configured at least once, at this start of the node or before.
     """
 
     state: State = State.STOPPED
@@ -118,6 +119,7 @@ class Lane:
     one_at_a_time: bool = False
     failure_count: int = 0
     error: str = ""
+    has_run: bool = False
 
     def attempt(self, position: int) -> int:
         """Say which delivery of an event the next one is, from 1."""

@@ -22,6 +22,7 @@ CHAIN_VERSION: Final = 3
 NODE_STEPS: Final[Mapping[int, Step]] = {
     0: lambda connection: run_script(connection, "node_schema.sql"),
     1: lambda connection: run_script(connection, "node_network_schema.sql"),
+    2: lambda connection: run_script(connection, "node_ran_schema.sql"),
 }
 """The same for node.db."""
 

@@ -134,6 +134,15 @@ class NodeDb:
                     connection.execute("UPDATE troubles SET returns_in = NULL WHERE lane = ?", (row.name,))
             connection.executemany(_PUT_TROUBLE, [astuple(one) for found in rows.values() for one in found])
 
+    def has_run(self, name: str) -> bool:
+        """Whether a lane's plugin was ready at least once."""
+        return bool(self.read("SELECT 1 FROM ran WHERE lane = ?", name))
+
+    def note_run(self, name: str) -> None:
+        """Note that a lane's plugin was ready. Raises: as `save_lanes`."""
+        with self.batch() as connection:
+            connection.execute("INSERT OR IGNORE INTO ran VALUES (?)", (name,))
+
     def forget_lane(self, name: str) -> None:
         """Remove a lane and what it parked. Raises: as `save_lanes`."""
         with self.batch() as connection:

@@ -21,7 +21,16 @@ from pathlib import Path
 from threading import Thread, Timer
 from typing import Any, Final, NoReturn
 
-from bigchaindb.errors import Closed, ConfigurationError, EventError, Gone, HistoryLost, StartupError, Unavailable
+from bigchaindb.errors import (
+    BigchainDBError,
+    Closed,
+    ConfigurationError,
+    EventError,
+    Gone,
+    HistoryLost,
+    StartupError,
+    Unavailable,
+)
 from bigchaindb.store import Log
 from bigchaindb.subscribers import orders as wire
 from bigchaindb.subscribers.control import Control
@@ -36,6 +45,10 @@ GRACE_S: Final = 1.0
 """Time for threads to end after `run` failed: as at a stop of the node."""
 _COMM_CHARACTERS_MAX: Final = 15
 _PIPE: Final = "pipe"
+_SAYS_ENOUGH: Final = (ImportError, SyntaxError, SystemExit, BigchainDBError)
+"""Errors of an import whose text is enough; any other is a defect of the plugin, and its author needs the place."""
+_REFUSES: Final = (*_SAYS_ENOUGH, ValueError, OSError)
+"""Errors by which `configure` refuses its options."""
 
 
 def main() -> None:
@@ -94,7 +107,8 @@ def _load(control: socket.socket, orders: wire.Orders) -> Plugin:
         if orders.queue == _PIPE:
             plugin = _for_a_pipe(name, plugin)
     except (ConfigurationError, StartupError) as error:
-        if error.__cause__ is not None:
+        is_told = isinstance(error.__cause__, _REFUSES if isinstance(error, ConfigurationError) else _SAYS_ENOUGH)
+        if error.__cause__ is not None and not is_told:
             traceback.print_exception(error.__cause__)
         _report(control, wire.Refused(str(error), isinstance(error, ConfigurationError)))
         sys.exit(1)

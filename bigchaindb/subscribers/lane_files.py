@@ -6,7 +6,7 @@ Source: promises P2, P6, P8 and P12; decisions 0014 and 0024.
 """
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Final
@@ -74,6 +74,7 @@ class LaneFiles:
         self._chain_id = chain_id
         self._log = store.log_reader()
         self._starts: dict[str, int] = {}
+        self._ran: set[str] = set()
         self._epochs: dict[str, int] = {}  # of the page that there is: a later epoch's may have found no room
 
     def recover(self, name: str, start: str) -> Lane:
@@ -101,6 +102,7 @@ class LaneFiles:
             progress=replace(progress, taken=frozenset()),
             troubles={position: one for position, one in troubles.items() if position in progress.undone},
             error=row.last_error or "",
+            has_run=self._has_run(name),
         )
         if lane.state is State.GAPPED:
             return lane
@@ -154,7 +156,7 @@ class LaneFiles:
         self._remove_pages(name, but=lane.epoch)  # of owners that have no say any more
         return page
 
-    def save(self, savings: Iterable[Saving], *, sought: Collection[str] = ()) -> None:
+    def save(self, savings: Collection[Saving], *, sought: Collection[str] = ()) -> None:
         """Make pages durable, then rows: each with the log's digest at its cursor (P8). For `sought`: `NodeDb`."""
         rows: dict[LaneRow, Sequence[TroubleRow]] = {}
         for saving in savings:
@@ -164,6 +166,9 @@ class LaneFiles:
             if saving.returned:
                 self._node.unpark(saving.name, saving.returned)
         self._node.save_lanes(rows, sought=sought)
+        for name in [saving.name for saving in savings if saving.lane.has_run and saving.name not in self._ran]:
+            self._node.note_run(name)
+            self._ran.add(name)
 
     def park(self, name: str, position: int, trouble: Trouble) -> None:
         """Write down that an event is set aside; durable before this returns."""
@@ -197,11 +202,17 @@ class LaneFiles:
     def forget(self, name: str) -> None:
         """Delete all there is of a lane."""
         self._node.forget_lane(name)
+        self._ran.discard(name)
         self._remove_pages(name)
 
     def close(self) -> None:
         """Let go of the log."""
         self._log.close()
+
+    def _has_run(self, name: str) -> bool:
+        if self._node.has_run(name):
+            self._ran.add(name)
+        return name in self._ran
 
     def _new(self, name: str, start: str) -> Lane:
         if not self._store.knows_node:  # once it does, what is enabled is known to be new

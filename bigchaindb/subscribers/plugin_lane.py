@@ -524,7 +524,7 @@ class PluginLane:
         if lane.state in {State.BACKOFF, State.BLOCKED, State.GAPPED, State.FAILED}:
             level = logging.WARNING if lane.state is State.BACKOFF else logging.ERROR
             fields |= {"failures": lane.failure_count, "error": lane.error}
-            if not self.first.done() and lane.state is not State.GAPPED:
+            if not self.first.done() and not lane.has_run and lane.state is not State.GAPPED:
                 level = logging.DEBUG  # the start of the node ends with this error, and says it
         _log.log(level, "events plugin is %s", lane.state.value, extra=fields)
 

@@ -43,7 +43,11 @@ P = ParamSpec("P")
 
 
 class Supervisor:
-    """All plugins of a node. Orders return once what they change is durable."""
+    """All plugins of a node. Orders return once what they change is durable.
+
+    Attributes:
+        left_out: why a plugin that ran before does not run since the start, by name.
+    """
 
     def __init__(
         self,
@@ -80,17 +84,21 @@ class Supervisor:
         self._syncing: asyncio.Task[None] | None = None
         self._stopping = False
         self._reloading = asyncio.Lock()
+        self.left_out: dict[str, str] = {}
 
-    async def start(self) -> None:
-        """Start every plugin and return once all are ready. Call it from the main thread, before anything commits.
+    async def start(self, *, strict: bool = False) -> None:
+        """Start every plugin and return once each is ready or cannot be. Call it before anything commits.
+
+        Args:
+            strict: whether a plugin that ran over this ledger before is required to run now, too. Else its lane is
+                FAILED, or its process is started again later.
 
         Raises:
             ConfigurationError: a plugin is not installed, is no plugin, or refuses its options.
             StartupError: a plugin cannot be imported, or its process ends before it is ready.
         """
-        find(list(self._plugins))
         try:
-            await self._start()
+            await self._start(strict=strict)
         except BaseException:
             await self.stop()
             raise
@@ -321,7 +329,9 @@ class Supervisor:
 
     # Starting and stopping
 
-    async def _start(self) -> None:
+    async def _start(self, *, strict: bool) -> None:
+        ran = await self._in_thread(lambda: {name for name in self._plugins if self._store.node.has_run(name)})
+        find([name for name in self._plugins if strict or name not in ran])
         files = await self._in_thread(LaneFiles, self._store, self._chain_id)
         self._shared = Shared(
             hub=self._hub,
@@ -339,7 +349,7 @@ class Supervisor:
                 must=True
             )  # the lanes are GAPPED in the new node.db before the ledger takes it for its own
             await self._in_thread(self._store.adopt_node)
-        await self._start_hosts()
+        await self._start_hosts(strict=strict)
         self._hub.listen(self._announce)
         self._announce(self._hub.head)
         self._syncing = asyncio.create_task(self._sync_forever())
@@ -356,13 +366,17 @@ class Supervisor:
         self._lanes[name] = added
         return added
 
-    async def _start_hosts(self) -> None:
+    async def _start_hosts(self, *, strict: bool) -> None:
+        required = [lane for lane in self._lanes.values() if strict or not lane.lane.has_run]
         started = [lane for lane in self._lanes.values() if not self._waits(lane) or lane.lane.state is State.FAILED]
         for lane in started:
             lane.tell(facts.Enabled())
-        for outcome in await asyncio.gather(*(lane.first for lane in started), return_exceptions=True):
+        outcomes = await asyncio.gather(*(lane.first for lane in started), return_exceptions=True)
+        for lane, outcome in zip(started, outcomes, strict=True):
             if isinstance(outcome, BaseException):
-                raise outcome
+                if lane in required:
+                    raise outcome
+                self.left_out[lane.name] = str(outcome)
         for lane in started:
             lane.begin()
 

@@ -17,6 +17,7 @@ import pytest
 from bigchaindb.engine.cometbft import binary
 from tests.integration.node.conftest import install
 from tests.support.node import COMMAND, Node, configuration_of
+from tests.support.waiting import until
 
 RUN: Final = "def run(queue):\n    queue.get()\n"
 LOG_LINE: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[(info|warning)\] ")
@@ -115,15 +116,20 @@ class TestPlugins:
         ],
     )
     def test_it_cannot_be_imported(self, refused: Refused, source: str, error: str) -> None:
-        """Its author gets the traceback as well; the last line is for whoever runs the node."""
+        """One sentence says all; a traceback above it would only hide it."""
         refused.write(source)
+        assert refused.message() == (
+            f"events plugin 'own': cannot import 'own_plugin': {error}; "
+            "install what it needs, or take it out of events_plugins"
+        )
+
+    def test_its_import_has_a_defect(self, refused: Refused) -> None:
+        """Its author needs the place; the last line is for whoever runs the node."""
+        refused.write("{}['nothing']\n")
         refused.node.launch()
         assert refused.node.process is not None
         assert refused.node.process.wait(20) == 1
-        assert refused.node.log.splitlines()[-1] == (
-            f"bigchaindb: events plugin 'own': cannot import 'own_plugin': {error}; "
-            "install what it needs, or take it out of events_plugins"
-        )
+        assert refused.node.log.splitlines()[-1].startswith("bigchaindb: events plugin 'own': cannot import 'own_plug")
         assert refused.node.log.count("Traceback") == 1
         assert f'File "{refused.folder}/own/own_plugin.py", line 1' in refused.node.log
 
@@ -138,6 +144,39 @@ class TestPlugins:
             assert one.node.stop() == 0
         finally:
             one.node.kill()
+
+
+def test_a_plugin_that_ran_and_cannot_be_imported_now(tmp_path: Path) -> None:
+    """The ledger is served all the same; the last line of the start names the plugin and the way on."""
+    one = Refused(tmp_path)
+    one.write(RUN)
+    source = tmp_path / "own" / "own_plugin.py"
+    try:
+        one.node.start()
+        assert one.node.stop() == 0
+        source.write_text("import nothing_of_that_name\n")
+        one.node.start()
+        line = until(
+            lambda: next(iter(re.findall(r"^Without plugins.*", one.node.log, re.MULTILINE)), None), what="the line"
+        )
+        assert line == (
+            "Without plugins that ran before: events plugin 'own': cannot import 'own_plugin': ModuleNotFoundError: No "
+            "module named 'nothing_of_that_name'; install what it needs, or take it out of events_plugins. "
+            "Mend that, then `bigchaindb plugins restart own`."
+        )
+        assert one.node.log.index(line) > one.node.log.index("Listening to client connections")
+        assert "Traceback" not in one.node.log
+        assert one.node.get("").status == 200
+        source.write_text(RUN)
+        restarted = one.node.run("plugins", "restart", "own")
+        assert restarted.returncode == 0, restarted.stderr
+        assert one.node.stop() == 0
+        source.write_text("import nothing_of_that_name\n")
+        strict = one.node.run("start", "--strict")
+        assert strict.returncode == 1
+        assert strict.stderr.splitlines()[-1].startswith("bigchaindb: events plugin 'own': cannot import 'own_plugin'")
+    finally:
+        one.node.kill()
 
 
 class TestDataDirectory:

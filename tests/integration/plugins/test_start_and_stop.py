@@ -47,6 +47,48 @@ async def test_a_plugin_that_cannot_be_imported_stops_the_start(
     assert running.positions() == [1]
 
 
+@pytest.mark.parametrize("is_uninstalled", [False, True])
+async def test_a_plugin_that_ran_and_is_broken_now_does_not_stop_the_node(
+    running: Running, misbehaving: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_uninstalled: bool
+) -> None:
+    """An upgrade of one package must not keep the ledger from serving; the plugin misses nothing meanwhile."""
+    running.commit(1)
+    supervisor = await running.run()
+    await running.until_seen(1)
+    await supervisor.stop()
+    monkeypatch.undo()
+    if not is_uninstalled:
+        broken = shutil.copytree(misbehaving, tmp_path / "broken")
+        (broken / "misbehaving/__init__.py").write_text("import nothing_of_that_name\n")
+        monkeypatch.syspath_prepend(str(broken))
+    supervisor = await running.run()
+    (status,) = supervisor.status()
+    assert status.state is State.FAILED
+    why = "no installed package provides 'misbehaving'" if is_uninstalled else "cannot import 'misbehaving'"
+    assert why in status.error
+    assert [*supervisor.left_out] == ["misbehaving"]
+    assert why in supervisor.left_out["misbehaving"]
+    running.commit(2)
+    await supervisor.stop()
+    strict = running.supervisor({"misbehaving": {"options": running.options()}})
+    with pytest.raises(ConfigurationError if is_uninstalled else StartupError, match=why):
+        await strict.start(strict=True)
+    monkeypatch.undo()
+    monkeypatch.syspath_prepend(str(misbehaving))
+    supervisor = await running.run(start="now")
+    await running.until_seen(3)
+    assert running.positions() == [1, 2, 3]
+    assert supervisor.left_out == {}
+
+
+async def test_a_plugin_that_never_was_ready_stops_every_start(running: Running) -> None:
+    """That it was tried before is no sign that it ever worked."""
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="refused by the plugin"):
+            await running.run(fault="refuse")
+        await running.supervisors[-1].stop()
+
+
 async def test_options_that_fit_no_socket_are_refused(running: Running) -> None:
     with pytest.raises(ConfigurationError, match=r"misbehaving\.options: .* bytes"):
         await running.run(text="x" * 70_000)

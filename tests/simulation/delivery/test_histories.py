@@ -12,7 +12,7 @@ import pytest
 
 from tests.simulation.delivery.history import play
 
-COUNT: Final = int(os.environ.get("BIGCHAINDB_SIMULATION_COUNT", "20"))
+COUNT: Final = int(os.environ.get("BIGCHAINDB_SIMULATION_COUNT", "32"))
 FIRST: Final = int(os.environ.get("BIGCHAINDB_SIMULATION_FIRST", "0"))
 SEEDS: Final = [int(os.environ["SEED"])] if "SEED" in os.environ else range(FIRST, FIRST + COUNT)
 KINDS: Final = (
@@ -31,7 +31,7 @@ def test_plugins_get_what_they_are_owed(seed: int, folder: Path) -> None:
     assert history.transcript[-1].endswith("end")
 
 
-@pytest.mark.skipif(len(SEEDS) < 20, reason="few histories need not hold all of it")
+@pytest.mark.skipif(len(SEEDS) < 32, reason="few histories need not hold all of it")
 def test_the_histories_hold_every_kind_of_trouble() -> None:
     """A simulation in which nothing goes wrong shows nothing."""
     assert [kind for kind in KINDS if not _seen[kind]] == []

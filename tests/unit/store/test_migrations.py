@@ -56,10 +56,18 @@ def test_a_step_that_fails_leaves_the_version_before_it(connection: sqlite3.Conn
     assert state(connection) == (1, ["a"])
 
 
+def test_lanes_of_an_older_node_db_count_as_run(connection: sqlite3.Connection) -> None:
+    """A start that fails for a plugin which worked for months would be new to an upgraded node."""
+    migrate(connection, "node.db", {key: NODE_STEPS[key] for key in (0, 1)})
+    connection.execute("INSERT INTO lanes VALUES ('sales', 1, 0, 0, x'00', 'LIVE', 0, NULL, 0)")
+    migrate(connection, "node.db", NODE_STEPS)
+    assert connection.execute("SELECT lane FROM ran").fetchall() == [("sales",)]
+
+
 def test_a_later_version_is_refused(connection: sqlite3.Connection) -> None:
     """Older software must not write into what it does not understand."""
     connection.execute(f"PRAGMA user_version = {len(NODE_STEPS) + 1}")
-    with pytest.raises(SchemaTooNew, match=r"file\.db: schema 3 was written by a later version .* knows 2 at most"):
+    with pytest.raises(SchemaTooNew, match=r"file\.db: schema 4 was written by a later version .* knows 3 at most"):
         migrate(connection, "file.db", NODE_STEPS)
 
 
