@@ -25,7 +25,7 @@
     │   └── ImproperVoteError       a vote that is no vote
     ├── StoreError                  the ledger's files cannot do what was asked
     │   ├── StoreFull               no room on the disk
-    │   ├── StoreDamaged            what is stored contradicts itself
+    │   ├── StoreDamaged            what is stored is not what was written
     │   └── SchemaTooNew            written by a later version
     ├── EngineError                 a transaction could not be brought to a decision
     │   ├── Overloaded              the pool is full: try again
@@ -153,7 +153,18 @@ class StoreFull(StoreError):
 
 
 class StoreDamaged(StoreError):
-    """What is stored contradicts itself; the node must stop."""
+    """What is stored is not what was written, or contradicts itself: nothing is made of it.
+
+    Attributes:
+        table: where it stands; empty where the file as a whole is meant.
+        row: which row of it.
+    """
+
+    def __init__(self, message: str, *, table: str = "", row: str = "") -> None:
+        """Keep the place."""
+        super().__init__(message)
+        self.table = table
+        self.row = row
 
 
 class SchemaTooNew(StoreError):

@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import quote
 
 from bigchaindb.errors import StoreDamaged, StoreError, StoreFull
+from bigchaindb.store.damages import Damages
 
 WRITER_CACHE_KIB: Final = 64 * 1024
 """Holds the young tiers and the inner pages of all indexes at 10^7 transactions."""
@@ -26,6 +27,9 @@ READER_COUNT_MAX: Final = 16
 
 BACKUP_PAGES: Final = 2_000
 """Pages of a backup between two reports of its progress: a few hundredths of a second."""
+
+_DAMAGE_TEXTS: Final = ("Could not decode to UTF-8", "invalid fts5 file format")
+"""How the errors of a damaged text and of a damaged search table begin; neither has a code of its own."""
 
 Progress = Callable[[int, int], None]
 """Is told how many of how many."""
@@ -80,8 +84,15 @@ def open_reader(path: Path) -> sqlite3.Connection:
 class Readers:
     """Reading connections for any number of threads; each serves one thread at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, damages: Damages | None = None) -> None:
+        """Open none yet.
+
+        Args:
+            path: of the database.
+            damages: takes note of what reads find damaged.
+        """
         self._path = path
+        self._damages = damages or Damages()
         self._idle: deque[sqlite3.Connection] = deque()
         self._lent: set[sqlite3.Connection] = set()
         self._closed = False
@@ -102,7 +113,7 @@ class Readers:
             connection = open_reader(self._path)
         self._lent.add(connection)
         try:
-            with translated(self._path.name):
+            with self._damages.noted(), translated(self._path.name):
                 yield connection
         finally:
             self._take_back(connection)
@@ -178,6 +189,8 @@ def translated(what: str) -> Iterator[None]:
             case sqlite3.SQLITE_FULL:
                 raise StoreFull(f"{what}: no room on the disk; nothing was written") from error
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+                raise StoreDamaged(f"{what}: {error}; stop, and restore a backup") from error
+            case _ if str(error).startswith(_DAMAGE_TEXTS):
                 raise StoreDamaged(f"{what}: {error}; stop, and restore a backup") from error
             case _:
                 raise StoreError(f"{what}: {error}") from error

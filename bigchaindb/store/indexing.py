@@ -5,24 +5,49 @@ that each move fills its pages with several rows. Figures: docs/decisions/0006.
 """
 
 import sqlite3
-from collections.abc import Sequence
-from typing import Final, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
+from bigchaindb.store.checksums import (
+    EVENT_COLUMNS,
+    EVENT_SUM,
+    EVENT_TABLES,
+    OUTPUT_COLUMNS,
+    OUTPUT_SUM,
+    TRANSACTION_COLUMNS,
+    TRANSACTION_SUM,
+    checksum_of,
+    damaged,
+    is_whole,
+    output_sum,
+    read_one,
+    seal_one,
+    transaction_sum,
+)
+from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import batch
 from bigchaindb.store.keys import OUTPUT_BITS, key_of
 from bigchaindb.store.recent import Generation, Recent
+from bigchaindb.store.tip import read_tip
 
 GENERATION_ROWS: Final = 65_536
 """Index rows of a generation: two of them are 30 MB. At 10^6 transactions a page takes four rows of each."""
 MOVE_COUNT: Final = 64
 """Moves of one generation: each 1,000 rows, some milliseconds."""
 
-_STATE: Final = "SELECT done_seq, done_position, sealed_seq, sealed_position, move_count FROM indexing"
 _SEAL: Final = "UPDATE indexing SET sealed_seq = ?, sealed_position = ?, move_count = 0"
 _DONE: Final = "UPDATE indexing SET done_seq = sealed_seq, done_position = sealed_position"
-_TRANSACTIONS: Final = "SELECT seq, id, asset FROM transactions WHERE seq > ? AND seq <= ?"
-_OUTPUTS: Final = "SELECT output, owners FROM outputs WHERE output >= ? AND output < ?"
-_BLOCKS: Final = "SELECT block_id, position, reason IS NULL FROM events WHERE position > ? AND position <= ?"
+_TRANSACTIONS: Final = f"""
+SELECT {TRANSACTION_COLUMNS}, {TRANSACTION_SUM} FROM transactions AS t
+LEFT JOIN transaction_checksums AS ts ON ts.seq = t.seq WHERE t.seq > ? AND t.seq <= ? ORDER BY t.seq
+"""  # noqa: S608 - names of our own
+_OUTPUTS: Final = f"""
+SELECT {OUTPUT_COLUMNS}, t.id, {OUTPUT_SUM} FROM outputs AS o LEFT JOIN transactions AS t ON t.seq = o.output >> 20
+WHERE o.output >= ? AND o.output < ? ORDER BY o.output
+"""  # noqa: S608 - as above
+_BLOCKS: Final = f"""
+SELECT {EVENT_COLUMNS}, {EVENT_SUM} FROM {EVENT_TABLES} WHERE e.position > ? AND e.position <= ? ORDER BY e.position
+"""  # noqa: S608 - as above
 
 T = TypeVar("T")
 
@@ -34,8 +59,9 @@ class Indexing:
         recent: the rows in memory.
     """
 
-    def __init__(self, connection: sqlite3.Connection, *, generation_rows: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, damages: Damages, *, generation_rows: int) -> None:
         self._connection = connection
+        self._damages = damages
         self._generation_rows = generation_rows
         self._sealed: _Sealed | None = None
         self._moved = 0
@@ -44,9 +70,10 @@ class Indexing:
 
     def load(self) -> None:
         """Read what the index tables do not hold: at start, and after a commit that failed."""
-        done_seq, done_position, sealed_seq, sealed_position, self._moved = self._connection.execute(_STATE).fetchone()
-        seq, position = self._connection.execute("SELECT transaction_count, position FROM tip").fetchone()
-        open_ = self._generation((sealed_seq, seq), (sealed_position, position))
+        state: tuple[Any, ...] = read_one(self._connection, "indexing")
+        done_seq, done_position, sealed_seq, sealed_position, self._moved = state
+        tip, counts = read_tip(self._connection)
+        open_ = self._generation((sealed_seq, counts.transactions), (sealed_position, tip.position))
         if (done_seq, done_position) == (sealed_seq, sealed_position):
             self._sealed = None
             self.recent.generations = (open_,)
@@ -63,11 +90,14 @@ class Indexing:
             position: the last event's.
         """
         open_ = self.recent.open
+        if any(generation.damage is not None for generation in self.recent.generations):
+            return 0  # what is missing in memory must not be missing in the tables as well
         if self._sealed is not None:
             return self._move(self._sealed, min(MOVE_COUNT, MOVE_COUNT * open_.row_count // self._generation_rows))
         if open_.row_count >= self._generation_rows:
             with batch(self._connection):
                 self._connection.execute(_SEAL, (seq, position))
+                seal_one(self._connection, "indexing")
             self._sealed, self._moved = _Sealed(open_), 0
             self.recent.generations = (open_, Generation())
         return 0
@@ -82,6 +112,7 @@ class Indexing:
             self._connection.execute("UPDATE indexing SET move_count = ?", (due,))
             if due == MOVE_COUNT:
                 self._connection.execute(_DONE)
+            seal_one(self._connection, "indexing")
         self._moved = due
         if due == MOVE_COUNT:
             self._sealed = None
@@ -91,11 +122,29 @@ class Indexing:
     def _generation(self, seqs: tuple[int, int], positions: tuple[int, int]) -> Generation:
         generation = Generation()
         numbers = [(seq + 1) << OUTPUT_BITS for seq in seqs]
-        generation.add_transactions(self._connection.execute(_TRANSACTIONS, seqs).fetchall())
-        generation.add_outputs(self._connection.execute(_OUTPUTS, numbers).fetchall())
-        for block_id, position, is_valid in self._connection.execute(_BLOCKS, positions).fetchall():
-            generation.add_block(block_id, position, is_valid=bool(is_valid))
+        transactions = self._whole(generation, "transactions", transaction_sum, _TRANSACTIONS, seqs)
+        generation.add_transactions((seq, id_, asset) for seq, id_, asset, _ in transactions)
+        outputs = self._whole(generation, "outputs", output_sum, _OUTPUTS, numbers)
+        generation.add_outputs((number, owners) for number, _, _, owners, _ in outputs)
+        for position, *_, block_id, reason in self._whole(generation, "events", checksum_of, _BLOCKS, positions):
+            generation.add_block(block_id, position, is_valid=reason is None)
+        if generation.damage is None and len(transactions) != seqs[1] - seqs[0]:
+            generation.damage = damaged("transactions", f"{seqs[0] + 1} to {seqs[1]}", "are not all there")
+        if generation.damage is not None:
+            self._damages.note(generation.damage)
         return generation
+
+    def _whole(
+        self, generation: Generation, table: str, compute: Callable[..., int], statement: str, bounds: Sequence[int]
+    ) -> list[tuple[Any, ...]]:
+        """Read the rows of a table that are what was written; of others the generation takes note."""
+        rows = []
+        for *row, checksum in self._connection.execute(statement, bounds).fetchall():
+            if is_whole(checksum, compute, *row):
+                rows.append(tuple(row))
+            elif generation.damage is None:
+                generation.damage = damaged(table, row[0])
+        return rows
 
 
 class _Sealed:

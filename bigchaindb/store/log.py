@@ -5,76 +5,109 @@ database itself, which costs two thirds of joining them here.
 """
 
 import sqlite3
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from bigchaindb.errors import HistoryLost
-from bigchaindb.eventlog.selection import ALL, Selection
+from bigchaindb.eventlog.selection import Selection
 from bigchaindb.ledger.effects import LoggedEvent
 from bigchaindb.ledger.ports import Announcement, Record
-from bigchaindb.store.database import open_reader, translated
-from bigchaindb.store.selecting import matching
+from bigchaindb.store.checksums import (
+    EVENT_COLUMNS,
+    EVENT_SUM,
+    EVENT_TABLES,
+    RECORD_SUM,
+    TRANSACTION_COLUMNS,
+    TRANSACTION_SUM,
+    checksum_of,
+    damaged,
+    expect,
+    is_whole,
+    record_sum,
+    transaction_sum,
+)
+from bigchaindb.store.damages import Damages
+from bigchaindb.store.database import translated
+from bigchaindb.store.migrations import open_ledger
+from bigchaindb.store.selecting import Filter
+from bigchaindb.store.tip import read_tip
 
 LOOK_COUNT_MAX: Final = 8_192
 """Events that one call of `selected` looks at: with 4 MiB of them it is a matter of milliseconds."""
-LOOK_COUNT_MIN: Final = 256
-"""Events that it looks at where their types alone count: a mask that few events match must not take a call for each."""
 LOOK_BYTES_MAX: Final = 4 * 2**20
 """Bytes of event bodies that it looks at."""
+PIECE_COUNT_FIRST: Final = 32
+"""Events that it reads at first, doubled each time: where most events match, few are wanted of one call."""
+PIECE_BYTES_MAX: Final = 256 * 1024
+"""Bytes of event bodies that it reads at once, but for a first one that is larger."""
 
-_HEAD: Final = "SELECT position FROM tip"
 BODY_SQL: Final = """
-CAST(head || coalesce((SELECT group_concat(body, ',') FROM (
-    SELECT body FROM transactions WHERE seq BETWEEN first_seq AND first_seq + transaction_count - 1 ORDER BY seq
-)), '') || tail AS BLOB)
+CAST(e.head || coalesce((SELECT group_concat(body, ',') FROM (
+    SELECT body FROM transactions WHERE seq BETWEEN e.first_seq AND e.first_seq + e.transaction_count - 1 ORDER BY seq
+)), '') || e.tail AS BLOB)
 """
 """The body of an event, from its row."""
 # The range is bounded by count beforehand: the condition on bytes looks at no more rows than may be given.
 _RECORDS: Final = f"""
-SELECT position, type, height, timestamp, digest, {BODY_SQL} FROM events
-WHERE position BETWEEN ?1 + 1 AND ?2 AND (position = ?1 + 1 OR log_bytes <= ?3 +
+SELECT e.position, e.type, e.height, e.timestamp, e.digest, {BODY_SQL}, {RECORD_SUM} FROM {EVENT_TABLES}
+WHERE e.position BETWEEN ?1 + 1 AND ?2 AND (e.position = ?1 + 1 OR e.log_bytes <= ?3 +
     coalesce((SELECT log_bytes FROM events WHERE position = ?1), 0))
-ORDER BY position
+ORDER BY e.position
 """  # noqa: S608 - names of our own
-_RECORDS_OF_TYPE: Final = f"""
-SELECT position, type, height, timestamp, digest, {BODY_SQL} FROM events
-WHERE position BETWEEN ? + 1 AND ? AND type & ? ORDER BY position LIMIT ?
-"""  # noqa: S608 - as above
 # A rejected proposal may be logged many heights late, and say any time. So that both ascend with the position, it
 # counts with the time of the valid block before it, and with the greatest height that was logged since that one.
-_VALID_BEFORE: Final = """
-FROM events WHERE reason IS NULL AND position <= ?1 ORDER BY position DESC LIMIT 1
-"""
-_HEIGHT: Final = f"""
-SELECT max(height) FROM events WHERE position BETWEEN coalesce((SELECT position {_VALID_BEFORE}), 1) AND ?1
-"""  # noqa: S608 - names of our own
-_TIME: Final = f"SELECT coalesce((SELECT timestamp {_VALID_BEFORE}), 0)"
-_LOG_BYTES: Final = "SELECT coalesce((SELECT log_bytes FROM events WHERE position = ?), 0)"
-_COUNT: Final = "SELECT count(*) FROM events WHERE position BETWEEN ?1 + 1 AND ?2"
-_MISSING: Final = """
-SELECT min(p) FROM (
-    SELECT ?1 + 1 AS p UNION ALL SELECT position + 1 FROM events WHERE position BETWEEN ?1 + 1 AND ?2 - 1
-) WHERE p NOT IN (SELECT position FROM events WHERE position BETWEEN ?1 + 1 AND ?2)
-"""
-_ENTRY: Final = "SELECT position, type, height, block_id, reason, digest FROM events WHERE position = ?"
-_BLOCK: Final = "SELECT height, block_id, first_seq, transaction_count FROM events WHERE position = ?"
-_IDS: Final = "SELECT id, coalesce(asset, id) FROM transactions WHERE seq BETWEEN ? AND ? ORDER BY seq"
+_SINCE_VALID: Final = f"""
+SELECT {EVENT_COLUMNS}, {EVENT_SUM} FROM {EVENT_TABLES} WHERE e.position BETWEEN coalesce((
+    SELECT position FROM events WHERE reason IS NULL AND position <= ?1 ORDER BY position DESC LIMIT 1
+), 1) AND ?1 ORDER BY e.position
+"""  # noqa: S608 - as above
+_ROW: Final = f"SELECT {EVENT_COLUMNS}, {EVENT_SUM} FROM {EVENT_TABLES} WHERE e.position = ?"  # noqa: S608 - as above
+_TRANSACTIONS: Final = f"""
+SELECT {TRANSACTION_COLUMNS}, {TRANSACTION_SUM} FROM transactions AS t
+LEFT JOIN transaction_checksums AS ts ON ts.seq = t.seq WHERE t.seq BETWEEN ? AND ? ORDER BY t.seq
+"""  # noqa: S608 - as above
+
+
+class EventRow(NamedTuple):
+    """The columns of an event, but for its body."""
+
+    position: int
+    type: int
+    height: int
+    timestamp: int
+    log_bytes: int
+    first_seq: int
+    transaction_count: int
+    digest: bytes
+    block_id: bytes
+    reason: str | None
+
+    @property
+    def entry(self) -> LoggedEvent:
+        """The row as the ledger knows it."""
+        return LoggedEvent(self.position, self.type, self.height, self.block_id.hex(), self.reason, self.digest)
 
 
 class Log:
     """Implements `bigchaindb.ledger.ports.LogReader` over a connection of its own. Belongs to one thread."""
 
-    def __init__(self, ledger: Path) -> None:
+    def __init__(self, ledger: Path, damages: Damages | None = None) -> None:
         """Open the log of the ledger file at `ledger`; a node must own it (durable before visible, P4).
+
+        Args:
+            ledger: the file.
+            damages: takes note of what reads find damaged.
 
         Raises:
             StoreError: it cannot be read.
         """
         self._name = ledger.name
-        self._connection = open_reader(ledger)
+        self._damages = damages or Damages()
+        self._connection = open_ledger(ledger)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -82,16 +115,16 @@ class Log:
 
     def head(self) -> int:
         """See `LogReader`."""
-        with translated(self._name):
-            ((position,),) = self._connection.execute(_HEAD).fetchall()
-        return int(position)
+        with self._reading():
+            return self._head()
 
     def records(self, after: int, through: int, *, count_max: int, bytes_max: int) -> list[Record]:
         """See `LogReader`."""
-        with translated(self._name):
-            last = min(through, after + max(1, count_max))
-            rows = self._connection.execute(_RECORDS, (after, last, bytes_max)).fetchall()
-        return list(map(Record._make, rows))
+        with self._reading():
+            records = read_records(self._connection, after, min(through, after + max(1, count_max)), bytes_max)
+            if not records and after < through and after < self._head():
+                raise HistoryLost(after + 1, self._head())
+            return records
 
     def selected(
         self,
@@ -104,101 +137,138 @@ class Log:
         bytes_max: int,
     ) -> tuple[list[Record], int]:
         """See `LogReader`."""
-        with translated(self._name):
-            through = min(through, self.head(), after + LOOK_COUNT_MAX)
-            if through <= after:
-                return [], after
-            count_max = max(1, count_max)
-            if selection is None or selection == ALL:
-                near = min(through, after + max(count_max, LOOK_COUNT_MIN))
-                last = self._within(after, near, bytes_max)
-                self._expect_all(after, last)
-                return self._of_types(after, last, types, count_max)
-            last = self._within(after, through, LOOK_BYTES_MAX)
-            self._expect_all(after, last)
-            positions = list(islice(matching(self._connection, after, last, selection, types), count_max))
-            records = self._at(positions, bytes_max)
-        if len(records) == len(positions) < count_max:
-            return records, last
-        return records, records[-1].position
+        wanted = Filter(selection, types)
+        found: list[Record] = []
+        with self._reading():
+            through = min(through, self._head(), after + LOOK_COUNT_MAX)
+            looked_bytes, count = 0, max(1, count_max) if selection is None else PIECE_COUNT_FIRST
+            while after < through and looked_bytes < LOOK_BYTES_MAX:
+                bound = min(PIECE_BYTES_MAX, LOOK_BYTES_MAX - looked_bytes)
+                for record in self._piece(after, min(through, after + count), bound):
+                    if wanted.passes(record.type, record.body):
+                        bytes_max -= len(record.body)
+                        if found and bytes_max < 0:
+                            return found, found[-1].position
+                        found.append(record)
+                        if len(found) >= count_max:
+                            return found, record.position
+                    after = record.position
+                    looked_bytes += len(record.body)
+                count *= 2
+        return found, after
 
     def first_at(self, *, height: int | None = None, time: int | None = None) -> int:
         """See `LogReader`."""
-        with translated(self._name):
-            positions = range(1, self.head() + 1)
-            before = 0
+        with self._reading():
+            head, before = self._head(), 0
             if height is not None:
-                before = bisect_left(positions, height, key=lambda p: self._number(_HEIGHT, p))
+                before = first_at_height(self._connection, height, head) - 1
             if time is not None:
-                before = bisect_left(positions, time, before, key=lambda p: self._number(_TIME, p))
+                key = partial(_time_at, self._connection)
+                before = bisect_left(range(1, head + 1), time, before, key=key)
         return before + 1
 
     def announcements(self, position: int) -> list[Announcement]:
         """See `LogReader`."""
-        with translated(self._name):
-            blocks = self._connection.execute(_BLOCK, (position,)).fetchall()
-            if not blocks:
+        with self._reading():
+            if (row := read_row(self._connection, position)) is None:
                 return []
-            ((height, block_id, first, count),) = blocks
-            ids = self._connection.execute(_IDS, (first, first + count - 1)).fetchall()
-        block = block_id.hex()
-        return [Announcement(id_.hex(), asset.hex(), height, block) for id_, asset in ids]
+            first, count = row.first_seq, row.transaction_count
+            transactions = self._connection.execute(_TRANSACTIONS, (first, first + count - 1)).fetchall()
+            if len(transactions) != count:
+                raise damaged("transactions", f"{first} to {first + count - 1}", "are not all there")
+            for *columns, checksum in transactions:
+                expect("transactions", checksum, transaction_sum, *columns)
+        block = row.block_id.hex()
+        return [Announcement(id_.hex(), (asset or id_).hex(), row.height, block) for _, id_, asset, *_ in transactions]
 
     def entry(self, position: int) -> LoggedEvent | None:
         """See `LogReader`."""
-        with translated(self._name):
+        with self._reading():
             return read_entry(self._connection, position)
 
-    def _of_types(self, after: int, last: int, types: int, count_max: int) -> tuple[list[Record], int]:
-        rows = self._connection.execute(_RECORDS_OF_TYPE, (after, last, types, count_max)).fetchall()
-        records = list(map(Record._make, rows))
-        return records, records[-1].position if len(records) == count_max else last
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._damages.noted(), translated(self._name):
+            yield
 
-    def _expect_all(self, after: int, last: int) -> None:
-        """Refuse to pass over what is not there: nobody could tell it from what does not match (P8)."""
-        if self._number(_COUNT, after, last) != last - after:
-            raise HistoryLost(self._number(_MISSING, after, last), self.head())
+    def _head(self) -> int:
+        return read_tip(self._connection)[0].position
 
-    def _at(self, positions: Sequence[int], bytes_max: int) -> list[Record]:
-        """Read events, neighbours with one statement: at least one if any, then up to the bound."""
-        records: list[Record] = []
-        for first, last in _runs(positions):
-            for row in self._connection.execute(_RECORDS, (first - 1, last, bytes_max)).fetchall():
-                record = Record._make(row)
-                bytes_max -= len(record.body)
-                if records and bytes_max < 0:
-                    return records
-                records.append(record)
-            if records[-1].position < last:
-                return records
+    def _piece(self, after: int, last: int, bytes_max: int) -> list[Record]:
+        """Read the next events. What is missing cannot be told from what does not match, so it is loud (P8)."""
+        records = read_records(self._connection, after, last, bytes_max)
+        for expected, record in enumerate(records, after + 1):
+            if record.position != expected:
+                raise HistoryLost(expected, self._head())
+        if not records:
+            raise HistoryLost(after + 1, self._head())
         return records
 
-    def _within(self, after: int, through: int, bytes_max: int) -> int:
-        """Give the last position up to which the events hold so many bytes: one event at least."""
-        end = bytes_max + self._number(_LOG_BYTES, after)
-        if self._number(_LOG_BYTES, through) <= end:
-            return through
-        count = bisect_right(range(after + 1, through), end, key=lambda p: self._number(_LOG_BYTES, p))
-        return after + max(1, count)
 
-    def _number(self, statement: str, *positions: int) -> int:
-        ((number,),) = self._connection.execute(statement, positions).fetchall()
-        return int(number)
+def first_at_height(connection: sqlite3.Connection, height: int, head: int) -> int:
+    """Return the position of the first event of at least that height, `head` + 1 if none is.
+
+    Raises:
+        StoreDamaged: a row that was looked at is not what was written.
+    """
+    return bisect_left(range(1, head + 1), height, key=partial(_height_at, connection)) + 1
 
 
-def _runs(positions: Iterable[int]) -> list[tuple[int, int]]:
-    """Cut ascending positions where one is missing; give the first and last of each piece."""
-    runs: list[tuple[int, int]] = []
-    for position in positions:
-        if runs and runs[-1][1] == position - 1:
-            runs[-1] = (runs[-1][0], position)
-        else:
-            runs.append((position, position))
-    return runs
+def _height_at(connection: sqlite3.Connection, position: int) -> int:
+    return max(row.height for row in _since_valid(connection, position))
+
+
+def _time_at(connection: sqlite3.Connection, position: int) -> int:
+    first = _since_valid(connection, position)[0]
+    return first.timestamp if first.reason is None else 0
+
+
+def _since_valid(connection: sqlite3.Connection, position: int) -> list[EventRow]:
+    """Read the last valid block's event up to a position of the log, and what follows it up to there.
+
+    Raises:
+        StoreDamaged: a row is not what was written, or missing.
+    """
+    rows = list(map(_row, connection.execute(_SINCE_VALID, (position,)).fetchall()))
+    if not rows or rows[-1].position != position or len(rows) != position - rows[0].position + 1:
+        raise damaged("events", f"up to {position}", "are not all there")
+    return rows
+
+
+def _row(columns: tuple[Any, ...]) -> EventRow:
+    *row, checksum = columns
+    expect("events", checksum, checksum_of, *row)
+    return EventRow(*row)
+
+
+def read_row(connection: sqlite3.Connection, position: int) -> EventRow | None:
+    """Read the event at `position` without its body; None if the log does not reach there.
+
+    Raises:
+        StoreDamaged: it is not what was written, or missing.
+    """
+    for row in connection.execute(_ROW, (position,)).fetchall():
+        return _row(row)
+    if 0 < position <= read_tip(connection)[0].position:
+        raise damaged("events", position, "is missing")
+    return None
 
 
 def read_entry(connection: sqlite3.Connection, position: int) -> LoggedEvent | None:
-    """Read the row of the log at `position`."""
-    for row_position, type_, height, block_id, reason, digest in connection.execute(_ENTRY, (position,)).fetchall():
-        return LoggedEvent(row_position, type_, height, block_id.hex(), reason, digest)
-    return None
+    """Read the row of the log at `position`. Raises: as `read_row`."""
+    row = read_row(connection, position)
+    return None if row is None else row.entry
+
+
+def read_records(connection: sqlite3.Connection, after: int, last: int, bytes_max: int) -> list[Record]:
+    """Read the events of positions `after` < p ≤ `last`: one if there is any, then up to `bytes_max` of bodies.
+
+    Raises:
+        StoreDamaged: one is not what was written.
+    """
+    rows = connection.execute(_RECORDS, (after, last, bytes_max)).fetchall()
+    for row in rows:
+        if not is_whole(row[-1], record_sum, *row[:-1]):
+            raise damaged("events", row[0])
+    return [Record._make(row[:-1]) for row in rows]

@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 from bigchaindb.ledger.effects import Tip
 from bigchaindb.ledger.rejections import Rejection
+from bigchaindb.store.checksums import read_one
 from bigchaindb.store.database import open_reader, snapshot, translated
 from bigchaindb.store.directory import DataDirectory
-from bigchaindb.store.migrations import CHAIN_VERSION
+from bigchaindb.store.migrations import CHAIN_VERSION, LEDGER_VERSION, open_ledger
 from bigchaindb.store.node_db import NodeDb
 from bigchaindb.store.own import Rejections
-from bigchaindb.store.writer import read_tip
+from bigchaindb.store.tip import read_network, read_tip
 
 
 class Seen(NamedTuple):
@@ -40,22 +41,20 @@ def look(directory: DataDirectory) -> Seen | None:
     """
     if not directory.ledger.exists():
         return None
-    with closing(open_reader(directory.ledger)) as reader, translated(directory.ledger.name), snapshot(reader):
-        tip = read_tip(reader)
-        ((block_count,),) = reader.execute("SELECT block_count FROM tip").fetchall()
-        ((state,),) = reader.execute("SELECT state FROM network").fetchall()
+    with closing(open_ledger(directory.ledger)) as reader, translated(directory.ledger.name), snapshot(reader):
+        tip, counts = read_tip(reader)
+        network = read_network(reader)
     with closing(NodeDb(directory.node, read_only=True)) as node:
         ((outbox_count,),) = node.read("SELECT count(*) FROM outbox")
         rejections = Rejections(node).all()
-    network = None if state is None else bytes(state)
-    return Seen(tip, tip.position - block_count, network, outbox_count, rejections)
+    return Seen(tip, tip.position - counts.blocks, network, outbox_count, rejections)
 
 
 def known_chain(directory: DataDirectory) -> str | None:
     """Return of which chain the ledger says that it is; None where there is no ledger, or it does not know yet.
 
     Raises:
-        StoreError: the file cannot be read.
+        StoreError: the file cannot be read; StoreDamaged: what it says is not what was written.
     """
     if not directory.has_ledger:
         return None
@@ -63,5 +62,7 @@ def known_chain(directory: DataDirectory) -> str | None:
         ((version,),) = reader.execute("PRAGMA user_version").fetchall()
         if version < CHAIN_VERSION:
             return None
+        if version == LEDGER_VERSION:
+            read_one(reader, "local")
         ((chain_id,),) = reader.execute("SELECT chain_id FROM local").fetchall()
     return None if chain_id is None else str(chain_id)

@@ -3,10 +3,12 @@
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 from bigchaindb.errors import SchemaTooNew, StoreError
-from bigchaindb.store.database import batch
+from bigchaindb.store.checksums import ONE_ROW_COLUMNS, seal_one
+from bigchaindb.store.database import batch, open_reader, translated
 
 Step = Callable[[sqlite3.Connection], None]
 """Changes a schema; runs within a transaction."""
@@ -15,8 +17,10 @@ LEDGER_STEPS: Final[Mapping[int, Step]] = {
     0: lambda connection: run_script(connection, "schema.sql"),
     1: lambda connection: run_script(connection, "network_schema.sql"),
     2: lambda connection: run_script(connection, "chain_schema.sql"),
+    3: lambda connection: add_checksums(connection, "checksum_schema.sql"),
 }
 """Key n leads from version n to n + 1; version 0 is an empty file."""
+LEDGER_VERSION: Final = max(LEDGER_STEPS) + 1
 CHAIN_VERSION: Final = 3
 """The first version of ledger.db that holds the id of its chain."""
 NODE_STEPS: Final[Mapping[int, Step]] = {
@@ -50,10 +54,38 @@ def migrate(connection: sqlite3.Connection, name: str, steps: Mapping[int, Step]
             connection.execute(f"PRAGMA user_version = {step + 1}")
 
 
+def open_ledger(path: Path) -> sqlite3.Connection:
+    """Open a connection to ledger.db that can neither write nor checkpoint.
+
+    Raises:
+        StoreError: there is no such file, it cannot be read, or it has the schema of another version.
+    """
+    connection = open_reader(path)
+    try:
+        with translated(path.name):
+            ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+        if version != LEDGER_VERSION:
+            raise StoreError(
+                f"{path.name}: schema {version} is of another version of this software, which knows {LEDGER_VERSION}; "
+                "start the node once: it brings what an earlier version wrote up to date"
+            )
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def run_script(connection: sqlite3.Connection, name: str) -> None:
     """Run a file of statements within the open transaction (`executescript` would commit it)."""
     for statement in statements(files("bigchaindb.store").joinpath(name).read_text(encoding="utf-8")):
         connection.execute(statement)
+
+
+def add_checksums(connection: sqlite3.Connection, name: str) -> None:
+    """Run a file of statements, and seal the tables of one row, which have a checksum from now on."""
+    run_script(connection, name)
+    for table in ONE_ROW_COLUMNS:
+        seal_one(connection, table)
 
 
 def statements(script: str) -> Sequence[str]:

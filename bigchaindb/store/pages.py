@@ -7,6 +7,15 @@ from typing import Final
 
 import orjson
 
+from bigchaindb.store.checksums import (
+    BODY_SUM,
+    TRANSACTION_COLUMNS,
+    TRANSACTION_SUM,
+    damaged,
+    expect,
+    expect_body,
+    transaction_sum,
+)
 from bigchaindb.store.database import Readers
 
 PAGE_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -16,9 +25,10 @@ _FETCH_ROWS: Final = 10_000
 _SIZES: Final = """
 SELECT t.seq, length(t.body) FROM json_each(?) AS wanted CROSS JOIN transactions AS t ON t.seq = wanted.value
 """
-_BODIES: Final = """
-SELECT t.seq, t.body FROM json_each(?) AS wanted CROSS JOIN transactions AS t ON t.seq = wanted.value
-"""
+_BODIES: Final = f"""
+SELECT {TRANSACTION_COLUMNS}, {TRANSACTION_SUM}, {BODY_SUM}, t.body FROM json_each(?) AS wanted
+CROSS JOIN transactions AS t ON t.seq = wanted.value LEFT JOIN transaction_checksums AS ts ON ts.seq = t.seq
+"""  # noqa: S608 - names of our own
 
 
 def numbers(
@@ -51,6 +61,8 @@ def cut(readers: Readers, seqs: Sequence[int]) -> Iterator[list[int]]:
     """Cut a page of transactions so that the bodies of a piece fit into `PAGE_BYTES_MAX`."""
     with readers.connection() as connection:
         sizes = dict(connection.execute(_SIZES, (array_of(seqs),)).fetchall())
+        if missing := set(seqs) - sizes.keys():
+            raise damaged("transactions", min(missing), "is missing")
     page: list[int] = []
     room = PAGE_BYTES_MAX
     for seq in seqs:
@@ -64,8 +76,17 @@ def cut(readers: Readers, seqs: Sequence[int]) -> Iterator[list[int]]:
 
 
 def bodies_of(connection: sqlite3.Connection, seqs: Sequence[int]) -> list[bytes]:
-    """Read the bodies of transactions in the order of `seqs`."""
-    bodies = dict(connection.execute(_BODIES, (array_of(seqs),)).fetchall())
+    """Read the bodies of transactions in the order of `seqs`.
+
+    Raises:
+        StoreDamaged: one is not what was written, or is not there.
+    """
+    bodies = {}
+    for *row, checksum, body_checksum, body in connection.execute(_BODIES, (array_of(seqs),)).fetchall():
+        expect("transactions", checksum, transaction_sum, *row)
+        bodies[row[0]] = expect_body("transactions", row[0], body_checksum, body)
+    if missing := set(seqs) - bodies.keys():
+        raise damaged("transactions", min(missing), "is missing")
     return [bodies[seq] for seq in seqs]
 
 

@@ -11,47 +11,69 @@ from typing import Any, Final, Literal, NamedTuple
 from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.effects import LoggedEvent
 from bigchaindb.ledger.ports import Decision
+from bigchaindb.store.checksums import (
+    BODY_SUM,
+    OUTPUT_COLUMNS,
+    OUTPUT_SUM,
+    SPENT_SUM,
+    TRANSACTION_COLUMNS,
+    TRANSACTION_SUM,
+    damaged,
+    due_sum,
+    expect,
+    expect_body,
+    output_sum,
+    spent_sum,
+    transaction_sum,
+)
 from bigchaindb.store.database import Readers
 from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, id_bytes, key_of, owner_hash, owner_hashes
-from bigchaindb.store.log import BODY_SQL, read_entry
+from bigchaindb.store.log import first_at_height, read_entry, read_records
 from bigchaindb.store.pages import array_of, bodies_of, cut, hits, numbers
 from bigchaindb.store.recent import Recent
 from bigchaindb.store.search import match_expression, read_query
 from bigchaindb.store.stored import asset_row, block_of, metadata_row, operation_of
+from bigchaindb.store.tip import read_tip
+from bigchaindb.store.views import indexed_transaction
 from bigchaindb.transaction.model import OutputRef
+from bigchaindb.transaction.texts import id_of
 
-_PLACE: Final = """
-SELECT t.seq, t.position, t.asset IS NULL FROM transaction_index AS i CROSS JOIN transactions AS t ON t.seq = i.seq
-WHERE i.key = ? AND t.id = ?
-"""
-_PLACE_OF_SEQ: Final = "SELECT seq, position, asset IS NULL FROM transactions WHERE seq = ?"
-_TRANSFERS: Final = "SELECT seq FROM asset_index WHERE key = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"
-_OF_ASSET: Final = """
-SELECT t.seq FROM json_each(?) AS wanted CROSS JOIN transactions AS t ON t.seq = wanted.value
-WHERE t.asset = ? ORDER BY t.seq
-"""
-_LAST_TRANSFER: Final = """
-SELECT t.seq FROM asset_index AS i CROSS JOIN transactions AS t ON t.seq = i.seq
-WHERE i.key = ? AND t.asset = ? ORDER BY i.seq DESC LIMIT 1
-"""
-_OWNED: Final = "SELECT output FROM owner_index WHERE key = ? AND output > ? AND output < ? ORDER BY output LIMIT ?"
-_OUTPUTS: Final = """
-SELECT o.output, o.owners, o.spent_by IS NOT NULL, t.id FROM json_each(?) AS wanted
-CROSS JOIN outputs AS o ON o.output = wanted.value CROSS JOIN transactions AS t ON t.seq = wanted.value >> ?
-ORDER BY o.output
-"""
-_POSITION_OF_BLOCK: Final = """
-SELECT e.position FROM block_index AS i CROSS JOIN events AS e ON e.position = i.position
-WHERE i.key = ? AND e.block_id = ? ORDER BY e.reason IS NULL DESC, e.position DESC LIMIT 1
-"""
-_POSITION_AT_HEIGHT: Final = "SELECT position FROM events WHERE height = ? AND reason IS NULL"
-_BODY_AT: Final = f"SELECT {BODY_SQL} FROM events WHERE position = ?"  # noqa: S608 - names of our own
-_DECISION: Final = f"""
-SELECT {BODY_SQL}, (SELECT body FROM votes AS v WHERE v.position = e.position),
-    coalesce((SELECT body FROM proofs AS p WHERE p.position = e.position), x'')
-FROM events AS e WHERE position = ?
+_PLACE: Final = f"""
+SELECT i.seq, {TRANSACTION_SUM}, {TRANSACTION_COLUMNS} FROM transaction_index AS i
+LEFT JOIN transactions AS t ON t.seq = i.seq LEFT JOIN transaction_checksums AS ts ON ts.seq = i.seq WHERE i.key = ?
+"""  # noqa: S608 - names of our own
+_PLACE_OF_SEQ: Final = f"""
+SELECT t.seq, {TRANSACTION_SUM}, {TRANSACTION_COLUMNS} FROM transactions AS t
+LEFT JOIN transaction_checksums AS ts ON ts.seq = t.seq WHERE t.seq = ?
 """  # noqa: S608 - as above
-_STATISTICS: Final = "SELECT height, position, block_count, transaction_count, output_count, log_bytes FROM tip"
+_BODY: Final = f"""
+SELECT {BODY_SUM}, t.body FROM transactions AS t LEFT JOIN transaction_checksums AS ts ON ts.seq = t.seq WHERE t.seq = ?
+"""  # noqa: S608 - as above
+_TRANSFERS: Final = "SELECT seq FROM asset_index WHERE key = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"
+_OF_ASSET: Final = f"""
+SELECT wanted.value, {TRANSACTION_SUM}, {TRANSACTION_COLUMNS} FROM json_each(?) AS wanted
+LEFT JOIN transactions AS t ON t.seq = wanted.value LEFT JOIN transaction_checksums AS ts ON ts.seq = wanted.value
+ORDER BY wanted.value
+"""  # noqa: S608 - as above
+_LAST_TRANSFER: Final = f"""
+SELECT i.seq, {TRANSACTION_SUM}, {TRANSACTION_COLUMNS} FROM asset_index AS i
+LEFT JOIN transactions AS t ON t.seq = i.seq LEFT JOIN transaction_checksums AS ts ON ts.seq = i.seq
+WHERE i.key = ? AND i.seq < ? ORDER BY i.seq DESC LIMIT 1
+"""  # noqa: S608 - as above
+_OWNED: Final = "SELECT output FROM owner_index WHERE key = ? AND output > ? AND output < ? ORDER BY output LIMIT ?"
+_OUTPUTS: Final = f"""
+SELECT wanted.value, {OUTPUT_SUM}, {OUTPUT_COLUMNS}, t.id, o.spent_by, {SPENT_SUM}
+FROM json_each(?) AS wanted LEFT JOIN outputs AS o ON o.output = wanted.value
+LEFT JOIN transactions AS t ON t.seq = wanted.value >> {OUTPUT_BITS} ORDER BY wanted.value
+"""  # noqa: S608 - as above
+_POSITIONS_OF_BLOCK: Final = "SELECT position FROM block_index WHERE key = ? ORDER BY position DESC"
+_POSITION_AT_HEIGHT: Final = "SELECT position FROM events WHERE height = ? AND reason IS NULL"
+_PROVING: Final = f"""
+SELECT v.body, {due_sum("es.vote_checksum", "v.position", "position")},
+    coalesce(p.body, x''), {due_sum("es.proof_checksum", "v.position", "position")}
+FROM votes AS v LEFT JOIN proofs AS p ON p.position = v.position
+LEFT JOIN event_checksums AS es ON es.position = v.position WHERE v.position = ?
+"""  # noqa: S608 - as above
 
 
 class _Place(NamedTuple):
@@ -72,8 +94,13 @@ class LedgerQueries:
     def transaction(self, transaction_id: str) -> bytes | None:
         """See `Queries`."""
         with self._readers.connection() as connection:
-            place = self._place(connection, transaction_id)
-            return None if place is None else bodies_of(connection, [place.seq])[0]
+            if (place := self._place(connection, transaction_id)) is None:
+                return None
+            ((checksum, stored),) = connection.execute(_BODY, (place.seq,)).fetchall()
+            body = expect_body("transactions", place.seq, checksum, stored)
+            if id_of(body, transaction_id) != transaction_id:
+                raise damaged("transactions", place.seq, f"does not hash to its id {transaction_id}")
+            return body
 
     def transactions_of_asset(
         self, asset_id: str, operation: Literal["CREATE", "TRANSFER"] | None, *, last_only: bool
@@ -100,12 +127,9 @@ class LedgerQueries:
         end = (self._last_seq() + 1) << OUTPUT_BITS
         for page in numbers(self._readers, _OWNED, key_of(owner), recent, end, self._page_count_max):
             with self._readers.connection() as connection:
-                rows = connection.execute(_OUTPUTS, (array_of(page), OUTPUT_BITS)).fetchall()
-            yield [
-                OutputRef(id_.hex(), number % OUTPUT_COUNT_MAX)
-                for number, owners, is_spent, id_ in rows
-                if (spent is None or is_spent == spent) and owner in owner_hashes(owners)
-            ]
+                rows = connection.execute(_OUTPUTS, (array_of(page),)).fetchall()
+                found = [_output_of(owner, *row) for row in rows]
+            yield [one.ref for one in found if one is not None and (spent is None or one.is_spent == spent)]
 
     def search(self, table: Literal["assets", "metadata"], text: str, limit: int) -> Iterator[Sequence[bytes]]:
         """See `Queries`. What matches is ranked in one read and kept as 8 bytes each; rows are read page by page."""
@@ -122,8 +146,8 @@ class LedgerQueries:
     def block(self, height: int) -> Block | None:
         """See `Queries`."""
         with self._readers.connection() as connection:
-            rows = connection.execute(_POSITION_AT_HEIGHT, (height,)).fetchall()
-            return _block(connection, rows[0][0]) if rows else None
+            entry = _entry_at_height(connection, height)
+            return None if entry is None else _block(connection, entry.position)
 
     def block_by_id(self, block_id: str) -> tuple[Block, LoggedEvent] | None:
         """See `Queries`. Of a proposal that was rejected once and decided valid once, the latter."""
@@ -134,10 +158,8 @@ class LedgerQueries:
     def vote(self, block_id: str) -> bytes | None:
         """See `Queries`."""
         with self._readers.connection() as connection:
-            if (entry := self._entry_of_block(connection, block_id)) is None:
-                return None
-            ((vote,),) = connection.execute("SELECT body FROM votes WHERE position = ?", (entry.position,)).fetchall()
-        return bytes(vote)
+            entry = self._entry_of_block(connection, block_id)
+            return None if entry is None else _proving(connection, entry.position)[0]
 
     def decision(self, block: int | str) -> Decision | None:
         """See `Queries`."""
@@ -145,8 +167,7 @@ class LedgerQueries:
             if isinstance(block, str):
                 entry = self._entry_of_block(connection, block)
             else:
-                rows = connection.execute(_POSITION_AT_HEIGHT, (block,)).fetchall()
-                entry = read_entry(connection, rows[0][0]) if rows else None
+                entry = _entry_at_height(connection, block)
             return None if entry is None else _decision(connection, entry)
 
     def decision_at(self, position: int) -> Decision | None:
@@ -158,27 +179,27 @@ class LedgerQueries:
     def blocks_of_transaction(self, transaction_id: str) -> list[LoggedEvent]:
         """See `Queries`."""
         with self._readers.connection() as connection:
-            place = self._place(connection, transaction_id)
-            entry = None if place is None else read_entry(connection, place.position)
-        return [] if entry is None else [entry]
+            if (place := self._place(connection, transaction_id)) is None:
+                return []
+            entry = read_entry(connection, place.position)
+            return [] if entry is None else [entry]
 
     def height(self) -> int:
         """See `Queries`."""
         with self._readers.connection() as connection:
-            ((height,),) = connection.execute("SELECT height FROM tip").fetchall()
-        return int(height)
+            return read_tip(connection)[0].height
 
     def statistics(self) -> dict[str, Any]:
         """See `Queries`."""
         with self._readers.connection() as connection:
-            ((height, position, blocks, transactions, outputs, log_bytes),) = connection.execute(_STATISTICS).fetchall()
+            tip, counts = read_tip(connection)
         return {
-            "height": height,
-            "events": position,
-            "blocks": blocks,
-            "transactions": transactions,
-            "outputs": outputs,
-            "event_bytes": log_bytes,
+            "height": tip.height,
+            "events": tip.position,
+            "blocks": counts.blocks,
+            "transactions": counts.transactions,
+            "outputs": counts.outputs,
+            "event_bytes": counts.log_bytes,
             "ledger_bytes": _file_bytes(self._ledger),
             "wal_bytes": _file_bytes(self._ledger.with_name(self._ledger.name + "-wal")),
         }
@@ -191,27 +212,43 @@ class LedgerQueries:
         if (id_ := id_bytes(transaction_id)) is None:
             return None
         if (recent := self._recent.place(id_)) is not None:
-            rows = connection.execute(_PLACE_OF_SEQ, (recent.seq,)).fetchall()  # none: not committed yet
-        else:
-            rows = connection.execute(_PLACE, (key_of(id_), id_)).fetchall()
-        return _Place(*rows[0]) if rows else None
+            for _, checksum, *row in connection.execute(_PLACE_OF_SEQ, (recent.seq,)).fetchall():
+                expect("transactions", checksum, transaction_sum, *row)
+                if row[1] == id_:
+                    return _Place(recent.seq, row[3], row[2] is None)
+            if recent.seq <= read_tip(connection)[1].transactions:
+                raise damaged("transactions", recent.seq, "is not what memory knows")
+            return None  # not committed yet
+        key = key_of(id_)
+        for seq, checksum, *row in connection.execute(_PLACE, (key,)).fetchall():
+            found, asset = indexed_transaction("transaction_index", key, seq, checksum, row)
+            if found == id_:
+                return _Place(seq, row[3], asset is None)
+        return None
 
     def _entry_of_block(self, connection: sqlite3.Connection, block_id: str) -> LoggedEvent | None:
         if (id_ := id_bytes(block_id)) is None:
             return None
         recent = self._recent.blocks(id_)  # first: its rows may move into the table meanwhile
-        indexed = connection.execute(_POSITION_OF_BLOCK, (key_of(id_), id_)).fetchall()
-        positions = [*recent, *(position for (position,) in indexed)]
-        entries = [entry for one in positions if (entry := read_entry(connection, one)) is not None]
+        entries = [entry for one in recent if (entry := read_entry(connection, one)) is not None]
+        key = key_of(id_)
+        for (position,) in connection.execute(_POSITIONS_OF_BLOCK, (key,)).fetchall():
+            entry = read_entry(connection, position)
+            if entry is None or key_of(bytes.fromhex(entry.block_id)) != key:
+                raise damaged("block_index", f"{key}, {position}", "leads to another block")
+            if entry.block_id == block_id:
+                entries.append(entry)
         return min(entries, key=lambda entry: entry.reason is not None, default=None)
 
     def _transfers(self, asset: bytes) -> Iterator[list[int]]:
         recent = self._recent.transfers(asset)
         end = self._last_seq() + 1
-        for page in numbers(self._readers, _TRANSFERS, key_of(asset), recent, end, self._page_count_max):
+        key = key_of(asset)
+        for page in numbers(self._readers, _TRANSFERS, key, recent, end, self._page_count_max):
             with self._readers.connection() as connection:
-                rows = connection.execute(_OF_ASSET, (array_of(page), asset)).fetchall()
-            yield [seq for (seq,) in rows]
+                rows = connection.execute(_OF_ASSET, (array_of(page),)).fetchall()
+                found = [(row[0], indexed_transaction("asset_index", key, row[0], row[1], row[2:])) for row in rows]
+            yield [seq for seq, (_, of_asset) in found if of_asset == asset]
 
     def _last_body(self, asset: bytes, operation: str | None) -> Sequence[bytes]:
         last = self._last_transfer(asset)
@@ -227,13 +264,17 @@ class LedgerQueries:
         end = self._last_seq() + 1
         if committed := [seq for seq in recent if seq < end]:
             return committed[-1]
+        key = key_of(asset)
         with self._readers.connection() as connection:
-            rows = connection.execute(_LAST_TRANSFER, (key_of(asset), asset)).fetchall()
-        return int(rows[0][0]) if rows else None
+            while rows := connection.execute(_LAST_TRANSFER, (key, end)).fetchall():
+                end = int(rows[0][0])
+                if indexed_transaction("asset_index", key, end, rows[0][1], rows[0][2:])[1] == asset:
+                    return end
+        return None
 
     def _last_seq(self) -> int:
         with self._readers.connection() as connection:
-            return int(connection.execute("SELECT transaction_count FROM tip").fetchall()[0][0])
+            return read_tip(connection)[1].transactions
 
     def _bodies(self, seqs: Sequence[int]) -> Iterator[list[bytes]]:
         for page in cut(self._readers, seqs):
@@ -248,14 +289,63 @@ def _only(operation: str | None, pieces: Iterable[list[bytes]]) -> Iterator[list
         yield [body for body in piece if operation is None or operation_of(body) == operation]
 
 
+class _Owned(NamedTuple):
+    ref: OutputRef
+    is_spent: bool
+
+
+def _output_of(owner: bytes, number: int, checksum: int | None, *row: Any) -> _Owned | None:  # noqa: ANN401 - a row
+    """Return the output that a row of `owner_index` leads to; None if it is of an owner whose key is the same."""
+    output, amount, fingerprint, owners, id_, spent_by, spent = row
+    if output is None:
+        raise damaged("owner_index", f"{key_of(owner)}, {number}", "leads to no output")
+    expect("outputs", checksum, output_sum, output, amount, fingerprint, owners, id_)
+    expect("outputs", spent, spent_sum, output, spent_by)
+    hashes = owner_hashes(owners)
+    if owner in hashes:
+        return _Owned(OutputRef(id_.hex(), number % OUTPUT_COUNT_MAX), spent_by is not None)
+    if key_of(owner) not in map(key_of, hashes):
+        raise damaged("owner_index", f"{key_of(owner)}, {number}", "leads to another's output")
+    return None
+
+
+def _entry_at_height(connection: sqlite3.Connection, height: int) -> LoggedEvent | None:
+    """Find the valid block of a height.
+
+    Raises:
+        StoreDamaged: it is not what was written.
+    """
+    for (position,) in connection.execute(_POSITION_AT_HEIGHT, (height,)).fetchall():
+        entry = read_entry(connection, position)
+        if entry is None or entry.height != height or entry.reason is not None:
+            raise damaged("events", position, "is not what its index says")
+        return entry
+    tip, _ = read_tip(connection)
+    if 0 < height <= tip.height:  # empty to clients, or damaged: the search reads the row that would be that one
+        first_at_height(connection, height, tip.position)
+    return None
+
+
 def _decision(connection: sqlite3.Connection, entry: LoggedEvent) -> Decision:
-    ((body, vote, proof),) = connection.execute(_DECISION, (entry.position,)).fetchall()
-    return Decision(entry, bytes(body), bytes(vote), bytes(proof))
+    vote, proof = _proving(connection, entry.position)
+    return Decision(entry, _body_at(connection, entry.position), vote, proof)
+
+
+def _proving(connection: sqlite3.Connection, position: int) -> tuple[bytes, bytes]:
+    """Read this node's vote on an event, and what proves it to others."""
+    for vote, vote_sum, proof, proof_sum in connection.execute(_PROVING, (position,)).fetchall():
+        return expect_body("votes", position, vote_sum, vote), expect_body("proofs", position, proof_sum, proof)
+    raise damaged("votes", position, "is missing")
 
 
 def _block(connection: sqlite3.Connection, position: int) -> Block:
-    ((body,),) = connection.execute(_BODY_AT, (position,)).fetchall()
-    return block_of(body)
+    return block_of(_body_at(connection, position))
+
+
+def _body_at(connection: sqlite3.Connection, position: int) -> bytes:
+    for record in read_records(connection, position - 1, position, 0):
+        return record.body
+    raise damaged("events", position, "is missing")
 
 
 def _file_bytes(path: Path) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from bigchaindb.errors import StoreDamaged
 from bigchaindb.store.keys import owner_hashes
 
 
@@ -28,6 +29,7 @@ class Generation:
         transfers: seqs of TRANSFERs by asset, ascending.
         outputs: numbers by owner, ascending.
         blocks: position of the last event by block id.
+        damage: a row that belongs here and could not be read: what is not found here may be that one.
     """
 
     transactions: dict[bytes, Place] = field(default_factory=dict)
@@ -35,6 +37,7 @@ class Generation:
     outputs: dict[bytes, list[int]] = field(default_factory=dict)
     blocks: dict[bytes, int] = field(default_factory=dict)
     row_count: int = 0
+    damage: StoreDamaged | None = None
 
     def add_transactions(self, rows: Iterable[tuple[int, bytes, bytes | None]]) -> None:
         """Add (seq, id, asset), ascending."""
@@ -81,21 +84,36 @@ class Recent:
         return self.generations[-1]
 
     def place(self, id_: bytes) -> Place | None:
-        """Find a transaction."""
+        """Find a transaction.
+
+        Raises:
+            StoreDamaged: it is not found, and a row is damaged that may be it.
+        """
         for generation in self.generations:
             if (place := generation.transactions.get(id_)) is not None:
                 return place
+        self._whole()
         return None
 
     def transfers(self, asset: bytes) -> list[int]:
-        """Give the seqs of an asset's recent TRANSFERs, ascending."""
-        return [seq for generation in self.generations for seq in tuple(generation.transfers.get(asset, ()))]
+        """Give the seqs of an asset's recent TRANSFERs, ascending. Raises StoreDamaged: it may lack some."""
+        return [seq for generation in self._whole() for seq in tuple(generation.transfers.get(asset, ()))]
 
     def outputs(self, owner: bytes) -> list[int]:
-        """Give the numbers of an owner's recent outputs, ascending."""
-        return [number for generation in self.generations for number in tuple(generation.outputs.get(owner, ()))]
+        """Give the numbers of an owner's recent outputs, ascending. Raises StoreDamaged: it may lack some."""
+        return [number for generation in self._whole() for number in tuple(generation.outputs.get(owner, ()))]
 
     def blocks(self, block_id: bytes) -> list[int]:
-        """Give the positions of events about a block, the valid one among them if there is one."""
-        found = (generation.blocks.get(block_id) for generation in self.generations)
+        """Give the positions of events about a block, the valid one among them if there is one.
+
+        Raises:
+            StoreDamaged: it may lack one.
+        """
+        found = (generation.blocks.get(block_id) for generation in self._whole())
         return [position for position in found if position is not None]
+
+    def _whole(self) -> tuple[Generation, ...]:
+        for generation in self.generations:
+            if generation.damage is not None:
+                raise generation.damage
+        return self.generations

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
+from zlib import crc32
 
 from bigchaindb.ledger.block import event_body
 from bigchaindb.ledger.effects import Effects, Logged
+from bigchaindb.store.checksums import checksum_of, output_sum, record_sum, spent_sum, transaction_sum
 from bigchaindb.store.keys import OUTPUT_BITS, output_number, owner_hash
 from bigchaindb.store.search import text_of
 from bigchaindb.store.stored import contents_of
@@ -29,11 +31,13 @@ class Rows:
 
     counts: Counts
     events: list[tuple[Any, ...]] = field(default_factory=list)
+    event_checksums: list[tuple[int, int, int, int, int]] = field(default_factory=list)
     votes: list[tuple[int, bytes]] = field(default_factory=list)
     proofs: list[tuple[int, bytes]] = field(default_factory=list)
     transactions: list[tuple[int, bytes, bytes | None, int, bytes]] = field(default_factory=list)
-    outputs: list[tuple[int, int, bytes, bytes]] = field(default_factory=list)
-    spends: list[tuple[int, int]] = field(default_factory=list)
+    transaction_checksums: list[tuple[int, int, int]] = field(default_factory=list)
+    outputs: list[tuple[int, int, bytes, bytes, int]] = field(default_factory=list)
+    spends: list[tuple[int, int, int]] = field(default_factory=list)
     asset_texts: list[tuple[int, str]] = field(default_factory=list)
     metadata_texts: list[tuple[int, str]] = field(default_factory=list)
 
@@ -62,17 +66,18 @@ def rows_of(effects: Effects, counts: Counts, places: Mapping[str, int]) -> Rows
 def _log(rows: Rows, logged: Logged, transactions: Sequence[Transaction]) -> None:
     event, counts = logged.event, rows.counts
     head, tail = envelope(logged)
-    size = len(head) + len(tail) + sum(len(t.body) for t in transactions) + max(0, len(transactions) - 1)
+    body = b"".join((head, b",".join([t.body for t in transactions]), tail))
     rows.counts = counts = counts._replace(
-        blocks=counts.blocks + (event.reason is None), log_bytes=counts.log_bytes + size
+        blocks=counts.blocks + (event.reason is None), log_bytes=counts.log_bytes + len(body)
     )
-    rows.events.append(
-        (
-            *(event.position, event.type, event.height, logged.block.header.timestamp, counts.log_bytes),
-            *(counts.transactions + 1, len(transactions), event.digest, bytes.fromhex(event.block_id)),
-            *(event.reason, tail, head),
-        )
+    columns = (
+        *(event.position, event.type, event.height, logged.block.header.timestamp, counts.log_bytes),
+        *(counts.transactions + 1, len(transactions), event.digest, bytes.fromhex(event.block_id), event.reason),
     )
+    rows.events.append((*columns, tail, head))
+    whole = record_sum(event.position, event.type, event.height, logged.block.header.timestamp, event.digest, body)
+    sums = (checksum_of(*columns), whole, crc32(logged.vote), crc32(logged.proof))
+    rows.event_checksums.append((event.position, *sums))
     rows.votes.append((event.position, logged.vote))
     if logged.proof:
         rows.proofs.append((event.position, logged.proof))
@@ -89,12 +94,17 @@ def envelope(logged: Logged) -> tuple[bytes, bytes]:
 
 def _add(rows: Rows, seq: int, transaction: Transaction, position: int, seqs: Mapping[str, int]) -> None:
     asset = None if transaction.asset_id == transaction.id else bytes.fromhex(transaction.asset_id)
-    rows.transactions.append((seq, bytes.fromhex(transaction.id), asset, position, transaction.body))
+    id_ = bytes.fromhex(transaction.id)
+    columns = (seq, id_, asset, position)
+    rows.transactions.append((*columns, transaction.body))
+    rows.transaction_checksums.append((seq, transaction_sum(*columns), crc32(transaction.body)))
     for number, output in enumerate(transaction.outputs, output_number(seq, 0)):
-        rows.outputs.append((number, output.amount, output.fingerprint, b"".join(map(owner_hash, output.owners))))
+        owned = (number, output.amount, output.fingerprint, b"".join(map(owner_hash, output.owners)))
+        rows.outputs.append((*owned, output_sum(*owned, id_)))
     for input_ in transaction.inputs:
         if (ref := input_.fulfills) is not None:
-            rows.spends.append((seq, seqs[ref.transaction_id] << OUTPUT_BITS | ref.output_index))
+            spent = seqs[ref.transaction_id] << OUTPUT_BITS | ref.output_index
+            rows.spends.append((seq, spent_sum(spent, seq), spent))
     data, metadata = contents_of(transaction.body)
     if data is not None and transaction.operation != "VALIDATOR_ELECTION":  # transactions.md, section 7
         rows.asset_texts.append((seq, text_of(data, transaction.id)))

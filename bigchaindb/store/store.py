@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Final, Self
 
 from bigchaindb.errors import StartupError
+from bigchaindb.store.checksums import read_one, seal_one
+from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import Readers, batch, open_writer, translated
 from bigchaindb.store.directory import DataDirectory, DirectoryLock, prepare, sync_folder
 from bigchaindb.store.indexing import GENERATION_ROWS
@@ -28,6 +30,7 @@ class Store:
         directory: paths below the data directory.
         lock: makes this process the directory's owner.
         node: node.db.
+        damages: what the reads of this process have found damaged.
         writer: the `LedgerStore`.
         run: counts the starts of this ledger, from 1.
         knows_node: whether this node.db is the one that the ledger was last used with; if not, no lane may go on by
@@ -50,6 +53,7 @@ class Store:
         self.lock = lock
         self._files = files
         self._page_count_max = page_count_max
+        self.damages = Damages()
         was_ledger = directory.has_ledger
         self._connection = files.enter_context(closing(open_writer(directory.ledger)))
         with translated("ledger.db"):
@@ -61,14 +65,16 @@ class Store:
             # Of a ledger that is made again no lane may begin at "now" only because node.db was lost, too.
             own_id = "" if replays and self.node.is_new else self.node.id
             self.run, known_id = start_barrier(self._connection, own_id)
+            read_one(self._connection, "unchecked")
             self.knows_node = known_id == self.node.id
-            self._readers = files.enter_context(closing(Readers(directory.ledger)))
+            self._readers = files.enter_context(closing(Readers(directory.ledger, self.damages)))
             # Apart, for they are interrupted at a stop while the writer's still read.
-            self._query_readers = files.enter_context(closing(Readers(directory.ledger)))
+            self._query_readers = files.enter_context(closing(Readers(directory.ledger, self.damages)))
             self.writer = Writer(
                 self._connection,
                 self._readers,
                 directory.ledger,
+                damages=self.damages,
                 wal_bytes_max=wal_bytes_max,
                 generation_rows=generation_rows,
             )
@@ -128,12 +134,13 @@ class Store:
 
     def log_reader(self) -> Log:
         """Give a reader of the log for one thread, which closes it."""
-        return Log(self.directory.ledger)
+        return Log(self.directory.ledger, self.damages)
 
     def adopt_node(self) -> None:
         """Note that this node.db belongs to the ledger from now on: all lanes are GAPPED in it, or there are none."""
         with translated("ledger.db"), batch(self._connection):
             self._connection.execute("UPDATE local SET node_id = ?", (self.node.id,))
+            seal_one(self._connection, "local")
         self.knows_node = True
 
     def adopt_chain(self, chain_id: str) -> None:
@@ -146,6 +153,7 @@ class Store:
         if known is None:
             with translated("ledger.db"), batch(self._connection):
                 self._connection.execute("UPDATE local SET chain_id = ?", (chain_id,))
+                seal_one(self._connection, "local")
         elif known != chain_id:
             raise StartupError(other_chain(self.directory, known, chain_id))
 
@@ -172,6 +180,8 @@ def start_barrier(connection: sqlite3.Connection, node_id: str) -> tuple[int, st
         The number of this run, and the id of the node.db that the ledger belongs to; of a new ledger, `node_id`.
     """
     with batch(connection):
+        read_one(connection, "local")
         connection.execute("UPDATE local SET run = run + 1, node_id = coalesce(node_id, ?)", (node_id,))
+        seal_one(connection, "local")
     ((run, known_id),) = connection.execute("SELECT run, node_id FROM local").fetchall()
     return int(run), str(known_id)

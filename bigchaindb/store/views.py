@@ -5,23 +5,39 @@ keys handed over as a JSON array.
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from bigchaindb.ledger.view import HeldOutput, LoadedView, Needs
+from bigchaindb.store.checksums import (
+    OUTPUT_COLUMNS,
+    OUTPUT_SUM,
+    SPENT_SUM,
+    TRANSACTION_COLUMNS,
+    TRANSACTION_SUM,
+    damaged,
+    expect,
+    output_sum,
+    spent_sum,
+    transaction_sum,
+)
 from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, key_of
 from bigchaindb.store.pages import array_of
-from bigchaindb.store.recent import Generation, Place
+from bigchaindb.store.recent import Generation, Place, Recent
+from bigchaindb.store.tip import read_tip
 from bigchaindb.transaction.model import OutputRef
 
-_LOCATE: Final = """
-SELECT t.id, t.seq, coalesce(t.asset, t.id) FROM json_each(?) AS wanted
-CROSS JOIN transaction_index AS i ON i.key = wanted.value CROSS JOIN transactions AS t ON t.seq = i.seq
-"""
-_OUTPUTS: Final = """
-SELECT o.output, o.amount, o.fingerprint, (SELECT id FROM transactions WHERE seq = o.spent_by)
+_LOCATE: Final = f"""
+SELECT i.key, i.seq, {TRANSACTION_SUM}, {TRANSACTION_COLUMNS} FROM json_each(?) AS wanted
+CROSS JOIN transaction_index AS i ON i.key = wanted.value LEFT JOIN transactions AS t ON t.seq = i.seq
+LEFT JOIN transaction_checksums AS ts ON ts.seq = i.seq
+"""  # noqa: S608 - names of our own
+_OUTPUTS: Final = f"""
+SELECT {OUTPUT_SUM}, {OUTPUT_COLUMNS}, o.spent_by, {SPENT_SUM}, {TRANSACTION_SUM}, {TRANSACTION_COLUMNS}
 FROM json_each(?) AS wanted CROSS JOIN outputs AS o ON o.output = wanted.value
-"""
+LEFT JOIN transactions AS t ON t.seq = o.spent_by LEFT JOIN transaction_checksums AS ts ON ts.seq = o.spent_by
+"""  # noqa: S608 - as above
+_LAST_OUTPUT: Final = "SELECT max(output) FROM outputs WHERE output BETWEEN ? AND ?"
 
 
 def load_view(connection: sqlite3.Connection, generations: tuple[Generation, ...], needs: Needs) -> LoadedView:
@@ -32,31 +48,59 @@ def load_view(connection: sqlite3.Connection, generations: tuple[Generation, ...
         generations: of that snapshot; rows of a commit that it does not have yet may be among them.
         needs: of at most some thousand transactions.
     """
-    ((height, last_seq),) = connection.execute("SELECT height, transaction_count FROM tip").fetchall()
+    tip, counts = read_tip(connection)
     ids = needs.transaction_ids
     wanted = ids | {ref.transaction_id for ref in needs.outputs}
     places = locate(connection, generations, wanted)
-    committed = {id_: place for id_, place in places.items() if place.seq <= last_seq}
+    committed = {id_: place for id_, place in places.items() if place.seq <= counts.transactions}
     outputs = _outputs(connection, needs.outputs, committed) if committed else {}
-    return LoadedView(height, ids & committed.keys(), outputs)
+    return LoadedView(tip.height, ids & committed.keys(), outputs)
 
 
 def locate(connection: sqlite3.Connection, generations: tuple[Generation, ...], ids: Iterable[str]) -> dict[str, Place]:
-    """Find those of `ids`, each 64 hex digits, that are in the index or in memory."""
+    """Find those of `ids`, each 64 hex digits, that are in the index or in memory.
+
+    Raises:
+        StoreDamaged: a row is not what was written.
+    """
     places, keys = {}, []
+    recent = Recent(generations)
     for text in ids:
         id_ = bytes.fromhex(text)
-        for generation in generations:
-            if (place := generation.transactions.get(id_)) is not None:
-                places[text] = place
-                break
+        if (place := recent.place(id_)) is not None:
+            places[text] = place
         else:
             keys.append(key_of(id_))
     if keys:
         keys.sort()  # neighbours share pages
-        for id_, seq, asset in connection.execute(_LOCATE, (array_of(keys),)).fetchall():
-            places[id_.hex()] = Place(seq, asset)  # one of another id with an equal key is never asked for
+        for key, seq, checksum, *row in connection.execute(_LOCATE, (array_of(keys),)).fetchall():
+            id_, asset = indexed_transaction("transaction_index", key, seq, checksum, row)
+            places[id_.hex()] = Place(seq, asset or id_)  # one of another id with an equal key is never asked for
     return places
+
+
+def indexed_transaction(
+    index: str, key: int, seq: int, checksum: int | None, row: Sequence[Any]
+) -> tuple[bytes, bytes | None]:
+    """Return the id and the asset of a transaction that an index row leads to.
+
+    Args:
+        index: the table.
+        key: of its row.
+        seq: of its row.
+        checksum: of the transaction.
+        row: the transaction's columns; all of them None where there is none.
+
+    Raises:
+        StoreDamaged: the transaction is not what was written, or not what the index says.
+    """
+    number, id_, asset, _ = row
+    if number is None:
+        raise damaged(index, f"{key}, {seq}", "leads to no transaction")
+    expect("transactions", checksum, transaction_sum, number, *row[1:])
+    if key_of(asset if index == "asset_index" else id_) != key:
+        raise damaged(index, f"{key}, {seq}", "leads to another transaction")
+    return id_, asset
 
 
 def _outputs(
@@ -70,7 +114,30 @@ def _outputs(
     if not wanted:
         return {}
     found = {}
-    for number, amount, fingerprint, spender in connection.execute(_OUTPUTS, (array_of(sorted(wanted)),)).fetchall():
+    rows = connection.execute(_OUTPUTS, (array_of(sorted(wanted)),)).fetchall()
+    for checksum, number, amount, fingerprint, owners, spent_by, spent, *spender in rows:
         ref, place = wanted[number]
-        found[ref] = HeldOutput(amount, fingerprint, place.asset.hex(), spender and spender.hex())
+        id_ = bytes.fromhex(ref.transaction_id)
+        expect("outputs", checksum, output_sum, number, amount, fingerprint, owners, id_)
+        expect("outputs", spent, spent_sum, number, spent_by)
+        spender_id = None if spent_by is None else _spender(number, spent_by, *spender)
+        found[ref] = HeldOutput(amount, fingerprint, place.asset.hex(), spender_id)
+    for number in wanted.keys() - {number for _, number, *_ in rows}:
+        _expect_none(connection, number)
     return found
+
+
+def _spender(number: int, spent_by: int, checksum: int | None, *row: Any) -> str:  # noqa: ANN401 - columns
+    if row[0] is None:
+        raise damaged("outputs", number, f"is spent by transaction {spent_by}, which is missing")
+    expect("transactions", checksum, transaction_sum, *row)
+    id_: bytes = row[1]
+    return id_.hex()
+
+
+def _expect_none(connection: sqlite3.Connection, number: int) -> None:
+    """Refuse to take an output for one that never was, where a later one of the same transaction is there."""
+    last_number = number | OUTPUT_COUNT_MAX - 1
+    ((last,),) = connection.execute(_LAST_OUTPUT, (number, last_number)).fetchall()
+    if last is not None:
+        raise damaged("outputs", number, "is missing")

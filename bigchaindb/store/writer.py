@@ -2,23 +2,17 @@
 
 import sqlite3
 from pathlib import Path
-from typing import Final
 
 from bigchaindb.ledger.effects import Effects, Tip
 from bigchaindb.ledger.view import LoadedView, Needs
+from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import Readers, batch, snapshot, translated
 from bigchaindb.store.indexing import GENERATION_ROWS, Indexing
 from bigchaindb.store.recent import Recent
-from bigchaindb.store.rows import Counts, Rows, rows_of
+from bigchaindb.store.rows import Rows, rows_of
 from bigchaindb.store.tidying import Tidying
+from bigchaindb.store.tip import read_network, read_tip, write_network, write_tip
 from bigchaindb.store.views import load_view, locate
-
-_TIP: Final = "SELECT height, block_id, timestamp, app_hash, position, digest FROM tip"
-_COUNTS: Final = "SELECT block_count, transaction_count, output_count, log_bytes FROM tip"
-_SET_TIP: Final = """
-UPDATE tip SET height = ?, block_id = ?, timestamp = ?, app_hash = ?, position = ?, digest = ?,
-    block_count = ?, transaction_count = ?, output_count = ?, log_bytes = ?
-"""
 
 
 class Writer:
@@ -33,14 +27,15 @@ class Writer:
         readers: Readers,
         path: Path,
         *,
+        damages: Damages,
         wal_bytes_max: int,
         generation_rows: int = GENERATION_ROWS,
     ) -> None:
         self._connection = connection
         self._readers = readers
-        self._tip = read_tip(connection)
-        self._counts = Counts(*connection.execute(_COUNTS).fetchone())
-        self._indexing = Indexing(connection, generation_rows=generation_rows)
+        self._damages = damages
+        self._tip, self._counts = read_tip(connection)
+        self._indexing = Indexing(connection, damages, generation_rows=generation_rows)
         self._tidying = Tidying(connection, path, wal_bytes_max=wal_bytes_max)
 
     def tip(self) -> Tip:
@@ -50,8 +45,7 @@ class Writer:
     def network(self) -> bytes | None:
         """See `NetworkStore`."""
         with self._readers.connection() as connection, translated("ledger.db"):
-            ((state,),) = connection.execute("SELECT state FROM network").fetchall()
-        return None if state is None else bytes(state)
+            return read_network(connection)
 
     @property
     def recent(self) -> Recent:
@@ -77,7 +71,7 @@ class Writer:
         """
         positions = [one.event.position for one in effects.logged]
         assert positions == [*range(self._tip.position + 1, effects.tip.position + 1)], (positions, self._tip)  # E2
-        with translated("ledger.db"):
+        with self._damages.noted(), translated("ledger.db"):
             rows = rows_of(effects, self._counts, self._spent_seqs(effects))
             self._remember(rows, effects)
             try:
@@ -105,38 +99,30 @@ class Writer:
     def _remember(self, rows: Rows, effects: Effects) -> None:
         """Add the index rows in memory, where readers drop them until the commit is done."""
         generation = self.recent.open
-        generation.add_transactions((seq, id_, asset) for seq, id_, asset, _, _ in rows.transactions)
-        generation.add_outputs((number, owners) for number, _, _, owners in rows.outputs)
+        generation.add_transactions((seq, id_, asset) for seq, id_, asset, *_ in rows.transactions)
+        generation.add_outputs((number, owners) for number, _, _, owners, _ in rows.outputs)
         for one in effects.logged:
             event = one.event
             generation.add_block(bytes.fromhex(event.block_id), event.position, is_valid=event.reason is None)
 
     def _write(self, rows: Rows, effects: Effects) -> None:
-        execute, many = self._connection.execute, self._connection.executemany
+        many = self._connection.executemany
         many("INSERT INTO transactions VALUES (?, ?, ?, ?, ?)", rows.transactions)
-        many("INSERT INTO outputs VALUES (?, ?, ?, ?, NULL)", rows.outputs)
+        many("INSERT INTO transaction_checksums VALUES (?, ?, ?)", rows.transaction_checksums)
+        many("INSERT INTO outputs VALUES (?, ?, ?, ?, NULL, ?, NULL)", rows.outputs)
         many("INSERT INTO assets_search (rowid, text) VALUES (?, ?)", rows.asset_texts)
         many("INSERT INTO metadata_search (rowid, text) VALUES (?, ?)", rows.metadata_texts)
         self._spend(rows.spends)
         many("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows.events)
+        many("INSERT INTO event_checksums VALUES (?, ?, ?, ?, ?)", rows.event_checksums)
         many("INSERT INTO votes VALUES (?, ?)", rows.votes)
         many("INSERT INTO proofs VALUES (?, ?)", rows.proofs)
         if effects.network is not None:
-            execute("UPDATE network SET state = ?", (effects.network,))
-        execute(_SET_TIP, (*_tip_row(effects.tip), *rows.counts))
+            write_network(self._connection, effects.network)
+        write_tip(self._connection, effects.tip, rows.counts)
 
-    def _spend(self, spends: list[tuple[int, int]]) -> None:
+    def _spend(self, spends: list[tuple[int, int, int]]) -> None:
         if spends:
-            spend = "UPDATE outputs SET spent_by = ? WHERE output = ? AND spent_by IS NULL"
+            spend = "UPDATE outputs SET spent_by = ?, spent_checksum = ? WHERE output = ? AND spent_by IS NULL"
             changed = self._connection.executemany(spend, spends).rowcount
             assert changed == len(spends), (changed, len(spends))  # L1: each was there, unspent, until now
-
-
-def read_tip(connection: sqlite3.Connection) -> Tip:
-    """Read where the chain and its log stand."""
-    height, block_id, timestamp, app_hash, position, digest = connection.execute(_TIP).fetchone()
-    return Tip(height, block_id.hex(), timestamp, app_hash, position, digest)
-
-
-def _tip_row(tip: Tip) -> tuple[int, bytes, int, bytes, int, bytes]:
-    return (tip.height, bytes.fromhex(tip.block_id), tip.timestamp, tip.app_hash, tip.position, tip.digest)

@@ -70,6 +70,20 @@ def id_v2(head: bytes, tail: bytes) -> str:
     return sha3_256(b'%b,"id":null%b' % (head, tail)).hexdigest()
 
 
+def id_of(body: bytes, transaction_id: str) -> str:
+    """Compute the id of a canonical text again: of one whose id is `transaction_id` it gives that, of no other text.
+
+    Args:
+        body: all of it, of either version; other bytes have no such id.
+        transaction_id: 64 digits, which say where the id stands: no text can hold its own hash elsewhere.
+    """
+    head, _, inputs = body.partition(b',"id":"%b","inputs":' % transaction_id.encode())
+    if not inputs.endswith(b',"version":"1.0"}'):
+        return id_v2(head, b',"inputs":' + inputs)
+    inputs, mark, rest = inputs.partition(b',"metadata":')
+    return id_v1(head, b',"inputs":' + _FULFILLMENT.sub(b'"fulfillment":null', inputs) + mark + rest)
+
+
 def messages_v2(head: bytes, unsigned: bytes, spends: Iterable[OutputRef | None]) -> list[bytes]:
     """Give what the signatures of each input of a 2.0 transaction sign: 32 bytes, bound to what it spends."""
     common = sha3_256(b'%b,"id":null%b' % (head, unsigned))

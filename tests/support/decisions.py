@@ -34,8 +34,9 @@ def made(
         "operation": "CREATE" if asset_id is None else "TRANSFER",
         "outputs": [{"public_keys": list(output.public_keys)} for output in outputs],
         "serial": serial,
+        "version": "2.0",
     }
-    id_ = sha3_256(_json(document)).hexdigest()
+    id_ = sha3_256(_json({**document, "id": None})).hexdigest()
     body = _json({**document, "id": id_})
     fulfillment = Fulfillment(bytes(32), ())
     return Transaction(

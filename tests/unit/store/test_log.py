@@ -133,8 +133,6 @@ def test_one_call_looks_at_a_bounded_piece_of_the_log(store: Store, monkeypatch:
         monkeypatch.undo()
         monkeypatch.setattr("bigchaindb.store.log.LOOK_COUNT_MAX", 4)
         assert [reached(3, nobody), reached(3, None, types=2)] == [7, 7]
-        monkeypatch.setattr("bigchaindb.store.log.LOOK_COUNT_MIN", 2)
-        assert reached(3, None, types=2) == 5
 
 
 def test_a_read_does_not_go_beyond_the_head(store: Store) -> None:
@@ -180,7 +178,7 @@ def test_a_damaged_document_is_said_and_not_passed_over(store: Store, data: Path
     with closing(sqlite3.connect(data / "ledger.db")) as vandal:
         vandal.execute("UPDATE transactions SET body = CAST('{' || body AS BLOB)")
         vandal.commit()
-    with closing(store.log_reader()) as log, pytest.raises(StoreDamaged, match="no JSON document"):
+    with closing(store.log_reader()) as log, pytest.raises(StoreDamaged, match="events 1 is not what"):
         log.selected(0, 1, Selection(operation="CREATE"), count_max=1, bytes_max=1)
 
 

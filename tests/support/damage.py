@@ -1,0 +1,207 @@
+"""Damage as a disk does it: one bit of one column of one row, in a ledger of every kind of row."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from bigchaindb.errors import HistoryLost, StoreDamaged
+from bigchaindb.eventlog.selection import MetadataMember, Selection
+from bigchaindb.ledger.effects import Effects, LoggedEvent
+from bigchaindb.ledger.view import Needs
+from bigchaindb.store import Log, Store
+from bigchaindb.store.database import open_writer
+from bigchaindb.store.looking import look
+from bigchaindb.store.migrations import LEDGER_STEPS, migrate
+from bigchaindb.store.queries import LedgerQueries
+from bigchaindb.transaction.model import OutputRef, Transaction
+from tests.support.decisions import Chain, made
+
+OWNERS: Final = ("alice", "bob")
+GENERATION_ROWS: Final = 12
+"""So few that a ledger of some blocks has rows in the index tables as well as in memory."""
+DAMAGED: Final = "damaged"
+"""What `answers` holds where a read was refused."""
+
+
+class Column(NamedTuple):
+    """One column of one table of `ledger.db`."""
+
+    table: str
+    name: str
+
+    @property
+    def is_search(self) -> bool:
+        """Whether it belongs to the full-text index, whose hits are only where rows are looked for."""
+        return "_search" in self.table
+
+    @property
+    def is_index(self) -> bool:
+        """Whether a row of it leads to another row and is served by no answer itself."""
+        return self.table.endswith("_index")
+
+
+def columns() -> list[Column]:
+    """Return all columns of the latest schema, so that none can be forgotten."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection, "ledger.db", LEDGER_STEPS)
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        virtual = ("assets_search", "metadata_search")
+        return [
+            Column(table, row[1])
+            for table in tables
+            if table not in virtual
+            for row in connection.execute(f"PRAGMA table_info({table})")
+        ]
+
+
+class Written(NamedTuple):
+    """What a ledger holds, and all that can be asked about it."""
+
+    transactions: list[Transaction]
+    height: int
+    position: int
+
+
+def write(store: Store) -> Written:
+    """Commit blocks that leave a row in every table: spends, rejections, proofs, a network's state, search texts."""
+    chain, transactions = Chain(), list[Transaction]()
+
+    def commit(effects: Effects) -> None:
+        store.writer.commit(replace(effects, network=b"state of the network"))
+        store.writer.tidy()
+
+    for serial in range(0, 20, 4):
+        first = made(serial, owners=[["alice"], ["bob"]], data={"name": f"thing {serial}"})
+        second = made(
+            serial + 1,
+            spends=[OutputRef(first.id, 0)],
+            asset_id=first.id,
+            owners=[["bob"]],
+            metadata={"note": f"n{serial}", "all": "found"},
+        )
+        commit(chain.valid(first, second))
+        transactions += [first, second]
+        commit(_proven(chain.invalid(made(serial + 2, owners=[["alice"]], metadata={"note": "n0"}))))
+    return Written(transactions, chain.tip.height, chain.tip.position)
+
+
+def _proven(effects: Effects) -> Effects:
+    return replace(effects, logged=tuple(replace(one, proof=b'{"signed":"rejection"}') for one in effects.logged))
+
+
+def answers(store: Store, written: Written) -> dict[str, Any]:
+    """Ask everything that leaves the process; what is refused for damage is `DAMAGED`."""
+    found: dict[str, Any] = {}
+    for name, ask in _questions(store, written):
+        try:
+            found[name] = ask()
+        except (StoreDamaged, HistoryLost):
+            found[name] = DAMAGED
+    return found
+
+
+Question = tuple[str, Callable[[], Any]]
+
+
+def _questions(store: Store, written: Written) -> Iterator[Question]:
+    queries, log = store.queries(), store.log_reader()
+    with closing(log):
+        for one in written.transactions:
+            yield f"transaction {one.id}", partial(queries.transaction, one.id)
+            yield f"blocks of {one.id}", partial(queries.blocks_of_transaction, one.id)
+            for last_only in (False, True):
+                of_asset = partial(queries.transactions_of_asset, one.asset_id, None, last_only=last_only)
+                yield f"asset {one.id} {last_only}", partial(_all, of_asset)
+            needs = Needs({one.id}, {OutputRef(one.id, index) for index in range(3)})
+            yield f"view of {one.id}", partial(store.writer.view, needs)
+        for owner in OWNERS:
+            for spent in (None, True, False):
+                yield f"outputs of {owner} {spent}", partial(_all, partial(queries.outputs, owner, spent=spent))
+        yield "search assets", partial(_all, partial(queries.search, "assets", "thing", 0))
+        yield "search metadata", partial(_all, partial(queries.search, "metadata", "found", 0))
+        for height in range(1, written.height + 1):
+            yield f"block {height}", partial(queries.block, height)
+            yield f"decision {height}", partial(queries.decision, height)
+        yield from _log_questions(log, queries, written)
+        yield "height", queries.height
+        yield "statistics", partial(_counts, queries)
+        yield "network", store.writer.network
+        yield "look", partial(look, store.directory)
+
+
+def _all(ask: Callable[[], Iterator[Sequence[Any]]]) -> list[Any]:
+    return [one for page in ask() for one in page]
+
+
+def _counts(queries: LedgerQueries) -> dict[str, Any]:
+    return {name: value for name, value in queries.statistics().items() if not name.startswith(("ledger_", "wal_"))}
+
+
+def _log_questions(log: Log, queries: LedgerQueries, written: Written) -> Iterator[Question]:
+    for position in range(1, written.position + 1):
+        if (entry := _entry(log, position)) is not None:
+            yield f"block {entry.block_id}", partial(queries.block_by_id, entry.block_id)
+            yield f"vote {entry.block_id}", partial(queries.vote, entry.block_id)
+        yield f"entry {position}", partial(log.entry, position)
+        yield f"event {position}", partial(log.records, position - 1, position, count_max=1, bytes_max=1)
+        yield f"announcements {position}", partial(log.announcements, position)
+        yield f"decision at {position}", partial(queries.decision_at, position)
+        yield f"height {position}", partial(log.first_at, height=position)
+        yield f"time {position}", partial(log.first_at, time=1_700_000_000 + position)
+    for selection in (
+        None,
+        Selection(operation="TRANSFER"),
+        Selection(owner="alice"),
+        Selection(asset=written.transactions[0].id),
+        Selection(metadata=(MetadataMember(("note",), ("n0",)),)),
+    ):
+        selected = partial(log.selected, 0, written.position, selection, count_max=100, bytes_max=1 << 20)
+        yield f"selected {selection}", selected
+    yield "head", log.head
+
+
+def _entry(log: Log, position: int) -> LoggedEvent | None:
+    with suppress(StoreDamaged):
+        return log.entry(position)
+    return None
+
+
+def flip(ledger: Path, column: Column, *, at: float) -> None:
+    """Change one bit of a column in the row that stands at this share of its table."""
+    with closing(open_writer(ledger)) as connection:
+        table, name = column
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        for (trigger,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {trigger}")
+        ((count,),) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+        assert count, f"{table} has no row: `write` must leave one"
+        keys = [row[1] for row in connection.execute(f"PRAGMA table_info({table})") if row[5]] or ["rowid"]
+        row = connection.execute(
+            f"SELECT {', '.join(keys)}, {name} FROM {table} ORDER BY 1 LIMIT 1 OFFSET ?", (int(count * at),)
+        )
+        *key, value = row.fetchone()
+        where = " AND ".join(f"{one} = ?" for one in keys)
+        for bit in (4, 5, 6, 7, 8):
+            with suppress(sqlite3.IntegrityError):  # another row is there: take another bit
+                connection.execute(f"UPDATE {table} SET {name} = ? WHERE {where}", (_other(value, bit), *key))
+                return
+    raise AssertionError(column)
+
+
+def _other(value: Any, bit: int) -> Any:
+    match value:
+        case None:
+            return 1
+        case int():
+            return value ^ 1 << bit
+        case str():
+            return chr(ord(value[0]) ^ 1) + value[1:]
+        case bytes() if value:
+            middle = len(value) // 2
+            return value[:middle] + bytes([value[middle] ^ 1]) + value[middle + 1 :]
+        case _:
+            return b"\x01"
