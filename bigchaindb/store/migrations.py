@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -60,19 +61,14 @@ def open_ledger(path: Path) -> sqlite3.Connection:
     Raises:
         StoreError: there is no such file, it cannot be read, or it has the schema of another version.
     """
-    connection = open_reader(path)
-    try:
-        with translated(path.name):
-            ((version,),) = connection.execute("PRAGMA user_version").fetchall()
-        if version != LEDGER_VERSION:
-            raise StoreError(
-                f"{path.name}: schema {version} is of another version of this software, which knows {LEDGER_VERSION}; "
-                "start the node once: it brings what an earlier version wrote up to date"
-            )
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    with closing(open_reader(path)) as connection, translated(path.name):
+        ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    if version != LEDGER_VERSION:
+        raise StoreError(
+            f"{path.name}: schema {version} is of another version of this software, which knows {LEDGER_VERSION}; "
+            "start the node once: it brings what an earlier version wrote up to date"
+        )
+    return open_reader(path)
 
 
 def run_script(connection: sqlite3.Connection, name: str) -> None:
