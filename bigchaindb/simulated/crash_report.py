@@ -89,7 +89,7 @@ class CrashReport:
             AssertionError: says what is wrong and what to do about it.
         """
         problems = [*self._failures(), *self._losses()]
-        assert not problems, self._message(problems)
+        self._require_none(problems)
 
     def assert_in_order(self) -> None:
         """Require events to come in the log's order; repeats of earlier ones may stand between them, parked ones later.
@@ -103,7 +103,7 @@ class CrashReport:
                 f"out of order: {shown(self.out_of_order)} came after a later event. One thread that writes each "
                 "event before it asks for the next keeps the order; threads and pools do not"
             )
-        assert not problems, self._message(problems)
+        self._require_none(problems)
 
     def assert_exactly_once(self) -> None:
         """Require every event to be there once.
@@ -118,7 +118,11 @@ class CrashReport:
                 f"as done, so they came again (P6). {_REFUSE}. Passing over all up to the last position would lose "
                 "events that were parked and come back"
             )
-        assert not problems, self._message(problems)
+        self._require_none(problems)
+
+    def _require_none(self, problems: Sequence[str]) -> None:
+        if problems:  # raised, not asserted: pytest rewrites our asserts, and would append the list of problems
+            raise AssertionError(self._message(problems))
 
     def _failures(self) -> Iterator[str]:
         if self.failure:
