@@ -18,7 +18,7 @@ NOT_SHORTEST: Final = {
 }
 """Records whose 1.x text has more digits than need be: a 1.0 document hashed over such a text gets InvalidHash."""
 
-NO_JSON: Final = {"nan", "infinity", "lone-surrogate", "lone-surrogate-key"}
+NO_JSON: Final = ("nan", "infinity", "lone-surrogate", "lone-surrogate-key")
 """Records that no JSON reader takes: this node refuses the bytes (see test_invalid.py)."""
 
 RECORDS: Final = {record["name"]: record for record in read("canonical_json")}
