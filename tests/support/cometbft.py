@@ -1,4 +1,4 @@
-"""The program that several nodes agree through: found, else built once from its published source into `.cache/`.
+"""The program that several nodes agree through: found, else built once from its published source into the cache.
 
 It is pinned to one version: figures, log lines and vectors of the tests are that version's.
 """
@@ -7,50 +7,42 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
 from tests.support import installed, services
 
 VERSION: Final = "0.38.26"
-PROGRAM: Final = installed.CHECKOUT / ".cache" / "cometbft" / "bin" / "cometbft"
+NAME: Final = "cometbft"
+PINS: Final = f"{NAME} {VERSION}".encode()
 GO_MIN: Final = (1, 21)
 """From this one on Go fetches the newer toolchain that CometBFT's source names."""
 
 
 def require_cometbft() -> Path:
-    """Return the program: the checkout's own, else the one on the PATH, else the checkout's own once it is built.
+    """Return the program: the cache's own, else the one on the PATH, else the cache's own once it is built.
 
-    A build takes one to four minutes and needs the network; other test runs in the checkout wait for it.
+    A build takes one to four minutes and needs the network; other test runs wait for it.
 
     Raises:
         MissingServiceError: it must be built, and there is no Go that can, and none may be installed here.
     """
-    if _is_right(PROGRAM):
-        return PROGRAM
-    if (on_path := shutil.which("cometbft")) and _is_right(Path(on_path)):
+    if not installed.is_made(NAME, PINS) and (on_path := shutil.which(NAME)) and _is_right(Path(on_path)):
         return Path(on_path)
-    with installed.only_one(PROGRAM.parent):
-        if not _is_right(PROGRAM):
-            _build()
-    return PROGRAM
+    return installed.made_once(NAME, PINS, _build) / NAME
 
 
 def _is_right(program: Path) -> bool:
-    if not program.exists():
-        return False
     done = subprocess.run([program, "version"], capture_output=True, text=True, check=False)
     return done.stdout.strip() == VERSION
 
 
-def _build() -> None:
+def _build(folder: Path) -> None:
     services.require("go")
     _require_new_go()
-    print(f"==> go install cometbft v{VERSION} into {PROGRAM.parent}", file=sys.stderr, flush=True)
     # `go env` knows the user's own flags wherever they are set; the variable replaces them, so they are repeated.
     flags = f"{_go('env', 'GOFLAGS')} -modcacherw".strip()
-    _go("install", f"github.com/cometbft/cometbft/cmd/cometbft@v{VERSION}", GOBIN=str(PROGRAM.parent), GOFLAGS=flags)
+    _go("install", f"github.com/cometbft/cometbft/cmd/cometbft@v{VERSION}", GOBIN=str(folder), GOFLAGS=flags)
 
 
 def _require_new_go() -> None:

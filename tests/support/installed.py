@@ -1,4 +1,7 @@
-"""Published packages, each set installed once into `.cache/` of the checkout; later runs need no network.
+"""What tests download or compile, each entry once for all checkouts of a user; later runs need no network.
+
+An entry is a folder `~/.cache/bigchaindb-tests/<hash of its pins>/<name>` (or below `$XDG_CACHE_HOME`): other pins are
+another entry, so that checkouts of several commits do not take turns. All of it may be deleted while no tests run.
 
 A set of Python packages is pinned with hashes in `requirements/acceptance-<name>.txt`, a set of JavaScript packages in
 exact versions in a `package.json`. Neither pollutes the environment that the developer works in.
@@ -12,13 +15,16 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
-CACHE: Final = CHECKOUT / ".cache" / "acceptance"
+CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "bigchaindb-tests"
+UNUSED_S_MAX: Final = 60 * 24 * 3600.0
+"""An entry that no test has used for so long is deleted: one set of all entries takes 0.7 GB."""
 REQUIREMENTS: Final = CHECKOUT / "requirements"
 
 
@@ -37,7 +43,7 @@ def python_environment(name: str, *, pins: str | None = None) -> Path:
         for file in (build, packages):
             pip(folder / "bin/python", "install", "--no-deps", "--no-build-isolation", "--require-hashes", "-r", file)
 
-    return _installed_once(CACHE / name, [build, packages], install) / "bin/python"
+    return made_once(name, _pins(build, packages), install) / "bin/python"
 
 
 def python_source(name: str, *, package: str) -> Path:
@@ -54,7 +60,7 @@ def python_source(name: str, *, package: str) -> Path:
         with tarfile.open(archive) as opened:
             opened.extractall(folder / "source", filter="data")
 
-    (unpacked,) = (_installed_once(CACHE / f"{name}-source", [pins], install) / "source").iterdir()
+    (unpacked,) = (made_once(f"{name}-source", _pins(pins), install) / "source").iterdir()
     return unpacked
 
 
@@ -78,7 +84,7 @@ def javascript_packages(package: Path) -> Path:
         quiet = ("--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error")
         run(*npm(), "install", "--ignore-scripts", *quiet, cwd=folder)
 
-    return _installed_once(CACHE / f"javascript-{package.parent.name}", [package], install)
+    return made_once(f"javascript-{package.parent.name}", _pins(package), install)
 
 
 def node() -> Path:
@@ -113,21 +119,56 @@ def _wheel_of_node() -> Path:
     return found
 
 
-def _installed_once(folder: Path, pins: Sequence[Path], install: Callable[[Path], None]) -> Path:
-    digest = hashlib.sha256(b"\0".join([sys.version.encode(), *(file.read_bytes() for file in pins)])).hexdigest()
-    ready = folder / ".ready"
+def _pins(*files: Path) -> bytes:
+    """Return what a set of packages depends on: the pins, and the Python that it is installed for."""
+    return b"\0".join([sys.version.encode(), sys.base_prefix.encode(), *(file.read_bytes() for file in files)])
+
+
+def made_once(name: str, pins: bytes, make: Callable[[Path], None]) -> Path:
+    """Return an entry of the cache; make it first if it is not there, while other runs that want it wait.
+
+    Args:
+        name: of the entry's folder.
+        pins: all that decides what is in it.
+        make: fills the folder, which it finds missing.
+    """
+    folder = _entry(name, pins)
+    ready = _mark(folder)
     with only_one(folder):
-        if not ready.exists() or ready.read_text() != digest:
-            print(f"==> installing {folder.name} into {folder}", file=sys.stderr, flush=True)
+        if not ready.exists():
+            print(f"==> making {name} in {folder}", file=sys.stderr, flush=True)
             shutil.rmtree(folder, ignore_errors=True)
-            install(folder)
-            ready.write_text(digest)  # last: what is half installed is not ready
+            make(folder)
+        ready.touch()  # last: what is half made never counts; its time is that of the last use
     return folder
+
+
+def is_made(name: str, pins: bytes) -> bool:
+    """Whether an entry is there, and whole."""
+    return _mark(_entry(name, pins)).exists()
+
+
+def forget_unused() -> None:
+    """Delete entries that no test has used for long."""
+    for folder in CACHE.glob("*/*/"):
+        ready = _mark(folder)
+        if ready.exists() and time.time() - ready.stat().st_mtime > UNUSED_S_MAX:
+            with only_one(folder):
+                ready.unlink(missing_ok=True)
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _entry(name: str, pins: bytes) -> Path:
+    return CACHE / hashlib.sha256(pins).hexdigest()[:16] / name
+
+
+def _mark(folder: Path) -> Path:
+    return folder / ".ready"
 
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Let other test runs in the same checkout wait for this one."""
+    """Let all other test runs of this user wait for this one."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{folder.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

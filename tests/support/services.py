@@ -71,6 +71,7 @@ def main() -> None:
     for package in sorted((Path(__file__).parents[1] / "acceptance/javascript").glob("*/package.json")):
         installed.javascript_packages(package)
     cometbft.require_cometbft()
+    installed.forget_unused()
     print("==> every service and published driver is there", file=sys.stderr)
 
 
