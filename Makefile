@@ -1,21 +1,20 @@
-# Every target prints what it does. `make run` and `make test` work on a fresh machine with Python 3.11, git and make.
+# Every target prints what it does. `make run` and `make test` work on a fresh machine with Python 3.11 or newer, git and make.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NETWORK ?= .network
 
-.PHONY: help setup run network test test-quick test-services bench lint types layers format proto lock clean
+.PHONY: help setup run network test test-quick test-services test-long bench lint types layers format proto lock clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-$(READY): requirements/dev.txt pyproject.toml
+$(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
 	@echo "==> environment in $(VENV), packages as pinned in requirements/dev.txt"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet uv
+	@test -x $(BIN)/python || { python=$$(PYTHON='$(PYTHON)' .ci/find-python) && "$$python" -m venv $(VENV); }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
@@ -35,19 +34,17 @@ network: $(READY) ## Start four nodes that vote on one ledger; data in .network/
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation ./examples/print-on-console
 	@exec $(BIN)/python -m examples.network $(NETWORK)
 
-test: lint types layers test-quick test-services ## Everything, real services and published drivers included
+test: $(READY) ## Everything, real services and published drivers included; prints the minutes of each layer
+	@$(BIN)/python -m tests.support.layers
 
 test-quick: $(READY) ## What needs no service: unit, vectors, simulation, conformance, coverage of the pure packages
-	@echo "==> unit, vectors, simulation, conformance"
-	$(BIN)/pytest tests/unit tests/vectors tests/simulation tests/conformance --cov --cov-report=
-	@echo "==> the pure packages: every branch"
-	$(BIN)/coverage report --fail-under=100 --include='bigchaindb/transaction/*,bigchaindb/ledger/*,bigchaindb/eventlog/*'
+	@$(BIN)/python -m tests.support.layers quick
 
 test-services: $(READY) ## Real processes, plugins, drivers and a browser; installs what is missing
-	@echo "==> what the tests need from the system: published drivers, a browser, CometBFT"
-	$(BIN)/python -m tests.support.services
-	@echo "==> integration, acceptance, documentation"
-	$(BIN)/pytest tests/integration tests/acceptance tests/docs
+	@$(BIN)/python -m tests.support.layers services
+
+test-long: $(READY) ## The same tests as `make test`, with larger counts and seeds of its own: some hours
+	@TEST_SCALE=long $(BIN)/python -m tests.support.layers
 
 bench: $(READY) ## Measure; prints a table, each figure beside its limit or peer
 	$(BIN)/python -m bench
@@ -74,6 +71,7 @@ proto: $(READY) ## Generate what speaks to CometBFT from its .proto
 LOCK := $(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
 
 lock: ## Pin the newest versions that fit pyproject.toml and requirements/*.in
+	$(LOCK) requirements/uv.in -o requirements/uv.txt
 	$(LOCK) pyproject.toml -o requirements/base.txt
 	$(LOCK) --extra dev pyproject.toml -o requirements/dev.txt
 	for set in browser javascript; do $(LOCK) requirements/acceptance-$$set.in -o requirements/acceptance-$$set.txt; done

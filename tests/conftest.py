@@ -1,14 +1,45 @@
-"""Fixtures for tests that need a real node: `node`, one for the whole run, `start_node`, as many as a test wants."""
+"""Fixtures for tests that need a real node: `node`, one for the whole run, `start_node`, as many as a test wants.
 
+And what holds for every run: its scale, the groups of its workers, the signals that its children get.
+"""
+
+import os
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
+import hypothesis
 import pytest
 
+from tests.support import groups, scale
 from tests.support.installation import Installation, install_node
 from tests.support.node import COMMAND, Node, running_node
+
+
+def pytest_configure() -> None:
+    """Take the signals' dispositions that a terminal gives, and the examples that the scale asks for.
+
+    A job in the background is started with SIGINT ignored, and hands that on to each child: their Ctrl-C would do
+    nothing.
+    """
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
+    hypothesis.settings.register_profile("scaled", max_examples=scale.EXAMPLES)
+    hypothesis.settings.load_profile("scaled")
+
+
+def pytest_report_header() -> str:
+    """Show what a repetition needs."""
+    return f"counts: {scale.SCALE} ({scale.VARIABLE}), first seed: {scale.FIRST_SEED} ({scale.FIRST_SEED_VARIABLE})"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares a server; pytest has sorted by parameters of fixtures already."""
+    groups.put_together(items, in_worker="PYTEST_XDIST_WORKER" in os.environ)
 
 
 class StartNode(Protocol):

@@ -13,6 +13,7 @@ from bigchaindb.ledger.effects import Effects, Tip
 from bigchaindb.ledger.ports import Decision, LedgerStore, LogReader, Queries
 from bigchaindb.ledger.view import HeldOutput, Needs
 from bigchaindb.transaction.model import OutputRef, Transaction
+from tests.support import scale
 from tests.support.chains import ALICE, BOB, NODE, Coin, create, transfer
 from tests.support.decisions import Chain, made, random_block
 from tests.support.elections import election, vote
@@ -301,7 +302,7 @@ class LedgerStoreConformance:
         }
         assert statistics["ledger_bytes"] + statistics["wal_bytes"] > statistics["event_bytes"] > 0
 
-    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("seed", scale.seeds(scale.STORE_HISTORIES))
     def test_every_answer_agrees_with_a_model_at_any_age(self, stored: Stored, reopen: Reopen, seed: int) -> None:
         """Whatever is where: in memory, half moved, in tables, before and after restarts."""
         draw = random.Random(seed)

@@ -10,12 +10,11 @@ import pytest
 
 from bigchaindb.transaction.build import create
 from tests.conftest import StartNode
+from tests.support import scale
 from tests.support.node import Node
 from tests.support.raw import until
 from tests.support.served import KEY
 from tests.support.sse import listening
-
-ROUNDS = 6
 
 
 class Client:
@@ -56,7 +55,7 @@ async def grown(client: Client, count: int) -> None:
     await until(lambda: len(client.seen) >= enough, f"{count} more events")
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(180 + 10 * scale.SSE_RESTARTS)
 async def test_each_event_comes_once_and_in_order_whatever_happens_to_the_node(start_node: StartNode) -> None:
     """A stop may end between two transactions of a block for the client; a kill anywhere."""
     node = start_node()
@@ -66,7 +65,7 @@ async def test_each_event_comes_once_and_in_order_whatever_happens_to_the_node(s
         await client.connected.wait()
     enough = asyncio.Event()
     posting = asyncio.create_task(post(node, enough))
-    for number in range(ROUNDS):
+    for number in range(scale.SSE_RESTARTS):
         await grown(clients[0], 5)
         await asyncio.to_thread(node.kill if number % 2 else node.stop)
         await asyncio.to_thread(node.start)

@@ -21,6 +21,7 @@ import pytest
 from bigchaindb.store.own import Outbox
 from bigchaindb.store.store import Store
 from bigchaindb.transaction import Transaction
+from tests.support import scale
 from tests.support.altered_node import DEATH, altered
 from tests.support.chains import Coin, create, transfer
 from tests.support.cometbft import require_cometbft
@@ -31,7 +32,6 @@ from tests.support.waiting import until
 POINTS: Final = ("die before finalize", "die after finalize", "die before commit", "die after commit")
 FAILURE_POINTS: Final = range(9)
 """Of CometBFT v0.38 in the course of a block, in the order in which it comes by them."""
-OUTBOX_COUNT: Final = 4_000
 STOP_S_MAX: Final = 3.0
 
 FAILING: Final = """\
@@ -242,12 +242,12 @@ def test_a_stop_is_quick_while_what_was_accepted_is_checked_again(network: Netwo
     (member,) = network
     network.start()
     network.stop()
-    waiting = [create(number) for number in range(OUTBOX_COUNT)]
+    waiting = [create(number) for number in range(scale.OUTBOX_TRANSACTIONS)]
     accept_unseen(member, *waiting)
     member.launch()
     until(member.answers, what="the ports")
     assert_stops_soon(member)
-    assert len(outbox(member)) == OUTBOX_COUNT
+    assert len(outbox(member)) == scale.OUTBOX_TRANSACTIONS
     network.start()
     until(lambda: member.has(*waiting[::100], waiting[-1]), what="all of it to be committed")
 

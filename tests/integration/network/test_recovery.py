@@ -6,7 +6,6 @@ Source: docs/explanation/network.md; invariants E1, E2, L5.
 import http.client
 import itertools
 import json
-import os
 import random
 import re
 import sqlite3
@@ -22,6 +21,7 @@ from typing import Final
 import pytest
 
 from bigchaindb.transaction import Transaction
+from tests.support import scale
 from tests.support.altered_node import altered
 from tests.support.chains import Coin, create, transfer
 from tests.support.live_networks import PROGRESS_S, Member, Network, make_network
@@ -30,7 +30,6 @@ from tests.support.small_disk import small_disk
 from tests.support.waiting import until
 
 COUNT: Final = 4
-KILLS: Final = int(os.environ.get("KILLS", "4"))
 PAUSE_S: Final = 0.02
 STALLED: Final = "nothing is decided: nodes of more than two thirds of the power must be connected"
 STOP_S_MAX: Final = 3.0
@@ -97,14 +96,15 @@ def assert_all_have(network: Network, *transactions: Transaction) -> None:
         member.until_written(events)
 
 
+@pytest.mark.timeout(120 + 20 * scale.NETWORK_KILLS)
 def test_nothing_is_lost_whichever_node_is_killed_under_load(network: Network) -> None:
     """A node and its CometBFT at once, as a power cut ends them: what its client was told stays true."""
-    seed = int(os.environ.get("SEED") or random.randrange(2**32))
-    print(f"repeat it with: SEED={seed} KILLS={KILLS} pytest {__file__} -k under_load")
+    seed = scale.seed()
+    print(f"repeat it with: SEED={seed} pytest {__file__} -k under_load")
     chance = random.Random(seed)
     load = Load()
     with load.on(*network):
-        for _ in range(KILLS):
+        for _ in range(scale.NETWORK_KILLS):
             victim = chance.choice(network.members)
             time.sleep(chance.uniform(0.1, 1.0))
             victim.kill()
@@ -112,7 +112,7 @@ def test_nothing_is_lost_whichever_node_is_killed_under_load(network: Network) -
             victim.launch()
             until(victim.answers, what="its ports")
     network.until_followed()
-    assert len(load.accepted) > COUNT * KILLS
+    assert len(load.accepted) > COUNT * scale.NETWORK_KILLS
     assert_all_have(network, *load.accepted)
 
 

@@ -11,11 +11,11 @@ from bigchaindb.subscribers.websocket import PATH
 from bigchaindb.transaction.build import Payment, Signed, create
 from bigchaindb.transaction.conditions import details_of
 from bigchaindb.transaction.keys import KeyPair
+from tests.support import scale
 from tests.support.node import Node
 from tests.support.raw import Wire, narrow, request, wire
 
 ALICE: Final = KeyPair.from_seed(b"a" * 32)
-TRANSACTION_COUNT: Final = 13_000
 CONNECTION_COUNT: Final = 8
 RETRY_S: Final = 0.02
 UPGRADE: Final = {
@@ -60,7 +60,7 @@ async def _asked(port: int, question: bytes, status: int) -> AsyncIterator[None]
 
 async def make_long_ledger(node: Node) -> None:
     """Commit so many transactions that the stream of them fits into no socket's buffer: some take 3 MB for a client."""
-    signed = (create([ALICE], data={"serial": serial}) for serial in range(TRANSACTION_COUNT))
+    signed = (create([ALICE], data={"serial": serial}) for serial in range(scale.LONG_LEDGER_TRANSACTIONS))
     await asyncio.gather(*(post(node, signed) for _ in range(CONNECTION_COUNT)))
 
 

@@ -5,7 +5,6 @@ Source: docs/reference/promises.md, P1 to P6; invariants L1, L2, L5, E1 to E3.
 
 import asyncio
 import itertools
-import os
 import random
 import re
 import shutil
@@ -21,26 +20,26 @@ import pytest
 
 from tests.integration.node.audit import audit
 from tests.integration.node.owners import Owner, until_broken
+from tests.support import scale
 from tests.support.node import COMMAND, Node, configuration_of
 from tests.support.raw import until, wire
 
-KILLS: Final = int(os.environ.get("KILLS", "100"))
 OWNERS: Final = 6
 IMAGE_EVERY: Final = 25
 START_S_MAX: Final = 30.0
 PLUGINS: Final = ("console_print", "recorder")
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(300 + 8 * scale.NODE_KILLS)
 async def test_nothing_is_lost_whenever_the_node_is_killed(tmp_path: Path, plugins: Mapping[str, str]) -> None:
     """Two nodes at a time, for the cores that there are: most of the time passes while one starts."""
-    seed = int(os.environ.get("SEED") or random.randrange(2**32))
-    print(f"repeat it with: SEED={seed} KILLS={KILLS} pytest tests/integration/node/test_kills.py")
+    seed = scale.seed()
+    print(f"repeat it with: SEED={seed} pytest tests/integration/node/test_kills.py")
     campaigns = [Campaign(tmp_path / name, plugins, random.Random(f"{seed} {name}")) for name in ("one", "other")]
     try:
         async with asyncio.TaskGroup() as tasks:
             for campaign in campaigns:
-                tasks.create_task(campaign.run(KILLS // len(campaigns)))
+                tasks.create_task(campaign.run(scale.NODE_KILLS // len(campaigns)))
     finally:
         for campaign in campaigns:
             campaign.node.kill()

@@ -14,15 +14,13 @@ from bigchaindb.transaction.keys import KeyPair
 from tests.conftest import StartNode
 from tests.integration.node.conftest import LongLedger
 from tests.integration.node.stalled import ask, post, unread_stream
+from tests.support import scale
 from tests.support.node import Node
 from tests.support.raw import wire
 
 ALICE: Final = KeyPair.from_seed(b"a" * 32)
 MIB: Final = 2**20
-STREAM_COUNT: Final = 100
 CONNECTION_COUNT: Final = 8
-SMALL_COUNT: Final = 3_000
-LARGE_COUNT: Final = 300
 NUMBERS: Final = list(range(10**14, 10**14 + 11_000))
 """176 KB as JSON."""
 GROWTH_BYTES_MAX: Final = 24 * MIB
@@ -47,9 +45,10 @@ async def test_stalled_subscribers_cost_neither_memory_nor_time(
     node = start_node(settings={**SETTINGS, **long_ledger()}, environment=plugins)
     serials = itertools.count()
     async with AsyncExitStack() as clients:
-        for _ in range(STREAM_COUNT):
+        for _ in range(scale.STREAMS):
             await clients.enter_async_context(unread_stream(node))
-        await load(node, serials, large_count=2 * LARGE_COUNT)  # fills the caches, which have bounds of their own
+        # This fills the caches, which have bounds of their own.
+        await load(node, serials, large_count=2 * scale.LARGE_TRANSACTIONS)
         before = resident_bytes(node)
         await load(node, serials)
         growth = resident_bytes(node) - before
@@ -58,9 +57,9 @@ async def test_stalled_subscribers_cost_neither_memory_nor_time(
         assert await longest_commit_s(node, serials) < COMMIT_S_MAX
 
 
-async def load(node: Node, serials: Iterator[int], *, large_count: int = LARGE_COUNT) -> None:
+async def load(node: Node, serials: Iterator[int], *, large_count: int = scale.LARGE_TRANSACTIONS) -> None:
     """Commit many small transactions, for the streams, and some large ones, for what holds bodies."""
-    small = (made(next(serials)) for _ in range(SMALL_COUNT))
+    small = (made(next(serials)) for _ in range(scale.SMALL_TRANSACTIONS))
     large = (made(next(serials), NUMBERS) for _ in range(large_count))
     await asyncio.gather(*(post(node, group) for group in [small] * (CONNECTION_COUNT - 2) + [large] * 2))
 

@@ -25,6 +25,7 @@ from tests.integration.node.audit import audit
 from tests.integration.node.conftest import LongLedger
 from tests.integration.node.owners import Owner, until_broken
 from tests.integration.node.stalled import slow_list, unread_stream
+from tests.support import scale
 from tests.support.node import COMMAND, Node, configuration_of
 from tests.support.raw import until
 
@@ -100,11 +101,11 @@ async def test_all_of_them_together_hold_up_nothing(
         assert await until_ended(node) < STOP_S_MAX
 
 
-@pytest.mark.parametrize("attempt", range(3))
+@pytest.mark.parametrize("attempt", range(scale.STOPS))
 async def test_further_signals_do_no_harm(start_node: StartNode, plugins: Mapping[str, str], attempt: int) -> None:
     """Whoever is impatient, or a shell that tells the whole process group, must not break a stop off."""
     node = start_node(settings={"events_plugins": ["sleeper"]}, environment=plugins)
-    process, moments = node.process, random.Random(attempt)
+    process, moments = node.process, random.Random(scale.seed() + attempt)
     assert process is not None
     async with trading(node):
         begun = time.monotonic()

@@ -11,17 +11,19 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import pytest
+
+from tests.support import scale
 from tests.support.processes import children_of, is_gone
 from tests.support.waiting import until
 
 NODE = Path(__file__).with_name("node.py")
 
 
+@pytest.mark.timeout(120 + 3 * scale.HOST_KILLS)
 def test_nothing_is_lost_when_the_node_is_killed_at_any_moment(tmp_path: Path, misbehaving: Path) -> None:
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
-    moments = random.Random(seed)
-    record, kills = tmp_path / "seen", 8
+    moments = random.Random(scale.seed())
+    record, kills = tmp_path / "seen", scale.HOST_KILLS
     for run in range(kills):
         with running_node(tmp_path, misbehaving, run) as node:
             time.sleep(moments.random() * 0.4)

@@ -23,6 +23,7 @@ from bigchaindb.events import Event
 from bigchaindb.simulated.chain import Recipe, events
 from bigchaindb.simulated.rehearsal import Rehearsal, rehearse
 from bigchaindb.testing import crash_test
+from tests.support import scale
 
 RECIPE: Final = Recipe(blocks=60, transactions=4, invalid=0.1, seed=7)
 WITHIN_S: Final = 60.0
@@ -157,9 +158,9 @@ class SinkSuite:
             transactions=RECIPE.transactions,
             invalid=RECIPE.invalid,
             seed=RECIPE.seed,
-            kills=12,
+            kills=scale.SINK_KILLS,
         )
-        assert report.kills == 12
+        assert report.kills == scale.SINK_KILLS
         assert (report.failure, report.warning, report.lost, report.out_of_order) == ("", "", (), ())
         check(target.held(), expected(RECIPE, per), exactly_once=self.exactly_once, in_order=False)
 

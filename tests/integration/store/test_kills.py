@@ -18,8 +18,8 @@ from bigchaindb.store import Log, Store
 from bigchaindb.store.database import open_reader
 from bigchaindb.store.stored import block_of
 from tests.integration.store.writing import GENERATION_ROWS, write
+from tests.support import scale
 
-KILLS = 60
 ALL = 1 << 40
 
 
@@ -105,15 +105,15 @@ def check_tables(connection: sqlite3.Connection) -> None:
     assert low <= moved <= high
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(60 + scale.STORE_KILLS)
 def test_p1_p4_nothing_acknowledged_or_shown_is_lost_by_kills_at_any_moment(tmp_path: Path) -> None:
     """P1, P4, L5, E1, E2, E5 for the store alone."""
-    draw = random.Random(20)
+    draw = random.Random(scale.seed())
     known = Known()
     path = tmp_path / "data"
-    for kill in range(KILLS):
+    for kill in range(scale.STORE_KILLS):
         killed_at(draw.random() ** 2 * 0.1, path, draw.getrandbits(32), known)
-        if kill % 5 == 0 or kill == KILLS - 1:
+        if kill % 5 == 0 or kill == scale.STORE_KILLS - 1:
             check(path, known)
-    assert len(known.acknowledged) > KILLS
-    assert len(known.shown) > KILLS
+    assert len(known.acknowledged) > scale.STORE_KILLS
+    assert len(known.shown) > scale.STORE_KILLS

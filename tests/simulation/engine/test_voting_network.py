@@ -3,7 +3,6 @@
 Nothing here is random but the seed: a failure prints it, and the command that repeats its history.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -23,9 +22,10 @@ from bigchaindb.ledger.proposal import sign_proposal
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.transaction import KeyPair, Transaction
+from tests.support import scale
 from tests.support.chains import ALICE, BOB, CAROL, Coin, Committed, create, transfer
 
-SEEDS: Final = [int(os.environ["SEED"])] if "SEED" in os.environ else range(25)
+SEEDS: Final = scale.seeds(scale.VOTING_HISTORIES)
 HEIGHTS: Final = 12
 KEYS: Final = [KeyPair.from_seed(bytes([n]) * 32) for n in (1, 2, 3)]
 VOTERS: Final = sorted(key.public_key for key in KEYS)

@@ -1,8 +1,7 @@
 """The lane's state machine against a model: a log, a plugin that takes, settles and declines, processes that end, and
-people who give orders. `BIGCHAINDB_MODEL_RUNS` says how many histories are tried, 150 unless given.
+people who give orders. `BIGCHAINDB_MODELscale.LANE_MODEL_RUNS` says how many histories are tried, 150 unless given.
 """
 
-import os
 from typing import ClassVar
 
 from hypothesis import settings
@@ -38,8 +37,7 @@ from bigchaindb.eventlog.facts import (
 )
 from bigchaindb.eventlog.lane import RUNNING, Lane, Progress, State
 from bigchaindb.eventlog.retrying import OnFailure, Policy
-
-_RUNS = int(os.environ.get("BIGCHAINDB_MODEL_RUNS", "150"))
+from tests.support import scale
 
 
 class LaneMachine(RuleBasedStateMachine):
@@ -295,5 +293,5 @@ class LaneMachine(RuleBasedStateMachine):
             assert self.policy.on_failure is OnFailure.BLOCK
 
 
-LaneMachine.TestCase.settings = settings(max_examples=_RUNS, stateful_step_count=50, deadline=None)
+LaneMachine.TestCase.settings = settings(max_examples=scale.LANE_MODEL_RUNS, stateful_step_count=50, deadline=None)
 TestLaneMachine = LaneMachine.TestCase

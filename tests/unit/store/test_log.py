@@ -19,6 +19,7 @@ from bigchaindb.eventlog.selection import ALL, MetadataMember, Selection
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.ports import Record
 from bigchaindb.store import Log, Store
+from tests.support import scale
 from tests.support.decisions import Chain, made
 from tests.support.event_logs import passes
 
@@ -81,7 +82,7 @@ selections = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=scale.FILTER_EXAMPLES, deadline=None)
 @given(selection=st.none() | selections, types=st.sampled_from([-1, 1, 2, 3]), data=st.data())
 def test_the_events_of_a_filter_are_the_same_whatever_the_bounds(
     varied: Log, selection: Selection | None, types: int, data: st.DataObject

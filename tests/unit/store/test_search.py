@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bigchaindb.store.migrations import statements
 from bigchaindb.store.search import RANKED_COUNT_MAX, STOP_WORDS, Query, match_expression, read_query, text_of
+from tests.support import scale
 
 ID = "0123456789abcdef" * 4
 
@@ -103,7 +104,7 @@ def test_a_row_is_found_by_its_id_and_by_ids_in_its_text() -> None:
     assert search(texts, f"car -{ID}") == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=scale.SEARCH_EXAMPLES, deadline=None)
 @given(
     st.text()
     | st.text(alphabet="\"- a'*^:(){}+\0\u0301\u200dAND OR NOT\n", max_size=40)
@@ -135,7 +136,7 @@ def test_a_long_text_is_no_error() -> None:
     assert search([" ".join(words)], " ".join(f'"{word}"' for word in words)) == [0]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=scale.SEARCH_EXAMPLES, deadline=None)
 @given(st.lists(st.text(alphabet=st.characters(categories=["L", "N"]), min_size=1, max_size=8), min_size=1, max_size=6))
 def test_a_text_is_found_by_each_of_its_words_and_as_a_phrase(words: list[str]) -> None:
     text = " ".join(words)

@@ -3,7 +3,6 @@
 `ACKNOWLEDGEMENT_EXAMPLES=10000` lets it run that often. Source: decision 0025; promises P2, P3, P6; invariant E6.
 """
 
-import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,10 +17,10 @@ from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import Event, EventTypes
 from bigchaindb.subscribers.orders import Again, Nacked, ParkAsked, Settle
 from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, NEXT_GET, Wants
+from tests.support import scale
 from tests.support.event_logs import ListLog
 from tests.support.plugin_queues import Plugin
 
-EXAMPLES = int(os.environ.get("ACKNOWLEDGEMENT_EXAMPLES", "60"))
 WINDOW = 4
 WORKERS = 2
 LONG_S = 1000.0
@@ -286,5 +285,5 @@ class Acknowledgement(RuleBasedStateMachine):
             assert self.plugin.page.progress().taken == self.out & self.unsettled
 
 
-TestAcknowledgement = pytest.mark.timeout(120 + EXAMPLES)(Acknowledgement.TestCase)
-TestAcknowledgement.settings = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None)
+TestAcknowledgement = pytest.mark.timeout(120 + scale.QUEUE_MODEL_RUNS)(Acknowledgement.TestCase)
+TestAcknowledgement.settings = settings(max_examples=scale.QUEUE_MODEL_RUNS, stateful_step_count=40, deadline=None)

@@ -1,0 +1,156 @@
+"""What `make test` runs: every layer, one after the other, and the minutes that each took.
+
+`python -m tests.support.layers [quick | services]`; without an argument all of them. What fails is shown where it
+fails, the layers behind it run all the same, and the exit code is 1.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from tests.support import scale
+
+BIN: Final = Path(sys.executable).parent
+CHECKS: Final = {
+    "format": ("ruff", "format", "--check", "."),
+    "lint": ("ruff", "check", "."),
+    "types": ("mypy",),
+    "imports": ("lint-imports",),
+}
+QUICK: Final = ("unit", "vectors", "simulation", "conformance")
+SERVED: Final = ("integration", "acceptance", "docs")
+WORKERS: Final = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
+"""Two, as the machine that decides has two cores; the order is that of `tests/support/groups.py`."""
+COVERAGE: Final = ("--cov", "--cov-report=")
+PURE: Final = "bigchaindb/transaction/*,bigchaindb/ledger/*,bigchaindb/eventlog/*"
+NICE: Final = 10
+
+
+class Layers:
+    """The layers that ran so far: their seconds, and which of them failed."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take a folder for what the tests report."""
+        self.seconds: dict[str, float] = {}
+        self.failed: list[str] = []
+        self._report = folder / "report.xml"
+        self._services_log = folder / "services.txt"
+        self._services: subprocess.Popen[bytes] | None = None
+
+    def check(self) -> None:
+        """Run what needs no test: format, lint, types, imports."""
+        for name, command in CHECKS.items():
+            self._run(name, str(BIN / command[0]), *command[1:])
+
+    def quick(self) -> None:
+        """Run what needs no service, and require every branch of the pure packages."""
+        self._pytest(QUICK, COVERAGE)
+        self._run("coverage", str(BIN / "coverage"), "report", "--fail-under=100", f"--include={PURE}")
+
+    @contextmanager
+    def services_at_leisure(self) -> Iterator[None]:
+        """Install and compile what the service layers need while others run, at a lower priority."""
+        with self._services_log.open("wb") as log:
+            command = ["nice", "-n", str(NICE), sys.executable, "-m", "tests.support.services"]
+            self._services = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            yield
+        finally:
+            self._services.kill()
+            self._services.wait()
+
+    def served(self) -> None:
+        """Run real processes, plugins, drivers and a browser, once what they need is there."""
+        if self._are_services_there():
+            self._pytest(SERVED)
+
+    def _are_services_there(self) -> bool:
+        if self._services is None:
+            return self._run("services", sys.executable, "-m", "tests.support.services")
+        print("==> services", flush=True)
+        with self._timed("services"):
+            code = self._services.wait()
+        print(self._services_log.read_text(errors="replace"), end="", flush=True)
+        if code:
+            self.failed.append("services")
+        return code == 0
+
+    def _pytest(self, folders: Sequence[str], options: Sequence[str] = ()) -> None:
+        """Run tests in one go, and share the time out among their folders by what each took of the workers."""
+        name = " ".join(folders)
+        reported = (f"--junitxml={self._report}", f"--hypothesis-seed={scale.FIRST_SEED}")
+        tests = (f"tests/{folder}" for folder in folders)
+        self._run(name, str(BIN / "pytest"), *tests, *WORKERS, *options, *reported)
+        whole = self.seconds.pop(name)
+        shares = _shares(self._report, folders)
+        self.seconds |= {folder: whole * shares[folder] for folder in folders}
+
+    def _run(self, name: str, *command: str) -> bool:
+        print(f"==> {name}: {' '.join(command).replace(f'{BIN}/', '')}", flush=True)
+        with self._timed(name):
+            code = subprocess.run(command, check=False).returncode
+        if code:
+            self.failed.append(name)
+        return code == 0
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        begun = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - begun
+
+
+def _shares(report: Path, folders: Sequence[str]) -> Mapping[str, float]:
+    """Return what part of all tests' time each folder took, from a report in JUnit's form."""
+    took: defaultdict[str, float] = defaultdict(float)
+    if report.exists():
+        for case in ET.parse(report).iter("testcase"):
+            took[case.get("classname", "").split(".")[1]] += float(case.get("time", 0))
+        report.unlink()
+    whole = sum(took[folder] for folder in folders)
+    return {folder: took[folder] / whole if whole else 1 / len(folders) for folder in folders}
+
+
+def table(seconds: Mapping[str, float]) -> str:
+    """Return the minutes of each layer as lines, their sum last."""
+    rows = [*seconds.items(), ("total", sum(seconds.values()))]
+    return "\n".join(f"  {name:<12} {took / 60:5.1f}" for name, took in rows)
+
+
+def run(layers: Layers, chosen: str = "all") -> None:
+    """Run the chosen layers. The quick ones come first: what the others need is made meanwhile."""
+    match chosen:
+        case "quick":
+            layers.quick()
+        case "services":
+            layers.served()
+        case _:
+            with layers.services_at_leisure():
+                layers.check()
+                layers.quick()
+                layers.served()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the layers that the arguments name; return the exit code."""
+    print(f"==> counts: {scale.SCALE}; seeds from {scale.FIRST_SEED} on ({scale.FIRST_SEED_VARIABLE})", flush=True)
+    with tempfile.TemporaryDirectory(prefix="bigchaindb-layers-") as folder:
+        layers = Layers(Path(folder))
+        try:
+            run(layers, *arguments)
+        finally:
+            print(f"==> minutes by layer\n{table(layers.seconds)}", flush=True)
+    if layers.failed:
+        print(f"==> failed: {', '.join(layers.failed)}", flush=True)
+    return 1 if layers.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

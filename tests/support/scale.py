@@ -1,0 +1,86 @@
+"""How much the tests try: every count that decides how long the suite takes, and the seeds that it plays.
+
+`make test` uses the first number of each, `make test-long` the second: it sets `TEST_SCALE=long`. No test runs in one
+of them alone.
+"""
+
+import os
+import random
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+VARIABLE: Final = "TEST_SCALE"
+FIRST_SEED_VARIABLE: Final = "TEST_FIRST_SEED"
+SCALES: Final = ("suite", "long")
+SCALE: Final = os.environ.get(VARIABLE) or SCALES[0]
+if SCALE not in SCALES:
+    raise RuntimeError(f"{VARIABLE}={SCALE!r}: must be one of {', '.join(SCALES)}")
+
+
+def of(*, suite: int, long: int) -> int:
+    """Return the number of the scale that this run has."""
+    return long if SCALE == "long" else suite
+
+
+def commit_count() -> int:
+    """Return how many commits led to this checkout; 0 where no history came with the files."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-list", "--count", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return 0
+    return int(done.stdout) if done.returncode == 0 else 0
+
+
+def _first_seed() -> int:
+    drawn = random.SystemRandom().randrange(2**31) if SCALE == "long" else commit_count()
+    return int(os.environ.setdefault(FIRST_SEED_VARIABLE, str(drawn)))  # the workers of a run take the same one
+
+
+FIRST_SEED: Final = _first_seed()
+"""The first seed of every simulation. The suite's is the number of commits: each commit plays other histories, and
+plays the same ones when it is tested again. A long run draws its own."""
+ONLY_SEED: Final = int(os.environ["SEED"]) if os.environ.get("SEED") else None
+"""The one seed that a person wants to see played again."""
+
+
+def seeds(count: int) -> Sequence[int]:
+    """Return the seeds that a simulation plays."""
+    return range(FIRST_SEED, FIRST_SEED + count) if ONLY_SEED is None else (ONLY_SEED,)
+
+
+def seed() -> int:
+    """Return the seed of a test that plays one history."""
+    return FIRST_SEED if ONLY_SEED is None else ONLY_SEED
+
+
+EXAMPLES: Final = of(suite=100, long=1_000)
+"""Examples of a property without a number of its own."""
+DELIVERY_HISTORIES: Final = of(suite=32, long=2_000)
+NETWORK_HISTORIES: Final = of(suite=25, long=1_000)
+VOTING_HISTORIES: Final = of(suite=25, long=500)
+LANE_MODEL_RUNS: Final = of(suite=150, long=2_000)
+QUEUE_MODEL_RUNS: Final = of(suite=60, long=1_000)
+BYTECODE_KILLS: Final = of(suite=30, long=300)
+STORE_HISTORIES: Final = of(suite=3, long=100)
+FILTER_EXAMPLES: Final = of(suite=300, long=3_000)
+SEARCH_EXAMPLES: Final = of(suite=250, long=3_000)
+HTTP_EXAMPLES: Final = of(suite=300, long=3_000)
+
+NODE_KILLS: Final = of(suite=100, long=1_000)
+STORE_KILLS: Final = of(suite=60, long=1_000)
+PLUGIN_KILLS: Final = of(suite=50, long=500)
+HOST_KILLS: Final = of(suite=8, long=100)
+SINK_KILLS: Final = of(suite=12, long=30)
+NETWORK_KILLS: Final = of(suite=4, long=50)
+SSE_RESTARTS: Final = of(suite=6, long=60)
+STOPS: Final = of(suite=3, long=30)
+
+STREAMS: Final = of(suite=100, long=300)
+SMALL_TRANSACTIONS: Final = of(suite=3_000, long=30_000)
+LARGE_TRANSACTIONS: Final = of(suite=300, long=1_000)
+LONG_LEDGER_TRANSACTIONS: Final = of(suite=13_000, long=40_000)
+"""A follower that reads nothing must have more before it than its connection's buffers hold: 3 MB."""
+OUTBOX_TRANSACTIONS: Final = of(suite=4_000, long=8_000)

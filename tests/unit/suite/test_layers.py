@@ -1,0 +1,78 @@
+"""`make test` says how long each layer took, whatever became of it; its counts and seeds come from one place."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import installed, layers, ports, scale
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_minutes_are_printed_also_when_a_layer_failed(
+    code: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def run(ran: layers.Layers, _chosen: str) -> None:
+        ran._run("first", sys.executable, "-c", f"raise SystemExit({code})")
+        ran.seconds["second"] = 90.0
+
+    monkeypatch.setattr(layers, "run", run)
+    assert layers.main(["all"]) == code
+    printed = capfd.readouterr().out
+    assert "==> minutes by layer\n  first          0.0\n  second         1.5\n  total          1.5\n" in printed
+    assert ("==> failed: first" in printed) is bool(code)
+
+
+def test_the_time_of_a_run_is_shared_out_among_its_folders(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    cases = [("tests.unit.api.test_a", 1.5), ("tests.unit.test_b.TestC", 1.5), ("tests.vectors.test_d", 1.0)]
+    lines = (f'<testcase classname="{name}" name="x" time="{took}"/>' for name, took in cases)
+    report.write_text(f"<testsuites><testsuite>{''.join(lines)}</testsuite></testsuites>")
+    assert layers._shares(report, ("unit", "vectors")) == {"unit": 0.75, "vectors": 0.25}
+    assert layers._shares(report, ("unit", "vectors")) == {"unit": 0.5, "vectors": 0.5}  # it died before it reported
+
+
+def in_another_process(code: str, **variables: str) -> str:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("TEST_", "SEED"))}
+    command = [sys.executable, "-c", f"from tests.support import scale, ports\nprint({code})"]
+    place = {"cwd": installed.CHECKOUT, "env": environment | variables}
+    return subprocess.run(command, **place, capture_output=True, text=True, check=True).stdout.strip()  # type: ignore[call-overload,no-any-return]
+
+
+def test_one_variable_chooses_every_count() -> None:
+    assert in_another_process("scale.SCALE, scale.of(suite=1, long=2)") == "suite 1"
+    assert in_another_process("scale.SCALE, scale.of(suite=1, long=2)", TEST_SCALE="long") == "long 2"
+
+
+def test_the_suite_plays_the_seeds_of_its_commit_and_a_long_run_its_own() -> None:
+    assert in_another_process("scale.FIRST_SEED") == str(scale.commit_count())
+    drawn = {in_another_process("scale.FIRST_SEED", TEST_SCALE="long") for _ in range(2)}
+    assert len(drawn) == 2
+    assert in_another_process("list(scale.seeds(2))", TEST_FIRST_SEED="7") == "[7, 8]"
+    assert in_another_process("list(scale.seeds(2)), scale.seed()", SEED="17") == "[17] 17"
+
+
+def test_a_copy_without_history_has_no_commits(tmp_path: Path) -> None:
+    copied = Path(shutil.copy(scale.__file__, tmp_path))
+    command = [sys.executable, "-c", "import scale; print(scale.commit_count())"]
+    assert subprocess.run(command, cwd=copied.parent, capture_output=True, text=True, check=True).stdout == "0\n"
+
+
+def test_no_two_test_processes_have_a_port_in_common() -> None:
+    """Between the look and the start of who listens there, nobody holds a port."""
+    own = set(ports.free_ports(20))
+    line = "import sys; print(*ports.free_ports(600), flush=True) or sys.stdin.read()"
+    command = [sys.executable, "-c", f"from tests.support import ports\n{line}"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": installed.CHECKOUT}
+    others = [subprocess.Popen(command, **pipes) for _ in range(2)]  # type: ignore[call-overload]
+    try:
+        one, other = ({int(port) for port in process.stdout.readline().split()} for process in others)
+    finally:
+        for process in others:
+            process.communicate()
+    assert len(one) == len(other) == 600
+    assert own.isdisjoint(one | other)
+    assert one.isdisjoint(other)
