@@ -4,11 +4,12 @@ And what holds for every run: its scale, the groups of its workers, the signals 
 """
 
 import os
+import re
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import hypothesis
 import pytest
@@ -16,6 +17,8 @@ import pytest
 from tests.support import groups, scale
 from tests.support.installation import Installation, install_node
 from tests.support.node import COMMAND, Node, running_node
+
+NAME_CHARS: Final = 12
 
 
 def pytest_configure() -> None:
@@ -54,6 +57,13 @@ class StartNode(Protocol):
     ) -> Node:
         """Start a node in a folder of its own; see `tests.support.node.running_node`."""
         ...
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a shorter name than pytest's: the path of a node's socket has 107 bytes at most."""
+    name = re.sub(r"\W", "_", request.node.name.removeprefix("test_"))
+    return tmp_path_factory.mktemp(name[:NAME_CHARS])
 
 
 @pytest.fixture(scope="session")
