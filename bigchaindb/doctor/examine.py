@@ -23,7 +23,7 @@ from bigchaindb.engine.cometbft import binary, signer
 from bigchaindb.engine.cometbft.files import Layout, is_network, read_bounded, read_genesis
 from bigchaindb.engine.cometbft.genesis import genesis_hash
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
-from bigchaindb.errors import BigchainDBError, StartupError
+from bigchaindb.errors import BigchainDBError, StartupError, StoreError
 from bigchaindb.identity import find
 from bigchaindb.owners import refusal, user
 from bigchaindb.serving.ports import taken
@@ -77,6 +77,7 @@ def examine(load: Callable[[], Loaded]) -> Iterator[Finding]:
         yield from _access(directory)
         return  # nothing below it can be looked at
     yield from _directory(directory, settings)
+    yield from _ledger(directory)
     yield from _clock(directory)
     yield from _network(settings, directory, running)
     for name in settings.events_plugins:
@@ -216,6 +217,18 @@ def _file_system(folder: Path) -> Finding:
         )
     advice = "set database.path to a directory on a local disk; network, 9p and virtiofs mounts do not do"
     return Finding("file system", "fix", wrong, advice)
+
+
+def _ledger(directory: DataDirectory) -> Iterator[Finding]:
+    """Read the tip of the ledger, as a start does; `bigchaindb check` reads all of it."""
+    try:
+        seen = look(directory)
+    except StoreError as error:
+        yield Finding("ledger", "fix", f"{directory.ledger}: {error}", "put a backup in its place")
+        return
+    if seen is not None:
+        text = f"{directory.ledger}: height {seen.tip.height}, position {seen.tip.position}"
+        yield Finding("ledger", "ok", text)
 
 
 def _clock(directory: DataDirectory) -> Iterator[Finding]:

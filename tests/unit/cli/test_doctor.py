@@ -22,6 +22,7 @@ from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.identity import keypair_document, new_keypair
 from bigchaindb.serving.processes import listener, lock_owner, name_of
 from bigchaindb.store.directory import DataDirectory, DirectoryLock, prepare
+from bigchaindb.store.store import Store
 from bigchaindb.subscribers.lane_page import page_path
 from tests.integration.node.conftest import install
 
@@ -356,3 +357,15 @@ def test_clients_that_are_sent_elsewhere_are_noted(findings: Examine, free_port:
     assert "unless a proxy listens there" in wrong_port.advice
     wrong_host = findings(wsserver={**host, "advertised_host": "localhost"})["streams"]
     assert wrong_host.text.startswith("clients are told the host localhost (wsserver.advertised_host), and the node ")
+
+
+def test_a_ledger_that_cannot_be_read_is_found(findings: Examine, tmp_path: Path) -> None:
+    directory = prepare(tmp_path / "data")
+    assert "ledger" not in findings()
+    Store.open(directory.path).close()
+    assert (findings()["ledger"].status, findings()["ledger"].text[-20:]) == ("ok", "height 0, position 0")
+    directory.ledger.write_bytes(b"no database" * 1_000)
+    broken = findings()["ledger"]
+    assert broken.status == "fix"
+    assert f"{directory.ledger}: " in broken.text
+    assert "backup" in broken.advice
