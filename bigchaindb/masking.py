@@ -11,6 +11,9 @@ from typing import Any, Final
 MASK: Final = "x" * 45
 """What stands in place of a secret; 45 so that nothing can be told from its length."""
 
+PLACEHOLDER: Final = "PASSWORD"
+"""What stands for a password in the example of a URL: a message that explains the form must stay readable."""
+
 _SECRET_WORDS: Final = frozenset(
     {"password", "passphrase", "passwd", "secret", "token", "key", "private", "credentials"}
 )
@@ -70,7 +73,7 @@ def _password(word: str) -> slice | None:
     """Find the password of a URL: it reaches to the last `@` of its word, since it may hold any other character."""
     stop = word.rfind("@")
     user = _USER.search(word, 0, stop) if stop > 0 else None
-    return None if user is None else slice(user.end(), stop)
+    return None if user is None or word[user.end() : stop] == PLACEHOLDER else slice(user.end(), stop)
 
 
 def secrets_in(value: Any, *, secret: bool = False) -> Iterator[str]:  # noqa: ANN401 - any JSON

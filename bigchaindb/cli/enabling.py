@@ -81,12 +81,16 @@ it is changed there, and the node is restarted."""
 @click.argument("name")
 @click.option("--start", metavar="WHERE", help="Where it begins: now (the default), genesis, height:N or time:T.")
 @click.option("--options", metavar="JSON", help="What its configure gets; @FILE reads a file.")
+@click.option("--no-check", is_flag=True, help="Do not ask it first whether what it writes to can be used.")
 @json_option
 @pass_session
-def enable(session: Session, name: str, *, start: str | None, options: str | None, as_json: bool) -> None:
+def enable(
+    session: Session, name: str, *, start: str | None, options: str | None, no_check: bool, as_json: bool
+) -> None:
     """Let the node run the plugin NAME, now and from now on.
 
-    It is checked first. Then its name goes into the configuration file, and a running node is told.
+    It is checked first, with what it writes to. Then its name goes into the configuration file, and a running node is
+    told.
     """
     from bigchaindb.config.edit import enable as put_in
 
@@ -96,9 +100,10 @@ def enable(session: Session, name: str, *, start: str | None, options: str | Non
         settings["options"] = given
     mask = mask_of(loaded, given)
     is_running = _require_the_same_file(loaded)
-    found = _try(loaded.settings, name, given)
+    found = _try(loaded.settings, name, given, with_check=not no_check)
     if found.error:
-        raise StartupError(f"{mask(found.error)}; nothing was changed")
+        way = "; --no-check enables it all the same" if found.is_target_unusable else ""
+        raise StartupError(f"{mask(found.error)}; nothing was changed{way}")
     if not is_running:
         settle_the_past(loaded.settings)
     if put_in(loaded, name, settings, os.environ):

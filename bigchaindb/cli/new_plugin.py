@@ -38,6 +38,7 @@ def new(name: str, directory: Path | None) -> None:
     It has a module with run(queue), the entry point, tests that kill the plugin and look for what was lost, and a
     README. Nothing that is there already is overwritten.
     """
+    _refuse_installed(name)
     module = _module(name)
     folder = directory or Path(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -49,6 +50,18 @@ def new(name: str, directory: Path | None) -> None:
     say(f"  pip install --editable {folder}")
     say(f"  pytest {folder}")
     say(f"  bigchaindb events simulate {name}")
+
+
+def _refuse_installed(name: str) -> None:
+    """Refuse a name that an installed plugin has: of two packages that provide one name neither can be enabled."""
+    from bigchaindb.doctor.installed import plugins
+
+    for plugin in plugins():
+        if plugin.name == name:
+            raise ConfigurationError(
+                f"NAME: a plugin {name!r} is installed already, by {plugin.package}, and of two with one name neither "
+                "can be enabled; take another name, or uninstall that package first"
+            )
 
 
 def _module(name: str) -> str:

@@ -13,7 +13,7 @@ from bigchaindb.delivery.messages import (
     messages_of,
     transaction_messages,
 )
-from bigchaindb.delivery.options import Options, read_options
+from bigchaindb.delivery.options import Options, read_options, scheme_found
 from bigchaindb.delivery.passing import WINDOW_BYTES_MAX, WINDOW_COUNT_MAX, batches, forward
 
 __all__ = [
@@ -29,5 +29,6 @@ __all__ = [
     "forward",
     "messages_of",
     "read_options",
+    "scheme_found",
     "transaction_messages",
 ]

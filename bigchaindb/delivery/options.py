@@ -10,6 +10,7 @@ from bigchaindb.errors import ConfigurationError
 from bigchaindb.events import EventTypes
 
 T = TypeVar("T", bound=msgspec.Struct)
+SCHEME_CHARACTERS_MAX: Final = 20
 _TYPES: Final = {"valid": EventTypes.BLOCK_VALID, "invalid": EventTypes.BLOCK_INVALID}
 
 
@@ -35,6 +36,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def event_mask(self) -> int:
         """The property `event_types` of the plugin."""
         return sum(_TYPES[name] for name in set(self.event_types))
+
+
+def scheme_found(url: str) -> str:
+    """Return the scheme of a URL that is refused, as the error names it; the rest may hold a password."""
+    scheme, colon, _ = url.partition("://")
+    is_one = colon != "" and scheme.isascii() and scheme.isalnum() and len(scheme) <= SCHEME_CHARACTERS_MAX
+    return f"found {scheme}://…" if is_one else "found no scheme"
 
 
 def read_options(options: Mapping[str, Any], type_: type[T]) -> T:

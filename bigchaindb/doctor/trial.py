@@ -39,6 +39,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
         event_types: the names of what it asks for.
         select: the filter, as the plugin says it; empty is everything.
         takes_options: whether it has a `configure`.
+        is_target_unusable: whether the error is that of its `check`: the plugin itself can be run.
         has_check: whether it can say if what it writes to is usable.
         checked: what its `check` said; "" if it has none, was not asked, or found nothing to say.
     """
@@ -52,6 +53,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     ack_lag: int = 0
     select: dict[str, Any] = {}
     takes_options: bool = False
+    is_target_unusable: bool = False
     has_check: bool = False
     checked: str = ""
 
@@ -91,7 +93,10 @@ def try_plugin(
         return msgspec.json.decode(found, type=Findings)
     step = steps[-1].decode() if steps else "it is looked for"
     if ran.is_late:
-        how = f"not ready within {TRIAL_S_MAX:g} s: it hangs while {step}"
+        how = (
+            f"not ready within {TRIAL_S_MAX:g} s: it hangs while {step}; "
+            "what waits there, such as a connection, belongs into run"
+        )
     else:
         how = f"its process ended before it was ready: {kept.words_for(ran.code)}, while {step}"
     return Findings(name=name, error=f"events plugin {name!r}: {how}")
@@ -134,11 +139,17 @@ def _findings(
         os.write(pipe, b"configure(options) runs\n")
         configure(name, loaded, options)
         wants = inspect(name, loaded, window_count=window_count).wants
-        os.write(pipe, b"check() runs\n")
-        checked = check(name, loaded) if with_check else ""
     except (ConfigurationError, StartupError) as error:
         return Findings(name=name, error=str(error), package=_package(point), target=point.value if point else "")
+    os.write(pipe, b"check() runs\n")
+    complaint, checked = "", ""
+    try:
+        checked = check(name, loaded) if with_check else ""
+    except StartupError as error:
+        complaint = str(error)
     return Findings(
+        error=complaint,
+        is_target_unusable=complaint != "",
         name=name,
         package=_package(point),
         target=point.value,

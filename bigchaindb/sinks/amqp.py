@@ -17,7 +17,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import SplitResult, urlsplit
 
-from bigchaindb.delivery import WINDOW_COUNT_MAX, Message, Options, forward, messages_of, read_options
+from bigchaindb.delivery import WINDOW_COUNT_MAX, Message, Options, forward, messages_of, read_options, scheme_found
+from bigchaindb.distribution import needs_extra
 from bigchaindb.events import EventTypes, Unavailable
 
 try:
@@ -27,7 +28,7 @@ try:
     from aiormq.exceptions import InvalidFrameError
     from yarl import URL
 except ImportError as error:
-    raise ImportError("the plugin amqp needs the extra of that name: pip install '.[amqp]' in the checkout") from error
+    raise ImportError(needs_extra("amqp", "amqp")) from error
 
 if TYPE_CHECKING:
     from aiormq.channel import Channel
@@ -38,9 +39,15 @@ CLOSE_S_MAX: Final = 0.3
 """A broker that hangs must not hold a stop: what is confirmed is safe without a farewell."""
 READY_S_MAX: Final = 0.1
 """To learn whether the broker blocks publishers; nothing is sent for it."""
+FRAME_BYTES_MAX: Final = 128 * 1024 + 8
+"""Of a broker's first frame; what claims to be longer is the text of another protocol."""
 PERSISTENT: Final = 2
 CONTENT_TYPE: Final = "application/cloudevents+json"
 APPLICATION: Final = "bigchaindb"
+
+
+_NO_TLS: Final = "no TLS is spoken there, and amqps:// asks for it"
+_NO_AMQP: Final = "no AMQP is spoken there: an HTTP server may listen, or a port of TLS"
 
 
 class AmqpOptions(Options, frozen=True, kw_only=True):
@@ -73,8 +80,10 @@ class AmqpOptions(Options, frozen=True, kw_only=True):
         super().__post_init__()
         parts = _parts(self.url)
         if parts.scheme not in {"amqp", "amqps"} or not parts.hostname:
-            # `user:password@host` behind a scheme would be masked.
-            raise ValueError("url: must be amqp://host:port/vhost, or amqps://; user:password@ goes before the host")
+            raise ValueError(
+                f"url: {scheme_found(self.url)}, which is no address of a broker; "
+                "write it as amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps:// for TLS"
+            )
         if not self.exchange or self.exchange.startswith("amq."):
             raise ValueError(f"exchange: must be a name of your own, not empty and not amq.*, found {self.exchange!r}")
         if self.window < 1:
@@ -284,11 +293,27 @@ async def _connected(
             "option exchange, or set declare to false"
         ) from error
     except TimeoutError as error:
-        raise Unavailable(f"{place}: no answer within {CONNECT_S_MAX:g} s") from error
+        raise Unavailable(
+            f"{place}: no answer within {CONNECT_S_MAX:g} s; is the broker well, and is this its port of AMQP?"
+        ) from error
     except (aiormq.AMQPError, aiormq.ChannelInvalidStateError, OSError) as error:
-        raise Unavailable(f"{place}: {error}") from error
+        raise Unavailable(f"{place}: {_reason(error)}") from error
     finally:
         transport.abort()
+
+
+def _reason(error: Exception) -> str:
+    """Return what happened to a connection, why, and what to do; the library's own words are of bytes."""
+    match error.__cause__ or error:
+        case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
+            return f"{_NO_TLS}; name the port of TLS in the option url, usually 5671, or write amqp:// for none"
+        case ssl.SSLError() as cause:
+            return f"TLS fails: {cause.reason or cause}; for an authority of your own give the option ca_file"
+        case asyncio.IncompleteReadError(expected=int(expected)) if expected > FRAME_BYTES_MAX:
+            return f"{_NO_AMQP}; name the port of AMQP in the option url, usually 5672, or 5671 with amqps://"
+        case OSError(errno=int(), strerror=str(text)):
+            return f"cannot connect: {text}; start the broker, or correct host and port in the option url"
+    return f"{error}; look whether the broker is well: its log may say more"
 
 
 class _Transport(TransportFactory):

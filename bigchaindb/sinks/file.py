@@ -76,8 +76,12 @@ class FileSink:
         """Look at the file, and say how far it is; make and change nothing."""
         path = self._path
         if not path.exists():
+            if not path.parent.is_dir():
+                raise Unavailable(_no_folder(path))
             if not os.access(path.parent, os.W_OK):
-                raise Unavailable(f"{path.parent}: there is no such folder, or it may not be written")
+                raise Unavailable(
+                    f"{path}: cannot be made: its folder may not be written; change its mode, or give another path"
+                )
             return f"{path} will be made"
         try:
             with Journal(path, is_looked_at=True) as journal:
@@ -250,7 +254,13 @@ class Journal:
         self._size += len(text)
 
     def _unavailable(self, error: OSError) -> Unavailable:
+        if error.errno == errno.ENOENT:
+            return Unavailable(_no_folder(self._path))
         return Unavailable(f"{self._path}: {os.strerror(error.errno or 0)}")
+
+
+def _no_folder(path: Path) -> str:
+    return f"{path}: cannot be made: there is no folder {path.parent}; make it, or give another path"
 
 
 def _sync_folder(folder: Path) -> None:

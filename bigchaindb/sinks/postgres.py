@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Self
 
-from bigchaindb.delivery import Message, Options, batches, messages_of, read_options
+from bigchaindb.delivery import Message, Options, batches, messages_of, read_options, scheme_found
+from bigchaindb.distribution import needs_extra
 from bigchaindb.events import Event, EventTypes, Unavailable
 
 try:
@@ -20,9 +21,7 @@ try:
     from psycopg import sql
     from psycopg.conninfo import conninfo_to_dict
 except ImportError as error:
-    raise ImportError(
-        "the plugin postgres needs the extra of that name: pip install '.[postgres]' in the checkout"
-    ) from error
+    raise ImportError(needs_extra("postgres", "postgres")) from error
 
 CONNECT_S_MAX: Final = 10
 STATEMENT_S_MAX: Final = 30
@@ -99,7 +98,10 @@ class PostgresOptions(Options, frozen=True, kw_only=True):
         """Refuse what cannot work."""
         super().__post_init__()
         if not self.url.startswith(("postgresql://", "postgres://")):
-            raise ValueError("url: must be postgresql://user:password@host:port/database")
+            raise ValueError(
+                f"url: {scheme_found(self.url)}, which is no address of PostgreSQL; "
+                "write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+            )
         parts = self._parts
         ports = str(parts.get("port", 0)).split(",")
         if any("@" in str(parts.get(name, "")) for name in ("host", "dbname")) or not all(map(str.isdigit, ports)):
@@ -260,7 +262,23 @@ class Table:
 
     def _unavailable(self, error: psycopg.Error) -> Unavailable:
         """Say what the server says, which quotes names and no passwords."""
-        return Unavailable(f"{self._options.place}: {str(error).strip()}".replace("\n", " "))
+        text = str(error).strip().replace("\n", " ")
+        return Unavailable(f"{self._options.place}: {text}; {_cure(text, error.sqlstate)}")
+
+
+def _cure(text: str, state: str | None) -> str:
+    """Return what helps; before somebody is let in, the server's words are all that the library passes on."""
+    cures = (
+        (state == "42P01", "make the tables, or set the option create to true"),
+        (state == "42501", "grant the user what is missing, or name another in the option url"),
+        ("pg_hba.conf" in text, "let the server's pg_hba.conf admit this user from this address"),
+        ("role" in text and "does not exist" in text, "make the role, or correct the user in the option url"),
+        ("database" in text and "does not exist" in text, "make the database, or correct its name in the option url"),
+        ("password" in text, "correct the user or the password in the option url"),
+        (state is None, "start the server, or correct the option url"),
+        (True, "mend it there: the server's log may say more"),
+    )
+    return next(cure for is_it, cure in cures if is_it)
 
 
 def _columns(messages: Sequence[Message]) -> list[list[Any]]:

@@ -4,10 +4,14 @@ The node finds and never loads them; a plugin's own process does both. Source:
 docs/reference/contract/event-plugin-api.md, sections 1 and 4.
 """
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
+from inspect import signature as inspect_signature
 from typing import Any, Final, NamedTuple
 
+from bigchaindb.distribution import install_command
 from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.eventlog.selection import Selection, from_data
 from bigchaindb.events import EventTypes
@@ -77,16 +81,22 @@ def find(names: Sequence[str]) -> dict[str, EntryPoint]:
         if name in found:
             raise ConfigurationError(f"events_plugins: {name!r} stands there twice")
         if not providers:
-            raise ConfigurationError(
-                f"events_plugins: no installed package provides {name!r} in the entry point group {GROUP!r}; "
-                f"installed are: {', '.join(map(repr, sorted(installed))) or 'none'}. "
-                "Install the plugin's package for this Python, or take the name out"
-            )
+            raise _not_installed(name, sorted(installed))
         if len(providers) > 1:
             owners = " and ".join(f"{provider} ({value})" for provider, value in sorted(providers))
             raise ConfigurationError(f"events_plugins: {name!r} is provided more than once: {owners}; uninstall one")
         (found[name],) = providers.values()
     return found
+
+
+def _not_installed(name: str, installed: Sequence[str]) -> ConfigurationError:
+    close = get_close_matches(name, installed, n=1)
+    meant = f"did you mean {close[0]!r}? Else install" if close else "install"
+    return ConfigurationError(
+        f"events_plugins: no installed package provides {name!r} in the entry point group {GROUP!r}; "
+        f"installed for {sys.executable} are: {', '.join(map(repr, installed)) or 'none'}; "
+        f"{meant} its package for this Python: {install_command('PACKAGE')}; or take the name out"
+    )
 
 
 def load(name: str, entry_point: EntryPoint) -> object:
@@ -101,10 +111,23 @@ def load(name: str, entry_point: EntryPoint) -> object:
     except (Exception, SystemExit) as error:
         raise StartupError(
             f"events plugin {name!r}: cannot import {entry_point.value!r}: {describe(error)}; "
-            "install what it needs, or take it out of events_plugins"
+            f"{_cure(error)}, or take it out of events_plugins"
         ) from error
     _check_functions(name, loaded)
     return loaded
+
+
+def _cure(error: BaseException) -> str:
+    """Return what helps a plugin that cannot be imported."""
+    match error:
+        case SyntaxError():
+            return f"correct line {error.lineno} of `{error.filename}`"
+        case ImportError():
+            return "install what it needs"
+        case SystemExit():
+            return "let it not end the process while it is imported: that belongs into run"
+        case _:
+            return "mend it"
 
 
 def configure(name: str, loaded: object, options: Mapping[str, Any]) -> None:
@@ -210,10 +233,28 @@ def _check_functions(name: str, loaded: object) -> Callable[[Any], object]:
         raise ConfigurationError(
             f"events plugin {name!r}: {loaded!r} has no function run(queue); mend it, or take it out of events_plugins"
         )
+    if (signature := _unfit_signature(run)) is not None:
+        raise ConfigurationError(
+            f"events plugin {name!r}: run{signature} cannot be called with the queue alone, as it is: "
+            "write it as run(queue), or take it out of events_plugins"
+        )
     for function in ("configure", "check"):
         if (found := getattr(loaded, function, None)) is not None and not callable(found):
             raise ConfigurationError(f"events plugin {name!r}: {function} is not a function")
     return run
+
+
+def _unfit_signature(run: Callable[[Any], object]) -> str | None:
+    """Return the signature of a function that takes no single argument; None if it does, or if nobody can tell."""
+    try:
+        signature = inspect_signature(run)
+    except (TypeError, ValueError):  # of a callable written in C
+        return None
+    try:
+        signature.bind(None)
+    except TypeError:
+        return str(signature)
+    return None
 
 
 def _acknowledge(name: str, mode: object) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tests.integration.node.conftest import install
 from tests.support.node import COMMAND
 
 COMMAND_S_MAX: Final = 120.0
@@ -45,6 +46,14 @@ class Newcomer:
         self.code = done.returncode
         return done.stdout
 
+    def plugin(self, name: str, source: str) -> None:
+        """Install a plugin with this source, as a package beside the node's own."""
+        folder, module = self.home / f"package-{name}", f"{name}_plugin"
+        install(folder, f"package-{name}", module, name)
+        (folder / f"{module}.py").write_text(source)
+        paths = [*filter(None, [self.environment.get("PYTHONPATH")]), str(folder)]
+        self.environment["PYTHONPATH"] = os.pathsep.join(paths)
+
     def write(self, name: str, text: str) -> str:
         """Write a file of the home and return its path."""
         path = self.home / name
@@ -71,3 +80,14 @@ class Mistake(NamedTuple):
     why: str
     cure: str
     code: int = 1
+
+
+def require_three_parts(mistake: Mistake, newcomer: Newcomer) -> None:
+    """Make a mistake, and require that all three parts are printed, in their order, and no traceback."""
+    printed = mistake.make(newcomer)
+    place = 0
+    for part in (mistake.what, mistake.why, mistake.cure):
+        assert part in printed[place:], f"{part!r} is missing, or stands too early, in:\n{printed}"
+        place = printed.index(part, place) + len(part)
+    assert newcomer.code == mistake.code, printed
+    assert "Traceback" not in printed

@@ -22,7 +22,9 @@ START_S: Final = 60.0
 LOG_TAIL_CHARS: Final = 3000
 GUEST: Final = "bob"
 PASSWORD: Final = "s3cret-of-bob"
-ACCESS: Final = f"host all {USER} 127.0.0.1/32 trust\nhost all {GUEST} 127.0.0.1/32 scram-sha-256\n"
+NOBODY: Final = "nobody_of_that_name"
+"""May come in, and has no role."""
+ACCESS: Final = f"host all {USER},{NOBODY} 127.0.0.1/32 trust\nhost all {GUEST} 127.0.0.1/32 scram-sha-256\n"
 
 
 @dataclass

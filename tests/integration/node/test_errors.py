@@ -7,6 +7,7 @@ import json
 import os
 import re
 import socket
+import sys
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -75,8 +76,8 @@ class TestPlugins:
         installed = entry_points(group="bigchaindb.events").names  # other tests install examples
         assert refused.message() == (
             "events_plugins: no installed package provides 'nope' in the entry point group 'bigchaindb.events'; "
-            f"installed are: {', '.join(map(repr, sorted({*installed, 'own'})))}. "
-            "Install the plugin's package for this Python, or take the name out"
+            f"installed for {sys.executable} are: {', '.join(map(repr, sorted({*installed, 'own'})))}; "
+            f"install its package for this Python: {sys.executable} -m pip install PACKAGE; or take the name out"
         )
 
     def test_two_packages_provide_it(self, refused: Refused) -> None:
@@ -108,19 +109,23 @@ class TestPlugins:
         assert refused.message() == "events plugin 'own': its process ended before it was ready: exit code 3"
 
     @pytest.mark.parametrize(
-        ("source", "error"),
+        ("source", "error", "cure"),
         [
-            ("import nothing_of_that_name\n", "ModuleNotFoundError: No module named 'nothing_of_that_name'"),
-            ("def run(:\n", "SyntaxError: invalid syntax (own_plugin.py, line 1)"),
-            ("raise SystemExit('not today')\n", "SystemExit: not today"),
+            ("import nowhere\n", "ModuleNotFoundError: No module named 'nowhere'", "install what it needs"),
+            ("def run(:\n", "SyntaxError: invalid syntax (own_plugin.py, line 1)", "correct line 1 of `{file}`"),
+            (
+                "raise SystemExit('not today')\n",
+                "SystemExit: not today",
+                "let it not end the process while it is imported: that belongs into run",
+            ),
         ],
     )
-    def test_it_cannot_be_imported(self, refused: Refused, source: str, error: str) -> None:
+    def test_it_cannot_be_imported(self, refused: Refused, source: str, error: str, cure: str) -> None:
         """One sentence says all; a traceback above it would only hide it."""
         refused.write(source)
         assert refused.message() == (
             f"events plugin 'own': cannot import 'own_plugin': {error}; "
-            "install what it needs, or take it out of events_plugins"
+            f"{cure.format(file=refused.folder / 'own' / 'own_plugin.py')}, or take it out of events_plugins"
         )
 
     def test_its_import_has_a_defect(self, refused: Refused) -> None:
@@ -129,7 +134,10 @@ class TestPlugins:
         refused.node.launch()
         assert refused.node.process is not None
         assert refused.node.process.wait(20) == 1
-        assert refused.node.log.splitlines()[-1].startswith("bigchaindb: events plugin 'own': cannot import 'own_plug")
+        assert refused.node.log.splitlines()[-1] == (
+            "bigchaindb: events plugin 'own': cannot import 'own_plugin': KeyError: 'nothing'; "
+            "mend it, or take it out of events_plugins"
+        )
         assert refused.node.log.count("Traceback") == 1
         assert f'File "{refused.folder}/own/own_plugin.py", line 1' in refused.node.log
 

@@ -50,7 +50,10 @@ class TestFile(SinkSuite):
         async with passing(tmp_path, "file", lines.options()) as run:
             run.grow(3)
             await until(lambda: run.status().state is State.BACKOFF, "it to be unavailable", run)
-            assert run.status().error == f"Unavailable: {lines.path}: No such file or directory"
+            assert run.status().error == (
+                f"Unavailable: {lines.path}: cannot be made: there is no folder {lines.path.parent}; "
+                "make it, or give another path"
+            )
             lines.path.parent.mkdir()
             await done(run)
         check(lines.held(), expected(RECIPE, Per.BLOCK), exactly_once=True)

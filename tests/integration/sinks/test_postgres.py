@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,8 @@ from bigchaindb.sinks.postgres import PostgresOptions, Table
 from bigchaindb.testing import MakeEvents
 from tests.integration.sinks.conftest import Tls
 from tests.integration.sinks.suite import RECIPE, Held, ServiceSuite, check, done, expected, passing, until
-from tests.support.postgresql import GUEST, PostgreSQL
+from tests.support.mistakes import Mistake, Newcomer, require_three_parts
+from tests.support.postgresql import GUEST, NOBODY, PostgreSQL
 
 _numbers: Final = itertools.count(1)
 
@@ -162,6 +164,24 @@ class TestPostgres(ServiceSuite):
         error = try_plugin("postgres", options, with_check=True).error
         assert error
         assert not [part for part in ("sure", "ss@", "/ss", "?ss") if part in error]
+
+    @pytest.mark.parametrize(
+        ("user", "database", "why", "cure"),
+        [
+            (NOBODY, "postgres", f'role "{NOBODY}" does not exist', "make the role, or correct the user in the option"),
+            ("postgres", "none", 'database "none" does not exist', "make the database, or correct its name in the"),
+            ("somebody", "postgres", "no pg_hba.conf entry", "let the server's pg_hba.conf admit this user"),
+        ],
+    )
+    def test_who_is_not_let_in_is_told_what_to_do(
+        self, target: Rows, tmp_path: Path, user: str, database: str, why: str, cure: str
+    ) -> None:
+        def make(newcomer: Newcomer) -> str:
+            url = f"postgresql://{user}@127.0.0.1:{target.server.port}/{database}"
+            return newcomer.run("plugins", "check", "postgres", "--options", json.dumps({"url": url}))
+
+        what = "what it writes to is not usable"
+        require_three_parts(Mistake("named what does not exist", make, what, why, cure), Newcomer(tmp_path))
 
     async def test_tls(self, target: Rows, tls: Tls, tmp_path: Path) -> None:
         """With the authority that signed the server's certificate, and not with another."""

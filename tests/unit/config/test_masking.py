@@ -112,3 +112,11 @@ def test_a_secret_is_found_as_others_write_it() -> None:
         'pa\\"ss\\\\wör',
         'pa\\"ss\\\\w\\u00f6r',
     }
+
+
+def test_the_example_of_a_url_stays_readable() -> None:
+    """A message that explains the form of an address would explain nothing behind a mask."""
+    example = "write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+    assert masked_text(example) == example
+    assert "secret77" not in masked_text("found amqp://USER:secret77@HOST, write amqp://USER:PASSWORD@HOST")
+    assert list(secrets_in({"url": "amqp://USER:PASSWORD@HOST"})) == []

@@ -1,0 +1,208 @@
+"""Natural mistakes with plugins and sinks."""
+
+import json
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+from tests.support.mistakes import Mistake, Newcomer
+from tests.support.ports import free_ports
+
+NOTHING: Final = "def run(queue): ...\n"
+WITHOUT_EXTRA: Final = """
+import sys
+
+
+class Missing:
+    def find_spec(name, path=None, target=None):
+        if name == "aiormq":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+sys.meta_path.insert(0, Missing)
+"""
+"""As an environment into which the extra was not installed."""
+
+
+def _with_plugin(source: str, *arguments: str) -> Callable[[Newcomer], str]:
+    """Return what runs a command about a plugin `own` with this source."""
+
+    def make(newcomer: Newcomer) -> str:
+        newcomer.write("node.json", json.dumps({"database": {"path": str(newcomer.home / "data")}}))
+        newcomer.plugin("own", source)
+        return newcomer.run("-c", "node.json", "plugins", *arguments)
+
+    return make
+
+
+def _sink(name: str, options: dict[str, Any], command: str = "enable") -> Callable[[Newcomer], str]:
+    """Return what runs a command about a sink with these options; the file of the configuration must stay as it is."""
+
+    def make(newcomer: Newcomer) -> str:
+        text = json.dumps({"database": {"path": str(newcomer.home / "data")}})
+        newcomer.write("node.json", text)
+        printed = newcomer.run("-c", "node.json", "plugins", command, name, "--options", json.dumps(options))
+        assert (newcomer.home / "node.json").read_text() == text
+        return printed
+
+    return make
+
+
+@contextmanager
+def _http_server() -> Iterator[int]:
+    """Answer whatever comes as a server of HTTP does that cannot read it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    with listening.accept()[0] as connection:
+                        connection.recv(1024)
+                        connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+
+        threading.Thread(target=serve, daemon=True).start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+
+
+def _at_an_http_server(scheme: str) -> Callable[[Newcomer], str]:
+    def make(newcomer: Newcomer) -> str:
+        with _http_server() as port:
+            return _sink("amqp", {"url": f"{scheme}://guest:guest@127.0.0.1:{port}/"})(newcomer)
+
+    return make
+
+
+def _at_nobodys_port(command: str) -> Callable[[Newcomer], str]:
+    def make(newcomer: Newcomer) -> str:
+        return _sink("amqp", {"url": f"amqp://guest:guest@127.0.0.1:{free_ports(1)[0]}/"}, command)(newcomer)
+
+    return make
+
+
+def _without_extra(newcomer: Newcomer) -> str:
+    newcomer.write("path/sitecustomize.py", WITHOUT_EXTRA)
+    newcomer.environment["PYTHONPATH"] = str(newcomer.home / "path")
+    return _sink("amqp", {"url": "amqp://localhost"})(newcomer)
+
+
+def _into_no_folder(newcomer: Newcomer) -> str:
+    return _sink("file", {"path": str(newcomer.home / "none" / "events.jsonl")})(newcomer)
+
+
+PLUGINS: Final = (
+    Mistake(
+        "mistyped a plugin's name",
+        _with_plugin(NOTHING, "enable", "owm"),
+        "no installed package provides 'owm'",
+        f"installed for {sys.executable} are: ",
+        f"did you mean 'own'? Else install its package for this Python: {sys.executable} -m pip install PACKAGE",
+    ),
+    Mistake(
+        "enabled a plugin with an import error",
+        _with_plugin("import nothere\n" + NOTHING, "enable", "own"),
+        "events plugin 'own': cannot import 'own_plugin'",
+        "ModuleNotFoundError: No module named 'nothere'",
+        "install what it needs, or take it out of events_plugins; nothing was changed",
+    ),
+    Mistake(
+        "enabled a plugin with a SyntaxError",
+        _with_plugin("def run(queue)\n", "enable", "own"),
+        "events plugin 'own': cannot import 'own_plugin'",
+        "SyntaxError: expected ':' (own_plugin.py, line 1)",
+        "correct line 1 of `",
+    ),
+    Mistake(
+        "enabled a plugin with sys.exit in it",
+        _with_plugin("import sys\n\nsys.exit('not today')\n", "enable", "own"),
+        "events plugin 'own': cannot import 'own_plugin'",
+        "SystemExit: not today",
+        "let it not end the process while it is imported: that belongs into run",
+    ),
+    Mistake(
+        "wrote run() without an argument",
+        _with_plugin("def run(): ...\n", "enable", "own"),
+        "events plugin 'own': run() cannot be called",
+        "with the queue alone",
+        "write it as run(queue)",
+    ),
+    Mistake(
+        "wrote a plugin that hangs while it is imported",
+        _with_plugin("import time\n\ntime.sleep(600)\n", "enable", "own"),
+        "events plugin 'own': not ready within 30 s",
+        "it hangs while it is imported",
+        "what waits there, such as a connection, belongs into run",
+    ),
+    Mistake(
+        "ran plugins new file",
+        lambda newcomer: newcomer.run("plugins", "new", "file"),
+        "NAME: a plugin 'file' is installed already, by bigchaindb ",
+        "of two with one name neither can be enabled",
+        "take another name, or uninstall that package first",
+    ),
+)
+
+SINKS: Final = (
+    Mistake(
+        "enabled amqp without its extra",
+        _without_extra,
+        "the plugin amqp needs the extra amqp",
+        "which is not installed here",
+        f"run: {sys.executable} -m pip install 'aiormq>=7.2'",
+    ),
+    Mistake(
+        "gave PostgreSQL the URL mysql://x",
+        _sink("postgres", {"url": "mysql://me:secret77@x"}),
+        "events_plugins.postgres.options: ",
+        "url: found mysql://…, which is no address of PostgreSQL",
+        "write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE",
+    ),
+    Mistake(
+        "gave AMQP a URL of another kind",
+        _sink("amqp", {"url": "localhost:5672"}),
+        "events_plugins.amqp.options: ",
+        "url: found no scheme, which is no address of a broker",
+        "write it as amqp://USER:PASSWORD@HOST:PORT/VHOST",
+    ),
+    *(
+        Mistake(
+            f"ran {command} for a sink whose broker is down",
+            _at_nobodys_port(command),
+            "events plugin 'amqp': what it writes to is not usable",
+            "cannot connect: Connect call failed",
+            "start the broker, or correct host and port in the option url" + way_on,
+        )
+        for command, way_on in (
+            ("check", ""),
+            ("enable", "; nothing was changed; --no-check enables it all the same"),
+        )
+    ),
+    Mistake(
+        "gave AMQP the port of an HTTP server",
+        _at_an_http_server("amqp"),
+        "what it writes to is not usable",
+        "no AMQP is spoken there: an HTTP server may listen",
+        "name the port of AMQP in the option url, usually 5672",
+    ),
+    Mistake(
+        "used amqps:// with a port without TLS",
+        _at_an_http_server("amqps"),
+        "what it writes to is not usable",
+        "no TLS is spoken there, and amqps:// asks for it",
+        "name the port of TLS in the option url, usually 5671",
+    ),
+    Mistake(
+        "let the file sink write into a folder that does not exist",
+        _into_no_folder,
+        "events.jsonl: cannot be made",
+        "there is no folder ",
+        "make it, or give another path; nothing was changed",
+    ),
+)
+
+MISTAKES: Final = (*PLUGINS, *SINKS)

@@ -1,0 +1,25 @@
+"""What a missing extra needs is printed as a command that works where this Python's packages are."""
+
+import shlex
+import subprocess
+import sys
+
+from bigchaindb import distribution
+
+
+def test_an_extra_is_named_by_what_it_brings() -> None:
+    """No checkout is needed, and no index is asked for a name that is not this project's."""
+    assert distribution.INDEX_NAME is None
+    assert distribution.requirements_of("postgres") == ["psycopg[binary]>=3.2"]
+    text = distribution.needs_extra("amqp", "amqp")
+    what, _, command = text.partition("; run: ")
+    assert what == "the plugin amqp needs the extra amqp, which is not installed here"
+    assert shlex.split(command) == [sys.executable, "-m", "pip", "install", "aiormq>=7.2"]
+    assert distribution.requirements_of("no extra") == []
+
+
+def test_the_command_is_one_that_this_environment_has() -> None:
+    """The specification is one that is installed, so that nothing is downloaded."""
+    command = shlex.split(distribution.extra_command("amqp"))
+    done = subprocess.run([*command, "--dry-run", "--no-index"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
