@@ -77,7 +77,7 @@ def examine(load: Callable[[], Loaded]) -> Iterator[Finding]:
         yield from _access(directory)
         return  # nothing below it can be looked at
     yield from _directory(directory, settings)
-    yield from _ledger(directory)
+    yield from _tip(directory)
     yield from _clock(directory)
     yield from _network(settings, directory, running)
     for name in settings.events_plugins:
@@ -219,7 +219,7 @@ def _file_system(folder: Path) -> Finding:
     return Finding("file system", "fix", wrong, advice)
 
 
-def _ledger(directory: DataDirectory) -> Iterator[Finding]:
+def _tip(directory: DataDirectory) -> Iterator[Finding]:
     """Read the tip of the ledger, as a start does; `bigchaindb check` reads all of it."""
     try:
         seen = look(directory)

@@ -208,9 +208,10 @@ class TestDataDirectory:
 
     def test_its_identity_is_gone(self, refused: Refused) -> None:
         """A new chain id over an old ledger would make every client's token wrong."""
-        refused.node.data.mkdir(mode=0o700)
-        (refused.node.data / "ledger.db").write_text("")
+        refused.node.configuration.write_text(json.dumps(refused.node.settings))
+        assert refused.node.run("init").returncode == 0
         path = refused.node.data / "chain_id"
+        path.unlink()
         assert refused.message() == f"cannot read `{path}`: No such file or directory; restore it from a backup"
 
 

@@ -1,10 +1,11 @@
 """What stops a plugin before it runs. Source: docs/reference/contract/event-plugin-api.md, sections 1 and 4."""
 
+import re
 import sys
 from collections.abc import Mapping
 from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -46,14 +47,14 @@ def test_plugins_are_found_by_the_name_of_their_entry_point(site: Path) -> None:
 def test_a_name_that_nobody_provides_is_an_error_that_says_what_is_there(site: Path) -> None:
     advertise(site, "package", "one = m", "two = m")
     with pytest.raises(
-        ConfigurationError, match=r"'three' .*group 'bigchaindb\.events'; installed are: .*'one'.*'two'"
+        ConfigurationError, match=r"'three' .*group 'bigchaindb\.events'; installed for .* are: .*'one'.*'two'"
     ):
         find(["three"])
 
 
 def test_nothing_installed_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bigchaindb.subscribers.plugins.entry_points", lambda **_: [])
-    with pytest.raises(ConfigurationError, match="installed are: none"):
+    with pytest.raises(ConfigurationError, match="are: none; install its package"):
         find(["one"])
 
 
@@ -238,3 +239,26 @@ def test_an_error_is_told_even_where_its_text_cannot_be() -> None:
 def test_a_distribution_is_named_by_its_metadata(site: Path) -> None:
     advertise(site, "package", "one = m")
     assert isinstance(find(["one"])["one"].dist, Distribution)
+
+
+@pytest.mark.parametrize(
+    ("source", "signature"),
+    [
+        ("def run(): ...", "()"),
+        ("def run(queue, other): ...", "(queue, other)"),
+        ("def run(*, queue): ...", "(*, queue)"),
+    ],
+)
+def test_a_run_that_cannot_take_the_queue_is_refused(source: str, signature: str) -> None:
+    """Called with it alone it would fail at its first event, and at each further one."""
+    module = ModuleType("own")
+    exec(source, module.__dict__)
+    with pytest.raises(ConfigurationError, match=rf"run{re.escape(signature)} cannot be called with the queue alone"):
+        inspect("own", module)
+
+
+@pytest.mark.parametrize("source", ["def run(q): ...", "def run(*a): ...", "def run(q, more=1): ...", "run = print"])
+def test_a_run_that_can_take_the_queue_is_taken(source: str) -> None:
+    module = ModuleType("own")
+    exec(source, module.__dict__)
+    assert inspect("own", module).run is module.run
