@@ -356,7 +356,7 @@ def _plugin() -> Schema:
 
 
 def _proof() -> Schema:
-    kinds = {"enum": ["commit", "rejection", "node"]}
+    kinds = {"enum": ["commit", "rejection-2", "node"]}
     return _object(
         {
             "format": {"const": FORMAT},

@@ -47,10 +47,10 @@ async def document(decision: Decision, source: ProofSource | None) -> bytes:
     """
     if source is None or not decision.body.endswith(_UNSIGNED):
         return node_proof(decision.body, decision.vote)
-    if decision.proof:
-        return rejection_proof(decision.body, source.chain_id, decision.proof)
-    if decision.event.reason is not None:
+    if decision.event.reason is not None and not decision.proof:
         return node_proof(decision.body, decision.vote)
     height = decision.event.height
     header = await source.header_and_commit(height)
+    if decision.proof:
+        return rejection_proof(decision.body, header, decision.proof)
     return commit_proof(decision.body, header, await source.validators(height), await source.transactions(height))

@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 
@@ -12,6 +12,8 @@ from bigchaindb.errors import ConfigurationError, ProofError
 
 if TYPE_CHECKING:
     from bigchaindb.ledger.proofs.pieces import Verified
+
+_NOT_PROVEN: Final = "not proven: this file has no header of its height; a node of the network gives one that has"
 
 
 @click.command(
@@ -51,7 +53,7 @@ Exit code 0: proven, and printed what. 1: not proven, and said what fails."""
 )
 @click.argument("file", metavar="PROOF", type=click.File("rb"))
 @click.option("--validators", type=click.File("rb"), metavar="FILE", required=True, help="Whom you trust.")
-@click.option("--json", "as_json", is_flag=True, help="Print the proven event's own bytes alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the proven event alone, and of it nothing else.")
 def verify(file: BinaryIO, validators: BinaryIO, *, as_json: bool) -> None:
     """Check the proof of an event, without a node or a network."""
     from bigchaindb.ledger.proofs.document import PROOF_BYTES_MAX
@@ -74,7 +76,7 @@ def verify(file: BinaryIO, validators: BinaryIO, *, as_json: bool) -> None:
 
 
 def _about(verified: "Verified") -> dict[str, object]:
-    """Give what was proven, in the order of what a person wants to know."""
+    """Return what was proven, in the order of what a person wants to know."""
     header = verified.block.header
     time = datetime.fromtimestamp(header.timestamp, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     is_signed = verified.chain_id is not None
@@ -82,7 +84,7 @@ def _about(verified: "Verified") -> dict[str, object]:
         "proven": "BLOCK_VALID" if verified.reason is None else "BLOCK_INVALID",
         **({} if verified.reason is None else {"reason": json.dumps(verified.reason)}),
         "height": header.height if is_signed else f"{header.height}, as the file says: one node does not sign it",
-        "id": header.id,
+        **({"id": header.id} if verified.is_bound else {"id": _NOT_PROVEN, "voters": _NOT_PROVEN}),
         "time": time,
         "proposed_by": header.node_pubkey,
         "transaction_count": len(verified.block.transactions),

@@ -1,6 +1,7 @@
 """Proofs of events, made as a network makes them: validators whose keys the tests have, and what they sign."""
 
 import base64
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -149,6 +150,7 @@ class Rejected:
         signers: who says so.
         says: what their extensions hold besides, or instead.
         said: members of the rejection that are not what they should be.
+        decided: what was decided at its height after all.
     """
 
     signers: tuple[KeyPair, ...] = KEYS[:3]
@@ -157,6 +159,7 @@ class Rejected:
     said: Mapping[str, Any] = field(default_factory=dict)
     says: Callable[[Rejection], Sequence[Rejection]] = lambda rejection: [rejection]
     body_omitted: bool = False
+    decided: Decided = field(default_factory=Decided)
 
     @property
     def rejection(self) -> Rejection:
@@ -173,6 +176,18 @@ class Rejected:
 
     def document(self) -> bytes:
         """Give the proof of this rejection."""
+        body, proven = self._event_and_proof()
+        return rejection_proof(body, self.decided.signed_header(address_of(raw(KEYS[1]))), proven)
+
+    def bare_document(self) -> bytes:
+        """Return the proof as it was made before headers came with it, and as people keep it."""
+        body, proven = self._event_and_proof()
+        evidence = {"kind": "rejection", "chain_id": CHAIN_ID, **json.loads(proven)}
+        return json.dumps(
+            {"format": "bigchaindb-proof-1", "event": json.loads(body), "evidence": evidence}, ensure_ascii=False
+        ).encode()
+
+    def _event_and_proof(self) -> tuple[bytes, bytes]:
         said = self.rejection
         shown = () if self.body_omitted else tuple(filter(can_be_carried, self.transactions))
         is_partial = len(shown) < len(self.transactions)
@@ -183,7 +198,7 @@ class Rejected:
         support = tuple(self._support(key, extension) for key in self.signers)
         body = None if self.body_omitted else self.transactions
         proven = encode_proof(OpenRejection(said, body, support))
-        return rejection_proof(event_body(block, said.reason, body_omitted=is_partial), CHAIN_ID, proven)
+        return event_body(block, said.reason, body_omitted=is_partial), proven
 
     def _support(self, key: KeyPair, extension: bytes) -> Support:
         message = vote_extension_sign_bytes(CHAIN_ID, HEIGHT + 1, 1, extension)

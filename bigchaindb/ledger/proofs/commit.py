@@ -31,16 +31,9 @@ def verify_commit(evidence: CommitEvidence, shown: Sequence[bytes], trust: Trust
     Raises:
         ProofError: names what fails.
     """
-    signed = evidence.signed_header
-    header = signed.header.value()
+    header = evidence.signed_header.header.value()
     electors = _electors(evidence)
-    require(validators_hash(electors) == header.validators_hash, "validators: not those that the header names")
-    hash_ = header_hash(header).hex().upper()
-    require(hash_ == signed.commit.block_id.hash, "signed_header.header: not what the precommits name")
-    require_equal("signed_header.commit.height", signed.commit.height, signed.header.height, "the header says")
-    signers = _signers(signed, electors)
-    power = power_of(signers, electors)
-    require(electors.is_decisive(power), f"signatures: of {power} of {electors.total}; more than 2/3 decide")
+    signers = signers_of(evidence.signed_header, electors)
     transactions = merged(shown, evidence.unseen, lambda one: one.startswith(INTERNAL_MARK))
     require(data_hash(transactions) == header.data_hash, "transactions: not those that the header names")
     require(bool(shown), "transactions: none of a client; such a height is no event")
@@ -54,6 +47,27 @@ def verify_commit(evidence: CommitEvidence, shown: Sequence[bytes], trust: Trust
         power=power_of(signers, trust.validators),
         total=trust.validators.total,
     )
+
+
+def signers_of(signed: SignedHeader, electors: ValidatorSet) -> list[bytes]:
+    """Return the keys of those who decided the block of a header.
+
+    Args:
+        signed: from anyone.
+        electors: who must be the validators that it names.
+
+    Raises:
+        ProofError: they are not, or have not decided it; names what fails.
+    """
+    header = signed.header.value()
+    require(validators_hash(electors) == header.validators_hash, "validators: not those that the header names")
+    hash_ = header_hash(header).hex().upper()
+    require(hash_ == signed.commit.block_id.hash, "signed_header.header: not what the precommits name")
+    require_equal("signed_header.commit.height", signed.commit.height, signed.header.height, "the header says")
+    signers = _signers(signed, electors)
+    power = power_of(signers, electors)
+    require(electors.is_decisive(power), f"signatures: of {power} of {electors.total}; more than 2/3 decide")
+    return signers
 
 
 def _electors(evidence: CommitEvidence) -> ValidatorSet:

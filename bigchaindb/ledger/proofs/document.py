@@ -3,7 +3,9 @@
 It is self-contained, and the same for valid and invalid blocks but for its evidence:
 
 - `commit`: a block of a network, under the precommits of more than two thirds of the power;
-- `rejection`: a proposal that validators with more than two thirds of the power say their application rejected;
+- `rejection-2`: a proposal that validators with more than two thirds of the power say their application rejected, and
+  the signed header of its height, which names them;
+- `rejection`: the same without that header, as it was made before; read, and no longer made;
 - `node`: a block of a network of one, under that node's signature and its vote.
 
 Here it is made and read; `verifying` says what it is worth. Source: docs/reference/proofs.md.
@@ -78,8 +80,24 @@ class CommitEvidence(_Strict, frozen=True, tag_field="kind", tag="commit"):
     unseen: tuple[Unseen, ...] = ()
 
 
-class RejectionEvidence(_Strict, frozen=True, tag_field="kind", tag="rejection"):
+class RejectionEvidence(_Strict, frozen=True, tag_field="kind", tag="rejection-2"):
     """What proves an invalid block of a network.
+
+    Attributes:
+        signed_header: of the block that was decided at the same height, as the engine's RPC gives it.
+        rejection: what the validators say.
+        support: signed vote extensions that say it.
+        unseen: transactions that an event cannot repeat since they are no canonical JSON, ascending.
+    """
+
+    signed_header: SignedHeader
+    rejection: Rejection
+    support: Annotated[tuple[Support, ...], Meta(max_length=VALIDATOR_COUNT_MAX)]
+    unseen: tuple[Unseen, ...] = ()
+
+
+class BareRejectionEvidence(_Strict, frozen=True, tag_field="kind", tag="rejection"):
+    """What proved an invalid block of a network before headers came with it: it does not say who voted at the height.
 
     Attributes:
         chain_id: that the validators signed for.
@@ -104,7 +122,7 @@ class NodeEvidence(_Strict, frozen=True, tag_field="kind", tag="node"):
     vote: msgspec.Raw
 
 
-Evidence = CommitEvidence | RejectionEvidence | NodeEvidence
+Evidence = CommitEvidence | RejectionEvidence | BareRejectionEvidence | NodeEvidence
 
 
 class Proof(_Strict, frozen=True):
@@ -131,16 +149,16 @@ def commit_proof(
     return _document(body, CommitEvidence(signed_header, tuple(electors), tuple(unseen)))
 
 
-def rejection_proof(body: bytes, chain_id: str, proven: bytes) -> bytes:
+def rejection_proof(body: bytes, signed_header: SignedHeader, proven: bytes) -> bytes:
     """Make the proof of an invalid block of a network.
 
     Args:
         body: of its event.
-        chain_id: the network's.
+        signed_header: of the block that was decided at its height, as the engine gives it.
         proven: what `network.encode_proof` gave.
     """
     said = msgspec.json.decode(proven, type=dict[str, msgspec.Raw])
-    return _document(body, {"kind": "rejection", "chain_id": chain_id, **said})
+    return _document(body, {"kind": "rejection-2", "signed_header": signed_header, **said})
 
 
 def node_proof(body: bytes, vote: bytes) -> bytes:

@@ -34,14 +34,15 @@ class Verified:
     """What a proof proves.
 
     Attributes:
-        kind: of its evidence: `commit`, `rejection` or `node`.
+        kind: of its evidence: `commit`, `rejection-2`, `rejection` or `node`.
         block: made anew from what was signed.
         reason: why it is invalid; None for a valid block.
-        body: of the event, canonical bytes.
+        body: of the event, canonical bytes; for `rejection` without what is not proven.
         chain_id: that was signed; None for `node`, which signs none, and no height either.
         power: of the trusted validators that signed.
         total: power of all trusted validators.
         is_body_omitted: whether its transactions are not shown, or not all of them.
+        is_bound: whether `id` and `block.voters` are proven; a `rejection` says nothing of them, and they are empty.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Verified:
     power: int
     total: int
     is_body_omitted: bool = False
+    is_bound: bool = True
 
 
 def require(holds: bool, message: str) -> None:  # noqa: FBT001 reads as a sentence where it is called

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartNode
+from tests.support.chains import NODE
 from tests.support.node import COMMAND, Node
-from tests.support.proofs import CHAIN_ID, KEYS, POWERS, Decided, Rejected, raw
+from tests.support.proofs import CHAIN_ID, HEIGHT, KEYS, POWERS, Decided, Rejected, raw, set_of
 
 
 def verify(folder: Path, proof: bytes, trusted: object, *more: str) -> subprocess.CompletedProcess[str]:
@@ -83,6 +84,34 @@ def test_what_a_network_decided_is_told(tmp_path: Path) -> None:
         "proven             BLOCK_INVALID",
         'reason             "DoubleSpend at transactions[1]"',
     ]
+
+
+def test_a_file_of_another_height_does_not_prove_an_invalid_block(tmp_path: Path) -> None:
+    """Under its voters the event would have another id: `verify` says whose file is needed."""
+    changed = set_of((*KEYS, NODE), (*POWERS, 1))
+    listed = [{"public_key": _key(key), "voting_power": power} for key, power in changed.powers.items()]
+    refused = verify(tmp_path, Rejected().document(), listed)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"not the validators of height {HEIGHT}, whose file is needed: " in refused.stderr
+    assert f"/api/v1/validators?height={HEIGHT}" in refused.stderr
+
+
+def test_a_kept_proof_of_an_invalid_block_proves_neither_its_id_nor_its_voters(tmp_path: Path) -> None:
+    kept = Rejected().bare_document()
+    told = verify(tmp_path, kept, trusted())
+    assert told.returncode == 0, told.stderr
+    lines = dict(line.split(maxsplit=1) for line in told.stdout.splitlines())
+    assert (lines["proven"], lines["height"]) == ("BLOCK_INVALID", str(HEIGHT))
+    assert lines["id"] == lines["voters"]
+    assert lines["id"].startswith("not proven: ")
+    proven = json.loads(verify(tmp_path, kept, trusted(), "--json").stdout)
+    assert "id" not in proven
+    assert "voters" not in proven["block"]
+    assert proven["reason"] == "DoubleSpend at transactions[1]"
+
+
+def _key(key: bytes) -> dict[str, str]:
+    return {"type": "ed25519-base64", "value": base64.b64encode(key).decode()}
 
 
 def test_what_is_not_proven_has_exit_code_1_and_a_reason(tmp_path: Path) -> None:

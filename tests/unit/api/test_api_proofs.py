@@ -55,12 +55,12 @@ async def test_a_valid_block_of_a_network_is_proven_by_what_the_engine_keeps() -
     assert verify(made, TRUST) == verify(Decided().document(), TRUST)
 
 
-async def test_an_invalid_block_of_a_network_is_proven_by_what_the_ledger_keeps() -> None:
+async def test_an_invalid_block_of_a_network_is_proven_by_what_the_ledger_and_the_engine_keep() -> None:
     engine, proof = Engine(), Rejected().document()
     evidence = json.loads(proof)["evidence"]
     kept = json.dumps({name: evidence[name] for name in ("rejection", "support", "unseen")}).encode()
     made = await document(decision_of(proof, signed=kept), engine)
-    assert engine.asked == []
+    assert engine.asked == [HEIGHT]
     assert verify(made, TRUST) == verify(proof, TRUST)
 
 

@@ -9,6 +9,7 @@ from bigchaindb.ledger.proofs.document import rejection_proof
 from bigchaindb.ledger.proofs.pieces import Trust, Verified
 from bigchaindb.ledger.proofs.verifying import verify
 from bigchaindb.ledger.rejections import BODY_BYTES_MAX, Rejection, encode_votes
+from bigchaindb.ledger.validators import address_of
 from tests.support.networks import (
     CHAIN,
     KEYS,
@@ -20,7 +21,7 @@ from tests.support.networks import (
     validators,
     votes,
 )
-from tests.support.proofs import HEIGHT, TIME, TRANSACTIONS, Decided
+from tests.support.proofs import HEIGHT, TIME, TRANSACTIONS, Decided, raw
 
 B: Final = KEYS[1]
 POWERS: Final = (1, 1, 1, 1)
@@ -53,7 +54,14 @@ def proven(logged: Logged, *, body_omitted: bool = False) -> tuple[bytes, Verifi
     """Give the body of an invalid event as it is logged, and what its proof proves."""
     body = event_body(logged.block, logged.event.reason, body_omitted=body_omitted)
     assert logged.body_omitted is body_omitted
-    return body, verify(rejection_proof(body, CHAIN, logged.proof), TRUST)
+    decided = Decided(
+        keys=tuple(KEYS[:4]),
+        powers=POWERS,
+        flags=(2, 2, 1, 2),
+        header={"height": logged.block.header.height, "chain_id": CHAIN},
+        commit_height=logged.block.header.height,
+    )
+    return body, verify(rejection_proof(body, decided.signed_header(address_of(raw(B))), logged.proof), TRUST)
 
 
 def test_a_logged_rejection_is_proven_with_all_that_was_proposed() -> None:

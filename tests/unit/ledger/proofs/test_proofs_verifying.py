@@ -6,17 +6,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bigchaindb.errors import ProofError
+from bigchaindb.ledger.block import block_id, block_text
+from bigchaindb.ledger.consensus import validators_hash
 from bigchaindb.ledger.proofs.document import PROOF_BYTES_MAX
 from bigchaindb.ledger.proofs.pieces import Trust
 from bigchaindb.ledger.proofs.verifying import verify
 from bigchaindb.ledger.rejections import BODY_BYTES_MAX
 from bigchaindb.ledger.validators import ValidatorSet, address_of
 from bigchaindb.transaction import KeyPair
+from bigchaindb.transaction.keys import encode
 from tests.support.chains import ALICE, create
 from tests.support.proofs import (
     CHAIN_ID,
@@ -41,9 +45,12 @@ PROOFS: Final = {
     "commit": (Decided().document(), TRUST),
     "rejection": (Rejected().document(), TRUST),
     "rejection of a large body": (Rejected(said={"size": LARGE}, body_omitted=True).document(), TRUST),
+    "bare rejection": (Rejected().bare_document(), TRUST),
     "node": (node_document(), NODE_TRUST),
     "node, invalid": (node_document(REASON), NODE_TRUST),
 }
+UNBOUND: Final = {("event", "id"), ("event", "block", "voters")}
+"""What a rejection without the header of its height does not prove."""
 Path = tuple[str | int, ...]
 
 
@@ -83,7 +90,8 @@ def test_a_valid_block_of_a_network_is_proven() -> None:
 def test_an_invalid_block_of_a_network_is_proven_with_its_reason() -> None:
     document, trust = PROOFS["rejection"]
     verified = verify(document, trust)
-    assert (verified.kind, verified.reason, verified.power) == ("rejection", REASON, 24)
+    assert (verified.kind, verified.reason, verified.power) == ("rejection-2", REASON, 24)
+    assert (verified.chain_id, verified.block.header.voters) == (CHAIN_ID, tuple(sorted(k.public_key for k in KEYS)))
     assert verified.block.header.node_pubkey == KEYS[3].public_key
     assert verified.block.transactions == TRANSACTIONS
     assert json.loads(verified.body) == json.loads(document)["event"]
@@ -165,7 +173,7 @@ def test_whatever_is_changed_in_a_proof_is_found(name: str) -> None:
     unsigned = {("event", "height")} if name.startswith("node") else set()  # the node does not sign it
     count = 0
     for path in members(whole):
-        if path in unsigned:
+        if path in unsigned or (name.startswith("bare") and path[:3] in UNBOUND):
             continue
         at = whole
         for step in path:
@@ -191,7 +199,9 @@ def test_no_byte_can_be_changed_so_that_another_event_is_proven(name: str, data:
     except ProofError:
         return
     proven = verify(document, trust)
-    if name.startswith("node"):  # the node does not sign the height
+    if not verified.is_bound:
+        assert verified.body == proven.body
+    elif name.startswith("node"):  # the node does not sign the height
         header = replace(verified.block.header, height=HEIGHT)
         assert replace(verified.block, header=header) == proven.block
     else:
@@ -310,9 +320,11 @@ def test_what_is_not_shown_has_its_place(index: int) -> None:
 def test_the_proposer_is_a_validator() -> None:
     document = Decided(header={"proposer_address": address_of(raw(ALICE))}).document()
     assert "is none of the validators" in refusal(document)
-    known = Rejected(said={"proposer": address_of(raw(KEYS[0])).hex()}).document()
     others = set_of((*KEYS[1:3], ALICE), (1, 5, 1))
-    assert "is none" in refusal(known, Trust(validators=others))
+    elected = replace(Decided(), keys=(*KEYS[1:3], ALICE), powers=(1, 5, 1), flags=(2, 2, 2))
+    forged = replace(Rejected(said={"proposer": address_of(raw(KEYS[0])).hex()}), signers=KEYS[1:3], decided=elected)
+    assert "proposer: " in refusal(forged.document(), Trust(validators=others))
+    assert "none of the validators" in refusal(forged.document(), Trust(validators=others))
 
 
 def test_another_chain_is_not_the_trusted_one() -> None:
@@ -345,10 +357,76 @@ def test_only_a_body_that_is_too_large_is_left_out() -> None:
     assert verify(Rejected(said={"size": BODY_BYTES_MAX}).document(), TRUST).block.transactions == TRANSACTIONS
 
 
-def test_the_validators_of_a_rejection_are_the_trusted_ones() -> None:
-    """No header says who they were, so the event's voters must be known from elsewhere."""
-    more = Trust(validators=set_of((*KEYS, ALICE), (*POWERS, 1)))
-    assert "event.block.voters" in refusal(Rejected().document(), more)
+# What a file of another height is worth
+
+
+MORE: Final = Trust(validators=set_of((*KEYS, ALICE), (*POWERS, 1)), chain_id=CHAIN_ID)
+"""Of another height: one more validator, and nearly all power in the same hands."""
+NEEDED: Final = f"trusted: not the validators of height {HEIGHT}, whose file is needed: "
+
+
+def with_voters_of(trust: Trust, document: bytes) -> bytes:
+    """Forge an event that fits the reader's file of another height: its voters, and the id that follows from them."""
+    event = json.loads(document)["event"]
+    voters = sorted(map(encode, trust.validators.powers))
+    text = block_text(int(event["block"]["timestamp"]), TRANSACTIONS, event["block"]["node_pubkey"], voters)
+    event["block"]["voters"] = voters
+    if "body_omitted" not in event:
+        event["id"] = block_id(text)
+    return replaced(document, ("event",), event)
+
+
+@pytest.mark.parametrize("rejected", [Rejected(), Rejected(transactions=TRANSACTIONS)], ids=["partial", "whole"])
+def test_the_validators_of_a_rejection_are_those_of_its_height(rejected: Rejected) -> None:
+    """The header of its height names them: an event under the voters of a file of another height is false."""
+    document = rejected.document()
+    for one in (document, with_voters_of(MORE, document)):
+        assert refusal(one, MORE).startswith(NEEDED)
+        assert refusal(one, MORE).endswith(f"/api/v1/validators?height={HEIGHT}")
+    assert "event.block.voters" in refusal(with_voters_of(MORE, document), TRUST)
+
+
+def test_the_header_of_a_rejection_is_that_of_its_height() -> None:
+    other = Rejected(decided=Decided(header={"height": HEIGHT + 1}, commit_height=HEIGHT + 1))
+    found = f"found {HEIGHT + 1}, but the rejection says {HEIGHT}"
+    assert refusal(other.document()) == f"signed_header.header.height: {found}"
+
+
+def test_a_header_that_its_validators_did_not_sign_says_nothing_of_them() -> None:
+    """Else a forger writes the hash of any file into it."""
+    assert "more than 2/3 decide" in refusal(Rejected(decided=Decided(flags=(2, 1, 1, 1))).document())
+    assert "not a signature of its validator" in refusal(
+        Rejected(decided=Decided(sign=lambda key, message: key.sign(message + b"x"))).document()
+    )
+    renamed = ("evidence", "signed_header", "header", "validators_hash")
+    hash_ = validators_hash(MORE.validators).hex().upper()
+    document = replaced(with_voters_of(MORE, Rejected().document()), renamed, hash_)
+    assert "signed_header.header: not what the precommits name" in refusal(document, MORE)
+
+
+def test_the_header_of_another_chain_proves_no_rejection_of_this_one() -> None:
+    other = Rejected(decided=Decided(header={"chain_id": "other"})).document()
+    assert "support[0]: not a signature of its validator" in refusal(other)
+
+
+@pytest.mark.parametrize("trust", [TRUST, MORE], ids=["of its height", "of another"])
+@pytest.mark.parametrize("omitted", [False, True])
+def test_a_kept_rejection_proves_what_was_rejected_and_neither_id_nor_voters(trust: Trust, omitted: bool) -> None:  # noqa: FBT001 - a case
+    kept = Rejected(said={"size": LARGE} if omitted else {}, body_omitted=omitted)
+    for document in (kept.bare_document(), with_voters_of(MORE, kept.bare_document())):
+        verified = verify(document, trust)
+        assert (verified.kind, verified.reason, verified.is_bound) == ("rejection", REASON, False)
+        assert (verified.block.header.id, verified.block.header.voters) == ("", ())
+        shown = json.loads(document)["event"]
+        del shown["id"], shown["block"]["voters"]
+        assert json.loads(verified.body) == shown
+        assert verified.body == msgspec.json.encode(msgspec.json.decode(verified.body))
+
+
+def test_the_proposer_of_a_kept_rejection_is_the_one_that_it_names() -> None:
+    key = ("event", "block", "node_pubkey")
+    for other in (KEYS[0].public_key, "1" * 43):
+        assert "event.block.node_pubkey: " in refusal(replaced(Rejected().bare_document(), key, other))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,37 @@
+"""Proofs that people keep: made before invalid blocks brought the header of their height, and read as ever."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from bigchaindb.ledger.proofs.verifying import verify
+from tests.support.proofs import HEIGHT, NODE_TRUST, TRUST, Decided, Rejected, node_document
+
+FOLDER: Final = Path(__file__).with_name("proofs")
+REASON: Final = "DoubleSpend at transactions[1]"
+MADE: Final = {
+    "commit": Decided().document(),
+    "node": node_document(),
+    "node_invalid": node_document(REASON),
+}
+
+
+def kept(name: str) -> bytes:
+    return (FOLDER / f"{name}.json").read_bytes()
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_these_proofs_are_made_byte_for_byte_as_before(name: str) -> None:
+    assert MADE[name] + b"\n" == kept(name)
+    trust = TRUST if name == "commit" else NODE_TRUST
+    assert json.loads(verify(kept(name), trust).body) == json.loads(kept(name))["event"]
+
+
+def test_a_kept_rejection_is_read_and_proves_what_it_can() -> None:
+    assert json.loads(Rejected().bare_document()) == json.loads(kept("rejection"))
+    verified = verify(kept("rejection"), TRUST)
+    assert (verified.kind, verified.reason, verified.block.header.height) == ("rejection", REASON, HEIGHT)
+    assert not verified.is_bound
+    assert "id" not in json.loads(verified.body)
