@@ -65,11 +65,8 @@ def _require_same(shown: ProvenEvent, verified: Verified) -> None:
         ("height", shown.height, header.height),
         ("block.timestamp", shown.block.timestamp, str(header.timestamp)),
         ("block.node_pubkey", shown.block.node_pubkey, header.node_pubkey),
-        *(
-            (("block.voters", shown.block.voters, header.voters), ("id", shown.id, header.id))
-            if verified.is_bound
-            else ()
-        ),
+        ("block.voters", shown.block.voters, header.voters),
+        ("id", shown.id, header.id),
         ("signature", shown.signature, header.signature),
         ("reason", shown.reason, verified.reason),
         ("body_omitted", bool(shown.body_omitted), verified.is_body_omitted),

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.timeout(300)
 BYZANTINE: Final = 3
 KILLED: Final = 1
 WIPED: Final = 2
-ATTEMPTS: Final = 4
+ATTEMPTS: Final = 8
 IDLE_COUNT: Final = 4
 EVENT_S_MAX: Final = 5.0
 """From a faulty proposal on an idle chain to its event: about half a second on a machine that is not busy."""

