@@ -7,11 +7,13 @@ Source: docs/decisions/0042.
 """
 
 from bigchaindb.config import Settings
-from bigchaindb.engine.cometbft.files import Layout, is_network
-from bigchaindb.errors import StartupError
+from bigchaindb.engine.cometbft.files import Layout, is_network, read_genesis
+from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
+from bigchaindb.errors import StartupError, StoreError
 from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE, find, read_chain_id
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.looking import known_chain
+from bigchaindb.store.reserve import is_full
 from bigchaindb.store.store import other_chain
 
 
@@ -47,6 +49,10 @@ def lost_ledger(directory: DataDirectory) -> str | None:
     if (proof := _proof(directory)) is None:
         return None
     ways = ["`bigchaindb restore DIR` puts a backup back"]
+    if has_all_blocks(directory):
+        ways.append(
+            "`bigchaindb start --replay` makes it again from CometBFT's blocks, the same events at the same positions"
+        )
     dropped = "what is left"
     if is_network(directory.path):
         dropped = "what is left, CometBFT's blocks too, and the node takes all blocks from the others again"
@@ -60,7 +66,13 @@ def lost_ledger(directory: DataDirectory) -> str | None:
 
 def foreign_ledger(directory: DataDirectory) -> str | None:
     """Return the sentence about a ledger whose chain id is missing or another one. Raises: as `complaint`."""
-    if (known := known_chain(directory)) is None:
+    try:
+        known = known_chain(directory)
+    except StoreError:
+        if not is_full(directory):  # a full disk keeps SQLite from reading; the store looks again once it is open
+            raise
+        return None
+    if known is None:
         return None
     path = directory.path / CHAIN_ID_FILE
     if not path.exists():
@@ -70,6 +82,17 @@ def foreign_ledger(directory: DataDirectory) -> str | None:
         )
     chain_id = read_chain_id(directory.path)
     return None if chain_id == known else other_chain(directory, known, chain_id)
+
+
+def has_all_blocks(directory: DataDirectory) -> bool:
+    """Whether CometBFT has every block of the ledger: none is ever pruned, but a network may go on with a ledger."""
+    layout = Layout(directory.path)
+    if not is_network(directory.path) or not (layout.blocks / "blockstore.db").exists():
+        return False
+    try:
+        return read_genesis(layout, rules_version=RULES_VERSION).initial_height == 1
+    except StartupError:
+        return False
 
 
 def _proof(directory: DataDirectory) -> str | None:

@@ -14,18 +14,18 @@ from typing import Final
 
 import uvloop
 
-from bigchaindb import __version__
+from bigchaindb import __version__, replaying
 from bigchaindb.api.advertised import stream_url
 from bigchaindb.api.call import NodeInfo
 from bigchaindb.api.event_log import LogSource
 from bigchaindb.api.server import HttpApi
-from bigchaindb.config import Settings
+from bigchaindb.config import Limits, Settings
 from bigchaindb.config.settings import split_bind
 from bigchaindb.control.server import ControlServer, Reloader
 from bigchaindb.engine.engine import Engine
 from bigchaindb.engine.room import usage_of
 from bigchaindb.engines import engine_of
-from bigchaindb.errors import CometBftFailed, EngineError, StartupError
+from bigchaindb.errors import CometBftFailed, EngineError, StartupError, StoreError
 from bigchaindb.identity import find_or_make, read_chain_id
 from bigchaindb.metrics.families import Figures
 from bigchaindb.metrics.server import MetricsServer
@@ -33,6 +33,8 @@ from bigchaindb.ownership import watch
 from bigchaindb.serving.descriptors import make_room
 from bigchaindb.serving.ports import require_free
 from bigchaindb.stop_order import StopOrder
+from bigchaindb.store import reserve
+from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.store import Store
 from bigchaindb.subscribers.hub import Hub
 from bigchaindb.subscribers.supervisor import Supervisor
@@ -41,6 +43,10 @@ from bigchaindb.transaction.keys import KeyPair
 
 LOCK_WAIT_S: Final = 2.0
 """A command that looks into the data of a stopped node has them for a moment: a start waits for its end."""
+FULL_RETRY_S: Final = 1.0
+"""Time between two attempts to start on a full disk."""
+RESERVE_S: Final = 60.0
+"""Time between two looks whether room is put by for a start on a full disk."""
 COLLECT_AFTER: Final = (20_000, 20, 100)
 """When Python looks for cycles. There are few here, and with its default, every 700 allocations, the search through all
 that the pool holds took 5 % of a busy node's CPU time."""
@@ -86,21 +92,19 @@ async def _serve(
     limits = make_room(settings.limits)
     ordered = asyncio.create_task(stop.wait())
     async with AsyncExitStack() as running:
-        store = running.enter_context(
-            closing(
-                Store.open(
-                    settings.database.path,
-                    page_count_max=limits.page_count_max,
-                    wal_bytes_max=limits.wal_bytes_max,
-                    lock_wait_s=LOCK_WAIT_S,
-                )
-            )
-        )
+        store = await _open_store(settings, limits, ordered)
+        if store is None:
+            return
+        running.enter_context(closing(store))
         watch(store.lock)
         require_free(_addresses(settings))
         key = find_or_make(settings)
         chain_id = read_chain_id(settings.database.path)
         store.adopt_chain(chain_id)
+        if replaying.is_due(store.directory):
+            replayed = engine_of(settings, store, key, Hub(store.writer.tip().position), chain_id)
+            if not await _unless(ordered, replaying.replay(store, replayed)):
+                return
         hub = Hub(store.writer.tip().position)
         wired = engine_of(settings, store, key, hub, chain_id)
         engine = wired.engine
@@ -167,6 +171,8 @@ async def _serve(
                 await metrics.start(*split_bind(settings.metrics.bind, "metrics.bind"))
         gc.freeze()  # what is here stays: later collections need not look at it
         gc.set_threshold(*COLLECT_AFTER)
+        keeping = asyncio.create_task(_keep_reserve(store.directory))
+        running.callback(keeping.cancel)
         _log.info("ready", extra={"chain": chain_id, "head": hub.head, "http": api.port, "websocket": stream.port})
         if ready is not None:
             ready(supervisor.left_out)
@@ -185,6 +191,49 @@ def _addresses(settings: Settings) -> dict[str, tuple[str, int]]:
     if settings.metrics.bind is not None:
         addresses["metrics.bind"] = split_bind(settings.metrics.bind, "metrics.bind")
     return addresses
+
+
+async def _open_store(settings: Settings, limits: Limits, ordered: asyncio.Task[None]) -> Store | None:
+    """Open the store; on a disk without any room wait until there is some. None: it was told to stop before.
+
+    A node that ended here would be started again and again, until its service manager gives up; then nothing would
+    start it once somebody has made room.
+    """
+    directory = DataDirectory(settings.database.path)
+    is_told = False
+    while not ordered.done():
+        is_full = directory.path.exists() and reserve.spend(directory)
+        try:
+            store = Store.open(
+                directory.path,
+                page_count_max=limits.page_count_max,
+                wal_bytes_max=limits.wal_bytes_max,
+                lock_wait_s=LOCK_WAIT_S,
+            )
+        except (StoreError, OSError) as error:
+            if not is_full:
+                raise
+            if not is_told:
+                _log.error("the disk is full, the node waits for room to start", extra=_full(directory, error))
+            is_told = True
+            await asyncio.wait({ordered}, timeout=FULL_RETRY_S)
+        else:
+            if reserve.free_bytes(directory) < limits.disk_free_bytes_min:
+                _log.error("the disk is full, the node serves reads and takes no transaction", extra=_full(directory))
+            return store
+    return None
+
+
+def _full(directory: DataDirectory, error: Exception | None = None) -> dict[str, object]:
+    about = {} if error is None else {"error": str(error)}
+    return {"path": str(directory.path), "free_bytes": reserve.free_bytes(directory), **about}
+
+
+async def _keep_reserve(directory: DataDirectory) -> None:
+    """Put room by for a start on a full disk, again once there is room for it."""
+    while True:
+        await asyncio.to_thread(reserve.put_by, directory)
+        await asyncio.sleep(RESERVE_S)
 
 
 def _info(settings: Settings, key: KeyPair, stream: StreamServer) -> NodeInfo:

@@ -106,6 +106,7 @@ Ctrl-C, or SIGTERM, stops it: what was accepted is committed first."""
 )
 @click.option("--no-init", is_flag=True, help="Do not make the ledger; fail if there is none.")
 @click.option("--strict", is_flag=True, help="Refuse what a plain start only warns of.")
+@click.option("--replay", is_flag=True, help="Make a lost ledger again from CometBFT's blocks, on a network.")
 @click.option("--dev-allow-temp-keypair", is_flag=True, help="Use a random key pair for this run if there is none.")
 @click.option("--dev-start-rethinkdb", is_flag=True, hidden=True)
 @click.option("--experimental-parallel-validation", is_flag=True, hidden=True)
@@ -115,6 +116,7 @@ def start(
     *,
     no_init: bool,
     strict: bool,
+    replay: bool,
     dev_allow_temp_keypair: bool,
     dev_start_rethinkdb: bool,
     experimental_parallel_validation: bool,
@@ -136,6 +138,10 @@ def start(
         settings = _with_temporary_keypair(settings)
     _refuse_alone(settings)
     _refuse_files_of_others(settings)
+    if replay:
+        from bigchaindb.replaying import begin
+
+        begin(settings)
     require(settings)
     if not no_init:
         _initialize(settings)

@@ -74,11 +74,16 @@ class Room:
         elif self._warned:  # somebody made a little room: again at the half of that
             self._warn_below = max(self._warn_below, free // 2)
 
-    def shortage(self) -> StoreFull | None:
-        """Say whether the disk is nearly full: what is left is for a stop to commit what was accepted."""
+    def shortage(self, least: int | None = None) -> StoreFull | None:
+        """Say whether the disk is nearly full: what is left is for a stop to commit what was accepted.
+
+        Args:
+            least: free bytes that are enough, where that is less than `limits.disk_free_bytes_min`.
+        """
         if not self._looks or self._clock() - self._looks[-1][0] >= LOOK_S:
             self.look()
-        if (free := self._looks[-1][1].free_bytes) >= self._least:
+        free = self._looks[-1][1].free_bytes
+        if free >= (self._least if least is None else min(least, self._least)):
             return None
         return StoreFull(f"{free} bytes are free, limits.disk_free_bytes_min is {self._least}")
 

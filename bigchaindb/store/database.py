@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import quote
 
 from bigchaindb.errors import StoreDamaged, StoreError, StoreFull
+from bigchaindb.store import unreadable
 from bigchaindb.store.damages import Damages
 
 WRITER_CACHE_KIB: Final = 64 * 1024
@@ -41,6 +42,7 @@ def open_writer(path: Path, *, cache_kib: int = WRITER_CACHE_KIB) -> sqlite3.Con
     Raises:
         StoreError: the file cannot be opened; StoreDamaged if it is no database.
     """
+    unreadable.note(path)
     with translated(path.name):
         connection = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
         try:
@@ -63,6 +65,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     Raises:
         StoreError: there is no such file, or it cannot be read.
     """
+    unreadable.note(path)
     with translated(path.name):
         connection = sqlite3.connect(
             f"file:{quote(str(path))}?mode=ro",
@@ -176,7 +179,8 @@ def translated(what: str) -> Iterator[None]:
     Raises:
         StoreFull: there was no room; of a batch nothing was written, and the connection is as before.
         StoreDamaged: what is stored contradicts itself.
-        StoreError: anything else; what of a batch is on the disk is unknown, so the node must stop.
+        StoreError: anything else, as a disk that cannot read or write; what of a batch is on the disk is unknown, so
+            the node must stop.
     """
     try:
         yield
@@ -188,7 +192,13 @@ def translated(what: str) -> Iterator[None]:
         match code & 0xFF:
             case sqlite3.SQLITE_FULL:
                 raise StoreFull(f"{what}: no room on the disk; nothing was written") from error
+            case sqlite3.SQLITE_IOERR:
+                name = getattr(error, "sqlite_errorname", "SQLITE_IOERR")
+                text = f"{what}: the disk failed to read or to write ({name}); {unreadable.ADVICE}"
+                raise StoreError(text) from error
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+                if (reason := unreadable.reason(what)) is not None:
+                    raise StoreError(f"{what}: {reason}") from error
                 raise StoreDamaged(f"{what}: {error}; stop, and restore a backup") from error
             case _ if str(error).startswith(_DAMAGE_TEXTS):
                 raise StoreDamaged(f"{what}: {error}; stop, and restore a backup") from error

@@ -51,6 +51,11 @@ class DataDirectory:
         return self.path / "control.sock"
 
     @property
+    def reserve(self) -> Path:
+        """Room that a start on a full disk takes: see `bigchaindb.store.reserve`."""
+        return self.path / "reserve"
+
+    @property
     def has_ledger(self) -> bool:
         """Whether there is a ledger; an empty file is none, as SQLite writes a first page before anything else."""
         return self.ledger.is_file() and self.ledger.stat().st_size > 0

@@ -58,10 +58,10 @@ class Member(Node):
     log_start: int = field(default=0, kw_only=True)
     """Where in its log the present run begins."""
 
-    def launch(self) -> None:
+    def launch(self, *options: str) -> None:
         """See `Node`."""
         self.log_start = len(self.log)
-        super().launch()
+        super().launch(*options)
 
     @property
     def layout(self) -> Layout:

@@ -102,13 +102,13 @@ class Node:
             self.kill()
             raise NodeDiedError(f"{error}\n{self.tail()}") from error
 
-    def launch(self) -> None:
-        """Start the node and wait for nothing: for tests that care for its first moments."""
+    def launch(self, *options: str) -> None:
+        """Start the node and wait for nothing: for tests that care for its first moments, or need an option."""
         assert self.process is None or self.process.poll() is not None, "it is running"
         self.configuration.write_text(json.dumps(self.settings, indent=4))
         with (self.folder / "console.txt").open("ab") as console, (self.folder / "log.txt").open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.command, "-c", str(self.configuration), "start"],
+                [*self.command, "-c", str(self.configuration), "start", *options],
                 cwd=self.folder,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,

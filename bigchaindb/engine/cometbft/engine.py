@@ -42,6 +42,8 @@ AGAIN_S: Final = 5.0
 """Time between two rounds in which what is undecided is submitted again, unless it has just come."""
 HEALTH_S: Final = 0.5
 """Time between two looks at CometBFT."""
+START_BYTES_MIN: Final = 32 * 1024 * 1024
+"""Free bytes without which CometBFT is not started: it ends where it finds no room, and a node with it."""
 DIAL_S: Final = 60.0
 """Time between two calls of all peers. By itself CometBFT waits up to 16 hours before it calls again one that was away
 for long, gives it up after a day, and never calls one whose name was not known when it started."""
@@ -286,7 +288,7 @@ class CometBftEngine:
 
     async def _run_process(self) -> None:
         """Keep CometBFT running until the stop, or until something has failed."""
-        running = asyncio.create_task(self._process.run())
+        running = asyncio.create_task(self._start_process())
         try:
             await asyncio.wait({running, self._failure}, return_when=asyncio.FIRST_COMPLETED)
             if not self._failure.done():
@@ -301,6 +303,15 @@ class CometBftEngine:
         health = self._health
         now_s = asyncio.get_running_loop().time()
         self._participation.look(consensus, net, height=health.height, is_following=health.is_following, now_s=now_s)
+
+    async def _start_process(self) -> None:
+        """Run CometBFT once the disk has room for its start; until then the node serves those who read."""
+        if (short := self._parts.room.shortage(START_BYTES_MIN)) is not None:
+            _log.error("the disk is full, CometBFT waits for room to start", extra={"error": str(short)})
+        while self._parts.room.shortage(START_BYTES_MIN) is not None:
+            if await self._pause(HEALTH_S):
+                return
+        await self._process.run()
 
     def _conclude(self, effects: Effects) -> None:
         """Take note of what is durable and tell everybody."""

@@ -27,12 +27,15 @@ from tests.support.chains import Coin, create, transfer
 from tests.support.cometbft import require_cometbft
 from tests.support.live_networks import Member, Network, make_network
 from tests.support.node import COMMAND
+from tests.support.small_disk import small_disk
 from tests.support.waiting import until
 
 POINTS: Final = ("die before finalize", "die after finalize", "die before commit", "die after commit")
 FAILURE_POINTS: Final = range(9)
 """Of CometBFT v0.38 in the course of a block, in the order in which it comes by them."""
 STOP_S_MAX: Final = 3.0
+DISK_BYTES: Final = 128 << 20
+DISK_ROOM: Final = 40 << 20
 
 FAILING: Final = """\
 #!/bin/sh
@@ -141,19 +144,103 @@ def test_what_was_accepted_is_logged_once_wherever_cometbft_dies(network: Networ
     assert_log_is_whole(member, accepted)
 
 
-def test_a_deleted_ledger_is_made_anew_from_the_blocks(network: Network) -> None:
+def lose_ledger(member: Member) -> None:
+    """Delete ledger.db alone: node.db, lanes and CometBFT's blocks stay."""
+    for path in member.data.glob("ledger.db*"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["at once", "killed meanwhile"])
+def test_e5_a_ledger_that_is_lost_is_made_again_from_the_blocks(network: Network, *, dies: bool) -> None:
+    """The same events at the same positions, so that plugins go on where they were; but only if a person says so."""
+    (member,) = network
+    network.start()
+    member.commit(*map(create, range(20)))
+    events, tip = member.events(), member.tip()
+    member.until_written(events)
+    network.stop()
+    lose_ledger(member)
+    member.launch()
+    assert member.wait() == 1
+    assert "`bigchaindb start --replay` makes it again from CometBFT's blocks" in member.log[member.log_start :]
+    assert not (member.data / "ledger.db").exists()
+
+    member.launch("--replay")
+    if dies:
+        until(lambda: "the ledger is made again" in member.log[member.log_start :], what="it to begin")
+        member.kill()
+        member.launch()  # it goes on with it, unasked
+    network.until_followed()
+    assert "the ledger is whole again" in member.log[member.log_start :]
+    assert member.events() == events
+    assert (member.tip().app_hash, member.tip().digest) == (tip.app_hash, tip.digest)
+    member.commit(create(20))
+    member.until_written(member.events())  # each event once: nothing came again
+    network.stop()
+    member.launch("--replay")  # where no ledger is lost it is a usual start
+    network.until_followed()
+    network.stop()
+
+
+def test_p8_a_ledger_made_again_lets_no_plugin_begin_anew_by_itself(network: Network) -> None:
+    """Where node.db is lost, too, nobody knows where the plugins were."""
     (member,) = network
     network.start()
     member.commit(*map(create, range(5)))
-    events, tip = member.events(), member.tip()
+    events = member.events()
     network.stop()
     member.forget_ledger()
     member.written.unlink()
-    network.start()
-    assert network.until_equal(position=len(events)) == events
-    assert member.tip()[:5] == network.until_same_tip()[:5]
-    assert member.tip().app_hash == tip.app_hash
+    member.launch("--replay")
+    network.until_followed()
+    assert member.events() == events
+    assert re.search(r"not started.* plugin=file state=GAPPED", member.log[member.log_start :]), member.tail()
+    assert member.run("plugins", "seek", "file", "genesis").returncode == 0
     member.until_written(events)
+    network.stop()
+
+
+def test_a_ledger_is_not_made_again_where_it_would_sign_twice(network: Network) -> None:
+    (member,) = network
+    network.start()
+    member.commit(create(1))
+    network.stop()
+    lose_ledger(member)
+    member.layout.validator_state.unlink()
+    member.launch("--replay")
+    assert member.wait() == 1
+    assert "`bigchaindb network signed HEIGHT`" in member.log[member.log_start :]
+    assert member.run("network", "signed", "2").returncode == 0
+    member.launch("--replay")
+    until(lambda: "the ledger is whole again" in member.log[member.log_start :], what="it to be made again")
+    member.kill()
+
+
+def test_a_start_on_a_full_disk_serves_reads_until_there_is_room(tmp_path: Path) -> None:
+    """CometBFT ends where it finds no room, and its node would with it, again and again."""
+    with small_disk(tmp_path / "disk", size_bytes=DISK_BYTES) as disk:
+        network = make_network(disk.path / "net", 1)
+        (member,) = network
+        try:
+            member.settings = {**member.settings, "limits": {"disk_free_bytes_min": DISK_ROOM}}
+            network.start()
+            made = create(1)
+            member.commit(made)
+            network.stop()
+            disk.fill()
+            member.launch()
+            until(member.answers, what="a node on a full disk to answer")
+            assert "the disk is full, CometBFT waits for room to start" in member.log[member.log_start :]
+            assert member.has(made)
+            refused = member.post(create(2).body)
+            assert refused.status == http.client.SERVICE_UNAVAILABLE
+            assert "the disk is full: " in refused.json()["message"]
+            disk.make_room()
+            network.until_followed()
+            member.commit(create(2))
+            network.stop()
+        finally:
+            network.kill()
 
 
 def test_a_ledger_ahead_of_the_blocks_is_refused_with_the_reason(network: Network) -> None:

@@ -71,6 +71,9 @@ def test_e2_a_ledger_that_is_lost_is_not_begun_anew(stopped: Node, damage: Calla
     assert "bigchaindb drop" in sentence
     assert "--replay" not in sentence, "a node that decides alone has nothing to replay"
     assert not (stopped.data / "ledger.db").exists()
+    replayed = stopped.run("start", "--replay")
+    assert replayed.returncode == 1
+    assert "--replay: CometBFT does not have every block of the ledger here" in replayed.stderr
     for command in (["init"], ["network", "init", "--validators", os.devnull]):
         assert stopped.run(*command).returncode == 1
         assert not (stopped.data / "ledger.db").exists()

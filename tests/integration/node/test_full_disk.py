@@ -19,6 +19,7 @@ from tests.integration.node.owners import Owner, until_broken
 from tests.support.node import COMMAND, START_S, Node, configuration_of
 from tests.support.raw import until
 from tests.support.small_disk import SmallDisk, small_disk
+from tests.support.waiting import until as until_true
 
 DISK_BYTES: Final = 48 << 20
 RESERVE: Final = 8 << 20
@@ -140,15 +141,50 @@ async def test_p7_a_node_on_a_full_disk_loses_nothing_and_goes_on_when_there_is_
 
 
 @pytest.mark.parametrize("free_bytes", [0, 4_096, 40_960])
-def test_a_start_on_a_full_disk_says_that_there_is_no_room(busy: Busy, free_bytes: int) -> None:
-    """SQLite calls it a "disk I/O error", which would send people to look for broken hardware."""
-    busy.start(least=1)
-    assert busy.node.stop() == 0
+async def test_a_start_on_a_full_disk_serves_reads_and_goes_on_when_there_is_room(busy: Busy, free_bytes: int) -> None:
+    """A node that ended would be started again and again, until its service manager gives up."""
+    busy.start(least=RESERVE)
+    async with busy.trading():
+        await busy.until_committed()
+        assert busy.node.stop() == 0
     busy.disk.fill(but=free_bytes)
-    busy.node.launch()
-    assert busy.node.process is not None
-    assert busy.node.process.wait(START_S) == 1
-    assert re.search(r"bigchaindb: .*no room on the disk.*\n\Z", busy.node.log), busy.node.tail()
-    busy.disk.make_room()
     busy.node.start()
+    said = r"\[error\] the disk is full, the node serves reads and takes no transaction .*free_bytes=\d+"
+    assert re.search(said, busy.node.log), busy.node.tail()
+    await busy.until_refused()
+    transaction = next(iter(busy.owners[0].promised))
+    assert busy.node.get(f"transactions/{transaction}").status == 200
+    await busy.until_recorded()
+    busy.node.kill()
+    busy.node.start()  # once more: the room that was put by is used up by now
+    await busy.until_refused()
+
+    busy.disk.make_room()
+    async with busy.trading():
+        await busy.until_committed()
+        assert busy.node.stop() == 0
+    busy.node.start()
+    await busy.until_recorded()
+    assert busy.node.stop() == 0
+    busy.audit()
+
+
+@pytest.mark.parametrize("goes_on", [True, False], ids=["room is made", "it is stopped"])
+def test_a_start_without_any_room_waits_for_it(busy: Busy, *, goes_on: bool) -> None:
+    """As on the first start of this version: SQLite cannot even read. It calls that a "disk I/O error"."""
+    busy.start(least=RESERVE)
+    assert busy.node.stop() == 0
+    (busy.node.data / "reserve").unlink()
+    busy.disk.fill()
+    begun = len(busy.node.log)
+    busy.node.launch()
+    said = re.compile(
+        r"\[error\] the disk is full, the node waits for room to start .*free_bytes=0.*no room on the disk"
+    )
+    until_true(lambda: said.search(busy.node.log[begun:]), what="it to say what it waits for", within_s=START_S)
+    assert busy.node.process is not None
+    assert busy.node.process.poll() is None
+    if goes_on:
+        busy.disk.make_room()
+        until_true(busy.node.answers, what="it to go on by itself", within_s=START_S)
     assert busy.node.stop() == 0

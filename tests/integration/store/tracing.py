@@ -14,15 +14,23 @@ ROOT = Path(__file__).parents[3]
 
 
 @contextmanager
-def traced(data: Path, trace: Path, *options: str, then: str = "") -> Iterator[subprocess.Popen[str]]:
-    """Run a process that opens the ledger at `data`, its system calls written to `trace`."""
+def traced(
+    data: Path, trace: Path, *options: str, then: str = "", reads: bool = False
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a process that opens the ledger at `data`, its system calls written to `trace`; its errors with `reads`."""
     require("strace")
-    command = ["strace", "-f", "-y", "-qq", "-e", "trace=fdatasync,fsync,pwrite64,write", "-o", str(trace), *options]
+    calls = "trace=pread64" if reads else "trace=fdatasync,fsync,pwrite64,write"
+    command = ["strace", "-f", "-y", "-qq", "-e", calls, "-o", str(trace), *options]
     assert opening.__file__ is not None
     arguments = [sys.executable, opening.__file__, str(data), then]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        [*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        [*command, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if reads else None,
+        text=True,
+        env=environment,
     )
     try:
         yield process

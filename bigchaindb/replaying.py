@@ -1,0 +1,107 @@
+"""Makes a ledger that was lost again, from CometBFT's own blocks: the same events at the same positions.
+
+CometBFT gives an application that has nothing all its blocks, before it does anything else. That is done before
+plugins start or ports open: to a plugin it is the log that it knows, and it goes on where it was.
+
+Source: docs/decisions/0042.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from bigchaindb.belonging import has_all_blocks, has_remains, lost_ledger
+from bigchaindb.config import Settings
+from bigchaindb.engine.cometbft.files import Layout
+from bigchaindb.engine.cometbft.rpc import CometBftRpc
+from bigchaindb.engines import Wired
+from bigchaindb.errors import CometBftUnavailable, StartupError
+from bigchaindb.identity import find
+from bigchaindb.store.directory import DataDirectory, sync_folder
+from bigchaindb.store.store import Store
+
+MARK: Final = "replaying"
+"""A file that is there while the ledger lacks blocks that CometBFT has: a start that was cut short goes on with it."""
+LOOK_S: Final = 0.1
+SAY_S: Final = 5.0
+"""Time between two lines about how far it is."""
+
+_log: Final = logging.getLogger(__name__)
+
+
+def is_due(directory: DataDirectory) -> bool:
+    """Whether the ledger is being made again."""
+    return _mark(directory).exists()
+
+
+def begin(settings: Settings) -> None:
+    """Make an empty ledger in the place of the one that is lost, to be filled by `replay`. Durable.
+
+    Nothing happens where no ledger is lost, or where it has begun.
+
+    Raises:
+        StartupError: CometBFT has not all blocks, or the node's key or what it has signed is missing as well.
+    """
+    directory = DataDirectory(settings.database.path)
+    if not has_remains(directory) and not is_due(directory):
+        return
+    if not has_all_blocks(directory):
+        raise StartupError(
+            "--replay: CometBFT does not have every block of the ledger here: it has none, or the network began with a "
+            f"ledger. {lost_ledger(directory) or ''}"
+        )
+    if find(settings) is None:
+        raise StartupError(
+            "--replay: the node's key pair is missing as well: put it back first, or set keypair.private"
+        )
+    if not (state := Layout(directory.path).validator_state).exists():
+        raise StartupError(
+            f"--replay: `{state}` is missing, which says what this node's key has signed: put it back, or see to it "
+            "that its old node runs nowhere, and then run `bigchaindb network signed HEIGHT`"
+        )
+    _mark(directory).touch(0o600)
+    sync_folder(directory.path)
+    Store.open(directory.path, replays=True).close()
+
+
+async def replay(store: Store, wired: Wired) -> None:
+    """Run an engine until its ledger has every block that CometBFT has.
+
+    Raises:
+        EngineError: CometBFT or the ledger failed; what was made stays, and the next start goes on with it.
+    """
+    directory = store.directory
+    rpc = CometBftRpc(Layout(directory.path).rpc)
+    _log.info("the ledger is made again from CometBFT's blocks", extra={"height": store.writer.tip().height})
+    deciding = asyncio.create_task(wired.engine.run())
+    try:
+        await _until_done(rpc, store, deciding)
+    finally:
+        wired.engine.stop()
+        await rpc.close()
+        await deciding
+    tip = store.writer.tip()
+    _mark(directory).unlink()
+    sync_folder(directory.path)
+    _log.info("the ledger is whole again", extra={"height": tip.height, "position": tip.position})
+
+
+async def _until_done(rpc: CometBftRpc, store: Store, deciding: asyncio.Task[None]) -> None:
+    """Wait until CometBFT answers: it does not before the application has all of its blocks."""
+    loop = asyncio.get_running_loop()
+    said_s = loop.time()
+    while not deciding.done():
+        with suppress(CometBftUnavailable):
+            await rpc.status()
+            return
+        if loop.time() - said_s >= SAY_S:
+            said_s = loop.time()
+            tip = store.writer.tip()
+            _log.info("the ledger is made again", extra={"height": tip.height, "position": tip.position})
+        await asyncio.sleep(LOOK_S)
+
+
+def _mark(directory: DataDirectory) -> Path:
+    return directory.path / MARK
