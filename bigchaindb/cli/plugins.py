@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from bigchaindb.config.load import Loaded
     from bigchaindb.subscribers.lane_status import LaneStatus
 
-NEVER_RAN: Final = dict.fromkeys(("state", "position", "lag", "attempts", "parked", "last_error", "last_error_at"))
+NEVER_RAN: Final = dict.fromkeys(
+    ("state", "position", "lag", "attempts", "parked", "last_error", "last_error_at", "warning")
+)
 SHOWN_MAX: Final = 80
 """Characters of an error in a table; `plugins status` has it whole."""
 
@@ -190,6 +192,7 @@ def _rows(loaded: "Loaded", kept: list["LaneStatus"]) -> list[dict[str, Any]]:
             }
             if lane.error and not lane.is_error_past:
                 row |= {"last_error": mask(lane.error), "last_error_at": lane.error_at}
+            row["warning"] = mask(lane.warning) or None
         rows.append(row)
     return rows
 
@@ -201,6 +204,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     error = row["last_error"] or ""
     if error and row["last_error_at"] is not None:
         error = f"{ago(row['last_error_at'])}: {error}"
+    error = error or row["warning"] or ""
     # The command to run stands at the end of the error of a GAPPED lane.
     shown = error if row["state"] == "GAPPED" or len(error) <= SHOWN_MAX else f"{error[:SHOWN_MAX]}…"
     return (row["name"], package, "yes" if row["enabled"] else "no", *figures, shown)

@@ -11,9 +11,10 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from enum import StrEnum
 from importlib.metadata import EntryPoint
+from inspect import iscoroutine
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final, NamedTuple, NoReturn
@@ -123,10 +124,19 @@ class Victim:
                 self._kill_in(DELAY_S_MIN * (DELAY_S_MAX / DELAY_S_MIN) ** draw)
         try:
             returned = self._plugin.run(queue)
+            if iscoroutine(returned):
+                return self._finish(returned)
         finally:
             self._take_warnings()
         self._is_done(getattr(self._held, "position", 0))
         return returned
+
+    async def _finish(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        try:
+            await coroutine
+        finally:
+            self._take_warnings()
+        self._is_done(getattr(self._held, "position", 0))
 
     def _watch(self, queue: Any) -> None:  # noqa: ANN401 - any queue
         """See each event that is taken, each that is acknowledged, and each warning."""

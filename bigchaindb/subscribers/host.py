@@ -17,6 +17,7 @@ import socket
 import sys
 import traceback
 from contextlib import suppress
+from inspect import iscoroutine, iscoroutinefunction
 from pathlib import Path
 from threading import Thread, Timer
 from typing import Any, Final, NoReturn
@@ -34,6 +35,7 @@ from bigchaindb.errors import (
 from bigchaindb.store import Log
 from bigchaindb.subscribers import orders as wire
 from bigchaindb.subscribers.control import Control
+from bigchaindb.subscribers.coroutines import run_coroutine
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.pipe import WARNING, open_pipe
 from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, Plugin, configure, describe, find, hide, inspect, load
@@ -83,7 +85,7 @@ def main() -> None:
     gc.freeze()  # what was imported stays: collections while the plugin runs need not look at it
     ending = _run(title, plugin, queue, given)
     if not isinstance(ending, wire.Returned):
-        _end_threads(queue)
+        _end_threads(queue)  # a second time after a coroutine: what comes first counts
     # Called after all threads of the plugin that are no daemons have ended.
     atexit.register(lambda: _say_last(talk, _verdict(queue, ending)))
     sys.exit(0 if isinstance(ending, wire.Returned) else 1)
@@ -122,6 +124,11 @@ def _for_a_pipe(name: str, plugin: Plugin) -> Plugin:
         ConfigurationError: the plugin wants to know more.
     """
     wants = plugin.wants
+    if iscoroutinefunction(plugin.run):
+        raise ConfigurationError(
+            f"events_plugins.{name}.queue: a pipe has no `async for`, and its get would block the loop of the plugin's "
+            "`async def run`; leave queue out"
+        )
     if wants.acknowledge == EXPLICIT or wants.ack_lag:
         raise ConfigurationError(
             f"events_plugins.{name}.queue: a pipe cannot know what was done with an event, and the plugin sets "
@@ -147,7 +154,9 @@ def _run(title: str, plugin: Plugin, queue: LogQueue, given: Any) -> wire.Report
     """Call `run` with the queue that is `given` to the plugin, and say how it ended."""
     has_returned = True
     try:
-        plugin.run(given)
+        returned = plugin.run(given)
+        if iscoroutine(returned):
+            run_coroutine(returned, queue, on_failure=lambda: _end_threads(queue))
     except Closed:
         has_returned = False
     except SystemExit as end:

@@ -14,7 +14,7 @@ from bigchaindb.config import Limits, PluginSettings
 from bigchaindb.errors import BigchainDBError, ConfigurationError, OrderRefused, StartupError, StoreError
 from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.delivery import TRANSITIONS, step
-from bigchaindb.eventlog.lane import RUNNING, Lane, State, Trouble
+from bigchaindb.eventlog.lane import RUNNING, Lane, Progress, State, Trouble
 from bigchaindb.eventlog.retrying import Policy
 from bigchaindb.subscribers import orders as wire
 from bigchaindb.subscribers.hub import Hub
@@ -31,6 +31,8 @@ READ_S_MAX: Final = 5.0
 """A read of the log takes milliseconds; one that lasts longer, in a stopped process, pins the write-ahead log."""
 STUCK_S: Final = 60.0
 """An event in hand for longer is worth a line in the log."""
+SHORT_RUN_COUNT: Final = 3
+"""A plugin that works in pieces may return early once or twice; more is a missing loop."""
 RETRY_S: Final = 1.0
 """Time between two tries to write down that an event was set aside."""
 
@@ -98,6 +100,7 @@ class PluginLane:
         self._warned_of = 0
         self._warning = ""
         self._start_count = 0
+        self._short_runs = 0
         self._set_aside: set[int] = set()  # parked or skipped, and perhaps still in the page
         self._parking: set[asyncio.Task[None]] = set()
         self._unwritten: set[int] = set()  # to be parked, and not yet durably so: the cursor does not pass them
@@ -248,7 +251,7 @@ class PluginLane:
             start_count=self._start_count,
             parked_count=self.parked_count,
             error=self.lane.error,
-            warning=self._warning,
+            warning=self._warning or self._complaint_about_returns(),
             pid=None if self.host is None else self.host.pid,
             error_at=self._error_at if self.lane.error else None,
             is_error_past=self._is_error_past(),
@@ -440,11 +443,24 @@ class PluginLane:
         is_unavailable, error = False, how
         if isinstance(self._ending, wire.Raised):
             error, is_unavailable = self._ending.error, self._ending.is_unavailable
+        self._note_end(progress)
         if isinstance(self._ending, wire.Returned):
             self.tell(facts.Returned(progress))
         else:
             self.tell(facts.Crashed(error, progress, is_unavailable, self._is_blameless))
         self._fail_first(StartupError(f"events plugin {self.name!r}: its process ended before it was ready: {error}"))
+
+    def _note_end(self, progress: Progress) -> None:
+        is_short = progress.handed - self.lane.progress.handed <= 1 and self.lane.state in RUNNING
+        self._short_runs = self._short_runs + 1 if isinstance(self._ending, wire.Returned) and is_short else 0
+
+    def _complaint_about_returns(self) -> str:
+        if self._short_runs < SHORT_RUN_COUNT:
+            return ""
+        return (
+            f"run returned {self._short_runs} times in a row after one event or none; each return ends its process: "
+            "loop over the queue within run, until that raises Closed"
+        )
 
     def _notice_returned(self, returning: Collection[int]) -> None:
         self._returned.update(self._returning.difference(returning))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
+from inspect import iscoroutine, iscoroutinefunction
 from inspect import signature as inspect_signature
 from typing import Any, Final, NamedTuple
 
@@ -159,10 +160,19 @@ def check(name: str, loaded: object) -> str:
     if function is None:
         return ""
     try:
-        said = function()
+        said = finished(function())
     except (Exception, SystemExit) as error:
         raise StartupError(f"events plugin {name!r}: what it writes to is not usable: {describe(error)}") from error
     return "usable" if said is None else one_line(said)
+
+
+def finished(value: object) -> object:
+    """Return what a function returned; run it to its end first if it is a coroutine function."""
+    if not iscoroutine(value):
+        return value
+    import asyncio  # a fifth of a process's start, if it is not used
+
+    return asyncio.run(value)
 
 
 def inspect(name: str, loaded: object, *, window_count: int | None = None) -> Plugin:
@@ -241,6 +251,11 @@ def _check_functions(name: str, loaded: object) -> Callable[[Any], object]:
     for function in ("configure", "check"):
         if (found := getattr(loaded, function, None)) is not None and not callable(found):
             raise ConfigurationError(f"events plugin {name!r}: {function} is not a function")
+        if function == "configure" and iscoroutinefunction(found):
+            raise ConfigurationError(
+                f"events plugin {name!r}: configure is a coroutine function, and nothing would run it; only run and "
+                "check may be: make it an ordinary one"
+            )
     return run
 
 

@@ -14,7 +14,7 @@ Source: docs/reference/contract/event-plugin-api.md, section 5; promises P3 to P
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from math import isfinite
 from multiprocessing.queues import Queue
@@ -46,6 +46,10 @@ _HEAD: Final = int(Word.HEAD)
 _KEEPS: Final = (
     "this plugin keeps events after asking for the next: set ack_lag or explicit; what it was given before "
     "counts as done, and does not come again after a crash"
+)
+_WOULD_BLOCK: Final = (
+    "queue.get: it would block the event loop that `async def run` is on, and all its tasks with it: take events with "
+    "`async for event in queue`, or with `await loop.run_in_executor(None, queue.get)`"
 )
 
 
@@ -121,6 +125,7 @@ class LogQueue(_StandardQueue):
         self._fd: int | None = None
         self._fd_readable = False
         self._async_events: AsyncEvents | None = None
+        self._loop_thread: threading.Thread | None = None
         _queues.add(self)
 
     # Reading
@@ -342,16 +347,22 @@ class LogQueue(_StandardQueue):
         due_s = next_due_s(self._window.again)
         return None if due_s is None else max(0.0, due_s - monotonic())
 
-    def settle(self) -> None:
-        """Settle what this thread was given, if it need not be answered: `run` has returned."""
-        hand = getattr(self._local, "hand", None)
-        if hand is None or self._acknowledge != NEXT_GET:
+    def settle(self, others: Collection[threading.Thread] = ()) -> None:
+        """Settle what this thread and `others` were given, if it need not be answered: `run` has returned."""
+        if self._acknowledge != NEXT_GET:
             return
+        threads = {threading.current_thread(), *others}
         with self._lock:
-            if hand.given:
-                self._window.settle(hand)
-            self._window.settle_kept(hand, 0)
+            for hand in self._window.hands:
+                if hand.thread in threads:
+                    if hand.given:
+                        self._window.settle(hand)
+                    self._window.settle_kept(hand, 0)
             self._moved()
+
+    def belong_to_loop(self) -> None:
+        """Refuse from now on what would block this thread, which runs an event loop."""
+        self._loop_thread = threading.current_thread()
 
     def answered(self, answer: wire.Answer) -> None:
         """Take what the supervisor says of an event that was nacked, or that was to be parked."""
@@ -421,6 +432,8 @@ class LogQueue(_StandardQueue):
     def _wait(self, hand: Hand, limit_s: float | None) -> None:
         """Return once an event can be reserved."""
         deadline = None
+        if limit_s != 0.0 and hand.thread is self._loop_thread:
+            raise EventError(_WOULD_BLOCK)
         if self._is_plain and hand.sample is None and not self._window.plugin_keeps_events:
             hand.sample = []
         while not self._ready():

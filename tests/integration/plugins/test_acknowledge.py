@@ -13,6 +13,7 @@ from bigchaindb.config.settings import RetrySettings
 from bigchaindb.errors import ConfigurationError, StoreFull
 from bigchaindb.subscribers.supervisor import Supervisor
 from tests.integration.plugins.conftest import Running, until
+from tests.support.processes import is_gone
 from tests.support.waiting import until as until_now  # the loop stands still meanwhile
 
 HEAD = """
@@ -51,11 +52,6 @@ def start(running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return started
 
 
-def is_alive(pid: int | None) -> bool:
-    """Say whether a process runs on; one that ended and was not waited for does not."""
-    return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-
-
 def deliveries(running: Running) -> list[tuple[int, int]]:
     return [(one.position, one.attempt) for one in running.seen()]
 
@@ -79,6 +75,25 @@ async def test_a_nacked_event_comes_again_while_others_go_on(running: Running, s
     await until(lambda: supervisor.status()[0].position == 6, what="all settled")
     assert sorted(deliveries(running)) == [(1, 1), (2, 1), (2, 2), (2, 3), (2, 4), (3, 1), (4, 1), (5, 1), (6, 1)]
     assert len({one.pid for one in running.seen()}) == 1
+
+
+async def test_run_may_be_a_coroutine_function(running: Running, start: Start) -> None:
+    """It runs on a loop of its own; an error in it leaves the event, and a stop ends it at its next event."""
+    running.commit(4)
+    supervisor = await start(
+        """
+        async def run(queue):
+            async for event in queue:
+                seen(event)
+                await asyncio.sleep(0)
+                if event.position == 2 and event.attempt == 1:
+                    raise ValueError("not yet")
+        """
+    )
+    await until(lambda: supervisor.status()[0].position == 4, what="all settled, the last as its task waits")
+    await supervisor.stop()
+    assert deliveries(running) == [(1, 1), (2, 1), (2, 2), (3, 1), (4, 1)]
+    assert (running.store.node.lane("answering") or pytest.fail("no lane")).acked == 4
 
 
 async def test_a_parked_event_is_set_aside_and_the_lane_goes_on(running: Running, start: Start) -> None:
@@ -255,7 +270,8 @@ async def test_the_last_word_of_a_process_is_heard_however_much_it_said_before(r
         said=str(running.record),
     )
     pid = supervisor.status()[0].pid
-    until_now(lambda: running.record.exists() and not is_alive(pid), what="its last word", within_s=20)
+    assert pid is not None
+    until_now(lambda: running.record.exists() and is_gone(pid), what="its last word", within_s=20)
     await until(lambda: supervisor.status()[0].failure_count > 0, what="the end of the process")
     assert supervisor.status()[0].error == "Unavailable: the target is down"
 

@@ -226,6 +226,17 @@ def test_a_process_that_has_nothing_left_is_killed_all_the_same(
         assert (report.kills, report.lost) == (3, ())
 
 
+def test_a_coroutine_function_loses_nothing(write: Write, sink: Callable[[], Sequence[int]], tmp_path: Path) -> None:
+    """Killed at every moment, as an ordinary run is."""
+    plugin = write("coroutine_run", CAREFUL)
+    source = tmp_path / "coroutine_run.py"
+    source.write_text(source.read_text().replace("def run", "async def run").replace("for event", "async for event"))
+    report = crash_test(plugin, read_sink=sink, kills=8, seed=3)
+    report.assert_at_least_once()
+    report.assert_in_order()
+    assert (report.kills, report.ends, report.lost) == (8, 0, ())
+
+
 def test_a_plugin_that_gathers_and_writes_later_is_found_out(write: Write, sink: Callable[[], Sequence[int]]) -> None:
     report = crash_test(write("gathering", GATHERING), read_sink=sink, kills=8, seed=2)
     assert report.lost

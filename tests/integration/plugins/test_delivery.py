@@ -114,7 +114,17 @@ async def test_run_that_returns_without_an_event_waits_longer_and_longer(running
     await until(lambda: supervisor.status()[0].failure_count >= 3, what="three failures")
     (status,) = supervisor.status()
     assert status.error == "run returned without taking an event"
+    assert "run returned" in status.warning
     assert status.position == 0
+
+
+async def test_run_that_returns_after_each_event_is_complained_of(running: Running) -> None:
+    """A loop was forgotten: each event costs the start of a process, and nothing else would show it."""
+    running.commit(4)
+    supervisor = await running.run(fault="return")
+    await running.until_seen(3)
+    await until(lambda: supervisor.status()[0].warning, what="the warning")
+    assert "times in a row after one event or none" in supervisor.status()[0].warning
 
 
 async def test_p9_no_commit_waits_for_a_plugin_that_is_stopped_in_get_or_in_run(running: Running) -> None:
