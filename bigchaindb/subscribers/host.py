@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import traceback
 from contextlib import suppress
 from inspect import iscoroutine, iscoroutinefunction
@@ -63,6 +64,7 @@ def main() -> None:
     except EOFError:
         sys.exit("the node ended before it gave its orders")
     _become(title, orders)
+    threading.excepthook = _pass_over_closed
     plugin = _load(control, orders)
     page = LanePage(Path(orders.page))
     _report(control, wire.Ready())
@@ -97,6 +99,12 @@ def _become(title: str, orders: wire.Orders) -> None:
     multiprocessing.current_process().name = title
     Path("/proc/self/comm").write_text(title[:_COMM_CHARACTERS_MAX], encoding="utf-8")
     sys.path[:] = [*orders.sys_path, *(path for path in sys.path if path not in orders.sys_path)]
+
+
+def _pass_over_closed(args: threading.ExceptHookArgs) -> None:
+    """Print what ended a thread, unless it is the queue's end: so a plugin's reader thread ends by design."""
+    if not issubclass(args.exc_type, Closed):
+        threading.__excepthook__(args)
 
 
 def _load(control: socket.socket, orders: wire.Orders) -> Plugin:

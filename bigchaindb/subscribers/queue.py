@@ -47,6 +47,9 @@ _KEEPS: Final = (
     "this plugin keeps events after asking for the next: set ack_lag or explicit; what it was given before "
     "counts as done, and does not come again after a crash"
 )
+_SHARED: Final = (
+    'set "queue": "pipe" in the plugin\'s settings (events_plugins), for a queue that child processes share'
+)
 _WOULD_BLOCK: Final = (
     "queue.get: it would block the event loop that `async def run` is on, and all its tasks with it: take events with "
     "`async for event in queue`, or with `await loop.run_in_executor(None, queue.get)`"
@@ -208,7 +211,7 @@ class LogQueue(_StandardQueue):
         return events
 
     def empty(self) -> bool:
-        """Say whether `get` would have to wait."""
+        """Whether `get` would have to wait; never once the queue is closing, so that who polls learns of it."""
         return self.qsize() == 0
 
     def full(self) -> bool:
@@ -216,8 +219,13 @@ class LogQueue(_StandardQueue):
         return False
 
     def qsize(self) -> int:
-        """Count the events not yet taken; those of other types that lie far ahead are counted as well."""
+        """Count the events not yet taken; those of other types that lie far ahead are counted as well.
+
+        Once the queue is closing it is 1, which stands for the `Closed` that the next `get` raises.
+        """
         self._check_process()
+        if self._closed:
+            return 1
         hand = getattr(self._local, "hand", None)
         with self._lock:
             kept = len(hand.events) if hand is not None and not hand.given else 0
@@ -328,7 +336,9 @@ class LogQueue(_StandardQueue):
         raise EventError("queue._reader: there is no pipe; wait for queue.fileno() instead")
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        raise EventError("queue: it belongs to the plugin's process and cannot be sent to another; send events")
+        raise EventError(
+            f"queue: it belongs to the plugin's process and cannot be sent to another; send events, or {_SHARED}"
+        )
 
     def __repr__(self) -> str:
         return f"<LogQueue acked={self._page.acked} head={self._words[_HEAD]}>"
@@ -592,7 +602,8 @@ class LogQueue(_StandardQueue):
     def _check_process(self) -> None:
         if os.getpid() != self._pid:
             raise EventError(
-                f"queue: it belongs to process {self._pid}, which runs the plugin; hand events on to this one instead"
+                f"queue: it belongs to process {self._pid}, which runs the plugin; hand events on to this one instead, "
+                f"or {_SHARED}"
             )
 
 

@@ -77,6 +77,59 @@ async def test_a_nacked_event_comes_again_while_others_go_on(running: Running, s
     assert len({one.pid for one in running.seen()}) == 1
 
 
+@pytest.mark.parametrize("polls", ["not queue.empty()", "queue.qsize()"])
+async def test_a_plugin_that_polls_stops_politely(running: Running, start: Start, polls: str) -> None:
+    """Its last event must not come again because the node was stopped."""
+    running.commit(2)
+    supervisor = await start(
+        f"""
+        import time
+
+        def run(queue):
+            while True:
+                if {polls}:
+                    seen(queue.get_nowait())
+                else:
+                    time.sleep(0.01)
+        """
+    )
+    await running.until_seen(2)
+    await supervisor.stop()
+    assert deliveries(running) == [(1, 1), (2, 1)]
+    lane = running.store.node.lane("answering")
+    assert lane is not None
+    assert (lane.acked, lane.state, lane.last_error) == (2, "STOPPED", None)
+
+
+async def test_a_reader_thread_ends_without_a_traceback(
+    running: Running, start: Start, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """At each stop of the node it would look like a defect; what really ends a thread is printed."""
+    running.commit(2)
+    supervisor = await start(
+        """
+        import threading
+
+        def read(queue):
+            while True:
+                seen(queue.get())
+
+        def run(queue):
+            reader = threading.Thread(target=read, args=(queue,))
+            reader.start()
+            failing = threading.Thread(target=lambda: {}["a defect"])
+            failing.start()
+            reader.join()
+        """
+    )
+    await running.until_seen(2)
+    await supervisor.stop()
+    said = capfd.readouterr().err
+    assert "KeyError: 'a defect'" in said
+    assert "Closed" not in said
+    assert deliveries(running) == [(1, 1), (2, 1)]
+
+
 async def test_run_may_be_a_coroutine_function(running: Running, start: Start) -> None:
     """It runs on a loop of its own; an error in it leaves the event, and a stop ends it at its next event."""
     running.commit(4)

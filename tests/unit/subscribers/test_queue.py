@@ -229,7 +229,23 @@ def test_the_rest_of_closing_does_nothing(make: Make) -> None:
     plugin.queue.close()
     plugin.queue.join_thread()
     plugin.queue.cancel_join_thread()
-    assert plugin.queue.empty()
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_plugin_that_polls_learns_of_the_end_and_settles_its_event(make: Make, count: int) -> None:
+    """Else it would see an empty queue, be killed after the grace, and get its last event twice."""
+    plugin = make(count)
+    queue = plugin.queue
+    for taken in range(count):
+        assert (queue.empty(), queue.qsize()) == (False, count - taken)
+        queue.get_nowait()
+    assert (queue.empty(), queue.qsize()) == (True, 0)
+    plugin.append()
+    queue.close()
+    assert (queue.empty(), queue.qsize()) == (False, 1)
+    with pytest.raises(Closed):
+        queue.get_nowait()
+    assert plugin.progress() == Progress(count, count)
 
 
 @pytest.mark.parametrize("put", [LogQueue.put, LogQueue.put_nowait])

@@ -428,7 +428,7 @@ def test_a_forked_process_cannot_answer(make: Make) -> None:
         process.start()
     told = [answers.get() for _ in range(4)]
     process.join(5)
-    assert all("hand events on to this one instead" in answer for answer in told)
+    assert all('set "queue": "pipe" in the plugin' in answer for answer in told)
     assert plugin.progress() == Progress(0, 1, (1,))
     assert plugin.reports == []
 
