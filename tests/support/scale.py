@@ -72,6 +72,8 @@ HTTP_EXAMPLES: Final = of(suite=300, long=3_000)
 NODE_KILLS: Final = of(suite=100, long=1_000)
 STORE_KILLS: Final = of(suite=60, long=1_000)
 PLUGIN_KILLS: Final = of(suite=50, long=500)
+DESCENDANT_KILLS: Final = of(suite=3, long=30)
+"""Of each of node, host and both keepers; each kill leaves five descendants to be ended."""
 HOST_KILLS: Final = of(suite=8, long=100)
 SINK_KILLS: Final = of(suite=12, long=30)
 NETWORK_KILLS: Final = of(suite=4, long=50)

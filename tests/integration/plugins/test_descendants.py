@@ -14,10 +14,9 @@ from tests.integration.plugins.conftest import Running
 from tests.integration.plugins.conftest import until as until_on_loop
 from tests.integration.plugins.test_killed_node import running_node
 from tests.support.processes import children_of, is_gone
+from tests.support.scale import DESCENDANT_KILLS
 from tests.support.waiting import until
 
-KILLS = 3
-"""Of each of node, host and keepers; each leaves five descendants to be ended."""
 KINDS = 5
 GONE_S = 2.0
 
@@ -25,9 +24,9 @@ GONE_S = 2.0
 @pytest.mark.parametrize("victim", ["host", "outer keeper", "inner keeper"])
 async def test_what_a_plugin_started_ends_with_its_process_or_keeper(running: Running, victim: str) -> None:
     running.commit(1)
-    await running.run(fault="descendants", at=1, times=KILLS + 1)
+    await running.run(fault="descendants", at=1, times=DESCENDANT_KILLS + 1)
     children = Path(f"{running.record}.children")
-    for kill in range(1, KILLS + 1):
+    for kill in range(1, DESCENDANT_KILLS + 1):
         await until_on_loop(lambda: len(written(children)) >= KINDS * kill, what="the descendants")  # noqa: B023
         (outer,) = children_of(os.getpid())
         (inner,) = children_of(outer)
@@ -39,7 +38,7 @@ async def test_what_a_plugin_started_ends_with_its_process_or_keeper(running: Ru
 
 def test_what_a_plugin_started_ends_with_the_node(tmp_path: Path, misbehaving: Path) -> None:
     children = tmp_path / "seen.children"
-    for kill in range(1, KILLS + 1):
+    for kill in range(1, DESCENDANT_KILLS + 1):
         with running_node(tmp_path, misbehaving, kill, fault="descendants"):
             until(lambda: len(written(children)) >= KINDS * kill, what="the descendants")  # noqa: B023
             left = written(children)

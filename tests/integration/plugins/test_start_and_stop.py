@@ -15,7 +15,7 @@ from tests.integration.plugins.conftest import Running, make_known, until
 
 
 async def test_a_plugin_that_nobody_installed_stops_the_start(running: Running) -> None:
-    with pytest.raises(ConfigurationError, match=r"'nope'.*'bigchaindb.events'; installed are: .*'misbehaving'"):
+    with pytest.raises(ConfigurationError, match=r"'nope'.*'bigchaindb.events'; installed for .* are: .*'misbehaving'"):
         await running.supervisor({"misbehaving": {}, "nope": {}}).start()
 
 
