@@ -47,9 +47,13 @@ def argument_error(message: str | dict[str, str]) -> Problem:
     return Problem(Answer(400, json_line({"message": message})))
 
 
-def not_found() -> Answer:
-    """Give the answer for what is not there."""
-    return plain(404, "Not found")
+def not_found(near: str | None = None) -> Answer:
+    """Return the answer for what is not there.
+
+    Args:
+        near: the route or the address that was meant, if one is near.
+    """
+    return plain(404, "Not found" if near is None else f"Not found; did you mean {near}")
 
 
 def answer_for(error: BigchainDBError) -> Answer:

@@ -82,6 +82,9 @@ NESTED: Final[Mapping[tuple[str, str], Route]] = {
 }
 """By what stands before the parameter and what behind it."""
 
+_NEAR_CHARACTERS_MAX: Final = 200
+"""Of a path that nobody serves; the longest route with an id in it is half as long."""
+
 METHOD_REFUSED: Final = json_line({"message": "The method is not allowed for the requested URL."})
 
 
@@ -101,6 +104,24 @@ def find(path: str) -> tuple[Route, str] | None:
     return None
 
 
+def near(path: str) -> str | None:
+    """Return the route that a path nearly names: but for `s`, letter case, a slash, the version or the prefix.
+
+    One look-up: strangers may ask for what is not there as often as they like.
+    """
+    plain = _plainly(path)
+    if (route := _NEAR.get(plain)) is not None:
+        return route.path
+    above = _PARENTS_NEAR.get(plain.rpartition("/")[0])
+    return None if above is None else above.path
+
+
+def _plainly(path: str) -> str:
+    """Return a path as carelessly written ones are compared."""
+    segments = [segment.removesuffix("s") for segment in path[:_NEAR_CHARACTERS_MAX].lower().split("/") if segment]
+    return "/".join(segments[2:] if segments[:1] == ["api"] and segments[1:2] != [] else segments)
+
+
 async def reply_to(context: Context, method: str, path: str, call: Call) -> Reply:
     """Answer a request; whatever goes wrong becomes an answer too.
 
@@ -109,7 +130,7 @@ async def reply_to(context: Context, method: str, path: str, call: Call) -> Repl
     """
     found = find(path)
     if found is None:
-        return not_found()
+        return not_found(context.node.stream_url(call.host) if _plainly(path) == _STREAM else near(path))
     route, parameter = found
     match method:
         case "POST" if route.post is not None:
@@ -142,3 +163,8 @@ async def guarded(handler: Handler, context: Context, call: Call) -> Reply:
 
 def _allow(route: Route) -> bytes:
     return b"Allow: %b\r\n" % route.allow.encode()
+
+
+_NEAR: Final = {_plainly(route.path): route for route in ROUTES if "{" not in route.path and route.path.count("/") > 2}
+_PARENTS_NEAR: Final = {_plainly(parent): route for parent, route in PARENTS.items()}
+_STREAM: Final = _plainly("/api/v1/streams/valid_transactions")

@@ -87,7 +87,10 @@ def require_known(token: Token, digest: bytes | None, head: int) -> None:
 
 
 def _unpacked(text: str) -> Token:
-    malformed = f"a token is {PREFIX!r} and 38 characters that a node gave out, found {text[:80]!r}"
+    malformed = (
+        f"{text[:80]!r} is no token: a token is {PREFIX!r} and 38 characters that a node gave out; "
+        "take `next` of a page of events, or the id of a Server-Sent Event"
+    )
     if not text.startswith(PREFIX) or not text.isascii():
         raise MalformedToken(malformed)
     encoded = text.removeprefix(PREFIX).encode()

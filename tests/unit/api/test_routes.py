@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bigchaindb.api.answers import Answer, Reply
 from bigchaindb.api.call import Call, Context
-from bigchaindb.api.routes import NESTED, PARENTS, ROUTES, find, guarded
+from bigchaindb.api.routes import NESTED, PARENTS, ROUTES, find, guarded, near
 from bigchaindb.api.server import target
 
 
@@ -89,3 +89,31 @@ async def test_a_client_that_is_gone_is_no_defect() -> None:
 
     with pytest.raises(ConnectionError):
         await guarded(gone, cast("Context", None), Call("", "", _no_body))
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/api/v1/transaction", "/api/v1/transactions"),
+        ("/transactions", "/api/v1/transactions"),
+        ("/api/v2/Transactions/", "/api/v1/transactions"),
+        ("/api/v1/transactions//", "/api/v1/transactions"),
+        ("/api/v1/block", "/api/v1/blocks"),
+        ("/api/v1/transaction/abc", "/api/v1/transactions/{id}"),
+        ("/event", "/api/v1/events"),
+        ("/favicon.ico", None),
+        ("/api/v1/nothing", None),
+        ("/api", None),
+        ("/x", None),
+        ("//", None),
+        ("/" + "a" * 8_000 + "/transactions", None),
+    ],
+)
+def test_a_route_that_is_nearly_named_is_told(path: str, meant: str | None) -> None:
+    assert find(path) is None
+    assert near(path) == meant
+
+
+@given(st.text())
+def test_no_path_confuses_what_is_near(path: str) -> None:
+    assert near(path) in {None, *(route.path for route in ROUTES)}
