@@ -166,5 +166,10 @@ def _write_new(path: Path, text: str) -> None:
         finally:
             temporary.unlink(missing_ok=True)  # it may hold a private key
         sync_folder(path.parent)
+    except FileExistsError as error:
+        raise StartupError(
+            f"cannot write `{path}`: {error.strerror}, and a key that is written over is lost; name another file, or "
+            "move that one away"
+        ) from error
     except OSError as error:
         raise StartupError(f"cannot write `{path}`: {error.strerror}") from error

@@ -165,6 +165,6 @@ def _allow(route: Route) -> bytes:
     return b"Allow: %b\r\n" % route.allow.encode()
 
 
-_NEAR: Final = {_plainly(route.path): route for route in ROUTES if "{" not in route.path and route.path.count("/") > 2}
+_NEAR: Final = {_plainly(route.path): route for route in EXACT.values() if route.path.startswith("/api/v1/")}
 _PARENTS_NEAR: Final = {_plainly(parent): route for parent, route in PARENTS.items()}
 _STREAM: Final = _plainly("/api/v1/streams/valid_transactions")

@@ -26,16 +26,27 @@ POSITION: Final = "position:"
 """Stands before the position of an event, as in the places of `plugins seek`."""
 
 
+CURES: Final = {
+    "DoubleSpend": "an output can be spent once; {url}/api/v1/outputs?public_key=KEY&spent=false lists what is left",
+    "InputDoesNotExist": "commit the transaction that it spends first, or correct the id",
+    "DuplicateTransaction": "the ledger has it already, so nothing is left to do",
+}
+"""What helps, by the rule that a transaction breaks; the rule's own text is the same for every client."""
+
+
 class Node:
     """A node, by its URL."""
 
-    def __init__(self, url: str, timeout_s: float = TIMEOUT_S, busy_s_max: float = BUSY_S_MAX) -> None:
+    def __init__(
+        self, url: str, timeout_s: float = TIMEOUT_S, busy_s_max: float = BUSY_S_MAX, *, origin: str = ""
+    ) -> None:
         """Take the URL of the node's root.
 
         Args:
             url: of the root.
             timeout_s: time for one answer.
             busy_s_max: time in which a node that answers 503, which is that it has done nothing, is asked again.
+            origin: where the URL comes from, for the error of a node that does not answer.
 
         Raises:
             RequestFailed: it is no URL of HTTP.
@@ -46,18 +57,30 @@ class Node:
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
         self._busy_s_max = busy_s_max
+        self._origin = origin
         # No redirects, which a node never sends, no files, no proxies for localhost.
         self._opener = OpenerDirector()
         self._opener.add_handler(HTTPHandler())
         self._opener.add_handler(HTTPSHandler())
 
     def transaction(self, transaction_id: str) -> dict[str, Any]:
-        """Give a committed transaction.
+        """Return a committed transaction.
 
         Raises:
             RequestFailed: there is none, or the node cannot be asked.
         """
-        answer: dict[str, Any] = self._json(Request(f"{self.url}/api/v1/transactions/{quote(transaction_id, safe='')}"))  # noqa: S310 - the scheme is checked
+        try:
+            answer: dict[str, Any] = self._json(
+                Request(f"{self.url}/api/v1/transactions/{quote(transaction_id, safe='')}")  # noqa: S310 - the scheme is checked
+            )
+        except RequestFailed as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                error.add_note(
+                    f"no block of that node's ledger holds the transaction {transaction_id}: it may wait, have been "
+                    "rejected, or belong to another ledger"
+                )
+                error.add_note(f"look at {self.url}/api/v1/statuses?transaction_id={transaction_id}")
+            raise
         return answer
 
     def validators(self) -> list[dict[str, Any]]:
@@ -94,9 +117,15 @@ class Node:
             RequestFailed: the node refused it, or cannot be asked.
         """
         headers = {"Content-Type": "application/json"}
-        answer: dict[str, Any] = self._json(
-            Request(f"{self.url}/api/v1/transactions?mode={mode}", body, headers)  # noqa: S310 - the scheme is checked
-        )
+        try:
+            answer: dict[str, Any] = self._json(
+                Request(f"{self.url}/api/v1/transactions?mode={mode}", body, headers)  # noqa: S310 - the scheme is checked
+            )
+        except RequestFailed as error:
+            for rule, cure in CURES.items():
+                if f"({rule}):" in str(error):
+                    error.add_note(cure.format(url=self.url))
+            raise
         return answer
 
     def proof(self, block: str) -> bytes:
@@ -147,4 +176,7 @@ class Node:
             raise self._unreachable(error) from error
 
     def _unreachable(self, reason: object) -> RequestFailed:
-        return RequestFailed(f"cannot ask {self.url}: {reason}; is the node running, and is that its address?")
+        why = getattr(reason, "strerror", None) or reason
+        return RequestFailed(
+            f"cannot ask {self.url}: {why}; is the node running, and is that its address?{self._origin}"
+        )

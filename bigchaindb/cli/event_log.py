@@ -7,14 +7,17 @@ the start barrier comes first (P4).
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from bigchaindb.errors import MalformedSelection, RequestFailed, StartupError, UnknownPlace
+from bigchaindb.cli.session import no_ledger
+from bigchaindb.errors import MalformedSelection, RequestFailed, UnknownPlace
 
 if TYPE_CHECKING:
     from bigchaindb.config import Settings
+    from bigchaindb.config.load import Loaded
     from bigchaindb.eventlog.place import Place
     from bigchaindb.eventlog.selection import Selection
     from bigchaindb.ledger.ports import LogReader, Record
@@ -33,11 +36,13 @@ class OpenLog:
     """The log up to a head.
 
     Attributes:
+        ledger: the file.
         head: the last durable position.
         wait_beyond: waits, for a while, for the head to be beyond a position, and gives it; None where no node runs.
     """
 
     log: "LogReader"
+    ledger: Path
     chain_id: str
     head: int
     wait_beyond: Callable[[int], int] | None
@@ -52,8 +57,8 @@ class Wanted:
 
 
 @contextmanager
-def open_log(settings: "Settings") -> Iterator[OpenLog]:
-    """Open the log of the node that `settings` name.
+def open_log(loaded: "Loaded") -> Iterator[OpenLog]:
+    """Open the log of the node that a configuration names.
 
     Raises:
         StartupError: there is no ledger, or a node that is starting or stopping has it.
@@ -65,19 +70,22 @@ def open_log(settings: "Settings") -> Iterator[OpenLog]:
     from bigchaindb.store import Log, Store
     from bigchaindb.store.directory import DataDirectory
 
+    settings = loaded.settings
     directory = DataDirectory(settings.database.path)
     if not directory.ledger.exists():
-        raise StartupError(f"there is no ledger in `{directory.path}`: name its folder in database.path")
+        raise no_ledger(loaded)
     chain_id = read_chain_id(directory.path)
     answer = ask(directory.control, GetHead(), Head)
     with ExitStack() as opened:
         if answer is not None:
             log = opened.enter_context(closing(Log(directory.ledger)))
-            yield OpenLog(log, chain_id, answer.position, lambda beyond: _wait_beyond(settings, beyond))
+            yield OpenLog(
+                log, directory.ledger, chain_id, answer.position, lambda beyond: _wait_beyond(settings, beyond)
+            )
         else:
             store = opened.enter_context(closing(Store.open(directory.path)))
             log = opened.enter_context(closing(store.log_reader()))
-            yield OpenLog(log, chain_id, store.writer.tip().position, None)
+            yield OpenLog(log, directory.ledger, chain_id, store.writer.tip().position, None)
 
 
 def pieces(log: "LogReader", after: int, through: int, wanted: Wanted) -> Iterator[tuple[Sequence["Record"], int]]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from bigchaindb.errors import ConfigurationError, StartupError, UnknownPlace
 if TYPE_CHECKING:
     from bigchaindb.ledger.ports import Record
 
+_TRANSACTION_ID: Final = re.compile("[0-9a-f]{64}")
 TELL_S: Final = 2.0
 """How often progress is told."""
 POSITION_DIGITS: Final = 20
@@ -45,8 +47,8 @@ Examples:
   bigchaindb events show 4711
   bigchaindb events show 4711 --json | jq '.block.transactions[0].asset'
 
-WHICH is a position, the id of an event or of a transaction's event, or a token, which stands for the last event
-that it has seen.""",
+WHICH is a position, the id of an event or of a transaction's event, the id of a transaction, or a token, which stands
+for the last event that it has seen.""",
 )
 @click.argument("which")
 @json_option
@@ -55,7 +57,7 @@ def show(session: Session, which: str, *, as_json: bool) -> None:
     """Print one event: a block, with its transactions."""
     from bigchaindb.cli.event_lines import about
 
-    with open_log(session.load().settings) as opened:
+    with open_log(session.load()) as opened:
         record = _record(opened, _position(opened, which))
         if as_json:
             put(record.body.decode())
@@ -83,7 +85,7 @@ Each line has position, time, type, number of transactions and id. Ctrl-C ends i
 def tail(session: Session, /, *, count: int, follow: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - of click
     """Print the last events of the log, a line each."""
     which = wanted(options)
-    with open_log(session.load().settings) as opened:
+    with open_log(session.load()) as opened:
         if follow and opened.wait_beyond is None:
             raise StartupError("--follow: the node is not running, so nothing will come; start it first")
         for position in last_positions(opened.log, opened.head, count, which):
@@ -140,7 +142,7 @@ def replay(
     begin, end, which = resolved(from_, "--from"), resolved(to, "--to"), wanted(options)
     if output is not None and output.exists() and not session.assume_yes:
         raise ConfigurationError(f"--output: `{output}` exists; name another file, or say -y before the command")
-    with open_log(session.load().settings) as opened:
+    with open_log(session.load()) as opened:
         after = place.resolve(begin, opened.log, opened.chain_id, opened.head)
         through = place.resolve(end, opened.log, opened.chain_id, opened.head)
         if after > through:
@@ -223,6 +225,8 @@ def _record(opened: OpenLog, position: int) -> "Record":
 def _position(opened: OpenLog, text: str) -> int:
     from bigchaindb.eventlog import place, token
 
+    if _TRANSACTION_ID.fullmatch(text):
+        return _position_of_transaction(opened, text)
     if text.isascii() and text.isdigit():
         return int(text[:POSITION_DIGITS])
     if text.startswith(token.PREFIX):
@@ -231,7 +235,19 @@ def _position(opened: OpenLog, text: str) -> int:
     position = rest.partition(":")[0]  # behind it stands the index, if it is the id of one transaction of the event
     if chain_id != opened.chain_id or not (position.isascii() and position.isdigit()):
         raise UnknownPlace(
-            f"expected a position, a token, or the id of an event of this ledger, `{opened.chain_id}:` and a "
-            f"position; found {text[:80]!r}"
+            f"expected a position, the 64 hex digits of a transaction, a token, or the id of an event of this ledger, "
+            f"`{opened.chain_id}:` and a position; found {text[:80]!r}"
         )
     return int(position[:POSITION_DIGITS])
+
+
+def _position_of_transaction(opened: OpenLog, transaction_id: str) -> int:
+    from bigchaindb.store.locating import position_of
+
+    position = position_of(opened.ledger, transaction_id)
+    if position is None or position > opened.head:
+        raise UnknownPlace(
+            f"no block of the ledger in `{opened.ledger}` holds the transaction {transaction_id}: it may wait, "
+            "have been rejected, or belong to another ledger; -c names another node's configuration"
+        )
+    return position

@@ -42,11 +42,17 @@ def new(output: Path | None) -> None:
 @keys.command(
     epilog="""\b
 Example:
-  bigchaindb keys show alice.json"""
+  bigchaindb keys show alice.json
+  bigchaindb transactions transfer ID --key-file alice.json --to "$(bigchaindb keys show bob.json)\""""
 )
 @click.argument("file", type=click.Path(path_type=Path))
-def show(file: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+def show(file: Path, *, as_json: bool) -> None:
     """Print the public key of a key file. The private one is not shown."""
     from bigchaindb.identity import read_keypair
 
-    put(read_keypair(file).public_key)
+    public = read_keypair(file).public_key
+    if as_json:
+        put_json({"public": public})
+    else:
+        put(public)

@@ -50,9 +50,12 @@ def look_for_node(settings: "Settings") -> tuple[bool, list["LaneStatus"]]:
     return answer is not None, [*running, *(lane for lane in kept if lane.name not in names)]
 
 
-def never_ran(name: str) -> OrderRefused:
-    """Give the error of a plugin of which nothing is kept: the name may be a wrong one."""
-    return OrderRefused(f"no plugin {name!r} has run over this ledger; `bigchaindb plugins list` shows all")
+def never_ran(name: str, settings: "Settings") -> OrderRefused:
+    """Return the error of a plugin of which nothing is kept: the name may be a wrong one, or the ledger."""
+    return OrderRefused(
+        f"no plugin {name!r} has run over the ledger in `{settings.database.path}`; `bigchaindb plugins list` shows "
+        "all that have, and -c names another node's configuration"
+    )
 
 
 def carry_out(settings: "Settings", order: "Order", offline: Callable[["OfflineDesk"], None]) -> "LaneStatus":
@@ -93,7 +96,10 @@ def desk(settings: "Settings") -> Iterator["OfflineDesk"]:
 
     path = settings.database.path
     if not DataDirectory(path).ledger.exists():
-        raise StartupError(f"there is no ledger in `{path}`: run `bigchaindb init`, or name another database.path")
+        raise StartupError(
+            f"there is no ledger in `{path}` (database.path): name a node's configuration with -c, or make one with "
+            "`bigchaindb init`"
+        )
     with ExitStack() as opened:
         store = opened.enter_context(closing(Store.open(path)))
         yield opened.enter_context(closing(OfflineDesk(store, read_chain_id(path), settings)))

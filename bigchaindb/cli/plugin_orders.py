@@ -159,7 +159,7 @@ def forget(session: Session, name: str) -> None:
 
     settings = session.load().settings
     if all(lane.name != name for lane in look(settings)):  # else a misspelt name would seem to be forgotten
-        raise never_ran(name)
+        raise never_ran(name, settings)
     if ask(DataDirectory(settings.database.path).control, Forget(name), Done) is None:
         with desk(settings) as opened:
             opened.forget(name)

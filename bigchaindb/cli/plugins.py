@@ -83,7 +83,7 @@ def status(session: Session, name: str, *, as_json: bool) -> None:
     loaded = session.load()
     lane = next((lane for lane in look(loaded.settings) if lane.name == name), None)
     if lane is None:
-        raise never_ran(name)
+        raise never_ran(name, loaded.settings)
     document = as_document(lane, mask_of(loaded)) | {"enabled": name in loaded.settings.events_plugins}
     if as_json:
         put_json(document)
@@ -123,10 +123,12 @@ def parked(session: Session, name: str, *, after: int, count: int, as_json: bool
     loaded = session.load()
     mask, path = mask_of(loaded), DataDirectory(loaded.settings.database.path).node
     if not path.exists():
-        raise OrderRefused(f"no plugin has run over this ledger; there is no `{path}`")
+        raise OrderRefused(
+            f"no plugin has run over this ledger: there is no `{path}`; -c names another node's configuration"
+        )
     with closing(NodeDb(path, read_only=True)) as node:
         if node.lane(name) is None:
-            raise never_ran(name)
+            raise never_ran(name, loaded.settings)
         rows = node.parked(name, after=after, count_max=count)
     if as_json:
         put_json([to_builtins(row) | {"error": mask(row.error)} for row in rows])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import click
 
 from bigchaindb.cli.session import Session, pass_session, put
-from bigchaindb.cli.transactions import NODE_VARIABLE, own_address
+from bigchaindb.cli.transactions import NODE_VARIABLE, own_node
 from bigchaindb.errors import ConfigurationError, ProofError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def proof(session: Session, block: str, node: str | None) -> None:
     """Print what proves the event about a block to others, as JSON."""
     from bigchaindb.cli.client import Node
 
-    put(Node(node or own_address(session)).proof(block).decode().rstrip("\n"))
+    put((Node(node) if node else own_node(session)).proof(block).decode().rstrip("\n"))
 
 
 @click.command(

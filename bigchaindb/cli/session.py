@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from bigchaindb.errors import ConfigurationError
+from bigchaindb.errors import ConfigurationError, StartupError
 
 if TYPE_CHECKING:
     from bigchaindb.config.load import Loaded
@@ -75,6 +75,21 @@ def _missing(path: str) -> ConfigurationError:
         f"no such file: `{path}`, which -c names and which must be there; {meant} "
         f"`bigchaindb -y -c {path} configure` makes a new one"
     )
+
+
+def no_ledger(loaded: "Loaded") -> StartupError:
+    """Return the error of a command where there is no ledger; names where it was looked for, and why there."""
+    origin = loaded.origins.get("database.path")
+    why = f"from {origin}" if origin is not None else f"the default, as {named(loaded)} names no other"
+    return StartupError(
+        f"there is no ledger in `{loaded.settings.database.path}` (database.path, {why}): "
+        "name a node's configuration with -c, or make one with `bigchaindb init`"
+    )
+
+
+def named(loaded: "Loaded") -> str:
+    """Return the configuration file by name, and that it is not there if so."""
+    return f"`{loaded.path}`" if loaded.path.exists() else f"`{loaded.path}`, which is not there,"
 
 
 pass_session: Final = click.make_pass_decorator(Session, ensure=True)

@@ -5,6 +5,7 @@ A private key comes from a file, the environment or a hidden prompt, never from 
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from bigchaindb.cli.keys import KEY_FILE_VARIABLE, PRIVATE_KEY_VARIABLE
-from bigchaindb.cli.session import Session, ask_secret, pass_session, put, put_json, say
+from bigchaindb.cli.session import Session, ask_secret, named, pass_session, put, put_json, say
 from bigchaindb.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from bigchaindb.transaction.keys import KeyPair
 
 NODE_VARIABLE: Final = "BIGCHAINDB_NODE"
+_ID: Final = re.compile("[0-9a-f]{64}")
 MODES: Final = ("async", "sync", "commit")
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
@@ -141,6 +143,11 @@ Example:
 @pass_session
 def show(session: Session, transaction_id: str, node: str | None, *, as_json: bool) -> None:
     """Print a committed transaction."""
+    if not _ID.fullmatch(transaction_id):
+        raise ConfigurationError(
+            f"ID: {transaction_id[:80]!r} is no transaction's id, which is 64 digits of lower-case hex; take it from "
+            "what `transactions create` printed"
+        )
     _put(node_at(session, node).transaction(transaction_id), as_json=as_json)
 
 
@@ -172,14 +179,20 @@ def node_at(session: Session, node: "str | Node | None") -> "Node":
 
     if isinstance(node, Node):
         return node
-    return Node(node or own_address(session))
+    return Node(node) if node else own_node(session)
 
 
-def own_address(session: Session) -> str:
-    """Give the address of the node that the configuration is of; a wildcard is reached on this machine."""
-    server = session.load_silently().settings.server
+def own_node(session: Session) -> "Node":
+    """Return the node that the configuration is of; a wildcard is reached on this machine."""
+    from bigchaindb.cli.client import Node
+
+    loaded = session.load_silently()
+    server = loaded.settings.server
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104 - compared with
-    return f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"
+    origin = loaded.origins.get("server.bind", f"the default, as {named(loaded)} has none")
+    advice = f" It is server.bind, from {origin}: start that node, or name its configuration with -c, or --node URL"
+    url = f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"
+    return Node(url, origin=advice)
 
 
 def _signer(key_file: Path | None) -> "KeyPair":
@@ -203,7 +216,11 @@ def _payment(public_key: str, amount: int) -> "Payment":
     try:
         decode_key(public_key)
     except ValueError as error:
-        raise ConfigurationError(f"--to: {error}") from None
+        if Path(public_key).is_file():
+            cure = f"that is a file: `bigchaindb keys show {public_key}` prints the public key in it"
+        else:
+            cure = "it has 43 or 44 characters, as `bigchaindb keys show FILE` prints it"
+        raise ConfigurationError(f"--to: {error}; {cure}") from None
     return Payment(details_of([public_key]), amount)
 
 

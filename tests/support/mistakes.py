@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.integration.node.conftest import install
-from tests.support.node import COMMAND
+from tests.support.http import request
+from tests.support.node import COMMAND, Node
 
 COMMAND_S_MAX: Final = 120.0
 
 
 @dataclass
 class Newcomer:
-    """Somebody with an empty home, in which commands are run."""
+    """Somebody with an empty home, in which commands are run, and a node that runs elsewhere."""
 
     home: Path
+    node: Node
     environment: dict[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
     code: int | None = None
@@ -54,6 +56,12 @@ class Newcomer:
         paths = [*filter(None, [self.environment.get("PYTHONPATH")]), str(folder)]
         self.environment["PYTHONPATH"] = os.pathsep.join(paths)
 
+    def ask(self, method: str, url: str, body: object = None) -> str:
+        """Ask over HTTP and return the body of the answer; its status is in `code`."""
+        answer = request(method, url, body)
+        self.code = answer.status
+        return answer.body.decode()
+
     def write(self, name: str, text: str) -> str:
         """Write a file of the home and return its path."""
         path = self.home / name
@@ -71,7 +79,7 @@ class Mistake(NamedTuple):
         what: happened.
         why: it happened.
         cure: what to do.
-        code: the exit code of the last command.
+        code: the exit code of the last command, or the status of an answer of HTTP.
     """
 
     name: str

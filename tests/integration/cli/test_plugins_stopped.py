@@ -86,8 +86,8 @@ def test_a_stopped_node_is_looked_at(stopped: Stopped) -> None:
     (listed,) = [line for line in stopped.node.run("plugins", "list").stdout.splitlines() if line.startswith("follows")]
     assert listed.split()[:9] == ["follows", "demo", "1.0", "yes", "STOPPED", "3", "0", "0", "1"]
     assert "hunter2" not in listed
-    assert "no plugin 'nope' has run over this ledger" in stopped.refused("status", "nope")
-    assert "no plugin 'nope' has run over this ledger" in stopped.refused("parked", "nope")
+    assert f"no plugin 'nope' has run over the ledger in `{stopped.node.data}`" in stopped.refused("status", "nope")
+    assert f"no plugin 'nope' has run over the ledger in `{stopped.node.data}`" in stopped.refused("parked", "nope")
 
 
 def test_orders_are_carried_out_by_the_next_start(stopped: Stopped) -> None:
@@ -112,7 +112,9 @@ def test_a_plugin_is_disabled_forgotten_and_enabled(stopped: Stopped) -> None:
     assert "nothing to disable" in stopped.refused("disable", "follows")
     assert "no events plugin 'follows' is enabled" in stopped.refused("pause", "follows")
     assert stopped.node.run("plugins", "forget", "follows").stdout == "follows is forgotten\n"
-    assert "no plugin 'follows' has run over this ledger" in stopped.refused("forget", "follows")
+    assert f"no plugin 'follows' has run over the ledger in `{stopped.node.data}`" in stopped.refused(
+        "forget", "follows"
+    )
     for start in ("position:3", "time:yesterday", "foo"):
         ended = stopped.node.run("plugins", "enable", "follows", "--start", start)
         assert ended.returncode == 2

@@ -147,3 +147,34 @@ def test_a_node_with_another_key_than_that_of_its_last_block_says_so(start_node:
         assert len(said) == another
     assert "[warning]" in said[0]
     assert f"last_public={first} height=1" in said[0]
+
+
+def test_the_event_of_a_transaction_is_shown(start_node: StartNode) -> None:
+    """It is found while its row is in the node's memory alone, and once it is in the index."""
+    node = start_node()
+    keys(node, "alice.json")
+    alice = f"--key-file={node.folder / 'alice.json'}"
+    ids = [
+        json.loads(node.run("transactions", "create", alice, "--asset", f'{{"n": {n}}}', "--json").stdout)["id"]
+        for n in range(3)
+    ]
+
+    def position(transaction_id: str) -> int:
+        shown = node.run("events", "show", transaction_id, "--json")
+        assert transaction_id in [one["id"] for one in json.loads(shown.stdout)["block"]["transactions"]], shown.stderr
+        return int(json.loads(node.run("events", "tail", "-n", "3", "--json").stdout.splitlines()[-1])["position"])
+
+    assert [position(one) for one in ids] == [3, 3, 3]
+    assert node.stop() == 0
+    assert [position(one) for one in ids] == [3, 3, 3]
+    lost = node.run("events", "show", "f" * 64)
+    assert (lost.returncode, lost.stdout) == (1, "")
+    assert f"no block of the ledger in `{node.data / 'ledger.db'}` holds the transaction" in lost.stderr
+
+
+def test_the_public_key_of_a_file_is_shown(start_node: StartNode) -> None:
+    node = start_node()
+    public = keys(node, "alice.json")
+    file = str(node.folder / "alice.json")
+    assert node.run("keys", "show", file).stdout == f"{public}\n"
+    assert json.loads(node.run("keys", "show", file, "--json").stdout) == {"public": public}

@@ -19,6 +19,7 @@ from bigchaindb.testing import MakeEvents
 from tests.integration.sinks.conftest import Tls
 from tests.integration.sinks.suite import RECIPE, Held, ServiceSuite, check, done, expected, passing, until
 from tests.support.mistakes import Mistake, Newcomer, require_three_parts
+from tests.support.node import Node
 from tests.support.postgresql import GUEST, NOBODY, PostgreSQL
 
 _numbers: Final = itertools.count(1)
@@ -174,14 +175,14 @@ class TestPostgres(ServiceSuite):
         ],
     )
     def test_who_is_not_let_in_is_told_what_to_do(
-        self, target: Rows, tmp_path: Path, user: str, database: str, why: str, cure: str
+        self, target: Rows, tmp_path: Path, node: Node, user: str, database: str, why: str, cure: str
     ) -> None:
         def make(newcomer: Newcomer) -> str:
             url = f"postgresql://{user}@127.0.0.1:{target.server.port}/{database}"
             return newcomer.run("plugins", "check", "postgres", "--options", json.dumps({"url": url}))
 
         what = "what it writes to is not usable"
-        require_three_parts(Mistake("named what does not exist", make, what, why, cure), Newcomer(tmp_path))
+        require_three_parts(Mistake("named what does not exist", make, what, why, cure), Newcomer(tmp_path, node))
 
     async def test_tls(self, target: Rows, tls: Tls, tmp_path: Path) -> None:
         """With the authority that signed the server's certificate, and not with another."""
