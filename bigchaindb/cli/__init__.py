@@ -15,6 +15,7 @@ import click
 
 from bigchaindb import __version__
 from bigchaindb.cli.backup import backup
+from bigchaindb.cli.check import check
 from bigchaindb.cli.configure import configure, export_my_pubkey, show_config
 from bigchaindb.cli.doctor import doctor
 from bigchaindb.cli.election import election
@@ -116,6 +117,7 @@ for command in (
     start,
     drop,
     backup,
+    check,
     doctor,
     events,
     keys,

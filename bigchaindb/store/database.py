@@ -84,6 +84,16 @@ def open_reader(path: Path) -> sqlite3.Connection:
         return connection
 
 
+def open_copy(path: Path) -> sqlite3.Connection:
+    """Open a connection that only reads to a file that nobody writes: it makes no file beside it, and sees none.
+
+    Raises:
+        StoreError: there is no such file, or it cannot be read.
+    """
+    with translated(path.name):
+        return sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True, isolation_level=None)
+
+
 class Readers:
     """Reading connections for any number of threads; each serves one thread at a time."""
 

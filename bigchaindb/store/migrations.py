@@ -22,6 +22,8 @@ LEDGER_STEPS: Final[Mapping[int, Step]] = {
 }
 """Key n leads from version n to n + 1; version 0 is an empty file."""
 LEDGER_VERSION: Final = max(LEDGER_STEPS) + 1
+NETWORK_VERSION: Final = 2
+"""The first version of ledger.db that holds a network's state."""
 CHAIN_VERSION: Final = 3
 """The first version of ledger.db that holds the id of its chain."""
 NODE_STEPS: Final[Mapping[int, Step]] = {

@@ -64,8 +64,8 @@ class Tidying:
     def segment_count(self, table: str) -> int:
         """Read how many segments a search table has from FTS5's structure record."""
         ((record,),) = self._connection.execute(f"SELECT block FROM {table}_data WHERE id = 10").fetchall()  # noqa: S608
-        _, at = _varint(record, 4)
-        return _varint(record, at)[0]
+        _, at = varint(record, 4)
+        return varint(record, at)[0]
 
     def _checkpoint(self) -> None:
         # TRUNCATE waits for readers, so it is for a log that readers kept from starting over; the timeout is 0 (S1).
@@ -74,7 +74,8 @@ class Tidying:
         self._frames = frames - moved
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """Read a number of FTS5's records; return it, and where the next one begins."""
     value = 0
     while True:
         byte = data[at]

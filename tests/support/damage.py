@@ -14,13 +14,15 @@ from bigchaindb.ledger.effects import Effects, LoggedEvent
 from bigchaindb.ledger.view import Needs
 from bigchaindb.store import Log, Store
 from bigchaindb.store.database import open_writer
+from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.looking import look
-from bigchaindb.store.migrations import LEDGER_STEPS, migrate
+from bigchaindb.store.migrations import CHAIN_VERSION, LEDGER_STEPS, NETWORK_VERSION, migrate
 from bigchaindb.store.queries import LedgerQueries
 from bigchaindb.transaction.model import OutputRef, Transaction
-from tests.support.decisions import Chain, made
+from tests.support.chains import ALICE, BOB, Coin, create, transfer
+from tests.support.decisions import Chain
 
-OWNERS: Final = ("alice", "bob")
+OWNERS: Final = (ALICE.public_key, BOB.public_key)
 GENERATION_ROWS: Final = 12
 """So few that a ledger of some blocks has rows in the index tables as well as in memory."""
 DAMAGED: Final = "damaged"
@@ -74,19 +76,34 @@ def write(store: Store) -> Written:
         store.writer.commit(replace(effects, network=b"state of the network"))
         store.writer.tidy()
 
-    for serial in range(0, 20, 4):
-        first = made(serial, owners=[["alice"], ["bob"]], data={"name": f"thing {serial}"})
-        second = made(
-            serial + 1,
-            spends=[OutputRef(first.id, 0)],
-            asset_id=first.id,
-            owners=[["bob"]],
-            metadata={"note": f"n{serial}", "all": "found"},
-        )
+    for serial in range(5):
+        first = create(serial, amounts=(1, 2))
+        second = transfer(Coin(first), note=serial)
         commit(chain.valid(first, second))
         transactions += [first, second]
-        commit(_proven(chain.invalid(made(serial + 2, owners=[["alice"]], metadata={"note": "n0"}))))
+        commit(_proven(chain.invalid(create(100 + serial))))
     return Written(transactions, chain.tip.height, chain.tip.position)
+
+
+def write_older(directory: DataDirectory, version: int) -> Written:
+    """Write a ledger with the schema of an older version: its rows, without all that came later."""
+    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+        written = write(store)
+    with closing(open_writer(directory.ledger)) as connection:
+        for table in ("transaction_checksums", "event_checksums", "unchecked"):
+            connection.execute(f"DROP TABLE {table}")
+        for table in ("tip", "indexing", "local", "network"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
+        for column in ("checksum", "spent_checksum"):
+            connection.execute(f"ALTER TABLE outputs DROP COLUMN {column}")
+        if version < CHAIN_VERSION:
+            connection.execute("ALTER TABLE local DROP COLUMN chain_id")
+        if version < NETWORK_VERSION:
+            connection.execute("DROP TABLE proofs")
+            connection.execute("DROP TABLE network")
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return written
 
 
 def _proven(effects: Effects) -> Effects:
@@ -121,8 +138,8 @@ def _questions(store: Store, written: Written) -> Iterator[Question]:
         for owner in OWNERS:
             for spent in (None, True, False):
                 yield f"outputs of {owner} {spent}", partial(_all, partial(queries.outputs, owner, spent=spent))
-        yield "search assets", partial(_all, partial(queries.search, "assets", "thing", 0))
-        yield "search metadata", partial(_all, partial(queries.search, "metadata", "found", 0))
+        yield "search assets", partial(_all, partial(queries.search, "assets", written.transactions[0].id, 0))
+        yield "search metadata", partial(_all, partial(queries.search, "metadata", written.transactions[1].id, 0))
         for height in range(1, written.height + 1):
             yield f"block {height}", partial(queries.block, height)
             yield f"decision {height}", partial(queries.decision, height)
@@ -155,9 +172,9 @@ def _log_questions(log: Log, queries: LedgerQueries, written: Written) -> Iterat
     for selection in (
         None,
         Selection(operation="TRANSFER"),
-        Selection(owner="alice"),
+        Selection(owner=ALICE.public_key),
         Selection(asset=written.transactions[0].id),
-        Selection(metadata=(MetadataMember(("note",), ("n0",)),)),
+        Selection(metadata=(MetadataMember(("note",), (3,)),)),
     ):
         selected = partial(log.selected, 0, written.position, selection, count_max=100, bytes_max=1 << 20)
         yield f"selected {selection}", selected

@@ -1,0 +1,56 @@
+"""check: whether all that is stored is what was written."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import click
+
+from bigchaindb.cli.session import Session, pass_session, put, put_json
+from bigchaindb.cli.work import DAMAGED, Progress
+
+NICENESS: Final = 10
+"""Added to this process's: beside a node that runs the node comes first."""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bigchaindb check
+  bigchaindb check /backups/2018-02-14
+  bigchaindb -c node.json check --json
+
+Exit code: 0 all is whole, 1 it could not be read, 3 something is damaged: each row is named, at most 1,000."""
+)
+@click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@pass_session
+@click.pass_context
+def check(context: click.Context, session: Session, directory: Path | None, *, as_json: bool) -> None:
+    """Read the whole ledger again and compare it with its checksums.
+
+    Each transaction is hashed to its id, each block and each event to those before it; columns, indexes and search are
+    compared with the bodies. The node may run: it goes on meanwhile. With DIR, a backup is read instead.
+    """
+    from bigchaindb.errors import StoreError
+    from bigchaindb.store.checking import check_directory
+    from bigchaindb.store.directory import DataDirectory
+
+    os.nice(NICENESS)
+    checked_path = directory or session.load().settings.database.path
+    found = DataDirectory(checked_path)
+    if not found.ledger.exists():
+        raise StoreError(f"there is no ledger in {str(checked_path)!r}: name its database.path, or a backup")
+    done = check_directory(found, Progress("ledger.db", "events").tell, is_copy=directory is not None)
+    if as_json:
+        put_json({**done._asdict(), "damages": [one._asdict() for one in done.damages], "path": str(checked_path)})
+    else:
+        for damage in done.damages:
+            put(str(damage))
+        if done.is_cut:
+            put("There may be more: these are the first.")
+        if done.unchecked_count:
+            put(f"{done.unchecked_count:,} events have no checksums yet; the running node writes them.")
+        verdict = f"DAMAGED: {len(done.damages):,} rows; restore a backup" if done.damages else "whole"
+        put(f"{checked_path}: height {done.height}, position {done.position}: {verdict}")
+    context.exit(DAMAGED if done.damages else 0)
