@@ -30,7 +30,7 @@ _ID_SHOWN_MAX: Final = 200
 _VERSION_START: Final = -len(b',"version":"2.0"}')
 
 
-def parse(body: bytes, *, elections: bool = False) -> Transaction:
+def parse(body: bytes, *, elections: bool = False, committed: bool = False) -> Transaction:
     """Turn bytes from anyone into a transaction whose structure, id and content are right.
 
     Version 1.0 is checked for structure before its id, every other document the other way round: the messages that
@@ -39,6 +39,7 @@ def parse(body: bytes, *, elections: bool = False) -> Transaction:
     Args:
         body: of one document.
         elections: whether VALIDATOR_ELECTION and VOTE are operations, which they are where several nodes vote.
+        committed: whether a ledger holds it: what was valid once stays so, however many values it has.
 
     Raises:
         MalformedJson: T0, no JSON object within the limits.
@@ -50,7 +51,8 @@ def parse(body: bytes, *, elections: bool = False) -> Transaction:
         AmountError: T7, an amount is out of range.
         ValidationError: the signatures of a 1.0 sign more than `SIGNED_BYTES_MAX`.
     """
-    bound_values(body)
+    if not committed:
+        bound_values(body)
     document, plain = read(body)
     if document.get("version") == "1.0":
         return _parse_v1(document, plain=plain)

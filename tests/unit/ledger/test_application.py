@@ -152,6 +152,7 @@ def test_what_is_committed_over_the_bound_of_values_stays_valid(
         ledger = ledger_over(opened.writer)
         [refused] = ledger.examine([body])
         assert isinstance(refused, SchemaValidationError)
+        assert parse(body, committed=True) == large
         spend = transfer(Coin(large))
         assert decide(ledger, propose(opened.writer, spend)).last.event.type == EventTypes.BLOCK_VALID
         assert opened.queries().transaction(large.id) == body
