@@ -4,6 +4,7 @@ Part of the composition root: here the engines get their ledger, store and setti
 """
 
 import logging
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from bigchaindb.engine.cometbft.process import CometBft
 from bigchaindb.engine.cometbft.proof_source import CometBftProofs
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
-from bigchaindb.engine.cometbft.signer import complaint
+from bigchaindb.engine.cometbft.signer import complaint, must_be_held
 from bigchaindb.engine.engine import Engine, NetworkFigures
 from bigchaindb.engine.room import Room, usage_of
 from bigchaindb.engine.solo import SoloEngine
@@ -32,7 +33,7 @@ from bigchaindb.ledger.proven import Proven
 from bigchaindb.store.own import Outbox, Rejections
 from bigchaindb.store.store import Store
 from bigchaindb.subscribers.hub import Hub
-from bigchaindb.transaction.keys import KeyPair
+from bigchaindb.transaction.keys import KEY_BYTES, KeyPair
 
 _log: Final = logging.getLogger(__name__)
 
@@ -120,7 +121,9 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
         pool_count_max=limits.pool_count_max,
         transaction_bytes_max=TRANSACTION_BYTES_MAX,
     )
-    files.write(layout, key=key, settings=settings.network, sizes=sizes)
+    is_held = must_be_held(layout, key, genesis, store.writer.network())
+    signer = KeyPair.from_seed(secrets.token_bytes(KEY_BYTES)) if is_held else key
+    files.write(layout, key=key, settings=settings.network, sizes=sizes, signer=signer)
     proven, own = _proven(settings), Rejections(store.node)
     ledger = NetworkLedger(
         store.writer, chain_id=chain_id, key=key, body_bytes_max=TRANSACTION_BYTES_MAX, proven=proven, own=own
@@ -134,7 +137,7 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
         rpc=rpc,
         serve=lambda handlers, failed: AbciServer(layout.abci, handlers, failed),
         process=CometBft(program, layout),
-        own=Own(key.public_key, layout, files.others_of(settings.network, key)),
+        own=Own(key, layout, files.others_of(settings.network, key), is_held),
         workers=settings.server.workers,
     )
     return Wired(engine, engine.elections, CometBftProofs(rpc, chain_id), engine.network)

@@ -33,6 +33,7 @@
     │   ├── CommitTimeout           undecided when the deadline passed
     │   ├── CheckFailed             a defect of this software met the document
     │   ├── CometBftFailed          CometBFT ended and cannot be kept running, or gave up consensus
+    │   ├── SignerUnknown           what this validator's key has signed is not known: a person decides
     │   ├── CriticalDuplicateVote   a voter voted twice on one block
     │   ├── CometBftUnavailable     the consensus process does not answer, or not with sense
     │   └── AbciProtocolError       what the consensus process asks is not what it should
@@ -193,6 +194,10 @@ class CheckFailed(EngineError):
 
 class CometBftFailed(EngineError):
     """CometBFT cannot be kept running, or takes no more part in consensus; the message has its own reason."""
+
+
+class SignerUnknown(EngineError):
+    """This node's key has signed what its record does not show, so it could sign twice; the message has the way on."""
 
 
 class CriticalDuplicateVote(EngineError):

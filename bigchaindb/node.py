@@ -25,7 +25,7 @@ from bigchaindb.control.server import ControlServer, Reloader
 from bigchaindb.engine.engine import Engine
 from bigchaindb.engine.room import usage_of
 from bigchaindb.engines import engine_of
-from bigchaindb.errors import CometBftFailed, EngineError, StartupError, StoreError
+from bigchaindb.errors import CometBftFailed, EngineError, SignerUnknown, StartupError, StoreError
 from bigchaindb.identity import find_or_make, read_chain_id
 from bigchaindb.metrics.families import Figures
 from bigchaindb.metrics.server import MetricsServer
@@ -281,6 +281,6 @@ async def _drain(engine: Engine, deciding: asyncio.Task[None]) -> None:
         await deciding
     except EngineError as error:
         # Where CometBFT gave up its own reason says everything; all else may be a defect of this software.
-        is_defect = not isinstance(error.__cause__, CometBftFailed)
+        is_defect = not isinstance(error.__cause__, CometBftFailed | SignerUnknown)
         _log.critical("the engine failed; what was committed is safe", extra={"why": str(error)}, exc_info=is_defect)
         raise

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from bigchaindb.config import Limits
 from bigchaindb.engine.admission import Entry, answer_in_slices
+from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft.abci_server import AbciServer
 from bigchaindb.engine.cometbft.accepted import Accepted
 from bigchaindb.engine.cometbft.files import Layout
@@ -22,6 +23,7 @@ from bigchaindb.engine.cometbft.handlers import LedgerHandlers, Observers, Parts
 from bigchaindb.engine.cometbft.health import Health
 from bigchaindb.engine.cometbft.misbehavior import Misbehaviors
 from bigchaindb.engine.cometbft.participation import Participation
+from bigchaindb.engine.cometbft.probation import Probation
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.rpc_answers import ConsensusState, NetInfo
 from bigchaindb.engine.cometbft.submitter import Submitter
@@ -33,7 +35,7 @@ from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.elections import Elections
 from bigchaindb.ledger.pool import Pool
 from bigchaindb.ledger.validators import ValidatorSet, address_of
-from bigchaindb.transaction.keys import decode_key
+from bigchaindb.transaction.keys import KeyPair, decode_key
 from bigchaindb.transaction.model import Transaction
 
 POOL_FACTOR: Final = 8
@@ -70,6 +72,10 @@ class Process(Protocol):
         """
         ...
 
+    async def restart(self) -> None:
+        """End it, and let `run` start it anew."""
+        ...
+
     async def stop(self) -> None:
         """End it, and wait for its end."""
         ...
@@ -79,19 +85,21 @@ class Own(NamedTuple):
     """Who a node is among the others.
 
     Attributes:
-        public_key: base58.
+        key: its pair.
         layout: where its CometBFT's files are.
         peers: other nodes that it is to be connected to, as `ID@HOST:PORT`.
+        is_held: whether CometBFT is started with another key, since this one may have voted before.
     """
 
-    public_key: str
+    key: KeyPair
     layout: Layout
     peers: Sequence[str]
+    is_held: bool = False
 
     @property
     def address(self) -> bytes:
         """Its address in votes."""
-        return address_of(decode_key(self.public_key))
+        return address_of(decode_key(self.key.public_key))
 
 
 class CometBftEngine:
@@ -132,7 +140,9 @@ class CometBftEngine:
         self._accepted = Accepted(parts.outbox, self._submitter, limits=limits, empty_mempool=rpc.flush_mempool)
         self._participation = Participation(self.validators, self._validators_at, own=own.address, peers=own.peers)
         self._misbehaviors = Misbehaviors(own.layout, own.address, self._validators_at)
+        self._probation = Probation(own.layout, own.key, own.address, is_held=own.is_held)
         self._health = Health(rpc, asyncio.get_running_loop().time, self._compared)
+        self._health.is_held = own.is_held
         self._invalid_count = 0
         self._intake = Intake(
             parts.ledger,
@@ -149,7 +159,7 @@ class CometBftEngine:
             parts,
             chain_id=chain_id,
             intake=self._intake,
-            observed=Observers(self._participation.decided, self._misbehaviors.take),
+            observed=Observers(self._decided, self._misbehaviors.take),
             committed=self._conclude,
             wake=self._submitter.put,
         )
@@ -213,7 +223,7 @@ class CometBftEngine:
             outbox_count=self._accepted.count,
             start_count=self._process.start_count,
             round=health.round,
-            own_key=self._own.public_key,
+            own_key=self._own.key.public_key,
             validators=self._participation.figures(),
             misbehaviors=self._misbehaviors.all,
         )
@@ -276,8 +286,20 @@ class CometBftEngine:
         while not await self._pause(HEALTH_S):
             self._parts.room.shortage()
             await self._health.look(self._accepted.count)
+            if self._health.is_held and self._health.has_caught_up:
+                await self._end_probation()
             if self._health.is_following:
                 await self._participation.recall(self._rpc, self._health.height)
+
+    async def _end_probation(self) -> None:
+        """Let this node's key vote, if the chain shows that it did not before."""
+        height, validators = self._health.height, self.validators()
+        connected = sum(one.power for one in self._participation.figures() if one.is_connected)
+        now_s = asyncio.get_running_loop().time()
+        if self._probation.has_seen_head(height, can_begin=validators.is_decisive(connected), now_s=now_s):
+            with suppress(CometBftUnavailable):  # it is asked again
+                await self._probation.conclude(self._rpc, height, validators, self._process.restart)
+        self._health.is_held = self._probation.is_held
 
     async def _dial(self) -> None:
         """Let CometBFT call whom it is not connected to, so that a network goes on soon after a cut of hours, too."""
@@ -298,6 +320,10 @@ class CometBftEngine:
         finally:
             await self._process.stop()  # first: it must not meet a server that is gone
             await asyncio.gather(running, return_exceptions=True)
+
+    def _decided(self, request: pb.RequestFinalizeBlock) -> None:
+        self._probation.decided(request)
+        self._participation.decided(request)
 
     def _compared(self, consensus: ConsensusState, net: NetInfo) -> None:
         health = self._health

@@ -197,7 +197,7 @@ def write_genesis(layout: Layout, content: bytes) -> None:
     _put(layout.genesis, content)
 
 
-def write(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes) -> None:
+def write(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes, signer: KeyPair | None = None) -> None:
     """Write everything but the genesis, before each start: keys, settings and, if there is none, the signer's state.
 
     Args:
@@ -205,6 +205,7 @@ def write(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes) -> N
         key: the node's own pair.
         settings: the section `network`.
         sizes: what the mempool must hold.
+        signer: the pair that CometBFT votes with; None: the node's own.
 
     Raises:
         StartupError: a file cannot be written, or a socket's path is too long.
@@ -212,10 +213,19 @@ def write(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes) -> N
     check_sockets(layout)
     make_folders(layout)
     _put(layout.node_key, _json({"priv_key": _private(node_key_of(key))}))
-    _put(layout.validator_key, _json(_validator_key(key)))
+    put_validator_key(layout, signer or key)
     if not layout.validator_state.exists():
         put_validator_state(layout, height=0, round_=0, step=0)
     _put(layout.config, config_text(layout, key=key, settings=settings, sizes=sizes).encode())
+
+
+def put_validator_key(layout: Layout, key: KeyPair) -> None:
+    """Write the pair that CometBFT votes with from its next start on.
+
+    Raises:
+        StartupError: it cannot be written.
+    """
+    _put(layout.validator_key, _json(_validator_key(key)))
 
 
 def put_validator_state(layout: Layout, *, height: int, round_: int, step: int) -> None:

@@ -41,7 +41,9 @@ class Health:
     """What was seen last.
 
     Attributes:
-        is_following: whether CometBFT answers and has caught up.
+        has_caught_up: whether CometBFT answers and has caught up.
+        is_held: set from outside: the node does not follow yet though CometBFT has caught up.
+        is_following: whether CometBFT has caught up and the node is not held.
         is_degraded: whether the height has stood still for `DEGRADED_S` although peers are ahead.
         is_stalled: whether the height has stood still for `STALLED_S` although transactions wait.
         height: of its last block, 0 before the first.
@@ -65,6 +67,8 @@ class Health:
         self._compare_s = now()
         self._well_s = now()
         self._decided_s = now()
+        self.has_caught_up = False
+        self.is_held = False
         self.is_following = False
         self.is_degraded = False
         self.is_stalled = False
@@ -84,11 +88,13 @@ class Health:
             is_due = self._now() >= self._compare_s
             about_peers = (await self._rpc.consensus_state(), await self._rpc.net_info()) if is_due else None
         except CometBftUnavailable as error:
+            self.has_caught_up = False
             self._follow(following=False, why=str(error))
             self.peer_count = 0
             return
         moved, self.height = status.sync.height != self.height, status.sync.height
-        self._follow(following=not status.sync.is_catching_up, why="it catches up")
+        self.has_caught_up = not status.sync.is_catching_up
+        self._follow(following=self.has_caught_up and not self.is_held, why="it catches up")
         if moved:
             self._well_s = self._now()
         if moved or not undecided_count:
@@ -97,7 +103,7 @@ class Health:
         if about_peers is not None:
             consensus, net = about_peers
             self._find_strangers(net)
-            self._compare_s = self._now() + COMPARE_S
+            self._compare_s = self._now() + (0 if self.is_held else COMPARE_S)
             self.peer_count = sum(bool(peer.address) for peer in consensus.peers)
             self.round = consensus.round_state.round
             self._compare(consensus.blocks_ahead(self.height))

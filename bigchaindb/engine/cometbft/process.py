@@ -78,6 +78,7 @@ class CometBft:
         self._reason = ""
         self._mismatch: list[str] = []
         self._height = ""
+        self._is_restart = False
         self.start_count = 0
 
     @property
@@ -96,6 +97,10 @@ class CometBft:
             ending = await self._run_once()
             if self._stopping.is_set():
                 return
+            if self._is_restart:
+                self._is_restart = False
+                self.start_count -= 1  # it did not end by itself
+                continue
             if self._mismatch:
                 raise CometBftFailed(
                     f"the ledger and CometBFT's blocks do not belong together: {' '.join(self._mismatch)}; one of the "
@@ -117,8 +122,16 @@ class CometBft:
     async def stop(self) -> None:
         """End it, at the latest after `STOP_S_MAX`, and with it `run`."""
         self._stopping.set()
-        if (process := self._process) is None:
-            return
+        if self._process is not None:
+            await self._end(self._process)
+
+    async def restart(self) -> None:
+        """End it, at the latest after `STOP_S_MAX`; `run` starts it anew at once, with its files as they are then."""
+        if self._process is not None:
+            self._is_restart = True
+            await self._end(self._process)
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
         self._signal(signal.SIGTERM)
         try:
             await asyncio.wait_for(process.wait(), STOP_S_MAX)
@@ -177,7 +190,7 @@ class CometBft:
                 self._take(understand(raw))
 
     def _take(self, line: Line) -> None:
-        line.log(is_stopping=self._stopping.is_set())
+        line.log(is_stopping=self._stopping.is_set() or self._is_restart)
         self._height = line.fields.get("height", self._height)
         if line.is_failure:
             # It would go on running and never vote again; started anew it would fail the same way.

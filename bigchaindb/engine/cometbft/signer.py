@@ -54,6 +54,21 @@ def complaint(layout: Layout, key: KeyPair, state: bytes | None) -> str | None:
     )
 
 
+def must_be_held(layout: Layout, key: KeyPair, genesis: Genesis, state: bytes | None) -> bool:
+    """Whether the chain has to show first that this node's key did not vote: there is no record of what it has signed.
+
+    A validator that is alone has nobody to ask: who lost its disk has lost the chain.
+
+    Args:
+        layout: where its files are.
+        key: its pair.
+        genesis: of the chain.
+        state: of the network as the ledger keeps it; None before the first block.
+    """
+    validators = genesis.validator_set if state is None else network.decode(state).elected
+    return not signed_height(layout) and validators.powers.keys() != {decode_key(key.public_key)}
+
+
 def signed_height(layout: Layout) -> int | None:
     """Return the height that this node's key signed last; None: no file says it, or none that can be read."""
     try:

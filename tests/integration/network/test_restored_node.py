@@ -4,6 +4,7 @@ Source: docs/how-to/back-up.md; docs/explanation/network.md.
 """
 
 import json
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 from bigchaindb.engine.cometbft.copying import DATABASES
 from tests.support.chains import create
 from tests.support.live_networks import Member, Network, running_network
+from tests.support.waiting import until
 
 COUNT: Final = 4
 BEFORE: Final = 20
@@ -87,7 +89,8 @@ def test_a_restored_node_has_the_same_events_and_signs_nothing_twice(network: Ne
     assert "bigchaindb network signed HEIGHT" in doctor.stdout
 
     shutil.copy(old / "cometbft/data/priv_validator_state.json", one.layout.validator_state)
-    assert one.run("doctor").returncode == 0
+    fine = one.run("doctor")
+    assert fine.returncode == 0, fine.stdout
     before = signed_height(one)
     network.start(one)
     one.commit(create(BEFORE + 1))
@@ -147,3 +150,61 @@ def test_blocks_that_were_left_out_are_missed(network: Network, tmp_path: Path) 
     assert one.run("-y", "drop").returncode == 0
     network.start(one)
     network.until_equal()
+
+
+def lose_disk(member: Member, network: Network) -> None:
+    """Leave its key and its configuration, and let it join anew as its operator does."""
+    member.kill()
+    shutil.rmtree(member.data)
+    genesis = network.folder / "genesis.json"
+    genesis.write_bytes(network.genesis.encode())
+    joined = member.run("network", "join", str(genesis))
+    assert joined.returncode == 0, joined
+
+
+def test_a_validator_that_lost_its_disk_does_not_vote_before_a_person_has_looked(network: Network) -> None:
+    """It may have voted on the very next height. No moment of a kill lets its key sign."""
+    one, two, *_ = network
+    two.commit(*(create(serial) for serial in range(BEFORE)))
+    lose_disk(one, network)
+    for _ in range(2):  # killed as soon as it has blocks, and while it starts anew
+        one.launch()
+        until(lambda: (one.data / "ledger.db").exists() and one.height() > 1, what="it to catch up", within_s=60)
+        one.kill()
+        key = one.layout.validator_key.read_text()
+        assert one.address.upper() not in key, "CometBFT never had the key"
+    one.launch()
+    assert one.wait() == 1
+    said = re.search(r"key has signed block (\d+) of this chain, .*`bigchaindb network signed (\d+)`", one.log)
+    assert said is not None, one.tail()
+    signed, height = int(said[1]), int(said[2])
+    assert signed <= height - 1 == one.height()
+    one.launch()
+    assert one.wait() == 1
+    assert "priv_validator_state.json` is missing, which says what this validator has signed" in one.log
+    assert one.run("doctor").returncode == 1
+
+    assert one.run("network", "signed", str(height)).returncode == 0
+    network.start(one)
+    two.commit(*(create(BEFORE + serial) for serial in range(3)))
+    network.until_equal(position=BEFORE + 3)
+    until(lambda: signed_height(one) > height, what="it to vote again")
+
+
+def test_an_older_record_of_what_was_signed_is_found_out(network: Network) -> None:
+    """The how-to forbids it, and a snapshot of a disk does it all the same."""
+    one, two, *_ = network
+    one.commit(create(1))
+    network.stop(one)
+    older = one.layout.validator_state.read_bytes()
+    network.start(one)
+    one.commit(*(create(serial) for serial in range(2, BEFORE)))
+    network.stop(one)
+    one.layout.validator_state.write_bytes(older)
+    one.forget_ledger()
+    one.forget_blocks()
+    one.launch()
+    assert one.wait() == 1
+    assert "the chain has a signature of this node's key at height" in one.log
+    assert one.layout.validator_state.read_bytes() == older, "it has signed nothing meanwhile"
+    assert two.get("").status == 200

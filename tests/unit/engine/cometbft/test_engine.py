@@ -90,6 +90,9 @@ class CometBft:
     async def run(self) -> None:
         await self._ended.wait()
 
+    async def restart(self) -> None:
+        self.start_count += 1
+
     async def stop(self) -> None:
         self._ended.set()
 
@@ -140,7 +143,7 @@ class Node:
             rpc=cast("CometBftRpc", self.cometbft),
             serve=self.cometbft.serve,
             process=self.cometbft,
-            own=Own(KEYS[0].public_key, Layout(store.directory.path), PEERS),
+            own=Own(KEYS[0], Layout(store.directory.path), PEERS),
         )
 
     async def begin(self) -> None:
