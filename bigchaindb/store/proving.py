@@ -257,7 +257,7 @@ def _prove_transaction(proved: Proved, row: Sequence[Any], position: int) -> Tra
         reason = "is not what its checksum is of"
     else:
         try:
-            transaction = parse(body, elections=True)
+            transaction = parse(body, elections=True, committed=True)
         except (ValidationError, TypeError, ValueError) as error:
             reason = f"its body is no transaction: {type(error).__name__}"
         else:

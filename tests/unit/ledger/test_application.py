@@ -21,6 +21,8 @@ from bigchaindb.ledger.application import Ledger
 from bigchaindb.ledger.block import Block, block_id, block_text
 from bigchaindb.ledger.judging import Examined
 from bigchaindb.ledger.ports import LedgerStore
+from bigchaindb.store.checking import check_directory
+from bigchaindb.store.directory import DataDirectory
 from bigchaindb.transaction import Transaction, build, parse, reading
 from bigchaindb.transaction.conditions import details_of
 from tests.support.chains import ALICE, CAROL, Coin, create, transfer
@@ -159,6 +161,7 @@ def test_what_is_committed_over_the_bound_of_values_stays_valid(
         verdict = ledger.accepts(propose(opened.writer, body))
         assert verdict.fault is not None
         assert verdict.fault.reason == "SchemaValidationError at transactions[0]"
+    assert check_directory(DataDirectory(tmp_path / "data"), lambda _, __: None).damages == ()
 
 
 def with_id(block: Block) -> Block:
