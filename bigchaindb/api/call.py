@@ -73,6 +73,11 @@ class PluginStatus(Protocol):
         """`Class: message`, a sentence, or nothing."""
         ...
 
+    @property
+    def is_error_past(self) -> bool:
+        """Whether an event was settled since that error."""
+        ...
+
 
 PluginStatuses = Callable[[], Sequence[PluginStatus]]
 """Gives the status of each plugin, in the order of the configuration."""

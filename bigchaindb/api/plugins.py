@@ -9,6 +9,7 @@ from typing import Final
 from bigchaindb.api.answers import Reply, json_answer
 from bigchaindb.api.call import Call, Context, PluginStatus
 
+_LIVE: Final = "LIVE"
 _CLASS: Final = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?=: |$)", re.ASCII)
 
 
@@ -21,7 +22,8 @@ def document(status: PluginStatus) -> dict[str, object]:
     """Give what is public of a status."""
     return {
         "attempts": status.attempts,
-        "error": error_class(status.error),
+        # What a lane that delivers again says of an attempt that is over is for its operator alone.
+        "error": None if status.is_error_past or status.state == _LIVE else error_class(status.error),
         "lag": status.lag,
         "name": status.name,
         "parked": status.parked_count,

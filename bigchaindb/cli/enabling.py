@@ -100,12 +100,15 @@ def enable(
         settings["options"] = given
     mask = mask_of(loaded, given)
     is_running = _require_the_same_file(loaded)
+    is_made = _require_a_file(session, loaded)
     found = _try(loaded.settings, name, given, with_check=not no_check)
     if found.error:
         way = "; --no-check enables it all the same" if found.is_target_unusable else ""
         raise StartupError(f"{mask(found.error)}; nothing was changed{way}")
     if not is_running:
         settle_the_past(loaded.settings)
+    if is_made:
+        say(f"`{loaded.path}` is made, mode 0600: the ledger in `{loaded.settings.database.path}` had no configuration")
     if put_in(loaded, name, settings, os.environ):
         say(f"{name} is enabled in `{loaded.path}`")
     else:
@@ -188,6 +191,27 @@ def _require_the_same_file(loaded: "Loaded") -> bool:
     if node.path is None or Path(node.path).resolve() != loaded.path.resolve():
         raise ConfigurationError(f"the running node reads `{node.path}`, not `{loaded.path}`; name its file with -c")
     return True
+
+
+def _require_a_file(session: Session, loaded: "Loaded") -> bool:
+    """Require a configuration file, or a ledger that runs on the defaults, beside which one may be made.
+
+    Returns:
+        Whether the file is yet to be made.
+    """
+    from bigchaindb.config.load import PATH_VARIABLE
+    from bigchaindb.store.directory import DataDirectory
+
+    if loaded.path.exists():
+        return False
+    data = loaded.settings.database.path
+    is_default = session.config is None and PATH_VARIABLE not in os.environ and "database.path" not in loaded.origins
+    if is_default and DataDirectory(data).ledger.exists():
+        return True
+    raise ConfigurationError(
+        f"no configuration at `{loaded.path}`, and no ledger that runs without one in `{data}`; -c names the file of a "
+        "node, or `bigchaindb configure` makes one"
+    )
 
 
 def _tell(loaded: "Loaded", name: str, mask: Mask, *, as_json: bool) -> None:

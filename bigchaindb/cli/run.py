@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from bigchaindb.cli.session import Session, agrees, pass_session, say
+from bigchaindb.cli.session import Session, agrees, named, pass_session, say
 from bigchaindb.config import KeyPairSettings, Settings
 from bigchaindb.errors import ConfigurationError, StartupError, StoreError
 
@@ -129,6 +129,7 @@ def start(
     stop = StopOrder()
     if dev_start_rethinkdb:
         _refuse_rethinkdb()
+    _say_what_starts(session.load_silently())
     loaded = session.load(log_files=True, names_file=True)
     settings = loaded.settings
     _warn_of_exposed_key(loaded, strict=strict)
@@ -156,6 +157,14 @@ def start(
             say(_without(loaded, left_out))
 
     run(settings, stop, ready=ready, reload=session.load_silently, strict=strict)
+
+
+def _say_what_starts(loaded: "Loaded") -> None:
+    """Name the configuration and the ledger before any line of the log: a wrong one is the commonest mistake."""
+    from bigchaindb import __version__
+
+    ledger = loaded.settings.database.path
+    say(f"BigchainDB {__version__} starts: configuration {named(loaded).rstrip(',')}; ledger in `{ledger}`")
 
 
 def _without(loaded: "Loaded", left_out: "Mapping[str, str]") -> str:

@@ -200,6 +200,7 @@ class _Trial:
         self._folder = folder
         self._recipe = recipe
         self._kills = kills
+        self._told = 0
         self._limit_s = BASE_S + KILL_S * (kills + 2 * parked)
 
     async def run(self, options: Mapping[str, Any]) -> None:
@@ -221,9 +222,18 @@ class _Trial:
         if undone and not self.failure:
             self.failure = f"when its queue ended, it did not settle the events {shown(undone)} within a second"
 
+    def _tell(self) -> None:
+        """Print each kill on a terminal: with many of them a test takes minutes, and would look as if it hung."""
+        if not sys.stderr.isatty():
+            return
+        for number, (position, moment) in enumerate(killed(self._folder)[self._told :], self._told + 1):
+            self._told = number
+            sys.stderr.write(f"crash_test: kill {number} of {self._kills}, {moment}, event {position}\n")
+
     async def _until_over(self, rehearsal: Rehearsal) -> str:
         """Wait until nothing is left to do, and give what keeps the plugin from doing it, or ""."""
         while not (rehearsal.is_over() and kill_count(self._folder) >= self._kills):
+            self._tell()
             error = rehearsal.errors[-1] if rehearsal.errors else ""
             is_stuck = rehearsal.status().failure_count >= FAILURES_MAX or rehearsal.waits_for_a_person()
             if is_stuck and error not in _OURS:

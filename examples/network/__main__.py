@@ -5,7 +5,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,7 @@ from tests.support.cometbft import require_cometbft
 from tests.support.services import MissingServiceError
 
 LOOK_S: Final = 1.0
+TELL_S: Final = 5.0
 ASSET: Final = """--asset '{"hello": "'$(date +%T)'"}'"""
 """Another one each time: nodes refuse a transaction that they have."""
 
@@ -80,12 +83,33 @@ def _listen(loop: asyncio.AbstractEventLoop, asked: asyncio.Event) -> None:
         loop.call_soon_threadsafe(asked.set)
 
 
+@contextmanager
+def _telling(what: str) -> Iterator[None]:
+    """Print what is waited for, and every few seconds for how long already."""
+    done = threading.Event()
+
+    def tell() -> None:
+        began_s = time.monotonic()
+        while not done.wait(TELL_S):
+            print(f"==> {what}: {time.monotonic() - began_s:.0f} s so far", flush=True)
+
+    print(f"==> {what}", flush=True)
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
 def _cometbft() -> Path:
     """Give the CometBFT of this machine, or build it, which takes some minutes once."""
     try:
         return binary.find(None)
     except StartupError:
-        return require_cometbft()
+        with _telling("CometBFT is built, about 2 to 5 minutes, once"):
+            return require_cometbft()
 
 
 def _hints(nodes: Sequence[LocalNode]) -> str:

@@ -95,7 +95,19 @@ def _into_no_folder(newcomer: Newcomer) -> str:
     return _sink("file", {"path": str(newcomer.home / "none" / "events.jsonl")})(newcomer)
 
 
+def _without_configuration(newcomer: Newcomer) -> str:
+    newcomer.plugin("own", NOTHING)
+    return newcomer.run("plugins", "enable", "own")
+
+
 PLUGINS: Final = (
+    Mistake(
+        "enabled a plugin before there was a node",
+        _without_configuration,
+        "no configuration at `",
+        "no ledger that runs without one in `",
+        "-c names the file of a node, or `bigchaindb configure` makes one",
+    ),
     Mistake(
         "mistyped a plugin's name",
         _with_plugin(NOTHING, "enable", "owm"),

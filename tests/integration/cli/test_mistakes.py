@@ -1,9 +1,11 @@
 """Natural mistakes, made as a new user makes them: each text says what happened, why, and what to do, in this order."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from bigchaindb import __version__
 from tests.support import mistakes_asking, mistakes_configuration, mistakes_files, mistakes_plugins
 from tests.support.mistakes import Mistake, Newcomer, require_three_parts
 from tests.support.node import Node
@@ -19,3 +21,29 @@ MISTAKES = (
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
 def test_what_happened_why_and_what_to_do(mistake: Mistake, tmp_path: Path, node: Node) -> None:
     require_three_parts(mistake, Newcomer(tmp_path, node))
+
+
+def test_a_ledger_on_the_defaults_gets_its_configuration_from_enable(tmp_path: Path, node: Node) -> None:
+    """`bigchaindb start` asks nothing and writes no file; the next command of a newcomer is this one."""
+    newcomer = Newcomer(tmp_path, node)
+    newcomer.plugin("own", "def run(queue): ...\n")
+    newcomer.run("init")
+    path, data = tmp_path / ".bigchaindb", tmp_path / ".local/share/bigchaindb"
+    printed = newcomer.run("plugins", "enable", "own")
+    assert newcomer.code == 0, printed
+    assert f"`{path}` is made, mode 0600: the ledger in `{data}` had no configuration" in printed
+    assert (json.loads(path.read_text()), path.stat().st_mode & 0o777) == ({"events_plugins": ["own"]}, 0o600)
+    assert "is made" not in newcomer.run("plugins", "disable", "own") + newcomer.run("plugins", "enable", "own")
+    elsewhere = str(tmp_path / "none.json")
+    newcomer.environment["BIGCHAINDB_CONFIG_PATH"] = elsewhere
+    assert f"no configuration at `{elsewhere}`" in newcomer.run("plugins", "enable", "own")
+    assert newcomer.code == 1
+    assert not Path(elsewhere).exists()
+
+
+def test_a_start_names_its_files_before_any_line_of_the_log(tmp_path: Path, node: Node) -> None:
+    newcomer = Newcomer(tmp_path, node)
+    newcomer.write("node.json", json.dumps({"database": {"path": str(tmp_path / "data")}, "server": {"bnd": "x:1"}}))
+    first, *others = newcomer.run("-c", "node.json", "start", "--no-init").splitlines()
+    assert first == (f"BigchainDB {__version__} starts: configuration `node.json`; ledger in `{tmp_path}/data`")
+    assert any("server.bnd: unknown" in line for line in others)

@@ -151,7 +151,9 @@ def refused(node: Node) -> str:
     result = node.run("start")
     assert result.returncode == 1
     assert result.stdout == ""
-    said = [line for line in result.stderr.splitlines() if not re.search(r" \[(info|warning)\] ", line)]
+    header, *lines = result.stderr.splitlines()
+    assert header.startswith("BigchainDB ")
+    said = [line for line in lines if not re.search(r" \[(info|warning)\] ", line)]
     assert len(said) == 1, result.stderr
     assert said[0].startswith("bigchaindb: ")
     return said[0]

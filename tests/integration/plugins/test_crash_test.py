@@ -1,10 +1,12 @@
 """Crash tests find what they are for, in real processes: losses, repeats and disorder, and no more than there is."""
 
+import os
 import re
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -525,3 +527,29 @@ def test_it_leaves_the_import_path_as_it_was(write: Write, sink: Callable[[], Se
     plugin, before = write("tidy", CAREFUL), list(sys.path)
     crash_test(plugin, read_sink=sink, kills=0, blocks=1)
     assert sys.path == before
+
+
+def test_each_kill_is_told_on_a_terminal(tmp_path: Path) -> None:
+    """Many kills take minutes, which look like a test that hangs; where nobody reads, nothing is printed."""
+    (tmp_path / "told.py").write_text("def run(queue):\n    for event in queue:\n        pass\n")
+    (tmp_path / "trial.py").write_text(
+        "import told\nfrom bigchaindb.testing import crash_test\n\n"
+        "if __name__ == '__main__':\n    crash_test(told, read_sink=lambda: [], kills=3, blocks=30)\n"
+    )
+    main, other = os.openpty()
+    try:
+        with subprocess.Popen(
+            [sys.executable, "trial.py"], cwd=tmp_path, stdin=subprocess.DEVNULL, stderr=other
+        ) as done:
+            os.close(other)
+            said = b""
+            with suppress(OSError):  # the end of a terminal
+                while piece := os.read(main, 4096):
+                    said += piece
+        assert done.returncode == 0, said
+    finally:
+        os.close(main)
+    numbers = re.findall(r"crash_test: kill (\d) of 3, \w+, event \d+", said.decode())
+    assert numbers == ["1", "2", "3"]
+    silent = subprocess.run([sys.executable, "trial.py"], cwd=tmp_path, capture_output=True, check=True)
+    assert b"crash_test: kill" not in silent.stdout + silent.stderr

@@ -9,10 +9,11 @@ from bigchaindb.eventlog.lane import State
 from bigchaindb.subscribers.lane_status import LaneStatus
 
 
-def status(error: str) -> LaneStatus:
+def status(error: str, state: State = State.BACKOFF, *, is_error_past: bool = False) -> LaneStatus:
     return LaneStatus(
         name="audit",
-        state=State.BACKOFF,
+        state=state,
+        is_error_past=is_error_past,
         since=0.0,
         epoch=3,
         position=5,
@@ -62,3 +63,11 @@ def test_the_class_is_what_stands_before_the_colon(error: str, expected: str | N
 def test_no_text_gets_through(text: str) -> None:
     found = error_class(f"Error in {text}")
     assert found is None
+
+
+def test_an_error_that_is_over_is_not_shown() -> None:
+    """A LIVE plugin with an error beside it sends somebody to look for what was mended long ago."""
+    assert document(status("ValueError: x"))["error"] == "ValueError"
+    assert document(status("ValueError: x", State.LIVE))["error"] is None
+    assert document(status("ValueError: x", State.CATCHING_UP))["error"] == "ValueError"
+    assert document(status("ValueError: x", State.CATCHING_UP, is_error_past=True))["error"] is None
