@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from tests.support.installed import CHECKOUT
 from tests.support.mistakes import Mistake, Newcomer
 from tests.support.ports import free_ports
 
@@ -62,7 +63,22 @@ def _with_a_file_of_another(name: str, command: str) -> Callable[[Newcomer], str
     return make
 
 
+def _without_a_python_that_fits(newcomer: Newcomer) -> str:
+    """Ask `make` for an environment where the only commands are an old Python and one that refuses to run."""
+    for name, text in (("python3", "echo 3.10.13; exit 1"), ("python3.11", "exit 127")):
+        Path(newcomer.write(f"bin/{name}", f"#!/bin/sh\n{text}\n")).chmod(0o755)
+    newcomer.environment["PATH"] = str(newcomer.home / "bin")
+    return newcomer.call("/bin/sh", str(CHECKOUT / ".ci" / "find-python"))
+
+
 MISTAKES: Final = (
+    Mistake(
+        "had no Python that fits and ran make",
+        _without_a_python_that_fits,
+        "make: needs Python 3.11 or newer",
+        "found 3.10.13 (python3)",
+        "set PYTHON=/path/to/python",
+    ),
     *(
         Mistake(
             f"ran {command} over a data directory of another user, mode {mode:04o}",

@@ -8,9 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
+from bigchaindb.transaction.build import create
+from bigchaindb.transaction.keys import KeyPair
 from tests.support.mistakes import Mistake, Newcomer
+from tests.support.node import running_node
 from tests.support.ports import free_ports
+from tests.support.waiting import until
 
+ALICE: Final = KeyPair.from_seed(b"m" * 32)
+LIST_S_MAX: Final = 60.0
 NOTHING: Final = "def run(queue): ...\n"
 WITHOUT_EXTRA: Final = """
 import sys
@@ -95,6 +101,39 @@ def _into_no_folder(newcomer: Newcomer) -> str:
     return _sink("file", {"path": str(newcomer.home / "none" / "events.jsonl")})(newcomer)
 
 
+def _running(source: str, *, until_said: str, count: int = 1) -> Callable[[Newcomer], str]:
+    """Return what lets a node run a plugin with this source over `count` blocks, and looks until something is said."""
+
+    def make(newcomer: Newcomer) -> str:
+        newcomer.plugin("own", source)
+        settings = {"events_plugins": {"own": {"retry": {"attempts": 100}}}}
+        with running_node(newcomer.home / "node", settings=settings, environment=newcomer.environment) as node:
+            for number in range(count):
+                assert node.post(create([ALICE], data={"number": number}).body).status == 202
+
+            def listed() -> str | None:
+                said = newcomer.run("-c", str(node.configuration), "plugins", "status", "own")
+                return said if until_said in said else None
+
+            return until(listed, what=until_said, within_s=LIST_S_MAX)
+
+    return make
+
+
+def _started_without_extra(newcomer: Newcomer) -> str:
+    newcomer.write("path/sitecustomize.py", WITHOUT_EXTRA)
+    newcomer.environment["PYTHONPATH"] = str(newcomer.home / "path")
+    http, stream = free_ports(2)
+    document = {
+        "server": {"bind": f"127.0.0.1:{http}"},
+        "wsserver": {"host": "127.0.0.1", "port": stream},
+        "database": {"path": str(newcomer.home / "data")},
+        "events_plugins": {"amqp": {"options": {"url": "amqp://localhost"}}},
+    }
+    newcomer.write("node.json", json.dumps(document))
+    return newcomer.run("-c", "node.json", "start")
+
+
 def _without_configuration(newcomer: Newcomer) -> str:
     newcomer.plugin("own", NOTHING)
     return newcomer.run("plugins", "enable", "own")
@@ -144,6 +183,22 @@ PLUGINS: Final = (
         "write it as run(queue)",
     ),
     Mistake(
+        "wrote async def run(queue) with a get that blocks",
+        _running("async def run(queue):\n    while True:\n        queue.get()\n", until_said="would block"),
+        "queue.get: it would block the event loop",
+        "that `async def run` is on, and all its tasks with it",
+        "take events with `async for event in queue`",
+        code=0,
+    ),
+    Mistake(
+        "wrote a run that returns after one event",
+        _running("def run(queue):\n    queue.get()\n", until_said="times in a row", count=6),
+        "run returned ",
+        "times in a row after one event or none; each return ends its process",
+        "loop over the queue within run, until that raises Closed",
+        code=0,
+    ),
+    Mistake(
         "wrote a plugin that hangs while it is imported",
         _with_plugin("import time\n\ntime.sleep(600)\n", "enable", "own"),
         "events plugin 'own': not ready within 30 s",
@@ -165,6 +220,13 @@ SINKS: Final = (
         _without_extra,
         "the plugin amqp needs the extra amqp",
         "which is not installed here",
+        f"run: {sys.executable} -m pip install 'aiormq>=7.2'",
+    ),
+    Mistake(
+        "started with amqp in the file without its extra",
+        _started_without_extra,
+        "events plugin 'amqp': cannot import ",
+        "the plugin amqp needs the extra amqp, which is not installed here",
         f"run: {sys.executable} -m pip install 'aiormq>=7.2'",
     ),
     Mistake(
