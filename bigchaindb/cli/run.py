@@ -204,12 +204,21 @@ def _refuse_alone(settings: Settings) -> None:
 
 def _refuse_files_of_others(settings: Settings) -> None:
     """Refuse a data directory of which something belongs to a user that this process may not act for."""
+    from bigchaindb.owners import user
     from bigchaindb.store.access import complaints
     from bigchaindb.store.directory import DataDirectory
 
     path = settings.database.path
     if (found := next(complaints(DataDirectory(path)), None)) is not None:
         raise StartupError(f"database.path: the node cannot use all of `{path}`: {found}")
+    if path.exists() and (owner := path.stat().st_uid) != (me := os.geteuid()):
+        _log.warning(
+            "`%s` belongs to %s, and what this process makes in it will belong to %s, so the node cannot start as the "
+            "former again; run it as that user",
+            path,
+            user(owner),
+            user(me),
+        )
 
 
 def _keep_secret(loaded: "Loaded") -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -71,7 +72,35 @@ def _without_a_python_that_fits(newcomer: Newcomer) -> str:
     return newcomer.call("/bin/sh", str(CHECKOUT / ".ci" / "find-python"))
 
 
+def _as_root_over_the_folder_of_another(newcomer: Newcomer) -> str:
+    """Root may use all of it, and leaves files that its owner may not use. A port that is taken ends the start."""
+    data = newcomer.home / "data"
+    data.mkdir(mode=0o700)
+    shutil.chown(data, NOBODY)
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        http, taken = free_ports(1)[0], held.getsockname()[1]
+        document = {
+            "server": {"bind": f"127.0.0.1:{http}"},
+            "wsserver": {"host": "127.0.0.1", "port": taken},
+            "database": {"path": str(data)},
+        }
+        newcomer.write("node.json", json.dumps(document))
+        return newcomer.run("-c", "node.json", "start")
+
+
+OF_ROOT: Final = (
+    Mistake(
+        "started as root over a data directory of another user",
+        _as_root_over_the_folder_of_another,
+        "/data` belongs to user 65534",
+        "what this process makes in it will belong to user 0",
+        "run it as that user",
+    ),
+)
+"""Other users cannot make this mistake: they are refused."""
+
 MISTAKES: Final = (
+    *(OF_ROOT if os.geteuid() == 0 else ()),
     Mistake(
         "had no Python that fits and ran make",
         _without_a_python_that_fits,
