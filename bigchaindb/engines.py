@@ -25,6 +25,7 @@ from bigchaindb.engine.engine import Engine, NetworkFigures
 from bigchaindb.engine.room import Room, usage_of
 from bigchaindb.engine.solo import SoloEngine
 from bigchaindb.errors import StartupError
+from bigchaindb.ledger import network
 from bigchaindb.ledger.application import Ledger
 from bigchaindb.ledger.examining import BlockLimits
 from bigchaindb.ledger.network_ledger import NetworkLedger
@@ -109,7 +110,8 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
     program = binary.find(settings.network.cometbft)
     if genesis.chain_id != chain_id:
         raise StartupError(f"`{layout.genesis}` is of chain {genesis.chain_id}, and this ledger is {chain_id}")
-    if (missing := complaint(layout, key, store.writer.network())) is not None:
+    state = store.writer.network()
+    if (missing := complaint(layout, key, state)) is not None:
         raise StartupError(missing)
     if (wait_s := genesis.begin_s - time.time()) > 0:
         _log.warning(
@@ -117,11 +119,11 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
             extra={"genesis_time": genesis.genesis_time, "behind_s": round(wait_s)},
         )
     sizes = files.Sizes(
-        validator_count=len(genesis.validators),
+        validator_count=len(genesis.validator_set.powers if state is None else network.decode(state).elected.powers),
         pool_count_max=limits.pool_count_max,
         transaction_bytes_max=TRANSACTION_BYTES_MAX,
     )
-    is_held = must_be_held(layout, key, genesis, store.writer.network())
+    is_held = must_be_held(layout, key, genesis, state)
     signer = KeyPair.from_seed(secrets.token_bytes(KEY_BYTES)) if is_held else key
     files.write(layout, key=key, settings=settings.network, sizes=sizes, signer=signer)
     proven, own = _proven(settings), Rejections(store.node)
@@ -137,7 +139,7 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
         rpc=rpc,
         serve=lambda handlers, failed: AbciServer(layout.abci, handlers, failed),
         process=CometBft(program, layout),
-        own=Own(key, layout, files.others_of(settings.network, key), is_held),
+        own=Own(key, layout, files.others_of(settings.network, key), sizes, is_held),
         workers=settings.server.workers,
     )
     return Wired(engine, engine.elections, CometBftProofs(rpc, chain_id), engine.network)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from bigchaindb.cli.network_peers import list_peers
 from bigchaindb.cli.network_status import status
 from bigchaindb.cli.session import Session, pass_session, put, put_json, say
 from bigchaindb.errors import StartupError
@@ -46,6 +47,7 @@ def network() -> None:
 
 
 network.add_command(status)
+network.add_command(list_peers)
 
 
 @network.command(
@@ -128,7 +130,6 @@ def init(
     from bigchaindb.engine.cometbft.files import node_id_of
     from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
     from bigchaindb.identity import new_chain_id
-    from bigchaindb.transaction.keys import decode_key
 
     loaded = session.load()
     members = membership.read_members(_read(file, membership.MEMBERS_BYTES_MAX))
@@ -146,9 +147,7 @@ def init(
         given = peers if peers is not None or not listed else ",".join(listed)
         content = genesis.encode()
         _become(loaded, content, genesis, _settings_of(given, external_address))
-        if decode_key(key.public_key) not in genesis.validator_set.powers:
-            say("This node is not among the validators: it follows and does not vote.")
-    _put_genesis(loaded.settings, content, genesis, as_json=as_json)
+    _put_genesis(loaded.settings, content, genesis, key, as_json=as_json)
     say("Copy the file to the other nodes, run `bigchaindb network join` there, and compare the hash.")
     if held is not None and held.tip.height:
         say("They need a copy of this ledger first: `bigchaindb backup --without-key DIR`, before this node starts.")
@@ -178,13 +177,13 @@ def join(session: Session, *, file: Path, peers: str | None, external_address: s
     content = _read(file, GENESIS_BYTES_MAX)
     genesis = Genesis.parse(content, rules_version=RULES_VERSION)
     _require_whole(loaded.settings)
-    with _owned(loaded.settings) as (_, held):
+    with _owned(loaded.settings) as (key, held):
         if not _is_in(loaded.settings, content):
             _require_no_network(loaded.settings)
             require_can_join(genesis, held)
         values = _settings_of(peers, external_address)
         _become(loaded, content, genesis, values)
-    _put_genesis(loaded.settings, content, genesis, as_json=as_json)
+    _put_genesis(loaded.settings, content, genesis, key, as_json=as_json)
     if not values.get("peers", loaded.settings.network.peers):
         say(_NO_PEERS)
 
@@ -307,11 +306,15 @@ def _read(file: Path, bytes_max: int) -> bytes:
         return opened.read(bytes_max + 1)
 
 
-def _put_genesis(settings: "Settings", content: bytes, genesis: "Genesis", *, as_json: bool) -> None:
+def _put_genesis(settings: "Settings", content: bytes, genesis: "Genesis", key: "KeyPair", *, as_json: bool) -> None:
+    """Print which network the node is part of, and whether its key votes from the start."""
     from bigchaindb.engine.cometbft.files import Layout
     from bigchaindb.engine.cometbft.genesis import genesis_hash
+    from bigchaindb.transaction.keys import decode_key
 
     path = Layout(settings.database.path).genesis
+    validators = genesis.validator_set
+    power = validators.powers.get(decode_key(key.public_key), 0)
     if as_json:
         put_json(
             {
@@ -320,9 +323,13 @@ def _put_genesis(settings: "Settings", content: bytes, genesis: "Genesis", *, as
                 "genesis_hash": genesis_hash(content),
                 "initial_height": genesis.initial_height,
                 "validators": len(genesis.validators),
+                "power": power,
             }
         )
         return
     put(f"chain    {genesis.chain_id}")
     put(f"genesis  {path}")
     put(f"hash     {genesis_hash(content)}")
+    put(f"votes    {f'power {power} of {validators.total}' if power else 'no: the key is not among the validators'}")
+    if not power:
+        say("This node is not among the validators: it follows and does not vote, until an election makes it one.")

@@ -50,7 +50,12 @@ class _UnderWay(NamedTuple):
 
 
 class Accepted:
-    """Transactions between the answer to a client and a block, or a rule that turns them away."""
+    """Transactions between the answer to a client and a block, or a rule that turns them away.
+
+    Attributes:
+        count_max: how many may be under way; below `limits.pool_count_max` while more validators share the mempool
+            than it was made for.
+    """
 
     def __init__(
         self, outbox: Outbox, submitter: Submitter, *, limits: Limits, empty_mempool: Callable[[], Awaitable[None]]
@@ -66,6 +71,7 @@ class Accepted:
         self._outbox = outbox
         self._submitter = submitter
         self._limits = limits
+        self.count_max = limits.pool_count_max
         self._empty_mempool = empty_mempool
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
         self._under_way: dict[str, _UnderWay] = {}
@@ -85,7 +91,13 @@ class Accepted:
     def refusal(self, body_bytes: int) -> Overloaded | None:
         """Say why a body of that size cannot be accepted now, None if it can."""
         limits = self._limits
-        if len(self._under_way) >= limits.pool_count_max:
+        if len(self._under_way) >= min(self.count_max, limits.pool_count_max):
+            if self.count_max < limits.pool_count_max:
+                return Overloaded(
+                    f"{self.count_max} transactions are under way, and CometBFT's mempool holds no more of this node: "
+                    f"it was made for fewer validators; a restart of the node brings limits.pool_count_max = "
+                    f"{limits.pool_count_max} back; try again later"
+                )
             return Overloaded(
                 f"limits.pool_count_max = {limits.pool_count_max} transactions are under way; try again later"
             )

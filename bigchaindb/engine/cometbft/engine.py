@@ -18,7 +18,7 @@ from bigchaindb.engine.admission import Entry, answer_in_slices
 from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft.abci_server import AbciServer
 from bigchaindb.engine.cometbft.accepted import Accepted
-from bigchaindb.engine.cometbft.files import Layout
+from bigchaindb.engine.cometbft.files import Layout, Sizes
 from bigchaindb.engine.cometbft.handlers import LedgerHandlers, Observers, Parts
 from bigchaindb.engine.cometbft.health import Health
 from bigchaindb.engine.cometbft.misbehavior import Misbehaviors
@@ -88,12 +88,14 @@ class Own(NamedTuple):
         key: its pair.
         layout: where its CometBFT's files are.
         peers: other nodes that it is to be connected to, as `ID@HOST:PORT`.
+        sizes: of its CometBFT's mempool.
         is_held: whether CometBFT is started with another key, since this one may have voted before.
     """
 
     key: KeyPair
     layout: Layout
     peers: Sequence[str]
+    sizes: Sizes
     is_held: bool = False
 
     @property
@@ -350,6 +352,7 @@ class CometBftEngine:
         for transaction in effects.transactions:
             self._accepted.forget(transaction.id)
         answer_in_slices(self._intake.committed(effects.transactions, effects.tip.height))
+        self._accepted.count_max = self._own.sizes.admitted_count(len(self.validators().powers))
         if effects.powers:
             self._intake.judge_elections()
         if effects.logged:

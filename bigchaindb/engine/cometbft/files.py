@@ -31,6 +31,8 @@ from bigchaindb.transaction.keys import KeyPair, decode_key
 FOLDER: Final = "cometbft"
 MEMPOOL_COUNT_MIN: Final = 100_000
 """A full mempool drops silently, so it is far above what the nodes admit."""
+MEMPOOL_FACTOR: Final = 2
+"""The mempool holds so many times what all validators together admit."""
 
 _NODE_KEY_PURPOSE: Final = b"bigchaindb: key of a node among its peers"
 _PRIVATE_KEY_TYPE: Final = "tendermint/PrivKeyEd25519"
@@ -121,7 +123,11 @@ class Sizes:
     @property
     def mempool_count(self) -> int:
         """Transactions in CometBFT's mempool: twice what all nodes together admit, and never few."""
-        return max(MEMPOOL_COUNT_MIN, 2 * self.validator_count * self.pool_count_max)
+        return max(MEMPOOL_COUNT_MIN, MEMPOOL_FACTOR * self.validator_count * self.pool_count_max)
+
+    def admitted_count(self, validator_count: int) -> int:
+        """Transactions that a node may admit while so many validators share this mempool, which was made for fewer."""
+        return min(self.pool_count_max, self.mempool_count // (MEMPOOL_FACTOR * max(1, validator_count)))
 
 
 def is_network(data: Path) -> bool:

@@ -49,12 +49,14 @@ class NodeInfo(_Answered, frozen=True, kw_only=True):
         version: of CometBFT.
         moniker: its name, which anybody may choose.
         versions: that it follows.
+        listens_at: where it says that others reach it, as `tcp://HOST:PORT`.
     """
 
     id: str
     network: str
     version: str
     moniker: str
+    listens_at: str = msgspec.field(name="listen_addr", default="")
     versions: Versions = msgspec.field(name="protocol_version")
 
 

@@ -99,7 +99,12 @@ def test_a_network_of_new_nodes(machines: list[Machine]) -> None:
     assert joined["genesis_hash"] == hashlib.sha256(content).hexdigest()
     assert two.genesis.read_bytes() == content
     assert two.configuration["network"]["peers"] == [f"{ids[0]}@node-0.example:26656"]
-    three.done("network", "join", one.genesis)
+    assert (joined["validators"], joined["power"]) == (2, 10)
+    assert "votes    power 10 of 20\n" in two.done("network", "join", one.genesis)
+    follower = three.run("network", "join", one.genesis)
+    assert "votes    no: the key is not among the validators\n" in follower.stdout
+    assert "it follows and does not vote" in follower.stderr
+    assert json.loads(three.done("network", "join", one.genesis, "--json"))["power"] == 0
     assert {read_chain_id(machine.data) for machine in (one, two, three)} == {joined["chain_id"]}
     one.done("init")
     assert read_chain_id(one.data) == joined["chain_id"], "the ledger is made for the network"
@@ -166,6 +171,27 @@ def test_a_node_that_only_follows_is_told_so(machines: list[Machine]) -> None:
     one, two, _ = machines
     (one.home / "validators").write_text(two.done("network", "id"))
     assert "it follows and does not vote" in one.run("network", "init", "--validators", "validators").stderr
+
+
+def test_each_node_is_told_whom_it_should_name(machines: list[Machine]) -> None:
+    """Files of lines, and this node itself; a node that nobody could reach is refused with what to do."""
+    one, two, three = founded(machines)
+    ids = [json.loads(machine.done("network", "id"))["node_id"] for machine in (one, two, three)]
+    addresses = [f"{id_}@node-{number}.example:26656" for number, id_ in enumerate(ids)]
+    place = {"BIGCHAINDB_NETWORK_EXTERNAL_ADDRESS": "node-2.example:26656"}
+    three.done("network", "join", one.genesis)
+    found = json.loads(three.done("network", "peers", one.home / "validators", "--json", **place))
+    assert {one["node_id"]: set(one["peers"]) for one in found} == {
+        id_: set(addresses) - {addresses[number]} for number, id_ in enumerate(ids)
+    }
+    told = three.run("network", "peers", one.home / "validators", **place)
+    assert f"  {addresses[0]},{addresses[1]}\n" in told.stdout
+    assert f"This node's network.peers lacks {addresses[0]}, {addresses[1]}." in told.stderr
+    three.done("network", "join", one.genesis, "--peers", ",".join(addresses))
+    assert "lacks" not in three.run("network", "peers", one.home / "validators", **place).stderr
+    assert "network.external_address is not set" in three.run("network", "peers", one.home / "validators").stderr
+    (one.home / "unreachable").write_text(one.done("network", "id", "--name", "far"))
+    assert "far has no `peer`, so nobody can name it" in one.refused("network", "peers", "unreachable")
 
 
 def test_a_dropped_node_keeps_its_place_and_what_it_has_signed(machines: list[Machine]) -> None:

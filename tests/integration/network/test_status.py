@@ -31,7 +31,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     """Two validators with an event, and figures."""
     made = make_network(tmp_path_factory.mktemp("net"), COUNT)
     for member, port in zip(made, free_ports(COUNT), strict=True):
-        member.settings = {**member.settings, "metrics": {"bind": f"127.0.0.1:{port}"}}
+        reached = {**member.settings["network"], "external_address": member.settings["network"]["bind"]}
+        member.settings = {**member.settings, "metrics": {"bind": f"127.0.0.1:{port}"}, "network": reached}
     try:
         made.start()
         made[0].commit(create(1))
@@ -101,6 +102,15 @@ def test_a_person_reads_the_same(network: Network) -> None:
     assert re.fullmatch(r"signed (\d+) of the last \1 blocks, its last signature is of height \d+", lines["signer"])
     assert "PEER (1)" in done.stdout
     assert network[1].key.public_key in done.stdout
+
+
+def test_the_peers_of_a_running_node_are_known_without_files(network: Network) -> None:
+    one, two = network
+    found = json.loads(one.run("network", "peers", "--json").stdout)
+    assert [(line["node_id"], line["peers"]) for line in found] == [
+        (files.node_id_of(one.key), [two.peer]),
+        (files.node_id_of(two.key), [one.peer]),
+    ]
 
 
 def test_watching_goes_on_until_it_is_ended(network: Network) -> None:

@@ -14,9 +14,10 @@ from bigchaindb.config import Limits
 from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft import accepted as accepted_module
 from bigchaindb.engine.cometbft import engine as engine_module
+from bigchaindb.engine.cometbft import files as files_module
 from bigchaindb.engine.cometbft.abci_server import AbciServer
 from bigchaindb.engine.cometbft.engine import CometBftEngine, Own
-from bigchaindb.engine.cometbft.files import Layout
+from bigchaindb.engine.cometbft.files import Layout, Sizes
 from bigchaindb.engine.cometbft.handlers import LedgerHandlers, Parts
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.rpc_answers import (
@@ -41,6 +42,7 @@ from bigchaindb.errors import (
     DoubleSpend,
     EngineError,
     InputDoesNotExist,
+    Overloaded,
     StoreError,
     UnequalValidatorSet,
 )
@@ -128,6 +130,7 @@ class Node:
     """A running engine and its CometBFT."""
 
     def __init__(self, store: Store, limits: Limits) -> None:
+        sizes = Sizes(validator_count=1, pool_count_max=limits.pool_count_max, transaction_bytes_max=1 << 20)
         proven, own = Proven(count_max=100, bytes_max=1_000_000), Rejections(store.node)
         self.store = store
         self.ledger = NetworkLedger(
@@ -143,7 +146,7 @@ class Node:
             rpc=cast("CometBftRpc", self.cometbft),
             serve=self.cometbft.serve,
             process=self.cometbft,
-            own=Own(KEYS[0], Layout(store.directory.path), PEERS),
+            own=Own(KEYS[0], Layout(store.directory.path), PEERS, sizes),
         )
 
     async def begin(self) -> None:
@@ -345,6 +348,18 @@ async def test_what_the_pool_had_no_room_for_comes_in_once_there_is_some(
             assert standing is not None
             assert standing.status is Stands.BACKLOG
             assert node.engine.network().outbox_count == 1
+
+
+async def test_less_is_taken_once_more_validators_share_the_mempool_than_it_was_made_for(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mempool that is full drops what clients were told is accepted."""
+    monkeypatch.setattr(files_module, "MEMPOOL_COUNT_MIN", 8)  # for four validators: one of each, twice
+    with open_store(data) as store:
+        async with running(store, Limits(pool_count_max=2)) as node:
+            await node.submit(PARENT)
+            with pytest.raises(Overloaded, match=r"1 transactions are under way, .* it was made for fewer validators"):
+                await node.submit(create(2))
 
 
 async def test_what_is_accepted_twice_counts_once(data: Path) -> None:

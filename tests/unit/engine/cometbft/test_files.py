@@ -104,6 +104,13 @@ def test_the_mempool_holds_twice_what_all_nodes_admit(validators: int, count: in
     assert Sizes(validator_count=validators, pool_count_max=10_000, transaction_bytes_max=1).mempool_count == count
 
 
+@pytest.mark.parametrize(("validators", "count"), [(0, 10_000), (4, 10_000), (5, 10_000), (6, 8_333), (50, 1_000)])
+def test_a_node_admits_less_once_more_validators_share_the_mempool(validators: int, count: int) -> None:
+    """Elections come while it runs, and a mempool keeps the size that it was started with."""
+    sizes = Sizes(validator_count=4, pool_count_max=10_000, transaction_bytes_max=1)
+    assert sizes.admitted_count(validators) == count
+
+
 def test_a_path_with_quotes_and_accents_stays_one(tmp_path: Path) -> None:
     folder = tmp_path / 'a "b" ä\\'
     folder.mkdir()

@@ -1,0 +1,98 @@
+"""network peers: the list that each node of a network should have as its network.peers."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bigchaindb.cli.session import Session, pass_session, put, put_json, say
+
+if TYPE_CHECKING:
+    from bigchaindb.config import Settings
+    from bigchaindb.engine.cometbft.roster import Known, Listed
+
+
+@click.command(
+    "peers",
+    epilog="""\b
+Examples:
+  bigchaindb network peers validators fifth
+  bigchaindb network peers --json | jq -r '.[0].peers | join(",")'""",
+)
+@click.argument("files", metavar="[FILE]…", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@pass_session
+def list_peers(session: Session, *, files: tuple[Path, ...], as_json: bool) -> None:
+    """Print the network.peers that each node should have.
+
+    A FILE holds lines of `network id`. Known besides are this node and, while it runs, the nodes that are connected to
+    it, by the addresses at which they say to listen. Nothing is changed.
+    """
+    from bigchaindb.engine.cometbft import membership
+    from bigchaindb.engine.cometbft.roster import known_of, lists
+
+    known: list[Known] = []
+    for file in files:
+        with file.open("rb") as opened:
+            content = opened.read(membership.MEMBERS_BYTES_MAX + 1)
+        known += known_of(membership.read_members(content), str(file))
+    settings = session.load().settings
+    known += _around(settings)
+    found = lists(known)
+    if as_json:
+        import msgspec
+
+        put_json(msgspec.to_builtins(found))
+        return
+    for one in found:
+        put(f"{one.node_id} {one.name}".rstrip())
+        put(f"  {','.join(one.peers)}")
+    if not found:
+        say("No node is known: name files with lines of `bigchaindb network id`, or run this beside a running node.")
+    _compare(settings, found)
+
+
+def _around(settings: "Settings") -> "list[Known]":
+    """Return this node, if it is one of a network, and those that are connected to it."""
+    from bigchaindb.engine.cometbft.files import Layout, is_network, node_id_of
+    from bigchaindb.engine.cometbft.overview import ANSWER_S_MAX
+    from bigchaindb.engine.cometbft.roster import Known, connected
+    from bigchaindb.engine.cometbft.rpc import CometBftRpc
+    from bigchaindb.errors import CometBftUnavailable
+    from bigchaindb.identity import find
+
+    data = settings.database.path
+    key = find(settings) if is_network(data) else None
+    if key is None:
+        return []
+    known = []
+    if settings.network.external_address is not None:
+        known.append(Known("this node", f"{node_id_of(key)}@{settings.network.external_address}"))
+    else:
+        say("network.external_address is not set, so this node is in no list: others could not reach it by name.")
+
+    async def ask() -> "list[Known]":
+        rpc = CometBftRpc(Layout(data).rpc, answer_s_max=ANSWER_S_MAX)
+        try:
+            return connected((await rpc.net_info()).peers)
+        except CometBftUnavailable:  # it is stopped: the files tell
+            return []
+        finally:
+            await rpc.close()
+
+    return known + asyncio.run(ask())
+
+
+def _compare(settings: "Settings", found: "list[Listed]") -> None:
+    """Print what the settings of this node lack, if it is one of the nodes."""
+    from bigchaindb.engine.cometbft.files import node_id_of, others_of
+    from bigchaindb.identity import find
+
+    key = find(settings)
+    own = None if key is None else next((one for one in found if one.node_id == node_id_of(key)), None)
+    if key is None or own is None:
+        return
+    missing = [peer for peer in own.peers if peer not in others_of(settings.network, key)]
+    if missing:
+        say(f"This node's network.peers lacks {', '.join(missing)}.")
