@@ -257,7 +257,8 @@ def _network(settings: Settings, directory: DataDirectory, running: int | None) 
     try:
         genesis = read_genesis(layout, rules_version=RULES_VERSION)
     except StartupError as error:
-        yield Finding("network", "fix", str(error), f"copy {layout.genesis.name} from another node of the network")
+        advice = f"copy {layout.genesis.name} from another node of the network, unless it is the rules that differ"
+        yield Finding("network", "fix", str(error), advice)
     else:
         text = f"{genesis.chain_id}, genesis {genesis_hash(read_bounded(layout.genesis))}"
         yield Finding("network", "ok", text)

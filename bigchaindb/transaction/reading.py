@@ -60,7 +60,8 @@ def bound_values(body: bytes) -> None:
     Raises:
         SchemaValidationError: there are more than `VALUE_COUNT_MAX`.
     """
-    if _separators(body) <= VALUE_COUNT_MAX:  # those in strings included, which only a long text has so many of
+    # A short body cannot have so many, and with those in strings only a long text seems to.
+    if len(body) <= VALUE_COUNT_MAX or _separators(body) <= VALUE_COUNT_MAX:
         return
     # Without escaped backslashes and quotation marks, each of those that are left begins or ends a string.
     marks = body.replace(rb"\\", b"").replace(rb"\"", b"")

@@ -41,7 +41,9 @@ class Texts(Struct, frozen=True, gc=False):
         """
         write = canonical_plain if plain else exact
         head = b'{"asset":' + write(document["asset"], version)
-        rest = write({name: value for name, value in document.items() if name != "asset"}, version)
+        others = dict(document)
+        del others["asset"]
+        rest = write(others, version)
         # Right for every id that is a string or null, in which no such member can stand; no other id is accepted.
         stop = rest.index(b',"inputs":')
         tail = rest[stop:]
