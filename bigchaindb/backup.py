@@ -10,7 +10,7 @@ Source: decision 0023; promises P2 and P8.
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -20,11 +20,14 @@ from bigchaindb.engine.cometbft.files import Layout, is_network
 from bigchaindb.errors import DirectoryInUse, StoreError, StoreFull
 from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE, read_chain_id
 from bigchaindb.store.backup import back_up_ledger, back_up_node
+from bigchaindb.store.checking import check_directory
 from bigchaindb.store.database import Progress
 from bigchaindb.store.directory import MODE, DataDirectory, DirectoryLock
 from bigchaindb.subscribers.lane_page import Word
 
 SECRET_MODE: Final = 0o600
+COPY_BYTES: Final = 1024 * 1024
+"""Bytes of a file that are in memory at once."""
 
 
 class BackedUp(NamedTuple):
@@ -37,6 +40,7 @@ class BackedUp(NamedTuple):
         position: of its last event.
         size_bytes: of its files.
         has_key: whether the node's private key is in it.
+        damages: what is wrong with the ledger; then there is no backup.
     """
 
     path: Path
@@ -45,6 +49,11 @@ class BackedUp(NamedTuple):
     position: int
     size_bytes: int
     has_key: bool
+    damages: Sequence[str] = ()
+
+
+class _Damaged(Exception):
+    pass
 
 
 def back_up(directory: DataDirectory, target: Path, *, with_key: bool, progress: Progress) -> BackedUp:
@@ -65,19 +74,24 @@ def back_up(directory: DataDirectory, target: Path, *, with_key: bool, progress:
         raise StoreError(f"there is no ledger in {str(directory.path)!r}: name its database.path")
     _check_target(target, directory)
     chain = read_chain_id(directory.path)
-    _make(target.resolve().parent)
-    with _named_at_end(target.resolve()) as copy, _left_alone(directory):
-        _copy_pages(directory.lanes, copy.lanes)
-        back_up_node(directory.node, copy.node)
-        tip = back_up_ledger(directory.ledger, copy.ledger, progress)
-        _copy_new(directory.path / CHAIN_ID_FILE, copy.path / CHAIN_ID_FILE)
-        if is_network(directory.path):
-            copy_blocks(Layout(directory.path), Layout(copy.path))
-        has_key = with_key and (directory.path / KEYPAIR_FILE).exists()
-        if has_key:
-            _copy_new(directory.path / KEYPAIR_FILE, copy.path / KEYPAIR_FILE)
+    make(target.resolve().parent)
+    damages: Sequence[str] = ()
+    with suppress(_Damaged), _named_at_end(target.resolve()) as copy:
+        with _left_alone(directory):
+            _copy_pages(directory.lanes, copy.lanes)
+            back_up_node(directory.node, copy.node)
+            tip = back_up_ledger(directory.ledger, copy.ledger, progress)
+            copy_new(directory.path / CHAIN_ID_FILE, copy.path / CHAIN_ID_FILE)
+            if is_network(directory.path):
+                copy_blocks(Layout(directory.path), Layout(copy.path))
+            has_key = with_key and (directory.path / KEYPAIR_FILE).exists()
+            if has_key:
+                copy_new(directory.path / KEYPAIR_FILE, copy.path / KEYPAIR_FILE)
         size_bytes = sum(file.stat().st_size for file in copy.path.rglob("*") if file.is_file())
-    return BackedUp(target, chain, tip.height, tip.position, size_bytes, has_key)
+        damages = [str(one) for one in check_directory(copy, lambda _done, _total: None, is_copy=True).damages]
+        if damages:
+            raise _Damaged
+    return BackedUp(target, chain, tip.height, tip.position, size_bytes, has_key, damages)
 
 
 def _check_target(target: Path, directory: DataDirectory) -> None:
@@ -99,11 +113,11 @@ def _check_target(target: Path, directory: DataDirectory) -> None:
         raise StoreFull(f"{str(target)!r}: {free} bytes are free there, the copy takes about {needed}")
 
 
-def _make(folder: Path) -> None:
+def make(folder: Path) -> None:
     """Make a directory and those above it, durably, where they are not there."""
     for path in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
         path.mkdir(exist_ok=True)
-        _sync(path.parent)
+        sync(path.parent)
 
 
 @contextmanager
@@ -118,12 +132,12 @@ def _named_at_end(target: Path) -> Iterator[DataDirectory]:
     try:
         yield DataDirectory(partial)
         for path in (*partial.rglob("*"), partial):
-            _sync(path)
+            sync(path)
         partial.rename(target)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    _sync(target.parent)
+    sync(target.parent)
 
 
 @contextmanager
@@ -137,7 +151,7 @@ def _left_alone(directory: DataDirectory) -> Iterator[None]:
     try:
         # A crash may have left blocks that never reached the disk: the copy must not know more than the ledger (P4).
         with suppress(FileNotFoundError):
-            _sync(directory.ledger.with_name(f"{directory.ledger.name}-wal"))
+            sync(directory.ledger.with_name(f"{directory.ledger.name}-wal"))
         yield
     finally:
         lock.close()
@@ -155,13 +169,15 @@ def _copy_pages(lanes: Path, target: Path) -> None:
             (target / page.name).write_bytes(words)
 
 
-def _copy_new(source: Path, target: Path) -> None:
-    """Copy a small file that nobody else may read."""
-    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, SECRET_MODE), "wb") as file:
-        file.write(source.read_bytes())
+def copy_new(source: Path, target: Path) -> None:
+    """Copy a file to where there is none, for the owner alone."""
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, SECRET_MODE)
+    with os.fdopen(descriptor, "wb") as file, source.open("rb") as original:
+        shutil.copyfileobj(original, file, COPY_BYTES)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Make a file durable, or which files there are in a folder. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -25,6 +25,7 @@ from bigchaindb.cli.network import network
 from bigchaindb.cli.plugins import plugins
 from bigchaindb.cli.proofs import verify
 from bigchaindb.cli.removed import REMOVED
+from bigchaindb.cli.restore import restore
 from bigchaindb.cli.run import drop, init, start
 from bigchaindb.cli.session import Session
 from bigchaindb.cli.transactions import transactions
@@ -118,6 +119,7 @@ for command in (
     drop,
     backup,
     check,
+    restore,
     doctor,
     events,
     keys,

@@ -75,7 +75,7 @@ def _averages(connection: sqlite3.Connection, table: str) -> Damage | None:
     """Compare the record of how many documents of which length there are, by which hits are ranked."""
     sizes = connection.execute(f"SELECT sz FROM {table}_docsize").fetchall()  # noqa: S608 - as above
     rows = connection.execute(f"SELECT block FROM {table}_data WHERE id = {_AVERAGES}").fetchall()  # noqa: S608 - as above
-    if not rows and not sizes:
+    if not sizes and rows in ([], [(b"",)]):  # as FTS5 makes it, before the first document
         return None
     try:
         count, at = varint(rows[0][0], 0)

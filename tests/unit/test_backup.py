@@ -13,7 +13,8 @@ from bigchaindb.store import Log, Store
 from bigchaindb.store.directory import DataDirectory, DirectoryLock
 from bigchaindb.store.node_db import LaneRow
 from bigchaindb.subscribers.lane_page import LanePage, Word, page_path
-from tests.support.event_logs import LogWriter
+from tests.support.chains import create
+from tests.support.decisions import Chain
 
 ROW = LaneRow("auditor", 1, 0, 2, bytes(32), "LIVE", 0.0, None, 0.0)
 
@@ -25,9 +26,9 @@ def directory(tmp_path: Path) -> DataDirectory:
         directory = store.directory
         directory.lanes.mkdir(0o700)
         make_chain_id(directory.path)
-        writer = LogWriter(store.writer)
-        for _ in range(5):
-            writer.valid(2)
+        chain = Chain(store.writer.tip())
+        for serial in range(5):
+            store.writer.commit(chain.valid(create(serial)))
         LanePage.create(page_path(directory.lanes, "auditor", 1), Progress(2, 2), head=5, slot_count=4).close()
         store.node.save_lanes({ROW: ()})
     return directory

@@ -7,7 +7,6 @@ import asyncio
 import json
 import random
 import re
-import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
@@ -112,8 +111,7 @@ async def test_p8_a_restored_backup_goes_on_nowhere_by_itself(node: Node, tmp_pa
         with closing(LanePage(page)) as opened:
             assert opened.progress().acked <= report["position"]
 
-    node.data.rename(tmp_path / "old")
-    shutil.copytree(tmp_path / "copy", node.data)
+    assert node.run("restore", str(tmp_path / "copy")).returncode == 0
     node.start()
     said = r"not started.* plugin=follower state=GAPPED .*restored from a backup.*plugins seek follower position:\d+"
     assert re.search(said, node.log), node.tail()

@@ -55,13 +55,11 @@ def backed_up(member: Member, target: Path, *options: str) -> Path:
     return target
 
 
-def restore(member: Member, backup: Path) -> Path:
-    """Put a backup in the place of a node's data; give where those are now."""
-    old = member.data.with_name("old")
-    member.data.rename(old)
-    shutil.copytree(backup, member.data)
-    member.data.chmod(0o700)
-    return old
+def restore(member: Member, backup: Path) -> str:
+    """Put a backup in the place of a node's data; give what is said."""
+    done = member.run("restore", str(backup))
+    assert done.returncode == 0, done
+    return done.stdout
 
 
 def signed_height(member: Member) -> int:
@@ -79,19 +77,11 @@ def test_a_restored_node_has_the_same_events_and_signs_nothing_twice(network: Ne
     assert not list(backup.rglob("priv_validator*")), "neither what was signed last, nor a key of CometBFT's"
     assert {path.name for path in (backup / "cometbft/data").iterdir()} == set(DATABASES)
     assert {path.name for path in (backup / "cometbft/config").iterdir()} == {"genesis.json"}
-    old = restore(one, backup)
-
-    one.launch()
-    assert one.wait() == 1
-    assert "priv_validator_state.json` is missing, which says what this validator has signed" in one.log
-    doctor = one.run("doctor")
-    assert doctor.returncode == 1
-    assert "bigchaindb network signed HEIGHT" in doctor.stdout
-
-    shutil.copy(old / "cometbft/data/priv_validator_state.json", one.layout.validator_state)
+    before = signed_height(one)
+    assert "What this node's key has signed is taken over" in restore(one, backup)
+    assert signed_height(one) == before
     fine = one.run("doctor")
     assert fine.returncode == 0, fine.stdout
-    before = signed_height(one)
     network.start(one)
     one.commit(create(BEFORE + 1))
     network.until_equal(position=BEFORE + 2)
@@ -104,7 +94,14 @@ def test_where_what_was_signed_is_lost_a_person_says_from_where_it_may_sign(netw
     backup = backed_up(one, tmp_path / "backup")
     two.commit(create(BEFORE))
     one.kill()
-    shutil.rmtree(restore(one, backup))
+    shutil.rmtree(one.data)
+    assert "`bigchaindb network signed HEIGHT`" in restore(one, backup)
+    one.launch()
+    assert one.wait() == 1
+    assert "priv_validator_state.json` is missing, which says what this validator has signed" in one.log
+    doctor = one.run("doctor")
+    assert doctor.returncode == 1
+    assert "bigchaindb network signed HEIGHT" in doctor.stdout
     height = json.loads(two.run("network", "status", "--json").stdout)["height"] + 1
 
     assert one.run("network", "signed", str(height)).returncode == 0
@@ -128,8 +125,8 @@ def test_a_new_node_begins_with_a_backup_of_another(network: Network, tmp_path: 
     backup = backed_up(one, tmp_path / "backup", "--without-key")
     new = network.add()
     shutil.rmtree(new.data)
-    shutil.copytree(backup, new.data)
-    new.data.chmod(0o700)
+    new.configuration.write_text(json.dumps(new.settings))
+    restore(new, backup)
     assert new.height() > 0
     network.start(new)
     one.commit(create(BEFORE))

@@ -1,0 +1,45 @@
+"""restore: a backup takes the place of the node's data, and what was there is kept."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from bigchaindb.cli.session import Session, pass_session, put, put_json, say
+from bigchaindb.cli.work import DAMAGED, Progress
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bigchaindb restore /backups/2018-02-14
+  bigchaindb -c node.json restore --json backup
+
+Exit code: 0 restored, 1 not restored and why is said, 3 the backup is damaged."""
+)
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@pass_session
+def restore(session: Session, directory: Path, *, as_json: bool) -> None:
+    """Put a backup, made by `bigchaindb backup`, in the place of the node's data.
+
+    It is copied and checked before anything changes. What was there is kept, under a name that is printed. Stop the
+    node first. Plugins wait for a person afterwards: docs/how-to/back-up.md.
+    """
+    from bigchaindb.restore import restore as put_back
+
+    done = put_back(directory, session.load().settings, Progress("checked", "events").tell)
+    for damage in done.damages:
+        say(damage)
+    if as_json:
+        texts = {"path": str(done.path), "kept": None if done.kept is None else str(done.kept)}
+        put_json({**done._asdict(), **texts, "notes": list(done.notes), "damages": list(done.damages)})
+    elif not done.damages:
+        put(f"{done.path}: chain {done.chain}, height {done.height}, position {done.position}")
+        if done.kept is not None:
+            put(f"What was there is kept as {done.kept}")
+        for note in done.notes:
+            put(note)
+    if done.damages:
+        say(f"{str(directory)!r} is damaged, so nothing was changed: take an older backup")
+        sys.exit(DAMAGED)
