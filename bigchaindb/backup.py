@@ -20,7 +20,7 @@ from bigchaindb.engine.cometbft.files import Layout, is_network
 from bigchaindb.errors import DirectoryInUse, StoreError, StoreFull
 from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE, read_chain_id
 from bigchaindb.store.backup import back_up_ledger, back_up_node
-from bigchaindb.store.checking import check_directory
+from bigchaindb.store.checking_copy import check_copy
 from bigchaindb.store.database import Progress
 from bigchaindb.store.directory import MODE, DataDirectory, DirectoryLock
 from bigchaindb.subscribers.lane_page import Word
@@ -88,7 +88,7 @@ def back_up(directory: DataDirectory, target: Path, *, with_key: bool, progress:
             if has_key:
                 copy_new(directory.path / KEYPAIR_FILE, copy.path / KEYPAIR_FILE)
         size_bytes = sum(file.stat().st_size for file in copy.path.rglob("*") if file.is_file())
-        damages = [str(one) for one in check_directory(copy, lambda _done, _total: None, is_copy=True).damages]
+        _, damages = check_copy(copy, chain, lambda _done, _total: None)
         if damages:
             raise _Damaged
     return BackedUp(target, chain, tip.height, tip.position, size_bytes, has_key, damages)

@@ -23,7 +23,7 @@ from bigchaindb.engine.cometbft.copying import DATABASES
 from bigchaindb.engine.cometbft.files import Layout, is_network
 from bigchaindb.errors import BigchainDBError, StoreError, StoreFull
 from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE, read_chain_id, read_keypair
-from bigchaindb.store.checking import check_directory
+from bigchaindb.store.checking_copy import check_copy
 from bigchaindb.store.database import Progress
 from bigchaindb.store.directory import MODE, DataDirectory, DirectoryLock
 from bigchaindb.transaction.keys import KeyPair
@@ -88,10 +88,11 @@ def restore(source: Path, settings: Settings, progress: Progress) -> Restored:
             notes = _take_over(DataDirectory(place), copy, settings)
             for path in (*copy.path.rglob("*"), copy.path):
                 sync(path)
-            checked = check_directory(copy, progress, is_copy=True)
-            about = (read_chain_id(copy.path), checked.height, checked.position, notes)
-            if checked.damages:
-                return Restored(place, None, *about, [str(one) for one in checked.damages])
+            chain_id = read_chain_id(copy.path)
+            checked, damages = check_copy(copy, chain_id, progress)
+            about = (chain_id, checked.height, checked.position, notes)
+            if damages:
+                return Restored(place, None, *about, damages)
             locks.enter_context(closing(DirectoryLock(copy)))  # nobody starts before all is in its place
             return Restored(place, _put(copy.path, place), *about)
 

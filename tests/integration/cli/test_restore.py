@@ -171,6 +171,27 @@ def test_a_damaged_backup_changes_nothing(home: Home) -> None:
     assert (contents(home.data), home.beside()) == (before, [])
 
 
+def test_a_backup_of_which_a_part_is_damaged_changes_nothing(home: Home) -> None:
+    """A ledger under another chain id would give its events other ids; without node.db no node starts."""
+    before = contents(home.data)
+    kept = contents(home.backup)
+    (home.backup / "chain_id").write_text("another\n")
+    size = (home.backup / "node.db").stat().st_size
+    for name, said in (
+        ("chain_id", "chain_id: is another, and the ledger is of chain solo-"),
+        ("node.db", "node.db: "),
+    ):
+        if name == "node.db":
+            (home.backup / "chain_id").write_bytes(kept["chain_id"])
+            with (home.backup / "node.db").open("r+b") as file:
+                file.seek(size // 2)
+                file.write(b"\xff" * (size // 2))
+        done = home.restore()
+        assert done.returncode == 3
+        assert said in done.stderr
+        assert (contents(home.data), home.beside()) == (before, [])
+
+
 def test_a_damaged_ledger_gives_no_backup(home: Home) -> None:
     """The nightly backup finds out, and the older ones stay what they are."""
     flip(home.data / "ledger.db", b'"operation":"CREATE"')

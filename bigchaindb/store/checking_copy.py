@@ -1,0 +1,46 @@
+"""Whether a copy of a data directory is whole: what a backup asks before it is one, and a restore before it counts."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+from bigchaindb.errors import StoreDamaged
+from bigchaindb.store.checking import Checked, check_directory
+from bigchaindb.store.database import Progress, open_copy, translated
+from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.migrations import CHAIN_VERSION
+
+
+def check_copy(copy: DataDirectory, chain_id: str, progress: Progress) -> tuple[Checked, Sequence[str]]:
+    """Check the ledger as `bigchaindb check` does, its chain, and that node.db is a whole database.
+
+    Args:
+        copy: nobody has its files open.
+        chain_id: that stands beside the ledger.
+        progress: is told how far the ledger is.
+
+    Returns:
+        What the ledger holds, and a line for each damage.
+
+    Raises:
+        StoreError: a file cannot be read; damage is no error here.
+    """
+    checked = check_directory(copy, progress, is_copy=True)
+    return checked, [*map(str, checked.damages), *_foreign(copy, chain_id), *_node(copy)]
+
+
+def _foreign(copy: DataDirectory, chain_id: str) -> Iterator[str]:
+    with closing(open_copy(copy.ledger)) as connection, translated(copy.ledger.name):
+        ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+        rows = connection.execute("SELECT chain_id FROM local").fetchall() if version >= CHAIN_VERSION else []
+    for (known,) in rows:
+        if known not in {None, chain_id}:
+            yield f"chain_id: is {chain_id}, and the ledger is of chain {known}"
+
+
+def _node(copy: DataDirectory) -> Iterator[str]:
+    try:
+        with closing(open_copy(copy.node)) as connection, translated(copy.node.name):
+            found = [text for (text,) in connection.execute("PRAGMA integrity_check").fetchall()]
+    except StoreDamaged as error:
+        found = [str(error)]
+    yield from (f"node.db: {text}" for text in found if text != "ok")
