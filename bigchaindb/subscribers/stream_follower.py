@@ -40,7 +40,7 @@ class Follower:
         self._buffer_bytes_max = buffer_bytes_max
         self._ending: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         self._heard_s = asyncio.get_running_loop().time()
-        self._pinged_s: float | None = None
+        self._unanswered_s: float | None = None
         self._is_resting = False
         self.gone = asyncio.Event()
         self.position = 0
@@ -97,22 +97,25 @@ class Follower:
         draining.result()
         return True
 
-    def look(self, now_s: float, heartbeat_s: float) -> bool:
+    def look(self, now_s: float, heartbeat_s: float, every_s: float) -> bool:
         """Ping a client that is silent; False if it has left that unanswered for half as long again.
 
-        A late client may have a ping behind a megabyte: whether that one is alive, `drained` finds out.
+        A late client may have a ping behind a megabyte: whether that one is alive, `drained` finds out. A node that
+        stood still heard nobody meanwhile, so the wait for an answer is counted in calls, which come each `every_s`.
         """
         if self.late or self.closing or now_s - self._heard_s < heartbeat_s:
             return True
-        if self._pinged_s is None:
-            self._pinged_s = now_s
+        if self._unanswered_s is None:
+            self._unanswered_s = 0.0
             self._transport.write(PING)
-        return now_s - self._pinged_s < heartbeat_s / 2
+            return True
+        self._unanswered_s += every_s
+        return self._unanswered_s < heartbeat_s / 2
 
     def hear(self) -> None:
         """Note that the client is alive just now."""
         self._heard_s = asyncio.get_running_loop().time()
-        self._pinged_s = None
+        self._unanswered_s = None
 
     def rest(self) -> None:
         """Write nothing more: from now on its place does not move."""

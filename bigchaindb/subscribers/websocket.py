@@ -176,12 +176,12 @@ class StreamServer:
         follower.end(POLICY_VIOLATION, FLOOD)
 
     async def _look_after(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop, every_s = asyncio.get_running_loop(), min(LOOK_S_MAX, self._heartbeat_s / 8)
         while True:
-            await asyncio.sleep(min(LOOK_S_MAX, self._heartbeat_s / 8))
+            await asyncio.sleep(every_s)
             now_s = loop.time()
             for follower in self._feed.followers:
-                if not follower.look(now_s, self._heartbeat_s):
+                if not follower.look(now_s, self._heartbeat_s, every_s):
                     follower.abort()
 
     async def _say_goodbye(self, follower: Follower) -> None:
