@@ -7,10 +7,8 @@ joined from parts made beforehand and leaves with the body in one write.
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
 from email.utils import formatdate
 from functools import lru_cache
-from http import HTTPStatus
 from typing import Final, cast
 
 from aiohttp import web
@@ -18,10 +16,10 @@ from aiohttp.abc import AbstractStreamWriter
 
 from bigchaindb.api.answers import VARY_ACCEPT, Answer, EventStream, Listing, Reply
 from bigchaindb.serving.connection import Connection
+from bigchaindb.serving.phrases import STATUS_LINES
 
 logger = logging.getLogger(__name__)
 
-STATUS_LINES: Final[Mapping[int, bytes]] = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 JSON_TYPE: Final = b"Content-Type: application/json\r\n"
 STREAM_HEAD: Final = (
     b"Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n" + VARY_ACCEPT

@@ -13,13 +13,15 @@ from bigchaindb.metrics.families import Figures, families
 from bigchaindb.serving.arrival import Reason
 from bigchaindb.serving.connection import Connection, ConnectionLimits, Texts, unimplemented, unknown_coding
 from bigchaindb.serving.listener import Listener
+from bigchaindb.serving.phrases import STATUS_LINES, plain
 
 PATH: Final = "/metrics"
 CONNECTION_COUNT_MAX: Final = 16
 """Open connections: a few Prometheus servers, and a person with a browser."""
 STOP_GRACE_S: Final = 0.5
-_FULL: Final = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_NOTHING: Final = b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+_FULL: Final = STATUS_LINES[503] + _NOTHING
+_SLOW: Final = STATUS_LINES[408] + _NOTHING
 
 
 class MetricsServer:
@@ -59,20 +61,20 @@ class MetricsServer:
         connection.begin(request)
         try:
             if (coding := unknown_coding(request)) is not None:
-                return _malformed(request, 501, unimplemented(coding))
+                return plain(501, unimplemented(coding), is_last=True)
             return await self._answer(request)
         finally:
             connection.end()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.raw_path.partition("?")[0] != PATH:
-            return web.Response(status=404, text=f"figures are at {PATH}\n")
+            return plain(404, f"figures are at {PATH}")
         if request.method not in {"GET", "HEAD"}:
-            return web.Response(status=405, headers={"Allow": "GET, HEAD"})
+            return plain(405, "figures are read", {"Allow": "GET, HEAD"})
         try:
             figures = await self._look()
         except StoreError:  # the node stops, or its disk fails: the log says which
-            return web.Response(status=503, text="the ledger cannot be asked\n")
+            return plain(503, "the ledger cannot be asked")
         exposition = generate_latest(_Scrape(figures, self._process))
         return web.Response(body=exposition, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
@@ -90,6 +92,4 @@ class _Scrape(Collector):
 
 
 def _malformed(_: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
-    response = web.Response(status=status, text=f"{text}\n")
-    response.force_close()
-    return response
+    return plain(status, text, is_last=True)

@@ -23,6 +23,7 @@ from bigchaindb.serving.arrival import Reason
 from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits, Texts, unimplemented, unknown_coding
 from bigchaindb.serving.frame_budget import BYTES_MAX, FRAME_COUNT_MAX
 from bigchaindb.serving.listener import Listener
+from bigchaindb.serving.phrases import STATUS_LINES, plain
 from bigchaindb.serving.places import group
 from bigchaindb.serving.summary import Summary
 from bigchaindb.subscribers.hub import Hub
@@ -141,10 +142,10 @@ class StreamServer:
         connection.begin(request)
         try:
             if (coding := unknown_coding(request)) is not None:
-                return _malformed(request, HTTPStatus.NOT_IMPLEMENTED, unimplemented(coding))
+                return plain(501, unimplemented(coding), is_last=True)
             return _refusal(request) or await self._follow(request, connection)
         except EventError as error:
-            return web.Response(status=400, text=f"after: {error}\n")
+            return plain(400, f"after: {error}")
         finally:
             connection.exempt = False
             connection.end()
@@ -198,19 +199,19 @@ def _refusal(request: web.BaseRequest) -> web.Response | None:
     """Give the answer to what is no correct upgrade, or None. Source: websocket-api.md, section 2."""
     headers = request.headers
     if request.raw_path.partition("?")[0].removesuffix("/") != PATH:
-        return web.Response(status=404, text="Not found\n")
+        return plain(404, "Not found")
     if request.method not in {"GET", "HEAD"}:
-        return web.Response(status=405, text="Method not allowed\n", headers={"Allow": "GET,HEAD"})
+        return plain(405, "Method not allowed", {"Allow": "GET,HEAD"})
     upgrades = headers.get("Upgrade", "").strip().lower() == "websocket" and "upgrade" in _words(
         headers.get("Connection", "")
     )
     if request.method != "GET" or not upgrades:
-        return web.Response(status=400, text="This is a WebSocket stream: it takes an upgrade\n")
+        return plain(400, "This is a WebSocket stream: it takes an upgrade")
     if headers.get("Sec-WebSocket-Version", "").strip() != VERSION:
         named = {"Sec-WebSocket-Version": VERSION}
-        return web.Response(status=400, text=f"Sec-WebSocket-Version: it takes {VERSION}\n", headers=named)
+        return plain(400, f"Sec-WebSocket-Version: it takes {VERSION}", named)
     if not _is_key(headers.get("Sec-WebSocket-Key", "")):
-        return web.Response(status=400, text=f"Sec-WebSocket-Key: it takes the base64 of {KEY_BYTES} bytes\n")
+        return plain(400, f"Sec-WebSocket-Key: it takes the base64 of {KEY_BYTES} bytes")
     return None
 
 
@@ -241,11 +242,9 @@ def _argument(raw_path: str, name: str) -> str | None:
 
 
 def _text(status: HTTPStatus, text: str) -> bytes:
-    head = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: text/plain\r\nContent-Length: {len(text) + 1}\r\n"
-    return f"{head}Connection: close\r\n\r\n{text}\n".encode()
+    head = f"Content-Type: text/plain\r\nContent-Length: {len(text) + 1}\r\nConnection: close\r\n\r\n"
+    return STATUS_LINES[status] + f"{head}{text}\n".encode()
 
 
 def _malformed(_: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
-    response = web.Response(status=status, text=f"{text}\n")
-    response.force_close()
-    return response
+    return plain(status, text, is_last=True)

@@ -22,6 +22,15 @@ class Answer:
         return json.loads(self.body)
 
 
+def require_phrase(status: int, phrase: str) -> None:
+    """Require that the reason phrase of an error is in upper case: to some clients' users it is all there is.
+
+    Source: docs/reference/contract/http-api.md, section 1.
+    """
+    assert phrase, status
+    assert status < http.HTTPStatus.BAD_REQUEST or phrase == phrase.upper(), (status, phrase)
+
+
 def request(
     method: str, url: str, body: object = None, *, headers: Mapping[str, str] | None = None, timeout_s: float = 20
 ) -> Answer:
@@ -55,4 +64,5 @@ def exchange(
     kind = {} if content is None else {"Content-Type": "application/json"}
     connection.request(method, target, content, {**kind, **(headers or {})})
     response = connection.getresponse()
+    require_phrase(response.status, response.reason)
     return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())

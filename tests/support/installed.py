@@ -73,18 +73,21 @@ def _pin_of(package: str, pins: Path) -> str:
 
 
 def javascript_packages(package: Path) -> Path:
-    """Return a folder whose `node_modules` holds what `package`, a `package.json`, pins.
+    """Return a folder whose `node_modules` holds what `package`, a `package.json` or it and its lock file, pins.
 
     Install scripts are not run: one of them compiles an optional accelerator that downloads its headers.
     """
+    lock = package.with_name("package-lock.json")
+    pins = [package, lock] if lock.exists() else [package]
 
     def install(folder: Path) -> None:
         folder.mkdir(parents=True)
-        shutil.copy(package, folder / "package.json")
-        quiet = ("--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error")
-        run(*npm(), "install", "--ignore-scripts", *quiet, cwd=folder)
+        for file in pins:
+            shutil.copy(file, folder)
+        how = ("ci", "--legacy-peer-deps") if lock in pins else ("install", "--no-package-lock")
+        run(*npm(), *how, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", cwd=folder)
 
-    return made_once(f"javascript-{package.parent.name}", _pins(package), install)
+    return made_once(f"javascript-{package.parent.name}", _pins(*pins), install)
 
 
 def node() -> Path:

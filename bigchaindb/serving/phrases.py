@@ -1,0 +1,30 @@
+"""First lines of answers, and answers of a line of text. Source: docs/reference/contract/http-api.md, section 1."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+
+_NAMED_ANEW: Final = {413: "Request Entity Too Large"}
+"""Phrases that later versions of Python changed: clients compare them, so they stay."""
+
+
+def _phrase(status: HTTPStatus) -> str:
+    phrase = _NAMED_ANEW.get(status, status.phrase)
+    return phrase.upper() if status >= HTTPStatus.BAD_REQUEST else phrase
+
+
+PHRASES: Final[Mapping[int, str]] = {status.value: _phrase(status) for status in HTTPStatus}
+"""Status → reason phrase. Those of errors are in upper case: some clients give applications nothing else of them."""
+STATUS_LINES: Final[Mapping[int, bytes]] = {
+    status: f"HTTP/1.1 {status} {phrase}\r\n".encode() for status, phrase in PHRASES.items()
+}
+
+
+def plain(status: int, text: str, headers: Mapping[str, str] | None = None, *, is_last: bool = False) -> web.Response:
+    """Return an answer of one line of text, behind which the connection closes if it is the last."""
+    response = web.Response(status=status, reason=PHRASES[status], text=f"{text}\n", headers=headers)
+    if is_last:
+        response.force_close()
+    return response
