@@ -75,6 +75,8 @@ lock: ## Pin the newest versions that fit pyproject.toml and requirements/*.in
 	$(LOCK) pyproject.toml -o requirements/base.txt
 	$(LOCK) --extra dev pyproject.toml -o requirements/dev.txt
 	for set in browser javascript; do $(LOCK) requirements/acceptance-$$set.in -o requirements/acceptance-$$set.txt; done
+	cd tests/acceptance/javascript/4.1.2-suite && npm install --package-lock-only --omit-lockfile-registry-resolved \
+		--legacy-peer-deps --ignore-scripts
 	for set in requirements/acceptance-build.in requirements/acceptance-python-driver-*.in; do \
 		$(LOCK) --no-deps $$set -o $${set%.in}.txt; done
 

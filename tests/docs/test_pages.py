@@ -43,7 +43,9 @@ NETWORK: Final = ROOT / "docs/how-to/run-a-network.md"
 FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_NAME: Final = re.compile(r"# ([\w/.-]+\.(?:py|toml))\n")
 LINK: Final = re.compile(r"\]\((?!https?:)([^)#]+)")
-SCRIPT_S: Final = 100
+SCRIPT_S: Final = 200
+"""Time for the commands of a page, on a busy machine."""
+pytestmark = pytest.mark.timeout(SCRIPT_S + 100)
 
 
 class Example(NamedTuple):

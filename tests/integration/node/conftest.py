@@ -12,6 +12,8 @@ import pytest
 from tests.integration.node.stalled import make_long_ledger
 from tests.support.node import running_node
 
+FILLED_S = 300
+"""Time in which the first test that needs it fills a ledger, on a busy machine."""
 LongLedger: TypeAlias = Callable[[], dict[str, Any]]
 """What the fixture `long_ledger` gives."""
 EXAMPLE = Path(__file__).parents[3] / "examples" / "print-on-console"
@@ -30,6 +32,13 @@ def install(folder: Path, name: str, target: str, entry_point: str | None = None
     information.mkdir(parents=True)
     (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
     (information / "entry_points.txt").write_text(f"[bigchaindb.events]\n{entry_point or name} = {target}\n")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests over a long ledger the time to fill it."""
+    for item in items:
+        if "ledger_of_thousands" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(FILLED_S))
 
 
 @pytest.fixture(scope="session")
