@@ -203,7 +203,7 @@ async def overview(settings: Settings, pid: int | None, figures: NetworkFigures 
     tip = Tip() if seen is None else seen.tip
     height = tip.height if status is None else max(tip.height, status.sync.height)
     return Overview(
-        state=_standing(pid, status),
+        state=standing_of(pid, status, figures),
         pid=pid,
         chain_id=genesis.chain_id,
         genesis_hash=genesis_hash(files.read_bounded(layout.genesis)),
@@ -244,12 +244,14 @@ async def _ask(layout: files.Layout) -> tuple[Status | None, ConsensusState | No
         await rpc.close()
 
 
-def _standing(pid: int | None, status: Status | None) -> Standing:
+def standing_of(pid: int | None, status: Status | None, figures: NetworkFigures | None) -> Standing:
+    """Return what the node does: one whose key is still held has not begun to follow, though its CometBFT has."""
     if pid is None:
         return Standing.STOPPED
     if status is None:
         return Standing.NO_ANSWER
-    return Standing.CATCHING_UP if status.sync.is_catching_up else Standing.FOLLOWING
+    is_held = figures is not None and not figures.is_following
+    return Standing.CATCHING_UP if status.sync.is_catching_up or is_held else Standing.FOLLOWING
 
 
 def _time_of(status: Status | None, tip: Tip) -> datetime | None:

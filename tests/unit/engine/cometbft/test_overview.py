@@ -1,11 +1,14 @@
 """What `network status` ends with: supervisors and scripts act on it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 
-from bigchaindb.engine.cometbft.overview import BEHIND_COUNT_MAX, Decides, Overview, Standing
+from bigchaindb.engine.cometbft.overview import BEHIND_COUNT_MAX, Decides, Overview, Standing, standing_of
+from bigchaindb.engine.cometbft.rpc_answers import Hex, NodeInfo, PublicKey, Status, SyncInfo, ValidatorInfo, Versions
+from bigchaindb.engine.engine import NetworkFigures
 
 OVERVIEW = Overview(
     state=Standing.FOLLOWING,
@@ -34,6 +37,44 @@ OVERVIEW = Overview(
     validators=(),
     misbehaviors=(),
 )
+
+
+def figures(*, is_following: bool) -> NetworkFigures:
+    return NetworkFigures(
+        is_following=is_following,
+        is_degraded=False,
+        is_stalled=False,
+        height=7,
+        peer_count=0,
+        invalid_count=0,
+        rejection_count=0,
+        outbox_count=0,
+        start_count=1,
+        round=0,
+        own_key="",
+        validators=(),
+        misbehaviors=(),
+    )
+
+
+def status(*, is_catching_up: bool) -> Status:
+    sync = SyncInfo(
+        block_hash=Hex(), app_hash=Hex(), height=7, time=datetime.fromtimestamp(0, UTC), is_catching_up=is_catching_up
+    )
+    node = NodeInfo(id="", network="", version="", moniker="", versions=Versions(app=1))
+    validator = ValidatorInfo(address=Hex(), public_key=PublicKey(kind="", value=b""), power=0)
+    return Status(node=node, sync=sync, validator=validator)
+
+
+def test_a_node_whose_key_is_held_does_not_follow_yet() -> None:
+    """Its CometBFT has caught up, and the node takes no transaction before its key may vote."""
+    caught_up, behind = status(is_catching_up=False), status(is_catching_up=True)
+    assert standing_of(1, caught_up, figures(is_following=False)) is Standing.CATCHING_UP
+    assert standing_of(1, caught_up, figures(is_following=True)) is Standing.FOLLOWING
+    assert standing_of(1, caught_up, None) is Standing.FOLLOWING
+    assert standing_of(1, behind, figures(is_following=True)) is Standing.CATCHING_UP
+    assert standing_of(1, None, None) is Standing.NO_ANSWER
+    assert standing_of(None, None, None) is Standing.STOPPED
 
 
 @pytest.mark.parametrize(
