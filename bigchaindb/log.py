@@ -14,16 +14,20 @@ import os
 import re
 import stat
 import sys
+import traceback
 from collections.abc import Iterable, Mapping
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 from bigchaindb.config.old import Notice
 from bigchaindb.config.settings import LEVELS, Settings
 from bigchaindb.errors import ConfigurationError
+from bigchaindb.log_queue import LineQueue
 from bigchaindb.masking import MASK, is_secret_name, longest_first, masked_text
+from bigchaindb.standard_error import to_standard_error
 
 FILE_BYTES_MAX: Final = 209_715_200
 """A log file is rotated at this size; the figure is upstream's."""
@@ -32,16 +36,18 @@ FILE_COUNT_OLD: Final = 5
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _PLAIN: Final = re.compile(r"[^\s\"=]+")
+_CONSOLE: Final = "console"
 _API_LOGGER: Final = "bigchaindb.api"
 
 
-def set_up(settings: Settings, *, secrets: Iterable[str] = (), files: bool = True) -> None:
+def set_up(settings: Settings, *, secrets: Iterable[str] = (), files: bool = True, in_background: bool = False) -> None:
     """Send the log where the settings say. Called once by the process that owns it; a second call replaces the first.
 
     Args:
         settings: `log`, and `server.loglevel`, which is the level of the HTTP API's logger.
         secrets: texts to cut out of every line.
         files: whether to open the log files, which only the running node does.
+        in_background: whether threads write the lines, as they do for a running node: no reader stops its loop.
 
     Raises:
         ConfigurationError: a log file cannot be opened for append.
@@ -50,15 +56,40 @@ def set_up(settings: Settings, *, secrets: Iterable[str] = (), files: bool = Tru
     cut = tuple(secrets)
     console, in_files = Formatter(log.datefmt_console, cut), Formatter(log.datefmt_logfile, cut)
     granular = {name: number(level) for name, level in log.granular_levels.items()}
-    handlers = [_handler(logging.StreamHandler(sys.stderr), console, number(log.level_console), granular)]
-    if files and log.file is not None:
-        handlers.append(_handler(_file("log.file", log.file), in_files, number(log.level_logfile), granular))
-    if files and log.error_file is not None:
-        handlers.append(_handler(_file("log.error_file", log.error_file), in_files, logging.ERROR, {}))
+    outputs: dict[str, logging.Handler] = {_CONSOLE: _console(settings, in_background=in_background)}
+    for key, path in {"log.file": log.file, "log.error_file": log.error_file}.items():
+        if files and path is not None:
+            file = _file(key, path)
+            outputs[key] = LineQueue(file.write, settings.limits.log_bytes_max, file.close) if in_background else file
+    handlers = [
+        _handler(outputs[key], formatter, lowest, levels)
+        for key, formatter, lowest, levels in (
+            (_CONSOLE, console, number(log.level_console), granular),
+            ("log.file", in_files, number(log.level_logfile), granular),
+            ("log.error_file", in_files, logging.ERROR, {}),
+        )
+        if key in outputs
+    ]
+    if in_background:
+        sys.excepthook = _print_exception  # behind the log, and not before a pipe that nobody reads
     levels = [log.level_console] if log.file is None else [log.level_console, log.level_logfile]
     _replace_handlers(handlers, min(number(level) for level in levels))
     for name, level in {_API_LOGGER: number(settings.server.loglevel), **granular}.items():
         logging.getLogger(name).setLevel(level)
+
+
+def put(text: str) -> bool:
+    """Write a text to standard error behind the lines that wait for it; whether there is such a queue."""
+    for queue in _queues():
+        if queue.name == _CONSOLE:
+            queue.put(text)
+            return True
+    return False
+
+
+def dropped_count() -> int:
+    """Return how many lines were dropped, of the outputs that there are."""
+    return sum(queue.dropped_count for queue in _queues())
 
 
 def mask(secrets: Iterable[str]) -> None:
@@ -147,13 +178,43 @@ class _File(RotatingFileHandler):
         self._mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
         return os.fdopen(descriptor, "a", encoding=self.encoding)
 
+    def write(self, piece: bytes) -> None:
+        """Write lines that are made already, from one thread, without this handler's lock: an exit would wait for it.
 
-def _file(key: str, path: Path) -> logging.Handler:
+        Raises:
+            OSError: the disk is full or fails.
+        """
+        text = piece.decode(errors="backslashreplace")
+        assert self.stream is not None
+        if self.shouldRollover(logging.LogRecord("", logging.NOTSET, "", 0, text, (), None)):
+            self.doRollover()
+        self.stream.write(text)
+        self.stream.flush()
+
+
+def _file(key: str, path: Path) -> _File:
     try:
         return _File(path, "a", FILE_BYTES_MAX, FILE_COUNT_OLD, encoding="utf-8")
     except OSError as error:
         cure = f"set another {key}" if path.parent.is_dir() else f"make the folder, or set another {key}"
         raise ConfigurationError(f"{key}: cannot open `{path}` for append: {error.strerror}; {cure}") from error
+
+
+def _console(settings: Settings, *, in_background: bool) -> logging.Handler:
+    if not in_background:
+        return logging.StreamHandler(sys.stderr)
+    queue = LineQueue(to_standard_error, settings.limits.log_bytes_max)
+    queue.name = _CONSOLE
+    return queue
+
+
+def _queues() -> list[LineQueue]:
+    return [handler for handler in logging.getLogger().handlers if isinstance(handler, LineQueue)]
+
+
+def _print_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if not put("".join(traceback.format_exception(kind, error, trace)).rstrip()):
+        sys.__excepthook__(kind, error, trace)
 
 
 def _replace_handlers(handlers: list[logging.Handler], lowest: int) -> None:

@@ -27,6 +27,7 @@ from bigchaindb.engine.room import usage_of
 from bigchaindb.engines import engine_of
 from bigchaindb.errors import CometBftFailed, EngineError, SignerUnknown, StartupError, StoreError
 from bigchaindb.identity import find_or_make, read_chain_id
+from bigchaindb.log import dropped_count
 from bigchaindb.metrics.families import Figures
 from bigchaindb.metrics.server import MetricsServer
 from bigchaindb.ownership import watch
@@ -141,6 +142,7 @@ async def _serve(
                     "stream": stream.refused_counts,
                     "metrics": metrics.refused_counts,
                 },
+                log_dropped_count=dropped_count(),
                 plugins=supervisor.status(),
                 limits=limits,
             )

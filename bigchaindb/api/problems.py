@@ -1,5 +1,6 @@
 """Errors as answers: which status and which text each one gets. Source: http-api.md, sections 1 and 4."""
 
+import asyncio
 import logging
 from typing import Final
 
@@ -20,6 +21,9 @@ from bigchaindb.errors import (
 logger = logging.getLogger(__name__)
 
 LOGGED_CHARACTERS_MAX: Final = 1_000
+LINES_A_SECOND: Final = 10
+"""Of errors that clients cause; a flood of them must neither fill the disk nor hide other lines."""
+SERVER_ERROR: Final = 500
 RETRY_AFTER: Final = b"Retry-After: 1\r\n"
 INTERNAL_ERROR: Final = Answer(500, json_line({"message": "Internal Server Error"}))
 
@@ -92,10 +96,47 @@ def refusal_text(lead: str, error: ValidationError) -> str:
     return f"{lead} ({type(error).__name__}): {error}"
 
 
-def log_problem(answer: Answer, method: str, path: str) -> None:
-    """Write the line of a plain error, if `answer` is one; what a client sent cannot begin a line of its own."""
-    if answer.logged is not None:
-        logger.error("HTTP API error: %d - %s:%s - %s", answer.status, method, path, _one_line(answer.logged))
+class ProblemLog:
+    """The lines of plain errors. What clients cause is summarised beyond a few lines a second. Belongs to the loop."""
+
+    def __init__(self) -> None:
+        self._second_s = 0.0
+        self._line_count = 0
+        self._left_out: dict[int, int] = {}
+
+    def tell(self, answer: Answer, method: str, path: str) -> None:
+        """Write the line of `answer`, if it is a plain error; nothing that a client sent begins a line of its own."""
+        if answer.logged is None:
+            return
+        if answer.status >= SERVER_ERROR:
+            _write(logging.ERROR, answer, method, path)
+        elif self._has_room():
+            _write(logging.INFO, answer, method, path)
+        else:
+            self._leave_out(answer.status)
+
+    def _has_room(self) -> bool:
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._second_s >= 1.0:
+            self._second_s, self._line_count = now_s, 0
+        self._line_count += 1
+        return self._line_count <= LINES_A_SECOND
+
+    def _leave_out(self, status: int) -> None:
+        if not self._left_out:
+            loop = asyncio.get_running_loop()
+            loop.call_at(self._second_s + 1.0, self._summarise)
+        self._left_out[status] = self._left_out.get(status, 0) + 1
+
+    def _summarise(self) -> None:
+        counts = {str(status): count for status, count in sorted(self._left_out.items())}
+        self._left_out = {}
+        logger.info("HTTP API errors: %d further ones of clients", sum(counts.values()), extra={"counts": counts})
+
+
+def _write(level: int, answer: Answer, method: str, path: str) -> None:
+    text = _one_line(answer.logged or "")
+    logger.log(level, "HTTP API error: %d - %s:%s - %s", answer.status, method, path, text)
 
 
 def _one_line(text: str) -> str:

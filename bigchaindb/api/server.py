@@ -10,7 +10,7 @@ from bigchaindb.api.answers import Answer
 from bigchaindb.api.bodies import Bodies
 from bigchaindb.api.call import Call, Context, ElectionSource, NodeInfo, PluginStatuses
 from bigchaindb.api.event_log import EventLog, LogSource
-from bigchaindb.api.problems import RETRY_AFTER, log_problem, plain
+from bigchaindb.api.problems import RETRY_AFTER, ProblemLog, plain
 from bigchaindb.api.reads import Reads
 from bigchaindb.api.routes import reply_to
 from bigchaindb.api.sse import HEARTBEAT_S, EventStreams, frames
@@ -47,6 +47,7 @@ class HttpApi:
         self._log = EventLog(log, limits, frames)
         self._streams = EventStreams(self._log, count_max=limits.sse_connection_count_max, heartbeat_s=heartbeat_s)
         self._bodies = Bodies(limits)
+        self._problems = ProblemLog()
         self._context = Context(
             engine=engine,
             queries=queries,
@@ -127,7 +128,7 @@ class HttpApi:
             else:
                 reply = plain(501, unimplemented(coding), close=True)
             if isinstance(reply, Answer):
-                log_problem(reply, request.method, path)
+                self._problems.tell(reply, request.method, path)
             return await send(request, reply)
         finally:
             connection.end()

@@ -27,7 +27,7 @@ from bigchaindb.cli.proofs import verify
 from bigchaindb.cli.removed import REMOVED
 from bigchaindb.cli.restore import restore
 from bigchaindb.cli.run import drop, init, start
-from bigchaindb.cli.session import Session
+from bigchaindb.cli.session import Session, say
 from bigchaindb.cli.transactions import transactions
 from bigchaindb.errors import BigchainDBError
 
@@ -156,5 +156,5 @@ def _forbidden(error: PermissionError) -> str:
 def _fail(message: str) -> None:
     from bigchaindb.masking import masked_text
 
-    click.echo(f"bigchaindb: {masked_text(message)}", err=True)
+    say(f"bigchaindb: {masked_text(message)}")
     sys.exit(1)

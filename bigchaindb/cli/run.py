@@ -228,7 +228,7 @@ def _keep_secret(loaded: "Loaded") -> None:
     from bigchaindb.masking import secrets_in
 
     if (pair := find(loaded.settings)) is not None:
-        log.set_up(loaded.settings, secrets=[*secrets_in(loaded.document), pair.private_key])
+        log.set_up(loaded.settings, secrets=[*secrets_in(loaded.document), pair.private_key], in_background=True)
 
 
 def _initialize(settings: Settings) -> bool:

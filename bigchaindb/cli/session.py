@@ -35,7 +35,7 @@ class Session:
         """Load the configuration, set up the log and say there what is to be said about it.
 
         Args:
-            log_files: whether this process writes the log files as well.
+            log_files: whether this process is the node: it writes the log files as well, and waits for no log.
             names_file: whether to say which file was loaded; that there is none is said in any case.
 
         Raises:
@@ -46,7 +46,7 @@ class Session:
         from bigchaindb.masking import secrets_in
 
         loaded = self.load_silently()
-        log.set_up(loaded.settings, secrets=secrets_in(loaded.document), files=log_files)
+        log.set_up(loaded.settings, secrets=secrets_in(loaded.document), files=log_files, in_background=log_files)
         log.tell(notice for notice in loaded.notices if names_file or not notice.text.startswith(LOADED))
         return loaded
 
@@ -97,7 +97,9 @@ pass_session: Final = click.make_pass_decorator(Session, ensure=True)
 
 def say(text: str) -> None:
     """Tell the person at the terminal something that is no result."""
-    click.echo(text, err=True)
+    log = sys.modules.get("bigchaindb.log")  # of commands without a log it would be half the start
+    if log is None or not log.put(text):
+        click.echo(text, err=True)
 
 
 def put(text: str) -> None:

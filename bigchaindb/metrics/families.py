@@ -34,6 +34,7 @@ class Figures:
         stream_late_count: clients of the WebSocket stream that are served from the log at their own speed.
         stream_flood_count: clients of the WebSocket stream that were closed because they would not stop sending.
         refused_counts: clients that got no connection, by listener and reason.
+        log_dropped_count: lines of the log that nobody took in time.
         plugins: in the order of the configuration.
     """
 
@@ -50,6 +51,7 @@ class Figures:
     stream_late_count: int
     stream_flood_count: int
     refused_counts: Mapping[str, Mapping[Reason, int]]
+    log_dropped_count: int
     plugins: Sequence[LaneStatus]
     limits: Limits
 
@@ -112,6 +114,10 @@ def _counters(figures: Figures) -> dict[str, tuple[str, float]]:
         "stream_floods": (
             "Clients of the WebSocket stream that were closed because they would not stop sending.",
             figures.stream_flood_count,
+        ),
+        "log_dropped_lines": (
+            "Lines of the node's own log that were dropped, as nobody took them in time.",
+            figures.log_dropped_count,
         ),
     }
 

@@ -33,6 +33,7 @@ from bigchaindb.errors import (
     StartupError,
     Unavailable,
 )
+from bigchaindb.standard_error import to_standard_error_within
 from bigchaindb.store import Log
 from bigchaindb.subscribers import orders as wire
 from bigchaindb.subscribers.control import Control
@@ -44,6 +45,8 @@ from bigchaindb.subscribers.queue import ENDED, LogQueue
 
 LOOK_S: Final = 1.0
 """How often a host looks for threads that ended with an event in hand, while nothing wakes it."""
+PRINT_S_MAX: Final = 1.0
+"""Time for a text to be taken from standard error."""
 GRACE_S: Final = 1.0
 """Time for threads to end after `run` failed: as at a stop of the node."""
 _COMM_CHARACTERS_MAX: Final = 15
@@ -119,7 +122,7 @@ def _load(control: socket.socket, orders: wire.Orders) -> Plugin:
     except (ConfigurationError, StartupError) as error:
         is_told = isinstance(error.__cause__, _REFUSES if isinstance(error, ConfigurationError) else _SAYS_ENOUGH)
         if error.__cause__ is not None and not is_told:
-            traceback.print_exception(error.__cause__)
+            _print(_traceback(error.__cause__))
         _report(control, wire.Refused(str(error), isinstance(error, ConfigurationError)))
         sys.exit(1)
     return plugin
@@ -170,28 +173,34 @@ def _run(title: str, plugin: Plugin, queue: LogQueue, given: Any) -> wire.Report
     except SystemExit as end:
         has_returned = end.code != ENDED
         if end.code not in (None, 0, ENDED):
-            with suppress(OSError):  # nobody reads it
-                print(f"{title}: sys.exit({end.code!r})", file=sys.stderr)  # noqa: T201 - to the author of the plugin
+            _print(f"{title}: sys.exit({end.code!r})")
             return wire.Raised(f"sys.exit({end.code!r})")
     except HistoryLost as error:
         return wire.Lost(str(error))
     except Gone as error:
         return wire.Gone(describe(error))
     except BaseException as error:  # noqa: BLE001 - whatever ends foreign code is reported
-        with suppress(OSError):  # nobody reads it
-            _print(title, error)
+        _print_failure(title, error)
         return wire.Raised(describe(error), isinstance(error, Unavailable))
     if has_returned:
         queue.settle()
     return wire.Returned()
 
 
-def _print(title: str, error: BaseException) -> None:
+def _print_failure(title: str, error: BaseException) -> None:
     if isinstance(error, Unavailable):  # expected, and again and again: one line
-        print(f"Process {title}: {describe(error)}", file=sys.stderr)  # noqa: T201 - to whoever looks after it
+        _print(f"Process {title}: {describe(error)}")
     else:
-        print(f"Process {title}:", file=sys.stderr)  # noqa: T201 - as in 1.x
-        traceback.print_exception(error)
+        _print(f"Process {title}:\n{_traceback(error)}")  # as in 1.x
+
+
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error)).rstrip()
+
+
+def _print(text: str) -> None:
+    """Write to whoever looks after the plugin; nobody may, and its event must come again all the same."""
+    to_standard_error_within(PRINT_S_MAX, f"{text}\n")
 
 
 def _end_threads(queue: LogQueue) -> None:
@@ -228,14 +237,14 @@ def _listen(talk: Control, page: LanePage, queue: LogQueue) -> NoReturn:
         _say_last(talk, _verdict(queue, None))
     except (EOFError, OSError):
         pass  # the node is gone, and its successor must find no older process at work
-    except BaseException:  # noqa: BLE001 - a process that does not listen would never end
-        traceback.print_exc()
+    except BaseException as error:  # noqa: BLE001 - a process that does not listen would never end
+        _print(_traceback(error))
     _end_group()
 
 
 def _fail(talk: Control, error: BaseException) -> NoReturn:
     """End everything, as a thread of ours has failed that the plugin depends on."""
-    traceback.print_exception(error)
+    _print(_traceback(error))
     _say_last(talk, wire.Raised(describe(error)))
     _end_group()
 

@@ -1,5 +1,6 @@
 """Which status and text each error gets (http-api.md, sections 1 and 4)."""
 
+import asyncio
 import logging
 import re
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from bigchaindb import errors
 from bigchaindb.api.answers import Answer
-from bigchaindb.api.problems import answer_for, log_problem, plain
+from bigchaindb.api.problems import LINES_A_SECOND, ProblemLog, answer_for, plain
 
 # The published acceptance test matches the raw text with an expression of this form (http-api.md, section 4).
 NAUGHTY = re.compile(
@@ -58,12 +59,33 @@ def test_every_text_can_be_a_message(text: str) -> None:
     assert answer.body.decode().endswith('","status":400}\n')
 
 
-def test_a_plain_error_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.ERROR):
-        log_problem(plain(400, "two\nlines"), "POST", "/api/v1/transactions")
-        log_problem(plain(400, 2_000 * "x"), "POST", "/api/v1/transactions")
-        log_problem(Answer(200), "GET", "/")
+async def test_a_plain_error_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    problems = ProblemLog()
+    with caplog.at_level(logging.INFO):
+        problems.tell(plain(400, "two\nlines"), "POST", "/api/v1/transactions")
+        problems.tell(plain(400, 2_000 * "x"), "POST", "/api/v1/transactions")
+        problems.tell(Answer(200), "GET", "/")
     lines = [record.getMessage() for record in caplog.records]
     assert lines[0] == "HTTP API error: 400 - POST:/api/v1/transactions - two\\nlines"
     assert lines[1].endswith(" - " + 1_000 * "x")
     assert len(lines) == 2
+    assert {record.levelno for record in caplog.records} == {logging.INFO}, "strangers cause them"
+
+
+async def test_errors_of_clients_are_summarised_and_the_node_s_own_are_not(caplog: pytest.LogCaptureFixture) -> None:
+    """A flood of bad requests must neither fill the disk nor hide what the operator has to see."""
+    problems = ProblemLog()
+    with caplog.at_level(logging.INFO):
+        for number in range(1_000):
+            problems.tell(plain(404 if number % 4 else 400, "no"), "GET", "/x")
+        problems.tell(plain(503, "full"), "GET", "/x")
+        lines = [record.getMessage() for record in caplog.records]
+        assert len([line for line in lines if " 40" in line]) == LINES_A_SECOND
+        assert lines[-1] == "HTTP API error: 503 - GET:/x - full"
+        assert caplog.records[-1].levelno == logging.ERROR
+        await asyncio.sleep(1.1)  # the summary is due before
+        summary = caplog.records[-1]
+        assert summary.getMessage() == "HTTP API errors: 990 further ones of clients"
+        assert vars(summary)["counts"] == {"400": 247, "404": 743}
+        problems.tell(plain(404, "no"), "GET", "/y")
+    assert caplog.records[-1].getMessage() == "HTTP API error: 404 - GET:/y - no"

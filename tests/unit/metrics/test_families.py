@@ -81,6 +81,7 @@ FIGURES: Final = Figures(
     stream_late_count=14,
     stream_flood_count=15,
     refused_counts={"http": {Reason.PLACES: 16, Reason.ADDRESS: 17}},
+    log_dropped_count=70,
     plugins=[status("ValueError: secret")],
     limits=Limits(),
 )
@@ -115,6 +116,7 @@ def test_each_figure_stands_under_its_own_name() -> None:
         "stream_connections": 13,
         "stream_late_clients": 14,
         "stream_floods": 15,
+        "log_dropped_lines": 70,
         "network_following": 1,
         "network_degraded": 0,
         "network_stalled": 1,

@@ -1,6 +1,6 @@
 """How a plugin's process says that `run` ended. Source: event-plugin-api.md, section 5; promises P2 and P6."""
 
-import io
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from bigchaindb import standard_error
 from bigchaindb.errors import Closed, Unavailable
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import EventTypes
+from bigchaindb.subscribers import host
 from bigchaindb.subscribers import orders as wire
 from bigchaindb.subscribers.host import _run
 from bigchaindb.subscribers.plugins import Plugin as Loaded
@@ -20,13 +22,6 @@ from tests.support.event_logs import ListLog
 from tests.support.plugin_queues import Plugin
 
 TITLE = "events_plugin_sales"
-
-
-class Unread(io.StringIO):
-    """A pipe whose reader is gone."""
-
-    def write(self, _: str) -> int:
-        raise BrokenPipeError
 
 
 @pytest.fixture
@@ -65,6 +60,7 @@ def test_a_plugin_that_exits_without_an_error_has_returned(plugin: Plugin, code:
     assert plugin.progress() == Progress(3, 3)
 
 
+@pytest.mark.parametrize("is_full", [False, True])
 @pytest.mark.parametrize(
     ("error", "report"),
     [
@@ -74,12 +70,25 @@ def test_a_plugin_that_exits_without_an_error_has_returned(plugin: Plugin, code:
     ],
 )
 def test_what_ended_run_is_reported_though_nobody_reads_standard_error(
-    plugin: Plugin, monkeypatch: pytest.MonkeyPatch, error: BaseException, report: wire.Report
+    plugin: Plugin, monkeypatch: pytest.MonkeyPatch, error: BaseException, report: wire.Report, *, is_full: bool
 ) -> None:
     """Else an event is blamed, and set aside in the end, while its target is away."""
-    monkeypatch.setattr(sys, "stderr", Unread())
+    ours, theirs = os.pipe()
+    if is_full:
+        os.set_blocking(theirs, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(theirs, bytes(4096))
+        os.set_blocking(theirs, True)
+    else:
+        os.close(ours)
+    monkeypatch.setattr(standard_error, "STANDARD_ERROR", theirs)
+    monkeypatch.setattr(host, "PRINT_S_MAX", 0.05)
 
     def run(_: Any) -> None:
         raise error
 
     assert ending(plugin, run) == report
+    os.close(theirs)
+    if is_full:
+        os.close(ours)

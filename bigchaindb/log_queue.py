@@ -1,0 +1,125 @@
+"""Log lines on their way out of the node: a thread writes them, so that no reader of standard error can stop the loop.
+
+A pipe that nobody reads, or a disk that does not answer, blocks whoever writes. Lines wait here instead, up to a bound
+in bytes; what finds no room is dropped, counted, and named in the log once there is room again.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from threading import Condition, Thread
+from time import monotonic
+from typing import Final
+
+CLOSE_S_MAX: Final = 1.0
+"""How long the end of the process waits for lines to be taken: a stop has two seconds in all."""
+PIECE_BYTES: Final = 64 * 1024
+"""Written at once, at most, but always one line: what a pipe holds."""
+
+Write = Callable[[bytes], None]
+
+
+class LineQueue(logging.Handler):
+    """A handler that never waits. Its formatter makes the lines at once, as records may change.
+
+    Attributes:
+        dropped_count: lines that found no room, or that could not be written.
+    """
+
+    def __init__(self, write: Write, bytes_max: int, on_close: Callable[[], None] = lambda: None) -> None:
+        """Write by `write`, in a thread of its own.
+
+        Args:
+            write: may wait for ever, and raise `OSError`.
+            bytes_max: of lines that wait; one line always may.
+            on_close: called once all is written, or a second after the end was asked for.
+        """
+        super().__init__()
+        self._on_close = on_close
+        self.dropped_count = 0
+        self._write = write
+        self._bytes_max = bytes_max
+        self._lines: deque[bytes] = deque()
+        self._bytes = 0
+        self._untold_count = 0
+        self._is_ending = False
+        self._changed = Condition()
+        Thread(target=self._run, name="bigchaindb-log", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue the line of a record."""
+        try:
+            text = self.format(record)
+        except Exception as error:  # noqa: BLE001 - the standard library would write to standard error itself
+            text = f"a line of the log cannot be made: {type(error).__name__}, logger {record.name}"
+        self.put(text)
+
+    def put(self, text: str) -> None:
+        """Queue a text as a line of its own."""
+        line = text.encode(errors="backslashreplace") + b"\n"
+        with self._changed:
+            if self._lines and self._bytes + len(line) > self._bytes_max:
+                self._drop(1)
+                return
+            self._tell_dropped()
+            self._append(line)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Write what waits, for `CLOSE_S_MAX` at most, and end the thread. The end of the process calls it."""
+        deadline_s = monotonic() + CLOSE_S_MAX
+        with self._changed:
+            while not self._is_ending and (self._bytes or self._untold_count):
+                if not self._changed.wait(max(0.0, deadline_s - monotonic())):
+                    break
+            if self._is_ending:
+                return
+            self._is_ending = True
+            self._changed.notify_all()
+        self._on_close()
+        super().close()
+
+    def _run(self) -> None:
+        while piece := self._take():
+            try:
+                self._write(piece)
+            except OSError:  # nobody reads any more, or the disk is full
+                with self._changed:
+                    self._drop(piece.count(b"\n"), is_told=False)
+            with self._changed:
+                self._bytes -= len(piece)
+                self._changed.notify_all()
+
+    def _take(self) -> bytes:
+        """Wait for lines; none is the end."""
+        with self._changed:
+            while not self._lines and not self._is_ending:
+                if self._untold_count:
+                    self._tell_dropped()
+                else:
+                    self._changed.wait()
+            taken: list[bytes] = []
+            size = 0
+            while self._lines and (not taken or size + len(self._lines[0]) <= PIECE_BYTES):
+                taken.append(self._lines.popleft())
+                size += len(taken[-1])
+        return b"".join(taken)
+
+    # Under the lock
+
+    def _append(self, line: bytes) -> None:
+        self._lines.append(line)
+        self._bytes += len(line)
+
+    def _drop(self, count: int, *, is_told: bool = True) -> None:
+        self.dropped_count += count
+        self._untold_count += count if is_told else 0
+
+    def _tell_dropped(self) -> None:
+        if not self._untold_count:
+            return
+        record = logging.LogRecord(__name__, logging.WARNING, "", 0, "lines of the log were dropped", (), None)
+        record.dropped = self._untold_count
+        record.why = "they were not taken in time"
+        self._untold_count = 0
+        self._append(self.format(record).encode(errors="backslashreplace") + b"\n")
