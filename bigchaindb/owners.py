@@ -37,6 +37,8 @@ def refusal(path: Path, *, is_written: bool = False) -> str | None:
 
 
 def _refusal(path: Path, about: os.stat_result) -> str:
+    if os.statvfs(path).f_flag & os.ST_RDONLY and os.access(path, os.R_OK):
+        return f"`{path}` lies on a file system that is mounted for reading alone; mount it for writing"
     me = os.geteuid()
     mode = f"{stat.S_IMODE(about.st_mode):04o}"
     quoted = shlex.quote(str(path))

@@ -26,6 +26,8 @@ TRIAL_S_MAX: Final = 30.0
 FINDINGS_BYTES_MAX: Final = 64 * 1024
 """What a pipe holds while nobody reads."""
 
+CHECKING: Final = "check() runs"
+"""The last step: the plugin itself is in order."""
 _TYPES: Final = {EventTypes.BLOCK_VALID: "BLOCK_VALID", EventTypes.BLOCK_INVALID: "BLOCK_INVALID"}
 
 
@@ -92,14 +94,13 @@ def try_plugin(
     if found:  # also if a thread of the plugin's kept its process from ending
         return msgspec.json.decode(found, type=Findings)
     step = steps[-1].decode() if steps else "it is looked for"
+    is_checking = step == CHECKING
     if ran.is_late:
-        how = (
-            f"not ready within {TRIAL_S_MAX:g} s: it hangs while {step}; "
-            "what waits there, such as a connection, belongs into run"
-        )
+        cure = "look whether what it writes to answers" if is_checking else "what waits there belongs into run"
+        how = f"not ready within {TRIAL_S_MAX:g} s: it hangs while {step}; {cure}"
     else:
         how = f"its process ended before it was ready: {kept.words_for(ran.code)}, while {step}"
-    return Findings(name=name, error=f"events plugin {name!r}: {how}")
+    return Findings(name=name, error=f"events plugin {name!r}: {how}", is_target_unusable=is_checking)
 
 
 def _read(pipe: int) -> bytes:
@@ -141,7 +142,7 @@ def _findings(
         wants = inspect(name, loaded, window_count=window_count).wants
     except (ConfigurationError, StartupError) as error:
         return Findings(name=name, error=str(error), package=_package(point), target=point.value if point else "")
-    os.write(pipe, b"check() runs\n")
+    os.write(pipe, f"{CHECKING}\n".encode())
     complaint, checked = "", ""
     try:
         checked = check(name, loaded) if with_check else ""

@@ -203,7 +203,7 @@ PLUGINS: Final = (
         _with_plugin("import time\n\ntime.sleep(600)\n", "enable", "own"),
         "events plugin 'own': not ready within 30 s",
         "it hangs while it is imported",
-        "what waits there, such as a connection, belongs into run",
+        "what waits there belongs into run",
     ),
     Mistake(
         "ran plugins new file",

@@ -1,6 +1,7 @@
 """Natural mistakes, made as a new user makes them: each text says what happened, why, and what to do, in this order."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from bigchaindb import __version__
 from tests.support import mistakes_asking, mistakes_configuration, mistakes_files, mistakes_plugins
 from tests.support.mistakes import Mistake, Newcomer, require_three_parts
 from tests.support.node import Node
+from tests.support.small_disk import small_disk
 
 MISTAKES = (
     *mistakes_configuration.MISTAKES,
@@ -47,3 +49,17 @@ def test_a_start_names_its_files_before_any_line_of_the_log(tmp_path: Path, node
     first, *others = newcomer.run("-c", "node.json", "start", "--no-init").splitlines()
     assert first == (f"BigchainDB {__version__} starts: configuration `node.json`; ledger in `{tmp_path}/data`")
     assert any("server.bnd: unknown" in line for line in others)
+
+
+def test_a_data_directory_that_is_mounted_for_reading_is_told(tmp_path: Path, node: Node) -> None:
+    """Owner and mode are as they should be, so advice about them would be wrong."""
+    newcomer = Newcomer(tmp_path, node)
+    newcomer.write("node.json", json.dumps({"database": {"path": str(tmp_path / "data")}}))
+    with small_disk(tmp_path / "data", size_bytes=1 << 24) as disk:
+        subprocess.run(["mount", "-o", "remount,ro", disk.path], check=True)
+        for command in ("start", "doctor"):
+            printed = newcomer.run("-c", "node.json", command)
+            assert newcomer.code == 1
+            assert f"`{disk.path}` lies on a file system that is mounted for reading alone" in printed
+            assert "mount it for writing" in printed
+            assert "chmod" not in printed

@@ -100,15 +100,18 @@ def test_what_it_leaves_behind_is_not_waited_for(try_source: Try) -> None:
     [
         ("import time\ntime.sleep(600)\n", "it is imported"),
         ("import time\ndef configure(o): time.sleep(600)\ndef run(queue): ...\n", "configure(options) runs"),
+        ("import time\ndef check(): time.sleep(600)\ndef run(queue): ...\n", "check() runs"),
     ],
 )
 def test_one_that_hangs_is_ended(try_source: Try, monkeypatch: pytest.MonkeyPatch, source: str, step: str) -> None:
     found = Findings(name="tried")
     for limit_s in (1.0, 4.0, 16.0):  # until it gets so far on this machine
         monkeypatch.setattr(trial, "TRIAL_S_MAX", limit_s)
-        found = try_source(source)
+        found = try_source(source, with_check=True)
         assert f"events plugin 'tried': not ready within {limit_s:g} s: it hangs while " in found.error
-        if f"it hangs while {step}; what waits there" in found.error:
+        cure = "look whether what it writes" if step == "check() runs" else "what waits there belongs into run"
+        if f"it hangs while {step}; {cure}" in found.error:
+            assert found.is_target_unusable == (step == "check() runs")
             return
     pytest.fail(found.error)
 
