@@ -77,7 +77,9 @@ def test_an_event_is_shown_by_position_id_and_token(either: Chain) -> None:
     assert either.refused("show", "9").endswith("the log has no position 9; its head is 4")
     assert either.refused("show", "0").endswith("the log has no position 0; its head is 4")
     assert "the log has no position 99999999999999999999; its head is 4" in either.refused("show", "9" * 30)
-    assert "expected a position, a token, or the id" in either.refused("show", "solo-other:00000000000000000001")
+    assert "expected a position, the 64 hex digits of a transaction, a token, or the id" in either.refused(
+        "show", "solo-other:00000000000000000001"
+    )
     assert "a token is" in either.refused("show", "1.nonsense")
 
 
