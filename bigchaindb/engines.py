@@ -7,6 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +25,7 @@ from bigchaindb.engine.cometbft.signer import complaint, must_be_held
 from bigchaindb.engine.engine import Engine, NetworkFigures
 from bigchaindb.engine.room import Room, usage_of
 from bigchaindb.engine.solo import SoloEngine
-from bigchaindb.errors import StartupError
+from bigchaindb.errors import StartupError, StoreDamaged
 from bigchaindb.ledger import network
 from bigchaindb.ledger.application import Ledger
 from bigchaindb.ledger.examining import BlockLimits
@@ -50,12 +51,14 @@ class Wired:
         elections: see `HttpApi`.
         proofs: see `HttpApi`.
         network: gives how the node stands among others; None on a node that is a network of its own.
+        damaged: is told, on the loop, that what is stored is damaged.
     """
 
     engine: Engine
     elections: ElectionSource
     proofs: ProofSource | None
     network: Callable[[], NetworkFigures | None]
+    damaged: Callable[[StoreDamaged], None] = lambda _: None
 
 
 def engine_of(settings: Settings, store: Store, key: KeyPair, hub: Hub, chain_id: str) -> Wired:
@@ -93,8 +96,9 @@ def _solo_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub) -> So
 
 def _warn_of_another_key(store: Store, key: KeyPair) -> None:
     """Warn that the blocks of this ledger are from now on signed by another key than so far: one may have been lost."""
-    height = store.writer.tip().height
-    last = store.queries().block(height)
+    height, last = store.writer.tip().height, None
+    with suppress(StoreDamaged):  # whoever listens for damage is told
+        last = store.queries().block(height)
     if last is not None and last.header.node_pubkey != key.public_key:
         _log.warning(
             "this node signs with another key than that of its last block: it was changed in the configuration or in "
@@ -142,7 +146,7 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
         own=Own(key, layout, files.others_of(settings.network, key), sizes, is_held),
         workers=settings.server.workers,
     )
-    return Wired(engine, engine.elections, CometBftProofs(rpc, chain_id), engine.network)
+    return Wired(engine, engine.elections, CometBftProofs(rpc, chain_id), engine.network, engine.damaged)
 
 
 def _proven(settings: Settings) -> Proven:

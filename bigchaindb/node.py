@@ -8,6 +8,8 @@ a second.
 import asyncio
 import gc
 import logging
+import math
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, closing, contextmanager
 from typing import Final
@@ -24,8 +26,16 @@ from bigchaindb.config.settings import split_bind
 from bigchaindb.control.server import ControlServer, Reloader
 from bigchaindb.engine.engine import Engine
 from bigchaindb.engine.room import usage_of
-from bigchaindb.engines import engine_of
-from bigchaindb.errors import CometBftFailed, EngineError, SignerUnknown, StartupError, StoreError
+from bigchaindb.engines import Wired, engine_of
+from bigchaindb.errors import (
+    CometBftFailed,
+    EngineError,
+    SignerUnknown,
+    StartupError,
+    StoreDamaged,
+    StoreError,
+    StoreFull,
+)
 from bigchaindb.identity import find_or_make, read_chain_id
 from bigchaindb.log import dropped_count
 from bigchaindb.metrics.families import Figures
@@ -54,6 +64,11 @@ that the pool holds took 5 % of a busy node's CPU time."""
 
 Ready = Callable[[Mapping[str, str]], None]
 """Takes the plugins that ran before and do not run since the start, by name: what keeps each from it."""
+
+UPGRADE_TELL_S: Final = 10.0
+"""Time between two lines about how far checksums are written."""
+DAMAGES_TOLD_MAX: Final = 100
+"""Rows that the log names as damaged in one run of the node; `bigchaindb check` names all."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -110,6 +125,8 @@ async def _serve(
         wired = engine_of(settings, store, key, hub, chain_id)
         engine = wired.engine
         supervisor = Supervisor(hub=hub, store=store, chain_id=chain_id, plugins=settings.events_plugins, limits=limits)
+        _tell_damage(store, wired)
+        await asyncio.to_thread(store.check_recent)
         log = LogSource(hub, store.log_reader, chain_id)
         stream = StreamServer(hub, store.log_reader, chain_id, limits, settings.wsserver)
         api = HttpApi(
@@ -131,6 +148,8 @@ async def _serve(
                 store=await asyncio.to_thread(store.queries().statistics),
                 engine=engine.figures,
                 network=wired.network(),
+                damage_count=store.damages.count,
+                is_damaged=store.damages.first is not None,
                 disk_free_bytes=(await asyncio.to_thread(usage_of, store.directory.ledger)).free_bytes,
                 http_connection_count=api.connection_count,
                 sse_count=api.stream_count,
@@ -173,8 +192,8 @@ async def _serve(
                 await metrics.start(*split_bind(settings.metrics.bind, "metrics.bind"))
         gc.freeze()  # what is here stays: later collections need not look at it
         gc.set_threshold(*COLLECT_AFTER)
-        keeping = asyncio.create_task(_keep_reserve(store.directory))
-        running.callback(keeping.cancel)
+        beside = [asyncio.create_task(work) for work in (_upgrade(store), _keep_reserve(store.directory))]
+        running.callback(lambda: [task.cancel() for task in beside])
         _log.info("ready", extra={"chain": chain_id, "head": hub.head, "http": api.port, "websocket": stream.port})
         if ready is not None:
             ready(supervisor.left_out)
@@ -182,6 +201,47 @@ async def _serve(
         _log.info("stopping", extra={"head": hub.head})
         api.close()
     _log.info("stopped", extra={"head": hub.head})
+
+
+def _tell_damage(store: Store, wired: Wired) -> None:
+    """Log each damage that is found, and let the engine know: it may not vote on with what it cannot read."""
+    loop = asyncio.get_running_loop()
+    told: set[tuple[str, str]] = set()
+
+    def tell(error: StoreDamaged) -> None:
+        if (error.table, error.row) not in told and len(told) < DAMAGES_TOLD_MAX:
+            told.add((error.table, error.row))
+            _log.critical(
+                "what is stored is damaged; run `bigchaindb check`, and restore a backup",
+                extra={"table": error.table, "row": error.row, "why": str(error)},
+            )
+        wired.damaged(error)
+
+    def pass_on(error: StoreDamaged) -> None:
+        loop.call_soon_threadsafe(tell, error)
+
+    store.damages.listen(pass_on)
+
+
+async def _upgrade(store: Store) -> None:
+    """Give the rows of an older version their checksums, half of the time, so that a commit waits for one step."""
+    left_count, told_s = store.writer.upgrade_count, -math.inf
+    total = left_count
+    while left_count:
+        begun_s = time.monotonic()
+        if begun_s - told_s >= UPGRADE_TELL_S:
+            told_s = begun_s
+            _log.info("rows of an earlier version get checksums", extra={"done": total - left_count, "events": total})
+        try:
+            left_count = await asyncio.to_thread(store.writer.upgrade)
+        except StoreFull:
+            await asyncio.sleep(UPGRADE_TELL_S)
+        except StoreError as error:
+            _log.error("checksums are not written on; the next start tries again", extra={"why": str(error)})
+            return
+        await asyncio.sleep(time.monotonic() - begun_s)
+    if total:
+        _log.info("all rows have checksums", extra={"events": total})
 
 
 def _addresses(settings: Settings) -> dict[str, tuple[str, int]]:

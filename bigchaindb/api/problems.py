@@ -14,6 +14,7 @@ from bigchaindb.errors import (
     Overloaded,
     SchemaValidationError,
     Stopping,
+    StoreDamaged,
     StoreFull,
     ValidationError,
 )
@@ -26,6 +27,9 @@ LINES_A_SECOND: Final = 10
 SERVER_ERROR: Final = 500
 RETRY_AFTER: Final = b"Retry-After: 1\r\n"
 INTERNAL_ERROR: Final = Answer(500, json_line({"message": "Internal Server Error"}))
+
+
+DAMAGED: Final = "what this answer is made of is damaged on the node's disk; ask another node, or its operator"
 
 
 class Problem(BigchainDBError):
@@ -74,8 +78,14 @@ def answer_for(error: BigchainDBError) -> Answer:
         case EngineError():  # of which CommitTimeout is the usual one; the text says what may still happen
             return plain(504, str(error))
         case _:
-            logger.error("a request failed", exc_info=error)
-            return INTERNAL_ERROR
+            return _of_the_node(error)
+
+
+def _of_the_node(error: BigchainDBError) -> Answer:
+    if isinstance(error, StoreDamaged):  # which row, the log says: it is noted where it was read
+        return plain(500, f"Internal Server Error (StoreDamaged): {DAMAGED}")
+    logger.error("a request failed", exc_info=error)
+    return INTERNAL_ERROR
 
 
 def _refusal(error: ValidationError | HistoryLost) -> Answer:

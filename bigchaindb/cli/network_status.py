@@ -105,6 +105,8 @@ def _put(seen: "Overview", *, as_json: bool) -> None:
         ("cometbft", seen.cometbft or "not known"),
     ):
         put(f"{name:11} {text}")
+    if seen.damage is not None:
+        put(f"{'DAMAGED':11} {seen.damage}; it votes no more and serves reads, until a person restores the data")
     if seen.peers is not None:
         put("")
         rows: list[tuple[str, ...]] = [

@@ -30,6 +30,7 @@ from bigchaindb.serving.ports import taken
 from bigchaindb.serving.processes import lock_owner
 from bigchaindb.serving.unix_socket import SOCKET_PATH_BYTES_MAX
 from bigchaindb.store.access import complaints
+from bigchaindb.store.damages import read_mark
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.looking import look
 from bigchaindb.subscribers.lane_page import page_path
@@ -226,7 +227,11 @@ def _tip(directory: DataDirectory) -> Iterator[Finding]:
     except StoreError as error:
         yield Finding("ledger", "fix", f"{directory.ledger}: {error}", "put a backup in its place")
         return
-    if seen is not None:
+    if (damage := read_mark(directory.damage)) is not None:
+        text = f"{directory.ledger}: damage was found: {damage}"
+        advice = f"run `bigchaindb check`; restore a backup, or where all is whole again delete {directory.damage}"
+        yield Finding("ledger", "fix", text, advice)
+    elif seen is not None:
         text = f"{directory.ledger}: height {seen.tip.height}, position {seen.tip.position}"
         yield Finding("ledger", "ok", text)
 

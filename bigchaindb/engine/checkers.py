@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple, Protocol
 
-from bigchaindb.errors import CheckFailed
+from bigchaindb.errors import CheckFailed, StoreDamaged
 from bigchaindb.ledger.judging import Examination, Examined
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.view import LoadedView, Needs
@@ -34,8 +34,8 @@ class Examines(Protocol):
         ...
 
 
-Verdict = Examination | CheckFailed
-"""What came of the check without state, or that it met a defect of this software."""
+Verdict = Examination | CheckFailed | StoreDamaged
+"""What came of the check without state; or that it met a defect of this software, or what it needs is damaged."""
 
 
 class Checked(NamedTuple):
@@ -66,8 +66,7 @@ class Checkers:
 
     async def reload(self, checked: Checked) -> Checked:
         """Load the state again for a batch that a commit has overtaken."""
-        view = await asyncio.get_running_loop().run_in_executor(self._threads, self._view, checked.verdicts)
-        return checked._replace(view=view)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._load, checked.verdicts)
 
     def close(self) -> None:
         """End the threads; a batch in hand is finished."""
@@ -75,8 +74,22 @@ class Checkers:
         self._voters.shutdown()
 
     def _check(self, bodies: Sequence[bytes]) -> Checked:
-        verdicts = self._examine(bodies)
-        return Checked(verdicts, self._view(verdicts))
+        return self._load(self._examine(bodies))
+
+    def _load(self, verdicts: list[Verdict]) -> Checked:
+        """Load the state; documents that need what is damaged fail alone, and the others are checked as ever."""
+        try:
+            return Checked(verdicts, self._view(verdicts))
+        except StoreDamaged:
+            verdicts = [self._load_alone(verdict) for verdict in verdicts]
+            return Checked(verdicts, self._view(verdicts))
+
+    def _load_alone(self, verdict: Verdict) -> Verdict:
+        try:
+            self._view([verdict])
+        except StoreDamaged as error:
+            return error
+        return verdict
 
     def _examine(self, bodies: Sequence[bytes]) -> list[Verdict]:
         """Examine a batch; documents that meet a defect fail alone: nobody may stop a node by posting one."""

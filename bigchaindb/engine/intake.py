@@ -13,7 +13,15 @@ from bigchaindb.engine.admission import AdmissionQueue, Answer, Entry, answer_al
 from bigchaindb.engine.checkers import BATCH_COUNT_MAX, Checked, Checkers, Examines, Verdict
 from bigchaindb.engine.engine import EngineFigures, Mode, Standing, Status
 from bigchaindb.engine.rejected import Rejected
-from bigchaindb.errors import CheckFailed, CommitTimeout, EngineError, Overloaded, Stopping, ValidationError
+from bigchaindb.errors import (
+    CheckFailed,
+    CommitTimeout,
+    EngineError,
+    Overloaded,
+    Stopping,
+    StoreDamaged,
+    ValidationError,
+)
 from bigchaindb.ledger.elections import check_election
 from bigchaindb.ledger.pool import Pool, Rejection
 from bigchaindb.ledger.ports import LedgerStore
@@ -232,7 +240,7 @@ class Intake:
         for entry, verdict in zip(entries, checked.verdicts, strict=True):
             try:
                 transaction = self._admit_one(verdict, checked.view)
-            except (ValidationError, Overloaded, CheckFailed) as error:
+            except (ValidationError, Overloaded, CheckFailed, StoreDamaged) as error:
                 entry.resolve(error)
                 continue
             if entry.mode is Mode.COMMIT:
@@ -241,7 +249,7 @@ class Intake:
         self.work.set()
 
     def _admit_one(self, verdict: Verdict, view: View) -> Transaction:
-        if isinstance(verdict, (ValidationError, CheckFailed)):
+        if isinstance(verdict, (ValidationError, CheckFailed, StoreDamaged)):
             raise verdict
         self.pool.admit(
             verdict.transaction, view, signatures_valid=verdict.signatures_valid, validators=self._elected()

@@ -33,6 +33,8 @@ class Figures:
         stream_connection_count: open on the WebSocket API.
         stream_late_count: clients of the WebSocket stream that are served from the log at their own speed.
         stream_flood_count: clients of the WebSocket stream that were closed because they would not stop sending.
+        damage_count: reads that met damage since the node started.
+        is_damaged: whether damage was found, in this run or before, and nobody has restored the data since.
         refused_counts: clients that got no connection, by listener and reason.
         log_dropped_count: lines of the log that nobody took in time.
         plugins: in the order of the configuration.
@@ -50,6 +52,8 @@ class Figures:
     stream_connection_count: int
     stream_late_count: int
     stream_flood_count: int
+    damage_count: int
+    is_damaged: bool
     refused_counts: Mapping[str, Mapping[Reason, int]]
     log_dropped_count: int
     plugins: Sequence[LaneStatus]
@@ -95,6 +99,7 @@ def _gauges(figures: Figures) -> dict[str, tuple[str, float]]:
         "admission_bytes": ("Bytes of bodies that wait to be checked.", engine.admission_bytes),
         "pool_transactions": ("Transactions that wait for a block.", engine.pool_count),
         "pool_bytes": ("Bytes of transactions that wait for a block.", engine.pool_bytes),
+        "store_damaged": ("1 once damage was found in ledger.db, until the data are restored.", figures.is_damaged),
         "commit_waiters": ("Requests in mode commit that wait for their decision.", engine.waiting_count),
         "http_connections": ("Open connections of the HTTP API.", figures.http_connection_count),
         "sse_clients": ("Clients of Server-Sent Events.", figures.sse_count),
@@ -110,6 +115,10 @@ def _counters(figures: Figures) -> dict[str, tuple[str, float]]:
         "rejected_transactions": (
             "Transactions that turned out to be invalid after they were accepted, since the node started.",
             engine.rejected_count,
+        ),
+        "store_damages": (
+            "Reads that met damage in ledger.db since the node started.",
+            figures.damage_count,
         ),
         "stream_floods": (
             "Clients of the WebSocket stream that were closed because they would not stop sending.",

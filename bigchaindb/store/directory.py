@@ -46,6 +46,11 @@ class DataDirectory:
         return self.path / "lanes"
 
     @property
+    def damage(self) -> Path:
+        """Says which row was found damaged first, from then until a person has restored the data."""
+        return self.path / "damaged"
+
+    @property
     def control(self) -> Path:
         """The socket over which the command line speaks with the running node."""
         return self.path / "control.sock"

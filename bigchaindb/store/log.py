@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from bigchaindb.errors import HistoryLost
+from bigchaindb.errors import HistoryLost, StoreDamaged
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.ledger.effects import LoggedEvent
 from bigchaindb.ledger.ports import Announcement, Record
@@ -139,12 +139,19 @@ class Log:
         """See `LogReader`."""
         wanted = Filter(selection, types)
         found: list[Record] = []
+        begin = after
         with self._reading():
             through = min(through, self._head(), after + LOOK_COUNT_MAX)
             looked_bytes, count = 0, max(1, count_max) if selection is None else PIECE_COUNT_FIRST
             while after < through and looked_bytes < LOOK_BYTES_MAX:
                 bound = min(PIECE_BYTES_MAX, LOOK_BYTES_MAX - looked_bytes)
-                for record in self._piece(after, min(through, after + count), bound):
+                try:
+                    piece = self._piece(after, min(through, after + count), bound)
+                except StoreDamaged:
+                    if after == begin:
+                        raise
+                    break  # whoever goes on from there learns of it
+                for record in piece:
                     if wanted.passes(record.type, record.body):
                         bytes_max -= len(record.body)
                         if found and bytes_max < 0:
@@ -264,11 +271,17 @@ def read_entry(connection: sqlite3.Connection, position: int) -> LoggedEvent | N
 def read_records(connection: sqlite3.Connection, after: int, last: int, bytes_max: int) -> list[Record]:
     """Read the events of positions `after` < p ≤ `last`: one if there is any, then up to `bytes_max` of bodies.
 
+    Where one is damaged those before it are all that comes: whoever goes on behind them learns of it.
+
     Raises:
-        StoreDamaged: one is not what was written.
+        StoreDamaged: the first is not what was written.
     """
-    rows = connection.execute(_RECORDS, (after, last, bytes_max)).fetchall()
-    for row in rows:
-        if not is_whole(row[-1], record_sum, *row[:-1]):
+    records: list[Record] = []
+    for row in connection.execute(_RECORDS, (after, last, bytes_max)).fetchall():
+        if is_whole(row[-1], record_sum, *row[:-1]):
+            records.append(Record._make(row[:-1]))
+        elif records:
+            break
+        else:
             raise damaged("events", row[0])
-    return [Record._make(row[:-1]) for row in rows]
+    return records

@@ -119,7 +119,6 @@ class Proved:
 
 class _Vote(msgspec.Struct):
     voting_for_block: str
-    is_block_valid: bool
 
 
 class _SignedVote(msgspec.Struct):
@@ -150,7 +149,8 @@ def prove(connection: sqlite3.Connection, walk: Walk, locate: Locate) -> Proved:
     )
     row = EventRow(*columns)
     record = (row.position, row.type, row.height, row.timestamp, row.digest, body)
-    whole = is_whole(row_checksum, checksum_of, *row) and is_whole(record_checksum, record_sum, *record)
+    columns_whole = is_whole(row_checksum, checksum_of, *row)
+    whole = columns_whole and is_whole(record_checksum, record_sum, *record)
     reason = next(_faults_of_event(walk, row, body), None) if whole else "is not what its checksum is of"
     if reason is not None:
         proved.add("events", walk.position, reason)
@@ -158,9 +158,11 @@ def prove(connection: sqlite3.Connection, walk: Walk, locate: Locate) -> Proved:
     votes = [crc32(one) if isinstance(one, bytes) else NO_CHECKSUM for one in (vote, proof)]
     sums = (checksum_of(*row), record_sum(*record)) if reason is None else (NO_CHECKSUM, NO_CHECKSUM)
     proved.event.append((walk.position, *sums, votes[0], votes[1]))
-    _go_on(walk, row, is_whole=reason is None)
-    if reason is None:
-        proved.body_bytes = len(body)
+    # Of an event whose columns alone are whole the damage is in its body, perhaps in a transaction: which one?
+    leads_on = reason is None or (columns_whole and row_checksum is not None)
+    _go_on(walk, row, is_whole=leads_on)
+    if leads_on:
+        proved.body_bytes = len(body) if isinstance(body, bytes) else 0
         _prove_transactions(connection, proved, walk, row, locate)
     return proved
 
@@ -217,8 +219,7 @@ def _prove_sides(proved: Proved, row: EventRow, vote: tuple[Any, int | None], pr
 
 def _is_vote_on(vote: bytes, row: EventRow) -> bool:
     try:
-        said = _decode_vote(vote).vote
-        return said.voting_for_block == row.block_id.hex() and said.is_block_valid == (row.reason is None)
+        return _decode_vote(vote).vote.voting_for_block == row.block_id.hex()
     except (msgspec.MsgspecError, AttributeError):
         return False
 

@@ -1,11 +1,11 @@
 """The store of one node: owns the data directory and hands out the writer, the queries and readers of the log."""
 
 import sqlite3
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Final, Self
 
-from bigchaindb.errors import StartupError
+from bigchaindb.errors import HistoryLost, StartupError, StoreDamaged
 from bigchaindb.store.checksums import read_one, seal_one
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import Readers, batch, open_writer, translated
@@ -21,6 +21,11 @@ PAGE_COUNT_MAX: Final = 1_000
 """Rows of a page where the caller does not say; the node passes `limits.page_count_max`."""
 WAL_BYTES_MAX: Final = 256 * 1024 * 1024
 """Size of the write-ahead log where the caller does not say; the node passes `limits.wal_bytes_max`."""
+
+RECENT_COUNT: Final = 1_000
+"""Events at the end of the log that a start reads again."""
+RECENT_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of their bodies after which it stops: a start of a large ledger may take 0.3 s more, and no longer."""
 
 
 class Store:
@@ -53,7 +58,7 @@ class Store:
         self.lock = lock
         self._files = files
         self._page_count_max = page_count_max
-        self.damages = Damages()
+        self.damages = Damages(directory.damage)
         was_ledger = directory.has_ledger
         self._connection = files.enter_context(closing(open_writer(directory.ledger)))
         with translated("ledger.db"):
@@ -136,6 +141,19 @@ class Store:
         """Give a reader of the log for one thread, which closes it."""
         return Log(self.directory.ledger, self.damages)
 
+    def check_recent(self) -> None:
+        """Read the last events and their transactions again, before anybody is served: damage is noted, not raised."""
+        with closing(self.log_reader()) as log:
+            head = log.head()
+            end_bytes = 0
+            for position in range(head, max(0, head - RECENT_COUNT), -1):
+                with suppress(StoreDamaged, HistoryLost):
+                    for record in log.records(position - 1, position, count_max=1, bytes_max=0):
+                        end_bytes += len(record.body)
+                    log.announcements(position)
+                if end_bytes > RECENT_BYTES:
+                    break
+
     def adopt_node(self) -> None:
         """Note that this node.db belongs to the ledger from now on: all lanes are GAPPED in it, or there are none."""
         with translated("ledger.db"), batch(self._connection):
@@ -159,6 +177,7 @@ class Store:
 
     def close(self) -> None:
         """Close every file and give the directory up."""
+        self.writer.close()
         self._files.close()
 
 

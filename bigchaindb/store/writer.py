@@ -1,7 +1,9 @@
 """The only writer of the ledger: makes decisions durable, one batch each, and tidies up after them."""
 
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
+from threading import RLock
 
 from bigchaindb.ledger.effects import Effects, Tip
 from bigchaindb.ledger.view import LoadedView, Needs
@@ -12,13 +14,15 @@ from bigchaindb.store.recent import Recent
 from bigchaindb.store.rows import Rows, rows_of
 from bigchaindb.store.tidying import Tidying
 from bigchaindb.store.tip import read_network, read_tip, write_network, write_tip
+from bigchaindb.store.upgrading import Upgrading
 from bigchaindb.store.views import load_view, locate
 
 
 class Writer:
     """Implements `bigchaindb.ledger.ports.NetworkStore` over the one connection that writes.
 
-    `commit` and `tidy` belong to one thread; `tip` and `view` may be called from any.
+    `commit` and `tidy` belong to one thread; `tip`, `view` and `upgrade` may be called from any: what writes, `upgrade`
+    as well, waits for the other.
     """
 
     def __init__(
@@ -37,6 +41,9 @@ class Writer:
         self._tip, self._counts = read_tip(connection)
         self._indexing = Indexing(connection, damages, generation_rows=generation_rows)
         self._tidying = Tidying(connection, path, wal_bytes_max=wal_bytes_max)
+        self._upgrading = Upgrading(connection, damages, self._locate)
+        self._writing = RLock()
+        self._is_closed = False
 
     def tip(self) -> Tip:
         """See `LedgerStore`."""
@@ -71,7 +78,7 @@ class Writer:
         """
         positions = [one.event.position for one in effects.logged]
         assert positions == [*range(self._tip.position + 1, effects.tip.position + 1)], (positions, self._tip)  # E2
-        with self._damages.noted(), translated("ledger.db"):
+        with self._writing, self._damages.noted(), translated("ledger.db"):
             rows = rows_of(effects, self._counts, self._spent_seqs(effects))
             self._remember(rows, effects)
             try:
@@ -85,16 +92,43 @@ class Writer:
 
     def tidy(self) -> None:
         """See `LedgerStore`."""
-        with translated("ledger.db"):
+        with self._writing, translated("ledger.db"):
             self._tidying.wrote(self._indexing.step(self._counts.transactions, self._tip.position))
             self._tidying.tidy()
+
+    def upgrade(self) -> int:
+        """Give some rows of an older version their checksums; return how many events are left. Any thread may call it.
+
+        Raises:
+            StoreFull: there was no room; nothing was written.
+        """
+        with self._writing, translated("ledger.db"):
+            if self._is_closed:
+                return 0
+            if self._upgrading.left_count:
+                self._tidying.wrote(self._upgrading.step())
+                self._tidying.tidy()
+            return self._upgrading.left_count
+
+    def close(self) -> None:
+        """Let the step end that runs, and begin no other."""
+        with self._writing:
+            self._is_closed = True
+
+    @property
+    def upgrade_count(self) -> int:
+        """How many events have rows without checksums."""
+        return self._upgrading.left_count
+
+    def _locate(self, ids: Iterable[str]) -> dict[str, int]:
+        places = locate(self._connection, self.recent.generations, ids)
+        return {id_: place.seq for id_, place in places.items()}
 
     def _spent_seqs(self, effects: Effects) -> dict[str, int]:
         """Find where the transactions stand whose outputs are spent, those of this very block excepted."""
         ids = {i.fulfills.transaction_id for t in effects.transactions for i in t.inputs if i.fulfills is not None}
         ids.difference_update(t.id for t in effects.transactions)
-        places = locate(self._connection, self.recent.generations, ids)
-        return {id_: place.seq for id_, place in places.items()}
+        return self._locate(ids)
 
     def _remember(self, rows: Rows, effects: Effects) -> None:
         """Add the index rows in memory, where readers drop them until the commit is done."""

@@ -31,6 +31,7 @@ from bigchaindb.errors import (
     Gone,
     HistoryLost,
     StartupError,
+    StoreDamaged,
     Unavailable,
 )
 from bigchaindb.standard_error import to_standard_error_within
@@ -177,6 +178,8 @@ def _run(title: str, plugin: Plugin, queue: LogQueue, given: Any) -> wire.Report
             return wire.Raised(f"sys.exit({end.code!r})")
     except HistoryLost as error:
         return wire.Lost(str(error))
+    except StoreDamaged as error:
+        return wire.Damaged(str(error), error.table, error.row)
     except Gone as error:
         return wire.Gone(describe(error))
     except BaseException as error:  # noqa: BLE001 - whatever ends foreign code is reported
@@ -216,6 +219,8 @@ def _verdict(queue: LogQueue, ending: wire.Report | None) -> wire.Report:
     match queue.fault():
         case HistoryLost() as error:
             return wire.Lost(str(error))
+        case StoreDamaged() as error:
+            return wire.Damaged(str(error), error.table, error.row)
         case EventError() as error if not isinstance(ending, wire.Raised):
             return wire.Raised(str(error))
         case _:

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bigchaindb.errors import UnknownPlace
+from bigchaindb.errors import StoreDamaged, UnknownPlace
 from bigchaindb.eventlog import place
 from bigchaindb.eventlog.lane import WAITING, Lane, Progress, State, Trouble
 from bigchaindb.eventlog.place import AtHeight, AtTime, Place
@@ -106,7 +106,10 @@ class LaneFiles:
         )
         if lane.state is State.GAPPED:
             return lane
-        gap = self._difference(row, progress)
+        try:
+            gap = self._difference(row, progress)
+        except StoreDamaged as error:  # it goes on where it was, and fails at what it cannot read
+            return replace(lane, error=str(error))
         if not self._store.knows_node:
             gap = _RESTORED.format(name=name, acked=progress.acked, next=progress.acked + 1)
         if gap:
@@ -275,7 +278,7 @@ class LaneFiles:
             epoch=self._epochs[saving.name],
             start_position=self._starts.get(saving.name, acked),
             acked=acked,
-            acked_digest=self._digest(acked),
+            acked_digest=self._known_digest(saving.name, acked),
             state=lane.state,
             state_since=saving.since,
             last_error=lane.error or None,
@@ -289,6 +292,14 @@ class LaneFiles:
             return tip.height
         entry = self._log.entry(position)
         return 0 if entry is None else entry.height
+
+    def _known_digest(self, name: str, acked: int) -> bytes:
+        """Give the log's digest at a cursor; of a row that is damaged meanwhile what was written down before."""
+        try:
+            return self._digest(acked)
+        except StoreDamaged:
+            row = self._node.lane(name)
+            return row.acked_digest if row is not None and row.acked == acked else b""
 
     def _digest(self, position: int) -> bytes:
         if position == 0:

@@ -81,6 +81,14 @@ class Lost(msgspec.Struct, frozen=True, tag=True):
     error: str
 
 
+class Damaged(msgspec.Struct, frozen=True, tag=True):
+    """An event that comes next is not what was written: nothing of it is delivered."""
+
+    error: str
+    table: str
+    row: str
+
+
 class Nacked(msgspec.Struct, frozen=True, tag=True):
     """The plugin asked for an event again. It stays in hand until `Again` or `Settle` comes."""
 
@@ -105,7 +113,7 @@ class Warned(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
-Report: TypeAlias = Ready | Refused | Returned | Raised | Gone | Lost | Nacked | ParkAsked | Warned
+Report: TypeAlias = Ready | Refused | Returned | Raised | Gone | Lost | Damaged | Nacked | ParkAsked | Warned
 
 _reports: Final[msgspec.json.Decoder[Report]] = msgspec.json.Decoder(Report)
 

@@ -13,7 +13,7 @@ from threading import Thread
 from time import sleep
 from typing import Final, NoReturn
 
-from bigchaindb.errors import Closed, HistoryLost
+from bigchaindb.errors import Closed, HistoryLost, StoreDamaged
 from bigchaindb.events import Event
 from bigchaindb.subscribers.queue import LogQueue
 
@@ -41,8 +41,8 @@ def open_pipe(
     def feed() -> None:
         try:
             _feed(queue, pipe, window_bytes_max)
-        except (Closed, HistoryLost):
-            pass  # the host finds the second by itself
+        except (Closed, HistoryLost, StoreDamaged):
+            pass  # the host finds the others by itself
         except BaseException as error:  # noqa: BLE001 - whatever it is
             on_failure(error)
 

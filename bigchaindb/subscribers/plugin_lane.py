@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Final, ParamSpec, TypeVar, assert_never
 
 from bigchaindb.config import Limits, PluginSettings
-from bigchaindb.errors import BigchainDBError, ConfigurationError, OrderRefused, StartupError, StoreError
+from bigchaindb.errors import BigchainDBError, ConfigurationError, OrderRefused, StartupError, StoreDamaged, StoreError
 from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.delivery import TRANSITIONS, step
 from bigchaindb.eventlog.lane import RUNNING, Lane, Progress, State, Trouble
 from bigchaindb.eventlog.retrying import Policy
+from bigchaindb.store.damages import Damages
 from bigchaindb.subscribers import orders as wire
 from bigchaindb.subscribers.hub import Hub
 from bigchaindb.subscribers.lane_files import LaneFiles, Saving
@@ -49,12 +50,14 @@ class Shared:
 
     Attributes:
         thread: where `files` is used, by one thread in order.
+        damages: takes note of what plugins' processes find damaged.
     """
 
     hub: Hub
     files: LaneFiles
     thread: Executor
     ledger: Path
+    damages: Damages
     chain_id: str
     limits: Limits
     machine: Machine
@@ -343,7 +346,7 @@ class PluginLane:
             self._set_aside.clear()  # all of it is written down, and the page does not hold it
             self._start_count += 1
             self.host = self._machine.start_host(self._orders(page), self._reported, self._exited)
-        except ConfigurationError as error:
+        except (ConfigurationError, StoreDamaged) as error:
             self._drop_page()
             self.tell(facts.Refused(str(error)))
             self._fail_first(error)
@@ -396,10 +399,8 @@ class PluginLane:
                 if self.lane.state is State.STARTING:
                     self._set_timer(None)
                     self._answered_start(report)
-            case wire.Gone() | wire.Lost():
-                fact = facts.Refused if isinstance(report, wire.Gone) else facts.Lost
-                if self.takes(fact):
-                    self.tell(fact(report.error))
+            case wire.Gone() | wire.Lost() | wire.Damaged():
+                self._cannot_go_on(report)
             case wire.Nacked() | wire.ParkAsked():
                 if self.takes(facts.Nacked) and report.position not in self._set_aside:
                     self._declined(report)
@@ -410,6 +411,13 @@ class PluginLane:
                 self._ending = report
             case _:
                 assert_never(report)
+
+    def _cannot_go_on(self, report: wire.Gone | wire.Lost | wire.Damaged) -> None:
+        if isinstance(report, wire.Damaged):  # read by the plugin's process
+            self._shared.damages.note(StoreDamaged(report.error, table=report.table, row=report.row))
+        fact = facts.Lost if isinstance(report, wire.Lost) else facts.Refused
+        if self.takes(fact):
+            self.tell(fact(report.error))
 
     def _answered_start(self, report: wire.Ready | wire.Refused) -> None:
         if isinstance(report, wire.Refused):

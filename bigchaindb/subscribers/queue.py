@@ -22,7 +22,7 @@ from queue import Empty
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NoReturn, SupportsIndex
 
-from bigchaindb.errors import Closed, EventError, HistoryLost, Unavailable
+from bigchaindb.errors import Closed, EventError, HistoryLost, StoreDamaged, Unavailable
 from bigchaindb.events import Event
 from bigchaindb.ledger.ports import LogReader
 from bigchaindb.subscribers import orders as wire
@@ -121,7 +121,7 @@ class LogQueue(_StandardQueue):
         self._waiting_count = 0
         self._local = threading.local()
         self._closed = False
-        self._lost: HistoryLost | None = None
+        self._lost: HistoryLost | StoreDamaged | None = None
         self._full_since_s: float | None = None
         self._warnings: list[str] = []
         self._warned: set[str] = set()
@@ -140,6 +140,7 @@ class LogQueue(_StandardQueue):
             Empty: there is none now, or was none within `timeout` seconds.
             Closed: the queue has ended. Let it end `run`; asked again, `SystemExit` does.
             HistoryLost: the log is another than the one the cursor knew.
+            StoreDamaged: the next event is not what was written.
             EventError: threads that keep events with `ack_lag` fill the window between them.
         """
         hand = getattr(self._local, "hand", None) or self._new_hand()
@@ -405,7 +406,7 @@ class LogQueue(_StandardQueue):
             self._warnings = []
         return warnings
 
-    def fault(self) -> HistoryLost | EventError | None:
+    def fault(self) -> StoreDamaged | EventError | None:
         """Give what must end this process though `run` goes on: lost history, or a thread that ended with an event.
 
         The main thread is not looked at: how it ended, `run` says.
@@ -485,7 +486,7 @@ class LogQueue(_StandardQueue):
         if window.again and first_due(window.again, monotonic()):
             return True
         reading = self._reading
-        with suppress(HistoryLost):  # whoever asks for an event is told
+        with suppress(HistoryLost, StoreDamaged):  # whoever asks for an event is told
             while not reading.count and reading.is_behind and not self._closed:
                 self._fill()
         return reading.count > 0 and not self._closed and window.has_slot()
@@ -495,7 +496,7 @@ class LogQueue(_StandardQueue):
         reading = self._reading
         try:
             reading.fill()
-        except HistoryLost as error:
+        except (HistoryLost, StoreDamaged) as error:
             self._lose(error)
         if not reading.count:
             self._window.pass_over()
@@ -503,7 +504,7 @@ class LogQueue(_StandardQueue):
     def _reserve(self, hand: Hand) -> None:
         try:
             self._window.reserve(hand)
-        except HistoryLost as error:
+        except (HistoryLost, StoreDamaged) as error:
             self._lose(error)
 
     def _reserve_up_to(self, hand: Hand, count: int) -> None:
@@ -515,7 +516,7 @@ class LogQueue(_StandardQueue):
             if len(hand.events) >= count or not self._window.may_follow(room_bytes):
                 return
 
-    def _lose(self, error: HistoryLost) -> NoReturn:
+    def _lose(self, error: HistoryLost | StoreDamaged) -> NoReturn:
         self._lost = error
         self._closed = True
         raise error

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from bigchaindb.errors import StoreDamaged
 from bigchaindb.eventlog import token
 from bigchaindb.ledger.ports import LogReader
 from bigchaindb.subscribers.hub import Hub
@@ -85,9 +86,20 @@ class Feed:
             try:
                 head = await self._hub.wait_beyond(self._position)
                 await self._hand_out(await self._live.piece(self._position, 0, head))
+            except StoreDamaged as error:
+                self._break_off(error)
             except Exception:
                 logger.exception("the stream cannot read the log beyond position %d; it tries again", self._position)
                 await asyncio.sleep(RETRY_S)
+
+    def _break_off(self, error: StoreDamaged) -> None:
+        """End whoever would get what is damaged next: nobody may take the event behind it for the next one."""
+        logger.error("the stream cannot go on for its clients: %s", error)
+        for follower in self.followers:
+            if not follower.late:
+                follower.end(INTERNAL_ERROR, "")
+        self._position = self._hub.head
+        self._moved.set()
 
     async def token_of(self, follower: Follower) -> str:
         """Give the token behind which a client goes on when it comes back."""
@@ -142,6 +154,9 @@ class Feed:
             follower.end(TRY_AGAIN_LATER, await self.token_of(follower))
         except ConnectionError:
             return
+        except StoreDamaged as error:
+            logger.error("a client of the stream cannot be served beyond position %d: %s", follower.position, error)  # noqa: TRY400 - the row says all
+            follower.end(INTERNAL_ERROR, "")
         except Exception:
             logger.exception("a client of the stream cannot be served beyond position %d", follower.position)
             follower.end(INTERNAL_ERROR, "")

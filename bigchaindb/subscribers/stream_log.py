@@ -1,9 +1,11 @@
 """Reads the log for the WebSocket stream: frames of whole blocks, in a thread of its own."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from bigchaindb.config.settings import KIB
+from bigchaindb.errors import StoreDamaged
 from bigchaindb.ledger.effects import NO_DIGEST
 from bigchaindb.ledger.ports import LogReader
 from bigchaindb.serving.log_thread import LogThread
@@ -58,8 +60,9 @@ def _piece(reader: LogReader, after: int, skip: int, through: int) -> Piece:
     position = after + 1
     data = [frames(reader.announcements(position)[skip:])]
     size = len(data[0])
-    while position < through and size < PIECE_BYTES:
-        position += 1
-        data.append(frames(reader.announcements(position)))
-        size += len(data[-1])
+    with suppress(StoreDamaged):  # what comes before it is served; the next piece begins there
+        while position < through and size < PIECE_BYTES:
+            data.append(frames(reader.announcements(position + 1)))
+            position += 1
+            size += len(data[-1])
     return Piece(position, b"".join(data))

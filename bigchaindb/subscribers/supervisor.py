@@ -338,6 +338,7 @@ class Supervisor:
             files=files,
             thread=self._thread,
             ledger=self._store.directory.ledger,
+            damages=self._store.damages,
             chain_id=self._chain_id,
             limits=self._limits,
             machine=self._machine,

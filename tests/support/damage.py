@@ -176,9 +176,18 @@ def _log_questions(log: Log, queries: LedgerQueries, written: Written) -> Iterat
         Selection(asset=written.transactions[0].id),
         Selection(metadata=(MetadataMember(("note",), (3,)),)),
     ):
-        selected = partial(log.selected, 0, written.position, selection, count_max=100, bytes_max=1 << 20)
-        yield f"selected {selection}", selected
+        yield f"selected {selection}", partial(_selected, log, selection, written.position)
     yield "head", log.head
+
+
+def _selected(log: Log, selection: Selection | None, head: int) -> list[Any]:
+    """Read on to the head, as whoever follows does: what comes before damage is given first."""
+    found: list[Any] = []
+    after = 0
+    while after < head:
+        records, after = log.selected(after, head, selection, count_max=100, bytes_max=1 << 20)
+        found += records
+    return found
 
 
 def _entry(log: Log, position: int) -> LoggedEvent | None:

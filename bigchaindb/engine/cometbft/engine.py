@@ -30,7 +30,7 @@ from bigchaindb.engine.cometbft.submitter import Submitter
 from bigchaindb.engine.engine import EngineFigures, HeadListener, Mode, NetworkFigures, Standing
 from bigchaindb.engine.failures import first_of
 from bigchaindb.engine.intake import Intake
-from bigchaindb.errors import CometBftUnavailable, EngineError, Overloaded
+from bigchaindb.errors import CometBftUnavailable, EngineError, Overloaded, StoreDamaged
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.elections import Elections
 from bigchaindb.ledger.pool import Pool
@@ -165,6 +165,7 @@ class CometBftEngine:
             committed=self._conclude,
             wake=self._submitter.put,
         )
+        self._damage: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._server = serve(self._handlers, self._fail)
         self._stopping = asyncio.Event()
@@ -201,6 +202,11 @@ class CometBftEngine:
         self._submitter.stop()
         if not self._failure.done():
             self._failure.set_result(None)
+
+    def damaged(self, _: StoreDamaged) -> None:
+        """End CometBFT and vote no more: what is stored is damaged, so nothing that depends on it can be trusted."""
+        if not self._damage.done():
+            self._damage.set_result(None)
 
     async def submit(self, body: bytes, mode: Mode) -> Transaction:
         """See `Engine`."""
@@ -253,6 +259,8 @@ class CometBftEngine:
     # Admission
 
     def _refusal(self, body_bytes: int) -> EngineError | None:
+        if self._damage.done():
+            return Overloaded("the node's ledger is damaged and it decides nothing; ask another node")
         if (full := self._parts.room.shortage()) is not None:
             return Overloaded(f"the disk is full: {full}; try again later")
         if not self._health.is_following:
@@ -312,9 +320,14 @@ class CometBftEngine:
 
     async def _run_process(self) -> None:
         """Keep CometBFT running until the stop, or until something has failed."""
+        if self._damage.done():  # found by an earlier run: not one vote more
+            await self._serve_reads()
+            return
         running = asyncio.create_task(self._start_process())
         try:
-            await asyncio.wait({running, self._failure}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({running, self._failure, self._damage}, return_when=asyncio.FIRST_COMPLETED)
+            if self._damage.done() and not self._failure.done():
+                await self._serve_reads()
             if not self._failure.done():
                 await running  # raises why it gave up
                 raise EngineError("CometBFT ended")
@@ -341,6 +354,12 @@ class CometBftEngine:
                 return
         await self._process.run()
 
+    async def _serve_reads(self) -> None:
+        """Wait for the stop without CometBFT: others see a validator that does not sign."""
+        _log.critical("CometBFT is ended, since what is stored is damaged; reads are served until a person restores it")
+        await self._process.stop()
+        await asyncio.wait({self._failure})
+
     def _conclude(self, effects: Effects) -> None:
         """Take note of what is durable and tell everybody."""
         self._intake.decided()
@@ -359,6 +378,11 @@ class CometBftEngine:
             self._announce(effects.tip.position)  # E4: it is durable
 
     def _fail(self, error: BaseException) -> None:
+        if isinstance(error, StoreDamaged):
+            self.damaged(error)
+            return
+        if self._damage.done():  # what the end of CometBFT leaves undone
+            return
         if not self._failure.done():
             self._failure.set_exception(error if isinstance(error, Exception) else EngineError(repr(error)))
 

@@ -29,6 +29,7 @@ from bigchaindb.identity import find
 from bigchaindb.ledger import network
 from bigchaindb.ledger.effects import Tip
 from bigchaindb.ledger.validators import ValidatorSet, address_of
+from bigchaindb.store.damages import read_mark
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.looking import look
 from bigchaindb.transaction.keys import decode_key
@@ -124,6 +125,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
         clock_behind_s: until the genesis time, before which CometBFT does nothing; 0 once it has passed.
         peers: that it is connected to; None as above.
         validators: who votes on the next block, ascending by key.
+        damage: what was found damaged on its disk, so that it votes no more; None: nothing.
         misbehaviors: what the chain proves that validators did; None where the node does not answer.
     """
 
@@ -152,6 +154,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     peers: tuple[PeerLine, ...] | None
     validators: tuple[ValidatorLine, ...]
     misbehaviors: tuple[Misbehavior, ...] | None
+    damage: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -228,6 +231,7 @@ async def overview(settings: Settings, pid: int | None, figures: NetworkFigures 
         peers=peers,
         validators=lines,
         misbehaviors=None if figures is None else figures.misbehaviors,
+        damage=None if (damage := read_mark(DataDirectory(data).damage)) is None else str(damage),
     )
 
 

@@ -43,6 +43,7 @@ from bigchaindb.errors import (
     EngineError,
     InputDoesNotExist,
     Overloaded,
+    StoreDamaged,
     StoreError,
     UnequalValidatorSet,
 )
@@ -80,6 +81,7 @@ class CometBft:
         self.is_away = False
         self.start_count = 1
         self.is_served = False
+        self.run_count = 0
         self._ended = asyncio.Event()
 
     def serve(self, handlers: LedgerHandlers, _: Callable[[BaseException], None]) -> AbciServer:
@@ -89,7 +91,12 @@ class CometBft:
     async def start(self) -> None:
         self.is_served = True
 
+    @property
+    def is_ended(self) -> bool:
+        return self._ended.is_set()
+
     async def run(self) -> None:
+        self.run_count += 1
         await self._ended.wait()
 
     async def restart(self) -> None:
@@ -435,3 +442,29 @@ async def test_a_failure_ends_the_engine_with_its_reason(data: Path) -> None:
         await node.cometbft.stop()
         with pytest.raises(EngineError, match="the engine stopped: CometBFT ended"):
             await node.engine.run()
+
+
+async def test_a_validator_that_finds_damage_votes_no_more_and_serves_on(data: Path) -> None:
+    """Its vote would rest on what it cannot read; ended as a whole it would serve nobody."""
+    with open_store(data) as store:
+        async with running(store) as node:
+            await until(lambda: node.cometbft.run_count == 1)
+            node.engine.damaged(StoreDamaged("events 1"))
+            await until(lambda: node.cometbft.is_ended)
+            with pytest.raises(Overloaded, match="damaged"):
+                await node.engine.submit(PARENT.body, Mode.SYNC)
+            assert node.engine.standing(PARENT.id) is None
+
+
+async def test_a_validator_whose_disk_was_damaged_before_does_not_begin_to_vote(data: Path) -> None:
+    """A restart makes no disk whole."""
+    with open_store(data) as store:
+        node = Node(store, Limits())
+        node.engine.damaged(StoreDamaged("events 1"))
+        task = asyncio.create_task(node.engine.run())
+        await until(lambda: node.cometbft.is_served)
+        await until(lambda: node.cometbft.is_ended)
+        assert not task.done()
+        node.engine.stop()
+        await task
+        assert node.cometbft.run_count == 0

@@ -1,0 +1,118 @@
+"""A node whose disk has flipped a bit: what is damaged reaches nobody, everybody learns of it, all else is served."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from http.client import IncompleteRead
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from websockets.exceptions import ConnectionClosedError
+from websockets.sync.client import connect
+
+from bigchaindb.eventlog import token
+from bigchaindb.store import Log
+from tests.support.chains import create
+from tests.support.damage import Column, flip
+from tests.support.http import request
+from tests.support.node import COMMAND, Node, configuration_of
+from tests.support.ports import free_ports
+from tests.support.waiting import until
+
+COUNT: Final = 5
+PLUGIN: Final = """
+from pathlib import Path
+
+def run(queue):
+    for event in queue:
+        with Path("taken.txt").open("a") as file:
+            print(event.position, file=file)
+"""
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    """A stopped node with some blocks of one transaction each, and a plugin that is enabled after them."""
+    installed = tmp_path / "installed"
+    information = installed / "follower-1.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: follower\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[bigchaindb.events]\nfollower = follower_plugin\n")
+    (installed / "follower_plugin.py").write_text(PLUGIN)
+    (port,) = free_ports(1)
+    settings = configuration_of(tmp_path, {"metrics": {"bind": f"127.0.0.1:{port}"}})
+    one = Node(tmp_path, settings, {"PYTHONPATH": str(installed)}, COMMAND)
+    one.start()
+    for serial in range(COUNT):
+        assert one.post(create(serial).body).status == 202
+    assert one.stop() == 0
+    one.settings = {**settings, "events_plugins": {"follower": {"start": "genesis"}}}
+    yield one
+    one.kill()
+
+
+def _token_before(node: Node, position: int) -> str:
+    chain_id = (node.data / "chain_id").read_text().strip()
+    with closing(Log(node.data / "ledger.db")) as log:
+        entry = log.entry(position)
+        assert entry is not None
+        return token.encode(chain_id, position, token.WHOLE, entry.digest)
+
+
+def test_damage_is_served_to_nobody_and_told_to_everybody(node: Node) -> None:
+    whole = node.run("check")
+    assert (whole.returncode, whole.stderr) == (0, ""), whole
+    after = _token_before(node, 2)
+    for column in (Column("transactions", "body"), Column("transactions", "position")):
+        flip(node.data / "ledger.db", column, at=0.5)
+    damaged = create(2)
+
+    node.start()
+    assert node.get(f"transactions/{create(0).id}").status == 200
+    for path in (f"transactions/{damaged.id}", "blocks/3", f"transactions?asset_id={damaged.id}"):
+        answer = node.get(path)
+        assert answer.status == 500
+        assert "StoreDamaged" in json.loads(answer.body)["message"]
+    assert request("GET", f"{node.url}/api/v1/events?after={after}").status == 500
+    taken = node.folder / "taken.txt"
+    until(lambda: _lane(node)["state"] == "FAILED", what="the lane to fail")
+    assert taken.read_text().split() == ["1", "2"]
+    shown = node.run("plugins", "status", "follower").stdout
+    assert re.search(r"position +2\b", shown), shown
+    assert "bigchaindb check" in shown
+    assert "seek" not in shown
+    with connect(f"{node.stream_url}?after={after}") as socket, pytest.raises(ConnectionClosedError) as closed:
+        socket.recv(timeout=10)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1011
+    with pytest.raises(IncompleteRead):  # no end that a client could take for one
+        request("GET", f"{node.url}/api/v1/events?after={after}", headers={"Accept": "text/event-stream"}, timeout_s=10)
+    assert re.search(r"\[critical\] what is stored is damaged.*row=3", node.log), node.tail()
+    refused = node.post(create(100).body)
+    assert (refused.status, "StoreDamaged" in refused.body.decode()) == (500, True), "nobody can tell what it spends"
+    metrics = request("GET", f"http://{node.settings['metrics']['bind']}/metrics").body.decode()
+    assert "bigchaindb_store_damaged 1.0" in metrics
+
+    check = node.run("check", "--json")
+    assert check.returncode == 3
+    assert ("transactions", "3") in {(one["table"], one["row"]) for one in json.loads(check.stdout)["damages"]}
+    doctor = node.run("doctor")
+    assert doctor.returncode == 1
+    assert re.search(r"FIX\s+ledger\s.*damage was found.*", doctor.stdout)
+    assert node.stop() == 0
+
+
+def test_a_start_looks_at_the_end_of_the_log(node: Node) -> None:
+    """Nobody has asked for it yet, and a person learns of it."""
+    flip(node.data / "ledger.db", Column("events", "head"), at=0.99)
+    node.settings = {**node.settings, "events_plugins": []}
+    node.start()
+    until(lambda: "what is stored is damaged" in node.log, what="the line")
+    assert node.stop() == 0
+
+
+def _lane(node: Node) -> dict[str, Any]:
+    (lane,) = json.loads(node.get("plugins").body)
+    return dict(lane)

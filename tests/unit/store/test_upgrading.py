@@ -1,0 +1,81 @@
+"""Rows of an older version get their checksums, step by step, and what was damaged before is never served."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bigchaindb.store import Store
+from bigchaindb.store.checking import check_directory
+from bigchaindb.store.directory import DataDirectory
+from tests.support.chains import create
+from tests.support.damage import DAMAGED, GENERATION_ROWS, Column, answers, flip, write_older
+from tests.support.decisions import Chain
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_an_older_ledger_goes_on_and_gets_its_checksums(
+    version: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that is upgraded serves all that it had, before, during and after the step."""
+    monkeypatch.setattr("bigchaindb.store.upgrading.STEP_COUNT_MAX", 3)
+    directory = DataDirectory(tmp_path / "data")
+    written = write_older(directory, version)
+    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+        before = answers(store, written)
+        assert DAMAGED not in before.values()
+        left = [store.writer.upgrade_count, store.writer.upgrade()]
+        assert left == [written.position, written.position - 3]
+        assert check_directory(directory, lambda *_: None).unchecked_count == left[-1]
+        assert answers(store, written) == before
+    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+        assert store.writer.upgrade_count == left[-1], "a restart goes on where it was"
+        store.writer.commit(Chain(store.writer.tip()).valid(create(1_000)))
+        while store.writer.upgrade():
+            pass
+        checked = check_directory(directory, lambda *_: None)
+        assert (checked.damages, checked.unchecked_count) == ((), 0)
+        assert store.damages.first is None
+        again = answers(store, written)
+        kept = ("transaction ", "blocks of", "block ", "decision at", "entry", "event", "announcements")
+        assert all(again[name] == before[name] for name in before if name.startswith(kept))
+    with closing(Store.open(directory.path)) as store:
+        assert store.writer.upgrade_count == 0
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        Column("transactions", "body"),
+        Column("transactions", "asset"),
+        Column("outputs", "amount"),
+        Column("outputs", "spent_by"),
+        Column("events", "head"),
+        Column("events", "digest"),
+    ],
+    ids=".".join,
+)
+def test_what_was_damaged_before_is_found_and_refused(column: Column, tmp_path: Path) -> None:
+    """A checksum that is made of damage would make it good for ever."""
+    directory = DataDirectory(tmp_path / "data")
+    written = write_older(directory, 3)
+    flip(directory.ledger, column, at=0.0)
+    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+        while store.writer.upgrade():
+            pass
+        assert store.damages.first is not None
+        assert DAMAGED in answers(store, written).values()
+    assert check_directory(directory, lambda *_: None).damages
+
+
+def test_a_step_that_is_cut_short_leaves_all_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = DataDirectory(tmp_path / "data")
+    written = write_older(directory, 3)
+    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+        with monkeypatch.context() as patch:
+            patch.setattr("bigchaindb.store.upgrading.seal_one", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                store.writer.upgrade()
+        assert store.writer.upgrade_count == written.position
+        assert store.writer.upgrade() == 0
+        assert check_directory(directory, lambda *_: None).damages == ()
