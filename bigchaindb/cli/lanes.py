@@ -37,6 +37,7 @@ def look(settings: "Settings") -> list["LaneStatus"]:
 
 def look_for_node(settings: "Settings") -> tuple[bool, list["LaneStatus"]]:
     """Say whether a node runs, and give every lane."""
+    from bigchaindb.belonging import lost_ledger
     from bigchaindb.control.client import ask
     from bigchaindb.control.messages import GetLanes, Lanes
     from bigchaindb.store.directory import DataDirectory
@@ -45,6 +46,8 @@ def look_for_node(settings: "Settings") -> tuple[bool, list["LaneStatus"]]:
     directory = DataDirectory(settings.database.path)
     answer = ask(directory.control, GetLanes(), Lanes)
     running = [] if answer is None else answer.lanes
+    if answer is None and (lost := lost_ledger(directory)) is not None:
+        raise StartupError(lost)
     kept = kept_lanes(directory, settings.events_plugins) if directory.node.exists() else []
     names = {lane.name for lane in running}
     return answer is not None, [*running, *(lane for lane in kept if lane.name not in names)]

@@ -74,6 +74,8 @@ def test_e2_a_ledger_that_is_lost_is_not_begun_anew(stopped: Node, damage: Calla
     replayed = stopped.run("start", "--replay")
     assert replayed.returncode == 1
     assert "--replay: CometBFT does not have every block of the ledger here" in replayed.stderr
+    listed = stopped.run("plugins", "list")
+    assert (listed.returncode, listed.stderr.strip().splitlines()[-1]) == (1, f"bigchaindb: {sentence}")
     for command in (["init"], ["network", "init", "--validators", os.devnull]):
         assert stopped.run(*command).returncode == 1
         assert not (stopped.data / "ledger.db").exists()
