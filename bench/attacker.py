@@ -19,7 +19,7 @@ from bigchaindb.transaction.keys import KeyPair
 STREAM_COUNT: Final = 16
 POSTER_COUNT: Final = 32
 CHUNKER_COUNT: Final = 8
-DOCUMENT_COUNT: Final = 8
+DOCUMENT_COUNT: Final = 48
 """Different documents of a kind; blanks behind them make each post another one to whoever compares bytes."""
 PIECE_BYTES: Final = 64 * 1024
 AGAIN_S: Final = 0.05
@@ -39,17 +39,26 @@ def _frame(opcode: int, payload: bytes) -> bytes:
 def _documents(kind: str) -> list[bytes]:
     """Make valid documents that cost more than their size tells."""
     seed = int.from_bytes(os.urandom(6), "big")
-    return [create([_KEY], **_costly(kind, seed + index)).body for index in range(DOCUMENT_COUNT)]
+    signers = [_KEY]
+    if kind == "signatures":
+        signers = [KeyPair.from_seed(number.to_bytes(32, "big")) for number in range(1, 2_001)]
+    return [create(signers, **_costly(kind, seed + index)).body for index in range(DOCUMENT_COUNT)]
 
 
 def _costly(kind: str, seed: int) -> dict[str, Any]:
     match kind:
         case "nested":
-            return {"data": {"seed": seed, "lists": [[[[]] * 4] * 10] * 4_000}}
+            return {"data": {"seed": seed, "lists": [[[[[]]]]] * 2_700}}
         case "exponents":
-            return {"data": {"seed": seed, "numbers": [1e99] * 100_000}}
+            return {"data": {"seed": seed, "numbers": [1e99] * 16_000, "fill": 500_000 * "x"}}
+        case "controls":
+            return {"data": {"seed": seed, "texts": [{"\x0f" * 8: 1e99, "\x1f" * 8: "\x0b" * 30}] * 2_700}}
+        case "words":
+            return {"metadata": {"seed": seed, "words": " ".join(f"w{seed + number:x}" for number in range(60_000))}}
         case "outputs":
-            return {"data": {"seed": seed}, "payments": [Payment(details_of([_KEY.public_key]))] * 3_000}
+            return {"data": {"seed": seed}, "payments": [Payment(details_of([_KEY.public_key]))] * 1_800}
+        case "signatures":
+            return {"data": {"seed": seed}, "payments": [Payment(details_of([_KEY.public_key]))]}
         case _:
             raise ValueError(kind)
 

@@ -25,7 +25,10 @@ ATTACKS: Final = {
     "pings": "16 WebSocket clients that send pings without end",
     "nested": "32 clients that post nested lists",
     "exponents": "32 clients that post lists of 1e99",
-    "outputs": "32 clients that post 3,000 outputs",
+    "controls": "32 clients that post control characters and 1e99",
+    "words": "32 clients that post 60,000 new words",
+    "outputs": "32 clients that post 1,800 outputs",
+    "signatures": "32 clients that post 2,000 signatures",
     "pipelined": "one client that sends GETs without end",
     "chunks": "8 clients that send a body in chunks of one byte",
 }

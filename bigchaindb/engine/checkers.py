@@ -54,11 +54,16 @@ class Checkers:
         self._application = application
         self._store = store
         self._threads = ThreadPoolExecutor(self.width, thread_name_prefix="checker")
+        self._heavy = ThreadPoolExecutor(1, thread_name_prefix="heavy-checker")
         self._voters = ThreadPoolExecutor(self.width, thread_name_prefix="voter")  # a vote waits for no client
 
     async def check(self, bodies: Sequence[bytes]) -> Checked:
         """Check a batch in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._check, bodies)
+
+    async def check_heavy(self, bodies: Sequence[bytes]) -> Checked:
+        """Check what takes long in a thread of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self._heavy, self._check, bodies)
 
     async def examine(self, bodies: Sequence[bytes]) -> None:
         """Examine a batch in a thread, for the ledger to remember what it has proven."""
@@ -71,6 +76,7 @@ class Checkers:
     def close(self) -> None:
         """End the threads; a batch in hand is finished."""
         self._threads.shutdown()
+        self._heavy.shutdown()
         self._voters.shutdown()
 
     def _check(self, bodies: Sequence[bytes]) -> Checked:

@@ -5,7 +5,7 @@ Admission, checks, the pool, and the answers. An engine takes candidates out of 
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 from bigchaindb.config import Limits
@@ -13,6 +13,7 @@ from bigchaindb.engine.admission import AdmissionQueue, Answer, Entry, answer_al
 from bigchaindb.engine.checkers import BATCH_COUNT_MAX, Checked, Checkers, Examines, Verdict
 from bigchaindb.engine.engine import EngineFigures, Mode, Standing, Status
 from bigchaindb.engine.rejected import Rejected
+from bigchaindb.engine.turns import Turns
 from bigchaindb.errors import (
     CheckFailed,
     CommitTimeout,
@@ -39,6 +40,7 @@ class Intake:
         pool: what was admitted and is in no block.
         proposed: ids that stand in the block that is being decided.
         work: set whenever something was admitted, and at the end.
+        turns: of heavy checks, with the blocks of an engine that takes turns.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class Intake:
         *,
         limits: Limits,
         pool: Pool,
-        refusal: Callable[[int], EngineError | None],
+        refusal: Callable[[bytes], EngineError | None],
         accepted: Callable[[Entry, Transaction], None],
         turned_away: Callable[[str], None] = lambda _: None,
         elected: Callable[[], ValidatorSet | None] = lambda: None,
@@ -61,7 +63,7 @@ class Intake:
             store: the ledger's own.
             limits: of admission and waiters.
             pool: empty.
-            refusal: says, for the size of a body, why nothing is taken now; None: it may be.
+            refusal: returns why a body is not taken now; None: it may be.
             accepted: is given what was just put into the pool, with its entry, and answers that: see `accept`.
             turned_away: is given the id of each transaction that breaks a rule after it was in the pool.
             elected: gives the validators that elections are checked against; None where there are no elections.
@@ -84,12 +86,14 @@ class Intake:
         self.pool = pool
         self.proposed: frozenset[str] = frozenset()
         self.work = asyncio.Event()
+        self.turns = Turns()
 
     async def run(self) -> None:
         """Check and admit until `close`."""
         async with asyncio.TaskGroup() as tasks:
             for _ in range(self._checkers.width + 1):  # one batch more than threads: none waits for the loop
                 tasks.create_task(self._admit_batches())
+            tasks.create_task(self._admit_heavy())
         self._has_ended = True
         self.work.set()
 
@@ -115,7 +119,7 @@ class Intake:
         """See `Engine`."""
         if self._stopping:
             raise Stopping("the node is about to stop")
-        if (refusal := self._refusal(len(body))) is not None:
+        if (refusal := self._refusal(body)) is not None:
             raise refusal
         if mode is not Mode.COMMIT:
             return await self.admit(body, mode)
@@ -226,15 +230,29 @@ class Intake:
 
     async def _admit_batches(self) -> None:
         while entries := await self._queue.take(BATCH_COUNT_MAX):
-            try:
-                checked = await self._checkers.check([entry.body for entry in entries])
-                while checked.view.height < self._height:  # L1: never judge by a state that a commit has overtaken
-                    checked = await self._checkers.reload(checked)
-            except BaseException:
-                answer_all(entries, EngineError("the engine stopped before the transaction was checked"))
-                raise
-            self._admit(entries, checked)
+            await self._admit_checked(entries, self._checkers.check)
             self._queue.finish()
+
+    async def _admit_heavy(self) -> None:
+        """Check heavy documents one by one, in a thread of their own: nobody else waits behind one."""
+        while (entry := await self._queue.take_heavy()) is not None:
+            if (refusal := None if entry.mode is None else self._refusal(entry.body)) is not None:
+                entry.resolve(refusal)  # there was room when it came; checking it would be for nothing
+                continue
+            async with self.turns.check():
+                await self._admit_checked([entry], self._checkers.check_heavy)
+
+    async def _admit_checked(
+        self, entries: Sequence[Entry], check: Callable[[Sequence[bytes]], Awaitable[Checked]]
+    ) -> None:
+        try:
+            checked = await check([entry.body for entry in entries])
+            while checked.view.height < self._height:  # L1: never judge by a state that a commit has overtaken
+                checked = await self._checkers.reload(checked)
+        except BaseException:
+            answer_all(entries, EngineError("the engine stopped before the transaction was checked"))
+            raise
+        self._admit(entries, checked)
 
     def _admit(self, entries: Sequence[Entry], checked: Checked) -> None:
         for entry, verdict in zip(entries, checked.verdicts, strict=True):

@@ -82,6 +82,7 @@ class SoloEngine:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._store = store
         self._round = 0
+        self._was_heavy = False
         self._full: StoreFull | None = None
         self._defect: Exception | None = None
         self._stopping = asyncio.Event()
@@ -126,10 +127,10 @@ class SoloEngine:
         """See `Engine`."""
         return self._validators
 
-    def _refusal(self, body_bytes: int) -> EngineError | None:
+    def _refusal(self, body: bytes) -> EngineError | None:
         if (full := self._full or self._room.shortage()) is not None:
             return Overloaded(f"the disk is full: {full}; try again later")
-        return self._pool.shortage(body_bytes)
+        return self._pool.shortage(body)
 
     async def _decide_until_stopped(self) -> None:
         loop = asyncio.get_running_loop()
@@ -137,16 +138,27 @@ class SoloEngine:
             if not self._stopping.is_set() and (short := self._room.shortage()) is not None:
                 await self._wait_for_room(short)
                 continue
-            candidates = self._pool.candidates(
-                count_max=self._limits.block_count_max, bytes_max=self._limits.block_bytes_max
-            )
-            self._intake.proposed = frozenset(candidate.id for candidate in candidates)
-            try:
-                await loop.run_in_executor(self._writer, self._decide, loop, candidates)
-            except StoreFull as error:
-                await self._wait_for_room(error)
+            async with self._intake.turns.block():
+                full = await self._decide_one(loop)
+            if full is not None:
+                await self._wait_for_room(full)
             if self._defect is not None:  # the decision was concluded before this task went on
                 raise self._defect
+
+    async def _decide_one(self, loop: asyncio.AbstractEventLoop) -> StoreFull | None:
+        """Decide a block of what waits; return why there was no room for it."""
+        candidates = self._pool.candidates(
+            count_max=self._limits.block_count_max,
+            bytes_max=self._limits.block_bytes_max,
+            light_first=self._was_heavy,
+        )
+        self._was_heavy = self._pool.has_heavy(candidates)
+        self._intake.proposed = frozenset(candidate.id for candidate in candidates)
+        try:
+            await loop.run_in_executor(self._writer, self._decide, loop, candidates)
+        except StoreFull as error:
+            return error
+        return None
 
     async def _has_work(self) -> bool:
         while not self._pool:

@@ -258,14 +258,14 @@ class CometBftEngine:
 
     # Admission
 
-    def _refusal(self, body_bytes: int) -> EngineError | None:
+    def _refusal(self, body: bytes) -> EngineError | None:
         if self._damage.done():
             return Overloaded("the node's ledger is damaged and it decides nothing; ask another node")
         if (full := self._parts.room.shortage()) is not None:
             return Overloaded(f"the disk is full: {full}; try again later")
         if not self._health.is_following:
             return Overloaded("the node does not follow its network yet; try again later")
-        return self._accepted.refusal(body_bytes)
+        return self._accepted.refusal(len(body))
 
     def _take(self, entry: Entry, transaction: Transaction) -> None:
         """Take over what was put into the pool: what a client posted goes into the outbox first."""

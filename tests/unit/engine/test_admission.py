@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from bigchaindb.engine.admission import (
+    BATCH_BYTES_MAX,
     BATCH_COUNT_MIN,
+    HEAVY_SHARE,
     SLICE_COUNT_MAX,
     AdmissionQueue,
     Answer,
@@ -14,6 +16,7 @@ from bigchaindb.engine.admission import (
 )
 from bigchaindb.engine.engine import Mode
 from bigchaindb.errors import Overloaded, Stopping
+from bigchaindb.ledger.weight import LIGHT_BYTES_MAX
 from tests.support.chains import create
 
 PARENT = create(1)
@@ -90,6 +93,67 @@ async def test_the_bytes_that_wait_are_bounded_and_taking_makes_room() -> None:
         queue.put(entry())
     await queue.take(1)
     queue.put(entry())
+
+
+def heavy(size: int = LIGHT_BYTES_MAX + 1) -> Entry:
+    return entry(size * b"x")
+
+
+async def test_a_light_entry_does_not_wait_behind_heavy_ones() -> None:
+    """32 documents of a megabyte, all valid, made everybody else wait for 4 s."""
+    queue = AdmissionQueue(bytes_max=1_000_000)
+    heavies = [heavy() for _ in range(32)]
+    for one in heavies:
+        queue.put(one)
+    light = entry()
+    queue.put(light)
+    assert await queue.take(100) == [light]
+    assert [await queue.take_heavy() for _ in heavies] == heavies
+    assert queue.bytes == 0
+
+
+async def test_heavy_entries_leave_room_for_light_ones() -> None:
+    queue = AdmissionQueue(bytes_max=3 * HEAVY_SHARE * LIGHT_BYTES_MAX)
+    queue.put(heavy())
+    queue.put(heavy())
+    with pytest.raises(Overloaded, match=rf"^large transactions of 1/{HEAVY_SHARE} of limits\.admission_bytes_max = "):
+        queue.put(heavy())
+    queue.put(entry())
+    assert await queue.take_heavy() is not None
+    queue.put(heavy())
+
+
+async def test_one_heavy_entry_is_taken_whatever_its_share() -> None:
+    queue = AdmissionQueue(bytes_max=LIGHT_BYTES_MAX + 1)
+    queue.put(heavy())
+    assert await queue.take_heavy() is not None
+
+
+async def test_a_batch_is_bounded_by_its_bytes() -> None:
+    """Else 128 documents of 4 KiB would go before whoever comes next."""
+    queue = AdmissionQueue(bytes_max=10_000_000)
+    count = BATCH_BYTES_MAX // LIGHT_BYTES_MAX
+    entries = [entry(LIGHT_BYTES_MAX * b"x") for _ in range(count + 1)]
+    for one in entries:
+        queue.put(one)
+    assert await queue.take(1_000) == entries[:count]
+    queue.finish()
+    assert await queue.take(1_000) == entries[count:]
+
+
+async def test_a_taker_of_heavy_entries_waits_for_one_and_is_dismissed_at_the_end() -> None:
+    queue = AdmissionQueue(bytes_max=1_000_000)
+    taker = asyncio.create_task(queue.take_heavy())
+    await asyncio.sleep(0)
+    assert not taker.done()
+    one, left = heavy(), heavy()
+    queue.put(one)
+    assert await taker is one
+    queue.put(left)
+    queue.close(Stopping("the node is about to stop"))
+    with pytest.raises(Stopping):
+        await left.answer
+    assert await queue.take_heavy() is None
 
 
 async def test_closing_answers_what_waits_and_dismisses_the_takers() -> None:

@@ -54,6 +54,17 @@ def is_committed(store: Store, transaction: Transaction) -> bool:
     return store.queries().transaction(transaction.id) == transaction.body
 
 
+async def test_a_light_document_is_accepted_and_committed_before_32_heavy_ones(store: Store) -> None:
+    """Strangers' large documents are theirs to wait for."""
+    heavies = [build.create([ALICE], data={"serial": n, "values": [1] * 8_000}).body for n in range(32)]
+    async with running(engine_over(store.writer)) as engine:
+        waiting = [asyncio.create_task(engine.submit(body, Mode.COMMIT)) for body in heavies]
+        await asyncio.sleep(0)
+        await engine.submit(create(100).body, Mode.COMMIT)
+        assert sum(one.done() for one in waiting) < len(heavies) // 2
+        await asyncio.gather(*waiting)
+
+
 def log_of(store: Store) -> list[tuple[int, int, str | None]]:
     """Give type, height and reason of all events."""
     log = store.log_reader()

@@ -15,9 +15,9 @@ from bigchaindb.errors import (
     Overloaded,
     ValidationError,
 )
-from bigchaindb.ledger.pool import Pool
+from bigchaindb.ledger.pool import HEAVY_BLOCK_BYTES, HEAVY_SHARE, Pool
 from bigchaindb.ledger.view import Needs
-from bigchaindb.transaction import Transaction
+from bigchaindb.transaction import Transaction, build, parse
 from tests.support.chains import ALICE, BOB, CAROL, Coin, Committed, create, transfer
 from tests.support.elections import NEWCOMER, election, validators_of, vote
 
@@ -110,6 +110,82 @@ def test_candidates_are_the_longest_beginning_that_fits() -> None:
     assert pool.candidates(count_max=9, bytes_max=len(PARENT.body) + len(CHILD.body)) == [PARENT, CHILD]
     assert pool.candidates(count_max=9, bytes_max=len(PARENT.body) - 1) == []
     assert pool.candidates(count_max=9, bytes_max=1_000_000) == [PARENT, CHILD, GRANDCHILD]
+
+
+def heavy(serial: int, size: int) -> Transaction:
+    """Make a CREATE of about `size` bytes."""
+    return parse(build.create([ALICE], data={"serial": serial, "text": size * "x"}).body)
+
+
+HALF, MOST, TWICE = heavy(1, HEAVY_BLOCK_BYTES // 2), heavy(2, HEAVY_BLOCK_BYTES * 2 // 3), heavy(3, 900_000)
+OF_MOST = transfer(Coin(MOST))
+LIGHT = create(9)
+
+
+def choice(pool: Pool, *, light_first: bool = False, bytes_max: int = 4_000_000) -> list[Transaction]:
+    return pool.candidates(count_max=100, bytes_max=bytes_max, light_first=light_first)
+
+
+def test_heavy_ones_beyond_a_share_of_the_block_are_left_and_so_is_what_stands_on_them() -> None:
+    """Whoever waits for a commit must not wait for eight of them to be written."""
+    pool = pool_of(HALF, MOST, OF_MOST, LIGHT, TWICE, bytes_max=64_000_000)
+    assert choice(pool) == [HALF, LIGHT]
+    pool.remove([HALF.id, LIGHT.id])
+    assert choice(pool) == [MOST, OF_MOST]
+    pool.remove([MOST.id, OF_MOST.id])
+    assert choice(pool) == [TWICE]  # the first is taken whatever its size
+    assert choice(pool, bytes_max=len(TWICE.body) - 1) == []
+
+
+def test_light_ones_can_go_first_and_heavy_ones_do_not_wait_for_ever() -> None:
+    """The block after one with heavy ones is for those who came meanwhile."""
+    pool = pool_of(HALF, MOST, OF_MOST, LIGHT, bytes_max=64_000_000)
+    assert choice(pool, light_first=True) == [LIGHT]
+    assert pool.has_heavy([LIGHT, HALF])
+    assert not pool.has_heavy([LIGHT, OF_MOST])
+    pool.remove([LIGHT.id])
+    assert choice(pool, light_first=True) == [HALF]
+
+
+def test_heavy_ones_leave_room_for_all_others() -> None:
+    """A stranger's large documents must not fill the pool for everybody."""
+    room = (len(HALF.body) + len(MOST.body)) * HEAVY_SHARE - 1
+    pool = pool_of(HALF, LIGHT, bytes_max=room)
+    with pytest.raises(
+        Overloaded, match=rf"^large transactions hold 1/{HEAVY_SHARE} of limits\.pool_bytes_max = {room} "
+    ):
+        pool.admit(MOST, Committed(), signatures_valid=True)
+    assert pool.shortage(LIGHT.body) is None
+    pool.remove([HALF.id])
+    pool.admit(MOST, Committed(), signatures_valid=True)
+    assert list(pool_of(TWICE, bytes_max=len(TWICE.body))) == [TWICE]  # the first is taken whatever its share
+
+
+@given(
+    plan=st.lists(st.tuples(st.sampled_from([0, 5_000, 200_000]), st.integers(0, 9)), max_size=12),
+    light_first=st.booleans(),
+)
+def test_candidates_are_in_order_and_stand_on_what_is_before_them(
+    plan: list[tuple[int, int]], *, light_first: bool
+) -> None:
+    """Else a proposer would vote against its own block."""
+    made: list[Transaction] = []
+    for serial, (size, parent) in enumerate(plan):
+        spent = {i.fulfills for one in made for i in one.inputs}
+        coin = Coin(made[parent]) if parent < len(made) else None
+        if coin is None or coin.ref in spent or made[parent].operation != "CREATE":
+            made.append(heavy(serial, size))
+        else:
+            made.append(transfer(coin))
+    pool = pool_of(*made, bytes_max=64_000_000)
+    chosen = choice(pool, light_first=light_first)
+    assert bool(chosen) == bool(made)
+    places = [made.index(one) for one in chosen]
+    assert places == sorted(places)
+    ids = {one.id for one in chosen}
+    assert all(i.fulfills is None or i.fulfills.transaction_id in ids for one in chosen for i in one.inputs)
+    large = [len(one.body) for one in chosen if pool.has_heavy([one])]
+    assert len(large) <= 1 or sum(large) <= HEAVY_BLOCK_BYTES
 
 
 def test_l4_a_rejected_parent_takes_its_children_along_and_each_is_reported() -> None:
