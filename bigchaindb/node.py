@@ -42,6 +42,7 @@ from bigchaindb.metrics.families import Figures
 from bigchaindb.metrics.server import MetricsServer
 from bigchaindb.ownership import watch
 from bigchaindb.serving.descriptors import make_room
+from bigchaindb.serving.memory import give_back_large_blocks
 from bigchaindb.serving.ports import require_free
 from bigchaindb.stop_order import StopOrder
 from bigchaindb.store import reserve
@@ -96,6 +97,7 @@ def run(
         StoreError: the ledger's files cannot be used.
         EngineError: the engine had to stop; what was committed is safe.
     """
+    give_back_large_blocks()
     try:
         uvloop.run(_serve(settings, stop, ready, reload, strict=strict))
     finally:

@@ -27,9 +27,13 @@ _log = logging.getLogger(__name__)
 
 
 class Examines(Protocol):
-    """The call of the application that is needed here."""
+    """The calls of the application that are needed here."""
 
     def examine(self, bodies: Sequence[bytes]) -> list[Examination]:
+        """See `bigchaindb.ledger.application.Application`."""
+        ...
+
+    def forget(self, bodies: Sequence[bytes]) -> None:
         """See `bigchaindb.ledger.application.Application`."""
         ...
 

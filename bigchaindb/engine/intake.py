@@ -24,10 +24,12 @@ from bigchaindb.errors import (
     ValidationError,
 )
 from bigchaindb.ledger.elections import check_election
+from bigchaindb.ledger.judging import Examined
 from bigchaindb.ledger.pool import Pool, Rejection
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import View
+from bigchaindb.ledger.weight import is_heavy
 from bigchaindb.transaction.model import Transaction
 
 _log: Final = logging.getLogger(__name__)
@@ -59,7 +61,7 @@ class Intake:
         """Make the intake of one engine.
 
         Args:
-            ledger: checks as far as no state is needed.
+            ledger: checks as far as no state is needed, and remembers what it has found right.
             store: the ledger's own.
             limits: of admission and waiters.
             pool: empty.
@@ -69,6 +71,7 @@ class Intake:
             elected: gives the validators that elections are checked against; None where there are no elections.
             workers: threads that check; None is one a core.
         """
+        self._ledger = ledger
         self._limits = limits
         self._refusal = refusal
         self._accepted = accepted
@@ -260,11 +263,17 @@ class Intake:
                 transaction = self._admit_one(verdict, checked.view)
             except (ValidationError, Overloaded, CheckFailed, StoreDamaged) as error:
                 entry.resolve(error)
+                self._forget(verdict)
                 continue
             if entry.mode is Mode.COMMIT:
                 self._waiting[transaction.id] = entry
             self._accepted(entry, transaction)
         self.work.set()
+
+    def _forget(self, verdict: Verdict) -> None:
+        """Do not keep a heavy transaction that is refused: strangers would fill the memory of proven ones with them."""
+        if isinstance(verdict, Examined) and is_heavy(body := verdict.transaction.body) and not self.pool.holds(body):
+            self._ledger.forget([body])
 
     def _admit_one(self, verdict: Verdict, view: View) -> Transaction:
         if isinstance(verdict, (ValidationError, CheckFailed, StoreDamaged)):

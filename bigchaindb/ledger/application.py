@@ -32,6 +32,10 @@ class Application(Protocol):
         """
         ...
 
+    def forget(self, bodies: Sequence[bytes]) -> None:
+        """Drop from memory what `examine` has found to be right; it is examined anew if it is asked for again."""
+        ...
+
     def propose(self, candidates: Sequence[bytes]) -> Selection:
         """Choose from `candidates` what fits into the next block and what the voter will accept there, in order."""
         ...
@@ -90,6 +94,10 @@ class Ledger:
     def examine(self, bodies: Sequence[bytes]) -> list[Examination]:
         """See `Application`."""
         return self._examiner.examine(bodies)
+
+    def forget(self, bodies: Sequence[bytes]) -> None:
+        """See `Application`."""
+        self._proven.forget(bodies)
 
     def propose(self, candidates: Sequence[bytes]) -> Selection:
         """See `Application`."""

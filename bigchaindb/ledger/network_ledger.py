@@ -161,6 +161,10 @@ class NetworkLedger:
         """Check documents as far as no state is needed; any thread may."""
         return self._examiner.examine(bodies)
 
+    def forget(self, bodies: Sequence[bytes]) -> None:
+        """Drop from memory what `examine` has found to be right; it is examined anew if it is asked for again."""
+        self._proven.forget(bodies)
+
     def propose(self, candidates: Sequence[bytes], evidence: Sequence[SignedExtension], *, bytes_max: int) -> Selection:
         """Choose what goes into the next block: what the votes on the last one said that is new, then candidates."""
         height = self._store.tip().height + 1

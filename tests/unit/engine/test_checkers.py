@@ -23,6 +23,9 @@ async def test_a_block_is_examined_while_a_flood_keeps_the_checkers_busy(tmp_pat
                     gate.wait()
                 return ledger.examine(bodies)
 
+            def forget(self, bodies: Sequence[bytes]) -> None:
+                ledger.forget(bodies)
+
         checkers = Checkers(Slow(), store.writer, 2)
         flood = [asyncio.create_task(checkers.check([FLOOD])) for _ in range(6)]
         await asyncio.sleep(0)  # all of it is in the threads' queue
