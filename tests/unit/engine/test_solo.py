@@ -30,6 +30,7 @@ from bigchaindb.errors import (
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.examining import Selection
+from bigchaindb.ledger.judging import Examined
 from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.store import Store
 from bigchaindb.transaction import Transaction, build
@@ -63,6 +64,20 @@ async def test_a_light_document_is_accepted_and_committed_before_32_heavy_ones(s
         await engine.submit(create(100).body, Mode.COMMIT)
         assert sum(one.done() for one in waiting) < len(heavies) // 2
         await asyncio.gather(*waiting)
+
+
+async def test_a_heavy_transaction_that_is_refused_leaves_nothing(store: Store) -> None:
+    """Else strangers would fill 80 MiB with them, and four times that with what they are parsed into."""
+    engine = engine_over(store.writer)
+    made = build.create([ALICE], data={"text": 10_000 * "x"})
+    async with running(engine):
+        await engine.submit(made.body, Mode.COMMIT)
+        with pytest.raises(DuplicateTransaction):
+            await engine.submit(made.body, Mode.COMMIT)
+        examined = engine._intake._checkers._application.examine([made.body, made.body])
+    assert isinstance(examined[0], Examined)
+    assert isinstance(examined[1], Examined)
+    assert examined[0].transaction is not examined[1].transaction  # neither was in memory
 
 
 def log_of(store: Store) -> list[tuple[int, int, str | None]]:

@@ -67,6 +67,21 @@ def test_examine_tells_for_each_document_what_it_is_worth(ledger: Ledger) -> Non
     assert isinstance(wrong_id, InvalidHash)
 
 
+def test_what_is_forgotten_is_examined_anew(ledger: Ledger) -> None:
+    """A refused document of a stranger must not stay in memory."""
+    one = create(1)
+    (first,) = ledger.examine([one.body])
+    (again,) = ledger.examine([one.body])
+    ledger.forget([one.body, b"unknown"])
+    (anew,) = ledger.examine([one.body])
+    assert isinstance(first, Examined)
+    assert isinstance(again, Examined)
+    assert isinstance(anew, Examined)
+    assert again.transaction is first.transaction
+    assert anew.transaction == first.transaction
+    assert anew.transaction is not first.transaction
+
+
 def test_only_what_was_proven_is_remembered(ledger: Ledger) -> None:
     """A remembered failure could refuse a good document, a remembered verdict on state accept a bad one."""
     forged = badly_signed(create(5, version="1.0"))

@@ -13,6 +13,7 @@ from bigchaindb.events import EventTypes
 from bigchaindb.ledger import network
 from bigchaindb.ledger.block import block_id, block_text, event_body
 from bigchaindb.ledger.effects import NO_DIGEST, Effects
+from bigchaindb.ledger.judging import Examined
 from bigchaindb.ledger.network_ledger import FRESH_HEIGHTS, OVERHEAD_BYTES, NetworkLedger, Proposal
 from bigchaindb.ledger.rejections import (
     BLOCK_COUNT_MAX,
@@ -66,6 +67,16 @@ def own() -> ModelRejections:
 @pytest.fixture
 def ledger(store: ModelNetworkStore, own: ModelRejections) -> NetworkLedger:
     return begun(store, own)
+
+
+def test_what_is_forgotten_is_examined_anew(ledger: NetworkLedger) -> None:
+    one = create(1)
+    (first,) = ledger.examine([one.body])
+    ledger.forget([one.body])
+    (anew,) = ledger.examine([one.body])
+    assert isinstance(first, Examined)
+    assert isinstance(anew, Examined)
+    assert anew.transaction is not first.transaction
 
 
 def begun(store: ModelNetworkStore, own: ModelRejections | None = None) -> NetworkLedger:
