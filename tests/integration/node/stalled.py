@@ -30,8 +30,8 @@ UPGRADE: Final = {
 async def slow_list(node: Node) -> AsyncIterator[None]:
     """Ask for a list of megabytes, and take no more of it than its head."""
     details = details_of([ALICE.public_key])
-    for serial in range(15):
-        signed = create([ALICE], [Payment(details)] * 2_500, data={"serial": serial})
+    for serial in range(21):
+        signed = create([ALICE], [Payment(details)] * 1_800, data={"serial": serial})
         assert (await asyncio.to_thread(node.post, signed.body)).status == 202
     async with _asked(node.port, request("GET", f"/api/v1/outputs?public_key={ALICE.public_key}"), 200):
         yield
