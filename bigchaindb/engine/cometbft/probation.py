@@ -19,7 +19,6 @@ from bigchaindb.engine.cometbft.files import Layout
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.signer import signed_height
 from bigchaindb.errors import SignerUnknown
-from bigchaindb.ledger.proofs.signed_header import ABSENT
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.transaction.keys import KeyPair
 
@@ -122,7 +121,7 @@ class Probation:
         first = (await rpc.genesis()).initial_height
         for height in range(head, max(first - 1, head - BLOCK_COUNT), -1):
             signatures = (await rpc.commit(height)).signed_header.commit.signatures
-            if any(one.validator_address == own and one.block_id_flag != ABSENT for one in signatures):
+            if any(one.validator_address == own for one in signatures):  # of an absent one it is empty
                 return height
         return None
 

@@ -14,6 +14,9 @@ from bigchaindb.engine.cometbft.membership import Member
 from bigchaindb.engine.cometbft.rpc_answers import Peer
 from bigchaindb.errors import ConfigurationError
 
+NAME_CHARACTERS_MAX: Final = 44
+"""Of the name that a peer gives itself: a public key in base58."""
+
 _ANY: Final = ("0.0.0.0", "[::]", "::")  # noqa: S104 - compared, not bound
 _SCHEME: Final = "tcp://"
 
@@ -78,7 +81,9 @@ def connected(peers: Iterable[Peer]) -> list[Known]:
     for peer in peers:
         host, _, port = peer.node.listens_at.removeprefix(_SCHEME).rpartition(":")
         if host and host not in _ANY:
-            known = Known(peer.node.moniker, f"{peer.node.id}@{host}:{port}")
+            moniker = peer.node.moniker
+            name = moniker if moniker.isprintable() and len(moniker) <= NAME_CHARACTERS_MAX else ""
+            known = Known(name, f"{peer.node.id}@{host}:{port}")
             try:
                 check_peer(known.peer, "peer")
             except ConfigurationError:  # anybody may say anything

@@ -119,6 +119,18 @@ async def test_a_node_follows_once_it_has_caught_up(
     assert said.messages == ["the node follows its network"]
 
 
+async def test_a_node_that_is_held_does_not_follow_though_its_engine_has_caught_up(
+    health: Health, said: pytest.LogCaptureFixture
+) -> None:
+    """Its key may not vote yet, and its engine will be started once more."""
+    health.is_held = True
+    await health.look()
+    assert (health.has_caught_up, health.is_following, said.messages) == (True, False, [])
+    health.is_held = False
+    await health.look()
+    assert health.is_following
+
+
 async def test_a_node_whose_engine_is_away_does_not_follow(
     health: Health, network: Network, said: pytest.LogCaptureFixture
 ) -> None:

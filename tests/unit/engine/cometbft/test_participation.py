@@ -121,7 +121,10 @@ def test_a_connected_validator_that_does_not_sign_is_seen(said: pytest.LogCaptur
     assert (found.is_connected, found.is_signing, found.signed_height) == (True, False, 5)
     assert (found.signed_count, found.block_count) == (5, 5 + SILENT_COUNT + 6)
     assert all(network.of(key).is_signing for key in (OWN, SECOND, THIRD))
-    network.decide(3, KEYS[:4])
+    network.decide(2, KEYS[:4])
+    network.look()
+    assert len(said.messages) == 1, "two blocks prove little"
+    network.decide(1, KEYS[:4])
     network.look()
     network.look()
     assert said.messages == [

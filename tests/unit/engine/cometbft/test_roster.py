@@ -33,6 +33,20 @@ def test_a_line_without_an_address_is_refused() -> None:
         known_of(read_members(lines), "validators")
 
 
+@pytest.mark.parametrize(("moniker", "name"), [("m" * 44, "m" * 44), ("m" * 45, ""), ("\x1b[2J", "")])
+def test_a_name_that_could_change_a_terminal_is_left_out(moniker: str, name: str) -> None:
+    node = NodeInfo(
+        id=IDS[0],
+        network="n",
+        version="0.38.26",
+        moniker=moniker,
+        versions=Versions(app=1),
+        listens_at="tcp://one.example:26656",
+    )
+    (found,) = connected([Peer(node=node, is_outbound=True, address="127.0.0.1")])
+    assert found.name == name
+
+
 @pytest.mark.parametrize(
     ("listens_at", "peer"),
     [
