@@ -160,7 +160,7 @@ class TestAmqp(ServiceSuite):
         assert "ss@host" not in error
 
     async def test_what_an_address_looks_like_is_not_taken_for_a_password(self) -> None:
-        assert "url: must be amqp://host:port/vhost" in masked_text(try_plugin("amqp", {"url": ""}).error)
+        assert "write it as amqp://USER:PASSWORD@HOST:PORT/VHOST" in masked_text(try_plugin("amqp", {"url": ""}).error)
 
     async def test_a_password_that_is_wrong_is_said_and_not_shown(self, target: Exchange, tmp_path: Path) -> None:
         options = target.options(url=target.broker.url_with("wrong-one"))
