@@ -215,6 +215,14 @@ def test_a_ledger_is_not_made_again_where_it_would_sign_twice(network: Network) 
     until(lambda: "the ledger is whole again" in member.log[member.log_start :], what="it to be made again")
     member.kill()
 
+    lose_ledger(member)
+    dropped = member.run("-y", "drop")
+    assert dropped.returncode == 0
+    assert "ledger.db is missing; what is left of it is deleted" in dropped.stderr
+    assert "CometBFT's blocks are deleted, too" in dropped.stderr
+    assert not (member.layout.blocks / "blockstore.db").exists()
+    assert member.layout.validator_state.exists(), "what was signed stays"
+
 
 def test_a_start_on_a_full_disk_serves_reads_until_there_is_room(tmp_path: Path) -> None:
     """CometBFT ends where it finds no room, and its node would with it, again and again."""
