@@ -19,6 +19,7 @@ from tests.support.chains import create
 from tests.support.live_networks import Member, Network, running_network
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.timeout(400)
 COUNT: Final = 4
 BEFORE: Final = 20
 

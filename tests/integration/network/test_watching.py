@@ -20,6 +20,7 @@ from tests.support.live_networks import POWER, Member, Network, make_network
 from tests.support.ports import free_ports
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.timeout(400)
 COUNT: Final = 4
 TOTAL: Final = COUNT * POWER
 FAR: Final = 10**9
