@@ -90,6 +90,7 @@ def open_copy(path: Path) -> sqlite3.Connection:
     Raises:
         StoreError: there is no such file, or it cannot be read.
     """
+    unreadable.note(path)
     with translated(path.name):
         return sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True, isolation_level=None)
 
