@@ -21,8 +21,9 @@ from tests.support.node import COMMAND, Node, running_node
 NAME_CHARS: Final = 12
 
 
-def pytest_configure() -> None:
-    """Take the signals' dispositions that a terminal gives, and the examples that the scale asks for.
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the signals' dispositions that a terminal gives, and the examples and the time that the scale asks for.
 
     A job in the background is started with SIGINT ignored, and hands that on to each child: their Ctrl-C would do
     nothing.
@@ -32,6 +33,8 @@ def pytest_configure() -> None:
             signal.signal(number, usual)
     hypothesis.settings.register_profile("scaled", max_examples=scale.EXAMPLES)
     hypothesis.settings.load_profile("scaled")
+    if scale.SCALE == "long" and config.option.timeout is None:
+        config.option.timeout = scale.LONG_TEST_S
 
 
 def pytest_report_header() -> str:

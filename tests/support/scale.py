@@ -56,6 +56,8 @@ def seed() -> int:
     return FIRST_SEED if ONLY_SEED is None else ONLY_SEED
 
 
+LONG_TEST_S: Final = 3_600
+"""Time for a test of a long run that has none of its own."""
 EXAMPLES: Final = of(suite=100, long=1_000)
 """Examples of a property without a number of its own."""
 DELIVERY_HISTORIES: Final = of(suite=32, long=2_000)

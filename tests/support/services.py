@@ -48,9 +48,10 @@ def require(*programs: str) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         message = f"please install these packages, then run the tests again: {' '.join(missing)}"
         raise MissingServiceError(message)
-    print(f"==> apt-get install {' '.join(missing)}", file=sys.stderr, flush=True)
-    _apt_get("update")
-    _apt_get("install", "-y", "--no-install-recommends", *missing)
+    with installed.only_one(installed.CACHE / "apt-get"):  # another worker may want the same; then this does nothing
+        print(f"==> apt-get install {' '.join(missing)}", file=sys.stderr, flush=True)
+        _apt_get("update")
+        _apt_get("install", "-y", "--no-install-recommends", *missing)
 
 
 def _apt_get(*arguments: str) -> None:

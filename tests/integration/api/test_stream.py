@@ -526,9 +526,14 @@ class TestSlowClients:
     async def test_a_client_that_takes_nothing_is_closed_with_a_token_and_comes_back(self, start: Start) -> None:
         served = await start(limits=self.IMPATIENT)
         async with sleeping(served) as stuck, following(served) as quick:
+
+            async def given_up() -> tuple[list[str], Close]:
+                await until(lambda: any(f.closing for f in served.stream._feed.followers), "the client to be given up")
+                return await everything(stuck)
+
+            leaving = asyncio.create_task(given_up())  # beside the commits: what is not taken soon goes with a reset
             committed = await commit_before(quick, served)
-            await until(lambda: any(f.closing for f in served.stream._feed.followers), "the client to be given up")
-            seen, close = await everything(stuck)
+            seen, close = await leaving
         assert close.code == 1013
         assert len(close.reason.encode()) <= 123
         async with following(served, close.reason) as back:
