@@ -1,5 +1,6 @@
 """`GET /metrics`: a node that nobody looks at is watched all the same (P14)."""
 
+import socket
 import subprocess
 from collections.abc import Mapping
 
@@ -100,6 +101,16 @@ def test_a_plugin_is_seen_over_http_and_by_prometheus(start_node: StartNode, plu
     assert value(node, "bigchaindb_plugin_state", plugin="console_print", state="LIVE") == 1
     assert value(node, "bigchaindb_plugin_lag_events", plugin="console_print") == 0
     assert value(node, "bigchaindb_plugin_starts_total", plugin="console_print") == 1
+
+
+def test_one_address_cannot_take_all_places_of_whoever_watches(start_node: StartNode) -> None:
+    (port,) = free_ports(1)
+    bound = {"metrics": {"bind": f"127.0.0.1:{port}"}, "limits": {"address_connection_count_max": 1}}
+    node = start_node(settings=bound)
+    with socket.create_connection(("127.0.0.1", port)):
+        until(lambda: scrape(node).status == 503, what="the second connection to be refused")
+    until(lambda: scrape(node).status == 200, what="the place to be free")
+    assert value(node, "bigchaindb_refused_connections_total", listener="metrics", reason="address") >= 1
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/", 404), ("POST", "/metrics", 405)])
