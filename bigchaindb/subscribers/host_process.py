@@ -46,9 +46,9 @@ class HostProcess:
             with theirs:
                 title, fd = f"events_plugin_{orders.name}", theirs.fileno()
                 self._kept = kept.start(["-m", "bigchaindb.subscribers.host", title, str(fd)], pass_fds=[fd])
-            self._fd = os.pidfd_open(self._kept.keeper.pid)
+            self._fd = self._watch()
         except OSError:
-            self._socket.close()  # which ends the process as well, if there is one
+            self._socket.close()
             raise
         self._kept.lifeline.settimeout(0)
         self._loop.add_reader(self._kept.lifeline, self._take_told)
@@ -104,6 +104,15 @@ class HostProcess:
         for line in lines:
             self._on_report(wire.decode_report(line))
         return True
+
+    def _watch(self) -> int:
+        """Return a descriptor that is readable once the keeper has ended."""
+        try:
+            return os.pidfd_open(self._kept.keeper.pid)
+        except OSError:  # no descriptor is left
+            self._kept.lifeline.close()
+            self._kept.keeper.wait()
+            raise
 
     def _take_told(self) -> None:
         """Read what the keepers tell; at the end of that both are gone, or about to be."""

@@ -9,6 +9,7 @@ import pytest
 from bigchaindb.doctor import trial
 from bigchaindb.doctor.trial import Findings, try_plugin
 from tests.integration.node.conftest import install
+from tests.support.processes import is_gone
 
 Try = Callable[..., Findings]
 
@@ -91,8 +92,21 @@ def test_it_does_not_see_the_secrets_of_the_node(try_source: Try, monkeypatch: p
 
 def test_what_it_leaves_behind_is_not_waited_for(try_source: Try) -> None:
     """A process that left its session may hold the pipe for ever."""
-    stays = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(2)\n    os._exit(0)\n"
+    stays = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(600)\n    os._exit(0)\n"
     assert try_source(f"{stays}def run(queue): ...\n").package == "demo 1.0"
+
+
+def test_what_it_starts_ends_with_it(try_source: Try, tmp_path: Path) -> None:
+    """`plugins check` is for trying: a daemon of each attempt would stay, and write into the plugin's target."""
+    file = tmp_path / "left"
+    source = f"""
+import os, pathlib, subprocess
+left = subprocess.Popen(["sleep", "600"], start_new_session=True)
+pathlib.Path({str(file)!r}).write_text(str(left.pid))
+def run(queue): ...
+"""
+    assert try_source(source).error == ""
+    assert is_gone(int(file.read_text()))
 
 
 @pytest.mark.parametrize(
