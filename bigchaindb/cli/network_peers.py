@@ -1,6 +1,5 @@
 """network peers: the list that each node of a network should have as its network.peers."""
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +54,8 @@ def list_peers(session: Session, *, files: tuple[Path, ...], as_json: bool) -> N
 
 def _around(settings: "Settings") -> "list[Known]":
     """Return this node, if it is one of a network, and those that are connected to it."""
+    import asyncio
+
     from bigchaindb.engine.cometbft.files import Layout, is_network, node_id_of
     from bigchaindb.engine.cometbft.overview import ANSWER_S_MAX
     from bigchaindb.engine.cometbft.roster import Known, connected
