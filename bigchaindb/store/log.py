@@ -121,9 +121,12 @@ class Log:
     def records(self, after: int, through: int, *, count_max: int, bytes_max: int) -> list[Record]:
         """See `LogReader`."""
         with self._reading():
-            records = read_records(self._connection, after, min(through, after + max(1, count_max)), bytes_max)
-            if not records and after < through and after < self._head():
-                raise HistoryLost(after + 1, self._head())
+            last = min(through, after + max(1, count_max))
+            records = read_records(self._connection, after, last, bytes_max)
+            if not records and after < min(last, self._head()):  # committed since, or missing
+                records = read_records(self._connection, after, last, bytes_max)
+                if not records:
+                    raise HistoryLost(after + 1, self._head())
             return records
 
     def selected(
@@ -255,11 +258,12 @@ def read_row(connection: sqlite3.Connection, position: int) -> EventRow | None:
     Raises:
         StoreDamaged: it is not what was written, or missing.
     """
-    for row in connection.execute(_ROW, (position,)).fetchall():
-        return _row(row)
-    if 0 < position <= read_tip(connection)[0].position:
-        raise damaged("events", position, "is missing")
-    return None
+    rows = connection.execute(_ROW, (position,)).fetchall()
+    if not rows and 0 < position <= read_tip(connection)[0].position:  # committed since, or missing
+        rows = connection.execute(_ROW, (position,)).fetchall()
+        if not rows:
+            raise damaged("events", position, "is missing")
+    return _row(rows[0]) if rows else None
 
 
 def read_entry(connection: sqlite3.Connection, position: int) -> LoggedEvent | None:

@@ -212,13 +212,13 @@ class LedgerQueries:
         if (id_ := id_bytes(transaction_id)) is None:
             return None
         if (recent := self._recent.place(id_)) is not None:
+            if recent.seq > read_tip(connection)[1].transactions:
+                return None  # not committed yet
             for _, checksum, *row in connection.execute(_PLACE_OF_SEQ, (recent.seq,)).fetchall():
                 expect("transactions", checksum, transaction_sum, *row)
                 if row[1] == id_:
                     return _Place(recent.seq, row[3], row[2] is None)
-            if recent.seq <= read_tip(connection)[1].transactions:
-                raise damaged("transactions", recent.seq, "is not what memory knows")
-            return None  # not committed yet
+            raise damaged("transactions", recent.seq, "is not what memory knows")
         key = key_of(id_)
         for seq, checksum, *row in connection.execute(_PLACE, (key,)).fetchall():
             found, asset = indexed_transaction("transaction_index", key, seq, checksum, row)
