@@ -24,7 +24,7 @@ WAL_BYTES_MAX: Final = 256 * 1024 * 1024
 
 RECENT_COUNT: Final = 1_000
 """Events at the end of the log that a start reads again."""
-RECENT_BYTES: Final = 32 * 1024 * 1024
+RECENT_BYTES: Final = 24 * 1024 * 1024
 """Bytes of their bodies after which it stops: a start of a large ledger may take 0.3 s more, and no longer."""
 
 
