@@ -182,10 +182,11 @@ class _File(RotatingFileHandler):
         """Write lines that are made already, from one thread, without this handler's lock: an exit would wait for it.
 
         Raises:
-            OSError: the disk is full or fails.
+            OSError: the disk is full or fails, or the file cannot be rotated.
         """
         text = piece.decode(errors="backslashreplace")
-        assert self.stream is not None
+        if self.stream is None:  # the last rotation failed, as in a folder that is not the node's
+            self.stream = self._open()
         if self.shouldRollover(logging.LogRecord("", logging.NOTSET, "", 0, text, (), None)):
             self.doRollover()
         self.stream.write(text)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bigchaindb import log_queue, standard_error
+from bigchaindb import log, log_queue, standard_error
 from bigchaindb.config.settings import Limits, Log, Settings
 from bigchaindb.log import dropped_count, put, set_up
 from bigchaindb.log_queue import LineQueue
@@ -181,3 +181,27 @@ def test_a_node_s_outputs_each_have_a_queue(tmp_path: Path, monkeypatch: pytest.
     assert dropped_count() == 0
     os.close(theirs)
     os.close(ours)
+
+
+@pytest.mark.usefixtures("_logging_as_it_was")
+def test_a_log_file_that_cannot_be_rotated_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that is not the node's, as `/var/log` often is not, must not end the log file for ever."""
+    monkeypatch.setattr(log, "FILE_BYTES_MAX", 1_000)
+    file = tmp_path / "node.log"
+    in_the_way = [tmp_path / "node.log.4", tmp_path / "node.log.5"]
+    for path in in_the_way:
+        path.mkdir()
+    set_up(Settings(log=Log(file=file)), in_background=True)
+
+    def drops() -> bool:
+        logging.getLogger("a").warning(100 * "x")
+        return dropped_count() > 1
+
+    def is_written() -> bool:
+        logging.getLogger("a").warning("again")
+        return "again" in file.read_text()
+
+    until(drops, what="lines beyond the bound")
+    for path in in_the_way:
+        path.rmdir()
+    until(is_written, what="lines in the file")
