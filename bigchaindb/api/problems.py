@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 LOGGED_CHARACTERS_MAX: Final = 1_000
 LINES_A_SECOND: Final = 10
-"""Of errors that clients cause; a flood of them must neither fill the disk nor hide other lines."""
+"""Of one level; a flood of errors must neither fill the disk nor hide other lines."""
 SERVER_ERROR: Final = 500
 RETRY_AFTER: Final = b"Retry-After: 1\r\n"
 INTERNAL_ERROR: Final = Answer(500, json_line({"message": "Internal Server Error"}))
@@ -107,21 +107,36 @@ def refusal_text(lead: str, error: ValidationError) -> str:
 
 
 class ProblemLog:
-    """The lines of plain errors. What clients cause is summarised beyond a few lines a second. Belongs to the loop."""
+    """The lines of plain errors, summarised beyond a few lines a second. Belongs to the loop.
+
+    Clients cause those of the node as well: each that is turned away by an overload.
+    """
 
     def __init__(self) -> None:
-        self._second_s = 0.0
-        self._line_count = 0
-        self._left_out: dict[int, int] = {}
+        self._of_clients = _Lines(logging.INFO, "clients")
+        self._of_the_node = _Lines(logging.ERROR, "the node")
 
     def tell(self, answer: Answer, method: str, path: str) -> None:
         """Write the line of `answer`, if it is a plain error; nothing that a client sent begins a line of its own."""
         if answer.logged is None:
             return
-        if answer.status >= SERVER_ERROR:
-            _write(logging.ERROR, answer, method, path)
-        elif self._has_room():
-            _write(logging.INFO, answer, method, path)
+        lines = self._of_the_node if answer.status >= SERVER_ERROR else self._of_clients
+        lines.tell(answer, method, path)
+
+
+class _Lines:
+    """The lines of one level, whose number does not hide those of another."""
+
+    def __init__(self, level: int, causer: str) -> None:
+        self._level = level
+        self._causer = causer
+        self._second_s = 0.0
+        self._line_count = 0
+        self._left_out: dict[int, int] = {}
+
+    def tell(self, answer: Answer, method: str, path: str) -> None:
+        if self._has_room():
+            _write(self._level, answer, method, path)
         else:
             self._leave_out(answer.status)
 
@@ -141,7 +156,8 @@ class ProblemLog:
     def _summarise(self) -> None:
         counts = {str(status): count for status, count in sorted(self._left_out.items())}
         self._left_out = {}
-        logger.info("HTTP API errors: %d further ones of clients", sum(counts.values()), extra={"counts": counts})
+        text = "HTTP API errors: %d further ones of %s"
+        logger.log(self._level, text, sum(counts.values()), self._causer, extra={"counts": counts})
 
 
 def _write(level: int, answer: Answer, method: str, path: str) -> None:

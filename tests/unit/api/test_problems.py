@@ -72,7 +72,7 @@ async def test_a_plain_error_is_one_line_in_the_log(caplog: pytest.LogCaptureFix
     assert {record.levelno for record in caplog.records} == {logging.INFO}, "strangers cause them"
 
 
-async def test_errors_of_clients_are_summarised_and_the_node_s_own_are_not(caplog: pytest.LogCaptureFixture) -> None:
+async def test_errors_of_clients_are_summarised_and_hide_none_of_the_node(caplog: pytest.LogCaptureFixture) -> None:
     """A flood of bad requests must neither fill the disk nor hide what the operator has to see."""
     problems = ProblemLog()
     with caplog.at_level(logging.INFO):
@@ -89,3 +89,16 @@ async def test_errors_of_clients_are_summarised_and_the_node_s_own_are_not(caplo
         assert vars(summary)["counts"] == {"400": 247, "404": 743}
         problems.tell(plain(404, "no"), "GET", "/y")
     assert caplog.records[-1].getMessage() == "HTTP API error: 404 - GET:/y - no"
+
+
+async def test_errors_of_an_overload_are_summarised(caplog: pytest.LogCaptureFixture) -> None:
+    """32 clients with large documents made 70 lines a second, each of them an error."""
+    problems = ProblemLog()
+    with caplog.at_level(logging.INFO):
+        for _ in range(100):
+            problems.tell(plain(503, "full"), "POST", "/x")
+        assert len(caplog.records) == LINES_A_SECOND
+        await asyncio.sleep(1.1)  # the summary is due before
+    summary = caplog.records[-1]
+    assert summary.getMessage() == "HTTP API errors: 90 further ones of the node"
+    assert (summary.levelno, vars(summary)["counts"]) == (logging.ERROR, {"503": 90})
