@@ -7,6 +7,7 @@ import pytest
 
 from bigchaindb.errors import GenesisBlockAlreadyExistsError
 from bigchaindb.transaction import parse, verify
+from bigchaindb.transaction.texts import id_of
 from tests.vectors.judging import Record, body_of, judge, read
 
 V1 = [pytest.param(record, id=record["name"]) for record in read("valid_v1")]
@@ -36,6 +37,16 @@ def test_canonical_bytes_are_read_back_unchanged(record: Record) -> None:
     """The stored bytes are what nodes exchange: they must be a fixed point."""
     transaction = parse(body_of(record))
     assert parse(transaction.body) == transaction
+
+
+@pytest.mark.parametrize("record", [*V1, *V2])
+def test_the_id_follows_from_the_canonical_bytes(record: Record) -> None:
+    """A read computes the id again: one changed bit of a stored body must show (L6)."""
+    transaction = parse(body_of(record))
+    assert id_of(transaction.body, transaction.id) == transaction.id
+    changed = bytearray(transaction.body)
+    changed[transaction.body.index(b'"operation":"') + 13] ^= 1
+    assert id_of(bytes(changed), transaction.id) != transaction.id
 
 
 @pytest.mark.parametrize("record", V1)

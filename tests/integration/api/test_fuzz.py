@@ -102,7 +102,7 @@ def test_any_bytes(strategy: st.SearchStrategy[bytes], tmp_path: Path, caplog: p
         served = runner.run(running.__aenter__())
 
         @given(strategy)
-        @settings(max_examples=scale.HTTP_EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=scale.HTTP_EXAMPLES, suppress_health_check=list(HealthCheck))
         def any_bytes(data: bytes) -> None:
             runner.run(survives(served, data))
 
@@ -122,7 +122,7 @@ def test_any_body(tmp_path: Path) -> None:
         served = runner.run(running.__aenter__())
 
         @given(bodies)
-        @settings(max_examples=scale.HTTP_EXAMPLES, deadline=None)
+        @settings(max_examples=scale.HTTP_EXAMPLES)
         def any_body(body: bytes) -> None:
             answer = runner.run(ask(served.api.port, "POST", "/api/v1/transactions", body))
             assert answer.status == 400

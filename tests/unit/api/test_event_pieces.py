@@ -55,7 +55,7 @@ def all_of(log: LogReader, choice: Choice) -> list[Item]:
     return list(piece.items)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(choice=st.sampled_from(CHOICES), count_max=st.integers(1, 9), bytes_max=st.integers(1, 3_000))
 def test_pieces_of_any_size_are_the_same_events(log: LogReader, choice: Choice, count_max: int, bytes_max: int) -> None:
     place = Place(0)

@@ -293,5 +293,5 @@ class LaneMachine(RuleBasedStateMachine):
             assert self.policy.on_failure is OnFailure.BLOCK
 
 
-LaneMachine.TestCase.settings = settings(max_examples=scale.LANE_MODEL_RUNS, stateful_step_count=50, deadline=None)
+LaneMachine.TestCase.settings = settings(max_examples=scale.LANE_MODEL_RUNS, stateful_step_count=50)
 TestLaneMachine = LaneMachine.TestCase

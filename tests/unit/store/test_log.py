@@ -82,7 +82,7 @@ selections = st.builds(
 )
 
 
-@settings(max_examples=scale.FILTER_EXAMPLES, deadline=None)
+@settings(max_examples=scale.FILTER_EXAMPLES)
 @given(selection=st.none() | selections, types=st.sampled_from([-1, 1, 2, 3]), data=st.data())
 def test_the_events_of_a_filter_are_the_same_whatever_the_bounds(
     varied: Log, selection: Selection | None, types: int, data: st.DataObject

@@ -104,7 +104,7 @@ def test_a_row_is_found_by_its_id_and_by_ids_in_its_text() -> None:
     assert search(texts, f"car -{ID}") == []
 
 
-@settings(max_examples=scale.SEARCH_EXAMPLES, deadline=None)
+@settings(max_examples=scale.SEARCH_EXAMPLES)
 @given(
     st.text()
     | st.text(alphabet="\"- a'*^:(){}+\0\u0301\u200dAND OR NOT\n", max_size=40)
@@ -136,7 +136,7 @@ def test_a_long_text_is_no_error() -> None:
     assert search([" ".join(words)], " ".join(f'"{word}"' for word in words)) == [0]
 
 
-@settings(max_examples=scale.SEARCH_EXAMPLES, deadline=None)
+@settings(max_examples=scale.SEARCH_EXAMPLES)
 @given(st.lists(st.text(alphabet=st.characters(categories=["L", "N"]), min_size=1, max_size=8), min_size=1, max_size=6))
 def test_a_text_is_found_by_each_of_its_words_and_as_a_phrase(words: list[str]) -> None:
     text = " ".join(words)

@@ -342,7 +342,7 @@ def test_a_read_says_since_when_it_lasts(make: Make, monkeypatch: pytest.MonkeyP
     assert repr(plugin.queue) == "<LogQueue acked=0 head=1>"
 
 
-@settings(max_examples=scale.BYTECODE_KILLS, deadline=None)
+@settings(max_examples=scale.BYTECODE_KILLS)
 @given(in_hand=st.sets(st.integers(1, 6), max_size=3), many=st.integers(0, 4))
 def test_p6_a_kill_at_any_bytecode_loses_nothing(
     tmp_path_factory: pytest.TempPathFactory, in_hand: set[int], many: int

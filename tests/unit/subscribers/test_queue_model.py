@@ -286,4 +286,4 @@ class Acknowledgement(RuleBasedStateMachine):
 
 
 TestAcknowledgement = pytest.mark.timeout(120 + scale.QUEUE_MODEL_RUNS)(Acknowledgement.TestCase)
-TestAcknowledgement.settings = settings(max_examples=scale.QUEUE_MODEL_RUNS, stateful_step_count=40, deadline=None)
+TestAcknowledgement.settings = settings(max_examples=scale.QUEUE_MODEL_RUNS, stateful_step_count=40)

@@ -133,7 +133,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(VALUES, st.sampled_from([None, 1]), st.sampled_from([True, False]))
 def test_values_are_counted_from_the_bytes_alone(value: Any, indent: int | None, escaped: Any) -> None:
     """However a document is laid out: so what a client posts and what stands in a block are refused alike."""
