@@ -4,8 +4,9 @@ Read-only, in short reads, beside a running node as well: what is committed mean
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from bigchaindb.errors import StoreDamaged
@@ -16,8 +17,7 @@ from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.keys import key_of, output_number, owner_hash, owner_hashes
 from bigchaindb.store.migrations import open_ledger
 from bigchaindb.store.older import cover
-from bigchaindb.store.pages import array_of
-from bigchaindb.store.proving import Damage, Proved, Walk, prove
+from bigchaindb.store.proving import Damage, Proved, Walk, locate_any, prove
 from bigchaindb.store.tip import read_tip
 from bigchaindb.transaction import Transaction
 
@@ -25,10 +25,6 @@ DAMAGES_MAX: Final = 1_000
 """Rows that one check names: a file of which more is damaged needs no longer list."""
 
 _RECENT: Final = "SELECT id, seq FROM transactions WHERE seq > ?"
-_LOCATE: Final = """
-SELECT t.id, t.seq FROM json_each(?) AS wanted CROSS JOIN transaction_index AS i ON i.key = wanted.value
-CROSS JOIN transactions AS t ON t.seq = i.seq
-"""
 _BLOCK: Final = """
 SELECT count(*) FROM block_index AS i JOIN events AS e ON e.position = i.position WHERE i.key = ? AND e.block_id = ?
 """
@@ -77,13 +73,15 @@ def check_directory(directory: DataDirectory, progress: Progress, *, is_copy: bo
         StoreError: the files cannot be read; damage is no error here.
     """
     checking = _Checking(progress)
-    with closing((open_copy if is_copy else open_ledger)(directory.ledger)) as connection:
-        try:
-            with translated(directory.ledger.name):
-                cover(connection)
-                checking.run(connection)
-        except StoreDamaged as error:  # pages that cannot be read at all
-            checking.damages.append(Damage(error.table or "file", error.row or "-", str(error)))
+    try:
+        with (
+            closing((open_copy if is_copy else open_ledger)(directory.ledger)) as connection,
+            translated(directory.ledger.name),
+        ):
+            cover(connection)
+            checking.run(connection)
+    except StoreDamaged as error:  # pages that cannot be read at all
+        checking.damages.append(Damage(error.table or "file", error.row or "-", str(error)))
     return checking.result()
 
 
@@ -116,7 +114,7 @@ class _Checking:
             self._unchecked_count = unchecked[3] - unchecked[1]
         self._recent = dict(connection.execute(_RECENT, (done_seq,)).fetchall())
         while self._walk.position < tip.position and len(self.damages) < DAMAGES_MAX:
-            proved = prove(connection, self._walk, lambda ids: self._locate(connection, ids))
+            proved = prove(connection, self._walk, partial(locate_any, connection, self._recent.get))
             self.damages += proved.damages
             self._indexes(connection, proved)
             self._progress(self._walk.position, tip.position)
@@ -147,18 +145,6 @@ class _Checking:
                 yield
         except StoreDamaged as error:
             self.damages.append(Damage(error.table or table, error.row or "-", str(error)))
-
-    def _locate(self, connection: sqlite3.Connection, ids: Iterable[str]) -> Mapping[str, int]:
-        found, keys = {}, []
-        for text in ids:
-            if (seq := self._recent.get(id_ := bytes.fromhex(text))) is not None:
-                found[text] = seq
-            else:
-                keys.append(key_of(id_))
-        for id_, seq in connection.execute(_LOCATE, (array_of(sorted(keys)),)).fetchall():
-            if isinstance(id_, bytes):
-                found[id_.hex()] = seq
-        return found
 
     def _indexes(self, connection: sqlite3.Connection, proved: Proved) -> None:
         """Compare the index rows of an event that have left the node's memory."""

@@ -1,7 +1,7 @@
 """Whether a copy of a data directory is whole: what a backup asks before it is one, and a restore before it counts."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.store.checking import Checked, check_directory
@@ -29,9 +29,11 @@ def check_copy(copy: DataDirectory, chain_id: str, progress: Progress) -> tuple[
 
 
 def _foreign(copy: DataDirectory, chain_id: str) -> Iterator[str]:
-    with closing(open_copy(copy.ledger)) as connection, translated(copy.ledger.name):
+    rows = []
+    with suppress(StoreDamaged), closing(open_copy(copy.ledger)) as connection, translated(copy.ledger.name):
         ((version,),) = connection.execute("PRAGMA user_version").fetchall()
-        rows = connection.execute("SELECT chain_id FROM local").fetchall() if version >= CHAIN_VERSION else []
+        if version >= CHAIN_VERSION:
+            rows = connection.execute("SELECT chain_id FROM local").fetchall()
     for (known,) in rows:
         if known not in {None, chain_id}:
             yield f"chain_id: is {chain_id}, and the ledger is of chain {known}"

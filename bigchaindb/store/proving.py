@@ -37,7 +37,7 @@ from bigchaindb.store.checksums import (
     spent_sum,
     transaction_sum,
 )
-from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, output_number, owner_hash
+from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, key_of, output_number, owner_hash
 from bigchaindb.store.log import BODY_SQL, EventRow
 from bigchaindb.store.pages import array_of
 from bigchaindb.store.stored import block_of
@@ -61,6 +61,10 @@ _OUTPUTS: Final = f"""
 SELECT {OUTPUT_COLUMNS}, {OUTPUT_SUM}, o.spent_by, {SPENT_SUM} FROM outputs AS o WHERE o.output BETWEEN ? AND ?
 ORDER BY o.output
 """  # noqa: S608 - as above
+_LOCATE: Final = """
+SELECT t.id, t.seq FROM json_each(?) AS wanted CROSS JOIN transaction_index AS i ON i.key = wanted.value
+CROSS JOIN transactions AS t ON t.seq = i.seq
+"""
 _SPENT: Final = """
 SELECT o.output, o.spent_by FROM json_each(?) AS wanted CROSS JOIN outputs AS o ON o.output = wanted.value
 """
@@ -165,6 +169,28 @@ def prove(connection: sqlite3.Connection, walk: Walk, locate: Locate) -> Proved:
         proved.body_bytes = len(body) if isinstance(body, bytes) else 0
         _prove_transactions(connection, proved, walk, row, locate)
     return proved
+
+
+def locate_any(
+    connection: sqlite3.Connection, in_memory: Callable[[bytes], int | None], ids: Iterable[str]
+) -> dict[str, int]:
+    """Find transactions by id, whatever else their rows are worth: each is proven where it stands itself.
+
+    Args:
+        connection: to the ledger.
+        in_memory: gives the seq of a transaction that no index has yet.
+        ids: of those that are wanted, each 64 hex digits.
+    """
+    found, keys = {}, []
+    for text in ids:
+        if (seq := in_memory(id_ := bytes.fromhex(text))) is not None:
+            found[text] = seq
+        else:
+            keys.append(key_of(id_))
+    for id_, seq in connection.execute(_LOCATE, (array_of(sorted(keys)),)).fetchall():
+        if isinstance(id_, bytes):
+            found[id_.hex()] = seq
+    return found
 
 
 def _go_on(walk: Walk, row: EventRow, *, is_whole: bool) -> None:

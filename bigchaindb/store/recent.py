@@ -89,10 +89,15 @@ class Recent:
         Raises:
             StoreDamaged: it is not found, and a row is damaged that may be it.
         """
+        if (place := self.known(id_)) is None:
+            self._whole()
+        return place
+
+    def known(self, id_: bytes) -> Place | None:
+        """Find a transaction among the rows that are whole."""
         for generation in self.generations:
             if (place := generation.transactions.get(id_)) is not None:
                 return place
-        self._whole()
         return None
 
     def transfers(self, asset: bytes) -> list[int]:

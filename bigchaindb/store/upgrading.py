@@ -5,20 +5,21 @@ row that is damaged gets a checksum that nothing has, so that no read ever serve
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
+from bigchaindb.errors import StoreDamaged
 from bigchaindb.store.checksums import damaged, read_one, seal_one
 from bigchaindb.store.damages import Damages
-from bigchaindb.store.database import batch
-from bigchaindb.store.proving import Damage, Proved, Walk, prove
+from bigchaindb.store.database import batch, translated
+from bigchaindb.store.log import read_row
+from bigchaindb.store.proving import Damage, Locate, Proved, Walk, prove
 
 STEP_COUNT_MAX: Final = 256
 """Events of one step."""
 STEP_BYTES_MAX: Final = 128 * 1024
 """Bytes of event bodies after which a step ends: some hundredths of a second, for which a commit may have to wait."""
 
-_WALK: Final = "SELECT digest, log_bytes FROM events WHERE position = ?"
 _SAVE: Final = "UPDATE unchecked SET done_seq = ?, done_position = ?"
 _END: Final = "UPDATE unchecked SET done_seq = 0, done_position = 0, last_seq = 0, last_position = 0"
 
@@ -26,15 +27,13 @@ _END: Final = "UPDATE unchecked SET done_seq = 0, done_position = 0, last_seq = 
 class Upgrading:
     """Walks from the first event to the last that an older version has written. Belongs to the writer's thread."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, damages: Damages, locate: Callable[[Iterable[str]], Mapping[str, int]]
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, damages: Damages, locate: Locate) -> None:
         """Go on where the last run of the node has stopped.
 
         Args:
             connection: the one that writes.
             damages: takes note of what is damaged.
-            locate: finds the transactions whose outputs are spent.
+            locate: finds the transactions whose outputs are spent, damaged ones as well.
         """
         self._connection = connection
         self._damages = damages
@@ -43,8 +42,10 @@ class Upgrading:
         self._done_seq, self._done_position, self._last_seq, self._last_position = state
         self._walk = Walk(self._done_position, self._done_seq)
         if self._done_position:
-            rows = connection.execute(_WALK, (self._done_position,)).fetchall()
-            self._walk.digest, self._walk.log_bytes = rows[0] if rows else (None, None)
+            self._walk.digest = self._walk.log_bytes = None  # of a damaged row nothing goes on
+            with suppress(StoreDamaged):
+                if (row := read_row(connection, self._done_position)) is not None:
+                    self._walk.digest, self._walk.log_bytes = row.digest, row.log_bytes
 
     @property
     def left_count(self) -> int:
@@ -58,7 +59,7 @@ class Upgrading:
         body_bytes = 0
         before = (walk.position, walk.seq, walk.digest, walk.log_bytes)
         while len(rows) < STEP_COUNT_MAX and body_bytes < STEP_BYTES_MAX and walk.position < self._last_position:
-            rows.append(prove(self._connection, walk, self._locate))
+            rows.append(self._prove())
             body_bytes += rows[-1].body_bytes
         changes = self._connection.total_changes
         try:
@@ -71,6 +72,15 @@ class Upgrading:
         for one in (damage for proved in rows for damage in proved.damages):
             self._note(one)
         return self._connection.total_changes - changes
+
+    def _prove(self) -> Proved:
+        """Prove the next event. One that cannot even be read gets no checksums, so that no read serves it."""
+        try:
+            with translated("ledger.db"):
+                return prove(self._connection, self._walk, self._locate)
+        except StoreDamaged as error:
+            self._walk.digest = self._walk.log_bytes = None
+            return Proved([Damage("events", str(self._walk.position), f"cannot be read: {error}")])
 
     def _write(self, rows: list[Proved]) -> None:
         many, is_end = self._connection.executemany, self._walk.position >= self._last_position

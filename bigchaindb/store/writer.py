@@ -4,18 +4,22 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 from threading import RLock
+from typing import Final
 
 from bigchaindb.ledger.effects import Effects, Tip
 from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import Readers, batch, snapshot, translated
 from bigchaindb.store.indexing import GENERATION_ROWS, Indexing
+from bigchaindb.store.proving import locate_any
 from bigchaindb.store.recent import Recent
 from bigchaindb.store.rows import Rows, rows_of
 from bigchaindb.store.tidying import Tidying
 from bigchaindb.store.tip import read_network, read_tip, write_network, write_tip
 from bigchaindb.store.upgrading import Upgrading
 from bigchaindb.store.views import load_view, locate
+
+_UNLISTED: Final = "SELECT seq FROM transactions WHERE seq > (SELECT done_seq FROM indexing) AND id = ?"
 
 
 class Writer:
@@ -41,7 +45,7 @@ class Writer:
         self._tip, self._counts = read_tip(connection)
         self._indexing = Indexing(connection, damages, generation_rows=generation_rows)
         self._tidying = Tidying(connection, path, wal_bytes_max=wal_bytes_max)
-        self._upgrading = Upgrading(connection, damages, self._locate)
+        self._upgrading = Upgrading(connection, damages, self._locate_any)
         self._writing = RLock()
         self._is_closed = False
 
@@ -102,7 +106,7 @@ class Writer:
         Raises:
             StoreFull: there was no room; nothing was written.
         """
-        with self._writing, translated("ledger.db"):
+        with self._writing, self._damages.noted(), translated("ledger.db"):
             if self._is_closed:
                 return 0
             if self._upgrading.left_count:
@@ -123,6 +127,17 @@ class Writer:
     def _locate(self, ids: Iterable[str]) -> dict[str, int]:
         places = locate(self._connection, self.recent.generations, ids)
         return {id_: place.seq for id_, place in places.items()}
+
+    def _locate_any(self, ids: Iterable[str]) -> dict[str, int]:
+        def in_memory(id_: bytes) -> int | None:
+            return None if (place := self.recent.known(id_)) is None else place.seq
+
+        wanted = set(ids)
+        found = locate_any(self._connection, in_memory, wanted)
+        for id_ in wanted - found.keys():  # memory leaves out what is damaged
+            for (seq,) in self._connection.execute(_UNLISTED, (bytes.fromhex(id_),)).fetchall():
+                found[id_] = seq
+        return found
 
     def _spent_seqs(self, effects: Effects) -> dict[str, int]:
         """Find where the transactions stand whose outputs are spent, those of this very block excepted."""

@@ -192,6 +192,18 @@ def test_a_backup_of_which_a_part_is_damaged_changes_nothing(home: Home) -> None
         assert (contents(home.data), home.beside()) == (before, [])
 
 
+@pytest.mark.parametrize("command", ["restore", "check", "backup"])
+def test_a_file_that_is_no_database_any_more_is_damage(home: Home, command: str) -> None:
+    """Scripts tell by the exit code a backup that is worthless from one that could not be read today."""
+    damaged = (home.backup if command == "restore" else home.data) / "ledger.db"
+    with damaged.open("r+b") as file:
+        file.write(b"T")
+    others = {"restore": [str(home.backup)], "check": [], "backup": [str(home.folder / "another")]}
+    done = home.run(command, *others[command])
+    assert done.returncode == 3, done
+    assert "ledger.db: file is not a database" in done.stdout + done.stderr
+
+
 def test_a_damaged_ledger_gives_no_backup(home: Home) -> None:
     """The nightly backup finds out, and the older ones stay what they are."""
     flip(home.data / "ledger.db", b'"operation":"CREATE"')

@@ -2,15 +2,21 @@
 
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import pytest
 
+from bigchaindb.errors import StoreDamaged
 from bigchaindb.store import Store
 from bigchaindb.store.checking import check_directory
+from bigchaindb.store.checksums import NO_CHECKSUM, damaged
+from bigchaindb.store.database import open_reader
 from bigchaindb.store.directory import DataDirectory
 from tests.support.chains import create
 from tests.support.damage import DAMAGED, GENERATION_ROWS, Column, answers, flip, write_older
 from tests.support.decisions import Chain
+
+PAGE_BYTES: Final = 4096
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
@@ -66,6 +72,63 @@ def test_what_was_damaged_before_is_found_and_refused(column: Column, tmp_path: 
         assert store.damages.first is not None
         assert DAMAGED in answers(store, written).values()
     assert check_directory(directory, lambda *_: None).damages
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "refused"),
+    [("transactions", "body", [(1,)]), ("transactions", "id", []), ("events", "digest", [(1,)])],
+)
+def test_damage_ends_neither_the_step_nor_what_is_whole(
+    table: str, name: str, refused: list[tuple[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start goes on behind a damaged row; what is whole there is served, and nothing of it unproven."""
+    monkeypatch.setattr("bigchaindb.store.upgrading.STEP_COUNT_MAX", 1)
+    directory = DataDirectory(tmp_path / "data")
+    written = write_older(directory, 3)
+    flip(directory.ledger, Column(table, name), at=0.0)
+    statement = f"SELECT position FROM event_checksums WHERE row_checksum = {NO_CHECKSUM}"
+    left = written.position
+    while left:
+        with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+            left = store.writer.upgrade()
+    with closing(open_reader(directory.ledger)) as reader:
+        assert reader.execute(statement).fetchall() == refused, "those behind it are whole"
+    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+        assert store.damages.first is not None
+        assert answers(store, written)[f"event {written.position}"] is not DAMAGED
+
+
+def test_a_page_that_cannot_be_read_does_not_end_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The first rows are in the index tables, so that a start does not read them into memory.
+    monkeypatch.setattr("tests.support.damage.GENERATION_ROWS", 2)
+    directory = DataDirectory(tmp_path / "data")
+    written = write_older(directory, 3)
+    content = bytearray(directory.ledger.read_bytes())
+    page = content.index(written.transactions[0].body) // PAGE_BYTES * PAGE_BYTES
+    content[page] = 0  # what kind of page it is
+    directory.ledger.write_bytes(content)
+    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+        while store.writer.upgrade():
+            pass
+        assert store.damages.first is not None
+        found = answers(store, written)
+    assert found["event 1"] is DAMAGED
+    assert found[f"event {written.position}"] is not DAMAGED
+
+
+def test_a_step_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A validator must not vote on because the damage was met by a write."""
+    directory = DataDirectory(tmp_path / "data")
+    write_older(directory, 3)
+
+    def fail(*_: object) -> None:
+        raise damaged("outputs", 1)
+
+    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+        monkeypatch.setattr("bigchaindb.store.upgrading.seal_one", fail)
+        with pytest.raises(StoreDamaged):
+            store.writer.upgrade()
+        assert store.damages.first is not None
 
 
 def test_a_step_that_is_cut_short_leaves_all_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
