@@ -52,6 +52,8 @@
 The names under `ValidationError` appear in HTTP answers (docs/reference/contract/transactions.md, section 6).
 """
 
+from typing import Final
+
 
 class BigchainDBError(Exception):
     """Anything that this package raises on purpose."""
@@ -151,6 +153,10 @@ class StoreError(BigchainDBError):
 
 class StoreFull(StoreError):
     """There is no room on the disk; nothing was written."""
+
+
+RESTORE: Final = "restore a backup"
+"""How the message of each damage ends that a backup alone mends."""
 
 
 class StoreDamaged(StoreError):

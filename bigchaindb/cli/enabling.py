@@ -222,7 +222,9 @@ def _tell(loaded: "Loaded", name: str, mask: Mask, *, as_json: bool) -> None:
     """
     from bigchaindb.control.client import ask
     from bigchaindb.control.messages import Reload, Reloaded
+    from bigchaindb.eventlog.lane import State
     from bigchaindb.store.directory import DataDirectory
+    from bigchaindb.subscribers.lane_status import way_on
 
     answer = ask(DataDirectory(loaded.settings.database.path).control, Reload(), Reloaded, wait_s=RELOAD_S_MAX)
     if answer is None:
@@ -237,7 +239,7 @@ def _tell(loaded: "Loaded", name: str, mask: Mask, *, as_json: bool) -> None:
     error = answer.errors.get(name) or (lane.error if lane is not None and lane.state == "FAILED" else None)
     if error is not None:
         refusal = StartupError(mask(error))
-        refusal.add_note(f"mend it and run `bigchaindb plugins restart {name}`, or `bigchaindb plugins disable {name}`")
+        refusal.add_note(f"{way_on(name, State.FAILED, error)}, or `bigchaindb plugins disable {name}`")
         raise refusal
     if as_json:
         put_json(None if lane is None else as_document(lane, mask))

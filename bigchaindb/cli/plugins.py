@@ -93,7 +93,7 @@ def status(session: Session, name: str, *, as_json: bool) -> None:
             put(f"{key:14} {value}")
     if lane.parked_count:
         say(f"what was set aside: bigchaindb plugins parked {name}")
-    if advice := way_on(name, lane.state):
+    if advice := way_on(name, lane.state, document["error"]):
         say(f"{name} waits for you: {advice}")
 
 
@@ -200,6 +200,8 @@ def _rows(loaded: "Loaded", kept: list["LaneStatus"]) -> list[dict[str, Any]]:
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    from bigchaindb.subscribers.lane_status import is_damage
+
     package = row["package"] or "(not installed)"
     keys = ("state", "position", "lag", "attempts", "parked")
     figures = ("-" if row[key] is None else str(row[key]) for key in keys)
@@ -207,8 +209,9 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     if error and row["last_error_at"] is not None:
         error = f"{ago(row['last_error_at'])}: {error}"
     error = error or row["warning"] or ""
-    # The command to run stands at the end of the error of a GAPPED lane.
-    shown = error if row["state"] == "GAPPED" or len(error) <= SHOWN_MAX else f"{error[:SHOWN_MAX]}…"
+    # What to do stands at the end of the error of a GAPPED lane, and of damage.
+    is_whole = row["state"] == "GAPPED" or is_damage(error) or len(error) <= SHOWN_MAX
+    shown = error if is_whole else f"{error[:SHOWN_MAX]}…"
     return (row["name"], package, "yes" if row["enabled"] else "no", *figures, shown)
 
 

@@ -170,10 +170,12 @@ def _say_what_starts(loaded: "Loaded") -> None:
 def _without(loaded: "Loaded", left_out: "Mapping[str, str]") -> str:
     """Return the line that names the plugins that do not run; what their code said may hold secrets."""
     from bigchaindb.cli.lanes import mask_of
+    from bigchaindb.subscribers.lane_status import is_damage
 
     mask = mask_of(loaded)
-    mend = " and ".join(f"`bigchaindb plugins restart {name}`" for name in left_out)
-    return f"Without plugins that ran before: {'; '.join(map(mask, left_out.values()))}. Mend that, then {mend}."
+    mend = " and ".join(f"`bigchaindb plugins restart {name}`" for name, why in left_out.items() if not is_damage(why))
+    ending = f" Mend that, then {mend}." if mend else ""
+    return f"Without plugins that ran before: {'; '.join(map(mask, left_out.values()))}.{ending}"
 
 
 def _warn_of_exposed_key(loaded: "Loaded", *, strict: bool) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from zlib import crc32
 
-from bigchaindb.errors import StoreDamaged
+from bigchaindb.errors import RESTORE, StoreDamaged
 
 NO_CHECKSUM: Final = -1
 """Reads where a checksum must be and none is: CRC-32 gives no negative number."""
@@ -117,7 +117,7 @@ def expect_body(table: str, row: object, checksum: int | None, body: object) -> 
 def damaged(table: str, row: object, what: str = "is not what was written") -> StoreDamaged:
     """Return the error of one row."""
     return StoreDamaged(
-        f"ledger.db: {table} {row} {what}; run `bigchaindb check`, and restore a backup", table=table, row=str(row)
+        f"ledger.db: {table} {row} {what}; run `bigchaindb check`, and {RESTORE}", table=table, row=str(row)
     )
 
 

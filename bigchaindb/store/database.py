@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from bigchaindb.errors import StoreDamaged, StoreError, StoreFull
+from bigchaindb.errors import RESTORE, StoreDamaged, StoreError, StoreFull
 from bigchaindb.store import unreadable
 from bigchaindb.store.damages import Damages
 
@@ -210,9 +210,9 @@ def translated(what: str) -> Iterator[None]:
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
                 if (reason := unreadable.reason(what)) is not None:
                     raise StoreError(f"{what}: {reason}") from error
-                raise StoreDamaged(f"{what}: {error}; stop, and restore a backup") from error
+                raise StoreDamaged(f"{what}: {error}; stop, and {RESTORE}") from error
             case _ if str(error).startswith(_DAMAGE_TEXTS):
-                raise StoreDamaged(f"{what}: {error}; stop, and restore a backup") from error
+                raise StoreDamaged(f"{what}: {error}; stop, and {RESTORE}") from error
             case _:
                 raise StoreError(f"{what}: {error}") from error
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bigchaindb.errors import StoreDamaged
+from bigchaindb.errors import RESTORE, StoreDamaged
 from bigchaindb.eventlog.selection import ALL, Selection
 from bigchaindb.events import EventTypes
 
@@ -57,7 +57,7 @@ class Filter:
         try:
             return any(self._matches(bytes(one), needles) for one in _split(body).block.transactions)
         except msgspec.MsgspecError as error:
-            raise StoreDamaged(f"events: no JSON document: {error}", table="events") from error
+            raise StoreDamaged(f"events: no JSON document: {error}; {RESTORE}", table="events") from error
 
     def _matches(self, text: bytes, needles: Sequence[Sequence[bytes]]) -> bool:
         if not _occur(needles, text):

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from bigchaindb.errors import StoreDamaged
+from bigchaindb.errors import RESTORE, StoreDamaged
 from bigchaindb.ledger.block import Block, Header
 
 
@@ -72,7 +72,7 @@ def block_of(body: bytes) -> Block:
     try:
         event = _decode_body(body)
     except msgspec.MsgspecError as error:
-        raise StoreDamaged(f"events: no event's body: {error}") from error
+        raise StoreDamaged(f"events: no event's body: {error}; {RESTORE}") from error
     text = event.block
     header = Header(event.id, event.height, int(text.timestamp), text.node_pubkey, tuple(text.voters), event.signature)
     return Block(header, tuple(map(bytes, text.transactions)))

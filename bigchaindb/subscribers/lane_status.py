@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from bigchaindb.errors import RESTORE
 from bigchaindb.eventlog.lane import State
 
 
@@ -47,8 +48,19 @@ class LaneStatus:
     next_attempt_at: float | None = None
 
 
-def way_on(name: str, state: State) -> str:
-    """Say which command lets a lane go on that waits for a person; "" where it waits for nobody."""
+def is_damage(error: str) -> bool:
+    """Whether a lane's error is damage that a backup alone mends: each start fails at the same event until then."""
+    return error.endswith(RESTORE)
+
+
+def way_on(name: str, state: State, error: str) -> str:
+    """Return what lets a lane go on that waits for a person; "" where it waits for nobody.
+
+    Args:
+        name: of the plugin.
+        state: of the lane.
+        error: why it is in the state.
+    """
     match state:
         case State.PAUSED:
             return f"`bigchaindb plugins resume {name}` lets it go on"
@@ -59,6 +71,8 @@ def way_on(name: str, state: State) -> str:
             )
         case State.GAPPED:
             return f"say where it goes on with `bigchaindb plugins seek {name} WHERE`"
+        case State.FAILED if is_damage(error):
+            return "`bigchaindb check` names what is damaged; stop the node, then `bigchaindb restore DIR`"
         case State.FAILED:
             return f"mend it and `bigchaindb plugins restart {name}`"
     return ""

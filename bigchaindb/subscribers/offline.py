@@ -74,9 +74,10 @@ class OfflineDesk:
 
     def resume(self, name: str) -> None:
         """See `Supervisor.resume`."""
-        state = self._lane(name).state
-        if state is not State.PAUSED:
-            raise self._refusal(name, "resumed", way_on(name, state) or "the next start of the node runs it")
+        lane = self._lane(name)
+        if lane.state is not State.PAUSED:
+            instead = way_on(name, lane.state, lane.error) or "the next start of the node runs it"
+            raise self._refusal(name, "resumed", instead)
         self._take(name, facts.Enabled(), "resumed")
 
     def seek(self, name: str, place: Place) -> None:

@@ -144,7 +144,8 @@ class Supervisor:
         """Go on now: after a pause, or without waiting for the next attempt. Raises: as `pause`."""
         async with self._order(name) as lane:
             if lane.lane.state not in {State.PAUSED, State.BACKOFF}:
-                raise lane.refuse("resumed", way_on(name, lane.lane.state) or "it runs, or is about to")
+                instead = way_on(name, lane.lane.state, lane.lane.error) or "it runs, or is about to"
+                raise lane.refuse("resumed", instead)
             await lane.between_processes()  # what it has in hand it may be finishing still
             await self._run(lane)
         return lane.status()

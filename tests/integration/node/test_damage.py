@@ -79,10 +79,7 @@ def test_damage_is_served_to_nobody_and_told_to_everybody(node: Node) -> None:
     taken = node.folder / "taken.txt"
     until(lambda: _lane(node)["state"] == "FAILED", what="the lane to fail")
     assert taken.read_text().split() == ["1", "2"]
-    shown = node.run("plugins", "status", "follower").stdout
-    assert re.search(r"position +2\b", shown), shown
-    assert "bigchaindb check" in shown
-    assert "seek" not in shown
+    _assert_only_a_backup_is_advised(node)
     with connect(f"{node.stream_url}?after={after}") as socket, pytest.raises(ConnectionClosedError) as closed:
         socket.recv(timeout=10)
     assert closed.value.rcvd is not None
@@ -111,6 +108,18 @@ def test_a_start_looks_at_the_end_of_the_log(node: Node) -> None:
     node.start()
     until(lambda: "what is stored is damaged" in node.log, what="the line")
     assert node.stop() == 0
+
+
+def _assert_only_a_backup_is_advised(node: Node) -> None:
+    status, listed = node.run("plugins", "status", "follower"), node.run("plugins", "list")
+    assert re.search(r"position +2\b", status.stdout), status
+    refused = node.run("plugins", "resume", "follower")
+    for shown in (status.stdout, status.stderr, listed.stdout, refused.stderr):
+        assert "bigchaindb check" in shown
+        assert not re.search("seek|restart", shown), shown
+    for shown in (status.stderr, refused.stderr):
+        assert "bigchaindb restore DIR" in shown
+    assert re.search(r"events plugin is FAILED.*restore a backup", node.log), node.tail()
 
 
 def _lane(node: Node) -> dict[str, Any]:
