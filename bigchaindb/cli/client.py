@@ -140,7 +140,15 @@ class Node:
         named = block.removeprefix(POSITION)
         kind = "blocks" if named == block else "events"
         path = f"/api/v1/{kind}/{quote(named, safe='')}/proof"
-        return self._answer(Request(f"{self.url}{path}"))[1]  # noqa: S310 - the scheme is checked
+        try:
+            return self._answer(Request(f"{self.url}{path}"))[1]  # noqa: S310 - the scheme is checked
+        except RequestFailed as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                error.add_note(f"that node's log has no event for {block!r}: blocks without transactions are no events")
+                error.add_note(
+                    "`bigchaindb events tail` lists what there is; a height, an id or `position:N` names one"
+                )
+            raise
 
     def _json(self, request: Request) -> Any:  # noqa: ANN401 - any JSON
         return self._answer(request)[0]

@@ -34,6 +34,10 @@ class _Commit(NamedTuple):
     signed: frozenset[bytes]
     absent: frozenset[bytes]
 
+    def has(self, address: bytes) -> bool:
+        """Whether it is a validator of the height."""
+        return address in self.signed or address in self.absent
+
 
 class Commits:
     """The commits of the last `BLOCK_COUNT` heights. Validators are named by their addresses."""
@@ -66,22 +70,25 @@ class Commits:
 
     def of(self, address: bytes) -> Signed:
         """Return what a validator signed."""
-        chances = list(self._chances(address))
+        chances = [address in one.signed for one in self._kept.values() if one.has(address)]
         return Signed(sum(chances), len(chances), self._last.get(address))
 
     def is_silent(self, address: bytes, *, above: int = 0) -> bool:
         """Whether a validator signed none of the last `SILENT_COUNT` blocks, all of them of heights above `above`."""
-        chances = list(self._chances(address, above))[:SILENT_COUNT]
+        chances = self._newest(address, SILENT_COUNT, above)
         return len(chances) == SILENT_COUNT and not any(chances)
 
     def signs_again(self, address: bytes) -> bool:
         """Whether a validator signed each of the last `AGAIN_COUNT` blocks."""
-        chances = list(self._chances(address))[:AGAIN_COUNT]
+        chances = self._newest(address, AGAIN_COUNT)
         return len(chances) == AGAIN_COUNT and all(chances)
 
-    def _chances(self, address: bytes, above: int = 0) -> Iterator[bool]:
-        """Whether the validator signed, for each block that it could sign, the newest first."""
-        for height in sorted(self._kept, reverse=True):
+    def _newest(self, address: bytes, count: int, above: int = 0) -> list[bool]:
+        """Return whether a validator signed, for up to `count` blocks, the newest first, since it became one."""
+        found: list[bool] = []
+        for height in sorted(self._kept, reverse=True)[:count]:
             commit = self._kept[height]
-            if height > above and (address in commit.signed or address in commit.absent):
-                yield address in commit.signed
+            if height <= above or not commit.has(address):
+                break
+            found.append(address in commit.signed)
+        return found

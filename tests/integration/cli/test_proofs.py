@@ -69,7 +69,8 @@ def test_a_proof_taken_from_a_node_is_checked_without_it(committed: Node, tmp_pa
 def test_a_block_that_is_not_there_has_no_proof(committed: Node) -> None:
     refused = committed.run("events", "proof", "2")
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "answered 404" in refused.stderr
+    assert "answered 404: Not found; that node's log has no event for '2'" in refused.stderr
+    assert "`bigchaindb events tail`" in refused.stderr
 
 
 def test_what_a_network_decided_is_told(tmp_path: Path) -> None:

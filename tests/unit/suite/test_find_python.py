@@ -51,6 +51,8 @@ def test_a_chosen_one_comes_before_all(tmp_path: Path) -> None:
     [
         ({"python3": of_version("3.10.13")}, {}, "3.10.13 (python3)"),
         ({"python3.13": REFUSES}, {}, "none"),
+        ({"python3": of_version("3.12.0")}, {"PYTHON": "gone"}, "none (gone)"),
+        ({"python3": of_version("3.12.0"), "other": "#!/bin/sh\n"}, {"PYTHON": "other"}, "none (other)"),
         ({"old": of_version("3.8.1"), "python3": of_version("3.12.0")}, {"PYTHON": "old"}, "3.8.1 (old)"),
     ],
 )

@@ -59,6 +59,21 @@ def test_a_new_validator_is_judged_by_blocks_that_it_could_sign() -> None:
     assert commits.of(NEW) == Signed(1, 1, 21)
 
 
+def test_a_validator_that_comes_again_is_judged_by_blocks_since_then() -> None:
+    """It was taken out because it was silent, and is elected again: no alarm before it could sign."""
+    commits = commits_of([False] * SILENT_COUNT)
+    assert commits.is_silent(TWO)
+    commits.take(SILENT_COUNT + 1, [ONE], [])
+    assert not commits.is_silent(TWO)
+    commits.take(SILENT_COUNT + 2, [ONE, TWO], [])
+    assert not commits.signs_again(TWO)
+    for height in range(SILENT_COUNT + 3, 2 * SILENT_COUNT + 3):
+        assert not commits.is_silent(TWO)
+        commits.take(height, [ONE], [TWO])
+    assert commits.is_silent(TWO)
+    assert commits.of(TWO) == Signed(1, 2 * SILENT_COUNT + 1, SILENT_COUNT + 2)
+
+
 def test_whoever_is_no_validator_any_more_is_forgotten() -> None:
     """Validators may come and go for years."""
     commits = commits_of([True] * 5)
