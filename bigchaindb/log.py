@@ -16,6 +16,7 @@ import stat
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -177,6 +178,11 @@ class _File(RotatingFileHandler):
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, self._mode)
         self._mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
         return os.fdopen(descriptor, "a", encoding=self.encoding)
+
+    def close(self) -> None:
+        """End it; what the disk did not take is dropped: it was counted."""
+        with suppress(OSError):
+            super().close()
 
     def write(self, piece: bytes) -> None:
         """Write lines that are made already, from one thread, without this handler's lock: an exit would wait for it.

@@ -205,3 +205,13 @@ def test_a_log_file_that_cannot_be_rotated_is_tried_again(tmp_path: Path, monkey
     for path in in_the_way:
         path.rmdir()
     until(is_written, what="lines in the file")
+
+
+@pytest.mark.usefixtures("_logging_as_it_was")
+def test_a_log_file_on_a_full_disk_keeps_no_node_from_its_start() -> None:
+    """The outputs are set up twice: what the first could not write was written again at its end, which raised."""
+    settings = Settings(log=Log(file=Path("/dev/full")))
+    set_up(settings, in_background=True)
+    logging.getLogger("a").warning("a line")
+    until(lambda: dropped_count() == 1, what="the line to be dropped")
+    set_up(settings, in_background=True)
