@@ -7,6 +7,7 @@ import difflib
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -99,7 +100,8 @@ def say(text: str) -> None:
     """Tell the person at the terminal something that is no result."""
     log = sys.modules.get("bigchaindb.log")  # of commands without a log it would be half the start
     if log is None or not log.put(text):
-        click.echo(text, err=True)
+        with suppress(OSError):  # a full disk, or a reader that is gone: nobody is told, and a node starts all the same
+            click.echo(text, err=True)
 
 
 def put(text: str) -> None:
