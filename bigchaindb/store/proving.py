@@ -158,10 +158,9 @@ def prove(connection: sqlite3.Connection, walk: Walk, locate: Locate) -> Proved:
     reason = next(_faults_of_event(walk, row, body), None) if whole else "is not what its checksum is of"
     if reason is not None:
         proved.add("events", walk.position, reason)
-    _prove_sides(proved, row, (vote, vote_checksum), (proof, proof_checksum))
-    votes = [crc32(one) if isinstance(one, bytes) else NO_CHECKSUM for one in (vote, proof)]
+    sides = _prove_sides(proved, row, (vote, vote_checksum), (proof, proof_checksum))
     sums = (checksum_of(*row), record_sum(*record)) if reason is None else (NO_CHECKSUM, NO_CHECKSUM)
-    proved.event.append((walk.position, *sums, votes[0], votes[1]))
+    proved.event.append((walk.position, *sums, *sides))
     # Of an event whose columns alone are whole the damage is in its body, perhaps in a transaction: which one?
     leads_on = reason is None or (columns_whole and row_checksum is not None)
     _go_on(walk, row, is_whole=leads_on)
@@ -232,15 +231,26 @@ def _contradictions(row: EventRow, body: bytes, block: Block) -> Iterator[str]:
             yield "its block does not hash to its id"
 
 
-def _prove_sides(proved: Proved, row: EventRow, vote: tuple[Any, int | None], proof: tuple[Any, int | None]) -> None:
+def _prove_sides(
+    proved: Proved, row: EventRow, vote: tuple[Any, int | None], proof: tuple[Any, int | None]
+) -> tuple[int, int]:
+    """Prove this node's vote on an event, and what proves it to others; return their checksums."""
+    sums, reason = [NO_CHECKSUM, NO_CHECKSUM], None
     if not isinstance(vote[0], bytes):
-        proved.add("votes", row.position, "is missing, or no bytes")
+        reason = "is missing, or no bytes"
     elif not is_whole(vote[1], crc32, vote[0]):
-        proved.add("votes", row.position, "is not what its checksum is of")
+        reason = "is not what its checksum is of"
     elif not _is_vote_on(vote[0], row):
-        proved.add("votes", row.position, "is no vote on its block")
-    if not isinstance(proof[0], bytes) or not is_whole(proof[1], crc32, proof[0]):
+        reason = "is no vote on its block"
+    if reason is None:
+        sums[0] = crc32(vote[0])
+    else:
+        proved.add("votes", row.position, reason)
+    if isinstance(proof[0], bytes) and is_whole(proof[1], crc32, proof[0]):
+        sums[1] = crc32(proof[0])
+    else:
         proved.add("proofs", row.position, "is not what its checksum is of")
+    return sums[0], sums[1]
 
 
 def _is_vote_on(vote: bytes, row: EventRow) -> bool:

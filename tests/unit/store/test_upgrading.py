@@ -10,7 +10,7 @@ from bigchaindb.errors import StoreDamaged
 from bigchaindb.store import Store
 from bigchaindb.store.checking import check_directory
 from bigchaindb.store.checksums import NO_CHECKSUM, damaged
-from bigchaindb.store.database import open_reader
+from bigchaindb.store.database import open_reader, open_writer
 from bigchaindb.store.directory import DataDirectory
 from tests.support.chains import create
 from tests.support.damage import DAMAGED, GENERATION_ROWS, Column, answers, flip, write_older
@@ -96,6 +96,22 @@ def test_damage_ends_neither_the_step_nor_what_is_whole(
     with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
         assert store.damages.first is not None
         assert answers(store, written)[f"event {written.position}"] is not DAMAGED
+
+
+def test_a_vote_on_another_block_is_never_served(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path / "data")
+    written = write_older(directory, 3)
+    with closing(open_writer(directory.ledger)) as connection:
+        ((vote, block),) = connection.execute(
+            "SELECT v.body, hex(e.block_id) FROM votes AS v JOIN events AS e USING (position) WHERE position = 1"
+        ).fetchall()
+        changed = vote.replace(block.lower().encode(), b"0" * len(block))
+        assert changed != vote
+        connection.execute("UPDATE votes SET body = ? WHERE position = 1", (changed,))
+    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+        while store.writer.upgrade():
+            pass
+        assert answers(store, written)["decision at 1"] is DAMAGED
 
 
 def test_a_page_that_cannot_be_read_does_not_end_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
