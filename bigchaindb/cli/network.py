@@ -264,10 +264,12 @@ def _become(loaded: "Loaded", content: bytes, genesis: "Genesis", values: Mappin
     data = loaded.settings.database.path
     layout = files.Layout(data)
     files.check_sockets(layout)
-    if (data / CHAIN_ID_FILE).exists():
-        require_can_sign(layout, read_chain_id(data), genesis.chain_id)
+    known = read_chain_id(data) if (data / CHAIN_ID_FILE).exists() else genesis.chain_id
+    require_can_sign(layout, known, genesis.chain_id)
     if put_in(loaded, {"network": values}, os.environ):
         say(f"network.{', network.'.join(values)} is set in `{loaded.path}`")
+    if known != genesis.chain_id:
+        files.forget_misbehaviors(layout)
     put_chain_id(data, genesis.chain_id)
     files.write_genesis(layout, content)
 

@@ -252,6 +252,11 @@ def put_misbehaviors(layout: Layout, content: bytes) -> None:
     _put(layout.misbehaviors, content)
 
 
+def forget_misbehaviors(layout: Layout) -> None:
+    """Delete what another chain has proven: its heights would hide what this one proves."""
+    layout.misbehaviors.unlink(missing_ok=True)
+
+
 def delete_blocks(layout: Layout) -> None:
     """Delete what CometBFT takes from its peers again; keys, genesis and the signer's state stay."""
     for entry in layout.validator_state.parent.glob("*"):

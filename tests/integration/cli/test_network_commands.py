@@ -219,10 +219,14 @@ def test_a_node_that_has_left_a_network_cannot_vote_on_the_next_by_the_same_memo
     assert "up to height 50" in told
     assert not one.genesis.exists()
     (one.home / "genesis.json").write_bytes(genesis)
+    proven = one.data / "cometbft/misbehavior.json"
+    proven.write_text("[]")
     one.done("network", "join", "genesis.json")  # to come back is no change of chain
+    assert proven.exists()
     one.genesis.unlink()
     (one.data / "cometbft/data/priv_validator_state.json").rename(one.home / "kept")
     one.done("network", "init", "--validators", "validators")
+    assert not proven.exists(), "what the old chain proves would hide what the new one does"
 
 
 def test_a_network_of_other_rules_is_refused_by_both_numbers(machines: list[Machine]) -> None:
