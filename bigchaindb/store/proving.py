@@ -37,6 +37,7 @@ from bigchaindb.store.checksums import (
     spent_sum,
     transaction_sum,
 )
+from bigchaindb.store.database import translated
 from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, key_of, output_number, owner_hash
 from bigchaindb.store.log import BODY_SQL, EventRow
 from bigchaindb.store.pages import array_of
@@ -135,11 +136,22 @@ _decode_vote: Final = msgspec.json.Decoder(_SignedVote).decode
 def prove(connection: sqlite3.Connection, walk: Walk, locate: Locate) -> Proved:
     """Prove the event behind `walk`, its transactions and their outputs, and move on to it.
 
+    One that cannot even be read has no checksums, so that no read serves it.
+
     Args:
         connection: to the ledger.
         walk: where to go on.
         locate: finds the transactions whose outputs are spent.
     """
+    try:
+        with translated("ledger.db"):
+            return _prove(connection, walk, locate)
+    except StoreDamaged as error:
+        walk.digest = walk.log_bytes = None
+        return Proved([Damage("events", str(walk.position), f"cannot be read: {error}")])
+
+
+def _prove(connection: sqlite3.Connection, walk: Walk, locate: Locate) -> Proved:
     proved = Proved()
     walk.position += 1
     rows = connection.execute(_EVENT, (walk.position,)).fetchall()

@@ -11,7 +11,7 @@ from typing import Any, Final
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.store.checksums import damaged, read_one, seal_one
 from bigchaindb.store.damages import Damages
-from bigchaindb.store.database import batch, translated
+from bigchaindb.store.database import batch
 from bigchaindb.store.log import read_row
 from bigchaindb.store.proving import Damage, Locate, Proved, Walk, prove
 
@@ -59,7 +59,7 @@ class Upgrading:
         body_bytes = 0
         before = (walk.position, walk.seq, walk.digest, walk.log_bytes)
         while len(rows) < STEP_COUNT_MAX and body_bytes < STEP_BYTES_MAX and walk.position < self._last_position:
-            rows.append(self._prove())
+            rows.append(prove(self._connection, walk, self._locate))
             body_bytes += rows[-1].body_bytes
         changes = self._connection.total_changes
         try:
@@ -72,15 +72,6 @@ class Upgrading:
         for one in (damage for proved in rows for damage in proved.damages):
             self._note(one)
         return self._connection.total_changes - changes
-
-    def _prove(self) -> Proved:
-        """Prove the next event. One that cannot even be read gets no checksums, so that no read serves it."""
-        try:
-            with translated("ledger.db"):
-                return prove(self._connection, self._walk, self._locate)
-        except StoreDamaged as error:
-            self._walk.digest = self._walk.log_bytes = None
-            return Proved([Damage("events", str(self._walk.position), f"cannot be read: {error}")])
 
     def _write(self, rows: list[Proved]) -> None:
         many, is_end = self._connection.executemany, self._walk.position >= self._last_position

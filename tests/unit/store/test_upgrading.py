@@ -114,7 +114,9 @@ def test_a_vote_on_another_block_is_never_served(tmp_path: Path) -> None:
         assert answers(store, written)["decision at 1"] is DAMAGED
 
 
-def test_a_page_that_cannot_be_read_does_not_end_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_cannot_be_read_ends_neither_the_step_nor_a_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # The first rows are in the index tables, so that a start does not read them into memory.
     monkeypatch.setattr("tests.support.damage.GENERATION_ROWS", 2)
     directory = DataDirectory(tmp_path / "data")
@@ -128,6 +130,9 @@ def test_a_page_that_cannot_be_read_does_not_end_the_step(tmp_path: Path, monkey
             pass
         assert store.damages.first is not None
         found = answers(store, written)
+    rows = {(one.table, one.row) for one in check_directory(directory, lambda *_: None).damages}
+    assert {("events", "1"), ("events", "3")} <= rows
+    assert ("events", str(written.position)) not in rows
     assert found["event 1"] is DAMAGED
     assert found[f"event {written.position}"] is not DAMAGED
 
