@@ -334,4 +334,5 @@ def _delete(directory: "DataDirectory") -> None:
 
 def _banner(settings: Settings) -> str:
     websocket = settings.wsserver
-    return BANNER.format(websocket=f"{websocket.scheme}://{websocket.host}:{websocket.port}", bind=settings.server.bind)
+    host = f"[{websocket.host}]" if ":" in websocket.host else websocket.host
+    return BANNER.format(websocket=f"{websocket.scheme}://{host}:{websocket.port}", bind=settings.server.bind)
