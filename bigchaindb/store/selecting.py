@@ -67,4 +67,11 @@ class Filter:
 
 
 def _occur(needles: Sequence[Sequence[bytes]], text: bytes) -> bool:
-    return all(any(needle in text for needle in group) for group in needles)
+    # Loops: `all` and `any` over generators take more than the search itself.
+    for group in needles:
+        for needle in group:
+            if needle in text:
+                break
+        else:
+            return False
+    return True
