@@ -82,7 +82,7 @@ def _solo_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub) -> So
         block=BlockLimits(limits.block_count_max, limits.block_bytes_max),
         proven=_proven(settings),
     )
-    return SoloEngine(
+    engine = SoloEngine(
         ledger,
         store.writer,
         key=key,
@@ -92,6 +92,8 @@ def _solo_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub) -> So
         room=_room(settings, store),
         workers=settings.server.workers,
     )
+    engine.heed(store.damages.halting, store.damages.halt)
+    return engine
 
 
 def _warn_of_another_key(store: Store, key: KeyPair) -> None:

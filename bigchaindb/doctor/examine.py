@@ -227,8 +227,9 @@ def _tip(directory: DataDirectory) -> Iterator[Finding]:
     except StoreError as error:
         yield Finding("ledger", "fix", f"{directory.ledger}: {error}", "put a backup in its place")
         return
-    if (damage := read_mark(directory.damage)) is not None:
-        text = f"{directory.ledger}: damage was found: {damage}"
+    if (mark := read_mark(directory.damage)) is not None:
+        halts = "; no transaction is taken" if mark.halts else ""
+        text = f"{directory.ledger}: damage was found: {mark.damage}{halts}"
         advice = f"run `bigchaindb check`; restore a backup, or where all is whole again delete {directory.damage}"
         yield Finding("ledger", "fix", text, advice)
     elif seen is not None:

@@ -109,9 +109,13 @@ class Intake:
     def end(self) -> None:
         """Answer whoever still waits, and end the threads."""
         self.close()
-        answer_all(self._waiting.values(), EngineError("the engine stopped; the transaction may be committed"))
-        self._waiting.clear()
+        self.answer_waiting(EngineError("the engine stopped; the transaction may be committed"))
         self._checkers.close()
+
+    def answer_waiting(self, error: EngineError) -> None:
+        """Answer whoever waits for a block: none comes."""
+        answer_all(self._waiting.values(), error)
+        self._waiting.clear()
 
     @property
     def has_ended(self) -> bool:

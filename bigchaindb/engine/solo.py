@@ -14,13 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from bigchaindb.config import Limits
-from bigchaindb.engine.admission import Answer, answer_in_slices
+from bigchaindb.engine.admission import Answer, Entry, answer_in_slices
 from bigchaindb.engine.deciding import Decider, Decision, Proposer
 from bigchaindb.engine.engine import EngineFigures, HeadListener, Mode, Standing
 from bigchaindb.engine.failures import first_of
 from bigchaindb.engine.intake import Intake, accept
 from bigchaindb.engine.room import LOOK_S, Room
-from bigchaindb.errors import EngineError, Overloaded, StoreFull
+from bigchaindb.errors import EngineError, Overloaded, StoreDamaged, StoreFull
 from bigchaindb.ledger.application import Application
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.pool import Pool
@@ -75,7 +75,7 @@ class SoloEngine:
             limits=limits,
             pool=self._pool,
             refusal=self._refusal,
-            accepted=accept,
+            accepted=self._accept,
             workers=workers,
         )
         self._decider = Decider(application, store, key, now, propose)
@@ -84,8 +84,19 @@ class SoloEngine:
         self._round = 0
         self._was_heavy = False
         self._full: StoreFull | None = None
+        self._damage: StoreDamaged | None = None
+        self._halt: Callable[[StoreDamaged], None] = lambda _: None
         self._defect: Exception | None = None
         self._stopping = asyncio.Event()
+
+    def heed(self, damage: StoreDamaged | None, halt: Callable[[StoreDamaged], None]) -> None:
+        """Take nothing where damage kept an earlier run from deciding a block, and let later runs know of this one's.
+
+        Args:
+            damage: of the earlier run; None: there was none.
+            halt: keeps a damage for later runs; called in the writer thread.
+        """
+        self._damage, self._halt = damage, halt
 
     async def run(self) -> None:
         """See `Engine`.
@@ -128,13 +139,21 @@ class SoloEngine:
         return self._validators
 
     def _refusal(self, body: bytes) -> EngineError | None:
+        if self._damage is not None:
+            return _unable(self._damage)
         if (full := self._full or self._room.shortage()) is not None:
             return Overloaded(f"the disk is full: {full}; try again later")
         return self._pool.shortage(body)
 
+    def _accept(self, entry: Entry, transaction: Transaction) -> None:
+        if self._damage is None:
+            accept(entry, transaction)
+        else:  # it was being checked when the damage was met
+            entry.resolve(_unable(self._damage))
+
     async def _decide_until_stopped(self) -> None:
         loop = asyncio.get_running_loop()
-        while await self._has_work():
+        while self._damage is None and await self._has_work():
             if not self._stopping.is_set() and (short := self._room.shortage()) is not None:
                 await self._wait_for_room(short)
                 continue
@@ -144,6 +163,20 @@ class SoloEngine:
                 await self._wait_for_room(full)
             if self._defect is not None:  # the decision was concluded before this task went on
                 raise self._defect
+        if self._damage is not None:
+            await self._serve_reads(self._damage)
+
+    async def _serve_reads(self, damage: StoreDamaged) -> None:
+        """Wait for the stop and decide nothing: a block would rest on what cannot be read."""
+        _log.critical(
+            "a block needs what is damaged: no transaction is taken, and reads are served until a person restores it",
+            extra={"table": damage.table, "row": damage.row, "why": str(damage)},
+        )
+        self._intake.proposed = frozenset()
+        self._intake.answer_waiting(_unable(damage))
+        await self._stopping.wait()
+        if self._pool:
+            _log.critical("accepted transactions are not committed", extra={"count": len(self._pool)})
 
     async def _decide_one(self, loop: asyncio.AbstractEventLoop) -> StoreFull | None:
         """Decide a block of what waits; return why there was no room for it."""
@@ -158,6 +191,9 @@ class SoloEngine:
             await loop.run_in_executor(self._writer, self._decide, loop, candidates)
         except StoreFull as error:
             return error
+        except StoreDamaged as error:
+            self._damage = error
+            await loop.run_in_executor(self._writer, self._halt, error)
         return None
 
     async def _has_work(self) -> bool:
@@ -234,3 +270,7 @@ class SoloEngine:
         self.stop()
         self._intake.end()
         self._writer.shutdown()
+
+
+def _unable(damage: StoreDamaged) -> Overloaded:
+    return Overloaded(f"the node's ledger is damaged, and it takes no transaction: {damage}")

@@ -14,14 +14,13 @@ from zlib import crc32
 from bigchaindb.store.proving import Damage
 from bigchaindb.store.search import text_of
 from bigchaindb.store.stored import contents_of, operation_of
-from bigchaindb.store.tidying import varint
+from bigchaindb.store.tidying import STRUCTURE, varint
 
 DOCUMENT_COUNT: Final = 2_000
 """Documents that are indexed anew at once."""
 _CONFIG: Final = {("automerge", 0), ("usermerge", 8), ("crisismerge", 64), ("version", 4)}
 """As schema.sql sets it; the last is FTS5's own."""
 _AVERAGES: Final = 1
-_STRUCTURE: Final = 10
 _SEGMENT_BITS: Final = 37
 """How FTS5 numbers its rows: https://www.sqlite.org/fts5.html, section 8, "FTS5 Data Structures"."""
 _MASK: Final = (1 << 64) - 1
@@ -109,9 +108,10 @@ def _leaves(connection: sqlite3.Connection, table: str) -> Iterator[Damage]:
 
 def _segments(connection: sqlite3.Connection, table: str) -> dict[int, tuple[int, int]]:
     """Read the first and the last page of each segment; nothing where the record is damaged."""
-    ((record,),) = connection.execute(f"SELECT block FROM {table}_data WHERE id = {_STRUCTURE}").fetchall()  # noqa: S608 - as above
+    rows = connection.execute(f"SELECT block FROM {table}_data WHERE id = {STRUCTURE}").fetchall()  # noqa: S608 - as above
     segments = {}
     try:
+        record = rows[0][0]
         levels, at = varint(record, 4)
         for _ in range(2):
             _, at = varint(record, at)

@@ -5,8 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
+from typing import Final, NamedTuple
 
 from bigchaindb.errors import StoreDamaged
+
+_HALTS: Final = "no transaction is taken"
+"""The last line of a mark, where a block could not be decided."""
 
 
 class Damages:
@@ -14,6 +18,7 @@ class Damages:
 
     Attributes:
         first: what was found first, by an earlier process perhaps; None: the files are whole as far as they were read.
+        halting: what kept a block from being decided, in an earlier process perhaps; None: nothing did.
         count: how many reads have met damage.
     """
 
@@ -26,7 +31,9 @@ class Damages:
         self._mark = mark
         self._lock = Lock()
         self._listener: Callable[[StoreDamaged], None] | None = None
-        self.first = None if mark is None else read_mark(mark)
+        kept = None if mark is None else read_mark(mark)
+        self.first = None if kept is None else kept.damage
+        self.halting = kept.damage if kept is not None and kept.halts else None
         self.count = 0
 
     def listen(self, listener: Callable[[StoreDamaged], None]) -> None:
@@ -45,6 +52,13 @@ class Damages:
         if self._listener is not None:
             self._listener(error)
 
+    def halt(self, error: StoreDamaged) -> None:
+        """Note that damage kept a block from being decided: none is tried until a person has restored the data."""
+        with self._lock:
+            self.halting = error
+            if self._mark is not None:
+                write_mark(self._mark, error, halts=True)
+
     @contextmanager
     def noted(self) -> Iterator[None]:
         """Note what the reads within raise."""
@@ -55,20 +69,36 @@ class Damages:
             raise
 
 
-def write_mark(mark: Path, error: StoreDamaged) -> None:
+class Mark(NamedTuple):
+    """What the file `damaged` says.
+
+    Attributes:
+        damage: what was found first, or what kept a block from being decided.
+        halts: whether it did that.
+    """
+
+    damage: StoreDamaged
+    halts: bool
+
+
+def write_mark(mark: Path, error: StoreDamaged, *, halts: bool = False) -> None:
     """Keep a damage until a person has restored the data; on a disk that takes no more the log alone has it."""
+    new = mark.with_name(f"{mark.name}.new")
+    lines = [error.table, error.row, str(error), *([_HALTS] if halts else [])]
     with suppress(OSError):
-        descriptor = os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(f"{error.table}\n{error.row}\n{error}\n")
+            file.write("".join(f"{line}\n" for line in lines))
             file.flush()
             os.fsync(descriptor)
+        new.replace(mark)  # a mark that is there is whole at any moment
 
 
-def read_mark(mark: Path) -> StoreDamaged | None:
-    """Return the damage that was found first, by a process that may have ended; None: there was none."""
+def read_mark(mark: Path) -> Mark | None:
+    """Return what was found damaged, by a process that may have ended; None: nothing was."""
     try:
         table, row, *text = mark.read_text(encoding="utf-8", errors="replace").splitlines() or ["", ""]
     except (FileNotFoundError, ValueError):
         return None
-    return StoreDamaged(" ".join(text), table=table, row=row)
+    halts = text[-1:] == [_HALTS]
+    return Mark(StoreDamaged(" ".join(text[:-1] if halts else text), table=table, row=row), halts)

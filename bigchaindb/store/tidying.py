@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+from bigchaindb.store.checksums import damaged
 from bigchaindb.store.database import batch
 
 CHECKPOINT_FRAMES: Final = 1_000
@@ -19,6 +20,8 @@ SEGMENTS_MAX: Final = 16
 """Segments of one table above which it is merged more than once in a turn."""
 MERGES_MAX: Final = 8
 """Merges of one table in one turn."""
+STRUCTURE: Final = 10
+"""The row of FTS5's data with its segments: https://www.sqlite.org/fts5.html, section 8, "FTS5 Data Structures"."""
 SEARCH_TABLES: Final = ("assets_search", "metadata_search")
 
 
@@ -62,10 +65,17 @@ class Tidying:
                 return
 
     def segment_count(self, table: str) -> int:
-        """Read how many segments a search table has from FTS5's structure record."""
-        ((record,),) = self._connection.execute(f"SELECT block FROM {table}_data WHERE id = 10").fetchall()  # noqa: S608
-        _, at = varint(record, 4)
-        return varint(record, at)[0]
+        """Read how many segments a search table has from FTS5's structure record.
+
+        Raises:
+            StoreDamaged: there is none, or it is none.
+        """
+        rows = self._connection.execute(f"SELECT block FROM {table}_data WHERE id = {STRUCTURE}").fetchall()  # noqa: S608
+        try:
+            _, at = varint(rows[0][0], 4)
+            return varint(rows[0][0], at)[0]
+        except (IndexError, TypeError) as error:
+            raise damaged(f"{table}_data", STRUCTURE, "does not say which segments there are") from error
 
     def _checkpoint(self) -> None:
         # TRUNCATE waits for readers, so it is for a log that readers kept from starting over; the timeout is 0 (S1).

@@ -96,7 +96,7 @@ class Writer:
 
     def tidy(self) -> None:
         """See `LedgerStore`."""
-        with self._writing, translated("ledger.db"):
+        with self._writing, self._damages.noted(), translated("ledger.db"):
             self._tidying.wrote(self._indexing.step(self._counts.transactions, self._tip.position))
             self._tidying.tidy()
 

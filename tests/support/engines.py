@@ -14,6 +14,7 @@ from bigchaindb.engine.solo import SoloEngine
 from bigchaindb.ledger.effects import Effects, Tip
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.view import LoadedView, Needs
+from bigchaindb.store.damages import Damages
 from tests.support.chains import NODE
 from tests.support.ledgers import ledger_over
 
@@ -28,12 +29,14 @@ def engine_over(
     now: Callable[[], float] = lambda: START,
     free_bytes: Callable[[], int] = lambda: 1 << 40,
     propose: Proposer | None = None,
+    damages: Damages | None = None,
 ) -> SoloEngine:
     """Make the engine of a node that votes alone."""
     limits = limits or Limits()
     ledger = ledger_over(store, limits=limits)
     heads: list[int] = []
-    return SoloEngine(
+    damages = damages or Damages()
+    engine = SoloEngine(
         ledger,
         store,
         key=NODE,
@@ -43,6 +46,8 @@ def engine_over(
         room=Room(lambda: Usage(free_bytes(), 0), limits, itertools.count().__next__),  # each look is a fresh one
         propose=propose,
     )
+    engine.heed(damages.halting, damages.halt)
+    return engine
 
 
 @asynccontextmanager

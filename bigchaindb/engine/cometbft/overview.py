@@ -231,7 +231,7 @@ async def overview(settings: Settings, pid: int | None, figures: NetworkFigures 
         peers=peers,
         validators=lines,
         misbehaviors=None if figures is None else figures.misbehaviors,
-        damage=None if (damage := read_mark(DataDirectory(data).damage)) is None else str(damage),
+        damage=None if (mark := read_mark(DataDirectory(data).damage)) is None else str(mark.damage),
     )
 
 

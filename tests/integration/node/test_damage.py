@@ -14,6 +14,7 @@ from websockets.sync.client import connect
 
 from bigchaindb.eventlog import token
 from bigchaindb.store import Log
+from bigchaindb.store.database import open_writer
 from tests.support.chains import create
 from tests.support.damage import Column, flip
 from tests.support.http import request
@@ -108,6 +109,29 @@ def test_a_start_looks_at_the_end_of_the_log(node: Node) -> None:
     node.start()
     until(lambda: "what is stored is damaged" in node.log, what="the line")
     assert node.stop() == 0
+
+
+def test_a_node_that_cannot_write_what_is_damaged_serves_reads_and_takes_nothing(node: Node) -> None:
+    """Nothing reads the index of words before a block adds to it."""
+    node.settings = {**node.settings, "events_plugins": []}
+    node.start()
+    with closing(open_writer(node.data / "ledger.db")) as connection:
+        connection.execute("DELETE FROM assets_search_data WHERE id = 10")
+    refused = node.post(create(100).body, mode="commit")
+    assert refused.status == 503, refused
+    message = json.loads(refused.body)["message"]
+    assert "takes no transaction: ledger.db: " in message
+    assert "restore a backup" in message
+    for run in range(2):
+        assert node.get(f"transactions/{create(0).id}").status == 200
+        assert node.post(create(101).body).status == 503
+        assert re.search(r"\[critical\] a block needs what is damaged: no transaction is taken", node.log), node.tail()
+        doctor = node.run("doctor")
+        assert re.search(r"FIX\s+ledger\s.*damage was found.*; no transaction is taken", doctor.stdout), doctor
+        assert node.run("check").returncode == 3
+        assert node.stop() == 0
+        if run == 0:
+            node.start()
 
 
 def _assert_only_a_backup_is_advised(node: Node) -> None:

@@ -33,8 +33,10 @@ from bigchaindb.ledger.examining import Selection
 from bigchaindb.ledger.judging import Examined
 from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.store import Store
+from bigchaindb.store.damages import Damages
 from bigchaindb.transaction import Transaction, build
 from tests.support.chains import ALICE, BOB, CAROL, Coin, create, transfer
+from tests.support.damage import Column, flip
 from tests.support.engines import START, GatedClock, GatedStore, engine_over, running, until
 from tests.support.ledgers import open_store
 
@@ -43,6 +45,10 @@ CHILD = transfer(Coin(PARENT))
 RIVAL = transfer(Coin(PARENT), to=CAROL)
 GRANDCHILD = transfer(Coin(CHILD, owner=BOB), to=CAROL)
 MODES = list(Mode)
+DAMAGE = (
+    r"^the node's ledger is damaged, and it takes no transaction: ledger\.db: outputs \d+ is not what was written; "
+    "run `bigchaindb check`, and restore a backup$"
+)
 
 
 @pytest.fixture
@@ -101,6 +107,55 @@ async def test_l5_a_commit_is_answered_when_every_query_sees_it(store: Store) ->
         assert await engine.submit(PARENT.body, Mode.COMMIT) == PARENT
         assert is_committed(store, PARENT)
         assert engine.standing(PARENT.id) is None
+
+
+async def test_damage_that_a_block_meets_ends_nothing_but_commits(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The row was whole when the transaction was admitted, and is damaged when the voter reads it."""
+    async with running(engine_over(store.writer)) as engine:
+        await engine.submit(PARENT.body, Mode.COMMIT)
+    clock = GatedClock()
+    async with running(engine_over(store.writer, now=clock, damages=store.damages)) as engine:
+        waiting = asyncio.create_task(engine.submit(CHILD.body, Mode.COMMIT))
+        await until(clock.asked.is_set)
+        flip(store.directory.ledger, Column("outputs", "amount"), at=0.0)
+        clock.opened.set()
+        with pytest.raises(Overloaded, match=DAMAGE):
+            await waiting
+        with pytest.raises(Overloaded, match=DAMAGE):
+            await engine.submit(create(2).body, Mode.ASYNC)
+        assert is_committed(store, PARENT)
+        assert not is_committed(store, CHILD)
+        assert engine.standing(CHILD.id) == Standing(Status.BACKLOG)
+    assert {one.message for one in caplog.records if one.levelno == logging.CRITICAL} == {
+        "a block needs what is damaged: no transaction is taken, and reads are served until a person restores it",
+        "accepted transactions are not committed",
+    }
+
+    later = Damages(store.directory.damage)  # as the next process finds it
+    async with running(engine_over(store.writer, damages=later)) as engine:
+        with pytest.raises(Overloaded, match=DAMAGE):
+            await engine.submit(create(3).body, Mode.COMMIT)
+
+
+async def test_what_was_being_checked_when_damage_was_met_is_refused(store: Store) -> None:
+    gated, clock = GatedStore(store.writer), GatedClock()
+    async with running(engine_over(store.writer)) as engine:
+        await engine.submit(PARENT.body, Mode.COMMIT)
+    async with running(engine_over(gated, now=clock, damages=store.damages)) as engine:
+        first = asyncio.create_task(engine.submit(CHILD.body, Mode.COMMIT))
+        await until(clock.asked.is_set)
+        gated.gated = True
+        second = asyncio.create_task(engine.submit(create(4).body, Mode.COMMIT))
+        await until(gated.loaded.is_set)
+        flip(store.directory.ledger, Column("outputs", "amount"), at=0.0)
+        clock.opened.set()
+        with pytest.raises(Overloaded, match=DAMAGE):
+            await first
+        gated.opened.set()
+        with pytest.raises(Overloaded, match=DAMAGE):
+            await second
 
 
 async def test_what_no_block_can_hold_is_refused_and_ends_nothing(store: Store) -> None:

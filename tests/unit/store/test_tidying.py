@@ -3,8 +3,12 @@ from pathlib import Path
 
 import pytest
 
+from bigchaindb.errors import StoreDamaged
 from bigchaindb.store import Store
+from bigchaindb.store.checking import check_directory
+from bigchaindb.store.database import open_writer
 from bigchaindb.store.tidying import SEARCH_TABLES
+from tests.support.damage import write
 from tests.support.decisions import Chain, made
 
 
@@ -35,6 +39,22 @@ def test_segments_are_merged_so_that_searches_stay_fast(store: Store) -> None:
     for table in SEARCH_TABLES:
         assert 1 <= store.writer._tidying.segment_count(table) <= 40
     assert sum(len(page) for page in store.queries().search("assets", "words", 0)) == 300
+
+
+@pytest.mark.parametrize("record", ["NULL", "x'00'", "7"])
+def test_a_damaged_record_of_segments_is_damage(store: Store, record: str) -> None:
+    """FTS5 notices it at its next look; a merge reads it without FTS5."""
+    write(store)
+    with closing(open_writer(store.directory.ledger)) as connection:
+        statement = "DELETE FROM assets_search_data WHERE id = 10"
+        if record != "NULL":
+            statement = f"UPDATE assets_search_data SET block = {record} WHERE id = 10"
+        connection.execute(statement)
+    with pytest.raises(StoreDamaged, match="assets_search_data 10 does not say which segments there are"):
+        store.writer._tidying.segment_count("assets_search")
+    found = check_directory(store.directory, lambda _done, _all: None).damages
+    assert found
+    assert {one.table for one in found} <= {"assets_search", "assets_search_idx", "assets_search_data"}
 
 
 def test_without_tidying_nothing_is_merged_within_a_commit(store: Store) -> None:
