@@ -108,7 +108,7 @@ def test_any_bytes(strategy: st.SearchStrategy[bytes], tmp_path: Path, caplog: p
 
         any_bytes()
         runner.run(running.__aexit__(None, None, None))
-    ours = ("HTTP API error: ",)
+    ours = ("HTTP API error: ", "HTTP API errors: ")
     foreign = [
         r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING and not r.getMessage().startswith(ours)
     ]
