@@ -9,6 +9,18 @@ from typing import Final
 STANDARD_ERROR: Final = 2
 
 
+def fill_standard_streams() -> None:
+    """Open what is closed of the standard streams: a socket or a file of the node's would get its descriptor.
+
+    Lines of the log would go there, and libuv ends the process when it is to close one of those.
+    """
+    for descriptor in range(STANDARD_ERROR + 1):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free: this one
+
+
 def to_standard_error(piece: bytes) -> None:
     """Write to the descriptor itself: the stream's lock would be held by a thread that may wait for ever.
 

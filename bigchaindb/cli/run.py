@@ -123,9 +123,11 @@ def start(
 ) -> None:
     """Run the node until it is told to stop."""
     from bigchaindb.belonging import require
+    from bigchaindb.standard_error import STANDARD_ERROR, fill_standard_streams
     from bigchaindb.stop_order import StopOrder
 
-    faulthandler.enable()  # a crash of native code says where each thread was
+    fill_standard_streams()
+    faulthandler.enable(STANDARD_ERROR)  # a crash of native code says where each thread was
     stop = StopOrder()
     if dev_start_rethinkdb:
         _refuse_rethinkdb()
