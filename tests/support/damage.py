@@ -89,6 +89,12 @@ def write_older(directory: DataDirectory, version: int) -> Written:
     """Write a ledger with the schema of an older version: its rows, without all that came later."""
     with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
         written = write(store)
+    make_older(directory, version)
+    return written
+
+
+def make_older(directory: DataDirectory, version: int) -> None:
+    """Take out of a ledger that no node uses all that came after an older version."""
     with closing(open_writer(directory.ledger)) as connection:
         for table in ("transaction_checksums", "event_checksums", "unchecked"):
             connection.execute(f"DROP TABLE {table}")
@@ -103,7 +109,6 @@ def write_older(directory: DataDirectory, version: int) -> Written:
             connection.execute("DROP TABLE network")
         connection.execute(f"PRAGMA user_version = {version}")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    return written
 
 
 def _proven(effects: Effects) -> Effects:

@@ -1,0 +1,109 @@
+"""A folder of an older version, with parked events: a node of this version goes on with it, whenever it is killed."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from bigchaindb.store.directory import DataDirectory
+from bigchaindb.transaction import build
+from tests.support.chains import ALICE
+from tests.support.damage import make_older
+from tests.support.node import COMMAND, Node, configuration_of
+from tests.support.waiting import until
+
+COUNT: Final = 40
+PARKED: Final = (2, 5)
+TEXT: Final = "word " * 4_000
+"""So long that checksums take several steps."""
+PLUGIN: Final = f"""
+from pathlib import Path
+
+def run(queue):
+    for event in queue:
+        if event.position in {PARKED} and not Path("mended").exists():
+            raise ValueError("not mended")
+        with Path("taken.txt").open("a") as file:
+            print(event.position, file=file)
+"""
+
+
+def _transaction(serial: int) -> build.Signed:
+    return build.create([ALICE], data={"serial": serial, "text": TEXT})
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    """A node whose plugin has set two events aside."""
+    installed = tmp_path / "installed"
+    information = installed / "picky-1.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: picky\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[bigchaindb.events]\npicky = picky_plugin\n")
+    (installed / "picky_plugin.py").write_text(PLUGIN)
+    retry = {"attempts": 1, "duration_s": 0}
+    plugins = {"picky": {"start": "genesis", "on_failure": "park", "retry": retry}}
+    one = Node(
+        tmp_path, configuration_of(tmp_path, {"events_plugins": plugins}), {"PYTHONPATH": str(installed)}, COMMAND
+    )
+    try:
+        one.start()
+        for serial in range(COUNT):
+            assert one.post(_transaction(serial).body).status == 202
+        until(lambda: len(_taken(one)) == COUNT - len(PARKED), what="the plugin to take all others")
+        assert one.stop() == 0
+        yield one
+    finally:
+        one.kill()
+
+
+def test_a_folder_of_an_older_version_with_parked_events_goes_on(node: Node) -> None:
+    _make_older(DataDirectory(node.data))
+    for _ in range(2):
+        begun = node.log.count("rows of an earlier version get checksums")
+        node.launch()
+        until(lambda: _has_begun(node, begun), what="checksums to be written")  # noqa: B023 - called at once
+        node.kill()
+        check = node.run("check", "--json")
+        assert check.returncode == 0, check
+    node.start()
+    assert node.get(f"transactions/{_transaction(0).id}").body.rstrip() == _transaction(0).body
+    until(lambda: "all rows have checksums" in node.log, what="all rows to have checksums")
+    check = json.loads(node.run("check", "--json").stdout)
+    assert (check["damages"], check["unchecked_count"], check["position"]) == ([], 0, COUNT)
+
+    parked = json.loads(node.run("plugins", "parked", "picky", "--json").stdout)
+    assert [one["position"] for one in parked] == list(PARKED)
+    (node.folder / "mended").touch()
+    retried = node.run("plugins", "retry", "picky", "--all")
+    assert retried.returncode == 0, retried
+    until(lambda: {*PARKED} <= set(_taken(node)), what="the parked events to come again")
+    assert set(_taken(node)) == {*range(1, COUNT + 1)}
+    assert node.post(_transaction(COUNT).body).status == 202
+    until(lambda: COUNT + 1 in _taken(node), what="the next event")
+    assert node.stop() == 0
+
+
+def _make_older(directory: DataDirectory) -> None:
+    """Leave both files as the version wrote them whose ledger.db and node.db had schema 2."""
+    make_older(directory, 2)
+    with closing(sqlite3.connect(directory.node, isolation_level=None)) as connection:
+        connection.execute("DROP TABLE ran")
+        connection.execute("PRAGMA user_version = 2")
+
+
+def _has_begun(node: Node, begun: int) -> bool:
+    """Whether this start writes checksums, or has nothing left to write."""
+    assert node.process is not None
+    return node.log.count("rows of an earlier version get checksums") > begun or (
+        "all rows have checksums" in node.log and node.answers()
+    )
+
+
+def _taken(node: Node) -> list[int]:
+    taken = node.folder / "taken.txt"
+    return [int(line) for line in taken.read_text().split()] if taken.exists() else []
