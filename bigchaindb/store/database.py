@@ -211,6 +211,8 @@ def translated(what: str) -> Iterator[None]:
                 if (reason := unreadable.reason(what)) is not None:
                     raise StoreError(f"{what}: {reason}") from error
                 raise StoreDamaged(f"{what}: {error}; stop, and {RESTORE}") from error
+            case sqlite3.SQLITE_CONSTRAINT if what == "ledger.db":  # rows or segments that the tip knows nothing of
+                raise StoreDamaged(f"{what}: {error}; run `bigchaindb check`, and {RESTORE}") from error
             case _ if str(error).startswith(_DAMAGE_TEXTS):
                 raise StoreDamaged(f"{what}: {error}; stop, and {RESTORE}") from error
             case _:
