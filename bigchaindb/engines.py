@@ -129,7 +129,13 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
         pool_count_max=limits.pool_count_max,
         transaction_bytes_max=TRANSACTION_BYTES_MAX,
     )
-    is_held = must_be_held(layout, key, genesis, state)
+    peers = files.others_of(settings.network, key)
+    is_held = must_be_held(layout, key, genesis, state, has_peers=bool(peers))
+    if is_held:
+        _log.info(
+            "there is no record of what this node's key has signed: it votes once its peers have shown the chain",
+            extra={"peers": len(peers)},
+        )
     signer = KeyPair.from_seed(secrets.token_bytes(KEY_BYTES)) if is_held else key
     files.write(layout, key=key, settings=settings.network, sizes=sizes, signer=signer)
     proven, own = _proven(settings), Rejections(store.node)
@@ -145,7 +151,7 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
         rpc=rpc,
         serve=lambda handlers, failed: AbciServer(layout.abci, handlers, failed),
         process=CometBft(program, layout),
-        own=Own(key, layout, files.others_of(settings.network, key), sizes, is_held),
+        own=Own(key, layout, peers, sizes, is_held),
         workers=settings.server.workers,
     )
     return Wired(engine, engine.elections, CometBftProofs(rpc, chain_id), engine.network, engine.damaged)

@@ -305,8 +305,9 @@ class CometBftEngine:
         """Let this node's key vote, if the chain shows that it did not before."""
         height, validators = self._health.height, self.validators()
         connected = sum(one.power for one in self._participation.figures() if one.is_connected)
+        can_begin = validators.is_decisive(connected) and connected > validators.power_of(self._own.address)
         now_s = asyncio.get_running_loop().time()
-        if self._probation.has_seen_head(height, can_begin=validators.is_decisive(connected), now_s=now_s):
+        if self._probation.has_seen_head(height, can_begin=can_begin, now_s=now_s):
             with suppress(CometBftUnavailable):  # it is asked again
                 await self._probation.conclude(self._rpc, height, validators, self._process.restart)
         self._health.is_held = self._probation.is_held

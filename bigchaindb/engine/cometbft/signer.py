@@ -54,19 +54,22 @@ def complaint(layout: Layout, key: KeyPair, state: bytes | None) -> str | None:
     )
 
 
-def must_be_held(layout: Layout, key: KeyPair, genesis: Genesis, state: bytes | None) -> bool:
+def must_be_held(layout: Layout, key: KeyPair, genesis: Genesis, state: bytes | None, *, has_peers: bool) -> bool:
     """Whether the chain has to show first that this node's key did not vote: there is no record of what it has signed.
 
-    A validator that is alone has nobody to ask: who lost its disk has lost the chain.
+    A validator that is alone and names no peer has nobody to ask: who lost its disk has lost the chain. That it was
+    alone in the genesis proves nothing, since others may have been elected, and nodes that only follow have the chain.
 
     Args:
         layout: where its files are.
         key: its pair.
         genesis: of the chain.
         state: of the network as the ledger keeps it; None before the first block.
+        has_peers: whether its settings name other nodes.
     """
     validators = genesis.validator_set if state is None else network.decode(state).elected
-    return not signed_height(layout) and validators.powers.keys() != {decode_key(key.public_key)}
+    is_alone = validators.powers.keys() == {decode_key(key.public_key)} and not has_peers
+    return not signed_height(layout) and not is_alone
 
 
 def signed_height(layout: Layout) -> int | None:

@@ -6,9 +6,11 @@ Source: docs/how-to/back-up.md; docs/explanation/network.md.
 import json
 import re
 import shutil
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +18,7 @@ import pytest
 
 from bigchaindb.engine.cometbft.copying import DATABASES
 from tests.support.chains import create
-from tests.support.live_networks import Member, Network, running_network
+from tests.support.live_networks import Member, Network, make_network, running_network
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(400)
@@ -160,6 +162,12 @@ def lose_disk(member: Member, network: Network) -> None:
     assert joined.returncode == 0, joined
 
 
+def has_blocks(member: Member) -> bool:
+    with suppress(sqlite3.OperationalError):  # the file is not there yet, or its tables are not
+        return member.height() > 1
+    return False
+
+
 def test_a_validator_that_lost_its_disk_does_not_vote_before_a_person_has_looked(network: Network) -> None:
     """It may have voted on the very next height. No moment of a kill lets its key sign."""
     one, two, *_ = network
@@ -167,7 +175,7 @@ def test_a_validator_that_lost_its_disk_does_not_vote_before_a_person_has_looked
     lose_disk(one, network)
     for _ in range(2):  # killed as soon as it has blocks, and while it starts anew
         one.launch()
-        until(lambda: (one.data / "ledger.db").exists() and one.height() > 1, what="it to catch up", within_s=60)
+        until(partial(has_blocks, one), what="it to catch up", within_s=60)
         one.kill()
         key = one.layout.validator_key.read_text()
         assert one.address.upper() not in key, "CometBFT never had the key"
@@ -187,6 +195,23 @@ def test_a_validator_that_lost_its_disk_does_not_vote_before_a_person_has_looked
     two.commit(*(create(BEFORE + serial) for serial in range(3)))
     network.until_equal(position=BEFORE + 3)
     until(lambda: signed_height(one) > height, what="it to vote again")
+
+
+def test_whoever_founded_the_network_alone_is_no_exception(tmp_path: Path) -> None:
+    """Others follow it, and may have been elected since: they have the chain that its lost disk had."""
+    made = make_network(tmp_path / "net", 1)
+    one, two = made[0], made.add()
+    one.settings["network"]["peers"] = [two.peer]
+    try:
+        made.start()
+        one.commit(*(create(serial) for serial in range(BEFORE)))
+        made.until_equal(position=BEFORE)
+        lose_disk(one, made)
+        one.launch()
+        assert one.wait() == 1
+        assert "this validator's key has signed block" in one.log, one.tail()
+    finally:
+        made.kill()
 
 
 def test_an_older_record_of_what_was_signed_is_found_out(network: Network) -> None:

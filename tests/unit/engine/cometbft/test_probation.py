@@ -158,13 +158,14 @@ def test_who_is_held(tmp_path: Path) -> None:
         Genesis("n", "2026-01-31T12:00:00Z", 1, bytes(32), tuple(GenesisValidator(raw(key), 10) for key in keys), 1)
         for keys in ((OWN, OTHER), (OWN,))
     )
-    assert must_be_held(layout, OWN, many, None)
-    assert must_be_held(layout, STRANGER, many, None), "it may have been elected"
-    assert must_be_held(layout, OTHER, alone, None)
-    assert not must_be_held(layout, OWN, alone, None), "nobody could tell it"
+    assert must_be_held(layout, OWN, many, None, has_peers=False)
+    assert must_be_held(layout, STRANGER, many, None, has_peers=False), "it may have been elected"
+    assert must_be_held(layout, OTHER, alone, None, has_peers=False)
+    assert not must_be_held(layout, OWN, alone, None, has_peers=False), "nobody could tell it"
+    assert must_be_held(layout, OWN, alone, None, has_peers=True), "others may have been elected since"
     elected = encode(NetworkState.begin(ValidatorSet.of([(raw(OWN), 10), (raw(OTHER), 10)]), 5))
-    assert must_be_held(layout, OWN, alone, elected)
+    assert must_be_held(layout, OWN, alone, elected, has_peers=False)
     put_validator_state(layout, height=0, round_=0, step=0)
-    assert must_be_held(layout, OWN, many, None)
+    assert must_be_held(layout, OWN, many, None, has_peers=False)
     put_validator_state(layout, height=1, round_=0, step=0)
-    assert not must_be_held(layout, OWN, many, None)
+    assert not must_be_held(layout, OWN, many, None, has_peers=False)
