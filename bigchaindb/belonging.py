@@ -12,7 +12,7 @@ from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.errors import StartupError, StoreError
 from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE, find, read_chain_id
 from bigchaindb.store.directory import DataDirectory
-from bigchaindb.store.looking import known_chain
+from bigchaindb.store.looking import is_blank, known_chain
 from bigchaindb.store.reserve import is_full
 from bigchaindb.store.store import other_chain
 
@@ -65,8 +65,19 @@ def lost_ledger(directory: DataDirectory) -> str | None:
 
 
 def foreign_ledger(directory: DataDirectory) -> str | None:
-    """Return the sentence about a ledger whose chain id is missing or another one. Raises: as `complaint`."""
+    """Return the sentence about a ledger that is blank, or whose chain id is missing or another one.
+
+    Raises:
+        StartupError, StoreError: as `complaint`.
+    """
     try:
+        if (made := directory.made_later()) and is_blank(directory):
+            return (
+                f"`{directory.ledger}` holds no ledger, and `{made[0].relative_to(directory.path)}` shows that there "
+                "was one; a start would begin an empty history whose events have ids that consumers have seen. "
+                "`bigchaindb restore DIR` puts a backup back; `bigchaindb drop` deletes what is left; or set "
+                "database.path to another folder"
+            )
         known = known_chain(directory)
     except StoreError:
         if not is_full(directory):  # a full disk keeps SQLite from reading; the store looks again once it is open

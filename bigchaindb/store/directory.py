@@ -67,10 +67,14 @@ class DataDirectory:
 
     def remains(self) -> Sequence[Path]:
         """Return what proves that there was a ledger, where there is none: all of it is made after `ledger.db`."""
-        if self.has_ledger:
-            return ()
-        wal = self.ledger.with_name(f"{self.ledger.name}-wal")
-        own = [path for path in (self.node, wal) if path.is_file() and path.stat().st_size]
+        return () if self.has_ledger else self._traces(self.node, self.ledger.with_name(f"{self.ledger.name}-wal"))
+
+    def made_later(self) -> Sequence[Path]:
+        """Return what is there of the files that are made after a whole `ledger.db`."""
+        return self._traces(self.node)
+
+    def _traces(self, *files: Path) -> Sequence[Path]:
+        own = [path for path in files if path.is_file() and path.stat().st_size]
         return (*own, *sorted(self.lanes.glob("*.*"))[:1])
 
 

@@ -50,6 +50,21 @@ def look(directory: DataDirectory) -> Seen | None:
     return Seen(tip, tip.position - counts.blocks, network, outbox_count, rejections)
 
 
+def is_blank(directory: DataDirectory) -> bool:
+    """Whether `ledger.db` is a database without a ledger, as a start leaves it that was killed at once.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
+    if not directory.has_ledger:
+        return False
+    with closing(open_reader(directory.ledger)) as reader, translated(directory.ledger.name), snapshot(reader):
+        ((version, tables),) = reader.execute(
+            "SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version"
+        ).fetchall()
+    return (version, tables) == (0, 0)
+
+
 def known_chain(directory: DataDirectory) -> str | None:
     """Return of which chain the ledger says that it is; None where there is no ledger, or it does not know yet.
 

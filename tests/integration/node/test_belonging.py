@@ -7,7 +7,9 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +55,21 @@ def remove_lanes_alone(data: Path) -> None:
     (data / "lanes").mkdir(exist_ok=True)
     (data / "lanes" / "auditor.1").write_bytes(b"page")
     (data / "node.db").unlink()
+
+
+def test_e2_a_blank_database_in_the_ledgers_place_is_no_new_ledger(stopped: Node) -> None:
+    """It is a sound file of SQLite, so nothing else would find it."""
+    ledger = stopped.data / "ledger.db"
+    ledger.unlink()
+    with closing(sqlite3.connect(ledger)) as connection:
+        connection.executescript("PRAGMA journal_mode = WAL; CREATE TABLE t (a); DROP TABLE t")
+    sentence = refused(stopped)
+    assert "ledger.db` holds no ledger, and `node.db` shows that there was one" in sentence
+    assert "bigchaindb restore DIR" in sentence
+    assert "bigchaindb drop" in sentence
+    assert stopped.run("-y", "drop").returncode == 0
+    stopped.start()
+    assert stopped.stop() == 0
 
 
 @pytest.mark.parametrize(
