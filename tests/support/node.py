@@ -105,8 +105,8 @@ class Node:
     def launch(self, *options: str) -> None:
         """Start the node and wait for nothing: for tests that care for its first moments, or need an option."""
         assert self.process is None or self.process.poll() is not None, "it is running"
+        self.configuration.touch(mode=0o600)  # it holds the key of a node of a network; the mode of a test's own stays
         self.configuration.write_text(json.dumps(self.settings, indent=4))
-        self.configuration.chmod(0o600)  # it holds the key of a node of a network
         with (self.folder / "console.txt").open("ab") as console, (self.folder / "log.txt").open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.command, "-c", str(self.configuration), "start", *options],
