@@ -307,8 +307,12 @@ def _reason(error: Exception) -> str:
     match error.__cause__ or error:
         case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
             return f"{_NO_TLS}; name the port of TLS in the option url, usually 5671, or write amqp:// for none"
+        case ssl.SSLCertVerificationError(verify_message=str(why)):
+            return f"TLS: certificate verify failed: {why}; for an authority of your own give the option ca_file"
         case ssl.SSLError() as cause:
-            return f"TLS fails: {cause.reason or cause}; for an authority of your own give the option ca_file"
+            return (
+                f"TLS fails: {cause.reason or cause}; look whether the broker and this machine share a version of TLS"
+            )
         case asyncio.IncompleteReadError(expected=int(expected)) if expected > FRAME_BYTES_MAX:
             return f"{_NO_AMQP}; name the port of AMQP in the option url, usually 5672, or 5671 with amqps://"
         case OSError(errno=int(), strerror=str(text)):

@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Mapping
+from inspect import iscoroutine
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 import pytest
 
 from bigchaindb.eventlog.lane import Progress
+from bigchaindb.subscribers.coroutines import run_coroutine
 from bigchaindb.subscribers.lane_page import Word
 from bigchaindb.subscribers.plugins import EXPLICIT, configure, inspect
 from tests.support.event_logs import ListLog
@@ -43,7 +45,9 @@ def test_a_plugin_settles_every_event(text: str, tmp_path: Path, monkeypatch: py
         plugin.append_transaction('{"metadata":{"kind":"sale"},"operation":"CREATE"}')
 
     def run() -> None:
-        example.run(plugin.queue)
+        returned = example.run(plugin.queue)
+        if iscoroutine(returned):
+            run_coroutine(returned, plugin.queue, on_failure=plugin.queue.close)
         plugin.queue.settle()  # as the host does
 
     thread = threading.Thread(target=run)
