@@ -226,7 +226,7 @@ def _tell_damage(store: Store, wired: Wired) -> None:
 
 
 async def _upgrade(store: Store) -> None:
-    """Give the rows of an older version their checksums, half of the time, so that a commit waits for one step."""
+    """Write the checksums of rows of an older version, half of the time, so that a commit waits for one step."""
     left_count, told_s = store.writer.upgrade_count, -math.inf
     total = left_count
     while left_count:

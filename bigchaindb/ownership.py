@@ -22,7 +22,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 def watch(lock: DirectoryLock) -> None:
-    """Look after the lock from now on, in a thread: the event loop may be busy."""
+    """Watch the lock from now on, in a thread: the event loop may be busy."""
     threading.Thread(target=_look, args=(lock,), name="ownership", daemon=True).start()
 
 

@@ -132,7 +132,7 @@ def _require_place(place: Path, source: Path) -> None:
 
 @contextmanager
 def _staged(place: Path) -> Iterator[DataDirectory]:
-    """Give an empty directory beside `place`; what is left there at the end is deleted, unless it is whole."""
+    """Return an empty directory beside `place`; what is left there at the end is deleted, unless it is whole."""
     staging = place.with_name(f"{place.name}.{STAGING}")
     _clear(staging, place)
     staging.mkdir(MODE)

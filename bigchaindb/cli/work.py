@@ -24,7 +24,7 @@ class Progress:
         self._said_s = time.monotonic()
 
     def tell(self, done: int, total: int) -> None:
-        """Say how many of how many are done, if it is time."""
+        """Print how many of how many are done, if it is time."""
         if (now_s := time.monotonic()) - self._said_s >= SAY_EVERY_S:
             self._said_s = now_s
             say(f"{self._what}: {done:,} of {total:,} {self._unit}")

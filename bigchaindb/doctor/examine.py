@@ -128,7 +128,7 @@ def _ports(settings: Settings, running: int | None) -> Iterator[Finding]:
 
 
 def _advertised(settings: WebSocketServer) -> Iterator[Finding]:
-    """Look whether clients are sent where nobody listens: `configure` of old wrote its defaults into the file."""
+    """Return notes on addresses that nobody listens on: `configure` of old wrote its defaults into the file."""
     port, host = settings.advertised_port, settings.advertised_host
     if port is not None and settings.port not in (port, 0):
         text = f"clients are told the port {port} (wsserver.advertised_port), and the node listens on {settings.port}"

@@ -75,7 +75,7 @@ class Room:
             self._warn_below = max(self._warn_below, free // 2)
 
     def shortage(self, least: int | None = None) -> StoreFull | None:
-        """Say whether the disk is nearly full: what is left is for a stop to commit what was accepted.
+        """Whether the disk is nearly full: what is left is for a stop to commit what was accepted.
 
         Args:
             least: free bytes that are enough, where that is less than `limits.disk_free_bytes_min`.

@@ -11,7 +11,7 @@ OVER_S_MAX: Final = 5.0
 
 
 class Inbound:
-    """Lets frames through within the budget. Belongs to the event loop.
+    """Passes frames on within the budget. Belongs to the event loop.
 
     Bytes beyond it are kept while nothing more is read: no more than one read brings, which the socket's own small
     buffer bounds (`listener.RECEIVE_BYTES`). From there on the client's own system holds them.

@@ -162,7 +162,7 @@ class _Checking:
             self._block_index(connection, position)
 
     def _index(self, connection: sqlite3.Connection, table: str) -> None:
-        """Look where each row of an index leads to."""
+        """Compare each row of an index with the row that it leads to."""
         column, select, joined = _INDEXES[table]
         # S608: names of our own.
         statement = f"""

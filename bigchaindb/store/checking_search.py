@@ -86,7 +86,7 @@ def _averages(connection: sqlite3.Connection, table: str) -> Damage | None:
 
 
 def _leaves(connection: sqlite3.Connection, table: str) -> Iterator[Damage]:
-    """Look whether a search for a word is led to the page that begins with it."""
+    """Find index entries that lead a search for a word to another page than the one that begins with it."""
     segments = _segments(connection, table)
     rows = connection.execute(
         f"SELECT segid, term, pgno >> 1, (SELECT block FROM {table}_data AS d "  # noqa: S608 - as above
@@ -157,7 +157,7 @@ def _entries(connection: sqlite3.Connection, name: str) -> Iterator[tuple[int, i
 
 
 def _missing_terms(connection: sqlite3.Connection, table: str) -> Iterator[str]:
-    """Look each word up as a search does, and compare in how many documents it is."""
+    """Search for each word, and compare in how many documents it is."""
     name = f"temp.{table}_words"
     connection.execute(f"CREATE VIRTUAL TABLE IF NOT EXISTS {name} USING fts5vocab(main, {table}, row)")
     words = connection.execute(f"SELECT term, doc FROM {name}").fetchall()  # noqa: S608 - names of our own

@@ -47,7 +47,7 @@ class DataDirectory:
 
     @property
     def damage(self) -> Path:
-        """Says which row was found damaged first, from then until a person has restored the data."""
+        """The file that names the row that was found damaged first, from then until a person has restored the data."""
         return self.path / "damaged"
 
     @property

@@ -45,7 +45,7 @@ from bigchaindb.store.stored import block_of
 from bigchaindb.transaction import Transaction, parse
 
 Locate = Callable[[Iterable[str]], Mapping[str, int]]
-"""Gives the seqs of those transactions that are there, by id."""
+"""Returns the seqs of those transactions that are there, by id."""
 
 _EVENT: Final = f"""
 SELECT {EVENT_COLUMNS}, {EVENT_SUM}, {RECORD_SUM}, {BODY_SQL}, v.body,

@@ -101,15 +101,15 @@ class Recent:
         return None
 
     def transfers(self, asset: bytes) -> list[int]:
-        """Give the seqs of an asset's recent TRANSFERs, ascending. Raises StoreDamaged: it may lack some."""
+        """Return the seqs of an asset's recent TRANSFERs, ascending. Raises StoreDamaged: it may lack some."""
         return [seq for generation in self._whole() for seq in tuple(generation.transfers.get(asset, ()))]
 
     def outputs(self, owner: bytes) -> list[int]:
-        """Give the numbers of an owner's recent outputs, ascending. Raises StoreDamaged: it may lack some."""
+        """Return the numbers of an owner's recent outputs, ascending. Raises StoreDamaged: it may lack some."""
         return [number for generation in self._whole() for number in tuple(generation.outputs.get(owner, ()))]
 
     def blocks(self, block_id: bytes) -> list[int]:
-        """Give the positions of events about a block, the valid one among them if there is one.
+        """Return the positions of events about a block, the valid one among them if there is one.
 
         Raises:
             StoreDamaged: it may lack one.

@@ -40,7 +40,7 @@ def put_by(directory: DataDirectory) -> None:
 
 
 def spend(directory: DataDirectory) -> bool:
-    """Give the reserve's room to the start that follows, where there is no other; return whether the disk is full."""
+    """Free the reserve's room for the start that follows, where there is no other; return whether the disk is full."""
     if not is_full(directory):
         return False
     directory.reserve.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Tells a disk that cannot read a file from a file that is damaged: SQLite calls both "malformed".
+"""Distinguishes a disk that cannot read a file from a file that is damaged: SQLite calls both "malformed".
 
 SQLite turns the system's EIO into SQLITE_CORRUPT, and people would look for a damaged ledger instead of a dying disk.
 """

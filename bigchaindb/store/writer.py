@@ -101,7 +101,7 @@ class Writer:
             self._tidying.tidy()
 
     def upgrade(self) -> int:
-        """Give some rows of an older version their checksums; return how many events are left. Any thread may call it.
+        """Write the checksums of some older rows, and return how many events are left. Any thread may call it.
 
         Raises:
             StoreFull: there was no room; nothing was written.
@@ -115,7 +115,7 @@ class Writer:
             return self._upgrading.left_count
 
     def close(self) -> None:
-        """Let the step end that runs, and begin no other."""
+        """Wait for the step that runs, and begin no other."""
         with self._writing:
             self._is_closed = True
 

@@ -294,7 +294,7 @@ class LaneFiles:
         return 0 if entry is None else entry.height
 
     def _known_digest(self, name: str, acked: int) -> bytes:
-        """Give the log's digest at a cursor; of a row that is damaged meanwhile what was written down before."""
+        """Return the log's digest at a cursor; of a row that is damaged meanwhile what was written down before."""
         try:
             return self._digest(acked)
         except StoreDamaged:

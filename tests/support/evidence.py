@@ -14,7 +14,7 @@ from tests.support.live_networks import CHAIN, POWER, Member, UnixConnection
 
 
 def submit_double_vote(to: Member, faulty: Member, *, height: int, total_power: int) -> None:
-    """Let a node's CometBFT take evidence that a validator voted for two blocks of a height.
+    """Submit evidence to a node's CometBFT that a validator voted for two blocks of a height.
 
     Args:
         to: whose CometBFT spreads it; the next block holds it.

@@ -302,7 +302,7 @@ class CometBftEngine:
                 await self._participation.recall(self._rpc, self._health.height)
 
     async def _end_probation(self) -> None:
-        """Let this node's key vote, if the chain shows that it did not before."""
+        """Allow this node's key to vote, if the chain shows that it did not before."""
         height, validators = self._health.height, self.validators()
         connected = sum(one.power for one in self._participation.figures() if one.is_connected)
         can_begin = validators.is_decisive(connected) and connected > validators.power_of(self._own.address)

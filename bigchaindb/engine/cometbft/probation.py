@@ -87,7 +87,7 @@ class Probation:
     async def conclude(
         self, rpc: CometBftRpc, height: int, validators: ValidatorSet, restart: Callable[[], Awaitable[None]]
     ) -> None:
-        """Let the key vote, if it may.
+        """Allow the key to vote, if it may.
 
         Args:
             rpc: asks CometBFT, which has caught up.

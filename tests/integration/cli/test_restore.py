@@ -102,7 +102,7 @@ def head(data: Path) -> int:
 
 
 def contents(folder: Path) -> Mapping[str, bytes]:
-    """Give every file below a folder that is no lock and nothing of a connection."""
+    """Return every file below a folder that is no lock and nothing of a connection."""
     files = (path for path in folder.rglob("*") if path.is_file())
     names = {str(path.relative_to(folder)): path for path in files}
     return {name: path.read_bytes() for name, path in names.items() if not name.endswith(("lock", "-shm", "-wal"))}

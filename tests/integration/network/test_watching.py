@@ -54,7 +54,7 @@ def line_of(seen: Mapping[str, Any], member: Member) -> Mapping[str, Any]:
 
 
 def figures(member: Member) -> dict[tuple[str, str], float]:
-    """Give the figures of the network by name and the first label that they have."""
+    """Return the figures of the network by name and the first label that they have."""
     answer = request("GET", f"http://{member.settings['metrics']['bind']}/metrics")
     families = text_string_to_metric_families(answer.body.decode())
     samples = [one for family in families for one in family.samples if "_network_" in one.name]
@@ -65,7 +65,7 @@ def figures(member: Member) -> dict[tuple[str, str], float]:
 
 
 def sign_nothing(network: Network, member: Member, height: int) -> None:
-    """Let a validator run whose key signs nothing up to a height."""
+    """Restart a validator so that its key signs nothing up to a height."""
     network.stop(member)
     put_validator_state(member.layout, height=height, round_=0, step=0)
     network.start(member)

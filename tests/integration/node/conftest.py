@@ -35,7 +35,7 @@ def install(folder: Path, name: str, target: str, entry_point: str | None = None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests over a long ledger the time to fill it."""
+    """Allow tests over a long ledger the time to fill it."""
     for item in items:
         if "ledger_of_thousands" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.timeout(FILLED_S))

@@ -14,7 +14,7 @@ PAYLOADS = st.one_of(st.integers(0, 20), st.sampled_from([125, 126, 300, 65_535,
 
 
 def windows(data: bytes, pieces: Iterator[int]) -> list[bytes]:
-    """Let all of `data` through, piece by piece, in as many windows as that takes; return what passed in each."""
+    """Pass all of `data`, piece by piece, in as many windows as that takes; return what passed in each."""
     budget, passed, held, at, now_s = FrameBudget(), [b""], b"", 0, 100.0
     while at < len(data) or held:
         if at < len(data):

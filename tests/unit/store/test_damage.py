@@ -21,7 +21,7 @@ from tests.support.damage import DAMAGED, GENERATION_ROWS, Column, Written, answ
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Written, dict[str, Any]]:
-    """Give a folder with rows in all tables, and what is answered from it."""
+    """Return a folder with rows in all tables, and what is answered from it."""
     path = tmp_path_factory.mktemp("whole") / "data"
     with closing(_open(path)) as store:
         written = write(store)

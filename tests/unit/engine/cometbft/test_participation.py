@@ -64,7 +64,7 @@ class Network:
             )
 
     def look(self, *rounds: Iterable[KeyPair]) -> None:
-        """Look; `rounds` are who has voted in each round of the present height."""
+        """Take a look; `rounds` are who has voted in each round of the present height."""
         votes = tuple(
             RoundVotes(
                 prevotes=tuple(
