@@ -1,6 +1,6 @@
 """The ways to acknowledge against a model: threads, answers, processes that end, events that come again.
 
-`ACKNOWLEDGEMENT_EXAMPLES=10000` lets it run that often. Source: decision 0025; promises P2, P3, P6; invariant E6.
+`TEST_SCALE=long` plays more runs. Source: decision 0025; promises P2, P3, P6; invariant E6.
 """
 
 import tempfile
