@@ -6,7 +6,7 @@ And what holds for every run: its scale, the groups of its workers, the signals 
 import os
 import re
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -44,10 +44,16 @@ def pytest_report_header() -> str:
     return f"counts: {scale.SCALE} ({scale.VARIABLE}), first seed: {scale.FIRST_SEED} ({scale.FIRST_SEED_VARIABLE})"
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares a server; pytest has sorted by parameters of fixtures already."""
-    groups.put_together(items, in_worker="PYTEST_XDIST_WORKER" in os.environ)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Keep together what shares a server: before pytest-xdist reads the groups, and after pytest has sorted.
+
+    Without workers the order is pytest's.
+    """
+    groups.mark_groups(items)
+    yield
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        groups.put_longest_first(items)
 
 
 class StartNode(Protocol):

@@ -18,26 +18,33 @@ CHEAP: Final = frozenset({"node", "misbehaving", "plugins", "tls"})
 """Fixtures of a run that each worker may well make for itself: within a second or two."""
 
 
-def put_together(items: list[pytest.Item], *, in_worker: bool) -> None:
-    """Mark each test with its group; in a worker, put what takes long in front, so that both end at the same time.
-
-    Groups come first, the largest before others, then tests that have asked for more time than all have; the rest
-    fill the gaps at the end. Without workers the order is that of the files.
-    """
-    names = {item: group_of(item) for item in items}
-    sizes = Counter(names.values())
-    for item, name in names.items():
-        if name is not None:
+def mark_groups(items: Sequence[pytest.Item]) -> None:
+    """Mark each test with its group. pytest-xdist reads the marks when it sees the collected tests itself."""
+    for item in items:
+        if (name := group_of(item)) is not None:
             item.add_marker(pytest.mark.xdist_group(name))
 
+
+def put_longest_first(items: list[pytest.Item]) -> None:
+    """Put in front what takes long, so that all workers end at the same time.
+
+    Groups come first, the largest before others, then tests that have asked for more time than all have; the rest
+    fill the gaps at the end.
+    """
+    sizes = Counter(map(_marked_group, items))
+
     def place(item: pytest.Item) -> tuple[int, float, str]:
-        if (name := names[item]) is not None:
+        if (name := _marked_group(item)) is not None:
             return (0, -sizes[name], name)
         mark = item.get_closest_marker("timeout")
         return (2, 0, "") if mark is None else (1, -mark.args[0], "")
 
-    if in_worker:
-        items.sort(key=place)
+    items.sort(key=place)
+
+
+def _marked_group(item: pytest.Item) -> str | None:
+    mark = item.get_closest_marker("xdist_group")
+    return None if mark is None else str(mark.args[0])
 
 
 def group_of(item: pytest.Item) -> str | None:

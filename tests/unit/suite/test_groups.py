@@ -1,5 +1,6 @@
 """Tests that share a server run in one worker, the large groups first: two brokers at once would help nobody."""
 
+import re
 import subprocess
 import sys
 from typing import Final
@@ -7,16 +8,17 @@ from typing import Final
 import pytest
 
 from tests.support.installed import CHECKOUT
+from tests.support.layers import WORKERS
 
 COLLECT: Final = """
 import sys
 import pytest
-from tests.support.groups import put_together
+from tests.support.groups import put_longest_first
 
 class Shown:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items):
-        put_together(items, in_worker=True)
+        put_longest_first(items)
         for item in items:
             mark = item.get_closest_marker("xdist_group")
             print("FOUND", item.nodeid.partition("[")[0], mark and mark.args[0], sep="|")
@@ -57,3 +59,13 @@ def test_what_takes_long_comes_first(found: list[tuple[str, str]]) -> None:
     order = [test.partition("::")[0] if group == "None" else "a group" for test, group in found]
     assert order.index("test_kills.py") == order.count("a group")
     assert order[-1] != "test_kills.py"
+
+
+def test_workers_get_whole_groups() -> None:
+    modules = ("tests/vectors/test_quirks.py", "tests/vectors/test_conditions.py")
+    command = [sys.executable, "-m", "pytest", "-v", *WORKERS, "-p", "no:cacheprovider", *modules]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    ran = re.findall(r"^\[(gw\d+)\] .*PASSED (\S+?)::\S+@(\S+)", done.stdout, re.MULTILINE)
+    workers = {module: {worker for worker, of, _ in ran if of == module} for module in modules}
+    assert [len(found) for found in workers.values()] == [1, 1], done.stdout
+    assert {group for _, _, group in ran} == {"vectors.test_quirks", "vectors.test_conditions"}
