@@ -17,7 +17,7 @@ _CACHE_KIB: Final = 1024
 
 
 def back_up_ledger(source: Path, target: Path, progress: Progress) -> Tip:
-    """Copy ledger.db as of one moment; give where chain and log stood.
+    """Copy ledger.db as of one moment; return where chain and log stood.
 
     Raises:
         StoreFull: there is no room for the copy.

@@ -1,6 +1,6 @@
 """Reading all that is stored again: `bigchaindb check`, and what a backup and a restore do with a copy.
 
-Read-only, in short reads, beside a running node as well: what is committed meanwhile is left for the next check.
+Read-only, in short reads, beside a running node as well: later commits are left for the next check.
 """
 
 import sqlite3

@@ -1,4 +1,4 @@
-"""What the reads of one process have found damaged, so that whoever looks after the node learns of all of them."""
+"""What the reads of one process have found damaged, so that the operator learns of all of them."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -133,7 +133,7 @@ class Readers:
             self._take_back(connection)
 
     def interrupt(self) -> bool:
-        """End the reads that run, with an error, and let no other begin; any thread may call it.
+        """End the reads that run, with an error, and refuse all others; any thread may call it.
 
         Returns:
             Whether any may still run: one that was just about to begin was not reached.
@@ -161,7 +161,7 @@ class Readers:
 
 @contextmanager
 def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
-    """Let all reads within see one state; keep them short, an open one pins the write-ahead log."""
+    """Hold one state for all reads within; keep them short, an open one pins the write-ahead log."""
     connection.execute("BEGIN")
     try:
         yield
@@ -189,7 +189,7 @@ def translated(what: str) -> Iterator[None]:
 
     Raises:
         StoreFull: there was no room; of a batch nothing was written, and the connection is as before.
-        StoreDamaged: what is stored contradicts itself.
+        StoreDamaged: stored rows contradict each other.
         StoreError: anything else, as a disk that cannot read or write; what of a batch is on the disk is unknown, so
             the node must stop.
     """

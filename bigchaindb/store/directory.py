@@ -16,7 +16,7 @@ from bigchaindb.errors import DirectoryInUse, StartupError
 LOOK_S: Final = 0.05
 """How often a lock that is waited for is tried."""
 MODE: Final = 0o700
-"""Nobody else: the directory holds keys, and sockets that obey whoever may open them."""
+"""Nobody else: the directory holds keys, and sockets that obey every process that may open them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class DataDirectory:
         return () if self.has_ledger else self._traces(self.node, self.ledger.with_name(f"{self.ledger.name}-wal"))
 
     def made_later(self) -> Sequence[Path]:
-        """Return what is there of the files that are made after a whole `ledger.db`."""
+        """Return those of the files that are made after a whole `ledger.db` and are there."""
         return self._traces(self.node)
 
     def _traces(self, *files: Path) -> Sequence[Path]:
@@ -119,7 +119,7 @@ class DirectoryLock:
 
         Args:
             directory: that is to be owned.
-            wait_s: how long to wait for another process to give it up.
+            wait_s: how long to wait for another process to release it.
 
         Raises:
             DirectoryInUse: another process has it; names that process.
@@ -154,7 +154,7 @@ class DirectoryLock:
         return self._fd < 0
 
     def close(self) -> None:
-        """Give the directory up; twice does no harm."""
+        """Release the directory; a second call does nothing."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)

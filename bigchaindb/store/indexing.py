@@ -83,7 +83,7 @@ class Indexing:
             self.recent.generations = (sealed, open_)
 
     def step(self, seq: int, position: int) -> int:
-        """Seal or move if it is due; give how many rows were written.
+        """Seal or move if it is due; return how many rows were written.
 
         Args:
             seq: the last committed transaction's.

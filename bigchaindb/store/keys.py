@@ -1,6 +1,6 @@
 """How ids, owners and outputs become what rows are found by. Pure.
 
-Index keys are 8 bytes of a hash. Whoever has the time can make two ids whose keys are equal, so every hit is confirmed
+Index keys are 8 bytes of a hash. An attacker with time can make two ids whose keys are equal, so every hit is confirmed
 against the row that it leads to.
 """
 
@@ -16,13 +16,13 @@ _KEY_BYTES: Final = 8
 
 
 def key_of(hash_: bytes) -> int:
-    """Give the index key of a hash: its first 8 bytes."""
+    """Return the index key of a hash: its first 8 bytes."""
     return int.from_bytes(hash_[:_KEY_BYTES], "big", signed=True)
 
 
 @lru_cache(maxsize=4096)  # an owner comes again and again
 def owner_hash(public_key: str) -> bytes:
-    """Give what stands for an owner. A hash, so that nobody can put a crowd of keys beside somebody else's."""
+    """Return the hash that stands for an owner, so that nobody can crowd keys beside another owner's."""
     return sha256(public_key.encode()).digest()
 
 
@@ -34,7 +34,7 @@ def owner_hashes(owners: bytes) -> list[bytes]:
 
 
 def id_bytes(text: str) -> bytes | None:
-    """Give the bytes of a 64-digit lower-case id, None for any other text."""
+    """Return the bytes of a 64-digit lower-case id, None for any other text."""
     try:
         id_ = bytes.fromhex(text)
     except ValueError:

@@ -19,7 +19,7 @@ SELECT position FROM transactions WHERE seq > (SELECT done_seq FROM indexing) AN
 def position_of(ledger: Path, transaction_id: str) -> int | None:
     """Return the position of the event whose block holds a transaction; None if no block does, or it is no id.
 
-    It is a hint: whoever reads the event there sees whether the transaction is in it.
+    It is a hint: the event there shows whether the transaction is in it.
 
     Raises:
         StoreError: the file cannot be read.

@@ -37,9 +37,9 @@ from bigchaindb.store.selecting import Filter
 from bigchaindb.store.tip import read_tip
 
 LOOK_COUNT_MAX: Final = 8_192
-"""Events that one call of `selected` looks at: with 4 MiB of them it is a matter of milliseconds."""
+"""Events that one call of `selected` reads: 4 MiB of them take milliseconds."""
 LOOK_BYTES_MAX: Final = 4 * 2**20
-"""Bytes of event bodies that it looks at."""
+"""Bytes of event bodies that it reads."""
 PIECE_COUNT_FIRST: Final = 32
 """Events that it reads at first, doubled each time: where most events match, few are wanted of one call."""
 PIECE_BYTES_MAX: Final = 256 * 1024
@@ -51,14 +51,14 @@ CAST(e.head || coalesce((SELECT group_concat(body, ',') FROM (
 )), '') || e.tail AS BLOB)
 """
 """The body of an event, from its row."""
-# The range is bounded by count beforehand: the condition on bytes looks at no more rows than may be given.
+# The range is bounded by count first, so that the condition on bytes reads no more rows than may be returned.
 _RECORDS: Final = f"""
 SELECT e.position, e.type, e.height, e.timestamp, e.digest, {BODY_SQL}, {RECORD_SUM} FROM {EVENT_TABLES}
 WHERE e.position BETWEEN ?1 + 1 AND ?2 AND (e.position = ?1 + 1 OR e.log_bytes <= ?3 +
     coalesce((SELECT log_bytes FROM events WHERE position = ?1), 0))
 ORDER BY e.position
 """  # noqa: S608 - names of our own
-# A rejected proposal may be logged many heights late, and say any time. So that both ascend with the position, it
+# A rejected proposal may be logged many heights late, with any time. So that both ascend with the position, it
 # counts with the time of the valid block before it, and with the greatest height that was logged since that one.
 _SINCE_VALID: Final = f"""
 SELECT {EVENT_COLUMNS}, {EVENT_SUM} FROM {EVENT_TABLES} WHERE e.position BETWEEN coalesce((
@@ -110,7 +110,7 @@ class Log:
         self._connection = open_ledger(ledger)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
     def head(self) -> int:
@@ -153,7 +153,7 @@ class Log:
                 except StoreDamaged:
                     if after == begin:
                         raise
-                    break  # whoever goes on from there learns of it
+                    break  # the next call, which begins there, raises it
                 for record in piece:
                     if wanted.passes(record.type, record.body):
                         bytes_max -= len(record.body)
@@ -275,7 +275,7 @@ def read_entry(connection: sqlite3.Connection, position: int) -> LoggedEvent | N
 def read_records(connection: sqlite3.Connection, after: int, last: int, bytes_max: int) -> list[Record]:
     """Read the events of positions `after` < p ≤ `last`: one if there is any, then up to `bytes_max` of bodies.
 
-    Where one is damaged those before it are all that comes: whoever goes on behind them learns of it.
+    Where one is damaged only those before it are returned: the next call, which begins there, raises it.
 
     Raises:
         StoreDamaged: the first is not what was written.

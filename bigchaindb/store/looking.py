@@ -1,4 +1,4 @@
-"""What the files of a node of a network tell to another process, beside the running node or without one."""
+"""Reads of a network node's files by another process, beside the running node or without one."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -34,7 +34,7 @@ class Seen(NamedTuple):
 
 
 def look(directory: DataDirectory) -> Seen | None:
-    """Read what the files tell; None where there is no ledger yet. Never by the process that owns the directory.
+    """Read where a node stands; None: there is no ledger yet. Never by the process that owns the directory.
 
     Raises:
         StoreError: a file cannot be read.
@@ -66,10 +66,10 @@ def is_blank(directory: DataDirectory) -> bool:
 
 
 def known_chain(directory: DataDirectory) -> str | None:
-    """Return of which chain the ledger says that it is; None where there is no ledger, or it does not know yet.
+    """Return the chain id that the ledger holds; None where there is no ledger, or it holds none yet.
 
     Raises:
-        StoreError: the file cannot be read; StoreDamaged: what it says is not what was written.
+        StoreError: the file cannot be read; StoreDamaged: a row is not what was written.
     """
     if not directory.has_ledger:
         return None

@@ -17,7 +17,7 @@ _CHECKPOINT_COMMITS: Final = 100
 """Commits after which the write-ahead log is moved home: each is a page or two."""
 
 PARKED_COUNT: Final = 1_000
-"""Parked events that are read at once, unless somebody says otherwise."""
+"""Parked events of one read by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ _PUT_TROUBLE: Final = f"INSERT OR REPLACE INTO troubles VALUES ({', '.join('?' *
 
 
 class NodeDb:
-    """The node's own knowledge; any thread may call it. Read-only for whoever does not own the directory.
+    """The node's own knowledge; any thread may call it. Read-only in a process that does not own the directory.
 
     Attributes:
         is_new: whether it was made just now; where a ledger was before, the one that belonged to it is lost.
@@ -101,12 +101,12 @@ class NodeDb:
         return str(self.read("SELECT id FROM node")[0][0])
 
     def lane(self, name: str) -> LaneRow | None:
-        """Give what is kept of one lane."""
+        """Return the row of one lane, None if it has none."""
         rows = self.read(f"{_LANES} WHERE name = ?", name)
         return LaneRow(*rows[0]) if rows else None
 
     def lanes(self) -> list[LaneRow]:
-        """Give all lanes that were ever run and not forgotten, by name."""
+        """Return all lanes that were ever run and not forgotten, by name."""
         return [LaneRow(*row) for row in self.read(f"{_LANES} ORDER BY name")]
 
     def save_lanes(self, rows: Mapping[LaneRow, Sequence[TroubleRow]], *, sought: Collection[str] = ()) -> None:
@@ -149,17 +149,17 @@ class NodeDb:
             connection.execute("DELETE FROM lanes WHERE name = ?", (name,))
 
     def troubles(self, lane: str) -> list[TroubleRow]:
-        """Give what a lane has in hand and failed, and what comes back to it, in ascending position."""
+        """Return the events of a lane that failed and are in hand, and those that come back to it, by position."""
         which = "WHERE lane = ? AND (parked_at IS NULL OR returns_in IS NOT NULL) ORDER BY position"
         return [TroubleRow(*row) for row in self.read(f"{_TROUBLES} {which}", lane)]
 
     def parked(self, lane: str, *, after: int = 0, count_max: int = PARKED_COUNT) -> list[TroubleRow]:
-        """Give the first events that a lane has parked beyond position `after`, ascending."""
+        """Return the first events that a lane has parked beyond position `after`, ascending."""
         which = "WHERE lane = ? AND parked_at IS NOT NULL AND position > ? ORDER BY position LIMIT ?"
         return [TroubleRow(*row) for row in self.read(f"{_TROUBLES} {which}", lane, after, count_max)]
 
     def parked_among(self, lane: str, positions: Sequence[int]) -> set[int]:
-        """Say which of these, a window's, are parked and not asked for again."""
+        """Return those of a window's positions that are parked and not asked for again."""
         marks = ", ".join("?" * len(positions))
         which = f"lane = ? AND position IN ({marks}) AND parked_at IS NOT NULL AND returns_in IS NULL"
         found = self.read(f"SELECT position FROM troubles WHERE {which}", lane, *positions)  # noqa: S608 - marks alone
@@ -191,7 +191,7 @@ class NodeDb:
             )
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             self._connection.close()
 
@@ -201,14 +201,14 @@ class NodeDb:
             self._connection.execute("PRAGMA foreign_keys = ON")
             ((version,),) = self._connection.execute("PRAGMA user_version").fetchall()
             with batch(self._connection):
-                # As the start barrier of the ledger: a kill may have left frames that were never synced, and nobody
-                # may go by what they say before this commit's sync. Rows that stay as they are would write nothing.
+                # As the start barrier of the ledger: a kill may have left frames that were never synced, and none of
+                # them may be acted on before this commit's sync. Rows that stay as they are would write nothing.
                 self._connection.execute(f"PRAGMA user_version = {version}")
                 made = self._connection.execute("INSERT OR IGNORE INTO node VALUES (1, ?)", (secrets.token_hex(16),))
                 self.is_new = made.rowcount == 1
 
     def read(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
-        """Give the rows that a statement finds, all of them."""
+        """Return all rows that a statement finds."""
         with self._lock, translated("node.db"):
             return self._connection.execute(sql, arguments).fetchall()
 

@@ -39,7 +39,7 @@ class Outbox:
             connection.executemany("DELETE FROM outbox WHERE seq = ?", seqs)
 
     def all(self) -> list[tuple[str, bytes]]:
-        """Give ids and bodies, oldest first."""
+        """Return ids and bodies, oldest first."""
         return [(id_.hex(), body) for id_, body in self._db.read("SELECT id, body FROM outbox ORDER BY seq")]
 
 
@@ -68,7 +68,7 @@ class Rejections:
             return self._bodies.get(rejection)
 
     def of(self, height: int, block: bytes) -> Rejection | None:
-        """Give what was said of a block of that hash, None if nothing was."""
+        """Return this node's verdict on a block of that hash, None if it has made none."""
         with self._lock:
             found = (one for one in self._bodies if one.height == height and one.block == block.hex())
             return next(found, None)

@@ -34,7 +34,7 @@ CROSS JOIN transactions AS t ON t.seq = wanted.value LEFT JOIN transaction_check
 def numbers(
     readers: Readers, index: str, key: int, recent: Sequence[int], end: int, page_count_max: int
 ) -> Iterator[list[int]]:
-    """Give all numbers below `end` of one index key, ascending: those of the table, then those that are in memory.
+    """Return all numbers below `end` of one index key, ascending: those of the table, then those that are in memory.
 
     Args:
         readers: of the ledger.
@@ -91,7 +91,7 @@ def bodies_of(connection: sqlite3.Connection, seqs: Sequence[int]) -> list[bytes
 
 
 def hits(connection: sqlite3.Connection, table: str, expression: str, limit: int, *, ranked: bool) -> "array[int]":
-    """Give the seqs of the rows that match, best first or, unless `ranked`, in commit order; `limit` 0 is all."""
+    """Return the seqs of the rows that match, best first or, unless `ranked`, in commit order; `limit` 0 is all."""
     order = "rank, rowid" if ranked else "rowid"
     # S608: the table is one of ours.
     statement = f"SELECT rowid FROM {table} WHERE {table} MATCH ? ORDER BY {order} LIMIT ?"  # noqa: S608

@@ -1,6 +1,6 @@
 """What the HTTP API asks. Lists come in pages, each one short read, up to the head at the first.
 
-Look-ups ask the rows in memory first and the index tables second: `recent.py` says why that misses nothing.
+Look-ups ask the rows in memory first and the index tables second: `recent.py` explains why that misses nothing.
 """
 
 import sqlite3
@@ -83,7 +83,7 @@ class _Place(NamedTuple):
 
 
 class LedgerQueries:
-    """Implements `bigchaindb.ledger.ports.Queries`; any thread may call it, and iterate what it gives."""
+    """Implements `bigchaindb.ledger.ports.Queries`; any thread may call it, and iterate its results."""
 
     def __init__(self, readers: Readers, recent: Recent, ledger: Path, *, page_count_max: int) -> None:
         self._readers = readers

@@ -29,7 +29,7 @@ class Generation:
         transfers: seqs of TRANSFERs by asset, ascending.
         outputs: numbers by owner, ascending.
         blocks: position of the last event by block id.
-        damage: a row that belongs here and could not be read: what is not found here may be that one.
+        damage: a row that belongs here and could not be read: an id that is not found here may be that row's.
     """
 
     transactions: dict[bytes, Place] = field(default_factory=dict)

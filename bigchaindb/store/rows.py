@@ -84,7 +84,7 @@ def _log(rows: Rows, logged: Logged, transactions: Sequence[Transaction]) -> Non
 
 
 def envelope(logged: Logged) -> tuple[bytes, bytes]:
-    """Give what stands before and behind the transactions in an event's body; of a rejected proposal the whole body."""
+    """Return what stands before and behind the transactions in an event's body; of a rejected proposal all of it."""
     if logged.event.reason is not None:
         return event_body(logged.block, logged.event.reason, body_omitted=logged.body_omitted), b""
     head, mark, tail = event_body(replace(logged.block, transactions=())).partition(_MARK)

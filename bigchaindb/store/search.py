@@ -46,7 +46,7 @@ _PIECE: Final = re.compile(r'(?P<not>(?<!\S)-)?(?:"(?P<phrase>[^"]*)"?|(?P<word>
 
 
 def text_of(value: Mapping[str, Any], id_: str) -> str:
-    """Give the text that a document is found by: all its string values, and its own id."""
+    """Return the text that a document is found by: all its string values, and its own id."""
     return BETWEEN_VALUES.join((*strings_of(value), _ID_MARK + id_[:_ID_DIGITS]))
 
 

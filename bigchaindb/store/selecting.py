@@ -50,7 +50,7 @@ class Filter:
             return False
         if self._selection is None:
             return True
-        # A rejected proposal's transactions stand there as they were received, so needles say nothing about them.
+        # A rejected proposal's transactions stand there as they were received, so needles prove nothing about them.
         needles = self._needles if type_ & EventTypes.BLOCK_VALID else ()
         if not _occur(needles, body):
             return False

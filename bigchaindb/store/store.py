@@ -18,9 +18,9 @@ from bigchaindb.store.queries import LedgerQueries
 from bigchaindb.store.writer import Writer
 
 PAGE_COUNT_MAX: Final = 1_000
-"""Rows of a page where the caller does not say; the node passes `limits.page_count_max`."""
+"""Rows of a page by default; the node passes `limits.page_count_max`."""
 WAL_BYTES_MAX: Final = 256 * 1024 * 1024
-"""Size of the write-ahead log where the caller does not say; the node passes `limits.wal_bytes_max`."""
+"""Size of the write-ahead log by default; the node passes `limits.wal_bytes_max`."""
 
 RECENT_COUNT: Final = 1_000
 """Events at the end of the log that a start reads again."""
@@ -102,7 +102,7 @@ class Store:
             page_count_max: rows of a long list that are read at once.
             wal_bytes_max: size of the write-ahead log from which the writer asks for a fresh one.
             generation_rows: index rows that are kept in memory before they move into the tables.
-            lock_wait_s: how long to wait for another process to give the directory up.
+            lock_wait_s: how long to wait for another process to release the directory.
             replays: whether a ledger that is missing is about to be made again, with the same events.
 
         Raises:
@@ -132,13 +132,13 @@ class Store:
         return store
 
     def queries(self) -> LedgerQueries:
-        """Give what the HTTP API asks; any thread may use it."""
+        """Return the queries of the HTTP API; any thread may use them."""
         return LedgerQueries(
             self._query_readers, self.writer.recent, self.directory.ledger, page_count_max=self._page_count_max
         )
 
     def log_reader(self) -> Log:
-        """Give a reader of the log for one thread, which closes it."""
+        """Return a reader of the log for one thread, which closes it."""
         return Log(self.directory.ledger, self.damages)
 
     def check_recent(self) -> None:
@@ -176,7 +176,7 @@ class Store:
             raise StartupError(other_chain(self.directory, known, chain_id))
 
     def close(self) -> None:
-        """Close every file and give the directory up."""
+        """Close every file and release the directory."""
         self.writer.close()
         self._files.close()
 

@@ -90,12 +90,12 @@ def operation_of(body: bytes) -> str:
 
 
 def asset_row(body: bytes) -> bytes:
-    """Give the search answer for a CREATE: `{"data", "id"}`."""
+    """Return the search answer for a CREATE: `{"data", "id"}`."""
     create = _decode_create(body)
     return b'{"data":' + bytes(create.asset.data) + b',"id":' + bytes(create.id) + b"}"
 
 
 def metadata_row(body: bytes) -> bytes:
-    """Give the search answer for a transaction's metadata: `{"id", "metadata"}`."""
+    """Return the search answer for a transaction's metadata: `{"id", "metadata"}`."""
     transaction = _decode_metadata(body)
     return b'{"id":' + bytes(transaction.id) + b',"metadata":' + bytes(transaction.metadata) + b"}"

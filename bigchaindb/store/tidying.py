@@ -1,6 +1,6 @@
 """What the writer does between blocks, after the announcement: merge search segments, move the log's frames home.
 
-Both would otherwise be paid by whoever waits for a commit. Figures: docs/decisions/0006.
+Within a commit, both would delay its clients. Figures: docs/decisions/0006.
 """
 
 import sqlite3
@@ -75,7 +75,7 @@ class Tidying:
             _, at = varint(rows[0][0], 4)
             return varint(rows[0][0], at)[0]
         except (IndexError, TypeError) as error:
-            raise damaged(f"{table}_data", STRUCTURE, "does not say which segments there are") from error
+            raise damaged(f"{table}_data", STRUCTURE, "does not list its segments") from error
 
     def _checkpoint(self) -> None:
         # TRUNCATE waits for readers, so it is for a log that readers kept from starting over; the timeout is 0 (S1).

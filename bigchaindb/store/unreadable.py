@@ -11,7 +11,7 @@ from typing import Final
 
 READ_BYTES: Final = 1024 * 1024
 READ_S_MAX: Final = 5.0
-"""So long is a file read at most: whoever met the error waits for it, once in the life of a process."""
+"""Longest read of the file: the caller that met the error waits for it, once in the life of a process."""
 ADVICE: Final = (
     "look at the machine's log (`dmesg`) and at the disk; move database.path to one that works, then run "
     "`bigchaindb check`, and restore a backup if it finds damage"

@@ -1,4 +1,4 @@
-"""Giving the rows of an older version their checksums, while the node serves: some events at a time, between commits.
+"""Writes checksums for rows of an older version, while the node serves: some events at a time, between commits.
 
 What was damaged before cannot be seen by a checksum that is made of it, so each row is proven first (`proving.py`). A
 row that is damaged gets a checksum that nothing has, so that no read ever serves it.

@@ -35,7 +35,7 @@ ALL = 1 << 40
 
 
 class LedgerStoreConformance:
-    """Subclass it and give the fixtures `stored`, an empty store, and `reopen`, which closes it and opens it again."""
+    """Subclass it and define two fixtures: `stored`, an empty store, and `reopen`, which closes and opens it again."""
 
     def test_an_empty_store_continues_from_nothing(self, stored: Stored) -> None:
         assert stored.writer.tip() == Tip()
@@ -360,12 +360,12 @@ def decided(effects: Effects) -> Decision:
 
 
 def listed(queries: Queries, owner: str, spent: bool | None) -> list[OutputRef]:  # noqa: FBT001
-    """Give the whole list of an owner's outputs."""
+    """Return the whole list of an owner's outputs."""
     return list(chain.from_iterable(queries.outputs(owner, spent=spent)))
 
 
 def of_asset(
     queries: Queries, asset_id: str, operation: Literal["CREATE", "TRANSFER"] | None, *, last_only: bool = False
 ) -> list[bytes]:
-    """Give the whole list of an asset's transactions."""
+    """Return the whole list of an asset's transactions."""
     return list(chain.from_iterable(queries.transactions_of_asset(asset_id, operation, last_only=last_only)))

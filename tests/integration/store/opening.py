@@ -1,4 +1,4 @@
-"""Opens a ledger, says so, and does what it is told; run under strace by `tracing.py`."""
+"""Opens a ledger, reports it, and obeys its input; run under strace by `tracing.py`."""
 
 import sys
 from contextlib import suppress

@@ -30,7 +30,7 @@ def leave_unsynced_block(data: Path) -> None:
 
 @pytest.fixture(scope="module")
 def opened_after_crash(tmp_path_factory: pytest.TempPathFactory) -> Sequence[str]:
-    """Give the system calls of a process that opened what a crash left, up to where it said so."""
+    """Return the system calls of a process that opens what a crash left, up to its report that it is open."""
     data, trace = tmp_path_factory.mktemp("crashed") / "data", tmp_path_factory.mktemp("trace") / "trace"
     leave_unsynced_block(data)
     with traced(data, trace) as process:

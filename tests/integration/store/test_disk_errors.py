@@ -1,4 +1,4 @@
-"""A disk that answers EIO: whoever looks for the fault must look at the disk, not for a damaged ledger."""
+"""A disk that answers EIO: the error must point at the disk, not at a damaged ledger."""
 
 from contextlib import closing
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A writer that is killed while it gives an older ledger its checksums: old or new, and it goes on where it was."""
+"""A writer that is killed while it writes an older ledger's checksums leaves old or new rows, and goes on."""
 
 import os
 import random

@@ -14,7 +14,7 @@ GENERATION_ROWS = 200
 
 
 def write(path: Path, seed: int, acknowledged: Connection) -> None:
-    """Commit until killed; tell each position once its commit has returned."""
+    """Commit until killed; print each position once its commit has returned."""
     draw = random.Random(seed)
     unspent = list[tuple[OutputRef, str]]()
     with closing(Store.open(path, generation_rows=GENERATION_ROWS)) as store:

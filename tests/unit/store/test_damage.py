@@ -1,6 +1,6 @@
 """What is damaged on the disk is refused by every read, and served by none.
 
-The ledger says amounts and owners: a bit that flips in it must never reach a client, a plugin or a vote.
+The ledger holds amounts and owners: a bit that flips in it must never reach a client, a plugin or a vote.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def _compare(column: Column, found: dict[str, Any], whole: dict[str, Any]) -> No
     for name, answer in found.items():
         if answer == DAMAGED or answer == whole[name]:
             continue
-        # A hit that is not found is a miss, and never another value: no read can tell it, `bigchaindb check` does.
+        # A lost hit is a miss, and never another value: no read can notice it, `bigchaindb check` does.
         assert column.is_index or column.is_search, (name, answer, whole[name])
         assert all(one in genuine for one in _values(answer)), (name, answer, whole[name])
 

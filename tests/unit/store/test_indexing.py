@@ -91,7 +91,7 @@ def test_a_block_is_found_while_its_row_moves_into_the_table(tmp_path: Path, mon
         blocks = recent.blocks
 
         def moving(id_: bytes) -> list[int]:
-            """Let all rows move right before the memory is asked."""
+            """Move all rows right before the memory is asked."""
             while blocks(id_):
                 commit()
             return blocks(id_)

@@ -54,7 +54,7 @@ def test_a_position_before_the_first_is_the_beginning(store: Store) -> None:
 
 @pytest.fixture(scope="module")
 def varied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
-    """Give a log of blocks decided valid or invalid, of transactions that selections tell apart."""
+    """Return a log of blocks decided valid or invalid, of transactions that selections tell apart."""
     seed, serials, chain = Random(1), count(), Chain()
     with closing(Store.open(tmp_path_factory.mktemp("varied") / "data")) as store:
         store.writer.commit(chain.valid(made(next(serials), owners=[["alice"]])))
@@ -188,7 +188,7 @@ def test_a_damaged_document_is_said_and_not_passed_over(store: Store, data: Path
 def test_p8_what_is_missing_is_said_and_not_passed_over(
     store: Store, data: Path, selection: Selection | None, missing: int
 ) -> None:
-    """Nobody could tell it from what does not match."""
+    """A gap would look like an event that does not match."""
     chain = Chain()
     for serial in range(5):
         store.writer.commit(chain.valid(made(serial, owners=[["alice"]])))
@@ -256,7 +256,7 @@ def test_a_proposal_that_is_rejected_late_leads_nobody_astray(store: Store) -> N
 
 
 def old(rejected: Effects, height: int) -> Effects:
-    """Give a decision about a proposal as if that had been made for an earlier height."""
+    """Return a decision about a proposal as if that had been made for an earlier height."""
     [logged] = rejected.logged
     header = replace(logged.block.header, height=height)
     event = replace(logged.event, height=height)

@@ -84,7 +84,7 @@ def test_the_log_of_many_saves_is_moved_home(node: NodeDb, path: Path) -> None:
 
 
 def test_what_failed_and_is_in_hand_is_kept_with_the_lane(node: NodeDb) -> None:
-    """Else a restart of the node would give an event that fails as many attempts as ever."""
+    """Else each restart of the node would grant a failing event all its attempts again."""
     in_hand = TroubleRow("print", 18, 2, 1, 9.5, "ValueError: y")
     node.save_lanes({LANE: [in_hand]})
     node.park(PARKED)

@@ -50,7 +50,7 @@ def test_a_damaged_record_of_segments_is_damage(store: Store, record: str) -> No
         if record != "NULL":
             statement = f"UPDATE assets_search_data SET block = {record} WHERE id = 10"
         connection.execute(statement)
-    with pytest.raises(StoreDamaged, match="assets_search_data 10 does not say which segments there are"):
+    with pytest.raises(StoreDamaged, match="assets_search_data 10 does not list its segments"):
         store.writer._tidying.segment_count("assets_search")
     found = check_directory(store.directory, lambda _done, _all: None).damages
     assert found
@@ -58,7 +58,7 @@ def test_a_damaged_record_of_segments_is_damage(store: Store, record: str) -> No
 
 
 def test_without_tidying_nothing_is_merged_within_a_commit(store: Store) -> None:
-    """A merge within a commit is paid by whoever waits for it: 53 ms at worst."""
+    """A merge within a commit delays its clients: 53 ms at worst."""
     committed(store, Chain(), 50, tidy=False)
     assert [store.writer._tidying.segment_count(table) for table in SEARCH_TABLES] == [50, 50]
 
