@@ -2,8 +2,8 @@
 
 A line is `TIME [LEVEL] MESSAGE  key=value …`: the message holds no two blanks in a row, so that the fields begin after
 the first two; the first field is `logger`. Fields come from `extra=`: `log.info("committed", extra={"height": 3})`.
-A traceback follows its line, each of its own lines indented. Secrets never get this far: every line goes through
-`bigchaindb.masking`, and the secrets of the configuration are cut out wherever they stand.
+A traceback follows its line, each of its own lines indented. No secret is written: every line passes through
+`bigchaindb.masking`, and the secrets of the configuration are masked wherever they occur.
 
 Source: docs/reference/contract/configuration-and-cli.md, section 2 (the rows of `log`).
 """
@@ -33,7 +33,7 @@ from bigchaindb.standard_error import to_standard_error
 FILE_BYTES_MAX: Final = 209_715_200
 """A log file is rotated at this size; the figure is upstream's."""
 FILE_COUNT_OLD: Final = 5
-"""Rotated files that are kept."""
+"""Rotated files to keep."""
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _PLAIN: Final = re.compile(r"[^\s\"=]+")
@@ -42,13 +42,13 @@ _API_LOGGER: Final = "bigchaindb.api"
 
 
 def set_up(settings: Settings, *, secrets: Iterable[str] = (), files: bool = True, in_background: bool = False) -> None:
-    """Send the log where the settings say. Called once by the process that owns it; a second call replaces the first.
+    """Configure the log from the settings. The process that owns it calls this once; a second call replaces the first.
 
     Args:
         settings: `log`, and `server.loglevel`, which is the level of the HTTP API's logger.
-        secrets: texts to cut out of every line.
+        secrets: texts to mask in every line.
         files: whether to open the log files, which only the running node does.
-        in_background: whether threads write the lines, as they do for a running node: no reader stops its loop.
+        in_background: whether threads write the lines, so that a stuck reader cannot block the loop of a running node.
 
     Raises:
         ConfigurationError: a log file cannot be opened for append.
@@ -72,7 +72,7 @@ def set_up(settings: Settings, *, secrets: Iterable[str] = (), files: bool = Tru
         if key in outputs
     ]
     if in_background:
-        sys.excepthook = _print_exception  # behind the log, and not before a pipe that nobody reads
+        sys.excepthook = _print_exception  # in order with the log, and without blocking on a pipe that nobody reads
     levels = [log.level_console] if log.file is None else [log.level_console, log.level_logfile]
     _replace_handlers(handlers, min(number(level) for level in levels))
     for name, level in {_API_LOGGER: number(settings.server.loglevel), **granular}.items():
@@ -80,7 +80,7 @@ def set_up(settings: Settings, *, secrets: Iterable[str] = (), files: bool = Tru
 
 
 def put(text: str) -> bool:
-    """Write a text to standard error behind the lines that wait for it; whether there is such a queue."""
+    """Write a text to standard error behind the waiting lines; False if no queue for standard error exists."""
     for queue in _queues():
         if queue.name == _CONSOLE:
             queue.put(text)
@@ -89,30 +89,30 @@ def put(text: str) -> bool:
 
 
 def dropped_count() -> int:
-    """Return how many lines were dropped, of the outputs that there are."""
+    """Return how many lines were dropped, over all outputs."""
     return sum(queue.dropped_count for queue in _queues())
 
 
 def mask(secrets: Iterable[str]) -> None:
-    """Cut these texts out of every further line as well: a configuration that is read again may hold new ones."""
+    """Mask these texts too in every further line: a configuration that is read again may hold new ones."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler.formatter, Formatter):
             handler.formatter.mask(secrets)
 
 
 def tell(notices: Iterable[Notice]) -> None:
-    """Log what loading the configuration had to say."""
+    """Log the notices from loading the configuration."""
     for notice in notices:
         logging.getLogger("bigchaindb.config").log(number(notice.level), "%s", notice.text)
 
 
 def number(level: str) -> int:
-    """Give the number of a level by its name, which the settings have checked."""
+    """Return the number of a level by its name, which the settings have checked."""
     return LEVELS[level.lower()]
 
 
 class Formatter(logging.Formatter):
-    """Writes one record as the module says."""
+    """Formats one record; see the module."""
 
     def __init__(self, datefmt: str, secrets: tuple[str, ...] = ()) -> None:
         super().__init__(datefmt=datefmt)
@@ -120,13 +120,13 @@ class Formatter(logging.Formatter):
         self.mask(secrets)
 
     def mask(self, secrets: Iterable[str]) -> None:
-        """Cut these texts out as well."""
+        """Mask these texts as well."""
         self._secrets = longest_first({*self._secrets, *secrets})
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line, and the traceback below it if there is one."""
+        """Return the line, and below it the traceback if there is one."""
         extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        # Cut here and not from the line alone: there blanks, line ends and quotation marks are written in another way.
+        # Mask here too: in the finished line, blanks, line ends and quotation marks are escaped.
         fields = " ".join(self._field(name, value) for name, value in {"logger": record.name, **extra}.items())
         message = " ".join(_escaped(self._cut(record.getMessage())).split())
         line = f"{self.formatTime(record, self.datefmt)} [{record.levelname.lower()}] {message}  {fields}"
@@ -148,7 +148,7 @@ class Formatter(logging.Formatter):
 
 
 def _escaped(text: str) -> str:
-    """Keep a record on its line, and a terminal from obeying what a stranger sent."""
+    """Escape unprintable characters: a record stays on its line, and no stranger's text controls a terminal."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
@@ -158,7 +158,7 @@ def _handler(
     handler: logging.Handler, formatter: Formatter, lowest: int, granular: Mapping[str, int]
 ) -> logging.Handler:
     def wants(record: logging.LogRecord) -> bool:
-        # A level given for one logger holds on the console too, or "debug" there would show nothing.
+        # A level for one logger holds on the console too; otherwise "debug" would show nothing there.
         name = record.name
         while name and name not in granular:
             name = name.rpartition(".")[0]
@@ -170,7 +170,7 @@ def _handler(
 
 
 class _File(RotatingFileHandler):
-    """A log file for its owner alone, unless a person gave the one that is there another mode, which rotation keeps."""
+    """A log file for its owner alone; rotation keeps the mode that a person gave to an existing file."""
 
     _mode = 0o600
 
@@ -180,18 +180,18 @@ class _File(RotatingFileHandler):
         return os.fdopen(descriptor, "a", encoding=self.encoding)
 
     def close(self) -> None:
-        """End it; what the disk did not take is dropped: it was counted."""
+        """Close the file; text that the disk did not take is dropped and was counted."""
         with suppress(OSError):
             super().close()
 
     def write(self, piece: bytes) -> None:
-        """Write lines that are made already, from one thread, without this handler's lock: an exit would wait for it.
+        """Write finished lines, from one thread, without this handler's lock: an exit would wait for it.
 
         Raises:
             OSError: the disk is full or fails, or the file cannot be rotated.
         """
         text = piece.decode(errors="backslashreplace")
-        if self.stream is None:  # the last rotation failed, as in a folder that is not the node's
+        if self.stream is None:  # The last rotation failed, as in a folder that the node may not write to.
             self.stream = self._open()
         if self.shouldRollover(logging.LogRecord("", logging.NOTSET, "", 0, text, (), None)):
             self.doRollover()
@@ -231,4 +231,4 @@ def _replace_handlers(handlers: list[logging.Handler], lowest: int) -> None:
         old.close()
     for handler in handlers:
         root.addHandler(handler)
-    root.setLevel(lowest)  # nobody wants less, so that a `debug` call costs next to nothing
+    root.setLevel(lowest)  # No output takes less, so a suppressed `debug` call costs next to nothing.

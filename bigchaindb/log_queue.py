@@ -1,7 +1,7 @@
-"""Log lines on their way out of the node: a thread writes them, so that no reader of standard error can stop the loop.
+"""Writes log lines in a thread, so that no reader of standard error can block the event loop.
 
-A pipe that nobody reads, or a disk that does not answer, blocks whoever writes. Lines wait here instead, up to a bound
-in bytes; what finds no room is dropped, counted, and named in the log once there is room again.
+A pipe that nobody reads, or a disk that does not answer, blocks the writer. Lines wait here instead, up to a bound in
+bytes; a line that finds no room is dropped and counted, and the log names the count once there is room again.
 """
 
 import logging
@@ -12,27 +12,27 @@ from time import monotonic
 from typing import Final
 
 CLOSE_S_MAX: Final = 1.0
-"""How long the end of the process waits for lines to be taken: a stop has two seconds in all."""
+"""How long the end of the process waits for lines to be written; a stop has two seconds in all."""
 PIECE_BYTES: Final = 64 * 1024
-"""Written at once, at most, but always one line: what a pipe holds."""
+"""Most bytes of one write, except for a single longer line; the capacity of a pipe."""
 
 Write = Callable[[bytes], None]
 
 
 class LineQueue(logging.Handler):
-    """A handler that never waits. Its formatter makes the lines at once, as records may change.
+    """A handler that never waits. Lines are formatted at once, since records may change later.
 
     Attributes:
-        dropped_count: lines that found no room, or that could not be written.
+        dropped_count: lines that found no room or could not be written.
     """
 
     def __init__(self, write: Write, bytes_max: int, on_close: Callable[[], None] = lambda: None) -> None:
-        """Write by `write`, in a thread of its own.
+        """Call `write` in a thread of its own.
 
         Args:
-            write: may wait for ever, and raise `OSError`.
-            bytes_max: of lines that wait; one line always may.
-            on_close: called once all is written, or a second after the end was asked for.
+            write: may block for ever, and raise `OSError`.
+            bytes_max: of waiting lines; a single line may exceed it.
+            on_close: called once everything is written, or `CLOSE_S_MAX` after `close`.
         """
         super().__init__()
         self._on_close = on_close
@@ -66,7 +66,7 @@ class LineQueue(logging.Handler):
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Write what waits, for `CLOSE_S_MAX` at most, and end the thread. The end of the process calls it."""
+        """Write the waiting lines, for `CLOSE_S_MAX` at most, and end the thread. The exit of the process calls it."""
         deadline_s = monotonic() + CLOSE_S_MAX
         with self._changed:
             while not self._is_ending and (self._bytes or self._untold_count):
@@ -83,7 +83,7 @@ class LineQueue(logging.Handler):
         while piece := self._take():
             try:
                 self._write(piece)
-            except OSError:  # nobody reads any more, or the disk is full
+            except OSError:  # The pipe has no reader any more, or the disk is full.
                 with self._changed:
                     self._drop(piece.count(b"\n"), is_told=False)
             with self._changed:
@@ -91,7 +91,7 @@ class LineQueue(logging.Handler):
                 self._changed.notify_all()
 
     def _take(self) -> bytes:
-        """Wait for lines; none is the end."""
+        """Wait for lines and return them; empty bytes mean the end."""
         with self._changed:
             while not self._lines and not self._is_ending:
                 if self._untold_count:

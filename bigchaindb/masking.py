@@ -1,4 +1,4 @@
-"""What must not be shown: where secrets stand in a configuration, and how text looks without them. Pure.
+"""Finds secrets in configurations and texts, and masks them. Pure.
 
 `show-config`, `doctor`, errors and the log use it. Source: docs/reference/contract/configuration-and-cli.md, section 4.
 """
@@ -9,31 +9,31 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 MASK: Final = "x" * 45
-"""What stands in place of a secret; 45 so that nothing can be told from its length."""
+"""Replaces a secret; always 45 characters, so that its length reveals nothing."""
 
 PLACEHOLDER: Final = "PASSWORD"
-"""What stands for a password in the example of a URL: a message that explains the form must stay readable."""
+"""The password in examples of URLs; it is not masked, so that messages that explain the form stay readable."""
 
 _SECRET_WORDS: Final = frozenset(
     {"password", "passphrase", "passwd", "secret", "token", "key", "private", "credentials"}
 )
 _SECRET_ENDINGS: Final = ("password", "passphrase", "secret")
-"""Of a word, as in libpq's `sslpassword`; other words end in `key` without being one."""
-_SECRET_CHARACTERS_MIN: Final = 6  # shorter ones ("a") would tear holes into ordinary words
-# Logs hold what strangers send, so every search here takes time linear in the text.
+"""Endings of a word, as in libpq's `sslpassword`; `key` is none, since harmless words end in it."""
+_SECRET_CHARACTERS_MIN: Final = 6  # Masking shorter secrets, such as "a", would damage ordinary words.
+# Logs hold texts of strangers, so every search here takes time linear in the text.
 _WORD: Final = re.compile(r"\S+")
 _USER: Final = re.compile(r"://[^\s:/@?#]*:")
 _QUERY: Final = re.compile(r"(?P<before>[?&;](?P<name>[\w.-]+)=)(?P<value>[^&;#\s]+)")
 
 
 def is_secret_name(name: str) -> bool:
-    """Say whether a member of that name holds a secret: `password`, `api_key`, `clientSecret`; not `public_key`."""
+    """Whether a member of that name holds a secret: `password`, `api_key`, `clientSecret`; not `public_key`."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower().replace("-", "_").split("_")
     return (words[-1] in _SECRET_WORDS or words[-1].endswith(_SECRET_ENDINGS)) and "public" not in words
 
 
 def masked(value: Any, *, secret: bool = False) -> Any:  # noqa: ANN401 - any JSON
-    """Give a JSON value with all secrets replaced, null, true and false stay; `secret`: it stands under such a name."""
+    """Return a JSON value with its secrets masked, except null, true and false; `secret`: its name is a secret's."""
     if isinstance(value, Mapping):
         return {name: masked(member, secret=secret or is_secret_name(name)) for name, member in value.items()}
     if isinstance(value, list | tuple):
@@ -44,7 +44,7 @@ def masked(value: Any, *, secret: bool = False) -> Any:  # noqa: ANN401 - any JS
 
 
 def masked_text(text: str) -> str:
-    """Give `text` with the passwords of all URLs in it replaced, in user info and in query arguments."""
+    """Return `text` with the passwords of all URLs in it masked, in user info and in query arguments."""
     if "://" not in text:
         return text
     text = _WORD.sub(_without_password, text)
@@ -52,11 +52,11 @@ def masked_text(text: str) -> str:
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """Give `text` without these secrets, and without the passwords of all URLs in it.
+    """Return `text` with these secrets and the passwords of all URLs in it masked.
 
     Args:
         text: of any origin.
-        secrets: what `secrets_in` gave, as `longest_first` puts it.
+        secrets: those of `secrets_in`, in the order of `longest_first`.
     """
     text = masked_text(text)
     for secret in secrets:
@@ -70,16 +70,16 @@ def _without_password(word: re.Match[str]) -> str:
 
 
 def _password(word: str) -> slice | None:
-    """Find the password of a URL: it reaches to the last `@` of its word, since it may hold any other character."""
+    """Find the password of a URL; it ends at the last `@` of its word, since it may contain any character."""
     stop = word.rfind("@")
     user = _USER.search(word, 0, stop) if stop > 0 else None
     return None if user is None or word[user.end() : stop] == PLACEHOLDER else slice(user.end(), stop)
 
 
 def secrets_in(value: Any, *, secret: bool = False) -> Iterator[str]:  # noqa: ANN401 - any JSON
-    """Give every secret text of a JSON value that is long enough to be searched for in other text.
+    """Yield every secret text of a JSON value that is long enough to be searched for in other text.
 
-    One that Python or JSON would write with escapes is given so as well: an error often repeats its cause in quotes.
+    The escaped forms of Python and JSON are included: an error often repeats its cause in quotes.
     """
     if isinstance(value, Mapping):
         for name, member in value.items():
@@ -95,7 +95,7 @@ def secrets_in(value: Any, *, secret: bool = False) -> Iterator[str]:  # noqa: A
 
 
 def longest_first(secrets: Iterable[str]) -> tuple[str, ...]:
-    """Give secrets, each once, in the order in which `without_secrets` takes them: one may hold another."""
+    """Return secrets, each once, in the order that `without_secrets` needs: one may contain another."""
     return tuple(sorted(set(secrets), key=len, reverse=True))
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from bigchaindb.config import WebSocketServer
 
 WILDCARDS: Final = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, nothing is bound here
-"""Addresses to listen on that no client can connect to."""
+"""Addresses that a server can listen on and no client can connect to."""
 
 _HOST_HEADER: Final = re.compile(
     r"(?:(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,252})|\[(?P<v6>[0-9A-Fa-f:.]{2,45})\])(?::[0-9]{1,5})?"
@@ -19,11 +19,11 @@ _HOST_HEADER: Final = re.compile(
 
 
 def stream_url(settings: WebSocketServer, port: Callable[[], int], path: str) -> Callable[[str], str]:
-    """Return what makes the stream's URL for a request from its header `Host`.
+    """Return a function from a request's header `Host` to the stream's URL.
 
     Args:
-        settings: what of it is set counts; the rest follows the request and the port.
-        port: returns the one that is listened on.
+        settings: values that are set take precedence; the others follow from the request and the port.
+        port: returns the port that is listened on.
         path: of the stream.
     """
 
@@ -37,7 +37,7 @@ def stream_url(settings: WebSocketServer, port: Callable[[], int], path: str) ->
 
 
 def host_of(header: str) -> str | None:
-    """Return the host of a header `Host`; None for what is no host:port, which must not be reflected."""
+    """Return the host of a header `Host`; None if it is no host:port, which must not be reflected."""
     found = _HOST_HEADER.fullmatch(header)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""What a handler gives back, as values: bytes that are made, or a long list that is made piece by piece."""
+"""Replies of handlers as values: complete bytes, or a long list that is rendered piece by piece."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 
 VARY_ACCEPT: Final = b"Vary: Accept\r\n"
-"""Of an address that gives a page or a stream: no cache may give one to whoever asks for the other."""
+"""Of an address that serves a page or a stream: a cache must not answer a request for one with the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Answer:
         body: JSON that ends with a newline, or nothing.
         headers: further header lines, each with its line end.
         logged: the message of a plain error, for the error log.
-        close: whether the connection ends with it, because of something unread.
+        close: whether the connection ends with it, because part of the request is unread.
     """
 
     status: int
@@ -42,7 +42,7 @@ class EventStream:
 
     Attributes:
         pieces: whole messages.
-        close: to be called once, when nothing more is written.
+        close: call it once, after the last write.
     """
 
     pieces: AsyncIterator[bytes]
@@ -53,12 +53,12 @@ Reply = Answer | Listing | EventStream
 
 
 def json_answer(value: Any, status: int = 200) -> Answer:  # noqa: ANN401 -- any JSON
-    """Give an answer with `value` as its body."""
+    """Return an answer with `value` as its body."""
     return Answer(status, json_line(value))
 
 
 def json_line(value: Any) -> bytes:  # noqa: ANN401 -- any JSON
-    """Give compact JSON and a newline; lone surrogates, which no JSON may carry, are escaped first."""
+    """Return compact JSON and a newline; lone surrogates, which JSON cannot carry, are escaped first."""
     try:
         return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:

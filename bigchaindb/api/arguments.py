@@ -21,7 +21,7 @@ BlockStatus = Literal["valid", "invalid", "undecided"]
 
 @lru_cache(maxsize=256)
 def parse_query(text: str) -> Arguments:
-    """Give the arguments of a query string: form-encoded, the first of equal names counts. Not to be changed."""
+    """Return the arguments of a form-encoded query string; the first of equal names counts. Read-only."""
     arguments: dict[str, str] = {}
     for name, value in parse_qsl(text, keep_blank_values=True, errors="replace"):
         arguments.setdefault(name, value)
@@ -29,7 +29,7 @@ def parse_query(text: str) -> Arguments:
 
 
 def required(arguments: Arguments, name: str, convert: Callable[[str], T]) -> T:
-    """Give an argument that must be there.
+    """Return a required argument.
 
     Raises:
         Problem: it is missing, or `convert` refused it.
@@ -40,7 +40,7 @@ def required(arguments: Arguments, name: str, convert: Callable[[str], T]) -> T:
 
 
 def optional(arguments: Arguments, name: str, convert: Callable[[str], T]) -> T | None:
-    """Give an argument, or None if it is absent.
+    """Return an argument, or None if it is absent.
 
     Raises:
         Problem: `convert` refused it.
@@ -49,15 +49,15 @@ def optional(arguments: Arguments, name: str, convert: Callable[[str], T]) -> T 
 
 
 def refuse_unknown(arguments: Arguments, *known: str, advice: str = "") -> None:
-    """Require that there is no other argument; the strict routes do.
+    """Refuse unknown arguments, as the strict routes do.
 
     Args:
-        arguments: those given.
-        known: those that there are.
-        advice: what stands behind the names of the others; routes that 1.x and 2.x have give none.
+        arguments: of the request.
+        known: names that the route has.
+        advice: added behind the unknown names; empty for routes of 1.x and 2.x.
 
     Raises:
-        Problem: names the others.
+        Problem: names the unknown arguments.
     """
     if unknown := [name for name in arguments if name not in known]:
         raise argument_error(f"Unknown arguments: {', '.join(unknown)}{advice}")
@@ -69,7 +69,7 @@ def text(value: str) -> str:
 
 
 def transaction_id(value: str) -> str:
-    """Take 64 hexadecimal digits; give them in lower case."""
+    """Take 64 hexadecimal digits; return them in lower case."""
     if TRANSACTION_ID.fullmatch(value) is None:
         raise ValueError("Invalid hash")
     return value.lower()
@@ -86,7 +86,7 @@ def boolean(value: str) -> bool:
 
 
 def public_key(value: str) -> str:
-    """Take what looks like a base58 Ed25519 key; it is not decoded."""
+    """Take a text with the form of a base58 Ed25519 key; it is not decoded."""
     if PUBLIC_KEY.fullmatch(value) is None:
         raise ValueError("Invalid base58 ed25519 key")
     return value
@@ -111,7 +111,7 @@ def mode(value: str) -> Mode:
 
 
 def limit(value: str) -> int:
-    """Take what Python takes for an integer, from 0."""
+    """Take an integer as Python's `int` reads it, from 0."""
     number = int(value)
     if number < 0:
         raise ValueError(f"must not be negative: '{number}'")

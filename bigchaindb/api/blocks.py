@@ -11,11 +11,11 @@ from bigchaindb.ledger.ports import Queries
 
 BLOCK_ID_CHARACTERS: Final = 64
 HEIGHT_DIGITS_MAX: Final = 18
-"""So that every height is below 2^63, which is as far as the store and the engines count."""
+"""Keeps every height below 2^63, the limit of the store and the engines."""
 
 
 async def get(context: Context, call: Call) -> Reply:
-    """Give a block: the form of the parameter decides which kind."""
+    """Answer with a block in the form of 1.x for an id, of 2.x for a height."""
     if len(call.parameter) == BLOCK_ID_CHARACTERS:
         body = await context.reads.run(_v1, context.queries, call.parameter)
     elif (height := height_of(call.parameter)) is not None:
@@ -28,7 +28,7 @@ async def get(context: Context, call: Call) -> Reply:
 async def listing(context: Context, call: Call) -> Reply:
     """List the block of a transaction: its height, or with `status`, which only 1.x clients send, its id.
 
-    A transaction is looked for in the valid block alone, so `invalid` and `undecided` find nothing.
+    Only the valid block of a transaction is searched, so `invalid` and `undecided` find nothing.
     """
     given = call.arguments
     transaction_id = arguments.required(given, "transaction_id", arguments.text)
@@ -41,7 +41,7 @@ async def listing(context: Context, call: Call) -> Reply:
 
 
 def height_of(text: str) -> int | None:
-    """Give the height that `text` is, or None if it is none that a block can have; 64 digits are a block id."""
+    """Return `text` as a height, or None if no block can have it; 64 digits are a block id."""
     if text.isascii() and text.isdigit() and len(text) <= HEIGHT_DIGITS_MAX:
         return int(text)
     return None
@@ -53,8 +53,8 @@ def _v1(queries: Queries, block_id: str) -> bytes | None:
 
 
 def _v2(queries: Queries, height: int) -> bytes | None:
-    """Give height and transactions; a height below the newest that holds no block of ours is an empty one."""
-    newest = queries.height()  # first: what is decided meanwhile would be taken for an empty block
+    """Return height and transactions; a height below the newest without a stored block is an empty block."""
+    newest = queries.height()  # Read first: a block decided in between would be reported as empty.
     if height > newest:
         return None
     block = queries.block(height) if height > 0 else None

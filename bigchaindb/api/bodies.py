@@ -1,4 +1,4 @@
-"""Reads request bodies: bounded in size, in time, and in what all unfinished ones hold together."""
+"""Reads request bodies, bounded in size, in time, and in the bytes that all unfinished bodies hold together."""
 
 import asyncio
 from typing import Final
@@ -22,22 +22,22 @@ class Bodies:
         self._held_bytes = 0
 
     async def read(self, request: web.BaseRequest) -> bytes:
-        """Give the whole body.
+        """Return the whole body.
 
         Raises:
-            Problem: it is too large (413), too slow (408), breaks off (400), or unfinished bodies hold all that they
-                may together (503); the connection ends with the answer.
+            Problem: the body is too large (413), too slow (408) or incomplete (400), or unfinished bodies together
+                hold as much as they may (503); the connection ends with the answer.
             ConnectionError: the client is gone.
         """
         content = request.content
         try:
             if not content.is_eof():
                 return await self._read_slowly(request)
-            body = content.read_nowait()  # it came with the head: no deadline, no copy
+            body = content.read_nowait()  # It arrived with the head, so it needs no deadline and no copy.
         except TinyChunks as error:
             raise Problem(plain(400, f"malformed HTTP request: {error}; send larger ones", close=True)) from error
         except web.RequestPayloadError as error:
-            content.feed_eof()  # else aiohttp would look for the rest of it after the answer
+            content.feed_eof()  # Otherwise aiohttp waits for the rest of the body after the answer.
             raise Problem(plain(400, "malformed HTTP request: the body breaks off", close=True)) from error
         if len(body) > self._bytes_max:
             raise self._too_large()

@@ -1,4 +1,4 @@
-"""What a handler is given: one request, and what all of them need."""
+"""The arguments of a handler: one request, and what all handlers share."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from bigchaindb.ledger.ports import ProofSource, Queries
 
 
 class Call(NamedTuple):
-    """One request, as far as handlers care.
+    """One request, reduced to what handlers use.
 
     Attributes:
-        parameter: the last segment of the path where the route has one, decoded; else empty.
+        parameter: the route's parameter, decoded; empty for routes without one.
         query: the query string as sent.
         body: reads the body, within the limits.
         accept: the header `Accept`.
         last_event_id: the header `Last-Event-ID`.
-        host: the header `Host`, as it was sent.
+        host: the header `Host` as sent.
     """
 
     parameter: str
@@ -41,16 +41,16 @@ class Call(NamedTuple):
 
 
 class PluginStatus(Protocol):
-    """What is asked of the status of one plugin."""
+    """The status of one plugin as the API reads it."""
 
     @property
     def name(self) -> str:
-        """Of its entry point."""
+        """The name of its entry point."""
         ...
 
     @property
     def state(self) -> str:
-        """Where its lane is: docs/reference/lane-states.md."""
+        """The state of its lane: docs/reference/lane-states.md."""
         ...
 
     @property
@@ -80,21 +80,21 @@ class PluginStatus(Protocol):
 
 
 PluginStatuses = Callable[[], Sequence[PluginStatus]]
-"""Gives the status of each plugin, in the order of the configuration."""
+"""Returns the status of each plugin, in the order of the configuration."""
 
 
 ElectionSource = Callable[[], Elections | None]
-"""Gives the elections as they stand, None on a node that is a network of its own."""
+"""Returns the present elections; None on a network of one node."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodeInfo:
-    """What a node says of itself.
+    """What a node publishes about itself.
 
     Attributes:
         public_key: base58, None without an identity.
         keyring: the other nodes' keys, base58.
-        stream_url: returns that of the WebSocket stream, as advertised to who sends this header `Host`.
+        stream_url: returns the URL of the WebSocket stream for a request with this header `Host`.
     """
 
     version: str
@@ -107,7 +107,7 @@ class NodeInfo:
 class Context:
     """What all handlers share.
 
-    A network of one has no `proofs`: its node's signatures are all there is.
+    `proofs` is None on a network of one node, whose events are proven by that node's signatures alone.
     """
 
     engine: Engine

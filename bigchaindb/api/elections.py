@@ -1,6 +1,6 @@
-"""`/api/v1/elections`: which elections of validators are open, and where one stands.
+"""`/api/v1/elections`: the open elections of validators, and the status of one.
 
-Clients of 2.x asked the node's own command line; here it asks over HTTP. Source: transactions.md, section 7.
+The command line of 2.x read them from the node itself; here it asks over HTTP. Source: transactions.md, section 7.
 """
 
 import base64
@@ -22,12 +22,12 @@ async def listing(context: Context, _: Call) -> Reply:
 
 
 async def get(context: Context, call: Call) -> Reply:
-    """Say where an election stands."""
+    """Answer with the status of an election."""
     _elections(context)
     body = await context.reads.run(context.queries.transaction, call.parameter)
     if body is None or orjson.loads(body)["operation"] != "VALIDATOR_ELECTION":
         return not_found()
-    # Looked at last: they are not older than the transaction that was found.
+    # Read last, so that the status is at least as new as the transaction.
     return json_answer({"id": call.parameter, "status": _elections(context).status(call.parameter)})
 
 

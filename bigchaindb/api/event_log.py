@@ -1,7 +1,7 @@
-"""The event log as the API reads it: beside the event loop, in threads of its own, never beyond what is durable (P4).
+"""The event log as the API reads it: in threads beside the event loop, never beyond the durable head (P4).
 
-Pages and clients that are behind share one thread, clients at the head another: whoever reads history cannot make the
-others wait. Clients at the head that ask for the same get the same bytes, which are read and rendered once.
+Pages and clients that are behind share one thread, clients at the head another: reads of history cannot delay the
+clients at the head. Clients at the head with equal choices get the same bytes, which are read and rendered once.
 """
 
 import asyncio
@@ -16,19 +16,19 @@ from bigchaindb.ledger.ports import LogReader
 from bigchaindb.serving.log_thread import LogThread
 
 PIECE_BYTES: Final = 64 * 1024
-"""Bytes of events that a stream is given at once: a block of 1,000 transactions is more anyway."""
+"""Bytes of events in one read for a stream; a single block of 1,000 transactions is larger."""
 PIECE_COUNT_MAX: Final = 1_000
-"""CloudEvents that a stream is given at once."""
+"""CloudEvents in one read for a stream."""
 LIVE_COUNT: Final = 16
-"""Events behind the head up to which a client is at it: some commits may pass between its wake-up and its read."""
+"""A client this many events behind still counts as at the head: commits may pass between its wake-up and its read."""
 SHARED_COUNT_MAX: Final = 16
-"""Pieces that are kept for others who ask for them: what is at the head, for a few different filters."""
+"""Pieces at the head that are kept for further clients, for a few different filters."""
 SHARED_BYTES_MAX: Final = 8 * 1024 * 1024
 """Their bytes."""
 
 
 class Heads(Protocol):
-    """Who knows how far the log is durable. Belongs to the event loop."""
+    """The durable head of the log. Belongs to the event loop."""
 
     @property
     def head(self) -> int:
@@ -36,7 +36,7 @@ class Heads(Protocol):
         ...
 
     def listen(self, listener: Callable[[int], None]) -> None:
-        """Call `listener` with each new head; it must return at once."""
+        """Call `listener` with each new head; it must not block."""
         ...
 
 
@@ -70,8 +70,8 @@ class EventLog:
 
         Args:
             source: the log.
-            limits: of pages, and of what waits for them.
-            render: gives the frames of a piece.
+            limits: of pages, and of requests that wait for them.
+            render: returns the frames of a piece.
         """
         self.heads = source.heads
         self._chain_id = source.chain_id
@@ -83,7 +83,7 @@ class EventLog:
         self._shared: OrderedDict[tuple[Choice, Place], asyncio.Task[Rendered]] = OrderedDict()
 
     async def page(self, choice: Choice, after: str | None, count_max: int) -> tuple[Piece, bool]:
-        """Give the next CloudEvents after a token, from the first without one, and whether the head was reached.
+        """Return the next CloudEvents after a token, or the first ones, and whether the head was reached.
 
         Raises:
             MalformedToken: `after` is none.
@@ -108,7 +108,7 @@ class EventLog:
         return piece, piece.place.position >= head
 
     async def place(self, after: str | None) -> tuple[Place, str]:
-        """Give the place where a stream begins, and its token: after one, else behind all that is durable.
+        """Return the place where a stream begins and its token: after `after`, or at the durable head.
 
         Raises:
             MalformedToken: `after` is none.
@@ -120,7 +120,7 @@ class EventLog:
         return await self._live.run(lambda reader: place_of(reader, after, chain_id, head)), after
 
     async def rendered(self, choice: Choice, after: Place) -> Rendered:
-        """Give the next piece for a stream; there must be events behind `after`."""
+        """Return the next piece for a stream; there must be events behind `after`."""
         head = self.heads.head
         assert after.position < head, (after, head)
         if head - after.position > LIVE_COUNT:
@@ -132,13 +132,13 @@ class EventLog:
             task.add_done_callback(lambda _: self._trim())
             self._trim()
         try:
-            return await asyncio.shield(task)  # a client that leaves takes nothing away from the others
+            return await asyncio.shield(task)  # The read goes on for the others when one client leaves.
         except Exception:
             self._shared.pop(key, None)
             raise
 
     def close(self) -> None:
-        """Wait for the reads that run; begin no other."""
+        """Wait for the running reads; start no other."""
         self._behind.close()
         self._live.close()
 
@@ -152,7 +152,7 @@ class EventLog:
         return await thread.run(read)
 
     def _trim(self) -> None:
-        """Forget the oldest pieces beyond the bounds; those that are being read are kept by who waits for them."""
+        """Forget the oldest pieces beyond the bounds; their waiting clients keep those that are still being read."""
         while len(self._shared) > SHARED_COUNT_MAX or sum(map(_size, self._shared.values())) > SHARED_BYTES_MAX:
             self._shared.popitem(last=False)
 

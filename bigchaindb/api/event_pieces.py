@@ -1,6 +1,6 @@
-"""Pieces of the log as CloudEvents: what a page and a stream give, from any place, in the same bytes (P5, P15).
+"""Pieces of the log as CloudEvents: the same bytes for pages and streams, from any place (P5, P15).
 
-What is asked for is data (`Choice`), where to go on is data (`Place`); here both meet a reader of the log.
+A request is data (`Choice`) and so is a place in the log (`Place`); this module applies both to a reader of the log.
 """
 
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ _decode: Final = msgspec.json.Decoder(float_hook=float).decode  # see `bigchaind
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which events a client asked for.
+    """The events that a client asked for.
 
     Attributes:
-        selection: what must match; None is everything.
+        selection: must match; None matches everything.
         types: a mask of `EventTypes`.
-        each_transaction: whether each transaction of a valid block is an event of its own; only those that match.
+        each_transaction: whether each matching transaction of a valid block is an event of its own.
     """
 
     selection: Selection | None = None
@@ -35,11 +35,11 @@ class Choice:
 
 
 class Place(NamedTuple):
-    """Where to go on.
+    """A place in the log, between two events or within one.
 
     Attributes:
-        position: of the last event that was given whole, or passed over.
-        skip: how many transactions of the next event were given before.
+        position: of the last event that was delivered whole, or skipped.
+        skip: transactions of the next event that were delivered before.
     """
 
     position: int
@@ -66,7 +66,7 @@ class Piece(NamedTuple):
     """The next CloudEvents, perhaps none.
 
     Attributes:
-        place: behind all that was looked at: further on than before, even if nothing matched.
+        place: behind the last event that was read, which moves on even if nothing matched.
         token: of that place.
     """
 
@@ -76,17 +76,17 @@ class Piece(NamedTuple):
 
 
 def place_of(reader: LogReader, text: str, chain_id: str, head: int) -> Place:
-    """Give the place of a token.
+    """Return the place of a token.
 
     Args:
         reader: of this node's log.
-        text: from anyone.
+        text: of any origin.
         chain_id: the network's.
         head: the last durable position.
 
     Raises:
-        MalformedToken: it is none.
-        HistoryLost: it is of another log (P8).
+        MalformedToken: `text` is no token.
+        HistoryLost: the token is of another log (P8).
     """
     seen = token.decode(text, chain_id, head)
     token.require_known(seen, _digest_at(reader, seen.position), head)
@@ -96,7 +96,7 @@ def place_of(reader: LogReader, text: str, chain_id: str, head: int) -> Place:
 
 
 def token_at(reader: LogReader, chain_id: str, position: int) -> str:
-    """Give the token of the place behind the event at `position`, which the log holds; 0 is before the first."""
+    """Return the token of the place behind the event at `position`, which the log holds; 0 is before the first."""
     digest = _digest_at(reader, position)
     assert digest is not None, position  # P7
     return token.encode(chain_id, position, token.WHOLE, digest)
@@ -112,16 +112,16 @@ def read_piece(
     count_max: int,
     bytes_max: int,
 ) -> Piece:
-    """Give the next CloudEvents of a bounded piece of the log.
+    """Return the next CloudEvents of a bounded piece of the log.
 
     Args:
         reader: of this node's log.
         chain_id: the network's.
-        choice: what is asked for.
-        after: where to go on.
+        choice: of the client.
+        after: place to continue from.
         through: the last position that may be read: durable.
-        count_max: CloudEvents to give at most.
-        bytes_max: bytes of events to read at most, but for one that is larger.
+        count_max: most CloudEvents to return.
+        bytes_max: most bytes of events to read, except for a single event that is larger.
     """
     if after.position >= through:
         return Piece((), after, token_at(reader, chain_id, after.position))
@@ -132,7 +132,7 @@ def read_piece(
     for record in records:
         skip = after.skip if record.position == after.position + 1 else 0
         for item in _items(record, chain_id, choice, skip):
-            if len(items) == count_max:  # there is more in this block: go on within it
+            if len(items) == count_max:  # This block holds more, so the place lies within it.
                 return Piece(tuple(items), items[-1].place, items[-1].token)
             items.append(item)
     if items and items[-1].place.position == reached:

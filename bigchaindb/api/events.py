@@ -21,7 +21,7 @@ _TYPES: Final = {"valid": EventTypes.BLOCK_VALID, "invalid": EventTypes.BLOCK_IN
 
 
 async def get(context: Context, call: Call) -> Reply:
-    """Give a page, or a stream to whoever accepts one."""
+    """Answer with a page, or with a stream if the client accepts one."""
     given = call.arguments
     choice = choice_of(given)
     limit = arguments.optional(given, "limit", lambda text: limit_of(text, context.limits.page_count_max)) or LIMIT
@@ -40,7 +40,7 @@ async def get(context: Context, call: Call) -> Reply:
 
 
 async def _stream(context: Context, choice: Choice, call: Call) -> Reply:
-    # A browser that comes back asks for the same address again, and says in the header where it is by now.
+    # A browser that reconnects requests the same address again, with its present place in the header.
     name = "Last-Event-ID" if call.last_event_id else "after"
     after = call.last_event_id or call.arguments.get("after")
     try:
@@ -50,10 +50,10 @@ async def _stream(context: Context, choice: Choice, call: Call) -> Reply:
 
 
 def choice_of(given: Arguments) -> Choice:
-    """Give what the arguments ask for.
+    """Return the events that the arguments ask for.
 
     Raises:
-        Problem: one of them is unknown or wrong.
+        Problem: an argument is unknown or wrong.
     """
     members = filter(selection.is_member, given)
     arguments.refuse_unknown(given, *_OWN, *members, advice=f"; there are {', '.join((*_OWN, *_MEMBERS))}")
@@ -69,7 +69,7 @@ def choice_of(given: Arguments) -> Choice:
 
 
 def accepts_stream(accept: str) -> bool:
-    """Say whether a value of `Accept` names the stream's type."""
+    """Whether a value of `Accept` names the stream's type."""
     return any(part.partition(";")[0].strip().lower() == STREAM_TYPE for part in accept.split(","))
 
 

@@ -1,4 +1,4 @@
-"""`/` and `/api/v1`: what the node is and where its resources are. Source: http-api.md, sections 2 and 3."""
+"""`/` and `/api/v1`: the node and the addresses of its resources. Source: http-api.md, sections 2 and 3."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ async def root(context: Context, call: Call) -> Reply:
 
 
 async def index(context: Context, call: Call) -> Reply:
-    """Answer `GET /api/v1/`; the prefix is `/` here, as clients' tests have it."""
+    """Answer `GET /api/v1/`; the prefix is `/` here, as the tests of clients expect."""
     return json_answer(index_document(context.node, "/", call.host))
 
 

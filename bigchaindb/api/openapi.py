@@ -1,4 +1,4 @@
-"""`/api/v1/openapi.json`: the API described as OpenAPI 3.1, for tools. A test holds it against the table of routes."""
+"""`/api/v1/openapi.json`: the API as OpenAPI 3.1, for tools. A test compares it with the table of routes."""
 
 from functools import cache
 from typing import Any, Final
@@ -34,7 +34,7 @@ def _answer() -> Answer:
 
 
 def document() -> Schema:
-    """Give the whole description."""
+    """Return the whole description."""
     transaction, definitions = transaction_schema(ref_template="#/components/schemas/{name}")
     return {
         "openapi": "3.1.0",

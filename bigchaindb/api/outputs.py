@@ -1,4 +1,4 @@
-"""`/api/v1/outputs`: what a key owns. Source: http-api.md, section 7."""
+"""`/api/v1/outputs`: the outputs of a key. Source: http-api.md, section 7."""
 
 from collections.abc import Sequence
 

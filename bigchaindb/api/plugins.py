@@ -1,6 +1,6 @@
-"""`/api/v1/plugins`: where each plugin is, for whoever asks. Source: docs/reference/http-events.md.
+"""`/api/v1/plugins`: the state of each plugin, public. Source: docs/reference/http-events.md.
 
-Texts of errors may say what only the node's operator should know; here stands no more than the error's class.
+The text of an error may hold what only the node's operator should know, so only the error's class is shown here.
 """
 
 import re
@@ -19,10 +19,10 @@ async def listing(context: Context, _: Call) -> Reply:
 
 
 def document(status: PluginStatus) -> dict[str, object]:
-    """Give what is public of a status."""
+    """Return the public part of a status."""
     return {
         "attempts": status.attempts,
-        # What a lane that delivers again says of an attempt that is over is for its operator alone.
+        # The error of an earlier attempt is for the operator alone once the lane delivers again.
         "error": None if status.is_error_past or status.state == _LIVE else error_class(status.error),
         "lag": status.lag,
         "name": status.name,
@@ -32,6 +32,6 @@ def document(status: PluginStatus) -> dict[str, object]:
 
 
 def error_class(error: str) -> str | None:
-    """Give the class that a text like `ValueError: no such host` begins with, None for other texts."""
+    """Return the class that a text like `ValueError: no such host` begins with, None for other texts."""
     found = _CLASS.match(error)
     return found[0] if found else None

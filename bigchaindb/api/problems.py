@@ -1,4 +1,4 @@
-"""Errors as answers: which status and which text each one gets. Source: http-api.md, sections 1 and 4."""
+"""Errors as answers: the status and the text of each one. Source: http-api.md, sections 1 and 4."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 LOGGED_CHARACTERS_MAX: Final = 1_000
 LINES_A_SECOND: Final = 10
-"""Of one level; a flood of errors must neither fill the disk nor hide other lines."""
+"""Per level; a flood of errors must neither fill the disk nor hide other lines."""
 SERVER_ERROR: Final = 500
 RETRY_AFTER: Final = b"Retry-After: 1\r\n"
 INTERNAL_ERROR: Final = Answer(500, json_line({"message": "Internal Server Error"}))
@@ -36,7 +36,7 @@ class Problem(BigchainDBError):
     """Ends a handler with an answer.
 
     Attributes:
-        answer: what the client gets.
+        answer: sent to the client.
     """
 
     def __init__(self, answer: Answer) -> None:
@@ -46,26 +46,26 @@ class Problem(BigchainDBError):
 
 
 def plain(status: int, message: str, *, headers: bytes = b"", close: bool = False) -> Answer:
-    """Give a plain error: a message and the status, in this order, and nothing else; it is logged."""
+    """Return a plain error: a message and the status, in this order, and nothing else; it is logged."""
     return Answer(status, json_line({"message": message, "status": status}), headers, message, close)
 
 
 def argument_error(message: str | dict[str, str]) -> Problem:
-    """Give the error of a query argument: no status in the body, no line in the log."""
+    """Return the error of a query argument: no status in the body, no line in the log."""
     return Problem(Answer(400, json_line({"message": message})))
 
 
 def not_found(near: str | None = None) -> Answer:
-    """Return the answer for what is not there.
+    """Return the answer to a request for something that does not exist.
 
     Args:
-        near: the route or the address that was meant, if one is near.
+        near: a similar route or address that the client probably meant.
     """
     return plain(404, "Not found" if near is None else f"Not found; did you mean {near}")
 
 
 def answer_for(error: BigchainDBError) -> Answer:
-    """Give the answer for an error of the tree; of what is the node's own fault the client learns nothing."""
+    """Return the answer for an error of the tree; a defect of the node itself is not disclosed to the client."""
     match error:
         case Problem():
             return error.answer
@@ -73,16 +73,16 @@ def answer_for(error: BigchainDBError) -> Answer:
             return _refusal(error)
         case Overloaded() | Stopping() | StoreFull():
             return plain(503, str(error), headers=RETRY_AFTER)
-        case CheckFailed():  # it is in the log already
+        case CheckFailed():  # logged where it was raised
             return INTERNAL_ERROR
-        case EngineError():  # of which CommitTimeout is the usual one; the text says what may still happen
+        case EngineError():  # mostly CommitTimeout, whose text names what may still happen
             return plain(504, str(error))
         case _:
             return _of_the_node(error)
 
 
 def _of_the_node(error: BigchainDBError) -> Answer:
-    if isinstance(error, StoreDamaged):  # which row, the log says: it is noted where it was read
+    if isinstance(error, StoreDamaged):  # The reader has logged which row.
         return plain(500, f"Internal Server Error (StoreDamaged): {DAMAGED}")
     logger.error("a request failed", exc_info=error)
     return INTERNAL_ERROR
@@ -90,7 +90,7 @@ def _of_the_node(error: BigchainDBError) -> Answer:
 
 def _refusal(error: ValidationError | HistoryLost) -> Answer:
     match error:
-        case HistoryLost():  # clients that come back by themselves stop at it (P8)
+        case HistoryLost():  # Clients that reconnect by themselves stop at this status (P8).
             body = {"message": str(error), "status": 410, "position": error.position, "head": error.head}
             return Answer(410, json_line(body), logged=str(error))
         case MalformedJson():
@@ -102,14 +102,14 @@ def _refusal(error: ValidationError | HistoryLost) -> Answer:
 
 
 def refusal_text(lead: str, error: ValidationError) -> str:
-    """Give `lead` with the class and the text of a broken rule."""
+    """Return `lead` with the class and the text of a broken rule."""
     return f"{lead} ({type(error).__name__}): {error}"
 
 
 class ProblemLog:
-    """The lines of plain errors, summarised beyond a few lines a second. Belongs to the loop.
+    """The log lines of plain errors, summarised beyond a few lines a second. Belongs to the event loop.
 
-    Clients cause those of the node as well: each that is turned away by an overload.
+    Clients cause errors of the node as well, for example each refusal under overload.
     """
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ class ProblemLog:
         self._of_the_node = _Lines(logging.ERROR, "the node")
 
     def tell(self, answer: Answer, method: str, path: str) -> None:
-        """Write the line of `answer`, if it is a plain error; nothing that a client sent begins a line of its own."""
+        """Write the line of `answer`, if it is a plain error; no text of a client can begin a line of its own."""
         if answer.logged is None:
             return
         lines = self._of_the_node if answer.status >= SERVER_ERROR else self._of_clients
@@ -125,7 +125,7 @@ class ProblemLog:
 
 
 class _Lines:
-    """The lines of one level, whose number does not hide those of another."""
+    """The lines of one level, counted apart so that they cannot hide those of another."""
 
     def __init__(self, level: int, causer: str) -> None:
         self._level = level

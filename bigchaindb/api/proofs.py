@@ -1,4 +1,4 @@
-"""What proves an event to others, by its block and by its position. Source: docs/reference/proofs.md."""
+"""Proofs of events, by block and by position. Source: docs/reference/proofs.md."""
 
 from typing import Final
 
@@ -10,11 +10,11 @@ from bigchaindb.ledger.ports import Decision, ProofSource
 from bigchaindb.ledger.proofs.document import commit_proof, node_proof, rejection_proof
 
 _UNSIGNED: Final = b'"signature":null}'
-"""How the body of an event ends whose block its proposer did not sign in the way of 1.x."""
+"""The end of an event's body if the proposer did not sign the block as 1.x does."""
 
 
 async def of_block(context: Context, call: Call) -> Reply:
-    """Answer `/api/v1/blocks/{height_or_id}/proof`: a height is that of the valid block, an id of any."""
+    """Answer `/api/v1/blocks/{height_or_id}/proof`: by height for a valid block, by id for any."""
     is_id = len(call.parameter) == BLOCK_ID_CHARACTERS
     block = call.parameter if is_id else height_of(call.parameter)
     return await _proof(context, None if block is None else await context.reads.run(context.queries.decision, block))
@@ -34,13 +34,13 @@ async def _proof(context: Context, decision: Decision | None) -> Reply:
 
 
 async def document(decision: Decision, source: ProofSource | None) -> bytes:
-    """Make the proof of an event.
+    """Return the proof of an event.
 
-    A network that has grown out of one node still has the blocks which that node signed.
+    A network that began as one node still has the blocks that this node signed.
 
     Args:
-        decision: what the ledger holds.
-        source: what the consensus engine holds; None on a network of one.
+        decision: of the ledger.
+        source: the consensus engine; None on a network of one node.
 
     Raises:
         EngineError: the consensus engine does not answer.

@@ -1,8 +1,8 @@
 """Runs the store's queries beside the event loop, a few at a time.
 
-A point look-up takes about as long as handing it to a thread; but one that waits for the disk would hold up every
-client, so all of them are handed over. A search ranks all that matches at once, which can take seconds: searches have a
-thread of their own, and wait for each other alone.
+A point look-up takes about as long as passing it to a thread, but one that waits for the disk would delay every
+client, so all look-ups run in threads. A search ranks all matches at once, which can take seconds: searches have a
+thread of their own and wait only for each other.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from bigchaindb.config import Limits
 from bigchaindb.errors import Overloaded, Stopping, StoreError
 
 THREAD_COUNT: Final = 2
-"""SQLite releases the interpreter lock in its own work only, which is the smaller half of a query."""
+"""SQLite releases the interpreter lock only in its own work, which is the smaller half of a query."""
 SEARCH_THREAD_COUNT: Final = 1
 INTERRUPT_COUNT_MAX: Final = 50
-"""How often reads are interrupted at a stop; one that the disk holds up for longer is left behind."""
+"""Interrupts of the running reads at a stop; a read that the disk delays for longer is abandoned."""
 INTERRUPT_PAUSE_S: Final = 0.01
 
 T = TypeVar("T")
@@ -42,14 +42,14 @@ class _Threads:
             raise Overloaded(f"{self._limit} queries are waiting; try again later")
 
         def attempt() -> T:
-            self._check_open()  # it may have waited until the stop
+            self._check_open()  # The node may have begun to stop while this waited.
             return query(*args, **kwargs)
 
         self._waiting_count += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._executor, attempt)
         except StoreError:
-            self._check_open()  # at a stop it was interrupted
+            self._check_open()  # A stop interrupts queries.
             raise
         finally:
             self._waiting_count -= 1
@@ -70,7 +70,7 @@ class Reads:
         """Make the threads.
 
         Args:
-            limits: of what waits for them.
+            limits: of queries that wait for a thread.
             interrupt: `Queries.interrupt`.
         """
         self._interrupt = interrupt
@@ -80,7 +80,7 @@ class Reads:
         )
 
     async def run(self, query: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Give what `query` gives; it is short.
+        """Return the result of `query`, which must be short.
 
         Raises:
             Overloaded: too many queries are waiting.
@@ -91,13 +91,13 @@ class Reads:
     async def listing(
         self, start: Callable[[], Iterator[Sequence[T]]], render: Callable[[Sequence[T]], bytes]
     ) -> Reply:
-        """Give a JSON array: whole if one piece holds it, else one that is read while it is written.
+        """Return a JSON array: complete if one piece holds it, else one that is read while it is written.
 
-        Each piece waits for a thread anew, also an empty one: where little matches, others get their turn as well.
+        Each piece, an empty one too, waits for a thread anew, so that a query with few matches does not hold one.
 
         Args:
             start: begins the query; each piece is one short read.
-            render: gives the elements of a piece that has some, joined by commas.
+            render: returns the elements of a non-empty piece, joined by commas.
 
         Raises:
             Overloaded: see `run`.
@@ -106,7 +106,7 @@ class Reads:
         return self._array(*await self._short.run(_begin, start, render))
 
     async def search(self, start: Callable[[], Iterator[Sequence[bytes]]]) -> Reply:
-        """Give a JSON array as `listing` does, of a query whose beginning alone may be long.
+        """Return a JSON array as `listing` does, for a query whose first read may be long.
 
         Raises:
             Overloaded: too many searches are waiting.
@@ -115,7 +115,7 @@ class Reads:
         return self._array(*await self._searches.run(_begin, start, b",".join))
 
     def _array(self, pieces: Iterator[bytes], head: Sequence[bytes]) -> Reply:
-        if len(head) < 2:  # noqa: PLR2004 -- there is no second piece, so this is all
+        if len(head) < 2:  # noqa: PLR2004 -- without a second piece this is the whole array
             return Answer(200, b"[" + b"".join(head) + b"]\n")
         return Listing(self._rest(head, pieces))
 
@@ -126,7 +126,7 @@ class Reads:
             yield more
 
     async def close(self) -> None:
-        """Begin no query any more, and end those that run."""
+        """Start no further query, and interrupt those that run."""
         self._short.close()
         self._searches.close()
         for _ in range(INTERRUPT_COUNT_MAX):

@@ -1,7 +1,7 @@
-"""The table of routes, and how a method and a path find their handler. Pure but for the handlers' own work.
+"""The table of routes, and the choice of a handler by method and path. Pure but for the handlers' own work.
 
-An own table, since the contract's rules (one trailing slash, `Allow`, JSON for what is not there) differ from every
-router's, and since a look-up in a dict costs 0.2 µs.
+The project has a table of its own because the contract's rules (one trailing slash, `Allow`, JSON for errors) differ
+from those of every router, and because a look-up in a dict costs 0.2 µs.
 """
 
 import logging
@@ -47,7 +47,7 @@ class Route(NamedTuple):
 
     @property
     def allow(self) -> str:
-        """The value of `Allow`; upstream says so of the list's own route alone that it takes POST."""
+        """The value of `Allow`; as upstream, only the route of the list names POST."""
         return "GET, HEAD, OPTIONS" if self.post is None else "POST, GET, HEAD, OPTIONS"
 
 
@@ -80,16 +80,16 @@ PARENTS: Final[Mapping[str, Route]] = {
 NESTED: Final[Mapping[tuple[str, str], Route]] = {
     (route.path.partition("/{")[0], route.path.rpartition("/")[2]): route for route in ROUTES if "}/" in route.path
 }
-"""By what stands before the parameter and what behind it."""
+"""By the parts of the path before and behind the parameter."""
 
 _NEAR_CHARACTERS_MAX: Final = 200
-"""Of a path that nobody serves; the longest route with an id in it is half as long."""
+"""Of an unknown path; the longest route with an id in it is half as long."""
 
 METHOD_REFUSED: Final = json_line({"message": "The method is not allowed for the requested URL."})
 
 
 def find(path: str) -> tuple[Route, str] | None:
-    """Give the route of a path and the parameter in it; one trailing slash makes no difference."""
+    """Return the route of a path and its parameter; one trailing slash is ignored."""
     if "%" in path:
         path = unquote(path, errors="replace")
     path = path.removesuffix("/")
@@ -105,9 +105,9 @@ def find(path: str) -> tuple[Route, str] | None:
 
 
 def near(path: str) -> str | None:
-    """Return the route that a path nearly names: but for `s`, letter case, a slash, the version or the prefix.
+    """Return the route that a path names except for an `s`, letter case, a slash, the version or the prefix.
 
-    One look-up: strangers may ask for what is not there as often as they like.
+    One look-up, since strangers may request unknown paths as often as they like.
     """
     plain = _plainly(path)
     if (route := _NEAR.get(plain)) is not None:
@@ -117,13 +117,13 @@ def near(path: str) -> str | None:
 
 
 def _plainly(path: str) -> str:
-    """Return a path as carelessly written ones are compared."""
+    """Return a path in the form in which misspelt paths are compared."""
     segments = [segment.removesuffix("s") for segment in path[:_NEAR_CHARACTERS_MAX].lower().split("/") if segment]
     return "/".join(segments[2:] if segments[:1] == ["api"] and segments[1:2] != [] else segments)
 
 
 async def reply_to(context: Context, method: str, path: str, call: Call) -> Reply:
-    """Answer a request; whatever goes wrong becomes an answer too.
+    """Answer a request; every error becomes an answer too.
 
     Raises:
         ConnectionError: the client is gone.
@@ -145,7 +145,7 @@ async def reply_to(context: Context, method: str, path: str, call: Call) -> Repl
 
 
 async def guarded(handler: Handler, context: Context, call: Call) -> Reply:
-    """Ask a handler; an error of the tree has its answer, any other is a defect of the node.
+    """Run a handler; an error of the tree has an answer of its own, any other is a defect of the node.
 
     Raises:
         ConnectionError: the client is gone.

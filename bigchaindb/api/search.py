@@ -1,4 +1,4 @@
-"""`/api/v1/assets` and `/api/v1/metadata`: words in what was committed. Source: http-api.md, section 8."""
+"""`/api/v1/assets` and `/api/v1/metadata`: full-text search. Source: http-api.md, section 8."""
 
 from typing import Final, Literal
 
@@ -8,7 +8,7 @@ from bigchaindb.api.call import Call, Context
 from bigchaindb.api.problems import plain
 
 LIMIT_MAX: Final = 2**31 - 1
-"""A larger limit is the same as this one: no answer has as many rows."""
+"""A larger limit has the effect of this one: no answer has as many rows."""
 
 
 async def assets(context: Context, call: Call) -> Reply:

@@ -1,4 +1,4 @@
-"""The HTTP API as a server: requests in, handlers asked, answers out."""
+"""The HTTP API as a server: passes each request to its handler and writes the reply."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,8 +23,8 @@ from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits,
 from bigchaindb.serving.listener import Listener
 
 STOP_GRACE_S: Final = 1.0
-"""How long requests in hand may take at a stop, once nothing can be committed any more: a client that does not take
-its list must not hold the node."""
+"""How long running requests may take at a stop, once nothing can be committed any more: a client that does not read
+its list must not delay the stop."""
 
 
 class HttpApi:
@@ -73,7 +73,7 @@ class HttpApi:
 
     @property
     def port(self) -> int:
-        """The port that is bound."""
+        """The bound port."""
         return self._listener.port
 
     @property
@@ -92,7 +92,7 @@ class HttpApi:
         return self._streams.count
 
     async def start(self, host: str, port: int) -> None:
-        """Listen; port 0 is any that is free.
+        """Listen; port 0 selects a free one.
 
         Raises:
             StartupError: an address cannot be bound.
@@ -100,12 +100,12 @@ class HttpApi:
         await self._listener.start(host, port)
 
     def close(self) -> None:
-        """Take no more requests; those that are here go on, and their connections end with the answer."""
+        """Accept no more requests; running ones continue, and their connections end with the answer."""
         self._listener.close()
         self._listener.end_idle()
 
     async def stop(self) -> None:
-        """Take no more requests; let those that are here end, for a second at most."""
+        """Accept no more requests; wait for the running ones, for a second at most."""
         self._streams.stop()
         await self._listener.stop(STOP_GRACE_S)
         await self._reads.close()
@@ -135,7 +135,7 @@ class HttpApi:
 
 
 def target(raw: str) -> tuple[str, str]:
-    """Give path and query of a request target; of the absolute form, which proxies use, what follows the host."""
+    """Return path and query of a request target; proxies send the absolute form, whose host is ignored."""
     if not raw.startswith("/") and "://" in raw:
         raw = "/" + raw.partition("://")[2].partition("/")[2]
     path, _, query = raw.partition("?")

@@ -1,7 +1,7 @@
 """Server-Sent Events: the log as a stream without end, each client at its own speed.
 
-Every client is a loop that reads the next piece from its own place, writes it, and goes on once its socket has room
-(S1): the log is the buffer. What nobody takes for `limits.stream_stall_s_max` is ended by the connection's own bounds.
+Every client is a loop that reads the next piece from its own place, writes it, and continues once its socket has room
+(S1): the log is the buffer. The connection ends a stream that takes nothing for `limits.stream_stall_s_max`.
 
 Source: docs/reference/http-events.md; https://html.spec.whatwg.org/multipage/server-sent-events.html.
 """
@@ -16,13 +16,13 @@ from bigchaindb.api.event_pieces import Choice, Piece, Place
 from bigchaindb.errors import Overloaded, Stopping
 
 HEARTBEAT_S: Final = 15.0
-"""Silence after which a client is told how far it is: proxies end silent connections after 30 to 60 s."""
+"""Silence after which a heartbeat is written: proxies end silent connections after 30 to 60 s."""
 RETRY_MS: Final = 1_000
-"""How long browsers wait before they come back."""
+"""How long browsers wait before they reconnect."""
 
 
 def frames(piece: Piece) -> bytes:
-    """Give a message for each CloudEvent; canonical JSON has no line ends in it."""
+    """Return a message for each CloudEvent; canonical JSON has no line ends in it."""
     return b"".join(
         b"id: %b\nevent: %b\ndata: %b\n\n" % (item.token.encode(), item.type.encode(), item.envelope)
         for item in piece.items
@@ -30,12 +30,12 @@ def frames(piece: Piece) -> bytes:
 
 
 def opening(token: str) -> bytes:
-    """Give what a stream begins with: even a client that gets no event knows where to come back to."""
+    """Return the first message of a stream: a client that gets no event still has an id to reconnect with."""
     return b"retry: %d\nid: %b\n\n" % (RETRY_MS, token.encode())
 
 
 def heartbeat(position: int, head: int, token: str) -> bytes:
-    """Give a sign of life. A message without data is not dispatched, but its id counts for the next connection."""
+    """Return a heartbeat. Clients do not dispatch a message without data, but they reconnect with its id."""
     return b": at %d of %d\nid: %b\n\n" % (position, head, token.encode())
 
 
@@ -57,12 +57,12 @@ class EventStreams:
         return self._count
 
     async def open(self, choice: Choice, after: str | None) -> EventStream:
-        """Give a stream that begins after a token, or with what becomes durable from now on.
+        """Return a stream that begins after a token, or with the next event that becomes durable.
 
         Raises:
-            MalformedToken: `after` is none.
-            HistoryLost: it is of another log.
-            Overloaded: there are as many clients as may be.
+            MalformedToken: `after` is no token.
+            HistoryLost: the token is of another log.
+            Overloaded: no further client is allowed.
             Stopping: the node stops.
         """
         if self._stopping:
@@ -78,7 +78,7 @@ class EventStreams:
         return EventStream(self._follow(choice, place, token), self._close)
 
     def stop(self) -> None:
-        """Have each stream end once its client has all that is durable; whoever is slow, the server breaks off."""
+        """End each stream once it is at the durable head; the server's stop cuts off slow clients."""
         self._stopping = True
         self._wake()
 
@@ -111,7 +111,7 @@ class EventStreams:
         return self._stopping and place.position >= self._log.heads.head
 
     async def _wait(self, until_s: float) -> None:
-        """Wait for the head to move, for the stop or for the time."""
+        """Wait until the head moves, the node stops or the time comes."""
         try:
             async with asyncio.timeout_at(until_s):
                 await self._moved.wait()

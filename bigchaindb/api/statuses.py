@@ -1,4 +1,4 @@
-"""`/api/v1/statuses`: where a transaction or a block stands, in the words of 1.x. Source: http-api.md, section 10."""
+"""`/api/v1/statuses`: the status of a transaction or a block, in the words of 1.x. Source: http-api.md, section 10."""
 
 from bigchaindb.api import arguments
 from bigchaindb.api.answers import Reply, json_answer
@@ -11,7 +11,7 @@ CHOICE = "Provide exactly one query parameter. Choices are: block_id, transactio
 
 
 async def get(context: Context, call: Call) -> Reply:
-    """Give the status of the one transaction or block that is named."""
+    """Answer with the status of the one named transaction or block."""
     arguments.refuse_unknown(call.arguments, "block_id", "transaction_id")
     match dict(call.arguments):
         case {"transaction_id": transaction_id, **others} if not others:
@@ -22,8 +22,8 @@ async def get(context: Context, call: Call) -> Reply:
 
 
 async def _of_transaction(context: Context, transaction_id: str) -> Reply:
-    # The engine is asked first: it lets go of a transaction only once the store has it, so that from the 202 on
-    # there is no moment at which neither of the two knows it.
+    # Ask the engine before the store: a transaction leaves the engine only once the store holds it, so from the 202
+    # on one of the two always knows it.
     standing = context.engine.standing(transaction_id)
     if standing is not None and standing.status is not Status.REJECTED:
         return json_answer({"status": standing.status.value})

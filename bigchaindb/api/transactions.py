@@ -8,9 +8,9 @@ from bigchaindb.engine.engine import Mode
 
 
 async def post(context: Context, call: Call) -> Reply:
-    """Bring a transaction to a decision; the answer has the members and values of the document that was posted.
+    """Submit a transaction; the answer has the members and values of the posted document.
 
-    The mode is judged before the body is read.
+    The mode is checked before the body is read.
     """
     mode = arguments.optional(call.arguments, "mode", arguments.mode) or Mode.ASYNC
     transaction = await context.engine.submit(await call.body(), mode)
@@ -19,7 +19,7 @@ async def post(context: Context, call: Call) -> Reply:
 
 
 async def get(context: Context, call: Call) -> Reply:
-    """Give a committed transaction. There is no check of the id's form: what is no id is not found."""
+    """Answer with a committed transaction. The form of the id is not checked: a wrong one is not found."""
     body = await context.reads.run(context.queries.transaction, call.parameter)
     return not_found() if body is None else Answer(200, body + b"\n")
 

@@ -1,4 +1,4 @@
-"""`/api/v1/validators`: whose votes count. Source: http-api.md, section 9."""
+"""`/api/v1/validators`: the validators and their voting power. Source: http-api.md, section 9."""
 
 import base64
 
@@ -11,13 +11,13 @@ from bigchaindb.ledger.validators import ValidatorSet
 
 
 async def listing(context: Context, call: Call) -> Reply:
-    """List those who vote on the next block; with `height`, which 2.x does not have, those who voted on that one."""
+    """List the validators of the next block; with `height`, which 2.x does not have, those of that block."""
     height = arguments.optional(call.arguments, "height", _height)
     if height is None:
         return json_answer(document(context.engine.validators()))
     if height > await context.reads.run(context.queries.height):
         return not_found()
-    if context.proofs is None:  # a network of one has always had one
+    if context.proofs is None:  # The validator of a network of one node never changes.
         return json_answer(document(context.engine.validators()))
     return json_answer(document(await context.proofs.validators(height)))
 
@@ -31,7 +31,7 @@ def _height(value: str) -> int:
 
 
 def document(validators: ValidatorSet) -> list[dict[str, object]]:
-    """Give the body; keys are base64 here, as the 2.x engine wrote them."""
+    """Return the body; keys are base64 here, as the engine of 2.x wrote them."""
     return [
         {"public_key": {"type": "ed25519-base64", "value": base64.b64encode(key).decode()}, "voting_power": power}
         for key, power in validators.powers.items()

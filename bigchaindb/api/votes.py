@@ -9,7 +9,7 @@ from bigchaindb.api.call import Call, Context
 
 
 async def listing(context: Context, call: Call) -> Reply:
-    """List the vote on a block: one, or none for a block that is not known. Votes of others are left out."""
+    """List this node's vote on a block: one, or none for an unknown block. Votes of other nodes are left out."""
     block_id = arguments.required(call.arguments, "block_id", arguments.text)
     arguments.refuse_unknown(call.arguments, "block_id")
     vote = await context.reads.run(context.queries.vote, block_id)

@@ -1,7 +1,7 @@
-"""Writes answers as HTTP, in as few bytes and steps as there can be.
+"""Writes answers as HTTP, in as few bytes and steps as possible.
 
-aiohttp's own response costs about 13 µs a request, mostly for headers that are the same each time; here the head is
-joined from parts made beforehand and leaves with the body in one write.
+aiohttp's own response costs about 13 µs a request, mostly for headers that never change; here the head is joined from
+prepared parts and sent with the body in one write.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ JSON_TYPE: Final = b"Content-Type: application/json\r\n"
 STREAM_HEAD: Final = (
     b"Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n" + VARY_ACCEPT
 )
-"""Of a stream that no proxy may keep or hold back; the third line says so to NGINX."""
+"""Of a stream that no proxy may cache or buffer; the third line is NGINX's own header for that."""
 CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 CLOSE: Final = b"Connection: close\r\n"
 KEEP_ALIVE: Final = b"Connection: keep-alive\r\n"
@@ -33,7 +33,7 @@ METHODS: Final = b"Access-Control-Allow-Methods: DELETE, GET, HEAD, OPTIONS, PAT
 
 
 class Sent(web.StreamResponse):
-    """Tells aiohttp that a request is answered already, and whether the connection goes on."""
+    """A response that is sent already, for aiohttp, which asks only whether the connection goes on."""
 
     def __init__(self, *, keep_alive: bool) -> None:
         super().__init__()
@@ -45,10 +45,10 @@ class Sent(web.StreamResponse):
         return self._goes_on
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Do nothing: the head is written."""
+        """Do nothing: the head is written already."""
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Do nothing: the body is written."""
+        """Do nothing: the body is written already."""
 
 
 SENT: Final = Sent(keep_alive=True)
@@ -69,7 +69,7 @@ async def send(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
         finally:
             reply.close()
     sent = write_answer(request, reply)
-    if request.protocol.writing_paused:  # no further request is read until the client has taken this
+    if request.protocol.writing_paused:  # Read no further request until the client has received this answer.
         await request.writer.drain()
     return sent
 
@@ -85,7 +85,7 @@ def write_answer(request: web.BaseRequest, answer: Answer) -> web.StreamResponse
 
 
 def whole(answer: Answer, more: bytes, method: str = "GET") -> bytes:
-    """Give the bytes of an answer with further header lines `more`."""
+    """Return the bytes of an answer with further header lines `more`."""
     body = answer.body
     length = b"Content-Length: %d\r\n" % len(body)
     kind = JSON_TYPE if body else b""
@@ -94,7 +94,7 @@ def whole(answer: Answer, more: bytes, method: str = "GET") -> bytes:
 
 
 async def _send_listing(request: web.BaseRequest, listing: Listing) -> web.StreamResponse:
-    """Write a list while it is read; where that fails the connection breaks off, so that nobody takes it for whole."""
+    """Write a list while it is read; an error aborts the connection, so that no client takes a part for the whole."""
     transport = request.transport
     if transport is None or transport.is_closing():
         return SENT_LAST
@@ -153,7 +153,7 @@ async def _write_pieces(request: web.BaseRequest, listing: Listing, *, chunked: 
         if piece:
             await _write_piece(request, opening + piece, chunked=chunked)
             opening = b","
-        else:  # nothing was found yet; for whoever has left nothing more is looked for
+        else:  # Nothing matched yet; stop searching if the client is gone.
             _open_transport(request)
     await _write_piece(request, b"]\n" if opening == b"," else b"[]\n", chunked=chunked)
     if chunked and request.transport is not None:
@@ -162,7 +162,7 @@ async def _write_pieces(request: web.BaseRequest, listing: Listing, *, chunked: 
 
 async def _write_piece(request: web.BaseRequest, piece: bytes, *, chunked: bool) -> None:
     transport = _open_transport(request)
-    # Not joined: a piece may be a block of 4 MiB, and a thousand streams that wait for their clients share it.
+    # Not joined: a piece may be a block of 4 MiB that a thousand waiting streams share.
     transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n") if chunked else (piece,))
     await request.writer.drain()
 
@@ -181,7 +181,7 @@ def _connection(request: web.BaseRequest, *, keep_alive: bool) -> bytes:
 
 
 def _cors(request: web.BaseRequest) -> bytes:
-    """Give the header lines that let a page of any origin read the answer. Source: http-api.md, section 1."""
+    """Return the header lines that allow pages of any origin to read the answer. Source: http-api.md, section 1."""
     headers = request.headers
     origin = headers.get("Origin")
     if origin is None:
@@ -195,7 +195,7 @@ def _cors(request: web.BaseRequest) -> bytes:
 
 
 def _sent_back(value: str) -> bytes:
-    """Give the bytes of a header value as they came; the parser lets no line end into a value."""
+    """Return the bytes of a header value as they arrived; the parser rejects line ends in a value."""
     assert "\r" not in value
     assert "\n" not in value
     return value.encode("utf-8", "surrogateescape")

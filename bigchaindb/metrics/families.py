@@ -1,6 +1,6 @@
-"""The figures of a node as Prometheus knows them: one function from values to metrics. Pure.
+"""The figures of a node as Prometheus metrics: one function from values to metrics. Pure.
 
-Names end in their unit, counters in `_total`. Each stands in docs/reference/metrics.md; a test holds both together.
+Names end in their unit, counters in `_total`. docs/reference/metrics.md lists each one; a test compares the two.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,17 +26,17 @@ class Figures:
         chain_id: begins the id of every event.
         head: the last durable position.
         store: `Queries.statistics`.
-        network: how it stands among other nodes; None on a node that is a network of its own.
-        disk_free_bytes: what the node's user may still write to the ledger's disk.
+        network: figures of the network; None on a network of one node.
+        disk_free_bytes: bytes that the node's user may still write to the ledger's disk.
         http_connection_count: open on the HTTP API, Server-Sent Events included.
         sse_count: clients of Server-Sent Events.
         stream_connection_count: open on the WebSocket API.
-        stream_late_count: clients of the WebSocket stream that are served from the log at their own speed.
+        stream_late_count: clients of the WebSocket stream that are behind the head and read at their own speed.
         stream_flood_count: clients of the WebSocket stream that were closed because they would not stop sending.
         damage_count: reads that met damage since the node started.
-        is_damaged: whether damage was found, in this run or before, and nobody has restored the data since.
+        is_damaged: whether damage was found, in this run or before, and the data were not restored since.
         refused_counts: clients that got no connection, by listener and reason.
-        log_dropped_count: lines of the log that nobody took in time.
+        log_dropped_count: log lines that were dropped.
         plugins: in the order of the configuration.
     """
 
@@ -61,7 +61,7 @@ class Figures:
 
 
 def families(figures: Figures) -> Iterator[Metric]:
-    """Give every metric with its value."""
+    """Yield every metric with its value."""
     node = GaugeMetricFamily("bigchaindb_info", "What runs here; always 1.", labels=("version", "chain"))
     node.add_metric((figures.version, figures.chain_id), 1)
     yield node
@@ -132,7 +132,7 @@ def _counters(figures: Figures) -> dict[str, tuple[str, float]]:
 
 
 def _of_network(network: NetworkFigures | None) -> Iterator[Metric]:
-    """Give what a node of a network has; there is no figure of it on any other."""
+    """Yield the metrics of a network; a network of one node has none of them."""
     if network is None:
         return
     for name, text, value in (

@@ -1,4 +1,4 @@
-"""`GET /metrics` on an address of its own: whoever watches the node need not be among those who use it."""
+"""`GET /metrics` on an address of its own, so that monitoring needs no access to the API."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Final, cast
@@ -28,7 +28,7 @@ class MetricsServer:
     """Serves the figures of a node. Belongs to the event loop."""
 
     def __init__(self, look: Callable[[], Awaitable[Figures]], limits: Limits) -> None:
-        """Make a server that asks `look` at each scrape."""
+        """Make a server that calls `look` at each scrape."""
         self._look = look
         self._process = ProcessCollector(registry=None)
         self._listener = Listener(
@@ -53,7 +53,7 @@ class MetricsServer:
         await self._listener.start(host, port)
 
     async def stop(self) -> None:
-        """Answer nothing more."""
+        """Close; end the connections."""
         await self._listener.stop(STOP_GRACE_S)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -73,14 +73,14 @@ class MetricsServer:
             return plain(405, "figures are read", {"Allow": "GET, HEAD"})
         try:
             figures = await self._look()
-        except StoreError:  # the node stops, or its disk fails: the log says which
+        except StoreError:  # The node stops, or its disk fails; the log has the reason.
             return plain(503, "the ledger cannot be asked")
         exposition = generate_latest(_Scrape(figures, self._process))
         return web.Response(body=exposition, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 class _Scrape(Collector):
-    """What one scrape gives; the library takes nothing but a collector."""
+    """The metrics of one scrape, as the collector that the library requires."""
 
     def __init__(self, figures: Figures, process: ProcessCollector) -> None:
         self._figures = figures

@@ -1,4 +1,4 @@
-"""What both servers of the node stand on: sockets, connections, their bounds, and reads of the log beside the loop.
+"""The basis of all servers of the node: sockets, connections, their bounds, and reads of the log beside the loop.
 
 Nothing here knows a route.
 """

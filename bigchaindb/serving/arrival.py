@@ -1,4 +1,4 @@
-"""What becomes of a client that connects: a connection, or a refusal that says why."""
+"""Admission of clients: each one gets a connection, or a refusal with its reason."""
 
 import asyncio
 import logging
@@ -12,9 +12,9 @@ from bigchaindb.serving.places import Places, group
 from bigchaindb.serving.summary import Summary
 
 REFUSAL_S: Final = 1.0
-"""How long a client that is refused is heard out before its connection ends."""
+"""How long the node waits for the request of a refused client before it closes the connection."""
 REFUSAL_COUNT_MAX: Final = 64
-"""Clients that are being refused at once; those beyond are cut off unheard, since each holds a file of the node's."""
+"""Refused clients whose request is awaited at once; further ones are cut off, since each one uses a descriptor."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class Reason(StrEnum):
 
 
 class Door:
-    """Refuses whom there is no place for, and counts them. Belongs to the event loop."""
+    """Refuses clients that find no place, and counts them. Belongs to the event loop."""
 
     def __init__(self, name: str, places: Places[Connection], texts: Texts) -> None:
         self.refused: Counter[Reason] = Counter()
@@ -38,7 +38,7 @@ class Door:
         self._summaries = {reason: Summary(self._writer(reason)) for reason in Reason}
 
     def close(self) -> None:
-        """Write what is counted."""
+        """Write the counts that are not logged yet."""
         for summary in self._summaries.values():
             summary.close()
 
@@ -49,7 +49,7 @@ class Door:
         return Reason.ADDRESS if self.places.is_crowded(address) else None
 
     def refuse(self, reason: Reason, address: str) -> bytes:
-        """Note a refusal; return the answer."""
+        """Count a refusal and return the answer."""
         self.refused[reason] += 1
         self._summaries[reason].note(address)
         return self._answers[reason]
@@ -90,11 +90,11 @@ class Arrival(asyncio.Protocol):
             asyncio.get_running_loop().call_later(REFUSAL_S, self._transport.abort)
 
     def connection_lost(self, exc: BaseException | None) -> None:  # noqa: ARG002  asyncio's own signature
-        """See `asyncio.Protocol`; of a client that was refused."""
+        """See `asyncio.Protocol`; called for refused clients alone."""
         self._door.refusing_count -= 1
 
     def data_received(self, data: bytes) -> None:
-        """See `asyncio.Protocol`. It has asked for something: it reads the answer."""
+        """See `asyncio.Protocol`. A client that has sent a request reads the answer."""
         assert data
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(self._answer)

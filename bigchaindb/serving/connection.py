@@ -1,7 +1,7 @@
 """One client's connection, with the bounds that aiohttp leaves to its users.
 
-What does not belong here: anything about what is asked for. Times are read and enforced by `Listener`, which looks at
-every connection about once a second, so that a request costs no timer.
+Nothing about the content of requests belongs here. `Listener` enforces the times: it checks every connection about once
+a second, so that a request costs no timer.
 """
 
 import asyncio
@@ -20,29 +20,29 @@ from bigchaindb.serving.places import Places, Room
 KEEP_ALIVE_S: Final = 75.0
 """Idle time after which a connection is closed: above the 60 s that clients count on (driver-expectations.md, 1.4)."""
 LINGER_S: Final = 2.0
-"""How long what a client still sends is thrown away after an early answer, so that it gets to read the answer."""
+"""How long further bytes of a client are discarded after an early answer, so that the client can read the answer."""
 HEADER_COUNT_MAX: Final = 100
 LINE_BYTES_MAX: Final = 8190
 """Largest request line and largest header. Source: http-api.md, section 1."""
 BEGIN_S: Final = 0.1
-"""Within this time a handler has begun on any request that had arrived when the client closed its side."""
+"""A handler starts within this time on every request that arrived before the client closed its side."""
 CROWDED: Final = "too many connections from your address: limits.address_connection_count_max; close some, or ask later"
-"""To a client whose address has all the connections that it may have."""
+"""To a client whose address has as many connections as are allowed."""
 PIECE_BYTES: Final = 4 * 1024
-"""Bytes that are parsed before others have their turn; a body whose length was announced is parsed in one go."""
+"""Bytes that are parsed before other clients get a turn; a body of announced length is parsed at once."""
 CHUNKS_PIECE_BYTES: Final = 1024
-"""The same of a body in chunks: 170 of one byte, at 8 µs each."""
+"""The same for a body in chunks: 170 of one byte, at 8 µs each."""
 CODING_SHOWN_MAX: Final = 100
 FRAMING_BYTES_MAX: Final = 4 * 1024
-"""Bytes that chunks may take beyond their content and as much again. Chunks of one byte take six times their content,
-and with them eight clients kept every commit waiting for 2.8 s."""
+"""Bytes that chunks may take beyond twice their content. Chunks of one byte take six times their content, and with them
+eight clients delayed every commit by 2.8 s."""
 
 
 class ConnectionLimits(NamedTuple):
     """Bounds of all connections of one listener.
 
     Attributes:
-        room: how many there may be.
+        room: how many connections are allowed.
         head_s_max: time from a request's first byte to the end of its head.
         stall_s_max: time without progress while there is something to send.
     """
@@ -58,12 +58,12 @@ class ConnectionLimits(NamedTuple):
 
 
 class Texts(NamedTuple):
-    """Whole HTTP answers for clients that never get as far as a handler.
+    """Whole HTTP answers for clients that reach no handler.
 
     Attributes:
-        full: to a client that is one too many.
-        crowded: to a client whose address has all the connections that it may have.
-        slow: to a client whose head did not arrive in time.
+        full: for a client beyond the listener's bound.
+        crowded: for a client beyond the bound of its address.
+        slow: for a client whose head did not arrive in time.
     """
 
     full: bytes
@@ -72,15 +72,15 @@ class Texts(NamedTuple):
 
 
 ErrorAnswer = Callable[[web.BaseRequest, int, str], web.StreamResponse]
-"""Answers bytes that are no HTTP request: the request (of which nothing is known), a status and a text."""
+"""Answers bytes that are no HTTP request. Arguments: the request, which holds no data; a status; a text."""
 
 
 class TinyChunks(web.RequestPayloadError):
-    """A body came in chunks that are mostly framing; says how much."""
+    """A body arrived in chunks that are mostly framing; the text has both numbers."""
 
 
 def unknown_coding(request: web.BaseRequest) -> str | None:
-    """Return a transfer coding that this server does not undo: all but `chunked` alone; None if there is none."""
+    """Return a transfer coding that this server does not support, which is any but `chunked` alone; else None."""
     coding = ",".join(request.headers.getall("Transfer-Encoding", ()))
     return None if coding.strip().lower() in {"", "chunked"} else coding
 
@@ -91,13 +91,13 @@ def unimplemented(coding: str) -> str:
 
 
 class Connection(web.RequestHandler):
-    """A connection that is never closed before a request that has arrived is answered, and never held for nothing.
+    """A connection that stays open until each request that has arrived is answered, and not for longer.
 
     Attributes:
-        exempt: it is no HTTP any more, and its handler looks after slow reading (the WebSocket stream does).
-        on_gone: set while an answer without end is written: is told that the client has left. Whoever closes its side
-            has left then, since nobody waits for the end of such an answer.
-        on_flood: is told that a WebSocket client has sent beyond its budget for too long (`Inbound`).
+        exempt: whether it has left HTTP and its handler bounds slow reading itself, as the WebSocket stream does.
+        on_gone: set while an answer without end is written; called when the client leaves. A client that closes its
+            side has left then, since it cannot wait for the end of such an answer.
+        on_flood: called when a WebSocket client has exceeded its budget for too long (`Inbound`).
     """
 
     __slots__ = (
@@ -159,7 +159,7 @@ class Connection(web.RequestHandler):
         self._next_piece: asyncio.Handle | None = None
 
     def begin(self, request: web.BaseRequest) -> None:
-        """Note that a request's head is complete and a handler works on it."""
+        """Record that a request's head is complete and a handler works on it."""
         self._request = request
         self._head_since = None
         self._framed_bytes = 0
@@ -168,7 +168,7 @@ class Connection(web.RequestHandler):
             self._break_off(request)
 
     def end(self) -> None:
-        """Note that the request is answered."""
+        """Record that the request is answered."""
         self._request = None
         if self._ended:
             self.close()
@@ -186,9 +186,9 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def set_parser(self, parser: WebSocketReader, data_received_cb: Callable[[], None] | None = None) -> None:
-        """See aiohttp, which calls it when an upgrade is answered; from here on what comes are frames."""
+        """See aiohttp, which calls it when an upgrade is answered; all further bytes are frames."""
         assert self._wire is not None
-        # Else all that is there already would be parsed at once.
+        # Without this, all bytes that have arrived would be parsed at once.
         tail, self._message_tail = self._message_tail + self._unparsed, b""
         if self._unparsed:
             self._unparsed = b""
@@ -219,7 +219,7 @@ class Connection(web.RequestHandler):
             self._inbound.block(is_blocked=False)
 
     def data_received(self, data: bytes) -> None:
-        """See `asyncio.Protocol`; aiohttp itself calls it with nothing, to go on where its parser has stopped."""
+        """See `asyncio.Protocol`; aiohttp itself calls it with no data to continue where its parser stopped."""
         if self._inbound is not None:
             self._inbound.receive(data)
         elif self._is_deaf:
@@ -240,12 +240,12 @@ class Connection(web.RequestHandler):
             return
         self._bound_framing(self._request, len(data))
         if self._messages:
-            # Either the body is complete and this is the next request, or it is what aiohttp makes of broken chunks:
-            # it queues an error behind the body that the handler waits for, and does not tell the body.
+            # Either the body is complete and this is the next request, or the chunks are broken: then aiohttp queues
+            # an error behind the body that the handler waits for, without ending the body.
             self._break_off(self._request)
 
     def _piece_bytes(self) -> int:
-        """Return how much may be parsed before others have their turn."""
+        """Return how many bytes may be parsed before other clients get a turn."""
         request = self._request
         if request is None or request.content.is_eof():
             return PIECE_BYTES
@@ -256,12 +256,12 @@ class Connection(web.RequestHandler):
             self._next_piece = self._loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        """Parse the next piece of what was read."""
+        """Parse the next piece of the bytes that were read."""
         assert self._wire is not None
         self._next_piece = None
         if self._wire.is_closing() or self._is_deaf or self._is_full or not self._unparsed:
             return
-        if self._request is not None or not self._messages:  # else its handler begins in a turn or two
+        if self._request is not None or not self._messages:  # Otherwise its handler starts within two turns.
             size = self._piece_bytes()
             piece, self._unparsed = self._unparsed[:size], self._unparsed[size:]
             self._parse(piece)
@@ -282,7 +282,7 @@ class Connection(web.RequestHandler):
             self._break_off(request, TinyChunks(f"chunks too small: {self._framed_bytes} bytes for {body_bytes}"))
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio lets it return whether to stay open
-        """See `asyncio.Protocol`. A client that closes its side after a request is answered all the same."""
+        """See `asyncio.Protocol`. A client that closes its side after a request still gets the answer."""
         endless = self.exempt or self.on_gone is not None
         if endless or (self._request is None and self._head_since is None):
             return False
@@ -293,7 +293,7 @@ class Connection(web.RequestHandler):
         return True
 
     def sweep(self, now_s: float, limits: ConnectionLimits, slow: bytes) -> None:
-        """End the connection if it is beyond a bound at `now_s`, a time of the loop."""
+        """End the connection if it exceeds a bound at `now_s`, a time of the loop."""
         assert self._wire is not None
         if self._head_since is not None and now_s - self._head_since > limits.head_s_max:
             self._end_slow(slow)
@@ -306,7 +306,7 @@ class Connection(web.RequestHandler):
         self._unsent = unsent
 
     def abort(self) -> None:
-        """End the connection, whatever is unsent."""
+        """End the connection and drop unsent bytes."""
         assert self._wire is not None
         self._wire.abort()
 
@@ -314,7 +314,7 @@ class Connection(web.RequestHandler):
     def _break_off(request: web.BaseRequest, error: web.RequestPayloadError | None = None) -> None:
         if not request.content.is_eof():
             request.content.set_exception(error or web.RequestPayloadError("nothing more of the body can come"))
-            request.content.feed_eof()  # else aiohttp would look for the rest of it after the answer
+            request.content.feed_eof()  # Otherwise aiohttp waits for the rest of the body after the answer.
 
     def _end_unless_serving(self) -> None:
         if self._request is None:
@@ -322,7 +322,7 @@ class Connection(web.RequestHandler):
 
     def _end_slow(self, slow: bytes) -> None:
         assert self._wire is not None
-        if self._wire.is_closing():  # it was told at the last sweep and has not taken the answer since
+        if self._wire.is_closing():  # The last sweep sent the answer, and the client has not read it since.
             self._wire.abort()
         else:
             self._wire.write(slow)
@@ -335,7 +335,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is no HTTP request; aiohttp calls it for nothing else, since handlers answer their own errors."""
+        """Answer bytes that are no HTTP request, the only case: handlers answer their own errors."""
         if isinstance(exc, LineTooLong) or (message or "").startswith("Too many headers"):
             text = f"request line or headers too large: {LINE_BYTES_MAX} bytes each, {HEADER_COUNT_MAX} headers"
             return self._on_error(request, 431, text)

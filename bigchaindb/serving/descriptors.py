@@ -1,6 +1,6 @@
-"""How many files and connections the system lets this process have open.
+"""The system's limit on files and connections that this process has open.
 
-Where the limit is that of a shell, 1,024, as many idle clients would leave none to read the ledger with.
+Under the usual limit of a shell, 1,024, as many idle clients would leave no descriptor to read the ledger with.
 """
 
 import logging
@@ -11,16 +11,16 @@ from typing import Final
 from bigchaindb.config import Limits
 
 OWN_COUNT: Final = 512
-"""For all that is no client: the ledger's readers, plugins, logs."""
+"""Descriptors for everything but clients: the ledger's readers, plugins, logs."""
 
 _log: Final = logging.getLogger(__name__)
 
 
 def make_room(limits: Limits) -> Limits:
-    """Raise the soft limit to what all clients that may come take, as far as the hard one lets it.
+    """Raise the soft limit to the number that all allowed clients need, as far as the hard limit permits.
 
     Returns:
-        The limits, with fewer connections where the hard one is too low for all of them.
+        The limits, with fewer connections where the hard limit is too low for all of them.
     """
     clients = limits.connection_count_max + limits.stream_connection_count_max
     wanted = clients + OWN_COUNT

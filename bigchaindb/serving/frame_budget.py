@@ -1,7 +1,7 @@
-"""How much a WebSocket client may send. Pure.
+"""The budget of frames that a WebSocket client may send. Pure.
 
-Clients of the stream have nothing to say but pings, pongs and a close. Each frame costs the event loop some 5 µs, and a
-flood of empty ones comes faster than that: without a bound 16 clients kept every commit waiting for 11 s.
+Clients of the stream need to send only pings, pongs and a close. Each frame costs the event loop some 5 µs, and empty
+frames arrive faster than that: without a bound 16 clients delayed every commit by 11 s.
 
 Source: RFC 6455, section 5.2; docs/reference/contract/websocket-api.md, section 4.
 """
@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 
 WINDOW_S: Final = 1.0
 FRAME_COUNT_MAX: Final = 64
-"""Frames of all kinds in one window: a client that pings every second sends one."""
+"""Frames of all kinds in one window; a client that pings every second sends one."""
 BYTES_MAX: Final = 64 * 1024
-"""Bytes in one window, heads included: the largest message that the stream takes fills about one."""
+"""Bytes in one window, heads included; the largest message that the stream accepts fills about one."""
 
 _MASKED: Final = 0x80
 _MASK_BYTES: Final = 4

@@ -1,4 +1,4 @@
-"""Holds back what a WebSocket client sends beyond its budget, and tells of clients that do not stop."""
+"""Holds back the frames that a WebSocket client sends beyond its budget, and reports clients that do not stop."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,25 +7,25 @@ from typing import Final
 from bigchaindb.serving.frame_budget import WINDOW_S, FrameBudget
 
 OVER_S_MAX: Final = 5.0
-"""Time beyond the budget after which a client counts as a flood: a library that sends all it had kept is heard out."""
+"""Time beyond the budget after which a client counts as a flood; a library that sends its backlog stays below it."""
 
 
 class Inbound:
     """Passes frames on within the budget. Belongs to the event loop.
 
-    Bytes beyond it are kept while nothing more is read: no more than one read brings, which the socket's own small
-    buffer bounds (`listener.RECEIVE_BYTES`). From there on the client's own system holds them.
+    Bytes beyond it are kept and reading is paused, so they are at most those of one read, which the small buffer of
+    the socket bounds (`Listener`, `receive_bytes`). Further bytes stay in the client's own system.
     """
 
     def __init__(
         self, transport: asyncio.Transport, feed: Callable[[bytes], None], on_flood: Callable[[], None]
     ) -> None:
-        """Stand before a parser.
+        """Filter the bytes of a client before they reach a parser.
 
         Args:
             transport: of the client.
-            feed: takes what passes.
-            on_flood: called once, when the client was beyond its budget for `OVER_S_MAX`.
+            feed: takes the bytes that pass.
+            on_flood: called once, when the client has exceeded its budget for `OVER_S_MAX`.
         """
         self._loop = asyncio.get_running_loop()
         self._transport = transport
@@ -39,15 +39,15 @@ class Inbound:
         self._has_flooded = False
 
     def receive(self, data: bytes) -> None:
-        """Take what was read."""
+        """Take bytes that were read."""
         self._held += data
         if self._timer is not None or self._is_blocked:
-            self._transport.pause_reading()  # the parser resumes by itself, and one more read has happened
+            self._transport.pause_reading()  # The parser resumed reading by itself, and one more read happened.
         else:
             self._go_on()
 
     def block(self, *, is_blocked: bool) -> None:
-        """Note whether the parser is full; the transport was paused or resumed for it."""
+        """Record whether the parser is full; the transport was paused or resumed for it."""
         self._is_blocked = is_blocked
         if is_blocked:
             return
@@ -73,7 +73,7 @@ class Inbound:
     def _hold(self, now_s: float) -> None:
         self._transport.pause_reading()
         self._timer = self._loop.call_at(self._budget.renewed_s, self._go_on)
-        if now_s - self._over_last_s > 2 * WINDOW_S:  # there was a whole window within the budget
+        if now_s - self._over_last_s > 2 * WINDOW_S:  # A whole window was within the budget.
             self._over_since_s = now_s
         self._over_last_s = now_s
         if now_s - self._over_since_s >= OVER_S_MAX and not self._has_flooded:

@@ -15,7 +15,7 @@ from bigchaindb.serving.connection import Connection, ConnectionLimits, ErrorAns
 from bigchaindb.serving.places import Places
 
 BACKLOG: Final = 1024
-"""With the usual 128, 200 clients that connect at once met retransmissions of a second."""
+"""With the usual 128, some of 200 clients that connected at once waited a second for a retransmission."""
 SWEEP_S_MAX: Final = 1.0
 PORT_ATTEMPT_COUNT: Final = 16
 NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
@@ -24,7 +24,7 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Listener:
-    """A listening server: aiohttp's, with bounds on connections. Belongs to the event loop."""
+    """aiohttp's server with bounds on its connections. Belongs to the event loop."""
 
     def __init__(
         self,
@@ -41,10 +41,10 @@ class Listener:
         Args:
             handler: answers requests.
             limits: of its connections.
-            texts: to clients that get no handler.
-            on_error: answers what is no HTTP.
-            name: for people who read the log.
-            receive_bytes: that the system keeps of what a client sends and nobody has read; None leaves that to it.
+            texts: for clients that reach no handler.
+            on_error: answers bytes that are no HTTP request.
+            name: shown in the log.
+            receive_bytes: the system's buffer of unread bytes for each client; None keeps the system's default.
         """
         self._handler = handler
         self._limits = limits
@@ -60,7 +60,7 @@ class Listener:
 
     @property
     def port(self) -> int:
-        """The port that is bound: the one asked for, or the system's choice for 0."""
+        """The bound port: the requested one, or the system's choice for 0."""
         return self._port
 
     @property
@@ -77,35 +77,35 @@ class Listener:
         """Listen; `localhost` is 127.0.0.1 and, where there is IPv6, ::1 as well.
 
         Raises:
-            StartupError: an address cannot be bound; names it and why.
+            StartupError: an address cannot be bound; the text names it and the reason.
         """
         loop = asyncio.get_running_loop()
         self._manager = web.Server(self._handler, access_log=None)
         sockets = bind(host, port)
         self._port = sockets[0].getsockname()[1]
         for sock in sockets:
-            if self._receive_bytes is not None:  # what is accepted inherits it
+            if self._receive_bytes is not None:  # Accepted connections inherit it.
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_bytes)
             self._servers.append(await loop.create_server(self._arrival, sock=sock, backlog=BACKLOG))
         self._sweeper = asyncio.create_task(self._sweep())
 
     def close(self) -> None:
-        """Take no more connections; those that are open go on."""
+        """Accept no more connections; open ones continue."""
         for server in self._servers:
             server.close()
 
     def end_idle(self) -> None:
-        """End connections on which nothing is asked, and the others with the answer that they wait for."""
+        """End idle connections at once, and the others after their present answer."""
         if self._manager is not None:
             self._manager.pre_shutdown()
 
     async def stop(self, grace_s: float) -> None:
-        """Close; let requests that are being answered end within `grace_s`, then end the connections."""
+        """Close; wait up to `grace_s` for running requests, then end the connections."""
         self.close()
         self.end_idle()
         if self._manager is None:
             return
-        await self._manager.shutdown(grace_s / 2)  # aiohttp waits for so long, and then once more
+        await self._manager.shutdown(grace_s / 2)  # aiohttp waits for this time twice.
         for connection in self._places:
             connection.abort()
         self._door.close()
@@ -134,7 +134,7 @@ class Listener:
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Give bound, not yet listening sockets for `host`, all on one port.
+    """Return bound sockets for `host` that do not listen yet, all on one port.
 
     Raises:
         StartupError: see `Listener.start`.
@@ -149,7 +149,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
             if isinstance(error.__cause__, OSError) and error.__cause__.errno in NO_IPV6:
                 return [first]
             first.close()
-            if port != 0:  # only the system's own choice is worth another try
+            if port != 0:  # Only a port of the system's choice is worth another attempt.
                 raise
     raise StartupError("localhost: no port is free on both 127.0.0.1 and ::1")
 
@@ -160,7 +160,7 @@ def _bound(host: str, port: int) -> socket.socket:
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         sock = socket.socket(family, kind, protocol)
-    except (OSError, UnicodeError) as error:  # the latter for a name that is too long
+    except (OSError, UnicodeError) as error:  # UnicodeError is raised for a name that is too long.
         raise StartupError(f"{host}:{port}: cannot listen here: {error}") from error
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

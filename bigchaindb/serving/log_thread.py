@@ -1,4 +1,4 @@
-"""A reader of the log beside the event loop: a reader belongs to one thread, so it gets one of its own."""
+"""A reader of the log beside the event loop: a reader belongs to one thread, so each gets a thread of its own."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,12 +20,12 @@ class LogThread:
         self._reader: LogReader | None = None
 
     async def run(self, read: Callable[[LogReader], T]) -> T:
-        """Give what `read` gives, which is short; reads follow each other in the order in which they were asked for."""
+        """Return the result of `read`, which must be short; reads run in the order of their calls."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: read(self._own_reader()))
 
     def close(self) -> None:
-        """Wait for the read that runs; begin no other. Safe to call twice."""
-        with suppress(RuntimeError):  # it is closed already
+        """Wait for the running read; start no other. Safe to call twice."""
+        with suppress(RuntimeError):  # raised if it is closed already
             self._executor.submit(self._close_reader)
         self._executor.shutdown()
 

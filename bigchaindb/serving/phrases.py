@@ -1,4 +1,4 @@
-"""First lines of answers, and answers of a line of text. Source: docs/reference/contract/http-api.md, section 1."""
+"""Status lines, and answers of one line of text. Source: docs/reference/contract/http-api.md, section 1."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 _NAMED_ANEW: Final = {413: "Request Entity Too Large"}
-"""Phrases that later versions of Python changed: clients compare them, so they stay."""
+"""Phrases that later versions of Python changed; they stay because clients compare them."""
 
 
 def _phrase(status: HTTPStatus) -> str:
@@ -16,14 +16,14 @@ def _phrase(status: HTTPStatus) -> str:
 
 
 PHRASES: Final[Mapping[int, str]] = {status.value: _phrase(status) for status in HTTPStatus}
-"""Status → reason phrase. Those of errors are in upper case: some clients give applications nothing else of them."""
+"""Status → reason phrase. Errors have theirs in upper case: some clients show applications nothing else."""
 STATUS_LINES: Final[Mapping[int, bytes]] = {
     status: f"HTTP/1.1 {status} {phrase}\r\n".encode() for status, phrase in PHRASES.items()
 }
 
 
 def plain(status: int, text: str, headers: Mapping[str, str] | None = None, *, is_last: bool = False) -> web.Response:
-    """Return an answer of one line of text, behind which the connection closes if it is the last."""
+    """Return an answer of one line of text; the connection closes after it if it is the last."""
     response = web.Response(status=status, reason=PHRASES[status], text=f"{text}\n", headers=headers)
     if is_last:
         response.force_close()

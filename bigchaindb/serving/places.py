@@ -1,4 +1,4 @@
-"""How many connections a listener has room for, and how many of them one address may take."""
+"""Bounds on a listener's connections, in all and for each address."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from typing import Final, Generic, NamedTuple, Self, TypeVar
 from bigchaindb.config import Limits
 
 IPV6_PREFIX: Final = 64
-"""Bits that tell IPv6 clients apart: whoever has one address has all the 2^64 below its /64."""
+"""Bits that distinguish IPv6 clients: a client with one address has all 2^64 addresses of its /64."""
 UNKNOWN: Final = "unknown"
-"""Stands for all clients that are gone before their address can be read."""
+"""The address of all clients that leave before their address can be read."""
 
 T = TypeVar("T")
 
@@ -19,9 +19,9 @@ class Room(NamedTuple):
     """Bounds on the number of connections of one listener.
 
     Attributes:
-        count_max: open connections of all.
-        address_count_max: of one address.
-        loopback_count_max: of one address of this machine.
+        count_max: open connections in all.
+        address_count_max: from one address.
+        loopback_count_max: from one address of this machine.
     """
 
     count_max: int
@@ -33,12 +33,12 @@ class Room(NamedTuple):
         """Bound a listener that has `count_max` places in all."""
         if (bound := limits.address_connection_count_max) is not None:
             return cls(count_max, bound, bound)
-        # Behind a proxy on this machine all clients share its address, so that loopback is exempt unless somebody asks.
+        # Behind a proxy on this machine all clients share its address, so loopback is exempt unless a bound is set.
         return cls(count_max, max(1, count_max // 2), count_max)
 
 
 class Places(Generic[T]):
-    """Which connections are open, by address."""
+    """The open connections, by address."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
@@ -53,21 +53,21 @@ class Places(Generic[T]):
 
     @property
     def is_full(self) -> bool:
-        """Whether there is no place left."""
+        """Whether no place is left."""
         return len(self._open) >= self._room.count_max
 
     def is_crowded(self, address: str) -> bool:
-        """Whether an address, as `group` gives it, has all the places that it may take."""
+        """Whether an address, as `group` returns it, has as many places as it may take."""
         bound = self._room.loopback_count_max if _is_loopback(address) else self._room.address_count_max
         return self._counts[address] >= bound
 
     def take(self, connection: T, address: str) -> None:
-        """Note an open connection."""
+        """Record an open connection."""
         self._open[connection] = address
         self._counts[address] += 1
 
     def leave(self, connection: T) -> None:
-        """Note that a connection has ended; safe to call twice."""
+        """Record that a connection has ended; safe to call twice."""
         if (address := self._open.pop(connection, None)) is None:
             return
         self._counts[address] -= 1
@@ -76,7 +76,7 @@ class Places(Generic[T]):
 
 
 def group(peer: object) -> str:
-    """Return what counts as one address: an IPv4 address, or the /64 of an IPv6 one.
+    """Return the text that counts as one address: an IPv4 address, or the /64 of an IPv6 address.
 
     Args:
         peer: the socket's peer name: a tuple that begins with an address; anything else is `UNKNOWN`.

@@ -1,4 +1,4 @@
-"""Whether an address can be listened on, and who holds it if not."""
+"""Whether an address can be listened on, and the process that holds it if not."""
 
 import socket
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ class Taken(NamedTuple):
     """Why an address cannot be listened on.
 
     Attributes:
-        reason: the system's.
-        process: that listens there, if it is known.
+        reason: the system's text.
+        process: the process that listens there, if known.
     """
 
     reason: str
@@ -22,12 +22,12 @@ class Taken(NamedTuple):
 
     @property
     def who(self) -> str:
-        """The process and its command, to go behind the reason."""
+        """The process and its command, to be added to the reason."""
         return "" if self.process is None else f", by process {self.process} ({name_of(self.process)})"
 
 
 def taken(host: str, port: int) -> Taken | None:
-    """Try to bind an address as the node does it; None if that can be done."""
+    """Bind an address as the node does and release it; return None if that succeeds."""
     try:
         for opened in bind(host, port):
             opened.close()
@@ -38,13 +38,13 @@ def taken(host: str, port: int) -> Taken | None:
 
 
 def require_free(addresses: Mapping[str, tuple[str, int]]) -> None:
-    """Require that all addresses can be listened on, before anything is started that would have to be ended again.
+    """Require that all addresses can be listened on; call it before anything starts that would have to be stopped.
 
     Args:
         addresses: host and port by the setting that names them.
 
     Raises:
-        StartupError: names every one that cannot, who holds it, and its setting.
+        StartupError: names every address that cannot, the process that holds it, and its setting.
     """
     complaints = [
         f"cannot listen on {host}:{port} ({key}): {found.reason}{found.who}; "

@@ -1,4 +1,4 @@
-"""Who holds the data directory, who listens on a port: what Linux tells in /proc. Elsewhere nobody is known."""
+"""The process that holds the data directory or listens on a port, read from Linux's /proc; elsewhere unknown."""
 
 import sys
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ _LISTENING: Final = "0A"
 _WORD_DIGITS: Final = 8
 _NAME_CHARACTERS_MAX: Final = 60
 _LOOKS: Final = 3
-"""Linux gives its table of locks a page at a time: where others lock and unlock meanwhile, a line can be left out."""
+"""Linux prints its table of locks page by page, so a line can be missing while other processes lock and unlock."""
 
 
 def lock_owner(lock: Path) -> int | None:
-    """Give the id of the process that holds the lock file, None if nobody does.
+    """Return the id of the process that holds the lock file, or None.
 
-    Asking takes no lock, so it cannot get in the way of a node that starts at this moment.
+    This takes no lock itself, so it cannot disturb a node that starts at the same moment.
     """
     try:
         inode, owner = lock.stat().st_ino, lock.read_text(encoding="ascii", errors="replace").strip()
@@ -34,10 +34,9 @@ def lock_owner(lock: Path) -> int | None:
 
 
 def listener(address: str, port: int) -> int | None:
-    """Give the id of the process that keeps others from listening on an address and a TCP port, None if none is known.
+    """Return the id of the process whose socket keeps others off an address and a TCP port; None if unknown.
 
-    That is one which listens on the same address or, as far as the port goes, on all of them; where `address` stands
-    for all itself, one which listens on any.
+    That process listens on the same address or on all addresses; if `address` itself stands for all, on any.
     """
     wanted = ip_address(address)
     found = list(_listening(port))
@@ -45,14 +44,14 @@ def listener(address: str, port: int) -> int | None:
     inodes = inodes or [inode for at, inode in found if at.is_unspecified or wanted.is_unspecified]
     sockets = {f"socket:[{inode}]" for inode in inodes}
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # another user's, or gone meanwhile
+        with suppress(OSError):  # The process is another user's, or has ended.
             if any(str(entry.readlink()) in sockets for entry in (process / "fd").iterdir()):
                 return int(process.name)
     return None
 
 
 def name_of(process: int) -> str:
-    """Give the beginning of a process's command line."""
+    """Return the beginning of a process's command line."""
     with suppress(OSError):
         text = Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
         return text if len(text) <= _NAME_CHARACTERS_MAX else f"{text[:_NAME_CHARACTERS_MAX]}…"
@@ -60,7 +59,7 @@ def name_of(process: int) -> str:
 
 
 def _listening(port: int) -> Iterator[tuple[IPv4Address | IPv6Address, str]]:
-    """Give the address and the inode of each socket that listens on the port."""
+    """Yield the address and the inode of each socket that listens on the port."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in _lines(Path(table)):
             match line.split():
@@ -71,10 +70,10 @@ def _listening(port: int) -> Iterator[tuple[IPv4Address | IPv6Address, str]]:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address:
-    """Read an address as Linux prints it: words of 32 bits, each as this machine keeps a number."""
+    """Read an address as Linux prints it: words of 32 bits, each in the byte order of this machine."""
     words = (int(text[start : start + _WORD_DIGITS], 16) for start in range(0, len(text), _WORD_DIGITS))
     address = ip_address(b"".join(word.to_bytes(4, sys.byteorder) for word in words))
-    return getattr(address, "ipv4_mapped", None) or address  # a socket of IPv6 that listens on an address of IPv4
+    return getattr(address, "ipv4_mapped", None) or address  # an IPv6 socket can listen on an IPv4 address
 
 
 def _lines(path: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""One log line for many happenings of a kind: what strangers cause as often as they like must not fill a disk."""
+"""One log line for many incidents of a kind: strangers can cause them at will and must not fill a disk."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,24 +9,24 @@ PAUSE_S: Final = 10.0
 
 
 class Summary:
-    """Counts happenings and writes the first at once, all others at most every `PAUSE_S`. Belongs to the event loop."""
+    """Counts incidents; logs the first at once, further ones at most every `PAUSE_S`. Belongs to the event loop."""
 
     def __init__(self, write: Callable[[int, str], None]) -> None:
-        """Count for `write`, which gets how many there were since its last line, and what the last one was."""
+        """Count for `write`, which takes the number of incidents since its last line and a text of the last one."""
         self._write = write
         self._count = 0
         self._last = ""
         self._timer: asyncio.TimerHandle | None = None
 
     def note(self, what: str) -> None:
-        """Count one."""
+        """Count one incident."""
         self._count += 1
         self._last = what
         if self._timer is None:
             self._flush()
 
     def close(self) -> None:
-        """Write what was counted, and nothing more."""
+        """Write the incidents that are not logged yet, and stop."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,4 +1,4 @@
-"""A socket in the file system that obeys whoever may enter its folder: this node's user alone."""
+"""A socket in the file system, open to everyone who may enter its folder: this node's user alone."""
 
 import os
 import socket
@@ -9,14 +9,14 @@ from bigchaindb.errors import StartupError
 
 MODE: Final = 0o600
 SOCKET_PATH_BYTES_MAX: Final = 107
-"""What Linux takes, the zero at the end left out."""
+"""Linux's limit, without the terminating zero."""
 
 
 def check_path(path: Path) -> None:
     """Require that a socket can have this path.
 
     Raises:
-        StartupError: it is too long; says what to do.
+        StartupError: it is too long; the text names the setting to change.
     """
     if (count := len(os.fsencode(path))) > SOCKET_PATH_BYTES_MAX:
         raise StartupError(
@@ -26,7 +26,7 @@ def check_path(path: Path) -> None:
 
 
 def bound(path: Path) -> socket.socket:
-    """Give a socket at this path, where it replaces one that a killed node left.
+    """Return a socket bound to this path; a socket that a killed node left there is replaced.
 
     Raises:
         StartupError: the path is too long, or cannot be bound.

@@ -1,6 +1,6 @@
-"""Wake-ups: the engine announces a durable head, subscribers in the node's process wait for it.
+"""Wake-ups: the engine announces the durable head, and subscribers in the node's process wait for it.
 
-No event goes through here: whoever is woken reads the log from its own position (S1).
+No event passes through here: each subscriber reads the log from its own position (S1).
 """
 
 import asyncio
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class Hub:
-    """The durable head, and whoever waits for it to move. Belongs to the event loop."""
+    """The durable head and those who wait for it to move. Belongs to the event loop."""
 
     def __init__(self, head: int = 0) -> None:
         self._head = head
@@ -21,11 +21,11 @@ class Hub:
         return self._head
 
     def listen(self, listener: Callable[[int], None]) -> None:
-        """Call `listener` with each new head; it must return at once."""
+        """Call `listener` with each new head; it must not block."""
         self._listeners.append(listener)
 
     def announce(self, head: int) -> None:
-        """Tell everybody that the log is durable up to `head`."""
+        """Announce that the log is durable up to `head`."""
         assert head >= self._head, (head, self._head)  # E2
         self._head = head
         moved, self._moved = self._moved, asyncio.Event()
@@ -34,7 +34,7 @@ class Hub:
             listener(head)
 
     async def wait_beyond(self, position: int) -> int:
-        """Wait until the head is above `position`; give the head."""
+        """Wait until the head is above `position`; return the head."""
         while self._head <= position:
             await self._moved.wait()
         return self._head

@@ -1,8 +1,8 @@
 """Follows the log and writes it to every client, each at its own speed.
 
 A client is either level with the feed, and gets each block with all others, or late: then a task of its own reads the
-log from its position. The log is the buffer, there is no copy for a client (S1), and the late ones are read for in
-another thread than the live feed, so that they cannot slow it down.
+log from its position. The log is the buffer, no client has a copy (S1), and reads for late clients run in a thread of
+their own, so that they cannot delay the live feed.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from bigchaindb.subscribers.stream_log import LogFrames, Piece
 logger = logging.getLogger(__name__)
 
 SLICE_COUNT: Final = 100
-"""Clients that are written to before others get a turn of the loop: 100 take half a millisecond."""
+"""Clients that are written to in one turn of the loop: 100 take half a millisecond."""
 RETRY_S: Final = 1.0
 INTERNAL_ERROR: Final = 1011
 TRY_AGAIN_LATER: Final = 1013
@@ -46,20 +46,20 @@ class Feed:
         return list(self._followers)
 
     async def until_level(self) -> None:
-        """Wait until everything durable is written to whoever is not late."""
+        """Wait until everything durable is written to each client that is not late."""
         while self._position < self._hub.head:
             self._moved.clear()
             await self._moved.wait()
 
     async def place(self, after: str | None) -> tuple[int, int]:
-        """Give where a new client begins: a position, and how many transactions of the next event it has seen.
+        """Return where a new client begins: a position, and how many transactions of the next event it has seen.
 
         Args:
-            after: its token; without one it begins with what becomes durable from now on.
+            after: its token; None begins with the next event that becomes durable.
 
         Raises:
-            MalformedToken: it is none.
-            HistoryLost: it is of another log.
+            MalformedToken: `after` is no token.
+            HistoryLost: the token is of another log.
         """
         head = self._hub.head
         if after is None:
@@ -71,13 +71,13 @@ class Feed:
         return place.position - 1, place.index + 1
 
     def add(self, follower: Follower) -> None:
-        """Serve a client from its place on."""
+        """Begin to serve a client, from its place on."""
         self._followers.add(follower)
         if follower.position < self._position or follower.skip:
             self._catch_up_soon(follower)
 
     def remove(self, follower: Follower) -> None:
-        """Serve a client no longer."""
+        """Stop serving a client."""
         self._followers.discard(follower)
 
     async def run(self) -> None:
@@ -93,7 +93,7 @@ class Feed:
                 await asyncio.sleep(RETRY_S)
 
     def _break_off(self, error: StoreDamaged) -> None:
-        """End whoever would get what is damaged next: nobody may take the event behind it for the next one."""
+        """End the clients whose next event is damaged: none may take the event behind it for the next one."""
         logger.error("the stream cannot go on for its clients: %s", error)
         for follower in self.followers:
             if not follower.late:
@@ -102,7 +102,7 @@ class Feed:
         self._moved.set()
 
     async def token_of(self, follower: Follower) -> str:
-        """Give the token behind which a client goes on when it comes back."""
+        """Return the token of a client's place, with which it can reconnect."""
         position, index = follower.position, token.WHOLE
         if follower.skip:
             position, index = position + 1, follower.skip - 1
@@ -111,7 +111,7 @@ class Feed:
         return token.encode(self._chain_id, position, index, digest)
 
     async def stop(self) -> None:
-        """Serve nobody any more."""
+        """Stop serving all clients."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -146,7 +146,7 @@ class Feed:
                 if follower.closing:
                     return
                 if follower.position >= self._position and not follower.skip:
-                    follower.late = False  # no await since the comparison: the feed's next block is this client's next
+                    follower.late = False  # No await since the comparison: the feed's next block is this client's too.
                     follower.hear()
                     return
                 through = max(self._position, follower.position + 1)

@@ -11,9 +11,9 @@ from bigchaindb.subscribers.stream_log import Piece
 
 PING: Final = b"\x89\x00"
 CLOSE_S: Final = 5.0
-"""How long a client may take to answer a close frame, which lies behind all that it has not read yet."""
+"""How long a client may take to answer a close frame, which follows everything that it has not read yet."""
 STALL_CHECK_COUNT: Final = 4
-"""How often progress is looked for within the time that a client may make none."""
+"""Checks for progress within the time that a client may make none."""
 
 
 class Follower:
@@ -21,8 +21,8 @@ class Follower:
 
     Attributes:
         position: of the last event that is written whole.
-        skip: how many transactions of the next event it has seen before it connected.
-        late: it is served from the log at its own speed and gets nothing from the feed.
+        skip: transactions of the next event that it had received before it connected.
+        late: whether it is served from the log at its own speed, and not by the feed.
         gone: set once its connection has ended.
     """
 
@@ -55,11 +55,11 @@ class Follower:
 
     @property
     def full(self) -> bool:
-        """Whether more is unsent than may be."""
+        """Whether more bytes are unsent than allowed."""
         return self._transport.get_write_buffer_size() > self._buffer_bytes_max
 
     def write(self, piece: Piece) -> None:
-        """Put whole frames into the socket's buffer; they are the next ones of this client."""
+        """Put whole frames, this client's next ones, into the socket's buffer."""
         if self._is_resting:
             return
         assert piece.position > self.position, (piece.position, self.position)  # exactly once, in order
@@ -69,16 +69,16 @@ class Follower:
         self.skip = 0
 
     async def drained(self, stall_s_max: float) -> bool:
-        """Wait until there is room; False if nothing at all was taken for `stall_s_max`.
+        """Wait until there is room; return False if the client has taken nothing for `stall_s_max`.
 
         Raises:
             ConnectionError: the client is gone.
         """
-        await asyncio.sleep(0)  # the transport tells its protocol of a full buffer only then
+        await asyncio.sleep(0)  # The transport reports a full buffer to its protocol only then.
         if not self.full:
             return True
-        # A task, since a deadline around the call itself would leave aiohttp with a cancelled future that the next
-        # call would wait for.
+        # A task, because a deadline around the call itself would leave aiohttp a cancelled future, for which the next
+        # call would wait.
         draining = asyncio.ensure_future(self._writer.drain())
         try:
             return await self._is_taken(draining, stall_s_max / STALL_CHECK_COUNT)
@@ -98,10 +98,10 @@ class Follower:
         return True
 
     def look(self, now_s: float, heartbeat_s: float, every_s: float) -> bool:
-        """Ping a client that is silent; False if it has left that unanswered for half as long again.
+        """Ping a silent client; return False if a ping stays unanswered for half of `heartbeat_s`.
 
-        A late client may have a ping behind a megabyte: whether that one is alive, `drained` finds out. A node that
-        stood still heard nobody meanwhile, so the wait for an answer is counted in calls, which come each `every_s`.
+        A late client may have a megabyte to read before the ping, so `drained` checks it instead. While the node stands
+        still it reads no answers, so the wait is counted in calls, which come each `every_s`.
         """
         if self.late or self.closing or now_s - self._heard_s < heartbeat_s:
             return True
@@ -113,16 +113,16 @@ class Follower:
         return self._unanswered_s < heartbeat_s / 2
 
     def hear(self) -> None:
-        """Note that the client is alive just now."""
+        """Record that the client is alive now."""
         self._heard_s = asyncio.get_running_loop().time()
         self._unanswered_s = None
 
     def rest(self) -> None:
-        """Write nothing more: from now on its place does not move."""
+        """Write nothing more, so that the client's place stays fixed."""
         self._is_resting = True
 
     def end(self, code: int, reason: str) -> None:
-        """Have a close frame sent behind all that is unsent, and the connection ended."""
+        """Send a close frame behind all unsent bytes, then end the connection."""
         if not self._ending.done():
             self._ending.set_result((code, reason))
 
@@ -131,9 +131,9 @@ class Follower:
         self._transport.abort()
 
     async def serve(self) -> None:
-        """Take what the client sends until it leaves or is to be closed; then end the connection.
+        """Read what the client sends until it leaves or must be closed; then end the connection.
 
-        The one place that closes: where a handler returns while another task closes, aiohttp cuts off what is unsent.
+        Only this method closes: if a handler returns while another task closes, aiohttp drops unsent bytes.
         """
         reading = asyncio.create_task(self._read())
         try:
@@ -148,7 +148,7 @@ class Follower:
             self.gone.set()
 
     async def _read(self) -> None:
-        """Read what a client sends: pings are answered, all else only shows that it is alive."""
+        """Read messages of the client: pings are answered, any other message only shows that it is alive."""
         async for message in self._socket:
             self.hear()
             if message.type is WSMsgType.PING and not self.closing:

@@ -12,7 +12,7 @@ from bigchaindb.serving.log_thread import LogThread
 from bigchaindb.subscribers.stream_frames import frames
 
 PIECE_BYTES: Final = 64 * KIB
-"""From this size on a piece is not joined by a further block: one block of 1,000 transactions is 270 KB anyway."""
+"""A piece of at least this size gets no further block; a single block of 1,000 transactions has 270 KB."""
 
 
 class Piece(NamedTuple):
@@ -34,7 +34,7 @@ class LogFrames:
         self._thread = LogThread(open_reader, name)
 
     async def piece(self, after: int, skip: int, through: int) -> Piece:
-        """Give the frames of the next events, at least one.
+        """Return the frames of the next events, at least one.
 
         Args:
             after: the position before the first.
@@ -44,14 +44,14 @@ class LogFrames:
         return await self._thread.run(lambda reader: _piece(reader, after, skip, through))
 
     async def digest(self, position: int) -> bytes | None:
-        """Give the log's digest at a position, None where it has no such position."""
+        """Return the log's digest at a position, None if it has no such position."""
         if position == 0:
             return NO_DIGEST
         entry = await self._thread.run(lambda reader: reader.entry(position))
         return None if entry is None else entry.digest
 
     def close(self) -> None:
-        """Wait for the read that runs; begin no other."""
+        """Wait for the running read; start no other."""
         self._thread.close()
 
 
@@ -60,7 +60,7 @@ def _piece(reader: LogReader, after: int, skip: int, through: int) -> Piece:
     position = after + 1
     data = [frames(reader.announcements(position)[skip:])]
     size = len(data[0])
-    with suppress(StoreDamaged):  # what comes before it is served; the next piece begins there
+    with suppress(StoreDamaged):  # The events before it are served; the next piece begins with it.
         while position < through and size < PIECE_BYTES:
             data.append(frames(reader.announcements(position + 1)))
             position += 1

@@ -37,12 +37,12 @@ GOING_AWAY: Final = 1001
 POLICY_VIOLATION: Final = 1008
 FLOOD: Final = f"more than {FRAME_COUNT_MAX} frames or {BYTES_MAX // KIB} KiB a second; this stream takes no messages"
 RECEIVE_BYTES: Final = 4 * KIB
-"""That the system keeps unread for each client, or twice as much: a request fits in. What a client sends beyond its
-budget stays in its own system's buffers."""
+"""Unread bytes that the system keeps for each client, or twice as many: enough for a request. Bytes beyond a client's
+budget stay in the buffers of its own system."""
 LAST_WORDS_S: Final = 1.0
-"""How long a stop waits for clients to take the last durable blocks and the close frame."""
+"""How long a stop waits for clients to read the last durable blocks and the close frame."""
 ABORTED_S: Final = 0.1
-"""How long handlers may take to notice that their connections are gone."""
+"""How long handlers may take to notice that their connections have ended."""
 LOOK_S_MAX: Final = 1.0
 
 _log: Final = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class StreamServer:
 
     @property
     def port(self) -> int:
-        """The port that is bound."""
+        """The bound port."""
         return self._listener.port
 
     @property
@@ -104,7 +104,7 @@ class StreamServer:
         return self._flood_count
 
     async def start(self, host: str, port: int) -> None:
-        """Listen; port 0 is any that is free.
+        """Listen; port 0 selects a free one.
 
         Raises:
             StartupError: an address cannot be bound.
@@ -115,11 +115,11 @@ class StreamServer:
             self._tasks.append(asyncio.create_task(self._look_after()))
 
     async def until_level(self) -> None:
-        """Wait until everything durable is written to whoever is not late."""
+        """Wait until everything durable is written to each client that is not late."""
         await self._feed.until_level()
 
     async def stop(self) -> None:
-        """Write what is durable; close every client with 1001 and the token to come back with."""
+        """Write everything durable; close every client with 1001 and the token to reconnect with."""
         self._listener.close()
         if not self._tasks:
             return
@@ -151,7 +151,7 @@ class StreamServer:
             connection.end()
 
     async def _follow(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
-        # The place is taken before the 101 leaves: what commits once the client has seen that is behind it.
+        # Fix the place before the 101 is sent: events that commit after the client has seen the 101 are behind it.
         position, skip = await self._feed.place(_argument(request.raw_path, "after"))
         limits = self._limits
         socket = web.WebSocketResponse(
@@ -186,7 +186,7 @@ class StreamServer:
                     follower.abort()
 
     async def _say_goodbye(self, follower: Follower) -> None:
-        follower.rest()  # else what it is written while its token is made would come again
+        follower.rest()  # Frames written while the token is made would be sent again after the reconnect.
         follower.end(GOING_AWAY, await self._feed.token_of(follower))
         await follower.gone.wait()
 
@@ -196,7 +196,7 @@ def _log_floods(count: int, last: str) -> None:
 
 
 def _refusal(request: web.BaseRequest) -> web.Response | None:
-    """Give the answer to what is no correct upgrade, or None. Source: websocket-api.md, section 2."""
+    """Return the answer to an incorrect upgrade, else None. Source: websocket-api.md, section 2."""
     headers = request.headers
     if request.raw_path.partition("?")[0].removesuffix("/") != PATH:
         return plain(404, "Not found")
@@ -216,7 +216,7 @@ def _refusal(request: web.BaseRequest) -> web.Response | None:
 
 
 def _without_subprotocols(request: web.BaseRequest) -> web.BaseRequest:
-    """Take the offered subprotocols away: none is ever chosen, and aiohttp would log each that it does not know."""
+    """Remove the offered subprotocols: none is ever chosen, and aiohttp would log each unknown one."""
     if "Sec-WebSocket-Protocol" not in request.headers:
         return request
     headers = request.headers.copy()
@@ -236,7 +236,7 @@ def _is_key(value: str) -> bool:
 
 
 def _argument(raw_path: str, name: str) -> str | None:
-    """Give the first of the query arguments of that name; all others are ignored."""
+    """Return the first query argument of that name; all others are ignored."""
     arguments = parse_qsl(raw_path.partition("?")[2], keep_blank_values=True, errors="replace")
     return next((value for key, value in arguments if key == name), None)
 
