@@ -1,7 +1,7 @@
-"""Whether what lies in a data directory belongs together: ledger, chain id, key pair, and CometBFT's blocks.
+"""Whether the parts of a data directory belong together: ledger, chain id, key pair, and CometBFT's blocks.
 
-A node that started with a part of it would begin another history under ids that consumers have seen, or sign as
-somebody else. Nothing here changes anything; `start` refuses by it and `doctor` prints it.
+A node that started with some of them would begin another history under ids that consumers have seen, or sign as
+somebody else. Nothing here changes a file; `start` refuses by it and `doctor` prints it.
 
 Source: docs/decisions/0042.
 """
@@ -18,7 +18,7 @@ from bigchaindb.store.store import other_chain
 
 
 def require(settings: Settings) -> None:
-    """Require that a start goes on with what is there.
+    """Require that a node may start with the data of this directory.
 
     Raises:
         StartupError: see `complaint`.
@@ -29,7 +29,7 @@ def require(settings: Settings) -> None:
 
 
 def complaint(settings: Settings) -> str | None:
-    """Return why a node must not start with these data, and the ways on; None: it may.
+    """Return why a node must not start with these data, and what to do; None: it may.
 
     Raises:
         StartupError: a file cannot be read, or holds something else.

@@ -38,7 +38,7 @@ def new_keypair() -> KeyPair:
 
 
 def find(settings: Settings) -> KeyPair | None:
-    """Give the node's key pair, None if there is none yet.
+    """Return the node's key pair; None if there is none yet.
 
     Raises:
         StartupError: `keypair.json` cannot be read or holds no pair, or others than its owner may read it.
@@ -57,7 +57,7 @@ def find(settings: Settings) -> KeyPair | None:
 
 
 def find_or_make(settings: Settings) -> KeyPair:
-    """Give the node's key pair; make `keypair.json` if there is none. The data directory must exist.
+    """Return the node's key pair; make `keypair.json` if there is none. The data directory must exist.
 
     Raises:
         StartupError: `keypair.json` cannot be read or written.
@@ -100,7 +100,7 @@ def write_keypair(path: Path, pair: KeyPair) -> None:
 
 
 def keypair_document(pair: KeyPair) -> Mapping[str, Any]:
-    """Give the content of a key file."""
+    """Return the content of a key file."""
     return {"private": pair.private_key, "public": pair.public_key}
 
 
@@ -118,7 +118,7 @@ def make_chain_id(directory: Path) -> None:
 
 
 def new_chain_id(kind: str) -> str:
-    """Give an id that no other chain has, which begins with `kind`, at most 17 letters."""
+    """Return an id that no other chain has; it begins with `kind`, of at most 17 letters."""
     return f"{kind}-{os.urandom(16).hex()}"
 
 
@@ -137,7 +137,7 @@ def put_chain_id(directory: Path, chain_id: str) -> None:
 
 
 def read_chain_id(directory: Path) -> str:
-    """Give the id of the chain whose data lies in `directory`. It begins the id of every event, so it is never remade.
+    """Return the id of the chain whose data lies in `directory`; it begins every event's id, so it is never remade.
 
     Raises:
         StartupError: the file that holds it is missing, cannot be read or holds something else.

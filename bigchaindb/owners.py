@@ -1,4 +1,4 @@
-"""Whose a file is, where that keeps this process from using it: who must run the node, or what must be given away."""
+"""Why the owner or mode of a file keeps this process from using it, and what the operator must change."""
 
 import os
 import pwd

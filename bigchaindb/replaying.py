@@ -1,7 +1,7 @@
 """Makes a ledger that was lost again, from CometBFT's own blocks: the same events at the same positions.
 
-CometBFT gives an application that has nothing all its blocks, before it does anything else. That is done before
-plugins start or ports open: to a plugin it is the log that it knows, and it goes on where it was.
+CometBFT passes all its blocks to an application that has none, before it does anything else. That is done before
+plugins start or ports open: to a plugin it is the log that it knows, and it resumes at its cursor.
 
 Source: docs/decisions/0042.
 """
@@ -26,7 +26,7 @@ MARK: Final = "replaying"
 """A file that is there while the ledger lacks blocks that CometBFT has: a start that was cut short goes on with it."""
 LOOK_S: Final = 0.1
 SAY_S: Final = 5.0
-"""Time between two lines about how far it is."""
+"""Time between two lines about the progress."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -37,9 +37,9 @@ def is_due(directory: DataDirectory) -> bool:
 
 
 def begin(settings: Settings) -> None:
-    """Make an empty ledger in the place of the one that is lost, to be filled by `replay`. Durable.
+    """Make an empty ledger in place of the lost one, to be filled by `replay`. Durable.
 
-    Nothing happens where no ledger is lost, or where it has begun.
+    Does nothing where no ledger is lost, or where this was done before.
 
     Raises:
         StartupError: CometBFT has not all blocks, or the node's key or what it has signed is missing as well.

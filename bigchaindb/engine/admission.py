@@ -1,4 +1,4 @@
-"""The queue before the checkers: bodies that came in and were not looked at yet. Belongs to the event loop."""
+"""The queue before the checkers: bodies that arrived and are not checked yet. Belongs to the event loop."""
 
 import asyncio
 from collections import deque
@@ -49,7 +49,7 @@ class Entry:
 
 
 Answer = tuple[Entry, Transaction | Exception]
-"""An entry and what its submitter is told."""
+"""An entry and the outcome that its submitter gets."""
 
 
 @dataclass(slots=True, eq=False)
@@ -81,7 +81,7 @@ class AdmissionQueue:
         """Append an entry.
 
         Raises:
-            Overloaded: as many bytes as may wait do so.
+            Overloaded: `bytes_max` leaves no room for it.
         """
         if self._bytes + len(entry.body) > self.bytes_max:
             raise Overloaded(f"limits.admission_bytes_max = {self.bytes_max} bytes wait to be checked; try again later")
@@ -106,7 +106,7 @@ class AdmissionQueue:
         self._heavy_changed.set()
 
     async def take_heavy(self) -> Entry | None:
-        """Wait for a heavy entry and take it; None says that the queue was closed."""
+        """Wait for a heavy entry and take it; None means that the queue was closed."""
         while not self._heavy and not self._closed:
             self._heavy_changed.clear()
             await self._heavy_changed.wait()
@@ -118,11 +118,11 @@ class AdmissionQueue:
         return entry
 
     async def take(self, count_max: int) -> list[Entry]:
-        """Wait for entries and take the first of them; an empty list says that the queue was closed.
+        """Wait for entries and take the first of them; an empty list means that the queue was closed.
 
         A batch ends at `BATCH_BYTES_MAX` as well, though not before its first entry.
 
-        Whoever took some calls `finish` once they are checked.
+        The caller must call `finish` once they are checked.
         """
         while not self._is_due() and not self._closed:
             self._changed.clear()
@@ -152,7 +152,7 @@ class AdmissionQueue:
         asyncio.get_running_loop().call_later(GATHER_S_MAX, self._end_wait)
 
     def _end_wait(self) -> None:
-        """Let whatever waits be due; what came meanwhile is so a little early."""
+        """Make waiting entries due; those that came meanwhile are due a little early."""
         if self._entries:
             self._has_waited = True
             self._changed.set()
@@ -176,7 +176,7 @@ def answer_all(entries: Iterable[Entry], error: EngineError) -> None:
 
 
 def answer_in_slices(answers: Sequence[Answer]) -> None:
-    """Give answers, at most `SLICE_COUNT_MAX` in one turn of the running loop."""
+    """Resolve answers, at most `SLICE_COUNT_MAX` in one turn of the running loop."""
     for entry, outcome in answers[:SLICE_COUNT_MAX]:
         entry.resolve(outcome)
     if rest := answers[SLICE_COUNT_MAX:]:

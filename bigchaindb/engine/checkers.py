@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class Examines(Protocol):
-    """The calls of the application that are needed here."""
+    """The calls of the application that the checkers make."""
 
     def examine(self, bodies: Sequence[bytes]) -> list[Examination]:
         """See `bigchaindb.ledger.application.Application`."""
@@ -39,7 +39,7 @@ class Examines(Protocol):
 
 
 Verdict = Examination | CheckFailed | StoreDamaged
-"""What came of the check without state; or that it met a defect of this software, or what it needs is damaged."""
+"""Outcome of the check without state, or the defect of this software or the damage that it met."""
 
 
 class Checked(NamedTuple):
@@ -70,7 +70,7 @@ class Checkers:
         return await asyncio.get_running_loop().run_in_executor(self._heavy, self._check, bodies)
 
     async def examine(self, bodies: Sequence[bytes]) -> None:
-        """Examine a batch in a thread, for the ledger to remember what it has proven."""
+        """Examine a batch in a thread, so that the ledger remembers what it has proven."""
         await asyncio.get_running_loop().run_in_executor(self._voters, self._examine, bodies)
 
     async def reload(self, checked: Checked) -> Checked:

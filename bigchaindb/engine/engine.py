@@ -1,4 +1,4 @@
-"""What the node holds of an engine: the thing that orders transactions into blocks and has them voted on."""
+"""The interface of an engine, which orders transactions into blocks and has them voted on."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -20,7 +20,7 @@ class Mode(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a transaction stands that is not committed. Source: http-api.md, section 10."""
+    """The status of a transaction that is not committed. Source: http-api.md, section 10."""
 
     BACKLOG = "backlog"
     UNDECIDED = "undecided"
@@ -178,10 +178,9 @@ class Engine(Protocol):
         ...
 
     def standing(self, transaction_id: str) -> Standing | None:
-        """Say where an uncommitted transaction stands, None if this node does not know it.
+        """Return the status of an uncommitted transaction; None if this node does not know it.
 
-        Whoever asks the store too asks it second: a transaction leaves the pool only once it is committed, so that
-        there is no moment at which neither knows it.
+        Ask the store after this, not before: a transaction leaves the pool only once it is committed.
         """
         ...
 
@@ -191,7 +190,7 @@ class Engine(Protocol):
         ...
 
     def validators(self) -> ValidatorSet:
-        """Give who votes on the next block."""
+        """Return the validators of the next block."""
         ...
 
 

@@ -2,6 +2,6 @@
 
 
 def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Give the first error of a group, out of the groups within: the others are most often its echo."""
+    """Return the first error of a group, nested groups included: the others are most often its echo."""
     first = group.exceptions[0]
     return first_of(first) if isinstance(first, BaseExceptionGroup) else first

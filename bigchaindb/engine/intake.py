@@ -1,6 +1,6 @@
-"""The intake: what every engine does before a block is made, and what it tells submitters afterwards.
+"""The intake: the work of every engine before a block is made, and the answers to submitters afterwards.
 
-Admission, checks, the pool, and the answers. An engine takes candidates out of the pool, and says what became of them.
+Admission, checks, the pool, and the answers. An engine takes candidates out of the pool, and reports the outcome.
 """
 
 import asyncio
@@ -66,9 +66,9 @@ class Intake:
             limits: of admission and waiters.
             pool: empty.
             refusal: returns why a body is not taken now; None: it may be.
-            accepted: is given what was just put into the pool, with its entry, and answers that: see `accept`.
-            turned_away: is given the id of each transaction that breaks a rule after it was in the pool.
-            elected: gives the validators that elections are checked against; None where there are no elections.
+            accepted: called with an entry and the transaction just put into the pool, and answers it: see `accept`.
+            turned_away: called with the id of each transaction that breaks a rule after it was in the pool.
+            elected: returns the validators that elections are checked against; None where there are no elections.
             workers: threads that check; None is one a core.
         """
         self._ledger = ledger
@@ -107,13 +107,13 @@ class Intake:
         self.work.set()
 
     def end(self) -> None:
-        """Answer whoever still waits, and end the threads."""
+        """Answer all waiting submitters, and end the threads."""
         self.close()
         self.answer_waiting(EngineError("the engine stopped; the transaction may be committed"))
         self._checkers.close()
 
     def answer_waiting(self, error: EngineError) -> None:
-        """Answer whoever waits for a block: none comes."""
+        """Answer all who wait for a block with `error`, since none comes."""
         answer_all(self._waiting.values(), error)
         self._waiting.clear()
 
@@ -144,7 +144,7 @@ class Intake:
             timer.cancel()
 
     async def admit(self, body: bytes, mode: Mode | None = None) -> Transaction:
-        """Check a transaction and put it into the pool; without a mode it is none of this node's clients'.
+        """Check a transaction and put it into the pool; one without a mode came from another node.
 
         Raises:
             ValidationError: it breaks a rule.
@@ -173,7 +173,7 @@ class Intake:
         )
 
     def committed(self, transactions: Sequence[Transaction], height: int) -> list[Answer]:
-        """Take note of a block; give the answers to those who waited for it."""
+        """Take note of a block; return the answers to those who waited for it."""
         self._height = height
         for transaction in transactions:
             self._rejected.discard(transaction.id)
@@ -187,7 +187,7 @@ class Intake:
         self._commit_count += 1
 
     def report(self, rejections: Iterable[Rejection]) -> list[Answer]:
-        """Leave word of each rejected transaction (L4); give the answers to those who waited for it."""
+        """Leave word of each rejected transaction (L4); return the answers to those who waited for it."""
         answers: list[Answer] = []
         for transaction, error in rejections:
             self.leave_word(transaction.id, error)
@@ -197,19 +197,19 @@ class Intake:
         return answers
 
     def leave_word(self, transaction_id: str, error: ValidationError) -> None:
-        """Say why a transaction is rejected that had been accepted or proposed (L4)."""
+        """Log and remember why a transaction is rejected that had been accepted or proposed (L4)."""
         about = {"transaction": transaction_id, "error": f"{type(error).__name__}: {error}"}
         _log.warning("a transaction was rejected after it had been accepted or proposed", extra=about)
         self._rejected.add(transaction_id, error)
 
     def turn_away(self, transaction_id: str, error: ValidationError) -> None:
-        """Take a transaction that breaks a rule now, and all that stand on it, out of the pool, and say so (L4)."""
+        """Drop a transaction that breaks a rule now and its descendants from the pool, and leave word of each (L4)."""
         answer_in_slices(self.report(self.pool.reject(transaction_id, error)))
 
     def judge_elections(self) -> None:
         """Turn away the elections of the pool that were made among other validators than there are now (L4).
 
-        A node without a vote never proposes, and so would never find out.
+        A node without a vote never proposes, and so would never notice.
         """
         validators = self._elected()
         assert validators is not None, "elections, and nobody to hold them"
@@ -220,7 +220,7 @@ class Intake:
                 self.turn_away(one.id, error)
 
     async def prove(self, bodies: Sequence[bytes]) -> None:
-        """Let the threads verify documents that a block has and nobody posted here, so that its judge finds them."""
+        """Verify in threads the documents of a block that nobody posted here, so that the voter need not."""
         starts = range(0, len(bodies), BATCH_COUNT_MAX)
         await asyncio.gather(*(self._checkers.examine(bodies[start : start + BATCH_COUNT_MAX]) for start in starts))
 
@@ -275,7 +275,7 @@ class Intake:
         self.work.set()
 
     def _forget(self, verdict: Verdict) -> None:
-        """Do not keep a heavy transaction that is refused: strangers would fill the memory of proven ones with them."""
+        """Forget a heavy transaction that is refused: strangers would fill the memory of proven ones with them."""
         if isinstance(verdict, Examined) and is_heavy(body := verdict.transaction.body) and not self.pool.holds(body):
             self._ledger.forget([body])
 
@@ -289,6 +289,6 @@ class Intake:
 
 
 def accept(entry: Entry, transaction: Transaction) -> None:
-    """Answer whoever does not wait for a block: the transaction is in the pool (L5)."""
+    """Answer a submitter that does not wait for a block: the transaction is in the pool (L5)."""
     if entry.mode is not Mode.COMMIT:
         entry.resolve(transaction)

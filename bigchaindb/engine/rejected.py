@@ -1,4 +1,4 @@
-"""What became of transactions that were accepted, or proposed, and turned out to be invalid (L4)."""
+"""The errors of transactions that were accepted, or proposed, and turned out to be invalid (L4)."""
 
 from bigchaindb.errors import ValidationError
 
@@ -28,5 +28,5 @@ class Rejected:
         self._errors.pop(transaction_id, None)
 
     def get(self, transaction_id: str) -> ValidationError | None:
-        """Give the error, None for an id that was not rejected lately."""
+        """Return the error; None for an id that was not rejected lately."""
         return self._errors.get(transaction_id)

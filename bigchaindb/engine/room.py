@@ -1,6 +1,6 @@
-"""The room on the ledger's disk: warns long before there is none, and says when too little is left to go on.
+"""The room on the ledger's disk: warns long before there is none, and tells when too little is left to go on.
 
-The log lives as long as the ledger (P7), so a disk that is not looked after fills up for certain. Nothing here deletes.
+The log lives as long as the ledger (P7), so a disk that nobody watches fills up for certain. Nothing here deletes.
 """
 
 import logging
@@ -14,9 +14,9 @@ from bigchaindb.config import Limits
 from bigchaindb.errors import StoreFull
 
 LOOK_S: Final = 1.0
-"""Time between two looks."""
+"""Time between two measurements."""
 RATE_LOOKS: Final = 600
-"""Looks over which rates are taken: ten minutes even out the moments when the write-ahead log is reset."""
+"""Measurements over which rates are computed: ten minutes even out the resets of the write-ahead log."""
 AGAIN: Final = 9 / 8
 """Free bytes over the warning's limit, as a factor, from which it is withdrawn: not at each swing around it."""
 
@@ -24,7 +24,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Usage(NamedTuple):
-    """What one look at the disk finds.
+    """One measurement of the disk.
 
     Attributes:
         free_bytes: what this user may still write.
@@ -36,20 +36,20 @@ class Usage(NamedTuple):
 
 
 def usage_of(ledger: Path) -> Usage:
-    """Look at the disk of the ledger's file; it is not opened."""
+    """Measure the disk of the ledger's file without opening it."""
     about = os.statvfs(ledger.parent)
     files = (ledger, ledger.with_name(f"{ledger.name}-wal"))
     return Usage(about.f_bavail * about.f_frsize, sum(file.stat().st_size for file in files if file.exists()))
 
 
 class Room:
-    """What is left on the disk, as of the last look. Belongs to the event loop."""
+    """The room left on the disk, as last measured. Belongs to the event loop."""
 
     def __init__(self, look: Callable[[], Usage], limits: Limits, clock: Callable[[], float]) -> None:
-        """Look for the first time when asked to.
+        """Measure nothing before the first call.
 
         Args:
-            look: gives what the disk says.
+            look: measures the disk.
             limits: of free bytes.
             clock: monotonic, in seconds.
         """
@@ -61,7 +61,7 @@ class Room:
         self._warned = False
 
     def look(self) -> None:
-        """Look at the disk, and log what a person should know."""
+        """Measure the disk, and log what an operator should know."""
         usage = self._look()
         self._looks.append((self._clock(), usage))
         free = usage.free_bytes

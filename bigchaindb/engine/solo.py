@@ -30,7 +30,7 @@ from bigchaindb.transaction.keys import KeyPair, decode_key
 from bigchaindb.transaction.model import Transaction
 
 FULL_RETRY_S: Final = 1.0
-"""Time between two looks whether a full disk has room again."""
+"""Time between two checks whether a full disk has room again."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,11 +58,11 @@ class SoloEngine:
             store: the application's own.
             key: signs blocks; the only voter.
             limits: of admission, pool, waiters and blocks.
-            announce: is told the durable head after each commit.
-            now: gives Unix seconds.
+            announce: called with the durable head after each commit.
+            now: returns Unix seconds.
             room: on the ledger's disk.
             workers: threads that check; None is one a core.
-            propose: a faulty proposer for the first round of each height; only tests give one.
+            propose: a faulty proposer for the first round of each height; only tests pass one.
         """
         self._limits = limits
         self._validators = ValidatorSet({decode_key(key.public_key): 1})
@@ -90,11 +90,11 @@ class SoloEngine:
         self._stopping = asyncio.Event()
 
     def heed(self, damage: StoreDamaged | None, halt: Callable[[StoreDamaged], None]) -> None:
-        """Take nothing where damage kept an earlier run from deciding a block, and let later runs know of this one's.
+        """Refuse all transactions after the damage of an earlier run, and record new damage for later runs.
 
         Args:
             damage: of the earlier run; None: there was none.
-            halt: keeps a damage for later runs; called in the writer thread.
+            halt: records a damage for later runs; called in the writer thread.
         """
         self._damage, self._halt = damage, halt
 
@@ -167,7 +167,7 @@ class SoloEngine:
             await self._serve_reads(self._damage)
 
     async def _serve_reads(self, damage: StoreDamaged) -> None:
-        """Wait for the stop and decide nothing: a block would rest on what cannot be read."""
+        """Wait for the stop and decide nothing: a block would rest on rows that cannot be read."""
         _log.critical(
             "a block needs what is damaged: no transaction is taken, and reads are served until a person restores it",
             extra={"table": damage.table, "row": damage.row, "why": str(damage)},
@@ -179,7 +179,7 @@ class SoloEngine:
             _log.critical("accepted transactions are not committed", extra={"count": len(self._pool)})
 
     async def _decide_one(self, loop: asyncio.AbstractEventLoop) -> StoreFull | None:
-        """Decide a block of what waits; return why there was no room for it."""
+        """Decide a block of waiting transactions; return why there was no room for it."""
         candidates = self._pool.candidates(
             count_max=self._limits.block_count_max,
             bytes_max=self._limits.block_bytes_max,
@@ -205,7 +205,7 @@ class SoloEngine:
         return True
 
     def _decide(self, loop: asyncio.AbstractEventLoop, candidates: Sequence[Transaction]) -> None:
-        """Decide one block, tell the loop, tidy up: the whole work of the writer thread."""
+        """Decide one block, report it to the loop, tidy up: the whole work of the writer thread."""
         decision = self._decider.decide(candidates, self._round)
         loop.call_soon_threadsafe(self._conclude_or_fail, decision)
         try:
@@ -214,7 +214,7 @@ class SoloEngine:
             _log.warning("the disk is full, the store was not tidied", extra={"error": str(error)})
 
     async def _watch_room(self) -> None:
-        """Look at the disk while nothing is committed as well: others may be filling it."""
+        """Measure the disk while nothing is committed as well: others may be filling it."""
         while not self._stopping.is_set():
             self._room.shortage()
             await self._pause(LOOK_S)
@@ -239,7 +239,7 @@ class SoloEngine:
             self._defect = error
 
     def _conclude(self, decision: Decision) -> None:
-        """Take note of a decision and tell everybody. Runs on the loop, once for each."""
+        """Take note of a decision and announce it. Runs on the loop, once for each."""
         if self._full is not None:
             self._full = None
             _log.info("the disk has room again, transactions are taken")

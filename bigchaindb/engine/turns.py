@@ -1,7 +1,7 @@
 """Turns between checks of heavy documents and blocks, which share the interpreter's lock.
 
-A block is written in hundreds of short steps that give the lock away, and beside a thread that computes each step waits
-for it: of a block of 1,800 outputs, 15 ms alone, that made 400 ms.
+A block is written in hundreds of short steps that release the lock, and each waits for a thread that computes to
+release it: a block of 1,800 outputs took 400 ms that way, and 15 ms alone.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 BLOCK_WAIT_S_MAX: Final = 0.05
-"""Time that a block waits for a check in hand: what the most costly one takes besides its signatures, during which the
-lock is free."""
+"""Time that a block waits for a check in hand, enough for the most costly one without its signatures: the lock is free
+while those are verified."""
 CHECK_WAIT_S_MAX: Final = 0.5
-"""Time that a heavy check waits for blocks: a node that always writes one checks them all the same."""
+"""Time that a heavy check waits for blocks: a node that writes without a pause checks them all the same."""
 
 
 class Turns:
-    """Who works now. Belongs to the event loop."""
+    """Whose turn it is. Belongs to the event loop."""
 
     def __init__(self) -> None:
         self._no_block = asyncio.Event()

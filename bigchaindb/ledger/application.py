@@ -1,7 +1,7 @@
 """The application: all that an engine may ask of the ledger, in seven calls, and the ledger that answers them.
 
 Nothing here waits, reads a clock or knows an engine. State comes in through a port, and no call keeps anything but a
-memory of proven documents: whether a call is repeated, or made on another node, changes nothing of what it gives.
+memory of proven documents: a call returns the same when it is repeated, or made on another node.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Application(Protocol):
         ...
 
     def forget(self, bodies: Sequence[bytes]) -> None:
-        """Drop from memory what `examine` has found to be right; it is examined anew if it is asked for again."""
+        """Drop documents from the memory of `examine`; it examines them again when they come back."""
         ...
 
     def propose(self, candidates: Sequence[bytes]) -> Selection:
@@ -45,14 +45,14 @@ class Application(Protocol):
         ...
 
     def attest(self) -> bytes:
-        """Give what this node's vote says besides yes."""
+        """Return what this node's vote states besides yes."""
         ...
 
     def verify(self, attestation: bytes) -> None:
-        """Check what another node's vote says besides yes.
+        """Check what another node's vote states besides yes.
 
         Raises:
-            ImproperVoteError: no honest node says that.
+            ImproperVoteError: no honest node sends that.
         """
         ...
 
@@ -117,7 +117,7 @@ class Ledger:
         return Verdict(proposal, tuple(transactions_of(examined)), None)
 
     def attest(self) -> bytes:
-        """See `Application`: a vote says nothing besides yes; what it may say comes with networks."""
+        """See `Application`: the vote of a network of one carries nothing besides yes."""
         return b""
 
     def verify(self, attestation: bytes) -> None:

@@ -44,7 +44,7 @@ class Block:
 
 
 def block_text(timestamp: int, transactions: Sequence[bytes], node_pubkey: str, voters: Sequence[str]) -> bytes:
-    """Give the canonical text of `block`: each transaction keeps its own canonical bytes, nothing is written twice."""
+    """Return the canonical text of `block`, made of each transaction's own canonical bytes."""
     return b"".join(
         (
             b'{"node_pubkey":"',
@@ -61,12 +61,12 @@ def block_text(timestamp: int, transactions: Sequence[bytes], node_pubkey: str, 
 
 
 def block_id(text: bytes) -> str:
-    """Give the v1 id of a block whose canonical text is `text`."""
+    """Return the v1 id of a block whose canonical text is `text`."""
     return sha3_256(text).hexdigest()
 
 
 def v1_block(block: Block) -> bytes:
-    """Give the v1 document `{"block", "id", "signature"}` as JSON bytes. Source: blocks-and-votes.md, section 1."""
+    """Return the v1 document `{"block", "id", "signature"}` as JSON bytes. Source: blocks-and-votes.md, section 1."""
     return (
         b'{"block":'
         + _text(block)
@@ -79,7 +79,7 @@ def v1_block(block: Block) -> bytes:
 
 
 def event_body(block: Block, reason: str | None = None, *, body_omitted: bool = False) -> bytes:
-    """Give the body of the event about `block`: equal bytes on every node, at every retry (E5).
+    """Return the body of the event about `block`: equal bytes on every node, at every retry (E5).
 
     The list of transactions stands once; `bigchaindb.events.Event.data` lets both keys share it.
 

@@ -78,7 +78,7 @@ class ConsensusHeader:
 
 
 def merkle_root(leaves: Sequence[bytes]) -> bytes:
-    """Give the root, 32 bytes, of the tree of RFC 6962, section 2.1, with SHA-256."""
+    """Return the root, 32 bytes, of the tree of RFC 6962, section 2.1, with SHA-256."""
     match leaves:
         case []:
             return sha256().digest()
@@ -89,18 +89,18 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
 
 
 def data_hash(transactions: Sequence[bytes]) -> bytes:
-    """Give the hash over a consensus block's transactions, internal ones included, in its order."""
+    """Return the hash over a consensus block's transactions, internal ones included, in its order."""
     return merkle_root([sha256(transaction).digest() for transaction in transactions])
 
 
 def validators_hash(validators: ValidatorSet) -> bytes:
-    """Give the hash over a set of validators: the mighty first, of equal ones the lower address."""
+    """Return the hash over a set of validators, ordered by falling power, then by address."""
     ordered = sorted(validators.powers.items(), key=lambda item: (-item[1], address_of(item[0])))
     return merkle_root([message(1, octets(1, key)) + integer(2, power) for key, power in ordered])
 
 
 def header_hash(header: ConsensusHeader) -> bytes:
-    """Give the hash of a block: the root over the fields of its header, each as protobuf."""
+    """Return the hash of a block: the root over the fields of its header, each as protobuf."""
     return merkle_root(
         [
             integer(1, header.version_block) + integer(2, header.version_app),
@@ -127,7 +127,7 @@ def header_hash(header: ConsensusHeader) -> bytes:
 
 
 def precommit_sign_bytes(chain_id: str, height: int, round_: int, block_id: BlockId | None, time: Moment) -> bytes:
-    """Give what a validator signs with its precommit.
+    """Return the bytes that a validator signs with its precommit.
 
     Args:
         chain_id: the network's.
@@ -147,7 +147,7 @@ def precommit_sign_bytes(chain_id: str, height: int, round_: int, block_id: Bloc
 
 
 def vote_extension_sign_bytes(chain_id: str, height: int, round_: int, extension: bytes) -> bytes:
-    """Give what a validator signs with the extension of its precommit: also an empty one is signed.
+    """Return the bytes that a validator signs with the extension of its precommit; an empty one is signed too.
 
     Args:
         chain_id: the network's.

@@ -93,7 +93,7 @@ def _key_of(proposed: ProposedKey) -> bytes:
 
 
 def check_election(election: Transaction, validators: ValidatorSet) -> None:
-    """Judge what makes a VALIDATOR_ELECTION more than a new asset. Its id and signature are judged as a CREATE's.
+    """Require what makes a VALIDATOR_ELECTION more than a new asset. Its id and signature are checked as a CREATE's.
 
     Args:
         election: the transaction.
@@ -130,7 +130,7 @@ def _check_proposer(election: Transaction, validators: ValidatorSet) -> None:
 
 
 def votes_in(vote: Transaction) -> int:
-    """Give how many votes a VOTE passes to its election; what it passes to other voters does not count."""
+    """Return how many votes a VOTE passes to its election; shares passed to other voters do not count."""
     keys = (election_key(vote.asset_id),)
     # By T3 an output of a VOTE is locked by one key, which `owners` holds if it is named.
     return sum(output.amount for output in vote.outputs if output.public_keys == output.owners == keys)
@@ -177,7 +177,7 @@ class Elections(Struct, frozen=True, forbid_unknown_fields=True):
     concluded: tuple[ConcludedElection, ...] = ()
 
     def status(self, election_id: str) -> ElectionStatus:
-        """Say where an election stands.
+        """Return the state of an election.
 
         Inconclusive is one that lost its validators to another that concluded first, one that its proposer's newer ones
         replaced, and every id that is none of an election.
@@ -190,7 +190,7 @@ class Elections(Struct, frozen=True, forbid_unknown_fields=True):
     def after(
         self, transactions: Sequence[Transaction], validators: ValidatorSet, height: int
     ) -> "tuple[Elections, Mapping[bytes, int]]":
-        """Count what a decided block says.
+        """Count the votes of a decided block.
 
         At most one election of a block changes anything, the first that has its votes: with it the set is another, and
         all others that are open are inconclusive.
@@ -220,7 +220,7 @@ class _Count:
         self.concluded: list[str] = []
 
     def add(self, transactions: Sequence[Transaction], validators: ValidatorSet) -> Mapping[bytes, int]:
-        """Count until the validators change; give the change."""
+        """Count until the validators change; return the change."""
         for transaction in transactions:
             if transaction.operation == "VALIDATOR_ELECTION":
                 self._begin(transaction)

@@ -38,7 +38,7 @@ class Examiner:
         elections: bool = False,
         bound: str = "limits.block_bytes_max",
     ) -> None:
-        """Examine what a network takes.
+        """Make the examiner of one ledger.
 
         Args:
             store: the ledger's.
@@ -94,7 +94,7 @@ class Examiner:
     def judge(
         self, examined: Sequence[Examination], validators: ValidatorSet | None = None
     ) -> Iterator[ValidationError | None]:
-        """Judge the transactions of a block in order by the committed state; for each what is wrong, or None."""
+        """Judge the transactions of a block in order by the committed state; yield what is wrong with each, or None."""
         return judge(examined, self._store.view(Needs.of(transactions_of(examined))), validators=validators)
 
     def _proven_or_parsed(self, body: bytes) -> Examination | Transaction:

@@ -18,18 +18,18 @@ class Examined(NamedTuple):
 
 
 Examination = Examined | ValidationError
-"""What the check without state gives: the transaction, or what is wrong with the document."""
+"""Result of the check without state: the transaction, or what is wrong with the document."""
 
 
 def transactions_of(examined: Sequence[Examination]) -> list[Transaction]:
-    """Give those that could be read."""
+    """Return the transactions of the documents that could be read."""
     return [one.transaction for one in examined if isinstance(one, Examined)]
 
 
 def judge(
     examined: Sequence[Examination], committed: View, *, validators: ValidatorSet | None = None
 ) -> Iterator[ValidationError | None]:
-    """Judge the transactions of a block in order; for each give what is wrong, or None (L1, L2).
+    """Judge the transactions of a block in order; yield what is wrong with each, or None (L1, L2).
 
     A transaction may spend what stands before it. Source: docs/reference/contract/transactions.md, section 6.
 

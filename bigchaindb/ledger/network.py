@@ -96,27 +96,27 @@ class NetworkState(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def begin(cls, validators: ValidatorSet, height: int) -> "NetworkState":
-        """Give the state before the first block, of `height`."""
+        """Return the state before the first block, which has `height`."""
         return cls(validators=(_from(height, validators),))
 
     def validators_at(self, height: int) -> ValidatorSet:
-        """Give who votes at a height; nobody at heights that are no longer kept."""
+        """Return the validators of a height; nobody at heights that are no longer kept."""
         found = [one for one in self.validators if one.height <= height]
         return _set_of(found[-1].powers if found else ())
 
     @property
     def elected(self) -> ValidatorSet:
-        """Who votes once all that was decided is in force: what elections are held among."""
+        """The validators once all that was decided is in force; elections are held among them."""
         return ValidatorSet.of(self.validators[-1].powers)
 
     def unshown(self, own: Sequence[Rejection], validator: str) -> list[Rejection]:
-        """Give those of a validator's own rejections that the chain does not show yet; `validator` is its address."""
+        """Return those of a validator's own rejections that the chain does not show yet; `validator` is its address."""
         stands_behind = {one.rejection for one in self.open if any(by.validator == validator for by in one.support)}
         shown = stands_behind.union(self.settled)
         return [one for one in own if one not in shown]
 
     def elect(self, powers: Mapping[bytes, int], height: int) -> "NetworkState":
-        """Give the state after the block of `height` changed validators: new power by public key, 0 takes one out."""
+        """Return the state after the block of `height` changed validators: new power by public key, 0 removes one."""
         if not powers:
             return self
         following = self.elected.changed(powers)
@@ -125,7 +125,7 @@ class NetworkState(msgspec.Struct, frozen=True, kw_only=True):
         return replace(self, validators=(*kept, _from(begin, following)))
 
     def forget(self, height: int) -> "NetworkState":
-        """Drop what no block after `height` can ask for."""
+        """Drop what no block after `height` can refer to."""
         least = height - CARRY_HEIGHTS
         past = [one for one in self.validators if one.height <= least]
         kept = replace(
@@ -138,17 +138,17 @@ class NetworkState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode(state: NetworkState) -> bytes:
-    """Give the state as canonical bytes, for the store and the hash of the state."""
+    """Return the state as canonical bytes, for the store and the hash of the state."""
     return msgspec.json.encode(state)
 
 
 def decode(text: bytes) -> NetworkState:
-    """Read what `encode` gave."""
+    """Read the bytes that `encode` made."""
     return _state.decode(text)
 
 
 def encode_proof(proven: OpenRejection) -> bytes:
-    """Give what proves an invalid block: the rejection and the signed extensions of more than two thirds.
+    """Return the proof of an invalid block: the rejection and the signed extensions of more than two thirds.
 
     A JSON object: `rejection`, `support`, a list, and `unseen`, the transactions that the event leaves out, without
     which nobody could compute the digest that was signed; bytes are base64.
@@ -158,7 +158,7 @@ def encode_proof(proven: OpenRejection) -> bytes:
 
 
 def decode_proof(text: bytes) -> tuple[Rejection, Sequence[Support]]:
-    """Read what `encode_proof` gave.
+    """Read the bytes that `encode_proof` made.
 
     Raises:
         msgspec.MsgspecError: it is something else.

@@ -47,7 +47,7 @@ BOUND: Final = "the most that a network carries"
 OVERHEAD_BYTES: Final = 8
 """What the engine counts besides the bytes of a transaction in a block, at most."""
 FRESH_HEIGHTS: Final = 4
-"""For so many heights a new rejection wakes an idle chain."""
+"""Heights for which a new rejection wakes an idle chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class NetworkLedger:
         return self._examiner.examine(bodies)
 
     def forget(self, bodies: Sequence[bytes]) -> None:
-        """Drop from memory what `examine` has found to be right; it is examined anew if it is asked for again."""
+        """Drop documents from the memory of `examine`; it examines them again when they come back."""
         self._proven.forget(bodies)
 
     def propose(self, candidates: Sequence[bytes], evidence: Sequence[SignedExtension], *, bytes_max: int) -> Selection:
@@ -206,23 +206,23 @@ class NetworkLedger:
         return NetworkVerdict(proposal, tuple(transactions_of(examined)), outcome, None)
 
     def attest(self) -> bytes:
-        """Give what this node's vote says besides yes: its rejections that the chain does not show yet.
+        """Return what this node's vote states besides yes: its rejections that the chain does not show yet.
 
-        The newest: a faulty proposer may have let this node alone see a lot of proposals, which nobody else will ever
-        say, and behind which what all have seen would wait.
+        The newest: a faulty proposer may have sent many proposals to this node alone. Nobody else will ever confirm
+        those, and the rejections that all nodes share would wait behind them.
         """
         return encode_extension(self._unshown()[-EXTENSION_COUNT_MAX:])
 
     def verify(self, attestation: bytes) -> None:
-        """Check what another node's vote says besides yes.
+        """Check what another node's vote states besides yes.
 
         Raises:
-            ImproperVoteError: no honest node says that.
+            ImproperVoteError: no honest node sends that.
         """
         decode_extension(attestation)
 
     def has_fresh(self) -> bool:
-        """Say whether this node has a rejection that is worth waking an idle chain for."""
+        """Whether this node has a rejection that is worth waking an idle chain for."""
         height = self._store.tip().height
         return any(one.height > height - FRESH_HEIGHTS for one in self._unshown())
 
@@ -265,7 +265,7 @@ class NetworkLedger:
         return self.state.unshown(self._own.all(), address_of(decode_key(self._key.public_key)).hex())
 
     def _log(self, block: Block, tip: Tip, logged: list[Logged], invalid: OpenRejection | None = None) -> Tip:
-        """Append an event about a block; give the tip after it."""
+        """Append an event about a block; return the tip after it."""
         header = block.header
         event_type = EventTypes.BLOCK_VALID if invalid is None else EventTypes.BLOCK_INVALID
         reason = None if invalid is None else invalid.rejection.reason
@@ -282,7 +282,7 @@ class NetworkLedger:
         return self._block(proposal.height, proposal.timestamp, proposal.proposer, bodies)
 
     def _invalid_block(self, one: OpenRejection) -> Block:
-        """Give a rejected proposal the form in which it is logged: with what an event can carry of it.
+        """Return a rejected proposal as it is logged: with the transactions that an event can carry.
 
         Where that is not all, the engine's hash names it: what is left may be just what a valid block holds.
         """
@@ -300,7 +300,7 @@ class NetworkLedger:
 
 
 def _is_shown(one: OpenRejection, block: Block) -> bool:
-    """Say whether a logged block holds all transactions of the rejected proposal."""
+    """Whether a logged block holds all transactions of the rejected proposal."""
     return one.body is not None and len(one.body) == len(block.transactions)
 
 

@@ -61,11 +61,11 @@ class Pool:
         return self._bytes
 
     def get(self, transaction_id: str) -> Transaction | None:
-        """Give the transaction of that id, None if it is not in the pool."""
+        """Return the transaction of that id; None if it is not in the pool."""
         return self._transactions.get(transaction_id)
 
     def holds(self, body: Body) -> bool:
-        """Say whether a transaction of exactly these bytes is in the pool: nothing has to be read for that."""
+        """Whether a transaction of exactly these bytes is in the pool; answered without parsing."""
         return body in self._bodies
 
     def shortage(self, body: Body) -> Overloaded | None:
@@ -88,7 +88,7 @@ class Pool:
         signatures_valid: bool,
         validators: ValidatorSet | None = None,
     ) -> None:
-        """Take a transaction in that is valid after all that is committed and all that is in the pool.
+        """Add a transaction that is valid after everything committed and everything in the pool.
 
         Args:
             transaction: with structure, id and content checked.

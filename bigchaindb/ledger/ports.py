@@ -1,4 +1,4 @@
-"""What the ledger, the engines, the subscribers and the API ask of a store. `bigchaindb.store` fulfils it.
+"""The ports of a store: what the ledger, the engines, the subscribers and the API call. `bigchaindb.store` fulfils it.
 
 Every method may be called from any thread unless it says otherwise. Readers see committed, durable state only (P4).
 """
@@ -20,7 +20,7 @@ class LedgerStore(Protocol):
     """What makes decisions durable and answers the rules."""
 
     def tip(self) -> Tip:
-        """Give the state that the next decision continues from."""
+        """Return the state that the next decision continues from."""
         ...
 
     def view(self, needs: Needs) -> LoadedView:
@@ -41,10 +41,10 @@ class LedgerStore(Protocol):
 
 
 class NetworkStore(LedgerStore, Protocol):
-    """What the ledger of a network asks besides."""
+    """What the ledger of a network calls besides."""
 
     def network(self) -> bytes | None:
-        """Give the network's state as the last commit that changed it left it; None where there was no network."""
+        """Return the network's state after the last commit that changed it; None where there was no network."""
         ...
 
 
@@ -52,11 +52,11 @@ class OwnRejections(Protocol):
     """The proposals that this node has voted against. Any thread may ask."""
 
     def all(self) -> Sequence[Rejection]:
-        """Give those that may still be said, ascending."""
+        """Return those that this node may still report, ascending."""
         ...
 
     def body_of(self, rejection: Rejection) -> tuple[bytes, ...] | None:
-        """Give the transactions of the proposal; None if this node does not have them, or they are too large."""
+        """Return the transactions of the proposal; None if this node does not have them, or they are too large."""
         ...
 
 
@@ -89,11 +89,11 @@ class LogReader(Protocol):
     """The event log as subscribers read it. One instance belongs to one thread."""
 
     def head(self) -> int:
-        """Give the last position, 0 for an empty log."""
+        """Return the last position, 0 for an empty log."""
         ...
 
     def records(self, after: int, through: int, *, count_max: int, bytes_max: int) -> list[Record]:
-        """Give the events of positions `after` < p ≤ `through`: at least one if any, then up to both bounds."""
+        """Return the events of positions `after` < p ≤ `through`: at least one if any, then up to both bounds."""
         ...
 
     def selected(
@@ -106,18 +106,18 @@ class LogReader(Protocol):
         count_max: int,
         bytes_max: int,
     ) -> tuple[list[Record], int]:
-        """Give the next events that match, and how far was looked: one call looks at a bounded piece of the log.
+        """Return the next events that match, and how far the search went: one call reads a bounded piece of the log.
 
         Whatever the bounds of the calls, together they give the same events (P15): the ones of positions
         `after` < p ≤ `through` of which a transaction matches, rejected proposals included.
 
         Args:
-            after: where to go on; what the call before said.
-            through: the last position to look at.
+            after: where to go on; the position that the call before returned.
+            through: the last position to read.
             selection: what must match; None and `ALL` are every event.
             types: a mask of `bigchaindb.events.EventTypes`.
-            count_max: events to give at most, at least 1.
-            bytes_max: bytes of bodies to give at most, but for a first one that is larger.
+            count_max: most events to return, at least 1.
+            bytes_max: most bytes of bodies to return, unless the first one alone is larger.
 
         Returns:
             the events, perhaps none, and the position up to which there is no further one: `after` only if the log
@@ -129,23 +129,23 @@ class LogReader(Protocol):
         ...
 
     def first_at(self, *, height: int | None = None, time: int | None = None) -> int:
-        """Give the position of the first event of at least that height and block timestamp, head + 1 if none is.
+        """Return the position of the first event of at least that height and block timestamp, head + 1 if none is.
 
-        A rejected proposal may say any time, so it counts with that of the valid block before it. One that was made for
-        an earlier height than what was logged before it is not what is looked for.
+        A rejected proposal may claim any time, so it counts with that of the valid block before it. One that was made
+        for an earlier height than the event before it is passed over.
         """
         ...
 
     def announcements(self, position: int) -> list[Announcement]:
-        """Give an entry for each transaction of the valid block at `position`, in order; [] for an invalid one."""
+        """Return an entry for each transaction of the valid block at `position`, in order; [] for an invalid one."""
         ...
 
     def entry(self, position: int) -> LoggedEvent | None:
-        """Give the log row at `position`, or None if there is none."""
+        """Return the log row at `position`, or None if there is none."""
         ...
 
     def close(self) -> None:
-        """Let go of the files; by the thread that the reader belongs to."""
+        """Close the files; by the thread that the reader belongs to."""
         ...
 
 
@@ -168,8 +168,8 @@ class Decision(NamedTuple):
 class ProofSource(Protocol):
     """What a consensus engine keeps of the blocks that it decided. Belongs to the event loop.
 
-    Every method gives what belongs to a height that a valid block of this ledger has, or raises `EngineError` when the
-    engine does not answer.
+    Every method takes the height of a valid block of this ledger, and raises `EngineError` when the engine does not
+    answer.
     """
 
     @property
@@ -178,79 +178,79 @@ class ProofSource(Protocol):
         ...
 
     async def header_and_commit(self, height: int) -> SignedHeader:
-        """Give the header and the precommits on it."""
+        """Return the header and the precommits on it."""
         ...
 
     async def transactions(self, height: int) -> Sequence[bytes]:
-        """Give all transactions of the consensus block in its order, the network's own included."""
+        """Return all transactions of the consensus block in its order, the network's own included."""
         ...
 
     async def validators(self, height: int) -> ValidatorSet:
-        """Give who voted at that height."""
+        """Return the validators of that height."""
         ...
 
 
 class Queries(Protocol):
-    """What the HTTP API asks. Lists come in pieces, each its own short read; none is longer than asked for.
+    """What the HTTP API reads. Lists come in pieces, each its own short read; none is longer than requested.
 
-    A piece may be empty: of what was read nothing is what was asked for. So no read is longer where little matches.
+    A piece may be empty: a read is bounded, also where little of what it reads matches.
     """
 
     def transaction(self, transaction_id: str) -> bytes | None:
-        """Give the canonical bytes of a committed transaction."""
+        """Return the canonical bytes of a committed transaction."""
         ...
 
     def transactions_of_asset(
         self, asset_id: str, operation: Literal["CREATE", "TRANSFER"] | None, *, last_only: bool
     ) -> Iterator[Sequence[bytes]]:
-        """Give the asset's transactions, oldest first, in pieces of up to 1,000."""
+        """Return the asset's transactions, oldest first, in pieces of up to 1,000."""
         ...
 
     def outputs(self, public_key: str, *, spent: bool | None) -> Iterator[Sequence[OutputRef]]:
-        """Give the outputs listed for a key in commit order, in pieces of up to 1,000. Source: http-api.md, 7."""
+        """Return the outputs listed for a key in commit order, in pieces of up to 1,000. Source: http-api.md, 7."""
         ...
 
     def search(self, table: Literal["assets", "metadata"], text: str, limit: int) -> Iterator[Sequence[bytes]]:
-        """Give the rows that match, best first, as JSON objects; `limit` 0 is all. Source: http-api.md, section 8.
+        """Return the rows that match, best first, as JSON objects; `limit` 0 is all. Source: http-api.md, section 8.
 
         For a text of more words than rows can be ranked by: in commit order.
         """
         ...
 
     def block(self, height: int) -> Block | None:
-        """Give the valid block of that height; height 0 is the empty initial block and is not stored."""
+        """Return the valid block of that height; height 0 is the empty initial block and is not stored."""
         ...
 
     def block_by_id(self, block_id: str) -> tuple[Block, LoggedEvent] | None:
-        """Give a valid or invalid block by its v1 id, and its row in the log."""
+        """Return a valid or invalid block by its v1 id, and its row in the log."""
         ...
 
     def vote(self, block_id: str) -> bytes | None:
-        """Give this node's own v1 vote on that block, JSON bytes."""
+        """Return this node's own v1 vote on that block, JSON bytes."""
         ...
 
     def decision(self, block: int | str) -> Decision | None:
-        """Give the event about a block: a valid one by its height, any by its v1 id."""
+        """Return the event about a block: a valid one by its height, any by its v1 id."""
         ...
 
     def decision_at(self, position: int) -> Decision | None:
-        """Give the event of a position."""
+        """Return the event of a position."""
         ...
 
     def blocks_of_transaction(self, transaction_id: str) -> list[LoggedEvent]:
-        """Give the log rows of the valid block that holds the transaction: one or none."""
+        """Return the log rows of the valid block that holds the transaction: one or none."""
         ...
 
     def height(self) -> int:
-        """Give the height of the chain; its last blocks may be empty to clients."""
+        """Return the height of the chain; its last blocks may be empty to clients."""
         ...
 
     def statistics(self) -> dict[str, Any]:
-        """Give counts and sizes for people: transactions, blocks, events, bytes on disk."""
+        """Return counts and sizes for people: transactions, blocks, events, bytes on disk."""
         ...
 
     def interrupt(self) -> bool:
-        """End what is being asked, with `StoreError`, and answer nothing more; any thread may call it.
+        """End the reads in progress with `StoreError`, and begin no further one; any thread may call it.
 
         Returns:
             Whether any read may still run; call it again then.

@@ -90,7 +90,7 @@ def find_forgery(block: Block, federation: Collection[str]) -> Fault | None:
 
 
 def can_be_carried(body: bytes) -> bool:
-    """Say whether an event about a rejected proposal can repeat `body`: a JSON object in canonical form.
+    """Whether an event about a rejected proposal can repeat `body`: a JSON object in canonical form.
 
     Anything else would make the event's own body something that does not parse, or whose id a reader cannot verify.
     """
@@ -102,7 +102,7 @@ def can_be_carried(body: bytes) -> bool:
 
 
 def as_logged(block: Block, height: int, transactions: Sequence[bytes]) -> Block:
-    """Give a rejected proposal the form in which it is logged.
+    """Return a rejected proposal as it is logged.
 
     Args:
         block: as it was proposed, whatever it claims.

@@ -14,7 +14,7 @@ _UINT64: Final = 2**64 - 1
 
 
 def uvarint(value: int) -> bytes:
-    """Give an integer from 0 to 2^64 - 1 in groups of seven bits, the lowest first."""
+    """Encode an integer from 0 to 2^64 - 1 in groups of seven bits, the lowest first."""
     written = bytearray()
     while value > 0x7F:  # noqa: PLR2004 what fits into seven bits
         written.append(value & 0x7F | 0x80)
@@ -24,25 +24,25 @@ def uvarint(value: int) -> bytes:
 
 
 def integer(field: int, value: int) -> bytes:
-    """Give a field of type `int32`, `int64`, `uint32`, `uint64` or an enumeration; a negative one takes ten bytes."""
+    """Encode a field of type `int32`, `int64`, `uint32`, `uint64` or enumeration; a negative value takes ten bytes."""
     return uvarint(field << 3 | _VARINT) + uvarint(value & _UINT64) if value else b""
 
 
 def fixed(field: int, value: int) -> bytes:
-    """Give a field of type `sfixed64`."""
+    """Encode a field of type `sfixed64`."""
     return uvarint(field << 3 | _FIXED64) + value.to_bytes(8, "little", signed=True) if value else b""
 
 
 def octets(field: int, value: bytes) -> bytes:
-    """Give a field of type `bytes` or, from its UTF-8 text, `string`."""
+    """Encode a field of type `bytes` or, from its UTF-8 text, `string`."""
     return message(field, value) if value else b""
 
 
 def message(field: int, content: bytes) -> bytes:
-    """Give a field that holds a message, which stands there even if it is empty."""
+    """Encode a field that holds a message, which is written even if it is empty."""
     return uvarint(field << 3 | _LENGTH) + delimited(content)
 
 
 def delimited(content: bytes) -> bytes:
-    """Give a message behind its length: the form that is signed."""
+    """Encode a message with its length before it: the form that is signed."""
     return uvarint(len(content)) + content

@@ -6,7 +6,7 @@ from typing import Final
 from bigchaindb.transaction.model import Transaction
 
 PARTS: Final = 16
-"""How finely the bounds are looked at."""
+"""The bounds are checked after every 1/16 of either."""
 
 
 class Proven:
@@ -16,9 +16,9 @@ class Proven:
     (transactions.md, section 9). Only what holds is kept, and nothing that depends on state. The oldest goes first
     once a bound is reached: that costs the time of proving it again, no more.
 
-    There is no lock: every step is one operation of a dictionary, and the bounds are enforced on a copy of the keys,
-    each time that a sixteenth of either came in since the last time: so far it may go beyond them. Threads that count
-    at the same moment may miss a few. Looked at with each batch, 10,000 documents cost 2.6 µs for each new one.
+    There is no lock: every step is one operation of a dictionary. The bounds are enforced on a copy of the keys, after
+    every 1/16 of a bound, so either may be exceeded by that much. Threads that count at the same moment may miss a
+    few. Checked with each batch, 10,000 documents cost 2.6 µs for each new one.
     """
 
     def __init__(self, *, count_max: int, bytes_max: int) -> None:
@@ -31,7 +31,7 @@ class Proven:
         return len(self._transactions)
 
     def get(self, body: bytes) -> Transaction | None:
-        """Give the transaction of exactly these bytes if it was proven."""
+        """Return the transaction of exactly these bytes if it was proven."""
         return self._transactions.get(body)
 
     def add(self, transactions: Iterable[Transaction]) -> None:
@@ -53,6 +53,6 @@ class Proven:
             size -= len(body)
 
     def forget(self, bodies: Iterable[bytes]) -> None:
-        """Drop what nobody will ask for again."""
+        """Drop documents that nobody will need again."""
         for body in bodies:
             self._transactions.pop(body, None)

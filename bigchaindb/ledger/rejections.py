@@ -1,4 +1,4 @@
-"""Rejections: what validators say of proposals that they voted against, and how that travels to everybody.
+"""Rejections: the reports of validators about proposals that they voted against, and how every node gets them.
 
 A validator's rejections ride in the extension of its vote, signed by the consensus engine. The next proposer puts the
 signed extensions into a *votes transaction*, the first of its block, so that every node counts the same ones. All
@@ -34,7 +34,7 @@ BODY_COUNT_MAX: Final = BLOCK_COUNT_MAX + 1
 """Most transactions of a rejected proposal that are carried: those of clients and the votes before them. More are the
 fault themselves; 130,000 empty ones, written and read in JSON by each node again and again, would cost it 13 s."""
 CARRY_HEIGHTS: Final = 100
-"""For so many heights a rejection is said again until the chain shows it."""
+"""Heights for which a rejection is repeated until the chain shows it."""
 
 Height = Annotated[int, Meta(ge=1, le=2**62)]
 # `$` alone also stands before a last line break, and an address with one would be the same validator a second time.
@@ -98,7 +98,7 @@ class VotesTransaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
 
 def body_digest(transactions: Sequence[bytes]) -> str:
-    """Give the digest of a proposal's transactions."""
+    """Return the digest of a proposal's transactions."""
     return sha256(b"".join(sha256(one).digest() for one in transactions)).hexdigest()
 
 
@@ -112,7 +112,7 @@ def body_size(transactions: Sequence[bytes]) -> int:
 
 
 def encode_extension(rejections: Sequence[Rejection]) -> bytes:
-    """Give the bytes of a vote extension: nothing for none. `rejections` ascend, at most `EXTENSION_COUNT_MAX`."""
+    """Return the bytes of a vote extension: nothing for none. `rejections` ascend, at most `EXTENSION_COUNT_MAX`."""
     return msgspec.json.encode(rejections) if rejections else b""
 
 
@@ -135,7 +135,7 @@ def decode_extension(extension: bytes) -> tuple[Rejection, ...]:
 
 
 def encode_votes(votes: VotesTransaction) -> bytes:
-    """Give the bytes of a votes transaction."""
+    """Return the bytes of a votes transaction."""
     return VOTES_MARK + msgspec.json.encode(votes)
 
 
@@ -143,7 +143,7 @@ def decode_votes(transaction: bytes) -> VotesTransaction:
     """Read a votes transaction.
 
     Raises:
-        ImproperVoteError: it has not the form that `encode_votes` gives, or names a validator twice.
+        ImproperVoteError: it does not have the form of `encode_votes`, or names a validator twice.
     """
     if not transaction.startswith(VOTES_MARK):
         raise ImproperVoteError("votes: without their mark")

@@ -88,7 +88,7 @@ def check_signatures(*, signatures_valid: bool) -> None:
 
 
 def check_unspent(ref: OutputRef, view: View) -> HeldOutput:
-    """Give the output that an input spends. Source: T10 and T11; invariant L1.
+    """Return the output that an input spends. Source: T10 and T11; invariant L1.
 
     Raises:
         InputDoesNotExist: no such transaction, or it has no such output.

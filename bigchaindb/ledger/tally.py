@@ -81,14 +81,14 @@ def choose(
     Args:
         extensions: of the votes on the block before. The application has not seen all of them before: the engine lets
             it verify none that comes late.
-        body_of: gives the transactions of a rejected proposal, if this node has them.
+        body_of: returns the transactions of a rejected proposal, if this node has them.
         state: the network's.
         height: of the block that is being made.
         chain_id: the network's.
         bytes_max: of the transaction; what does not fit is left to the next proposer.
 
     Returns:
-        The transaction, None if there is nothing new to say.
+        The transaction; None if there is nothing new to report.
     """
     proper = {one.validator: one for one in extensions if _is_proper(one, height - 1, state, chain_id)}
     kept = tuple(proper[validator] for validator in sorted(proper))
@@ -131,7 +131,7 @@ class _Weighed:
     known: frozenset[Rejection]
 
     def admitted(self, bodies: Mapping[str, Body]) -> dict[Rejection, Sequence[Support]]:
-        """Give those that count, if the chain gets these bodies; ascending."""
+        """Return the rejections that count, if the chain gets these bodies; ascending."""
         admitted = {}
         room = OPEN_COUNT_MAX - len(self.known)
         for one in self.credible:
@@ -145,12 +145,12 @@ class _Weighed:
         return admitted
 
     def wanted_bodies(self, bodies: Mapping[str, Body]) -> list[str]:
-        """Give the digests of the bodies that the chain needs, of those there are, in the order of the rejections."""
+        """Return the digests of the available bodies that the chain needs, in the order of the rejections."""
         wanted = (one for one in self.decisive if one.size <= BODY_BYTES_MAX and _has_body(one, bodies))
         return list(dict.fromkeys(one.body for one in wanted))
 
     def idle(self, bodies: Mapping[str, Body]) -> set[str]:
-        """Give the validators whose extension adds nothing that counts."""
+        """Return the validators whose extension adds nothing that counts."""
         useful = {support.validator for found in self.admitted(bodies).values() for support in found}
         return set(self.validators) - useful
 
@@ -178,7 +178,7 @@ def _weigh(extensions: Sequence[SignedExtension], state: NetworkState, height: i
 
 
 def _may_say(validator: str, rejection: Rejection, state: NetworkState, height: int) -> bool:
-    """Say whether a validator had a vote on that proposal, and it could have been made."""
+    """Whether a validator had a vote on that proposal, and the proposal could have been made."""
     validators = state.validators_at(rejection.height)
     return (
         height - CARRY_HEIGHTS < rejection.height < height
@@ -224,7 +224,7 @@ def _check_signature(one: SignedExtension, height: int, state: NetworkState, cha
 
 
 def _is_proper(one: SignedExtension, height: int, state: NetworkState, chain_id: str) -> bool:
-    """Say whether an extension says something in the right form, under the signature of its validator."""
+    """Whether an extension holds rejections in the right form, under the signature of its validator."""
     try:
         if not decode_extension(one.extension):
             return False

@@ -13,7 +13,7 @@ ADDRESS_BYTES: Final = 20
 
 
 def address_of(public_key: bytes) -> bytes:
-    """Give the address, 20 bytes, of a validator's Ed25519 key, 32 bytes."""
+    """Return the address, 20 bytes, of a validator's Ed25519 key, 32 bytes."""
     return sha256(public_key).digest()[:ADDRESS_BYTES]
 
 
@@ -43,18 +43,18 @@ class ValidatorSet:
         return {address_of(key): key for key in self.powers}
 
     def power_of(self, address: bytes) -> int:
-        """Give the power of a validator by its address, 0 for a stranger."""
+        """Return the power of a validator by its address, 0 for a stranger."""
         key = self.by_address.get(address)
         return 0 if key is None else self.powers[key]
 
     def changed(self, updates: Mapping[bytes, int]) -> "ValidatorSet":
-        """Give the set after updates: new power by key, 0 takes the key out."""
+        """Return the set after updates: new power by key, 0 removes the key."""
         return ValidatorSet.of({**self.powers, **updates}.items())
 
     def is_decisive(self, power: int) -> bool:
-        """Say whether `power` is more than two thirds of all: what decides."""
+        """Whether `power` is more than two thirds of all, which decides."""
         return power * 3 > self.total * 2
 
     def is_credible(self, power: int) -> bool:
-        """Say whether `power` is more than one third of all: an honest validator is among it."""
+        """Whether `power` is more than one third of all: an honest validator is among it."""
         return power * 3 > self.total

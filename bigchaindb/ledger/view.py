@@ -1,4 +1,4 @@
-"""What validation may ask of the state, as a value.
+"""The part of the state that validation needs, as a value.
 
 The edge loads a `LoadedView` for the transactions at hand in one batch; rules then run over it without I/O. An
 `Overlay` adds what a proposal, or the pool, holds on top.
@@ -25,11 +25,11 @@ class View(Protocol):
     """The questions that the rules T8 to T16 ask."""
 
     def has_transaction(self, transaction_id: str) -> bool:
-        """Say whether a transaction of that id is there."""
+        """Whether a transaction of that id is there."""
         ...
 
     def output(self, ref: OutputRef) -> HeldOutput | None:
-        """Give the output, or None if the transaction or the index does not exist."""
+        """Return the output, or None if the transaction or the index does not exist."""
         ...
 
 

@@ -89,7 +89,7 @@ def _found(pattern: re.Pattern[str], value: Any) -> bool:  # noqa: ANN401 any JS
 
 
 def is_signed(vote: Any) -> bool:  # noqa: ANN401 any JSON value may come
-    """Say whether the node that a vote names has signed its content, whatever the content is."""
+    """Whether the node that a vote names has signed its content, whatever the content is."""
     if not isinstance(vote, Mapping):
         return False
     public_key, signature = vote.get("node_pubkey"), vote.get("signature")
@@ -103,7 +103,7 @@ def is_signed(vote: Any) -> bool:  # noqa: ANN401 any JSON value may come
 
 
 def signed_by(public_key: str, message: bytes, signature: str) -> bool:
-    """Say whether a base58 signature by a base58 key fits `message`; text that is no base58 does not."""
+    """Whether a base58 signature by a base58 key is valid for `message`; False for text that is not base58."""
     try:
         return verify_signature(decode_key(public_key), message, decode_signature(signature))
     except ValueError:

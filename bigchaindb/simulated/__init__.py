@@ -1,1 +1,1 @@
-"""Ledgers that nobody runs a node for, and plugins run on them: what `bigchaindb.testing` and `events simulate` use."""
+"""Ledgers without a node, and plugins run on them: used by `bigchaindb.testing` and `events simulate`."""

@@ -43,7 +43,7 @@ READ_BYTES_MAX: Final = 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What a chain is to be like.
+    """The properties of a generated chain.
 
     Attributes:
         blocks: how many events there are.
@@ -185,7 +185,7 @@ def write_data(path: Path, recipe: Recipe) -> None:
 
 
 def events(recipe: Recipe) -> list[Event]:
-    """Give all events of a chain."""
+    """Return all events of a chain."""
     with tempfile.TemporaryDirectory(prefix="bigchaindb-") as folder:
         write_data(Path(folder), recipe)
         with closing(Store.open(Path(folder))) as store, closing(store.log_reader()) as log:
@@ -193,7 +193,7 @@ def events(recipe: Recipe) -> list[Event]:
 
 
 def read_events(log: LogReader, chain_id: str) -> list[Event]:
-    """Give all events of a log that fits into memory."""
+    """Return all events of a log that fits into memory."""
     found: list[Event] = []
     while len(found) < (head := log.head()):
         for record in log.records(len(found), head, count_max=head, bytes_max=READ_BYTES_MAX):

@@ -1,4 +1,4 @@
-"""What a crash test found, and what it tells the author to do about it.
+"""What a crash test found, and what the plugin's author should do about it.
 
 Source: promises P2, P3 and P6 in docs/reference/promises.md.
 """
@@ -36,8 +36,8 @@ class CrashReport:
         acknowledge: when an event is done, as the plugin has it.
         ack_lag: the plugin's.
         failure: what kept the plugin from going through the whole log; "" if nothing.
-        warning: what the node said about events kept after asking for the next; "" if nothing.
-        strange: what the sink gave that is no event of the log.
+        warning: the node's warning about events kept after asking for the next; "" if none.
+        strange: what the sink returned that is no event of the log.
     """
 
     seed: int
@@ -145,7 +145,7 @@ class CrashReport:
             )
 
     def _explained(self) -> Iterator[str]:
-        """Say of each lost event why, as far as its deliveries tell."""
+        """Explain each lost event, as far as its deliveries show."""
         counts = {position: self.delivered.get(position, 0) for position in self.lost}
         if never := [position for position, count in counts.items() if not count]:
             yield f"lost: {shown(never)}. They were never delivered: that is a fault of the node, not of the plugin"
@@ -172,7 +172,7 @@ class CrashReport:
             )
 
     def _done_when(self) -> str:
-        """Say when an event counts as done, and what the plugin has to do before."""
+        """Explain when an event counts as done, and what the plugin has to do before."""
         write = "write it where a kill cannot reach it (flush, commit, wait for the answer)"
         if self.acknowledge == EXPLICIT:
             return f'With acknowledge = "explicit" an event counts as done when it is acknowledged: {write} first.'

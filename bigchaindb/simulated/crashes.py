@@ -78,7 +78,7 @@ def crash_test(  # noqa: PLR0913 - all but one by keyword, each with a default
 
     Args:
         plugin: the name of an installed entry point, a module, or `module:object` for what can be imported.
-        read_sink: gives what the sink holds, in its order: the position or the id of each event.
+        read_sink: returns what the sink holds, in its order: the position or the id of each event.
         blocks: how many events there are.
         transactions: in each block.
         invalid: which share of the blocks was voted invalid.
@@ -131,7 +131,7 @@ def crash_test(  # noqa: PLR0913 - all but one by keyword, each with a default
 
 
 def _target(plugin: str | ModuleType) -> str:
-    """Give what an entry point would name."""
+    """Return the target as an entry point names it."""
     if isinstance(plugin, ModuleType):
         return plugin.__name__
     if ":" not in plugin:
@@ -142,7 +142,7 @@ def _target(plugin: str | ModuleType) -> str:
 
 
 def _chosen(properties: Mapping[str, Any]) -> Wanted:
-    """Give what a plugin's properties let pass."""
+    """Return the filter that a plugin's properties describe."""
     mask = EventTypes.ALL if properties["event_types"] is None else properties["event_types"]
     select = None if properties["select"] is None else from_data(properties["select"], "select")
 
@@ -204,7 +204,7 @@ class _Trial:
         self._limit_s = BASE_S + KILL_S * (kills + 2 * parked)
 
     async def run(self, options: Mapping[str, Any]) -> None:
-        """Let the plugin go through the log, then have come back what was parked."""
+        """Run the plugin through the log, then retry the parked events."""
         async with rehearse(self._folder / "data", self._recipe, _NAME, options, is_whole=True) as rehearsal:
             restarts = 0
             try:
@@ -231,7 +231,7 @@ class _Trial:
             sys.stderr.write(f"crash_test: kill {number} of {self._kills}, {moment}, event {position}\n")
 
     async def _until_over(self, rehearsal: Rehearsal) -> str:
-        """Wait until nothing is left to do, and give what keeps the plugin from doing it, or ""."""
+        """Wait until nothing is left to do; return what keeps the plugin from doing it, or ""."""
         while not (rehearsal.is_over() and kill_count(self._folder) >= self._kills):
             self._tell()
             error = rehearsal.errors[-1] if rehearsal.errors else ""
@@ -253,7 +253,7 @@ def _where(rehearsal: Rehearsal) -> str:
 
 
 def _positions(given: Iterable[int | str], events: Sequence[Event]) -> tuple[tuple[int, ...], tuple[int | str, ...]]:
-    """Tell events of the log from what is none."""
+    """Separate the positions of the log's events from entries that are none."""
     known: dict[int | str, int] = {event.id: event.position for event in events}
     known |= {event.position: event.position for event in events}
     given = list(given)

@@ -65,7 +65,7 @@ class GeneratedQueue(LogQueue):
         return events or super().get_many(count_max, timeout)
 
     def release(self) -> None:
-        """Let go of the files; the queue cannot be used any more."""
+        """Close the files; the queue cannot be used any more."""
         self._files.close()
 
     def __enter__(self) -> Self:

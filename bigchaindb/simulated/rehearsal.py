@@ -22,13 +22,13 @@ from bigchaindb.subscribers.lane_status import LaneStatus
 from bigchaindb.subscribers.supervisor import Supervisor
 
 LOOK_S: Final = 0.01
-"""How often the plugin is looked at."""
+"""Time between two checks of the plugin."""
 FAILURES_MAX: Final = 5
 """So many ends of the plugin in a row with nothing settled between them are enough to know."""
 QUIET_S: Final = 3.0
 """Events in hand for so long without anything happening are what the plugin keeps until its queue ends."""
 BACKOFF: Final = Backoff(base_s=0.001, max_s=0.01)
-"""Nobody wants to wait in a rehearsal."""
+"""Short, since somebody waits for a rehearsal."""
 
 
 class Errors(logging.Handler):
@@ -72,7 +72,7 @@ class Rehearsal:
         return self._chain.store.writer.tip().height
 
     def parked(self, name: str) -> tuple[tuple[int, str], ...]:
-        """Give the positions of parked events, each with its error."""
+        """Return the positions of parked events, each with its error."""
         return tuple((row.position, row.error) for row in self._chain.store.node.parked(name))
 
     def grow(self, count: int | None = None) -> None:
@@ -81,12 +81,12 @@ class Rehearsal:
         self._hub.announce(self._chain.store.writer.tip().position)
 
     def status(self) -> LaneStatus:
-        """Say where the plugin is."""
+        """Return the state of the plugin's lane."""
         (status,) = self._supervisor.status()
         return status
 
     async def retry(self, positions: Collection[int]) -> None:
-        """Have parked events come again, as a person does; waits until all of them are parked.
+        """Retry parked events, as a person does; waits until all of them are parked.
 
         Raises:
             OrderRefused: the plugin waits for another word.
@@ -104,11 +104,11 @@ class Rehearsal:
         await self._supervisor.stop()
 
     def waits_for_a_person(self) -> bool:
-        """Say whether the plugin will not be started again."""
+        """Whether the plugin will not be started again without a person's order."""
         return self.status().state in WAITING
 
     def is_over(self) -> bool:
-        """Say whether nothing more will happen: all is settled or kept in hand, or a person would have to help."""
+        """Whether nothing more will happen: all is settled or kept in hand, or a person would have to help."""
         status, quiet_s = self.status(), self.quiet_s()
         if self.waits_for_a_person() or (status.lag == 0 and not status.in_hand):
             return True
@@ -117,7 +117,7 @@ class Rehearsal:
         return status.lag == len(of_the_cursor) and is_taken and quiet_s >= QUIET_S
 
     def quiet_s(self) -> float:
-        """Give the seconds since anything was last seen to happen. Look often."""
+        """Return the seconds since the last observed change. Call it often."""
         status, now = self.status(), asyncio.get_running_loop().time()
         seen = (status.epoch, status.state is State.STARTING, status.position, status.in_hand, self.head)
         if seen != self._seen:
@@ -125,7 +125,7 @@ class Rehearsal:
         return now - self._quiet_since
 
     def is_in_vain(self) -> bool:
-        """Say whether the plugin ends again and again before it settles an event that is there. Look often."""
+        """Whether the plugin ends again and again before it settles an event that is there. Call it often."""
         status = self.status()
         if status.lag == 0 or status.position != self._settled:
             self._settled, self._start_count = status.position, status.start_count

@@ -34,9 +34,9 @@ RETURNING: Final = "returning"
 DELIVERIES: Final = "deliveries"
 """A line for each event that was handed to the plugin: position and attempt."""
 WANTS: Final = "wants.json"
-"""What the plugin asks for, and when it says that an event is done."""
+"""The properties of the plugin: which events it asks for, and how it acknowledges."""
 WARNINGS: Final = "warnings"
-"""A line for each thing that the queue would have the node say to the author."""
+"""A line for each warning to the author that the queue hands to the node."""
 IDLE_S: Final = 0.2
 """A process that is to be killed and has not taken an event by then has none to take."""
 PARKING: Final = "the crash test has this event parked, to see it come back after later ones"
@@ -226,7 +226,7 @@ class Victim:
         timer.start()
 
     def _is_to_be_parked(self, position: int) -> bool:
-        """Say so of what was drawn, and of what was parked before and is here again: the node did not hear of it."""
+        """Whether an event was drawn for parking, or parked before and redelivered because the node missed it."""
         draws = self._parked_draws[len({*self._parked}) :]
         return position in self._parked or bool(draws and position >= draws[0])
 
@@ -263,12 +263,12 @@ def write_plan(folder: Path, target: str, kills: Sequence[Kill], parked: Sequenc
 
 
 def let_return(folder: Path) -> None:
-    """Let through from now on what was parked."""
+    """Deliver parked events to the plugin from now on."""
     (folder / RETURNING).touch()
 
 
 def killed(folder: Path) -> Sequence[Killed]:
-    """Give the kills that happened, in order."""
+    """Return the kills that happened, in order."""
     return [Killed(int(position), moment) for position, moment in (line.split() for line in _lines(folder / KILLS))]
 
 
@@ -278,7 +278,7 @@ def kill_count(folder: Path) -> int:
 
 
 def parked(folder: Path) -> Sequence[int]:
-    """Give the positions of events that were parked, one for each process that ended for it."""
+    """Return the positions of parked events, one for each process that ended for it."""
     return [int(line) for line in _lines(folder / PARKED)]
 
 
@@ -292,13 +292,13 @@ def delivery_counts(folder: Path) -> Mapping[int, int]:
 
 
 def wants(folder: Path) -> Mapping[str, Any]:
-    """Give the properties of the plugin, each as it has it; None stands for what it does not have."""
+    """Return the properties of the plugin, each as it declares it; None for one that it does not have."""
     found: dict[str, Any] = json.loads((folder / WANTS).read_bytes())
     return found
 
 
 def warnings(folder: Path) -> Sequence[str]:
-    """Give what the queue had to say, each once."""
+    """Return the warnings of the queue, each once."""
     return list(dict.fromkeys(_lines(folder / WARNINGS)))
 
 

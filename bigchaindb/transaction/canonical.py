@@ -27,7 +27,7 @@ PLAIN_END: Final = 1e16
 
 
 def canonical(value: object, version: str) -> bytes:
-    """Give the canonical text of any JSON value, floats laid out as `version` wants.
+    """Return the canonical text of any JSON value, floats laid out as `version` requires.
 
     Raises:
         MalformedJson: the value has no such text: NaN, a lone surrogate, a key that is no string, an integer beyond
@@ -38,7 +38,7 @@ def canonical(value: object, version: str) -> bytes:
 
 
 def canonical_plain(value: object, version: str) -> bytes:
-    """Give the canonical text of a value whose floats are known to be plain (`is_plain`).
+    """Return the canonical text of a value whose floats are known to be plain (`is_plain`).
 
     Raises:
         MalformedJson: as for `canonical`.
@@ -52,7 +52,7 @@ def canonical_plain(value: object, version: str) -> bytes:
 
 
 def has_plain_floats(value: object) -> bool:
-    """Say whether all floats at any depth are plain."""
+    """Whether all floats at any depth are plain."""
     waiting: list[Any] = [value]
     while waiting:
         item = waiting.pop()
@@ -67,12 +67,12 @@ def has_plain_floats(value: object) -> bool:
 
 
 def is_plain(number: float) -> bool:
-    """Say whether every rule writes this float as digits and a point."""
+    """Whether every rule writes this float as digits and a point."""
     return number == 0 or PLAIN_MIN <= abs(number) < PLAIN_END
 
 
 def exact(value: object, version: str) -> bytes:
-    """Give the canonical text by the rules' letter, at Python's speed.
+    """Return the canonical text by the letter of the rules, at the speed of Python.
 
     Raises:
         MalformedJson: as for `canonical`.

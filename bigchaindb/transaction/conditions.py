@@ -66,14 +66,14 @@ class Condition(NamedTuple):
 
 
 def details_of(public_keys: Sequence[str], threshold: int | None = None) -> Details:
-    """Give what drivers build for owners: one key alone, several as n-of-n or `threshold`-of-n."""
+    """Return the details that drivers build for owners: one key alone, several as n-of-n or `threshold`-of-n."""
     if len(public_keys) == 1 and threshold is None:
         return Ed25519Details(public_keys[0])
     return ThresholdDetails(threshold or len(public_keys), tuple(map(Ed25519Details, public_keys)))
 
 
 def to_json(details: Details) -> dict[str, Any]:
-    """Give the JSON form of details."""
+    """Return the JSON form of details."""
     if isinstance(details, Ed25519Details):
         return {"type": "ed25519-sha-256", "public_key": details.public_key}
     subconditions = [to_json(member) for member in details.subconditions]
@@ -94,14 +94,14 @@ def condition_of(details: Details) -> Condition:
 
 
 def keys_of(details: Details) -> list[str]:
-    """Give every key that the details name, in order, repeated ones repeatedly."""
+    """Return every key that the details name, in order, with repeats."""
     if isinstance(details, Ed25519Details):
         return [details.public_key]
     return [key for member in details.subconditions for key in keys_of(member)]
 
 
 def is_too_deep(details: Details, depth: int = 0) -> bool:
-    """Say whether details stand at depth 100 or below."""
+    """Whether details stand at depth 100 or below."""
     if isinstance(details, ThresholdDetails) and depth < DEPTH_END:
         return any(is_too_deep(member, depth + 1) for member in details.subconditions)
     return depth >= DEPTH_END
@@ -109,14 +109,14 @@ def is_too_deep(details: Details, depth: int = 0) -> bool:
 
 @lru_cache(maxsize=CONDITIONS_CACHED_MAX)
 def key_condition(public_key: bytes) -> Condition:
-    """Give the condition that one Ed25519 key opens."""
+    """Return the condition that one Ed25519 key opens."""
     fingerprint = sha256(b"\x30\x22\x80\x20" + public_key).digest()
     text = b"\xa4\x27\x80\x20" + fingerprint + b"\x81\x03" + der.integer(KEY_COST)
     return Condition(fingerprint, KEY_COST, text, _uri(fingerprint, f"ed25519-sha-256&cost={KEY_COST}"))
 
 
 def threshold_condition(threshold: int, members: Sequence[Condition]) -> Condition:
-    """Give the condition that any `threshold` of the members open; their order does not matter."""
+    """Return the condition that any `threshold` of the members open; their order does not matter."""
     dearest = sorted((member.cost for member in members), reverse=True)[:threshold]
     cost = sum(dearest) + 1024 * len(members)
     subconditions = b"".join(sorted(member.der for member in members))  # DER sorts what stands in a SET OF
@@ -134,5 +134,5 @@ def _uri(fingerprint: bytes, query: str) -> str:
 
 
 def to_base64url(raw: bytes) -> str:
-    """Give the base64url text without padding."""
+    """Return the base64url text without padding."""
     return b2a_base64(raw, newline=False).decode().rstrip("=").replace("+", "-").replace("/", "_")

@@ -15,7 +15,7 @@ LANGUAGES: Final = frozenset({
     "da", "nl", "en", "fi", "fr", "de", "hu", "it", "nb", "pt", "ro", "ru", "es", "sv", "tr",
 })
 # fmt: on
-"""What a member named `language` may say: the languages of the text index that 1.x and 2.x had."""
+"""The values of a member named `language`: the languages of the text index that 1.x and 2.x had."""
 
 _TEXT_MAX: Final = 200
 """Most characters of untrusted text that a message repeats."""
@@ -61,7 +61,7 @@ def _check_languages(value: object) -> None:
 
 
 def strings_of(value: object) -> Iterator[str]:
-    """Give all strings that are values at any depth, in no promised order; keys are not among them."""
+    """Yield all strings that are values at any depth, in no promised order; keys are not among them."""
     waiting: list[Any] = [value]
     while waiting:
         item = waiting.pop()

@@ -60,7 +60,7 @@ def _from_base64url(text: str) -> bytes:
 
 
 def _read(raw: bytes, start: int, stop: int, depth: int, signatures: Signatures) -> tuple[Condition, int]:
-    """Read one fulfillment at `start`; add its signatures; give the condition it opens and where it ends."""
+    """Read one fulfillment at `start`; add its signatures; return the condition it opens and where it ends."""
     if depth >= DEPTH_END:
         raise ValueError("nested too deep")
     if raw[start : start + 4] == _KEY_HEAD:

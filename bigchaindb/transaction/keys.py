@@ -38,7 +38,7 @@ class KeyPair:
 
     @classmethod
     def from_seed(cls, seed: bytes) -> Self:
-        """Make the pair that belongs to 32 secret bytes; whoever wants a new one draws them.
+        """Make the pair that belongs to 32 secret bytes, which the caller draws.
 
         Raises:
             ValueError: not 32 bytes.
@@ -61,12 +61,12 @@ class KeyPair:
             raise ValueError("a private key is the base58 text of 32 bytes") from None
 
     def sign(self, message: bytes) -> bytes:
-        """Give the 64 bytes of the signature over `message`."""
+        """Return the 64 bytes of the signature over `message`."""
         return crypto_sign(message, self._secret)[:SIGNATURE_BYTES]
 
 
 def verify_signature(public_key: bytes, message: bytes, signature: bytes) -> bool:
-    """Say whether `signature` is valid. Releases the interpreter lock while libsodium works (about 40 µs)."""
+    """Whether `signature` is valid. Releases the interpreter lock while libsodium works (about 40 µs)."""
     if len(public_key) != KEY_BYTES or len(signature) != SIGNATURE_BYTES:
         return False
     try:
@@ -77,12 +77,12 @@ def verify_signature(public_key: bytes, message: bytes, signature: bytes) -> boo
 
 
 def encode(raw: bytes) -> str:
-    """Give the base58 text of a key or a signature."""
+    """Return the base58 text of a key or a signature."""
     return base58.b58encode(raw).decode()
 
 
 def election_key(election_id: str) -> str:
-    """Give the key that votes of an election are paid to: the base58 text of its id, whose private half nobody has.
+    """Return the key that votes of an election are paid to: the base58 text of its id, whose private half nobody has.
 
     Source: docs/reference/contract/transactions.md, section 7.
     """
@@ -91,7 +91,7 @@ def election_key(election_id: str) -> str:
 
 @lru_cache(maxsize=KEYS_CACHED_MAX)
 def decode_key(text: str) -> bytes:
-    """Give the 32 bytes of a public key.
+    """Return the 32 bytes of a public key.
 
     Raises:
         ValueError: not 43 or 44 characters of base58 that stand for 32 bytes.
@@ -103,7 +103,7 @@ def decode_key(text: str) -> bytes:
 
 
 def decode_signature(text: str) -> bytes:
-    """Give the 64 bytes of a signature in base58, as v1 blocks and votes carry it.
+    """Return the 64 bytes of a signature in base58, as v1 blocks and votes carry it.
 
     Raises:
         ValueError: not the base58 text of 64 bytes.

@@ -1,10 +1,10 @@
 """What a transaction is once its bytes have been checked: values that prove their own structure.
 
-Only `bigchaindb.transaction.parse` makes a `Transaction` from foreign bytes; whoever holds one need not look again.
+Only `bigchaindb.transaction.parse` makes a `Transaction` from foreign bytes, so one need not be checked again.
 They are msgspec Structs because a frozen dataclass takes four times as long to make (1.3 µs for a `Transaction`), and
 need no garbage collector because nothing in them can refer back.
 
-They hold what the rules ask for and the body, so that a transaction takes a few times its bytes wherever it is kept.
+They hold what the rules need and the body, so that a transaction takes a few times its bytes wherever it is kept.
 Asset data and metadata stay in the body: as objects they can take twenty times their text.
 """
 

@@ -8,7 +8,7 @@ from bigchaindb.transaction.shape import Create, ElectionVote, Genesis, Transfer
 
 
 def transaction_schema(ref_template: str = "#/$defs/{name}") -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give the schema of any transaction, and the definitions that it refers to.
+    """Return the schema of any transaction, and the definitions that it refers to.
 
     Args:
         ref_template: how references are written; `#/components/schemas/{name}` in OpenAPI.

@@ -201,7 +201,7 @@ _NETWORK_KINDS: Final[_Kinds] = {
 
 
 def checked(document: dict[str, Any], *, elections: bool = False) -> tuple[Shape, list[Condition]]:
-    """Check the structure of a document (T3); give it as a value, and the conditions of its outputs.
+    """Check the structure of a document (T3); return it as a value, and the conditions of its outputs.
 
     Args:
         document: any JSON object.
@@ -226,7 +226,7 @@ def checked(document: dict[str, Any], *, elections: bool = False) -> tuple[Shape
 
 
 def _no_kind(document: dict[str, Any], kinds: _Kinds) -> str:
-    """Say why no kind of transaction belongs to `version` and `operation`."""
+    """Return why no kind of transaction has this `version` and `operation`."""
     for name in ("version", "operation"):
         if name not in document:
             return f"'{name}' is a required property"

@@ -52,13 +52,13 @@ class Texts(Struct, frozen=True, gc=False):
         return cls(b"".join((head, b",", rest[1:stop], tail)), head, tail)
 
     def unsigned(self, input_count: int) -> bytes:
-        """Give `tail` with every fulfillment null, for checked inputs whose fulfillments are all texts."""
+        """Return `tail` with every fulfillment null, for checked inputs whose fulfillments are all texts."""
         # The first matches are the inputs' own: only metadata, which comes later, could hold more.
         return _FULFILLMENT.sub(b'"fulfillment":null', self.tail, count=input_count)
 
 
 def id_v1(head: bytes, unsigned: bytes) -> str:
-    """Give the id by the rule of version 1.0: neither id nor fulfillments are hashed."""
+    """Return the id by the rule of version 1.0: neither id nor fulfillments are hashed."""
     return sha3_256(head + unsigned).hexdigest()
 
 
@@ -68,7 +68,7 @@ def with_id(head: bytes, transaction_id: str, tail: bytes) -> bytes:
 
 
 def id_v2(head: bytes, tail: bytes) -> str:
-    """Give the id by the rule of version 2.0: the id is null, the fulfillments are in place."""
+    """Return the id by the rule of version 2.0: the id is null, the fulfillments are in place."""
     return sha3_256(b'%b,"id":null%b' % (head, tail)).hexdigest()
 
 
@@ -87,7 +87,7 @@ def id_of(body: bytes, transaction_id: str) -> str:
 
 
 def messages_v2(head: bytes, unsigned: bytes, spends: Iterable[OutputRef | None]) -> list[bytes]:
-    """Give what the signatures of each input of a 2.0 transaction sign: 32 bytes, bound to what it spends."""
+    """Return what the signatures of each input of a 2.0 transaction sign: 32 bytes, bound to what it spends."""
     common = sha3_256(b'%b,"id":null%b' % (head, unsigned))
     messages = []
     for ref in spends:

@@ -5,7 +5,7 @@ from bigchaindb.transaction.model import Transaction
 
 
 def verify(transaction: Transaction) -> bool:
-    """Say whether every signature of every input is valid over that input's message (half of T9 and T16).
+    """Whether every signature of every input is valid over that input's message (half of T9 and T16).
 
     Whether a fulfillment opens the condition of the output that it spends is a question to the state.
     """

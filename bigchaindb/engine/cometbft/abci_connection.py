@@ -1,7 +1,7 @@
 """One connection of CometBFT: requests in, answers out in the same order. Belongs to the event loop.
 
-What needs no ledger is answered here: echo, flush, and that there are neither queries nor snapshots. The rest is asked
-of the owner, many at once, and sent once it and all before it are answered.
+Requests that need no ledger are answered here: echo, flush, and refusals of queries and snapshots. The owner answers
+the rest, many at once; an answer is sent once all before it are sent.
 
 Source: CometBFT v0.38, its specification of ABCI 2.0.
 """
@@ -26,11 +26,11 @@ IN_HAND_BYTES_MAX: Final = 16 * 1024 * 1024
 """Of those requests: what may wait to be checked, as in admission. One request above it is taken by itself."""
 
 QUERY_CODE: Final = 1
-"""Not 0, which would mean that there is an answer."""
+"""Not 0, which would mean success."""
 
 
 class Owner(Protocol):
-    """Who a connection belongs to."""
+    """The owner of a connection, which answers for the ledger."""
 
     def call(self, name: str, request: Message) -> bytes | asyncio.Task[bytes]:
         """Begin to answer a request that the ledger has to answer.
@@ -40,12 +40,12 @@ class Owner(Protocol):
             request: that member.
 
         Returns:
-            The frame to send, or who makes it. If anything else comes of that, the owner fails by itself.
+            The frame to send, or the task that makes it. If the task fails, so does the owner.
         """
         ...
 
     def connected(self, connection: "Connection") -> bool:
-        """Take a connection, or say that it is not wanted."""
+        """Accept a connection; return False to refuse it."""
         ...
 
     def disconnected(self, connection: "Connection") -> None:
@@ -53,12 +53,12 @@ class Owner(Protocol):
         ...
 
     def fail(self, error: BaseException) -> None:
-        """Close all connections: what came over this one is no ABCI 2.0."""
+        """Close all connections: the bytes of this one are not ABCI 2.0."""
         ...
 
 
 def answer_frame(name: str, answer: Message) -> bytes:
-    """Give the frame that answers a request.
+    """Return the frame that answers a request.
 
     Args:
         name: of the member of `Response`, which is that of the request.
@@ -82,7 +82,7 @@ _OWN_ANSWERS: Final = {
 
 
 class _Request(NamedTuple):
-    """A request that is not answered yet: its size, and the frame to send, or who makes it."""
+    """A request that is not answered yet: its size, and the frame to send, or the task that makes it."""
 
     size: int
     answer: bytes | asyncio.Task[bytes]
@@ -92,7 +92,7 @@ class Connection(asyncio.Protocol):
     """One connection: requests in, answers out in the same order, those of one turn of the loop in one write."""
 
     def __init__(self, owner: Owner) -> None:
-        """Belong to whoever answers for the ledger."""
+        """Serve one connection of `owner`."""
         self._owner = owner
         self._frames = FrameDecoder(FRAME_BYTES_MAX)
         self._requests: deque[_Request] = deque()
@@ -109,13 +109,13 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - whatever it was, CometBFT has gone
-        """Forget what is unanswered: there is nobody to send it to."""
+        """Forget unanswered requests: there is nobody to send an answer to."""
         self._transport = None
         self._requests.clear()
         self._owner.disconnected(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take what is whole."""
+        """Take the frames that are complete."""
         self._frames.feed(data)
         self._take()
 
@@ -124,18 +124,18 @@ class Connection(asyncio.Protocol):
         self._is_writable = False
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Take requests again."""
         self._is_writable = True
         self._take()
 
     def abort(self) -> None:
-        """Close at once, whatever is unsent."""
+        """Close at once; unsent answers are dropped."""
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
 
     def _take(self) -> None:
-        """Begin with what came, as far as the bounds allow, and read on only if they do."""
+        """Begin the requests that arrived, as far as the bounds allow, and read on only if they do."""
         try:
             while (has_room := self._has_room()) and (frame := self._frames.next_frame()) is not None:
                 self._begin(frame)
@@ -169,7 +169,7 @@ class Connection(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
-        """Send what is answered, up to the first request that is not, and see what there is room for now."""
+        """Send answers up to the first request without one, then take requests for which there is room now."""
         self._is_flushing = False
         if self._transport is None:
             return
@@ -183,7 +183,7 @@ class Connection(asyncio.Protocol):
 
 
 def _sent_of(request: _Request) -> bytes | None:
-    """Give the frame that answers a request, None while there is none, or if there never will be: that is a failure."""
+    """Return the frame that answers a request; None while there is none, or if its task failed."""
     answer = request.answer
     if isinstance(answer, bytes):
         return answer

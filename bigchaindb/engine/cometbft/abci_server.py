@@ -1,8 +1,8 @@
 """Answers CometBFT over a unix socket: the node as an ABCI 2.0 application. Belongs to the event loop.
 
 CometBFT opens four connections: for consensus, mempool, queries and snapshots. On each, answers go out in the order of
-the requests. What the ledger has to say is asked of `Handlers`. Nobody goes on after a failure: CometBFT stops itself
-as soon as its connections close, and the node is told why.
+the requests. `Handlers` answers for the ledger. Nothing goes on after a failure: CometBFT stops itself as soon as its
+connections close, and the node learns why.
 
 Source: docs/explanation/network.md; CometBFT v0.38, its specification of ABCI 2.0.
 """
@@ -24,25 +24,25 @@ CONNECTION_COUNT_MAX: Final = 16
 
 
 class Handlers(Protocol):
-    """What the ledger owes CometBFT. One consensus call (see `CONSENSUS`) at a time, the others beside it.
+    """The ledger's answers to CometBFT. One consensus call (see `CONSENSUS`) at a time, the others beside it.
 
-    An exception out of any of these ends all connections for good: it is for what the node cannot go on after.
+    An exception out of any of these ends all connections for good: the node cannot go on after it.
     """
 
     async def info(self, request: pb.RequestInfo) -> pb.ResponseInfo:
-        """Give height and app_hash of the last block that is durable; asked at the start of each connection."""
+        """Return height and app_hash of the last durable block; called at the start of each connection."""
         ...
 
     async def init_chain(self, request: pb.RequestInitChain) -> pb.ResponseInitChain:
-        """Take what genesis says, before the first block of a chain."""
+        """Take the genesis, before the first block of a chain."""
         ...
 
     def check_known(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx | None:
-        """Answer as `check_tx` if nothing has to be looked up, else None: most of what is checked is known here."""
+        """Answer as `check_tx` if the transaction is known, else None: most transactions are known here."""
         ...
 
     async def check_tx(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx:
-        """Say whether the mempool should hold a transaction; many run at once."""
+        """Answer whether the mempool should hold a transaction; many run at once."""
         ...
 
     async def prepare_proposal(self, request: pb.RequestPrepareProposal) -> pb.ResponsePrepareProposal:
@@ -54,15 +54,15 @@ class Handlers(Protocol):
         ...
 
     async def extend_vote(self, request: pb.RequestExtendVote) -> pb.ResponseExtendVote:
-        """Give what this validator signs with its precommit."""
+        """Return the extension that this validator signs with its precommit."""
         ...
 
     async def verify_vote_extension(self, request: pb.RequestVerifyVoteExtension) -> pb.ResponseVerifyVoteExtension:
-        """Say whether another validator's extension is one that an honest node could send."""
+        """Answer whether another validator's extension is one that an honest node could send."""
         ...
 
     async def finalize_block(self, request: pb.RequestFinalizeBlock) -> pb.ResponseFinalizeBlock:
-        """Execute a decided block; nothing of it is durable before `commit`."""
+        """Execute a decided block; it becomes durable only with `commit`."""
         ...
 
     async def commit(self, request: pb.RequestCommit) -> pb.ResponseCommit:
@@ -86,7 +86,7 @@ CONSENSUS: Final = frozenset(
 and must not overtake the height that the next one is told."""
 
 OnFailure = Callable[[BaseException], None]
-"""Told once, on the loop, why the server gave up: an AbciProtocolError, or what came out of a handler."""
+"""Called once, on the loop, with the reason why the server gave up: an AbciProtocolError, or a handler's exception."""
 
 
 class AbciServer:
@@ -98,7 +98,7 @@ class AbciServer:
         Args:
             path: of the socket, in a folder that nobody else may enter.
             handlers: answers for the ledger.
-            on_failure: told why, after all connections are closed; not called by `stop`.
+            on_failure: called after all connections are closed; not called by `stop`.
         """
         self._path = path
         self._handlers = handlers
@@ -122,7 +122,7 @@ class AbciServer:
     async def stop(self) -> None:
         """Close the socket and the connections; return once no call is at work. The consensus call is let finish.
 
-        A call that fails meanwhile is told to `on_failure` as ever.
+        A call that fails meanwhile is reported to `on_failure` too.
         """
         self._end()
         for task, is_consensus in self._calls.items():
@@ -134,7 +134,7 @@ class AbciServer:
         """Begin to answer a request that the ledger has to answer.
 
         Returns:
-            The frame to send, or who makes it. If anything else comes of that, the server has failed.
+            The frame to send, or the task that makes it. If the task fails, so does the server.
         """
         if isinstance(request, pb.RequestCheckTx) and (known := self._handlers.check_known(request)) is not None:
             return answer_frame(name, known)
@@ -151,11 +151,11 @@ class AbciServer:
         return True
 
     def disconnected(self, connection: Connection) -> None:
-        """Forget a connection. What it asked for is let finish: half a commit helps nobody."""
+        """Forget a connection. Its calls may finish: half a commit helps nobody."""
         self._connections.discard(connection)
 
     def fail(self, error: BaseException) -> None:
-        """Close everything and say why; only the first time."""
+        """Close everything, and report the first error."""
         self._end()
         if not self._has_failed:
             self._has_failed = True

@@ -1,4 +1,4 @@
-"""What this node's clients were told is accepted: kept on disk, and submitted again, until it is decided.
+"""Transactions that this node accepted from its clients: kept on disk, and submitted again, until they are decided.
 
 Source: docs/explanation/network.md. Belongs to the event loop; the outbox to a thread of its own.
 """
@@ -31,11 +31,11 @@ from bigchaindb.transaction.model import Transaction
 DROP_COUNT: Final = 1_000
 """Decided transactions that are dropped from the outbox at a time."""
 AGAIN_COUNT_MAX: Final = 2
-"""After so many rounds CometBFT's mempool is emptied first: it sends a transaction to each peer once, and a peer that
-was too busy for it has dropped it."""
+"""Rounds after which CometBFT's mempool is emptied first: it sends a transaction to each peer once, and a peer that was
+too busy has dropped it."""
 OUTSIDE_ROUND_COUNT_MAX: Final = 24
-"""So often, while the node follows its network, is a transaction submitted again that the pool did not take at the
-start, before it is checked anew. By then all nodes have submitted what they had accepted, a parent of it included."""
+"""Rounds, while the node follows its network, in which a transaction that the pool refused at the start is submitted
+again before it is checked anew. By then all nodes have submitted what they had accepted, its parent included."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -66,7 +66,7 @@ class Accepted:
             outbox: where they are on disk.
             submitter: hands them to CometBFT.
             limits: those of the pool bound what is under way.
-            empty_mempool: lets CometBFT forget what it has sent; raises CometBftUnavailable.
+            empty_mempool: makes CometBFT forget what it has sent; raises CometBftUnavailable.
         """
         self._outbox = outbox
         self._submitter = submitter
@@ -89,7 +89,7 @@ class Accepted:
         return len(self._under_way)
 
     def refusal(self, body_bytes: int) -> Overloaded | None:
-        """Say why a body of that size cannot be accepted now, None if it can."""
+        """Return why a body of that size cannot be accepted now; None if it can."""
         limits = self._limits
         if len(self._under_way) >= min(self.count_max, limits.pool_count_max):
             if self.count_max < limits.pool_count_max:
@@ -106,13 +106,13 @@ class Accepted:
         return None
 
     def take(self, entry: Entry, transaction: Transaction) -> None:
-        """Take over what a client posted and the pool has: `keep` writes it down, and answers then."""
+        """Take over a transaction that a client posted and the pool holds: `keep` writes it down, and answers then."""
         self._new.append((entry, transaction))
         self._note(transaction.id, transaction.body)
         self._work.set()
 
     def forget(self, transaction_id: str) -> None:
-        """Let a transaction go that was decided, one way or the other."""
+        """Drop a transaction that was decided, one way or the other."""
         if (found := self._under_way.pop(transaction_id, None)) is not None:
             self._bytes -= len(found.body)
             self._decided[transaction_id] = None
@@ -120,7 +120,7 @@ class Accepted:
                 self._work.set()
 
     async def readmit(self, intake: Intake) -> None:
-        """Check again what the last run had accepted and did not see decided."""
+        """Check again the transactions that the last run had accepted and did not see decided."""
         kept = await self._off_loop(self._outbox.all)
         for batch in _batches(kept, self._limits.admission_bytes_max):  # one after the other: parents precede children
             outcomes = await asyncio.gather(*(intake.admit(body) for _, body in batch), return_exceptions=True)
@@ -149,9 +149,9 @@ class Accepted:
             raise outcome
 
     async def keep(self, intake: Intake) -> None:
-        """Write down what is taken, then answer and submit it; drop what was decided. One fsync for many.
+        """Write new transactions down, then answer and submit them; drop decided ones. One fsync for many.
 
-        Returns once the intake has ended and all that it brought is written down.
+        Returns once the intake has ended and all of its transactions are written down.
         """
         while True:
             self._writing, self._new = self._new, []
@@ -161,7 +161,7 @@ class Accepted:
                     accept(entry, transaction)
                     self._submitter.put(transaction.body)
             if self._is_drop_due or len(self._decided) >= DROP_COUNT:
-                # What is dropped late is found to be decided at the next start.
+                # One that is dropped too late is found to be decided at the next start.
                 self._is_drop_due = False
                 decided, self._decided = self._decided, {}
                 await self._off_loop(self._outbox.drop, decided)
@@ -173,21 +173,21 @@ class Accepted:
         await self._off_loop(self._outbox.drop, self._decided)
 
     def wake(self) -> None:
-        """Let `keep` see that the intake has ended."""
+        """Wake `keep`, since the intake has ended."""
         self._work.set()
 
     async def submit_again(self, intake: Intake, *, older_s: float, is_following: bool) -> None:
-        """Submit what is undecided once more.
+        """Submit undecided transactions once more.
 
         Args:
             intake: has the pool.
-            older_s: what was submitted in so many seconds before is left out.
+            older_s: transactions submitted within so many seconds are left out.
             is_following: whether the node follows its network, so that a parent could have come.
         """
         now_s = asyncio.get_running_loop().time()
         late = [(id_, one) for id_, one in self._under_way.items() if now_s - one.since_s > older_s]
         if any(one.again_count >= AGAIN_COUNT_MAX for _, one in late):
-            # CometBFT sends to all its peers again then. What other nodes have accepted they submit themselves; the
+            # CometBFT then sends to all its peers again. Other nodes submit what they have accepted themselves; the
             # pool, from which this node proposes, keeps all.
             with suppress(CometBftUnavailable):  # it is away, and so is its mempool
                 await self._empty_mempool()
@@ -204,13 +204,13 @@ class Accepted:
             await self._check_outside(intake)
 
     def end(self) -> None:
-        """Answer whoever still waits to hear that it is written down, and end the thread."""
+        """Answer those who still wait for their transaction to be written down, and end the thread."""
         unwritten = (entry for entry, _ in (*self._writing, *self._new))
         answer_all(unwritten, EngineError("the engine stopped; the transaction may be committed"))
         self._thread.shutdown()
 
     async def _check_outside(self, intake: Intake) -> None:
-        """Check anew what the pool did not take at the start, once it has been submitted often enough (L4)."""
+        """Check anew what the pool refused at the start, once it has been submitted often enough (L4)."""
         due: list[tuple[str, bytes]] = []
         for id_, round_count in list(self._outside.items()):
             if id_ in intake.pool or id_ not in self._under_way:
@@ -241,7 +241,7 @@ class Accepted:
         self._submitter.put(body)
 
     def _note(self, id_: str, body: bytes) -> None:
-        """Take a transaction over; the outbox may have it from before, and was perhaps about to drop it."""
+        """Track a transaction; the outbox may hold it from before, and may have been about to drop it."""
         if (before := self._under_way.pop(id_, None)) is not None:
             self._bytes -= len(before.body)
         self._decided.pop(id_, None)
@@ -254,7 +254,7 @@ class Accepted:
 
 
 def _batches(kept: Sequence[tuple[str, bytes]], bytes_max: int) -> Iterator[Sequence[tuple[str, bytes]]]:
-    """Cut what the outbox holds into pieces of which all may wait to be checked at the same time."""
+    """Cut the outbox into pieces that fit into the admission queue as a whole."""
     start, size = 0, 0
     for end, (_, body) in enumerate(kept):
         size += len(body)

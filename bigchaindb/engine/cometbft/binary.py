@@ -1,4 +1,4 @@
-"""The program CometBFT, which is installed beside the node: where it is, and whether it is a version that fits."""
+"""The program CometBFT, which is installed beside the node: where it is, and whether its version fits."""
 
 import re
 import shutil
@@ -11,20 +11,20 @@ from bigchaindb.errors import StartupError
 VERSION: Final = "0.38.26"
 """The version that the tests run with."""
 OWN: Final = Path("~/.local/share/bigchaindb/bin/cometbft")
-"""Where it is looked for last, and where the command below puts it."""
+"""The last place where it is searched for, and where the command below puts it."""
 GET: Final = (
     f"GOBIN={OWN.parent} go install github.com/cometbft/cometbft/cmd/cometbft@v{VERSION}"  # needs Go, 1 to 4 minutes
 )
 ANSWER_S_MAX: Final = 10.0
 
-_FITTING: Final = re.compile(r"v?0\.38\.\d{1,4}")  # a minor version changes what nodes say to each other
+_FITTING: Final = re.compile(r"v?0\.38\.\d{1,4}")  # a minor version changes the protocol between nodes
 
 
 def find(setting: Path | None) -> Path:
-    """Give the program: the one of the setting `network.cometbft`, else on the PATH, else `OWN`.
+    """Return the program: the one of the setting `network.cometbft`, else on the PATH, else `OWN`.
 
     Raises:
-        StartupError: there is none, or it does not fit; says what to run.
+        StartupError: there is none, or it does not fit; names the command to run.
     """
     if setting is not None:
         program, named = setting, "network.cometbft: "

@@ -1,4 +1,4 @@
-"""Who signed the last blocks of a network, as the commits on its chain have it. Pure.
+"""The signers of the last blocks of a network, read from the commits on its chain. Pure.
 
 A commit lists the precommits that the proposer of the next block had in time. The memory is bounded: `BLOCK_COUNT`
 commits, each with one address of 20 bytes for each validator.
@@ -10,14 +10,14 @@ from typing import Final, NamedTuple
 BLOCK_COUNT: Final = 100
 """Blocks over which signatures are counted."""
 SILENT_COUNT: Final = 10
-"""A validator that signed none of so many blocks does not sign. A slow one misses some, since a proposer waits for the
-last precommits for 50 ms only."""
+"""Blocks in a row without its signature after which a validator does not sign. A slow one misses some, since a proposer
+waits for the last precommits for 50 ms only."""
 AGAIN_COUNT: Final = 3
-"""A validator that did not sign signs again once it signed each of so many blocks."""
+"""Blocks in a row with its signature after which a validator signs again."""
 
 
 class Signed(NamedTuple):
-    """What a validator signed of the blocks that are kept.
+    """Figures of one validator over the blocks that are kept.
 
     Attributes:
         signed_count: blocks that it signed.

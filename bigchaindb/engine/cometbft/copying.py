@@ -1,12 +1,12 @@
 """A copy of CometBFT's blocks and state as of one moment, made by another process while CometBFT goes on.
 
-Its databases are LevelDB's: files that are written once, and a few that only grow. All of them are opened, and looked
-at before and after: where no name has changed and nothing has grown, what is open is one state of all databases
+Its databases are LevelDB's: files that are written once, and a few that only grow. All of them are opened, and listed
+before and after: where no name has changed and nothing has grown, the open files are one state of all databases
 together, however long the copy then takes and whatever is deleted meanwhile. CometBFT writes some dozen times a second;
-the look takes a millisecond.
+a listing takes a millisecond.
 
-What the signer has signed last is never copied: an older state lets a validator sign twice. Keys and settings are
-written anew at each start, and what consensus was doing when the copy was made is over.
+The signer's state is never copied: an older one lets a validator sign twice. Keys and settings are written anew at each
+start, and the consensus round of the copy is over.
 
 Source: https://github.com/google/leveldb/blob/main/doc/impl.md.
 """
@@ -35,7 +35,7 @@ _MODE: Final = 0o600
 
 
 def copy_blocks(source: Layout, target: Layout) -> None:
-    """Copy genesis, blocks and state; what there is not yet is left out.
+    """Copy genesis, blocks and state; those that do not exist yet are left out.
 
     Args:
         source: of a node that runs or is stopped.
@@ -56,13 +56,13 @@ def copy_blocks(source: Layout, target: Layout) -> None:
 
 
 def size_of(layout: Layout) -> int:
-    """Give the bytes that a copy takes, about."""
+    """Return about how many bytes a copy takes."""
     return sum(size for size, _ in _seen(layout.blocks).values())
 
 
 @contextmanager
 def _opened(folder: Path) -> Iterator[Mapping[str, tuple[int, int]]]:
-    """Give open files, which are one state together, by name: descriptor and bytes of it."""
+    """Open files that together are one state; yield descriptor and size of each by name."""
     _allow_files()
     for _ in range(TRY_COUNT_MAX):
         with ExitStack() as stack, suppress(FileNotFoundError):  # deleted between two lines: the next try
@@ -85,7 +85,7 @@ def _open(path: Path, stack: ExitStack) -> int:
 
 
 def _seen(folder: Path) -> dict[str, tuple[int, int]]:
-    """Give size and inode of each file that matters, by its name below the folder."""
+    """Return size and inode of each file that matters, by its name below the folder."""
     found = {}
     for database in DATABASES:
         if (folder / database).is_dir():
@@ -97,12 +97,12 @@ def _seen(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def _growing(seen: Mapping[str, tuple[int, int]]) -> Mapping[str, tuple[int, int]]:
-    """Leave out what does not tell two states apart: the size of a file to which nothing refers before it is whole."""
+    """Leave out sizes that do not distinguish two states: of files to which nothing refers before they are complete."""
     return {name: (0 if name.endswith(_ONCE) else size, inode) for name, (size, inode) in seen.items()}
 
 
 def _copy(descriptor: int, path: Path, size: int) -> None:
-    """Copy the first bytes of an open file: what has been appended since belongs to a later state."""
+    """Copy the first bytes of an open file: bytes appended since then belong to a later state."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE), "wb") as file:
         position = 0
         while position < size:
@@ -113,6 +113,6 @@ def _copy(descriptor: int, path: Path, size: int) -> None:
 
 
 def _allow_files() -> None:
-    """Let this process open as many files as it may: a database has one for each two megabytes."""
+    """Raise the limit of open files to the maximum: a database has one for each two megabytes."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,4 +1,4 @@
-"""The engine of a network: CometBFT orders, this node's ledger judges, and what was accepted is not forgotten.
+"""The engine of a network: CometBFT orders, this node's ledger judges, and accepted transactions are not forgotten.
 
 A transaction is checked against the ledger and the pool, written into the outbox, and handed to CometBFT, which carries
 it to the other nodes. It leaves the outbox when a block shows it or a rule turns it away; until then it is submitted
@@ -39,11 +39,11 @@ from bigchaindb.transaction.keys import KeyPair, decode_key
 from bigchaindb.transaction.model import Transaction
 
 POOL_FACTOR: Final = 8
-"""The pool holds what the clients of so many nodes may have under way; a node refuses its own clients long before."""
+"""The pool holds the transactions in flight of so many nodes; a node refuses its own clients long before."""
 AGAIN_S: Final = 5.0
-"""Time between two rounds in which what is undecided is submitted again, unless it has just come."""
+"""Time between two rounds in which undecided transactions are submitted again, unless they have just come."""
 HEALTH_S: Final = 0.5
-"""Time between two looks at CometBFT."""
+"""Time between two status requests to CometBFT."""
 START_BYTES_MIN: Final = 32 * 1024 * 1024
 """Free bytes without which CometBFT is not started: it ends where it finds no room, and a node with it."""
 DIAL_S: Final = 60.0
@@ -73,7 +73,7 @@ class Process(Protocol):
         ...
 
     async def restart(self) -> None:
-        """End it, and let `run` start it anew."""
+        """End it; `run` starts it anew."""
         ...
 
     async def stop(self) -> None:
@@ -126,9 +126,9 @@ class CometBftEngine:
             parts: what it works on.
             chain_id: of the network.
             limits: of admission and waiters; those of the pool bound what this node's clients have under way.
-            announce: is told the durable head after each commit that logs something.
-            rpc: asks CometBFT.
-            serve: makes the server that CometBFT connects to, from its handlers and what to tell of a failure.
+            announce: called with the durable head after each commit that logs something.
+            rpc: of CometBFT.
+            serve: makes the server that CometBFT connects to, from its handlers and a callback for its failure.
             process: CometBFT itself.
             own: who this node is.
             workers: threads that check; None is one a core.
@@ -171,7 +171,7 @@ class CometBftEngine:
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """See `Engine`. What was accepted and is undecided waits in the outbox for the next start.
+        """See `Engine`. Accepted transactions that are undecided wait in the outbox for the next start.
 
         Raises:
             EngineError: CometBFT or the ledger failed; the message says what happened.
@@ -204,7 +204,7 @@ class CometBftEngine:
             self._failure.set_result(None)
 
     def damaged(self, _: StoreDamaged) -> None:
-        """End CometBFT and vote no more: what is stored is damaged, so nothing that depends on it can be trusted."""
+        """End CometBFT and vote no more: nothing that depends on damaged rows can be trusted."""
         if not self._damage.done():
             self._damage.set_result(None)
 
@@ -218,7 +218,7 @@ class CometBftEngine:
         return self._intake.figures
 
     def network(self) -> NetworkFigures:
-        """Give how it stands among the others."""
+        """Return the figures of this node and of the validators that it sees."""
         health = self._health
         return NetworkFigures(
             is_following=health.is_following,
@@ -241,7 +241,7 @@ class CometBftEngine:
         return self._intake.standing(transaction_id)
 
     def validators(self) -> ValidatorSet:
-        """Give who votes on the next block."""
+        """Return the validators of the next block."""
         ledger = self._parts.ledger
         if not ledger.knows_validators:  # CometBFT tells them at its first start
             return ValidatorSet({})
@@ -252,7 +252,7 @@ class CometBftEngine:
         return ledger.state.validators_at(height) if ledger.knows_validators else ValidatorSet({})
 
     def elections(self) -> Elections:
-        """Give the elections as they stand."""
+        """Return the current state of the elections."""
         ledger = self._parts.ledger
         return ledger.state.elections if ledger.has_begun else Elections()
 
@@ -268,7 +268,7 @@ class CometBftEngine:
         return self._accepted.refusal(len(body))
 
     def _take(self, entry: Entry, transaction: Transaction) -> None:
-        """Take over what was put into the pool: what a client posted goes into the outbox first."""
+        """Take over a transaction of the pool: one that a client posted goes into the outbox first."""
         if entry.mode is None:
             entry.resolve(transaction)
         else:
@@ -279,7 +279,7 @@ class CometBftEngine:
         self._accepted.wake()
 
     async def _readmit_once_begun(self) -> None:
-        """Check again what was accepted before the first block, by the validators that CometBFT tells anew."""
+        """Check again what was accepted before the first block, by the validators that CometBFT then names."""
         while not self._parts.ledger.has_begun:
             if await self._pause(HEALTH_S):
                 return
@@ -292,7 +292,7 @@ class CometBftEngine:
             await self._accepted.submit_again(self._intake, older_s=AGAIN_S / 2, is_following=self._health.is_following)
 
     async def _watch(self) -> None:
-        """Look whether CometBFT follows the network, and at the disk."""
+        """Watch the disk, and whether CometBFT follows the network."""
         while not await self._pause(HEALTH_S):
             self._parts.room.shortage()
             await self._health.look(self._accepted.count)
@@ -313,7 +313,7 @@ class CometBftEngine:
         self._health.is_held = self._probation.is_held
 
     async def _dial(self) -> None:
-        """Let CometBFT call whom it is not connected to, so that a network goes on soon after a cut of hours, too."""
+        """Make CometBFT dial missing peers, so that a network resumes soon, even after a partition of hours."""
         while not await self._pause(DIAL_S):
             if self._own.peers:
                 with suppress(CometBftUnavailable):  # it calls them all when it starts
@@ -347,7 +347,7 @@ class CometBftEngine:
         self._participation.look(consensus, net, height=health.height, is_following=health.is_following, now_s=now_s)
 
     async def _start_process(self) -> None:
-        """Run CometBFT once the disk has room for its start; until then the node serves those who read."""
+        """Run CometBFT once the disk has room for its start; until then the node serves reads."""
         if (short := self._parts.room.shortage(START_BYTES_MIN)) is not None:
             _log.error("the disk is full, CometBFT waits for room to start", extra={"error": str(short)})
         while self._parts.room.shortage(START_BYTES_MIN) is not None:
@@ -362,7 +362,7 @@ class CometBftEngine:
         await asyncio.wait({self._failure})
 
     def _conclude(self, effects: Effects) -> None:
-        """Take note of what is durable and tell everybody."""
+        """Take note of a durable decision and announce it."""
         self._intake.decided()
         for one in effects.logged:
             if one.event.reason is not None:
@@ -388,7 +388,7 @@ class CometBftEngine:
             self._failure.set_exception(error if isinstance(error, Exception) else EngineError(repr(error)))
 
     async def _pause(self, limit_s: float) -> bool:
-        """Wait; say whether the engine is to stop."""
+        """Wait; return whether the engine is to stop."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), limit_s)
         return self._stopping.is_set()

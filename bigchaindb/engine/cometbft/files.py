@@ -1,7 +1,7 @@
-"""Everything that CometBFT reads, written by the node before each start, and where it stands.
+"""The files that CometBFT reads, where they are, and how the node writes them before each start.
 
-The node's key pair is the only secret: both of CometBFT's keys follow from it, so that a node that is restored with its
-pair is known to its peers by the same id. Two files are never written over: the genesis, and the state of the signer,
+The node's key pair is the only secret: both of CometBFT's keys are derived from it, so that a node that is restored
+with its pair keeps its id among its peers. Two files are never overwritten: the genesis, and the state of the signer,
 which keeps a validator from signing twice.
 
 Source: https://docs.cometbft.com/v0.38/core/configuration; its defaults fill what is not written here.
@@ -32,7 +32,7 @@ FOLDER: Final = "cometbft"
 MEMPOOL_COUNT_MIN: Final = 100_000
 """A full mempool drops silently, so it is far above what the nodes admit."""
 MEMPOOL_FACTOR: Final = 2
-"""The mempool holds so many times what all validators together admit."""
+"""Size of the mempool, as a multiple of what all validators together admit."""
 
 _NODE_KEY_PURPOSE: Final = b"bigchaindb: key of a node among its peers"
 _PRIVATE_KEY_TYPE: Final = "tendermint/PrivKeyEd25519"
@@ -52,7 +52,7 @@ class Layout:
 
     @property
     def home(self) -> Path:
-        """What CometBFT is started with as `--home`."""
+        """The argument `--home` of CometBFT."""
         return self.data / FOLDER
 
     @property
@@ -62,7 +62,7 @@ class Layout:
 
     @property
     def genesis(self) -> Path:
-        """What the chain begins with; the same bytes on every node."""
+        """The genesis; the same bytes on every node."""
         return self.home / "config" / "genesis.json"
 
     @property
@@ -82,12 +82,12 @@ class Layout:
 
     @property
     def validator_state(self) -> Path:
-        """What was signed last: an older one, or none, lets the validator sign twice."""
+        """The last signature: an older record, or none, lets the validator sign twice."""
         return self.blocks / "priv_validator_state.json"
 
     @property
     def misbehaviors(self) -> Path:
-        """What the chain has proven against validators, for the operator."""
+        """Misbehavior of validators that the chain has proven, for the operator."""
         return self.home / "misbehavior.json"
 
     @property
@@ -108,7 +108,7 @@ class Layout:
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Bounds of CometBFT's mempool, of which the node's own must stay below.
+    """Bounds of CometBFT's mempool; the node's own must stay below them.
 
     Attributes:
         validator_count: that may hand over transactions at the same time.
@@ -131,28 +131,28 @@ class Sizes:
 
 
 def is_network(data: Path) -> bool:
-    """Say whether a data directory belongs to a node of a network: it has a genesis."""
+    """Whether a data directory belongs to a node of a network, which has a genesis."""
     return Layout(data).genesis.exists()
 
 
 def node_key_of(key: KeyPair) -> KeyPair:
-    """Give the pair by which a node is known to its peers; nobody can tell the node's own private key from it."""
+    """Return the pair that identifies a node to its peers; nobody can derive the node's own private key from it."""
     seed = base58.b58decode(key.private_key)
     return KeyPair.from_seed(hmac.digest(seed, _NODE_KEY_PURPOSE, "sha256"))
 
 
 def node_id(public_key: bytes) -> str:
-    """Give the id of a node among its peers, 40 hex digits: the first 20 bytes of the SHA-256 of its node key."""
+    """Return the id of a node among its peers, 40 hex digits: the first 20 bytes of the SHA-256 of its node key."""
     return sha256(public_key).digest()[:20].hex()
 
 
 def node_id_of(key: KeyPair) -> str:
-    """Give the id of the node whose own key pair is `key`."""
+    """Return the id of the node whose own key pair is `key`."""
     return node_id(decode_key(node_key_of(key).public_key))
 
 
 def others_of(settings: Network, key: KeyPair) -> list[str]:
-    """Give the peers of the settings without the node whose own key pair is `key`: operators share one list."""
+    """Return the peers of the settings without the node whose own key pair is `key`: operators share one list."""
     own = node_id_of(key)
     return [peer for peer in settings.peers if not peer.startswith(f"{own}@")]
 
@@ -161,7 +161,7 @@ def check_sockets(layout: Layout) -> None:
     """Require that both sockets can be bound.
 
     Raises:
-        StartupError: a path is too long; says what to do.
+        StartupError: a path is too long; names what to do.
     """
     for path in (layout.abci, layout.rpc):
         check_path(path)
@@ -177,7 +177,7 @@ def read_genesis(layout: Layout, *, rules_version: int) -> Genesis:
 
 
 def read_bounded(path: Path) -> bytes:
-    """Read a file that is to be a genesis, or a little more than one may have.
+    """Read a genesis file, up to one byte more than it may have.
 
     Raises:
         StartupError: it cannot be read.
@@ -210,7 +210,7 @@ def write(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes, sign
         layout: where.
         key: the node's own pair.
         settings: the section `network`.
-        sizes: what the mempool must hold.
+        sizes: of the mempool.
         signer: the pair that CometBFT votes with; None: the node's own.
 
     Raises:
@@ -235,7 +235,7 @@ def put_validator_key(layout: Layout, key: KeyPair) -> None:
 
 
 def put_validator_state(layout: Layout, *, height: int, round_: int, step: int) -> None:
-    """Write what was signed last: nothing of that height, round and step, or before, is signed any more.
+    """Write the last signature: nothing of that height, round and step, or before, is signed any more.
 
     Raises:
         StartupError: it cannot be written.
@@ -244,7 +244,7 @@ def put_validator_state(layout: Layout, *, height: int, round_: int, step: int) 
 
 
 def put_misbehaviors(layout: Layout, content: bytes) -> None:
-    """Write what the chain has proven against validators.
+    """Write the misbehavior that the chain has proven.
 
     Raises:
         StartupError: it cannot be written.
@@ -253,12 +253,12 @@ def put_misbehaviors(layout: Layout, content: bytes) -> None:
 
 
 def forget_misbehaviors(layout: Layout) -> None:
-    """Delete what another chain has proven: its heights would hide what this one proves."""
+    """Delete the misbehavior that another chain has proven: its heights would hide what this one proves."""
     layout.misbehaviors.unlink(missing_ok=True)
 
 
 def delete_blocks(layout: Layout) -> None:
-    """Delete what CometBFT takes from its peers again; keys, genesis and the signer's state stay."""
+    """Delete the data that CometBFT takes from its peers again; keys, genesis and the signer's state stay."""
     for entry in layout.validator_state.parent.glob("*"):
         if entry == layout.validator_state:
             continue
@@ -269,7 +269,7 @@ def delete_blocks(layout: Layout) -> None:
 
 
 def config_text(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes) -> str:
-    """Give the content of config.toml: what differs from CometBFT's defaults, and why. See `write`."""
+    """Return the content of config.toml: what differs from CometBFT's defaults, and why. See `write`."""
     peers = others_of(settings, key)
     hosts = [peer.partition("@")[2].rpartition(":")[0] for peer in peers]
     share_a_machine = len(set(hosts)) < len(hosts) or any(host.strip("[").startswith(_LOOPBACK) for host in hosts)
@@ -283,8 +283,8 @@ def config_text(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes
         },
         "rpc": {
             "laddr": f"unix://{layout.rpc}",
-            "max_request_batch_size": 0,  # unbounded: who may open the socket is the node alone
-            "unsafe": True,  # and it empties the mempool now and then, and has the peers called
+            "max_request_batch_size": 0,  # unbounded: the node alone may open the socket
+            "unsafe": True,  # the node empties the mempool now and then, and makes CometBFT dial its peers
             "max_body_bytes": 8_000_000,
             "max_subscriptions_per_client": 16,
         },
@@ -292,9 +292,9 @@ def config_text(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes
             "laddr": f"tcp://{settings.bind}",
             "external_address": settings.external_address or "",
             "persistent_peers": ",".join(peers),
-            "pex": False,  # a network is who its operators say
+            "pex": False,  # operators decide who is part of a network
             "addr_book_strict": False,  # private addresses are addresses
-            "allow_duplicate_ip": share_a_machine,  # else the second of an address is not let in
+            "allow_duplicate_ip": share_a_machine,  # else a second node of one address is refused
             # The default of 100 ms, paid at each step, is most of what a block takes.
             "flush_throttle_timeout": "10ms",
             "send_rate": 20_480_000,
@@ -331,7 +331,7 @@ def _section(name: str, members: Mapping[str, object]) -> str:
 
 
 def _toml(value: object) -> str:
-    """Give a value as TOML, whose texts, numbers and truth values are JSON's but for what cannot be printed."""
+    """Return a value as TOML: texts, numbers and truth values are as in JSON, but for unprintable characters."""
     if isinstance(value, str) and not value.isprintable():
         raise StartupError(f"{value!r} cannot be written into CometBFT's settings; set database.path to a plain path")
     return json.dumps(value, ensure_ascii=False)

@@ -1,8 +1,8 @@
-"""Cuts a stream into frames: an unsigned varint, the length, and so many bytes.
+"""Cuts a stream into frames: a length, as an unsigned varint, and so many bytes.
 
 `bigchaindb.ledger.protobuf.delimited` makes a frame.
 
-Pure: whoever reads the socket feeds what came, in whatever pieces, and takes the frames that are whole.
+Pure: the reader of the socket feeds pieces of any size, and takes the frames that are complete.
 Source: CometBFT v0.38, its specification of ABCI 2.0, "Socket protocol"; varints as in Protocol Buffers' encoding.
 """
 
@@ -17,7 +17,7 @@ _GROUP_BITS: Final = 7
 
 
 class FrameDecoder:
-    """Gives the frames of a stream, in order. Holds at most one read more than the largest frame that it allows."""
+    """Decodes the frames of a stream, in order. Holds at most one read more than the largest frame that it allows."""
 
     def __init__(self, frame_bytes_max: int) -> None:
         """Begin at the start of a stream.
@@ -31,17 +31,17 @@ class FrameDecoder:
         self._position = 0
 
     def feed(self, received: bytes) -> None:
-        """Append what came: any piece of the stream."""
+        """Append a piece of the stream."""
         if self._position:  # once a read, not once a frame: each time the rest is moved
             del self._received[: self._position]
             self._position = 0
         self._received += received
 
     def next_frame(self) -> bytes | None:
-        """Take the next message, None while it is not whole.
+        """Take the next message; None while it is not complete.
 
         Raises:
-            AbciProtocolError: its length is above the bound, or no varint; the stream is of no use any more.
+            AbciProtocolError: its length is above the bound, or no varint; the stream cannot be used any more.
         """
         length_and_start = self._length()
         if length_and_start is None:
@@ -63,7 +63,7 @@ class FrameDecoder:
             length |= (byte & _GROUP) << (index * _GROUP_BITS)
             if byte < _MORE:
                 break
-        else:  # it goes on, and whatever follows makes it longer: or somebody speaks another protocol
+        else:  # the varint goes on: the length is above the bound, or the peer speaks another protocol
             raise AbciProtocolError(
                 f"frame: the length has more than {self._length_bytes_max} bytes, which no message of at most "
                 f"{self._frame_bytes_max} bytes needs"

@@ -1,7 +1,7 @@
-"""The genesis of a network: what its chain begins with, as the file that is the same bytes on every node.
+"""The genesis of a network: the beginning of its chain, in a file of the same bytes on every node.
 
-The form is CometBFT's, every member written out. One that differs from what `Genesis.encode` writes is refused by the
-name of the member: the nodes would disagree on it later, and stop.
+The form is CometBFT's, every member written out. A file that differs from what `Genesis.encode` writes is refused with
+the name of the member: the nodes would disagree on it later, and stop.
 """
 
 import base64
@@ -21,7 +21,7 @@ from bigchaindb.ledger.validators import ValidatorSet, address_of
 from bigchaindb.transaction.keys import KEY_BYTES
 
 GENESIS_BYTES_MAX: Final = 1024 * 1024
-"""Far more than the most validators take."""
+"""Far more than the largest set of validators takes."""
 VALIDATOR_COUNT_MAX: Final = 1_000
 """Votes of each go to each other; nobody runs CometBFT with more than some hundreds."""
 POWER_MAX: Final = 1_000_000_000_000
@@ -57,7 +57,7 @@ class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class GenesisValidator:
-    """Who votes from the first block on.
+    """A validator from the first block on.
 
     Attributes:
         key: its Ed25519 public key, 32 bytes.
@@ -78,7 +78,7 @@ class GenesisValidator:
 
 @dataclass(frozen=True)
 class Genesis:
-    """What the chain of a network begins with. To hold one is to hold a valid one.
+    """The beginning of a network's chain. To hold one is to hold a valid one.
 
     Attributes:
         chain_id: 1 to 50 letters, digits, `_` and `-`.
@@ -144,7 +144,7 @@ class Genesis:
         )
 
     def encode(self) -> bytes:
-        """Give the file's content. `parse` gives an equal genesis from it."""
+        """Return the file's content, of which `parse` makes an equal genesis."""
         document = {
             "genesis_time": self.genesis_time,
             "chain_id": self.chain_id,
@@ -175,12 +175,12 @@ class Genesis:
 
 
 def genesis_hash(content: bytes) -> str:
-    """Give what people compare between nodes: SHA-256, hex, of the file's bytes."""
+    """Return the SHA-256, hex, of the file's bytes, which people compare between nodes."""
     return sha256(content).hexdigest()
 
 
 def consensus_params(rules_version: int) -> Mapping[str, Any]:
-    """Give the parameters of consensus that every network of this software has; numbers are text in this form."""
+    """Return the parameters of consensus that every network of this software has; numbers are text in this form."""
     return {
         "block": {"max_bytes": str(BLOCK_BYTES_MAX), "max_gas": "-1"},
         "evidence": {  # CometBFT's own: two days of blocks
@@ -222,7 +222,7 @@ def _is_moment(text: str) -> bool:
 
 
 def _require_same(found: object, wanted: object, where: str) -> None:
-    """Require two JSON values to be the same; name the first member that is not."""
+    """Require two JSON values to be the same; the error names the first member that differs."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         for name in sorted(found.keys() | wanted.keys()):
             _require_same(found.get(name), wanted.get(name), f"{where}.{name}")

@@ -1,8 +1,8 @@
-"""What CometBFT asks, turned into calls of the ledger, and what the ledger says, turned into answers.
+"""Turns CometBFT's requests into calls of the ledger, and the ledger's results into answers.
 
 All that touches the ledger runs in one thread, the writer; signatures are verified beforehand by the checkers. A
-decided block is staged by `finalize_block` and made durable by `commit`; whatever was staged before is dropped, so that
-a CometBFT that died in between may say it again.
+decided block is staged by `finalize_block` and made durable by `commit`; a block that was staged before is dropped, so
+that a CometBFT that died in between may send it again.
 
 Source: docs/explanation/network.md; CometBFT v0.38, its specification of ABCI 2.0.
 """
@@ -57,7 +57,7 @@ _log: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the engine of a network works on.
+    """The parts that the engine of a network works on.
 
     Attributes:
         ledger: the application.
@@ -77,7 +77,7 @@ class Parts:
 
 
 class Observers(NamedTuple):
-    """Who is told what a decided block tells of validators; it may come twice.
+    """Callbacks for what a decided block shows of validators; one block may come twice.
 
     Attributes:
         decided: called on the loop with the request, which has the commit of the block before.
@@ -158,10 +158,10 @@ class LedgerHandlers:
     # Mempool
 
     def check_known(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx | None:
-        """See `Handlers`. The pool is what this node proposes from; the mempool only carries transactions about."""
+        """See `Handlers`. This node proposes from the pool; the mempool only carries transactions to others."""
         tx = request.tx
         if tx.startswith(INTERNAL_MARK):
-            # Not from others: while there is a fresh rejection, a faulty one would fill the mempool with them.
+            # Not from others: while there is a fresh rejection, a faulty node would fill the mempool with them.
             is_wanted = tx == self._wake_tx and self._ledger.has_fresh()
             return _checked(None if is_wanted else "only this node's own rejections wake a chain")
         if self._intake.pool.holds(tx):
@@ -277,7 +277,7 @@ class LedgerHandlers:
         return pb.ResponseCommit()
 
     def _tidy(self, height: int) -> None:
-        """Do what can wait until a block was announced; the next call of CometBFT waits for it."""
+        """Tidy up after a block was announced; the next call of CometBFT waits for it."""
         try:
             self._own.forget(height - CARRY_HEIGHTS)
             self._store.tidy()
@@ -309,7 +309,7 @@ def _proposal(request: pb.RequestProcessProposal | pb.RequestFinalizeBlock) -> P
 
 
 def _digest(tx: bytes) -> bytes:
-    """Give what stands for a transaction that is remembered: it has up to a mebibyte itself."""
+    """Return what represents a transaction in memory, which has up to a mebibyte itself."""
     return sha256(tx).digest()
 
 

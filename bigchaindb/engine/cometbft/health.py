@@ -1,6 +1,6 @@
 """Whether this node keeps up with its network, as its CometBFT says. Belongs to the event loop.
 
-That a process is alive says nothing: a node is well when its height moves with that of its peers.
+A living process proves nothing: a node is well when its height moves with that of its peers.
 """
 
 import logging
@@ -12,24 +12,24 @@ from bigchaindb.engine.cometbft.rules_version import RULES_VERSION, other_rules
 from bigchaindb.errors import CometBftUnavailable
 
 COMPARE_S: Final = 5.0
-"""Time between two looks at the peers, whose answer is longer than that about the node itself."""
+"""Time between two requests about the peers, whose answer is longer than that about the node itself."""
 DEGRADED_S: Final = 30.0
-"""So long may the height stand still while a peer has more. Any round is over by then, and any restart of a peer."""
+"""Time that the height may stand still while a peer has more: longer than any round, and any restart of a peer."""
 STALLED_S: Final = 10.0
-"""So long may the height stand still while transactions wait. A round whose proposer is away takes one to two."""
+"""Time that the height may stand still while transactions wait. A round whose proposer is away takes one to two."""
 
 _log: Final = logging.getLogger(__name__)
 
 
 class Asks(Protocol):
-    """What is asked of CometBFT. All raise CometBftUnavailable."""
+    """The requests to CometBFT. All raise CometBftUnavailable."""
 
     async def status(self) -> Status:
-        """Say who it is, and how far."""
+        """Return its identity and its height."""
         ...
 
     async def consensus_state(self) -> ConsensusState:
-        """Say where its peers are."""
+        """Return the height that is being decided, and the heights of its peers."""
         ...
 
     async def net_info(self) -> NetInfo:
@@ -38,7 +38,7 @@ class Asks(Protocol):
 
 
 class Health:
-    """What was seen last.
+    """The last observations.
 
     Attributes:
         has_caught_up: whether CometBFT answers and has caught up.
@@ -54,7 +54,7 @@ class Health:
     def __init__(
         self, rpc: Asks, now: Callable[[], float], compared: Callable[[ConsensusState, NetInfo], None]
     ) -> None:
-        """Ask nothing before `look`.
+        """Send no request before `look`.
 
         Args:
             rpc: of this node's CometBFT.
@@ -78,7 +78,7 @@ class Health:
         self.round = 0
 
     async def look(self, undecided_count: int = 0) -> None:
-        """Ask once; log what has changed.
+        """Request once; log changes.
 
         Args:
             undecided_count: transactions of this node's clients that wait to be decided.
@@ -128,7 +128,7 @@ class Health:
         self.is_stalled = is_stalled
 
     def _find_strangers(self, others: NetInfo) -> None:
-        """Log each peer of other rules, once while it stays: what it proposes and votes for counts here for nothing."""
+        """Log each peer of other rules, once while it stays: its proposals and votes do not count here."""
         found = {one.node.id: one.node.versions.app for one in others.peers if one.node.versions.app != RULES_VERSION}
         for peer in sorted(found.keys() - self._strangers):
             told = f"it has {other_rules(found[peer], RULES_VERSION)}"
@@ -136,7 +136,7 @@ class Health:
         self._strangers = frozenset(found)
 
     def _compare(self, ahead: int) -> None:
-        """Take how many blocks a peer has more than this node."""
+        """Take the number of blocks that peers are ahead of this node."""
         now_s = self._now()
         if not ahead:
             self._well_s = now_s

@@ -1,7 +1,7 @@
 """Becomes another program that ends with the process that started this one: `launch PARENT_PID PROGRAM ARGUMENTS…`.
 
-Between fork and exec a process with threads may do next to nothing safely, so what ties the program to its parent is
-done here, in a fresh interpreter; the tie outlives the exec.
+Between fork and exec a process with threads may do next to nothing safely, so the program is tied to its parent here,
+in a fresh interpreter; the tie outlives the exec.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ def main() -> None:
     """Tie this process to its parent, then become the program."""
     parent, *command = sys.argv[1:]
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(parent):  # it ended before the line above
+    if os.getppid() != int(parent):  # the parent ended before the line above
         sys.exit("the node ended before CometBFT was started")
     os.execv(command[0], command)  # noqa: S606 - the whole point
 

@@ -1,7 +1,7 @@
 """How a data directory becomes a node of a network: by founding one, or by joining one. Pure; the command line acts.
 
-A ledger is never mixed with another chain's: one that a node made alone either becomes the beginning of the network, on
-every node the same, or is in the way, and then a person decides.
+A ledger is never mixed with another chain's: one that a node made alone either becomes the beginning of the network,
+the same on every node, or is in the way, and then a person decides.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Held:
-    """What lies in a data directory.
+    """The ledger in a data directory.
 
     Attributes:
         chain_id: of its ledger.
@@ -79,7 +79,7 @@ def read_members(content: bytes) -> tuple[Member, ...]:
 
 
 def found(members: Sequence[Member], held: Held | None, *, chain_id: str, now_s: int, rules_version: int) -> Genesis:
-    """Give the genesis of a new network.
+    """Return the genesis of a new network.
 
     Args:
         members: who votes.
@@ -108,10 +108,10 @@ def found(members: Sequence[Member], held: Held | None, *, chain_id: str, now_s:
 
 
 def require_can_join(genesis: Genesis, held: Held | None) -> None:
-    """Require that what lies in a directory is what the network began with.
+    """Require that the ledger of a directory is the one that the network began with.
 
     Raises:
-        StartupError: it is not; says what is there and what to do.
+        StartupError: it is not; names what is there and what to do.
     """
     if held is None:
         if (genesis.initial_height, genesis.app_hash) != (1, Tip().app_hash):
@@ -135,7 +135,7 @@ def require_can_join(genesis: Genesis, held: Held | None) -> None:
 
 
 def peers_of(members: Sequence[Member], own_id: str) -> tuple[str, ...]:
-    """Give the peers that the members' lines name, without the node itself."""
+    """Return the peers that the members' lines name, without the node itself."""
     return tuple(one.peer for one in members if one.peer is not None and not one.peer.startswith(f"{own_id}@"))
 
 

@@ -1,4 +1,4 @@
-"""What the chain proves against validators, kept for the operator.
+"""Misbehavior of validators that the chain proves, kept for the operator.
 
 CometBFT puts the evidence into a block and names it to the application when the block is decided. The ledger does not
 keep it, since it is no part of the network's state; a file beside CometBFT's does, so that a restart forgets nothing.
@@ -28,15 +28,15 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Misbehaviors:
-    """All that was proven. `take` belongs to one thread; the tuple that it replaces may be read by any."""
+    """All proven misbehavior. `take` belongs to one thread; any thread may read the tuple that it replaces."""
 
     def __init__(self, layout: Layout, own: bytes, validators_at: Callable[[int], ValidatorSet]) -> None:
-        """Read what is kept; a file that cannot be read is begun anew, with a line in the log.
+        """Read the file; one that cannot be read is begun anew, with a line in the log.
 
         Args:
             layout: where it is.
             own: this node's address.
-            validators_at: gives who voted at one of the last heights.
+            validators_at: returns the validators of one of the last heights.
         """
         self._layout = layout
         self._own = own
@@ -44,7 +44,7 @@ class Misbehaviors:
         self.all: tuple[Misbehavior, ...] = _read(layout)
 
     def take(self, proven: Sequence[pb.Misbehavior], height: int) -> None:
-        """Take what the block of `height` proves; a block that comes again changes nothing."""
+        """Take the misbehavior that the block of `height` proves; a block that comes again changes nothing."""
         kept = {(one.address, one.kind): one for one in self.all}
         if not proven or any(one.shown_height >= height for one in self.all):
             return

@@ -1,7 +1,7 @@
-"""What CometBFT prints becomes log lines of the node. Pure but for the log itself.
+"""Turns the output of CometBFT into log lines of the node. Pure but for the log itself.
 
-It prints a JSON object a line; before its log is up, plain text; when it panics, a trace of Go. Nothing is lost, and
-nothing is longer than a line of a log should be.
+CometBFT prints a JSON object per line; before its log is up, plain text; when it panics, a trace of Go. Nothing is
+lost, and nothing is longer than a line of a log should be.
 """
 
 import json
@@ -15,7 +15,7 @@ LINE_BYTES_MAX: Final = 256 * 1024
 VALUE_CHARACTERS_MAX: Final = 500
 FIELD_COUNT_MAX: Final = 20
 FAILURE: Final = "CONSENSUS FAILURE"
-"""In its message when it will never vote again, and goes on running all the same."""
+"""Part of its message when it will never vote again, though it goes on running."""
 
 LOGGER: Final = "bigchaindb.cometbft"
 _LEVELS: Final = {
@@ -31,7 +31,7 @@ _ORDINARY: Final = {
     "Stopping peer for error": logging.WARNING,
     "Failed to reconnect to peer. Beginning exponential backoff": logging.WARNING,
     "Failed to reconnect to peer. Giving up": logging.WARNING,
-    # What else it says of the same connection.
+    # Further messages about the same connection.
     "Connection failed @ recvRoutine": logging.INFO,
     "Connection failed @ sendRoutine": logging.INFO,
     "Failed to send PacketPing": logging.INFO,
@@ -42,25 +42,25 @@ _ORDINARY: Final = {
     # It has caught up, and stops a part of itself that has stopped already.
     "Error stopping pool": logging.INFO,
 }
-"""Messages that CometBFT calls errors and that are none here, with our level."""
+"""Messages that CometBFT logs as errors and that are none here, with our level."""
 _NOTED: Final = {"Genesis time is in the future. Sleeping until then...": logging.WARNING}
-"""Messages that CometBFT calls information and that an operator must see, with our level."""
+"""Messages that CometBFT logs as information and that an operator must see, with our level."""
 _OURS: Final = frozenset({"_msg", "level", "module", "ts", "stack"})
 _TAKEN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "logger"}
 _REASONS: Final = ("ERROR", "Error", "panic:", "fatal error:")
 _MISMATCHES: Final = ("AppHash does not match AppHash after replay", "is higher than core")
-"""In plain text before an end that each further start would repeat: ledger and blocks do not belong together."""
+"""Parts of its text before an end that each further start would repeat: ledger and blocks do not belong together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line, understood.
+    """One line, parsed.
 
     Attributes:
         level: a level of Python's logging.
         module: of CometBFT, the last part of the logger's name; empty for plain text.
         message: without fields.
-        fields: what it says besides, as short text, under names that a log record does not use itself.
+        fields: its other members, as short text, under names that a log record does not use itself.
         tells_why: whether it may be the reason of an end.
         is_document: whether it came as one of its log, not as plain text.
     """
@@ -74,7 +74,7 @@ class Line:
 
     @property
     def is_failure(self) -> bool:
-        """Whether it says that this node has stopped taking part in consensus."""
+        """Whether it reports that this node has stopped taking part in consensus."""
         return self.level == logging.ERROR and self.message.startswith(FAILURE)
 
     @property
@@ -92,7 +92,7 @@ class Line:
         """Write it to the node's log.
 
         Args:
-            is_stopping: CometBFT was told to end: each of its parts then calls it an error that another has ended.
+            is_stopping: CometBFT was told to end: each of its parts then logs the end of another as an error.
         """
         logger = logging.getLogger(f"{LOGGER}.{self.module}" if self.module else LOGGER)
         is_of_the_stop = is_stopping and self.is_document and not self.is_failure
@@ -100,13 +100,13 @@ class Line:
 
 
 class Lines:
-    """Cuts a stream of bytes into lines, none of them longer than `LINE_BYTES_MAX`, and so is what it remembers."""
+    """Cuts a stream of bytes into lines of at most `LINE_BYTES_MAX`; it holds no more than that itself."""
 
     def __init__(self) -> None:
         self._begun = b""
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """Take the next bytes; give each line that they end, without its end."""
+        """Take the next bytes; yield each line that they end, without its end."""
         *ended, rest = piece.split(b"\n")
         for part in ended:
             line = (self._begun + part)[:LINE_BYTES_MAX]
@@ -117,7 +117,7 @@ class Lines:
 
 
 def understand(line: bytes) -> Line:
-    """Read a line that CometBFT printed; one of an unknown form is an error's."""
+    """Parse a line that CometBFT printed; one of an unknown form counts as an error."""
     try:
         document = json.loads(line)
     except (ValueError, RecursionError):
@@ -140,7 +140,7 @@ def understand(line: bytes) -> Line:
 
 
 def _module(value: object) -> str:
-    """Give a part of a logger's name; there are a few dozen of them."""
+    """Return a part of a logger's name; there are a few dozen of them."""
     text = value if isinstance(value, str) else ""
     return text if text.replace("-", "").isalnum() and text.isascii() and len(text) <= 40 else ""  # noqa: PLR2004
 

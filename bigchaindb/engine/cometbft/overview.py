@@ -1,6 +1,6 @@
-"""How a node of a network stands, for its operator: what its files tell, and what its CometBFT answers if it runs.
+"""The state of a network's node, for its operator: from its files, and from its CometBFT if that runs.
 
-Asked by another process than the node's own, beside it or without it.
+Computed in another process than the node's own, beside it or without it.
 """
 
 import asyncio
@@ -37,11 +37,11 @@ from bigchaindb.transaction.keys import decode_key
 ANSWER_S_MAX: Final = 2.0
 """Time for an answer of CometBFT: a person waits."""
 BEHIND_COUNT_MAX: Final = 5
-"""A node with more blocks to go is behind. Fewer may come between two answers of its CometBFT."""
+"""Blocks that a node may lack without being behind: so many may come between two answers of its CometBFT."""
 
 
 class Standing(StrEnum):
-    """What a node of a network does."""
+    """The activity of a network's node."""
 
     FOLLOWING = "following"
     CATCHING_UP = "catching_up"
@@ -63,8 +63,8 @@ class PeerLine(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: among peers, 40 hex digits.
         address: `HOST:PORT` of the connection.
-        height: of its last block; None: it has not said yet.
-        public_key: base58, as it says itself; None: it has not said yet.
+        height: of its last block; None: it has not stated it yet.
+        public_key: base58, as it states itself; None: it has not stated it yet.
     """
 
     id: str
@@ -74,7 +74,7 @@ class PeerLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ValidatorLine(msgspec.Struct, frozen=True, kw_only=True):
-    """Who votes on the next block.
+    """A validator of the next block.
 
     Attributes:
         public_key: base58.
@@ -158,7 +158,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def exit_code(self) -> int:
-        """What `network status` ends with: 0 it follows and the network decides, 1 no answer, 3 halted, 4 behind."""
+        """The exit code of `network status`: 0 it follows and the network decides, 1 no answer, 3 halted, 4 behind."""
         if self.state in {Standing.STOPPED, Standing.NO_ANSWER}:
             return 1
         if self.network is Decides.CUT_OFF:
@@ -169,15 +169,15 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def overview(settings: Settings, pid: int | None, figures: NetworkFigures | None = None) -> Overview:
-    """Look at the node that `settings` are of.
+    """Return the state of the node that `settings` belong to.
 
     Args:
         settings: all of them.
         pid: of the process that owns the data directory; None: nobody does.
-        figures: what that process has seen of the others; None: it did not answer.
+        figures: of that process about the other nodes; None: it did not answer.
 
     Raises:
-        StartupError: the directory is of no node of a network, or what it is made of cannot be read.
+        StartupError: the directory belongs to no node of a network, or a file of it cannot be read.
         StoreError: the ledger cannot be read.
     """
     data = settings.database.path
@@ -236,7 +236,7 @@ async def overview(settings: Settings, pid: int | None, figures: NetworkFigures 
 
 
 async def _ask(layout: files.Layout) -> tuple[Status | None, ConsensusState | None, Mapping[str, str]]:
-    """Give what CometBFT says of itself, of its peers, and how those call themselves: nodes of ours by their key."""
+    """Return CometBFT's status, its view of consensus, and its peers' names: a node of ours is named by its key."""
     rpc = CometBftRpc(layout.rpc, answer_s_max=ANSWER_S_MAX)
     try:
         status, consensus, peers = await rpc.status(), await rpc.consensus_state(), (await rpc.net_info()).peers
@@ -249,7 +249,7 @@ async def _ask(layout: files.Layout) -> tuple[Status | None, ConsensusState | No
 
 
 def standing_of(pid: int | None, status: Status | None, figures: NetworkFigures | None) -> Standing:
-    """Return what the node does: one whose key is still held has not begun to follow, though its CometBFT has."""
+    """Return the node's activity: one whose key is still held has not begun to follow, though its CometBFT has."""
     if pid is None:
         return Standing.STOPPED
     if status is None:
@@ -259,7 +259,7 @@ def standing_of(pid: int | None, status: Status | None, figures: NetworkFigures 
 
 
 def _time_of(status: Status | None, tip: Tip) -> datetime | None:
-    """Give the time of the last block; the ledger alone knows that of the last one with transactions."""
+    """Return the time of the last block; the ledger alone knows that of the last one with transactions."""
     if status is not None and status.sync.height:
         return status.sync.time.replace(microsecond=0)
     return datetime.fromtimestamp(tip.timestamp, UTC) if tip.timestamp else None
@@ -287,7 +287,7 @@ def _peers(consensus: ConsensusState, names: Mapping[str, str]) -> list[PeerLine
 def _lines(
     validators: ValidatorSet, figures: NetworkFigures | None, names: AbstractSet[str] | None
 ) -> tuple[ValidatorLine, ...]:
-    """Join what the node has seen with who is connected now: `names` are the keys, None where CometBFT is silent."""
+    """Join the node's figures with the keys that are connected now, `names`; None where CometBFT does not answer."""
     lines = []
     for key, power in validators.powers.items():
         name = base58.b58encode(key).decode()

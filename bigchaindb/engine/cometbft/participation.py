@@ -1,7 +1,7 @@
 """Which validators take part: who is connected, and whose signatures the chain shows. Belongs to the event loop.
 
-CometBFT connects to a validator that never signs as to any other, so a connection proves nothing. What proves it are
-the commits of the last blocks and, while a height is not decided, the votes on it.
+CometBFT connects to a validator that never signs as to any other, so a connection proves nothing. The commits of the
+last blocks prove it and, while a height is not decided, the votes on it.
 """
 
 import logging
@@ -22,7 +22,7 @@ from bigchaindb.ledger.proofs.signed_header import FOR_BLOCK
 from bigchaindb.ledger.validators import ValidatorSet
 
 VOTE_S_MAX: Final = 10.0
-"""Whoever has not voted on a height so long after its first vote does not sign. A round takes one to two seconds."""
+"""Time after the first vote on a height by which a validator that signs has voted. A round takes one to two seconds."""
 ROUND_COUNT: Final = 2
 """Rounds whose votes count: the last one may have just begun."""
 
@@ -33,7 +33,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Participation:
-    """What was seen of each validator."""
+    """The observations of each validator."""
 
     def __init__(
         self,
@@ -43,11 +43,11 @@ class Participation:
         own: bytes,
         peers: Sequence[str],
     ) -> None:
-        """Know nothing before the first `look`.
+        """Begin without observations.
 
         Args:
-            validators: gives who votes on the next block.
-            validators_at: gives who voted at one of the last heights.
+            validators: returns the validators of the next block.
+            validators_at: returns the validators of one of the last heights.
             own: this node's address.
             peers: those that this node is to be connected to, as `ID@HOST:PORT`.
         """
@@ -72,7 +72,7 @@ class Participation:
             self._commits.take(request.height - 1, signed, {one.validator.address for one in votes} - signed)
 
     async def recall(self, rpc: CometBftRpc, head: int) -> None:
-        """Ask for the last commits that this process has not seen, once."""
+        """Fetch the last commits that this process has not seen, once."""
         if self._is_recalled or not head:
             return
         for height in list(self._commits.missing(head)):
@@ -87,13 +87,13 @@ class Participation:
         self._is_recalled = True
 
     def look(self, consensus: ConsensusState, net: NetInfo, *, height: int, is_following: bool, now_s: float) -> None:
-        """Take what CometBFT has of its peers and of the height that is being decided; log what has changed.
+        """Take CometBFT's view of its peers and of the height that is being decided; log changes.
 
         Args:
             consensus: where it is, with the votes that it has.
             net: its peers, who name themselves by their keys.
             height: of the last block.
-            is_following: whether it has caught up; before that the blocks that come are those of another time.
+            is_following: whether it has caught up; before that, blocks are from the past.
             now_s: of a clock that never goes back.
         """
         validators = self._validators()
@@ -111,7 +111,7 @@ class Participation:
         self._silent &= validators.by_address.keys()
 
     def figures(self) -> tuple[ValidatorFigures, ...]:
-        """Return what was seen of each validator, ascending by key."""
+        """Return the figures of each validator, ascending by key."""
         return tuple(self._figures_of(key, address) for address, key in self._validators().by_address.items())
 
     def _figures_of(self, key: bytes, address: bytes) -> ValidatorFigures:
@@ -133,7 +133,7 @@ class Participation:
         return address not in self._voteless and not self._commits.is_silent(address, above=since)
 
     def _note_indirect(self, validators: ValidatorSet, ids: set[str]) -> None:
-        """Take validators for connected that this node reaches through others, as a node with a single peer does.
+        """Count validators as connected that this node reaches through others, as a node with a single peer does.
 
         One that was a peer before, or may be among the peers that are missing, is away until it is seen.
         """
@@ -143,7 +143,7 @@ class Participation:
         )
 
     def _note_votes(self, validators: ValidatorSet, consensus: ConsensusState, now_s: float) -> None:
-        """Find out who has no vote on a height that should be decided by now."""
+        """Find validators without a vote on a height that should be decided by now."""
         state = consensus.round_state
         last = [text for one in (state.votes or ())[-ROUND_COUNT:] for text in (*one.prevotes, *one.precommits)]
         voters = {found[1] for text in last if (found := _VOTER.match(text)) is not None}

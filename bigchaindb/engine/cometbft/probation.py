@@ -1,9 +1,9 @@
 """Keeps a key from voting until the chain has shown whether it voted before. Belongs to the event loop.
 
 A node whose record of signatures is empty is a new one, or one that lost its disk; the second may have voted on the
-very next height. Only the chain tells them apart, so the node first follows with a key that nobody knows, and no vote
-of its own can leave it, whenever it is killed. Once it has caught up it looks for signatures of its own key in the
-last commits.
+very next height. Only the chain shows which, so the node first follows with a key that nobody knows, and no vote of its
+own can leave it, whenever it is killed. Once it has caught up it searches the last commits for signatures of its own
+key.
 
 Source: docs/decisions/0049-a-key-without-a-record.md.
 """
@@ -23,8 +23,8 @@ from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.transaction.keys import KeyPair
 
 BEGINNING_S: Final = 10.0
-"""So long a chain without blocks is waited for, where not enough of its validators are connected to begin one: a peer
-that is new itself would show it as empty."""
+"""Time to wait for a chain without blocks, where not enough of its validators are connected to begin one: a peer that
+is new itself would show it as empty."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Probation:
     """
 
     def __init__(self, layout: Layout, key: KeyPair, own: bytes, *, is_held: bool) -> None:
-        """Take what `bigchaindb.engines` has found and written.
+        """Begin with the state that `bigchaindb.engines` has found and written.
 
         Args:
             layout: where CometBFT's files are.
@@ -72,7 +72,7 @@ class Probation:
             )
 
     def has_seen_head(self, height: int, *, can_begin: bool, now_s: float) -> bool:
-        """Whether what CometBFT has caught up with can be taken for the whole chain.
+        """Whether the chain that CometBFT has caught up with is the whole chain.
 
         Args:
             height: of the last block.
@@ -90,9 +90,9 @@ class Probation:
         """Allow the key to vote, if it may.
 
         Args:
-            rpc: asks CometBFT, which has caught up.
+            rpc: of CometBFT, which has caught up.
             height: of the last block.
-            validators: who votes on the next.
+            validators: of the next.
             restart: starts CometBFT anew.
 
         Raises:

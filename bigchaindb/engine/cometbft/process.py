@@ -1,6 +1,6 @@
-"""CometBFT as a child process: started, listened to, started again after an end, given up when that does not help.
+"""CometBFT as a child process: started, its output read, started again after an end, given up when that does not help.
 
-Its socket for the application must listen before `run`: it looks for a missing one every three seconds alone.
+Its socket for the application must listen before `run`: CometBFT tries a missing one every three seconds only.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ FAILURE_COUNT_MAX: Final = 5
 FAILURE_WINDOW_S: Final = 120.0
 READ_BYTES: Final = 64 * 1024
 MISMATCH_LINES: Final = 2
-"""CometBFT's statement of two hashes that differ has a line break before the second half."""
+"""CometBFT's message about two hashes that differ has a line break before the second half."""
 
 _KILLED: Final = f"signal {signal.SIGKILL.name}"
 _KILLED_WHY: Final = "somebody killed it, or the system did for want of memory"
@@ -45,7 +45,7 @@ class Restarts:
         self._ends_s: deque[float] = deque(maxlen=FAILURE_COUNT_MAX)
 
     def after_end(self, now_s: float) -> float | None:
-        """Take an end; give the seconds to wait, None if this was one too many."""
+        """Take an end; return the seconds to wait; None if this was one too many."""
         while self._ends_s and self._ends_s[0] <= now_s - FAILURE_WINDOW_S:
             self._ends_s.popleft()
         self._ends_s.append(now_s)
@@ -62,7 +62,7 @@ class CometBft:
     """
 
     def __init__(self, program: Path, layout: Layout, *, now: Callable[[], float] = time.monotonic) -> None:
-        """Take what is to be run.
+        """Prepare CometBFT without starting it.
 
         Args:
             program: CometBFT.
@@ -90,8 +90,8 @@ class CometBft:
         """Keep it running until `stop`; call it from the thread whose end must end it.
 
         Raises:
-            CometBftFailed: it said that consensus failed or that its blocks do not fit the ledger, or it ended too
-                often; the message has its own reason.
+            CometBftFailed: consensus failed, its blocks do not fit the ledger, or it ended too often; the message has
+                the reason that CometBFT printed.
         """
         while not self._stopping.is_set():
             ending = await self._run_once()
@@ -108,7 +108,7 @@ class CometBft:
                     "backup in place, or run `bigchaindb drop` and take both from the other nodes again"
                 )
             delay_s = self._restarts.after_end(self._now())
-            # What it had said when it was killed is not why.
+            # An error that it printed before it was killed is not the reason.
             reason = _KILLED_WHY if ending == _KILLED else self._reason or "it did not say why"
             if delay_s is None:
                 raise CometBftFailed(
@@ -141,7 +141,7 @@ class CometBft:
             await process.wait()
 
     async def _run_once(self) -> str:
-        """Run it to its end; give how it ended, in words."""
+        """Run it to its end; return how it ended, in words."""
         self._reason = ""
         self._process = process = await self._start()
         self.start_count += 1
@@ -152,7 +152,7 @@ class CometBft:
             await self._listen(process)
             code = await process.wait()
         finally:
-            self._signal(signal.SIGKILL)  # whatever it was that ended the wait
+            self._signal(signal.SIGKILL)  # also when the wait was cancelled or failed
             await process.wait()
             self._process = None
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
@@ -178,10 +178,10 @@ class CometBft:
             raise CometBftFailed(f"cannot start CometBFT: {error.strerror}") from error
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        """Pass on what it prints, until it has closed its output.
+        """Log its output until it closes it.
 
         Raises:
-            CometBftFailed: it said that consensus failed.
+            CometBftFailed: it printed that consensus failed.
         """
         assert process.stdout is not None
         lines = Lines()
@@ -209,5 +209,5 @@ class CometBft:
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Give the environment without what would change CometBFT's settings, and without the node's own settings."""
+    """Return the environment without variables that would change CometBFT's settings, and without the node's own."""
     return {name: value for name, value in environment.items() if not name.startswith(_FOREIGN)}

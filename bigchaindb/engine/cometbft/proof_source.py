@@ -1,4 +1,4 @@
-"""What proves the blocks of a network to others, asked of CometBFT. Source: docs/reference/proofs.md."""
+"""The parts of a proof of a network's block, fetched from CometBFT. Source: docs/reference/proofs.md."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ class CometBftProofs:
     """Implements `bigchaindb.ledger.ports.ProofSource`. Every method raises CometBftUnavailable, as the client does."""
 
     def __init__(self, rpc: CometBftRpc, chain_id: str) -> None:
-        """Take what is asked.
+        """Serve the proofs of one chain.
 
         Args:
             rpc: of this node's CometBFT.
@@ -26,7 +26,7 @@ class CometBftProofs:
         return self._chain_id
 
     async def header_and_commit(self, height: int) -> SignedHeader:
-        """See `ProofSource`. Of the last height the votes may still become more: they are enough at any time."""
+        """See `ProofSource`. The last height may still gain votes; it has enough of them at any time."""
         return (await self._rpc.commit(height)).signed_header
 
     async def transactions(self, height: int) -> Sequence[bytes]:

@@ -1,7 +1,7 @@
-"""Which nodes each node of a network is to be connected to, from what is known of them. Pure.
+"""Which nodes each node of a network is to be connected to. Pure.
 
-CometBFT finds no peers by itself here (`pex` is off): a node knows whom its operator names. So a network of which each
-node names all others has no list that is right for two nodes.
+CometBFT finds no peers by itself here (`pex` is off): a node knows the peers that its operator names. In a network
+where each node names all others, no two nodes have the same list.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from bigchaindb.engine.cometbft.rpc_answers import Peer
 from bigchaindb.errors import ConfigurationError
 
 NAME_CHARACTERS_MAX: Final = 44
-"""Of the name that a peer gives itself: a public key in base58."""
+"""Length of a peer's own name: a public key in base58."""
 
 _ANY: Final = ("0.0.0.0", "[::]", "::")  # noqa: S104 - compared, not bound
 _SCHEME: Final = "tcp://"
@@ -60,7 +60,7 @@ def known_of(members: Sequence[Member], where: str) -> list[Known]:
         where: the file's name, for the error.
 
     Raises:
-        ConfigurationError: a line does not say where others reach its node.
+        ConfigurationError: a line does not name the address at which others reach its node.
     """
     for number, member in enumerate(members, 1):
         if member.peer is None:
@@ -73,9 +73,9 @@ def known_of(members: Sequence[Member], where: str) -> list[Known]:
 
 
 def connected(peers: Iterable[Peer]) -> list[Known]:
-    """Return the nodes that are connected, by the addresses at which they say to listen.
+    """Return the nodes that are connected, by the addresses at which they claim to listen.
 
-    A node that listens at every address of its machine and names none is left out: what it is reached at is not known.
+    A node that listens at every address of its machine and names none is left out: its address is not known.
     """
     found = []
     for peer in peers:
@@ -86,14 +86,14 @@ def connected(peers: Iterable[Peer]) -> list[Known]:
             known = Known(name, f"{peer.node.id}@{host}:{port}")
             try:
                 check_peer(known.peer, "peer")
-            except ConfigurationError:  # anybody may say anything
+            except ConfigurationError:  # a peer may claim anything
                 continue
             found.append(known)
     return found
 
 
 def lists(known: Iterable[Known]) -> list[Listed]:
-    """Return for each node the list of all others, in the order of the nodes; the first word on a node counts."""
+    """Return for each node the list of all others, in the order of the nodes; the first entry of a node counts."""
     nodes: dict[str, Known] = {}
     for one in known:
         nodes.setdefault(one.node_id, one)

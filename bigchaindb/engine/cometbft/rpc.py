@@ -1,4 +1,4 @@
-"""Asks CometBFT over its JSON-RPC on a unix socket, and hands it transactions. Belongs to the event loop.
+"""A client of CometBFT's JSON-RPC on a unix socket, which also submits transactions. Belongs to the event loop.
 
 Transactions go out in batches of `broadcast_tx_async` over one connection that is kept: 13,900 of them a second were
 taken this way, 2,700 with one request each; `broadcast_tx_sync` makes CometBFT burn a core. Nothing is lost by `async`:
@@ -38,9 +38,9 @@ ANSWER_S_MAX: Final = 10.0
 ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
 """The largest answer is a block of 4 MiB, in base64."""
 CONNECTION_COUNT_MAX: Final = 4
-"""At once: one sends transactions, the others ask."""
+"""At once: one sends transactions, the others requests."""
 PAGE_COUNT: Final = 100
-"""Validators of a page, the most that CometBFT gives."""
+"""Validators of a page, the most that CometBFT returns."""
 VALIDATOR_COUNT_MAX: Final = 10_000
 """The most that CometBFT's commits have room for."""
 REFUSAL_CHARS_MAX: Final = 500
@@ -52,13 +52,13 @@ ResultT = TypeVar("ResultT")
 
 
 class CometBftRpc:
-    """A client of one CometBFT. Every method raises CometBftUnavailable: not reached, refused, or answered nonsense.
+    """A client of one CometBFT. Every method raises CometBftUnavailable: not reached, refused, or a senseless answer.
 
     CometBFT makes the socket, leaves it behind when it is killed, and does not start again before it is removed.
     """
 
     def __init__(self, path: Path, *, answer_s_max: float = ANSWER_S_MAX) -> None:
-        """Connect with the first question.
+        """Connect with the first request.
 
         Args:
             path: of CometBFT's RPC socket.
@@ -76,31 +76,31 @@ class CometBftRpc:
             self._session = None
 
     async def status(self) -> Status:
-        """Say who this CometBFT is, and how far."""
+        """Return the identity and the height of this CometBFT."""
         return await self._ask("status", Status)
 
     async def net_info(self) -> NetInfo:
-        """Name the peers that are connected."""
+        """Return the peers that are connected."""
         return await self._ask("net_info", NetInfo)
 
     async def consensus_state(self) -> ConsensusState:
-        """Say which height is being decided, and where the peers are."""
+        """Return the height that is being decided, and the heights of the peers."""
         return await self._ask("dump_consensus_state", ConsensusState)
 
     async def commit(self, height: int) -> Commit:
-        """Give the header of a height, and the votes that decided it."""
+        """Return the header of a height, and the votes that decided it."""
         return await self._ask("commit", Commit, height=str(height))
 
     async def block(self, height: int) -> Block:
-        """Give the block of a height."""
+        """Return the block of a height."""
         return await self._ask("block", Block, height=str(height))
 
     async def genesis(self) -> Genesis:
-        """Give what the chain began with."""
+        """Return the genesis of the chain."""
         return (await self._ask("genesis", GenesisAnswer)).genesis
 
     async def validators(self, height: int) -> tuple[Validator, ...]:
-        """Give all validators of a height, in CometBFT's order."""
+        """Return all validators of a height, in CometBFT's order."""
         found: list[Validator] = []
         for page in range(1, VALIDATOR_COUNT_MAX // PAGE_COUNT + 1):
             answer = await self._ask(
@@ -114,13 +114,13 @@ class CometBftRpc:
         return tuple(found)
 
     async def flush_mempool(self) -> None:
-        """Let the mempool drop all that it holds, and forget that it had it; needs `rpc.unsafe`."""
+        """Empty the mempool, its memory of past transactions included; needs `rpc.unsafe`."""
         await self._ask("unsafe_flush_mempool", Submitted)
 
     async def dial_peers(self, peers: Sequence[str]) -> None:
-        """Connect to those that are not connected, their names looked up anew; needs `rpc.unsafe`.
+        """Connect to those that are not connected, their names resolved anew; needs `rpc.unsafe`.
 
-        CometBFT is not told that they are persistent: it would replace its list of those without a lock.
+        They are not marked as persistent: CometBFT would replace its list of those without a lock.
 
         Args:
             peers: `ID@HOST:PORT`.
@@ -148,7 +148,7 @@ class CometBftRpc:
     async def _batch(self, requests: Sequence[dict[str, Any]]) -> list[Reply[Submitted]]:
         if len(requests) > 1:
             return _parsed(_SUBMIT, await self._post(_SUBMIT, requests), list[Reply[Submitted]])
-        # A batch of one is answered with an object and not an array: it is sent as what it is.
+        # A batch of one is answered with an object and not an array, so it is sent as one request.
         return [_parsed(_SUBMIT, await self._post(_SUBMIT, requests[0]), Reply[Submitted])]
 
     async def _ask(self, method: str, kind: type[ResultT], **parameters: object) -> ResultT:
@@ -184,7 +184,7 @@ async def _bounded(method: str, response: aiohttp.ClientResponse) -> bytes:
     async for part in response.content.iter_any():
         received += part
         if len(received) > ANSWER_BYTES_MAX:
-            response.close()  # what is left of it is not waited for
+            response.close()  # the rest of it is not read
             raise CometBftUnavailable(f"{method}: an answer of more than {ANSWER_BYTES_MAX} bytes")
     return bytes(received)
 

@@ -1,4 +1,4 @@
-"""What CometBFT's JSON-RPC answers, as far as the node looks at it. Parsed once, here; unknown members are left out.
+"""The answers of CometBFT's JSON-RPC, as far as the node uses them. Parsed once, here; unknown members are left out.
 
 Figures come as JSON strings, hashes and addresses in hexadecimal, keys and transactions in base64. Headers and commits
 stay as they are, since proofs carry them in this form. Source: CometBFT v0.38, its RPC reference.
@@ -24,7 +24,7 @@ class Hex(bytes):
 
 
 class _Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """What all parts of an answer are."""
+    """Base of all parts of an answer."""
 
 
 class PublicKey(_Answered, frozen=True, kw_only=True):
@@ -35,13 +35,13 @@ class PublicKey(_Answered, frozen=True, kw_only=True):
 
 
 class Versions(_Answered, frozen=True, kw_only=True):
-    """What a CometBFT and its application follow; `app` is the number of the network's rules."""
+    """The versions of a CometBFT and its application; `app` is the number of the network's rules."""
 
     app: int
 
 
 class NodeInfo(_Answered, frozen=True, kw_only=True):
-    """Who a CometBFT is.
+    """The identity of a CometBFT.
 
     Attributes:
         id: 40 hexadecimal digits, made from its p2p key.
@@ -49,7 +49,7 @@ class NodeInfo(_Answered, frozen=True, kw_only=True):
         version: of CometBFT.
         moniker: its name, which anybody may choose.
         versions: that it follows.
-        listens_at: where it says that others reach it, as `tcp://HOST:PORT`.
+        listens_at: the address at which it claims to listen, as `tcp://HOST:PORT`.
     """
 
     id: str
@@ -61,7 +61,7 @@ class NodeInfo(_Answered, frozen=True, kw_only=True):
 
 
 class SyncInfo(_Answered, frozen=True, kw_only=True):
-    """How far a CometBFT is; height 0 before the first block."""
+    """The progress of a CometBFT; height 0 before the first block."""
 
     block_hash: Hex = msgspec.field(name="latest_block_hash")
     app_hash: Hex = msgspec.field(name="latest_app_hash")
@@ -116,7 +116,7 @@ class RoundVotes(_Answered, frozen=True, kw_only=True):
 
 
 class OwnRoundState(RoundState, frozen=True, kw_only=True):
-    """Where this CometBFT itself is.
+    """The round of this CometBFT itself.
 
     Attributes:
         votes: of all rounds of the height, ascending; None before consensus has begun.
@@ -126,7 +126,7 @@ class OwnRoundState(RoundState, frozen=True, kw_only=True):
 
 
 class PeerState(_Answered, frozen=True, kw_only=True):
-    """Where a peer says it is."""
+    """The round that a peer claims."""
 
     round_state: RoundState
 
@@ -149,10 +149,10 @@ class ConsensusState(_Answered, frozen=True, kw_only=True):
     peers: tuple[ConsensusPeer, ...] = ()
 
     def blocks_ahead(self, height: int) -> int:
-        """Give how many blocks the peers have that a node of this height lacks, 0 if they have no more.
+        """Return how many blocks the peers have that a node of this height lacks, 0 if they have no more.
 
-        A peer says which height it decides; its last block is the one before. Fewer than a third may say what they
-        like: what counts is the height that more than a third have.
+        A peer states which height it decides; its last block is the one before. Fewer than a third may state anything,
+        so the height that more than a third have counts.
         """
         heights = sorted(peer.state.round_state.height - 1 for peer in self.peers if peer.state is not None)
         reached = heights[-1 - len(heights) // 3] if heights else 0
@@ -228,7 +228,7 @@ class GenesisAnswer(_Answered, frozen=True, kw_only=True):
 
 
 class Submitted(_Answered, frozen=True, kw_only=True):
-    """Answer to what is begun and not waited for, such as `broadcast_tx_async`: the mempool will look at it."""
+    """Answer to a request that CometBFT only begins, such as `broadcast_tx_async`: the mempool checks it later."""
 
 
 class RpcError(_Answered, frozen=True, kw_only=True):

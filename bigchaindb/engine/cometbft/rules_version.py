@@ -1,20 +1,20 @@
-"""The number of the rules that all nodes of a network judge by, and what is said where two numbers meet."""
+"""The number of the rules that all nodes of a network judge by, and the message where two numbers differ."""
 
 from collections.abc import Mapping
 from typing import Final
 
 RULES_VERSION: Final = 3
-"""Of what nodes agree on. It stands in the genesis and in every header; whatever changes a verdict, an encoding or a
-hash raises it by one."""
+"""Number of the rules that nodes agree on. It is in the genesis and in every header; a change of a verdict, an encoding
+or a hash raises it by one."""
 CHANGES: Final[Mapping[int, str]] = {
     2: "a document has at most 16384 values",
     3: "of a rejected proposal of more than 1001 transactions none are carried",
 }
-"""What came with each number, for people."""
+"""The change that came with each number, for people."""
 
 
 def other_rules(found: int, own: int) -> str:
-    """Return what follows "has": both numbers, what lies between them, and what to do.
+    """Return the end of a message after "has": both numbers, the changes between them, and what to do.
 
     Args:
         found: number of the network's rules, or of another node's.

@@ -1,7 +1,7 @@
-"""What this node's key has signed last, without which a validator may sign twice. Source: CometBFT v0.38, its privval.
+"""The last signature of this node's key, without which a validator may sign twice. Source: CometBFT v0.38, its privval.
 
-CometBFT keeps it in a file of its own, which no backup holds. Where the file is lost, a person says below which height
-nothing must be signed any more.
+CometBFT keeps it in a file of its own, which no backup holds. Where the file is lost, a person sets the height up to
+which nothing may be signed any more.
 """
 
 from typing import Final
@@ -25,7 +25,7 @@ BLOCK_COUNT_SPARE: Final = 1_000
 
 
 class SignerState(msgspec.Struct, frozen=True):
-    """The part of the file that says what was signed last.
+    """The part of the file about the last signature.
 
     Attributes:
         height: of that vote; a text in the file, as all of CometBFT's large numbers.
@@ -35,7 +35,7 @@ class SignerState(msgspec.Struct, frozen=True):
 
 
 def complaint(layout: Layout, key: KeyPair, state: bytes | None) -> str | None:
-    """Say why a node must not start: its key votes, and what it has signed is not known. None: it may.
+    """Return why a node must not start: its key votes, and its last signature is not known. None: it may.
 
     Args:
         layout: where its files are.
@@ -55,10 +55,10 @@ def complaint(layout: Layout, key: KeyPair, state: bytes | None) -> str | None:
 
 
 def must_be_held(layout: Layout, key: KeyPair, genesis: Genesis, state: bytes | None, *, has_peers: bool) -> bool:
-    """Whether the chain has to show first that this node's key did not vote: there is no record of what it has signed.
+    """Whether the chain has to show first that this node's key did not vote: there is no record of its signatures.
 
-    A validator that is alone and names no peer has nobody to ask: who lost its disk has lost the chain. That it was
-    alone in the genesis proves nothing, since others may have been elected, and nodes that only follow have the chain.
+    A validator that is alone and names no peer is not held: with its disk, the chain is lost as well. That it was alone
+    in the genesis proves nothing, since others may have been elected, and nodes that only follow have the chain.
 
     Args:
         layout: where its files are.
@@ -73,7 +73,7 @@ def must_be_held(layout: Layout, key: KeyPair, genesis: Genesis, state: bytes | 
 
 
 def signed_height(layout: Layout) -> int | None:
-    """Return the height that this node's key signed last; None: no file says it, or none that can be read."""
+    """Return the height that this node's key signed last; None: there is no file, or none that can be read."""
     try:
         return _height_of(layout)
     except StartupError:
@@ -109,10 +109,10 @@ def require_plausible(height: int, tip: Tip, genesis: Genesis, now_s: float) -> 
 
 
 def put_signed(layout: Layout, height: int) -> None:
-    """Let this node's key sign nothing of this height and below.
+    """Forbid this node's key to sign anything of this height and below.
 
     Raises:
-        StartupError: the file is there and says as much or more, or cannot be read or written.
+        StartupError: the file exists and has this height or a higher one, or cannot be read or written.
     """
     if layout.validator_state.exists() and (signed := _height_of(layout)) >= height:
         raise StartupError(f"`{layout.validator_state}` says height {signed}: it is never set back")
@@ -122,7 +122,7 @@ def put_signed(layout: Layout, height: int) -> None:
 def require_can_sign(layout: Layout, known: str, chain_id: str) -> None:
     """Require that this node's key may sign a chain from its beginning.
 
-    CometBFT's file does not say of which chain it is: what was signed of another forbids the same heights of this one.
+    CometBFT's file does not name its chain: signatures of another forbid the same heights of this one.
 
     Args:
         layout: where its files are.
@@ -130,7 +130,7 @@ def require_can_sign(layout: Layout, known: str, chain_id: str) -> None:
         chain_id: the one that it is to be of.
 
     Raises:
-        StartupError: it has signed the other, or the file cannot be read; says what to do.
+        StartupError: it has signed the other, or the file cannot be read; names what to do.
     """
     if known != chain_id and layout.validator_state.exists() and (signed := _height_of(layout)):
         raise StartupError(

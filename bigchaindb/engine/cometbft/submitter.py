@@ -1,7 +1,7 @@
 """Hands transactions to CometBFT in batches, in the order they came. Belongs to the event loop.
 
-It promises nothing: what is lost between here and a block (the queue is full, CometBFT dies with its mempool) is
-submitted again by whoever keeps what was accepted until a block shows it.
+It promises nothing: a transaction lost between here and a block (the queue is full, CometBFT dies with its mempool) is
+submitted again by `accepted`, which keeps it until a block shows it.
 
 Source: docs/explanation/network.md.
 """
@@ -20,9 +20,9 @@ BATCH_COUNT_MAX: Final = 200
 BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
 """Of those transactions: 5.6 MB in base64, below the 8 MB of `rpc.max_body_bytes`."""
 GATHER_S_MAX: Final = 0.005
-"""Time between the beginnings of two batches that are not full. What comes after a pause goes out at once."""
+"""Time between the beginnings of two batches that are not full. A transaction after a pause is sent at once."""
 QUEUE_COUNT_MAX: Final = 20_000
-"""Transactions that wait: what a node accepts before it refuses more (10,000), and all of them once again."""
+"""Transactions that wait: twice as many as a node accepts before it refuses more (10,000)."""
 QUEUE_BYTES_MAX: Final = 64 * 1024 * 1024
 """Of those transactions, as much as a pool holds."""
 RETRY_S_MIN: Final = 0.1
@@ -30,10 +30,10 @@ RETRY_S_MAX: Final = 2.0
 """Between two attempts while CometBFT is away. It is back 0.2 s after a crash, if nothing else is wrong."""
 
 KNOWN: Final = "tx already exists in cache"
-"""CometBFT's words for a transaction that it was given before."""
+"""CometBFT's message about a transaction that it has received before."""
 
 Broadcast = Callable[[Sequence[bytes]], Awaitable[Sequence[str | None]]]
-"""Sends one batch, and gives why each transaction was not taken, None if it was. Raises CometBftUnavailable."""
+"""Sends one batch; returns why each transaction was not taken, None if it was. Raises CometBftUnavailable."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -70,12 +70,12 @@ class Submitter:
         return True
 
     def stop(self) -> None:
-        """Let `run` return, after the batch that is under way; what waits is not sent."""
+        """Make `run` return, after the batch that is under way; waiting transactions are not sent."""
         self._stopping.set()
         self._changed.set()
 
     async def run(self) -> None:
-        """Send what comes until `stop`."""
+        """Send transactions until `stop`."""
         loop = asyncio.get_running_loop()
         next_s = loop.time()
         while not self._stopping.is_set():
@@ -123,7 +123,7 @@ class Submitter:
 
 
 def _tell(refusals: Sequence[str | None]) -> None:
-    """Log what the mempool did not take, in one line; that it has a transaction already is no news."""
+    """Log in one line what the mempool refused, apart from transactions that it has already."""
     texts = [text for text in refusals if text is not None and KNOWN not in text]
     if texts:
         _log.warning("CometBFT refused transactions", extra={"count": len(texts), "first": texts[0]})

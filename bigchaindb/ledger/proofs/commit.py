@@ -71,7 +71,7 @@ def signers_of(signed: SignedHeader, electors: ValidatorSet) -> list[bytes]:
 
 
 def _electors(evidence: CommitEvidence) -> ValidatorSet:
-    """Give the validators that a proof names."""
+    """Return the validators that a proof names."""
     try:
         electors = ValidatorSet.of((decode_key(one.public_key), one.power) for one in evidence.validators)
     except ValueError as error:
@@ -81,7 +81,7 @@ def _electors(evidence: CommitEvidence) -> ValidatorSet:
 
 
 def _signers(signed: SignedHeader, electors: ValidatorSet) -> list[bytes]:
-    """Give the keys of those who signed for the block; every signature that is there must be right."""
+    """Return the keys that signed for the block; every signature that is present must be valid."""
     signers: list[bytes] = []
     seen: set[bytes] = set()
     for index, one in enumerate(signed.commit.signatures):

@@ -1,4 +1,4 @@
-"""What the checks of all kinds of evidence share: whom the reader trusts, what a check gives, and its small steps."""
+"""What the checks of all kinds of evidence share: whom the reader trusts, what a check returns, and its small steps."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -77,7 +77,7 @@ def require_equal(member: str, found: object, expected: object, says: str) -> No
 
 
 def canonical_bytes(index: int, text: bytes) -> bytes:
-    """Give the bytes of a transaction that were hashed, however the document lays them out.
+    """Return the bytes of a transaction that were hashed, however the document lays them out.
 
     Raises:
         ProofError: it has none.
@@ -90,7 +90,7 @@ def canonical_bytes(index: int, text: bytes) -> bytes:
 
 
 def merged(shown: Sequence[bytes], unseen: Sequence[Unseen], may_hide: Callable[[bytes], bool]) -> list[bytes]:
-    """Give all transactions that were decided upon, in their order.
+    """Return all transactions that were decided upon, in their order.
 
     A proof brings what its event leaves out whole, not as hashes: else it could leave out more than that.
 
@@ -139,7 +139,7 @@ def network_block(
 
 
 def power_of(signers: Iterable[bytes], validators: ValidatorSet) -> int:
-    """Give the power that some keys have among validators: none of strangers."""
+    """Return the power that some keys have among validators; strangers have none."""
     return sum(validators.powers.get(key, 0) for key in signers)
 
 

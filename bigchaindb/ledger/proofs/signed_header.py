@@ -48,7 +48,7 @@ class WireBlockId(_Strict, frozen=True):
     parts: Parts
 
     def value(self) -> BlockId:
-        """Give it as the core knows it."""
+        """Return the value that the core works with."""
         return BlockId(bytes.fromhex(self.hash), self.parts.total, bytes.fromhex(self.parts.hash))
 
 
@@ -78,7 +78,7 @@ class WireHeader(_Strict, frozen=True):
     proposer_address: Address
 
     def value(self) -> ConsensusHeader:
-        """Give it as the core knows it.
+        """Return the value that the core works with.
 
         Raises:
             ProofError: the time is none.

@@ -1,4 +1,4 @@
-"""Says what a proof is worth to whoever trusts some validators' keys, and nobody else. Pure.
+"""Verifies a proof for a reader who trusts some validators' keys, and nobody else. Pure.
 
 Nothing in a proof is believed. From the keys that are trusted follow the signatures, from those the hashes, and from
 what was hashed the event is made anew: the result holds that event, not the one that the document shows.
@@ -26,7 +26,7 @@ UNBOUND: Final = ("id", "block.voters")
 
 
 def verify(document: bytes, trust: Trust) -> Verified:
-    """Check a proof; give what it proves.
+    """Check a proof; return what it proves.
 
     Args:
         document: from anyone.
