@@ -39,15 +39,15 @@ class AnswerTo(Protocol):
     """The queue that an event came from, for a plugin with `acknowledge = "explicit"`."""
 
     def ack(self, event: "Event") -> None:
-        """Settle it."""
+        """Settle the event."""
         ...
 
     def nack(self, event: "Event", delay: float | None, error: str | BaseException | None) -> None:
-        """Deliver it again later."""
+        """Deliver the event again later."""
         ...
 
     def park(self, event: "Event", reason: str) -> None:
-        """Set it aside."""
+        """Park the event."""
         ...
 
 
@@ -92,7 +92,7 @@ class Event:
         time: int = 0,
         attempt: int = 1,
     ) -> None:
-        """Give `event_data`, or the `body` that it is to be parsed from."""
+        """Hold `event_data`, or parse it on first use from `body`."""
         self.type = event_type
         self._data = event_data
         self._body = body
@@ -129,7 +129,7 @@ class Event:
         return self._data
 
     def ack(self) -> None:
-        """Say that it is done: it does not come again. From any thread; does nothing if the delivery was answered.
+        """Acknowledge the event: it is not delivered again. Any thread may; a second answer changes nothing.
 
         Raises:
             EventError: the plugin's `acknowledge` is not "explicit", or this is not the plugin's process.
@@ -137,12 +137,12 @@ class Event:
         self._queue("ack").ack(self)
 
     def nack(self, delay: float | None = None, *, error: str | BaseException | None = None) -> None:
-        """Say that it failed: it comes again later, while other events go on. Else as `ack`.
+        """Ask for the event again later, while other events go on. Else as `ack`.
 
         Args:
             delay: seconds; None leaves it to the retry policy.
-            error: why, for those who look after the node. An `Unavailable` says that not the event but what the plugin
-                writes to is at fault: it is tried again for ever, and never set aside.
+            error: why, for the operator of the node. With an `Unavailable` not the event but the target that the plugin
+                writes to is at fault: the event is retried for ever and never parked.
 
         Raises:
             EventError: as `ack`, or the delay is none.
@@ -150,7 +150,7 @@ class Event:
         self._queue("nack").nack(self, delay, error)
 
     def park(self, reason: str) -> None:
-        """Say that it must not come again until a person says so: it is listed with the reason. Else as `ack`."""
+        """Park the event: it is listed with the reason and not delivered until a person asks for it. Else as `ack`."""
         self._queue("park").park(self, reason)
 
     def _queue(self, method: str) -> AnswerTo:
@@ -201,11 +201,11 @@ class Exchange:
         self._ran = multiprocessing.Event()  # shared, as `run` is often another process's
 
     def get_publisher_queue(self) -> "Queue[Any]":
-        """Give the queue to put events on."""
+        """Return the queue to put events on."""
         return self.publisher_queue
 
     def get_subscriber_queue(self, event_types: int | None = None) -> "Queue[Any]":
-        """Give a new queue for the events whose type is in the mask; None is all.
+        """Return a new queue for the events whose type is in the mask; None is all.
 
         Raises:
             RuntimeError: `run` was called already, so the queue would get nothing.

@@ -123,10 +123,10 @@ _decode_transaction: Final = msgspec.json.Decoder(_Transaction).decode
 
 
 def messages_of(event: Event, per: Per) -> Sequence[Message]:
-    """Give what is to be passed on of an event, in order.
+    """Return the messages of an event, in order.
 
     Raises:
-        EventError: the event was made by hand, it has no bytes.
+        EventError: the event was made by hand and has no bytes.
     """
     if per is Per.TRANSACTION and event.type == EventTypes.BLOCK_VALID:
         return transaction_messages(event)
@@ -134,10 +134,10 @@ def messages_of(event: Event, per: Per) -> Sequence[Message]:
 
 
 def block_message(event: Event) -> Message:
-    """Give the message of a whole block; its `data` is `event.body`.
+    """Return the message of a whole block; its `data` is `event.body`.
 
     Raises:
-        EventError: the event was made by hand, it has no bytes.
+        EventError: the event was made by hand and has no bytes.
     """
     body = event.body
     chain_id = _chain_of(event)
@@ -154,10 +154,10 @@ def block_message(event: Event) -> Message:
 
 
 def transaction_messages(event: Event) -> list[Message]:
-    """Give a message for each transaction of a valid block, in order; none for an invalid one.
+    """Return a message for each transaction of a valid block, in order; none for an invalid one.
 
     Raises:
-        EventError: the event was made by hand, it has no bytes.
+        EventError: the event was made by hand and has no bytes.
     """
     if event.type != EventTypes.BLOCK_VALID:
         return []

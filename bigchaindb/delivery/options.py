@@ -1,4 +1,4 @@
-"""Options of a plugin, read once into a type: what is wrong gets an error that names the option and the rule."""
+"""Options of a plugin, read once into a type: an error names the option and the rule."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeVar
@@ -15,7 +15,7 @@ _TYPES: Final = {"valid": EventTypes.BLOCK_VALID, "invalid": EventTypes.BLOCK_IN
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every sink may be told; a sink's own options derive from it.
+    """Options of every sink; a sink's own options derive from it.
 
     Attributes:
         per: what one message stands for.
@@ -28,7 +28,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     select: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
-        """Refuse a sink that would pass nothing on."""
+        """Refuse options by which nothing would be passed on."""
         if not self.event_types:
             raise ValueError('event_types: must name "valid", "invalid" or both')
 
@@ -46,7 +46,7 @@ def scheme_found(url: str) -> str:
 
 
 def read_options(options: Mapping[str, Any], type_: type[T]) -> T:
-    """Read what `configure` gets.
+    """Read the options that `configure` gets.
 
     Args:
         options: from the configuration.

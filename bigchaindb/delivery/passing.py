@@ -1,6 +1,6 @@
 """Ways through a plugin's queue for those who pass events on: many at once, each done when it is safe over there.
 
-Neither is needed to write a plugin; they are what is easily got wrong: bounds, ends, and which failure is whose.
+Neither is needed to write a plugin; they get right what is easily got wrong: bounds, ends, and blame.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ WINDOW_BYTES_MAX: Final = 8 * 1024 * 1024
 
 
 def batches(queue: Any, count_max: int = WINDOW_COUNT_MAX) -> Iterator[list[Event]]:  # noqa: ANN401 - any queue of ours
-    """Give what is there, at least one event at a time, until the queue has ended.
+    """Yield the events that are there, at least one at a time, until the queue has ended.
 
-    For a plugin with `acknowledge = "next_get"`: asking for the next batch says that this one is done.
+    For a plugin with `acknowledge = "next_get"`: asking for the next batch acknowledges this one.
 
     Args:
         queue: what `run` got.
@@ -49,7 +49,7 @@ async def forward(
 
     Args:
         queue: what `run` got.
-        messages: gives those of an event.
+        messages: returns those of an event.
         send: called in order, each call begun before the next; returns once the message is safe.
         count_max: messages sent and not confirmed.
         bytes_max: their bytes; one message may be larger.
@@ -131,14 +131,14 @@ class _Window:
         self._per_event = count_max
 
     async def events_room(self) -> int:
-        """Wait for a quarter; give how many events with as many messages as the last had fit in, at least 1."""
+        """Wait until a quarter is free; return how many events the size of the last one fit in, at least 1."""
         while self._count * 4 > self._count_max * 3:
             self._left.clear()
             await self._left.wait()
         return max(1, (self._count_max - self._count) // self._per_event)
 
     def expect(self, per_event: int) -> None:
-        """Take it that further events have so many messages."""
+        """Expect so many messages of each further event."""
         self._per_event = max(1, per_event)
 
     async def enter(self, size: int) -> None:
@@ -170,7 +170,7 @@ async def _send(
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Give the first error of a group: the others are most often its echo."""
+    """Return the first error of a group: the others are most often its echo."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

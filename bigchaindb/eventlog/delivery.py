@@ -1,6 +1,6 @@
-"""One plugin's way through the log as a state machine: what the supervisor is told, and what it must do about it.
+"""One plugin's way through the log as a state machine: facts in, actions out.
 
-No process, file or clock is known here; `bigchaindb.subscribers.supervisor` tells the facts and does the actions.
+No process, file or clock is known here; `bigchaindb.subscribers` reports the facts and carries out the actions.
 
 Source: promises P2, P3, P6, P8, P11 and P12 in docs/reference/promises.md; decisions 0016 and 0024.
 """
@@ -101,7 +101,7 @@ TRANSITIONS: Final[Mapping[tuple[State, type[Fact]], State]] = {
 
 
 def step(lane: Lane, fact: Fact, policy: Policy, draw: float, now: float) -> tuple[Lane, list[Action]]:
-    """Take one fact and say what must be done about it, in order.
+    """Return the next lane and the actions that the edge must carry out, in order.
 
     Args:
         lane: what was known before.
@@ -141,7 +141,7 @@ def step(lane: Lane, fact: Fact, policy: Policy, draw: float, now: float) -> tup
 def _answered(
     lane: Lane, fact: Nacked | ParkAsked, policy: Policy, draw: float, now: float
 ) -> tuple[Lane, list[Action]]:
-    """Say what becomes of an event that the running plugin does not want to have done."""
+    """Decide about an event that the running plugin has nacked or asked to park."""
     position = fact.position
     trouble = replace(lane.troubles.get(position, Trouble()), attempts=fact.attempt, error=fact.error)
     if isinstance(fact, ParkAsked):
@@ -193,7 +193,7 @@ def _returned(lane: Lane, fact: Returned, policy: Policy, draw: float) -> tuple[
 
 
 def _took(lane: Lane, progress: Progress) -> tuple[Lane, bool]:
-    """Take over what a process that ended has left; say whether it settled anything."""
+    """Take over the progress of a process that ended; return whether it settled anything."""
     before = lane.progress
     settled = _settled_count(progress) > _settled_count(before) or len(progress.returning) < len(before.returning)
     troubles = {position: lane.troubles[position] for position in progress.undone if position in lane.troubles}
@@ -228,7 +228,7 @@ def _given_up(lane: Lane, position: int, trouble: Trouble, policy: Policy) -> tu
 
 
 def _ordered(lane: Lane, fact: Sought | Retried | Discarded) -> Lane:
-    """Take another place, or other events in hand, at a person's order; what the page before says does not count."""
+    """Move the cursor, or change the events in hand, at a person's order; the page before no longer counts."""
     lane, progress = replace(lane, epoch=lane.epoch + 1, error=""), lane.progress
     match fact:
         case Sought(position):

@@ -1,4 +1,4 @@
-"""What a lane is told (facts) and what it asks the edge to do (actions). Pure.
+"""Inputs of a lane (facts) and its outputs (actions, which the edge carries out). Pure.
 
 An order of a person that needs the plugin's process to have ended comes as `Stopping`, the process's end, and then the
 order: so each order has a row for the states without a process alone.
@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from bigchaindb.eventlog.lane import Progress, Trouble
 
-# Told by the node
+# From the node
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class RetryDue:
     """The delay of `WakeIn` is over."""
 
 
-# Told by the plugin's process
+# From the plugin's process
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The plugin cannot be imported, is no plugin, refused its configuration, or says that its target is gone."""
+    """The plugin cannot be imported, is no plugin, refused its configuration, or raised `Gone`."""
 
     error: str
 
@@ -113,7 +113,7 @@ class Returned:
     progress: Progress
 
 
-# Told by a person
+# Orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class Disabled:
     """The configuration does not name the plugin any more."""
 
 
-# Told by the machine to itself
+# From the machine to itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,19 +190,19 @@ class StartHost:
 
 @dataclass(frozen=True, slots=True)
 class CloseHost:
-    """Let the process end, if there is one: the next `get` raises `Closed`. Cancel what `WakeIn` set."""
+    """Close the process's queue, if there is one: the next `get` raises `Closed`. Cancel the timer of `WakeIn`."""
 
 
 @dataclass(frozen=True, slots=True)
 class WakeIn:
-    """Tell `RetryDue` after the delay."""
+    """Report `RetryDue` after the delay."""
 
     delay_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Let the process deliver an event again that it has in hand, after the delay."""
+    """Deliver an event that the process has in hand again, after the delay."""
 
     position: int
     attempt: int
@@ -211,7 +211,7 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Write down, durably, that an event is set aside; only then let the process settle it, if there is one."""
+    """Record durably that an event is parked; only then have the process settle it, if there is one."""
 
     position: int
     trouble: Trouble
@@ -219,7 +219,7 @@ class Park:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Say that an event is passed over, and let the process settle it, if there is one."""
+    """Log that an event is skipped, and have the process settle it, if there is one."""
 
     position: int
     trouble: Trouble

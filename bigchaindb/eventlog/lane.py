@@ -69,7 +69,7 @@ class Progress:
         return tuple(sorted({*self.in_hand, *self.returning}))
 
     def without(self, positions: Collection[int]) -> Self:
-        """Give it with these positions settled."""
+        """Return the progress with these positions settled."""
         in_hand = tuple(position for position in self.in_hand if position not in positions)
         return replace(
             self,
@@ -108,7 +108,7 @@ class Lane:
         one_at_a_time: several events were in hand when a process failed: until these are settled the next takes one
             event after the other, so that the guilty one is found.
         failure_count: ends in a row without an event settled between them.
-        error: why it is in the state; "" where there is nothing to say.
+        error: why it is in the state; "" if there is no reason.
         has_run: the plugin was imported and configured at least once, at this start of the node or before.
     """
 
@@ -122,11 +122,11 @@ class Lane:
     has_run: bool = False
 
     def attempt(self, position: int) -> int:
-        """Say which delivery of an event the next one is, from 1."""
+        """Return the number of an event's next delivery, from 1."""
         return self.troubles.get(position, Trouble()).attempts + 1
 
     def forget_troubles(self, in_hand: Collection[int]) -> Self:
-        """Give it without the troubles of events that are not in hand any more."""
+        """Return the lane without the troubles of events that are no longer in hand."""
         if self.troubles.keys() <= {*in_hand}:
             return self
         return replace(self, troubles={p: trouble for p, trouble in self.troubles.items() if p in in_hand})

@@ -1,4 +1,4 @@
-"""Places: where in the log a plugin begins, or goes on after a seek, in the words of people. Pure."""
+"""Places: where in the log a plugin begins, or goes on after a seek, as people write them. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -111,7 +111,7 @@ def parse(text: str) -> Place:
 
 
 def resolve(place: Place, log: Log, chain_id: str, head: int) -> int:
-    """Give the position behind which delivery goes on.
+    """Return the position behind which delivery goes on.
 
     Args:
         place: as parsed. A height or time behind the last event is `now`.
@@ -129,9 +129,7 @@ def resolve(place: Place, log: Log, chain_id: str, head: int) -> int:
             return head
         case AtPosition(position):
             if position > head + 1:
-                raise UnknownPlace(
-                    f"position:{position} lies behind the end: the head is {head}, {head + 1} comes next"
-                )
+                raise UnknownPlace(f"position:{position} is beyond the end: the head is {head}, {head + 1} comes next")
             return position - 1
         case AtHeight(height):
             return min(log.first_at(height=height) - 1, head)

@@ -37,7 +37,7 @@ class Backoff:
     max_s: float = 60.0
 
     def delay_s(self, failure_count: int, draw: float) -> float:
-        """Give the delay after so many failures in a row, from 1; `draw` is uniform in [0, 1)."""
+        """Return the delay after `failure_count` failures in a row, from 1; `draw` is uniform in [0, 1)."""
         return draw * min(self.max_s, self.base_s * 2.0 ** min(failure_count - 1, _DOUBLINGS_MAX))
 
 
@@ -47,7 +47,7 @@ class Policy:
 
     Attributes:
         backoff: after failures.
-        patience: after `Unavailable`, which says that not the event but its target is at fault.
+        patience: after `Unavailable`, which blames the target instead of the event.
         attempts: failures of one event after which it is given up, once `duration_s` is over as well.
         duration_s: since its first failure.
         on_failure: what giving up means.
@@ -60,5 +60,5 @@ class Policy:
     on_failure: OnFailure = OnFailure.PARK
 
     def gives_up(self, trouble: Trouble, now: float) -> bool:
-        """Say whether an event has failed often and long enough; `now` is Unix seconds."""
+        """Whether an event has failed often and long enough to be given up; `now` is Unix seconds."""
         return trouble.failures >= self.attempts and now - trouble.since >= self.duration_s

@@ -47,7 +47,7 @@ class MetadataMember:
     values: tuple[Scalar, ...]
 
     def matches(self, metadata: object) -> bool:
-        """Say whether one of the values stands there."""
+        """Whether the metadata hold one of the values at the path."""
         found = metadata
         for name in self.path:
             if not isinstance(found, Mapping) or name not in found:
@@ -57,7 +57,7 @@ class MetadataMember:
 
     @property
     def needles(self) -> Sequence[bytes]:
-        """What canonical bytes that match hold one of."""
+        """Byte strings of which every match, in canonical form, contains at least one."""
         name = _canonical(self.path[-1])[1:]
         return [name + b":" + text for value in self.values for text in _texts(value)]
 
@@ -79,7 +79,7 @@ class Selection:
     metadata: tuple[MetadataMember, ...] = ()
 
     def matches(self, transaction: Mapping[str, Any]) -> bool:
-        """Say whether this transaction matches all members.
+        """Whether this transaction matches all members.
 
         Args:
             transaction: a document of any version; any other JSON object is not an error, a rejected block may hold it.
@@ -93,10 +93,10 @@ class Selection:
 
     @property
     def needles(self) -> Sequence[Sequence[bytes]]:
-        """What the canonical bytes of every match hold: of each group one at least.
+        """Groups of byte strings: every match, in canonical form, contains at least one of each group.
 
-        They hold it by accident too, so a hit has to be confirmed by `matches`. No needle begins with a quote: a search
-        stops at each first byte of its needle, and JSON is full of quotes.
+        Others may contain them by accident, so a hit has to be confirmed by `matches`. No needle begins with a quote:
+        a search stops at each first byte of its needle, and JSON is full of quotes.
         """
         groups: list[Sequence[bytes]] = [member.needles for member in self.metadata]
         if self.owner is not None:
@@ -113,7 +113,7 @@ ALL: Final = Selection()
 
 
 def is_member(name: str) -> bool:
-    """Say whether a query argument of this name is a member of a selection."""
+    """Whether a query argument of this name is a member of a selection."""
     return name in _NAMES or name.startswith(METADATA)
 
 

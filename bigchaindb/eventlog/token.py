@@ -41,7 +41,7 @@ class Token:
 
 
 def encode(chain_id: str, position: int, index: int, digest: bytes) -> str:
-    """Give the token of a place.
+    """Return the token of a place.
 
     Args:
         chain_id: the network's.
@@ -54,7 +54,7 @@ def encode(chain_id: str, position: int, index: int, digest: bytes) -> str:
 
 
 def decode(text: str, chain_id: str, head: int) -> Token:
-    """Take a token; it still has to be compared with the log by `require_known`.
+    """Return the token that `text` holds; `require_known` still has to compare it with the log.
 
     Args:
         text: from anyone.

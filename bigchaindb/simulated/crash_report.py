@@ -15,8 +15,8 @@ SHOWN_COUNT: Final = 10
 """Positions that a message names."""
 
 _REFUSE: Final = (
-    "Let the sink refuse an id that it has, in the one statement that writes the row: event.id as the primary key, and "
-    "INSERT … ON CONFLICT DO NOTHING"
+    "Have the sink refuse an id that it holds, in the one statement that writes the row: event.id as the primary key, "
+    "and INSERT … ON CONFLICT DO NOTHING"
 )
 
 
@@ -86,7 +86,7 @@ class CrashReport:
         """Require every event to be there, and none more often than it was delivered.
 
         Raises:
-            AssertionError: says what is wrong and what to do about it.
+            AssertionError: names what is wrong and what to do about it.
         """
         problems = [*self._failures(), *self._losses()]
         self._require_none(problems)
@@ -95,7 +95,7 @@ class CrashReport:
         """Require events to come in the log's order; repeats of earlier ones may stand between them, parked ones later.
 
         Raises:
-            AssertionError: says what is wrong and what to do about it.
+            AssertionError: names what is wrong and what to do about it.
         """
         problems = [*self._failures()]
         if self.out_of_order:
@@ -109,7 +109,7 @@ class CrashReport:
         """Require every event to be there once.
 
         Raises:
-            AssertionError: says what is wrong and what to do about it.
+            AssertionError: names what is wrong and what to do about it.
         """
         problems = [*self._failures(), *self._losses()]
         if repeated := [position for position in self.repeated if position not in self.unexplained]:
@@ -131,8 +131,8 @@ class CrashReport:
             yield f"the node warned: {self.warning}"
         if self.strange:
             yield (
-                f"read_sink gave what is no event of this log: {self.strange[:SHOWN_COUNT]!r}. It must give the "
-                "position or the id of each event, and the sink must be empty before the test"
+                f"read_sink returned entries that are no events of this log: {self.strange[:SHOWN_COUNT]!r}. It "
+                "must return the position or the id of each event, and the sink must be empty before the test"
             )
 
     def _losses(self) -> Iterator[str]:
@@ -154,7 +154,7 @@ class CrashReport:
             # What was done too early does not come again; what did come again may have been lost in the same way later.
             yield (
                 f"lost: {shown(came)}. They were delivered. {self._done_when()} "
-                "If the plugin passes over events on purpose, say which with wanted="
+                "If the plugin passes over events on purpose, name them with wanted="
             )
             return
         if again := [position for position in came if position not in self.parked]:

@@ -45,7 +45,7 @@ class Errors(logging.Handler):
 
 
 class Rehearsal:
-    """What is going on. Belongs to the event loop.
+    """A plugin that runs over a chain. Belongs to the event loop.
 
     Attributes:
         errors: with which the plugin's process ended, in order.
@@ -63,12 +63,12 @@ class Rehearsal:
 
     @property
     def head(self) -> int:
-        """How many events there are by now."""
+        """The number of events by now."""
         return self._hub.head
 
     @property
     def height(self) -> int:
-        """How many of them are of valid blocks."""
+        """The number of those that are of valid blocks."""
         return self._chain.store.writer.tip().height
 
     def parked(self, name: str) -> tuple[tuple[int, str], ...]:

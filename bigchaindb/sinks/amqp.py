@@ -46,12 +46,12 @@ CONTENT_TYPE: Final = "application/cloudevents+json"
 APPLICATION: Final = "bigchaindb"
 
 
-_NO_TLS: Final = "no TLS is spoken there, and amqps:// asks for it"
-_NO_AMQP: Final = "no AMQP is spoken there: an HTTP server may listen, or a port of TLS"
+_NO_TLS: Final = "the server does not speak TLS, which amqps:// requires"
+_NO_AMQP: Final = "the server does not speak AMQP: it may be an HTTP server, or a port of TLS"
 
 
 class AmqpOptions(Options, frozen=True, kw_only=True):
-    """What the sink may be told.
+    """The options of the sink.
 
     Attributes:
         url: `amqp://user:password@host:port/vhost`, or `amqps://` for TLS.
@@ -76,7 +76,7 @@ class AmqpOptions(Options, frozen=True, kw_only=True):
     key_file: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work."""
+        """Refuse options that cannot work."""
         super().__post_init__()
         parts = _parts(self.url)
         if parts.scheme not in {"amqp", "amqps"} or not parts.hostname:
@@ -91,7 +91,7 @@ class AmqpOptions(Options, frozen=True, kw_only=True):
         if self.confirm_s <= 0:
             raise ValueError(f"confirm_s: must be above 0, found {self.confirm_s!r}")
         if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file, key_file: give both or neither")
+            raise ValueError("cert_file, key_file: set both or neither")
 
     @property
     def place(self) -> str:
@@ -119,11 +119,11 @@ class AmqpSink:
         self._tls = _tls(self._options)
 
     def check(self) -> str:
-        """Connect and look for the exchange; make nothing."""
+        """Connect and ask for the exchange, without making it."""
         return asyncio.run(self._check())
 
     def run(self, queue: Any) -> None:  # noqa: ANN401 - any queue
-        """Publish what comes until the queue has ended."""
+        """Publish events until the queue has ended."""
         asyncio.run(self._run(queue))
 
     async def _check(self) -> str:
@@ -235,7 +235,7 @@ class Publisher:
                 raise Unavailable(f"{self._options.place}: no confirm for {self._options.confirm_s:g} s")
 
     async def _is_blocked(self) -> bool:
-        """Say whether the broker has said that it takes nothing for now: that is slow, not dead."""
+        """Whether the broker blocks publishers for now: it is slow, not dead."""
         try:
             await asyncio.wait_for(self._connection.ready(), READY_S_MAX)  # it is at once, unless blocked
         except TimeoutError:
@@ -244,7 +244,7 @@ class Publisher:
 
 
 def properties_of(message: Message) -> spec.Basic.Properties:
-    """Give what goes beside a message's body."""
+    """Return the properties that go beside a message's body."""
     return spec.Basic.Properties(
         content_type=CONTENT_TYPE,
         delivery_mode=PERSISTENT,
@@ -260,7 +260,7 @@ def properties_of(message: Message) -> spec.Basic.Properties:
 async def _connected(
     options: AmqpOptions, tls: ssl.SSLContext | None
 ) -> AsyncIterator[tuple[aiormq.Connection, "Channel"]]:
-    """Connect, and say of whatever goes wrong with the broker that no event is to blame."""
+    """Connect; raise `Unavailable` for whatever goes wrong with the broker, as no event is to blame."""
     place = options.place
     asyncio.get_running_loop().set_exception_handler(_tell_what_is_not_raised)
     transport = _Transport(TCPTransportFactory() if tls is None else TLSTransportFactory())
@@ -294,7 +294,7 @@ async def _connected(
         ) from error
     except TimeoutError as error:
         raise Unavailable(
-            f"{place}: no answer within {CONNECT_S_MAX:g} s; is the broker well, and is this its port of AMQP?"
+            f"{place}: no answer within {CONNECT_S_MAX:g} s; check that the broker runs, and that this is its AMQP port"
         ) from error
     except (aiormq.AMQPError, aiormq.ChannelInvalidStateError, OSError) as error:
         raise Unavailable(f"{place}: {_reason(error)}") from error
@@ -308,16 +308,14 @@ def _reason(error: Exception) -> str:
         case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
             return f"{_NO_TLS}; name the port of TLS in the option url, usually 5671, or write amqp:// for none"
         case ssl.SSLCertVerificationError(verify_message=str(why)):
-            return f"TLS: certificate verify failed: {why}; for an authority of your own give the option ca_file"
+            return f"TLS: certificate verify failed: {why}; for an authority of your own set the option ca_file"
         case ssl.SSLError() as cause:
-            return (
-                f"TLS fails: {cause.reason or cause}; look whether the broker and this machine share a version of TLS"
-            )
+            return f"TLS fails: {cause.reason or cause}; check that both sides share a TLS version"
         case asyncio.IncompleteReadError(expected=int(expected)) if expected > FRAME_BYTES_MAX:
             return f"{_NO_AMQP}; name the port of AMQP in the option url, usually 5672, or 5671 with amqps://"
         case OSError(errno=int(), strerror=str(text)):
             return f"cannot connect: {text}; start the broker, or correct host and port in the option url"
-    return f"{error}; look whether the broker is well: its log may say more"
+    return f"{error}; check the broker's log"
 
 
 class _Transport(TransportFactory):

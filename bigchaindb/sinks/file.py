@@ -31,7 +31,7 @@ _LINE_BYTES_SHOWN: Final = 60
 
 
 class FileOptions(Options, frozen=True, kw_only=True):
-    """What the sink may be told.
+    """The options of the sink.
 
     Attributes:
         path: of the file; its folder must be there.
@@ -51,7 +51,7 @@ class InUse(Unavailable):
 
 
 class _Line(msgspec.Struct):
-    """What a line says of itself."""
+    """The members of a line that are read back."""
 
     source: str
     sequence: str
@@ -73,7 +73,7 @@ class FileSink:
         self.event_types, self.select = self._options.event_mask, self._options.select
 
     def check(self) -> str:
-        """Look at the file, and say how far it is; make and change nothing."""
+        """Return how far the file is, without making or changing it."""
         path = self._path
         if not path.exists():
             if not path.parent.is_dir():
@@ -90,7 +90,7 @@ class FileSink:
             return f"{path} is being written: the plugin may be running"
 
     def run(self, queue: Any) -> None:  # noqa: ANN401 - any queue
-        """Append what comes until the queue has ended."""
+        """Append events until the queue has ended."""
         per = self._options.per
         with Journal(self._path) as journal:
             for events in batches(queue):
@@ -155,7 +155,7 @@ class Journal:
             raise self._unavailable(error) from error
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._fd)
 
     def __enter__(self) -> Self:
@@ -183,7 +183,7 @@ class Journal:
         return fd
 
     def _find_end(self) -> int:
-        """Give where the last whole line ends.
+        """Return where the last whole line ends.
 
         Raises:
             Unavailable: what stands behind it is not the beginning of a line of ours.
@@ -210,7 +210,7 @@ class Journal:
             os.fsync(self._fd)
 
     def _holds(self, message: Message) -> bool:
-        """Say whether a message is there, and remember it."""
+        """Whether a message is there; remembers it."""
         if message.source != self._source:
             if self._source:
                 raise Unavailable(

@@ -1,8 +1,8 @@
 """The plugin `postgres`: events as rows of a table in PostgreSQL, each of them exactly once.
 
 The primary key is the message's id, which is the same for every delivery and on every node: a row that is there already
-is left alone. Several nodes may fill one table. In the same transaction the plugin notes how far it is, so that who
-reads the table can tell what is complete.
+is left alone. Several nodes may fill one table. In the same transaction the plugin notes how far it is, so that
+readers of the table know up to where it is complete.
 """
 
 import os
@@ -79,7 +79,7 @@ _TRIED: Final = Message(
 
 
 class PostgresOptions(Options, frozen=True, kw_only=True):
-    """What the sink may be told.
+    """The options of the sink.
 
     Attributes:
         url: `postgresql://user:password@host:port/database`; its parameters are libpq's, `sslmode` and `sslrootcert`
@@ -95,7 +95,7 @@ class PostgresOptions(Options, frozen=True, kw_only=True):
     writer: str = "node"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work."""
+        """Refuse options that cannot work."""
         super().__post_init__()
         if not self.url.startswith(("postgresql://", "postgres://")):
             raise ValueError(
@@ -141,7 +141,7 @@ class PostgresSink:
             return table.check()
 
     def run(self, queue: Any) -> None:  # noqa: ANN401 - any queue
-        """Write what comes until the queue has ended."""
+        """Write events until the queue has ended."""
         with Table(self._options) as table:
             table.begin()
             for events in batches(queue):
@@ -155,7 +155,7 @@ class Table:
         """Connect.
 
         Raises:
-            Unavailable: the server is not there, or does not let us in.
+            Unavailable: the server does not answer, or refuses the login.
         """
         self._options = options
         *schema, name = options.table.split(".")
@@ -201,7 +201,7 @@ class Table:
             raise self._unavailable(error) from error
 
     def check(self) -> str:
-        """Say what is there; make nothing.
+        """Try the tables in a transaction that is undone; return the server's version and the table.
 
         Raises:
             Unavailable: the tables could not be used.
@@ -220,7 +220,7 @@ class Table:
         """Write events and how far we are, in one transaction.
 
         Raises:
-            Unavailable: the server is gone, or has no room; nothing of them is written.
+            Unavailable: the server is gone, or has no room; none of the events is written.
         """
         messages = [message for event in events for message in messages_of(event, self._options.per)]
         try:
@@ -261,7 +261,7 @@ class Table:
         return sql.SQL(text).format(**self._names)
 
     def _unavailable(self, error: psycopg.Error) -> Unavailable:
-        """Say what the server says, which quotes names and no passwords."""
+        """Return an error with the server's own text, which quotes names and no passwords."""
         text = str(error).strip().replace("\n", " ")
         return Unavailable(f"{self._options.place}: {text}; {_cure(text, error.sqlstate)}")
 
@@ -271,12 +271,12 @@ def _cure(text: str, state: str | None) -> str:
     cures = (
         (state == "42P01", "make the tables, or set the option create to true"),
         (state == "42501", "grant the user what is missing, or name another in the option url"),
-        ("pg_hba.conf" in text, "let the server's pg_hba.conf admit this user from this address"),
+        ("pg_hba.conf" in text, "admit this user from this address in the server's pg_hba.conf"),
         ("role" in text and "does not exist" in text, "make the role, or correct the user in the option url"),
         ("database" in text and "does not exist" in text, "make the database, or correct its name in the option url"),
         ("password" in text, "correct the user or the password in the option url"),
         (state is None, "start the server, or correct the option url"),
-        (True, "mend it there: the server's log may say more"),
+        (True, "see the server's log"),
     )
     return next(cure for is_it, cure in cures if is_it)
 

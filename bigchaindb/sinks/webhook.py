@@ -36,21 +36,21 @@ SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what secrets begin with
 SECRET_BYTES_MIN: Final = 24
 SECRET_BYTES_MAX: Final = 64
 ANSWER_BYTES_MAX: Final = 64 * 1024
-"""As much of an answer is read; a connection on which more comes is closed."""
+"""Bytes of an answer that are read; a connection on which more comes is closed."""
 ANSWER_S_MAX: Final = 1.0
-"""So long an answer is waited for whose status is known."""
+"""Time for the rest of an answer whose status is known."""
 SHOWN_CHARACTERS: Final = 200
 UNAUTHORIZED: Final = 401
 GONE: Final = 410
 NO_SUCH_METHOD: Final = 501
 REFUSED: Final = frozenset({400, 402, 406, 409, 411, 412, 413, 414, 415, 416, 417, 422, 431, 451})
-"""What a receiver says of one message, rather than of itself or of its address."""
+"""Statuses that refuse one message, rather than the receiver or its address."""
 _WITH_IPV4: Final = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
 """Networks whose addresses end with one of IPv4, by which they are reached."""
 
 
 class WebhookOptions(Options, frozen=True, kw_only=True):
-    """What the sink may be told.
+    """The options of the sink.
 
     Attributes:
         url: where to post to: `https://`, or `http://` if `allow_private` is set.
@@ -67,7 +67,7 @@ class WebhookOptions(Options, frozen=True, kw_only=True):
     ca_file: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work, and what would not be safe."""
+        """Refuse options that cannot work or would not be safe."""
         super().__post_init__()
         url = self.address
         if url.scheme not in {"https", "http"} or not url.raw_host:
@@ -198,7 +198,7 @@ class Receiver:
 
 
 def signed(id_: str, timestamp: int, body: bytes, keys: Sequence[bytes]) -> dict[str, str]:
-    """Give the headers of Standard Webhooks.
+    """Return the headers of Standard Webhooks.
 
     Args:
         id_: the same for every delivery.
@@ -216,7 +216,7 @@ def signed(id_: str, timestamp: int, body: bytes, keys: Sequence[bytes]) -> dict
 
 
 def is_private(host: str) -> bool:
-    """Say whether a host is an address, and one that strangers cannot have."""
+    """Whether a host is an address that strangers cannot have."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -233,7 +233,7 @@ def is_private(host: str) -> bool:
 
 
 def _is_name(host: str) -> bool:
-    """Say whether a host can be looked up: what cannot fails within the look-up, like a fault of the event."""
+    """Whether a host can be looked up: any other fails within the look-up, like a fault of the event."""
     try:
         host.encode("idna")
     except UnicodeError:
@@ -270,7 +270,7 @@ class PublicResolver(AbstractResolver):
 
 
 def trusting(ca_file: str | None) -> ssl.SSLContext:
-    """Give what checks a receiver's certificate.
+    """Return the context that checks a receiver's certificate.
 
     Raises:
         ValueError: the file cannot be used.
@@ -303,7 +303,7 @@ def _session(options: WebhookOptions, tls: ssl.SSLContext) -> aiohttp.ClientSess
 
 
 async def _answer(response: aiohttp.ClientResponse) -> str:
-    """Give the beginning of the answer; the rest is left, and its connection closed, if it is long or slow."""
+    """Return the beginning of the answer; the rest is left, and its connection closed, if it is long or slow."""
     content = bytearray()
     with suppress(TimeoutError, aiohttp.ClientError):
         async with asyncio.timeout(ANSWER_S_MAX):
@@ -317,9 +317,9 @@ async def _answer(response: aiohttp.ClientResponse) -> str:
 
 
 def _advice(status: int, method: str) -> str:
-    """Say what a person may do about a status that the receiver's owner rarely explains."""
+    """Return the way on for a status that the receiver's owner rarely explains."""
     if status == UNAUTHORIZED and method == "POST":  # signed
-        return " (has it the same secret?)"
+        return " (does it have the same secret?)"
     if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110, section 15.4
         return " (a redirect, which is not followed: set url to where it leads)"
     return ""

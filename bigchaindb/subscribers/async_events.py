@@ -12,14 +12,14 @@ from bigchaindb.events import Event
 
 
 class Waitable(Protocol):
-    """What of a queue is used here."""
+    """The part of a queue that is used here."""
 
     def get_nowait(self) -> Event:
         """Settle what was taken before, if the mode says so, and take the next event."""
         ...
 
     def fileno(self) -> int:
-        """Give a descriptor that is readable while `get_nowait` would give something."""
+        """Return a descriptor that is readable while `get_nowait` would not raise `Empty`."""
         ...
 
 

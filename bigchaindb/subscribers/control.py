@@ -32,12 +32,12 @@ class Control:
         self._poll.register(self._bell, select.POLLIN)
 
     def report(self, report: wire.Report) -> None:
-        """Let the thread that waits send this. Never waits for the node."""
+        """Hand a report to the thread that waits, which sends it. Never waits for the node."""
         self._reports.put(report)
         os.eventfd_write(self._bell, 1)
 
     def flush(self) -> None:
-        """Send what was left to be sent; in order, whoever calls.
+        """Send the reports that are left, in order, whichever thread calls.
 
         Raises:
             OSError: the node is gone.
@@ -51,7 +51,7 @@ class Control:
                 self._socket.sendall(wire.encode_report(report))
 
     def wait(self, limit_s: float) -> list[wire.Answer]:
-        """Wait until the node says something, sending what there is to send, for `limit_s` at most.
+        """Send the reports that are left, then wait for the node's answers, `limit_s` at most.
 
         Returns:
             its answers, perhaps none.

@@ -27,7 +27,7 @@ class Hand:
         given: `get` returned them, so the thread's next call settles them.
         kept: position and slot of what was given before and is not settled, with `ack_lag`; in the order of taking.
         refused: `Closed` was raised to the thread once.
-        sample: what it settled since it last had to wait; None: nobody looks.
+        sample: the events that it settled since it last had to wait; None: nothing is sampled.
     """
 
     __slots__ = ("events", "given", "kept", "refused", "sample", "slot", "slots", "thread")
@@ -49,7 +49,7 @@ class Hand:
         return [*(position for position, _ in self.kept), *(event.position for event in self.events)]
 
     def keeps_events(self) -> bool:
-        """Say whether the plugin refers to two events from before the one that is settled now. Ends a full sample."""
+        """Whether the plugin still refers to the two events before the one that is settled now. Ends a full sample."""
         sample = self.sample
         if sample is None or not self.events:
             return False
@@ -92,20 +92,20 @@ class Undone(NamedTuple):
 
 
 def with_undone(undone: Iterable[Undone], *added: Undone) -> list[Undone]:
-    """Give them all, ascending by position; of two entries for a position the added one."""
+    """Return all entries, ascending by position; of two for a position the added one."""
     return sorted({one.position: one for one in (*undone, *added)}.values())
 
 
 def without_position(undone: Iterable[Undone], position: int) -> list[Undone]:
-    """Give the others."""
+    """Return the entries of other positions."""
     return [one for one in undone if one.position != position]
 
 
 def first_due(undone: Iterable[Undone], now_s: float) -> Undone | None:
-    """Give the lowest that may be delivered."""
+    """Return the lowest entry that is due."""
     return next((one for one in undone if one.due_s <= now_s), None)
 
 
 def next_due_s(undone: Iterable[Undone]) -> float | None:
-    """Give when the next one is due; None if none will be by itself."""
+    """Return when the next entry is due; None if none becomes due by itself."""
     return min((one.due_s for one in undone if one.due_s != UNDECIDED), default=None)

@@ -52,9 +52,9 @@ GRACE_S: Final = 1.0
 """Time for threads to end after `run` failed: as at a stop of the node."""
 _COMM_CHARACTERS_MAX: Final = 15
 _PIPE: Final = "pipe"
-_SAYS_ENOUGH: Final = (ImportError, SyntaxError, SystemExit, BigchainDBError)
+_TEXT_IS_ENOUGH: Final = (ImportError, SyntaxError, SystemExit, BigchainDBError)
 """Errors of an import whose text is enough; any other is a defect of the plugin, and its author needs the place."""
-_REFUSES: Final = (*_SAYS_ENOUGH, ValueError, OSError)
+_REFUSES: Final = (*_TEXT_IS_ENOUGH, ValueError, OSError)
 """Errors by which `configure` refuses its options."""
 
 
@@ -66,7 +66,7 @@ def main() -> None:
     try:
         orders = wire.receive_orders(control)
     except EOFError:
-        sys.exit("the node ended before it gave its orders")
+        sys.exit("the node ended before it sent its orders")
     _become(title, orders)
     threading.excepthook = _pass_over_closed
     plugin = _load(control, orders)
@@ -92,7 +92,7 @@ def main() -> None:
     ending = _run(title, plugin, queue, given)
     if not isinstance(ending, wire.Returned):
         _end_threads(queue)  # a second time after a coroutine: what comes first counts
-    # Called after all threads of the plugin that are no daemons have ended.
+    # Called once all threads of the plugin but its daemons have ended.
     atexit.register(lambda: _say_last(talk, _verdict(queue, ending)))
     sys.exit(0 if isinstance(ending, wire.Returned) else 1)
 
@@ -121,7 +121,7 @@ def _load(control: socket.socket, orders: wire.Orders) -> Plugin:
         if orders.queue == _PIPE:
             plugin = _for_a_pipe(name, plugin)
     except (ConfigurationError, StartupError) as error:
-        is_told = isinstance(error.__cause__, _REFUSES if isinstance(error, ConfigurationError) else _SAYS_ENOUGH)
+        is_told = isinstance(error.__cause__, _REFUSES if isinstance(error, ConfigurationError) else _TEXT_IS_ENOUGH)
         if error.__cause__ is not None and not is_told:
             _print(_traceback(error.__cause__))
         _report(control, wire.Refused(str(error), isinstance(error, ConfigurationError)))
@@ -163,7 +163,7 @@ def _open_queue(orders: wire.Orders, plugin: Plugin, page: LanePage, talk: Contr
 
 
 def _run(title: str, plugin: Plugin, queue: LogQueue, given: Any) -> wire.Report:  # noqa: ANN401 - either queue
-    """Call `run` with the queue that is `given` to the plugin, and say how it ended."""
+    """Call `run` with the queue that is `given` to the plugin, and return how it ended."""
     has_returned = True
     try:
         returned = plugin.run(given)
@@ -207,7 +207,7 @@ def _print(text: str) -> None:
 
 
 def _end_threads(queue: LogQueue) -> None:
-    """Let threads that outlive a failed `run` end as at a stop, so that its event comes again soon."""
+    """End the threads that outlive a failed `run` as at a stop, so that its event comes again soon."""
     queue.close()
     deadline = Timer(GRACE_S, _end_group)
     deadline.daemon = True
@@ -215,7 +215,7 @@ def _end_threads(queue: LogQueue) -> None:
 
 
 def _verdict(queue: LogQueue, ending: wire.Report | None) -> wire.Report:
-    """Say how the whole process ended, threads included."""
+    """Return how the whole process ended, threads included."""
     match queue.fault():
         case HistoryLost() as error:
             return wire.Lost(str(error))

@@ -62,13 +62,13 @@ class HostProcess:
         return numbers[0] if numbers else None
 
     def nudge(self) -> None:
-        """Let it look into the lane page; the first call lets it begin. Never waits (S1)."""
+        """Wake the process, which then reads the lane page; the first call lets it begin. Never waits (S1)."""
         if not self._unsent:  # else it has something to wake up for
             with suppress(OSError):  # full: it has not looked since; broken: its end is about to be seen
                 self._socket.send(wire.NUDGE)
 
     def answer(self, answer: wire.Answer) -> None:
-        """Tell it something; never waits. Bounded by the events of its window, each of which has one answer open."""
+        """Send an answer; never waits. Bounded by the window, as each of its events has one answer open."""
         self._unsent += wire.encode_answer(answer)
         self._send_rest()
 
@@ -92,7 +92,7 @@ class HostProcess:
             self._loop.remove_writer(self._socket)
 
     def _read(self) -> bool:
-        """Take some of its reports; say whether there may be more."""
+        """Read some of its reports; return whether there may be more."""
         try:
             received = self._socket.recv(wire.REPORT_BYTES_MAX)
         except OSError:
@@ -115,7 +115,7 @@ class HostProcess:
             raise
 
     def _take_told(self) -> None:
-        """Read what the keepers tell; at the end of that both are gone, or about to be."""
+        """Read the keepers' report; once it ends, both are gone or about to be."""
         try:
             told = self._kept.lifeline.recv(kept.REPORT_BYTES_MAX)
         except OSError:

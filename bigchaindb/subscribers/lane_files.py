@@ -47,7 +47,7 @@ _OTHER: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """What is to be written down of a lane, and the page whose progress it is.
+    """The part of a lane that is written down, and the page whose progress it is.
 
     Attributes:
         acked: read from the page before this is saved, so that the page on the disk is never behind the row.
@@ -75,10 +75,10 @@ class LaneFiles:
         self._log = store.log_reader()
         self._starts: dict[str, int] = {}
         self._ran: set[str] = set()
-        self._epochs: dict[str, int] = {}  # of the page that there is: a later epoch's may have found no room
+        self._epochs: dict[str, int] = {}  # of the page on disk; writing a later one may have failed
 
     def recover(self, name: str, start: str) -> Lane:
-        """Give the lane as the process before left it, or a new one. GAPPED, with the reason, where the log is another.
+        """Return the lane as the node before left it, or a new one. GAPPED, with the reason, where the log is another.
 
         Args:
             name: of the plugin.
@@ -117,7 +117,7 @@ class LaneFiles:
         return lane if is_whole else self._in_turn(name, lane)
 
     def resolve(self, where: Place, head: int) -> int:
-        """Give the position behind which a place is that a person sends a plugin to.
+        """Return the position behind which a plugin goes on that a person sends to a place.
 
         Raises:
             EventError: it is in no log, or in another; or it is a height or a time that has not come: until then the
@@ -128,7 +128,7 @@ class LaneFiles:
             return position
         match where:
             case AtHeight(height) if height > (last := self._height(head)) + 1:
-                raise UnknownPlace(f"height:{height} lies behind the end: the last is {last}; `now` is what comes next")
+                raise UnknownPlace(f"height:{height} is beyond the end: the last is {last}; `now` is what comes next")
             case AtTime(seconds) if seconds > time.time():
                 raise UnknownPlace(f"time:{seconds}, Unix seconds, has not come yet; `now` is what comes next")
         return position
@@ -174,16 +174,16 @@ class LaneFiles:
             self._ran.add(name)
 
     def park(self, name: str, position: int, trouble: Trouble) -> None:
-        """Write down that an event is set aside; durable before this returns."""
+        """Record that an event is parked; durable before this returns."""
         row = TroubleRow(name, position, trouble.attempts, trouble.failures, trouble.since, trouble.error, time.time())
         self._node.park(row)
 
     def parked(self, name: str, *, after: int = 0, count_max: int) -> list[TroubleRow]:
-        """Give the first events that are set aside beyond position `after`."""
+        """Return the first parked events beyond position `after`."""
         return self._node.parked(name, after=after, count_max=count_max)
 
     def parked_attempts(self, name: str, positions: Collection[int]) -> Mapping[int, int]:
-        """Give, for those of these events that are set aside, how often each was delivered."""
+        """Return the deliveries so far of those of these events that are parked."""
         found: dict[int, int] = {}
         for position in positions:
             rows = self._node.parked(name, after=position - 1, count_max=1)
@@ -191,25 +191,25 @@ class LaneFiles:
         return found
 
     def parked_count(self, name: str) -> int:
-        """Count the events that are set aside."""
+        """Count the parked events."""
         return self._node.parked_count(name)
 
     def let_return(self, name: str, positions: Collection[int]) -> None:
-        """Note that these come again from the next page on: an older one does not say whether they are settled."""
+        """Note that these parked events return from the next page on; older pages do not show their settlement."""
         self._node.let_return(name, positions, self._epochs[name] + 1)  # the lane's own counts pages that nobody made
 
     def discard(self, name: str, positions: Collection[int]) -> None:
-        """Forget that these were set aside."""
+        """Forget that these events were parked."""
         self._node.unpark(name, positions)
 
     def forget(self, name: str) -> None:
-        """Delete all there is of a lane."""
+        """Delete everything that is kept of a lane."""
         self._node.forget_lane(name)
         self._ran.discard(name)
         self._remove_pages(name)
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Close the log."""
         self._log.close()
 
     def _has_run(self, name: str) -> bool:
@@ -225,7 +225,7 @@ class LaneFiles:
         return Lane(progress=Progress(position, position))
 
     def _progress(self, row: LaneRow) -> tuple[Progress, bool]:
-        """Give what page and rows say together, and whether they know what lies beyond the cursor."""
+        """Return the progress by page and rows, and whether they cover the events beyond the cursor."""
         returning = {one.position: one.returns_in or 0 for one in self._known(row) if one.parked_at is not None}
         try:
             page = LanePage(page_path(self._directory, row.name, row.epoch))
@@ -249,9 +249,9 @@ class LaneFiles:
         return replace(progress, returning=tuple(sorted(returning_all))), is_whole
 
     def _in_turn(self, name: str, lane: Lane) -> Lane:
-        """Forget what was set aside beyond a cursor that is all that is known: it comes in its turn, as the rest there.
+        """Forget the events parked beyond a cursor that is all that is known: they come in their turn, like the rest.
 
-        Left as it is it would come and be listed all the same, and a second time when somebody asks for it (P3).
+        Otherwise they would be delivered while they are listed, and a second time when somebody retries them (P3).
         """
         cursor = lane.progress.acked
         while rows := self._node.parked(name, after=cursor, count_max=_FORGET_COUNT):
@@ -263,7 +263,7 @@ class LaneFiles:
         return self._node.troubles(row.name)
 
     def _difference(self, row: LaneRow, progress: Progress) -> str:
-        """Say why the log is not the one that the lane knew; "" if it is (P8)."""
+        """Return why the log is not the one that the lane knew; "" if it is (P8)."""
         head = self._log.head()
         if progress.handed > head:
             return _SHORTER.format(name=row.name, handed=progress.handed, head=head, next=head + 1)
@@ -286,7 +286,7 @@ class LaneFiles:
         )
 
     def _height(self, position: int) -> int:
-        """Give the chain's height at an event; behind the last one there may be blocks that log nothing."""
+        """Return the chain's height at an event; blocks behind the last event may log nothing."""
         tip = self._store.writer.tip()
         if tip.position == position:
             return tip.height
@@ -294,7 +294,7 @@ class LaneFiles:
         return 0 if entry is None else entry.height
 
     def _known_digest(self, name: str, acked: int) -> bytes:
-        """Return the log's digest at a cursor; of a row that is damaged meanwhile what was written down before."""
+        """Return the log's digest at a cursor; if that row is damaged, the one written down before."""
         try:
             return self._digest(acked)
         except StoreDamaged:
@@ -316,7 +316,7 @@ class LaneFiles:
 
 
 def _troubles(saving: Saving) -> list[TroubleRow]:
-    """Give the rows of what is in hand; what comes back from being parked keeps its own."""
+    """Return the rows of the events in hand; a parked event that returns keeps its own."""
     return [
         TroubleRow(saving.name, position, one.attempts, one.failures, one.since, one.error)
         for position, one in saving.lane.troubles.items()

@@ -55,8 +55,8 @@ class LanePage:
         """Map the page at `path`.
 
         Raises:
-            FileNotFoundError: there is none.
-            StoreDamaged: it is something else.
+            FileNotFoundError: there is no page.
+            StoreDamaged: the file is no page.
         """
         self.path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -98,7 +98,7 @@ class LanePage:
         return self.words[Word.BOOT] == _boot()
 
     def progress(self) -> Progress:
-        """Give what is settled and what is in hand. For pages that nobody writes any more: use `acked` for the others.
+        """Return what is settled and what is in hand. Only for a page that nobody writes any more; else use `acked`.
 
         After a restart of the machine only the cursor counts: a power cut keeps sectors of different moments, so the
         slots may be older than `HANDED`, while any `ACKED` that ever stood there is a true lower bound.
@@ -117,21 +117,21 @@ class LanePage:
         )
 
     def in_hand(self) -> tuple[int, ...]:
-        """Give the positions in the slots, ascending; while the host runs as they are from moment to moment."""
+        """Return the positions in the slots, ascending; while the host runs, as of this moment."""
         return tuple(sorted(position & ~RETURNING for slot in self.slots if (position := self.words[slot])))
 
     def returning(self) -> tuple[int, ...]:
-        """Give those of them that were parked and come again."""
+        """Return the positions in the slots that were parked and come again, ascending."""
         words = self.words
         return tuple(sorted(words[slot] - RETURNING for slot in self.slots if words[slot] >= RETURNING))
 
     def forget_taken(self) -> None:
-        """Let no slot say that its event was taken: the deliveries of an epoch that has ended were counted."""
+        """Clear the times at which events were taken: the deliveries of an epoch that has ended were counted."""
         for slot in self.slots:
             self.words[slot + 1] = 0
 
     def oldest_taken(self) -> tuple[int, int] | None:
-        """Give when the event in hand for longest was taken, monotonic ns, and its position; None if none is."""
+        """Return when the event in hand for longest was taken, monotonic ns, and its position; None if none is."""
         words = self.words
         taken = [(words[slot + 1], words[slot] & ~RETURNING) for slot in self.slots if words[slot] and words[slot + 1]]
         return min(taken, default=None)
@@ -148,7 +148,7 @@ class LanePage:
 
 
 def page_path(directory: Path, name: str, epoch: int) -> Path:
-    """Give the file of a lane's epoch; a plugin's name may hold any character."""
+    """Return the file of a lane's epoch; a plugin's name may hold any character."""
     return directory / f"{quote(name, safe='')}.{epoch}"
 
 

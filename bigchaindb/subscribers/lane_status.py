@@ -1,4 +1,4 @@
-"""What there is to see of a lane (P14)."""
+"""The status of a lane (P14)."""
 
 from dataclasses import dataclass
 
@@ -20,11 +20,11 @@ class LaneStatus:
         failure_count: ends in a row without an event settled between them.
         start_count: processes since the node started.
         parked_count: events set aside for a person.
-        error: why it is in the state, or what went wrong last; "" where there is nothing to say.
-        error_at: when it was told, Unix seconds; None if that is not known.
+        error: why it is in the state, or the last failure; "" if there is none.
+        error_at: when it happened, Unix seconds; None if that is not known.
         is_error_past: whether an event was settled since.
         next_attempt_at: when the plugin is started again, Unix seconds; None if no start is due.
-        warning: what the plugin's author should know; "" where there is nothing.
+        warning: for the plugin's author; "" if there is none.
         pid: of the plugin's process, if there is one.
     """
 
@@ -54,7 +54,7 @@ def is_damage(error: str) -> bool:
 
 
 def way_on(name: str, state: State, error: str) -> str:
-    """Return what lets a lane go on that waits for a person; "" where it waits for nobody.
+    """Return the commands that make a waiting lane go on; "" where it waits for nobody.
 
     Args:
         name: of the plugin.
@@ -66,13 +66,13 @@ def way_on(name: str, state: State, error: str) -> str:
             return f"`bigchaindb plugins resume {name}` lets it go on"
         case State.BLOCKED:
             return (
-                f"mend what it fails at and `bigchaindb plugins retry {name} --all`, or pass the event over with "
+                f"correct the cause and run `bigchaindb plugins retry {name} --all`, or pass the event over with "
                 f"`bigchaindb plugins discard {name} POSITION`, or `bigchaindb plugins seek {name} WHERE`"
             )
         case State.GAPPED:
             return f"say where it goes on with `bigchaindb plugins seek {name} WHERE`"
         case State.FAILED if is_damage(error):
-            return "`bigchaindb check` names what is damaged; stop the node, then `bigchaindb restore DIR`"
+            return "`bigchaindb check` names the damage; stop the node, then `bigchaindb restore DIR`"
         case State.FAILED:
-            return f"mend it and `bigchaindb plugins restart {name}`"
+            return f"correct it and run `bigchaindb plugins restart {name}`"
     return ""

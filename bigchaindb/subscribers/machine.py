@@ -1,4 +1,4 @@
-"""What lanes need of the machine besides files: clocks, chance, one thread, and processes."""
+"""The machine as lanes use it, besides files: clocks, chance, one thread, and processes."""
 
 import asyncio
 import random
@@ -23,11 +23,11 @@ class Host(Protocol):
         ...
 
     def nudge(self) -> None:
-        """Let it look into the lane page."""
+        """Wake the process, which then reads the lane page."""
         ...
 
     def answer(self, answer: wire.Answer) -> None:
-        """Tell it something."""
+        """Send an answer."""
         ...
 
     def kill(self) -> None:
@@ -40,7 +40,7 @@ StartHost: TypeAlias = Callable[[wire.Orders, Callable[[wire.Report], None], Cal
 
 
 def one_thread() -> Executor:
-    """Give a thread that does one thing after the other."""
+    """Return a thread that does one thing after the other."""
     return ThreadPoolExecutor(1, thread_name_prefix="bigchaindb-lanes")
 
 
@@ -50,10 +50,10 @@ class Machine:
 
     Attributes:
         start_host: starts a plugin's process.
-        start_thread: gives what does the work on files and databases, in order.
+        start_thread: returns the executor that works on files and databases, in order.
         now: Unix seconds.
         monotonic_ns: the clock that lane pages know, of all processes alike.
-        draw: gives the jitter of a wait, uniform in [0, 1).
+        draw: returns the jitter of a wait, uniform in [0, 1).
     """
 
     start_host: StartHost = HostProcess

@@ -1,7 +1,7 @@
-"""Looks at lanes and changes them while no node runs, by the rules of the running one.
+"""Reads and changes lanes while no node runs, by the rules of the running one.
 
 An order steps the same state machine; where that wants a process, none is started: the next node does it. Every order
-ends with a page of a new epoch, so that what an earlier process left in its page has no say any more (P12).
+ends with a page of a new epoch, so that the page of an earlier process no longer counts (P12).
 
 Source: promises P12 to P14; decision 0024.
 """
@@ -27,7 +27,7 @@ from bigchaindb.subscribers.lane_status import LaneStatus, way_on
 
 
 def kept_lanes(directory: DataDirectory, enabled: Mapping[str, PluginSettings]) -> list[LaneStatus]:
-    """Give all lanes that are written down, without touching anything. A lane that no node runs is STOPPED at most.
+    """Return all lanes that are written down, without changing them. A lane that no node runs is STOPPED at most.
 
     Args:
         directory: with a node.db.
@@ -60,11 +60,11 @@ class OfflineDesk:
             store.adopt_node()
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Close the log."""
         self._files.close()
 
     def status(self, name: str) -> LaneStatus:
-        """Say where a lane is."""
+        """Return the status of a lane."""
         kept = kept_lanes(self._store.directory, self._settings.events_plugins)
         return next(lane for lane in kept if lane.name == name)
 

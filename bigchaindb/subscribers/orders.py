@@ -1,7 +1,7 @@
-"""What the supervisor and a plugin's process say to each other, over one socket whose end is the node's end.
+"""The protocol between the supervisor and a plugin's process, over one socket whose end is the node's end.
 
-To the host: one frame of `Orders`, then lines; the first says "run". An empty line says "look into the lane page" and
-is dropped where there is no room, any other is an `Answer` as JSON, which is not.
+To the host: one frame of `Orders`, then lines; the first starts `run`. An empty line asks to read the lane page and is
+dropped where there is no room; any other is an `Answer` as JSON, which never is.
 From the host: `Report`s, one JSON line each.
 """
 
@@ -21,7 +21,7 @@ NUDGE: Final = b"\n"
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a host needs.
+    """Everything that a host needs to run its plugin.
 
     Attributes:
         name: of the plugin.
@@ -138,7 +138,7 @@ _answers: Final[msgspec.json.Decoder[Answer]] = msgspec.json.Decoder(Answer)
 
 
 def encode_orders(orders: Orders) -> bytes:
-    """Give the frame to send.
+    """Return the frame to send.
 
     Raises:
         ConfigurationError: the plugin's options are too large, or hold what JSON in UTF-8 cannot; or a path does.
@@ -170,22 +170,22 @@ def receive_orders(control: socket.socket) -> Orders:
 
 
 def encode_answer(answer: Answer) -> bytes:
-    """Give the line to send."""
+    """Return the line to send."""
     return msgspec.json.encode(answer) + b"\n"
 
 
 def decode_answer(line: bytes) -> Answer:
-    """Read what the supervisor answered."""
+    """Read a line of the supervisor."""
     return _answers.decode(line)
 
 
 def encode_report(report: Report) -> bytes:
-    """Give the line to send."""
+    """Return the line to send."""
     return msgspec.json.encode(report) + b"\n"
 
 
 def decode_report(line: bytes) -> Report:
-    """Read what a host reported."""
+    """Read a line of a host."""
     return _reports.decode(line)
 
 

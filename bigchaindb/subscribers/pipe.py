@@ -27,7 +27,7 @@ _LOOK_S: Final = 0.01
 def open_pipe(
     queue: LogQueue, *, window_count: int, window_bytes_max: int, on_failure: Callable[[BaseException], object]
 ) -> "Queue[Event]":
-    """Give a queue that a thread of this process feeds from `queue` until that is closed.
+    """Return a queue that a thread of this process feeds from `queue` until that is closed.
 
     Args:
         queue: settles what it hands over.

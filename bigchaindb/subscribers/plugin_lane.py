@@ -1,4 +1,4 @@
-"""One plugin's lane at the edge: tells the state machine what happened, and does what it answers."""
+"""One plugin's lane at the edge: reports to the state machine what happened, and carries out its actions."""
 
 import asyncio
 import logging
@@ -111,10 +111,10 @@ class PluginLane:
         self._returned: set[int] = set()  # settled, and perhaps still written down as parked
         self.first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    # Told by the supervisor
+    # For the supervisor
 
     def tell(self, fact: facts.Fact) -> None:
-        """Let the state machine know, and do what it says."""
+        """Step the state machine, and carry out its actions."""
         before = self.lane
         self.lane, actions = step(before, fact, self._policy, self._machine.draw(), self._machine.now())
         if self.lane.state is not before.state:
@@ -126,7 +126,7 @@ class PluginLane:
             self._do(action)
 
     def _tells_error(self, before: Lane, fact: facts.Fact) -> bool:
-        """Say whether the lane's error is of this fact, and not left from an earlier one."""
+        """Whether the lane's error is of this fact, and not left from an earlier one."""
         match fact:
             case facts.Crashed():
                 return self.lane.state in {State.BACKOFF, State.BLOCKED}
@@ -137,11 +137,11 @@ class PluginLane:
         return self.lane.error != before.error
 
     def takes(self, fact: type[facts.Fact]) -> bool:
-        """Say whether the lane's state has a row for a fact."""
+        """Whether the lane's state has a row for a fact."""
         return (self.lane.state, fact) in TRANSITIONS
 
     def begin(self) -> None:
-        """Let the plugin run, now and whenever it starts again: all plugins of the node are ready."""
+        """Run the plugin, now and whenever it starts again: all plugins of the node are ready."""
         self._may_run = True
         if self.lane.state is State.CATCHING_UP:
             self._let_run()
@@ -151,7 +151,7 @@ class PluginLane:
         self.settings, self._policy = settings, policy
 
     def expect_first(self) -> None:
-        """Let `first` be about the process that comes next."""
+        """Make `first` stand for the process that comes next."""
         if self.first.done():
             self.first = asyncio.get_running_loop().create_future()
 
@@ -163,7 +163,7 @@ class PluginLane:
                 self.host.nudge()
 
     def look(self) -> Saving | None:
-        """Notice what the page says, once a second; give what is to be saved, if it changed."""
+        """Read the page, once a second; return what is to be saved, if anything changed."""
         page = self._page
         if page is not None and self._begun:
             taken_all = page.words[Word.HANDED] >= self._head_before
@@ -197,7 +197,7 @@ class PluginLane:
             await asyncio.wait([self._beginning])  # to await the task itself would cancel it with whoever waits
 
     async def between_processes(self) -> None:
-        """Let the process end, by force after a while, and start none: for an order that needs that.
+        """End the process, by force after a while, and start none: for an order that needs that.
 
         Raises:
             OrderRefused: the disk is full.
@@ -207,18 +207,18 @@ class PluginLane:
                 await self._parked_all()
         except TimeoutError:
             raise OrderRefused(
-                f"events plugin {self.name!r}: an event waits to be written down as set aside; see to the disk"
+                f"events plugin {self.name!r}: an event is not yet recorded as parked; free space on its disk"
             ) from None
         self.tell(facts.Stopping())
         await self.settled()
         await self._end_host()
 
     def unsettled(self, attempts: Mapping[int, int]) -> Mapping[int, int]:
-        """Leave out what came back from being parked and is settled, though it is still written down as parked."""
+        """Leave out parked events that returned and are settled, though they are still recorded as parked."""
         return {position: count for position, count in attempts.items() if position not in self._returned}
 
     async def order(self, fact: facts.Sought | facts.Retried | facts.Discarded) -> None:
-        """Let the lane go on otherwise, between two processes; durable before this returns."""
+        """Carry out an order between two processes; durable before this returns."""
         before = self.lane
         self.tell(fact)
         try:
@@ -232,12 +232,12 @@ class PluginLane:
         self._returning = set(self.lane.progress.returning)
 
     def abandon(self) -> None:
-        """Give up writing down what is set aside: the node ends, and the events stay in hand on the disk."""
+        """Stop recording parked events: the node ends, and they stay in hand on the disk."""
         for parking in self._parking:
             parking.cancel()
 
     def status(self) -> LaneStatus:
-        """Say where it is."""
+        """Return the lane's status."""
         page, acked = self._page, self._acked()
         oldest = None if page is None else page.oldest_taken()
         return LaneStatus(
@@ -262,7 +262,7 @@ class PluginLane:
         )
 
     def _is_error_past(self) -> bool:
-        """Say whether an event was settled since the error, and the lane does not wait because of it."""
+        """Whether an event was settled since the error, and the lane does not wait because of it."""
         is_why = self.lane.state in {State.BLOCKED, State.GAPPED, State.FAILED}
         return self.lane.error != "" and not is_why and self._acked() > self._error_acked
 
@@ -303,20 +303,18 @@ class PluginLane:
         self._returning.discard(position)
 
     async def _park(self, position: int, trouble: Trouble) -> None:
-        """Write it down before anything is settled, however long the disk is full (P2)."""
+        """Record it before anything is settled, however long the disk is full (P2)."""
         while True:
             try:
                 await self._in_thread(self._shared.files.park, self.name, position, trouble)
                 self.parked_count = await self._in_thread(self._shared.files.parked_count, self.name)
                 break
             except StoreError as error:
-                _log.error(
-                    "cannot write down that an event is set aside", extra={"plugin": self.name, "error": str(error)}
-                )
+                _log.error("cannot record that an event is parked", extra={"plugin": self.name, "error": str(error)})
                 await asyncio.sleep(RETRY_S)
         self._unwritten.discard(position)
         fields = {"plugin": self.name, "position": position, "attempts": trouble.attempts, "error": trouble.error}
-        _log.error("event is set aside, see `bigchaindb plugins parked`", extra=fields)
+        _log.error("event is parked, see `bigchaindb plugins parked`", extra=fields)
         self._answer(wire.Settle(position))
 
     async def _parked_all(self) -> None:
@@ -521,7 +519,7 @@ class PluginLane:
         return await asyncio.get_running_loop().run_in_executor(self._shared.thread, lambda: work(*args, **kwargs))
 
     def _acked(self) -> int:
-        """Give the cursor, which does not pass what is not yet written down as set aside (E6)."""
+        """Return the cursor, which does not pass events that are not yet recorded as parked (E6)."""
         acked = self.lane.progress.acked if self._page is None else self._page.acked
         return min([acked, *(position - 1 for position in self._unwritten)])
 
@@ -531,15 +529,15 @@ class PluginLane:
         if not since_ns or self._machine.monotonic_ns() - since_ns < READ_S_MAX * 1e9:
             return
         wal = self._shared.ledger.with_name(f"{self._shared.ledger.name}-wal")
-        with suppress(OSError):  # a disk that cannot say so now may at the next look
+        with suppress(OSError):  # read again at the next look
             if wal.stat().st_size <= self._shared.limits.wal_bytes_max:
                 return
             self._kill(f"a read of the log lasted over {READ_S_MAX:g} s and kept the disk from being freed")
 
-    # Said to people
+    # For people
 
     def refuse(self, what: str, instead: str) -> OrderRefused:
-        """Give the error for an order that the lane's state does not allow."""
+        """Return the error for an order that the lane's state does not allow."""
         return OrderRefused(f"events plugin {self.name!r} is {self.lane.state.value}: it cannot be {what}; {instead}")
 
     def _log_change(self, before: Lane) -> None:

@@ -1,4 +1,4 @@
-"""Plugins as installed packages: found by entry point, loaded, and asked what they want.
+"""Plugins as installed packages: found by entry point, loaded, and read for their properties.
 
 The node finds and never loads them; a plugin's own process does both. Source:
 docs/reference/contract/event-plugin-api.md, sections 1 and 4.
@@ -32,14 +32,14 @@ DELIVERY: Final = "delivery"
 _MODES: Final = (NEXT_GET, EXPLICIT, DELIVERY)
 
 _SAID_CHARACTERS_MAX: Final = 500
-"""As much as is kept of what foreign code says."""
+"""Characters that are kept of a text of foreign code."""
 _LINE_CHARACTERS_MAX: Final = 64 * 1024
-"""As much as is searched for secrets before that."""
+"""Characters of it that are searched for secrets before."""
 _hidden: Final[list[str]] = []
 
 
 class Wants(NamedTuple):
-    """What a plugin says about the events that it is to get.
+    """The properties of a plugin that decide which events it gets, and when they are settled.
 
     Attributes:
         event_types: a mask of `bigchaindb.events.EventTypes`.
@@ -80,7 +80,7 @@ def find(names: Sequence[str]) -> dict[str, EntryPoint]:
     for name in names:
         providers = installed.get(name, {})
         if name in found:
-            raise ConfigurationError(f"events_plugins: {name!r} stands there twice")
+            raise ConfigurationError(f"events_plugins: {name!r} is listed twice")
         if not providers:
             raise _not_installed(name, sorted(installed))
         if len(providers) > 1:
@@ -126,7 +126,7 @@ def _cure(error: BaseException) -> str:
         case ImportError():
             return "install what it needs"
         case SystemExit():
-            return "let it not end the process while it is imported: that belongs into run"
+            return "move what ends the process out of the import, into run"
         case _:
             return "mend it"
 
@@ -151,7 +151,7 @@ def configure(name: str, loaded: object, options: Mapping[str, Any]) -> None:
 
 
 def check(name: str, loaded: object) -> str:
-    """Ask a plugin that is configured whether what it writes to is usable; give what it says of it, in one line.
+    """Ask a configured plugin whether its target is usable; return its answer, in one line.
 
     Raises:
         StartupError: it is not; says why.
@@ -162,7 +162,7 @@ def check(name: str, loaded: object) -> str:
     try:
         said = finished(function())
     except (Exception, SystemExit) as error:
-        raise StartupError(f"events plugin {name!r}: what it writes to is not usable: {describe(error)}") from error
+        raise StartupError(f"events plugin {name!r}: its target is not usable: {describe(error)}") from error
     return "usable" if said is None else one_line(said)
 
 
@@ -176,7 +176,7 @@ def finished(value: object) -> object:
 
 
 def inspect(name: str, loaded: object, *, window_count: int | None = None) -> Plugin:
-    """Read what a plugin's module, class or object wants; once it is configured, as that may set properties.
+    """Read the properties of a plugin's module, class or object; after `configure`, which may set them.
 
     Args:
         name: of its entry point.
@@ -198,7 +198,7 @@ def inspect(name: str, loaded: object, *, window_count: int | None = None) -> Pl
 
 
 def describe(error: BaseException) -> str:
-    """Say an error of foreign code in one line of bounded length, which UTF-8 can hold, whatever it does to be told."""
+    """Return an error of foreign code as one line of bounded length that UTF-8 can hold, even if its `str` fails."""
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 - foreign code as well
@@ -207,15 +207,15 @@ def describe(error: BaseException) -> str:
 
 
 def hide(options: Mapping[str, Any]) -> None:
-    """Keep the secrets of these options out of all that `one_line` gives in this process.
+    """Keep the secrets of these options out of all that `one_line` returns in this process.
 
-    The node masks what it is told, but it would not know a secret of which a part was cut off.
+    The node masks whole secrets in reports; it would not recognize one of which a part was cut off.
     """
     _hidden[:] = longest_first({*_hidden, *secrets_in(options)})
 
 
 def one_line(text: object) -> str:
-    """Give what foreign code says as one line of bounded length, which UTF-8 can hold."""
+    """Return a text of foreign code as one line of bounded length that UTF-8 can hold."""
     # Cut out first: a secret may have several lines.
     line = without_secrets(str(text)[:_LINE_CHARACTERS_MAX], _hidden).partition("\n")[0][:_SAID_CHARACTERS_MAX]
     return line.encode(errors="backslashreplace").decode()[:_SAID_CHARACTERS_MAX]
@@ -237,11 +237,11 @@ def _event_types(name: str, mask: object) -> int:
 
 
 def _check_functions(name: str, loaded: object) -> Callable[[Any], object]:
-    """Give `run`."""
+    """Return `run`; require that `configure` and `check` are functions, if there are any."""
     run: Callable[[Any], object] | None = getattr(loaded, "run", None)
     if not callable(run):
         raise ConfigurationError(
-            f"events plugin {name!r}: {loaded!r} has no function run(queue); mend it, or take it out of events_plugins"
+            f"events plugin {name!r}: {loaded!r} has no function run(queue); add one, or take it out of events_plugins"
         )
     if (signature := _unfit_signature(run)) is not None:
         raise ConfigurationError(

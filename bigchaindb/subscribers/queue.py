@@ -89,11 +89,11 @@ class LogQueue(_StandardQueue):
             page: of this epoch; this object alone writes its progress. Its slots are the window.
             log: used under the lock of this object, by one thread at a time.
             chain_id: begins the events' ids.
-            wants: what the plugin says of the events that it is to get.
+            wants: the plugin's properties.
             window_bytes_max: bytes read and not settled, P10; one event may be larger.
             attempts: which delivery the next one is, for positions in hand.
             one_at_a_time: until what is in hand now is settled, give an event only when no other is out.
-            report: takes what the plugin says of its events; from any thread, and never waits.
+            report: takes the plugin's answers about its events; from any thread, and never waits.
         """
         # Queue.__init__ is not called: it would make a pipe and a feeder thread.
         self._page = page
@@ -216,7 +216,7 @@ class LogQueue(_StandardQueue):
         return self.qsize() == 0
 
     def full(self) -> bool:
-        """Say no: the log takes every event."""
+        """Return False: the log takes every event."""
         return False
 
     def qsize(self) -> int:
@@ -237,7 +237,7 @@ class LogQueue(_StandardQueue):
             return kept + due_count + reading.count + self._words[_HEAD] - reading.read
 
     def __iter__(self) -> Iterator[Event]:
-        """Give events until the queue has ended."""
+        """Yield events until the queue has ended."""
         while True:
             try:
                 event = self.get()
@@ -246,7 +246,7 @@ class LogQueue(_StandardQueue):
             yield event
 
     def __aiter__(self) -> "AsyncEvents":
-        """Give events to a coroutine until the queue has ended, on whatever loop it runs."""
+        """Return an asynchronous iterator of events until the queue has ended, for a coroutine on any loop."""
         from bigchaindb.subscribers.async_events import AsyncEvents  # a fifth of a process's start, if it is not used
 
         self._check_process()
@@ -255,7 +255,7 @@ class LogQueue(_StandardQueue):
         return self._async_events
 
     def fileno(self) -> int:
-        """Give a descriptor that is readable while `get` would not have to wait: for `select`, never for reading."""
+        """Return a descriptor that is readable while `get` would not have to wait: for `select`, never for reading."""
         self._check_process()
         with self._lock:
             if self._fd is None:
@@ -279,7 +279,7 @@ class LogQueue(_StandardQueue):
         self._settle_out(events)
 
     def ack_through(self, position: int) -> None:
-        """Settle all that was given up to this position and is not answered, whichever thread took it.
+        """Acknowledge everything delivered up to this position, whichever thread took it.
 
         Raises:
             EventError: the plugin's `acknowledge` is not "explicit", or this is not the plugin's process.
@@ -347,14 +347,14 @@ class LogQueue(_StandardQueue):
     # For the host
 
     def wake(self) -> None:
-        """Look again at the head and at what is due: something moved."""
+        """Wake the threads that wait: the head moved, or an event is due."""
         with self._lock:
             if self._waiting_count:
                 self._changed.notify_all()
             self._update_fd()
 
     def due_in_s(self) -> float | None:
-        """Give the seconds until `wake` is to be called, as an event comes again; None if none will by itself."""
+        """Return the seconds until an event is due and `wake` has to be called; None if none will be by itself."""
         due_s = next_due_s(self._window.again)
         return None if due_s is None else max(0.0, due_s - monotonic())
 
@@ -376,7 +376,7 @@ class LogQueue(_StandardQueue):
         self._loop_thread = threading.current_thread()
 
     def answered(self, answer: wire.Answer) -> None:
-        """Take what the supervisor says of an event that was nacked, or that was to be parked."""
+        """Carry out the supervisor's answer about an event that was nacked, or that was to be parked."""
         with self._lock:
             window = self._window
             entry = next((one for one in window.again if one.position == answer.position), None)
@@ -391,7 +391,7 @@ class LogQueue(_StandardQueue):
             self._moved()
 
     def warnings(self) -> list[str]:
-        """Give what the plugin's author should know and was not told yet."""
+        """Return the warnings for the plugin's author since the last call."""
         with self._lock:
             if self._window.plugin_keeps_events:
                 self._warn("keeps", _KEEPS)
@@ -407,9 +407,9 @@ class LogQueue(_StandardQueue):
         return warnings
 
     def fault(self) -> StoreDamaged | EventError | None:
-        """Give what must end this process though `run` goes on: lost history, or a thread that ended with an event.
+        """Return what must end this process though `run` goes on: lost history, or a thread that ended with an event.
 
-        The main thread is not looked at: how it ended, `run` says.
+        Not for the main thread: the end of `run` shows how that ended.
         """
         if self._lost is not None:
             return self._lost
@@ -479,14 +479,14 @@ class LogQueue(_StandardQueue):
         raise self._lost or Closed("the queue has ended: the node stops, or the plugin closed it")
 
     def _ready(self) -> bool:
-        """Say whether an event can be reserved; read the log if it may hold one."""
+        """Whether an event can be reserved; reads the log if it may hold one."""
         window = self._window
         if self._closed or not window.has_room():
             return False
         if window.again and first_due(window.again, monotonic()):
             return True
         reading = self._reading
-        with suppress(HistoryLost, StoreDamaged):  # whoever asks for an event is told
+        with suppress(HistoryLost, StoreDamaged):  # the next `get` raises it
             while not reading.count and reading.is_behind and not self._closed:
                 self._fill()
         return reading.count > 0 and not self._closed and window.has_slot()
@@ -532,13 +532,13 @@ class LogQueue(_StandardQueue):
         return True
 
     def _moved(self) -> None:
-        """Let whoever waits know that something was settled or is due."""
+        """Wake the threads that wait: an event was settled, or is due."""
         if self._waiting_count:
             self._changed.notify_all()
         self._update_fd()
 
     def _check_window(self) -> None:
-        """Note since when a full window makes threads wait, and refuse to wait for what cannot end."""
+        """Note since when a full window makes threads wait, and refuse a wait that cannot end."""
         if not self._window.is_full():
             self._full_since_s = None
             return
@@ -557,7 +557,7 @@ class LogQueue(_StandardQueue):
             self._warnings.append(text)
 
     def _update_fd(self) -> None:
-        """Let the descriptor say what `get` would do."""
+        """Make the descriptor readable or not, as `get` would return or wait."""
         if self._fd is None:
             return
         readable = self._ready() or self._closed or self._asking_makes_room()
@@ -569,7 +569,7 @@ class LogQueue(_StandardQueue):
         self._fd_readable = readable
 
     def _asking_makes_room(self) -> bool:
-        """Say whether what a thread was given keeps it from the next event: it may ask, which settles that."""
+        """Whether only events that a thread was given keep it from the next: its next `get` would settle them."""
         window, reading = self._window, self._reading
         if self._acknowledge != NEXT_GET or not window.is_full() or not any(hand.events for hand in window.hands):
             return False
@@ -612,7 +612,7 @@ _queues: Final[weakref.WeakSet[LogQueue]] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    """Let a forked process see no hand, so that `get` asks which process it is in, before it asks for a lock."""
+    """Hide all hands from a forked process, so that `get` checks the process before it takes the lock."""
     for queue in _queues:
         queue._local = threading.local()  # noqa: SLF001 - the module's own
 

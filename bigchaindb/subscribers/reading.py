@@ -22,7 +22,7 @@ _READ_SINCE: Final = int(Word.READ_SINCE)
 
 
 class Reading:
-    """What was read and not taken yet. Used under the queue's lock.
+    """Events that were read and not taken yet. Used under the queue's lock.
 
     Attributes:
         buffer: events that match, ascending.
@@ -75,16 +75,16 @@ class Reading:
             reached = records[-1].position
         else:
             matching, reached = self._selected(after, head, self._selection)
-        # Stores alone from here on, see decision 0015.
+        # No calls below: a signal handler could run between them (decision 0015).
         self.buffer = matching
         self.next = 0
         self.read = reached
 
     def one(self, position: int) -> Record:
-        """Give the event of this position.
+        """Return the event of this position.
 
         Raises:
-            HistoryLost: it is not there.
+            HistoryLost: the log does not hold it.
         """
         return self._records(position - 1, position)[0]
 

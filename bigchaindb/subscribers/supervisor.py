@@ -121,7 +121,7 @@ class Supervisor:
         await asyncio.get_running_loop().run_in_executor(None, self._thread.shutdown)
 
     def status(self) -> list[LaneStatus]:
-        """Say where each lane is, in the order of the configuration."""
+        """Return the status of each lane, in the order of the configuration."""
         return [lane.status() for lane in self._lanes.values()]
 
     # Orders of people
@@ -130,12 +130,12 @@ class Supervisor:
         """Deliver nothing further, until `resume`; what the plugin has in hand it may finish.
 
         Raises:
-            OrderRefused: there is no such lane, or it waits for another word.
+            OrderRefused: there is no such lane, or its state does not allow it.
             StoreError: it could not be written down.
         """
         async with self._order(name) as lane:
             if not lane.takes(facts.Paused):
-                raise lane.refuse("paused", "it delivers nothing as it is")
+                raise lane.refuse("paused", "it delivers nothing already")
             lane.tell(facts.Paused())
             await self._sync(must=True)  # the other orders are in their page, or their process's
         return lane.status()
@@ -223,7 +223,7 @@ class Supervisor:
         return lane.status()
 
     async def forget(self, name: str) -> None:
-        """Delete what is kept of a plugin that is not enabled: it would begin anew.
+        """Delete everything that is kept of a plugin that is not enabled: it would begin anew.
 
         Raises:
             OrderRefused: it is enabled.
@@ -235,10 +235,10 @@ class Supervisor:
             await self._in_thread(self._files.forget, name)
 
     async def reload(self, plugins: Mapping[str, PluginSettings]) -> dict[str, str]:
-        """Enable what is new, disable what is gone, restart what has other settings (P13).
+        """Enable new plugins, disable missing ones, restart those whose settings changed (P13).
 
         Returns:
-            What keeps a plugin from running, by name; its lane is FAILED, or there is none.
+            Errors that keep plugins from running, by name; such a lane is FAILED, or there is none.
         """
         errors: dict[str, str] = {}
         async with self._reloading:
@@ -279,7 +279,7 @@ class Supervisor:
                     await self._run(lane)
 
     async def _run(self, lane: PluginLane) -> None:
-        """Start a process and wait until it is ready; what keeps it from it, its status says too.
+        """Start a process and wait until it is ready or has failed; the lane's status shows which.
 
         Raises:
             OrderRefused: the lane waits for another word since the order began.
@@ -307,7 +307,7 @@ class Supervisor:
                 if lane.lane.state is State.STOPPED and not self._stopping:
                     lane.tell(facts.Enabled())
                 raise
-            # The order itself is durable by now: who is told of an error would take it for not carried out.
+            # The order is durable. Raising here would tell the caller that it failed.
             await self._sync()
 
     def _lane(self, name: str) -> PluginLane:
@@ -387,7 +387,7 @@ class Supervisor:
         if state in WAITING and state is not State.FAILED:
             _log.log(
                 logging.INFO if state is State.PAUSED else logging.ERROR,
-                "events plugin is not started, a person must say how it goes on",
+                "events plugin is not started, it waits for a person",
                 extra={"plugin": lane.name, "state": state.value, "error": lane.lane.error},
             )
         return state in WAITING
@@ -412,7 +412,7 @@ class Supervisor:
             await self._sync()
 
     async def _sync(self, *, must: bool = False) -> None:
-        """Write down what has changed; what could not be written is tried again at the next turn.
+        """Save the lanes that changed; one that cannot be written is tried again at the next turn.
 
         Args:
             must: raise what keeps it from being written.
@@ -430,7 +430,7 @@ class Supervisor:
                 lane.save_again(saving)
             if must:
                 raise
-            _log.error("cannot write down where the events plugins are", extra={"error": str(error)})
+            _log.error("cannot save the progress of the events plugins", extra={"error": str(error)})
 
     async def _end_hosts(self, lanes: Sequence[PluginLane]) -> None:
         for limit_s in (GRACE_S, DEATH_S_MAX):

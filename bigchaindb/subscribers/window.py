@@ -37,7 +37,7 @@ class Window:
         hands: of the threads that took something.
         again: what comes again, ascending: it was in hand when the process before ended, or was nacked.
         out: what the plugin will answer for, by position; with `EXPLICIT` alone.
-        plugin_keeps_events: it was seen to refer to events that it had asked further ones for.
+        plugin_keeps_events: the plugin still referenced an event after asking for later ones.
     """
 
     __slots__ = (
@@ -137,7 +137,7 @@ class Window:
             place = bisect_left(self._out_positions, position)
         added = (position,)
         now = monotonic_ns()
-        # Stores alone from here on: neither a signal handler nor another thread runs between them.
+        # No calls below: a signal handler could run between them (decision 0015).
         words[slot + 1] = now
         words[slot] = position  # P6: in hand first
         hand.slot = slot
@@ -171,7 +171,7 @@ class Window:
             place = bisect_left(self._out_positions, position)
         added = (position,)
         now = monotonic_ns()
-        # Stores alone, as in `reserve`.
+        # No calls below, as in `reserve`.
         self._words[slot + 1] = now
         hand.slot = slot
         hand.slots = slots
@@ -188,12 +188,12 @@ class Window:
         self._words[_ACKED] = self._cursor()  # E6
 
     def _answerable(self, event: Event, slot: int) -> Taken:
-        """Let the plugin answer for the event."""
+        """Mark the event as one that the plugin answers for."""
         event._answer_to = self._answer_to  # noqa: SLF001 - the queue's own mark
         return Taken(slot, event.attempt, len(event.body), threading.current_thread().name)
 
     def give_back(self, hand: Hand, count: int) -> None:
-        """Let anybody take what is reserved for the thread beyond `count` events, and was not given to it."""
+        """Release for any thread what is reserved for this one beyond `count` events and was not given to it."""
         assert not hand.given
         while len(hand.events) > count:
             event, slot = hand.events[-1], hand.slots[-1]
@@ -201,7 +201,7 @@ class Window:
             events, slots = hand.events[:-1], hand.slots[:-1]
             taken = self.out.get(event.position)
             place = bisect_left(self._out_positions, event.position)
-            # Stores alone, as in `reserve`.
+            # No calls below, as in `reserve`.
             self._words[slot + 1] = 0
             self.again = again
             if taken is not None:
@@ -234,14 +234,14 @@ class Window:
                 self._words[slot] = 0
 
     def leave(self, hand: Hand) -> None:
-        """Do as the mode says with what the thread was given, as it asks for more."""
+        """Settle or keep the events that the thread was given, by the mode, as it asks for more."""
         if self._is_plain:
             self.settle(hand)
             return
         kept = hand.kept
         if self._keeps_for_lag:
             kept = (*kept, *((event.position, slot) for event, slot in zip(hand.events, hand.slots, strict=True)))
-        # Stores alone.
+        # No calls below.
         hand.kept = kept
         hand.slots = ()
         hand.events = ()
@@ -253,7 +253,7 @@ class Window:
         """Settle what the thread keeps beyond the last `count`."""
         while len(hand.kept) > count:
             slot, rest = hand.kept[0][1], hand.kept[1:]
-            # Stores alone.
+            # No calls below.
             self._words[slot] = 0
             hand.kept = rest
         self._words[_ACKED] = self._cursor()  # E6
@@ -263,7 +263,7 @@ class Window:
         for position in positions:
             taken = self.out[position]
             place = bisect_left(self._out_positions, position)
-            # Stores alone.
+            # No calls below.
             self._words[taken.slot] = 0
             del self.out[position]
             del self._out_positions[place]
@@ -271,11 +271,11 @@ class Window:
         self._words[_ACKED] = self._cursor()  # E6
 
     def out_through(self, position: int) -> list[int]:
-        """Give the positions up to this one that are out, ascending."""
+        """Return the positions up to this one that are out, ascending."""
         return self._out_positions[: bisect_right(self._out_positions, position)]
 
     def is_out(self, event: Event) -> bool:
-        """Say whether this delivery is not answered yet."""
+        """Whether this delivery is not answered yet."""
         taken = self.out.get(event.position)
         return taken is not None and taken.attempt == event.attempt
 
@@ -284,7 +284,7 @@ class Window:
         taken = self.out[event.position]
         again = with_undone(self.again, Undone(event.position, taken.slot, event.attempt, UNDECIDED))
         place = bisect_left(self._out_positions, event.position)
-        # Stores alone. The cursor does not pass it, and no crash is its fault any more.
+        # No calls below. The cursor does not pass it, and no crash is its fault any more.
         self._words[taken.slot + 1] = 0
         self.again = again
         del self.out[event.position]
@@ -294,13 +294,13 @@ class Window:
     def settle_again(self, entry: Undone) -> None:
         """Settle an event that was to come again."""
         rest = without_position(self.again, entry.position)
-        # Stores alone.
+        # No calls below.
         self._words[entry.slot] = 0
         self.again = rest
         self._words[_ACKED] = self._cursor()  # E6
 
     def _cursor(self) -> int:
-        """Give the position up to which everything is settled."""
+        """Return the position up to which everything is settled."""
         if self._is_plain and len(self.hands) == 1 and not self.hands[0].events and not self.again:
             return self._last
         again = (one.position for one in self.again)
@@ -311,15 +311,15 @@ class Window:
     # Bounds
 
     def is_full(self) -> bool:
-        """Say whether an event of the log would have to wait."""
+        """Whether an event of the log would have to wait."""
         return not self.has_room() or not self.has_slot()
 
     def has_room(self) -> bool:
-        """Say whether one more event may be out, as far as its size matters."""
+        """Whether the bound on bytes allows one more event to be out."""
         return self.room_bytes() > 0
 
     def room_bytes(self) -> int:
-        """Give how many bytes may be out besides; the last event may be larger. 0 if it has to wait for others."""
+        """Return how many more bytes may be out; the last event may be larger. 0 if it has to wait for others."""
         if self._is_explicit:
             out_count, out_bytes = len(self.out), self._out_bytes
         else:
@@ -330,32 +330,32 @@ class Window:
         return 0 if self._goes_singly() else max(0, self._bytes_max - out_bytes)
 
     def may_follow(self, room_bytes: int) -> bool:
-        """Say whether the next event that was read may be reserved behind another, with so much room left."""
+        """Whether the next event that was read may be reserved behind another, with so much room left."""
         is_next = self._reading.count > 0 and not self.again
         return is_next and room_bytes > 0 and not self._suspects and self.has_slot()
 
     def _goes_singly(self) -> bool:
-        """Say whether only one event may be out. Not with `ack_lag`: what a thread keeps it would never settle."""
+        """Whether only one event may be out. Never with `ack_lag`: a thread would not settle the events it keeps."""
         if not self._suspects or self._ack_lag:
             return False
         self._suspects &= {self._words[slot] & _POSITION for slot in self.slots}
         return bool(self._suspects)
 
     def has_slot(self) -> bool:
-        """Say whether there is room for an event that is in no slot yet."""
+        """Whether there is a slot for an event that is in none yet."""
         used = len(self.out) + len(self.again)
         if not self._is_explicit:
             used += sum(len(hand.events) + len(hand.kept) for hand in self.hands)
         return used < len(self.slots)
 
     def _free_slot(self, start: int) -> int:
-        """Give a free slot of the page, the next one behind `start`."""
+        """Return a free slot of the page, the next one from `start` on."""
         slots = self.slots
         index = slots.index(start)
         return next(slot for part in (slots[index:], slots[:index]) for slot in part if not self._words[slot])
 
     def holders(self) -> str:
-        """Say which thread holds which positions."""
+        """Return which thread holds which positions, in words."""
         held: dict[str, list[int]] = {}
         for position, taken in self.out.items():
             held.setdefault(taken.thread, []).append(position)

@@ -173,7 +173,7 @@ PLUGINS: Final = (
         _with_plugin("import sys\n\nsys.exit('not today')\n", "enable", "own"),
         "events plugin 'own': cannot import 'own_plugin'",
         "SystemExit: not today",
-        "let it not end the process while it is imported: that belongs into run",
+        "move what ends the process out of the import, into run",
     ),
     Mistake(
         "wrote run() without an argument",
@@ -247,7 +247,7 @@ SINKS: Final = (
         Mistake(
             f"ran {command} for a sink whose broker is down",
             _at_nobodys_port(command),
-            "events plugin 'amqp': what it writes to is not usable",
+            "events plugin 'amqp': its target is not usable",
             "cannot connect: Connect call failed",
             "start the broker, or correct host and port in the option url" + way_on,
         )
@@ -259,15 +259,15 @@ SINKS: Final = (
     Mistake(
         "gave AMQP the port of an HTTP server",
         _at_an_http_server("amqp"),
-        "what it writes to is not usable",
+        "its target is not usable",
         "no AMQP is spoken there: an HTTP server may listen",
         "name the port of AMQP in the option url, usually 5672",
     ),
     Mistake(
         "used amqps:// with a port without TLS",
         _at_an_http_server("amqps"),
-        "what it writes to is not usable",
-        "no TLS is spoken there, and amqps:// asks for it",
+        "its target is not usable",
+        "the server does not speak TLS, which amqps:// requires",
         "name the port of TLS in the option url, usually 5671",
     ),
     Mistake(

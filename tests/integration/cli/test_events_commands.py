@@ -160,7 +160,7 @@ def test_places_lie_between_events(either: Chain) -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "no event there, or none that matches\n")
     turned = either.refused("replay", "--from", "position:4", "--to", "position:2")
     assert "--from position:4 lies behind --to position:2" in turned
-    assert "lies behind the end" in either.refused("replay", "--from", "position:9")
+    assert "is beyond the end" in either.refused("replay", "--from", "position:9")
 
 
 def test_a_copy_can_be_made_of_envelopes(one_chain: Chain) -> None:

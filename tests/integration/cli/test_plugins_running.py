@@ -129,8 +129,8 @@ def test_p13_seek_pause_and_resume_under_a_running_node(operator: Operator, inst
     operator.until_written(1, 2, 1, 2, 2, 3, 4)
     assert "is LIVE: it cannot be resumed" in operator.refused("resume", name)
     for where, said in (
-        ("position:99", "lies behind the end"),
-        ("height:99", "lies behind the end"),
+        ("position:99", "is beyond the end"),
+        ("height:99", "is beyond the end"),
         ("time:99999999999999", "has not come yet"),
     ):
         assert said in operator.refused("seek", name, where)

@@ -91,7 +91,7 @@ class TestPlugins:
         refused.write("event_types = 1\n")
         assert re.fullmatch(
             r"events plugin 'own': <module 'own_plugin' from .*> has no function run\(queue\); "
-            "mend it, or take it out of events_plugins",
+            "add one, or take it out of events_plugins",
             refused.message(),
         )
 
@@ -116,7 +116,7 @@ class TestPlugins:
             (
                 "raise SystemExit('not today')\n",
                 "SystemExit: not today",
-                "let it not end the process while it is imported: that belongs into run",
+                "move what ends the process out of the import, into run",
             ),
         ],
     )

@@ -181,7 +181,7 @@ class TestPostgres(ServiceSuite):
             url = f"postgresql://{user}@127.0.0.1:{target.server.port}/{database}"
             return newcomer.run("plugins", "check", "postgres", "--options", json.dumps({"url": url}))
 
-        what = "what it writes to is not usable"
+        what = "its target is not usable"
         require_three_parts(Mistake("named what does not exist", make, what, why, cure), Newcomer(tmp_path, node))
 
     async def test_tls(self, target: Rows, tls: Tls, tmp_path: Path) -> None:

@@ -550,7 +550,7 @@ class _Listener(logging.Handler):
         if record.getMessage() == "event is skipped":
             self._history.note("event is skipped", f"{fields['plugin']} {fields['position']}")
             self._history.plugins[fields["plugin"]].account.skip(fields["position"])
-        elif record.getMessage() == "event is set aside, see `bigchaindb plugins parked`":
+        elif record.getMessage() == "event is parked, see `bigchaindb plugins parked`":
             self._history.note("event is set aside", f"{fields['plugin']} {fields['position']}")
 
 

@@ -58,7 +58,7 @@ def test_it_says_whether_what_it_writes_to_is_usable(try_source: Try) -> None:
     assert (found.error, found.has_check, found.checked) == ("", True, "version 5")
     assert try_source(source.format("pass"), with_check=True).checked == "usable"
     assert (
-        "what it writes to is not usable: OSError: no"
+        "its target is not usable: OSError: no"
         in try_source(source.format("raise OSError('no')"), with_check=True).error
     )
     found = try_source(source.format("raise OSError('no')"))

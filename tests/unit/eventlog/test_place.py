@@ -134,7 +134,7 @@ def test_nothing_goes_beyond_the_head_that_was_told() -> None:
 
 
 def test_a_position_beyond_the_next_one_is_refused() -> None:
-    with pytest.raises(UnknownPlace, match=r"^position:8 lies behind the end: the head is 6, 7 comes next$"):
+    with pytest.raises(UnknownPlace, match=r"^position:8 is beyond the end: the head is 6, 7 comes next$"):
         resolve(AtPosition(8), Six(), CHAIN, HEAD)
 
 

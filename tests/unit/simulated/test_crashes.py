@@ -125,7 +125,7 @@ def test_the_kills_that_happened_are_named() -> None:
     [
         ("failure", "ValueError: no", "did not get through: ValueError: no"),
         ("warning", "this plugin keeps events", "the node warned: this plugin keeps events"),
-        ("strange", ("abc",), r"no event of this log: \('abc',\)"),
+        ("strange", ("abc",), r"no events of this log: \('abc',\)"),
     ],
 )
 @pytest.mark.parametrize("check", ["assert_at_least_once", "assert_in_order", "assert_exactly_once"])

@@ -115,7 +115,7 @@ def test_a_plugin_that_never_ran_can_be_sent_somewhere(ledger: Ledger) -> None:
 
 def test_a_place_that_is_not_there_changes_nothing(ledger: Ledger) -> None:
     ledger.left(State.STOPPED, Progress(4, 4))
-    with pytest.raises(UnknownPlace, match="behind the end"):
+    with pytest.raises(UnknownPlace, match="beyond the end"):
         ledger.order(lambda desk: desk.seek(NAME, AtPosition(9)))
     assert (ledger.next_node().progress, ledger.next_node().epoch) == (Progress(4, 4), 1)
 
@@ -292,7 +292,7 @@ def test_p8_what_is_enabled_after_a_restore_is_new_and_begins_where_it_is_told(l
 
 def test_a_place_that_has_not_come_is_no_place_to_go_to(ledger: Ledger) -> None:
     """A time in milliseconds would skip everything; and a height would not keep back what lies below it."""
-    for place, said in ((AtHeight(7), "height:7 lies behind the end: the last is 5"), (AtTime(10**12), "has not come")):
+    for place, said in ((AtHeight(7), "height:7 is beyond the end: the last is 5"), (AtTime(10**12), "has not come")):
         with pytest.raises(UnknownPlace, match=said):
             ledger.seek(place)
     with closing(ledger.store.log_reader()) as log:
@@ -311,7 +311,7 @@ def test_the_next_height_is_that_of_the_chain(ledger: Ledger) -> None:
     ledger.store.writer.commit(replace(rejected, tip=replace(rejected.tip, height=6), logged=(late,)))
     ledger.seek(AtHeight(7))
     assert ledger.next_node().progress.acked == 6
-    with pytest.raises(UnknownPlace, match="height:8 lies behind the end: the last is 6"):
+    with pytest.raises(UnknownPlace, match="height:8 is beyond the end: the last is 6"):
         ledger.seek(AtHeight(8))
 
 

@@ -60,7 +60,7 @@ def test_nothing_installed_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_name_twice_in_the_configuration_is_an_error(site: Path) -> None:
     advertise(site, "package", "one = m")
-    with pytest.raises(ConfigurationError, match="'one' stands there twice"):
+    with pytest.raises(ConfigurationError, match="'one' is listed twice"):
         find(["one", "one"])
 
 
