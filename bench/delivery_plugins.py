@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bigchaindb.events import EventQueue
+
 
 class Stamping:
     """Notes for each event the moment at which it has its content."""
@@ -18,7 +20,7 @@ class Stamping:
         """Take `count`, how many events to note; `read`, `data` or `body`; `result`, the file to write."""
         self._options.update(options)
 
-    def run(self, queue: Any) -> None:  # noqa: ANN401 - as plugins are written
+    def run(self, queue: EventQueue) -> None:
         """Take events; the moments stay in memory until all are there."""
         read, result = self._options["read"], Path(self._options["result"])
         stamps = {}
@@ -35,7 +37,7 @@ class Stamping:
 class Reading:
     """Takes every event as a dict, as plugins of 2017 do."""
 
-    def run(self, queue: Any) -> None:  # noqa: ANN401 - as plugins are written
+    def run(self, queue: EventQueue) -> None:
         """Take events until the queue ends."""
         for event in queue:
             assert event.data
@@ -44,7 +46,7 @@ class Reading:
 class Hanging:
     """Takes one event and never comes back."""
 
-    def run(self, queue: Any) -> None:  # noqa: ANN401 - as plugins are written
+    def run(self, queue: EventQueue) -> None:
         """Take one."""
         queue.get()
         while True:
@@ -54,7 +56,7 @@ class Hanging:
 class Crashing:
     """Its process dies with every event, without a word, as out of memory."""
 
-    def run(self, queue: Any) -> None:  # noqa: ANN401 - as plugins are written
+    def run(self, queue: EventQueue) -> None:
         """Take one and die."""
         queue.get()
         os._exit(1)

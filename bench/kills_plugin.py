@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from bigchaindb.events import Event
+from bigchaindb.events import Event, EventQueue
 from bigchaindb.simulated.victim import Victim
 
 WORK_S: Final = 0.001
@@ -38,7 +38,7 @@ class Recorder:
         """Take `record`, the file to write."""
         self._record = Path(options["record"])
 
-    def run(self, queue: Any) -> None:  # noqa: ANN401 - as plugins are written
+    def run(self, queue: EventQueue) -> None:
         """Take events until the process is killed or the queue ends."""
         run = f"{os.getpid()}.{time.monotonic_ns()}"
         with self._record.open("ab", buffering=0) as record:
@@ -50,7 +50,7 @@ class Recorder:
                 if self.acknowledge == "explicit":
                     queue.ack_through(events[-1].position)
 
-    def _batches(self, queue: Any) -> Iterator[Sequence[Event]]:  # noqa: ANN401 - as plugins are written
+    def _batches(self, queue: EventQueue) -> Iterator[Sequence[Event]]:
         while True:
             yield [queue.get()] if self._batch_count == 1 else queue.get_many(self._batch_count)
 

@@ -6,15 +6,31 @@ Source: docs/reference/contract/event-plugin-api.md, section 2.
 """
 
 import multiprocessing
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from multiprocessing.queues import Queue
 from typing import Any, Final, Protocol
 
 import msgspec
 
+from bigchaindb.documents import Block, BlockEvent, Input, Output, Transaction
 from bigchaindb.errors import Closed, EventError, Gone, HistoryLost, Unavailable
 
-__all__ = ["POISON_PILL", "Closed", "Event", "EventTypes", "Exchange", "Gone", "HistoryLost", "Unavailable"]
+__all__ = [
+    "POISON_PILL",
+    "Block",
+    "BlockEvent",
+    "Closed",
+    "Event",
+    "EventQueue",
+    "EventTypes",
+    "Exchange",
+    "Gone",
+    "HistoryLost",
+    "Input",
+    "Output",
+    "Transaction",
+    "Unavailable",
+]
 
 POISON_PILL: Final = "POISON_PILL"
 """Ends `Exchange.run` when it is put on the publisher queue; subscribers never get it."""
@@ -119,14 +135,15 @@ class Event:
         return self._body
 
     @property
-    def data(self) -> Any:  # noqa: ANN401 - the document in blocks-and-votes.md, section 5.1
+    def data(self) -> BlockEvent:
         """The event as a dict, parsed on first use. Source: docs/reference/contract/blocks-and-votes.md, section 5.1.
 
         `data["transactions"]` is the same list as `data["block"]["transactions"]`.
         """
         if self._data is _UNPARSED:
             self._data = _parse(self.body)
-        return self._data
+        data: BlockEvent = self._data
+        return data
 
     def ack(self) -> None:
         """Acknowledge the event: it is not delivered again. Any thread may; a second answer changes nothing.
@@ -171,8 +188,92 @@ class Event:
         return f"<Event type={self.type} position={self.position} height={self.height} attempt={self.attempt}>"
 
 
-def _parse(body: bytes) -> Any:  # noqa: ANN401 - see `Event.data`
-    data = _decode(body)
+class EventQueue(Protocol):
+    """The queue that a plugin's `run` is called with: the reading side of `multiprocessing.Queue`, and more.
+
+    With `"queue": "pipe"` in the plugin's settings it is a real `multiprocessing.Queue`, which has only `get`,
+    `get_nowait`, `empty`, `qsize` and the standard library's ways to close it.
+
+    Source: docs/reference/contract/event-plugin-api.md, section 5; docs/how-to/write-a-plugin.md.
+    """
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Event:  # noqa: FBT001, FBT002 - stdlib's
+        """Settle the event before, if the plugin's `acknowledge` says so, and return the next one.
+
+        Raises:
+            queue.Empty: there is none now, or was none within `timeout` seconds.
+            Closed: the queue has ended. It must end `run`.
+            HistoryLost: the log is not the one that the plugin's cursor belongs to.
+        """
+        ...
+
+    def get_nowait(self) -> Event:
+        """Do as `get` without waiting."""
+        ...
+
+    def get_many(self, count_max: int, timeout: float | None = None) -> list[Event]:
+        """Settle as `get`, wait for an event, and return up to `count_max` that are there, in the log's order.
+
+        Returns:
+            None of them if `timeout` seconds passed without one.
+
+        Raises:
+            Closed: as `get`.
+            HistoryLost: as `get`.
+        """
+        ...
+
+    def __iter__(self) -> Iterator[Event]:
+        """Iterate over `get` until the queue has ended."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        """Iterate as `__iter__` without blocking the event loop."""
+        ...
+
+    def ack_many(self, events: Sequence[Event]) -> None:
+        """Acknowledge each event, at the price of one.
+
+        Raises:
+            EventError: the plugin's `acknowledge` is not "explicit".
+        """
+        ...
+
+    def ack_through(self, position: int) -> None:
+        """Acknowledge everything delivered up to this position, whichever thread took it.
+
+        Raises:
+            EventError: as `ack_many`.
+        """
+        ...
+
+    def empty(self) -> bool:
+        """Whether `get` would wait; False once the queue is closing, since `get` then raises `Closed`."""
+        ...
+
+    def qsize(self) -> int:
+        """Count the events that are not yet taken; at least 1 once the queue is closing."""
+        ...
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable while `get` would not wait: for `select`, never for reading."""
+        ...
+
+    def close(self) -> None:
+        """End the queue: every further `get` raises `Closed`."""
+        ...
+
+    def join_thread(self) -> None:
+        """Do nothing, for callers of the standard library's queue."""
+        ...
+
+    def cancel_join_thread(self) -> None:
+        """Do nothing, for callers of the standard library's queue."""
+        ...
+
+
+def _parse(body: bytes) -> BlockEvent:
+    data: BlockEvent = _decode(body)
     data["transactions"] = data["block"]["transactions"]
     return data
 

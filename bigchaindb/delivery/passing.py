@@ -6,10 +6,10 @@ Neither is needed to write a plugin; they get right what is easily got wrong: bo
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 from bigchaindb.delivery.messages import Message
-from bigchaindb.events import Closed, Event, Unavailable
+from bigchaindb.events import Closed, Event, EventQueue, Unavailable
 
 WINDOW_COUNT_MAX: Final = 128
 """Messages sent and not confirmed. Half of what a lane gives out at once: to wait for the queue costs system calls."""
@@ -17,7 +17,7 @@ WINDOW_BYTES_MAX: Final = 8 * 1024 * 1024
 """Their bytes; one message may be larger."""
 
 
-def batches(queue: Any, count_max: int = WINDOW_COUNT_MAX) -> Iterator[list[Event]]:  # noqa: ANN401 - any queue of ours
+def batches(queue: EventQueue, count_max: int = WINDOW_COUNT_MAX) -> Iterator[list[Event]]:
     """Yield the events that are there, at least one at a time, until the queue has ended.
 
     For a plugin with `acknowledge = "next_get"`: asking for the next batch acknowledges this one.
@@ -35,7 +35,7 @@ def batches(queue: Any, count_max: int = WINDOW_COUNT_MAX) -> Iterator[list[Even
 
 
 async def forward(
-    queue: Any,  # noqa: ANN401 - any queue of ours
+    queue: EventQueue,
     messages: Callable[[Event], Sequence[Message]],
     send: Callable[[Message], Awaitable[None]],
     *,
@@ -70,7 +70,7 @@ async def forward(
         unconfirmed.acknowledge()
 
 
-async def _taken(queue: Any, window: "_Window") -> AsyncIterator[Event]:  # noqa: ANN401 - any queue of ours
+async def _taken(queue: EventQueue, window: "_Window") -> AsyncIterator[Event]:
     """Take at once what is there and likely fits into the window: what is in hand at a crash comes again one by one."""
     async for event in queue:
         yield event
@@ -85,7 +85,7 @@ async def _taken(queue: Any, window: "_Window") -> AsyncIterator[Event]:  # noqa
 class _Unconfirmed:
     """Events in order, each with how many of its messages are not confirmed."""
 
-    def __init__(self, queue: Any) -> None:  # noqa: ANN401 - any queue of ours
+    def __init__(self, queue: EventQueue) -> None:
         self._queue = queue
         self._counts: dict[int, int] = {}
         self._events: deque[Event] = deque()

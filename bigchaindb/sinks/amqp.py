@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from bigchaindb.delivery import WINDOW_COUNT_MAX, Message, Options, forward, messages_of, read_options, scheme_found
 from bigchaindb.distribution import needs_extra
-from bigchaindb.events import EventTypes, Unavailable
+from bigchaindb.events import EventQueue, EventTypes, Unavailable
 
 try:
     import aiormq
@@ -122,7 +122,7 @@ class AmqpSink:
         """Connect and ask for the exchange, without making it."""
         return asyncio.run(self._check())
 
-    def run(self, queue: Any) -> None:  # noqa: ANN401 - any queue
+    def run(self, queue: EventQueue) -> None:
         """Publish events until the queue has ended."""
         asyncio.run(self._run(queue))
 
@@ -139,7 +139,7 @@ class AmqpSink:
                 raise Unavailable(f"{options.place}: there is no exchange {options.exchange}") from None
             return f"{broker}; the exchange {options.exchange} is there"
 
-    async def _run(self, queue: Any) -> None:  # noqa: ANN401 - any queue
+    async def _run(self, queue: EventQueue) -> None:
         options = self._options
         async with _connected(options, self._tls) as (connection, channel):
             publisher = Publisher(options, connection, channel)

@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from bigchaindb.delivery import Message, Options, batches, messages_of, read_options
-from bigchaindb.events import EventTypes, Unavailable
+from bigchaindb.events import EventQueue, EventTypes, Unavailable
 
 TAIL_BYTES_MAX: Final = 64 * 1024 * 1024
 TAIL_COUNT_MAX: Final = 100_000
@@ -89,7 +89,7 @@ class FileSink:
         except InUse:
             return f"{path} is being written: the plugin may be running"
 
-    def run(self, queue: Any) -> None:  # noqa: ANN401 - any queue
+    def run(self, queue: EventQueue) -> None:
         """Append events until the queue has ended."""
         per = self._options.per
         with Journal(self._path) as journal:

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from bigchaindb.delivery import Message, Options, batches, messages_of, read_options, scheme_found
 from bigchaindb.distribution import needs_extra
-from bigchaindb.events import Event, EventTypes, Unavailable
+from bigchaindb.events import Event, EventQueue, EventTypes, Unavailable
 
 try:
     import psycopg
@@ -140,7 +140,7 @@ class PostgresSink:
         with Table(self._options) as table:
             return table.check()
 
-    def run(self, queue: Any) -> None:  # noqa: ANN401 - any queue
+    def run(self, queue: EventQueue) -> None:
         """Write events until the queue has ended."""
         with Table(self._options) as table:
             table.begin()

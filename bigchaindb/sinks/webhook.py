@@ -28,7 +28,7 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from bigchaindb.delivery import Message, Options, messages_of, read_options
-from bigchaindb.events import EventTypes, Gone, Unavailable
+from bigchaindb.events import EventQueue, EventTypes, Gone, Unavailable
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 USER_AGENT: Final = "bigchaindb"
@@ -121,7 +121,7 @@ class WebhookSink:
         """Ask the receiver for its head; no event is posted."""
         return asyncio.run(self._check())
 
-    def run(self, queue: Any) -> None:  # noqa: ANN401 - any queue
+    def run(self, queue: EventQueue) -> None:
         """Post what comes until the queue has ended."""
         asyncio.run(self._run(queue))
 
@@ -133,7 +133,7 @@ class WebhookSink:
             raise Unavailable(said)
         return said
 
-    async def _run(self, queue: Any) -> None:  # noqa: ANN401 - any queue
+    async def _run(self, queue: EventQueue) -> None:
         async with _session(self._options, self._tls) as session:
             receiver = Receiver(self._options, session)
             async for event in queue:

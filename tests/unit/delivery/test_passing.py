@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 
 from bigchaindb.delivery import Message, Per, batches, forward, messages_of
-from bigchaindb.events import Closed, Event, Unavailable
+from bigchaindb.events import Closed, Event, EventQueue, Unavailable
 from bigchaindb.testing import MakeEvents, MakeQueue
 
 
@@ -62,7 +63,7 @@ def per_transaction(event: Event) -> Sequence[Message]:
 
 async def test_messages_are_sent_in_order_up_to_the_window(make_events: MakeEvents) -> None:
     queue, target = ListQueue(make_events(4, transactions=3)), Target()
-    passing = asyncio.create_task(forward(queue, per_transaction, target.send, count_max=5))
+    passing = asyncio.create_task(forward(cast(EventQueue, queue), per_transaction, target.send, count_max=5))
     await target.has(5)
     assert [(one.position, one.index) for one in target.sent] == [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]
     target.confirmations[4].set_result(None)
@@ -86,7 +87,7 @@ async def test_no_more_is_in_hand_than_is_on_its_way(make_events: MakeEvents) ->
     """What is in hand when the process ends comes again one by one."""
     events = make_events(12, transactions=3)
     queue, target = ListQueue(events), Target()
-    passing = asyncio.create_task(forward(queue, per_transaction, target.send, count_max=6))
+    passing = asyncio.create_task(forward(cast(EventQueue, queue), per_transaction, target.send, count_max=6))
     await target.has(6)
     assert len(queue.events) == 12 - 2
     for confirmation in target.confirmations:
@@ -101,7 +102,7 @@ async def test_no_more_is_in_hand_than_is_on_its_way(make_events: MakeEvents) ->
 async def test_an_event_is_done_when_all_up_to_its_last_message_are_confirmed(make_events: MakeEvents) -> None:
     """Earlier, the rest of the block would be lost with a crash; before an older one, that would come behind it."""
     queue, target = ListQueue(make_events(2, transactions=2)), Target()
-    passing = asyncio.create_task(forward(queue, per_transaction, target.send))
+    passing = asyncio.create_task(forward(cast(EventQueue, queue), per_transaction, target.send))
     await target.has(4)
     for index, acked in ((3, []), (0, []), (2, []), (1, [1, 2])):
         target.confirmations[index].set_result(None)
@@ -114,7 +115,9 @@ async def test_bytes_on_their_way_are_bounded_but_one_message_always_goes(make_e
     events = make_events(3)
     queue, target = ListQueue(events), Target()
     size = len(events[0].body)
-    passing = asyncio.create_task(forward(queue, lambda e: messages_of(e, Per.BLOCK), target.send, bytes_max=size - 1))
+    passing = asyncio.create_task(
+        forward(cast(EventQueue, queue), lambda e: messages_of(e, Per.BLOCK), target.send, bytes_max=size - 1)
+    )
     for count in (1, 2, 3):
         await target.has(count)
         assert len(target.sent) == count
@@ -126,7 +129,7 @@ async def test_bytes_on_their_way_are_bounded_but_one_message_always_goes(make_e
 async def test_the_first_error_ends_it_as_it_is(make_events: MakeEvents) -> None:
     """Wrapped in a group, a broker that is down would be taken for the fault of an event."""
     queue, target = ListQueue(make_events(5)), Target()
-    passing = asyncio.create_task(forward(queue, lambda e: messages_of(e, Per.BLOCK), target.send))
+    passing = asyncio.create_task(forward(cast(EventQueue, queue), lambda e: messages_of(e, Per.BLOCK), target.send))
     await target.has(5)
     target.confirmations[0].set_result(None)
     target.confirmations[3].set_result(None)
@@ -139,7 +142,7 @@ async def test_the_first_error_ends_it_as_it_is(make_events: MakeEvents) -> None
 async def test_a_message_whose_way_was_closed_is_not_confirmed(make_events: MakeEvents) -> None:
     """Libraries cancel what waits on a lost connection, which is no failure to a group of tasks."""
     queue, target = ListQueue(make_events(2)), Target()
-    passing = asyncio.create_task(forward(queue, lambda e: messages_of(e, Per.BLOCK), target.send))
+    passing = asyncio.create_task(forward(cast(EventQueue, queue), lambda e: messages_of(e, Per.BLOCK), target.send))
     await target.has(2)
     target.confirmations[1].cancel()
     with pytest.raises(Unavailable, match="the connection was lost"):
@@ -149,7 +152,7 @@ async def test_a_message_whose_way_was_closed_is_not_confirmed(make_events: Make
 
 async def test_an_event_without_messages_is_done_at_once(make_events: MakeEvents) -> None:
     queue = ListQueue(make_events(3))
-    await forward(queue, lambda _: [], Target().send)
+    await forward(cast(EventQueue, queue), lambda _: [], Target().send)
     assert queue.acked == [1, 2, 3]
 
 

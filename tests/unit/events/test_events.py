@@ -113,14 +113,15 @@ def test_data_is_the_superset_with_one_list_of_transactions() -> None:
 @given(st.integers())
 def test_integers_of_any_size_stay_exact(number: int) -> None:
     body = event_body(Block(BLOCK.header, (b'{"amount":%d}' % number,)))
-    assert logged(body).data["transactions"][0]["amount"] == number
+    transaction: dict[str, object] = {**logged(body).data["transactions"][0]}
+    assert transaction["amount"] == number
 
 
 def test_no_number_takes_long() -> None:
     """See the test of this name for `bigchaindb.transaction.reading`."""
     event = logged(event_body(Block(BLOCK.header, (b'{"numbers":[1e+300%b]}' % (100_000 * b",1e+300"),))))
     before_s = process_time()
-    assert event.data["transactions"][0]["numbers"][-1] == 1e300
+    assert list(event.data["transactions"][0].values()) == [[1e300] * 100_001]
     assert process_time() - before_s < 0.5
 
 
@@ -164,4 +165,4 @@ def test_the_module_needs_no_node() -> None:
     """A plugin that imports it pays for nothing else of ours."""
     code = "import sys, bigchaindb.events; print(*sorted(m for m in sys.modules if m.startswith('bigchaindb')))"
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert run.stdout.split() == ["bigchaindb", "bigchaindb.errors", "bigchaindb.events"]
+    assert run.stdout.split() == ["bigchaindb", "bigchaindb.documents", "bigchaindb.errors", "bigchaindb.events"]

@@ -51,7 +51,8 @@ def test_blocks_and_transactions_are_signed() -> None:
         block, texts = event.data["block"], bodies(event)
         text = block_text(int(block["timestamp"]), texts, block["node_pubkey"], block["voters"])
         assert event.data["id"] == block_id(text)
-        assert signed_by(block["node_pubkey"], text, event.data["signature"])
+        assert (signature := event.data["signature"]) is not None
+        assert signed_by(block["node_pubkey"], text, signature)
         assert all(verify(parse(body)) for body in texts)
 
 
