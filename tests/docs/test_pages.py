@@ -18,7 +18,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import pytest
 
@@ -26,12 +26,11 @@ from tests.support import installed
 from tests.support.cometbft import require_cometbft
 from tests.support.installation import Installation
 from tests.support.node import Node
+from tests.support.pages import PAGES, ROOT, examples
 from tests.support.ports import free_ports
 from tests.support.postgresql import PostgreSQL, running_postgresql
 from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
 
-ROOT: Final = Path(__file__).parents[2]
-PAGES: Final = [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").rglob("*.md") if "contract" not in p.parts)]
 SERVED: Final = {
     ROOT / "docs/tutorial-plugin.md": ("DATABASE_URL", "postgresql"),
     ROOT / "docs/how-to/pass-events-to-postgresql.md": ("DATABASE_URL", "postgresql"),
@@ -40,33 +39,10 @@ SERVED: Final = {
 """Pages whose reader has a service, and its address in a variable: the fixture gives it."""
 NETWORK: Final = ROOT / "docs/how-to/run-a-network.md"
 """Its reader has several machines: here each is an address of this one's, with the ports that nodes have by default."""
-FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE_NAME: Final = re.compile(r"# ([\w/.-]+\.(?:py|toml))\n")
 LINK: Final = re.compile(r"\]\((?!https?:)([^)#]+)")
 SCRIPT_S: Final = 200
 """Time for the commands of a page, on a busy machine."""
 pytestmark = pytest.mark.timeout(SCRIPT_S + 100)
-
-
-class Example(NamedTuple):
-    language: str
-    text: str
-
-    @property
-    def file(self) -> str | None:
-        match = FILE_NAME.match(self.text)
-        return match[1] if match else None
-
-    @property
-    def script(self) -> str:
-        """What the reader does: runs a command, or writes a file."""
-        if self.file is None:
-            return self.text if self.language == "sh" else ""
-        return f"mkdir -p $(dirname {self.file})\ncat > {self.file} <<'END OF FILE'\n{self.text}END OF FILE\n"
-
-
-def examples(page: Path) -> list[Example]:
-    return [Example(*found) for found in FENCE.findall(page.read_text())]
 
 
 def pages_with(language: str) -> list[Path]:

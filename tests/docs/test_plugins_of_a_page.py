@@ -1,6 +1,5 @@
 """The plugins in docs/how-to/write-a-plugin.md do what the page says: whoever copies one must not lose events."""
 
-import re
 import threading
 from collections.abc import Mapping
 from inspect import iscoroutine
@@ -15,15 +14,11 @@ from bigchaindb.subscribers.coroutines import run_coroutine
 from bigchaindb.subscribers.lane_page import Word
 from bigchaindb.subscribers.plugins import EXPLICIT, configure, inspect
 from tests.support.event_logs import ListLog
+from tests.support.pages import ROOT, examples
 from tests.support.plugin_queues import Plugin
 from tests.support.waiting import until
 
-PAGE: Final = Path(__file__).parents[2] / "docs/how-to/write-a-plugin.md"
-PLUGINS: Final = [
-    text
-    for text in re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    if "def run(" in text
-]
+PLUGINS: Final = [one.text for one in examples(ROOT / "docs/how-to/write-a-plugin.md") if one.is_plugin]
 EVENT_COUNT: Final = 120
 OPTIONS: Final[Mapping[str, object]] = {"kind": "sale"}
 

@@ -1,6 +1,6 @@
-"""An events plugin that fails on purpose, to see what the node makes of it.
+"""An events plugin that fails on purpose, to show how the node reacts.
 
-Options: `record`, a file that gets one line for each event, `<position> <attempt> <process>`; `fault`, what to do with
+Options: `record`, a file that gets a line for each event, `<position> <attempt> <process>`; `fault`, what to do with
 the event at position `at`, 0 for each; `times`, at how many of its deliveries.
 """
 
@@ -12,11 +12,15 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
-options = {"record": "", "fault": "raise", "at": 0, "times": 1}
+from bigchaindb.events import Event, EventQueue
+
+options: dict[str, Any] = {"record": "", "fault": "raise", "at": 0, "times": 1}
 
 
-def configure(given):
+def configure(given: Mapping[str, Any]) -> None:
     options.update(given)
     if options["fault"] == "refuse":
         raise ValueError("no options are good enough")
@@ -24,7 +28,7 @@ def configure(given):
         os._exit(3)
 
 
-def run(queue):
+def run(queue: EventQueue) -> None:
     fault, at = options["fault"], options["at"]
     if fault == "return-at-once":
         return
@@ -41,7 +45,7 @@ def run(queue):
             misbehave(fault, queue, event)
 
 
-def record(event):
+def record(event: Event) -> None:
     if not options["record"]:
         return
     line = f"{event.position} {event.attempt} {os.getpid()}\n".encode()
@@ -52,13 +56,13 @@ def record(event):
         os.close(fd)
 
 
-def swallow_everything(queue):
+def swallow_everything(queue: EventQueue) -> NoReturn:
     while True:
         with contextlib.suppress(Exception):  # the fault itself
             record(queue.get())
 
 
-def misbehave(fault, queue, event):
+def misbehave(fault: str, queue: EventQueue, event: Event) -> None:
     if fault == "raise":
         raise RuntimeError(f"cannot digest position {event.position}")
     if fault == "exit":
@@ -84,7 +88,7 @@ def misbehave(fault, queue, event):
         os._exit(1)
 
 
-def start_descendants():
+def start_descendants() -> None:
     """Start processes in every way that gets away from a parent; each writes its id into `record`.children."""
     for kind in (setsid_child, double_fork_child):
         if os.fork() == 0:
@@ -96,19 +100,19 @@ def start_descendants():
     options["kept"] = pool
 
 
-def setsid_child():
+def setsid_child() -> NoReturn:
     os.setsid()
     stay()
 
 
-def double_fork_child():
+def double_fork_child() -> NoReturn:
     os.setsid()
     if os.fork() == 0:
         stay()
     os._exit(0)
 
 
-def stay():
+def stay() -> NoReturn:
     with pathlib.Path(f"{options['record']}.children").open("a") as file:
         file.write(f"{os.getpid()}\n")
     time.sleep(3600)

@@ -1,0 +1,40 @@
+"""The pages of README.md and docs/, and the examples in them."""
+
+import re
+from pathlib import Path
+from typing import Final, NamedTuple
+
+ROOT: Final = Path(__file__).parents[2]
+PAGES: Final = [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").rglob("*.md") if "contract" not in p.parts)]
+FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE_NAME: Final = re.compile(r"# ([\w/.-]+\.(?:py|toml))\n")
+
+
+class Example(NamedTuple):
+    """A fenced block of a page."""
+
+    language: str
+    text: str
+
+    @property
+    def file(self) -> str | None:
+        """The name of the file that the reader writes it to; None if there is none."""
+        match = FILE_NAME.match(self.text)
+        return match[1] if match else None
+
+    @property
+    def script(self) -> str:
+        """What the reader does: runs a command, or writes a file."""
+        if self.file is None:
+            return self.text if self.language == "sh" else ""
+        return f"mkdir -p $(dirname {self.file})\ncat > {self.file} <<'END OF FILE'\n{self.text}END OF FILE\n"
+
+    @property
+    def is_plugin(self) -> bool:
+        """Whether it is a module with `run`."""
+        return self.language == "python" and "def run(" in self.text
+
+
+def examples(page: Path) -> list[Example]:
+    """Return the fenced blocks of a page."""
+    return [Example(*found) for found in FENCE.findall(page.read_text())]
