@@ -30,7 +30,7 @@ from bench.measure import Scale, alternate, median
 from bench.report import Figure, at_least, ratio_at_most
 from bigchaindb.config import PluginSettings
 from bigchaindb.store import Store
-from bigchaindb.subscribers.hub import Hub
+from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.supervisor import Supervisor
 from bigchaindb.transaction.model import OutputRef, Transaction
 

@@ -14,7 +14,7 @@ from typing import Final, cast
 import uvloop
 
 from bigchaindb.store import Store
-from bigchaindb.subscribers.stream_frames import frames
+from bigchaindb.streams.websocket_frames import frames
 
 SWITCHING: Final = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
 

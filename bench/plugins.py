@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from bench.ledgers import Growing, Spent, Transactions
 from bigchaindb.config import PluginSettings
 from bigchaindb.store import Store
-from bigchaindb.subscribers.hub import Hub
+from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.supervisor import Supervisor
 
 CHAIN_ID: Final = "solo-bench"

@@ -20,7 +20,7 @@ from bench.plugins import advertise, running, until
 from bench.processes import resident_mb
 from bigchaindb.config import PluginSettings
 from bigchaindb.store import Store
-from bigchaindb.subscribers.hub import Hub
+from bigchaindb.streams.hub import Hub
 from tests.support.event_logs import LogWriter
 
 NAME = "bench_hanging"

@@ -13,8 +13,8 @@ import uvloop
 
 from bigchaindb.config import Limits, WebSocketServer
 from bigchaindb.store import Store
-from bigchaindb.subscribers.hub import Hub
-from bigchaindb.subscribers.websocket import StreamServer
+from bigchaindb.streams.hub import Hub
+from bigchaindb.streams.websocket import StreamServer
 
 
 async def main(ledger: Path, port: int, block_count: int) -> None:

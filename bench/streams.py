@@ -23,8 +23,8 @@ from bench.measure import Scale, alternate, median
 from bench.processes import Process, python
 from bench.report import Figure, at_least, at_most
 from bigchaindb.store import Store
-from bigchaindb.subscribers.stream_frames import frames
-from bigchaindb.subscribers.websocket import PATH
+from bigchaindb.streams.websocket import PATH
+from bigchaindb.streams.websocket_frames import frames
 from tests.support.ports import free_ports
 
 CLIENT_COUNT: Final = 1_000

@@ -34,7 +34,7 @@ from bigchaindb.ledger.ports import ProofSource
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.store.own import Outbox, Rejections
 from bigchaindb.store.store import Store
-from bigchaindb.subscribers.hub import Hub
+from bigchaindb.streams.hub import Hub
 from bigchaindb.transaction.keys import KEY_BYTES, KeyPair
 
 _log: Final = logging.getLogger(__name__)

@@ -19,7 +19,6 @@ import uvloop
 from bigchaindb import __version__, replaying
 from bigchaindb.api.advertised import stream_url
 from bigchaindb.api.call import NodeInfo
-from bigchaindb.api.event_log import LogSource
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Limits, Settings
 from bigchaindb.config.settings import split_bind
@@ -48,9 +47,10 @@ from bigchaindb.stop_order import StopOrder
 from bigchaindb.store import reserve
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.store import Store
-from bigchaindb.subscribers.hub import Hub
+from bigchaindb.streams.event_log import LogSource
+from bigchaindb.streams.hub import Hub
+from bigchaindb.streams.websocket import PATH, StreamServer
 from bigchaindb.subscribers.supervisor import Supervisor
-from bigchaindb.subscribers.websocket import PATH, StreamServer
 from bigchaindb.transaction.keys import KeyPair
 
 LOCK_WAIT_S: Final = 2.0

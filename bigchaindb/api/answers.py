@@ -1,10 +1,12 @@
 """Replies of handlers as values: complete bytes, or a long list that is rendered piece by piece."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+
+from bigchaindb.streams.sse import EventStream
 
 VARY_ACCEPT: Final = b"Vary: Accept\r\n"
 """Of an address that serves a page or a stream: a cache must not answer a request for one with the other."""
@@ -34,19 +36,6 @@ class Listing:
     """A JSON array that is too long to hold: its elements in pieces, joined by commas within each; one may be empty."""
 
     pieces: AsyncIterator[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class EventStream:
-    """Server-Sent Events: an answer without end, until the client leaves or the node stops.
-
-    Attributes:
-        pieces: whole messages.
-        close: call it once, after the last write.
-    """
-
-    pieces: AsyncIterator[bytes]
-    close: Callable[[], None]
 
 
 Reply = Answer | Listing | EventStream

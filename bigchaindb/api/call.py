@@ -6,13 +6,13 @@ from typing import NamedTuple, Protocol
 
 from bigchaindb.api.answers import Reply
 from bigchaindb.api.arguments import Arguments, parse_query
-from bigchaindb.api.event_log import EventLog
 from bigchaindb.api.reads import Reads
-from bigchaindb.api.sse import EventStreams
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
 from bigchaindb.ledger.elections import Elections
 from bigchaindb.ledger.ports import ProofSource, Queries
+from bigchaindb.streams.event_log import EventLog
+from bigchaindb.streams.sse import EventStreams
 
 
 class Call(NamedTuple):

@@ -6,11 +6,11 @@ from bigchaindb.api import arguments
 from bigchaindb.api.answers import VARY_ACCEPT, Answer, Reply
 from bigchaindb.api.arguments import Arguments
 from bigchaindb.api.call import Call, Context
-from bigchaindb.api.event_pieces import Choice
 from bigchaindb.api.problems import argument_error
 from bigchaindb.errors import MalformedSelection, MalformedToken
 from bigchaindb.eventlog import selection
 from bigchaindb.events import EventTypes
+from bigchaindb.streams.cloud_events import Choice
 
 STREAM_TYPE: Final = "text/event-stream"
 LIMIT: Final = 100

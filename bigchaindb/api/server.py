@@ -9,11 +9,9 @@ from aiohttp import web
 from bigchaindb.api.answers import Answer
 from bigchaindb.api.bodies import Bodies
 from bigchaindb.api.call import Call, Context, ElectionSource, NodeInfo, PluginStatuses
-from bigchaindb.api.event_log import EventLog, LogSource
 from bigchaindb.api.problems import RETRY_AFTER, ProblemLog, plain
 from bigchaindb.api.reads import Reads
 from bigchaindb.api.routes import reply_to
-from bigchaindb.api.sse import HEARTBEAT_S, EventStreams, frames
 from bigchaindb.api.wire import ANY_ORIGIN, CLOSE, send, whole, write_answer
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
@@ -21,6 +19,8 @@ from bigchaindb.ledger.ports import ProofSource, Queries
 from bigchaindb.serving.arrival import Reason
 from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits, Texts, unimplemented, unknown_coding
 from bigchaindb.serving.listener import Listener
+from bigchaindb.streams.event_log import EventLog, LogSource
+from bigchaindb.streams.sse import HEARTBEAT_S, EventStreams, frames
 
 STOP_GRACE_S: Final = 1.0
 """How long running requests may take at a stop, once nothing can be committed any more: a client that does not read

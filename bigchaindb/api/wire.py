@@ -14,9 +14,10 @@ from typing import Final, cast
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
-from bigchaindb.api.answers import VARY_ACCEPT, Answer, EventStream, Listing, Reply
+from bigchaindb.api.answers import VARY_ACCEPT, Answer, Listing, Reply
 from bigchaindb.serving.connection import Connection
 from bigchaindb.serving.phrases import STATUS_LINES
+from bigchaindb.streams.sse import EventStream
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from bigchaindb.errors import BigchainDBError, OrderRefused
 from bigchaindb.eventlog import place
 from bigchaindb.masking import longest_first, secrets_in, without_secrets
 from bigchaindb.serving.unix_socket import bound
-from bigchaindb.subscribers.hub import Hub
+from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.lane_status import LaneStatus
 from bigchaindb.subscribers.supervisor import Supervisor
 

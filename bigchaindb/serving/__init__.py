@@ -1,4 +1,4 @@
-"""The basis of all servers of the node: sockets, connections, their bounds, and reads of the log beside the loop.
+"""The basis of all servers of the node: sockets, connections and their bounds.
 
 Nothing here knows a route.
 """

@@ -16,8 +16,8 @@ from bigchaindb.eventlog.lane import WAITING, State
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.simulated.chain import Chain, Recipe
 from bigchaindb.store import Store
+from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers import plugin_lane
-from bigchaindb.subscribers.hub import Hub
 from bigchaindb.subscribers.lane_status import LaneStatus
 from bigchaindb.subscribers.supervisor import Supervisor
 

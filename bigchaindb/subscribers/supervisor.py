@@ -20,7 +20,7 @@ from bigchaindb.eventlog.lane import WAITING, State
 from bigchaindb.eventlog.place import Place
 from bigchaindb.eventlog.retrying import Backoff, OnFailure, Policy
 from bigchaindb.store import Store
-from bigchaindb.subscribers.hub import Hub
+from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_status import LaneStatus, way_on
 from bigchaindb.subscribers.machine import Machine

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bigchaindb.api.call import ElectionSource, NodeInfo, PluginStatus
-from bigchaindb.api.event_log import LogSource
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Limits, WebSocketServer
 from bigchaindb.engine.deciding import Proposer
@@ -19,8 +18,9 @@ from bigchaindb.ledger.application import Ledger
 from bigchaindb.ledger.examining import BlockLimits
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.store.store import Store
-from bigchaindb.subscribers.hub import Hub
-from bigchaindb.subscribers.websocket import StreamServer
+from bigchaindb.streams.event_log import LogSource
+from bigchaindb.streams.hub import Hub
+from bigchaindb.streams.websocket import StreamServer
 from bigchaindb.transaction.build import create
 from bigchaindb.transaction.keys import KeyPair
 

@@ -20,8 +20,8 @@ from bigchaindb.engine.engine import Mode
 from bigchaindb.eventlog.token import WHOLE, decode, encode
 from bigchaindb.ledger.examining import Selection
 from bigchaindb.serving.frame_budget import FRAME_COUNT_MAX
-from bigchaindb.subscribers import stream_log
-from bigchaindb.subscribers.websocket import FLOOD, PATH, RECEIVE_BYTES
+from bigchaindb.streams import stream_log
+from bigchaindb.streams.websocket import FLOOD, PATH, RECEIVE_BYTES
 from bigchaindb.transaction.build import Payment, Spend, create, transfer
 from bigchaindb.transaction.conditions import details_of
 from bigchaindb.transaction.model import OutputRef

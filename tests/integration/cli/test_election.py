@@ -14,7 +14,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bigchaindb.api.call import NodeInfo
-from bigchaindb.api.event_log import LogSource
 from bigchaindb.api.server import HttpApi
 from bigchaindb.cli import commands
 from bigchaindb.config import Limits
@@ -26,7 +25,8 @@ from bigchaindb.ledger.rules import check_state
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import Needs
 from bigchaindb.store import Store
-from bigchaindb.subscribers.hub import Hub
+from bigchaindb.streams.event_log import LogSource
+from bigchaindb.streams.hub import Hub
 from bigchaindb.transaction import KeyPair, Transaction, parse, verify
 from tests.conftest import StartNode
 from tests.support.chains import ALICE, BOB, CAROL, NODE

@@ -7,7 +7,7 @@ from typing import Final
 
 from bigchaindb.eventlog.token import WHOLE, encode
 from bigchaindb.ledger.effects import NO_DIGEST
-from bigchaindb.subscribers.websocket import PATH
+from bigchaindb.streams.websocket import PATH
 from bigchaindb.transaction.build import Payment, Signed, create
 from bigchaindb.transaction.conditions import details_of
 from bigchaindb.transaction.keys import KeyPair

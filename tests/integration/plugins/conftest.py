@@ -15,7 +15,7 @@ import uvloop
 from bigchaindb.config import Limits, PluginSettings
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.store import Store
-from bigchaindb.subscribers.hub import Hub
+from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.machine import Machine
 from bigchaindb.subscribers.supervisor import Supervisor
 from tests.support.event_logs import LogWriter

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bigchaindb.config import PluginSettings
 from bigchaindb.store import Store
-from bigchaindb.subscribers.hub import Hub
+from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.supervisor import Supervisor
 
 sys.path.insert(0, str(Path(__file__).parents[3]))

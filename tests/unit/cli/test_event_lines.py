@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bigchaindb.api.event_pieces import Choice, Place, read_piece
 from bigchaindb.cli.event_lines import lines
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.simulated.chain import Recipe, write_data
 from bigchaindb.store import Log
+from bigchaindb.streams.cloud_events import Choice, Place, read_piece
 
 RECIPE = Recipe(blocks=12, transactions=6, invalid=0.25)
 

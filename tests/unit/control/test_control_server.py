@@ -15,7 +15,7 @@ from bigchaindb.control.server import ControlServer
 from bigchaindb.errors import StartupError
 from bigchaindb.masking import MASK
 from bigchaindb.store import Store
-from bigchaindb.subscribers.hub import Hub
+from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.supervisor import Supervisor
 from tests.support.raw import until
 

@@ -8,8 +8,8 @@ from bigchaindb.config.settings import KIB
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.ledger.effects import NO_DIGEST
 from bigchaindb.ledger.ports import LogReader
-from bigchaindb.serving.log_thread import LogThread
-from bigchaindb.subscribers.stream_frames import frames
+from bigchaindb.streams.log_thread import LogThread
+from bigchaindb.streams.websocket_frames import frames
 
 PIECE_BYTES: Final = 64 * KIB
 """A piece of at least this size gets no further block; a single block of 1,000 transactions has 270 KB."""

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bigchaindb.api.event_pieces import Choice, Item, Place, place_of, read_piece, token_at
 from bigchaindb.api.events import accepts_stream
-from bigchaindb.api.sse import frames, heartbeat, opening
 from bigchaindb.errors import HistoryLost
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.eventlog.token import WHOLE, encode
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.ports import LogReader
 from bigchaindb.store.store import Store
+from bigchaindb.streams.cloud_events import Choice, Item, Place, place_of, read_piece, token_at
+from bigchaindb.streams.sse import frames, heartbeat, opening
 from tests.support.chains import Coin, create, transfer
 from tests.support.event_logs import LogWriter
 

@@ -9,11 +9,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
-from bigchaindb.api.event_pieces import Choice, Piece, Place, place_of, read_piece, token_at
 from bigchaindb.config import Limits
 from bigchaindb.errors import Overloaded
 from bigchaindb.ledger.ports import LogReader
-from bigchaindb.serving.log_thread import LogThread
+from bigchaindb.streams.cloud_events import Choice, Piece, Place, place_of, read_piece, token_at
+from bigchaindb.streams.log_thread import LogThread
 
 PIECE_BYTES: Final = 64 * 1024
 """Bytes of events in one read for a stream; a single block of 1,000 transactions is larger."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiohttp import WSMsgType, web
 from aiohttp.abc import AbstractStreamWriter
 
-from bigchaindb.subscribers.stream_log import Piece
+from bigchaindb.streams.stream_log import Piece
 
 PING: Final = b"\x89\x00"
 CLOSE_S: Final = 5.0

@@ -1,6 +1,6 @@
 """A reader in a thread of its own."""
 
-from bigchaindb.serving.log_thread import LogThread
+from bigchaindb.streams.log_thread import LogThread
 from tests.support.event_logs import ListLog
 
 

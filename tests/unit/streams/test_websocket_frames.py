@@ -10,7 +10,7 @@ from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
 from bigchaindb.ledger.ports import Announcement
-from bigchaindb.subscribers.stream_frames import frames, text_frame
+from bigchaindb.streams.websocket_frames import frames, text_frame
 
 ids = st.text(alphabet="0123456789abcdef", min_size=64, max_size=64)
 announcements = st.builds(Announcement, ids, ids, st.integers(1, 2**63 - 1), ids)

@@ -26,9 +26,9 @@ from bigchaindb.serving.listener import Listener
 from bigchaindb.serving.phrases import STATUS_LINES, plain
 from bigchaindb.serving.places import group
 from bigchaindb.serving.summary import Summary
-from bigchaindb.subscribers.hub import Hub
-from bigchaindb.subscribers.stream_feed import Feed
-from bigchaindb.subscribers.stream_follower import CLOSE_S, Follower
+from bigchaindb.streams.feed import Feed
+from bigchaindb.streams.follower import CLOSE_S, Follower
+from bigchaindb.streams.hub import Hub
 
 PATH: Final = "/api/v1/streams/valid_transactions"
 VERSION: Final = "13"

@@ -13,9 +13,9 @@ from typing import Final
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.eventlog import token
 from bigchaindb.ledger.ports import LogReader
-from bigchaindb.subscribers.hub import Hub
-from bigchaindb.subscribers.stream_follower import Follower
-from bigchaindb.subscribers.stream_log import LogFrames, Piece
+from bigchaindb.streams.follower import Follower
+from bigchaindb.streams.hub import Hub
+from bigchaindb.streams.stream_log import LogFrames, Piece
 
 logger = logging.getLogger(__name__)
 

@@ -7,13 +7,13 @@ Source: docs/reference/http-events.md; https://html.spec.whatwg.org/multipage/se
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Final
 
-from bigchaindb.api.answers import EventStream
-from bigchaindb.api.event_log import EventLog
-from bigchaindb.api.event_pieces import Choice, Piece, Place
 from bigchaindb.errors import Overloaded, Stopping
+from bigchaindb.streams.cloud_events import Choice, Piece, Place
+from bigchaindb.streams.event_log import EventLog
 
 HEARTBEAT_S: Final = 15.0
 """Silence after which a heartbeat is written: proxies end silent connections after 30 to 60 s."""
@@ -37,6 +37,19 @@ def opening(token: str) -> bytes:
 def heartbeat(position: int, head: int, token: str) -> bytes:
     """Return a heartbeat. Clients do not dispatch a message without data, but they reconnect with its id."""
     return b": at %d of %d\nid: %b\n\n" % (position, head, token.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class EventStream:
+    """Server-Sent Events: an answer without end, until the client leaves or the node stops.
+
+    Attributes:
+        pieces: whole messages.
+        close: call it once, after the last write.
+    """
+
+    pieces: AsyncIterator[bytes]
+    close: Callable[[], None]
 
 
 class EventStreams:
