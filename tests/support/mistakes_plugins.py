@@ -260,7 +260,7 @@ SINKS: Final = (
         "gave AMQP the port of an HTTP server",
         _at_an_http_server("amqp"),
         "its target is not usable",
-        "no AMQP is spoken there: an HTTP server may listen",
+        "the server does not speak AMQP: it may be an HTTP server",
         "name the port of AMQP in the option url, usually 5672",
     ),
     Mistake(
