@@ -171,7 +171,12 @@ class TestPostgres(ServiceSuite):
         [
             (NOBODY, "postgres", f'role "{NOBODY}" does not exist', "make the role, or correct the user in the option"),
             ("postgres", "none", 'database "none" does not exist', "make the database, or correct its name in the"),
-            ("somebody", "postgres", "no pg_hba.conf entry", "admit this user from this address in the server's pg_hba.conf"),
+            (
+                "somebody",
+                "postgres",
+                "no pg_hba.conf entry",
+                "admit this user from this address in the server's pg_hba.conf",
+            ),
         ],
     )
     def test_who_is_not_let_in_is_told_what_to_do(
