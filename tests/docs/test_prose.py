@@ -19,11 +19,13 @@ LINK: Final = re.compile(r"\]\([^)]*\)")
 TECHNICAL: Final[Mapping[str, str]] = {
     "attempt": r"attempts?",
     "cursor": r"cursors?",
+    "election": r"elections?",
     "engine": r"engines?",
     "epoch": r"epochs?",
     "evidence": r"evidence",
     "fulfillment": r"fulfillments?",
     "full-node": r"full\snodes?",
+    "genesis": r"genesis",
     "in-hand": r"in\shand",
     "keeper": r"keepers?",
     "lane": r"lanes?",
