@@ -55,7 +55,7 @@ class _Clock:
 
 
 def breakdown(scale: Scale, *, http_us: float, whole_us: float) -> list[Figure]:
-    """Give what each step costs, beside the whole that was measured over HTTP."""
+    """Return the cost of each step, beside the whole that was measured over HTTP."""
     bodies = [document.body for document in Documents(2).pairs(scale.count(COUNT))]
     clock = _Clock()
     with closing(Store.open(scale.folder / "breakdown")) as store:

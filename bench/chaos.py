@@ -65,7 +65,7 @@ Undisturbed = Sequence[Member] | None
 
 
 def run(scale: Scale) -> list[Figure]:
-    """Let faults happen, then compare everything with everything."""
+    """Cause faults, then compare everything with everything."""
     seed = int(os.environ.get("SEED") or random.randrange(2**32))
     print(f"    the draws of this run: SEED={seed}", file=sys.stderr, flush=True)
     choices = random.Random(seed)
@@ -149,7 +149,7 @@ class _Chaos:
         self._records: set[Name] = set()
 
     def run(self, duration_s: float) -> None:
-        """Let one fault follow the other."""
+        """Cause one fault after the other."""
         faults: list[Callable[[], AbstractContextManager[Undisturbed]]] = [
             *(self._killed_node, self._killed_cometbft, self._killed_plugin, self._cut_off, self._broken_link),
             *(self._halves, self._killed_half),
@@ -170,7 +170,7 @@ class _Chaos:
             self._compare()
 
     def finish(self) -> None:
-        """Let it come to rest, and look at what every promise, log and plugin has become of."""
+        """Wait until the network is at rest, and see what every promise, log and plugin has become of."""
         self._clients.stop()
         kept = set(self._clients.promised)
         until(lambda: kept <= self._committed(), what="all that was accepted to be committed", within_s=END_S_MAX)
@@ -336,7 +336,7 @@ class _Body(msgspec.Struct):
 
 
 def _transactions(log: Sequence[bytes]) -> set[str]:
-    """Give the ids of all that is committed: an invalid block may hold anything."""
+    """Return the ids of all that is committed: an invalid block may hold anything."""
     events = map(msgspec.json.Decoder(_Event).decode, log)
     bodies = map(msgspec.json.Decoder(_Body).decode, (one.data for one in events if one.type == VALID))
     return {one.id for body in bodies for one in body.block.transactions}
@@ -349,7 +349,7 @@ def _digest(member: Member, position: int) -> bytes | None:
 
 
 def _plugin_pids(member: Member) -> list[int]:
-    """Give the node's children but for its CometBFT."""
+    """Return the node's children but for its CometBFT."""
     assert member.process is not None
     pid = member.process.pid
     children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())

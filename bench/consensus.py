@@ -44,7 +44,7 @@ _KEY: Final = KeyPair.from_seed(bytes([1]) * 32)
 
 
 def calls(scale: Scale) -> list[Figure]:
-    """Give what each call takes."""
+    """Return the time that each call takes."""
     seconds = asyncio.run(_calls(scale, scale.count(BLOCK_COUNT)))
     transactions = scale.count(BLOCK_COUNT) * BLOCK_SIZE
     return [

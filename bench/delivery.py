@@ -103,7 +103,7 @@ def _deliver(folder: Path, ledger: Growing, count: int, name: str, read: str) ->
 
 
 def _wake_too(node: Running, ours: socket.socket) -> None:
-    """Tell the peer as well: in the same moment and on the same machine, so that its noise is in both."""
+    """Wake the peer as well: in the same moment and on the same machine, so that its noise is in both."""
     node.hub.listen(lambda position: ours.sendall(_POSITION.pack(position)))
 
 

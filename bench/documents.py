@@ -76,7 +76,7 @@ class Documents:
         self._serial = seed * 10**9
 
     def create(self) -> tuple[Signed, Owner]:
-        """Make a signed CREATE of one share, and say whose it is."""
+        """Make a signed CREATE of one share; return it with its owner."""
         owner = self._random.choice(self._owners)
         asset = b'{"data":' + orjson.dumps(self._asset(), option=orjson.OPT_SORT_KEYS) + b"}"
         return _signed(asset, b"null", b"", owner, self._metadata(), b"CREATE", owner), owner
@@ -160,7 +160,7 @@ class Documents:
 def _text(
     asset: bytes, fulfills: bytes, spender: Owner, metadata: bytes, operation: bytes, holder: Owner
 ) -> tuple[tuple[bytes, bytes], bytes]:
-    """Give the canonical text in three pieces: around the id, and after the fulfillment."""
+    """Return the canonical text in three pieces: around the id, and after the fulfillment."""
     before_id = b'{"asset":' + asset + b',"id":'
     before_fulfillment = b',"inputs":[{"fulfillment":'
     after = (

@@ -70,7 +70,7 @@ def _of_size(scale: Scale, size: int, pool: list[dict[str, Any]]) -> list[Figure
 
 
 def through_a_host(ledger: Path, count: int, read: str) -> float:
-    """Run the plugin from the first event on, as the node does; give events per second."""
+    """Run the plugin from the first event on, as the node does; return events per second."""
     number = len(list(ledger.glob("result-*")))
     result = ledger / f"result-{number}.json"
     settings = PluginSettings(start="genesis", options={"count": count, "read": read, "result": str(result)})

@@ -154,7 +154,7 @@ def _through_a_host(ledger: Path, lane: str, event_count: int, take_count: int) 
 
 
 async def _follow(store: Store, plugins: dict[str, PluginSettings]) -> dict[int, float]:
-    """Give the places at which the cursor was seen, each with the time; the last one is the head."""
+    """Return the places at which the cursor was seen, each with the time; the last one is the head."""
     head = store.writer.tip().position
     supervisor = Supervisor(hub=Hub(head), store=store, chain_id="solo-bench", plugins=plugins)
     await supervisor.start()

@@ -149,7 +149,7 @@ class _Stream(asyncio.Protocol):
 
 
 def _frame(data: bytes, at: int) -> tuple[int, bytes, int] | None:
-    """Give opcode, payload and the place after the frame at `at`, or None if it is not all there."""
+    """Return opcode, payload and the place after the frame at `at`, or None if it is not all there."""
     if len(data) < at + 4:
         return None
     kind, size, begin = data[at] & 15, data[at + 1], at + 2

@@ -174,6 +174,6 @@ def _at_a_node(folder: Path, look_ups: Path) -> _Node:
 
 
 def _name(ledger: Growing) -> str:
-    """Say how many transactions the ledger began the measurements with."""
+    """Return how many transactions the ledger began the measurements with."""
     digits = len(str(ledger.transaction_count)) - 1
     return f"{10**digits:,}"

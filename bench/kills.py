@@ -187,7 +187,7 @@ class _Lane:
         return Counter(kill.moment for kill in self.plan[: kill_count(self.folder)])
 
     def last_position(self) -> int:
-        """Give the position that was written last, from the end of a record that may be long."""
+        """Return the position that was written last, from the end of a record that may be long."""
         with self.record.open("rb") as record:
             record.seek(max(0, record.seek(0, os.SEEK_END) - 1_000))
             lines = record.read().rpartition(b"\n")[0].splitlines()  # the last may be half written
@@ -298,13 +298,13 @@ class _Campaign(Campaign):
         return self.outside_count + sum(kill_count(lane.folder) for lane in self.lanes)
 
     def _plugin_pids(self) -> list[int]:
-        """Give the node's children; it has no others."""
+        """Return the node's children; it has no others."""
         assert self.node.process is not None
         pid = self.node.process.pid
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     async def _finish(self, kills: int) -> None:
-        """Let it come to rest without a kill, stop it, and compare everything with everything."""
+        """Start the node without a kill, wait until it is at rest, stop it, and compare everything with everything."""
         for lane in self.lanes:
             lane.spare()
         self._launch()
@@ -336,7 +336,7 @@ def _draw_kills(choices: random.Random, count: int) -> list[Kill]:
 
 
 def _kill(pid: int) -> bool:
-    """Kill a plugin's process group as it is; say whether it was still alive."""
+    """Kill a plugin's process group as it is; return whether it was still alive."""
     with suppress(OSError):
         fd = os.pidfd_open(pid)
         try:

@@ -77,7 +77,7 @@ class Growing:
         return Spent(durable - begin, time.thread_time() - used, time.perf_counter() - begin)
 
     def some_ids(self, count: int) -> list[str]:
-        """Give the ids of transactions from all over the ledger."""
+        """Return the ids of transactions from all over the ledger."""
         seqs = random.Random(1).choices(range(1, self.transaction_count + 1), k=count)
         with closing(open_reader(self.store.directory.ledger)) as reader:
             rows = (reader.execute("SELECT id FROM transactions WHERE seq = ?", (seq,)).fetchone() for seq in seqs)
@@ -88,7 +88,7 @@ class Growing:
 
 
 def cached(scale: Scale, block_size: int, block_count: int) -> Path:
-    """Give a folder of this run with a data directory `data`: a ledger of equal blocks, made now or found."""
+    """Return a folder of this run with a data directory `data`: a ledger of equal blocks, made now or found."""
     name = f"{block_count}x{block_size}"
     kept = scale.cache / f"ledger-{_fingerprint()}-{name}"
     if not kept.exists():
@@ -116,7 +116,7 @@ def _forget_older(cache: Path) -> None:
 
 
 def _fingerprint() -> str:
-    """Tell code that makes other ledgers apart."""
+    """Return a digest of the code that makes ledgers: other code makes other ones."""
     folders = (Path("bigchaindb/store"), Path("bigchaindb/ledger"))
     sources = [Path("bench/documents.py"), *(path for folder in folders for path in folder.iterdir() if path.is_file())]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sorted(sources))).hexdigest()[:12]

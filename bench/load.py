@@ -59,7 +59,7 @@ class Seen:
 
 
 def percentile(sorted_values: list[float], share: float) -> float:
-    """Give the value below which `share` of them lie."""
+    """Return the value below which `share` of them lie."""
     return sorted_values[min(len(sorted_values) - 1, int(share * len(sorted_values)))]
 
 
@@ -100,5 +100,5 @@ def load(server: Process, plan: Plan) -> Seen:
 
 
 def seen_path(plan: Plan) -> Path:
-    """Give the file that the generator leaves its findings in."""
+    """Return the file that the generator leaves its findings in."""
     return Path(f"{plan.requests}.seen")

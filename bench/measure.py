@@ -27,7 +27,7 @@ class Scale:
     cache: Path
 
     def count(self, full: int) -> int:
-        """Give this run's part of a full amount."""
+        """Return this run's part of a full amount."""
         return max(1, int(full * self.share))
 
 
@@ -41,12 +41,12 @@ def alternate(rounds: int, runs: Sequence[Callable[[], T]]) -> list[list[T]]:
 
 
 def median(values: Iterable[float]) -> float:
-    """Give the median."""
+    """Return the median."""
     return statistics.median(values)
 
 
 def thread_us_each(work: Callable[[], object], count: int) -> float:
-    """Run `work`, which does something `count` times; give the CPU time of this thread for one of them in µs."""
+    """Run `work`, which does something `count` times; return the CPU time of this thread for one of them in µs."""
     begin = time.thread_time()
     work()
     return (time.thread_time() - begin) * 1e6 / count

@@ -97,7 +97,7 @@ def _commits(alone: list[_Run], bad: list[_Run]) -> list[Figure]:
 
 
 def _cpu(beside: str, found: list[_Run], alone: list[_Run]) -> Figure:
-    """Say what the plugins cost the node itself: of all figures here the one that other work disturbs least."""
+    """Return the plugins' cost to the node itself: of all figures here the one that other work disturbs least."""
     return Figure(
         what=f"CPU of the committing process for each block beside {beside}",
         value=median(one.cpu_ms for one in found),
@@ -131,7 +131,7 @@ def _commit(ledger: Growing, count: int, names: tuple[str, ...]) -> _Run:
 
 
 def _is_itself(status: LaneStatus) -> bool:
-    """Say whether a plugin does what it is there for: hangs, crashes, or has read all that there was."""
+    """Whether a plugin does what it is there for: hangs, crashes, or has read all that there was."""
     if status.name == HANGING:
         return bool(status.in_hand) and status.pid is not None
     if status.name == CRASHING:

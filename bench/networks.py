@@ -19,7 +19,7 @@ POWER: Final = 10
 
 @contextmanager
 def network(folder: Path, count: int) -> Iterator[list[Node]]:
-    """Run so many validators of equal power; give them once all answer over HTTP."""
+    """Run so many validators of equal power; yield them once all answer over HTTP."""
     program = require_cometbft()
     keys = [KeyPair.from_seed(bytes([number]) * 32) for number in range(1, count + 1)]
     addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]

@@ -24,7 +24,7 @@ class PlainEvent:
 
 
 def through_one_queue(events: Sequence[PlainEvent]) -> float:
-    """Give events per second from a process through one bare `multiprocessing.Queue` into another."""
+    """Return events per second from a process through one bare `multiprocessing.Queue` into another."""
     queue: Queue[PlainEvent] = _FORK.Queue()
     ended: SimpleQueue[float] = _FORK.SimpleQueue()
     readers = [_FORK.Process(target=_read, args=(queue, len(events), ended))]
@@ -32,7 +32,7 @@ def through_one_queue(events: Sequence[PlainEvent]) -> float:
 
 
 def through_an_exchange(events: Sequence[PlainEvent]) -> float:
-    """Give events per second as 1.x had it: publisher queue, exchange process, subscriber queue, plugin process."""
+    """Return events per second as 1.x had it: publisher queue, exchange process, subscriber queue, plugin process."""
     published: Queue[PlainEvent] = _FORK.Queue()
     subscribed: Queue[PlainEvent] = _FORK.Queue()
     ended: SimpleQueue[float] = _FORK.SimpleQueue()

@@ -47,7 +47,7 @@ class Process:
             self._child.wait()
 
     def wait_until(self, ready: Callable[[], bool], *, within_s: float = START_S_MAX) -> float:
-        """Wait until `ready()`; give the seconds since the process was started."""
+        """Wait until `ready()`; return the seconds since the process was started."""
         while not ready():
             if self._child.poll() is not None:
                 raise RuntimeError(f"{self._child.args!r} ended with {self._child.returncode}: {self._tail()}")
@@ -57,7 +57,7 @@ class Process:
         return time.perf_counter() - self.started
 
     def cpu_s(self) -> float:
-        """Give the CPU seconds of all threads so far."""
+        """Return the CPU seconds of all threads so far."""
         return cpu_s(self.pid)
 
     def stop(self) -> float:
@@ -68,7 +68,7 @@ class Process:
         return time.perf_counter() - begin
 
     def memory_mb(self) -> float:
-        """Give the most memory that was resident since the start, libraries included."""
+        """Return the most memory that was resident since the start, libraries included."""
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
@@ -77,13 +77,13 @@ class Process:
 
 
 def cpu_s(pid: int) -> float:
-    """Give the CPU seconds, user and system, of the process and all its threads."""
+    """Return the CPU seconds, user and system, of the process and all its threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def child_of(pid: int, name: str) -> int:
-    """Give the process of that name that `pid` has started.
+    """Return the process of that name that `pid` has started.
 
     Raises:
         LookupError: there is none.
@@ -100,7 +100,7 @@ def child_of(pid: int, name: str) -> int:
 
 
 def resident_mb(pid: int | None = None) -> float:
-    """Give the memory that is resident now, libraries included; this process's by default."""
+    """Return the memory that is resident now, libraries included; this process's by default."""
     pages = Path(f"/proc/{pid or 'self'}/statm").read_text().split()[1]
     return int(pages) * PAGE_BYTES / 2**20
 
@@ -120,5 +120,5 @@ def answers(port: int, path: str = "/") -> Callable[[], bool]:
 
 
 def python(module: str, *arguments: str) -> list[str]:
-    """Give the command that runs a module with this very interpreter."""
+    """Return the command that runs a module with this very interpreter."""
     return [sys.executable, "-m", module, *arguments]

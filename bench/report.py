@@ -67,7 +67,7 @@ class Figure:
         return judged <= self.limit.at if self.limit.kind == "most" else judged >= self.limit.at
 
     def cells(self) -> tuple[str, ...]:
-        """Give its line of the table."""
+        """Return its line of the table."""
         peer = "" if self.peer is None else f"{number(self.peer)} {self.peer_name}"
         ratio = "" if self.ratio is None else f"{self.ratio:.2f} x"
         verdict = {None: "", True: "ok", False: "MISSED"}[self.holds]
@@ -101,7 +101,7 @@ def table(figures: Iterable[tuple[str, Figure]]) -> str:
 
 
 def as_json(figures: Iterable[tuple[str, Figure]]) -> str:
-    """Give the same for machines: a list of objects."""
+    """Return the same for machines: a list of objects."""
     return json.dumps(
         [
             {"benchmark": name, **asdict(figure), "ratio": figure.ratio, "holds": figure.holds}

@@ -86,7 +86,7 @@ def _rate(scale: Scale, broker: RabbitMQ, size: int, block_count: int) -> Figure
 
 
 def _messages(ledger: Path) -> list[Message]:
-    """Give all that has to arrive, in order."""
+    """Return all that has to arrive, in order."""
     with closing(Store.open(ledger)) as store, closing(store.log_reader()) as log:
         found: list[Message] = []
         after, head = 0, log.head()
@@ -106,7 +106,7 @@ def _messages(ledger: Path) -> list[Message]:
 
 
 def _by_the_sink(ledger: Path, broker: RabbitMQ, message_count: int) -> float:
-    """Run the plugin from the first event on; give messages per second between the first and the last confirm."""
+    """Run the plugin from the first event on; return messages per second between the first and the last confirm."""
     exchange = _new_exchange(broker)
 
     async def pass_on(store: Store) -> float:
@@ -181,7 +181,7 @@ def _faults(scale: Scale, broker: RabbitMQ) -> list[Figure]:
 
 
 async def _among_kills(store: Store, broker: RabbitMQ, exchange: str, kills: Sequence[str]) -> float:
-    """Pass everything on while one of the two dies again and again, evenly over the log; give the time."""
+    """Pass everything on while one of the two dies again and again, evenly over the log; return the time."""
     begin = time.perf_counter()
     name, settings = _plugin(broker, exchange)
     async with running(store, {name: settings}) as node:
@@ -223,7 +223,7 @@ def _new_exchange(broker: RabbitMQ) -> str:
 
 
 async def _drain(channel: Channel, queue: str) -> list[tuple[str, str]]:
-    """Read a queue to its end; give ids and routing keys."""
+    """Read a queue to its end; return ids and routing keys."""
     got: list[tuple[str, str]] = []
     size = (await channel.queue_declare(queue, passive=True)).message_count
     assert size is not None

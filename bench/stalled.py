@@ -23,7 +23,7 @@ RUN_S_MAX: Final = 3_600.0
 
 
 def run(scale: Scale) -> list[Figure]:
-    """Let the events go by in a process of its own; compare its memory after a tenth with that after all of them."""
+    """Pass the events by in a process of its own; compare its memory after a tenth with that after all of them."""
     count = scale.count(EVENT_COUNT)
     result = scale.folder / "stalled.json"
     with _fast_folder(scale, BYTES_AT_FIRST + count * EVENT_BYTES) as folder:

@@ -32,7 +32,7 @@ WAIT_S_MAX = 60.0
 
 
 async def main(folder: Path, count: int) -> list[Mapping[str, float]]:
-    """Commit, announce, look; give what was seen."""
+    """Commit, announce, measure; return what was seen."""
     advertise(folder / "site", {NAME: "bench.delivery_plugins:hanging"})
     marks: list[Mapping[str, float]] = []
     with closing(Store.open(folder / "data")) as store, ThreadPoolExecutor(1) as writer:

@@ -13,7 +13,7 @@ INSTALL_S = 900
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test of this folder time to install what it needs: on a new machine the first one pays for all."""
+    """Allow each test of this folder time to install what it needs: on a new machine the first one pays for all."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.timeout(INSTALL_S))

@@ -27,7 +27,7 @@ class Quiet(SimpleHTTPRequestHandler):
     """Serves files and says nothing."""
 
     def do_GET(self) -> None:
-        """Tell an id without data first; tell whoever comes back what it sent."""
+        """Send an id without data first; answer whoever comes back with the id that it sent."""
         if self.path != "/told-an-id":
             super().do_GET()
             return

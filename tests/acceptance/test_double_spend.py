@@ -34,7 +34,7 @@ def rivals(node: Node, request: pytest.FixtureRequest) -> Iterator[tuple[Client,
 
 
 def race(rivals: Sequence[Client], transactions: Sequence[Document]) -> list[Outcome]:
-    """Let each post its transaction at the same moment."""
+    """Post each transaction at the same moment, each from a client of its own."""
     start = threading.Barrier(len(rivals))
 
     def post(client: Client, transaction: Document) -> Outcome:

@@ -23,7 +23,7 @@ DEATH: Final = 77
 
 
 def altered(alteration: str, number: int) -> tuple[str, ...]:
-    """Give the command that starts such a node.
+    """Return the command that starts such a node.
 
     Args:
         alteration: one of `ALTERATIONS`.
@@ -34,7 +34,7 @@ def altered(alteration: str, number: int) -> tuple[str, ...]:
 
 
 def _die_at(number: int, name: str, *, before: bool) -> None:
-    """Let the process end in the n-th call of a method of the ledger, without any cleaning up."""
+    """End the process in the n-th call of a method of the ledger, without any cleaning up."""
     original: Callable[..., Any] = getattr(NetworkLedger, name)
     count = 0
 
@@ -52,7 +52,7 @@ def _die_at(number: int, name: str, *, before: bool) -> None:
 
 
 def _compute_wrongly(number: int) -> None:
-    """Let the hash of the state be wrong after the n-th block that has transactions."""
+    """Make the hash of the state wrong after the n-th block that has transactions."""
     original = NetworkLedger.finalize
     count = 0
 
@@ -66,12 +66,12 @@ def _compute_wrongly(number: int) -> None:
 
 
 def _shrink_mempool(number: int) -> None:
-    """Let CometBFT's mempool hold so few transactions that it is often full."""
+    """Make CometBFT's mempool so small that it is often full."""
     Sizes.mempool_count = property(lambda _: number)  # type: ignore[method-assign,assignment]
 
 
 def _refuse_checks(number: int) -> None:
-    """Let the mempool refuse so many transactions of others, as one that is full does, and take the next."""
+    """Refuse so many transactions of others, as a full mempool does, and take the next."""
     original = LedgerHandlers.check_tx
     count = 0
 
@@ -84,7 +84,7 @@ def _refuse_checks(number: int) -> None:
 
 
 def _give_up_soon(number: int) -> None:
-    """Let a transaction whose inputs do not exist be submitted so often only."""
+    """Limit how often a transaction whose inputs do not exist is submitted."""
     accepted.OUTSIDE_ROUND_COUNT_MAX = number  # type: ignore[misc]
 
 

@@ -210,7 +210,7 @@ class Vote:
 
 
 def _slander_of_decided(vote: Vote) -> bytes:
-    """Say of a good block, which all have decided, that it was rejected."""
+    """Claim that a good block, which all have decided, was rejected."""
     said = slander(vote.height - 1, vote.key, "decided")
     return encode_extension([msgspec.structs.replace(said, block=(vote.decided or bytes(32)).hex())])
 

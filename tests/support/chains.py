@@ -82,12 +82,12 @@ class Committed:
         return HeldOutput(output.amount, output.fingerprint, transaction.asset_id, self.spent_by.get(ref))
 
     def view(self, needs: Needs) -> LoadedView:
-        """Give the state now, for good."""
+        """Return the state now, for good."""
         held = {ref: output for ref in needs.outputs if (output := self.output(ref)) is not None}
         return LoadedView(self.height, needs.transaction_ids & self.present.keys(), held)
 
     def unspent(self) -> list[tuple[Transaction, int]]:
-        """Give all unspent outputs, in the order in which they came to be."""
+        """Return all unspent outputs, in the order in which they came to be."""
         return [
             (transaction, index)
             for transaction in self.present.values()

@@ -40,7 +40,7 @@ class SignedProposal:
     signature: bytes
 
     def is_by(self, public_key: bytes, chain_id: str) -> bool:
-        """Say whether that validator signed it."""
+        """Whether that validator signed it."""
         signed = delimited(
             integer(1, PROPOSAL)
             + fixed(2, self.height)
@@ -66,7 +66,7 @@ class SignedVote:
     signature: bytes
 
     def is_by(self, public_key: bytes, chain_id: str) -> bool:
-        """Say whether that validator signed it."""
+        """Whether that validator signed it."""
         signed = delimited(
             integer(1, self.type)
             + fixed(2, self.height)
@@ -82,7 +82,7 @@ Seen = SignedProposal | SignedVote
 
 
 def read(folder: Path) -> list[Seen]:
-    """Give all proposals and votes of a log in the order in which they came; it may end within a frame.
+    """Return all proposals and votes of a log in the order in which they came; it may end within a frame.
 
     Args:
         folder: `data/cs.wal` of a CometBFT.
@@ -96,7 +96,7 @@ def read(folder: Path) -> list[Seen]:
 
 
 def frames(text: bytes) -> Iterator[bytes]:
-    """Give the messages of a log's bytes that may be proposals or votes.
+    """Return the messages of a log's bytes that may be proposals or votes.
 
     Raises:
         ValueError: one does not match its checksum, or no message has such a length.
@@ -117,7 +117,7 @@ def frames(text: bytes) -> Iterator[bytes]:
 
 
 def crc32c(text: bytes) -> int:
-    """Give the CRC-32C of RFC 3720, appendix B.4."""
+    """Return the CRC-32C of RFC 3720, appendix B.4."""
     table, value = _table(), 0xFFFFFFFF
     for byte in text:
         value = table[(value ^ byte) & 0xFF] ^ value >> 8
@@ -135,7 +135,7 @@ def _table() -> Sequence[int]:
 
 
 def _seen(frame: bytes) -> Seen | None:
-    """Give the proposal or vote in a `TimedWALMessage`."""
+    """Return the proposal or vote in a `TimedWALMessage`."""
     about = _nested(frame, 2, 2, 1)  # msg, msg_info, msg
     if proposal := _nested(about, 3, 1):
         return _proposal(_fields(proposal))
@@ -184,7 +184,7 @@ def _moment(time: Moment) -> bytes:
 
 
 def _nested(text: bytes, *path: int) -> bytes:
-    """Give the message in a message, and so on; nothing if one of them is not there."""
+    """Return the message in a message, and so on; nothing if one of them is not there."""
     for field in path:
         text = _bytes(_fields(text), field)
     return text

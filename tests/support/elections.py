@@ -15,17 +15,17 @@ POWERS: Final[Mapping[KeyPair, int]] = {NODE: 10, ALICE: 10, BOB: 10, CAROL: 10}
 
 
 def key_of(pair: KeyPair) -> bytes:
-    """Give the 32 bytes of the public key."""
+    """Return the 32 bytes of the public key."""
     return decode_key(pair.public_key)
 
 
 def validators_of(powers: Mapping[KeyPair, int] = POWERS) -> ValidatorSet:
-    """Give the set of these."""
+    """Return the set of these."""
     return ValidatorSet.of((key_of(pair), power) for pair, power in powers.items())
 
 
 def payments_to(powers: Mapping[KeyPair, int]) -> list[build.Payment]:
-    """Give each its power in votes."""
+    """Return payments of each one's power in votes."""
     return [build.Payment(details_of([pair.public_key]), power) for pair, power in powers.items()]
 
 
@@ -52,5 +52,5 @@ def vote(for_: Transaction, voter: KeyPair) -> Transaction:
 
 
 def votes(for_: Transaction, voters: Sequence[KeyPair]) -> list[Transaction]:
-    """Let each of `voters` vote."""
+    """Return a vote of each of `voters`."""
     return [vote(for_, voter) for voter in voters]

@@ -20,7 +20,7 @@ LOOK_COUNT = 3
 
 
 def passes(record: Record, selection: Selection | None) -> bool:
-    """Say whether an event matches, by reading all of it."""
+    """Whether an event matches, by reading all of it."""
     transactions = msgspec.json.decode(record.body)["block"]["transactions"]
     return (
         selection is None
@@ -36,13 +36,13 @@ class LogWriter:
         self._store = store
 
     def valid(self, transaction_count: int, body_bytes: int = BODY_BYTES) -> int:
-        """Commit a valid block; give its position."""
+        """Commit a valid block; return its position."""
         position = self._store.tip().position + 1
         ids = [sha256(f"{position} {index}".encode()).hexdigest() for index in range(transaction_count)]
         return self._commit(EventTypes.BLOCK_VALID, [transaction(id_, body_bytes) for id_ in ids])
 
     def invalid(self) -> int:
-        """Commit a rejected proposal; give its position."""
+        """Commit a rejected proposal; return its position."""
         return self._commit(EventTypes.BLOCK_INVALID, [transaction("ab" * 32, BODY_BYTES)])
 
     def _commit(self, event_type: int, transactions: Sequence[Transaction]) -> int:
@@ -114,7 +114,7 @@ class ListLog:
         count_max: int,
         bytes_max: int,
     ) -> tuple[list[Record], int]:
-        """Look at `LOOK_COUNT` events in one call, so that some calls find none and get on all the same."""
+        """Read `LOOK_COUNT` events in one call, so that some calls find none and get on all the same."""
         self.reads.append((after, through))
         looked = self.all[after : min(through, after + LOOK_COUNT)]
         taken: list[Record] = []

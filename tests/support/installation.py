@@ -39,7 +39,7 @@ class Installation:
         self.pip_install(*(["--editable"] if editable else []), copied)
 
     def lend_tools(self) -> None:
-        """Let it import what the tests themselves do: an author has pytest and a database's client."""
+        """Make what the tests import importable for it too: an author has pytest and a database's client."""
         (packages,) = (self.folder / "environment/lib").glob("python*/site-packages")
         (packages / "tools.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
 

@@ -87,7 +87,7 @@ class Links:
         self._links: dict[tuple[str, str], Link] = {}
 
     def put_between(self, members: Sequence[Member]) -> None:
-        """Let members that do not run yet know each other by links alone."""
+        """Connect members that do not run yet by links alone."""
         for member in members:
             peers = [self._link(member, other) for other in members if other is not member]
             member.settings = {**member.settings, "network": {**member.settings["network"], "peers": peers}}
@@ -138,7 +138,7 @@ class Links:
 
 @contextmanager
 def links_between(members: Sequence[Member]) -> Iterator[Links]:
-    """Let members that do not run yet know each other by links that can be cut."""
+    """Connect members that do not run yet by links that can be cut."""
     links = Links()
     links.start()
     try:

@@ -95,7 +95,7 @@ class Member(Node):
         return None
 
     def kill_cometbft(self) -> int:
-        """SIGKILL its CometBFT alone; give the id of the process that was."""
+        """SIGKILL its CometBFT alone; return the id of the process that was."""
         pid = until(self.cometbft_pid, what="CometBFT to run", within_s=START_S)
         os.kill(pid, signal.SIGKILL)
         return pid
@@ -109,7 +109,7 @@ class Member(Node):
         until(lambda: self.cometbft_pid() is None, what="CometBFT to end with its node")
 
     def wait(self, within_s: float = START_S) -> int:
-        """Wait until it ends by itself; give its exit code."""
+        """Wait until it ends by itself; return its exit code."""
         assert self.process is not None
         return self.process.wait(within_s)
 
@@ -124,11 +124,11 @@ class Member(Node):
         return FOLLOWING in self.log[self.log_start :]
 
     def height(self) -> int:
-        """Give the height of the last block that it has committed."""
+        """Return the height of the last block that it has committed."""
         return self.tip().height
 
     def tip(self) -> Tip:
-        """Give where its ledger ends, from the file itself: of a running node or of one that is not."""
+        """Return where its ledger ends, from the file itself: of a running node or of one that is not."""
         with closing(sqlite3.connect(f"file:{self.data}/ledger.db?mode=ro", uri=True)) as connection:
             columns = ", ".join(Tip._fields)
             (row,) = connection.execute(f"SELECT {columns} FROM tip").fetchall()
@@ -155,7 +155,7 @@ class Member(Node):
         return self.folder / "events.jsonl"
 
     def write_events(self) -> None:
-        """Let a plugin of it write all events into a file, from its next start on."""
+        """Add a plugin that writes all events into a file, from the next start on."""
         plugin = {"file": {"start": "genesis", "options": {"path": str(self.written)}}}
         self.settings = {**self.settings, "events_plugins": plugin}
 
@@ -174,7 +174,7 @@ class Member(Node):
         return all(found)
 
     def events(self, after: str | None = None) -> list[bytes]:
-        """Give all events after a token, each as the bytes of its CloudEvent, in the order of the log."""
+        """Return all events after a token, each as the bytes of its CloudEvent, in the order of the log."""
         found: list[bytes] = []
         while True:
             page = self.get("events", limit=PAGE_COUNT, **({} if after is None else {"after": after}))
@@ -289,7 +289,7 @@ class Network:
             self.members.remove(member)
 
     def until_equal(self, *members: Member, position: int = 1) -> list[bytes]:
-        """Wait until nodes, all by default, have the same log, at least up to `position`; give it.
+        """Wait until nodes, all by default, have the same log, at least up to `position`; return it.
 
         Raises:
             AssertionError: two logs differ where both have something, or the wait was too long.
@@ -311,7 +311,7 @@ class Network:
             until(partial(member.has, *transactions), what="transactions to be on every node", within_s=PROGRESS_S)
 
     def until_same_tip(self, *members: Member) -> Tip:
-        """Wait until the ledgers of nodes, all by default, end at the same height with the same hash; give it."""
+        """Wait until the ledgers of nodes, all by default, end at the same height with the same hash; return it."""
 
         def tip() -> Tip | None:
             first, *others = [member.tip() for member in members or self.members]
@@ -405,7 +405,7 @@ def _member(
 
 
 def _introduce(member: Member, members: Sequence[Member]) -> None:
-    """Let a node know all others."""
+    """Add all others to a node's peers."""
     network: dict[str, Any] = member.settings["network"]
     network["peers"] = [other.peer for other in members if other is not member]
 
@@ -419,7 +419,7 @@ def _found(member: Member, genesis: Genesis) -> None:
 
 
 def _elements(page: bytes) -> list[bytes]:
-    """Give the members of the array `events` of a page, each as the bytes that stand there."""
+    """Return the members of the array `events` of a page, each as the bytes that stand there."""
     text = page.decode()
     at = len('{"events":[')
     found: list[bytes] = []

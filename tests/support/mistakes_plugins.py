@@ -102,7 +102,7 @@ def _into_no_folder(newcomer: Newcomer) -> str:
 
 
 def _running(source: str, *, until_said: str, count: int = 1) -> Callable[[Newcomer], str]:
-    """Return what lets a node run a plugin with this source over `count` blocks, and looks until something is said."""
+    """Return a mistake: a plugin with this source over `count` blocks, watched until the node reports it."""
 
     def make(newcomer: Newcomer) -> str:
         newcomer.plugin("own", source)

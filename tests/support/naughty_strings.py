@@ -202,5 +202,5 @@ JAVASCRIPT_LOSES_AS_KEYS: Final = frozenset({"__proto__", "constructor", "hasOwn
 
 
 def may_be_a_key(text: str) -> bool:
-    """Say what transactions.md, section 5, says of a key name."""
+    """Whether transactions.md, section 5, allows a text as the name of a key."""
     return not text.startswith("$") and "." not in text and "\0" not in text

@@ -31,17 +31,17 @@ TIME: Final = 1_700_000_000
 
 
 def raw(key: KeyPair) -> bytes:
-    """Give the 32 bytes of the public key."""
+    """Return the 32 bytes of the public key."""
     return decode_key(key.public_key)
 
 
 def address(key: KeyPair) -> str:
-    """Give the validator's address, hex."""
+    """Return the validator's address, hex."""
     return address_of(raw(key)).hex()
 
 
 def validators(*powers: int) -> ValidatorSet:
-    """Give a set in which the first of `KEYS` have these powers."""
+    """Return a set in which the first of `KEYS` have these powers."""
     return ValidatorSet.of((raw(key), power) for key, power in zip(KEYS, powers, strict=False))
 
 

@@ -54,7 +54,7 @@ class Plugin:
         self.queue.wake()
 
     def progress(self) -> Progress:
-        """Give what the page says, but for what was taken."""
+        """Return the page's progress without the positions that were taken."""
         return replace(self.page.progress(), taken=frozenset())
 
     @property

@@ -42,7 +42,7 @@ class PostgreSQL:
         return f"postgresql://{USER}@127.0.0.1:{self.port}/postgres"
 
     def guest_url(self, password: str = PASSWORD) -> str:
-        """Give the address of a user who needs a password."""
+        """Return the address of a user who needs a password."""
         return f"postgresql://{GUEST}:{password}@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
@@ -73,7 +73,7 @@ class PostgreSQL:
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let them go on."""
+        """Continue the processes that `freeze` stopped."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:

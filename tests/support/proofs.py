@@ -77,7 +77,7 @@ class Decided:
         return set_of(self.keys, self.powers)
 
     def document(self) -> bytes:
-        """Give the proof of this block."""
+        """Return the proof of this block."""
         proposer = address_of(raw(self.keys[1]))
         block = network_block(HEIGHT, TIME.seconds, proposer, self.validators, self.shown)
         return commit_proof(event_body(block), self.signed_header(proposer), self.validators, self.transactions)
@@ -175,7 +175,7 @@ class Rejected:
         return Rejection(**{**whole, **self.said})
 
     def document(self) -> bytes:
-        """Give the proof of this rejection."""
+        """Return the proof of this rejection."""
         body, proven = self._event_and_proof()
         return rejection_proof(body, self.decided.signed_header(address_of(raw(KEYS[1]))), proven)
 
@@ -208,7 +208,7 @@ class Rejected:
 def node_document(
     reason: str | None = None, key: KeyPair = NODE, transactions: Sequence[bytes] = TRANSACTIONS
 ) -> bytes:
-    """Give the proof of a block of a network of one."""
+    """Return the proof of a block of a network of one."""
     block = sign_proposal(transactions, height=HEIGHT, timestamp=TIME.seconds, voters=[key.public_key], key=key)
     return node_proof(event_body(block, reason), make_vote(block.header, "cd" * 32, reason, key))
 

@@ -54,7 +54,7 @@ class RabbitMQ:
         return self.url_with(PASSWORD)
 
     def url_with(self, password: str) -> str:
-        """Give the address with another password."""
+        """Return the address with another password."""
         return f"{self.scheme}://{USER}:{password}@127.0.0.1:{self.port}/"
 
     def start(self) -> None:
@@ -81,7 +81,7 @@ class RabbitMQ:
         os.killpg(self.processes[1].pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Continue the processes that `freeze` stopped."""
         os.killpg(self.processes[1].pid, signal.SIGCONT)
 
     def control(self, *arguments: str) -> None:

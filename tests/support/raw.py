@@ -44,7 +44,7 @@ class Wire:
         return await self.answer(to=data.partition(b" ")[0].decode("latin-1"))
 
     async def ended(self) -> bytes:
-        """Wait for the server to end the connection; give what came before."""
+        """Wait for the server to end the connection; return what came before."""
         async with asyncio.timeout(ANSWER_S):
             try:
                 return await self.reader.read()
@@ -110,7 +110,7 @@ async def ask(port: int, method: str, target: str, body: bytes | None = None, /,
 
 
 def request(method: str, target: str, body: bytes | None = None, /, **headers: str) -> bytes:
-    """Give the bytes of a request."""
+    """Return the bytes of a request."""
     lines = [f"{method} {target} HTTP/1.1", "Host: localhost"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     if body is not None:

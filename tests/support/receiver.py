@@ -70,11 +70,11 @@ class Receiver:
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Continue the process that `freeze` stopped."""
         self._signal(signal.SIGCONT)
 
     def posts(self) -> list[Post]:
-        """Give what it took, in order."""
+        """Return what it took, in order."""
         if not self._file.exists():
             return []
         found = [json.loads(line) for line in self._file.read_text().splitlines()]

@@ -50,7 +50,7 @@ class Served:
         return f"ws://127.0.0.1:{self.stream.port}/api/v1/streams/valid_transactions"
 
     async def commit(self, count: int = 1, *, text: str = "an asset") -> list[str]:
-        """Commit so many CREATEs, each another; give their ids in the order they were posted in."""
+        """Commit so many CREATEs, each another; return their ids in the order they were posted in."""
         tag = time.monotonic_ns()
         made = [create([KEY], data={"message": text, "tag": f"{tag}-{number}"}) for number in range(count)]
         await asyncio.gather(*(self.engine.submit(one.body, Mode.COMMIT) for one in made))

@@ -29,7 +29,7 @@ class SmallDisk:
                     continue  # somebody else took it
 
     def make_room(self) -> None:
-        """Give back what `fill` took."""
+        """Free the room that `fill` took."""
         (self.path / "ballast").unlink()
 
 

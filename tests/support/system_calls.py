@@ -37,7 +37,7 @@ class Call:
 
 
 def under_strace(trace: Path) -> Sequence[str]:
-    """Give what to put before a command so that all its processes are watched; its process id stays its own."""
+    """Return the words before a command that watch all its processes; its process id stays its own."""
     require("strace")
     # -s: a page of the ledger, where a byte that is no text takes up to four characters.
     return ("strace", "-D", "-f", "-y", "-qq", "-s", "16384", "-e", f"trace={WATCHED}", "-o", str(trace))
@@ -45,7 +45,7 @@ def under_strace(trace: Path) -> Sequence[str]:
 
 @contextmanager
 def syncs_delayed(pid: int, path: Path, messages: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """From now on let no sync of the file at `path` begin. Gives the tracer: kill the process, then it."""
+    """Keep every sync of the file at `path` from beginning. Return the tracer: kill the process, then it."""
     require("strace")
     command = ["strace", "-f", "-p", str(pid), "-P", str(path), "-e", "trace=fdatasync,fsync"]
     delay = ["-e", f"inject=fdatasync,fsync:delay_enter={DELAY_US}", "-o", "/dev/null"]

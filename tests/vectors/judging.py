@@ -20,12 +20,12 @@ Record = dict[str, Any]
 
 
 def read(name: str) -> Any:
-    """Give what stands in `data/<name>.json`."""
+    """Return the content of `data/<name>.json`."""
     return json.loads((DATA / f"{name}.json").read_bytes())
 
 
 def body_of(record: Record) -> bytes:
-    """Give the bytes that a client would have sent."""
+    """Return the bytes that a client would have sent."""
     return b64decode(record["raw_b64"]) if "raw_b64" in record else json.dumps(record["tx"]).encode()
 
 
@@ -36,7 +36,7 @@ DOCUMENTS: Final = {
 
 
 def state_before(version: str, record: Record) -> Overlay:
-    """Give the state that a record wants: what its `ledger` names, whether committed or waiting in the pool.
+    """Return the state that a record wants: what its `ledger` names, whether committed or waiting in the pool.
 
     A block that was voted invalid has changed nothing. Documents that this node refuses cannot be in its ledger; what
     they would have given to spend is taken from `spent`.

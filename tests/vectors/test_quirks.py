@@ -72,7 +72,7 @@ RECORDS: Final = [(version, record) for version in ("v1", "v2") for record in re
 
 
 def having(member: str) -> list[Any]:
-    """Give the records that have `member`; those with neither of the other two hold a document themselves."""
+    """Return the records that have `member`; those with neither of the other two are documents themselves."""
     others = {"see", "sequence_b64"} - {member}
     return [
         pytest.param(version, record, id=f"{version}-{record['name']}")

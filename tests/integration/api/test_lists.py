@@ -25,7 +25,7 @@ PAGE = Limits(page_count_max=10, body_read_s_max=0.4, stream_stall_s_max=0.4)
 
 
 async def own(served: Served, count: int) -> list[dict[str, object]]:
-    """Commit CREATEs with so many outputs together; give them as they are listed."""
+    """Commit CREATEs with so many outputs together; return them as they are listed."""
     owned: list[dict[str, object]] = []
     while len(owned) < count:
         outputs = min(count - len(owned), OUTPUTS_OF_ONE)

@@ -66,7 +66,7 @@ async def ids(client: ClientConnection, count: int) -> list[str]:
 
 
 async def everything(client: ClientConnection) -> tuple[list[str], Close]:
-    """Take what comes until the server closes; give the ids and how it closed."""
+    """Take what comes until the server closes; return the ids and how it closed."""
     seen: list[str] = []
     async with asyncio.timeout(WITHIN_S):
         with pytest.raises(ConnectionClosed) as caught:
@@ -88,7 +88,7 @@ async def quiet(client: ClientConnection) -> None:
 
 
 def token(served: Served, position: int, index: int = WHOLE) -> str:
-    """Give the token of a place in the log."""
+    """Return the token of a place in the log."""
     log = served.store.log_reader()
     try:
         entry = log.entry(position)
@@ -567,7 +567,7 @@ async def sleeping(served: Served) -> AsyncIterator[ClientConnection]:
 
 
 async def commit_before(client: ClientConnection, served: Served) -> list[str]:
-    """Commit a megabyte of messages; give their ids as another client gets them, without delay.
+    """Commit a megabyte of messages; return their ids as another client gets them, without delay.
 
     That client reads meanwhile: else it would be a slow one itself wherever the kernel's buffers do not hold all.
     """

@@ -25,7 +25,7 @@ NOT_IN_THIS_LEDGER: Final = {"q-3-of-2", "q-uri-bob-details-alice"}
 
 
 def named(version: str, names: Sequence[str], done: set[str]) -> Iterator[Record]:
-    """Give the documents of `names` that are not `done`, each after those that it needs."""
+    """Yield the documents of `names` that are not `done`, each after those that it needs."""
     for name in names:
         if name not in done and name not in NOT_IN_THIS_LEDGER:
             done.add(name)
@@ -35,13 +35,13 @@ def named(version: str, names: Sequence[str], done: set[str]) -> Iterator[Record
 
 
 def wanted_ledger(record: Record) -> tuple[str, ...]:
-    """Give the names of what must be committed before; a block that was voted invalid has changed nothing."""
+    """Return the names of what must be committed before; a block that was voted invalid has changed nothing."""
     status = record.get("ledger_status", {})
     return tuple(name for name in record.get("ledger", []) if status.get(name) != "invalid")
 
 
 def grouped(version: str) -> dict[tuple[str, ...], list[Record]]:
-    """Give the refused records by the ledger that they want."""
+    """Return the refused records by the ledger that they want."""
     groups: dict[tuple[str, ...], list[Record]] = {}
     for record in read(f"invalid_{version}"):
         if not is_accepted(version, record):
@@ -94,7 +94,7 @@ async def test_what_only_the_old_releases_refused_is_taken(start: Start, name: s
 
 
 def expected(version: str, record: Record) -> bytes:
-    """Give the body for what the core says of a document."""
+    """Return the body of the answer to the core's verdict on a document."""
     with pytest.raises(ValidationError) as caught:
         judge(version, record)
     return answer_for(caught.value).body
@@ -128,7 +128,7 @@ def turns(version: str) -> list[list[Record]]:
 
 
 def clash(records: Sequence[Record]) -> bool:
-    """Say whether two of the documents have one id or spend one output."""
+    """Whether two of the documents have one id or spend one output."""
     claims = [record["tx"]["id"] for record in records]
     claims += [json.dumps(i["fulfills"]) for record in records for i in record["tx"]["inputs"] if i["fulfills"]]
     return len(set(claims)) < len(claims)

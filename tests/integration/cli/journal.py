@@ -68,7 +68,7 @@ class Journal:
         installation.install(source)
 
     def entries(self) -> list[Entry]:
-        """Give all that was written so far."""
+        """Return all entries that were written so far."""
         if not self.file.exists():
             return []
         lines = [line.split() for line in self.file.read_text().splitlines()]
@@ -78,11 +78,11 @@ class Journal:
         return [entry.position for entry in self.entries()]
 
     def mend(self) -> None:
-        """Let it digest what it failed at."""
+        """Make the plugin take the event at which it failed."""
         Path(f"{self.file}.mended").touch()
 
     def break_module(self, installation: Installation) -> str:
-        """Make what is installed impossible to import; give what stood there."""
+        """Make what is installed impossible to import; return what stood there."""
         module = self._installed(installation)
         text = module.read_text()
         module.write_text("import nothing_of_that_name")

@@ -52,7 +52,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 @asynccontextmanager
 async def trading(node: Node, owners: list[Owner]) -> AsyncIterator[None]:
-    """Let clients trade; the node must be killed or stopped within."""
+    """Keep all clients trading; the node must be killed or stopped within."""
     tasks = [asyncio.create_task(owner.trade(node.port)) for owner in owners]
     try:
         yield

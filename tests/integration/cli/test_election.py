@@ -82,7 +82,7 @@ def write_validator_key(path: Path, pair: KeyPair, seed: bytes) -> None:
 
 @asynccontextmanager
 async def network(folder: Path) -> AsyncIterator[tuple[OneProcess, int]]:
-    """Serve the network's HTTP API; give its engine and the port."""
+    """Serve the network's HTTP API; yield its engine and the port."""
     with open_store(folder / "ledger") as store:
         engine = OneProcess(store)
         info = NodeInfo(version="3", public_key=None, keyring=(), stream_url=lambda _: "ws://h")

@@ -31,13 +31,13 @@ class Operator:
             assert self.node.post(json.loads(create(self._serial).body)).status == 202
 
     def plugins(self, *arguments: str) -> Any:
-        """Run a command of the group `plugins`; give its answer."""
+        """Run a command of the group `plugins`; return its answer."""
         ended = self.node.run("plugins", *arguments, "--json")
         assert ended.returncode == 0, ended.stderr
         return json.loads(ended.stdout)
 
     def refused(self, *arguments: str) -> str:
-        """Run one that must fail; give why it does."""
+        """Run one that must fail; return its error."""
         ended = self.node.run("plugins", *arguments)
         assert ended.returncode == 1, ended.stdout
         assert "Traceback" not in ended.stderr

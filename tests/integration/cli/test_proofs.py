@@ -23,7 +23,7 @@ def verify(folder: Path, proof: bytes, trusted: object, *more: str) -> subproces
 
 
 def trusted(*, chain_id: str = CHAIN_ID) -> dict[str, object]:
-    """Give the genesis of the network whose keys the tests have."""
+    """Return the genesis of the network whose keys the tests have."""
     keys = [base64.b64encode(raw(key)).decode() for key in KEYS]
     listed = [{"pub_key": {"value": key}, "power": str(one)} for key, one in zip(keys, POWERS, strict=True)]
     return {"chain_id": chain_id, "validators": listed}

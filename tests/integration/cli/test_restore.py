@@ -297,7 +297,7 @@ def test_a_restore_that_is_killed_leaves_the_old_data_or_the_new(home: Home) -> 
 
 
 def put_back(home: Home, old: Mapping[str, bytes]) -> None:
-    """Restore once more, which tidies up; then let the old data be there again, from under the name that they have."""
+    """Restore once more, which tidies up; then put the old data back, from under the name that they have."""
     assert home.restore().returncode == 0
     kept = [home.data.parent / name for name in home.beside()]
     assert all(re.fullmatch(r"data\.before-\d{8}T\d{6}(-\d+)?", folder.name) for folder in kept)

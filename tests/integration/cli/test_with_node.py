@@ -12,7 +12,7 @@ from tests.vectors.judging import read
 
 
 def keys(node: Node, name: str) -> str:
-    """Make a key file in the node's folder; give the public key."""
+    """Make a key file in the node's folder; return the public key."""
     return node.run("keys", "new", "--output", str(node.folder / name)).stdout.strip()
 
 

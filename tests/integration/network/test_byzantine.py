@@ -89,7 +89,7 @@ class Story:
     logs_of_consensus: Mapping[int, Sequence[consensus_wal.Seen]]
 
     def body(self, position: int) -> bytes:
-        """Give the body of an event."""
+        """Return the body of an event."""
         return bytes(msgspec.json.decode(self.log[position - 1], type=dict[str, msgspec.Raw])["data"])
 
     @property
@@ -137,7 +137,7 @@ def trade(member: Member, numbers: Iterator[int]) -> None:
 
 
 def break_each_rule(network: Network, orders: Orders, numbers: Iterator[int]) -> None:
-    """Let each fault be put to the vote until each is on record: one that came too late to be judged is not."""
+    """Put each fault to the vote until each is on record: one that came too late to be judged is not."""
     for _ in range(ATTEMPTS):
         missing = sorted(PROPOSALS.keys() - faults_on_record(network[0], orders).keys())
         orders.give("proposals", *missing)
@@ -151,7 +151,7 @@ def break_each_rule(network: Network, orders: Orders, numbers: Iterator[int]) ->
 
 
 def go_on_without_one(network: Network, orders: Orders, numbers: Iterator[int]) -> tuple[Proposed, Proposed]:
-    """Kill an honest validator at a faulty proposal and let it come back; give that proposal, and one it missed."""
+    """Kill an honest validator at a faulty proposal and restart it; return that proposal, and one that it missed."""
     orders.give("proposals", "malformed", "bad_signature", "votes_without_news", "double_spend_within", "not_canonical")
     orders.give("extensions")
     interrupted = trade_until_next(orders, network[0], numbers)
@@ -173,7 +173,7 @@ def trade_until_next(orders: Orders, member: Member, numbers: Iterator[int]) -> 
 
 
 def until_silent(member: Member) -> int:
-    """Wait until no height follows for a while; give the last."""
+    """Wait until no height follows for a while; return the last."""
     last, since = -1, time.monotonic()
     while time.monotonic() - since < SILENCE_S:
         if (height := member.height()) != last:
@@ -183,7 +183,7 @@ def until_silent(member: Member) -> int:
 
 
 def fail_on_idle_chain(network: Network, orders: Orders, numbers: Iterator[int]) -> Idle:
-    """Let a transaction's block, or the empty one after it, meet a faulty proposal; nothing comes after that."""
+    """Spoil the proposal of a transaction's block, or of the empty one after it; nothing comes after that."""
     until_silent(network[0])
     known = len(records_of(network[0]))
     proposed = propose_on_idle_chain(network[0], orders, numbers)
@@ -255,7 +255,7 @@ def tell(network: Network, orders: Orders, numbers: Iterator[int]) -> Story:
 
 
 def write_events(member: Member) -> None:
-    """Let the plugin `file` write all events of a node."""
+    """Write all events of a node into a file, by the plugin `file`."""
     options = {"path": str(member.folder / "events.jsonl")}
     member.settings = {**member.settings, "events_plugins": {"file": {"start": "genesis", "options": options}}}
 

@@ -70,7 +70,7 @@ def network(tmp_path: Path) -> Iterator[Network]:
 
 
 def use_program(member: Member, text: str, **values: object) -> None:
-    """Let it start another program in the place of CometBFT, which leads to it in the end."""
+    """Start another program in the place of CometBFT, which leads to it in the end."""
     program = member.folder / "cometbft.sh"
     program.write_text(text.format(program=require_cometbft(), **values))
     program.chmod(0o700)
@@ -78,7 +78,7 @@ def use_program(member: Member, text: str, **values: object) -> None:
 
 
 def post_until_death(member: Member, transactions: Iterator[Transaction]) -> list[Transaction]:
-    """Post one after the other until the node has died; give those that it has accepted, committed or not."""
+    """Post one after the other until the node has died; return those that it has accepted, committed or not."""
     accepted: list[Transaction] = []
     for transaction, mode in zip(transactions, itertools.cycle(("commit", "async")), strict=False):
         if not member.is_running:

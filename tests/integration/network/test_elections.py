@@ -32,7 +32,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 
 
 def key_of(member: Member) -> str:
-    """Give its public key as `/validators` has it."""
+    """Return its public key as `/validators` has it."""
     return base64.b64encode(decode_key(member.key.public_key)).decode()
 
 
@@ -43,7 +43,7 @@ def done(member: Member, *arguments: str) -> str:
 
 
 def elect(proposer: Member, voters: list[Member], candidate: Member, power: int) -> str:
-    """Propose, and let others agree; give the election's id."""
+    """Propose and have others agree; return the election's id."""
     node_id = files.node_id_of(candidate.key)
     told = done(proposer, "election", "new", "upsert-validator", key_of(candidate), str(power), node_id)
     (id_,) = re.findall(r"\[SUCCESS\] Submitted proposal with id: ([0-9a-f]{64})", told)
@@ -60,7 +60,7 @@ def knows(member: Member, election_id: str) -> bool:
 
 
 def powers(member: Member) -> dict[str, int]:
-    """Give who votes on the next block, as a node says."""
+    """Return the validators of the next block, by a node's answer."""
     return {one["public_key"]["value"]: one["voting_power"] for one in member.get("validators").json()}
 
 

@@ -20,7 +20,7 @@ def done(member: Member, *arguments: str) -> str:
 
 
 def found(folder: Path, members: list[Member], *arguments: str) -> Network:
-    """Let the first found the network; give it as it is then."""
+    """Found the network from the first member; return it as it is then."""
     validators = folder / "validators"
     validators.write_text("".join(done(member, "network", "id", "--name", member.folder.name) for member in members))
     done(members[0], "network", "init", "--validators", str(validators), "--peers", peers(members, 0), *arguments)
@@ -38,7 +38,7 @@ def join(network: Network, number: int) -> None:
 
 
 def take_settings(network: Network) -> None:
-    """Let nodes be started with the configuration files that the commands have changed."""
+    """Use the configuration files that the commands have changed, from the next start of each node on."""
     for member in network:
         member.settings = json.loads(member.configuration.read_text())
 

@@ -38,7 +38,7 @@ class Running:
         return self.output.read_text()
 
     def row(self, number: int) -> str:
-        """Give the last line about a node."""
+        """Return the last line about a node."""
         rows: list[str] = re.findall(rf"^node {number}, .*$", self.text, re.MULTILINE)
         return rows[-1] if rows else ""
 
@@ -53,7 +53,7 @@ class Running:
         assert self.process.poll() is None, self.text
 
     def command(self, part: str) -> str:
-        """Give the printed command that has a part, for a shell in the checkout."""
+        """Return the printed command that has a part, for a shell in the checkout."""
         (found,) = (line.strip() for line in self.text.splitlines() if line.startswith("  ") and part in line)
         return found
 
@@ -65,7 +65,7 @@ class Running:
         return done.stdout
 
     def pids(self) -> list[int]:
-        """Give the processes that run a node."""
+        """Return the processes that run a node."""
         owners = [lock_owner(self.folder / str(number) / "data" / "lock") for number in range(1, COUNT + 1)]
         return [owner for owner in owners if owner is not None]
 

@@ -129,12 +129,12 @@ def test_of_two_spends_posted_to_two_nodes_at_once_one_wins(network: Network, mo
 
 
 def first_of(rivals: tuple[Transaction, Transaction], member: Member) -> int | None:
-    """Give which of the rivals a node has committed, counted from 1."""
+    """Return the numbers, from 1, of the rivals that a node has committed."""
     return next((number for number, rival in enumerate(rivals, 1) if member.has(rival)), None)
 
 
 def rejection(member: Member, transaction: Transaction) -> bytes | None:
-    """Give what a node says of a transaction that it turned away after it had taken it."""
+    """Return a node's problem about a transaction that it turned away after it had taken it."""
     answer = member.get("statuses", transaction_id=transaction.id)
     return answer.body if answer.status == 404 and b"rejected" in answer.body else None
 

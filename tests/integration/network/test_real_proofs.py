@@ -43,7 +43,7 @@ async def home(tmp_path: Path) -> AsyncIterator[Path]:
 
 
 async def height_with_transactions(rpc: CometBftRpc) -> int:
-    """Submit transactions; give the height of the first block that holds some."""
+    """Submit transactions; return the height of the first block that holds some."""
     submitted = False
     while True:
         with suppress(CometBftUnavailable):

@@ -34,7 +34,7 @@ def network(tmp_path: Path) -> Iterator[Network]:
 
 @contextmanager
 def busy(member: Member, first: int) -> Iterator[None]:
-    """Let one client commit one transaction after the other."""
+    """Commit one transaction after the other until the end."""
     ended = threading.Event()
 
     def work() -> None:
@@ -59,7 +59,7 @@ def backed_up(member: Member, target: Path, *options: str) -> Path:
 
 
 def restore(member: Member, backup: Path) -> str:
-    """Put a backup in the place of a node's data; give what is said."""
+    """Put a backup in the place of a node's data; return the command's output."""
     done = member.run("restore", str(backup))
     assert done.returncode == 0, done
     return done.stdout
@@ -153,7 +153,7 @@ def test_blocks_that_were_left_out_are_missed(network: Network, tmp_path: Path) 
 
 
 def lose_disk(member: Member, network: Network) -> None:
-    """Leave its key and its configuration, and let it join anew as its operator does."""
+    """Keep its key and its configuration, and join anew as its operator does."""
     member.kill()
     shutil.rmtree(member.data)
     genesis = network.folder / "genesis.json"

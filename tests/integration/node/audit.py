@@ -64,7 +64,7 @@ def audit(ledger: Path) -> Audited:
 
 
 def _check_log(connection: sqlite3.Connection, transactions: Sequence[tuple[int, bytes]]) -> list[str]:
-    """Recompute every block's id, the chain of digests, the votes and the tip from the bytes; give the ids."""
+    """Recompute every block's id, the chain of digests, the votes and the tip from the bytes; return the ids."""
     columns = ", ".join(Event._fields)
     events = [Event(*row) for row in connection.execute(f"SELECT {columns} FROM events ORDER BY position")]
     votes = connection.execute("SELECT position, body FROM votes ORDER BY position").fetchall()
@@ -110,7 +110,7 @@ def _check_vote(vote: Mapping[str, Any], ids: Sequence[str]) -> None:
 
 
 def _check_spends(transactions: Sequence[Transaction]) -> dict[int, tuple[int, int | None]]:
-    """Spend everything again, in order; give amount and spender of each output by its number."""
+    """Spend everything again, in order; return amount and spender of each output by its number."""
     unspent: dict[OutputRef, tuple[int, int, str]] = {}
     outputs: dict[int, tuple[int, int | None]] = {}
     created: Counter[str] = Counter()

@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def plugins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Give the environment of a node that has the plugins `console_print`, `recorder` and `sleeper`."""
+    """Return the environment of a node that has the plugins `console_print`, `recorder` and `sleeper`."""
     folder = tmp_path_factory.mktemp("plugins")
     for own in ("recorder", "sleeper"):
         shutil.copy(Path(__file__).with_name(f"{own}.py"), folder)
@@ -66,7 +66,7 @@ def ledger_of_thousands(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def long_ledger(ledger_of_thousands: Path, tmp_path: Path) -> LongLedger:
-    """Copy it; give the settings of a node over the copy."""
+    """Copy it; return the settings of a node over the copy."""
 
     def copy() -> dict[str, Any]:
         data = shutil.copytree(ledger_of_thousands, tmp_path / "long")

@@ -119,7 +119,7 @@ class Owner:
         assert not self.refused & bodies.keys(), "refused, and in the files"
 
     def unspent(self) -> list[Coin]:
-        """Give the coins that are left when exactly what was promised is committed."""
+        """Return the coins that are left when exactly what was promised is committed."""
         made = [one for id_, one in self.made.items() if id_ in self.promised]
         spent = {coin for one in made for coin in one.spends}
         return [coin for one in made for coin in one.pays if coin not in spent]

@@ -73,7 +73,7 @@ async def post(node: Node, transactions: Iterable[Signed]) -> None:
 
 
 async def ask(connection: Wire, signed: Signed, mode: str) -> int:
-    """Post a transaction; give the status, of success or overload."""
+    """Post a transaction; return the status, of success or overload."""
     answer = await connection.ask(request("POST", f"/api/v1/transactions?mode={mode}", signed.body))
     assert answer.status in {202, 503}, answer
     return answer.status

@@ -33,7 +33,7 @@ def test_idle_clients_leave_room_to_read_the_ledger(tmp_path: Path, soft: int, h
 
 
 def posts(node: Node) -> bool:
-    """Say whether a transaction is taken: a node that lets nobody in answers 503, or closes before it has read it."""
+    """Whether a transaction is taken: a node without descriptors answers 503, or closes before it has read it."""
     try:
         return node.post(create([KEY], data={"serial": next(_serials)}).body).status == HTTPStatus.ACCEPTED
     except OSError:

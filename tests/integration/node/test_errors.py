@@ -45,12 +45,12 @@ class Refused:
         self.enable(["own"])
 
     def message(self) -> str:
-        """Start it; give the one line that is said besides those of the log."""
+        """Start it; return the one line of standard error that is no line of the log."""
         self.node.launch()
         return self.ended()
 
     def ended(self) -> str:
-        """Wait for the end; give what was said."""
+        """Wait for the end; return the lines of standard error."""
         assert self.node.process is not None
         assert self.node.process.wait(20) == 1
         assert self.node.console == ""

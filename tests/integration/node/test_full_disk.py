@@ -62,7 +62,7 @@ class Busy:
 
     @asynccontextmanager
     async def trading(self) -> AsyncIterator[None]:
-        """Let all clients trade; the node must be killed or stopped within."""
+        """Keep all clients trading; the node must be killed or stopped within."""
         tasks = [asyncio.create_task(owner.trade(self.node.port)) for owner in self.owners]
         try:
             yield
@@ -94,7 +94,7 @@ class Busy:
         await until(lambda: len(set(self.recorded())) == head, f"the plugin to have seen {head} events")
 
     def recorded(self) -> list[str]:
-        """Give the block ids that the plugin has seen."""
+        """Return the block ids that the plugin has seen."""
         return [line.split()[1] for line in self.record.read_text().splitlines()]
 
     def audit(self) -> None:

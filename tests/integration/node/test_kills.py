@@ -148,7 +148,7 @@ class Campaign:
         await until_broken(trading)
 
     def _audit_image(self) -> None:
-        """Look at what a kill has left behind: the files as they are, opened by nobody since."""
+        """Audit what a kill has left behind: the files as they are, opened by nobody since."""
         image = self.node.folder / "image"
         shutil.rmtree(image, ignore_errors=True)
         image.mkdir()
@@ -162,7 +162,7 @@ class Campaign:
             owner.require_kept(bodies)
 
     async def _finish(self, kills: int) -> None:
-        """Let it come to rest with all plugins, stop it, and compare everything with everything."""
+        """Start the node with all plugins, wait until it rests, stop it, and compare everything with everything."""
         self._enable(PLUGINS)
         self.node.launch()
         await self._until_open()
@@ -190,7 +190,7 @@ class Campaign:
         return int(position)
 
     def _printed(self) -> list[str]:
-        """Give the block ids on the console: one that a kill has cut stands there again, whole."""
+        """Return the block ids on the console: one that a kill has cut stands there again, whole."""
         return re.findall("[0-9a-f]{64}", self.node.console)
 
     def _recorded(self) -> list[str]:

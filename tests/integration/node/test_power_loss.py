@@ -69,7 +69,7 @@ class Traced:
         return self.folder / f"trace-{self._run_count}"
 
     def recorded(self) -> list[str]:
-        """Give the block ids that the plugin has seen."""
+        """Return the block ids that the plugin has seen."""
         return [line.split()[1] for line in self.record.read_text().splitlines()] if self.record.exists() else []
 
     def until_recorded(self, count: int) -> None:
@@ -86,7 +86,7 @@ class Trace:
         self.calls = found
 
     def all(self, names: Sequence[str], *, on: str = "", says: str = "", after: int = -1) -> Iterator[Call]:
-        """Give the calls on a descriptor of this path, or of this kind, that write this text and begin after a line."""
+        """Return the calls on a descriptor of this path, or of this kind, that write a text and begin after a line."""
         for call in self.calls:
             descriptor = call.text.partition(">")[0]
             if call.begun > after and call.name in names and on in descriptor and says in call.text:
@@ -98,7 +98,7 @@ class Trace:
         return found
 
     def synced(self, marked: Marked) -> Call:
-        """Give the sync that made a transaction durable; it began after the first of its frames was written."""
+        """Return the sync that made a transaction durable; it began after the first of its frames was written."""
         frame = self.first(["pwrite64"], on="/ledger.db-wal", says=marked.mark)
         return self.first(["fdatasync"], on="/ledger.db-wal", after=frame.begun)
 
@@ -111,7 +111,7 @@ def traced(tmp_path: Path, plugins: Mapping[str, str]) -> Iterator[Traced]:
 
 
 def announced(stream: ClientConnection, count: int) -> dict[str, str]:
-    """Read so many messages of the stream; give the block ids by transaction id."""
+    """Read so many messages of the stream; return the block ids by transaction id."""
     messages: list[dict[str, Any]] = [json.loads(stream.recv(PATIENCE_S)) for _ in range(count)]
     return {message["transaction_id"]: message["block_id"] for message in messages}
 

@@ -34,7 +34,7 @@ ALICE: Final = KeyPair.from_seed(b"a" * 32)
 
 
 async def until_ended(node: Node, signum: signal.Signals = signal.SIGTERM) -> float:
-    """Send a signal; give the seconds after which the process has ended with exit code 0."""
+    """Send a signal; return the seconds after which the process has ended with exit code 0."""
     assert node.process is not None
     begun = time.monotonic()
     node.process.send_signal(signum)
@@ -147,7 +147,7 @@ async def test_a_start_that_was_broken_off_at_any_moment_is_no_obstacle_to_the_n
 
 
 def refused(node: Node) -> str:
-    """Run a `start` that must fail; give what it says, which is one line."""
+    """Run a `start` that must fail; return its error, which is one line."""
     result = node.run("start")
     assert result.returncode == 1
     assert result.stdout == ""
@@ -219,6 +219,6 @@ async def test_a_node_goes_on_where_it_was(start_node: StartNode) -> None:
 
 
 async def received(client: ClientConnection) -> str:
-    """Take one message of the stream; give the transaction's id."""
+    """Take one message of the stream; return the transaction's id."""
     async with asyncio.timeout(10):
         return str(json.loads(await client.recv())["transaction_id"])

@@ -92,7 +92,7 @@ class Running:
         return {"record": str(self.record), "fault": "", **options}
 
     def seen(self) -> list[Seen]:
-        """Give every delivery so far, in order."""
+        """Return every delivery so far, in order."""
         if not self.record.exists():
             return []
         return [Seen(*map(int, line.split())) for line in self.record.read_text().splitlines()]

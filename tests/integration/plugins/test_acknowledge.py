@@ -34,7 +34,7 @@ Start = Callable[..., Any]
 
 @pytest.fixture
 def start(running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Give a function that installs a plugin with the given `run`, and starts it; its options become its properties."""
+    """Return a function that installs a plugin with this `run`, and starts it; its options become its properties."""
     site = tmp_path / "site"
     about = site / "answering-1.dist-info"
     about.mkdir(parents=True)

@@ -26,7 +26,7 @@ class FullMachine:
     """A machine on which some starts find no room for another process."""
 
     def __init__(self, *failing: int) -> None:
-        """Let these starts fail, counted from 1."""
+        """Fail at these starts, counted from 1."""
         self.failing = failing
         self.count = 0
 
@@ -52,7 +52,7 @@ async def started(
 
 
 def cursor(running: Running) -> int:
-    """Give what is written down of the lane's progress."""
+    """Return the lane's cursor as it is on disk."""
     return (running.store.node.lane(NAME) or pytest.fail("no row")).acked
 
 
@@ -69,7 +69,7 @@ async def test_no_event_is_blamed_for_a_process_that_did_not_start(running: Runn
 
 
 def open_pages() -> set[Path]:
-    """Give the lane pages that this process has open."""
+    """Return the lane pages that this process has open."""
     found = set()
     for fd in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):

@@ -44,7 +44,7 @@ def lane_error(running: Running) -> str | None:
 
 
 async def until_at(supervisor: Supervisor, position: int) -> None:
-    """Wait until the plugin has taken everything up to a position, and says so."""
+    """Wait until the plugin has taken everything up to a position, and its status shows it."""
     await until(
         lambda: (
             (status := supervisor.status()[0]).state is State.LIVE

@@ -48,11 +48,11 @@ class Target(Protocol):
     """What a sink writes to."""
 
     def options(self, **more: Any) -> dict[str, Any]:
-        """Give options with which the sink works."""
+        """Return options with which the sink works."""
         ...
 
     def held(self) -> Sequence[Held]:
-        """Give what is there, in its order, repeats included."""
+        """Return the messages that have arrived, in their order, repeats included."""
         ...
 
 
@@ -72,12 +72,12 @@ class Service(Target, Protocol):
         ...
 
     def thaw(self) -> None:
-        """Let them go on."""
+        """Continue the processes that `freeze` stopped."""
         ...
 
 
 def expected(recipe: Recipe, per: Per) -> list[Message]:
-    """Give what must arrive, in order."""
+    """Return the messages that must arrive, in order."""
     return [message for event in events(recipe) for message in messages_of(event, per)]
 
 
@@ -127,7 +127,7 @@ async def passing(
 
 
 async def done(run: Rehearsal) -> None:
-    """Let the chain grow to its end, and wait until the sink has acknowledged all of it."""
+    """Grow the chain to its end, and wait until the sink has acknowledged all of it."""
     run.grow()
     await until(lambda: run.status().lag == 0 and run.head == RECIPE.blocks, "the sink to be done", run)
 
@@ -253,7 +253,7 @@ class ServiceSuite(SinkSuite):
 
 
 def position_of(id_: str) -> int:
-    """Give the position that the id of a message names."""
+    """Return the position that the id of a message names."""
     return int(id_.split(":")[1])
 
 

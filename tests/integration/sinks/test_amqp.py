@@ -53,7 +53,7 @@ class Exchange:
         return self._held
 
     def unrouted(self) -> Sequence[Held]:
-        """Give what no queue wanted."""
+        """Return the messages that no queue wanted."""
         asyncio.run(self._drain(f"{self.name}.unrouted"))
         return self._held
 

@@ -88,7 +88,7 @@ class Account:
     run: Run | None = None
 
     def undone(self, head: int) -> list[int]:
-        """Give what is owed, ascending."""
+        """Return what is owed, ascending."""
         if self.place is None:
             return sorted(self.returning - self.open_ended)
         past = self.acked.keys() | self.skipped | self.discarded | self.open_ended | (self.listed - self.returning)

@@ -83,7 +83,7 @@ class Disk:
 
 
 class UnreliableNodeDb(NodeDb):
-    """node.db on that disk. Tells what is parked after each commit."""
+    """node.db on that disk. Reports what is parked after each commit."""
 
     def __init__(self, path: Path, disk: Disk, on_commit: Callable[[sqlite3.Connection], None]) -> None:
         super().__init__(path)
@@ -103,7 +103,7 @@ class UnreliableNodeDb(NodeDb):
 
 
 def read_parked(connection: sqlite3.Connection) -> list[tuple[str, int, int | None]]:
-    """Give lane, position, and the epoch from which it comes again, of all that is set aside."""
+    """Return lane, position, and the epoch from which it comes again, of all that is set aside."""
     found = "SELECT lane, position, returns_in FROM troubles WHERE parked_at IS NOT NULL ORDER BY lane, position"
     return connection.execute(found).fetchall()
 

@@ -144,7 +144,7 @@ class History:
 
     @contextmanager
     def in_force(self) -> Iterator["History"]:
-        """Let the clocks and the disk of this history be those of the code under test."""
+        """Put the clocks and the disk of this history under the code under test."""
         handler = _Listener(self)
         logger = logging.getLogger(plugin_lane.__name__)
         with pytest.MonkeyPatch.context() as patch:
@@ -166,7 +166,7 @@ class History:
     # The node
 
     def start(self) -> Node:
-        """Give the node, started; a person tries again if a plugin keeps it from starting."""
+        """Return the node, started; a person tries again if a plugin keeps it from starting."""
         for _ in range(START_COUNT_MAX):
             if self.node is not None:
                 return self.node
@@ -316,7 +316,7 @@ class History:
         return process
 
     def run(self, duration_s: float) -> None:
-        """Let time pass."""
+        """Pass time."""
         if self.node is None:
             return
         try:
@@ -327,7 +327,7 @@ class History:
             self.check()
 
     def _committed(self, connection: Any) -> None:
-        """Look at what stands in node.db now."""
+        """Check the rows of node.db after a commit."""
         rows = read_parked(connection)
         for name, plugin in self.plugins.items():
             plugin.account.list({position: epoch for lane, position, epoch in rows if lane == name})
@@ -474,7 +474,7 @@ class History:
     # The end of all faults
 
     def settle(self) -> None:
-        """Let nothing fail any more; all that is owed has to come and be settled (P2)."""
+        """End all faults, and require all that is owed to come and be settled (P2)."""
         self.note("nothing fails any more")
         self.hole = 0
         self.disk.fail(is_full=False, fails_to_sync=False)
@@ -507,7 +507,7 @@ class History:
             self.run(1.0)
 
     def _let_all_run(self) -> None:
-        """Say of each lane that waits for a word how it goes on, and end what hangs."""
+        """Order each lane that waits for a person to go on, and end what hangs."""
         assert self.node is not None
         for status in self.node.supervisor.status():
             name, account, node = status.name, self.plugins[status.name].account, self.node.supervisor

@@ -17,7 +17,7 @@ RED: Final = from_data({"metadata.colour": "red"}, "select")
 
 
 def commit(store: LedgerStore, kind: str, branch: int) -> int:
-    """Commit a block; give its position. Of two branches no two events are the same."""
+    """Commit a block; return its position. Of two branches no two events are the same."""
     tip = store.tip()
     position, height = tip.position + 1, tip.height + 1
     id_ = sha256(f"{branch} {position}".encode()).hexdigest()

@@ -263,7 +263,7 @@ class SimulatedProcess:
             self.on_report(report)
 
     def _finish(self, last: wire.Report, how: str) -> None:
-        """Say the last word, and end."""
+        """Send the last report, and end."""
         self.is_ending = how
         self._report(last)
         self.world.agenda.after(0.05, lambda: self._end(how))

@@ -53,7 +53,7 @@ def order(history: History, what: str) -> None:
 
 
 def retry_what_is_then_skipped(history: History) -> None:
-    """Let position 1 be parked, come again at a person's wish, and fail again under another policy."""
+    """Park position 1, retry it as a person would, and have it fail again under another policy."""
     install(history, Temper(Wants(), poison=1), retry=ONE_TRY, on_failure="park")
     history.commit(["red"])
     history.run(10)

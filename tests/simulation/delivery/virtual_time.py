@@ -54,7 +54,7 @@ class Agenda:
         heapq.heappush(self._due, (max(when_s, self.elapsed_s), self._count, call))
 
     def advance(self, limit_s: float | None) -> None:
-        """Let the next thing happen, or so much time pass."""
+        """Run the next call that is due, or pass so much time."""
         end_s = None if limit_s is None else self.elapsed_s + limit_s
         if self._due and (end_s is None or self._due[0][0] <= end_s):
             self.elapsed_s, _, call = heapq.heappop(self._due)
@@ -66,7 +66,7 @@ class Agenda:
 
 
 class _Jump(selectors.SelectSelector):
-    """Lets time pass where a real selector would wait."""
+    """A selector that passes time where a real one would wait."""
 
     def __init__(self, agenda: Agenda) -> None:
         super().__init__()

@@ -132,7 +132,7 @@ class Network:
         return transfer(Coin(parent, index, signer), to=self.draw.choice(OWNERS), amounts=amounts, note=len(self.made))
 
     def make_proposal(self, proposer: SimulatedNode) -> tuple[Block, bool]:
-        """Let a node propose; every third time it is faulty. Give the block, and whether it was left honest."""
+        """Return a node's block, and whether it was left honest; every third is faulty."""
         honest = proposer.propose()
         block = self.sign(proposer, honest)
         if self.draw.random() < 0.33:
@@ -235,7 +235,7 @@ def test_every_history_of_a_network_with_faulty_proposers(seed: int) -> None:
 
 
 def settle(network: Network) -> None:
-    """Let honest nodes take turns until all pools are empty."""
+    """Propose and decide, honest nodes in turn, until all pools are empty."""
     for _ in range(60):
         for node in network.nodes:
             if bodies := node.propose():

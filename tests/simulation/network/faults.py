@@ -178,7 +178,7 @@ def draw_fault(draw: Random) -> Fault:
 def draw_extension(
     draw: Random, key: KeyPair, *, height: int, round_: int, true: Sequence[Rejection]
 ) -> SignedExtension:
-    """Let a faulty validator say something.
+    """Draw an extension as a faulty validator may sign it.
 
     Args:
         draw: its choices.

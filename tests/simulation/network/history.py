@@ -133,7 +133,7 @@ class History:
                 self._bring_up(node)
 
     def _bring_up(self, node: HonestNode) -> None:
-        """Let a node read the blocks that it missed; it is not asked for a verdict on rejected ones."""
+        """Start a node and have it read the blocks that it missed; it is not asked for a verdict on rejected ones."""
         node.restart()
         node.is_up = True
         for proposal in self.decided[node.height :]:
@@ -187,7 +187,7 @@ class History:
         return voting[self.turn % len(voting)]
 
     def _propose(self, proposer: KeyPair, *, is_quiet: bool, is_patient: bool) -> Mapping[str, Proposal]:
-        """Give which node gets to see which proposal."""
+        """Return which node gets to see which proposal."""
         candidates = [one.body for one in self.made]
         if proposer not in self.faulty:
             node = next(one for one in self.nodes if one.key is proposer)
@@ -217,7 +217,7 @@ class History:
         return {node.address: self.draw.choice(bad) for node in self.nodes if self.draw.random() < reach}
 
     def _proposal(self, proposer: KeyPair, body: Sequence[bytes]) -> Proposal:
-        """Give the block that the engine would make of it: equal blocks have equal hashes, whatever the round."""
+        """Return the block that the engine would make of it: equal blocks have equal hashes, whatever the round."""
         if not self.powers(self.height).get(raw(proposer)):
             proposer = next(key for key in self.keys if self.powers(self.height).get(raw(key)))
         timestamp = TIME + self.height // 3
@@ -282,7 +282,7 @@ class History:
         return self.draw.random() < 0.9
 
     def _seen_evidence(self, *, is_quiet: bool) -> list[SignedExtension]:
-        """Give what one proposer has of it: votes of more than two thirds, if there were so many."""
+        """Return what one proposer has of it: votes of more than two thirds, if there were so many."""
         if self.height == 1:
             return []
         seen = self.draw.sample(self.evidence, len(self.evidence))

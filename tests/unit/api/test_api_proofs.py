@@ -38,7 +38,7 @@ class Engine:
 
 
 def decision_of(proof: bytes, *, signed: bytes = b"") -> Decision:
-    """Give what a ledger holds of the event that a proof is about."""
+    """Return what a ledger holds of the event that a proof is about."""
     raws = msgspec.json.decode(proof, type=dict[str, msgspec.Raw])
     event = json.loads(bytes(raws["event"]))
     reason = event.get("reason")

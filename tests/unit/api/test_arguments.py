@@ -56,7 +56,7 @@ TAKEN = [
 
 
 def message(ask: Callable[[], object]) -> str:
-    """Give the body of the refusal that `ask` ends in."""
+    """Return the body of the refusal that `ask` ends in."""
     with pytest.raises(Problem) as caught:
         ask()
     assert caught.value.answer.status == 400

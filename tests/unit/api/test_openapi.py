@@ -25,7 +25,7 @@ def validator(schema: dict[str, Any]) -> Draft202012Validator:
 
 
 def references(value: Any) -> set[str]:
-    """Give all `$ref` in a document."""
+    """Return all `$ref` in a document."""
     match value:
         case dict():
             own = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()

@@ -15,7 +15,7 @@ from bigchaindb.errors import RequestFailed
 
 @contextmanager
 def answering(*statuses: int, body: bytes) -> Iterator[tuple[str, list[tuple[str, str, bytes]]]]:
-    """Serve one answer after the other, the last to all further questions; give the URL and what was asked."""
+    """Serve one answer after the other, the last to all further questions; yield the URL and what was asked."""
     asked: list[tuple[str, str, bytes]] = []
 
     class Handler(BaseHTTPRequestHandler):

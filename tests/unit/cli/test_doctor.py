@@ -52,7 +52,7 @@ def free_port() -> Iterator[int]:
 
 @pytest.fixture
 def findings(tmp_path: Path, free_port: int) -> Examine:
-    """Examine with a configuration that is right but for what the test changes; give findings by subject."""
+    """Examine with a configuration that is right but for what the test changes; yield findings by subject."""
 
     def examined(**changes: Any) -> dict[str, Finding]:
         document = {
@@ -182,7 +182,7 @@ with socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET) as
 
 @contextmanager
 def other_process_at(host: str, port: int = 0) -> Iterator[tuple[int, int]]:
-    """Let another process listen; give its id and the port."""
+    """Make another process listen; yield its id and the port."""
     command = [sys.executable, "-c", LISTEN, host, str(port)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None

@@ -12,7 +12,7 @@ from bigchaindb.testing import MakeEvents, MakeQueue
 
 
 class ListQueue:
-    """Gives events to coroutines and takes their answers."""
+    """A source that hands events to coroutines and takes their answers."""
 
     def __init__(self, events: Sequence[Event]) -> None:
         self.events = list(events)

@@ -19,7 +19,7 @@ BAD = [create(serial) for serial in (98, 99)]
 
 @pytest.fixture
 def defect(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the parser fail, in a way that nobody thought of, at each document of `BAD`."""
+    """Make the parser fail, in a way that nobody thought of, at each document of `BAD`."""
 
     def failing(body: bytes, *, elections: bool = False) -> Transaction:
         if body in [bad.body for bad in BAD]:

@@ -32,7 +32,7 @@ class Disk:
         return Usage(self.free_bytes, self.ledger_bytes)
 
     def after(self, seconds: float, *, used: int) -> None:
-        """Let the ledger grow, and look."""
+        """Grow the ledger, then have the room measured."""
         self.now_s += seconds
         self.free_bytes -= used
         self.ledger_bytes += used
@@ -46,7 +46,7 @@ def disk(caplog: pytest.LogCaptureFixture) -> Disk:
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, int]]:
-    """Give level and free bytes of what was logged since the last time."""
+    """Return level and free bytes of what was logged since the last time."""
     found = [(record.levelname, vars(record)["free_bytes"]) for record in caplog.records]
     caplog.clear()
     return found

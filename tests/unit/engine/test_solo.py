@@ -87,7 +87,7 @@ async def test_a_heavy_transaction_that_is_refused_leaves_nothing(store: Store) 
 
 
 def log_of(store: Store) -> list[tuple[int, int, str | None]]:
-    """Give type, height and reason of all events."""
+    """Return type, height and reason of all events."""
     log = store.log_reader()
     try:
         entries = [log.entry(position) for position in range(1, log.head() + 1)]

@@ -102,7 +102,7 @@ class LaneMachine(RuleBasedStateMachine):
         self.returning.discard(position)
 
     def ended(self) -> Progress:
-        """Give the progress of a process that ends, as its page has it."""
+        """Return the progress of a process that ends, as its page has it."""
         left = {*self.undone, *self.held, *self.again}
         in_hand = tuple(sorted(left - self.returning))
         progress = Progress(

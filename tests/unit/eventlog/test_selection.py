@@ -54,7 +54,7 @@ def documents(draw: st.DrawFn) -> Document:
 
 
 def members_in(document: Document) -> Document:
-    """Give all that a selection can say about a document and be right."""
+    """Return every member of a selection that matches a document."""
     owners = [key for part in document["outputs"] for key in part["public_keys"]]
     owners += [key for part in document["inputs"] for key in part["owners_before"]]
     members: Document = {"operation": document["operation"], "asset": document["asset"].get("id", document["id"])}

@@ -45,7 +45,7 @@ def ledger(store: LedgerStore) -> Ledger:
 
 
 def badly_signed(transaction: Transaction) -> bytes:
-    """Give a document whose structure and id hold, signed by nobody: 1.0 ids do not cover signatures."""
+    """Return a document whose structure and id hold, signed by nobody: 1.0 ids do not cover signatures."""
     other = create(99, version="1.0")
     assert transaction.version == other.version == "1.0"
     mark = b'"fulfillment":"'

@@ -323,7 +323,7 @@ SETS: Final = st.lists(st.integers(1, 50), min_size=1, max_size=5).map(
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[dict[KeyPair, int], list[list[Transaction]]]:
-    """Give validators and blocks of right elections among them, each voter voting at most once on each."""
+    """Draw validators and blocks of right elections among them, each voter voting at most once on each."""
     powers = draw(SETS)
     proposed = [
         election(

@@ -98,7 +98,7 @@ def decide(ledger: NetworkLedger, store: ModelNetworkStore, *transactions: Trans
 
 
 def voted(*rejections: Rejection, height: int, bodies: Sequence[Sequence[bytes]] = (BODY,)) -> bytes:
-    """Give the votes transaction by which three of four decide."""
+    """Return the votes transaction by which three of four decide."""
     return encode_votes(votes(*evidence(*rejections, height=height), bodies=bodies, height=height))
 
 

@@ -149,7 +149,7 @@ def said_by(support: Sequence[Support]) -> list[str]:
 def step(
     state: NetworkState, extensions: Iterable[SignedExtension], height: int
 ) -> tuple[NetworkState, Sequence[OpenRejection]]:
-    """Let an honest proposer make votes of the extensions at `height`, and count them."""
+    """Make votes of the extensions at `height`, as an honest proposer would, and count them."""
     made = choose(extensions, lambda _: BODY, state, height=height + 1, chain_id=CHAIN, bytes_max=100_000)
     if made is None:
         return state, ()
@@ -465,7 +465,7 @@ def newly_credible(
     powers: Sequence[int],
     height: int,
 ) -> list[Rejection]:
-    """Say once more, in other words, what a proposer had to carry."""
+    """Return what a proposer had to carry, by a second, simpler computation."""
     found = []
     for one in {rejection for words in says for rejection in words}:
         before = {

@@ -1,4 +1,4 @@
-"""What a crash test says of a sink is right, and tells the author what to do."""
+"""What a crash test reports of a sink is right, and helps its author."""
 
 from dataclasses import replace
 from typing import Final

@@ -56,7 +56,7 @@ class Ledger:
         self.order(lambda desk: desk.seek(NAME, place))
 
     def next_node(self) -> Lane:
-        """Give the lane as the next node finds it."""
+        """Return the lane as the next node finds it."""
         files = LaneFiles(self.store, CHAIN)
         lane = files.recover(NAME, "now")
         files.close()

@@ -22,7 +22,7 @@ BOTH: Final = pytest.mark.parametrize("transaction", [ELECTION, VOTE], ids=["ele
 
 
 def rehashed(document: dict[str, Any]) -> bytes:
-    """Give the document the id that belongs to it; its signatures are not made anew."""
+    """Write the id that belongs to a document into it; its signatures are not made anew."""
     id_ = sha3_256(canonical({**document, "id": None}, "2.0")).hexdigest()
     return canonical({**document, "id": id_}, "2.0")
 

@@ -38,7 +38,7 @@ def made(version: str, /, **changes: Any) -> dict[str, Any]:
 
 
 def rehashed(document: dict[str, Any]) -> bytes:
-    """Give the document the id that belongs to it; its signatures are not made anew."""
+    """Write the id that belongs to a document into it; its signatures are not made anew."""
     if document.get("version") == "1.0":
         bare = {**document, "inputs": [{**item, "fulfillment": None} for item in document["inputs"]]}
         del bare["id"]

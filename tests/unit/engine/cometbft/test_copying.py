@@ -82,7 +82,7 @@ def test_what_is_written_meanwhile_makes_it_try_again(
 
 
 def grows(path: Path, monkeypatch: pytest.MonkeyPatch, times: int = 1_000) -> None:
-    """Let a file grow after each of the first looks."""
+    """Make a file grow after each of the first looks."""
     looked = copying._seen
     left = iter(range(times))
 

@@ -198,13 +198,13 @@ async def running(store: Store, limits: Limits | None = None, *, begun: bool = T
 
 
 async def begin(store: Store) -> None:
-    """Let the network decide its first block."""
+    """Run until the network has decided its first block."""
     async with running(store):
         pass
 
 
 def keep(store: Store, transactions: Iterable[Transaction]) -> None:
-    """Let a former run have accepted these."""
+    """Store these as accepted by a former run."""
     Outbox(store.node).put([(one.id, one.body) for one in transactions])
 
 

@@ -99,7 +99,7 @@ def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 async def watch(health: Health, network: Network, seconds: float, *, undecided_count: int = 0) -> None:
-    """Look every half second, as the engine does."""
+    """Check health every half second, as the engine does."""
     for _ in range(int(seconds * 2)):
         await health.look(undecided_count)
         network.now_s += 0.5

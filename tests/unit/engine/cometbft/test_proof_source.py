@@ -22,7 +22,7 @@ BLOCKS: Final = {b["signed_header"]["header"]["height"]: b for b in json.loads(V
 
 
 def answer(method: str, block: Any) -> Any:
-    """Give the answer of the real program, as far as the vectors hold it."""
+    """Return the answer of the real program, as far as the vectors hold it."""
     signed = block["signed_header"]
     return {
         "commit": {"signed_header": signed, "canonical": True},

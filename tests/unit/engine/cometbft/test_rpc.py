@@ -50,7 +50,7 @@ STATUS: dict[str, Any] = {
 }
 
 Answer = Callable[[Any], Any]
-"""Gives a result of JSON-RPC, or a whole web.Response, to the request."""
+"""Makes a result of JSON-RPC, or a whole web.Response, from the request."""
 
 
 @dataclass

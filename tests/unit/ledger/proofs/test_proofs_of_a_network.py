@@ -51,7 +51,7 @@ class Network:
 
 
 def proven(logged: Logged, *, body_omitted: bool = False) -> tuple[bytes, Verified]:
-    """Give the body of an invalid event as it is logged, and what its proof proves."""
+    """Return the body of an invalid event as it is logged, and what its proof proves."""
     body = event_body(logged.block, logged.event.reason, body_omitted=body_omitted)
     assert logged.body_omitted is body_omitted
     decided = Decided(

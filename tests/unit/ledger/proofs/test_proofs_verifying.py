@@ -61,7 +61,7 @@ def refusal(document: bytes, trust: Trust = TRUST) -> str:
 
 
 def changed(document: bytes, path: Path, change: Callable[[Any], Any]) -> bytes:
-    """Give a proof with one member changed."""
+    """Return a proof with one member changed."""
     whole = json.loads(document)
     inner = whole
     for step in path[:-1]:
@@ -71,7 +71,7 @@ def changed(document: bytes, path: Path, change: Callable[[Any], Any]) -> bytes:
 
 
 def replaced(document: bytes, path: Path, value: Any) -> bytes:
-    """Give a proof with another member at one place."""
+    """Return a proof with another member at one place."""
     return changed(document, path, lambda _: value)
 
 
@@ -132,7 +132,7 @@ def test_the_layout_of_the_document_does_not_matter(name: str) -> None:
 
 
 def members(value: Any, path: Path = ()) -> Iterator[Path]:
-    """Give the place of everything in a document."""
+    """Yield the place of everything in a document."""
     if path:
         yield path
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -141,7 +141,7 @@ def members(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def spoilt(value: Any) -> list[Any]:  # noqa: PLR0911 one for each kind
-    """Give other values of the same kind, close to this one."""
+    """Yield other values of the same kind, close to this one."""
     match value:
         case bool():
             return [not value]
