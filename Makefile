@@ -43,7 +43,7 @@ test-quick: $(READY) ## What needs no service: unit, vectors, simulation, confor
 test-services: $(READY) ## Real processes, plugins, drivers and a browser; installs what is missing
 	@$(BIN)/python -m tests.support.layers services
 
-test-long: $(READY) ## The same tests as `make test`, with larger counts and seeds of its own: some hours
+test-long: $(READY) ## The same tests as `make test`, with larger counts and seeds of its own: some 35 minutes
 	@TEST_SCALE=long $(BIN)/python -m tests.support.layers
 
 bench: $(READY) ## Measure; prints a table, each figure beside its limit or peer

@@ -10,9 +10,10 @@ from typing import Any, TypeAlias
 import pytest
 
 from tests.integration.node.stalled import make_long_ledger
+from tests.support import scale
 from tests.support.node import running_node
 
-FILLED_S = 300
+FILLED_S = scale.of(suite=300, long=1_200)
 """Time in which the first test that needs it fills a ledger, on a busy machine."""
 LongLedger: TypeAlias = Callable[[], dict[str, Any]]
 """What the fixture `long_ledger` gives."""
