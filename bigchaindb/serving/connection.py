@@ -170,6 +170,8 @@ class Connection(web.RequestHandler):
     def end(self) -> None:
         """Record that the request is answered."""
         self._request = None
+        if self._unparsed:
+            self._go_on_soon()
         if self._ended:
             self.close()
 
@@ -224,7 +226,7 @@ class Connection(web.RequestHandler):
             self._inbound.receive(data)
         elif self._is_deaf:
             return
-        elif data and (self._unparsed or len(data) > self._piece_bytes()):
+        elif data and (self._unparsed or self._upgraded or len(data) > self._piece_bytes()):
             assert self._wire is not None
             self._wire.pause_reading()
             self._unparsed += data
@@ -260,6 +262,8 @@ class Connection(web.RequestHandler):
         assert self._wire is not None
         self._next_piece = None
         if self._wire.is_closing() or self._is_deaf or self._is_full or not self._unparsed:
+            return
+        if self._upgraded:  # Frames wait until their parser is there (`set_parser`) or the upgrade is refused (`end`).
             return
         if self._request is not None or not self._messages:  # Otherwise its handler starts within two turns.
             size = self._piece_bytes()

@@ -99,6 +99,17 @@ class TestKeepAlive:
         answer = await ask(served.api.port, "POST", POST, made.body, **asked)
         assert (answer.status, answer.json()) == (202, json.loads(made.body))
 
+    async def test_a_request_behind_a_refused_upgrade_is_answered(self, served: Served) -> None:
+        """What follows an upgrade waits for its answer; it must not wait for ever."""
+        asked = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec_WebSocket_Version": "13"}
+        both = request("GET", "/api/v1", None, **asked) + request("GET", "/api/v1", None, X_Padding="x" * 6000)
+        async with wire(served.api.port) as opened:
+            assert (await opened.ask(both)).status == 200
+            assert (await opened.answer()).status == 200
+        async with wire(served.stream.port) as opened:
+            assert (await opened.ask(both)).status == 404
+            assert (await opened.answer()).status == 404
+
 
 class TestBodies:
     async def test_a_chunked_body_is_a_body(self, served: Served) -> None:
