@@ -14,6 +14,7 @@ import uvloop
 from bigchaindb.config import Limits, WebSocketServer
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
+from bigchaindb.streams.shared_log import LogSource
 from bigchaindb.streams.websocket import StreamServer
 
 
@@ -25,7 +26,8 @@ async def main(ledger: Path, port: int, block_count: int) -> None:
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
     hub = Hub()
     with closing(Store.open(ledger)) as store:
-        server = StreamServer(hub, store.log_reader, "solo-bench", Limits(), WebSocketServer(port=port))
+        source = LogSource(hub, store.log_reader, "solo-bench")
+        server = StreamServer(source, Limits(), WebSocketServer(port=port))
         await server.start("127.0.0.1", port)
         await begun.wait()
         for position in range(1, block_count + 1):

@@ -47,8 +47,8 @@ from bigchaindb.stop_order import StopOrder
 from bigchaindb.store import reserve
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.store import Store
-from bigchaindb.streams.event_log import LogSource
 from bigchaindb.streams.hub import Hub
+from bigchaindb.streams.shared_log import LogSource
 from bigchaindb.streams.websocket import PATH, StreamServer
 from bigchaindb.subscribers.supervisor import Supervisor
 from bigchaindb.transaction.keys import KeyPair
@@ -130,7 +130,7 @@ async def _serve(
         _tell_damage(store, wired)
         await asyncio.to_thread(store.check_recent)
         log = LogSource(hub, store.log_reader, chain_id)
-        stream = StreamServer(hub, store.log_reader, chain_id, limits, settings.wsserver)
+        stream = StreamServer(log, limits, settings.wsserver)
         api = HttpApi(
             engine,
             store.queries(),

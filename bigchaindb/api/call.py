@@ -11,7 +11,7 @@ from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
 from bigchaindb.ledger.elections import Elections
 from bigchaindb.ledger.ports import ProofSource, Queries
-from bigchaindb.streams.event_log import EventLog
+from bigchaindb.streams.pages import Pages
 from bigchaindb.streams.sse import EventStreams
 
 
@@ -113,7 +113,7 @@ class Context:
     engine: Engine
     queries: Queries
     reads: Reads
-    log: EventLog
+    pages: Pages
     streams: EventStreams
     plugins: PluginStatuses
     elections: ElectionSource

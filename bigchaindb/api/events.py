@@ -28,7 +28,7 @@ async def get(context: Context, call: Call) -> Reply:
     if accepts_stream(call.accept):
         return await _stream(context, choice, call)
     try:
-        piece, head = await context.log.page(choice, given.get("after"), limit)
+        piece, head = await context.pages.read(choice, given.get("after"), limit)
     except MalformedToken as error:
         raise argument_error({"after": str(error)}) from None
     body = b'{"events":[%b],"head":%b,"next":"%b"}\n' % (

@@ -19,8 +19,10 @@ from bigchaindb.ledger.ports import ProofSource, Queries
 from bigchaindb.serving.arrival import Reason
 from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits, Texts, unimplemented, unknown_coding
 from bigchaindb.serving.listener import Listener
-from bigchaindb.streams.event_log import EventLog, LogSource
-from bigchaindb.streams.sse import HEARTBEAT_S, EventStreams, frames
+from bigchaindb.streams.cloud_events import Choice
+from bigchaindb.streams.pages import Pages
+from bigchaindb.streams.shared_log import LogSource, SharedLog
+from bigchaindb.streams.sse import HEARTBEAT_S, EventStreams, read_frames
 
 STOP_GRACE_S: Final = 1.0
 """How long running requests may take at a stop, once nothing can be committed any more: a client that does not read
@@ -44,7 +46,7 @@ class HttpApi:
         heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self._reads = Reads(limits, queries.interrupt)
-        self._log = EventLog(log, limits, frames)
+        self._log: SharedLog[Choice] = SharedLog(log, "events", read_frames)
         self._streams = EventStreams(self._log, count_max=limits.sse_connection_count_max, heartbeat_s=heartbeat_s)
         self._bodies = Bodies(limits)
         self._problems = ProblemLog()
@@ -52,7 +54,7 @@ class HttpApi:
             engine=engine,
             queries=queries,
             reads=self._reads,
-            log=self._log,
+            pages=Pages(self._log, limits),
             streams=self._streams,
             plugins=plugins,
             elections=elections,

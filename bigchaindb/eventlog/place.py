@@ -18,7 +18,6 @@ FORMS: Final = (
 POSITION_MAX: Final = 2**63 - 1
 """What a database takes for a number; no log gets so far."""
 
-_NO_DIGEST: Final = bytes(32)  # of a log before its first event
 _NUMBER: Final = re.compile("[0-9]{1,18}")
 _SHOWN_MAX: Final = 80
 
@@ -59,21 +58,8 @@ class AtToken:
 Place: TypeAlias = Now | AtPosition | AtHeight | AtTime | AtToken
 
 
-class Entry(Protocol):
-    """What is asked of a row of the log."""
-
-    @property
-    def digest(self) -> bytes:
-        """Of the log up to here."""
-        ...
-
-
-class Log(Protocol):
+class Log(token.Digests, Protocol):
     """What is asked of a log; `bigchaindb.ledger.ports.LogReader` is one."""
-
-    def entry(self, position: int) -> Entry | None:
-        """See `LogReader`."""
-        ...
 
     def first_at(self, *, height: int | None = None, time: int | None = None) -> int:
         """See `LogReader`."""
@@ -136,20 +122,11 @@ def resolve(place: Place, log: Log, chain_id: str, head: int) -> int:
         case AtTime(time):
             return min(log.first_at(time=time) - 1, head)
         case AtToken(text):
-            return _behind(text, log, chain_id, head)
+            # A block that was seen in part is delivered again whole: events are never cut.
+            position, _ = token.known(text, log, chain_id, head).place
+            return position
         case _:
             assert_never(place)
-
-
-def _behind(text: str, log: Log, chain_id: str, head: int) -> int:
-    seen = token.decode(text, chain_id, head)
-    if seen.position == 0:
-        token.require_known(seen, _NO_DIGEST, head)
-        return 0
-    entry = log.entry(seen.position)
-    token.require_known(seen, None if entry is None else entry.digest, head)
-    # Of a block that was seen in part all comes again: events are never cut.
-    return seen.position if seen.index == token.WHOLE else seen.position - 1
 
 
 def _seconds(text: str) -> int | None:

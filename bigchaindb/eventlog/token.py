@@ -11,7 +11,7 @@ import binascii
 from dataclasses import dataclass
 from hashlib import sha256
 from struct import Struct
-from typing import Final
+from typing import Final, Protocol
 
 from bigchaindb.errors import HistoryLost, MalformedToken
 
@@ -21,6 +21,26 @@ WHOLE: Final = 0xFFFF_FFFF
 CHECK_BYTES: Final = 8
 PREFIX: Final = "1."
 LAYOUT: Final = Struct(f">{CHECK_BYTES}sQI{CHECK_BYTES}s")
+
+_NO_DIGEST: Final = bytes(32)
+"""Of a log before its first event."""
+
+
+class Entry(Protocol):
+    """A row of the log, as tokens are compared with it."""
+
+    @property
+    def digest(self) -> bytes:
+        """Digest of the log up to this row."""
+        ...
+
+
+class Digests(Protocol):
+    """The digests of a log; `bigchaindb.ledger.ports.LogReader` has them."""
+
+    def entry(self, position: int) -> Entry | None:
+        """See `LogReader`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +59,13 @@ class Token:
     index: int
     digest: bytes
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Position of the last event that was seen whole, and how many transactions of the next one were seen."""
+        if self.index == WHOLE or self.position == 0:
+            return self.position, 0
+        return self.position - 1, self.index + 1
+
 
 def encode(chain_id: str, position: int, index: int, digest: bytes) -> str:
     """Return the token of a place.
@@ -54,7 +81,7 @@ def encode(chain_id: str, position: int, index: int, digest: bytes) -> str:
 
 
 def decode(text: str, chain_id: str, head: int) -> Token:
-    """Return the token that `text` holds; `require_known` still has to compare it with the log.
+    """Return the token that `text` holds, without comparing it with the log as `known` does.
 
     Args:
         text: from anyone.
@@ -71,19 +98,32 @@ def decode(text: str, chain_id: str, head: int) -> Token:
     return token
 
 
-def require_known(token: Token, digest: bytes | None, head: int) -> None:
-    """Require that the log is the one the token was made of (P8).
+def known(text: str, log: Digests, chain_id: str, head: int) -> Token:
+    """Return the token that `text` holds, if it was made of this log (P8).
 
     Args:
-        token: as decoded.
-        digest: of the log at the token's position, None where it has no such position.
+        text: from anyone.
+        log: of this node; it may have grown beyond `head`.
+        chain_id: the network's.
         head: the last durable position.
 
     Raises:
-        HistoryLost: it is another log.
+        MalformedToken: `text` is no token.
+        HistoryLost: the token is of another chain or another log.
     """
+    token = decode(text, chain_id, head)
+    digest = digest_at(log, token.position)
     if digest is None or digest[:CHECK_BYTES] != token.digest:
         raise HistoryLost(token.position, head)
+    return token
+
+
+def digest_at(log: Digests, position: int) -> bytes | None:
+    """Return the digest of a log up to `position`, or None if the log has no such position."""
+    if position == 0:
+        return _NO_DIGEST
+    entry = log.entry(position)
+    return None if entry is None else entry.digest
 
 
 def _unpacked(text: str) -> Token:

@@ -13,8 +13,8 @@ from bigchaindb.delivery import Message, block_message, transaction_messages
 from bigchaindb.eventlog import token
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.events import Event, EventTypes
-from bigchaindb.ledger.effects import NO_DIGEST
 from bigchaindb.ledger.ports import LogReader, Record
+from bigchaindb.streams.shared_log import Place, token_at
 
 _decode: Final = msgspec.json.Decoder(float_hook=float).decode  # see `bigchaindb.transaction.reading`
 
@@ -32,18 +32,6 @@ class Choice:
     selection: Selection | None = None
     types: int = EventTypes.ALL
     each_transaction: bool = False
-
-
-class Place(NamedTuple):
-    """A place in the log, between two events or within one.
-
-    Attributes:
-        position: of the last event that was delivered whole, or skipped.
-        skip: transactions of the next event that were delivered before.
-    """
-
-    position: int
-    skip: int = 0
 
 
 class Item(NamedTuple):
@@ -73,33 +61,6 @@ class Piece(NamedTuple):
     items: tuple[Item, ...]
     place: Place
     token: str
-
-
-def place_of(reader: LogReader, text: str, chain_id: str, head: int) -> Place:
-    """Return the place of a token.
-
-    Args:
-        reader: of this node's log.
-        text: of any origin.
-        chain_id: the network's.
-        head: the last durable position.
-
-    Raises:
-        MalformedToken: `text` is no token.
-        HistoryLost: the token is of another log (P8).
-    """
-    seen = token.decode(text, chain_id, head)
-    token.require_known(seen, _digest_at(reader, seen.position), head)
-    if seen.index == token.WHOLE or seen.position == 0:
-        return Place(seen.position)
-    return Place(seen.position - 1, seen.index + 1)
-
-
-def token_at(reader: LogReader, chain_id: str, position: int) -> str:
-    """Return the token of the place behind the event at `position`, which the log holds; 0 is before the first."""
-    digest = _digest_at(reader, position)
-    assert digest is not None, position  # P7
-    return token.encode(chain_id, position, token.WHOLE, digest)
 
 
 def read_piece(
@@ -171,10 +132,3 @@ def _matches(choice: Choice, message: Message) -> bool:
         return True
     transaction: dict[str, Any] = _decode(message.data)
     return choice.selection.matches(transaction)
-
-
-def _digest_at(reader: LogReader, position: int) -> bytes | None:
-    if position == 0:
-        return NO_DIGEST
-    entry = reader.entry(position)
-    return None if entry is None else entry.digest

@@ -1,21 +1,17 @@
-"""Follows the log and writes it to every client, each at its own speed.
+"""Follows the log and writes it to every client of the WebSocket stream, each at its own speed.
 
 A client is either level with the feed, and gets each block with all others, or late: then a task of its own reads the
-log from its position. The log is the buffer, no client has a copy (S1), and reads for late clients run in a thread of
-their own, so that they cannot delay the live feed.
+log from its place. Reads for late clients do not delay the feed (`shared_log`).
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Final
 
 from bigchaindb.errors import StoreDamaged
-from bigchaindb.eventlog import token
-from bigchaindb.ledger.ports import LogReader
 from bigchaindb.streams.follower import Follower
-from bigchaindb.streams.hub import Hub
-from bigchaindb.streams.stream_log import LogFrames, Piece
+from bigchaindb.streams.shared_log import Frames, LogSource, Place, SharedLog
+from bigchaindb.streams.websocket_frames import read_frames
 
 logger = logging.getLogger(__name__)
 
@@ -29,13 +25,11 @@ TRY_AGAIN_LATER: Final = 1013
 class Feed:
     """All clients of the stream. Belongs to the event loop."""
 
-    def __init__(self, hub: Hub, open_reader: Callable[[], LogReader], chain_id: str, stall_s_max: float) -> None:
-        self._hub = hub
-        self._live = LogFrames(open_reader, "stream-live")
-        self._behind = LogFrames(open_reader, "stream-late")
-        self._chain_id = chain_id
+    def __init__(self, source: LogSource, stall_s_max: float) -> None:
+        self.log: SharedLog[None] = SharedLog(source, "stream", read_frames)
+        self._hub = source.hub
         self._stall_s_max = stall_s_max
-        self._position = hub.head
+        self._position = source.hub.head
         self._moved = asyncio.Event()
         self._followers: set[Follower] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -51,29 +45,10 @@ class Feed:
             self._moved.clear()
             await self._moved.wait()
 
-    async def place(self, after: str | None) -> tuple[int, int]:
-        """Return where a new client begins: a position, and how many transactions of the next event it has seen.
-
-        Args:
-            after: its token; None begins with the next event that becomes durable.
-
-        Raises:
-            MalformedToken: `after` is no token.
-            HistoryLost: the token is of another log.
-        """
-        head = self._hub.head
-        if after is None:
-            return head, 0
-        place = token.decode(after, self._chain_id, head)
-        token.require_known(place, await self._behind.digest(place.position), head)
-        if place.index == token.WHOLE or place.position == 0:
-            return place.position, 0
-        return place.position - 1, place.index + 1
-
     def add(self, follower: Follower) -> None:
         """Begin to serve a client, from its place on."""
         self._followers.add(follower)
-        if follower.position < self._position or follower.skip:
+        if not self._is_level(follower):
             self._catch_up_soon(follower)
 
     def remove(self, follower: Follower) -> None:
@@ -85,7 +60,7 @@ class Feed:
         while True:
             try:
                 head = await self._hub.wait_beyond(self._position)
-                await self._hand_out(await self._live.piece(self._position, 0, head))
+                await self._hand_out(await self.log.at_head(None, Place(self._position), head))
             except StoreDamaged as error:
                 self._break_off(error)
             except Exception:
@@ -101,38 +76,31 @@ class Feed:
         self._position = self._hub.head
         self._moved.set()
 
-    async def token_of(self, follower: Follower) -> str:
-        """Return the token of a client's place, with which it can reconnect."""
-        position, index = follower.position, token.WHOLE
-        if follower.skip:
-            position, index = position + 1, follower.skip - 1
-        digest = await self._behind.digest(position)
-        assert digest is not None, position  # P7
-        return token.encode(self._chain_id, position, index, digest)
-
     async def stop(self) -> None:
         """Stop serving all clients."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._live.close()
-        self._behind.close()
+        self.log.close()
 
-    async def _hand_out(self, piece: Piece) -> None:
-        before, self._position = self._position, piece.position
+    async def _hand_out(self, frames: Frames) -> None:
+        before, self._position = self._position, frames.place.position
         for count, follower in enumerate(self.followers, 1):
             if not follower.late:
-                self._hand_to(follower, before, piece)
+                self._hand_to(follower, before, frames)
             if count % SLICE_COUNT == 0:
                 await asyncio.sleep(0)
         self._moved.set()
 
-    def _hand_to(self, follower: Follower, before: int, piece: Piece) -> None:
-        if follower.position == before:
-            follower.write(piece)
-        if follower.full or follower.position < piece.position:
+    def _hand_to(self, follower: Follower, before: int, frames: Frames) -> None:
+        if follower.place.position == before:
+            follower.write(frames)
+        if follower.full or follower.place < frames.place:
             self._catch_up_soon(follower)
+
+    def _is_level(self, follower: Follower) -> bool:
+        return follower.place.position >= self._position and not follower.place.skip
 
     def _catch_up_soon(self, follower: Follower) -> None:
         follower.late = True
@@ -145,18 +113,20 @@ class Feed:
             while await follower.drained(self._stall_s_max):
                 if follower.closing:
                     return
-                if follower.position >= self._position and not follower.skip:
+                if self._is_level(follower):
                     follower.late = False  # No await since the comparison: the feed's next block is this client's too.
                     follower.hear()
                     return
-                through = max(self._position, follower.position + 1)
-                follower.write(await self._behind.piece(follower.position, follower.skip, through))
-            follower.end(TRY_AGAIN_LATER, await self.token_of(follower))
+                # No further than the feed: a client ahead of it would not get its next block from it.
+                through = max(self._position, follower.place.position + 1)
+                follower.write(await self.log.next(None, follower.place, through))
+            follower.end(TRY_AGAIN_LATER, follower.token)
         except ConnectionError:
             return
         except StoreDamaged as error:
-            logger.error("a client of the stream cannot be served beyond position %d: %s", follower.position, error)  # noqa: TRY400 - the row says all
+            position = follower.place.position
+            logger.error("a client of the stream cannot be served beyond position %d: %s", position, error)  # noqa: TRY400 - the row says all
             follower.end(INTERNAL_ERROR, "")
         except Exception:
-            logger.exception("a client of the stream cannot be served beyond position %d", follower.position)
+            logger.exception("a client of the stream cannot be served beyond position %d", follower.place.position)
             follower.end(INTERNAL_ERROR, "")

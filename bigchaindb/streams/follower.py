@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiohttp import WSMsgType, web
 from aiohttp.abc import AbstractStreamWriter
 
-from bigchaindb.streams.stream_log import Piece
+from bigchaindb.streams.shared_log import Frames, Place
 
 PING: Final = b"\x89\x00"
 CLOSE_S: Final = 5.0
@@ -20,8 +20,8 @@ class Follower:
     """A connected client. Belongs to the event loop.
 
     Attributes:
-        position: of the last event that is written whole.
-        skip: transactions of the next event that it had received before it connected.
+        place: behind everything that is written.
+        token: of that place, with which it can reconnect.
         late: whether it is served from the log at its own speed, and not by the feed.
         gone: set once its connection has ended.
     """
@@ -31,6 +31,7 @@ class Follower:
         socket: web.WebSocketResponse,
         writer: AbstractStreamWriter,
         transport: asyncio.Transport,
+        begin: tuple[Place, str],
         *,
         buffer_bytes_max: int,
     ) -> None:
@@ -41,32 +42,27 @@ class Follower:
         self._ending: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         self._heard_s = asyncio.get_running_loop().time()
         self._unanswered_s: float | None = None
-        self._is_resting = False
         self.gone = asyncio.Event()
-        self.position = 0
-        self.skip = 0
+        self.place, self.token = begin
         self.late = False
         transport.set_write_buffer_limits(high=buffer_bytes_max)
 
     @property
     def closing(self) -> bool:
         """Whether nothing more may be written."""
-        return self._is_resting or self._ending.done() or self._socket.closed or self._transport.is_closing()
+        return self._ending.done() or self._socket.closed or self._transport.is_closing()
 
     @property
     def full(self) -> bool:
         """Whether more bytes are unsent than allowed."""
         return self._transport.get_write_buffer_size() > self._buffer_bytes_max
 
-    def write(self, piece: Piece) -> None:
+    def write(self, frames: Frames) -> None:
         """Put whole frames, this client's next ones, into the socket's buffer."""
-        if self._is_resting:
-            return
-        assert piece.position > self.position, (piece.position, self.position)  # exactly once, in order
-        if piece.data and not self.closing:
-            self._transport.write(piece.data)
-        self.position = piece.position
-        self.skip = 0
+        assert frames.place > self.place, (frames.place, self.place)  # exactly once, in order
+        if frames.data and not self.closing:
+            self._transport.write(frames.data)
+        self.place, self.token = frames.place, frames.token
 
     async def drained(self, stall_s_max: float) -> bool:
         """Wait until there is room; return False if the client has taken nothing for `stall_s_max`.
@@ -116,10 +112,6 @@ class Follower:
         """Record that the client is alive now."""
         self._heard_s = asyncio.get_running_loop().time()
         self._unanswered_s = None
-
-    def rest(self) -> None:
-        """Write nothing more, so that the client's place stays fixed."""
-        self._is_resting = True
 
     def end(self, code: int, reason: str) -> None:
         """Send a close frame behind all unsent bytes, then end the connection."""

@@ -12,13 +12,22 @@ from dataclasses import dataclass
 from typing import Final
 
 from bigchaindb.errors import Overloaded, Stopping
-from bigchaindb.streams.cloud_events import Choice, Piece, Place
-from bigchaindb.streams.event_log import EventLog
+from bigchaindb.ledger.ports import LogReader
+from bigchaindb.streams.cloud_events import Choice, Piece, read_piece
+from bigchaindb.streams.shared_log import PIECE_BYTES, Frames, Place, SharedLog
 
 HEARTBEAT_S: Final = 15.0
 """Silence after which a heartbeat is written: proxies end silent connections after 30 to 60 s."""
 RETRY_MS: Final = 1_000
 """How long browsers wait before they reconnect."""
+PIECE_COUNT_MAX: Final = 1_000
+"""CloudEvents in one piece."""
+
+
+def read_frames(reader: LogReader, chain_id: str, choice: Choice, after: Place, through: int) -> Frames:
+    """Return the next messages; see `shared_log.ReadFrames`."""
+    piece = read_piece(reader, chain_id, choice, after, through, count_max=PIECE_COUNT_MAX, bytes_max=PIECE_BYTES)
+    return Frames(frames(piece), piece.place, piece.token)
 
 
 def frames(piece: Piece) -> bytes:
@@ -55,14 +64,14 @@ class EventStream:
 class EventStreams:
     """All clients of Server-Sent Events. Belongs to the event loop."""
 
-    def __init__(self, log: EventLog, *, count_max: int, heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(self, log: SharedLog[Choice], *, count_max: int, heartbeat_s: float = HEARTBEAT_S) -> None:
         self._log = log
         self._count_max = count_max
         self._heartbeat_s = heartbeat_s
         self._count = 0
         self._stopping = False
         self._moved = asyncio.Event()
-        log.heads.listen(lambda _: self._wake())
+        log.hub.listen(lambda _: self._wake())
 
     @property
     def count(self) -> int:
@@ -84,7 +93,7 @@ class EventStreams:
             raise Overloaded(f"limits.sse_connection_count_max = {self._count_max} streams are open; try again later")
         self._count += 1
         try:
-            place, token = await self._log.place(after)
+            place, token = await self._log.begin(after)
         except BaseException:
             self._close()
             raise
@@ -103,25 +112,24 @@ class EventStreams:
         self._count -= 1
 
     async def _follow(self, choice: Choice, place: Place, token: str) -> AsyncIterator[bytes]:
-        loop, heads = asyncio.get_running_loop(), self._log.heads
+        loop, hub = asyncio.get_running_loop(), self._log.hub
         yield opening(token)
         due_s = loop.time() + self._heartbeat_s
         while not self._is_over(place):
-            if place.position < heads.head:
-                rendered = await self._log.rendered(choice, place)
-                place, token = rendered.place, rendered.token
-                if rendered.frames:
-                    yield rendered.frames
+            if place.position < hub.head:
+                data, place, token = await self._log.next(choice, place)
+                if data:
+                    yield data
                     due_s = loop.time() + self._heartbeat_s
             else:
                 await self._wait(due_s)
             if loop.time() >= due_s:
-                yield heartbeat(place.position, heads.head, token)
+                yield heartbeat(place.position, hub.head, token)
                 due_s = loop.time() + self._heartbeat_s
-        yield heartbeat(place.position, heads.head, token)
+        yield heartbeat(place.position, hub.head, token)
 
     def _is_over(self, place: Place) -> bool:
-        return self._stopping and place.position >= self._log.heads.head
+        return self._stopping and place.position >= self._log.hub.head
 
     async def _wait(self, until_s: float) -> None:
         """Wait until the head moves, the node stops or the time comes."""

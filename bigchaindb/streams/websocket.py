@@ -7,7 +7,7 @@ import asyncio
 import base64
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Final, cast
@@ -17,8 +17,7 @@ from aiohttp import web
 
 from bigchaindb.config import Limits, WebSocketServer
 from bigchaindb.config.settings import KIB
-from bigchaindb.errors import EventError
-from bigchaindb.ledger.ports import LogReader
+from bigchaindb.errors import EventError, StoreError
 from bigchaindb.serving.arrival import Reason
 from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits, Texts, unimplemented, unknown_coding
 from bigchaindb.serving.frame_budget import BYTES_MAX, FRAME_COUNT_MAX
@@ -28,7 +27,7 @@ from bigchaindb.serving.places import group
 from bigchaindb.serving.summary import Summary
 from bigchaindb.streams.feed import Feed
 from bigchaindb.streams.follower import CLOSE_S, Follower
-from bigchaindb.streams.hub import Hub
+from bigchaindb.streams.shared_log import LogSource
 
 PATH: Final = "/api/v1/streams/valid_transactions"
 VERSION: Final = "13"
@@ -36,6 +35,7 @@ KEY_BYTES: Final = 16
 GOING_AWAY: Final = 1001
 POLICY_VIOLATION: Final = 1008
 FLOOD: Final = f"more than {FRAME_COUNT_MAX} frames or {BYTES_MAX // KIB} KiB a second; this stream takes no messages"
+UNREADABLE: Final = "the node cannot read its log; connect to another node, or ask its operator"
 RECEIVE_BYTES: Final = 4 * KIB
 """Unread bytes that the system keeps for each client, or twice as many: enough for a request. Bytes beyond a client's
 budget stay in the buffers of its own system."""
@@ -51,17 +51,10 @@ _log: Final = logging.getLogger(__name__)
 class StreamServer:
     """The WebSocket API of a node. Belongs to the event loop."""
 
-    def __init__(
-        self,
-        hub: Hub,
-        open_reader: Callable[[], LogReader],
-        chain_id: str,
-        limits: Limits,
-        settings: WebSocketServer,
-    ) -> None:
+    def __init__(self, source: LogSource, limits: Limits, settings: WebSocketServer) -> None:
         self._limits = limits
         self._heartbeat_s = settings.heartbeat
-        self._feed = Feed(hub, open_reader, chain_id, limits.stream_stall_s_max)
+        self._feed = Feed(source, limits.stream_stall_s_max)
         self._tasks: list[asyncio.Task[None]] = []
         self._flood_count = 0
         self._floods = Summary(_log_floods)
@@ -126,7 +119,10 @@ class StreamServer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):
                 await self._feed.until_level()
-                await asyncio.gather(*(self._say_goodbye(follower) for follower in self._feed.followers))
+                followers = self._feed.followers
+                for follower in followers:
+                    follower.end(GOING_AWAY, follower.token)
+                await asyncio.gather(*(follower.gone.wait() for follower in followers))
         for follower in self._feed.followers:
             follower.abort()
         for task in self._tasks:
@@ -146,13 +142,15 @@ class StreamServer:
             return _refusal(request) or await self._follow(request, connection)
         except EventError as error:
             return plain(400, f"after: {error}")
+        except StoreError:  # The reader has logged what it could not read.
+            return plain(500, UNREADABLE)
         finally:
             connection.exempt = False
             connection.end()
 
     async def _follow(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
         # Fix the place before the 101 is sent: events that commit after the client has seen the 101 are behind it.
-        position, skip = await self._feed.place(_argument(request.raw_path, "after"))
+        begin = await self._feed.log.begin(_argument(request.raw_path, "after"))
         limits = self._limits
         socket = web.WebSocketResponse(
             autoping=False, compress=False, timeout=CLOSE_S, max_msg_size=limits.stream_message_bytes_max
@@ -161,8 +159,7 @@ class StreamServer:
         if writer is None or request.transport is None:
             return socket
         connection.exempt = True
-        follower = Follower(socket, writer, request.transport, buffer_bytes_max=limits.stream_buffer_bytes_max)
-        follower.position, follower.skip = position, skip
+        follower = Follower(socket, writer, request.transport, begin, buffer_bytes_max=limits.stream_buffer_bytes_max)
         connection.on_flood = partial(self._end_flood, follower, group(request.transport.get_extra_info("peername")))
         self._feed.add(follower)
         try:
@@ -184,11 +181,6 @@ class StreamServer:
             for follower in self._feed.followers:
                 if not follower.look(now_s, self._heartbeat_s, every_s):
                     follower.abort()
-
-    async def _say_goodbye(self, follower: Follower) -> None:
-        follower.rest()  # Frames written while the token is made would be sent again after the reconnect.
-        follower.end(GOING_AWAY, await self._feed.token_of(follower))
-        await follower.gone.wait()
 
 
 def _log_floods(count: int, last: str) -> None:

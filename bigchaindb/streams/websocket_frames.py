@@ -1,4 +1,4 @@
-"""The frames of the WebSocket stream. Pure.
+"""The frames of the WebSocket stream.
 
 A server does not mask frames, so they are the same for every client: those of a block are built once and written to
 each client in one piece. A message that is sent alone costs 0.8 to 2.9 µs for each client; sent so, 0.06 µs.
@@ -7,16 +7,32 @@ Source: docs/reference/contract/websocket-api.md, section 3; RFC 6455, section 5
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from struct import Struct
 from typing import Final
 
-from bigchaindb.ledger.ports import Announcement
+from bigchaindb.errors import StoreDamaged
+from bigchaindb.ledger.ports import Announcement, LogReader
+from bigchaindb.streams.shared_log import PIECE_BYTES, Frames, Place, token_at
 
 FINAL_TEXT: Final = 0x81
 SHORT_MAX: Final = 125
 MEDIUM_MAX: Final = 0xFFFF
 MEDIUM: Final = Struct(">BBH")
 LONG: Final = Struct(">BBQ")
+
+
+def read_frames(reader: LogReader, chain_id: str, _: None, after: Place, through: int) -> Frames:
+    """Return the frames of the next blocks, at least of one; see `shared_log.ReadFrames`."""
+    position = after.position + 1
+    data = [frames(reader.announcements(position)[after.skip :])]
+    size = len(data[0])
+    with suppress(StoreDamaged):  # The events before it are served; the next piece begins with it.
+        while position < through and size < PIECE_BYTES:
+            data.append(frames(reader.announcements(position + 1)))
+            position += 1
+            size += len(data[-1])
+    return Frames(b"".join(data), Place(position), token_at(reader, chain_id, position))
 
 
 def frames(announcements: Iterable[Announcement]) -> bytes:

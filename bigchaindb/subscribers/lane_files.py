@@ -15,7 +15,7 @@ from bigchaindb.errors import StoreDamaged, UnknownPlace
 from bigchaindb.eventlog import place
 from bigchaindb.eventlog.lane import WAITING, Lane, Progress, State, Trouble
 from bigchaindb.eventlog.place import AtHeight, AtTime, Place
-from bigchaindb.ledger.effects import NO_DIGEST
+from bigchaindb.eventlog.token import digest_at
 from bigchaindb.store import LaneRow, Store, TroubleRow
 from bigchaindb.subscribers.lane_page import LanePage, page_path
 
@@ -302,10 +302,7 @@ class LaneFiles:
             return row.acked_digest if row is not None and row.acked == acked else b""
 
     def _digest(self, position: int) -> bytes:
-        if position == 0:
-            return NO_DIGEST
-        entry = self._log.entry(position)
-        return b"" if entry is None else entry.digest
+        return digest_at(self._log, position) or b""
 
     def _remove_pages(self, name: str, but: int | None = None) -> None:
         stem = page_path(self._directory, name, 0).stem

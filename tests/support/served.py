@@ -18,8 +18,8 @@ from bigchaindb.ledger.application import Ledger
 from bigchaindb.ledger.examining import BlockLimits
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.store.store import Store
-from bigchaindb.streams.event_log import LogSource
 from bigchaindb.streams.hub import Hub
+from bigchaindb.streams.shared_log import LogSource
 from bigchaindb.streams.websocket import StreamServer
 from bigchaindb.transaction.build import create
 from bigchaindb.transaction.keys import KeyPair
@@ -91,17 +91,18 @@ async def serving(
         keyring=(),
         stream_url=lambda _: STREAM_URL,
     )
+    source = LogSource(hub, store.log_reader, CHAIN_ID)
     api = HttpApi(
         engine,
         store.queries(),
         info,
         limits,
-        log=LogSource(hub, store.log_reader, CHAIN_ID),
+        log=source,
         plugins=lambda: plugins,
         elections=elections,
         heartbeat_s=sse_heartbeat_s,
     )
-    stream = StreamServer(hub, store.log_reader, CHAIN_ID, limits, WebSocketServer(heartbeat=heartbeat_s))
+    stream = StreamServer(source, limits, WebSocketServer(heartbeat=heartbeat_s))
     running = asyncio.create_task(engine.run())
 
     async def stop_engine() -> None:

@@ -20,7 +20,7 @@ from bigchaindb.engine.engine import Mode
 from bigchaindb.eventlog.token import WHOLE, decode, encode
 from bigchaindb.ledger.examining import Selection
 from bigchaindb.serving.frame_budget import FRAME_COUNT_MAX
-from bigchaindb.streams import stream_log
+from bigchaindb.streams import websocket_frames
 from bigchaindb.streams.websocket import FLOOD, PATH, RECEIVE_BYTES
 from bigchaindb.transaction.build import Payment, Spend, create, transfer
 from bigchaindb.transaction.conditions import details_of
@@ -405,7 +405,7 @@ class TestClients:
         self, start: Start, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """What it is written while its token is made belongs to what it has: else it would get that again."""
-        monkeypatch.setattr(stream_log, "PIECE_BYTES", 1)
+        monkeypatch.setattr(websocket_frames, "PIECE_BYTES", 1)
         served = await start()
         committed = [(await served.commit())[0] for _ in range(300)]
         async with following(served, token(served, 0)) as client:

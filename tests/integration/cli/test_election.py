@@ -25,8 +25,8 @@ from bigchaindb.ledger.rules import check_state
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import Needs
 from bigchaindb.store import Store
-from bigchaindb.streams.event_log import LogSource
 from bigchaindb.streams.hub import Hub
+from bigchaindb.streams.shared_log import LogSource
 from bigchaindb.transaction import KeyPair, Transaction, parse, verify
 from tests.conftest import StartNode
 from tests.support.chains import ALICE, BOB, CAROL, NODE

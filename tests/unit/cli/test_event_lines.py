@@ -9,7 +9,8 @@ from bigchaindb.cli.event_lines import lines
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.simulated.chain import Recipe, write_data
 from bigchaindb.store import Log
-from bigchaindb.streams.cloud_events import Choice, Place, read_piece
+from bigchaindb.streams.cloud_events import Choice, read_piece
+from bigchaindb.streams.shared_log import Place
 
 RECIPE = Recipe(blocks=12, transactions=6, invalid=0.25)
 

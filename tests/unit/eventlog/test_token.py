@@ -1,28 +1,46 @@
 """A token names one place of one log, or is refused."""
 
+from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bigchaindb.errors import EventError, HistoryLost, MalformedToken
-from bigchaindb.eventlog.token import PREFIX, WHOLE, decode, encode, require_known
+from bigchaindb.eventlog.token import PREFIX, WHOLE, decode, encode, known
 
 CHAIN = "solo-0123456789abcdef0123456789abcdef"
 DIGEST = sha256(b"a log").digest()
 CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-positions = st.integers(0, 2**63 - 1)
+positions = st.integers(1, 2**63 - 1)
 indexes = st.integers(0, WHOLE)
 digests = st.binary(min_size=32, max_size=32)
 
 
+@dataclass(frozen=True)
+class Log:
+    """A log with the same digest at every position, or without rows."""
+
+    digest: bytes | None = DIGEST
+
+    def entry(self, position: int) -> Any:
+        assert position
+        return self.digest and self
+
+
 @given(position=positions, index=indexes, digest=digests)
 def test_a_token_leads_back_to_its_place(position: int, index: int, digest: bytes) -> None:
-    token = decode(encode(CHAIN, position, index, digest), CHAIN, head=position)
+    token = known(encode(CHAIN, position, index, digest), Log(digest), CHAIN, head=position)
     assert (token.position, token.index) == (position, index)
-    require_known(token, digest, head=position)
+    assert token.place == ((position, 0) if index == WHOLE else (position - 1, index + 1))
+
+
+@given(index=indexes)
+def test_before_the_first_event_nothing_was_seen(index: int) -> None:
+    assert known(encode(CHAIN, 0, index, bytes(32)), Log(), CHAIN, head=9).place == (0, 0)
 
 
 def test_a_token_is_forty_characters_that_fit_a_url_and_a_close_reason() -> None:
@@ -51,9 +69,8 @@ def test_a_position_beyond_the_head_is_a_lost_history() -> None:
 
 @pytest.mark.parametrize("digest", [None, sha256(b"another log").digest()])
 def test_another_log_on_the_same_chain_is_a_lost_history(digest: bytes | None) -> None:
-    token = decode(encode(CHAIN, 3, WHOLE, DIGEST), CHAIN, head=9)
     with pytest.raises(HistoryLost):
-        require_known(token, digest, head=9)
+        known(encode(CHAIN, 3, WHOLE, DIGEST), Log(digest), CHAIN, head=9)
 
 
 @given(
@@ -69,8 +86,7 @@ def test_a_changed_character_is_never_another_place(at: int, character: str) -> 
     text = encode(CHAIN, 3, WHOLE, DIGEST)
     changed = text[:at] + character + text[at + 1 :]
     try:
-        token = decode(changed, CHAIN, head=3)
-        require_known(token, DIGEST, head=3)
+        token = known(changed, Log(), CHAIN, head=3)
     except EventError:
         return
     assert changed == text or (token.position, token.index) != (3, WHOLE)

@@ -15,7 +15,8 @@ from bigchaindb.eventlog.token import WHOLE, encode
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.ports import LogReader
 from bigchaindb.store.store import Store
-from bigchaindb.streams.cloud_events import Choice, Item, Place, place_of, read_piece, token_at
+from bigchaindb.streams.cloud_events import Choice, Item, read_piece
+from bigchaindb.streams.shared_log import Place, place_of, token_at
 from bigchaindb.streams.sse import frames, heartbeat, opening
 from tests.support.chains import Coin, create, transfer
 from tests.support.event_logs import LogWriter
