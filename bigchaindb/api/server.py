@@ -1,8 +1,7 @@
 """The HTTP API as a server: passes each request to its handler and writes the reply."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Final, cast
+from http import HTTPStatus
+from typing import Final
 
 from aiohttp import web
 
@@ -16,9 +15,9 @@ from bigchaindb.api.wire import ANY_ORIGIN, CLOSE, send, whole, write_answer
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
 from bigchaindb.ledger.ports import ProofSource, Queries
-from bigchaindb.serving.arrival import Reason
-from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits, Texts, unimplemented, unknown_coding
+from bigchaindb.serving.connection import CROWDED, ConnectionLimits, Texts
 from bigchaindb.serving.listener import Listener
+from bigchaindb.serving.server import Server
 from bigchaindb.streams.cloud_events import Choice
 from bigchaindb.streams.pages import Pages
 from bigchaindb.streams.shared_log import LogSource, SharedLog
@@ -29,7 +28,7 @@ STOP_GRACE_S: Final = 1.0
 its list must not delay the stop."""
 
 
-class HttpApi:
+class HttpApi(Server):
     """The HTTP API of a node. Belongs to the event loop."""
 
     def __init__(
@@ -65,41 +64,20 @@ class HttpApi:
         full = plain(503, f"more than {limits.connection_count_max} connections", headers=RETRY_AFTER, close=True)
         crowded = plain(503, CROWDED, headers=RETRY_AFTER, close=True)
         slow = plain(408, f"the request did not arrive within {limits.body_read_s_max:g} s", close=True)
-        self._listener = Listener(
-            self._serve,
-            ConnectionLimits.of(limits, limits.connection_count_max),
-            Texts(*(whole(one, ANY_ORIGIN + CLOSE) for one in (full, crowded, slow))),
-            _malformed,
-            name="http",
+        super().__init__(
+            Listener(
+                self._serve,
+                ConnectionLimits.of(limits, limits.connection_count_max),
+                Texts(*(whole(one, ANY_ORIGIN + CLOSE) for one in (full, crowded, slow))),
+                self._refuse,
+                name="http",
+            )
         )
-
-    @property
-    def port(self) -> int:
-        """The bound port."""
-        return self._listener.port
-
-    @property
-    def connection_count(self) -> int:
-        """How many connections are open."""
-        return self._listener.connection_count
-
-    @property
-    def refused_counts(self) -> Mapping[Reason, int]:
-        """How many clients got no connection since the start."""
-        return self._listener.refused_counts
 
     @property
     def stream_count(self) -> int:
         """How many clients of Server-Sent Events there are."""
         return self._streams.count
-
-    async def start(self, host: str, port: int) -> None:
-        """Listen; port 0 selects a free one.
-
-        Raises:
-            StartupError: an address cannot be bound.
-        """
-        await self._listener.start(host, port)
 
     def close(self) -> None:
         """Accept no more requests; running ones continue, and their connections end with the answer."""
@@ -114,26 +92,23 @@ class HttpApi:
         self._log.close()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = cast("Connection", request.protocol)
-        connection.begin(request)
-        try:
-            path, query = target(request.raw_path)
+        path, query = target(request.raw_path)
 
-            async def body() -> bytes:
-                return await self._bodies.read(request)
+        async def body() -> bytes:
+            return await self._bodies.read(request)
 
-            headers = request.headers
-            accept, last, host = (headers.get(name, "") for name in ("Accept", "Last-Event-ID", "Host"))
-            call = Call("", query, body, accept, last, host)
-            if (coding := unknown_coding(request)) is None:
-                reply = await reply_to(self._context, request.method, path, call)
-            else:
-                reply = plain(501, unimplemented(coding), close=True)
-            if isinstance(reply, Answer):
-                self._problems.tell(reply, request.method, path)
-            return await send(request, reply)
-        finally:
-            connection.end()
+        headers = request.headers
+        accept, last, host = (headers.get(name, "") for name in ("Accept", "Last-Event-ID", "Host"))
+        reply = await reply_to(self._context, request.method, path, Call("", query, body, accept, last, host))
+        if isinstance(reply, Answer):
+            self._problems.tell(reply, request.method, path)
+        return await send(request, reply)
+
+    def _refuse(self, request: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
+        answer = plain(status, text, close=True)
+        if status == HTTPStatus.NOT_IMPLEMENTED:  # the only refusal of bytes that are an HTTP request
+            self._problems.tell(answer, request.method, target(request.raw_path)[0])
+        return write_answer(request, answer)
 
 
 def target(raw: str) -> tuple[str, str]:
@@ -142,7 +117,3 @@ def target(raw: str) -> tuple[str, str]:
         raw = "/" + raw.partition("://")[2].partition("/")[2]
     path, _, query = raw.partition("?")
     return path, query
-
-
-def _malformed(request: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
-    return write_answer(request, replace(plain(status, text, close=True), logged=None))

@@ -1,7 +1,7 @@
 """`GET /metrics` on an address of its own, so that monitoring needs no access to the API."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Final, cast
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, Metric, ProcessCollector, generate_latest
@@ -10,10 +10,10 @@ from prometheus_client.registry import Collector
 from bigchaindb.config import Limits
 from bigchaindb.errors import StoreError
 from bigchaindb.metrics.families import Figures, families
-from bigchaindb.serving.arrival import Reason
-from bigchaindb.serving.connection import Connection, ConnectionLimits, Texts, unimplemented, unknown_coding
+from bigchaindb.serving.connection import ConnectionLimits, Texts
 from bigchaindb.serving.listener import Listener
-from bigchaindb.serving.phrases import STATUS_LINES, plain
+from bigchaindb.serving.phrases import STATUS_LINES, plain, refusal
+from bigchaindb.serving.server import Server
 
 PATH: Final = "/metrics"
 CONNECTION_COUNT_MAX: Final = 16
@@ -24,49 +24,21 @@ _FULL: Final = STATUS_LINES[503] + _NOTHING
 _SLOW: Final = STATUS_LINES[408] + _NOTHING
 
 
-class MetricsServer:
+class MetricsServer(Server):
     """Serves the figures of a node. Belongs to the event loop."""
 
     def __init__(self, look: Callable[[], Awaitable[Figures]], limits: Limits) -> None:
         """Make a server that calls `look` at each scrape."""
         self._look = look
         self._process = ProcessCollector(registry=None)
-        self._listener = Listener(
-            self._serve,
-            ConnectionLimits.of(limits, CONNECTION_COUNT_MAX),
-            Texts(_FULL, _FULL, _SLOW),
-            _malformed,
-            name="metrics",
-        )
-
-    @property
-    def refused_counts(self) -> Mapping[Reason, int]:
-        """How many clients got no connection since the start."""
-        return self._listener.refused_counts
-
-    async def start(self, host: str, port: int) -> None:
-        """Listen.
-
-        Raises:
-            StartupError: an address cannot be bound.
-        """
-        await self._listener.start(host, port)
+        connections = ConnectionLimits.of(limits, CONNECTION_COUNT_MAX)
+        super().__init__(Listener(self._serve, connections, Texts(_FULL, _FULL, _SLOW), refusal, name="metrics"))
 
     async def stop(self) -> None:
         """Close; end the connections."""
         await self._listener.stop(STOP_GRACE_S)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = cast("Connection", request.protocol)
-        connection.begin(request)
-        try:
-            if (coding := unknown_coding(request)) is not None:
-                return plain(501, unimplemented(coding), is_last=True)
-            return await self._answer(request)
-        finally:
-            connection.end()
-
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.raw_path.partition("?")[0] != PATH:
             return plain(404, f"figures are at {PATH}")
         if request.method not in {"GET", "HEAD"}:
@@ -89,7 +61,3 @@ class _Scrape(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from families(self._figures)
         yield from self._process.collect()
-
-
-def _malformed(_: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
-    return plain(status, text, is_last=True)

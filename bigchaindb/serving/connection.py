@@ -71,8 +71,8 @@ class Texts(NamedTuple):
     slow: bytes
 
 
-ErrorAnswer = Callable[[web.BaseRequest, int, str], web.StreamResponse]
-"""Answers bytes that are no HTTP request. Arguments: the request, which holds no data; a status; a text."""
+Refusal = Callable[[web.BaseRequest, int, str], web.StreamResponse]
+"""Answers a request that no handler sees. Arguments: the request, without data if it is no HTTP; a status; a text."""
 
 
 class TinyChunks(web.RequestPayloadError):
@@ -109,8 +109,8 @@ class Connection(web.RequestHandler):
         "_is_deaf",
         "_is_full",
         "_next_piece",
-        "_on_error",
         "_places",
+        "_refuse",
         "_request",
         "_unparsed",
         "_unsent",
@@ -126,7 +126,7 @@ class Connection(web.RequestHandler):
         manager: web.Server,
         loop: asyncio.AbstractEventLoop,
         places: "Places[Connection]",
-        on_error: ErrorAnswer,
+        refuse: Refusal,
     ) -> None:
         super().__init__(
             manager,
@@ -144,7 +144,7 @@ class Connection(web.RequestHandler):
         self.on_flood: Callable[[], None] = self.abort
         self._inbound: Inbound | None = None
         self._places = places
-        self._on_error = on_error
+        self._refuse = refuse
         self._wire: asyncio.Transport | None = None
         self._head_since: float | None = None
         self._request: web.BaseRequest | None = None
@@ -342,6 +342,6 @@ class Connection(web.RequestHandler):
         """Answer bytes that are no HTTP request, the only case: handlers answer their own errors."""
         if isinstance(exc, LineTooLong) or (message or "").startswith("Too many headers"):
             text = f"request line or headers too large: {LINE_BYTES_MAX} bytes each, {HEADER_COUNT_MAX} headers"
-            return self._on_error(request, 431, text)
+            return self._refuse(request, 431, text)
         reason = (message or "not understood").partition("\n")[0].rstrip(":.")
-        return self._on_error(request, status, f"malformed HTTP request: {reason}")
+        return self._refuse(request, status, f"malformed HTTP request: {reason}")

@@ -5,13 +5,20 @@ import contextlib
 import errno
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import web
 
 from bigchaindb.errors import StartupError
 from bigchaindb.serving.arrival import Arrival, Door, Reason
-from bigchaindb.serving.connection import Connection, ConnectionLimits, ErrorAnswer, Texts
+from bigchaindb.serving.connection import (
+    Connection,
+    ConnectionLimits,
+    Refusal,
+    Texts,
+    unimplemented,
+    unknown_coding,
+)
 from bigchaindb.serving.places import Places
 
 BACKLOG: Final = 1024
@@ -31,7 +38,7 @@ class Listener:
         handler: Handler,
         limits: ConnectionLimits,
         texts: Texts,
-        on_error: ErrorAnswer,
+        refuse: Refusal,
         *,
         name: str,
         receive_bytes: int | None = None,
@@ -42,14 +49,14 @@ class Listener:
             handler: answers requests.
             limits: of its connections.
             texts: for clients that reach no handler.
-            on_error: answers bytes that are no HTTP request.
+            refuse: answers requests that get no handler.
             name: shown in the log.
             receive_bytes: the system's buffer of unread bytes for each client; None keeps the system's default.
         """
         self._handler = handler
         self._limits = limits
         self._texts = texts
-        self._on_error = on_error
+        self._refuse = refuse
         self._places: Places[Connection] = Places(limits.room)
         self._door = Door(name, self._places, texts)
         self._receive_bytes = receive_bytes
@@ -80,7 +87,7 @@ class Listener:
             StartupError: an address cannot be bound; the text names it and the reason.
         """
         loop = asyncio.get_running_loop()
-        self._manager = web.Server(self._handler, access_log=None)
+        self._manager = web.Server(self._serve, access_log=None)
         sockets = bind(host, port)
         self._port = sockets[0].getsockname()[1]
         for sock in sockets:
@@ -119,9 +126,20 @@ class Listener:
 
     def _connection(self, address: str) -> Connection:
         assert self._manager is not None
-        made = Connection(self._manager, asyncio.get_running_loop(), self._places, self._on_error)
+        made = Connection(self._manager, asyncio.get_running_loop(), self._places, self._refuse)
         self._places.take(made, address)
         return made
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = cast("Connection", request.protocol)
+        connection.begin(request)
+        try:
+            if (coding := unknown_coding(request)) is not None:
+                return self._refuse(request, 501, unimplemented(coding))
+            return await self._handler(request)
+        finally:
+            connection.exempt = False
+            connection.end()
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()

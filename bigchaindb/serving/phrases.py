@@ -22,6 +22,11 @@ STATUS_LINES: Final[Mapping[int, bytes]] = {
 }
 
 
+def refusal(_: web.BaseRequest, status: int, text: str) -> web.Response:
+    """Return the answer to a request that no handler sees, as one line of text."""
+    return plain(status, text, is_last=True)
+
+
 def plain(status: int, text: str, headers: Mapping[str, str] | None = None, *, is_last: bool = False) -> web.Response:
     """Return an answer of one line of text; the connection closes after it if it is the last."""
     response = web.Response(status=status, reason=PHRASES[status], text=f"{text}\n", headers=headers)

@@ -7,7 +7,6 @@ import asyncio
 import base64
 import contextlib
 import logging
-from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Final, cast
@@ -18,12 +17,12 @@ from aiohttp import web
 from bigchaindb.config import Limits, WebSocketServer
 from bigchaindb.config.settings import KIB
 from bigchaindb.errors import EventError, StoreError
-from bigchaindb.serving.arrival import Reason
-from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits, Texts, unimplemented, unknown_coding
+from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits, Texts
 from bigchaindb.serving.frame_budget import BYTES_MAX, FRAME_COUNT_MAX
 from bigchaindb.serving.listener import Listener
-from bigchaindb.serving.phrases import STATUS_LINES, plain
+from bigchaindb.serving.phrases import STATUS_LINES, plain, refusal
 from bigchaindb.serving.places import group
+from bigchaindb.serving.server import Server
 from bigchaindb.serving.summary import Summary
 from bigchaindb.streams.feed import Feed
 from bigchaindb.streams.follower import CLOSE_S, Follower
@@ -48,7 +47,7 @@ LOOK_S_MAX: Final = 1.0
 _log: Final = logging.getLogger(__name__)
 
 
-class StreamServer:
+class StreamServer(Server):
     """The WebSocket API of a node. Belongs to the event loop."""
 
     def __init__(self, source: LogSource, limits: Limits, settings: WebSocketServer) -> None:
@@ -58,28 +57,13 @@ class StreamServer:
         self._tasks: list[asyncio.Task[None]] = []
         self._flood_count = 0
         self._floods = Summary(_log_floods)
-        self._listener = Listener(
-            self._serve,
-            ConnectionLimits.of(limits, limits.stream_connection_count_max),
-            Texts(
-                _text(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections"),
-                _text(HTTPStatus.SERVICE_UNAVAILABLE, CROWDED),
-                _text(HTTPStatus.REQUEST_TIMEOUT, "too slow"),
-            ),
-            _malformed,
-            name="stream",
-            receive_bytes=RECEIVE_BYTES,
+        texts = Texts(
+            _text(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections"),
+            _text(HTTPStatus.SERVICE_UNAVAILABLE, CROWDED),
+            _text(HTTPStatus.REQUEST_TIMEOUT, "too slow"),
         )
-
-    @property
-    def port(self) -> int:
-        """The bound port."""
-        return self._listener.port
-
-    @property
-    def connection_count(self) -> int:
-        """How many connections are open."""
-        return self._listener.connection_count
+        connections = ConnectionLimits.of(limits, limits.stream_connection_count_max)
+        super().__init__(Listener(self._serve, connections, texts, refusal, name="stream", receive_bytes=RECEIVE_BYTES))
 
     @property
     def late_count(self) -> int:
@@ -87,22 +71,13 @@ class StreamServer:
         return sum(follower.late for follower in self._feed.followers)
 
     @property
-    def refused_counts(self) -> Mapping[Reason, int]:
-        """How many clients got no connection since the start."""
-        return self._listener.refused_counts
-
-    @property
     def flood_count(self) -> int:
         """How many clients were closed since the start because they would not stop sending."""
         return self._flood_count
 
     async def start(self, host: str, port: int) -> None:
-        """Listen; port 0 selects a free one.
-
-        Raises:
-            StartupError: an address cannot be bound.
-        """
-        await self._listener.start(host, port)
+        """See `Server.start`."""
+        await super().start(host, port)
         self._tasks.append(asyncio.create_task(self._feed.run()))
         if self._heartbeat_s > 0:
             self._tasks.append(asyncio.create_task(self._look_after()))
@@ -134,21 +109,14 @@ class StreamServer:
         self._floods.close()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = cast("Connection", request.protocol)
-        connection.begin(request)
         try:
-            if (coding := unknown_coding(request)) is not None:
-                return plain(501, unimplemented(coding), is_last=True)
-            return _refusal(request) or await self._follow(request, connection)
+            return _wrong_upgrade(request) or await self._follow(request)
         except EventError as error:
             return plain(400, f"after: {error}")
         except StoreError:  # The reader has logged what it could not read.
             return plain(500, UNREADABLE)
-        finally:
-            connection.exempt = False
-            connection.end()
 
-    async def _follow(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+    async def _follow(self, request: web.BaseRequest) -> web.StreamResponse:
         # Fix the place before the 101 is sent: events that commit after the client has seen the 101 are behind it.
         begin = await self._feed.log.begin(_argument(request.raw_path, "after"))
         limits = self._limits
@@ -158,6 +126,7 @@ class StreamServer:
         writer = await socket.prepare(_without_subprotocols(request))
         if writer is None or request.transport is None:
             return socket
+        connection = cast("Connection", request.protocol)
         connection.exempt = True
         follower = Follower(socket, writer, request.transport, begin, buffer_bytes_max=limits.stream_buffer_bytes_max)
         connection.on_flood = partial(self._end_flood, follower, group(request.transport.get_extra_info("peername")))
@@ -187,7 +156,7 @@ def _log_floods(count: int, last: str) -> None:
     _log.warning("stream clients closed: %s", FLOOD, extra={"count": count, "last": last})
 
 
-def _refusal(request: web.BaseRequest) -> web.Response | None:
+def _wrong_upgrade(request: web.BaseRequest) -> web.Response | None:
     """Return the answer to an incorrect upgrade, else None. Source: websocket-api.md, section 2."""
     headers = request.headers
     if request.raw_path.partition("?")[0].removesuffix("/") != PATH:
@@ -236,7 +205,3 @@ def _argument(raw_path: str, name: str) -> str | None:
 def _text(status: HTTPStatus, text: str) -> bytes:
     head = f"Content-Type: text/plain\r\nContent-Length: {len(text) + 1}\r\nConnection: close\r\n\r\n"
     return STATUS_LINES[status] + f"{head}{text}\n".encode()
-
-
-def _malformed(_: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
-    return plain(status, text, is_last=True)
