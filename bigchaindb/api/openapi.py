@@ -1,5 +1,6 @@
 """`/api/v1/openapi.json`: the API as OpenAPI 3.1, for tools. A test compares it with the table of routes."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
 
@@ -54,108 +55,97 @@ def document() -> Schema:
 
 
 def _paths() -> dict[str, Schema]:
+    reads = {**_node_reads(), **_transaction_reads(), **_block_reads(), **_event_reads(), **_network_reads()}
+    paths = {path: {"get": operation} for path, operation in reads.items()}
+    paths["/api/v1/transactions"]["post"] = _post()
+    return paths
+
+
+def _node_reads() -> dict[str, Schema]:
     return {
-        "/": {"get": _get("What the node is", _ref("Root"))},
-        "/api/v1": {"get": _get("Where the resources are", _ref("Index"))},
-        "/api/v1/transactions": {
-            "get": _get(
-                "The transactions of an asset, oldest first",
-                _array(_ref("Transaction")),
-                _query("asset_id", HEX_64, required=True),
-                _query("operation", {"enum": ["CREATE", "TRANSFER"]}),
-                _query("last_tx", BOOLEAN, "Only the newest."),
-                refuses=True,
-            ),
-            "post": _post(),
-        },
-        "/api/v1/transactions/{id}": {
-            "get": _get("A committed transaction", _ref("Transaction"), _segment("id", TEXT), missing=True)
-        },
-        "/api/v1/outputs": {
-            "get": _get(
-                "The outputs of a key, in commit order",
-                _array(_ref("OutputReference")),
-                _query("public_key", KEY, required=True),
-                _query("spent", BOOLEAN, "Only spent ones, or only unspent ones."),
-                refuses=True,
-            )
-        },
-        "/api/v1/blocks": {
-            "get": _get(
-                "The height of the block that holds a transaction; with `status` its id",
-                _array({"oneOf": [HEIGHT, HEX_64]}),
-                _query("transaction_id", TEXT, required=True),
-                _query("status", {"enum": ["valid", "invalid", "undecided"]}),
-                refuses=True,
-            )
-        },
-        "/api/v1/blocks/{height_or_id}": {
-            "get": _get(
-                "A block by its height, or in its 1.x form by its id",
-                {"oneOf": [_ref("Block"), _ref("BlockV1")]},
-                _segment("height_or_id", HEIGHT_OR_ID),
-                missing=True,
-            )
-        },
-        "/api/v1/blocks/{height_or_id}/proof": {
-            "get": _get(
-                "What proves the event about a block, valid or invalid, to whoever trusts the validators' keys",
-                _ref("Proof"),
-                _segment("height_or_id", HEIGHT_OR_ID),
-                missing=True,
-                silent=True,
-            )
-        },
-        "/api/v1/events/{position}/proof": {
-            "get": _get(
-                "The same by the event's position, which tells apart what has one id",
-                _ref("Proof"),
-                _segment("position", {"type": "string", "pattern": "^[0-9]{1,18}$"}),
-                missing=True,
-                silent=True,
-            )
-        },
-        "/api/v1/assets": {"get": _search("assets", _ref("Asset"))},
-        "/api/v1/metadata": {"get": _search("metadata", _ref("Metadata"))},
-        "/api/v1/validators": {
-            "get": _get(
-                "Whose votes count, on the next block or on one that was decided",
-                _array(_ref("Validator")),
-                _query("height", {"type": "integer", "minimum": 1}, "A block's height; the next block without it."),
-                refuses=True,
-                missing=True,
-                silent=True,
-            )
-        },
-        "/api/v1/statuses": {
-            "get": _get(
-                "Where a transaction or a block stands; exactly one argument",
-                _ref("Status"),
-                _query("transaction_id", TEXT),
-                _query("block_id", TEXT, "A block's id or height."),
-                refuses=True,
-                missing=True,
-            )
-        },
-        "/api/v1/votes": {
-            "get": _get(
-                "This node's vote on a block, if it has one",
-                _array(_ref("Vote")),
-                _query("block_id", TEXT, required=True),
-                refuses=True,
-            )
-        },
-        "/api/v1/events": {"get": _events()},
-        "/api/v1/elections": {
-            "get": _get(
-                "The elections of validators that are open, oldest first", _array(_ref("Election")), missing=True
-            )
-        },
-        "/api/v1/elections/{id}": {
-            "get": _get("Where an election stands", _ref("ElectionStatus"), _segment("id", TEXT), missing=True)
-        },
-        "/api/v1/plugins": {"get": _get("Where each plugin is", _array(_ref("Plugin")))},
-        "/api/v1/openapi.json": {"get": _get("This description", {"type": "object"})},
+        "/": _get("What the node is", _ref("Root")),
+        "/api/v1": _get("Where the resources are", _ref("Index")),
+        "/api/v1/plugins": _get("Where each plugin is", _array(_ref("Plugin"))),
+        "/api/v1/openapi.json": _get("This description", {"type": "object"}),
+    }
+
+
+def _transaction_reads() -> dict[str, Schema]:
+    return {
+        "/api/v1/transactions": _get(
+            "The transactions of an asset, oldest first",
+            _array(_ref("Transaction")),
+            _query("asset_id", HEX_64, required=True),
+            _query("operation", {"enum": ["CREATE", "TRANSFER"]}),
+            _query("last_tx", BOOLEAN, "Only the newest."),
+            errors=(400,),
+        ),
+        "/api/v1/transactions/{id}": _get(
+            "A committed transaction", _ref("Transaction"), _segment("id", TEXT), errors=(404,)
+        ),
+        "/api/v1/outputs": _get(
+            "The outputs of a key, in commit order",
+            _array(_ref("OutputReference")),
+            _query("public_key", KEY, required=True),
+            _query("spent", BOOLEAN, "Only spent ones, or only unspent ones."),
+            errors=(400,),
+        ),
+        "/api/v1/assets": _search("assets", _ref("Asset")),
+        "/api/v1/metadata": _search("metadata", _ref("Metadata")),
+        "/api/v1/statuses": _get(
+            "Where a transaction or a block stands; exactly one argument",
+            _ref("Status"),
+            _query("transaction_id", TEXT),
+            _query("block_id", TEXT, "A block's id or height."),
+            errors=(400, 404),
+        ),
+    }
+
+
+def _block_reads() -> dict[str, Schema]:
+    return {
+        "/api/v1/blocks": _get(
+            "The height of the block that holds a transaction; with `status` its id",
+            _array({"oneOf": [HEIGHT, HEX_64]}),
+            _query("transaction_id", TEXT, required=True),
+            _query("status", {"enum": ["valid", "invalid", "undecided"]}),
+            errors=(400,),
+        ),
+        "/api/v1/blocks/{height_or_id}": _get(
+            "A block by its height, or in its 1.x form by its id",
+            {"oneOf": [_ref("Block"), _ref("BlockV1")]},
+            _segment("height_or_id", HEIGHT_OR_ID),
+            errors=(404,),
+        ),
+        "/api/v1/blocks/{height_or_id}/proof": _get(
+            "What proves the event about a block, valid or invalid, to whoever trusts the validators' keys",
+            _ref("Proof"),
+            _segment("height_or_id", HEIGHT_OR_ID),
+            errors=(404, 504),
+        ),
+        "/api/v1/votes": _get(
+            "This node's vote on a block, if it has one",
+            _array(_ref("Vote")),
+            _query("block_id", TEXT, required=True),
+            errors=(400,),
+        ),
+    }
+
+
+def _network_reads() -> dict[str, Schema]:
+    return {
+        "/api/v1/validators": _get(
+            "Whose votes count, on the next block or on one that was decided",
+            _array(_ref("Validator")),
+            _query("height", {"type": "integer", "minimum": 1}, "A block's height; the next block without it."),
+            errors=(400, 404, 504),
+        ),
+        "/api/v1/elections": _get(
+            "The elections of validators that are open, oldest first", _array(_ref("Election")), errors=(404,)
+        ),
+        "/api/v1/elections/{id}": _get(
+            "Where an election stands", _ref("ElectionStatus"), _segment("id", TEXT), errors=(404,)
+        ),
     }
 
 
@@ -172,17 +162,14 @@ def _post() -> Schema:
                 "headers": {"Location": {"description": "Its status, relative.", "schema": TEXT}},
                 "content": _json(_ref("Transaction")),
             },
-            **_named("400", "Refused"),
-            **_named("408", "Slow"),
-            **_named("413", "TooLarge"),
-            **_named("503", "Unavailable"),
-            **_named("504", "Undecided"),
+            **_refusals(400, 408, 413, 503),
+            "504": _response("Undecided"),
         },
     }
 
 
-def _events() -> Schema:
-    described = _get(
+def _event_reads() -> dict[str, Schema]:
+    events = _get(
         "The events of the ledger in order: a page, or with `Accept: text/event-stream` all from there on",
         _ref("EventPage"),
         _query("after", TEXT, "A token: `next` of a page, an SSE id, or the close reason of the WebSocket stream."),
@@ -202,11 +189,16 @@ def _events() -> Schema:
             **_query("Last-Event-ID", TEXT, "Where a stream goes on; stronger than `after`."),
             "in": "header",
         },
-        refuses=True,
+        errors=(400, 410),
     )
-    described["responses"]["200"]["content"]["text/event-stream"] = {"schema": TEXT}
-    described["responses"] |= _named("410", "HistoryLost")
-    return described
+    events["responses"]["200"]["content"]["text/event-stream"] = {"schema": TEXT}
+    proof = _get(
+        "The same by the event's position, which tells apart what has one id",
+        _ref("Proof"),
+        _segment("position", {"type": "string", "pattern": "^[0-9]{1,18}$"}),
+        errors=(404, 504),
+    )
+    return {"/api/v1/events": events, "/api/v1/events/{position}/proof": proof}
 
 
 def _search(what: str, row: Schema) -> Schema:
@@ -215,31 +207,33 @@ def _search(what: str, row: Schema) -> Schema:
         _array(row),
         _query("search", TEXT, 'Words; `"a phrase"` must occur, `-word` must not.', required=True),
         _query("limit", {"type": "integer", "minimum": 0}, "At most so many; 0 is all."),
-        refuses=True,
+        errors=(400,),
     )
 
 
-def _get(
-    summary: str,
-    schema: Schema,
-    *parameters: Schema,
-    refuses: bool = False,
-    missing: bool = False,
-    silent: bool = False,
-) -> Schema:
-    responses = {"200": {"description": "OK", "content": _json(schema)}}
-    if refuses:
-        responses |= _named("400", "Refused")
-    if missing:
-        responses |= _named("404", "NotFound")
-    responses |= _named("503", "Unavailable")
-    if silent:
-        responses |= _named("504", "Silent")
+def _get(summary: str, schema: Schema, *parameters: Schema, errors: Iterable[int] = ()) -> Schema:
+    """Return a read that can fail with these statuses; with 503 all can."""
+    responses = {"200": {"description": "OK", "content": _json(schema)}, **_refusals(*errors, 503)}
     return {"summary": summary, "parameters": list(parameters), "responses": responses}
 
 
-def _named(status: str, name: str) -> dict[str, Schema]:
-    return {status: {"$ref": f"#/components/responses/{name}"}}
+def _refusals(*statuses: int) -> dict[str, Schema]:
+    return {str(status): _response(_ERRORS[status]) for status in statuses}
+
+
+def _response(name: str) -> Schema:
+    return {"$ref": f"#/components/responses/{name}"}
+
+
+_ERRORS: Final = {
+    400: "Refused",
+    404: "NotFound",
+    408: "Slow",
+    410: "HistoryLost",
+    413: "TooLarge",
+    503: "Unavailable",
+    504: "Silent",
+}
 
 
 def _errors() -> dict[str, Schema]:
@@ -257,30 +251,20 @@ def _errors() -> dict[str, Schema]:
 
 
 def _schemas() -> dict[str, Schema]:
-    transactions = _array(_ref("Transaction"))
-    address = dict.fromkeys(("docs", "streams", *_RESOURCES), TEXT)
     return {
         "Error": _object(
             {"message": {"type": ["string", "object"]}},
             {"status": {"type": "integer"}, "position": HEIGHT, "head": HEIGHT},
         ),
-        "Index": _object(address),
-        "Root": _object(
-            {
-                "api": _object({"v1": _ref("Index")}),
-                "docs": TEXT,
-                "keyring": _array(KEY),
-                "public_key": {"oneOf": [KEY, {"type": "null"}]},
-                "software": {"const": "BigchainDB"},
-                "version": TEXT,
-            }
-        ),
+        **_node_schemas(),
+        **_block_schemas(),
         "OutputReference": _object({"transaction_id": HEX_64, "output_index": HEIGHT}),
         "Asset": _object({"data": ANY_OBJECT, "id": HEX_64}),
         "Metadata": _object({"metadata": ANY_OBJECT, "id": HEX_64}),
+        "Status": _object({"status": {"enum": ["backlog", "undecided", "valid", "invalid"]}}),
         "EventPage": _object({"events": _array(_ref("Event")), "head": BOOLEAN, "next": TEXT}),
         "Event": _event(),
-        "Plugin": _plugin(),
+        "Proof": _proof(),
         "Election": _object(
             {
                 "id": HEX_64,
@@ -292,15 +276,40 @@ def _schemas() -> dict[str, Schema]:
             }
         ),
         "ElectionStatus": _object({"id": HEX_64, "status": {"enum": ["ongoing", "concluded", "inconclusive"]}}),
+        "Validator": _object({"public_key": _ref("ValidatorKey"), "voting_power": {"type": "integer", "minimum": 1}}),
         "ValidatorKey": _object({"type": {"const": "ed25519-base64"}, "value": TEXT}),
-        "Proof": _proof(),
-        "Status": _object({"status": {"enum": ["backlog", "undecided", "valid", "invalid"]}}),
-        "Validator": _object(
+    }
+
+
+def _node_schemas() -> dict[str, Schema]:
+    return {
+        "Index": _object(dict.fromkeys(("docs", "streams", *_RESOURCES), TEXT)),
+        "Root": _object(
             {
-                "public_key": _ref("ValidatorKey"),
-                "voting_power": {"type": "integer", "minimum": 1},
+                "api": _object({"v1": _ref("Index")}),
+                "docs": TEXT,
+                "keyring": _array(KEY),
+                "public_key": {"oneOf": [KEY, {"type": "null"}]},
+                "software": {"const": "BigchainDB"},
+                "version": TEXT,
             }
         ),
+        "Plugin": _object(
+            {
+                "name": TEXT,
+                "state": TEXT,
+                "lag": HEIGHT,
+                "attempts": HEIGHT,
+                "parked": HEIGHT,
+                "error": {"type": ["string", "null"]},
+            }
+        ),
+    }
+
+
+def _block_schemas() -> dict[str, Schema]:
+    transactions = _array(_ref("Transaction"))
+    return {
         "Block": _object({"height": HEIGHT, "transactions": transactions}),
         "BlockV1": _object(
             {
@@ -339,19 +348,6 @@ def _event() -> Schema:
             "data": {"type": "object"},
         },
         {"partitionkey": HEX_64},
-    )
-
-
-def _plugin() -> Schema:
-    return _object(
-        {
-            "name": TEXT,
-            "state": TEXT,
-            "lag": HEIGHT,
-            "attempts": HEIGHT,
-            "parked": HEIGHT,
-            "error": {"type": ["string", "null"]},
-        }
     )
 
 
