@@ -3,7 +3,6 @@
 The process that owns the directory must not call this: see `bigchaindb.store.database`.
 """
 
-import secrets
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -11,6 +10,7 @@ from typing import Final
 from bigchaindb.ledger.effects import Tip
 from bigchaindb.store.database import Progress, backup, batch, open_reader, open_writer, snapshot, translated
 from bigchaindb.store.migrations import open_ledger
+from bigchaindb.store.node_rows import renew_id
 from bigchaindb.store.tip import read_tip
 
 _CACHE_KIB: Final = 1024
@@ -38,4 +38,4 @@ def back_up_node(source: Path, target: Path) -> None:
         reader.execute("SELECT id FROM node").fetchall()  # takes the snapshot
         backup(reader, target, lambda _copied, _total: None)
     with closing(open_writer(target, cache_kib=_CACHE_KIB)) as writer, translated(target.name), batch(writer):
-        writer.execute("UPDATE node SET id = ?", (secrets.token_hex(16),))
+        renew_id(writer)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from bigchaindb.errors import StoreDamaged
+from bigchaindb.store.checking_node import check_node
 from bigchaindb.store.checking_search import check_search
 from bigchaindb.store.checksums import ONE_ROW_COLUMNS, read_one
 from bigchaindb.store.database import Progress, open_copy, translated
@@ -61,7 +62,7 @@ class Checked(NamedTuple):
 
 
 def check_directory(directory: DataDirectory, progress: Progress, *, is_copy: bool = False) -> Checked:
-    """Read all of ledger.db again.
+    """Read all of ledger.db and node.db again.
 
     Args:
         directory: of a node, running or not, or a copy of one.
@@ -82,6 +83,7 @@ def check_directory(directory: DataDirectory, progress: Progress, *, is_copy: bo
             checking.run(connection)
     except StoreDamaged as error:  # pages that cannot be read at all
         checking.damages.append(Damage(error.table or "file", error.row or "-", str(error)))
+    checking.damages += check_node(directory, is_copy=is_copy)
     return checking.result()
 
 

@@ -11,7 +11,7 @@ from bigchaindb.store.migrations import CHAIN_VERSION
 
 
 def check_copy(copy: DataDirectory, chain_id: str, progress: Progress) -> tuple[Checked, Sequence[str]]:
-    """Check the ledger as `bigchaindb check` does, its chain, and that node.db is a whole database.
+    """Check a copy as `bigchaindb check` does, and its chain.
 
     Args:
         copy: nobody has its files open.
@@ -25,7 +25,7 @@ def check_copy(copy: DataDirectory, chain_id: str, progress: Progress) -> tuple[
         StoreError: a file cannot be read; damage is no error here.
     """
     checked = check_directory(copy, progress, is_copy=True)
-    return checked, [*map(str, checked.damages), *_foreign(copy, chain_id), *_node(copy)]
+    return checked, [*map(str, checked.damages), *_foreign(copy, chain_id)]
 
 
 def _foreign(copy: DataDirectory, chain_id: str) -> Iterator[str]:
@@ -37,12 +37,3 @@ def _foreign(copy: DataDirectory, chain_id: str) -> Iterator[str]:
     for (known,) in rows:
         if known not in {None, chain_id}:
             yield f"chain_id: is {chain_id}, and the ledger is of chain {known}"
-
-
-def _node(copy: DataDirectory) -> Iterator[str]:
-    try:
-        with closing(open_copy(copy.node)) as connection, translated(copy.node.name):
-            found = [text for (text,) in connection.execute("PRAGMA integrity_check").fetchall()]
-    except StoreDamaged as error:
-        found = [str(error)]
-    yield from (f"node.db: {text}" for text in found if text != "ok")

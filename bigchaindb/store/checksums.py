@@ -1,8 +1,8 @@
 """What stored rows must still be: a checksum of each, written in its commit and compared by every read.
 
-`ledger.db` has those of `transactions` and `events` in tables of their own, `outputs` and the tables of one row have
-them beside their columns. A checksum that is None is not written yet (`upgrading.py`); one that is missing where it
-must be reads as -1, which none is. Figures: docs/decisions/0040.
+`ledger.db` has those of `transactions` and `events` in tables of their own; `outputs`, the tables of one row and those
+of `node.db` (`node_rows.py`) have them beside their columns. A checksum that is None is not written yet
+(`upgrading.py`); one that is missing where it must be reads as -1, which none is. Figures: docs/decisions/0040.
 """
 
 import sqlite3
@@ -114,10 +114,10 @@ def expect_body(table: str, row: object, checksum: int | None, body: object) -> 
     return body
 
 
-def damaged(table: str, row: object, what: str = "is not what was written") -> StoreDamaged:
+def damaged(table: str, row: object, what: str = "is not what was written", *, file: str = "ledger.db") -> StoreDamaged:
     """Return the error of one row."""
     return StoreDamaged(
-        f"ledger.db: {table} {row} {what}; run `bigchaindb check`, and {RESTORE}", table=table, row=str(row)
+        f"{file}: {table} {row} {what}; run `bigchaindb check`, and {RESTORE}", table=table, row=str(row)
     )
 
 

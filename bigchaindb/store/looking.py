@@ -7,6 +7,7 @@ from typing import NamedTuple
 from bigchaindb.ledger.effects import Tip
 from bigchaindb.ledger.rejections import Rejection
 from bigchaindb.store.checksums import read_one
+from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import open_reader, snapshot, translated
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.migrations import CHAIN_VERSION, LEDGER_VERSION, open_ledger
@@ -44,9 +45,12 @@ def look(directory: DataDirectory) -> Seen | None:
     with closing(open_ledger(directory.ledger)) as reader, translated(directory.ledger.name), snapshot(reader):
         tip, counts = read_tip(reader)
         network = read_network(reader)
-    with closing(NodeDb(directory.node, read_only=True)) as node:
+    damages = Damages()
+    with closing(NodeDb(directory.node, damages, read_only=True)) as node:
         ((outbox_count,),) = node.read("SELECT count(*) FROM outbox")
         rejections = Rejections(node).all()
+    if damages.first is not None:
+        raise damages.first
     return Seen(tip, tip.position - counts.blocks, network, outbox_count, rejections)
 
 

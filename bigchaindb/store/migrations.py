@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bigchaindb.errors import SchemaTooNew, StoreError
+from bigchaindb.store import node_rows
 from bigchaindb.store.checksums import ONE_ROW_COLUMNS, seal_one
 from bigchaindb.store.database import batch, open_reader, translated
 
@@ -30,6 +31,7 @@ NODE_STEPS: Final[Mapping[int, Step]] = {
     0: lambda connection: run_script(connection, "node_schema.sql"),
     1: lambda connection: run_script(connection, "node_network_schema.sql"),
     2: lambda connection: run_script(connection, "node_ran_schema.sql"),
+    3: lambda connection: add_node_checksums(connection, "node_checksum_schema.sql"),
 }
 """The same for node.db."""
 
@@ -84,6 +86,12 @@ def add_checksums(connection: sqlite3.Connection, name: str) -> None:
     run_script(connection, name)
     for table in ONE_ROW_COLUMNS:
         seal_one(connection, table)
+
+
+def add_node_checksums(connection: sqlite3.Connection, name: str) -> None:
+    """Run a file of statements, and write the checksums of all rows of node.db, which have one from now on."""
+    run_script(connection, name)
+    node_rows.add_checksums(connection)
 
 
 def statements(script: str) -> Sequence[str]:

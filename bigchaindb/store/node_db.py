@@ -1,16 +1,18 @@
 """node.db: what this node knows for itself, such as its lanes. Never part of what nodes agree on."""
 
-import secrets
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
+from bigchaindb.store import node_rows
+from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import batch, open_reader, open_writer, translated
 from bigchaindb.store.migrations import NODE_STEPS, migrate
+from bigchaindb.store.node_rows import LANES, NODE, RAN, TROUBLES, Compared, Damaged, Table
 
 _CACHE_KIB: Final = 1024
 _CHECKPOINT_COMMITS: Final = 100
@@ -67,9 +69,11 @@ class TroubleRow:
     returns_in: int | None = None
 
 
-_LANES: Final = f"SELECT {', '.join(f.name for f in fields(LaneRow))} FROM lanes"  # noqa: S608 - names of our own
-_TROUBLES: Final = f"SELECT {', '.join(f.name for f in fields(TroubleRow))} FROM troubles"  # noqa: S608 - as above
-_PUT_TROUBLE: Final = f"INSERT OR REPLACE INTO troubles VALUES ({', '.join('?' * len(fields(TroubleRow)))})"  # noqa: S608
+# An upsert, because REPLACE would delete the lane's parked events.
+_PUT_LANE: Final = f"""
+INSERT INTO lanes VALUES ({", ".join("?" * (len(LANES.columns) + 1))})
+ON CONFLICT DO UPDATE SET {", ".join(f"{column} = excluded.{column}" for column in (*LANES.columns[1:], "checksum"))}
+"""  # noqa: S608 - names of our own
 
 
 class NodeDb:
@@ -79,14 +83,20 @@ class NodeDb:
         is_new: whether it was made just now; where a ledger was before, the one that belonged to it is lost.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, damages: Damages | None = None, *, read_only: bool = False) -> None:
         """Open node.db, and make it unless `read_only`.
+
+        Args:
+            path: of the file.
+            damages: takes note of what reads find damaged.
+            read_only: whether another process may own it.
 
         Raises:
             StoreError: it cannot be opened.
             SchemaTooNew: a later version wrote it.
         """
         self._lock = Lock()
+        self._damages = damages or Damages()
         self._commits = 0
         self.is_new = False
         if read_only:
@@ -98,16 +108,23 @@ class NodeDb:
     @property
     def id(self) -> str:
         """Random, made with the file; ledger.db names the node.db that belongs to it."""
-        return str(self.read("SELECT id FROM node")[0][0])
+        return str(self.rows(NODE)[0][1])
 
     def lane(self, name: str) -> LaneRow | None:
-        """Return the row of one lane, None if it has none."""
-        rows = self.read(f"{_LANES} WHERE name = ?", name)
-        return LaneRow(*rows[0]) if rows else None
+        """Return the row of one lane, None if it has none.
 
-    def lanes(self) -> list[LaneRow]:
-        """Return all lanes that were ever run and not forgotten, by name."""
-        return [LaneRow(*row) for row in self.read(f"{_LANES} ORDER BY name")]
+        Raises:
+            StoreDamaged: its row is not what was written, or it has none and may be the lane of such a row.
+        """
+        found = self.compared(LANES)
+        row = next((row for row in found.whole if row[0] == name), None)
+        if row is None and found.damages:
+            raise found.damages[0].error
+        return None if row is None else LaneRow(*row)
+
+    def lane_names(self) -> list[str]:
+        """Return the names of all lanes that were ever run and not forgotten, as they are stored."""
+        return [node_rows.readable(name) for name in self.compared(LANES).first_columns()]
 
     def save_lanes(self, rows: Mapping[LaneRow, Sequence[TroubleRow]], *, sought: Collection[str] = ()) -> None:
         """Write lanes down, durably and in one fsync, each with what it has in hand and failed.
@@ -120,50 +137,56 @@ class NodeDb:
         Raises:
             StoreFull: there was no room; nothing was written.
         """
-        columns = [f.name for f in fields(LaneRow)]
-        update = ", ".join(f"{c} = excluded.{c}" for c in columns[1:])
-        # S608: names of our own. An upsert, because REPLACE would delete the lane's parked events.
-        upsert = f"INSERT INTO lanes VALUES ({', '.join('?' * len(columns))}) ON CONFLICT DO UPDATE SET {update}"  # noqa: S608
         with self.batch() as connection:
-            connection.executemany(upsert, [astuple(row) for row in rows])
+            connection.executemany(_PUT_LANE, [node_rows.sealed(LANES, astuple(row)) for row in rows])
             in_hand = "DELETE FROM troubles WHERE lane = ? AND parked_at IS NULL"
             connection.executemany(in_hand, [(row.name,) for row in rows])
             for row in rows:
                 if row.name in sought:
-                    connection.execute("DELETE FROM troubles WHERE lane = ? AND position > ?", (row.name, row.acked))
-                    connection.execute("UPDATE troubles SET returns_in = NULL WHERE lane = ?", (row.name,))
-            connection.executemany(_PUT_TROUBLE, [astuple(one) for found in rows.values() for one in found])
+                    self._keep_settled(connection, row)
+            troubles = [astuple(one) for found in rows.values() for one in found]
+            node_rows.put(connection, TROUBLES, troubles)
 
     def has_run(self, name: str) -> bool:
-        """Whether a lane's plugin was ready at least once."""
-        return bool(self.read("SELECT 1 FROM ran WHERE lane = ?", name))
+        """Whether a lane's plugin was ready at least once; perhaps, where a row is damaged."""
+        found = self.compared(RAN)
+        return (name,) in found.whole or bool(found.damages)
 
     def note_run(self, name: str) -> None:
         """Note that a lane's plugin was ready. Raises: as `save_lanes`."""
         with self.batch() as connection:
-            connection.execute("INSERT OR IGNORE INTO ran VALUES (?)", (name,))
+            node_rows.put(connection, RAN, [(name,)])
 
     def forget_lane(self, name: str) -> None:
         """Remove a lane and what it parked. Raises: as `save_lanes`."""
         with self.batch() as connection:
             connection.execute("DELETE FROM lanes WHERE name = ?", (name,))
+            for table in (RAN, TROUBLES):  # of a lane whose name is damaged
+                connection.execute(f"DELETE FROM {table.name} WHERE lane = ?", (name,))  # noqa: S608 - as above
 
     def troubles(self, lane: str) -> list[TroubleRow]:
-        """Return the events of a lane that failed and are in hand, and those that come back to it, by position."""
-        which = "WHERE lane = ? AND (parked_at IS NULL OR returns_in IS NOT NULL) ORDER BY position"
-        return [TroubleRow(*row) for row in self.read(f"{_TROUBLES} {which}", lane)]
+        """Return the events of a lane that failed and are in hand, and those that come back to it, by position.
+
+        Raises:
+            StoreDamaged: a row of the lane, parked ones included, is not what was written, or one of no other lane.
+        """
+        found = self.compared(TROUBLES, "ORDER BY position")  # all: a damaged key may be anywhere
+        if damages := _damages_of(found, lane, self.lane_names()):
+            raise damages[0].error
+        rows = [TroubleRow(*row) for row in found.whole if row[0] == lane]
+        return [row for row in rows if row.parked_at is None or row.returns_in is not None]
 
     def parked(self, lane: str, *, after: int = 0, count_max: int = PARKED_COUNT) -> list[TroubleRow]:
         """Return the first events that a lane has parked beyond position `after`, ascending."""
         which = "WHERE lane = ? AND parked_at IS NOT NULL AND position > ? ORDER BY position LIMIT ?"
-        return [TroubleRow(*row) for row in self.read(f"{_TROUBLES} {which}", lane, after, count_max)]
+        return [TroubleRow(*row) for row in self.rows(TROUBLES, which, lane, after, count_max)]
 
     def parked_among(self, lane: str, positions: Sequence[int]) -> set[int]:
         """Return those of a window's positions that are parked and not asked for again."""
         marks = ", ".join("?" * len(positions))
-        which = f"lane = ? AND position IN ({marks}) AND parked_at IS NOT NULL AND returns_in IS NULL"
-        found = self.read(f"SELECT position FROM troubles WHERE {which}", lane, *positions)  # noqa: S608 - marks alone
-        return {position for (position,) in found}
+        found = self.rows(TROUBLES, f"WHERE lane = ? AND position IN ({marks})", lane, *positions)
+        rows = [TroubleRow(*row) for row in found]
+        return {row.position for row in rows if row.parked_at is not None and row.returns_in is None}
 
     def parked_count(self, lane: str) -> int:
         """Count the events that a lane has parked."""
@@ -173,15 +196,14 @@ class NodeDb:
     def park(self, row: TroubleRow) -> None:
         """Write down, durably, that an event was set aside; the lane must be saved already. Raises: as `save_lanes`."""
         with self.batch() as connection:
-            connection.execute(_PUT_TROUBLE, astuple(row))
+            node_rows.put(connection, TROUBLES, [astuple(row)])
 
     def let_return(self, lane: str, positions: Iterable[int], epoch: int) -> None:
         """Note, durably, that parked events come again from `epoch` on. Raises: as `save_lanes`."""
+        which = "WHERE lane = ? AND position = ? AND parked_at IS NOT NULL"
+        rows = [row for position in positions for row in self.rows(TROUBLES, which, lane, position)]
         with self.batch() as connection:
-            connection.executemany(
-                "UPDATE troubles SET returns_in = ? WHERE lane = ? AND position = ? AND parked_at IS NOT NULL",
-                [(epoch, lane, position) for position in positions],
-            )
+            node_rows.put(connection, TROUBLES, [(*row[:-1], epoch) for row in rows])
 
     def unpark(self, lane: str, positions: Iterable[int]) -> None:
         """Forget that events were parked: they were settled, or discarded. Raises: as `save_lanes`."""
@@ -195,6 +217,17 @@ class NodeDb:
         with self._lock:
             self._connection.close()
 
+    def _keep_settled(self, connection: sqlite3.Connection, row: LaneRow) -> None:
+        """Forget what a lane has parked beyond its cursor, and damaged rows: the person who sought knows of them."""
+        found = node_rows.compare(connection, TROUBLES)
+        kept = [(*one[:-1], None) for one in found.whole if one[0] == row.name and one[1] <= row.acked]
+        damages = _damages_of(found, row.name, node_rows.compare(connection, LANES).first_columns())
+        connection.execute("DELETE FROM troubles WHERE lane = ?", (row.name,))
+        # The key is not searched: a damaged one stands where it would not be found, and may be no text.
+        gone = [(one.row[0].encode(errors="surrogateescape"), one.row[1]) for one in damages]
+        connection.executemany("DELETE FROM troubles WHERE CAST(lane AS BLOB) = ? AND +position = ?", gone)
+        node_rows.put(connection, TROUBLES, kept)
+
     def _prepare(self) -> None:
         with translated("node.db"):
             migrate(self._connection, "node.db", NODE_STEPS)
@@ -204,8 +237,31 @@ class NodeDb:
                 # As the start barrier of the ledger: a kill may have left frames that were never synced, and none of
                 # them may be acted on before this commit's sync. Rows that stay as they are would write nothing.
                 self._connection.execute(f"PRAGMA user_version = {version}")
-                made = self._connection.execute("INSERT OR IGNORE INTO node VALUES (1, ?)", (secrets.token_hex(16),))
-                self.is_new = made.rowcount == 1
+                found = node_rows.compare(self._connection, NODE)
+                self.is_new = not found.whole and not found.damages
+                if not found.whole:  # a damaged id is replaced: the ledger knows another, and no lane goes on (P8)
+                    node_rows.renew_id(self._connection)
+        for one in found.damages:
+            self._damages.note(one.error)
+
+    def rows(self, table: Table, where: str = "", *arguments: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a table.
+
+        Raises:
+            StoreDamaged: one of them is not what was written.
+        """
+        found = self.compared(table, where, *arguments)
+        if found.damages:
+            raise found.damages[0].error
+        return found.whole
+
+    def compared(self, table: Table, where: str = "", *arguments: object) -> Compared:
+        """Return the rows of a table, damaged ones apart: they are noted."""
+        with self._lock, translated("node.db"):
+            found = node_rows.compare(self._connection, table, where, arguments)
+        for one in found.damages:
+            self._damages.note(one.error)
+        return found
 
     def read(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
         """Return all rows that a statement finds."""
@@ -225,3 +281,13 @@ class NodeDb:
             self._commits += 1
             if self._commits % _CHECKPOINT_COMMITS == 0:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def _damages_of(found: Compared, lane: str, names: Iterable[str]) -> list[Damaged]:
+    """Return the damaged rows that may be of a lane: all but those that are proven to be another's."""
+    others = [name for name in names if name != lane]
+    return [
+        one
+        for one in found.damages
+        if one.is_of(lane) or not any(name == one.row[0] or one.is_of(name) for name in others)
+    ]

@@ -7,7 +7,9 @@ from typing import Final
 import msgspec
 
 from bigchaindb.ledger.rejections import BODY_BYTES_MAX, Rejection
+from bigchaindb.store import node_rows
 from bigchaindb.store.node_db import NodeDb
+from bigchaindb.store.node_rows import OUTBOX, REJECTIONS
 
 
 class Outbox:
@@ -30,7 +32,7 @@ class Outbox:
                 self._seqs[id_] = self._last
                 rows.append((self._last, bytes.fromhex(id_), body))
         with self._db.batch() as connection:
-            connection.executemany("INSERT INTO outbox VALUES (?, ?, ?)", rows)
+            node_rows.put(connection, OUTBOX, rows)
 
     def drop(self, ids: Iterable[str]) -> None:
         """Forget what was decided."""
@@ -39,12 +41,14 @@ class Outbox:
             connection.executemany("DELETE FROM outbox WHERE seq = ?", seqs)
 
     def all(self) -> list[tuple[str, bytes]]:
-        """Return ids and bodies, oldest first."""
-        return [(id_.hex(), body) for id_, body in self._db.read("SELECT id, body FROM outbox ORDER BY seq")]
+        """Return ids and bodies, oldest first; of damaged rows note is taken."""
+        return [(id_.hex(), body) for _, id_, body in self._db.compared(OUTBOX, "ORDER BY seq").whole]
 
 
 class Rejections:
     """Implements `bigchaindb.ledger.ports.OwnRejections`. A verdict is durable before it is given.
+
+    One that is damaged is left out and noted: a validator that meets damage votes no more.
 
     Attributes:
         added_count: verdicts since it was opened.
@@ -54,8 +58,10 @@ class Rejections:
         self._db = db
         self._lock = Lock()
         self.added_count = 0
-        found = self._db.read("SELECT record, body FROM rejections")
-        self._bodies = {_record.decode(record): None if body is None else _body.decode(body) for record, body in found}
+        found = self._db.compared(REJECTIONS).whole
+        self._bodies = {
+            _record.decode(record): None if body is None else _body.decode(body) for _, _, record, body in found
+        }
 
     def all(self) -> Sequence[Rejection]:
         """See `OwnRejections`."""
@@ -79,7 +85,7 @@ class Rejections:
         encoded = None if carried is None else msgspec.json.encode(carried)
         row = (rejection.height, bytes.fromhex(rejection.block), msgspec.json.encode(rejection), encoded)
         with self._db.batch() as connection:
-            connection.execute("INSERT OR IGNORE INTO rejections VALUES (?, ?, ?, ?)", row)
+            node_rows.put(connection, REJECTIONS, [row], conflict="IGNORE")
         with self._lock:
             self._bodies[rejection] = carried
             self.added_count += 1

@@ -78,10 +78,11 @@ class Damage(NamedTuple):
     table: str
     row: str
     reason: str
+    file: str = "ledger.db"
 
     def __str__(self) -> str:
         """Name it in one line."""
-        return f"ledger.db: {self.table} {self.row}: {self.reason}"
+        return f"{self.file}: {self.table} {self.row}: {self.reason}"
 
 
 @dataclass(slots=True)

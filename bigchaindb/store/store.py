@@ -65,7 +65,7 @@ class Store:
             migrate(self._connection, "ledger.db", LEDGER_STEPS)
         if not was_ledger:
             sync_folder(directory.path)  # a node.db without ledger.db would prove that a ledger was lost
-        self.node = files.enter_context(closing(NodeDb(directory.node)))
+        self.node = files.enter_context(closing(NodeDb(directory.node, self.damages)))
         with translated("ledger.db"):
             # Of a ledger that is made again no lane may begin at "now" only because node.db was lost, too.
             own_id = "" if replays and self.node.is_new else self.node.id

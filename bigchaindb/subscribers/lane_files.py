@@ -6,9 +6,10 @@ Source: promises P2, P6, P8 and P12; decisions 0014 and 0024.
 """
 
 import time
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from bigchaindb.errors import StoreDamaged, UnknownPlace
@@ -43,6 +44,9 @@ _OTHER: Final = (
     "`now` would skip all that is in the log. "
     "Say where it goes on, with everything again: bigchaindb plugins seek {name} genesis"
 )
+
+
+_DAMAGED: Final = "{damage}, or say where the plugin goes on, of which {known}: bigchaindb plugins seek {name} {place}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,12 @@ class LaneFiles:
         Raises:
             ConfigurationError: `start` is no place in this log.
         """
-        row = self._node.lane(name)
+        row = None
+        try:
+            row = self._node.lane(name)
+            self._node.troubles(name)
+        except StoreDamaged as error:
+            return self._damaged(name, row, error)
         self._epochs[name] = 0 if row is None else row.epoch
         if row is None:
             return self._new(name, start)
@@ -224,6 +233,22 @@ class LaneFiles:
         position = place.resolve(place.parse(start), self._log, self._chain_id, self._log.head())
         return Lane(progress=Progress(position, position))
 
+    def _damaged(self, name: str, row: LaneRow | None, error: StoreDamaged) -> Lane:
+        """Return a lane of which a row is damaged: GAPPED, as no page has a checksum and could take a row's place."""
+        epoch, position, known = 0, 0, "nothing is known"
+        if row is not None:
+            epoch, position, known = row.epoch, row.acked, f"position {row.acked} is written down"
+        elif pages := {number: path for path, number in self._pages(name) if path.suffix != ".new"}:
+            epoch = max(pages)
+            with suppress(StoreDamaged), closing(LanePage(pages[epoch])) as page:
+                position, known = page.acked, f"the page, which has no checksum, has position {page.acked}"
+        if position > self._log.head():
+            position = 0
+        self._epochs[name] = epoch
+        place = f"position:{position + 1}" if position else "WHERE"
+        text = _DAMAGED.format(damage=error, name=name, known=known, place=place)
+        return Lane(State.GAPPED, epoch, Progress(position, position), error=text, has_run=self._has_run(name))
+
     def _progress(self, row: LaneRow) -> tuple[Progress, bool]:
         """Return the progress by page and rows, and whether they cover the events beyond the cursor."""
         returning = {one.position: one.returns_in or 0 for one in self._known(row) if one.parked_at is not None}
@@ -298,18 +323,26 @@ class LaneFiles:
         try:
             return self._digest(acked)
         except StoreDamaged:
-            row = self._node.lane(name)
-            return row.acked_digest if row is not None and row.acked == acked else b""
+            with suppress(StoreDamaged):
+                if (row := self._node.lane(name)) is not None and row.acked == acked:
+                    return row.acked_digest
+            return b""
 
     def _digest(self, position: int) -> bytes:
         return digest_at(self._log, position) or b""
 
     def _remove_pages(self, name: str, but: int | None = None) -> None:
+        for path, _ in list(self._pages(name)):
+            if path.suffix != f".{but}":
+                path.unlink()
+
+    def _pages(self, name: str) -> Iterator[tuple[Path, int]]:
+        """Return the files of all epochs of a lane, with their numbers."""
         stem = page_path(self._directory, name, 0).stem
         for path in self._directory.iterdir():
             whole = path.with_suffix("") if path.suffix == ".new" else path  # that of a process that died making it
-            if whole.stem == stem and whole.suffix[1:].isdecimal() and path.suffix != f".{but}":
-                path.unlink()
+            if whole.stem == stem and whole.suffix[1:].isdecimal():
+                yield path, int(whole.suffix[1:])
 
 
 def _troubles(saving: Saving) -> list[TroubleRow]:

@@ -12,13 +12,13 @@ from contextlib import closing
 from dataclasses import replace
 
 from bigchaindb.config import PluginSettings, Settings
-from bigchaindb.errors import ConfigurationError, OrderRefused, UnknownPlace
+from bigchaindb.errors import ConfigurationError, OrderRefused, StoreDamaged, UnknownPlace
 from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.delivery import TRANSITIONS, step
 from bigchaindb.eventlog.lane import WAITING, Lane, State
 from bigchaindb.eventlog.place import Place
 from bigchaindb.eventlog.retrying import Policy
-from bigchaindb.store import LaneRow, Log, NodeDb, Store
+from bigchaindb.store import LaneRow, Log, NodeDb, Store, TroubleRow
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.node_db import PARKED_COUNT
 from bigchaindb.subscribers.lane_files import LaneFiles
@@ -38,7 +38,7 @@ def kept_lanes(directory: DataDirectory, enabled: Mapping[str, PluginSettings]) 
     """
     with closing(NodeDb(directory.node, read_only=True)) as node, closing(Log(directory.ledger)) as log:
         head = log.head()
-        return [_status(row, node, directory, head, is_enabled=row.name in enabled) for row in node.lanes()]
+        return [_status(name, node, directory, head, is_enabled=name in enabled) for name in node.lane_names()]
 
 
 class OfflineDesk:
@@ -160,7 +160,14 @@ class OfflineDesk:
         return self._store.writer.tip().position
 
 
-def _status(row: LaneRow, node: NodeDb, directory: DataDirectory, head: int, *, is_enabled: bool) -> LaneStatus:
+def _status(name: str, node: NodeDb, directory: DataDirectory, head: int, *, is_enabled: bool) -> LaneStatus:
+    troubles: list[TroubleRow] = []
+    try:
+        row = node.lane(name)
+        troubles = node.troubles(name)
+    except StoreDamaged as error:  # as the next start finds it
+        row = LaneRow(name, 0, 0, 0, b"", State.GAPPED, 0.0, str(error), 0.0)
+    assert row is not None, name  # the file is not written meanwhile, or it is one that was just made
     acked, in_hand = row.acked, tuple[int, ...]()
     try:
         page = LanePage(page_path(directory.lanes, row.name, row.epoch))
@@ -179,7 +186,7 @@ def _status(row: LaneRow, node: NodeDb, directory: DataDirectory, head: int, *, 
         lag=max(0, head - acked),
         in_hand=in_hand,
         oldest_s=0.0,
-        attempts=max((one.attempts for one in node.troubles(row.name)), default=0),
+        attempts=max((one.attempts for one in troubles), default=0),
         failure_count=0,
         start_count=0,
         parked_count=node.parked_count(row.name),

@@ -1,7 +1,7 @@
 """Damage as a disk does it: one bit of one column of one row, in a ledger of every kind of row."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
@@ -11,17 +11,24 @@ from typing import Any, Final, NamedTuple
 from bigchaindb.errors import HistoryLost, StoreDamaged
 from bigchaindb.eventlog.selection import MetadataMember, Selection
 from bigchaindb.ledger.effects import Effects, LoggedEvent
+from bigchaindb.ledger.rejections import Rejection
 from bigchaindb.ledger.view import Needs
-from bigchaindb.store import Log, Store
+from bigchaindb.store import LaneRow, Log, NodeDb, Store, TroubleRow
 from bigchaindb.store.database import open_writer
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.looking import look
-from bigchaindb.store.migrations import CHAIN_VERSION, LEDGER_STEPS, NETWORK_VERSION, migrate
+from bigchaindb.store.migrations import CHAIN_VERSION, LEDGER_STEPS, NETWORK_VERSION, Step, migrate
+from bigchaindb.store.node_rows import TABLES
+from bigchaindb.store.own import Outbox, Rejections
 from bigchaindb.store.queries import LedgerQueries
 from bigchaindb.transaction.model import OutputRef, Transaction
 from tests.support.chains import ALICE, BOB, Coin, create, transfer
 from tests.support.decisions import Chain
 
+NAMES: Final = ("audit", "print")
+"""Plugins with lanes in node.db."""
+RAN_VERSION: Final = 3
+"""The first version of node.db that has the table `ran`."""
 OWNERS: Final = (ALICE.public_key, BOB.public_key)
 GENERATION_ROWS: Final = 12
 """So few that a ledger of some blocks has rows in the index tables as well as in memory."""
@@ -30,7 +37,7 @@ DAMAGED: Final = "damaged"
 
 
 class Column(NamedTuple):
-    """One column of one table of `ledger.db`."""
+    """One column of one table."""
 
     table: str
     name: str
@@ -46,10 +53,10 @@ class Column(NamedTuple):
         return self.table.endswith("_index")
 
 
-def columns() -> list[Column]:
+def columns(steps: Mapping[int, Step] = LEDGER_STEPS) -> list[Column]:
     """Return all columns of the latest schema, so that none can be forgotten."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        migrate(connection, "ledger.db", LEDGER_STEPS)
+        migrate(connection, "file.db", steps)
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
         virtual = ("assets_search", "metadata_search")
         return [
@@ -109,6 +116,63 @@ def make_older(directory: DataDirectory, version: int) -> None:
             connection.execute("DROP TABLE network")
         connection.execute(f"PRAGMA user_version = {version}")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def make_older_node(path: Path, version: int) -> None:
+    """Take out of a node.db that nobody uses all that came after an older version."""
+    with closing(open_writer(path)) as connection:
+        for table in TABLES:
+            connection.execute(f"ALTER TABLE {table.name} DROP COLUMN checksum")
+        if version < RAN_VERSION:
+            connection.execute("DROP TABLE ran")
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def write_node(node: NodeDb) -> None:
+    """Leave a row in every table of node.db: events in hand, parked, and asked for again, promises and verdicts."""
+    for name in NAMES:
+        in_hand = TroubleRow(name, 18, 2, 1, 9.5, "ValueError: y")
+        node.save_lanes({LaneRow(name, 3, 10, 17, b"d" * 32, "LIVE", 1.5, "ValueError: x", 2.5): [in_hand]})
+        for position in (11, 12):
+            node.park(TroubleRow(name, position, 5, 4, 1.5, "ValueError: x", 3.5))
+        node.let_return(name, [12], epoch=4)
+        node.note_run(name)
+    Outbox(node).put([("ff" * 32, b"parent"), ("00" * 32, b"child")])
+    for height in (7, 8):
+        rejection = Rejection(
+            height=height,
+            block="ab" * 32,
+            proposer="cd" * 20,
+            time=1_700_000_000,
+            body="ef" * 32,
+            size=19,
+            reason="DoubleSpend at transactions[1]",
+        )
+        Rejections(node).add(rejection, (b"{}",))
+
+
+def node_answers(node: NodeDb) -> dict[str, Any]:
+    """Ask for all that is in node.db; what is refused for damage is `DAMAGED`, and left out of what is listed."""
+    questions: dict[str, Callable[[], Any]] = {
+        "id": lambda: node.id,
+        "outbox": Outbox(node).all,
+        "rejections": Rejections(node).all,
+        "bodies": lambda: [Rejections(node).body_of(one) for one in Rejections(node).all()],
+    }
+    for name in NAMES:
+        questions[f"lane {name}"] = partial(node.lane, name)
+        questions[f"troubles {name}"] = partial(node.troubles, name)
+        questions[f"parked {name}"] = partial(node.parked, name)
+        questions[f"parked among {name}"] = partial(node.parked_among, name, [11, 12, 18])
+        questions[f"has run {name}"] = partial(node.has_run, name)
+    found = {}
+    for name, ask in questions.items():
+        try:
+            found[name] = ask()
+        except StoreDamaged:
+            found[name] = DAMAGED
+    return found
 
 
 def _proven(effects: Effects) -> Effects:
@@ -201,9 +265,9 @@ def _entry(log: Log, position: int) -> LoggedEvent | None:
     return None
 
 
-def flip(ledger: Path, column: Column, *, at: float) -> None:
+def flip(database: Path, column: Column, *, at: float) -> None:
     """Change one bit of a column in the row that stands at this share of its table."""
-    with closing(open_writer(ledger)) as connection:
+    with closing(open_writer(database)) as connection:
         table, name = column
         connection.execute("PRAGMA ignore_check_constraints = ON")
         for (trigger,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
@@ -229,6 +293,8 @@ def _other(value: Any, bit: int) -> Any:
             return 1
         case int():
             return value ^ 1 << bit
+        case float():
+            return value * 2  # a bit of the exponent
         case str():
             return chr(ord(value[0]) ^ 1) + value[1:]
         case bytes() if value:

@@ -48,7 +48,7 @@ def test_it_holds_ledger_lanes_and_identity_for_its_owner_alone(directory: DataD
     assert done.size_bytes == sum(path.stat().st_size for path in done.path.rglob("*") if path.is_file())
     with closing(Store.open(done.path)) as store, closing(store.log_reader()) as log:
         assert log.head() == 5
-        assert store.node.lanes() == [ROW]
+        assert store.node.lane(ROW.name) == ROW
 
 
 def test_it_does_not_hold_the_key_unless_it_should(directory: DataDirectory, tmp_path: Path) -> None:

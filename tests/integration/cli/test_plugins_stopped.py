@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bigchaindb.store.directory import DataDirectory, DirectoryLock
+from bigchaindb.store.node_rows import renew_id
 from tests.conftest import StartNode
 from tests.integration.node.conftest import install
 from tests.support.chains import create
@@ -204,7 +205,7 @@ def test_p8_what_is_enabled_over_restored_data_is_new(stopped: Stopped) -> None:
     stopped.plugins("disable", "follows")
     stopped.node.run("plugins", "forget", "follows")
     with closing(sqlite3.connect(stopped.node.data / "node.db")) as connection, connection:
-        connection.execute("UPDATE node SET id = 'as in a backup'")
+        renew_id(connection)
     assert stopped.plugins("enable", "follows", "--start", "height:3") is None
     stopped.start()
     until(lambda: stopped.seen() == [1, 2, 3, 3], what="the event where it starts")

@@ -102,6 +102,31 @@ def test_damage_is_served_to_nobody_and_told_to_everybody(node: Node) -> None:
     assert node.stop() == 0
 
 
+def test_a_plugin_whose_cursor_is_damaged_waits_for_a_word(node: Node) -> None:
+    """It would skip events, or repeat them, in silence."""
+    taken = node.folder / "taken.txt"
+    node.start()
+    until(lambda: taken.exists() and taken.read_text().split() == ["1", "2", "3", "4", "5"], what="all events")
+    assert node.stop() == 0
+    flip(node.data / "node.db", Column("lanes", "acked"), at=0.0)
+    check = node.run("check")
+    assert (check.returncode, "node.db: lanes follower: is not what its checksum is of" in check.stdout) == (3, True)
+    listed = json.loads(node.run("plugins", "list", "--json").stdout)
+    assert {one["name"]: one["state"] for one in listed}["follower"] == "GAPPED"
+
+    node.start()
+    assert _lane(node)["state"] == "GAPPED"
+    status = node.run("plugins", "status", "follower").stdout
+    assert re.search(r"position +5\b", status), status
+    assert "has position 5: bigchaindb plugins seek follower position:6" in " ".join(status.split()), status
+    assert re.search(r"\[critical\] what is stored is damaged.*table=lanes row=follower", node.log), node.tail()
+    assert node.post(create(COUNT).body, mode="commit").status == 202, "the ledger is whole"
+    assert node.run("plugins", "seek", "follower", "position:6").returncode == 0
+    until(lambda: taken.read_text().split() == ["1", "2", "3", "4", "5", "6"], what="the next event alone")
+    assert node.stop() == 0
+    assert node.run("check").returncode == 0
+
+
 def test_a_start_looks_at_the_end_of_the_log(node: Node) -> None:
     """Nobody has asked for it yet, and a person learns of it."""
     flip(node.data / "ledger.db", Column("events", "head"), at=0.99)

@@ -1,9 +1,7 @@
 """A folder of an older version, with parked events: a node of this version goes on with it, whenever it is killed."""
 
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +10,7 @@ import pytest
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.transaction import build
 from tests.support.chains import ALICE
-from tests.support.damage import make_older
+from tests.support.damage import make_older, make_older_node
 from tests.support.node import COMMAND, Node, configuration_of
 from tests.support.waiting import until
 
@@ -62,7 +60,9 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 
 def test_a_folder_of_an_older_version_with_parked_events_goes_on(node: Node) -> None:
-    _make_older(DataDirectory(node.data))
+    directory = DataDirectory(node.data)
+    make_older(directory, 2)
+    make_older_node(directory.node, 2)
     for _ in range(2):
         begun = node.log.count("rows of an earlier version get checksums")
         node.launch()
@@ -88,12 +88,19 @@ def test_a_folder_of_an_older_version_with_parked_events_goes_on(node: Node) -> 
     assert node.stop() == 0
 
 
-def _make_older(directory: DataDirectory) -> None:
-    """Leave both files as the version wrote them whose ledger.db and node.db had schema 2."""
-    make_older(directory, 2)
-    with closing(sqlite3.connect(directory.node, isolation_level=None)) as connection:
-        connection.execute("DROP TABLE ran")
-        connection.execute("PRAGMA user_version = 2")
+def test_a_folder_whose_node_db_has_no_checksums_goes_on(node: Node) -> None:
+    make_older_node(DataDirectory(node.data).node, 3)
+    listed = node.run("plugins", "parked", "picky", "--json")
+    assert [one["position"] for one in json.loads(listed.stdout)] == list(PARKED), "before its first start as well"
+    node.start()
+    (node.folder / "mended").touch()
+    assert node.run("plugins", "retry", "picky", "--all").returncode == 0
+    until(lambda: {*PARKED} <= set(_taken(node)), what="the parked events to come again")
+    assert node.post(_transaction(COUNT).body).status == 202
+    until(lambda: COUNT + 1 in _taken(node), what="the next event")
+    assert sorted(_taken(node)) == [*range(1, COUNT + 2)], "nothing twice"
+    assert node.stop() == 0
+    assert node.run("check").returncode == 0
 
 
 def _has_begun(node: Node, begun: int) -> bool:

@@ -9,16 +9,39 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from bigchaindb.store import Store
+from bigchaindb.store import NodeDb, Store
 from bigchaindb.store.checking import check_directory
+from bigchaindb.store.damages import Damages
+from bigchaindb.store.database import open_reader
 from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.node_rows import TABLES, has_sums
 from tests.support import scale
-from tests.support.damage import GENERATION_ROWS, answers, write_older
+from tests.support.damage import GENERATION_ROWS, answers, make_older_node, node_answers, write_node, write_older
 
+NODE_PROGRAM: Final = """
+import os
+import signal
+import sys
+from pathlib import Path
+from bigchaindb.store import NodeDb, node_rows
+
+left, checksum_of = int(sys.argv[2]), node_rows.checksum_of
+
+def dying(*columns):
+    global left
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return checksum_of(*columns)
+
+node_rows.checksum_of = dying
+NodeDb(Path(sys.argv[1])).close()
+"""
+"""Dies at its n-th checksum."""
 PROGRAM: Final = f"""
 import sys
 from pathlib import Path
-from bigchaindb.store import Store
+from bigchaindb.store import NodeDb, Store
 from bigchaindb.store import upgrading
 
 upgrading.STEP_COUNT_MAX = 1
@@ -56,3 +79,24 @@ def test_a_kill_in_the_schema_step_leaves_old_or_new(tmp_path: Path) -> None:
     with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
         assert store.writer.upgrade_count == 0
         assert "damaged" not in answers(store, written).values()
+
+
+def test_a_kill_in_the_step_of_node_db_leaves_old_or_new(tmp_path: Path) -> None:
+    """Lanes, parked events and promises are read as they were, whenever the first start is cut short."""
+    path = tmp_path / "node.db"
+    with closing(NodeDb(path)) as node:
+        write_node(node)
+        before = node_answers(node)
+    make_older_node(path, 3)
+    with closing(open_reader(path)) as reader:
+        row_count = sum(reader.execute(f"SELECT count(*) FROM {one.name}").fetchone()[0] for one in TABLES)
+    for count in (1, row_count // 2, row_count, row_count + 1):
+        ended = subprocess.run([sys.executable, "-c", NODE_PROGRAM, path, str(count)], check=False)
+        assert ended.returncode == -signal.SIGKILL
+        with closing(open_reader(path)) as reader:
+            assert has_sums(reader) == (count > row_count)
+        with closing(NodeDb(path, read_only=True)) as node:
+            assert node_answers(node) == before
+    damages = Damages()
+    with closing(NodeDb(path, damages)) as node:
+        assert (node_answers(node), damages.first) == (before, None)

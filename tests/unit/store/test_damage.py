@@ -13,10 +13,25 @@ import pytest
 
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.ledger.view import LoadedView
-from bigchaindb.store import Store
+from bigchaindb.store import NodeDb, Store
 from bigchaindb.store.checking import Checked, check_directory
+from bigchaindb.store.damages import Damages
+from bigchaindb.store.database import open_writer
 from bigchaindb.store.directory import DataDirectory
-from tests.support.damage import DAMAGED, GENERATION_ROWS, Column, Written, answers, columns, flip, write, write_older
+from bigchaindb.store.migrations import NODE_STEPS
+from tests.support.damage import (
+    DAMAGED,
+    GENERATION_ROWS,
+    Column,
+    Written,
+    answers,
+    columns,
+    flip,
+    node_answers,
+    write,
+    write_node,
+    write_older,
+)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +105,53 @@ def test_a_check_names_what_a_flipped_bit_changed(
     flip(directory.ledger, column, at=at)
     checked = check_directory(directory, lambda _done, _total: None)
     assert checked.damages, f"{column} was changed unnoticed"
+
+
+@pytest.mark.parametrize("at", [0.0, 0.999])
+@pytest.mark.parametrize("column", columns(NODE_STEPS), ids=".".join)
+def test_no_read_of_node_db_holds_what_a_flipped_bit_made(
+    whole: tuple[Path, Written, dict[str, Any]], column: Column, at: float, tmp_path: Path
+) -> None:
+    """A cursor, a parked event or a verdict that is another than what was written skips or repeats in silence."""
+    directory = DataDirectory(tmp_path / "data")
+    copytree(whole[0], directory.path)
+    with closing(NodeDb(directory.node)) as node:
+        write_node(node)
+        before = node_answers(node)
+        assert DAMAGED not in before.values()
+    flip(directory.node, column, at=at)
+    checked = check_directory(directory, lambda _done, _total: None)
+    assert {(one.file, one.table) for one in checked.damages} == {("node.db", column.table)}
+
+    damages = Damages()
+    with closing(NodeDb(directory.node, damages)) as node:
+        after = node_answers(node)
+    assert damages.first is not None, f"{column} was changed unnoticed"
+    assert damages.first.table == column.table
+    assert str(damages.first).startswith(f"node.db: {column.table} ")
+    for name, answer in after.items():
+        if name in {"outbox", "rejections", "bodies"}:
+            assert all(one in before[name] for one in answer)
+        elif name.startswith("parked") and column in {Column("troubles", "lane"), Column("troubles", "position")}:
+            # Lists are looked up by key; a lane goes by none of them before `troubles` has read all rows.
+            assert answer == DAMAGED or all(one in before[name] for one in answer)
+        elif name != "id":  # a damaged one is replaced
+            assert answer in (before[name], DAMAGED), name
+    if column.table == "troubles":
+        assert DAMAGED in (after["troubles audit"], after["troubles print"])
+
+
+def test_a_byte_of_a_text_that_is_no_utf_8_is_damage_of_its_row(tmp_path: Path) -> None:
+    """SQLite's own error names no row, and would keep all lanes from going on."""
+    path = tmp_path / "node.db"
+    with closing(NodeDb(path)) as node:
+        write_node(node)
+        with closing(open_writer(path)) as connection:
+            connection.execute("UPDATE lanes SET name = CAST(x'e1756469' AS TEXT) WHERE name = 'audit'")
+        assert node.lane_names() == ["print", "\ufffdudi"]
+        assert node.lane("print") is not None
+        with pytest.raises(StoreDamaged, match="lanes \ufffdudi is not what was written"):
+            node.lane("audit")
 
 
 def test_a_check_of_a_whole_ledger_finds_nothing(whole: tuple[Path, Written, dict[str, Any]]) -> None:

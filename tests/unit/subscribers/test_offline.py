@@ -16,6 +16,7 @@ from bigchaindb.store import Store, TroubleRow
 from bigchaindb.subscribers.lane_files import LaneFiles, Saving
 from bigchaindb.subscribers.lane_page import LanePage, page_path
 from bigchaindb.subscribers.offline import OfflineDesk, kept_lanes
+from tests.support.damage import Column, flip
 from tests.support.decisions import Chain, made
 from tests.support.event_logs import LogWriter
 
@@ -241,7 +242,7 @@ def test_what_is_not_enabled_takes_no_orders_and_what_is_enabled_is_not_forgotte
     disabled = OfflineDesk(ledger.store, CHAIN, Settings())
     disabled.forget(NAME)
     disabled.close()
-    assert (ledger.store.node.lanes(), ledger.parked()) == ([], [])
+    assert (ledger.store.node.lane_names(), ledger.parked()) == ([], [])
     assert list(ledger.store.directory.lanes.iterdir()) == []
 
 
@@ -275,9 +276,56 @@ def test_p8_each_reason_is_true_and_its_command_skips_nothing(ledger: Ledger) ->
         "ends at 5; say where it goes on, with what comes next: bigchaindb plugins seek sales position:6"
     )
     ledger.left(State.STOPPED, Progress(3, 3))
-    (row,) = ledger.store.node.lanes()
+    row = ledger.store.node.lane(NAME)
+    assert row is not None
     ledger.store.node.save_lanes({replace(row, acked_digest=bytes(32)): ()})
     assert ledger.next_node().error.endswith("again: bigchaindb plugins seek sales genesis")
+
+
+@pytest.mark.parametrize(
+    ("column", "row"),
+    [
+        (Column("lanes", "acked"), "lanes sales"),
+        (Column("lanes", "name"), "lanes rales"),
+        (Column("troubles", "position"), "troubles sales, 17"),
+        (Column("troubles", "lane"), "troubles rales, 1"),
+    ],
+)
+def test_p8_a_lane_of_which_a_row_is_damaged_waits_for_a_word(ledger: Ledger, column: Column, row: str) -> None:
+    """A flipped bit in a cursor would skip or repeat events in silence."""
+    ledger.left(State.STOPPED, Progress(3, 3), parked=(1, 3))
+    flip(ledger.store.directory.node, column, at=0.0)
+    (name,) = ledger.store.node.lane_names()
+    (kept,) = kept_lanes(ledger.store.directory, {name: PluginSettings()})
+    lane = ledger.next_node()
+    assert (kept.state, lane.state) == (State.GAPPED, State.GAPPED)
+    for error in (kept.error, lane.error):
+        assert f"node.db: {row} is not what was written; run `bigchaindb check`, and restore a backup" in error
+    assert "position 3" in lane.error
+    assert lane.error.endswith("bigchaindb plugins seek sales position:4")
+    assert lane.progress == Progress(3, 3)
+    assert ledger.store.damages.first is not None
+
+    ledger.seek(AtPosition(4))
+    lane = ledger.next_node()
+    assert (lane.state, lane.progress) == (State.STOPPED, Progress(3, 3))
+    ledger.order(lambda desk: desk.pause(NAME))
+    whole = [row.position for row in ledger.parked()]
+    assert whole == ([1, 3] if column.table == "lanes" else [3])
+
+
+def test_a_damaged_row_of_another_plugin_stops_none(ledger: Ledger) -> None:
+    ledger.left(State.STOPPED, Progress(3, 3), parked=(1,))
+    files = LaneFiles(ledger.store, CHAIN)
+    files.begin_epoch("other", Lane(progress=Progress(2, 2)), since=1.0, head=5, slot_count=8).close()
+    files.park("other", 1, Trouble(2, 2, 1.0, "cannot digest"))
+    files.close()
+    for column in (Column("troubles", "error"), Column("lanes", "acked_digest")):
+        flip(ledger.store.directory.node, column, at=0.0)
+        assert ledger.next_node().state is State.STOPPED, column
+    two = {NAME: PluginSettings(), "other": PluginSettings()}
+    kept = {lane.name: lane.state for lane in kept_lanes(ledger.store.directory, two)}
+    assert kept == {NAME: State.STOPPED, "other": State.GAPPED}
 
 
 def test_p8_what_is_enabled_after_a_restore_is_new_and_begins_where_it_is_told(ledger: Ledger) -> None:
