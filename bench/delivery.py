@@ -22,7 +22,7 @@ from bench.latency import HALF_PER_S
 from bench.ledgers import Growing
 from bench.load import percentile
 from bench.measure import Scale, alternate, median
-from bench.plugins import Running, advertise, commit_all, running, until
+from bench.plugins import Running, commit_all, install, running, until
 from bench.report import Figure, at_most
 from bigchaindb.config import PluginSettings
 
@@ -48,7 +48,7 @@ class Delays(NamedTuple):
 def run(scale: Scale) -> list[Figure]:
     """Commit at a fixed pace and see when the plugin has each block; then measure the neighbours."""
     names = {f"bench_stamping_{number}": "bench.delivery_plugins:stamping" for number in range(RUN_COUNT_MAX)}
-    advertise(scale.folder / "delivery-site", names)
+    install(scale.folder / "delivery-site", names)
     count = scale.count(BLOCK_COUNT)
     left = list(names)
     with closing(Growing(scale.folder / "delivery" / "data")) as ledger:

@@ -10,7 +10,7 @@ from bench.documents import Documents
 from bench.ledgers import cached
 from bench.measure import Scale, alternate, median
 from bench.peer_events import PlainEvent, through_an_exchange, through_one_queue
-from bench.plugins import advertise, running, until
+from bench.plugins import install, running, until
 from bench.report import Figure, ratio_at_least
 from bigchaindb.config import PluginSettings
 from bigchaindb.store import Store
@@ -104,4 +104,4 @@ def prebuilt(size: int, count: int, pool: list[dict[str, Any]]) -> list[PlainEve
 
 def advertise_readers(site: Path) -> None:
     """Install the plugin's entry points, one for each run, for this process and the hosts that it starts."""
-    advertise(site, {f"{PLUGIN}_{number}": "bench.reader_plugin" for number in range(RUN_COUNT_MAX)})
+    install(site, {f"{PLUGIN}_{number}": "bench.reader_plugin" for number in range(RUN_COUNT_MAX)})

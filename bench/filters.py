@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -27,6 +26,7 @@ from msgspec import structs
 from bench.documents import Documents, Owner
 from bench.ledgers import Growing
 from bench.measure import Scale, alternate, median
+from bench.plugins import install
 from bench.report import Figure, at_least, ratio_at_most
 from bigchaindb.config import PluginSettings
 from bigchaindb.store import Store
@@ -104,7 +104,8 @@ operation, asset, owner, metadata = (Lane(FILTERS[name]) for name in ("operation
 
 def run(scale: Scale) -> list[Figure]:
     """Measure each size of block: every filter in turn with the lane that has none."""
-    _advertise(scale.folder / "site")
+    lanes = [(lane, number) for lane in ("every", *FILTERS) for number in range(RUN_COUNT_MAX)]
+    install(scale.folder / "filters-site", {f"{NAME}_{lane}_{n}": f"bench.filters:{lane}" for lane, n in lanes})
     return [figure for size in COUNTS for figure in _of_size(scale, size)]
 
 
@@ -217,14 +218,3 @@ def _marked_positions(count: int) -> range:
     """Spread them: the first has half a spacing before it, the last one behind it."""
     spacing = min(SPACING, count)
     return range(spacing // 2, count + 1, spacing)
-
-
-def _advertise(site: Path) -> None:
-    """Install the plugins' entry points for this process and the hosts that it starts."""
-    about = site / "bench_filters-0.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-filters\nVersion: 0\n")
-    lanes = [(lane, number) for lane in ("every", *FILTERS) for number in range(RUN_COUNT_MAX)]
-    names = "".join(f"{NAME}_{lane}_{number} = bench.filters:{lane}\n" for lane, number in lanes)
-    (about / "entry_points.txt").write_text(f"[bigchaindb.events]\n{names}")
-    sys.path.append(str(site))

@@ -24,12 +24,13 @@ from typing import Any, Final
 
 from bench import kills_plugin
 from bench.measure import Scale
-from bench.plugins import install, until
+from bench.plugins import until
 from bench.report import Figure, at_most
 from bigchaindb.simulated.victim import Kill, Moment, kill_count, write_plan
 from tests.integration.node.audit import audit
 from tests.integration.node.owners import Owner
 from tests.integration.node.test_kills import IMAGE_EVERY, Campaign
+from tests.support.packages import advertise
 from tests.support.raw import Wire, ask, wire
 
 KILL_COUNT: Final = 10_000
@@ -246,7 +247,7 @@ class _Campaign(Campaign):
         self._paced = [_PacedOwner(f"owner {number}", random.Random(choices.random())) for number in range(OWNER_COUNT)]
         self.owners = [*self._paced]
         self.lanes = [_Lane(kind, folder / "lanes" / kind, _draw_kills(choices, kills)) for kind in KINDS]
-        install(site, {f"kills_{lane.name}": f"kills_{lane.name}:victim" for lane in self.lanes})
+        advertise(site, site.name, {f"kills_{lane.name}": f"kills_{lane.name}:victim" for lane in self.lanes})
         for lane in self.lanes:
             lane.threaten(site)
         self._goal = kills

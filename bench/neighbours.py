@@ -13,7 +13,7 @@ import uvloop
 from bench.ledgers import Growing
 from bench.load import percentile
 from bench.measure import Scale, alternate, median
-from bench.plugins import advertise, commit_all, running, until
+from bench.plugins import commit_all, install, running, until
 from bench.processes import cpu_s
 from bench.report import Figure, at_least, ratio_at_most
 from bigchaindb.config import PluginSettings
@@ -55,7 +55,7 @@ class _Run(NamedTuple):
 
 def run(scale: Scale) -> list[Figure]:
     """Commit without plugins, beside bad ones, and beside readers, in turn."""
-    advertise(scale.folder / "neighbours-site", TARGETS)
+    install(scale.folder / "neighbours-site", TARGETS)
     logging.getLogger("bigchaindb").addHandler(logging.NullHandler())  # or each crash would be said on the console
     count = scale.count(BLOCK_COUNT)
     with closing(Growing(scale.folder / "neighbours" / "data")) as ledger:

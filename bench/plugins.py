@@ -14,22 +14,14 @@ from bigchaindb.config import PluginSettings
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.supervisor import Supervisor
+from tests.support.packages import advertise
 
 CHAIN_ID: Final = "solo-bench"
 
 
 def install(site: Path, targets: Mapping[str, str]) -> None:
-    """Make `site` a folder that, once it is on the path, advertises plugins: names and what they lead to."""
-    about = site / f"{site.name}-0.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {site.name}\nVersion: 0\n")
-    names = "".join(f"{name} = {target}\n" for name, target in targets.items())
-    (about / "entry_points.txt").write_text(f"[bigchaindb.events]\n{names}")
-
-
-def advertise(site: Path, targets: Mapping[str, str]) -> None:
-    """Install them for this process and the hosts that it starts."""
-    install(site, targets)
+    """Install plugins, names and what they lead to, for this process and the hosts that it starts."""
+    advertise(site, site.name, targets)
     sys.path.append(str(site))
 
 

@@ -25,7 +25,7 @@ from aiormq.channel import Channel
 
 from bench.ledgers import cached
 from bench.measure import Scale, alternate, median
-from bench.plugins import CHAIN_ID, advertise, running, until
+from bench.plugins import CHAIN_ID, install, running, until
 from bench.report import Figure, at_most, ratio_at_least
 from bigchaindb.config import PluginSettings
 from bigchaindb.delivery import WINDOW_COUNT_MAX, Message, transaction_messages
@@ -53,7 +53,7 @@ _runs: Final = count()
 
 def run(scale: Scale) -> list[Figure]:
     """Measure the sink `amqp`."""
-    advertise(
+    install(
         scale.folder / "sinks-site",
         {f"amqp_{number}": "bigchaindb.sinks.amqp:plugin" for number in range(RUN_COUNT_MAX)},
     )

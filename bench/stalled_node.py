@@ -16,7 +16,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench.plugins import advertise, running, until
+from bench.plugins import install, running, until
 from bench.processes import resident_mb
 from bigchaindb.config import PluginSettings
 from bigchaindb.store import Store
@@ -33,7 +33,7 @@ WAIT_S_MAX = 60.0
 
 async def main(folder: Path, count: int) -> list[Mapping[str, float]]:
     """Commit, announce, measure; return what was seen."""
-    advertise(folder / "site", {NAME: "bench.delivery_plugins:hanging"})
+    install(folder / "site", {NAME: "bench.delivery_plugins:hanging"})
     marks: list[Mapping[str, float]] = []
     with closing(Store.open(folder / "data")) as store, ThreadPoolExecutor(1) as writer:
         _fill(store)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tests.integration.node.conftest import install
 from tests.support.http import request
 from tests.support.node import COMMAND, Node
+from tests.support.packages import advertise
 
 COMMAND_S_MAX: Final = 120.0
 
@@ -51,7 +51,7 @@ class Newcomer:
     def plugin(self, name: str, source: str) -> None:
         """Install a plugin with this source, as a package beside the node's own."""
         folder, module = self.home / f"package-{name}", f"{name}_plugin"
-        install(folder, f"package-{name}", module, name)
+        advertise(folder, f"package-{name}", {name: module})
         (folder / f"{module}.py").write_text(source)
         paths = [*filter(None, [self.environment.get("PYTHONPATH")]), str(folder)]
         self.environment["PYTHONPATH"] = os.pathsep.join(paths)

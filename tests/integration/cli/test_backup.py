@@ -8,8 +8,8 @@ import json
 import random
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,8 +21,9 @@ from bigchaindb.eventlog import token
 from bigchaindb.subscribers.lane_page import LanePage
 from tests.conftest import StartNode
 from tests.integration.node.audit import audit
-from tests.integration.node.owners import Owner, until_broken
+from tests.integration.node.owners import Owner, trading
 from tests.support.node import COMMAND, Node, configuration_of
+from tests.support.packages import install
 from tests.support.raw import until
 from tests.support.small_disk import small_disk
 
@@ -38,28 +39,10 @@ def run(queue):
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
     """A node with a plugin; a test starts it."""
-    installed = tmp_path / "installed"
-    information = installed / "follower-1.0.dist-info"
-    information.mkdir(parents=True)
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: follower\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[bigchaindb.events]\nfollower = follower_plugin\n")
-    (installed / "follower_plugin.py").write_text(PLUGIN)
     settings = configuration_of(tmp_path, {"events_plugins": {"follower": {"start": "genesis"}}})
-    one = Node(tmp_path, settings, {"PYTHONPATH": str(installed)}, COMMAND)
+    one = Node(tmp_path, settings, install(tmp_path / "installed", "follower", PLUGIN), COMMAND)
     yield one
     one.kill()
-
-
-@asynccontextmanager
-async def trading(node: Node, owners: list[Owner]) -> AsyncIterator[None]:
-    """Keep all clients trading; the node must be killed or stopped within."""
-    tasks = [asyncio.create_task(owner.trade(node.port)) for owner in owners]
-    try:
-        yield
-        await until_broken(tasks)
-    finally:
-        node.kill()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def promised(owners: list[Owner]) -> set[str]:

@@ -14,9 +14,9 @@ import pytest
 from bigchaindb.store.directory import DataDirectory, DirectoryLock
 from bigchaindb.store.node_rows import renew_id
 from tests.conftest import StartNode
-from tests.integration.node.conftest import install
 from tests.support.chains import create
 from tests.support.node import Node
+from tests.support.packages import advertise
 from tests.support.waiting import until
 
 MODULE = """\
@@ -63,7 +63,7 @@ class Stopped:
 @pytest.fixture
 def stopped(start_node: StartNode, tmp_path: Path) -> Stopped:
     packages = tmp_path / "packages"
-    install(packages, "demo", "demo_plugin", "follows")
+    advertise(packages, "demo", {"follows": "demo_plugin"})
     (packages / "demo_plugin.py").write_text(MODULE)
     node = start_node(settings={"events_plugins": ENABLED}, environment={"PYTHONPATH": str(packages)})
     one = Stopped(node, packages)

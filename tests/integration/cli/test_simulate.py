@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 
 from bigchaindb.simulated.chain import Recipe, events
+from tests.support.packages import advertise
 from tests.support.waiting import until
 
 COMMAND: Final = Path(sys.executable).with_name("bigchaindb")
@@ -53,10 +54,7 @@ class Trial:
         self.folder = folder
 
     def provide(self, body: str, rest: str = "") -> None:
-        metadata = self.folder / "site/tried-1.dist-info"
-        metadata.mkdir(parents=True)
-        (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: tried\nVersion: 1\n")
-        (metadata / "entry_points.txt").write_text("[bigchaindb.events]\ntried = tried\n")
+        advertise(self.folder / "site", "tried", {"tried": "tried"})
         (self.folder / "site/tried.py").write_text(f"import time\n\n\ndef run(queue):\n{body}\n\n{rest}")
 
     def start(self, *arguments: str, name: str = "tried") -> "subprocess.Popen[str]":

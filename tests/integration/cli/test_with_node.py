@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.conftest import StartNode
 from tests.support.node import COMMAND, Node, configuration_of
+from tests.support.packages import advertise
 from tests.support.waiting import until
 from tests.vectors.judging import read
 
@@ -107,10 +108,7 @@ def test_a_temporary_key_pair_is_kept_nowhere(tmp_path: Path) -> None:
 def test_plugins_are_listed_with_how_far_they_got(start_node: StartNode, tmp_path: Path) -> None:
     """Two plugins: one follows, one is installed and not enabled."""
     installed = tmp_path / "installed"
-    information = installed / "demo-1.0.dist-info"
-    information.mkdir(parents=True)
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[bigchaindb.events]\nfollows = demo_plugin\nidle = demo_plugin\n")
+    advertise(installed, "demo", {"follows": "demo_plugin", "idle": "demo_plugin"})
     (installed / "demo_plugin.py").write_text("def run(queue):\n    while True:\n        queue.get()\n")
     node = start_node(settings={"events_plugins": ["follows"]}, environment={"PYTHONPATH": str(installed)})
     keys(node, "alice.json")

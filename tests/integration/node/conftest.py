@@ -12,27 +12,13 @@ import pytest
 from tests.integration.node.stalled import make_long_ledger
 from tests.support import scale
 from tests.support.node import running_node
+from tests.support.packages import advertise
 
 FILLED_S = scale.of(suite=300, long=1_200)
 """Time in which the first test that needs it fills a ledger, on a busy machine."""
 LongLedger: TypeAlias = Callable[[], dict[str, Any]]
 """What the fixture `long_ledger` gives."""
 EXAMPLE = Path(__file__).parents[3] / "examples" / "print-on-console"
-
-
-def install(folder: Path, name: str, target: str, entry_point: str | None = None) -> None:
-    """Make what is in `folder` an installed package `name` that advertises one plugin.
-
-    Args:
-        folder: belongs on the node's `PYTHONPATH`.
-        name: of the package.
-        target: module of the plugin.
-        entry_point: the plugin's name; the package's if it is not given.
-    """
-    information = folder / f"{name}-1.0.dist-info"
-    information.mkdir(parents=True)
-    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text(f"[bigchaindb.events]\n{entry_point or name} = {target}\n")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,11 +34,11 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("plugins")
     for own in ("recorder", "sleeper"):
         shutil.copy(Path(__file__).with_name(f"{own}.py"), folder)
-        install(folder, own, own)
+        advertise(folder, own, {own: own})
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
     ((name, target),) = project["entry-points"]["bigchaindb.events"].items()
     shutil.copytree(EXAMPLE / target, folder / target)
-    install(folder, project["name"], target, name)
+    advertise(folder, project["name"], {name: target})
     return {"PYTHONPATH": str(folder)}
 
 

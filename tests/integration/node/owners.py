@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from bigchaindb.transaction.conditions import details_of
 from bigchaindb.transaction.keys import KeyPair
 from bigchaindb.transaction.model import OutputRef
 from tests.support.http import Answer
+from tests.support.node import Node
 from tests.support.raw import Wire, request, wire
 
 RECENT = 40
@@ -197,3 +199,15 @@ class Owner:
         first = self._choices.choice(self._coins)
         others = [coin for coin in self._coins if coin.asset_id == first.asset_id and coin != first]
         return [first, *others[: self._choices.randrange(3)]]
+
+
+@asynccontextmanager
+async def trading(node: Node, owners: Sequence[Owner]) -> AsyncIterator[None]:
+    """Keep all clients trading; the node must be killed or stopped within."""
+    tasks = [asyncio.create_task(owner.trade(node.port)) for owner in owners]
+    try:
+        yield
+        await until_broken(tasks)
+    finally:
+        node.kill()
+        await asyncio.gather(*tasks, return_exceptions=True)

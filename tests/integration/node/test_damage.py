@@ -19,6 +19,7 @@ from tests.support.chains import create
 from tests.support.damage import Column, flip
 from tests.support.http import request
 from tests.support.node import COMMAND, Node, configuration_of
+from tests.support.packages import install
 from tests.support.ports import free_ports
 from tests.support.waiting import until
 
@@ -36,15 +37,9 @@ def run(queue):
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
     """A stopped node with some blocks of one transaction each, and a plugin that is enabled after them."""
-    installed = tmp_path / "installed"
-    information = installed / "follower-1.0.dist-info"
-    information.mkdir(parents=True)
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: follower\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[bigchaindb.events]\nfollower = follower_plugin\n")
-    (installed / "follower_plugin.py").write_text(PLUGIN)
     (port,) = free_ports(1)
     settings = configuration_of(tmp_path, {"metrics": {"bind": f"127.0.0.1:{port}"}})
-    one = Node(tmp_path, settings, {"PYTHONPATH": str(installed)}, COMMAND)
+    one = Node(tmp_path, settings, install(tmp_path / "installed", "follower", PLUGIN), COMMAND)
     one.start()
     for serial in range(COUNT):
         assert one.post(create(serial).body).status == 202

@@ -16,8 +16,8 @@ from typing import Final
 import pytest
 
 from bigchaindb.engine.cometbft import binary
-from tests.integration.node.conftest import install
 from tests.support.node import COMMAND, Node, configuration_of
+from tests.support.packages import advertise
 from tests.support.waiting import until
 
 RUN: Final = "def run(queue):\n    queue.get()\n"
@@ -38,7 +38,7 @@ class Refused:
     def write(self, source: str, package: str = "own") -> None:
         """Install and enable a plugin `own` with this source."""
         folder = self.folder / package
-        install(folder, package, f"{package}_plugin", "own")
+        advertise(folder, package, {"own": f"{package}_plugin"})
         (folder / f"{package}_plugin.py").write_text(source)
         paths = [*filter(None, [self.node.environment.get("PYTHONPATH")]), str(folder)]
         self.node.environment = {**self.node.environment, "PYTHONPATH": os.pathsep.join(paths)}

@@ -7,15 +7,15 @@ import asyncio
 import random
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, closing
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from tests.integration.node.audit import audit
-from tests.integration.node.owners import Owner, until_broken
+from tests.integration.node.owners import Owner, trading
 from tests.support.node import COMMAND, START_S, Node, configuration_of
 from tests.support.raw import until
 from tests.support.small_disk import SmallDisk, small_disk
@@ -60,16 +60,8 @@ class Busy:
         self.node.settings = {**self.node.settings, "limits": limits}
         self.node.start()
 
-    @asynccontextmanager
-    async def trading(self) -> AsyncIterator[None]:
-        """Keep all clients trading; the node must be killed or stopped within."""
-        tasks = [asyncio.create_task(owner.trade(self.node.port)) for owner in self.owners]
-        try:
-            yield
-            await until_broken(tasks)
-        finally:
-            self.node.kill()
-            await asyncio.gather(*tasks, return_exceptions=True)
+    def trading(self) -> AbstractAsyncContextManager[None]:
+        return trading(self.node, self.owners)
 
     def promised(self) -> int:
         return sum(len(owner.promised) for owner in self.owners)

@@ -3,13 +3,12 @@
 Source: docs/how-to/run-a-node.md.
 """
 
-import os
 import signal
 from pathlib import Path
 from typing import Final
 
-from tests.integration.node.conftest import install
 from tests.support.node import running_node
+from tests.support.packages import install
 from tests.support.raw import until
 
 STACKS: Final = "Fatal Python error: Segmentation fault"
@@ -25,10 +24,7 @@ def test_a_node_says_where_each_of_its_threads_was(tmp_path: Path) -> None:
 
 
 async def test_so_does_a_plugin(tmp_path: Path) -> None:
-    folder = tmp_path / "faulty"
-    install(folder, "faulty", "faulty_plugin")
-    (folder / "faulty_plugin.py").write_text("import ctypes\ndef run(queue):\n    ctypes.string_at(0)\n")
-    settings = {"events_plugins": ["faulty"]}
-    with running_node(tmp_path, settings=settings, environment={"PYTHONPATH": os.fspath(folder)}) as node:
+    environment = install(tmp_path / "faulty", "faulty", "import ctypes\ndef run(queue):\n    ctypes.string_at(0)\n")
+    with running_node(tmp_path, settings={"events_plugins": ["faulty"]}, environment=environment) as node:
         await until(lambda: "killed by SIGSEGV" in node.log, "the plugin's end")
         assert 'faulty_plugin.py", line 3 in run' in node.log.partition(STACKS)[2]

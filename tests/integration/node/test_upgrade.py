@@ -12,6 +12,7 @@ from bigchaindb.transaction import build
 from tests.support.chains import ALICE
 from tests.support.damage import make_older, make_older_node
 from tests.support.node import COMMAND, Node, configuration_of
+from tests.support.packages import install
 from tests.support.waiting import until
 
 COUNT: Final = 40
@@ -37,17 +38,10 @@ def _transaction(serial: int) -> build.Signed:
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
     """A node whose plugin has set two events aside."""
-    installed = tmp_path / "installed"
-    information = installed / "picky-1.0.dist-info"
-    information.mkdir(parents=True)
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: picky\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[bigchaindb.events]\npicky = picky_plugin\n")
-    (installed / "picky_plugin.py").write_text(PLUGIN)
     retry = {"attempts": 1, "duration_s": 0}
     plugins = {"picky": {"start": "genesis", "on_failure": "park", "retry": retry}}
-    one = Node(
-        tmp_path, configuration_of(tmp_path, {"events_plugins": plugins}), {"PYTHONPATH": str(installed)}, COMMAND
-    )
+    settings = configuration_of(tmp_path, {"events_plugins": plugins})
+    one = Node(tmp_path, settings, install(tmp_path / "installed", "picky", PLUGIN), COMMAND)
     try:
         one.start()
         for serial in range(COUNT):

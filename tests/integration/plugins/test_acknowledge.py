@@ -13,6 +13,7 @@ from bigchaindb.config.settings import RetrySettings
 from bigchaindb.errors import ConfigurationError, StoreFull
 from bigchaindb.subscribers.supervisor import Supervisor
 from tests.integration.plugins.conftest import Running, until
+from tests.support.packages import advertise
 from tests.support.processes import is_gone
 from tests.support.waiting import until as until_now  # the loop stands still meanwhile
 
@@ -36,10 +37,7 @@ Start = Callable[..., Any]
 def start(running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
     """Return a function that installs a plugin with this `run`, and starts it; its options become its properties."""
     site = tmp_path / "site"
-    about = site / "answering-1.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: answering\nVersion: 1\n")
-    (about / "entry_points.txt").write_text("[bigchaindb.events]\nanswering = answering\n")
+    advertise(site, "answering", {"answering": "answering"})
     monkeypatch.syspath_prepend(str(site))
 
     async def started(run: str, *, settings: dict[str, Any] | None = None, **options: Any) -> Supervisor:

@@ -24,7 +24,7 @@ from bigchaindb.serving.processes import listener, lock_owner, name_of
 from bigchaindb.store.directory import DataDirectory, DirectoryLock, prepare
 from bigchaindb.store.store import Store
 from bigchaindb.subscribers.lane_page import page_path
-from tests.integration.node.conftest import install
+from tests.support.packages import advertise
 
 Examine = Callable[..., dict[str, Finding]]
 
@@ -95,12 +95,8 @@ def test_a_plugin_has_run_if_it_has_a_page_of_its_own(
     findings: Examine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Names that begin alike, dots included, are not mixed up."""
-    information = tmp_path / "demo-1.0.dist-info"
-    information.mkdir()
     names = ("a", "ab", "a.b", "ä")
-    information.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
-    points = "".join(f"{name} = demo_plugin\n" for name in names)
-    information.joinpath("entry_points.txt").write_text(f"[bigchaindb.events]\n{points}", encoding="utf-8")
+    advertise(tmp_path, "demo", dict.fromkeys(names, "demo_plugin"))
     (tmp_path / "demo_plugin.py").write_text("def run(queue):\n    pass\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     lanes = prepare(tmp_path / "data").lanes
@@ -118,7 +114,7 @@ def test_a_folder_of_the_same_name_where_one_stands_is_not_the_plugin(
     findings: Examine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its source is checked out in `./activity`; the plugin's process does not import from there either."""
-    install(tmp_path / "installed", "activity", "activity")
+    advertise(tmp_path / "installed", "activity", {"activity": "activity"})
     finder = tmp_path / "installed" / "finder.py"
     finder.write_text(FINDER.format(source=str(tmp_path / "activity" / "src" / "activity.py")))
     (tmp_path / "installed" / "sitecustomize.py").write_text("import finder")

@@ -8,7 +8,7 @@ import pytest
 
 from bigchaindb.doctor import trial
 from bigchaindb.doctor.trial import Findings, try_plugin
-from tests.integration.node.conftest import install
+from tests.support.packages import advertise
 from tests.support.processes import is_gone
 
 Try = Callable[..., Findings]
@@ -17,7 +17,7 @@ Try = Callable[..., Findings]
 @pytest.fixture
 def try_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Try:
     """Install a plugin with this source, and try it."""
-    install(tmp_path, "demo", "demo_plugin", "tried")
+    advertise(tmp_path, "demo", {"tried": "demo_plugin"})
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
     def try_it(source: str, *, window_count: int | None = None, with_check: bool = False, **options: Any) -> Findings:

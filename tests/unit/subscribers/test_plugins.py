@@ -16,14 +16,7 @@ from bigchaindb.events import EventTypes
 from bigchaindb.masking import MASK
 from bigchaindb.subscribers import plugins
 from bigchaindb.subscribers.plugins import Wants, configure, describe, find, inspect, load
-
-
-def advertise(folder: Path, distribution: str, *entry_points: str) -> None:
-    """Write the metadata of an installed package."""
-    metadata = folder / f"{distribution}-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("\n".join(["[bigchaindb.events]", *entry_points, ""]))
+from tests.support.packages import advertise
 
 
 @pytest.fixture
@@ -37,7 +30,7 @@ def plugin(**members: Any) -> SimpleNamespace:
 
 
 def test_plugins_are_found_by_the_name_of_their_entry_point(site: Path) -> None:
-    advertise(site, "package", "one = module_one", "two = module_two:Plugin")
+    advertise(site, "package", {"one": "module_one", "two": "module_two:Plugin"})
     assert {name: found.value for name, found in find(["two", "one"]).items()} == {
         "two": "module_two:Plugin",
         "one": "module_one",
@@ -45,7 +38,7 @@ def test_plugins_are_found_by_the_name_of_their_entry_point(site: Path) -> None:
 
 
 def test_a_name_that_nobody_provides_is_an_error_that_says_what_is_there(site: Path) -> None:
-    advertise(site, "package", "one = m", "two = m")
+    advertise(site, "package", {"one": "m", "two": "m"})
     with pytest.raises(
         ConfigurationError, match=r"'three' .*group 'bigchaindb\.events'; installed for .* are: .*'one'.*'two'"
     ):
@@ -59,14 +52,14 @@ def test_nothing_installed_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_name_twice_in_the_configuration_is_an_error(site: Path) -> None:
-    advertise(site, "package", "one = m")
+    advertise(site, "package", {"one": "m"})
     with pytest.raises(ConfigurationError, match="'one' is listed twice"):
         find(["one", "one"])
 
 
 def test_two_packages_with_one_name_are_an_error_that_names_both(site: Path) -> None:
-    advertise(site, "first", "one = m")
-    advertise(site, "second", "one = m")
+    advertise(site, "first", {"one": "m"})
+    advertise(site, "second", {"one": "m"})
     with pytest.raises(ConfigurationError, match=r"first \(m\) and second \(m\)"):
         find(["one"])
 
@@ -237,7 +230,7 @@ def test_an_error_is_told_even_where_its_text_cannot_be() -> None:
 
 
 def test_a_distribution_is_named_by_its_metadata(site: Path) -> None:
-    advertise(site, "package", "one = m")
+    advertise(site, "package", {"one": "m"})
     assert isinstance(find(["one"])["one"].dist, Distribution)
 
 
