@@ -112,7 +112,8 @@ def _shares(report: Path, folders: Sequence[str]) -> Mapping[str, float]:
     took: defaultdict[str, float] = defaultdict(float)
     if report.exists():
         for case in ET.parse(report).iter("testcase"):
-            took[case.get("classname", "").split(".")[1]] += float(case.get("time", 0))
+            _, _, module = case.get("classname", "").partition(".")  # none where a module could not be collected
+            took[module.partition(".")[0]] += float(case.get("time", 0))
         report.unlink()
     whole = sum(took[folder] for folder in folders)
     return {folder: took[folder] / whole if whole else 1 / len(folders) for folder in folders}

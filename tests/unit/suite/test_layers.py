@@ -28,7 +28,7 @@ def test_minutes_are_printed_also_when_a_layer_failed(
 
 def test_the_time_of_a_run_is_shared_out_among_its_folders(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
-    cases = [("tests.unit.api.test_a", 1.5), ("tests.unit.test_b.TestC", 1.5), ("tests.vectors.test_d", 1.0)]
+    cases = [("tests.unit.api.test_a", 1.5), ("tests.unit.test_b.TestC", 1.5), ("tests.vectors.test_d", 1.0), ("", 9.0)]
     lines = (f'<testcase classname="{name}" name="x" time="{took}"/>' for name, took in cases)
     report.write_text(f"<testsuites><testsuite>{''.join(lines)}</testsuite></testsuites>")
     assert layers._shares(report, ("unit", "vectors")) == {"unit": 0.75, "vectors": 0.25}
