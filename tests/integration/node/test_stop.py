@@ -46,17 +46,16 @@ async def until_ended(node: Node, signum: signal.Signals = signal.SIGTERM) -> fl
 
 
 @asynccontextmanager
-async def trading(node: Node, *, seconds: float = 0.5) -> AsyncIterator[None]:
-    """Have clients busy for a while before the body and all through it, which ends the node; then see what is kept."""
+async def trading(node: Node) -> AsyncIterator[None]:
+    """Keep clients busy before the body and all through it, which ends the node; then compare what is kept."""
     owners = [Owner(f"owner {number}", random.Random(number)) for number in range(4)]
     tasks = [asyncio.create_task(owner.trade(node.port)) for owner in owners]
-    await asyncio.sleep(seconds)
+    await until(lambda: all(len(owner.promised) > 10 for owner in owners), "each client to have commits")
     yield
     await until_broken(tasks)
     bodies = audit(node.data / "ledger.db").bodies
     for owner in owners:
         owner.stopped_cleanly()
-        assert len(owner.promised) > 10
         owner.require_kept(bodies)
 
 
