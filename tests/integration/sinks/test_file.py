@@ -58,7 +58,7 @@ class TestFile(SinkSuite):
             await done(run)
         check(lines.held(), expected(RECIPE, Per.BLOCK), exactly_once=True)
 
-    @pytest.mark.parametrize("torn", [b"{", BEGINNING[:-9], BEGINNING, BEGINNING + b"y" * 3_000_000])
+    @pytest.mark.parametrize("torn", [b"{", BEGINNING[:-9], BEGINNING, BEGINNING + b"y" * 3_000_000], ids=len)
     async def test_a_torn_line_is_cut_off(self, target: Lines, tmp_path: Path, torn: bytes) -> None:
         async with passing(tmp_path, "file", target.options()) as run:
             await done(run)
