@@ -26,10 +26,11 @@ from tests.integration.node.conftest import LongLedger
 from tests.integration.node.owners import Owner, until_broken
 from tests.integration.node.stalled import slow_list, unread_stream
 from tests.support import scale
-from tests.support.node import COMMAND, Node, configuration_of
+from tests.support.node import COMMAND, STOP_S, Node, configuration_of
 from tests.support.raw import until
 
-STOP_S_MAX: Final = 2.0
+STOP_S_MAX: Final = 4.0
+"""Two seconds, as the pages promise, and as much again for a busy machine."""
 ALICE: Final = KeyPair.from_seed(b"a" * 32)
 
 
@@ -128,13 +129,17 @@ async def test_a_start_can_be_broken_off(tmp_path: Path, plugins: Mapping[str, s
 async def test_a_start_that_was_broken_off_at_any_moment_is_no_obstacle_to_the_next(tmp_path: Path) -> None:
     """Before Python has come to our code the signal ends it at once; from then on it is a stop."""
     node = Node(tmp_path, configuration_of(tmp_path, {}), {}, COMMAND)
+    begun = time.monotonic()
+    node.start()
+    start_s = time.monotonic() - begun
+    assert node.stop() == 0
     codes = set()
     for number in range(12):
         node.launch()
         assert node.process is not None
-        await asyncio.sleep(number * 0.06)
+        await asyncio.sleep(number * start_s / 10)
         node.process.send_signal(signal.SIGTERM)
-        codes.add(node.process.wait(STOP_S_MAX))
+        codes.add(node.process.wait(STOP_S))
     assert codes <= {0, -signal.SIGTERM}
     assert 0 in codes
     assert "Traceback" not in node.log
