@@ -58,7 +58,7 @@ def begin(settings: Settings) -> None:
         )
     if not (state := Layout(directory.path).validator_state).exists():
         raise StartupError(
-            f"--replay: `{state}` is missing, which says what this node's key has signed: put it back, or see to it "
+            f"--replay: `{state}` is missing, the record of this node's last signature: put it back, or make sure "
             "that its old node runs nowhere, and then run `bigchaindb network signed HEIGHT`"
         )
     _mark(directory).touch(0o600)

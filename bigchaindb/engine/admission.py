@@ -84,7 +84,10 @@ class AdmissionQueue:
             Overloaded: `bytes_max` leaves no room for it.
         """
         if self._bytes + len(entry.body) > self.bytes_max:
-            raise Overloaded(f"limits.admission_bytes_max = {self.bytes_max} bytes wait to be checked; try again later")
+            raise Overloaded(
+                f"{self._bytes:,} of {self.bytes_max:,} bytes wait to be checked (limits.admission_bytes_max); "
+                "try again later"
+            )
         if is_heavy(entry.body):
             self._put_heavy(entry)
             return
@@ -98,8 +101,10 @@ class AdmissionQueue:
     def _put_heavy(self, entry: Entry) -> None:
         size = self._heavy_bytes + len(entry.body)
         if self._heavy and size * HEAVY_SHARE > self.bytes_max:
-            share = f"1/{HEAVY_SHARE} of limits.admission_bytes_max = {self.bytes_max} bytes"
-            raise Overloaded(f"large transactions of {share} wait to be checked; try again later")
+            raise Overloaded(
+                f"large transactions of 1/{HEAVY_SHARE} of {self.bytes_max:,} bytes (limits.admission_bytes_max) wait "
+                "to be checked; try again later"
+            )
         self._heavy.append(entry)
         self._heavy_bytes = size
         self._bytes += len(entry.body)

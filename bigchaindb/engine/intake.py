@@ -131,8 +131,10 @@ class Intake:
         if mode is not Mode.COMMIT:
             return await self.admit(body, mode)
         if self._waiting_count >= self._limits.commit_waiter_count_max:
-            bound = f"limits.commit_waiter_count_max = {self._limits.commit_waiter_count_max}"
-            raise Overloaded(f"{bound} requests wait for their commit; try again later")
+            raise Overloaded(
+                f"{self._waiting_count:,} requests wait for their commit (limits.commit_waiter_count_max); try again "
+                "later"
+            )
         loop = asyncio.get_running_loop()
         entry = self._put(body, mode)
         timer = loop.call_later(self._limits.commit_wait_s_max, self._give_up, entry)

@@ -71,13 +71,17 @@ class Pool:
     def shortage(self, body: Body) -> Overloaded | None:
         """Return which bound leaves no room for one more body; None: there is room."""
         if len(self._transactions) >= self._count_max:
-            return Overloaded(f"the pool holds limits.pool_count_max = {self._count_max} transactions; try again later")
+            return Overloaded(
+                f"{self._count_max:,} transactions are in the pool (limits.pool_count_max); try again later"
+            )
         if self._bytes + len(body) > self._bytes_max:
-            return Overloaded(f"the pool holds limits.pool_bytes_max = {self._bytes_max} bytes; try again later")
+            return Overloaded(
+                f"{self._bytes:,} of {self._bytes_max:,} bytes are in the pool (limits.pool_bytes_max); try again later"
+            )
         heavy_bytes = self._heavy_bytes + len(body)
         if self._heavy and heavy_bytes * HEAVY_SHARE > self._bytes_max and is_heavy(body):
-            share = f"1/{HEAVY_SHARE} of limits.pool_bytes_max = {self._bytes_max} bytes"
-            return Overloaded(f"large transactions hold {share} in the pool; try again later")
+            share = f"1/{HEAVY_SHARE} of the pool's {self._bytes_max:,} bytes"
+            return Overloaded(f"large transactions fill {share} (limits.pool_bytes_max); try again later")
         return None
 
     def admit(

@@ -41,7 +41,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class _UnderWay(NamedTuple):
+class _InFlight(NamedTuple):
     """A transaction, when it was last submitted, and how often again."""
 
     body: bytes
@@ -53,7 +53,7 @@ class Accepted:
     """Transactions between the answer to a client and a block, or a rule that turns them away.
 
     Attributes:
-        count_max: how many may be under way; below `limits.pool_count_max` while more validators share the mempool
+        count_max: how many may be in flight; below `limits.pool_count_max` while more validators share the mempool
             than it was made for.
     """
 
@@ -65,7 +65,7 @@ class Accepted:
         Args:
             outbox: where they are on disk.
             submitter: hands them to CometBFT.
-            limits: those of the pool bound what is under way.
+            limits: those of the pool bound the transactions in flight.
             empty_mempool: makes CometBFT forget what it has sent; raises CometBftUnavailable.
         """
         self._outbox = outbox
@@ -74,9 +74,9 @@ class Accepted:
         self.count_max = limits.pool_count_max
         self._empty_mempool = empty_mempool
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
-        self._under_way: dict[str, _UnderWay] = {}
+        self._in_flight: dict[str, _InFlight] = {}
         self._bytes = 0
-        self._outside: dict[str, int] = {}  # under way and not in the pool since the start, and for how many rounds
+        self._outside: dict[str, int] = {}  # in flight and not in the pool since the start, and for how many rounds
         self._new: list[tuple[Entry, Transaction]] = []
         self._writing: list[tuple[Entry, Transaction]] = []
         self._decided: dict[str, None] = {}
@@ -85,24 +85,27 @@ class Accepted:
 
     @property
     def count(self) -> int:
-        """Transactions under way."""
-        return len(self._under_way)
+        """Transactions in flight."""
+        return len(self._in_flight)
 
     def refusal(self, body_bytes: int) -> Overloaded | None:
         """Return why a body of that size cannot be accepted now; None if it can."""
         limits = self._limits
-        if len(self._under_way) >= min(self.count_max, limits.pool_count_max):
+        if len(self._in_flight) >= min(self.count_max, limits.pool_count_max):
             if self.count_max < limits.pool_count_max:
                 return Overloaded(
-                    f"{self.count_max} transactions are under way, and CometBFT's mempool holds no more of this node: "
-                    f"it was made for fewer validators; a restart of the node brings limits.pool_count_max = "
-                    f"{limits.pool_count_max} back; try again later"
+                    f"{self.count_max:,} transactions are in flight, and CometBFT's mempool holds no more of this node "
+                    f"since it was made for fewer validators; try again later, or restart the node to accept "
+                    f"{limits.pool_count_max:,} again (limits.pool_count_max)"
                 )
             return Overloaded(
-                f"limits.pool_count_max = {limits.pool_count_max} transactions are under way; try again later"
+                f"{limits.pool_count_max:,} transactions are in flight (limits.pool_count_max); try again later"
             )
         if self._bytes + body_bytes > limits.pool_bytes_max:
-            return Overloaded(f"limits.pool_bytes_max = {limits.pool_bytes_max} bytes are under way; try again later")
+            return Overloaded(
+                f"{self._bytes:,} of {limits.pool_bytes_max:,} bytes are in flight (limits.pool_bytes_max); try again "
+                "later"
+            )
         return None
 
     def take(self, entry: Entry, transaction: Transaction) -> None:
@@ -113,7 +116,7 @@ class Accepted:
 
     def forget(self, transaction_id: str) -> None:
         """Drop a transaction that was decided, one way or the other."""
-        if (found := self._under_way.pop(transaction_id, None)) is not None:
+        if (found := self._in_flight.pop(transaction_id, None)) is not None:
             self._bytes -= len(found.body)
             self._decided[transaction_id] = None
             if len(self._decided) >= DROP_COUNT:
@@ -185,16 +188,16 @@ class Accepted:
             is_following: whether the node follows its network, so that a parent could have come.
         """
         now_s = asyncio.get_running_loop().time()
-        late = [(id_, one) for id_, one in self._under_way.items() if now_s - one.since_s > older_s]
+        late = [(id_, one) for id_, one in self._in_flight.items() if now_s - one.since_s > older_s]
         if any(one.again_count >= AGAIN_COUNT_MAX for _, one in late):
             # CometBFT then sends to all its peers again. Other nodes submit what they have accepted themselves; the
             # pool, from which this node proposes, keeps all.
             with suppress(CometBftUnavailable):  # it is away, and so is its mempool
                 await self._empty_mempool()
-            late = list(self._under_way.items())
+            late = list(self._in_flight.items())
         for id_, one in late:
             again_count = one.again_count + 1 if one.again_count < AGAIN_COUNT_MAX else 0
-            self._under_way[id_] = _UnderWay(one.body, now_s, again_count)
+            self._in_flight[id_] = _InFlight(one.body, now_s, again_count)
             if not self._submitter.put(one.body):
                 break
         if self._decided:
@@ -213,12 +216,12 @@ class Accepted:
         """Check anew what the pool refused at the start, once it has been submitted often enough (L4)."""
         due: list[tuple[str, bytes]] = []
         for id_, round_count in list(self._outside.items()):
-            if id_ in intake.pool or id_ not in self._under_way:
+            if id_ in intake.pool or id_ not in self._in_flight:
                 del self._outside[id_]
             elif round_count < OUTSIDE_ROUND_COUNT_MAX:
                 self._outside[id_] = round_count + 1
             else:
-                due.append((id_, self._under_way[id_].body))
+                due.append((id_, self._in_flight[id_].body))
         for batch in _batches(due, self._limits.admission_bytes_max):
             outcomes = await asyncio.gather(*(intake.admit(body) for _, body in batch), return_exceptions=True)
             for (id_, _), outcome in zip(batch, outcomes, strict=True):
@@ -228,7 +231,7 @@ class Accepted:
         if id_ in intake.pool or isinstance(outcome, (Overloaded, Stopping)):
             return  # the next round sees what became of it
         del self._outside[id_]
-        if id_ not in self._under_way or isinstance(outcome, (Transaction, DuplicateTransaction, CheckFailed)):
+        if id_ not in self._in_flight or isinstance(outcome, (Transaction, DuplicateTransaction, CheckFailed)):
             self.forget(id_)
         elif isinstance(outcome, ValidationError):
             intake.leave_word(id_, outcome)
@@ -242,10 +245,10 @@ class Accepted:
 
     def _note(self, id_: str, body: bytes) -> None:
         """Track a transaction; the outbox may hold it from before, and may have been about to drop it."""
-        if (before := self._under_way.pop(id_, None)) is not None:
+        if (before := self._in_flight.pop(id_, None)) is not None:
             self._bytes -= len(before.body)
         self._decided.pop(id_, None)
-        self._under_way[id_] = _UnderWay(body, asyncio.get_running_loop().time())
+        self._in_flight[id_] = _InFlight(body, asyncio.get_running_loop().time())
         self._bytes += len(body)
 
     async def _off_loop(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -67,7 +67,7 @@ class Probation:
             raise SignerUnknown(
                 f"the chain has a signature of this node's key at height {height}, and "
                 f"`{self._layout.validator_state}` ends at {self._recorded}: another node signs with this key, or the "
-                "file is an older one; see to it that no other node has the key, and then run "
+                "file is an older one; make sure that no other node has the key, and then run "
                 "`bigchaindb network signed HEIGHT`, one more than `network status` of another node shows"
             )
 
@@ -104,7 +104,7 @@ class Probation:
             self._layout.validator_state.unlink(missing_ok=True)  # it says nothing: the next start is refused at once
             raise SignerUnknown(
                 f"this validator's key has signed block {signed} of this chain, and this node has no record of what it "
-                "has signed, so it may have voted on the next height before its disk was lost: see to it that the old "
+                "has signed, so it may have voted on the next height before its disk was lost: make sure that the old "
                 f"node does not run any more, and then run `bigchaindb network signed {height + 1}`"
             )
         if height:

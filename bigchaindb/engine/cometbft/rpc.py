@@ -110,7 +110,7 @@ class CometBftRpc:
             if len(found) >= answer.total or not answer.validators:
                 break
         if len(found) != answer.total:
-            raise CometBftUnavailable(f"validators: CometBFT gave {len(found)} of {answer.total}")
+            raise CometBftUnavailable(f"validators: CometBFT returned {len(found)} of {answer.total}")
         return tuple(found)
 
     async def flush_mempool(self) -> None:
@@ -142,7 +142,9 @@ class CometBftRpc:
         replies = {reply.id: reply for reply in await self._batch(requests)}
         ids = [request["id"] for request in requests]
         if replies.keys() != set(ids):
-            raise CometBftUnavailable(f"{_SUBMIT}: {len(replies)} answers, and not to the {len(ids)} transactions sent")
+            raise CometBftUnavailable(
+                f"{_SUBMIT}: {len(replies)} replies, which do not match the {len(ids)} transactions sent"
+            )
         return [None if (error := replies[id_].error) is None else _text(error) for id_ in ids]
 
     async def _batch(self, requests: Sequence[dict[str, Any]]) -> list[Reply[Submitted]]:
@@ -158,7 +160,7 @@ class CometBftRpc:
         if reply.error is not None:
             raise CometBftUnavailable(f"{method}: CometBFT refuses: {_text(reply.error)}")
         if reply.result is None or reply.id != request["id"]:
-            raise CometBftUnavailable(f"{method}: CometBFT answers something else than it was asked")
+            raise CometBftUnavailable(f"{method}: CometBFT's reply has no result or another id")
         return reply.result
 
     def _request(self, method: str, parameters: Mapping[str, object]) -> dict[str, Any]:
@@ -174,9 +176,9 @@ class CometBftRpc:
             ) as response:
                 return await _bounded(method, response)
         except TimeoutError as error:
-            raise CometBftUnavailable(f"{method}: no answer of CometBFT within {self._timeout.total:g} s") from error
+            raise CometBftUnavailable(f"{method}: no reply from CometBFT within {self._timeout.total:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise CometBftUnavailable(f"{method}: cannot ask CometBFT over `{self._path}`: {error}") from error
+            raise CometBftUnavailable(f"{method}: cannot reach CometBFT at `{self._path}`: {error}") from error
 
 
 async def _bounded(method: str, response: aiohttp.ClientResponse) -> bytes:
@@ -185,7 +187,7 @@ async def _bounded(method: str, response: aiohttp.ClientResponse) -> bytes:
         received += part
         if len(received) > ANSWER_BYTES_MAX:
             response.close()  # the rest of it is not read
-            raise CometBftUnavailable(f"{method}: an answer of more than {ANSWER_BYTES_MAX} bytes")
+            raise CometBftUnavailable(f"{method}: a reply of more than {ANSWER_BYTES_MAX} bytes")
     return bytes(received)
 
 
@@ -193,7 +195,7 @@ def _parsed(method: str, text: bytes, kind: type[ResultT]) -> ResultT:
     try:
         return decoded(text, kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CometBftUnavailable(f"{method}: CometBFT's answer makes no sense: {error}") from error
+        raise CometBftUnavailable(f"{method}: CometBFT's reply cannot be parsed: {error}") from error
 
 
 def _text(error: RpcError) -> str:

@@ -48,8 +48,8 @@ def complaint(layout: Layout, key: KeyPair, state: bytes | None) -> str | None:
     if all(public_key not in dict(one.powers) for one in network.decode(state).validators):
         return None
     return (
-        f"`{layout.validator_state}` is missing, which says what this validator has signed: put the one of the old "
-        "data directory there; where it is lost, see to it that the old node does not run any more, and then say "
+        f"`{layout.validator_state}` is missing, the record of this validator's last signature: put the one of the old "
+        "data directory there; where it is lost, make sure that the old node does not run any more, and then run "
         "`bigchaindb network signed HEIGHT`, one more than `network status` of another node shows"
     )
 
@@ -115,7 +115,7 @@ def put_signed(layout: Layout, height: int) -> None:
         StartupError: the file exists and has this height or a higher one, or cannot be read or written.
     """
     if layout.validator_state.exists() and (signed := _height_of(layout)) >= height:
-        raise StartupError(f"`{layout.validator_state}` says height {signed}: it is never set back")
+        raise StartupError(f"`{layout.validator_state}` has height {signed}, and it is never set back")
     put_validator_state(layout, height=height, round_=ROUND_MAX, step=STEP_MAX)
 
 
@@ -134,9 +134,9 @@ def require_can_sign(layout: Layout, known: str, chain_id: str) -> None:
     """
     if known != chain_id and layout.validator_state.exists() and (signed := _height_of(layout)):
         raise StartupError(
-            f"`{layout.validator_state}` says that this node has signed chain {known} up to height {signed}: it would "
-            f"sign nothing of {chain_id} up to there. Move the file elsewhere, and keep it: before this node joins "
-            f"{known} again, it must be back in its place"
+            f"`{layout.validator_state}` records that this node has signed chain {known} up to height {signed}, so it "
+            f"would sign nothing of {chain_id} up to there. Move the file elsewhere, and keep it: it must be back in "
+            f"its place before this node joins {known} again"
         )
 
 

@@ -101,7 +101,7 @@ def test_where_what_was_signed_is_lost_a_person_says_from_where_it_may_sign(netw
     assert "`bigchaindb network signed HEIGHT`" in restore(one, backup)
     one.launch()
     assert one.wait() == 1
-    assert "priv_validator_state.json` is missing, which says what this validator has signed" in one.log
+    assert "priv_validator_state.json` is missing, the record of this validator's last signature" in one.log
     doctor = one.run("doctor")
     assert doctor.returncode == 1
     assert "bigchaindb network signed HEIGHT" in doctor.stdout
@@ -114,7 +114,7 @@ def test_where_what_was_signed_is_lost_a_person_says_from_where_it_may_sign(netw
     assert "the chain cannot have reached height 1000000000000" in absurd.stderr
     lower = one.run("network", "signed", str(height - 1))
     assert lower.returncode == 1
-    assert f"says height {height}: it is never set back" in lower.stderr
+    assert f"has height {height}, and it is never set back" in lower.stderr
 
     network.start(one)
     two.commit(create(BEFORE + 1), create(BEFORE + 2))
@@ -187,7 +187,7 @@ def test_a_validator_that_lost_its_disk_does_not_vote_before_a_person_has_looked
     assert signed <= height - 1 == one.height()
     one.launch()
     assert one.wait() == 1
-    assert "priv_validator_state.json` is missing, which says what this validator has signed" in one.log
+    assert "priv_validator_state.json` is missing, the record of this validator's last signature" in one.log
     assert one.run("doctor").returncode == 1
 
     assert one.run("network", "signed", str(height)).returncode == 0

@@ -365,7 +365,7 @@ async def test_less_is_taken_once_more_validators_share_the_mempool_than_it_was_
     with open_store(data) as store:
         async with running(store, Limits(pool_count_max=2)) as node:
             await node.submit(PARENT)
-            with pytest.raises(Overloaded, match=r"1 transactions are under way, .* it was made for fewer validators"):
+            with pytest.raises(Overloaded, match=r"1 transactions are in flight, .* it was made for fewer validators"):
                 await node.submit(create(2))
 
 

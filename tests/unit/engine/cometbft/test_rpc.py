@@ -137,7 +137,7 @@ async def test_validators_that_do_not_add_up_are_no_answer(fake: Fake, total: in
         "validators": [] if request["params"]["page"] == "2" else [STATUS["validator_info"]] * 2,
         "total": str(total),
     }
-    with pytest.raises(CometBftUnavailable, match=rf"^validators: CometBFT gave 2 of {total}$"):
+    with pytest.raises(CometBftUnavailable, match=rf"^validators: CometBFT returned 2 of {total}$"):
         await fake.client.validators(5)
 
 
@@ -186,7 +186,7 @@ async def test_what_a_refusal_says_is_cut(fake: Fake) -> None:
 async def test_a_batch_whose_answers_are_for_others_is_no_answer(fake: Fake, count: int) -> None:
     reply = {"jsonrpc": "2.0", "id": 99, "result": {"code": 0}}
     fake.answer = lambda _: web.json_response(reply if count == 1 else [reply] * 2)
-    with pytest.raises(CometBftUnavailable, match=rf"^broadcast_tx_async: 1 answers, and not to the {count} "):
+    with pytest.raises(CometBftUnavailable, match=rf"^broadcast_tx_async: 1 replies, which do not match the {count} "):
         await fake.client.broadcast_many([b"a"] * count)
 
 
@@ -195,12 +195,12 @@ async def test_a_batch_whose_answers_are_for_others_is_no_answer(fake: Fake, cou
     [
         ('{"id": 1, "error": {"code": -1, "message": "Internal error", "data": "height 9"}}', "refuses: .* error: h"),
         ('{"id": 1, "error": {"code": -1, "message": "gone"}}', "CometBFT refuses: gone$"),
-        ('{"id": 2, "result": {"listening": true, "peers": []}}', "something else than it was asked$"),
-        ('{"id": 1}', "something else than it was asked$"),
-        ('{"id": 1, "result": {"listening": true}}', r"makes no sense: .*`peers` - at `\$.result`"),
-        ("<html>", "makes no sense: JSON is malformed"),
-        ("", "makes no sense: "),
-        ('{"id": 1, "result": "\\udc00"}', "makes no sense: "),
+        ('{"id": 2, "result": {"listening": true, "peers": []}}', "reply has no result or another id$"),
+        ('{"id": 1}', "reply has no result or another id$"),
+        ('{"id": 1, "result": {"listening": true}}', r"cannot be parsed: .*`peers` - at `\$.result`"),
+        ("<html>", "cannot be parsed: JSON is malformed"),
+        ("", "cannot be parsed: "),
+        ('{"id": 1, "result": "\\udc00"}', "cannot be parsed: "),
     ],
 )
 async def test_whatever_else_it_says_is_an_error(fake: Fake, text: str, error: str) -> None:
@@ -227,14 +227,14 @@ async def test_a_member_of_the_wrong_form_is_named(fake: Fake, member: str, valu
 async def test_an_answer_without_end_is_cut_off(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rpc, "ANSWER_BYTES_MAX", 1000)
     fake.answer = lambda _: web.Response(text="x" * 1001)
-    with pytest.raises(CometBftUnavailable, match=r"^status: an answer of more than 1000 bytes$"):
+    with pytest.raises(CometBftUnavailable, match=r"^status: a reply of more than 1000 bytes$"):
         await fake.client.status()
 
 
 async def test_where_nobody_listens_the_socket_is_named_and_later_questions_work(fake: Fake, tmp_path: Path) -> None:
     gone = CometBftRpc(tmp_path / "gone.sock")
     for _ in range(2):
-        with pytest.raises(CometBftUnavailable, match=r"^status: cannot ask CometBFT over `.*gone\.sock`: "):
+        with pytest.raises(CometBftUnavailable, match=r"^status: cannot reach CometBFT at `.*gone\.sock`: "):
             await gone.status()
     (tmp_path / "gone.sock").symlink_to(tmp_path / "rpc.sock")
     assert (await gone.status()).node.network == fake.answer(None)["node_info"]["network"]
@@ -247,7 +247,7 @@ async def test_silence_ends_at_the_deadline(tmp_path: Path) -> None:
         silent.bind(str(tmp_path / "rpc.sock"))
         silent.listen()
         client = CometBftRpc(tmp_path / "rpc.sock", answer_s_max=0.05)
-        with pytest.raises(CometBftUnavailable, match=r"^status: no answer of CometBFT within 0\.05 s$"):
+        with pytest.raises(CometBftUnavailable, match=r"^status: no reply from CometBFT within 0\.05 s$"):
             await client.status()
         await client.close()
 
