@@ -1,25 +1,18 @@
-"""Votes in the form that 1.x clients know, and the election that adds them up.
+"""Votes in the form that 1.x clients know. An engine decides by its own rules; these documents represent the outcome.
 
-An engine decides by its own rules; these documents represent the outcome. The tally is that of 1.x, kept because
-clients and the published vectors know it: a majority, not Byzantine fault tolerant.
-
-Source: docs/reference/contract/blocks-and-votes.md, sections 2, 3 and 6.
+Source: docs/reference/contract/blocks-and-votes.md, sections 2 and 6.
 """
 
 import re
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from collections.abc import Mapping
+from typing import Any, Final
 
 import orjson
 
-from bigchaindb.errors import CriticalDuplicateVote, ImproperVoteError, MalformedJson
+from bigchaindb.errors import ImproperVoteError, MalformedJson
 from bigchaindb.ledger.block import Header
 from bigchaindb.transaction.canonical import canonical
 from bigchaindb.transaction.keys import KeyPair, decode_key, decode_signature, encode, verify_signature
-
-Status = Literal["valid", "invalid", "undecided"]
 
 _KEY: Final = re.compile(r"[1-9a-zA-Z^OIl]{43,44}")
 _SIGNATURE: Final = re.compile(r"[1-9a-zA-Z^OIl]{86,88}")
@@ -108,92 +101,3 @@ def signed_by(public_key: str, message: bytes, signature: str) -> bool:
         return verify_signature(decode_key(public_key), message, decode_signature(signature))
     except ValueError:
         return False
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What the votes on a block add up to.
-
-    Attributes:
-        ineligible: votes of nodes that may not vote, or that are not signed by the node they name.
-        malformed: signed votes that break the schema; they count as invalid.
-        previous_block: what the counted valid votes agree on, None without any.
-        other_previous_block: what the outvoted ones name, and how many do.
-    """
-
-    status: Status
-    block_id: str
-    n_valid: int
-    n_invalid: int
-    ineligible: tuple[Any, ...] = field(default=(), repr=False)
-    malformed: tuple[Any, ...] = field(default=(), repr=False)
-    previous_block: str | None = None
-    other_previous_block: Mapping[str, int] = field(default_factory=dict)
-
-
-def tally(block_id: str, voters: Iterable[str], federation: Collection[str], votes: Sequence[Any]) -> Tally:
-    """Add up the votes on a block. Source: blocks-and-votes.md, section 3.
-
-    Args:
-        block_id: v1 id of the block; the rules of 1.x do not compare it with the votes.
-        voters: base58, as the block names them.
-        federation: base58, the nodes that this one knows, itself included.
-        votes: documents, in the order of their arrival.
-
-    Raises:
-        CriticalDuplicateVote: a voter voted twice.
-    """
-    eligible = frozenset(voters) & frozenset(federation)
-    counted, ineligible = _partition(votes, lambda vote: is_signed(vote) and vote["node_pubkey"] in eligible)
-    _check_one_vote_each(counted)
-    well_formed, malformed = _partition(counted, _is_well_formed)
-    # The largest group wins; among equal ones the first to arrive, as in 1.x: the status is the same with any of them.
-    valid = (vote["vote"]["previous_block"] for vote in well_formed if vote["vote"]["is_block_valid"])
-    groups = Counter(valid).most_common()
-    previous_block, n_valid = groups[0] if groups else (None, 0)
-    n_invalid = len(counted) - n_valid
-    return Tally(
-        status=decide(len(eligible), n_valid, n_invalid),
-        block_id=block_id,
-        n_valid=n_valid,
-        n_invalid=n_invalid,
-        ineligible=ineligible,
-        malformed=malformed,
-        previous_block=previous_block,
-        other_previous_block=dict(groups[1:]),
-    )
-
-
-def decide(n_voters: int, n_valid: int, n_invalid: int) -> Status:
-    """Decide an election: half of the votes make a block invalid, more than half make it valid.
-
-    Source: blocks-and-votes.md, section 3, rule 6.
-    """
-    if n_invalid * 2 >= n_voters:
-        return "invalid"
-    return "valid" if n_valid * 2 > n_voters else "undecided"
-
-
-def _partition(votes: Iterable[Any], holds: Callable[[Any], bool]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    kept: list[Any] = []
-    others: list[Any] = []
-    for vote in votes:
-        (kept if holds(vote) else others).append(vote)
-    return tuple(kept), tuple(others)
-
-
-def _is_well_formed(vote: Any) -> bool:  # noqa: ANN401 any JSON value may come
-    try:
-        check_vote(vote)
-    except ImproperVoteError:
-        return False
-    return True
-
-
-def _check_one_vote_each(votes: Iterable[Any]) -> None:
-    seen: set[str] = set()
-    for vote in votes:
-        voter = vote["node_pubkey"]
-        if voter in seen:
-            raise CriticalDuplicateVote(f"{voter} voted twice on one block")
-        seen.add(voter)

@@ -15,9 +15,10 @@ from bigchaindb.ledger.block import Block, Header
 from bigchaindb.ledger.judging import Examination, Examined, judge
 from bigchaindb.ledger.proposal import find_forgery
 from bigchaindb.ledger.view import LoadedView, Overlay
-from bigchaindb.ledger.voting import check_vote, is_signed, tally
+from bigchaindb.ledger.voting import check_vote, is_signed
 from bigchaindb.transaction import parse, verify
 from bigchaindb.transaction.canonical import canonical
+from tests.support.majority import tally
 
 DATA: Final = Path(__file__).parent / "data"
 VECTORS: Final = json.loads((DATA / "blocks_votes_v1.json").read_bytes())
