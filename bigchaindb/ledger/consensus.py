@@ -38,45 +38,6 @@ class BlockId:
     parts_hash: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsensusHeader:
-    """The header of a block of the consensus engine, all of it; hashes of 32 bytes, or empty where there is none.
-
-    Attributes:
-        version_block: of the engine's block format.
-        version_app: of our rules.
-        chain_id: the network's.
-        height: from 1.
-        time: the median of the times of the precommits on the block before.
-        last_block_id: the block before.
-        last_commit_hash: over the precommits on the block before.
-        data_hash: `data_hash` of the transactions.
-        validators_hash: `validators_hash` of those who vote on this block.
-        next_validators_hash: the same of the next height.
-        consensus_hash: over the engine's parameters.
-        app_hash: the application's after the block before.
-        last_results_hash: over the results of the block before.
-        evidence_hash: over the evidence in this block.
-        proposer_address: 20 bytes.
-    """
-
-    version_block: int
-    version_app: int
-    chain_id: str
-    height: int
-    time: Moment
-    last_block_id: BlockId
-    last_commit_hash: bytes
-    data_hash: bytes
-    validators_hash: bytes
-    next_validators_hash: bytes
-    consensus_hash: bytes
-    app_hash: bytes
-    last_results_hash: bytes
-    evidence_hash: bytes
-    proposer_address: bytes
-
-
 def merkle_root(leaves: Sequence[bytes]) -> bytes:
     """Return the root, 32 bytes, of the tree of RFC 6962, section 2.1, with SHA-256."""
     match leaves:
@@ -99,33 +60,6 @@ def validators_hash(validators: ValidatorSet) -> bytes:
     return merkle_root([message(1, octets(1, key)) + integer(2, power) for key, power in ordered])
 
 
-def header_hash(header: ConsensusHeader) -> bytes:
-    """Return the hash of a block: the root over the fields of its header, each as protobuf."""
-    return merkle_root(
-        [
-            integer(1, header.version_block) + integer(2, header.version_app),
-            octets(1, header.chain_id.encode()),
-            integer(1, header.height),
-            _moment(header.time),
-            _block_id(header.last_block_id),
-            *(
-                octets(1, value)
-                for value in (
-                    header.last_commit_hash,
-                    header.data_hash,
-                    header.validators_hash,
-                    header.next_validators_hash,
-                    header.consensus_hash,
-                    header.app_hash,
-                    header.last_results_hash,
-                    header.evidence_hash,
-                    header.proposer_address,
-                )
-            ),
-        ]
-    )
-
-
 def precommit_sign_bytes(chain_id: str, height: int, round_: int, block_id: BlockId | None, time: Moment) -> bytes:
     """Return the bytes that a validator signs with its precommit.
 
@@ -140,8 +74,8 @@ def precommit_sign_bytes(chain_id: str, height: int, round_: int, block_id: Bloc
         integer(1, PRECOMMIT)
         + fixed(2, height)
         + fixed(3, round_)
-        + (b"" if block_id is None else message(4, _block_id(block_id)))
-        + message(5, _moment(time))
+        + (b"" if block_id is None else message(4, encoded_block_id(block_id)))
+        + message(5, encoded_moment(time))
         + octets(6, chain_id.encode())
     )
 
@@ -158,9 +92,11 @@ def vote_extension_sign_bytes(chain_id: str, height: int, round_: int, extension
     return delimited(octets(1, extension) + fixed(2, height) + fixed(3, round_) + octets(4, chain_id.encode()))
 
 
-def _moment(time: Moment) -> bytes:
+def encoded_moment(time: Moment) -> bytes:
+    """Encode a point in time."""
     return integer(1, time.seconds) + integer(2, time.nanos)
 
 
-def _block_id(block_id: BlockId) -> bytes:
+def encoded_block_id(block_id: BlockId) -> bytes:
+    """Encode the id of a block."""
     return octets(1, block_id.hash) + message(2, integer(1, block_id.parts_total) + octets(2, block_id.parts_hash))

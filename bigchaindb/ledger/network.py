@@ -5,7 +5,7 @@ It is part of the consensus: equal on every node after every block, changed by f
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -157,21 +157,6 @@ def encode_proof(proven: OpenRejection) -> bytes:
     return msgspec.json.encode({"rejection": proven.rejection, "support": proven.support, "unseen": unseen})
 
 
-def decode_proof(text: bytes) -> tuple[Rejection, Sequence[Support]]:
-    """Read the bytes that `encode_proof` made.
-
-    Raises:
-        msgspec.MsgspecError: it is something else.
-    """
-    found: Any = _proof.decode(text)
-    return found.rejection, found.support
-
-
-class _Proof(msgspec.Struct):
-    rejection: Rejection
-    support: tuple[Support, ...]
-
-
 @lru_cache(maxsize=128)  # a tally asks once for each rejection of each extension, and a set hashes each of its keys
 def _set_of(powers: tuple[tuple[bytes, int], ...]) -> ValidatorSet:
     return ValidatorSet.of(powers)
@@ -182,4 +167,3 @@ def _from(height: int, validators: ValidatorSet) -> Validators:
 
 
 _state: Final = msgspec.json.Decoder(NetworkState)
-_proof: Final = msgspec.json.Decoder(_Proof)

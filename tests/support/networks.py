@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
+import msgspec
+
 from bigchaindb.ledger.consensus import vote_extension_sign_bytes
 from bigchaindb.ledger.effects import Effects, Tip
+from bigchaindb.ledger.network import Support
 from bigchaindb.ledger.network_ledger import NetworkLedger
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.ledger.rejections import (
@@ -86,6 +89,18 @@ def votes(
     """Make a votes transaction about the votes at `height`, its extensions put in order."""
     ascending = tuple(sorted(extensions, key=lambda one: one.validator))
     return VotesTransaction(height=height, extensions=ascending, bodies=tuple(map(tuple, bodies)))
+
+
+class KeptProof(msgspec.Struct):
+    """The proof of an invalid block as the store keeps it."""
+
+    rejection: Rejection
+    support: tuple[Support, ...]
+
+
+def kept_proof(text: bytes) -> KeptProof:
+    """Read what `bigchaindb.ledger.network.encode_proof` made."""
+    return msgspec.json.decode(text, type=KeptProof)
 
 
 @dataclass

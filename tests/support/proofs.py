@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -11,10 +11,8 @@ import msgspec
 from bigchaindb.ledger.block import event_body
 from bigchaindb.ledger.consensus import (
     BlockId,
-    ConsensusHeader,
     Moment,
     data_hash,
-    header_hash,
     precommit_sign_bytes,
     validators_hash,
     vote_extension_sign_bytes,
@@ -22,7 +20,7 @@ from bigchaindb.ledger.consensus import (
 from bigchaindb.ledger.network import OpenRejection, Support, encode_proof
 from bigchaindb.ledger.proofs.document import commit_proof, node_proof, rejection_proof
 from bigchaindb.ledger.proofs.pieces import Trust, network_block
-from bigchaindb.ledger.proofs.signed_header import SignedHeader
+from bigchaindb.ledger.proofs.signed_header import ConsensusHeader, SignedHeader, header_hash
 from bigchaindb.ledger.proposal import can_be_carried, sign_proposal
 from bigchaindb.ledger.rejections import INTERNAL_MARK, Rejection, body_digest, encode_extension
 from bigchaindb.ledger.validators import ValidatorSet, address_of
@@ -83,46 +81,32 @@ class Decided:
         return commit_proof(event_body(block), self.signed_header(proposer), self.validators, self.transactions)
 
     def signed_header(self, proposer: bytes) -> SignedHeader:
-        header = replace(
-            ConsensusHeader(
-                version_block=11,
-                version_app=1,
-                chain_id=CHAIN_ID,
-                height=HEIGHT,
-                time=TIME,
-                last_block_id=BlockId(b"l" * 32, 1, b"m" * 32),
-                last_commit_hash=b"a" * 32,
-                data_hash=data_hash(self.transactions),
-                validators_hash=validators_hash(self.validators),
-                next_validators_hash=b"d" * 32,
-                consensus_hash=b"e" * 32,
-                app_hash=b"f" * 32,
-                last_results_hash=b"g" * 32,
-                evidence_hash=b"i" * 32,
-                proposer_address=proposer,
-            ),
+        header: dict[str, Any] = {
+            "version": {"block": "11", "app": "1"},
+            "chain_id": CHAIN_ID,
+            "height": str(HEIGHT),
+            "time": TIME_TEXT,
+            "last_block_id": _block_id(BlockId(b"l" * 32, 1, b"m" * 32)),
+            "last_commit_hash": "61" * 32,
+            "data_hash": data_hash(self.transactions).hex().upper(),
+            "validators_hash": validators_hash(self.validators).hex().upper(),
+            "next_validators_hash": "64" * 32,
+            "consensus_hash": "65" * 32,
+            "app_hash": "66" * 32,
+            "last_results_hash": "67" * 32,
+            "evidence_hash": "69" * 32,
+            "proposer_address": proposer.hex().upper(),
             **self.header,
-        )
-        block_id = BlockId(header_hash(header), 1, b"n" * 32)
+        }
+        block_id = BlockId(header_hash(msgspec.convert(header, ConsensusHeader)), 1, b"n" * 32)
         document = {
-            "header": {
-                "version": {"block": str(header.version_block), "app": str(header.version_app)},
-                "chain_id": header.chain_id,
-                "height": str(header.height),
-                "time": TIME_TEXT,
-                "last_block_id": _block_id(header.last_block_id),
-                **{
-                    name: getattr(header, name).hex().upper()
-                    for name in ConsensusHeader.__slots__
-                    if name.endswith(("_hash", "_address"))
-                },
-            },
+            "header": header,
             "commit": {
                 "height": str(self.commit_height),
                 "round": 2,
                 "block_id": _block_id(block_id),
                 "signatures": [
-                    self._precommit(*pair, header.chain_id, block_id)
+                    self._precommit(*pair, header["chain_id"], block_id)
                     for pair in zip(self.keys, self.flags, strict=True)
                 ],
             },

@@ -17,6 +17,7 @@ from bigchaindb.engine.cometbft import files
 from bigchaindb.engine.cometbft.commits import BLOCK_COUNT
 from bigchaindb.engine.cometbft.files import Layout
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
+from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.engine.cometbft.signer import signed_height
 from bigchaindb.errors import SignerUnknown
 from bigchaindb.ledger.validators import ValidatorSet
@@ -98,6 +99,7 @@ class Probation:
         Raises:
             SignerUnknown: it has voted before, and may have voted on the next height.
             CometBftUnavailable: CometBFT does not answer.
+            StartupError: the genesis cannot be read.
         """
         signed = await self._last_signed(rpc, height) if validators.power_of(self._own) else None
         if signed is not None:
@@ -118,7 +120,7 @@ class Probation:
     async def _last_signed(self, rpc: CometBftRpc, head: int) -> int | None:
         """Return the highest of the last blocks that this node's key has signed."""
         own = self._own.hex().upper()
-        first = (await rpc.genesis()).initial_height
+        first = files.read_genesis(self._layout, rules_version=RULES_VERSION).initial_height
         for height in range(head, max(first - 1, head - BLOCK_COUNT), -1):
             signatures = (await rpc.commit(height)).signed_header.commit.signatures
             if any(one.validator_address == own for one in signatures):  # of an absent one it is empty

@@ -20,8 +20,6 @@ from bigchaindb.engine.cometbft.rpc_answers import (
     Block,
     Commit,
     ConsensusState,
-    Genesis,
-    GenesisAnswer,
     NetInfo,
     Reply,
     RpcError,
@@ -94,10 +92,6 @@ class CometBftRpc:
     async def block(self, height: int) -> Block:
         """Return the block of a height."""
         return await self._ask("block", Block, height=str(height))
-
-    async def genesis(self) -> Genesis:
-        """Return the genesis of the chain."""
-        return (await self._ask("genesis", GenesisAnswer)).genesis
 
     async def validators(self, height: int) -> tuple[Validator, ...]:
         """Return all validators of a height, in CometBFT's order."""

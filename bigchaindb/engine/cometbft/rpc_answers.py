@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from bigchaindb.ledger.proofs.signed_header import SignedHeader, WireBlockId, WireHeader
+from bigchaindb.ledger.proofs.signed_header import ConsensusHeader, SignedHeader, WireBlockId
 
 ED25519: Final = "tendermint/PubKeyEd25519"
 """The kind of every key of a network of ours."""
@@ -191,7 +191,7 @@ class BlockData(_Answered, frozen=True, kw_only=True):
 class BlockContent(_Answered, frozen=True, kw_only=True):
     """A block; who signed the one before it is asked of `commit`."""
 
-    header: WireHeader
+    header: ConsensusHeader
     data: BlockData
 
 
@@ -200,31 +200,6 @@ class Block(_Answered, frozen=True, kw_only=True):
 
     id: WireBlockId = msgspec.field(name="block_id")
     block: BlockContent
-
-
-class GenesisValidator(_Answered, frozen=True, kw_only=True):
-    """A validator of the first block."""
-
-    address: Hex
-    public_key: PublicKey = msgspec.field(name="pub_key")
-    power: int
-    name: str
-
-
-class Genesis(_Answered, frozen=True, kw_only=True):
-    """What a chain begins with."""
-
-    time: datetime = msgspec.field(name="genesis_time")
-    chain_id: str
-    initial_height: int
-    app_hash: Hex
-    validators: tuple[GenesisValidator, ...] = ()
-
-
-class GenesisAnswer(_Answered, frozen=True, kw_only=True):
-    """Answer to `genesis`."""
-
-    genesis: Genesis
 
 
 class Submitted(_Answered, frozen=True, kw_only=True):

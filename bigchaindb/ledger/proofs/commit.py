@@ -5,10 +5,18 @@ from typing import Final
 
 from bigchaindb.errors import ProofError
 from bigchaindb.ledger.block import event_body
-from bigchaindb.ledger.consensus import data_hash, header_hash, precommit_sign_bytes, validators_hash
+from bigchaindb.ledger.consensus import data_hash, precommit_sign_bytes, validators_hash
 from bigchaindb.ledger.proofs.document import CommitEvidence
 from bigchaindb.ledger.proofs.pieces import Trust, Verified, merged, network_block, power_of, require, require_equal
-from bigchaindb.ledger.proofs.signed_header import ABSENT, FOR_BLOCK, Commit, Precommit, SignedHeader, moment
+from bigchaindb.ledger.proofs.signed_header import (
+    ABSENT,
+    FOR_BLOCK,
+    Commit,
+    Precommit,
+    SignedHeader,
+    header_hash,
+    moment,
+)
 from bigchaindb.ledger.rejections import INTERNAL_MARK
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.transaction.keys import decode_key, verify_signature
@@ -31,13 +39,14 @@ def verify_commit(evidence: CommitEvidence, shown: Sequence[bytes], trust: Trust
     Raises:
         ProofError: names what fails.
     """
-    header = evidence.signed_header.header.value()
+    header = evidence.signed_header.header
     electors = _electors(evidence)
     signers = signers_of(evidence.signed_header, electors)
     transactions = merged(shown, evidence.unseen, lambda one: one.startswith(INTERNAL_MARK))
-    require(data_hash(transactions) == header.data_hash, "transactions: not those that the header names")
+    require(_text(data_hash(transactions)) == header.data_hash, "transactions: not those that the header names")
     require(bool(shown), "transactions: none of a client; such a height is no event")
-    block = network_block(header.height, header.time.seconds, header.proposer_address, electors, shown)
+    proposer = bytes.fromhex(header.proposer_address)
+    block = network_block(int(header.height), moment(header.time).seconds, proposer, electors, shown)
     return Verified(
         kind="commit",
         block=block,
@@ -59,10 +68,12 @@ def signers_of(signed: SignedHeader, electors: ValidatorSet) -> list[bytes]:
     Raises:
         ProofError: they are not, or have not decided it; names what fails.
     """
-    header = signed.header.value()
-    require(validators_hash(electors) == header.validators_hash, "validators: not those that the header names")
-    hash_ = header_hash(header).hex().upper()
-    require(hash_ == signed.commit.block_id.hash, "signed_header.header: not what the precommits name")
+    header = signed.header
+    named = _text(validators_hash(electors)) == header.validators_hash
+    require(named, "validators: not those that the header names")
+    require(
+        _text(header_hash(header)) == signed.commit.block_id.hash, "signed_header.header: not what the precommits name"
+    )
     require_equal("signed_header.commit.height", signed.commit.height, signed.header.height, "the header says")
     signers = _signers(signed, electors)
     power = power_of(signers, electors)
@@ -107,3 +118,7 @@ def _is_signed(one: Precommit, commit: Commit, chain_id: str, key: bytes) -> boo
     block = commit.block_id.value() if one.block_id_flag == FOR_BLOCK else None
     message = precommit_sign_bytes(chain_id, int(commit.height), commit.round, block, moment(one.timestamp))
     return verify_signature(key, message, one.signature or b"")
+
+
+def _text(digest: bytes) -> str:
+    return digest.hex().upper()

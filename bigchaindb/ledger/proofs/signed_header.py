@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Meta
 
 from bigchaindb.errors import ProofError
-from bigchaindb.ledger.consensus import BlockId, ConsensusHeader, Moment
+from bigchaindb.ledger.consensus import BlockId, Moment, encoded_block_id, encoded_moment, merkle_root
+from bigchaindb.ledger.protobuf import integer, octets
 
 VALIDATOR_COUNT_MAX: Final = 10_000
 """As many as the engine allows."""
@@ -59,8 +60,8 @@ class Version(_Strict, frozen=True):
     app: Number = "0"
 
 
-class WireHeader(_Strict, frozen=True):
-    """All fields of a header, in the engine's order."""
+class ConsensusHeader(_Strict, frozen=True):
+    """The header of a block of the consensus engine: all fields, in its order; hashes are empty where there is none."""
 
     version: Version
     chain_id: Annotated[str, Meta(min_length=1, max_length=50)]
@@ -76,30 +77,6 @@ class WireHeader(_Strict, frozen=True):
     last_results_hash: Hash
     evidence_hash: Hash
     proposer_address: Address
-
-    def value(self) -> ConsensusHeader:
-        """Return the value that the core works with.
-
-        Raises:
-            ProofError: the time is none.
-        """
-        return ConsensusHeader(
-            version_block=int(self.version.block),
-            version_app=int(self.version.app),
-            chain_id=self.chain_id,
-            height=int(self.height),
-            time=moment(self.time),
-            last_block_id=self.last_block_id.value(),
-            last_commit_hash=bytes.fromhex(self.last_commit_hash),
-            data_hash=bytes.fromhex(self.data_hash),
-            validators_hash=bytes.fromhex(self.validators_hash),
-            next_validators_hash=bytes.fromhex(self.next_validators_hash),
-            consensus_hash=bytes.fromhex(self.consensus_hash),
-            app_hash=bytes.fromhex(self.app_hash),
-            last_results_hash=bytes.fromhex(self.last_results_hash),
-            evidence_hash=bytes.fromhex(self.evidence_hash),
-            proposer_address=bytes.fromhex(self.proposer_address),
-        )
 
 
 class Precommit(_Strict, frozen=True):
@@ -130,8 +107,37 @@ class Commit(_Strict, frozen=True):
 class SignedHeader(_Strict, frozen=True):
     """A header and the precommits on it."""
 
-    header: WireHeader
+    header: ConsensusHeader
     commit: Commit
+
+
+def header_hash(header: ConsensusHeader) -> bytes:
+    """Return the hash of a block: the root over the fields of its header, each as protobuf.
+
+    Raises:
+        ProofError: the time is none.
+    """
+    hashes = (
+        header.last_commit_hash,
+        header.data_hash,
+        header.validators_hash,
+        header.next_validators_hash,
+        header.consensus_hash,
+        header.app_hash,
+        header.last_results_hash,
+        header.evidence_hash,
+        header.proposer_address,
+    )
+    return merkle_root(
+        [
+            integer(1, int(header.version.block)) + integer(2, int(header.version.app)),
+            octets(1, header.chain_id.encode()),
+            integer(1, int(header.height)),
+            encoded_moment(moment(header.time)),
+            encoded_block_id(header.last_block_id.value()),
+            *(octets(1, bytes.fromhex(value)) for value in hashes),
+        ]
+    )
 
 
 def moment(text: str) -> Moment:

@@ -33,6 +33,7 @@ from tests.support.chains import create
 from tests.support.consensus_wal import PREVOTE, SignedProposal, SignedVote
 from tests.support.installed import CHECKOUT
 from tests.support.live_networks import CHAIN, Member, Network, make_network
+from tests.support.networks import kept_proof
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
@@ -123,7 +124,8 @@ def records_of(member: Member) -> list[Record]:
     """Read the proofs of invalid blocks in a node's ledger."""
     with closing(sqlite3.connect(f"file:{member.data}/ledger.db?mode=ro", uri=True)) as connection:
         rows = connection.execute("SELECT position, body FROM proofs ORDER BY position").fetchall()
-    return [Record(position, *network_state.decode_proof(body), body) for position, body in rows]
+    proofs = [(position, kept_proof(body), body) for position, body in rows]
+    return [Record(position, proof.rejection, proof.support, body) for position, proof, body in proofs]
 
 
 def faults_on_record(member: Member, orders: Orders) -> Counter[str]:

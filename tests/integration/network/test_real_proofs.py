@@ -14,6 +14,7 @@ from bigchaindb.errors import CometBftUnavailable
 from bigchaindb.ledger.block import event_body
 from bigchaindb.ledger.proofs.document import commit_proof
 from bigchaindb.ledger.proofs.pieces import network_block
+from bigchaindb.ledger.proofs.signed_header import moment
 from bigchaindb.ledger.proofs.trusted import read_trust
 from bigchaindb.ledger.proofs.verifying import verify
 from bigchaindb.ledger.rejections import INTERNAL_MARK
@@ -63,8 +64,10 @@ async def test_a_commit_proves_an_event(home: Path) -> None:
     signed, transactions = await source.header_and_commit(height), await source.transactions(height)
     validators = await source.validators(height)
     await rpc.close()
-    header, shown = signed.header.value(), [one for one in transactions if not one.startswith(INTERNAL_MARK)]
-    block = network_block(height, header.time.seconds, header.proposer_address, validators, shown)
+    header, shown = signed.header, [one for one in transactions if not one.startswith(INTERNAL_MARK)]
+    block = network_block(
+        height, moment(header.time).seconds, bytes.fromhex(header.proposer_address), validators, shown
+    )
     trust = read_trust((home / "config/genesis.json").read_bytes())
     verified = verify(commit_proof(event_body(block), signed, validators, transactions), trust)
     assert (verified.chain_id, verified.power, verified.total) == (CHAIN, 10, 10)

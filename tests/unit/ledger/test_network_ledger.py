@@ -39,6 +39,7 @@ from tests.support.networks import (
     ModelNetworkStore,
     ModelRejections,
     address,
+    kept_proof,
     network_ledger_over,
     raw,
     said,
@@ -384,9 +385,9 @@ def test_invalid_blocks_are_logged_before_the_block_that_brings_the_votes(
     assert effects.tip.position == 4
     assert effects.tip.digest == events[-1].digest
     assert [json.loads(one.vote)["vote"]["is_block_valid"] for one in effects.logged] == [False, False, True]
-    proven, support = network.decode_proof(effects.logged[0].proof)
-    assert proven == min(pair)
-    assert len(support) == 3
+    proven = kept_proof(effects.logged[0].proof)
+    assert proven.rejection == min(pair)
+    assert len(proven.support) == 3
 
 
 def test_a_block_of_votes_alone_logs_no_block_of_its_own(ledger: NetworkLedger, store: ModelNetworkStore) -> None:

@@ -9,14 +9,16 @@ import pytest
 
 from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft.commits import BLOCK_COUNT
-from bigchaindb.engine.cometbft.files import Layout, make_folders, put_validator_key, put_validator_state
+from bigchaindb.engine.cometbft.files import Layout, make_folders, put_validator_key, put_validator_state, write_genesis
 from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator
 from bigchaindb.engine.cometbft.probation import BEGINNING_S, Probation
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
+from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.engine.cometbft.signer import must_be_held, signed_height
 from bigchaindb.errors import CometBftUnavailable, SignerUnknown
 from bigchaindb.ledger.network import NetworkState, encode
 from bigchaindb.ledger.validators import ValidatorSet
+from bigchaindb.transaction import KeyPair
 from tests.support.networks import KEYS, address, raw, validators
 
 OWN, OTHER, STRANGER = KEYS[:3]
@@ -24,17 +26,18 @@ ADDRESS = bytes.fromhex(address(OWN))
 ABSENT, FOR_BLOCK, FOR_NO_BLOCK = pb.BLOCK_ID_FLAG_ABSENT, pb.BLOCK_ID_FLAG_COMMIT, pb.BLOCK_ID_FLAG_NIL
 
 
+def genesis(*keys: KeyPair, first: int = 1) -> Genesis:
+    members = tuple(GenesisValidator(raw(key), 10) for key in keys)
+    return Genesis("n", "2026-01-31T12:00:00Z", first, bytes(32), members, RULES_VERSION)
+
+
 class Rpc:
     """CometBFT, which has commits of a chain: the flag of this node's own precommit by height."""
 
-    def __init__(self, flags: dict[int, int], first: int = 1) -> None:
+    def __init__(self, flags: dict[int, int]) -> None:
         self.flags = flags
-        self.first = first
         self.lowest: int | None = None
         self.is_away = False
-
-    async def genesis(self) -> object:
-        return SimpleNamespace(initial_height=self.first)
 
     async def commit(self, height: int) -> object:
         if self.is_away:
@@ -53,7 +56,7 @@ class Case:
         self.layout = layout
         self.probation = Probation(layout, OWN, ADDRESS, is_held=True)
         self.restart_count = 0
-        make_folders(layout)
+        write_genesis(layout, genesis(OWN, OTHER).encode())
         put_validator_state(layout, height=0, round_=0, step=0)
         put_validator_key(layout, STRANGER)
 
@@ -108,7 +111,8 @@ async def test_who_has_no_power_votes_on_nothing_that_it_may_have_voted_on(case:
 
 
 async def test_a_chain_that_went_on_from_a_ledger_is_looked_at_from_its_beginning(case: Case) -> None:
-    rpc = Rpc({}, first=245)
+    case.layout.genesis.write_bytes(genesis(OWN, OTHER, first=245).encode())
+    rpc = Rpc({})
     await case.conclude(rpc, 250)
     assert rpc.lowest == 245
 
@@ -154,10 +158,7 @@ def test_a_signature_that_the_record_lacks_stops_the_node(case: Case) -> None:
 def test_who_is_held(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     make_folders(layout)
-    many, alone = (
-        Genesis("n", "2026-01-31T12:00:00Z", 1, bytes(32), tuple(GenesisValidator(raw(key), 10) for key in keys), 1)
-        for keys in ((OWN, OTHER), (OWN,))
-    )
+    many, alone = genesis(OWN, OTHER), genesis(OWN)
     assert must_be_held(layout, OWN, many, None, has_peers=False)
     assert must_be_held(layout, STRANGER, many, None, has_peers=False), "it may have been elected"
     assert must_be_held(layout, OTHER, alone, None, has_peers=False)

@@ -14,6 +14,7 @@ from bigchaindb.ledger.block import event_body
 from bigchaindb.ledger.ports import ProofSource
 from bigchaindb.ledger.proofs.document import commit_proof
 from bigchaindb.ledger.proofs.pieces import Trust, network_block
+from bigchaindb.ledger.proofs.signed_header import moment
 from bigchaindb.ledger.proofs.verifying import verify
 from bigchaindb.ledger.rejections import INTERNAL_MARK
 
@@ -56,9 +57,11 @@ async def test_what_cometbft_answers_proves_an_event(source: ProofSource) -> Non
     height = 5
     signed, transactions = await source.header_and_commit(height), await source.transactions(height)
     validators = await source.validators(height)
-    header = signed.header.value()
+    header = signed.header
     shown = [one for one in transactions if not one.startswith(INTERNAL_MARK)]
-    block = network_block(height, header.time.seconds, header.proposer_address, validators, shown)
+    block = network_block(
+        height, moment(header.time).seconds, bytes.fromhex(header.proposer_address), validators, shown
+    )
     document = commit_proof(event_body(block), signed, validators, transactions)
     verified = verify(document, Trust(validators=validators, chain_id=source.chain_id))
     assert verified.block == block

@@ -58,7 +58,7 @@ def proven(logged: Logged, *, body_omitted: bool = False) -> tuple[bytes, Verifi
         keys=tuple(KEYS[:4]),
         powers=POWERS,
         flags=(2, 2, 1, 2),
-        header={"height": logged.block.header.height, "chain_id": CHAIN},
+        header={"height": str(logged.block.header.height), "chain_id": CHAIN},
         commit_height=logged.block.header.height,
     )
     return body, verify(rejection_proof(body, decided.signed_header(address_of(raw(B))), logged.proof), TRUST)

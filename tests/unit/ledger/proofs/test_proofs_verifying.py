@@ -286,7 +286,7 @@ def test_a_vote_for_no_block_is_none_for_the_block() -> None:
 
 
 def test_the_validators_are_those_of_the_header() -> None:
-    document = Decided(header={"validators_hash": b"x" * 32}).document()
+    document = Decided(header={"validators_hash": "AB" * 32}).document()
     assert "validators: not those that the header names" in refusal(document)
 
 
@@ -318,7 +318,7 @@ def test_what_is_not_shown_has_its_place(index: int) -> None:
 
 
 def test_the_proposer_is_a_validator() -> None:
-    document = Decided(header={"proposer_address": address_of(raw(ALICE))}).document()
+    document = Decided(header={"proposer_address": address_of(raw(ALICE)).hex().upper()}).document()
     assert "is none of the validators" in refusal(document)
     others = set_of((*KEYS[1:3], ALICE), (1, 5, 1))
     elected = replace(Decided(), keys=(*KEYS[1:3], ALICE), powers=(1, 5, 1), flags=(2, 2, 2))
@@ -387,7 +387,7 @@ def test_the_validators_of_a_rejection_are_those_of_its_height(rejected: Rejecte
 
 
 def test_the_header_of_a_rejection_is_that_of_its_height() -> None:
-    other = Rejected(decided=Decided(header={"height": HEIGHT + 1}, commit_height=HEIGHT + 1))
+    other = Rejected(decided=Decided(header={"height": str(HEIGHT + 1)}, commit_height=HEIGHT + 1))
     found = f"found {HEIGHT + 1}, but the rejection says {HEIGHT}"
     assert refusal(other.document()) == f"signed_header.header.height: {found}"
 
