@@ -27,14 +27,14 @@ _log = logging.getLogger(__name__)
 
 
 class Examines(Protocol):
-    """The calls of the application that the checkers make."""
+    """The calls of a ledger that the checkers make."""
 
     def examine(self, bodies: Sequence[bytes]) -> list[Examination]:
-        """See `bigchaindb.ledger.application.Application`."""
+        """See `bigchaindb.ledger.application.Ledger`."""
         ...
 
     def forget(self, bodies: Sequence[bytes]) -> None:
-        """See `bigchaindb.ledger.application.Application`."""
+        """See `bigchaindb.ledger.application.Ledger`."""
         ...
 
 

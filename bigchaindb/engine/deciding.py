@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bigchaindb.errors import ValidationError
-from bigchaindb.ledger.application import TIMESTAMP_MAX, Application
+from bigchaindb.ledger.application import TIMESTAMP_MAX, Ledger
 from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.examining import Selection
@@ -17,7 +17,7 @@ from bigchaindb.transaction.keys import KeyPair
 from bigchaindb.transaction.model import Transaction
 
 Proposer = Callable[[Sequence[bytes]], Selection]
-"""Chooses from candidates what goes into the block: `Application.propose`, or a faulty one that tests inject."""
+"""Chooses from candidates what goes into the block: `Ledger.propose`, or a faulty one that tests inject."""
 
 
 class Decision(NamedTuple):
@@ -39,10 +39,10 @@ class Decider:
     """Proposes, votes, finalizes and commits. Belongs to the writer thread.
 
     Attributes:
-        faulty: proposes in the first round of each height instead of the application. Only tests have one.
+        faulty: proposes in the first round of each height instead of the ledger. Only tests have one.
     """
 
-    application: Application
+    ledger: Ledger
     store: LedgerStore
     key: KeyPair
     now: Callable[[], float]
@@ -54,17 +54,17 @@ class Decider:
         Raises:
             StoreFull: there was no room; nothing was decided.
         """
-        proposer = self.faulty if self.faulty is not None and round_ == 0 else self.application.propose
+        proposer = self.faulty if self.faulty is not None and round_ == 0 else self.ledger.propose
         selection = proposer([candidate.body for candidate in candidates])
         rejected = [Rejection(candidates[index], error) for index, error in selection.rejected]
         if rejected and not selection.transactions:
             return Decision(None, rejected)
         proposal = self._sign(selection.transactions)
-        verdict = self.application.accepts(proposal)  # the vote: from the bytes, as if a stranger had proposed them
-        assert verdict.fault is None or proposer is self.faulty, verdict.fault  # the application keeps its own rules
+        verdict = self.ledger.accepts(proposal)  # the vote: from the bytes, as if a stranger had proposed them
+        assert verdict.fault is None or proposer is self.faulty, verdict.fault  # the ledger keeps its own rules
         culprit = None if verdict.fault is None else self._culprit(proposal, verdict.fault, candidates)
-        effects = self.application.finalize(verdict)
-        self.application.commit(effects)
+        effects = self.ledger.finalize(verdict)
+        self.ledger.commit(effects)
         return Decision(effects, rejected, culprit)
 
     def _sign(self, transactions: Sequence[bytes]) -> Block:
@@ -80,7 +80,7 @@ class Decider:
         """
         if fault.index is None:
             return None
-        [examined] = self.application.examine([proposal.transactions[fault.index]])
+        [examined] = self.ledger.examine([proposal.transactions[fault.index]])
         if isinstance(examined, ValidationError) or self._is_known(examined.transaction.id, candidates):
             return None
         return Rejection(examined.transaction, fault.error)

@@ -21,7 +21,7 @@ from bigchaindb.engine.failures import first_of
 from bigchaindb.engine.intake import Intake, accept
 from bigchaindb.engine.room import LOOK_S, Room
 from bigchaindb.errors import EngineError, Overloaded, StoreDamaged, StoreFull
-from bigchaindb.ledger.application import Application
+from bigchaindb.ledger.application import Ledger
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.pool import Pool
 from bigchaindb.ledger.ports import LedgerStore
@@ -40,7 +40,7 @@ class SoloEngine:
 
     def __init__(
         self,
-        application: Application,
+        ledger: Ledger,
         store: LedgerStore,
         *,
         key: KeyPair,
@@ -54,8 +54,8 @@ class SoloEngine:
         """Make the engine of one node.
 
         Args:
-            application: the ledger.
-            store: the application's own.
+            ledger: of this node.
+            store: the ledger's own.
             key: signs blocks; the only voter.
             limits: of admission, pool, waiters and blocks.
             announce: called with the durable head after each commit.
@@ -70,7 +70,7 @@ class SoloEngine:
         self._room = room
         self._pool = Pool(count_max=limits.pool_count_max, bytes_max=limits.pool_bytes_max)
         self._intake = Intake(
-            application,
+            ledger,
             store,
             limits=limits,
             pool=self._pool,
@@ -78,7 +78,7 @@ class SoloEngine:
             accepted=self._accept,
             workers=workers,
         )
-        self._decider = Decider(application, store, key, now, propose)
+        self._decider = Decider(ledger, store, key, now, propose)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._store = store
         self._round = 0

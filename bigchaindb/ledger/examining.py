@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from bigchaindb.errors import ValidationError
-from bigchaindb.ledger.judging import Examination, Examined, judge, transactions_of
+from bigchaindb.ledger.judging import Examination, Examined, judge, require_exact, transactions_of
 from bigchaindb.ledger.ports import LedgerStore
+from bigchaindb.ledger.proposal import Fault
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import Needs
@@ -60,6 +61,22 @@ class Examiner:
         examined = [Examined(one, verify(one)) if isinstance(one, Transaction) else one for one in read]
         self._proven.add(one.transaction for one in examined if isinstance(one, Examined) and one.signatures_valid)
         return examined
+
+    def check_block(
+        self, bodies: Sequence[bytes], validators: ValidatorSet | None = None, *, first: int = 0
+    ) -> tuple[tuple[Transaction, ...], Fault | None]:
+        """Check the transactions of a proposal; return them all, or none and the first fault.
+
+        Args:
+            bodies: in order.
+            validators: see `check_state`.
+            first: index of the first of them in the proposal.
+        """
+        examined = [require_exact(body, one) for body, one in zip(bodies, self.examine(bodies), strict=True)]
+        for index, error in enumerate(self.judge(examined, validators), first):
+            if error is not None:
+                return (), Fault("transactions", error, index)
+        return tuple(transactions_of(examined)), None
 
     def select(
         self,

@@ -8,18 +8,16 @@ Source: docs/explanation/network.md.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import Final
 
 from msgspec import structs
 
 from bigchaindb.errors import ImproperVoteError, ValidationError
-from bigchaindb.events import EventTypes
-from bigchaindb.ledger import network, tally
+from bigchaindb.ledger import network, tally, transition
 from bigchaindb.ledger.block import Block, Header, block_id, block_text
-from bigchaindb.ledger.effects import Effects, Logged, LoggedEvent, Tip, log_digest
+from bigchaindb.ledger.effects import Effects, Logged
 from bigchaindb.ledger.examining import BlockLimits, Examiner, Selection
-from bigchaindb.ledger.judging import Examination, require_exact, transactions_of
+from bigchaindb.ledger.judging import Examination
 from bigchaindb.ledger.network import NetworkState, OpenRejection
 from bigchaindb.ledger.ports import NetworkStore, OwnRejections
 from bigchaindb.ledger.proposal import Fault, can_be_carried
@@ -39,7 +37,6 @@ from bigchaindb.ledger.rejections import (
 )
 from bigchaindb.ledger.tally import Outcome
 from bigchaindb.ledger.validators import ValidatorSet, address_of
-from bigchaindb.ledger.voting import make_vote
 from bigchaindb.transaction.keys import KeyPair, decode_key, encode
 from bigchaindb.transaction.model import Transaction
 
@@ -197,13 +194,8 @@ class NetworkLedger:
                 outcome = tally.count(votes, self.state, height=proposal.height, chain_id=self._chain_id)
             except ImproperVoteError as error:
                 return NetworkVerdict(proposal, (), None, Fault("transactions", error, 0))
-        examined = [
-            require_exact(body, one) for body, one in zip(bodies[first:], self.examine(bodies[first:]), strict=True)
-        ]
-        for index, wrong in enumerate(self._examiner.judge(examined, self.state.elected), first):
-            if wrong is not None:
-                return NetworkVerdict(proposal, (), None, Fault("transactions", wrong, index))
-        return NetworkVerdict(proposal, tuple(transactions_of(examined)), outcome, None)
+        transactions, fault = self._examiner.check_block(bodies[first:], self.state.elected, first=first)
+        return NetworkVerdict(proposal, transactions, outcome if fault is None else None, fault)
 
     def attest(self) -> bytes:
         """Return what this node's vote states besides yes: its rejections that the chain does not show yet.
@@ -233,16 +225,21 @@ class NetworkLedger:
         state, decided = verdict.outcome or Outcome(self.state, ())
         logged: list[Logged] = []
         for one in decided:
-            tip = self._log(self._invalid_block(one), tip, logged, one)
+            block, proof = self._invalid_block(one), network.encode_proof(one)
+            omitted = not _is_shown(one, block)
+            tip = transition.log(
+                block, tip, logged, self._key, reason=one.rejection.reason, proof=proof, body_omitted=omitted
+            )
         after = replace(tip, height=proposal.height)
         if verdict.transactions:
-            block = self._valid_block(proposal, verdict.transactions)
-            after = replace(self._log(block, after, logged), block_id=block.header.id, timestamp=block.header.timestamp)
+            after = transition.log(self._valid_block(proposal, verdict.transactions), after, logged, self._key)
         elections, powers = state.elections.after(verdict.transactions, state.elected, proposal.height)
         state = structs.replace(state, elections=elections).elect(powers, proposal.height).forget(proposal.height)
         encoded = network.encode(state)
-        if proposal.transactions:
-            after = replace(after, app_hash=_app_hash(after, encoded, verdict.transactions))
+        if (
+            proposal.transactions
+        ):  # else an idle chain would go on: each change makes the engine produce one further block
+            after = replace(after, app_hash=transition.app_hash(after, verdict.transactions, encoded))
         kept = encoded if self._is_new(state) else None
         return Effects(after, tuple(logged), verdict.transactions, kept, powers)
 
@@ -263,19 +260,6 @@ class NetworkLedger:
 
     def _unshown(self) -> list[Rejection]:
         return self.state.unshown(self._own.all(), address_of(decode_key(self._key.public_key)).hex())
-
-    def _log(self, block: Block, tip: Tip, logged: list[Logged], invalid: OpenRejection | None = None) -> Tip:
-        """Append an event about a block; return the tip after it."""
-        header = block.header
-        event_type = EventTypes.BLOCK_VALID if invalid is None else EventTypes.BLOCK_INVALID
-        reason = None if invalid is None else invalid.rejection.reason
-        digest = log_digest(tip.digest, event_type, header.height, header.id)
-        event = LoggedEvent(tip.position + 1, event_type, header.height, header.id, reason, digest)
-        vote = make_vote(header, tip.block_id, reason, self._key)
-        proof = b"" if invalid is None else network.encode_proof(invalid)
-        omitted = invalid is not None and not _is_shown(invalid, block)
-        logged.append(Logged(event, block, vote, proof, omitted))
-        return replace(tip, position=event.position, digest=digest)
 
     def _valid_block(self, proposal: Proposal, transactions: Sequence[Transaction]) -> Block:
         bodies = tuple(one.body for one in transactions)
@@ -302,13 +286,3 @@ class NetworkLedger:
 def _is_shown(one: OpenRejection, block: Block) -> bool:
     """Whether a logged block holds all transactions of the rejected proposal."""
     return one.body is not None and len(one.body) == len(block.transactions)
-
-
-def _app_hash(tip: Tip, state: bytes, transactions: Sequence[Transaction]) -> bytes:
-    """Chain the hash of the state: SHA-256 of what was and of the digest of the effects (L3).
-
-    A block without any transaction leaves it as it is: each change makes the engine produce one further block.
-    """
-    ids = b"".join(bytes.fromhex(transaction.id) for transaction in transactions)
-    effects = sha256(tip.digest + tip.position.to_bytes(8, "big") + ids + sha256(state).digest()).digest()
-    return sha256(tip.app_hash + effects).digest()

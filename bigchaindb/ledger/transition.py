@@ -5,6 +5,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from bigchaindb.events import EventTypes
+from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.effects import Effects, Logged, LoggedEvent, Tip, log_digest
 from bigchaindb.ledger.proposal import Verdict
 from bigchaindb.ledger.voting import make_vote
@@ -20,40 +21,57 @@ def finalize(verdict: Verdict, tip: Tip, key: KeyPair) -> Effects:
         tip: the state it continues from.
         key: signs this node's own vote, which is the only part that differs between nodes.
     """
-    header = verdict.block.header
-    assert header.height == tip.height + 1, (header.height, tip.height)
-    event = _log(verdict, tip)
-    after = replace(
-        tip,
-        app_hash=_app_hash(tip.app_hash, event, verdict.transactions),
-        position=event.position,
-        digest=event.digest,
-    )
-    if verdict.fault is None:
-        after = replace(after, height=header.height, block_id=header.id, timestamp=header.timestamp)
-    vote = make_vote(header, tip.block_id, event.reason, key)
-    return Effects(after, (Logged(event, verdict.block, vote),), verdict.transactions)
+    assert verdict.block.header.height == tip.height + 1, (verdict.block.header.height, tip.height)
+    logged: list[Logged] = []
+    after = log(verdict.block, tip, logged, key, reason=None if verdict.fault is None else verdict.fault.reason)
+    after = replace(after, app_hash=app_hash(after, verdict.transactions))
+    return Effects(after, tuple(logged), verdict.transactions)
 
 
-def _log(verdict: Verdict, tip: Tip) -> LoggedEvent:
-    header, fault = verdict.block.header, verdict.fault
-    event_type = EventTypes.BLOCK_VALID if fault is None else EventTypes.BLOCK_INVALID
-    return LoggedEvent(
-        position=tip.position + 1,  # E2
-        type=event_type,
-        height=header.height,
-        block_id=header.id,
-        reason=None if fault is None else fault.reason,
-        digest=log_digest(tip.digest, event_type, header.height, header.id),
-    )
+def log(
+    block: Block,
+    tip: Tip,
+    logged: list[Logged],
+    key: KeyPair,
+    *,
+    reason: str | None = None,
+    proof: bytes = b"",
+    body_omitted: bool = False,
+) -> Tip:
+    """Append the event about a block, with this node's vote; return the tip after it. See `Logged`.
+
+    Args:
+        block: as it is logged.
+        tip: before it.
+        logged: what the decision has logged so far.
+        key: signs the vote.
+        reason: why the block is invalid; None for a valid one, which moves the chain.
+        proof: of an invalid block.
+        body_omitted: whether transactions of an invalid block are left out.
+    """
+    header = block.header
+    event_type = EventTypes.BLOCK_VALID if reason is None else EventTypes.BLOCK_INVALID
+    digest = log_digest(tip.digest, event_type, header.height, header.id)
+    event = LoggedEvent(tip.position + 1, event_type, header.height, header.id, reason, digest)  # E2
+    logged.append(Logged(event, block, make_vote(header, tip.block_id, reason, key), proof, body_omitted))
+    after = replace(tip, position=event.position, digest=digest)
+    if reason is None:
+        return replace(after, height=header.height, block_id=header.id, timestamp=header.timestamp)
+    return after
 
 
-def _app_hash(previous: bytes, event: LoggedEvent, transactions: Sequence[Transaction]) -> bytes:
-    """Chain the hash of the state: SHA-256 of what was and of the digest of the effects (L3).
+def app_hash(tip: Tip, transactions: Sequence[Transaction], network: bytes | None = None) -> bytes:
+    """Chain the hash of the state: SHA-256 of the one before and of the digest of the effects (L3).
 
     The log's digest covers the block id and so every byte of the block; the ids stand beside it because they are what
     a client can check without the block.
+
+    Args:
+        tip: after all events of the decision, with the hash before it.
+        transactions: of the valid block.
+        network: the network's state after the decision, encoded; None on a network of one.
     """
     ids = b"".join(bytes.fromhex(transaction.id) for transaction in transactions)
-    effects = sha256(event.digest + event.position.to_bytes(8, "big") + ids).digest()
-    return sha256(previous + effects).digest()
+    state = b"" if network is None else sha256(network).digest()
+    effects = sha256(tip.digest + tip.position.to_bytes(8, "big") + ids + state).digest()
+    return sha256(tip.app_hash + effects).digest()

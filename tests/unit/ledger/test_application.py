@@ -9,7 +9,6 @@ import pytest
 from bigchaindb.config import Limits
 from bigchaindb.errors import (
     DoubleSpend,
-    ImproperVoteError,
     InputDoesNotExist,
     InvalidHash,
     MalformedJson,
@@ -254,13 +253,6 @@ def test_l3_two_nodes_that_decide_the_same_hold_the_same(tmp_path: Path) -> None
             decide(ledger, propose(opened.writer, CHILD, RIVAL))
             tips.append(decide(ledger, propose(opened.writer, CHILD)).tip)
     assert tips[0] == tips[1]
-
-
-def test_a_vote_of_this_node_says_nothing_besides_yes(ledger: Ledger) -> None:
-    assert ledger.attest() == b""
-    ledger.verify(b"")
-    with pytest.raises(ImproperVoteError, match=r"^attestation: must be empty, found 3 bytes$"):
-        ledger.verify(b"yes")
 
 
 def test_the_same_block_again_is_invalid_and_logged_as_such(ledger: Ledger, store: LedgerStore) -> None:
