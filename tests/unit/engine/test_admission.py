@@ -87,9 +87,13 @@ async def test_many_entries_are_taken_beside_a_batch_in_hand() -> None:
 
 
 async def test_the_bytes_that_wait_are_bounded_and_taking_makes_room() -> None:
-    queue = AdmissionQueue(bytes_max=9)
+    queue = AdmissionQueue(bytes_max=2 * len(entry().body))
     queue.put(entry())
-    with pytest.raises(Overloaded, match=r"of 9 bytes wait to be checked \(limits\.admission_bytes_max\)"):
+    queue.put(entry())  # it fills the last byte
+    with pytest.raises(
+        Overloaded,
+        match=rf"^{queue.bytes} of {queue.bytes_max} bytes wait to be checked \(limits\.admission_bytes_max\)",
+    ):
         queue.put(entry())
     await queue.take(1)
     queue.put(entry())
@@ -113,9 +117,9 @@ async def test_a_light_entry_does_not_wait_behind_heavy_ones() -> None:
 
 
 async def test_heavy_entries_leave_room_for_light_ones() -> None:
-    queue = AdmissionQueue(bytes_max=3 * HEAVY_SHARE * LIGHT_BYTES_MAX)
+    queue = AdmissionQueue(bytes_max=2 * HEAVY_SHARE * len(heavy().body))
     queue.put(heavy())
-    queue.put(heavy())
+    queue.put(heavy())  # it fills the last byte of their share
     with pytest.raises(Overloaded, match=rf"^large transactions of 1/{HEAVY_SHARE} of .* wait to be checked"):
         queue.put(heavy())
     queue.put(entry())
