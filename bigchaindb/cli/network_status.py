@@ -12,8 +12,8 @@ from bigchaindb.cli.session import Session, pass_session, printable, put, put_ta
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bigchaindb.engine.cometbft.overview import Overview, ValidatorLine
-    from bigchaindb.engine.engine import NetworkFigures
+    from bigchaindb.engine.cometbft.overview import Overview
+    from bigchaindb.engine.engine import NetworkFigures, ValidatorFigures
 
 WATCH_S: Final = 1.0
 """Time between two looks."""
@@ -130,7 +130,7 @@ def _put(seen: "Overview", *, as_json: bool) -> None:
         )
 
 
-def _row(one: "ValidatorLine") -> tuple[str, ...]:
+def _row(one: "ValidatorFigures") -> tuple[str, ...]:
     """Return a line of the table: what was signed is of the last blocks that the validator could sign."""
     connected = "?" if one.connected is None else "yes" if one.connected else "no"
     signed = "?" if one.signed is None else f"{one.signed} of {one.blocks}"
@@ -138,7 +138,7 @@ def _row(one: "ValidatorLine") -> tuple[str, ...]:
     return one.public_key, one.address, str(one.power), connected, signed, last, _note(one)
 
 
-def _note(one: "ValidatorLine") -> str:
+def _note(one: "ValidatorFigures") -> str:
     return "does not sign" if one.signing is False else ""
 
 

@@ -55,27 +55,29 @@ class EngineFigures(NamedTuple):
 
 
 class ValidatorFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node sees of a validator.
+    """A validator as a node sees it, in the words of `network status`; where no node answers, the rest is None.
 
     Attributes:
         public_key: base58.
+        address: in votes, upper-case hex.
         power: of its vote on the next block.
-        is_connected: whether this node reaches it; always true of the node itself.
-        is_indirect: whether it is taken for connected because it signs, though it is no peer of this node.
-        is_signing: whether nothing shows that it does not sign.
-        signed_count: of the last blocks, those that it signed.
-        block_count: of the last blocks, those that it could sign.
+        connected: whether this node reaches it; always true of the node itself.
+        signing: whether nothing shows that it does not sign.
+        signed: of the last blocks, those that it signed.
+        blocks: of the last blocks, those that it could sign.
         signed_height: the highest block that it is known to have signed; None: there is none.
+        indirect: whether it counts as connected because it signs, though it is no peer of this node; not shown.
     """
 
     public_key: str
+    address: str
     power: int
-    is_connected: bool
-    is_indirect: bool
-    is_signing: bool
-    signed_count: int
-    block_count: int
-    signed_height: int | None
+    connected: bool | None = None
+    signing: bool | None = None
+    signed: int | None = None
+    blocks: int | None = None
+    signed_height: int | None = None
+    indirect: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Misbehavior(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,12 +141,12 @@ class NetworkFigures(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def connected_power(self) -> int:
         """The power of those that are connected."""
-        return sum(one.power for one in self.validators if one.is_connected)
+        return sum(one.power for one in self.validators if one.connected)
 
     @property
     def signing_power(self) -> int:
         """The power of those that are connected and sign: more than two thirds of all decide."""
-        return sum(one.power for one in self.validators if one.is_connected and one.is_signing)
+        return sum(one.power for one in self.validators if one.connected and one.signing)
 
     def of(self, public_key: str) -> ValidatorFigures | None:
         """Return what is seen of a validator; None if it is none."""

@@ -156,7 +156,7 @@ def _of_network(network: NetworkFigures | None) -> Iterator[Metric]:
         yield CounterMetricFamily(f"bigchaindb_network_{name}", text, value)
     if (own := network.of(network.own_key)) is not None:
         yield GaugeMetricFamily(
-            "bigchaindb_network_own_key_signing", "0 while this validator's own key does not sign.", own.is_signing
+            "bigchaindb_network_own_key_signing", "0 while this validator's own key does not sign.", bool(own.signing)
         )
     yield from _of_validators(network)
 
@@ -179,10 +179,10 @@ def _of_validators(network: NetworkFigures) -> Iterator[Metric]:
     for one in network.validators:
         for name, value in (
             ("power", one.power),
-            ("connected", one.is_connected),
-            ("signing", one.is_signing),
-            ("signed_blocks", one.signed_count),
-            ("missed_blocks", one.block_count - one.signed_count),
+            ("connected", bool(one.connected)),
+            ("signing", bool(one.signing)),
+            ("signed_blocks", one.signed or 0),
+            ("missed_blocks", (one.blocks or 0) - (one.signed or 0)),
             ("signed_height", one.signed_height or 0),
         ):
             gauges[name].add_metric((one.public_key,), value)

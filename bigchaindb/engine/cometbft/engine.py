@@ -146,17 +146,7 @@ class CometBftEngine:
         self._health = Health(rpc, asyncio.get_running_loop().time, self._compared)
         self._health.is_held = own.is_held
         self._invalid_count = 0
-        self._intake = Intake(
-            parts.ledger,
-            parts.store,
-            limits=limits,
-            pool=Pool(count_max=POOL_FACTOR * limits.pool_count_max, bytes_max=POOL_FACTOR * limits.pool_bytes_max),
-            refusal=self._refusal,
-            accepted=self._take,
-            turned_away=self._accepted.forget,
-            elected=lambda: parts.ledger.state.elected,
-            workers=workers,
-        )
+        self._intake = self._make_intake(limits, workers)
         self._handlers = LedgerHandlers(
             parts,
             chain_id=chain_id,
@@ -169,6 +159,20 @@ class CometBftEngine:
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._server = serve(self._handlers, self._fail)
         self._stopping = asyncio.Event()
+
+    def _make_intake(self, limits: Limits, workers: int | None) -> Intake:
+        parts = self._parts
+        return Intake(
+            parts.ledger,
+            parts.store,
+            limits=limits,
+            pool=Pool(count_max=POOL_FACTOR * limits.pool_count_max, bytes_max=POOL_FACTOR * limits.pool_bytes_max),
+            refusal=self._refusal,
+            accepted=self._take,
+            turned_away=self._accepted.forget,
+            elected=lambda: parts.ledger.state.elected,
+            workers=workers,
+        )
 
     async def run(self) -> None:
         """See `Engine`. Accepted transactions that are undecided wait in the outbox for the next start.
@@ -304,7 +308,7 @@ class CometBftEngine:
     async def _end_probation(self) -> None:
         """Allow this node's key to vote, if the chain shows that it did not before."""
         height, validators = self._health.height, self.validators()
-        connected = sum(one.power for one in self._participation.figures() if one.is_connected)
+        connected = sum(one.power for one in self._participation.figures() if one.connected)
         can_begin = validators.is_decisive(connected) and connected > validators.power_of(self._own.address)
         now_s = asyncio.get_running_loop().time()
         if self._probation.has_seen_head(height, can_begin=can_begin, now_s=now_s):

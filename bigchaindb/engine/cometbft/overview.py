@@ -15,6 +15,8 @@ from typing import Final
 
 import base58
 import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from bigchaindb.config import Settings
 from bigchaindb.engine.cometbft import files
@@ -23,7 +25,7 @@ from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.rpc_answers import ConsensusState, Status
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.engine.cometbft.signer import signed_height
-from bigchaindb.engine.engine import Misbehavior, NetworkFigures
+from bigchaindb.engine.engine import Misbehavior, NetworkFigures, ValidatorFigures
 from bigchaindb.errors import CometBftUnavailable, StartupError
 from bigchaindb.identity import find
 from bigchaindb.ledger import network
@@ -32,7 +34,7 @@ from bigchaindb.ledger.validators import ValidatorSet, address_of
 from bigchaindb.store.damages import read_mark
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.looking import look
-from bigchaindb.transaction.keys import decode_key
+from bigchaindb.transaction.keys import KeyPair, decode_key
 
 ANSWER_S_MAX: Final = 2.0
 """Time for an answer of CometBFT: a person waits."""
@@ -71,30 +73,6 @@ class PeerLine(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     height: int | None
     public_key: str | None
-
-
-class ValidatorLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A validator of the next block.
-
-    Attributes:
-        public_key: base58.
-        address: in votes, upper-case hex.
-        power: of its vote.
-        connected: whether the node reaches it; None, as all that follows, where the node does not answer.
-        signing: whether nothing shows that it does not sign.
-        signed: of the last blocks, those that it signed.
-        blocks: of the last blocks, those that it could sign.
-        signed_height: the highest block that it is known to have signed; None: there is none.
-    """
-
-    public_key: str
-    address: str
-    power: int
-    connected: bool | None
-    signing: bool | None
-    signed: int | None
-    blocks: int | None
-    signed_height: int | None
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,7 +130,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     cometbft: str | None
     clock_behind_s: int
     peers: tuple[PeerLine, ...] | None
-    validators: tuple[ValidatorLine, ...]
+    validators: tuple[ValidatorFigures, ...]
     misbehaviors: tuple[Misbehavior, ...] | None
     damage: str | None = None
 
@@ -180,24 +158,17 @@ async def overview(settings: Settings, pid: int | None, figures: NetworkFigures 
         StartupError: the directory belongs to no node of a network, or a file of it cannot be read.
         StoreError: the ledger cannot be read.
     """
-    data = settings.database.path
-    if not files.is_network(data):
-        raise StartupError(
-            f"the node of `{data}` is part of no network: `bigchaindb network init` or `join` makes it part of one"
-        )
-    key = find(settings)
-    if key is None:
-        raise StartupError(f"the node of `{data}` has no key pair: put its keypair.json back")
-    layout = files.Layout(data)
+    key, layout = _member(settings)
     genesis = files.read_genesis(layout, rules_version=RULES_VERSION)
     own = address_of(decode_key(key.public_key))
-    seen = await asyncio.to_thread(look, DataDirectory(data))
-    validators = genesis.validator_set
-    rejections = 0
+    seen = await asyncio.to_thread(look, DataDirectory(layout.data))
+    validators, rejections = genesis.validator_set, 0
     if seen is not None and seen.network is not None:
         state = network.decode(seen.network)
-        validators = state.validators_at(seen.tip.height + 1)
-        rejections = len(state.unshown(seen.rejections, own.hex()))
+        validators, rejections = (
+            state.validators_at(seen.tip.height + 1),
+            len(state.unshown(seen.rejections, own.hex())),
+        )
     status, consensus, names = (None, None, {}) if pid is None else await _ask(layout)
     peers = None if consensus is None else tuple(_peers(consensus, names))
     lines = _lines(validators, figures, None if peers is None else {key.public_key, *names.values()})
@@ -231,8 +202,21 @@ async def overview(settings: Settings, pid: int | None, figures: NetworkFigures 
         peers=peers,
         validators=lines,
         misbehaviors=None if figures is None else figures.misbehaviors,
-        damage=None if (mark := read_mark(DataDirectory(data).damage)) is None else str(mark.damage),
+        damage=None if (mark := read_mark(DataDirectory(layout.data).damage)) is None else str(mark.damage),
     )
+
+
+def _member(settings: Settings) -> tuple[KeyPair, files.Layout]:
+    """Return the key pair of a network's node, and where its files are."""
+    data = settings.database.path
+    if not files.is_network(data):
+        raise StartupError(
+            f"the node of `{data}` is part of no network: `bigchaindb network init` or `join` makes it part of one"
+        )
+    key = find(settings)
+    if key is None:
+        raise StartupError(f"the node of `{data}` has no key pair: put its keypair.json back")
+    return key, files.Layout(data)
 
 
 async def _ask(layout: files.Layout) -> tuple[Status | None, ConsensusState | None, Mapping[str, str]]:
@@ -286,24 +270,15 @@ def _peers(consensus: ConsensusState, names: Mapping[str, str]) -> list[PeerLine
 
 def _lines(
     validators: ValidatorSet, figures: NetworkFigures | None, names: AbstractSet[str] | None
-) -> tuple[ValidatorLine, ...]:
+) -> tuple[ValidatorFigures, ...]:
     """Join the node's figures with the keys that are connected now, `names`; None where CometBFT does not answer."""
     lines = []
     for key, power in validators.powers.items():
         name = base58.b58encode(key).decode()
         seen = None if figures is None else figures.of(name)
-        lines.append(
-            ValidatorLine(
-                public_key=name,
-                address=_upper(address_of(key)),
-                power=power,
-                connected=None if names is None else name in names or (seen is not None and seen.is_indirect),
-                signing=None if seen is None else seen.is_signing,
-                signed=None if seen is None else seen.signed_count,
-                blocks=None if seen is None else seen.block_count,
-                signed_height=None if seen is None else seen.signed_height,
-            )
-        )
+        seen = seen or ValidatorFigures(public_key=name, address=_upper(address_of(key)), power=power)
+        connected = None if names is None else name in names or seen.indirect is True
+        lines.append(replace(seen, power=power, connected=connected, indirect=UNSET))
     return tuple(lines)
 
 

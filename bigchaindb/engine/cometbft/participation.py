@@ -118,13 +118,14 @@ class Participation:
         signed = self._commits.of(address)
         return ValidatorFigures(
             public_key=base58.b58encode(key).decode(),
+            address=_text(address),
             power=self._validators().powers[key],
-            is_connected=address in self._connected or address in self._indirect,
-            is_indirect=address in self._indirect,
-            is_signing=self._is_signing(address),
-            signed_count=signed.signed_count,
-            block_count=signed.block_count,
+            connected=address in self._connected or address in self._indirect,
+            signing=self._is_signing(address),
+            signed=signed.signed_count,
+            blocks=signed.block_count,
             signed_height=signed.height,
+            indirect=address in self._indirect,
         )
 
     def _is_signing(self, address: bytes) -> bool:

@@ -112,15 +112,15 @@ def test_a_connected_validator_that_does_not_sign_is_seen(said: pytest.LogCaptur
     assert said.messages == []
     network.decide(SILENT_COUNT - 1, [OWN, SECOND, THIRD])
     network.look()
-    assert network.of(FOURTH).is_signing
+    assert network.of(FOURTH).signing
     network.decide(1, [OWN, SECOND, THIRD])
     for _ in range(3):
         network.look()
         network.decide(2, [OWN, SECOND, THIRD])
     found = network.of(FOURTH)
-    assert (found.is_connected, found.is_signing, found.signed_height) == (True, False, 5)
-    assert (found.signed_count, found.block_count) == (5, 5 + SILENT_COUNT + 6)
-    assert all(network.of(key).is_signing for key in (OWN, SECOND, THIRD))
+    assert (found.connected, found.signing, found.signed_height) == (True, False, 5)
+    assert (found.signed, found.blocks) == (5, 5 + SILENT_COUNT + 6)
+    assert all(network.of(key).signing for key in (OWN, SECOND, THIRD))
     network.decide(2, KEYS[:4])
     network.look()
     assert len(said.messages) == 1, "two blocks prove little"
@@ -142,7 +142,7 @@ def test_a_node_whose_own_key_does_not_sign_says_so(said: pytest.LogCaptureFixtu
     network.look()
     network.decide(SILENT_COUNT, [SECOND, THIRD, FOURTH])
     network.look()
-    assert not network.of(OWN).is_signing
+    assert not network.of(OWN).signing
     assert said.messages == ["this node's own key does not sign: its signature is in none of the last blocks"]
     assert said.records[0].levelno == logging.ERROR
 
@@ -154,14 +154,14 @@ def test_a_validator_that_came_back_is_judged_by_what_came_since() -> None:
     network.look()
     network.decide(2 * SILENT_COUNT, [OWN, SECOND, THIRD])
     network.look()
-    assert not network.of(FOURTH).is_connected
+    assert not network.of(FOURTH).connected
     network.connected = [SECOND, THIRD, FOURTH]
     network.look()
     found = network.of(FOURTH)
-    assert (found.is_connected, found.is_signing) == (True, True)
+    assert (found.connected, found.signing) == (True, True)
     network.decide(SILENT_COUNT, [OWN, SECOND, THIRD])
     network.look()
-    assert not network.of(FOURTH).is_signing
+    assert not network.of(FOURTH).signing
 
 
 def test_blocks_that_come_while_a_node_catches_up_raise_no_alarm(said: pytest.LogCaptureFixture) -> None:
@@ -170,7 +170,7 @@ def test_blocks_that_come_while_a_node_catches_up_raise_no_alarm(said: pytest.Lo
     network.decide(2 * SILENT_COUNT, [OWN, SECOND, THIRD])
     network.look()
     assert said.messages == []
-    assert network.of(FOURTH).is_signing
+    assert network.of(FOURTH).signing
 
 
 def test_whoever_has_no_vote_on_a_height_that_is_not_decided_does_not_sign(said: pytest.LogCaptureFixture) -> None:
@@ -181,14 +181,14 @@ def test_whoever_has_no_vote_on_a_height_that_is_not_decided_does_not_sign(said:
     network.look([OWN, SECOND])
     network.now_s += VOTE_S_MAX - 1
     network.look([OWN, SECOND])
-    assert network.of(FOURTH).is_signing
+    assert network.of(FOURTH).signing
     network.now_s += 1
     network.look([OWN, SECOND], [OWN])
-    assert [network.of(key).is_signing for key in KEYS[:4]] == [True, True, False, False]
+    assert [network.of(key).signing for key in KEYS[:4]] == [True, True, False, False]
     assert said.messages == ["a validator does not sign: its signature is in none of the last blocks"] * 2
     network.decide(3, KEYS[:4])
     network.look()
-    assert all(network.of(key).is_signing for key in KEYS[:4])
+    assert all(network.of(key).signing for key in KEYS[:4])
     assert said.messages[2:] == ["a validator signs again"] * 2
 
 
@@ -197,7 +197,7 @@ def test_votes_of_rounds_long_past_do_not_count() -> None:
     network.look(KEYS[:4])
     network.now_s += VOTE_S_MAX
     network.look(KEYS[:4], [OWN, SECOND], [OWN, SECOND])
-    assert [network.of(key).is_signing for key in KEYS[:4]] == [True, True, False, False]
+    assert [network.of(key).signing for key in KEYS[:4]] == [True, True, False, False]
 
 
 def test_a_node_with_a_single_peer_reaches_the_others_through_it() -> None:
@@ -206,10 +206,10 @@ def test_a_node_with_a_single_peer_reaches_the_others_through_it() -> None:
     network.decide(5, KEYS[:4])
     network.look()
     found = network.of(FOURTH)
-    assert (found.is_connected, found.is_indirect, network.of(SECOND).is_indirect) == (True, True, False)
+    assert (found.connected, found.indirect, network.of(SECOND).indirect) == (True, True, False)
     network.connected = []
     network.look()
-    assert not network.of(FOURTH).is_connected
+    assert not network.of(FOURTH).connected
 
 
 def test_who_was_a_peer_and_is_none_is_away() -> None:
@@ -218,11 +218,11 @@ def test_who_was_a_peer_and_is_none_is_away() -> None:
     network.look()
     network.connected = [SECOND]
     network.look()
-    assert [network.of(key).is_connected for key in KEYS[:4]] == [True, True, False, False]
+    assert [network.of(key).connected for key in KEYS[:4]] == [True, True, False, False]
     network = Network(connected=[SECOND])  # after a start: others are wanted and not there
     network.decide(5, KEYS[:4])
     network.look()
-    assert [network.of(key).is_connected for key in KEYS[:4]] == [True, True, False, False]
+    assert [network.of(key).connected for key in KEYS[:4]] == [True, True, False, False]
 
 
 class Rpc:
@@ -269,12 +269,12 @@ async def test_what_was_signed_before_the_start_is_asked_once() -> None:
         await network.seen.recall(cast("CometBftRpc", rpc), 30)
     assert rpc.asked == list(range(29, 0, -1))
     found = network.of(FOURTH)
-    assert (found.signed_count, found.block_count, found.signed_height) == (1, 30, 30)
-    assert network.of(THIRD).signed_count == 30
+    assert (found.signed, found.blocks, found.signed_height) == (1, 30, 30)
+    assert network.of(THIRD).signed == 30
 
 
 async def test_a_chain_that_begins_later_has_fewer() -> None:
     network, rpc = Network(), Rpc(base=21)
     await network.seen.recall(cast("CometBftRpc", rpc), 30)
     assert rpc.asked == list(range(30, 19, -1))
-    assert network.of(OWN).block_count == 10
+    assert network.of(OWN).blocks == 10
