@@ -38,8 +38,8 @@ from bigchaindb.store.checksums import (
     transaction_sum,
 )
 from bigchaindb.store.database import translated
+from bigchaindb.store.event_rows import BODY_SQL, EventRow
 from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, key_of, output_number, owner_hash
-from bigchaindb.store.log import BODY_SQL, EventRow
 from bigchaindb.store.pages import array_of
 from bigchaindb.store.stored import block_of
 from bigchaindb.transaction import Transaction, parse

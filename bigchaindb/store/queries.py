@@ -27,8 +27,8 @@ from bigchaindb.store.checksums import (
     transaction_sum,
 )
 from bigchaindb.store.database import Readers
+from bigchaindb.store.event_rows import first_at_height, read_entry, read_records
 from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, id_bytes, key_of, owner_hash, owner_hashes
-from bigchaindb.store.log import first_at_height, read_entry, read_records
 from bigchaindb.store.pages import array_of, bodies_of, cut, hits, numbers
 from bigchaindb.store.recent import Recent
 from bigchaindb.store.search import match_expression, read_query

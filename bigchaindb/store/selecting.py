@@ -40,6 +40,15 @@ class Filter:
         self._types = types
         self._needles = () if selection is None else selection.needles
 
+    @property
+    def is_sparse(self) -> bool:
+        """Whether valid blocks are wanted, and few of them, perhaps: `may_match` tells which."""
+        return bool(self._needles) and bool(self._types & EventTypes.BLOCK_VALID)
+
+    def may_match(self, transaction: bytes) -> bool:
+        """Whether all needles occur in a transaction of a valid block; where they do not it does not match."""
+        return _occur(self._needles, transaction)
+
     def passes(self, type_: int, body: bytes) -> bool:
         """Whether an event is wanted.
 

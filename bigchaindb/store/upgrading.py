@@ -12,7 +12,7 @@ from bigchaindb.errors import StoreDamaged
 from bigchaindb.store.checksums import damaged, read_one, seal_one
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import batch
-from bigchaindb.store.log import read_row
+from bigchaindb.store.event_rows import read_row
 from bigchaindb.store.proving import Damage, Locate, Proved, Walk, prove
 
 STEP_COUNT_MAX: Final = 256

@@ -1,0 +1,143 @@
+"""Rows of the event log, each compared with its checksum.
+
+The body of a valid block's event is not stored whole: it is the envelope around the transactions' bytes, joined by the
+database itself, which costs two thirds of joining them here.
+"""
+
+import sqlite3
+from bisect import bisect_left
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from bigchaindb.ledger.effects import LoggedEvent
+from bigchaindb.ledger.ports import Record
+from bigchaindb.store.checksums import (
+    EVENT_COLUMNS,
+    EVENT_SUM,
+    EVENT_TABLES,
+    RECORD_SUM,
+    checksum_of,
+    damaged,
+    expect,
+    is_whole,
+    record_sum,
+)
+from bigchaindb.store.tip import read_tip
+
+BODY_SQL: Final = """
+CAST(e.head || coalesce((SELECT group_concat(body, ',') FROM (
+    SELECT body FROM transactions WHERE seq BETWEEN e.first_seq AND e.first_seq + e.transaction_count - 1 ORDER BY seq
+)), '') || e.tail AS BLOB)
+"""
+"""The body of an event, from its row."""
+# The range is bounded by count first, so that the condition on bytes reads no more rows than may be returned.
+_RECORDS: Final = f"""
+SELECT e.position, e.type, e.height, e.timestamp, e.digest, {BODY_SQL}, {RECORD_SUM} FROM {EVENT_TABLES}
+WHERE e.position BETWEEN ?1 + 1 AND ?2 AND (e.position = ?1 + 1 OR e.log_bytes <= ?3 +
+    coalesce((SELECT log_bytes FROM events WHERE position = ?1), 0))
+ORDER BY e.position
+"""  # noqa: S608 - names of our own
+# A rejected proposal may be logged many heights late, with any time. So that both ascend with the position, it
+# counts with the time of the valid block before it, and with the greatest height that was logged since that one.
+_SINCE_VALID: Final = f"""
+SELECT {EVENT_COLUMNS}, {EVENT_SUM} FROM {EVENT_TABLES} WHERE e.position BETWEEN coalesce((
+    SELECT position FROM events WHERE reason IS NULL AND position <= ?1 ORDER BY position DESC LIMIT 1
+), 1) AND ?1 ORDER BY e.position
+"""  # noqa: S608 - as above
+_ROW: Final = f"SELECT {EVENT_COLUMNS}, {EVENT_SUM} FROM {EVENT_TABLES} WHERE e.position = ?"  # noqa: S608 - as above
+
+
+class EventRow(NamedTuple):
+    """The columns of an event, but for its body."""
+
+    position: int
+    type: int
+    height: int
+    timestamp: int
+    log_bytes: int
+    first_seq: int
+    transaction_count: int
+    digest: bytes
+    block_id: bytes
+    reason: str | None
+
+    @property
+    def entry(self) -> LoggedEvent:
+        """The row as the ledger knows it."""
+        return LoggedEvent(self.position, self.type, self.height, self.block_id.hex(), self.reason, self.digest)
+
+
+def first_at_height(connection: sqlite3.Connection, height: int, head: int) -> int:
+    """Return the position of the first event of at least that height, `head` + 1 if none is.
+
+    Raises:
+        StoreDamaged: a row that was looked at is not what was written.
+    """
+    return bisect_left(range(1, head + 1), height, key=partial(_height_at, connection)) + 1
+
+
+def _height_at(connection: sqlite3.Connection, position: int) -> int:
+    return max(row.height for row in _since_valid(connection, position))
+
+
+def time_at(connection: sqlite3.Connection, position: int) -> int:
+    """Return the time with which an event counts: that of the valid block up to it. Raises: as `first_at_height`."""
+    first = _since_valid(connection, position)[0]
+    return first.timestamp if first.reason is None else 0
+
+
+def _since_valid(connection: sqlite3.Connection, position: int) -> list[EventRow]:
+    """Read the last valid block's event up to a position of the log, and what follows it up to there.
+
+    Raises:
+        StoreDamaged: a row is not what was written, or missing.
+    """
+    rows = list(map(_row, connection.execute(_SINCE_VALID, (position,)).fetchall()))
+    if not rows or rows[-1].position != position or len(rows) != position - rows[0].position + 1:
+        raise damaged("events", f"up to {position}", "are not all there")
+    return rows
+
+
+def _row(columns: tuple[Any, ...]) -> EventRow:
+    *row, checksum = columns
+    expect("events", checksum, checksum_of, *row)
+    return EventRow(*row)
+
+
+def read_row(connection: sqlite3.Connection, position: int) -> EventRow | None:
+    """Read the event at `position` without its body; None if the log does not reach there.
+
+    Raises:
+        StoreDamaged: it is not what was written, or missing.
+    """
+    rows = connection.execute(_ROW, (position,)).fetchall()
+    if not rows and 0 < position <= read_tip(connection)[0].position:  # committed since, or missing
+        rows = connection.execute(_ROW, (position,)).fetchall()
+        if not rows:
+            raise damaged("events", position, "is missing")
+    return _row(rows[0]) if rows else None
+
+
+def read_entry(connection: sqlite3.Connection, position: int) -> LoggedEvent | None:
+    """Read the row of the log at `position`. Raises: as `read_row`."""
+    row = read_row(connection, position)
+    return None if row is None else row.entry
+
+
+def read_records(connection: sqlite3.Connection, after: int, last: int, bytes_max: int) -> list[Record]:
+    """Read the events of positions `after` < p ≤ `last`: one if there is any, then up to `bytes_max` of bodies.
+
+    Where one is damaged only those before it are returned: the next call, which begins there, raises it.
+
+    Raises:
+        StoreDamaged: the first is not what was written.
+    """
+    records: list[Record] = []
+    for row in connection.execute(_RECORDS, (after, last, bytes_max)).fetchall():
+        if is_whole(row[-1], record_sum, *row[:-1]):
+            records.append(Record._make(row[:-1]))
+        elif records:
+            break
+        else:
+            raise damaged("events", row[0])
+    return records
