@@ -1,4 +1,4 @@
-"""What a lane does about what happens, case by case. The orders of facts nobody thought of: test_delivery_model.py."""
+"""What a lane does about what happens, case by case. Any order of facts: `tests/simulation/eventlog`."""
 
 from dataclasses import replace
 

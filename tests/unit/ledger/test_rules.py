@@ -4,8 +4,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bigchaindb import errors
@@ -120,23 +118,6 @@ def test_versions_may_be_mixed(version: str) -> None:
 
 def test_a_create_without_outputs_is_an_asset_without_owner() -> None:
     check_state(create(7, amounts=()), state(), signatures_valid=True)
-
-
-AMOUNTS = st.lists(st.integers(1, 9 * 10**18), min_size=1, max_size=4)
-
-
-@given(held=AMOUNTS, passed=AMOUNTS)
-def test_l2_a_transfer_passes_on_exactly_what_it_spends(held: list[int], passed: list[int]) -> None:
-    """Otherwise shares would appear from nothing, or vanish."""
-    parent = create(8, amounts=held)
-    committed = Committed()
-    committed.add(parent)
-    child = transfer(*(Coin(parent, index) for index in range(len(held))), amounts=passed)
-    if sum(held) == sum(passed):
-        check_state(child, committed, signatures_valid=True)
-    else:
-        with pytest.raises(errors.AmountError):
-            check_state(child, committed, signatures_valid=True)
 
 
 ORDER: list[tuple[str, Callable[[], Transaction], type[ValidationError]]] = [

@@ -4,9 +4,6 @@ import json
 from collections.abc import Sequence
 from hashlib import sha256
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from bigchaindb.errors import DoubleSpend
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.block import NO_BLOCK_ID
@@ -14,7 +11,7 @@ from bigchaindb.ledger.effects import Effects, Tip, log_digest
 from bigchaindb.ledger.proposal import Fault, Verdict, sign_proposal
 from bigchaindb.ledger.transition import finalize
 from bigchaindb.transaction import KeyPair, Transaction
-from tests.support.chains import ALICE, NODE, create
+from tests.support.chains import NODE, create
 
 CREATES = [create(serial) for serial in range(8)]
 
@@ -86,30 +83,3 @@ def test_the_hash_of_the_state_can_be_computed_by_hand() -> None:
     expected = sha256(bytes(32) + sha256(digest + (1).to_bytes(8, "big") + ids).digest()).digest()
     assert (effects.last.event.digest, effects.tip.digest) == (digest, digest)
     assert effects.tip.app_hash == expected
-
-
-DECISIONS = st.lists(st.tuples(st.integers(1, 8), st.booleans()), min_size=1, max_size=6)
-
-
-@given(DECISIONS)
-def test_l3_a_replay_gives_the_same_bytes(decisions: list[tuple[int, bool]]) -> None:
-    assert chain(decisions) == chain(decisions)
-
-
-@given(DECISIONS)
-def test_l3_nodes_differ_in_their_votes_alone(decisions: list[tuple[int, bool]]) -> None:
-    here, there = chain(decisions), chain(decisions, key=ALICE)
-    assert [(one.tip, one.last.event, one.last.block) for one in here] == [
-        (one.tip, one.last.event, one.last.block) for one in there
-    ]
-
-
-@given(DECISIONS, DECISIONS)
-def test_two_histories_have_two_hashes(first: list[tuple[int, bool]], second: list[tuple[int, bool]]) -> None:
-    equal = chain(first)[-1].tip.app_hash == chain(second)[-1].tip.app_hash
-    assert equal is (first == second)
-
-
-@given(DECISIONS)
-def test_e2_positions_ascend_without_a_gap(decisions: list[tuple[int, bool]]) -> None:
-    assert [one.last.event.position for one in chain(decisions)] == list(range(1, len(decisions) + 1))

@@ -1,12 +1,8 @@
 """Conditions: the same lock for the same owners, in time that grows with its size alone."""
 
 import time
-from typing import Any
 
-import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bigchaindb.transaction.conditions import (
     Details,
@@ -15,20 +11,11 @@ from bigchaindb.transaction.conditions import (
     condition_of,
     details_of,
     is_too_deep,
-    keys_of,
-    to_json,
 )
 from bigchaindb.transaction.keys import KeyPair
 
 KEYS = [KeyPair.from_seed(bytes([index]) * 32).public_key for index in range(1, 9)]
 A, B, C = KEYS[:3]
-LOCKS: st.SearchStrategy[Details] = st.recursive(
-    st.sampled_from(KEYS).map(Ed25519Details),
-    lambda inner: st.lists(inner, min_size=1, max_size=4).flatmap(
-        lambda members: st.integers(1, len(members)).map(lambda n: ThresholdDetails(n, tuple(members)))
-    ),
-    max_leaves=12,
-)
 
 
 def tower(levels: int) -> Details:
@@ -58,24 +45,6 @@ def tower(levels: int) -> Details:
 )
 def test_uris_of_the_contract(details: Details, uri: str) -> None:
     assert condition_of(details).uri == f"ni:///sha-256;{uri}"
-
-
-@given(LOCKS, st.randoms())
-def test_the_order_of_subconditions_does_not_matter(details: Details, random: Any) -> None:
-    def shuffled(lock: Details) -> Details:
-        if isinstance(lock, Ed25519Details):
-            return lock
-        members = [shuffled(member) for member in lock.subconditions]
-        random.shuffle(members)
-        return ThresholdDetails(lock.threshold, tuple(members))
-
-    assert condition_of(shuffled(details)) == condition_of(details)
-
-
-@given(LOCKS)
-def test_details_survive_json(details: Details) -> None:
-    assert msgspec.convert(to_json(details), Details) == details
-    assert set(keys_of(details)) <= set(KEYS)
 
 
 def test_a_threshold_beyond_its_subconditions_is_impossible() -> None:

@@ -3,8 +3,6 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bigchaindb.errors import ValidationError
 from bigchaindb.transaction.canonical import canonical
@@ -62,25 +60,6 @@ def test_messages_do_not_repeat_megabytes() -> None:
     with pytest.raises(ValidationError) as caught:
         check({"." * 10_000: 1})
     assert len(str(caught.value)) < 400
-
-
-LETTERS = st.text("ab")
-
-
-@given(st.recursive(LETTERS | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(LETTERS, inner)))
-def test_all_strings_and_no_keys(value: Any) -> None:
-    def collected(item: Any) -> list[str]:
-        match item:
-            case str():
-                return [item]
-            case dict():
-                return [text for inner in item.values() for text in collected(inner)]
-            case list():
-                return [text for inner in item for text in collected(inner)]
-            case _:
-                return []
-
-    assert sorted(strings_of(value)) == sorted(collected(value))
 
 
 def test_depth_does_not_matter_to_strings() -> None:

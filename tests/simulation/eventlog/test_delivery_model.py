@@ -1,5 +1,5 @@
 """The lane's state machine against a model: a log, a plugin that takes, settles and declines, processes that end, and
-people who give orders. `BIGCHAINDB_MODELscale.LANE_MODEL_RUNS` says how many histories are tried, 150 unless given.
+people who give orders.
 """
 
 from typing import ClassVar
