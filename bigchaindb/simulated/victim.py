@@ -20,7 +20,7 @@ from time import monotonic
 from typing import Any, Final, NamedTuple, NoReturn
 
 from bigchaindb.events import Event
-from bigchaindb.subscribers import orders as wire
+from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.plugins import GROUP
 
 PLAN: Final = "plan.json"

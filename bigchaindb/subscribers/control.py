@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Final
 
-from bigchaindb.subscribers import orders as wire
+from bigchaindb.subscribers import host_protocol as wire
 
 RECEIVE_BYTES: Final = 4096
 LINE_BYTES_MAX: Final = 4096

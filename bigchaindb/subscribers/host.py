@@ -36,7 +36,7 @@ from bigchaindb.errors import (
 )
 from bigchaindb.standard_error import to_standard_error_within
 from bigchaindb.store import Log
-from bigchaindb.subscribers import orders as wire
+from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.control import Control
 from bigchaindb.subscribers.coroutines import run_coroutine
 from bigchaindb.subscribers.lane_page import LanePage, Word

@@ -10,8 +10,8 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
+from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers import kept
-from bigchaindb.subscribers import orders as wire
 
 
 class HostProcess:

@@ -8,7 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from bigchaindb.subscribers import orders as wire
+from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.host_process import HostProcess
 
 

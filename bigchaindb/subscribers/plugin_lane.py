@@ -18,7 +18,7 @@ from bigchaindb.eventlog.lane import RUNNING, Lane, Progress, State, Trouble
 from bigchaindb.eventlog.retrying import Policy
 from bigchaindb.store.damages import Damages
 from bigchaindb.streams.hub import Hub
-from bigchaindb.subscribers import orders as wire
+from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.lane_files import LaneFiles, Saving
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.lane_status import LaneStatus

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, SupportsIndex
 from bigchaindb.errors import Closed, EventError, HistoryLost, StoreDamaged, Unavailable
 from bigchaindb.events import Event
 from bigchaindb.ledger.ports import LogReader
-from bigchaindb.subscribers import orders as wire
+from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.hands import Hand, first_due, next_due_s, with_undone
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, NEXT_GET, Wants, describe, one_line

@@ -10,8 +10,8 @@ from bigchaindb.events import EventTypes
 from bigchaindb.ledger.block import Block, Header, event_body
 from bigchaindb.ledger.effects import NO_DIGEST
 from bigchaindb.ledger.ports import Record
+from bigchaindb.subscribers.host_protocol import Report
 from bigchaindb.subscribers.lane_page import LanePage, Word
-from bigchaindb.subscribers.orders import Report
 from bigchaindb.subscribers.plugins import NEXT_GET, Wants
 from bigchaindb.subscribers.queue import LogQueue
 from tests.support.event_logs import ListLog

@@ -13,7 +13,7 @@ from bigchaindb.errors import StoreError, StoreFull
 from bigchaindb.eventlog import place
 from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.retrying import Backoff
-from bigchaindb.subscribers import orders as wire
+from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.host_process import HostProcess
 from bigchaindb.subscribers.machine import Host, Machine
 from bigchaindb.subscribers.supervisor import Supervisor

@@ -27,8 +27,8 @@ from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.events import EventTypes
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
+from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers import lane_files, lane_page, plugin_lane, queue, reading, supervisor, window
-from bigchaindb.subscribers import orders as wire
 from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_page import LanePage
 from bigchaindb.subscribers.machine import Host, Machine

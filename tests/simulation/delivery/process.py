@@ -18,7 +18,7 @@ from bigchaindb.errors import Closed, HistoryLost, Unavailable
 from bigchaindb.events import Event
 from bigchaindb.ledger.ports import Record
 from bigchaindb.store import Log
-from bigchaindb.subscribers import orders as wire
+from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, NEXT_GET, Wants
 from bigchaindb.subscribers.queue import LogQueue

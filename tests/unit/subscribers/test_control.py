@@ -9,7 +9,7 @@ import pytest
 
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.subscribers.control import Control
-from bigchaindb.subscribers.orders import (
+from bigchaindb.subscribers.host_protocol import (
     NUDGE,
     ORDERS_BYTES_MAX,
     Again,

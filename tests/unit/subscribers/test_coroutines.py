@@ -13,7 +13,7 @@ import pytest
 from bigchaindb.errors import Closed, ConfigurationError, EventError
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import EventTypes
-from bigchaindb.subscribers import orders as wire
+from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.coroutines import run_coroutine
 from bigchaindb.subscribers.host import _for_a_pipe, _run
 from bigchaindb.subscribers.plugins import Plugin as Loaded

@@ -14,7 +14,7 @@ from bigchaindb.errors import Closed, Unavailable
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import EventTypes
 from bigchaindb.subscribers import host
-from bigchaindb.subscribers import orders as wire
+from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.host import _run
 from bigchaindb.subscribers.plugins import Plugin as Loaded
 from bigchaindb.subscribers.plugins import Wants

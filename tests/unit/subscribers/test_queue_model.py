@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import Event, EventTypes
-from bigchaindb.subscribers.orders import Again, Nacked, ParkAsked, Settle
+from bigchaindb.subscribers.host_protocol import Again, Nacked, ParkAsked, Settle
 from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, NEXT_GET, Wants
 from tests.support import scale
 from tests.support.event_logs import ListLog
