@@ -223,8 +223,8 @@ def _tell(loaded: "Loaded", name: str, mask: Mask, *, as_json: bool) -> None:
     from bigchaindb.control.client import ask
     from bigchaindb.control.messages import Reload, Reloaded
     from bigchaindb.eventlog.lane import State
+    from bigchaindb.eventlog.orders import way_on
     from bigchaindb.store.directory import DataDirectory
-    from bigchaindb.subscribers.lane_status import way_on
 
     answer = ask(DataDirectory(loaded.settings.database.path).control, Reload(), Reloaded, wait_s=RELOAD_S_MAX)
     if answer is None:

@@ -14,7 +14,7 @@ from bigchaindb.eventlog.lane import RUNNING
 if TYPE_CHECKING:
     from bigchaindb.config import Settings
     from bigchaindb.config.load import Loaded
-    from bigchaindb.control.messages import Order
+    from bigchaindb.eventlog.orders import Order
     from bigchaindb.subscribers.lane_status import LaneStatus
     from bigchaindb.subscribers.offline import OfflineDesk
 
@@ -61,28 +61,28 @@ def never_ran(name: str, settings: "Settings") -> OrderRefused:
     )
 
 
-def carry_out(settings: "Settings", order: "Order", offline: Callable[["OfflineDesk"], None]) -> "LaneStatus":
+def carry_out(settings: "Settings", name: str, order: "Order") -> "LaneStatus":
     """Let the running node carry an order out, or do it where none runs.
 
     Args:
         settings: of the node.
-        order: for the running node.
-        offline: the same for the desk.
+        name: of the plugin.
+        order: to its lane.
 
     Raises:
         RequestFailed: the node refused.
         OrderRefused: the lane's state does not allow it.
     """
     from bigchaindb.control.client import ask
-    from bigchaindb.control.messages import Lane
+    from bigchaindb.control.messages import Lane, Ordered
     from bigchaindb.store.directory import DataDirectory
 
-    answer = ask(DataDirectory(settings.database.path).control, order, Lane)
+    answer = ask(DataDirectory(settings.database.path).control, Ordered(name, order), Lane)
     if answer is not None:
         return answer.lane
     with desk(settings) as opened:
-        offline(opened)
-        return opened.status(order.name)
+        opened.order(name, order)
+        return opened.status(name)
 
 
 @contextmanager

@@ -1,18 +1,16 @@
 """plugins pause, resume, restart, seek, retry, discard, forget: orders to one plugin's lane."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
 from bigchaindb.cli.lanes import as_document, carry_out, desk, json_option, look, mask_of, never_ran, put_state
 from bigchaindb.cli.session import Session, pass_session, put, put_json
-from bigchaindb.errors import OrderRefused, UnknownPlace
+from bigchaindb.errors import UnknownPlace
 from bigchaindb.eventlog.place import POSITION_MAX
 
 if TYPE_CHECKING:
-    from bigchaindb.control.messages import Order
-    from bigchaindb.subscribers.offline import OfflineDesk
+    from bigchaindb.eventlog.orders import Order
 
 POSITION = click.IntRange(1, POSITION_MAX)
 
@@ -29,9 +27,9 @@ It stays so over restarts of the node, until `bigchaindb plugins resume`."""
 @pass_session
 def pause(session: Session, name: str, *, as_json: bool) -> None:
     """Let the plugin NAME get no further event. Its place is kept."""
-    from bigchaindb.control.messages import Pause
+    from bigchaindb.eventlog.orders import Pause
 
-    _order(session, Pause(name), lambda lanes: lanes.pause(name), as_json=as_json)
+    _order(session, name, Pause(), as_json=as_json)
 
 
 @click.command(
@@ -45,9 +43,9 @@ Examples:
 @pass_session
 def resume(session: Session, name: str, *, as_json: bool) -> None:
     """Let the plugin NAME go on at its place: after a pause, or without waiting for the next attempt."""
-    from bigchaindb.control.messages import Resume
+    from bigchaindb.eventlog.orders import Resume
 
-    _order(session, Resume(name), lambda lanes: lanes.resume(name), as_json=as_json)
+    _order(session, name, Resume(), as_json=as_json)
 
 
 @click.command(
@@ -62,12 +60,9 @@ What the plugin had in hand comes again to the new process, as after a crash; no
 @pass_session
 def restart(session: Session, name: str, *, as_json: bool) -> None:
     """Start the plugin NAME anew, with its package as it is installed now."""
-    from bigchaindb.control.messages import Restart
+    from bigchaindb.eventlog.orders import Restart
 
-    def refuse(_: "OfflineDesk") -> None:
-        raise OrderRefused("the node is not running; when it starts, it runs each plugin as it is installed then")
-
-    _order(session, Restart(name), refuse, as_json=as_json)
+    _order(session, name, Restart(), as_json=as_json)
 
 
 @click.command(
@@ -90,14 +85,14 @@ def seek(session: Session, name: str, where: str, *, as_json: bool) -> None:
 
     What it had in hand is forgotten. What was parked beyond WHERE is not parked any more: it comes in its turn.
     """
-    from bigchaindb.control.messages import Seek
     from bigchaindb.eventlog import place
+    from bigchaindb.eventlog.orders import Seek
 
     try:
-        parsed = place.parse(where)
+        place.parse(where)
     except UnknownPlace as error:
         raise click.UsageError(f"WHERE: {error}") from error
-    _order(session, Seek(name, where), lambda lanes: lanes.seek(name, parsed), as_json=as_json)
+    _order(session, name, Seek(where), as_json=as_json)
 
 
 @click.command(
@@ -115,12 +110,11 @@ Each gets as many attempts as a new event. `bigchaindb plugins parked NAME` list
 @pass_session
 def retry(session: Session, name: str, positions: tuple[int, ...], *, all_of_them: bool, as_json: bool) -> None:
     """Deliver parked events to the plugin NAME again, before all that follows."""
-    from bigchaindb.control.messages import Retry
+    from bigchaindb.eventlog.orders import Retry
 
     if bool(positions) is all_of_them:
         raise click.UsageError("name positions, or --all")
-    chosen = list(positions) or None
-    _order(session, Retry(name, chosen), lambda lanes: lanes.retry(name, chosen), as_json=as_json)
+    _order(session, name, Retry(positions or None), as_json=as_json)
 
 
 @click.command(
@@ -136,10 +130,9 @@ The event stays in the log: `bigchaindb events show 4711` still has it, and a `s
 @pass_session
 def discard(session: Session, name: str, positions: tuple[int, ...], *, as_json: bool) -> None:
     """Never deliver these parked events to the plugin NAME, nor the one that blocks it."""
-    from bigchaindb.control.messages import Discard
+    from bigchaindb.eventlog.orders import Discard
 
-    chosen = list(positions)
-    _order(session, Discard(name, chosen), lambda lanes: lanes.discard(name, chosen), as_json=as_json)
+    _order(session, name, Discard(positions), as_json=as_json)
 
 
 @click.command(
@@ -166,9 +159,9 @@ def forget(session: Session, name: str) -> None:
     put(f"{name} is forgotten")
 
 
-def _order(session: Session, order: "Order", offline: Callable[["OfflineDesk"], None], *, as_json: bool) -> None:
+def _order(session: Session, name: str, order: "Order", *, as_json: bool) -> None:
     loaded = session.load()
-    lane = carry_out(loaded.settings, order, offline)
+    lane = carry_out(loaded.settings, name, order)
     if as_json:
         put_json(as_document(lane, mask_of(loaded)))
     else:

@@ -78,7 +78,7 @@ Examples:
 @pass_session
 def status(session: Session, name: str, *, as_json: bool) -> None:
     """Say everything about the lane of the plugin NAME."""
-    from bigchaindb.subscribers.lane_status import way_on
+    from bigchaindb.eventlog.orders import way_on
 
     loaded = session.load()
     lane = next((lane for lane in look(loaded.settings) if lane.name == name), None)
@@ -200,7 +200,7 @@ def _rows(loaded: "Loaded", kept: list["LaneStatus"]) -> list[dict[str, Any]]:
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    from bigchaindb.subscribers.lane_status import is_damage
+    from bigchaindb.eventlog.orders import is_damage
 
     package = row["package"] or "(not installed)"
     keys = ("state", "position", "lag", "attempts", "parked")

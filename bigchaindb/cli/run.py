@@ -172,7 +172,7 @@ def _say_what_starts(loaded: "Loaded") -> None:
 def _without(loaded: "Loaded", left_out: "Mapping[str, str]") -> str:
     """Return the line that names the plugins that do not run; what their code said may hold secrets."""
     from bigchaindb.cli.lanes import mask_of
-    from bigchaindb.subscribers.lane_status import is_damage
+    from bigchaindb.eventlog.orders import is_damage
 
     mask = mask_of(loaded)
     mend = " and ".join(f"`bigchaindb plugins restart {name}`" for name, why in left_out.items() if not is_damage(why))

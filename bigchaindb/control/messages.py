@@ -4,13 +4,13 @@ The socket lies in the data directory, which nobody but its owner may enter: who
 errors are told in full, without the secrets of the configuration.
 """
 
-from typing import Annotated, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
 from bigchaindb.engine.engine import NetworkFigures
 from bigchaindb.errors import RequestFailed
-from bigchaindb.eventlog.place import POSITION_MAX
+from bigchaindb.eventlog.orders import Order
 from bigchaindb.subscribers.lane_status import LaneStatus
 
 REQUEST_BYTES_MAX: Final = 64 * 1024
@@ -19,9 +19,6 @@ ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
 """Fits the lanes of a thousand plugins, each with its window in hand."""
 HEAD_WAIT_S_MAX: Final = 30.0
 """How long the node holds a request back that waits for the head to move."""
-
-
-Position: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=POSITION_MAX)]
 
 
 class GetLanes(msgspec.Struct, frozen=True, tag=True):
@@ -47,43 +44,11 @@ class GetNetwork(msgspec.Struct, frozen=True, tag=True):
     """How does the node stand among those that it votes with?"""
 
 
-class Pause(msgspec.Struct, frozen=True, tag=True):
-    """Deliver nothing further."""
+class Ordered(msgspec.Struct, frozen=True, tag=True):
+    """An order to the lane of one plugin; the answer is the lane as it is then."""
 
     name: str
-
-
-class Resume(msgspec.Struct, frozen=True, tag=True):
-    """Go on, now."""
-
-    name: str
-
-
-class Restart(msgspec.Struct, frozen=True, tag=True):
-    """Start a fresh process with the package as it is installed now."""
-
-    name: str
-
-
-class Seek(msgspec.Struct, frozen=True, tag=True):
-    """Go on at a place, as `bigchaindb.eventlog.place` reads it."""
-
-    name: str
-    place: str
-
-
-class Retry(msgspec.Struct, frozen=True, tag=True):
-    """Deliver parked events again; None: the first of them, or what blocks the lane."""
-
-    name: str
-    positions: list[Position] | None
-
-
-class Discard(msgspec.Struct, frozen=True, tag=True):
-    """Never deliver these events again."""
-
-    name: str
-    positions: list[Position]
+    order: Order
 
 
 class Forget(msgspec.Struct, frozen=True, tag=True):
@@ -96,9 +61,7 @@ class Reload(msgspec.Struct, frozen=True, tag=True):
     """Read the list of plugins again, and run these."""
 
 
-Order: TypeAlias = Pause | Resume | Restart | Seek | Retry | Discard
-"""What changes one lane; the answer is the lane as it is then."""
-Request: TypeAlias = GetLanes | GetConfiguration | GetHead | GetNetwork | Order | Forget | Reload
+Request: TypeAlias = GetLanes | GetConfiguration | GetHead | GetNetwork | Ordered | Forget | Reload
 
 
 class Lanes(msgspec.Struct, frozen=True, tag=True):
@@ -108,7 +71,7 @@ class Lanes(msgspec.Struct, frozen=True, tag=True):
 
 
 class Lane(msgspec.Struct, frozen=True, tag=True):
-    """Answers an `Order`."""
+    """Answers `Ordered`."""
 
     lane: LaneStatus
 

@@ -20,11 +20,9 @@ from bigchaindb.config.load import Loaded, to_document
 from bigchaindb.control import messages
 from bigchaindb.engine.engine import NetworkFigures
 from bigchaindb.errors import BigchainDBError, OrderRefused
-from bigchaindb.eventlog import place
 from bigchaindb.masking import longest_first, secrets_in, without_secrets
 from bigchaindb.serving.unix_socket import bound
 from bigchaindb.streams.hub import Hub
-from bigchaindb.subscribers.lane_status import LaneStatus
 from bigchaindb.subscribers.supervisor import Supervisor
 
 CONNECTION_COUNT_MAX: Final = 32
@@ -150,31 +148,15 @@ class ControlServer:
             case messages.Forget(name):
                 await self._supervisor.forget(name)
                 return messages.Done()
+            case messages.Ordered(name, order):
+                return messages.Lane(await self._supervisor.order(name, order))
             case _:
-                return messages.Lane(await self._ordered(request))
+                assert_never(request)
 
     def _known(self, request: messages.GetLanes | messages.GetNetwork) -> messages.Answer:
         if isinstance(request, messages.GetNetwork):
             return messages.Network(self._network())
         return messages.Lanes(self._supervisor.status())
-
-    async def _ordered(self, order: messages.Order) -> LaneStatus:
-        match order:
-            case messages.Pause(name):
-                ordered = self._supervisor.pause(name)
-            case messages.Resume(name):
-                ordered = self._supervisor.resume(name)
-            case messages.Restart(name):
-                ordered = self._supervisor.restart(name)
-            case messages.Seek(name, text):
-                ordered = self._supervisor.seek(name, place.parse(text))
-            case messages.Retry(name, positions):
-                ordered = self._supervisor.retry(name, positions)
-            case messages.Discard(name, positions):
-                ordered = self._supervisor.discard(name, positions)
-            case _:
-                assert_never(order)
-        return await ordered
 
     async def _head(self, beyond: int, wait_s: float, reader: asyncio.StreamReader) -> int:
         """Wait for the head, but not for the sake of somebody who has left: followers are often interrupted."""

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from bigchaindb.errors import ConfigurationError
+from bigchaindb.eventlog.orders import POSITION_COUNT_MAX
 from bigchaindb.eventlog.selection import from_data
 from bigchaindb.events import Event, EventTypes
 from bigchaindb.simulated.chain import Recipe, read_events
@@ -38,13 +39,12 @@ from bigchaindb.simulated.victim import (
 from bigchaindb.simulated.victim import parked as parked_by
 from bigchaindb.store import Log
 from bigchaindb.subscribers.plugins import NEXT_GET, find
-from bigchaindb.subscribers.supervisor import RETURN_COUNT_MAX
 
 KILLS_MAX: Final = 100_000
 BASE_S: Final = 60.0
 """Time for a crash test, and for each kill `KILL_S` more: a new process is there within half a second."""
 KILL_S: Final = 3.0
-PARKED_MAX: Final = RETURN_COUNT_MAX
+PARKED_MAX: Final = POSITION_COUNT_MAX
 STALL_S: Final = 30.0
 """A plugin with which nothing happens for so long hangs."""
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from bigchaindb.config import PluginSettings
 from bigchaindb.config.settings import RetrySettings
 from bigchaindb.eventlog.lane import WAITING, State
+from bigchaindb.eventlog.orders import Retry
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.simulated.chain import Chain, Recipe
 from bigchaindb.store import Store
@@ -97,7 +98,7 @@ class Rehearsal:
             if {*positions} <= {row.position for row in rows}:
                 break
             await asyncio.sleep(LOOK_S)
-        await self._supervisor.retry(name, sorted({*positions}))
+        await self._supervisor.order(name, Retry(tuple(sorted({*positions}))))
 
     async def close(self) -> None:
         """End the plugin's queue, wait until its process has ended, and learn what it settled."""

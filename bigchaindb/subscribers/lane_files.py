@@ -15,6 +15,7 @@ from typing import Final
 from bigchaindb.errors import StoreDamaged, UnknownPlace
 from bigchaindb.eventlog import place
 from bigchaindb.eventlog.lane import WAITING, Lane, Progress, State, Trouble
+from bigchaindb.eventlog.orders import POSITION_COUNT_MAX, Discard, Known, Order, Retry, Seek
 from bigchaindb.eventlog.place import AtHeight, AtTime, Place
 from bigchaindb.eventlog.token import digest_at
 from bigchaindb.store import LaneRow, Store, TroubleRow
@@ -125,22 +126,22 @@ class LaneFiles:
             return replace(lane, state=State.GAPPED, error=gap)
         return lane if is_whole else self._in_turn(name, lane)
 
-    def resolve(self, where: Place, head: int) -> int:
-        """Return the position behind which a plugin goes on that a person sends to a place.
+    def known(self, name: str, order: Order, head: int) -> Known:
+        """Return what an order depends on.
 
         Raises:
-            EventError: it is in no log, or in another; or it is a height or a time that has not come: until then the
-                plugin would get what lies before it.
+            EventError: its place is in no log, or in another; or it is a height or a time that has not come: until then
+                the plugin would get what lies before it.
         """
-        position = place.resolve(where, self._log, self._chain_id, head)
-        if position < head:
-            return position
-        match where:
-            case AtHeight(height) if height > (last := self._height(head)) + 1:
-                raise UnknownPlace(f"height:{height} is beyond the end: the last is {last}; `now` is what comes next")
-            case AtTime(seconds) if seconds > time.time():
-                raise UnknownPlace(f"time:{seconds}, Unix seconds, has not come yet; `now` is what comes next")
-        return position
+        match order:
+            case Seek(where):
+                return Known(position=self._resolve(place.parse(where), head))
+            case Retry(None):
+                rows = self._node.parked(name, count_max=POSITION_COUNT_MAX)
+                return Known(parked={row.position: row.attempts for row in rows})
+            case Retry(positions) | Discard(positions):
+                return Known(parked=self.parked_attempts(name, positions or ()))
+        return Known()
 
     def begin_epoch(
         self, name: str, lane: Lane, *, since: float, head: int, slot_count: int, is_sought: bool = False
@@ -186,10 +187,6 @@ class LaneFiles:
         """Record that an event is parked; durable before this returns."""
         row = TroubleRow(name, position, trouble.attempts, trouble.failures, trouble.since, trouble.error, time.time())
         self._node.park(row)
-
-    def parked(self, name: str, *, after: int = 0, count_max: int) -> list[TroubleRow]:
-        """Return the first parked events beyond position `after`."""
-        return self._node.parked(name, after=after, count_max=count_max)
 
     def parked_attempts(self, name: str, positions: Collection[int]) -> Mapping[int, int]:
         """Return the deliveries so far of those of these events that are parked."""
@@ -248,6 +245,17 @@ class LaneFiles:
         place = f"position:{position + 1}" if position else "WHERE"
         text = _DAMAGED.format(damage=error, name=name, known=known, place=place)
         return Lane(State.GAPPED, epoch, Progress(position, position), error=text, has_run=self._has_run(name))
+
+    def _resolve(self, where: Place, head: int) -> int:
+        position = place.resolve(where, self._log, self._chain_id, head)
+        if position < head:
+            return position
+        match where:
+            case AtHeight(height) if height > (last := self._height(head)) + 1:
+                raise UnknownPlace(f"height:{height} is beyond the end: the last is {last}; `now` is what comes next")
+            case AtTime(seconds) if seconds > time.time():
+                raise UnknownPlace(f"time:{seconds}, Unix seconds, has not come yet; `now` is what comes next")
+        return position
 
     def _progress(self, row: LaneRow) -> tuple[Progress, bool]:
         """Return the progress by page and rows, and whether they cover the events beyond the cursor."""

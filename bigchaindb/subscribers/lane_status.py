@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from bigchaindb.errors import RESTORE
 from bigchaindb.eventlog.lane import State
 
 
@@ -46,33 +45,3 @@ class LaneStatus:
     error_at: float | None = None
     is_error_past: bool = False
     next_attempt_at: float | None = None
-
-
-def is_damage(error: str) -> bool:
-    """Whether a lane's error is damage that a backup alone mends: each start fails at the same event until then."""
-    return error.endswith(RESTORE)
-
-
-def way_on(name: str, state: State, error: str) -> str:
-    """Return the commands that make a waiting lane go on; "" where it waits for nobody.
-
-    Args:
-        name: of the plugin.
-        state: of the lane.
-        error: why it is in the state.
-    """
-    match state:
-        case State.PAUSED:
-            return f"`bigchaindb plugins resume {name}` lets it go on"
-        case State.BLOCKED:
-            return (
-                f"correct the cause and run `bigchaindb plugins retry {name} --all`, or pass the event over with "
-                f"`bigchaindb plugins discard {name} POSITION`, or `bigchaindb plugins seek {name} WHERE`"
-            )
-        case State.GAPPED:
-            return f"say where it goes on with `bigchaindb plugins seek {name} WHERE`"
-        case State.FAILED if is_damage(error):
-            return "`bigchaindb check` names the damage; stop the node, then `bigchaindb restore DIR`"
-        case State.FAILED:
-            return f"correct it and run `bigchaindb plugins restart {name}`"
-    return ""

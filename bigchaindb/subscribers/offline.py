@@ -7,23 +7,22 @@ Source: promises P12 to P14; decision 0024.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 
 from bigchaindb.config import PluginSettings, Settings
 from bigchaindb.errors import ConfigurationError, OrderRefused, StoreDamaged, UnknownPlace
 from bigchaindb.eventlog import facts
-from bigchaindb.eventlog.delivery import TRANSITIONS, step
+from bigchaindb.eventlog.delivery import step
 from bigchaindb.eventlog.lane import WAITING, Lane, State
-from bigchaindb.eventlog.place import Place
+from bigchaindb.eventlog.orders import Order, Restart, apply
 from bigchaindb.eventlog.retrying import Policy
 from bigchaindb.store import LaneRow, Log, NodeDb, Store, TroubleRow
 from bigchaindb.store.directory import DataDirectory
-from bigchaindb.store.node_db import PARKED_COUNT
 from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_page import LanePage, page_path
-from bigchaindb.subscribers.lane_status import LaneStatus, way_on
+from bigchaindb.subscribers.lane_status import LaneStatus
 
 
 def kept_lanes(directory: DataDirectory, enabled: Mapping[str, PluginSettings]) -> list[LaneStatus]:
@@ -68,45 +67,19 @@ class OfflineDesk:
         kept = kept_lanes(self._store.directory, self._settings.events_plugins)
         return next(lane for lane in kept if lane.name == name)
 
-    def pause(self, name: str) -> None:
-        """See `Supervisor.pause`."""
-        self._take(name, facts.Paused(), "paused")
-
-    def resume(self, name: str) -> None:
-        """See `Supervisor.resume`."""
-        lane = self._lane(name)
-        if lane.state is not State.PAUSED:
-            instead = way_on(name, lane.state, lane.error) or "the next start of the node runs it"
-            raise self._refusal(name, "resumed", instead)
-        self._take(name, facts.Enabled(), "resumed")
-
-    def seek(self, name: str, place: Place) -> None:
-        """See `Supervisor.seek`."""
-        self._lane(name)
-        position = self._files.resolve(place, self._head())
-        self._take(name, facts.Sought(position), "sought")
-
-    def retry(self, name: str, positions: Sequence[int] | None) -> None:
-        """See `Supervisor.retry`."""
-        lane = self._lane(name)
-        if positions is None and lane.state is not State.BLOCKED:
-            positions = [row.position for row in self._files.parked(name, count_max=PARKED_COUNT)]
-        attempts = self._parked_attempts(name, positions or ())
-        if not attempts and lane.state is not State.BLOCKED:
-            raise OrderRefused(f"events plugin {name!r}: no event is parked")
-        self._files.let_return(name, list(attempts))
-        self._take(name, facts.Retried(attempts), "retried")
-
-    def discard(self, name: str, positions: Sequence[int]) -> None:
-        """See `Supervisor.discard`."""
-        lane = self._lane(name)
-        if lane.state is State.BLOCKED and set(positions) <= set(lane.progress.undone):
-            self._take(name, facts.Discarded(tuple(positions)), "changed")
-        else:
-            self._parked_attempts(name, positions)
-            if set(positions) & set(lane.progress.returning):
-                self._take(name, facts.Discarded(tuple(positions)), "changed")
-        self._files.discard(name, positions)  # what blocks the lane may have been parked before, and be listed still
+    def order(self, name: str, order: Order) -> None:
+        """See `Supervisor.order`; the next node starts what is to run."""
+        if isinstance(order, Restart):
+            raise OrderRefused("the node is not running; when it starts, it runs each plugin as it is installed then")
+        effects = apply(name, order, self._lane(name), self._files.known(name, order, self._head()))
+        if effects.returning:
+            self._files.let_return(name, [*effects.returning])
+        if effects.fact is not None:
+            self._take(name, effects.fact)
+        elif effects.starts:
+            self._take(name, facts.Enabled())
+        if effects.forgotten:
+            self._files.discard(name, effects.forgotten)
 
     def forget(self, name: str) -> None:
         """See `Supervisor.forget`."""
@@ -125,10 +98,8 @@ class OfflineDesk:
             raise OrderRefused(f"no events plugin {name!r} is enabled; enabled are: {', '.join(self._lanes) or 'none'}")
         return lane
 
-    def _take(self, name: str, fact: facts.Fact, what: str) -> None:
-        lane = self._lane(name)
-        if (lane.state, type(fact)) not in TRANSITIONS:
-            raise self._refusal(name, what)
+    def _take(self, name: str, fact: facts.Fact) -> None:
+        lane = self._lanes[name]
         for one in (fact, facts.Stopping()):  # what wants a process waits for the next node
             lane, _ = step(lane, one, Policy(), 0.0, time.time())
         self._lanes[name] = lane
@@ -142,19 +113,6 @@ class OfflineDesk:
         self._files.begin_epoch(
             name, lane, since=time.time(), head=self._head(), slot_count=slot_count, is_sought=is_sought
         ).close()
-
-    def _parked_attempts(self, name: str, positions: Sequence[int]) -> Mapping[int, int]:
-        if len(positions) > PARKED_COUNT:
-            raise OrderRefused(f"{len(positions)} positions at once, the most is {PARKED_COUNT}")
-        attempts = self._files.parked_attempts(name, positions)
-        if missing := [position for position in positions if position not in attempts]:
-            raise OrderRefused(f"events plugin {name!r}: position {missing[0]} is not parked")
-        return attempts
-
-    def _refusal(self, name: str, what: str, instead: str = "") -> OrderRefused:
-        lane = self._lane(name)
-        reason = "".join(f"; {text}" for text in (lane.error, instead) if text)
-        return OrderRefused(f"events plugin {name!r} is {lane.state.value}: it cannot be {what}{reason}")
 
     def _head(self) -> int:
         return self._store.writer.tip().position

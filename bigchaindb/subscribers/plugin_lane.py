@@ -536,10 +536,6 @@ class PluginLane:
 
     # For people
 
-    def refuse(self, what: str, instead: str) -> OrderRefused:
-        """Return the error for an order that the lane's state does not allow."""
-        return OrderRefused(f"events plugin {self.name!r} is {self.lane.state.value}: it cannot be {what}; {instead}")
-
     def _log_change(self, before: Lane) -> None:
         lane, level = self.lane, logging.INFO
         fields: dict[str, object] = {"plugin": self.name, "before": before.state.value, "position": self._acked()}

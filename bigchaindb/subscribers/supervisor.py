@@ -17,12 +17,12 @@ from bigchaindb.config import Limits, PluginSettings
 from bigchaindb.errors import BigchainDBError, ConfigurationError, OrderRefused, StoreError, UnknownPlace
 from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import WAITING, State
-from bigchaindb.eventlog.place import Place
+from bigchaindb.eventlog.orders import Order, apply, refusal
 from bigchaindb.eventlog.retrying import Backoff, OnFailure, Policy
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.lane_files import LaneFiles
-from bigchaindb.subscribers.lane_status import LaneStatus, way_on
+from bigchaindb.subscribers.lane_status import LaneStatus
 from bigchaindb.subscribers.machine import Machine
 from bigchaindb.subscribers.plugin_lane import GRACE_S, PluginLane, Shared
 from bigchaindb.subscribers.plugins import find
@@ -31,8 +31,6 @@ SYNC_S: Final = 1.0
 """How often progress is made durable: what a power cut may bring again (P6)."""
 DEATH_S_MAX: Final = 10.0
 """Time for a killed process to be gone; a disk that does not answer can hold one for ever."""
-RETURN_COUNT_MAX: Final = 1_000
-"""Parked events that come again at one order: each takes a slot of the lane's page."""
 
 _STOPS: Final = "the node stops; whether this was carried out shows when it runs again"
 
@@ -126,99 +124,34 @@ class Supervisor:
 
     # Orders of people
 
-    async def pause(self, name: str) -> LaneStatus:
-        """Deliver nothing further, until `resume`; what the plugin has in hand it may finish.
+    async def order(self, name: str, order: Order) -> LaneStatus:
+        """Carry out an order to a plugin's lane, between two processes where that is needed.
 
         Raises:
-            OrderRefused: there is no such lane, or its state does not allow it.
+            EventError: the place of a seek is in no log, or in another.
+            OrderRefused: there is no such lane, its state does not allow it, or an event is not parked.
             StoreError: it could not be written down.
         """
-        async with self._order(name) as lane:
-            if not lane.takes(facts.Paused):
-                raise lane.refuse("paused", "it delivers nothing already")
-            lane.tell(facts.Paused())
-            await self._sync(must=True)  # the other orders are in their page, or their process's
-        return lane.status()
-
-    async def resume(self, name: str) -> LaneStatus:
-        """Go on now: after a pause, or without waiting for the next attempt. Raises: as `pause`."""
-        async with self._order(name) as lane:
-            if lane.lane.state not in {State.PAUSED, State.BACKOFF}:
-                instead = way_on(name, lane.lane.state, lane.lane.error) or "it runs, or is about to"
-                raise lane.refuse("resumed", instead)
-            await lane.between_processes()  # what it has in hand it may be finishing still
-            await self._run(lane)
-        return lane.status()
-
-    async def restart(self, name: str) -> LaneStatus:
-        """Run the plugin in a fresh process, with the package as it is installed now. Raises: as `pause`."""
-        async with self._order(name) as lane:
-            self._refuse_if(lane, State.GAPPED, "restarted")
-            await lane.between_processes()
-            await self._run(lane)
-        return lane.status()
-
-    async def seek(self, name: str, place: Place) -> LaneStatus:
-        """Go on at a place of the log; what is in hand is forgotten, and what was parked beyond it comes in its turn.
-
-        Raises:
-            EventError: the place is in no log, or in another.
-            OrderRefused: as `pause`.
-            StoreError: as `pause`.
-        """
-        async with self._order(name) as lane:
-            position = await self._in_thread(self._files.resolve, place, self._hub.head)
-            await lane.between_processes()
-            was_failed = lane.lane.state is State.FAILED
-            await lane.order(facts.Sought(position))
-            lane.parked_count = await self._in_thread(self._files.parked_count, name)
-            if lane.lane.state is State.STOPPED or was_failed:
-                await self._run(lane)
-        return lane.status()
-
-    async def retry(self, name: str, positions: Sequence[int] | None = None) -> LaneStatus:
-        """Deliver parked events again, before all that follows.
-
-        Args:
-            name: of the plugin.
-            positions: None is what blocks the lane, else the first 1,000 that are parked.
-
-        Raises:
-            OrderRefused: nothing is parked there, or as `pause`.
-            StoreError: as `pause`.
-        """
-        async with self._order(name) as lane:
-            is_blocked = lane.lane.state is State.BLOCKED
-            attempts: Mapping[int, int] = {}
-            if positions is not None:
-                attempts = await self._parked_attempts(lane, positions)
-            elif not is_blocked:
-                rows = await self._in_thread(self._files.parked, name, count_max=RETURN_COUNT_MAX)
-                attempts = {row.position: row.attempts for row in rows}
-            if not attempts and not is_blocked:
-                raise OrderRefused(f"events plugin {name!r}: no event is parked")
-            await lane.between_processes()
-            # What came back before, and was settled while the process ended, does not come again.
-            attempts = lane.unsettled(await self._in_thread(self._files.parked_attempts, name, list(attempts)))
-            await self._in_thread(self._files.let_return, name, list(attempts))
-            await lane.order(facts.Retried(attempts))
-            if lane.lane.state is State.STOPPED:
-                await self._run(lane)
-        return lane.status()
-
-    async def discard(self, name: str, positions: Sequence[int]) -> LaneStatus:
-        """Never deliver these events again: parked ones, or the one that blocks the lane. Raises: as `retry`."""
-        async with self._order(name) as lane:
-            is_why = lane.lane.state is State.BLOCKED and set(positions) <= set(lane.lane.progress.undone)
-            if not is_why:
-                await self._parked_attempts(lane, positions)
-            if is_why or set(positions) & set(lane.lane.progress.returning):
+        async with self._ordering(name) as lane:
+            known = await self._in_thread(self._files.known, name, order, self._hub.head)
+            effects = apply(name, order, lane.lane, known)
+            if effects.ends_process:
                 await lane.between_processes()
-                await lane.order(facts.Discarded(tuple(positions)))
-            # What blocks the lane may have been parked before, and be listed still.
-            await self._in_thread(self._files.discard, name, positions)
-            lane.parked_count = await self._in_thread(self._files.parked_count, name)
-            if lane.lane.state is State.STOPPED:
+            if effects.returning:
+                still = await self._in_thread(self._files.parked_attempts, name, [*effects.returning])
+                effects = effects.among(lane.unsettled(still))
+                await self._in_thread(self._files.let_return, name, [*effects.returning])
+            match effects.fact:
+                case facts.Paused() as fact:
+                    lane.tell(fact)
+                    await self._sync(must=True)  # the other facts are in their page
+                case facts.Sought() | facts.Retried() | facts.Discarded() as fact:
+                    await lane.order(fact)
+            if effects.forgotten:
+                await self._in_thread(self._files.discard, name, effects.forgotten)
+            if effects.forgotten or isinstance(effects.fact, facts.Sought):
+                lane.parked_count = await self._in_thread(self._files.parked_count, name)
+            if effects.starts or lane.lane.state is State.STOPPED:
                 await self._run(lane)
         return lane.status()
 
@@ -243,7 +176,7 @@ class Supervisor:
         errors: dict[str, str] = {}
         async with self._reloading:
             for name in [name for name in self._lanes if name not in plugins]:
-                async with self._order(name) as lane:
+                async with self._ordering(name) as lane:
                     await lane.between_processes()
                     await self._disable(lane)
             for name, settings in plugins.items():
@@ -268,11 +201,11 @@ class Supervisor:
         find([name])
         if name not in self._lanes:
             await self._add(name, settings)
-            async with self._order(name) as lane:
+            async with self._ordering(name) as lane:
                 if not self._waits(lane) or lane.lane.state is State.FAILED:
                     await self._run(lane)
         elif self._lanes[name].settings != settings:
-            async with self._order(name) as lane:
+            async with self._ordering(name) as lane:
                 await lane.between_processes()
                 lane.configure(settings, self._policy(settings))
                 if lane.lane.state in {State.STOPPED, State.FAILED}:
@@ -288,14 +221,14 @@ class Supervisor:
         if self._stopping:
             raise StoreError(_STOPS)
         if not lane.takes(facts.Enabled):
-            raise lane.refuse("started", lane.lane.error)
+            raise refusal(lane.name, lane.lane, "started")
         lane.expect_first()
         lane.begin()
         lane.tell(facts.Enabled())
         await lane.first
 
     @asynccontextmanager
-    async def _order(self, name: str) -> AsyncIterator[PluginLane]:
+    async def _ordering(self, name: str) -> AsyncIterator[PluginLane]:
         """Carry out one order at a time on a lane, and leave no lane stopped that an order has failed on."""
         lane = self._lane(name)
         async with lane.ordering:
@@ -315,18 +248,6 @@ class Supervisor:
             enabled = ", ".join(self._lanes) or "none"
             raise OrderRefused(f"no events plugin {name!r} is enabled; enabled are: {enabled}")
         return lane
-
-    def _refuse_if(self, lane: PluginLane, state: State, what: str) -> None:
-        if lane.lane.state is state:
-            raise lane.refuse(what, lane.lane.error)
-
-    async def _parked_attempts(self, lane: PluginLane, positions: Sequence[int]) -> Mapping[int, int]:
-        if len(positions) > RETURN_COUNT_MAX:
-            raise OrderRefused(f"{len(positions)} positions at once, the most is {RETURN_COUNT_MAX}")
-        attempts = await self._in_thread(self._files.parked_attempts, lane.name, positions)
-        if missing := [position for position in positions if position not in attempts]:
-            raise OrderRefused(f"events plugin {lane.name!r}: position {missing[0]} is not parked")
-        return attempts
 
     # Starting and stopping
 

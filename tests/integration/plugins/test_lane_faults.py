@@ -10,8 +10,8 @@ import pytest
 from bigchaindb.config import PluginSettings
 from bigchaindb.config.settings import RetrySettings
 from bigchaindb.errors import StoreError, StoreFull
-from bigchaindb.eventlog import place
 from bigchaindb.eventlog.lane import State
+from bigchaindb.eventlog.orders import Pause, Retry, Seek
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.host_process import HostProcess
@@ -83,7 +83,7 @@ async def test_p2_an_event_that_came_back_and_fails_again_is_parked_again(runnin
     supervisor = await started(running, FullMachine(2), backoff=backoff, fault="raise", at=1, times=2)
     running.commit(1)
     await until(lambda: supervisor.status()[0].error.startswith("cannot start"), what="a start that fails")
-    await supervisor.retry(NAME, [1])
+    await supervisor.order(NAME, Retry((1,)))
     running.commit(2)
     await running.until_seen(4)
     await until(lambda: cursor(running) == 3, what="the cursor in node.db")
@@ -98,7 +98,7 @@ async def test_a_lane_goes_on_after_an_order_that_could_not_be_written_down(runn
     lanes = running.store.directory.lanes
     lanes.rename(lanes.with_name("elsewhere"))
     with pytest.raises(OSError, match="No such file"):
-        await supervisor.seek(NAME, place.parse("now"))
+        await supervisor.order(NAME, Seek("now"))
     lanes.with_name("elsewhere").rename(lanes)
     running.commit(1)
     await running.until_seen(3)
@@ -111,7 +111,7 @@ async def test_p6_progress_is_written_down_after_a_read_that_failed(
     supervisor = await started(running, FullMachine(), fault="raise", at=1)
     running.commit(1)
     await until(lambda: supervisor.status()[0].parked_count == 1, what="a parked event")
-    await supervisor.retry(NAME)
+    await supervisor.order(NAME, Retry())
     failed = []
 
     def fail(_lane: str) -> int:
@@ -135,7 +135,7 @@ async def test_a_plugin_that_is_being_enabled_takes_no_order_before_it_runs(runn
     enabling = asyncio.create_task(supervisor.reload({NAME: settings}))
     while not supervisor.status() or supervisor.status()[0].state is State.STOPPED:  # noqa: ASYNC110 - each turn counts
         await asyncio.sleep(0)
-    assert (await supervisor.pause(NAME)).state is State.PAUSED
+    assert (await supervisor.order(NAME, Pause())).state is State.PAUSED
     async with asyncio.timeout(20):
         assert await enabling == {}
 

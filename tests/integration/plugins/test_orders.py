@@ -7,8 +7,8 @@ import pytest
 from bigchaindb.config import PluginSettings
 from bigchaindb.config.settings import RetrySettings
 from bigchaindb.errors import OrderRefused, StoreFull, UnknownPlace
-from bigchaindb.eventlog import place
 from bigchaindb.eventlog.lane import State
+from bigchaindb.eventlog.orders import Discard, Pause, Restart, Resume, Retry, Seek
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.subscribers.supervisor import Supervisor
 from tests.integration.plugins.conftest import Running, until
@@ -70,14 +70,14 @@ async def test_p3_a_parked_event_comes_back_by_hand_alone_and_before_what_follow
 ) -> None:
     running.commit(4)
     await running.until_seen(4)
-    await supervisor.retry(NAME)  # its second delivery fails as well
+    await supervisor.order(NAME, Retry())  # its second delivery fails as well
     await running.until_seen(5)
     assert [(seen.position, seen.attempt) for seen in running.seen()][4:] == [(2, 2)]
     await until(lambda: supervisor.status()[0].parked_count == 1, what="parked again")
     running.commit(1)
     await until_at(supervisor, 5)
     assert running.positions().count(2) == 2
-    await supervisor.retry(NAME, [2])  # mended
+    await supervisor.order(NAME, Retry((2,)))  # mended
     await until(lambda: running.positions().count(2) == 3, what="the third delivery")
     running.commit(1)
     await until_at(supervisor, 6)
@@ -90,7 +90,7 @@ async def test_p3_what_came_back_and_was_settled_does_not_come_again_after_a_res
     supervisor = await started(running, fault="raise", at=2, times=1)
     running.commit(3)
     await running.until_seen(3)
-    await supervisor.retry(NAME)
+    await supervisor.order(NAME, Retry())
     running.commit(1)
     await until(lambda: running.positions().count(2) == 2 and 4 in running.positions(), what="both")
     await supervisor.stop()
@@ -105,11 +105,11 @@ async def test_a_parked_event_that_is_discarded_never_comes_again(running: Runni
     running.commit(3)
     await running.until_seen(3)
     with pytest.raises(OrderRefused, match="position 3 is not parked"):
-        await supervisor.discard(NAME, [3])
-    await supervisor.discard(NAME, [2])
+        await supervisor.order(NAME, Discard((3,)))
+    await supervisor.order(NAME, Discard((2,)))
     assert running.store.node.parked(NAME) == []
     with pytest.raises(OrderRefused, match="no event is parked"):
-        await supervisor.retry(NAME)
+        await supervisor.order(NAME, Retry())
 
 
 async def test_a_lane_that_is_to_block_waits_for_a_person(running: Running) -> None:
@@ -122,10 +122,10 @@ async def test_a_lane_that_is_to_block_waits_for_a_person(running: Running) -> N
     await supervisor.stop()
     supervisor = await started(running, on_failure="block", fault="raise", at=2, times=2)
     assert supervisor.status()[0].state is State.BLOCKED  # over a restart of the node
-    await supervisor.retry(NAME)
+    await supervisor.order(NAME, Retry())
     await until(lambda: supervisor.status()[0].state is State.BLOCKED, what="a blocked lane again")
     assert [(seen.position, seen.attempt) for seen in running.seen()] == [(1, 1), (2, 1), (2, 2)]
-    await supervisor.discard(NAME, [2])
+    await supervisor.order(NAME, Discard((2,)))
     await running.until_seen(4)
     assert running.positions() == [1, 2, 2, 3]
 
@@ -136,9 +136,9 @@ async def test_p2_what_was_parked_and_then_blocks_the_lane_is_discarded_for_good
     await until_at(supervisor, 3)
     await supervisor.stop()
     supervisor = await started(running, on_failure="block", fault="raise", at=2, times=9)
-    await supervisor.retry(NAME)
+    await supervisor.order(NAME, Retry())
     await until(lambda: supervisor.status()[0].state is State.BLOCKED, what="a blocked lane")
-    status = await supervisor.discard(NAME, [2])
+    status = await supervisor.order(NAME, Discard((2,)))
     assert (status.parked_count, running.store.node.parked(NAME)) == (0, [])
     await until_at(supervisor, 3)
 
@@ -155,19 +155,19 @@ async def test_a_pause_lets_the_plugin_finish_and_holds_over_a_restart(running: 
     supervisor = await started(running)
     running.commit(2)
     await running.until_seen(2)
-    assert (await supervisor.pause(NAME)).state is State.PAUSED
+    assert (await supervisor.order(NAME, Pause())).state is State.PAUSED
     running.commit(2)
     await until(lambda: supervisor.status()[0].pid is None, what="the end of the process")
-    assert (await supervisor.seek(NAME, place.parse("genesis"))).state is State.PAUSED
+    assert (await supervisor.order(NAME, Seek("genesis"))).state is State.PAUSED
     await supervisor.stop()
     supervisor = await started(running)
     assert supervisor.status()[0].state is State.PAUSED
     assert running.positions() == [1, 2]
-    await supervisor.resume(NAME)
+    await supervisor.order(NAME, Resume())
     await running.until_seen(6)
     assert running.positions() == [1, 2, 1, 2, 3, 4]  # it was sought while it was paused
     with pytest.raises(OrderRefused, match="it cannot be resumed"):
-        await supervisor.resume(NAME)
+        await supervisor.order(NAME, Resume())
 
 
 async def test_p6_a_lane_that_is_resumed_at_once_repeats_nothing(running: Running) -> None:
@@ -175,8 +175,8 @@ async def test_p6_a_lane_that_is_resumed_at_once_repeats_nothing(running: Runnin
     supervisor = await started(running)
     running.commit(3)
     await running.until_seen(3)
-    await supervisor.pause(NAME)
-    await supervisor.resume(NAME)
+    await supervisor.order(NAME, Pause())
+    await supervisor.order(NAME, Resume())
     running.commit(1)
     await running.until_seen(4)
     assert running.positions() == [1, 2, 3, 4]
@@ -186,8 +186,8 @@ async def test_a_resume_ends_a_process_that_does_not_finish(running: Running) ->
     supervisor = await started(running, fault="hang", at=2)
     running.commit(3)
     await running.until_seen(2)
-    await supervisor.pause(NAME)
-    assert (await supervisor.resume(NAME)).error == ""
+    await supervisor.order(NAME, Pause())
+    assert (await supervisor.order(NAME, Resume())).error == ""
     await running.until_seen(4)
     assert [(seen.position, seen.attempt) for seen in running.seen()] == [(1, 1), (2, 1), (2, 2), (3, 1)]
     assert supervisor.status()[0].failure_count == 0
@@ -197,20 +197,20 @@ async def test_p13_a_lane_goes_where_a_person_says(running: Running, supervisor:
     running.commit(5)
     await running.until_seen(5)
     epoch = supervisor.status()[0].epoch
-    await supervisor.seek(NAME, place.parse("position:2"))
+    await supervisor.order(NAME, Seek("position:2"))
     await until(lambda: running.positions()[5:6] == [2], what="position 2")
     assert supervisor.status()[0].epoch > epoch  # P12
     await until_at(supervisor, 5)
     assert [*dict.fromkeys(running.positions()[5:])] == [2, 3, 4, 5]
     with pytest.raises(UnknownPlace):
-        await supervisor.seek(NAME, place.parse("position:9"))
+        await supervisor.order(NAME, Seek("position:9"))
     assert supervisor.status()[0].state is State.LIVE
 
 
 async def test_seeking_back_brings_what_was_parked_in_its_turn(running: Running, supervisor: Supervisor) -> None:
     running.commit(3)
     await running.until_seen(3)
-    await supervisor.seek(NAME, place.parse("genesis"))
+    await supervisor.order(NAME, Seek("genesis"))
     assert supervisor.status()[0].parked_count == 0
     await until(lambda: running.positions().count(3) == 2, what="all of it again")
     assert supervisor.status()[0].parked_count == 1  # it fails a second time
@@ -224,8 +224,8 @@ async def test_p8_a_gapped_lane_goes_on_once_it_is_told_where(running: Running) 
     assert status.state is State.GAPPED
     assert "bigchaindb plugins seek misbehaving" in status.error
     with pytest.raises(OrderRefused, match="GAPPED"):
-        await supervisor.restart(NAME)
-    await supervisor.seek(NAME, place.parse("position:2"))
+        await supervisor.order(NAME, Restart())
+    await supervisor.order(NAME, Seek("position:2"))
     await running.until_seen(1)
     assert running.positions() == [2]
 
@@ -296,7 +296,7 @@ async def test_who_resumes_a_blocked_lane_is_told_what_it_waits_for(running: Run
     running.commit(1)
     await until(lambda: supervisor.status()[0].state is State.BLOCKED, what="the block")
     with pytest.raises(OrderRefused, match=r"plugins retry misbehaving --all.*plugins discard misbehaving POSITION"):
-        await supervisor.resume(NAME)
+        await supervisor.order(NAME, Resume())
 
 
 async def test_p13_plugins_come_and_go_without_a_restart(running: Running) -> None:
@@ -352,7 +352,7 @@ async def test_a_plugin_that_cannot_be_enabled_disturbs_no_other(running: Runnin
 @pytest.mark.usefixtures("running")
 async def test_orders_for_nobody_are_refused(supervisor: Supervisor) -> None:
     with pytest.raises(OrderRefused, match="enabled are: misbehaving"):
-        await supervisor.pause("nobody")
+        await supervisor.order("nobody", Pause())
 
 
 async def test_p2_a_full_disk_parks_nothing_and_loses_nothing(

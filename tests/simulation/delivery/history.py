@@ -22,7 +22,7 @@ from bigchaindb.config import PluginSettings
 from bigchaindb.config.settings import RetrySettings
 from bigchaindb.errors import BigchainDBError, OrderRefused
 from bigchaindb.eventlog.lane import State
-from bigchaindb.eventlog.place import AtPosition
+from bigchaindb.eventlog.orders import Discard, Pause, Restart, Resume, Retry, Seek
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.events import EventTypes
 from bigchaindb.store import Store
@@ -405,7 +405,7 @@ class History:
                 account.is_gapped, account.is_other_log = False, False
                 account.sought.clear()
 
-        self.order(name, f"seek {place}", self.node.supervisor.seek(name, AtPosition(place + 1)), done)
+        self.order(name, f"seek {place}", self.node.supervisor.order(name, Seek(f"position:{place + 1}")), done)
 
     def discard(self, name: str, positions: Sequence[int]) -> None:
         assert self.node is not None
@@ -420,11 +420,14 @@ class History:
             elif not isinstance(error, OrderRefused):
                 account.maybe |= {*positions}
 
-        self.order(name, f"discard {list(positions)}", self.node.supervisor.discard(name, positions), done)
+        self.order(
+            name, f"discard {list(positions)}", self.node.supervisor.order(name, Discard(tuple(positions))), done
+        )
 
     def retry(self, name: str, positions: Sequence[int] | None = None) -> None:
         assert self.node is not None
-        self.order(name, f"retry {positions or 'all'}", self.node.supervisor.retry(name, positions))
+        wanted = Retry(None if positions is None else tuple(positions))
+        self.order(name, f"retry {positions or 'all'}", self.node.supervisor.order(name, wanted))
 
     def reload(self) -> None:
         assert self.node is not None
@@ -519,7 +522,7 @@ class History:
                 case State.BLOCKED:
                     self.retry(name)
                 case _:
-                    self.order(name, "restart", node.restart(name))
+                    self.order(name, "restart", node.order(name, Restart()))
         self._until(lambda node: not node.orders, "lanes go on")
 
     def _retry_all(self) -> None:
@@ -755,9 +758,9 @@ class _Author:
         some = draw.sample(listed, draw.randint(1, len(listed))) if listed else [1]
         known = history.backup[1] if history.backup and history.branch else history.head
         choices: dict[str, Callable[[], None]] = {
-            "pause": lambda: history.order(name, "pause", orders.pause(name)),
-            "resume": lambda: history.order(name, "resume", orders.resume(name)),
-            "restart": lambda: history.order(name, "restart", orders.restart(name)),
+            "pause": lambda: history.order(name, "pause", orders.order(name, Pause())),
+            "resume": lambda: history.order(name, "resume", orders.order(name, Resume())),
+            "restart": lambda: history.order(name, "restart", orders.order(name, Restart())),
             "seek": partial(history.seek, name, draw.randint(0, known)),
             "retry": partial(history.retry, name),
             "retry some": partial(history.retry, name, some),

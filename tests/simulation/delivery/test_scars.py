@@ -8,6 +8,7 @@ import pytest
 from bigchaindb.config import PluginSettings
 from bigchaindb.config.settings import RetrySettings
 from bigchaindb.eventlog.lane import State
+from bigchaindb.eventlog.orders import Order, Pause, Restart, Resume
 from bigchaindb.subscribers.lane_status import LaneStatus
 from bigchaindb.subscribers.plugins import EXPLICIT, Wants
 from tests.simulation.delivery.history import History
@@ -47,9 +48,9 @@ def returns_in(history: History) -> int | None:
     return row.returns_in
 
 
-def order(history: History, what: str) -> None:
+def order(history: History, wanted: Order) -> None:
     assert history.node is not None
-    history.order("one", what, getattr(history.node.supervisor, what)("one"))
+    history.order("one", type(wanted).__name__, history.node.supervisor.order("one", wanted))
 
 
 def retry_what_is_then_skipped(history: History) -> None:
@@ -75,9 +76,9 @@ def test_p6_a_plugin_that_goes_on_while_it_still_ends_repeats_nothing(history: H
     """It would get again what it settled in the run that a pause was ending."""
     install(history, Temper(Wants()))
     history.commit(["red"] * 5)
-    order(history, "pause")
+    order(history, Pause())
     until_answered(history)
-    order(history, "resume")
+    order(history, Resume())
     history.settle()
     assert history.plugins["one"].account.acked.keys() == set(range(1, history.head + 1))
 
@@ -133,7 +134,7 @@ def test_p6_a_page_that_could_not_be_made_takes_nothing_with_it(history: History
     history.commit(["red"] * 6)
     history.run(1.2)
     history.disk.fail(is_full=False, fails_to_sync=True)
-    order(history, "restart")
+    order(history, Restart())
     history.run(5)
     history.disk.fail(is_full=False, fails_to_sync=False)
     history.die()
@@ -227,7 +228,7 @@ def test_p6_what_came_back_and_was_settled_stays_so_when_many_starts_have_failed
     history.commit(["red"])
     history.run(10)
     history.disk.fail(is_full=False, fails_to_sync=True)
-    order(history, "restart")
+    order(history, Restart())
     history.run(20)
     assert status(history).epoch > 5
     history.disk.fail(is_full=False, fails_to_sync=False)
@@ -250,7 +251,7 @@ def test_p2_a_seek_that_the_disk_refuses_moves_nothing(history: History, delay_s
     install(history, Temper(Wants(acknowledge=EXPLICIT), poison=1), retry=ONE_TRY)
     history.commit(["red"] * 4)
     history.run(10)
-    order(history, "pause")
+    order(history, Pause())
     until_answered(history)
     history.commit(["red"] * 4)
     history.run(2)
@@ -295,7 +296,7 @@ def test_p8_a_restart_of_a_lane_that_finds_a_gap_meanwhile_says_so(history: Hist
     history.hole = 3
     history.commit(["red"] * 2)
     history.run(delay_s)
-    order(history, "restart")
+    order(history, Restart())
     history.run(5)
     assert status(history).state is State.GAPPED
 

@@ -5,6 +5,7 @@ import pytest
 from bigchaindb.control import messages
 from bigchaindb.errors import RequestFailed
 from bigchaindb.eventlog.lane import State
+from bigchaindb.eventlog.orders import Discard, Pause, Restart, Resume, Retry, Seek
 from bigchaindb.subscribers.lane_status import LaneStatus
 
 STATUS = LaneStatus(
@@ -32,16 +33,16 @@ STATUS = LaneStatus(
         messages.GetLanes(),
         messages.GetConfiguration(),
         messages.GetHead(3, 1.5),
-        messages.Pause("sales"),
-        messages.Resume("sales"),
-        messages.Restart("sales"),
-        messages.Seek("sales", "genesis"),
-        messages.Retry("sales", None),
-        messages.Discard("sales", [1, 2]),
+        messages.Ordered("sales", Pause()),
+        messages.Ordered("sales", Resume()),
+        messages.Ordered("sales", Restart()),
+        messages.Ordered("sales", Seek("genesis")),
+        messages.Ordered("sales", Retry()),
+        messages.Ordered("sales", Discard((1, 2))),
         messages.Forget("sales"),
         messages.Reload(),
     ],
-    ids=lambda one: type(one).__name__,
+    ids=lambda one: type(getattr(one, "order", one)).__name__,
 )
 def test_each_request_arrives_as_it_was_said(request_: messages.Request) -> None:
     line = messages.encode(request_)

@@ -13,6 +13,7 @@ from bigchaindb.config.load import Loaded, load_all
 from bigchaindb.control import messages, server
 from bigchaindb.control.server import ControlServer
 from bigchaindb.errors import StartupError
+from bigchaindb.eventlog.orders import Discard, Order, Pause, Restart, Resume, Retry, Seek
 from bigchaindb.masking import MASK
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
@@ -122,18 +123,10 @@ async def test_a_stop_does_not_wait_for_whoever_waits_for_the_head(served: Serve
 
 
 async def test_orders_about_lanes_that_are_not_there_are_refused_in_words(served: Served) -> None:
-    name = "sales"
-    orders: list[messages.Request] = [
-        messages.Pause(name),
-        messages.Resume(name),
-        messages.Restart(name),
-        messages.Seek(name, "genesis"),
-        messages.Retry(name, None),
-        messages.Discard(name, [1]),
-    ]
+    orders: list[Order] = [Pause(), Resume(), Restart(), Seek("genesis"), Retry(), Discard((1,))]
     for order in orders:
-        assert await served.error(order) == "no events plugin 'sales' is enabled; enabled are: none"
-    assert "expected one of now, genesis" in await served.error(messages.Seek(name, "yesterday"))
+        error = await served.error(messages.Ordered("sales", order))
+        assert error == "no events plugin 'sales' is enabled; enabled are: none"
     assert await served.ask(messages.GetLanes()) == messages.Lanes([])
 
 
@@ -212,7 +205,7 @@ async def test_a_secret_that_was_replaced_is_in_no_answer_either(served: Served)
         served.configuration.write_text(json.dumps({"events_plugins": {"nope": {"options": {"password": secret}}}}))
         await served.ask(messages.Reload())
     for secret in ("correct horse", "battery staple"):
-        assert secret not in await served.error(messages.Pause(secret))
+        assert secret not in await served.error(messages.Ordered(secret, Pause()))
 
 
 async def test_no_secret_of_the_configuration_is_in_an_answer(served: Served) -> None:
