@@ -15,23 +15,25 @@ from bigchaindb.eventlog.facts import (
     Again,
     CaughtUp,
     CloseHost,
-    Crashed,
+    Damaged,
     Disabled,
     Discarded,
     Enabled,
+    Ended,
     Fact,
     FellBehind,
     GivenUp,
+    Gone,
     Lost,
     Nacked,
     Park,
     ParkAsked,
     Paused,
+    Raised,
     Ready,
     Refused,
     Retried,
     RetryDue,
-    Returned,
     Skip,
     Sought,
     StartHost,
@@ -43,6 +45,8 @@ from bigchaindb.eventlog.retrying import OnFailure, Policy
 
 _IDLE: Final = (State.DISABLED, State.STOPPED, State.PAUSED, State.BLOCKED, State.GAPPED, State.FAILED)
 """States in which no process is wanted and no timer runs."""
+_DELIVERING: Final = (State.CATCHING_UP, State.LIVE)
+"""States in which a process may have events in hand that it was given."""
 
 TRANSITIONS: Final[Mapping[tuple[State, type[Fact]], State]] = {
     (State.STOPPED, Enabled): State.STARTING,
@@ -52,13 +56,13 @@ TRANSITIONS: Final[Mapping[tuple[State, type[Fact]], State]] = {
     (State.FAILED, Enabled): State.STARTING,  # configuration or package may have changed
     (State.STARTING, Ready): State.CATCHING_UP,
     (State.STARTING, Refused): State.FAILED,
-    (State.CATCHING_UP, Refused): State.FAILED,
-    (State.LIVE, Refused): State.FAILED,
-    (State.STARTING, Crashed): State.BACKOFF,
+    **{(state, fact): State.FAILED for state in _DELIVERING for fact in (Gone, Damaged)},
+    (State.STARTING, Ended): State.BACKOFF,
     (State.CATCHING_UP, CaughtUp): State.LIVE,
     (State.LIVE, FellBehind): State.CATCHING_UP,
-    **{(state, fact): state for state in (State.CATCHING_UP, State.LIVE) for fact in (Nacked, ParkAsked)},
-    **{(state, fact): State.BACKOFF for state in (State.CATCHING_UP, State.LIVE) for fact in (Crashed, Returned)},
+    **{(state, fact): state for state in _DELIVERING for fact in (Nacked, ParkAsked)},
+    (State.CATCHING_UP, Ended): State.BACKOFF,
+    (State.LIVE, Ended): State.BACKOFF,
     (State.BACKOFF, RetryDue): State.STARTING,
     # An event has failed too often.
     (State.CATCHING_UP, GivenUp): State.BLOCKED,
@@ -76,7 +80,7 @@ TRANSITIONS: Final[Mapping[tuple[State, type[Fact]], State]] = {
     (State.BACKOFF, Stopping): State.STOPPED,
     **{(state, Stopping): state for state in _IDLE},
     # A process that was told to end ends.
-    **{(state, fact): state for state, fact in product(_IDLE[1:], (Crashed, Returned))},
+    **{(state, Ended): state for state in _IDLE[1:]},
     # A person's orders. A lane that waits for another person's word goes on waiting.
     (State.STOPPED, Paused): State.PAUSED,
     (State.STARTING, Paused): State.PAUSED,
@@ -118,15 +122,13 @@ def step(lane: Lane, fact: Fact, policy: Policy, draw: float, now: float) -> tup
             actions = [StartHost(lane.epoch)]  # P11, P12
         case Stopping() | Paused():
             actions = [CloseHost()]
-        case Lost(error) | Refused(error):
+        case Lost(error) | Refused(error) | Gone(error) | Damaged(error):
             lane = replace(lane, error=error)
             actions = [CloseHost()]
         case Nacked() | ParkAsked():
             lane, actions = _answered(lane, fact, policy, draw, now)
-        case Crashed():
-            lane, actions = _crashed(lane, fact, policy, draw, now)
-        case Returned():
-            lane, actions = _returned(lane, fact, policy, draw)
+        case Ended():
+            lane, actions = _ended(lane, fact, policy, draw, now)
         case Sought() | Retried() | Discarded():
             lane = _ordered(lane, fact)
         case Ready():
@@ -159,17 +161,30 @@ def _answered(
     return lane, [Again(position, fact.attempt + 1, delay_s)]
 
 
-def _crashed(lane: Lane, fact: Crashed, policy: Policy, draw: float, now: float) -> tuple[Lane, list[Action]]:
+def _ended(lane: Lane, fact: Ended, policy: Policy, draw: float, now: float) -> tuple[Lane, list[Action]]:
     lane, settled = _took(lane, fact.progress)
-    suspects = lane.progress.taken
+    if settled:
+        lane = replace(lane, failure_count=0)
     if lane.state is not State.BACKOFF:  # it was told to end
-        return replace(lane, failure_count=0 if settled else lane.failure_count), []
-    lane = replace(lane, error=fact.error, failure_count=1 if settled else lane.failure_count + 1)
-    if fact.is_unavailable:
+        return lane, []
+    if isinstance(fact.last, Raised):
+        return _crashed(lane, fact.last, policy, draw, now, is_blameless=fact.is_blameless)
+    if settled:  # a plugin that works in pieces
+        return lane, [WakeIn(0.0)]
+    lane = replace(lane, failure_count=lane.failure_count + 1, error="run returned without taking an event")
+    return lane, [WakeIn(policy.backoff.delay_s(lane.failure_count, draw))]
+
+
+def _crashed(
+    lane: Lane, last: Raised, policy: Policy, draw: float, now: float, *, is_blameless: bool
+) -> tuple[Lane, list[Action]]:
+    suspects = lane.progress.taken
+    lane = replace(lane, error=last.error, failure_count=lane.failure_count + 1)
+    if last.is_unavailable:
         return lane, [WakeIn(policy.patience.delay_s(lane.failure_count, draw))]
-    if len(suspects) == 1 and not fact.is_blameless:
+    if len(suspects) == 1 and not is_blameless:
         (position,) = suspects
-        trouble = _blamed(lane.troubles[position], fact.error, now)
+        trouble = _blamed(lane.troubles[position], last.error, now)
         if policy.gives_up(trouble, now):
             lane, actions = _given_up(lane, position, trouble, policy)
             if lane.state is State.BLOCKED:
@@ -177,18 +192,8 @@ def _crashed(lane: Lane, fact: Crashed, policy: Policy, draw: float, now: float)
             lane = replace(lane, progress=lane.progress.without({position}), failure_count=0)
             return lane, [*actions, WakeIn(0.0)]
         lane = replace(lane, troubles={**lane.troubles, position: trouble})
-    elif len(suspects) > 1 and not fact.is_blameless:
+    elif len(suspects) > 1 and not is_blameless:
         lane = replace(lane, one_at_a_time=True)
-    return lane, [WakeIn(policy.backoff.delay_s(lane.failure_count, draw))]
-
-
-def _returned(lane: Lane, fact: Returned, policy: Policy, draw: float) -> tuple[Lane, list[Action]]:
-    lane, settled = _took(lane, fact.progress)
-    if lane.state is not State.BACKOFF:
-        return replace(lane, failure_count=0 if settled else lane.failure_count), []
-    if settled:  # a plugin that works in pieces
-        return replace(lane, failure_count=0), [WakeIn(0.0)]
-    lane = replace(lane, failure_count=lane.failure_count + 1, error="run returned without taking an event")
     return lane, [WakeIn(policy.backoff.delay_s(lane.failure_count, draw))]
 
 

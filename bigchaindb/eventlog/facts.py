@@ -2,11 +2,16 @@
 
 An order of a person that needs the plugin's process to have ended comes as `Stopping`, the process's end, and then the
 order: so each order has a row for the states without a process alone.
+
+Reports of the plugin's process, and the answers to it, cross the socket between host and node as they stand here: they
+are structs that name their kind. Source: decision 0056.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
+
+import msgspec
 
 from bigchaindb.eventlog.lane import Progress, Trouble
 
@@ -38,31 +43,42 @@ class RetryDue:
     """The delay of `WakeIn` is over."""
 
 
-# From the plugin's process
+# Reported by the plugin's process
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """The process has imported and configured the plugin."""
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The process has imported and configured the plugin; `run` waits for the first nudge."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The plugin cannot be imported, is no plugin, refused its configuration, or raised `Gone`."""
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """The plugin cannot be imported, is no plugin, or refused its configuration, if `is_configuration`."""
 
     error: str
+    is_configuration: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(msgspec.Struct, frozen=True, tag=True):
     """The log does not hold what the cursor knew (P8)."""
 
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Nacked:
-    """The plugin asks for an event again, later. Its process goes on.
+class Gone(msgspec.Struct, frozen=True, tag=True):
+    """The plugin's target wants nothing any more; the process is about to end."""
+
+    error: str
+
+
+class Damaged(msgspec.Struct, frozen=True, tag=True):
+    """The next event is not as it was written: nothing of it is delivered. The process is about to end."""
+
+    error: str
+    table: str
+    row: str
+
+
+class Nacked(msgspec.Struct, frozen=True, tag=True):
+    """The plugin asks for an event again, later. Its process goes on, with the event in hand until it is answered.
 
     Attributes:
         attempt: which delivery it was.
@@ -77,40 +93,49 @@ class Nacked:
     is_unavailable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ParkAsked:
-    """The plugin asks for an event to be set aside. Its process goes on."""
+class ParkAsked(msgspec.Struct, frozen=True, tag=True):
+    """The plugin asks for an event to be parked. Its process goes on, with the event in hand until it is answered."""
 
     position: int
     attempt: int
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Crashed:
-    """The process ended other than by a return from `run`.
+class Returned(msgspec.Struct, frozen=True, tag=True):
+    """`run` came back, or let `Closed` pass: the last event counts as done. The process is about to end."""
+
+
+class Raised(msgspec.Struct, frozen=True, tag=True):
+    """`run` failed, or one of the plugin's threads did. The process is about to end.
 
     Attributes:
-        progress: without what was set aside or passed over while it ran.
         is_unavailable: by `Unavailable`: the target is at fault, no event.
-        is_blameless: it was ended by the node, for no fault of an event.
     """
 
     error: str
-    progress: Progress
     is_unavailable: bool = False
-    is_blameless: bool = False
+
+
+LastWord: TypeAlias = Returned | Raised
+Report: TypeAlias = Ready | Refused | Lost | Gone | Damaged | Nacked | ParkAsked | LastWord
+
+
+# Seen by the node of the process
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
-    """`run` came back; the event that it took last counts as done.
+class Ended:
+    """The process has ended.
 
     Attributes:
-        progress: as in `Crashed`.
+        last: what it reported last; `Raised` with how it ended where it reported nothing.
+        progress: without what was set aside or passed over while it ran.
+        is_blameless: it was ended by the node, for no fault of an event.
     """
 
+    last: LastWord
     progress: Progress
+    is_blameless: bool = False
 
 
 # Orders
@@ -168,10 +193,11 @@ Fact: TypeAlias = (
     | Ready
     | Refused
     | Lost
+    | Gone
+    | Damaged
     | Nacked
     | ParkAsked
-    | Crashed
-    | Returned
+    | Ended
     | Paused
     | Sought
     | Retried
@@ -179,6 +205,29 @@ Fact: TypeAlias = (
     | Disabled
     | GivenUp
 )
+
+
+# Answers to the process
+
+
+class Again(msgspec.Struct, frozen=True, tag=True):
+    """Deliver an event that the process has in hand again, as this attempt, after the delay."""
+
+    position: int
+    attempt: int
+    delay_s: float
+
+
+class Settle(msgspec.Struct, frozen=True, tag=True):
+    """Settle an event that the process has in hand: it was set aside durably, or is passed over."""
+
+    position: int
+
+
+Answer: TypeAlias = Again | Settle
+
+
+# Done by the node
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,15 +246,6 @@ class CloseHost:
 class WakeIn:
     """Report `RetryDue` after the delay."""
 
-    delay_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """Deliver an event that the process has in hand again, after the delay."""
-
-    position: int
-    attempt: int
     delay_s: float
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final, NamedTuple, NoReturn
 
+from bigchaindb.eventlog import facts
 from bigchaindb.events import Event
-from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.plugins import GROUP
 
 PLAN: Final = "plan.json"
@@ -242,7 +242,7 @@ class Victim:
             self._leaves = True
             os.write(_open_for_appending(self._folder / PARKED), f"{event.position}\n".encode())
         # As `event.park` does, which plugins have that acknowledge explicitly.
-        queue._report(wire.ParkAsked(event.position, event.attempt, PARKING))  # noqa: SLF001 - in the plugin's place
+        queue._report(facts.ParkAsked(event.position, event.attempt, PARKING))  # noqa: SLF001 - in the plugin's place
         raise SystemExit(PARKING)
 
     def _kill_process(self) -> None:

@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Final
 
+from bigchaindb.eventlog import facts
 from bigchaindb.subscribers import host_protocol as wire
 
 RECEIVE_BYTES: Final = 4096
@@ -21,7 +22,7 @@ class Control:
     """Reports out, answers in."""
 
     def __init__(self, control: socket.socket) -> None:
-        """Take over a socket that has given its orders."""
+        """Take over a socket over which its host was launched."""
         self._socket = control
         self._received = b""
         self._reports: SimpleQueue[wire.Report] = SimpleQueue()  # a signal handler may put while its thread does
@@ -50,7 +51,7 @@ class Control:
                     return
                 self._socket.sendall(wire.encode_report(report))
 
-    def wait(self, limit_s: float) -> list[wire.Answer]:
+    def wait(self, limit_s: float) -> list[facts.Answer]:
         """Send the reports that are left, then wait for the node's answers, `limit_s` at most.
 
         Returns:

@@ -1,8 +1,8 @@
 """The plugin's process, a composition root: `python -m bigchaindb.subscribers.host events_plugin_NAME FD`.
 
-A fresh interpreter in a POSIX session of its own, below a keeper that ends all it started. It takes its orders from the
-inherited socket FD, imports and configures the plugin, and calls `run` with a queue over the event log. It ends when
-`run` does, and kills itself when the socket's other end, the node, is gone.
+A fresh interpreter in a POSIX session of its own, below a keeper that ends all it started. It learns what to run from
+the inherited socket FD, imports and configures the plugin, and calls `run` with a queue over the event log. It ends
+when `run` does, and kills itself when the socket's other end, the node, is gone.
 
 Source: docs/reference/contract/event-plugin-api.md, sections 3 and 5; promises P11 and P12.
 """
@@ -34,6 +34,7 @@ from bigchaindb.errors import (
     StoreDamaged,
     Unavailable,
 )
+from bigchaindb.eventlog import facts
 from bigchaindb.standard_error import to_standard_error_within
 from bigchaindb.store import Log
 from bigchaindb.subscribers import host_protocol as wire
@@ -59,50 +60,50 @@ _REFUSES: Final = (*_TEXT_IS_ENOUGH, ValueError, OSError)
 
 
 def main() -> None:
-    """Run the plugin that the orders name."""
+    """Run the plugin that the node names."""
     faulthandler.enable()  # a crash of native code says where each thread was
     title, fd = sys.argv[1:]
     control = socket.socket(fileno=int(fd))
     try:
-        orders = wire.receive_orders(control)
+        launch = wire.receive_launch(control)
     except EOFError:
-        sys.exit("the node ended before it sent its orders")
-    _become(title, orders)
+        sys.exit("the node ended before it sent what to run")
+    _become(title, launch)
     threading.excepthook = _pass_over_closed
-    plugin = _load(control, orders)
-    page = LanePage(Path(orders.page))
-    _report(control, wire.Ready())
+    plugin = _load(control, launch)
+    page = LanePage(Path(launch.page))
+    _report(control, facts.Ready())
     if not control.recv(1):
         sys.exit("the node ended before the plugin began")
     if page.words[Word.CLOSING]:
         return
     talk = Control(control)
-    queue = _open_queue(orders, plugin, page, talk)
+    queue = _open_queue(launch, plugin, page, talk)
     Thread(target=_listen, args=(talk, page, queue), name="bigchaindb-control", daemon=True).start()
     given: Any = queue
-    if orders.queue == _PIPE:
+    if launch.queue == _PIPE:
         talk.report(wire.Warned(WARNING))
         given = open_pipe(
             queue,
-            window_count=orders.window_count,
-            window_bytes_max=orders.window_bytes_max,
+            window_count=launch.window_count,
+            window_bytes_max=launch.window_bytes_max,
             on_failure=lambda error: _fail(talk, error),
         )
     gc.freeze()  # what was imported stays: collections while the plugin runs need not look at it
     ending = _run(title, plugin, queue, given)
-    if not isinstance(ending, wire.Returned):
+    if not isinstance(ending, facts.Returned):
         _end_threads(queue)  # a second time after a coroutine: what comes first counts
     # Called once all threads of the plugin but its daemons have ended.
     atexit.register(lambda: _say_last(talk, _verdict(queue, ending)))
-    sys.exit(0 if isinstance(ending, wire.Returned) else 1)
+    sys.exit(0 if isinstance(ending, facts.Returned) else 1)
 
 
-def _become(title: str, orders: wire.Orders) -> None:
+def _become(title: str, launch: wire.Launch) -> None:
     """Make this process look as plugins' processes always did."""
     multiprocessing.set_start_method("fork")  # as in 2017; 3.14's default breaks plugins that rely on it
     multiprocessing.current_process().name = title
     Path("/proc/self/comm").write_text(title[:_COMM_CHARACTERS_MAX], encoding="utf-8")
-    sys.path[:] = [*orders.sys_path, *(path for path in sys.path if path not in orders.sys_path)]
+    sys.path[:] = [*launch.sys_path, *(path for path in sys.path if path not in launch.sys_path)]
 
 
 def _pass_over_closed(args: threading.ExceptHookArgs) -> None:
@@ -111,20 +112,20 @@ def _pass_over_closed(args: threading.ExceptHookArgs) -> None:
         threading.__excepthook__(args)
 
 
-def _load(control: socket.socket, orders: wire.Orders) -> Plugin:
-    name = orders.name
-    hide(orders.options)
+def _load(control: socket.socket, launch: wire.Launch) -> Plugin:
+    name = launch.name
+    hide(launch.options)
     try:
         loaded = load(name, find([name])[name])
-        configure(name, loaded, orders.options)
-        plugin = inspect(name, loaded, window_count=orders.window_count)
-        if orders.queue == _PIPE:
+        configure(name, loaded, launch.options)
+        plugin = inspect(name, loaded, window_count=launch.window_count)
+        if launch.queue == _PIPE:
             plugin = _for_a_pipe(name, plugin)
     except (ConfigurationError, StartupError) as error:
         is_told = isinstance(error.__cause__, _REFUSES if isinstance(error, ConfigurationError) else _TEXT_IS_ENOUGH)
         if error.__cause__ is not None and not is_told:
             _print(_traceback(error.__cause__))
-        _report(control, wire.Refused(str(error), isinstance(error, ConfigurationError)))
+        _report(control, facts.Refused(str(error), isinstance(error, ConfigurationError)))
         sys.exit(1)
     return plugin
 
@@ -149,15 +150,15 @@ def _for_a_pipe(name: str, plugin: Plugin) -> Plugin:
     return Plugin(plugin.run, wants._replace(acknowledge=DELIVERY))
 
 
-def _open_queue(orders: wire.Orders, plugin: Plugin, page: LanePage, talk: Control) -> LogQueue:
+def _open_queue(launch: wire.Launch, plugin: Plugin, page: LanePage, talk: Control) -> LogQueue:
     return LogQueue(
         page,
-        Log(Path(orders.ledger)),
-        chain_id=orders.chain_id,
+        Log(Path(launch.ledger)),
+        chain_id=launch.chain_id,
         wants=plugin.wants,
-        window_bytes_max=orders.window_bytes_max,
-        attempts=orders.attempts,
-        one_at_a_time=orders.one_at_a_time,
+        window_bytes_max=launch.window_bytes_max,
+        attempts=launch.attempts,
+        one_at_a_time=launch.one_at_a_time,
         report=talk.report,
     )
 
@@ -175,19 +176,19 @@ def _run(title: str, plugin: Plugin, queue: LogQueue, given: Any) -> wire.Report
         has_returned = end.code != ENDED
         if end.code not in (None, 0, ENDED):
             _print(f"{title}: sys.exit({end.code!r})")
-            return wire.Raised(f"sys.exit({end.code!r})")
+            return facts.Raised(f"sys.exit({end.code!r})")
     except HistoryLost as error:
-        return wire.Lost(str(error))
+        return facts.Lost(str(error))
     except StoreDamaged as error:
-        return wire.Damaged(str(error), error.table, error.row)
+        return facts.Damaged(str(error), error.table, error.row)
     except Gone as error:
-        return wire.Gone(describe(error))
+        return facts.Gone(describe(error))
     except BaseException as error:  # noqa: BLE001 - whatever ends foreign code is reported
         _print_failure(title, error)
-        return wire.Raised(describe(error), isinstance(error, Unavailable))
+        return facts.Raised(describe(error), isinstance(error, Unavailable))
     if has_returned:
         queue.settle()
-    return wire.Returned()
+    return facts.Returned()
 
 
 def _print_failure(title: str, error: BaseException) -> None:
@@ -218,13 +219,13 @@ def _verdict(queue: LogQueue, ending: wire.Report | None) -> wire.Report:
     """Return how the whole process ended, threads included."""
     match queue.fault():
         case HistoryLost() as error:
-            return wire.Lost(str(error))
+            return facts.Lost(str(error))
         case StoreDamaged() as error:
-            return wire.Damaged(str(error), error.table, error.row)
-        case EventError() as error if not isinstance(ending, wire.Raised):
-            return wire.Raised(str(error))
+            return facts.Damaged(str(error), error.table, error.row)
+        case EventError() as error if not isinstance(ending, facts.Raised):
+            return facts.Raised(str(error))
         case _:
-            return ending or wire.Raised("the host itself failed")
+            return ending or facts.Raised("the host itself failed")
 
 
 def _listen(talk: Control, page: LanePage, queue: LogQueue) -> NoReturn:
@@ -250,7 +251,7 @@ def _listen(talk: Control, page: LanePage, queue: LogQueue) -> NoReturn:
 def _fail(talk: Control, error: BaseException) -> NoReturn:
     """End everything, as a thread of ours has failed that the plugin depends on."""
     _print(_traceback(error))
-    _say_last(talk, wire.Raised(describe(error)))
+    _say_last(talk, facts.Raised(describe(error)))
     _end_group()
 
 

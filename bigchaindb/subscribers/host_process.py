@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
+from bigchaindb.eventlog import facts
 from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers import kept
 
@@ -19,14 +20,14 @@ class HostProcess:
 
     def __init__(
         self,
-        orders: wire.Orders,
+        launch: wire.Launch,
         on_report: Callable[[wire.Report], None],
         on_exit: Callable[[str], None],
     ) -> None:
         """Start it.
 
         Args:
-            orders: what it is to do.
+            launch: what it is to run.
             on_report: called with each of its reports.
             on_exit: called once, with how it ended in words; no report comes after it.
 
@@ -34,7 +35,7 @@ class HostProcess:
             ConfigurationError: the options are too large.
             OSError: there is no room for another process.
         """
-        frame = wire.encode_orders(orders)
+        frame = wire.encode_launch(launch)
         self._loop = asyncio.get_running_loop()
         self._on_report, self._on_exit = on_report, on_exit
         self._received = self._told = b""
@@ -44,7 +45,7 @@ class HostProcess:
         self._socket.settimeout(0)
         try:
             with theirs:
-                title, fd = f"events_plugin_{orders.name}", theirs.fileno()
+                title, fd = f"events_plugin_{launch.name}", theirs.fileno()
                 self._kept = kept.start(["-m", "bigchaindb.subscribers.host", title, str(fd)], pass_fds=[fd])
             self._fd = self._watch()
         except OSError:
@@ -67,7 +68,7 @@ class HostProcess:
             with suppress(OSError):  # full: it has not looked since; broken: its end is about to be seen
                 self._socket.send(wire.NUDGE)
 
-    def answer(self, answer: wire.Answer) -> None:
+    def answer(self, answer: facts.Answer) -> None:
         """Send an answer; never waits. Bounded by the window, as each of its events has one answer open."""
         self._unsent += wire.encode_answer(answer)
         self._send_rest()

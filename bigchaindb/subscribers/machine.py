@@ -8,6 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from bigchaindb.eventlog import facts
 from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.host_process import HostProcess
 
@@ -26,7 +27,7 @@ class Host(Protocol):
         """Wake the process, which then reads the lane page."""
         ...
 
-    def answer(self, answer: wire.Answer) -> None:
+    def answer(self, answer: facts.Answer) -> None:
         """Send an answer."""
         ...
 
@@ -35,7 +36,7 @@ class Host(Protocol):
         ...
 
 
-StartHost: TypeAlias = Callable[[wire.Orders, Callable[[wire.Report], None], Callable[[str], None]], Host]
+StartHost: TypeAlias = Callable[[wire.Launch, Callable[[wire.Report], None], Callable[[str], None]], Host]
 """Takes the arguments of `HostProcess`."""
 
 

@@ -90,7 +90,7 @@ class PluginLane:
         self._since = self._machine.now()
         self._page: LanePage | None = None
         self._begun = False
-        self._ending: wire.Report | None = None
+        self._ending: facts.LastWord | None = None
         self._is_blameless = False
         self._beginning: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -128,11 +128,11 @@ class PluginLane:
     def _tells_error(self, before: Lane, fact: facts.Fact) -> bool:
         """Whether the lane's error is of this fact, and not left from an earlier one."""
         match fact:
-            case facts.Crashed():
+            case facts.Ended(facts.Raised()):
                 return self.lane.state in {State.BACKOFF, State.BLOCKED}
-            case facts.Returned():
+            case facts.Ended():
                 return self.lane.failure_count > before.failure_count
-            case facts.Refused() | facts.Lost():
+            case facts.Refused() | facts.Lost() | facts.Gone() | facts.Damaged():
                 return True
         return self.lane.error != before.error
 
@@ -280,7 +280,7 @@ class PluginLane:
             case facts.CloseHost():
                 self._close_host()
             case facts.Again(position, attempt, delay_s):
-                self._answer(wire.Again(position, attempt, delay_s))
+                self._answer(facts.Again(position, attempt, delay_s))
             case facts.Park(position, trouble):
                 if position not in self._returning:  # those the cursor does not know
                     self._unwritten.add(position)
@@ -294,7 +294,7 @@ class PluginLane:
                 self._put_aside(position)
                 fields = {"plugin": self.name, "position": position, "attempts": trouble.attempts}
                 _log.error("event is skipped", extra={**fields, "error": trouble.error})
-                self._answer(wire.Settle(position))
+                self._answer(facts.Settle(position))
             case _:
                 assert_never(action)
 
@@ -315,13 +315,13 @@ class PluginLane:
         self._unwritten.discard(position)
         fields = {"plugin": self.name, "position": position, "attempts": trouble.attempts, "error": trouble.error}
         _log.error("event is parked, see `bigchaindb plugins parked`", extra=fields)
-        self._answer(wire.Settle(position))
+        self._answer(facts.Settle(position))
 
     async def _parked_all(self) -> None:
         while self._parking:
             await asyncio.wait(self._parking)
 
-    def _answer(self, answer: wire.Answer) -> None:
+    def _answer(self, answer: facts.Answer) -> None:
         if self.host is not None:
             self.host.answer(answer)
 
@@ -343,7 +343,7 @@ class PluginLane:
             self._returning, self._warning = set(lane.progress.returning), ""
             self._set_aside.clear()  # all of it is written down, and the page does not hold it
             self._start_count += 1
-            self.host = self._machine.start_host(self._orders(page), self._reported, self._exited)
+            self.host = self._machine.start_host(self._launch(page), self._reported, self._exited)
         except (ConfigurationError, StoreDamaged) as error:
             self._drop_page()
             self.tell(facts.Refused(str(error)))
@@ -351,8 +351,9 @@ class PluginLane:
         except (OSError, BigchainDBError) as error:
             self._drop_page()
             progress = replace(lane.progress, taken=frozenset())  # what was taken was blamed when its process ended
-            self.tell(facts.Crashed(f"cannot start a process: {error}", progress, is_blameless=True))
-            self._fail_first(StartupError(f"events plugin {self.name!r}: cannot start a process: {error}"))
+            why = f"cannot start a process: {error}"
+            self.tell(facts.Ended(facts.Raised(why), progress, is_blameless=True))
+            self._fail_first(StartupError(f"events plugin {self.name!r}: {why}"))
         else:
             self._set_timer(READY_S_MAX, self._not_ready)
 
@@ -375,9 +376,9 @@ class PluginLane:
     def _window_count(self) -> int:
         return self.settings.window or self._shared.limits.window_count_max
 
-    def _orders(self, page: LanePage) -> wire.Orders:
+    def _launch(self, page: LanePage) -> wire.Launch:
         shared, lane = self._shared, self.lane
-        return wire.Orders(
+        return wire.Launch(
             name=self.name,
             ledger=str(shared.ledger.absolute()),
             page=str(page.path.absolute()),
@@ -393,48 +394,33 @@ class PluginLane:
 
     def _reported(self, report: wire.Report) -> None:
         match report:
-            case wire.Ready() | wire.Refused():
-                if self.lane.state is State.STARTING:
-                    self._set_timer(None)
-                    self._answered_start(report)
-            case wire.Gone() | wire.Lost() | wire.Damaged():
-                self._cannot_go_on(report)
-            case wire.Nacked() | wire.ParkAsked():
-                if self.takes(facts.Nacked) and report.position not in self._set_aside:
-                    self._declined(report)
             case wire.Warned(text):
                 self._warning = text
                 _log.warning("events plugin: %s", text, extra={"plugin": self.name})
-            case wire.Returned() | wire.Raised():
+            case facts.Returned() | facts.Raised():
                 self._ending = report
+            case facts.Ready() | facts.Refused():
+                if self.lane.state is State.STARTING:
+                    self._set_timer(None)
+                    self._answered_start(report)
+            case facts.Nacked() | facts.ParkAsked() if report.position in self._set_aside:
+                pass
             case _:
-                assert_never(report)
+                if isinstance(report, facts.Damaged):  # read by the plugin's process
+                    self._shared.damages.note(StoreDamaged(report.error, table=report.table, row=report.row))
+                if self.takes(type(report)):
+                    self.tell(report)
 
-    def _cannot_go_on(self, report: wire.Gone | wire.Lost | wire.Damaged) -> None:
-        if isinstance(report, wire.Damaged):  # read by the plugin's process
-            self._shared.damages.note(StoreDamaged(report.error, table=report.table, row=report.row))
-        fact = facts.Lost if isinstance(report, wire.Lost) else facts.Refused
-        if self.takes(fact):
-            self.tell(fact(report.error))
-
-    def _answered_start(self, report: wire.Ready | wire.Refused) -> None:
-        if isinstance(report, wire.Refused):
-            self.tell(facts.Refused(report.error))
+    def _answered_start(self, report: facts.Ready | facts.Refused) -> None:
+        self.tell(report)
+        if isinstance(report, facts.Refused):
             refused = ConfigurationError if report.is_configuration else StartupError
             self._fail_first(refused(report.error))
             return
-        self.tell(facts.Ready())
         if self._may_run:
             self._let_run()
         if not self.first.done():
             self.first.set_result(None)
-
-    def _declined(self, report: wire.Nacked | wire.ParkAsked) -> None:
-        position, attempt, error = report.position, report.attempt, report.error
-        if isinstance(report, wire.Nacked):
-            self.tell(facts.Nacked(position, attempt, error, report.delay_s, report.is_unavailable))
-        else:
-            self.tell(facts.ParkAsked(position, attempt, error))
 
     def _exited(self, how: str) -> None:
         assert self._page is not None
@@ -446,19 +432,15 @@ class PluginLane:
         self._shared.thread.submit(page.close)
         if self.lane.state in RUNNING:
             self._set_timer(None)
-        is_unavailable, error = False, how
-        if isinstance(self._ending, wire.Raised):
-            error, is_unavailable = self._ending.error, self._ending.is_unavailable
+        last = self._ending or facts.Raised(how)
         self._note_end(progress)
-        if isinstance(self._ending, wire.Returned):
-            self.tell(facts.Returned(progress))
-        else:
-            self.tell(facts.Crashed(error, progress, is_unavailable, self._is_blameless))
+        self.tell(facts.Ended(last, progress, self._is_blameless))
+        error = last.error if isinstance(last, facts.Raised) else how
         self._fail_first(StartupError(f"events plugin {self.name!r}: its process ended before it was ready: {error}"))
 
     def _note_end(self, progress: Progress) -> None:
         is_short = progress.handed - self.lane.progress.handed <= 1 and self.lane.state in RUNNING
-        self._short_runs = self._short_runs + 1 if isinstance(self._ending, wire.Returned) and is_short else 0
+        self._short_runs = self._short_runs + 1 if isinstance(self._ending, facts.Returned) and is_short else 0
 
     def _complaint_about_returns(self) -> str:
         if self._short_runs < SHORT_RUN_COUNT:
@@ -500,7 +482,7 @@ class PluginLane:
     def _kill(self, why: str) -> None:
         """End the process for no fault of an event."""
         if self.host is not None:
-            self._ending, self._is_blameless = wire.Raised(why), True
+            self._ending, self._is_blameless = facts.Raised(why), True
             self.host.kill()
 
     def _fail_first(self, error: BigchainDBError) -> None:

@@ -23,6 +23,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NoReturn, SupportsIndex
 
 from bigchaindb.errors import Closed, EventError, HistoryLost, StoreDamaged, Unavailable
+from bigchaindb.eventlog import facts
 from bigchaindb.events import Event
 from bigchaindb.ledger.ports import LogReader
 from bigchaindb.subscribers import host_protocol as wire
@@ -299,12 +300,12 @@ class LogQueue(_StandardQueue):
         if self._withdraw(event):
             text = describe(error) if isinstance(error, BaseException) else one_line(error or "the plugin nacked it")
             is_unavailable = isinstance(error, Unavailable)
-            self._report(wire.Nacked(event.position, event.attempt, text, delay, is_unavailable))
+            self._report(facts.Nacked(event.position, event.attempt, text, delay, is_unavailable))
 
     def park(self, event: Event, reason: str) -> None:
         """Set an event aside. See `Event.park`."""
         if self._withdraw(event):
-            self._report(wire.ParkAsked(event.position, event.attempt, one_line(reason)))
+            self._report(facts.ParkAsked(event.position, event.attempt, one_line(reason)))
 
     # Ending
 
@@ -375,7 +376,7 @@ class LogQueue(_StandardQueue):
         """Refuse from now on what would block this thread, which runs an event loop."""
         self._loop_thread = threading.current_thread()
 
-    def answered(self, answer: wire.Answer) -> None:
+    def answered(self, answer: facts.Answer) -> None:
         """Carry out the supervisor's answer about an event that was nacked, or that was to be parked."""
         with self._lock:
             window = self._window
@@ -383,10 +384,10 @@ class LogQueue(_StandardQueue):
             if entry is None:
                 return
             match answer:
-                case wire.Again(_, attempt, delay_s):
+                case facts.Again(_, attempt, delay_s):
                     entry = entry._replace(attempt=attempt, due_s=monotonic() + delay_s)
                     window.again = with_undone(window.again, entry)
-                case wire.Settle():
+                case facts.Settle():
                     window.settle_again(entry)
             self._moved()
 

@@ -30,7 +30,7 @@ class FullMachine:
         self.failing = failing
         self.count = 0
 
-    def start(self, orders: wire.Orders, report: Callable[[wire.Report], None], ended: Callable[[str], None]) -> Host:
+    def start(self, orders: wire.Launch, report: Callable[[wire.Report], None], ended: Callable[[str], None]) -> Host:
         self.count += 1
         if self.count in self.failing:
             raise BlockingIOError("no room for another process")

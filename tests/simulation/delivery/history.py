@@ -287,7 +287,7 @@ class History:
             plugin.account.node_died(safe_s=safe_s if of_power_cut else None)
 
     def start_process(
-        self, orders: wire.Orders, on_report: Callable[[wire.Report], None], on_exit: Callable[[str], None]
+        self, orders: wire.Launch, on_report: Callable[[wire.Report], None], on_exit: Callable[[str], None]
     ) -> Host:
         """Start a plugin's process, if the machine has room for it."""
         if self.node is None:

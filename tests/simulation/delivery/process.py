@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import msgspec
 
 from bigchaindb.errors import Closed, HistoryLost, Unavailable
+from bigchaindb.eventlog import facts
 from bigchaindb.events import Event
 from bigchaindb.ledger.ports import Record
 from bigchaindb.store import Log
@@ -102,7 +103,7 @@ class SimulatedProcess:
     world: World
     account: Account
     temper: Temper
-    orders: wire.Orders
+    orders: wire.Launch
     on_report: Callable[[wire.Report], None]
     on_exit: Callable[[str], None]
     pid: int
@@ -113,8 +114,8 @@ class SimulatedProcess:
     dies_slowly: bool = False
 
     def __post_init__(self) -> None:
-        frame = wire.encode_orders(self.orders)
-        self.orders = msgspec.json.decode(frame[wire.LENGTH_BYTES :], type=wire.Orders)
+        frame = wire.encode_launch(self.orders)
+        self.orders = msgspec.json.decode(frame[wire.LENGTH_BYTES :], type=wire.Launch)
         self.page = LanePage(Path(self.orders.page))
         self.run: Run = self.account.begin(int(self.page.path.suffix[1:]), self.page, self.world.head)
         self.log: Log | None = None
@@ -137,7 +138,7 @@ class SimulatedProcess:
     def nudge(self) -> None:
         self.inbound.carry(self._look)
 
-    def answer(self, answer: wire.Answer) -> None:
+    def answer(self, answer: facts.Answer) -> None:
         line = wire.encode_answer(answer)
         self.inbound.carry(lambda: self._answered(wire.decode_answer(line)))
 
@@ -193,10 +194,10 @@ class SimulatedProcess:
         if self.chance(self.temper.dies_early):
             self._end(self.world.draw.choice((KILLED, "exit code 1")))
         elif self.chance(self.temper.refuses):
-            self._finish(wire.Refused("it does not like its options", is_configuration=True), "exit code 1")
+            self._finish(facts.Refused("it does not like its options", is_configuration=True), "exit code 1")
         elif not self.chance(self.temper.hangs):
             self.is_ready = True
-            self._report(wire.Ready())
+            self._report(facts.Ready())
 
     def _look(self) -> None:
         if self.is_still or not self.is_ready:
@@ -212,7 +213,7 @@ class SimulatedProcess:
         self.queue.wake()
         self.queue.warnings()
         if self.queue.fault() is not None and self.waits:
-            self._finish(wire.Lost(str(self.queue.fault())), KILLED)
+            self._finish(facts.Lost(str(self.queue.fault())), KILLED)
         self._wake()
 
     def _open(self) -> None:
@@ -236,7 +237,7 @@ class SimulatedProcess:
             self._look()
             self.world.agenda.after(LOOK_S, self._look_again)
 
-    def _answered(self, answer: wire.Answer) -> None:
+    def _answered(self, answer: facts.Answer) -> None:
         if self.is_still or self.queue is None:
             return
         self.queue.answered(answer)
@@ -311,9 +312,9 @@ class SimulatedProcess:
             self.say("hangs")
             self.world.agenda.after(self.world.draw.choice((1.0, 20.0, 3_000.0)), self._soon)
         elif has_something and self.chance(temper.raises):
-            self._finish(wire.Raised("ValueError: out of run"), "exit code 1")
+            self._finish(facts.Raised("ValueError: out of run"), "exit code 1")
         elif self.chance(temper.unavailable):
-            self._finish(wire.Raised("Unavailable: the target is down", is_unavailable=True), "exit code 1")
+            self._finish(facts.Raised("Unavailable: the target is down", is_unavailable=True), "exit code 1")
         elif self.chance(temper.returns):
             self._return()
         elif self.held and (self.chance(60) or len(self.held) >= self.orders.window_count):
@@ -333,12 +334,12 @@ class SimulatedProcess:
             events = []
         except Closed:
             self._settle_before()
-            self._finish(wire.Returned(), "exit code 0")
+            self._finish(facts.Returned(), "exit code 0")
             return
         except HistoryLost as error:
             self._settle_before()
             self.say(f"history is lost: {error}")
-            self._finish(wire.Lost(str(error)), "exit code 1")
+            self._finish(facts.Lost(str(error)), "exit code 1")
             return
         self._settle_before()
         if not events:
@@ -356,7 +357,7 @@ class SimulatedProcess:
             case _:
                 self.before += positions
         if any(map(self.temper.hates, events)) and self.temper.wants.acknowledge == NEXT_GET:
-            self._finish(wire.Raised("ValueError: poison"), "exit code 1")
+            self._finish(facts.Raised("ValueError: poison"), "exit code 1")
         else:
             self._soon()
 
@@ -379,7 +380,7 @@ class SimulatedProcess:
         if self.temper.wants.acknowledge == NEXT_GET:
             self._ack(self.before)
             self.before = []
-        self._finish(wire.Returned(), "exit code 0")
+        self._finish(facts.Returned(), "exit code 0")
 
     def _settle_before(self) -> None:
         """Take note of what asking for more has settled."""

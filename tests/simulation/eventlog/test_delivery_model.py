@@ -13,17 +13,19 @@ from bigchaindb.eventlog.facts import (
     Again,
     CaughtUp,
     CloseHost,
-    Crashed,
     Disabled,
     Discarded,
     Enabled,
+    Ended,
     Fact,
     FellBehind,
+    Gone,
     Lost,
     Nacked,
     Park,
     ParkAsked,
     Paused,
+    Raised,
     Ready,
     Refused,
     Retried,
@@ -193,8 +195,8 @@ class LaneMachine(RuleBasedStateMachine):
     def end(self, how: str) -> None:
         if how == "lost" and (self.lane.state, Lost) in TRANSITIONS:
             self.tell(Lost("x"))
-        if how == "gone" and (self.lane.state, Refused) in TRANSITIONS:
-            self.tell(Refused("x"))
+        if how == "gone" and (self.lane.state, Gone) in TRANSITIONS:
+            self.tell(Gone("x"))
         if how == "return" and self.lane.state is not State.STARTING:
             for position in sorted(self.held):
                 self.let_go(position)
@@ -202,9 +204,9 @@ class LaneMachine(RuleBasedStateMachine):
         progress = self.ended()
         self.clear_process()
         if how == "return" and self.lane.state is not State.STARTING:
-            self.tell(Returned(progress))
+            self.tell(Ended(Returned(), progress))
         else:
-            self.tell(Crashed("x", progress, is_unavailable=how == "unavailable", is_blameless=how == "kill"))
+            self.tell(Ended(Raised("x", how == "unavailable"), progress, is_blameless=how == "kill"))
 
     @precondition(lambda self: self.waits)
     @rule()

@@ -1,7 +1,5 @@
 """What a lane does about what happens, case by case. Any order of facts: `tests/simulation/eventlog`."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,17 +10,19 @@ from bigchaindb.eventlog.facts import (
     Again,
     CaughtUp,
     CloseHost,
-    Crashed,
     Disabled,
     Discarded,
     Enabled,
+    Ended,
     Fact,
     FellBehind,
+    Gone,
     Lost,
     Nacked,
     Park,
     ParkAsked,
     Paused,
+    Raised,
     Ready,
     Refused,
     Retried,
@@ -57,8 +57,16 @@ def in_hand(*positions: int, taken: set[int] | None = None, handed: int = 0) -> 
     )
 
 
-def crashed(*positions: int) -> Crashed:
-    return Crashed("x", in_hand(*positions) if positions else Progress())
+def ended(progress: Progress, *, is_blameless: bool = False) -> Ended:
+    return Ended(Raised("x"), progress, is_blameless)
+
+
+def crashed(*positions: int) -> Ended:
+    return ended(in_hand(*positions) if positions else Progress())
+
+
+def down(*positions: int) -> Ended:
+    return Ended(Raised("Unavailable: x", is_unavailable=True), in_hand(*positions))
 
 
 def delays(actions: list[Action]) -> list[float]:
@@ -95,7 +103,7 @@ def test_p8_a_lost_history_waits_for_a_person() -> None:
 
 
 def test_a_process_that_ends_at_the_stop_is_not_started_again() -> None:
-    lane, actions = told(Lane(), Enabled(), Ready(), Stopping(), Returned(Progress(4, 4)))
+    lane, actions = told(Lane(), Enabled(), Ready(), Stopping(), Ended(Returned(), Progress(4, 4)))
     assert (lane.state, lane.progress.acked) == (State.STOPPED, 4)
     assert actions == [StartHost(1), CloseHost()]
 
@@ -125,22 +133,22 @@ def test_a_delay_is_a_part_of_its_bound(failure_count: int, draw: float) -> None
 def test_an_event_settled_in_between_starts_the_count_again() -> None:
     lane, _ = told(Lane(), Enabled(), crashed(), RetryDue(), crashed())
     assert lane.failure_count == 2
-    lane, _ = told(lane, RetryDue(), Ready(), Crashed("x", Progress(1, 1)))
+    lane, _ = told(lane, RetryDue(), Ready(), ended(Progress(1, 1)))
     assert lane.failure_count == 1
 
 
 def test_a_parked_event_that_was_settled_is_progress_too() -> None:
     lane = Lane(State.LIVE, progress=Progress(5, 5, returning=(2,)), failure_count=3)
-    assert told(lane, Crashed("x", Progress(5, 5)))[0].failure_count == 1
+    assert told(lane, ended(Progress(5, 5)))[0].failure_count == 1
 
 
 def test_run_that_returns_after_work_goes_on_at_once() -> None:
-    lane, actions = told(Lane(), Enabled(), Ready(), Returned(Progress(1, 1)))
+    lane, actions = told(Lane(), Enabled(), Ready(), Ended(Returned(), Progress(1, 1)))
     assert (lane.failure_count, actions[1:]) == (0, [WakeIn(0.0)])
 
 
 def test_run_that_returns_without_work_counts_as_a_failure() -> None:
-    lane, actions = told(Lane(), Enabled(), Ready(), Returned(Progress()))
+    lane, actions = told(Lane(), Enabled(), Ready(), Ended(Returned(), Progress()))
     assert (lane.failure_count, lane.error) == (1, "run returned without taking an event")
     assert actions[1:] == [WakeIn(0.5)]
 
@@ -149,7 +157,7 @@ def test_an_attempt_is_counted_for_what_the_process_took() -> None:
     """The second of two events in hand was not delivered again if the process died on the first."""
     lane, _ = told(LIVE, crashed(1, 3))
     assert (lane.attempt(1), lane.attempt(3)) == (2, 2)
-    lane, _ = told(lane, RetryDue(), Ready(), Crashed("x", in_hand(1, 3, taken={1})))
+    lane, _ = told(lane, RetryDue(), Ready(), ended(in_hand(1, 3, taken={1})))
     assert (lane.attempt(1), lane.attempt(3)) == (3, 2)
 
 
@@ -158,11 +166,11 @@ def test_an_event_that_always_kills_its_process_is_found_and_parked_and_no_other
     lane, actions = told(LIVE, crashed(1, 2, 3))
     assert (lane.one_at_a_time, [trouble.failures for trouble in lane.troubles.values()]) == (True, [0, 0, 0])
     for _ in range(3):
-        lane, actions = told(lane, RetryDue(), Ready(), Crashed("x", in_hand(2, 3, taken={2})))
+        lane, actions = told(lane, RetryDue(), Ready(), ended(in_hand(2, 3, taken={2})))
     assert actions[-2:] == [Park(2, Trouble(4, 3, 1_000.0, "x")), WakeIn(0.0)]
     assert (lane.progress, lane.attempt(2), lane.failure_count) == (Progress(2, 3, (3,)), 1, 0)
     assert lane.one_at_a_time
-    lane, _ = told(lane, RetryDue(), Ready(), Returned(Progress(9, 9)))
+    lane, _ = told(lane, RetryDue(), Ready(), Ended(Returned(), Progress(9, 9)))
     assert not lane.one_at_a_time
 
 
@@ -199,33 +207,32 @@ def test_what_the_policy_does_in_the_end() -> None:
 def test_a_target_that_is_down_costs_no_event_an_attempt_however_long() -> None:
     lane, waits = LIVE, []
     for _ in range(12):
-        lane, actions = told(lane, Crashed("Unavailable: x", in_hand(1), is_unavailable=True), RetryDue(), Ready())
+        lane, actions = told(lane, down(1), RetryDue(), Ready())
         waits += delays(actions)
     assert lane.troubles[1].failures == 0
     assert (waits[0], waits[-1]) == (0.5, 150)  # from a second to five minutes, half of it by the draw
 
 
-@pytest.mark.parametrize("end", [Crashed("killed", Progress(9, 9)), Returned(Progress(9, 9))])
+@pytest.mark.parametrize("end", [ended(Progress(9, 9)), Ended(Returned(), Progress(9, 9))])
 def test_what_was_settled_before_an_order_counts(end: Fact) -> None:
     """A target that worked for a day and fails after a restart of its plugin is tried again after a second."""
-    down = Crashed("Unavailable: x", in_hand(1), is_unavailable=True)
-    again: list[Fact] = [down, RetryDue(), Ready()]
+    again: list[Fact] = [down(1), RetryDue(), Ready()]
     failing, _ = told(LIVE, *again * 6)
     assert failing.failure_count == 6
-    lane, actions = told(failing, Stopping(), end, Enabled(), Ready(), replace(down, progress=in_hand(10)))
+    lane, actions = told(failing, Stopping(), end, Enabled(), Ready(), down(10))
     assert (lane.failure_count, delays(actions)[-1]) == (1, 0.5)
 
 
 def test_a_process_that_the_node_ended_blames_no_event() -> None:
-    lane, _ = told(LIVE, Crashed("a read lasted too long", in_hand(1), is_blameless=True))
+    lane, _ = told(LIVE, ended(in_hand(1), is_blameless=True))
     assert lane.troubles[1] == Trouble(1)
-    lane, _ = told(LIVE, Crashed("a read lasted too long", in_hand(1, 2), is_blameless=True))
+    lane, _ = told(LIVE, ended(in_hand(1, 2), is_blameless=True))
     assert not lane.one_at_a_time
 
 
 def test_a_lane_whose_target_is_gone_waits_for_a_person_and_blames_no_event() -> None:
     """Whatever wants nothing any more must not be asked again at every start, and nothing may be lost meanwhile."""
-    lane, actions = told(LIVE, Refused("Gone: 410"), crashed(3), Stopping())
+    lane, actions = told(LIVE, Gone("Gone: 410"), crashed(3), Stopping())
     assert (lane.state, lane.error, lane.progress.in_hand) == (State.FAILED, "Gone: 410", (3,))
     assert actions == [CloseHost(), CloseHost()]
     lane, actions = told(lane, Enabled())

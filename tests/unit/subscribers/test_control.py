@@ -8,19 +8,18 @@ import msgspec
 import pytest
 
 from bigchaindb.errors import ConfigurationError
+from bigchaindb.eventlog.facts import Again, Settle
 from bigchaindb.subscribers.control import Control
 from bigchaindb.subscribers.host_protocol import (
+    LAUNCH_BYTES_MAX,
     NUDGE,
-    ORDERS_BYTES_MAX,
-    Again,
-    Orders,
+    Launch,
     Report,
-    Settle,
     Warned,
     decode_report,
     encode_answer,
-    encode_orders,
-    receive_orders,
+    encode_launch,
+    receive_launch,
 )
 
 
@@ -89,7 +88,7 @@ def test_the_end_of_the_node_is_an_end_of_file(ends: tuple[socket.socket, Contro
 
 def test_options_are_bounded_and_what_comes_again_is_not() -> None:
     """Thousands of parked events that are retried, or a large window, must not keep the plugin from starting."""
-    orders = Orders(
+    launch = Launch(
         name="sales",
         ledger="/l",
         page="/p",
@@ -104,11 +103,11 @@ def test_options_are_bounded_and_what_comes_again_is_not() -> None:
     )
     theirs, ours = socket.socketpair()
     with theirs, ours:
-        sending = threading.Thread(target=ours.sendall, args=(encode_orders(orders),))
+        sending = threading.Thread(target=ours.sendall, args=(encode_launch(launch),))
         sending.start()
-        assert receive_orders(theirs) == orders
+        assert receive_launch(theirs) == launch
         sending.join()
     with pytest.raises(ConfigurationError, match=r"events_plugins\.sales\.options: .* bytes"):
-        encode_orders(msgspec.structs.replace(orders, attempts={}, options={"text": "x" * ORDERS_BYTES_MAX}))
+        encode_launch(msgspec.structs.replace(launch, attempts={}, options={"text": "x" * LAUNCH_BYTES_MAX}))
     with pytest.raises(ConfigurationError, match=r"events plugin 'sales': .* surrogates not allowed"):
-        encode_orders(msgspec.structs.replace(orders, options={"text": "\ud800"}))
+        encode_launch(msgspec.structs.replace(launch, options={"text": "\ud800"}))

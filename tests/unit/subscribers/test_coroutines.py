@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bigchaindb.errors import Closed, ConfigurationError, EventError
+from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import EventTypes
 from bigchaindb.subscribers import host_protocol as wire
@@ -40,7 +41,7 @@ def test_its_queue_is_iterated_to_its_end(plugin: Plugin) -> None:
             if event.position == 3:
                 queue.close()
 
-    assert ending(plugin, run) == wire.Returned()
+    assert ending(plugin, run) == facts.Returned()
     assert seen == [1, 2, 3]
     assert plugin.progress() == Progress(3, 3)
 
@@ -51,7 +52,7 @@ def test_its_return_settles_what_it_took(plugin: Plugin) -> None:
             if event.position == 2:
                 return
 
-    assert ending(plugin, run) == wire.Returned()
+    assert ending(plugin, run) == facts.Returned()
     assert plugin.progress() == Progress(2, 2)
 
 
@@ -64,7 +65,7 @@ def test_what_would_block_its_loop_is_refused(plugin: Plugin, ask: Callable[[Any
             ask(queue)
         await asyncio.sleep(0)
 
-    assert ending(plugin, run) == wire.Returned()
+    assert ending(plugin, run) == facts.Returned()
     assert plugin.progress() == Progress()
 
 
@@ -78,7 +79,7 @@ def test_a_thread_of_its_loop_may_wait_and_its_event_is_settled_by_the_return(pl
             event = await loop.run_in_executor(None, queue.get)
             seen.append(event.position)
 
-    assert ending(plugin, run) == wire.Returned()
+    assert ending(plugin, run) == facts.Returned()
     assert seen == [1, 2, 3]
     assert plugin.queue.fault() is None
     assert plugin.progress() == Progress(3, 3)
@@ -110,7 +111,7 @@ def test_an_end_without_an_error_is_a_return(plugin: Plugin, end: BaseException)
 
     with pytest.raises(type(end)):
         run_coroutine(run(plugin.queue), plugin.queue, on_failure=lambda: pytest.fail("it ended well"))
-    assert ending(plugin, run) == wire.Returned()
+    assert ending(plugin, run) == facts.Returned()
 
 
 def test_a_callable_object_may_be_one(plugin: Plugin) -> None:
@@ -118,7 +119,7 @@ def test_a_callable_object_may_be_one(plugin: Plugin) -> None:
         async def __call__(self, queue: Any) -> None:
             queue.get_nowait()
 
-    assert ending(plugin, Run()) == wire.Returned()
+    assert ending(plugin, Run()) == facts.Returned()
     assert plugin.progress() == Progress(1, 1)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from bigchaindb import standard_error
 from bigchaindb.errors import Closed, Unavailable
+from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import EventTypes
 from bigchaindb.subscribers import host
@@ -43,7 +44,7 @@ def test_what_is_gathered_comes_again_if_the_queue_ends_run(plugin: Plugin) -> N
             with suppress(Exception):
                 queue.get()
 
-    assert ending(plugin, run) == wire.Returned()
+    assert ending(plugin, run) == facts.Returned()
     assert plugin.progress() == Progress(0, 3, (1, 2, 3))
 
 
@@ -56,7 +57,7 @@ def test_a_plugin_that_exits_without_an_error_has_returned(plugin: Plugin, code:
             queue.get()
         sys.exit(code)
 
-    assert ending(plugin, run) == wire.Returned()
+    assert ending(plugin, run) == facts.Returned()
     assert plugin.progress() == Progress(3, 3)
 
 
@@ -64,9 +65,9 @@ def test_a_plugin_that_exits_without_an_error_has_returned(plugin: Plugin, code:
 @pytest.mark.parametrize(
     ("error", "report"),
     [
-        (Unavailable("no route"), wire.Raised("Unavailable: no route", is_unavailable=True)),
-        (ValueError("bad row"), wire.Raised("ValueError: bad row")),
-        (SystemExit(3), wire.Raised("sys.exit(3)")),
+        (Unavailable("no route"), facts.Raised("Unavailable: no route", is_unavailable=True)),
+        (ValueError("bad row"), facts.Raised("ValueError: bad row")),
+        (SystemExit(3), facts.Raised("sys.exit(3)")),
     ],
 )
 def test_what_ended_run_is_reported_though_nobody_reads_standard_error(

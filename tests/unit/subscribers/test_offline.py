@@ -302,10 +302,10 @@ def test_p8_a_lane_of_which_a_row_is_damaged_waits_for_a_word(ledger: Ledger, co
     assert lane.progress == Progress(3, 3)
     assert ledger.store.damages.first is not None
 
-    ledger.seek(AtPosition(4))
+    ledger.order(Seek("position:4"))
     lane = ledger.next_node()
     assert (lane.state, lane.progress) == (State.STOPPED, Progress(3, 3))
-    ledger.order(lambda desk: desk.pause(NAME))
+    ledger.order(Pause())
     whole = [row.position for row in ledger.parked()]
     assert whole == ([1, 3] if column.table == "lanes" else [3])
 

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from bigchaindb.errors import Closed, EventError, Unavailable
+from bigchaindb.eventlog.facts import Again, Nacked, ParkAsked, Settle
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import Event, EventTypes
 from bigchaindb.subscribers import queue as module
-from bigchaindb.subscribers.host_protocol import Again, Nacked, ParkAsked, Settle
 from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT
 from tests.support.event_logs import ListLog
 from tests.support.plugin_queues import Plugin

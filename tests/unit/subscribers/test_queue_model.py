@@ -13,9 +13,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from bigchaindb.eventlog.facts import Again, Nacked, ParkAsked, Settle
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import Event, EventTypes
-from bigchaindb.subscribers.host_protocol import Again, Nacked, ParkAsked, Settle
 from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, NEXT_GET, Wants
 from tests.support import scale
 from tests.support.event_logs import ListLog
