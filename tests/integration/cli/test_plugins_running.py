@@ -127,6 +127,7 @@ def test_p13_seek_pause_and_resume_under_a_running_node(operator: Operator, inst
     operator.restart()
     assert operator.plugins("resume", name)["state"] in {"CATCHING_UP", "LIVE"}
     operator.until_written(1, 2, 1, 2, 2, 3, 4)
+    until(lambda: operator.status()["state"] == "LIVE", what="the plugin to have all")
     assert "is LIVE: it cannot be resumed" in operator.refused("resume", name)
     for where, said in (
         ("position:99", "is beyond the end"),
