@@ -3,6 +3,7 @@
 Source: docs/how-to/back-up.md; docs/explanation/network.md.
 """
 
+import itertools
 import json
 import re
 import shutil
@@ -17,6 +18,7 @@ from typing import Final
 import pytest
 
 from bigchaindb.engine.cometbft.copying import DATABASES
+from bigchaindb.transaction import Transaction
 from tests.support.chains import create
 from tests.support.live_networks import Member, Network, make_network, running_network
 from tests.support.waiting import until
@@ -24,24 +26,34 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.timeout(400)
 COUNT: Final = 4
 BEFORE: Final = 20
+SERIALS: Final = itertools.count()
 
 
-@pytest.fixture
-def network(tmp_path: Path) -> Iterator[Network]:
-    with running_network(tmp_path / "net", COUNT) as made:
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """Four validators. Each test leaves all of them running, but for the last."""
+    with running_network(tmp_path_factory.mktemp("net"), COUNT) as made:
         yield made
 
 
+def fresh(count: int) -> list[Transaction]:
+    """Make transactions that no other test makes."""
+    return [create(serial) for serial in itertools.islice(SERIALS, count)]
+
+
+def assert_all_have(network: Network, *transactions: Transaction) -> None:
+    network.until_everywhere(*transactions)
+    network.until_equal()
+
+
 @contextmanager
-def busy(member: Member, first: int) -> Iterator[None]:
+def busy(member: Member) -> Iterator[None]:
     """Commit one transaction after the other until the end."""
     ended = threading.Event()
 
     def work() -> None:
-        serial = first
         while not ended.is_set():
-            member.commit(create(serial))
-            serial += 1
+            member.commit(*fresh(1))
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -72,10 +84,11 @@ def signed_height(member: Member) -> int:
 def test_a_restored_node_has_the_same_events_and_signs_nothing_twice(network: Network, tmp_path: Path) -> None:
     """Made while blocks come, restored when the others are further: all that it missed comes again."""
     one, two, *_ = network
-    one.commit(*(create(serial) for serial in range(BEFORE)))
-    with busy(two, first=1_000):
+    one.commit(*fresh(BEFORE))
+    with busy(two):
         backup = backed_up(one, tmp_path / "backup")
-        one.commit(create(BEFORE))
+        (missed,) = fresh(1)
+        one.commit(missed)
         one.kill()
     assert not list(backup.rglob("priv_validator*")), "neither what was signed last, nor a key of CometBFT's"
     assert {path.name for path in (backup / "cometbft/data").iterdir()} == set(DATABASES)
@@ -86,16 +99,18 @@ def test_a_restored_node_has_the_same_events_and_signs_nothing_twice(network: Ne
     fine = one.run("doctor")
     assert fine.returncode == 0, fine.stdout
     network.start(one)
-    one.commit(create(BEFORE + 1))
-    network.until_equal(position=BEFORE + 2)
+    (newest,) = fresh(1)
+    one.commit(newest)
+    assert_all_have(network, missed, newest)
     assert signed_height(one) > before, "it votes again"
 
 
 def test_where_what_was_signed_is_lost_a_person_says_from_where_it_may_sign(network: Network, tmp_path: Path) -> None:
-    one, two, *_ = network
-    one.commit(*(create(serial) for serial in range(BEFORE)))
+    two, one, *_ = network
+    one.commit(*fresh(BEFORE))
     backup = backed_up(one, tmp_path / "backup")
-    two.commit(create(BEFORE))
+    missed = fresh(1)
+    two.commit(*missed)
     one.kill()
     shutil.rmtree(one.data)
     assert "`bigchaindb network signed HEIGHT`" in restore(one, backup)
@@ -117,29 +132,31 @@ def test_where_what_was_signed_is_lost_a_person_says_from_where_it_may_sign(netw
     assert f"has height {height}, and it is never set back" in lower.stderr
 
     network.start(one)
-    two.commit(create(BEFORE + 1), create(BEFORE + 2))
-    network.until_equal(position=BEFORE + 3)
+    newest = fresh(2)
+    two.commit(*newest)
+    assert_all_have(network, *missed, *newest)
 
 
 def test_a_new_node_begins_with_a_backup_of_another(network: Network, tmp_path: Path) -> None:
     """It takes from the others only what came since."""
     one, *_ = network
-    one.commit(*(create(serial) for serial in range(BEFORE)))
+    one.commit(*fresh(BEFORE))
     backup = backed_up(one, tmp_path / "backup", "--without-key")
-    new = network.add()
-    shutil.rmtree(new.data)
-    new.configuration.write_text(json.dumps(new.settings))
-    restore(new, backup)
-    assert new.height() > 0
-    network.start(new)
-    one.commit(create(BEFORE))
-    network.until_equal(position=BEFORE + 1)
+    with network.guest() as new:
+        shutil.rmtree(new.data)
+        new.configuration.write_text(json.dumps(new.settings))
+        restore(new, backup)
+        assert new.height() > 0
+        network.start(new)
+        newest = fresh(1)
+        one.commit(*newest)
+        assert_all_have(network, *newest)
 
 
 def test_blocks_that_were_left_out_are_missed(network: Network, tmp_path: Path) -> None:
     """A copy that somebody made of the ledger alone: `doctor` says what to do, before CometBFT ends with a trace."""
     one, *_ = network
-    one.commit(create(1))
+    one.commit(*fresh(1))
     network.stop(one)
     for name in DATABASES:
         shutil.rmtree(one.layout.blocks / name)
@@ -170,8 +187,8 @@ def has_blocks(member: Member) -> bool:
 
 def test_a_validator_that_lost_its_disk_does_not_vote_before_a_person_has_looked(network: Network) -> None:
     """It may have voted on the very next height. No moment of a kill lets its key sign."""
-    one, two, *_ = network
-    two.commit(*(create(serial) for serial in range(BEFORE)))
+    two, _, one, _ = network
+    two.commit(*fresh(BEFORE))
     lose_disk(one, network)
     for _ in range(2):  # killed as soon as it has blocks, and while it starts anew
         one.launch()
@@ -192,8 +209,9 @@ def test_a_validator_that_lost_its_disk_does_not_vote_before_a_person_has_looked
 
     assert one.run("network", "signed", str(height)).returncode == 0
     network.start(one)
-    two.commit(*(create(BEFORE + serial) for serial in range(3)))
-    network.until_equal(position=BEFORE + 3)
+    newest = fresh(3)
+    two.commit(*newest)
+    assert_all_have(network, *newest)
     until(lambda: signed_height(one) > height, what="it to vote again")
 
 
@@ -204,7 +222,7 @@ def test_whoever_founded_the_network_alone_is_no_exception(tmp_path: Path) -> No
     one.settings["network"]["peers"] = [two.peer]
     try:
         made.start()
-        one.commit(*(create(serial) for serial in range(BEFORE)))
+        one.commit(*fresh(BEFORE))
         made.until_equal(position=BEFORE)
         lose_disk(one, made)
         one.launch()
@@ -216,12 +234,12 @@ def test_whoever_founded_the_network_alone_is_no_exception(tmp_path: Path) -> No
 
 def test_an_older_record_of_what_was_signed_is_found_out(network: Network) -> None:
     """The how-to forbids it, and a snapshot of a disk does it all the same."""
-    one, two, *_ = network
-    one.commit(create(1))
+    two, *_, one = network
+    one.commit(*fresh(1))
     network.stop(one)
     older = one.layout.validator_state.read_bytes()
     network.start(one)
-    one.commit(*(create(serial) for serial in range(2, BEFORE)))
+    one.commit(*fresh(BEFORE))
     network.stop(one)
     one.layout.validator_state.write_bytes(older)
     one.forget_ledger()
