@@ -6,8 +6,9 @@ that each move fills its pages with several rows. Figures: docs/decisions/0006.
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
+from bigchaindb.errors import StoreDamaged
 from bigchaindb.store.checksums import (
     EVENT_COLUMNS,
     EVENT_SUM,
@@ -25,7 +26,7 @@ from bigchaindb.store.checksums import (
     transaction_sum,
 )
 from bigchaindb.store.damages import Damages
-from bigchaindb.store.database import batch
+from bigchaindb.store.database import batch, translated
 from bigchaindb.store.keys import OUTPUT_BITS, key_of
 from bigchaindb.store.recent import Generation, Recent
 from bigchaindb.store.tip import read_tip
@@ -122,11 +123,12 @@ class Indexing:
     def _generation(self, seqs: tuple[int, int], positions: tuple[int, int]) -> Generation:
         generation = Generation()
         numbers = [(seq + 1) << OUTPUT_BITS for seq in seqs]
-        transactions = self._whole(generation, "transactions", transaction_sum, _TRANSACTIONS, seqs)
+        transactions = self._whole(generation, _Source("transactions", transaction_sum, _TRANSACTIONS), *seqs)
         generation.add_transactions((seq, id_, asset) for seq, id_, asset, _ in transactions)
-        outputs = self._whole(generation, "outputs", output_sum, _OUTPUTS, numbers)
+        outputs = self._whole(generation, _Source("outputs", output_sum, _OUTPUTS, 1 << OUTPUT_BITS), *numbers)
         generation.add_outputs((number, owners) for number, _, _, owners, _ in outputs)
-        for position, *_, block_id, reason in self._whole(generation, "events", checksum_of, _BLOCKS, positions):
+        events = self._whole(generation, _Source("events", checksum_of, _BLOCKS), *positions)
+        for position, *_, block_id, reason in events:
             generation.add_block(block_id, position, is_valid=reason is None)
         if generation.damage is None and len(transactions) != seqs[1] - seqs[0]:
             generation.damage = damaged("transactions", f"{seqs[0] + 1} to {seqs[1]}", "are not all there")
@@ -134,17 +136,43 @@ class Indexing:
             self._damages.note(generation.damage)
         return generation
 
-    def _whole(
-        self, generation: Generation, table: str, compute: Callable[..., int], statement: str, bounds: Sequence[int]
-    ) -> list[tuple[Any, ...]]:
+    def _whole(self, generation: Generation, source: "_Source", low: int, high: int) -> list[tuple[Any, ...]]:
         """Read the rows of a table that are what was written; of others the generation takes note."""
         rows = []
-        for *row, checksum in self._connection.execute(statement, bounds).fetchall():
-            if is_whole(checksum, compute, *row):
+        for *row, checksum in self._readable(generation, source, low, high):
+            if is_whole(checksum, source.compute, *row):
                 rows.append(tuple(row))
             elif generation.damage is None:
-                generation.damage = damaged(table, row[0])
+                generation.damage = damaged(source.table, row[0])
         return rows
+
+    def _readable(self, generation: Generation, source: "_Source", low: int, high: int) -> list[tuple[Any, ...]]:
+        """Read the rows that lie in pages which can be read: a start serves those."""
+        try:
+            with translated("ledger.db"):
+                return self._connection.execute(source.statement, (low, high)).fetchall()
+        except StoreDamaged:
+            if high - low <= source.least:
+                generation.damage = generation.damage or damaged(source.table, high, "stands where nothing can be read")
+                return []
+        middle = (low + high) // 2
+        return self._readable(generation, source, low, middle) + self._readable(generation, source, middle, high)
+
+
+class _Source(NamedTuple):
+    """Rows that are read between two numbers.
+
+    Attributes:
+        table: of the rows.
+        compute: their checksum.
+        statement: reads them.
+        least: the smallest stretch that is read alone.
+    """
+
+    table: str
+    compute: Callable[..., int]
+    statement: str
+    least: int = 1
 
 
 class _Sealed:

@@ -17,6 +17,7 @@ from bigchaindb.store.checksums import (
     transaction_sum,
 )
 from bigchaindb.store.database import Readers
+from bigchaindb.store.neighbours import FIRST, INDEXES, expect_neighbours
 
 PAGE_BYTES_MAX: Final = 4 * 1024 * 1024
 """Bytes of bodies in one page, at least one body: what one block may hold."""
@@ -38,16 +39,25 @@ def numbers(
 
     Args:
         readers: of the ledger.
-        index: the statement that reads a page of the table: key, above, below, count.
+        index: the table.
         key: what to look up; the numbers of another hash with an equal key come too.
         recent: taken before `end`.
         end: beyond the last committed number.
         page_count_max: numbers in a page.
+
+    Raises:
+        StoreDamaged: a row of the index may be hidden.
     """
-    after, below = -1, min([end, *recent[:1]])
+    column = INDEXES[index]
+    # S608: names of our own.
+    statement = (
+        f"SELECT {column} FROM {index} WHERE key = ? AND {column} > ? AND {column} < ? ORDER BY {column} LIMIT ?"  # noqa: S608
+    )
+    after, below = FIRST, min([end, *recent[:1]])
     while True:
         with readers.connection() as connection:
-            page = [n for (n,) in connection.execute(index, (key, after, below, page_count_max)).fetchall()]
+            page = [n for (n,) in connection.execute(statement, (key, after, below, page_count_max)).fetchall()]
+            expect_neighbours(connection, index, key, after)
         if not page:
             break
         yield page

@@ -29,6 +29,7 @@ from bigchaindb.store.checksums import (
 from bigchaindb.store.database import Readers
 from bigchaindb.store.event_rows import first_at_height, read_entry, read_records
 from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, id_bytes, key_of, owner_hash, owner_hashes
+from bigchaindb.store.neighbours import FIRST, LAST, expect_neighbours
 from bigchaindb.store.pages import array_of, bodies_of, cut, hits, numbers
 from bigchaindb.store.recent import Recent
 from bigchaindb.store.search import match_expression, read_query
@@ -49,7 +50,6 @@ LEFT JOIN transaction_checksums AS ts ON ts.seq = t.seq WHERE t.seq = ?
 _BODY: Final = f"""
 SELECT {BODY_SUM}, t.body FROM transactions AS t LEFT JOIN transaction_checksums AS ts ON ts.seq = t.seq WHERE t.seq = ?
 """  # noqa: S608 - as above
-_TRANSFERS: Final = "SELECT seq FROM asset_index WHERE key = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"
 _OF_ASSET: Final = f"""
 SELECT wanted.value, {TRANSACTION_SUM}, {TRANSACTION_COLUMNS} FROM json_each(?) AS wanted
 LEFT JOIN transactions AS t ON t.seq = wanted.value LEFT JOIN transaction_checksums AS ts ON ts.seq = wanted.value
@@ -60,7 +60,6 @@ SELECT i.seq, {TRANSACTION_SUM}, {TRANSACTION_COLUMNS} FROM asset_index AS i
 LEFT JOIN transactions AS t ON t.seq = i.seq LEFT JOIN transaction_checksums AS ts ON ts.seq = i.seq
 WHERE i.key = ? AND i.seq < ? ORDER BY i.seq DESC LIMIT 1
 """  # noqa: S608 - as above
-_OWNED: Final = "SELECT output FROM owner_index WHERE key = ? AND output > ? AND output < ? ORDER BY output LIMIT ?"
 _OUTPUTS: Final = f"""
 SELECT wanted.value, {OUTPUT_SUM}, {OUTPUT_COLUMNS}, t.id, o.spent_by, {SPENT_SUM}
 FROM json_each(?) AS wanted LEFT JOIN outputs AS o ON o.output = wanted.value
@@ -125,7 +124,7 @@ class LedgerQueries:
         owner = owner_hash(public_key)
         recent = self._recent.outputs(owner)
         end = (self._last_seq() + 1) << OUTPUT_BITS
-        for page in numbers(self._readers, _OWNED, key_of(owner), recent, end, self._page_count_max):
+        for page in numbers(self._readers, "owner_index", key_of(owner), recent, end, self._page_count_max):
             with self._readers.connection() as connection:
                 rows = connection.execute(_OUTPUTS, (array_of(page),)).fetchall()
                 found = [_output_of(owner, *row) for row in rows]
@@ -224,6 +223,7 @@ class LedgerQueries:
             found, asset = indexed_transaction("transaction_index", key, seq, checksum, row)
             if found == id_:
                 return _Place(seq, row[3], asset is None)
+        expect_neighbours(connection, "transaction_index", key, FIRST)
         return None
 
     def _entry_of_block(self, connection: sqlite3.Connection, block_id: str) -> LoggedEvent | None:
@@ -238,13 +238,15 @@ class LedgerQueries:
                 raise damaged("block_index", f"{key}, {position}", "leads to another block")
             if entry.block_id == block_id:
                 entries.append(entry)
+        if not entries:
+            expect_neighbours(connection, "block_index", key, LAST)
         return min(entries, key=lambda entry: entry.reason is not None, default=None)
 
     def _transfers(self, asset: bytes) -> Iterator[list[int]]:
         recent = self._recent.transfers(asset)
         end = self._last_seq() + 1
         key = key_of(asset)
-        for page in numbers(self._readers, _TRANSFERS, key, recent, end, self._page_count_max):
+        for page in numbers(self._readers, "asset_index", key, recent, end, self._page_count_max):
             with self._readers.connection() as connection:
                 rows = connection.execute(_OF_ASSET, (array_of(page),)).fetchall()
                 found = [(row[0], indexed_transaction("asset_index", key, row[0], row[1], row[2:])) for row in rows]
@@ -266,6 +268,7 @@ class LedgerQueries:
             return committed[-1]
         key = key_of(asset)
         with self._readers.connection() as connection:
+            expect_neighbours(connection, "asset_index", key, end - 1)
             while rows := connection.execute(_LAST_TRANSFER, (key, end)).fetchall():
                 end = int(rows[0][0])
                 if indexed_transaction("asset_index", key, end, rows[0][1], rows[0][2:])[1] == asset:

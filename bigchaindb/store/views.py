@@ -22,6 +22,7 @@ from bigchaindb.store.checksums import (
     transaction_sum,
 )
 from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, key_of
+from bigchaindb.store.neighbours import FIRST, expect_neighbours
 from bigchaindb.store.pages import array_of
 from bigchaindb.store.recent import Generation, Place, Recent
 from bigchaindb.store.tip import read_tip
@@ -52,6 +53,8 @@ def load_view(connection: sqlite3.Connection, generations: tuple[Generation, ...
     ids = needs.transaction_ids
     wanted = ids | {ref.transaction_id for ref in needs.outputs}
     places = locate(connection, generations, wanted)
+    for id_ in sorted(wanted - ids - places.keys()):  # of those that are new themselves none is in an index
+        expect_neighbours(connection, "transaction_index", key_of(bytes.fromhex(id_)), FIRST)
     committed = {id_: place for id_, place in places.items() if place.seq <= counts.transactions}
     outputs = _outputs(connection, needs.outputs, committed) if committed else {}
     return LoadedView(tip.height, ids & committed.keys(), outputs)
