@@ -34,6 +34,7 @@ def check(context: click.Context, session: Session, directory: Path | None, *, a
     """
     from bigchaindb.errors import StoreError
     from bigchaindb.store.checking import check_directory
+    from bigchaindb.store.checking_file import check_header
     from bigchaindb.store.directory import DataDirectory
 
     os.nice(NICENESS)
@@ -41,7 +42,11 @@ def check(context: click.Context, session: Session, directory: Path | None, *, a
     found = DataDirectory(checked_path)
     if not found.ledger.exists():
         raise StoreError(f"there is no ledger in {str(checked_path)!r}: name its database.path, or a backup")
+    headers = []
+    if directory is None:  # of a copy it is part of the check
+        headers = [one for path in (found.ledger, found.node) if path.exists() for one in check_header(path)]
     done = check_directory(found, Progress("ledger.db", "events").tell, is_copy=directory is not None)
+    done = done._replace(damages=(*headers, *done.damages))
     if as_json:
         put_json({**done._asdict(), "damages": [one._asdict() for one in done.damages], "path": str(checked_path)})
     else:

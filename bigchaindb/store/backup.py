@@ -9,8 +9,8 @@ from typing import Final
 
 from bigchaindb.ledger.effects import Tip
 from bigchaindb.store.database import Progress, backup, batch, open_reader, open_writer, snapshot, translated
-from bigchaindb.store.migrations import open_ledger
 from bigchaindb.store.node_rows import renew_id
+from bigchaindb.store.older import cover
 from bigchaindb.store.tip import read_tip
 
 _CACHE_KIB: Final = 1024
@@ -23,7 +23,8 @@ def back_up_ledger(source: Path, target: Path, progress: Progress) -> Tip:
         StoreFull: there is no room for the copy.
         StoreError: one of the files cannot be used.
     """
-    with closing(open_ledger(source)) as reader, translated(source.name), snapshot(reader):
+    with closing(open_reader(source)) as reader, translated(source.name), snapshot(reader):
+        cover(reader)
         tip, _ = read_tip(reader)
         backup(reader, target, progress)
     return tip

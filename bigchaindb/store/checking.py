@@ -10,13 +10,14 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from bigchaindb.errors import StoreDamaged
+from bigchaindb.store.checking_file import check_header, check_pages
 from bigchaindb.store.checking_node import check_node
 from bigchaindb.store.checking_search import check_search
 from bigchaindb.store.checksums import ONE_ROW_COLUMNS, read_one
-from bigchaindb.store.database import Progress, open_copy, translated
+from bigchaindb.store.database import Progress, open_copy, open_reader, translated
 from bigchaindb.store.directory import DataDirectory
-from bigchaindb.store.keys import key_of, output_number, owner_hash, owner_hashes
-from bigchaindb.store.migrations import open_ledger
+from bigchaindb.store.keys import key_of, output_number, owner_hash
+from bigchaindb.store.neighbours import INDEXES, leads_on, rows_from
 from bigchaindb.store.older import cover
 from bigchaindb.store.proving import Damage, Proved, Walk, locate_any, prove
 from bigchaindb.store.tip import read_tip
@@ -29,16 +30,11 @@ _RECENT: Final = "SELECT id, seq FROM transactions WHERE seq > ?"
 _BLOCK: Final = """
 SELECT count(*) FROM block_index AS i JOIN events AS e ON e.position = i.position WHERE i.key = ? AND e.block_id = ?
 """
-_INDEXES: Final = {
-    "transaction_index": ("seq", "SELECT i.key, i.seq, t.id FROM", "transactions AS t ON t.seq = i.seq"),
-    "asset_index": ("seq", "SELECT i.key, i.seq, t.asset FROM", "transactions AS t ON t.seq = i.seq"),
-    "owner_index": ("output", "SELECT i.key, i.output, o.owners FROM", "outputs AS o ON o.output = i.output"),
-    "block_index": ("position", "SELECT i.key, i.position, e.block_id FROM", "events AS e ON e.position = i.position"),
-}
-"""Of each index the column that numbers its rows, and how to read the hash that a row is of."""
 _INDEX_ROWS: Final = 10_000
 """Rows of an index that are read at once."""
-_HEIGHT: Final = "SELECT count(*) FROM events WHERE height = ? AND position = ? AND reason IS NULL"
+_HEIGHT: Final = """
+SELECT count(*) FROM events INDEXED BY valid_height WHERE height = ? AND position = ? AND reason IS NULL
+"""
 
 
 class Checked(NamedTuple):
@@ -67,22 +63,25 @@ def check_directory(directory: DataDirectory, progress: Progress, *, is_copy: bo
     Args:
         directory: of a node, running or not, or a copy of one.
         progress: is told how many events of how many are read.
-        is_copy: nobody has the files open and nobody writes them: no file is made beside them. An older version may
-            have written them.
+        is_copy: nobody has the files open and nobody writes them: no file is made beside them.
 
     Raises:
         StoreError: the files cannot be read; damage is no error here.
     """
     checking = _Checking(progress)
-    try:
-        with (
-            closing((open_copy if is_copy else open_ledger)(directory.ledger)) as connection,
-            translated(directory.ledger.name),
-        ):
+    if is_copy:
+        checking.damages += check_header(directory.ledger)
+    with (
+        checking.noting("sqlite_schema"),
+        closing((open_copy if is_copy else open_reader)(directory.ledger)) as connection,
+    ):
+        with checking.noting("file"):
             cover(connection)
             checking.run(connection)
-    except StoreDamaged as error:  # pages that cannot be read at all
-        checking.damages.append(Damage(error.table or "file", error.row or "-", str(error)))
+        if checking.damages and (pages := list(check_pages(connection))):
+            is_lost = any(one.table == "sqlite_schema" for one in pages)  # nothing else could be read
+            named = [one for one in checking.damages if one.table == "header" or not (is_lost or one.table == "file")]
+            checking.damages[:] = [*named, *pages]
     checking.damages += check_node(directory, is_copy=is_copy)
     return checking.result()
 
@@ -107,21 +106,25 @@ class _Checking:
         )
 
     def run(self, connection: sqlite3.Connection) -> None:
-        tables = {table: self._one_row(connection, table) for table in ONE_ROW_COLUMNS}
+        tables: dict[str, tuple[Any, ...]] = {}
+        for table in ONE_ROW_COLUMNS:
+            with self.noting(table):
+                tables[table] = read_one(connection, table)
         tip, counts = read_tip(connection)  # damaged: how far to read is not known
         self._height, self._position = tip.height, tip.position
-        done_seq, done_position = (tables["indexing"] or (0, 0))[:2]
+        done_seq, done_position = tables.get("indexing", (0, 0))[:2]
         self._indexed = (done_seq, done_position)
-        if unchecked := tables["unchecked"]:
+        if unchecked := tables.get("unchecked"):
             self._unchecked_count = unchecked[3] - unchecked[1]
-        self._recent = dict(connection.execute(_RECENT, (done_seq,)).fetchall())
+        with self.noting("transactions"):
+            self._recent = dict(connection.execute(_RECENT, (done_seq,)).fetchall())
         while self._walk.position < tip.position and len(self.damages) < DAMAGES_MAX:
             proved = prove(connection, self._walk, partial(locate_any, connection, self._recent.get))
             self.damages += proved.damages
             self._indexes(connection, proved)
             self._progress(self._walk.position, tip.position)
-        for table in _INDEXES:
-            with self._noting(table):
+        for table in INDEXES:
+            with self.noting(table):
                 self._index(connection, table)
         if self.damages:
             return
@@ -130,23 +133,19 @@ class _Checking:
         if found != (tip.digest, counts.blocks, counts.transactions, counts.outputs, counts.log_bytes):
             self.damages.append(Damage("tip", "1", "is not what the log adds up to"))
         for table in ("assets_search", "metadata_search"):
-            with self._noting(table):
+            with self.noting(table):
                 self.damages += check_search(connection, table, counts.transactions)
 
-    def _one_row(self, connection: sqlite3.Connection, table: str) -> tuple[Any, ...] | None:
-        try:
-            return read_one(connection, table)
-        except StoreDamaged as error:
-            self.damages.append(Damage(table, "1", str(error)))
-            return None
-
     @contextmanager
-    def _noting(self, table: str) -> Iterator[None]:
+    def noting(self, table: str) -> Iterator[None]:
+        """Note damage that ends the reads within; each once."""
         try:
             with translated("ledger.db"):
                 yield
         except StoreDamaged as error:
-            self.damages.append(Damage(error.table or table, error.row or "-", str(error)))
+            damage = Damage(error.table or table, error.row or "-", str(error))
+            if damage not in self.damages:
+                self.damages.append(damage)
 
     def _indexes(self, connection: sqlite3.Connection, proved: Proved) -> None:
         """Compare the index rows of an event that have left the node's memory."""
@@ -157,36 +156,34 @@ class _Checking:
                     column = "output" if table == "owner_index" else "seq"
                     # S608: names of our own.
                     statement = f"SELECT count(*) FROM {table} WHERE key = ? AND {column} = ?"  # noqa: S608
-                    if connection.execute(statement, (key, number)).fetchall() != [(1,)]:
-                        self.damages.append(Damage(table, f"{key}, {number}", "is missing"))
+                    with self.noting(table):
+                        if connection.execute(statement, (key, number)).fetchall() != [(1,)]:
+                            self.damages.append(Damage(table, f"{key}, {number}", "is missing"))
         position = self._walk.position
-        if not proved.damages and position <= done_position:
-            self._block_index(connection, position)
+        if not proved.damages:
+            self._block_index(connection, position, is_indexed=position <= done_position)
 
     def _index(self, connection: sqlite3.Connection, table: str) -> None:
         """Compare each row of an index with the row that it leads to."""
-        column, select, joined = _INDEXES[table]
-        # S608: names of our own.
-        statement = f"""
-            {select} {table} AS i LEFT JOIN {joined} WHERE (i.key, i.{column}) > (?, ?)
-            ORDER BY i.key, i.{column} LIMIT {_INDEX_ROWS}
-        """
+        at = f"i.key, i.{INDEXES[table]}"
+        statement = f"{rows_from(table)} WHERE ({at}) > (?, ?) ORDER BY {at} LIMIT {_INDEX_ROWS}"
         after: tuple[Any, ...] = (-(1 << 63), -1)
         while (rows := connection.execute(statement, after).fetchall()) and len(self.damages) < DAMAGES_MAX:
             for key, number, hash_ in rows:
-                hashes = owner_hashes(hash_) if isinstance(hash_, bytes) else []
-                if key not in map(key_of, hashes):
+                if not leads_on(key, hash_):
                     self.damages.append(Damage(table, f"{key}, {number}", "leads to no row of that hash"))
             after = rows[-1][:2]
 
-    def _block_index(self, connection: sqlite3.Connection, position: int) -> None:
+    def _block_index(self, connection: sqlite3.Connection, position: int, *, is_indexed: bool) -> None:
         ((id_, height, reason),) = connection.execute(
             "SELECT block_id, height, reason FROM events WHERE position = ?", (position,)
         ).fetchall()
-        if connection.execute(_BLOCK, (key_of(id_), id_)).fetchall() == [(0,)]:
-            self.damages.append(Damage("block_index", f"{key_of(id_)}, {position}", "is missing"))
-        if reason is None and connection.execute(_HEIGHT, (height, position)).fetchall() != [(1,)]:
-            self.damages.append(Damage("valid_height", str(height), "is missing"))
+        with self.noting("block_index"):
+            if is_indexed and connection.execute(_BLOCK, (key_of(id_), id_)).fetchall() == [(0,)]:
+                self.damages.append(Damage("block_index", f"{key_of(id_)}, {position}", "is missing"))
+        with self.noting("valid_height"):
+            if reason is None and connection.execute(_HEIGHT, (height, position)).fetchall() != [(1,)]:
+                self.damages.append(Damage("valid_height", str(height), "is missing"))
 
 
 def _index_rows(seq: int, transaction: Transaction) -> Iterator[tuple[str, int, int]]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.store import node_rows
+from bigchaindb.store.checking_file import check_header
 from bigchaindb.store.database import open_copy, open_reader, translated
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.proving import Damage
@@ -26,6 +27,8 @@ def check_node(directory: DataDirectory, *, is_copy: bool) -> Iterator[Damage]:
     """
     if not directory.node.exists():
         return
+    if is_copy:
+        yield from check_header(directory.node)
     try:
         with (
             closing((open_copy if is_copy else open_reader)(directory.node)) as connection,

@@ -106,6 +106,13 @@ def test_a_plugin_whose_cursor_is_damaged_waits_for_a_word(node: Node) -> None:
     flip(node.data / "node.db", Column("lanes", "acked"), at=0.0)
     check = node.run("check")
     assert (check.returncode, "node.db: lanes follower: is not what its checksum is of" in check.stdout) == (3, True)
+    ledger = node.data / "ledger.db"
+    for version in (3, 2):  # of the file's format: where it is another, SQLite reads and does not write
+        content = bytearray(ledger.read_bytes())
+        content[18] = version
+        ledger.write_bytes(content)
+        check = node.run("check")
+        assert ("ledger.db: header byte 18" in check.stdout) == (version == 3), check
     listed = json.loads(node.run("plugins", "list", "--json").stdout)
     assert {one["name"]: one["state"] for one in listed}["follower"] == "GAPPED"
 
