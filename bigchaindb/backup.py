@@ -1,9 +1,8 @@
-"""A backup: a copy of the data directory that is whole, of a node that runs or is stopped.
+"""A backup: a whole copy of the data directory of a running or stopped node.
 
-First the lane pages, then node.db, then ledger.db: no cursor is ahead of the log that was copied. Of a node of a
-network CometBFT's blocks come last: those that the ledger lacks are given to it again, one that CometBFT lacked would
-stop it. All of it is made beside the place where it belongs and named at the end, when it is on the disk: what was cut
-short is no backup.
+The lane pages are copied first, then node.db, then ledger.db: no cursor is ahead of the copied log. On a node of a
+network CometBFT's blocks come last: blocks that the ledger lacks are given to it again, one that CometBFT lacked would
+stop it. The copy gets its name at the end, when it is on the disk: one that was cut short is no backup.
 
 Source: decision 0023; promises P2 and P8.
 """
@@ -31,7 +30,7 @@ COPY_BYTES: Final = 1024 * 1024
 
 
 class BackedUp(NamedTuple):
-    """What a backup holds.
+    """The content of a backup.
 
     Attributes:
         path: of the backup.
@@ -40,7 +39,7 @@ class BackedUp(NamedTuple):
         position: of its last event.
         size_bytes: of its files.
         has_key: whether the node's private key is in it.
-        damages: what is wrong with the ledger; then there is no backup.
+        damages: of the ledger; if there are any, no backup was made.
     """
 
     path: Path
@@ -60,18 +59,20 @@ def back_up(directory: DataDirectory, target: Path, *, with_key: bool, progress:
     """Copy a data directory; durable when this returns.
 
     Args:
-        directory: a node's own; it may be running, in another process.
-        target: a directory to be made, with those above it; it may be there if it is empty.
-        with_key: whether to copy `keypair.json`, where there is one.
-        progress: is told how many of the ledger's pages are copied.
+        directory: of a node, which may run in another process.
+        target: a directory to make, with its parents; it may exist if it is empty.
+        with_key: whether to copy `keypair.json`, if there is one.
+        progress: is called with the number of copied pages of the ledger.
 
     Raises:
-        StoreError: there is no ledger, or `target` cannot take a backup; StoreFull if it is too small.
+        StoreError: there is no ledger, or `target` cannot hold a backup; StoreFull if it is too small.
         StartupError: the directory's chain id cannot be read.
         OSError: a file cannot be copied.
     """
     if not directory.ledger.exists():
-        raise StoreError(f"there is no ledger in {str(directory.path)!r}: name its database.path")
+        raise StoreError(
+            f"there is no ledger in {str(directory.path)!r} (database.path): name a node's configuration with -c"
+        )
     _check_target(target, directory)
     chain = read_chain_id(directory.path)
     make(target.resolve().parent)
@@ -95,22 +96,24 @@ def back_up(directory: DataDirectory, target: Path, *, with_key: bool, progress:
 
 
 def _check_target(target: Path, directory: DataDirectory) -> None:
-    place = target.resolve()  # where a link leads to, and what `.` is
+    place = target.resolve()  # follows links, and `.`
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise StoreError(f"{str(target)!r} is there and not empty: name a directory to be made")
+        raise StoreError(f"{str(target)!r} exists and is not empty: name a new directory")
     if place.is_mount():
         raise StoreError(f"{str(target)!r} is a mount point: name a directory in it")
     folder = next(folder for folder in place.parents if folder.exists())
     if not folder.is_dir():
-        raise StoreError(f"{str(target)!r}: {str(folder)!r} is no directory: name another")
+        raise StoreError(f"{str(target)!r}: {str(folder)!r} is not a directory: name another one")
     if place.is_relative_to(directory.path.resolve()):
-        raise StoreError(f"{str(target)!r} is in the data directory itself: it would be lost with it")
+        raise StoreError(
+            f"{str(target)!r} is in the data directory, with which it would be lost: name a directory elsewhere"
+        )
     needed = sum(file.stat().st_size for file in (directory.ledger, directory.node))
     if is_network(directory.path):
         needed += size_of(Layout(directory.path))
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise StoreFull(f"{str(target)!r}: {free} bytes are free there, the copy takes about {needed}")
+        raise StoreFull(f"{str(target)!r}: {free} bytes are free there, and the copy takes about {needed}: make room")
 
 
 def make(folder: Path) -> None:
@@ -122,13 +125,13 @@ def make(folder: Path) -> None:
 
 @contextmanager
 def _named_at_end(target: Path) -> Iterator[DataDirectory]:
-    """Give a directory that is `target` in the end, once all of it is on the disk; after an error it is deleted."""
+    """Yield a directory that becomes `target` once all of it is on the disk; after an error it is deleted."""
     partial = target.with_name(f"{target.name}.partial")
     try:
         partial.mkdir(MODE)
     except FileExistsError as error:
-        text = "of a backup that was cut short, or is being made"
-        raise StoreError(f"{str(partial)!r} is there, {text}; delete it if it is not") from error
+        text = "of a backup that was cut short or is being made"
+        raise StoreError(f"{str(partial)!r} exists, {text}; delete it unless a backup runs") from error
     try:
         yield DataDirectory(partial)
         for path in (*partial.rglob("*"), partial):
@@ -142,14 +145,14 @@ def _named_at_end(target: Path) -> Iterator[DataDirectory]:
 
 @contextmanager
 def _left_alone(directory: DataDirectory) -> Iterator[None]:
-    """Keep a stopped node from being started meanwhile; one that runs goes on."""
+    """Keep a stopped node from starting meanwhile; a running one goes on."""
     try:
         lock = DirectoryLock(directory)
     except DirectoryInUse:
         yield
         return
     try:
-        # A crash may have left blocks that never reached the disk: the copy must not know more than the ledger (P4).
+        # A crash may have left blocks that never reached the disk: the copy must not have more than the ledger (P4).
         with suppress(FileNotFoundError):
             sync(directory.ledger.with_name(f"{directory.ledger.name}-wal"))
         yield
@@ -158,26 +161,26 @@ def _left_alone(directory: DataDirectory) -> Iterator[None]:
 
 
 def _copy_pages(lanes: Path, target: Path) -> None:
-    """Copy the lane pages as if the machine had restarted since: hosts are writing, so only the cursor counts."""
+    """Copy the lane pages as after a restart of the machine: hosts are writing, so only the cursor counts."""
     target.mkdir(MODE)
     for page in lanes.glob("*"):
-        if not page.suffix[1:].isdecimal():  # one that is just being made
+        if not page.suffix[1:].isdecimal():  # a page that is being made
             continue
-        with suppress(FileNotFoundError):  # its epoch is over
+        with suppress(FileNotFoundError):  # the page of an ended epoch
             words = memoryview(bytearray(page.read_bytes())).cast("Q")
             words[Word.BOOT] = 0
             (target / page.name).write_bytes(words)
 
 
 def copy_new(source: Path, target: Path) -> None:
-    """Copy a file to where there is none, for the owner alone."""
+    """Copy a file to a new one that only its owner may read."""
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, SECRET_MODE)
     with os.fdopen(descriptor, "wb") as file, source.open("rb") as original:
         shutil.copyfileobj(original, file, COPY_BYTES)
 
 
 def sync(path: Path) -> None:
-    """Make a file durable, or which files there are in a folder. Raises OSError."""
+    """Make a file, or the names in a folder, durable. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

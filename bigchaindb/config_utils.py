@@ -8,7 +8,7 @@ from bigchaindb.subscribers.plugins import find, inspect
 
 
 def load_events_plugins(names: Sequence[str] | None = None) -> list[tuple[str, Any]]:
-    """Give each plugin's name and its loaded module, class or object; nothing for None.
+    """Return each plugin's name and its loaded module, class or object; nothing for None.
 
     Raises:
         ConfigurationError: a name is not that of exactly one installed plugin, or `names` is a string.

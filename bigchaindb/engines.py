@@ -1,4 +1,4 @@
-"""Which engine a node runs: the embedded one, or CometBFT where the data directory belongs to a network.
+"""Makes the engine of a node: the embedded one, or CometBFT where the data directory belongs to a network.
 
 Part of the composition root: here the engines get their ledger, store and settings.
 """
@@ -40,18 +40,18 @@ from bigchaindb.transaction.keys import KEY_BYTES, KeyPair
 _log: Final = logging.getLogger(__name__)
 
 TRANSACTION_BYTES_MAX: Final = 1024 * 1024
-"""What CometBFT's mempool carries. A rule of the network: a block may hold no longer transaction."""
+"""Longest transaction of CometBFT's mempool. A rule of the network: a block may hold no longer one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wired:
-    """An engine, and what of it the API asks besides.
+    """An engine, and its parts that the API reads.
 
     Attributes:
         elections: see `HttpApi`.
         proofs: see `HttpApi`.
-        network: gives how the node stands among others; None on a node that is a network of its own.
-        damaged: is told, on the loop, that what is stored is damaged.
+        network: returns the figures of the network; None on a node on its own.
+        damaged: is called, on the loop, with each damage of the store.
     """
 
     engine: Engine
@@ -97,25 +97,25 @@ def _solo_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub) -> So
 
 
 def _warn_of_another_key(store: Store, key: KeyPair) -> None:
-    """Warn that the blocks of this ledger are from now on signed by another key than so far: one may have been lost."""
+    """Warn if another key signed the last block: the node's own may have been lost."""
     height, last = store.writer.tip().height, None
-    with suppress(StoreDamaged):  # whoever listens for damage is told
+    with suppress(StoreDamaged):  # the listener for damage has been called
         last = store.queries().block(height)
     if last is not None and last.header.node_pubkey != key.public_key:
         _log.warning(
             "this node signs with another key than that of its last block: it was changed in the configuration or in "
-            "keypair.json; put the former pair back if nobody changed it on purpose",
+            "keypair.json; put the former pair back unless it was changed on purpose",
             extra={"last_public": last.header.node_pubkey, "height": height, "public": key.public_key},
         )
 
 
 def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, chain_id: str) -> Wired:
-    """Make the engine, and write what its CometBFT reads."""
+    """Make the engine, and write the files that CometBFT reads."""
     layout, limits = files.Layout(settings.database.path), settings.limits
     genesis = files.read_genesis(layout, rules_version=RULES_VERSION)
     program = binary.find(settings.network.cometbft)
     if genesis.chain_id != chain_id:
-        raise StartupError(f"`{layout.genesis}` is of chain {genesis.chain_id}, and this ledger is {chain_id}")
+        raise StartupError(f"`{layout.genesis}` is of chain {genesis.chain_id}, and the ledger is of chain {chain_id}")
     state = store.writer.network()
     if (missing := complaint(layout, key, state)) is not None:
         raise StartupError(missing)
@@ -158,7 +158,7 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
 
 
 def _proven(settings: Settings) -> Proven:
-    """Make a memory for what waits for a block and what is being checked: the voter then finds all of it."""
+    """Make a memory for all transactions that are in the pool or being checked: the voter then finds each."""
     limits = settings.limits
     return Proven(count_max=2 * limits.pool_count_max, bytes_max=limits.pool_bytes_max + limits.admission_bytes_max)
 

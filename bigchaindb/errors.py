@@ -21,11 +21,11 @@
     │   ├── UnequalValidatorSet
     │   ├── InvalidPublicKey
     │   ├── InvalidPowerChange
-    │   ├── SybilError              a block by somebody who has no vote
-    │   └── ImproperVoteError       a vote that is no vote
-    ├── StoreError                  the ledger's files cannot do what was asked
+    │   ├── SybilError              a block by a node without a vote
+    │   └── ImproperVoteError       a vote breaks the vote schema
+    ├── StoreError                  the ledger's files cannot be used as asked
     │   ├── StoreFull               no room on the disk
-    │   ├── StoreDamaged            what is stored is not what was written
+    │   ├── StoreDamaged            the stored data are not those that were written
     │   └── SchemaTooNew            written by a later version
     ├── EngineError                 a transaction could not be brought to a decision
     │   ├── Overloaded              the pool is full: try again
@@ -33,21 +33,21 @@
     │   ├── CommitTimeout           undecided when the deadline passed
     │   ├── CheckFailed             a defect of this software met the document
     │   ├── CometBftFailed          CometBFT ended and cannot be kept running, or gave up consensus
-    │   ├── SignerUnknown           what this validator's key has signed is not known: a person decides
+    │   ├── SignerUnknown           no record of what this validator's key has signed: a person decides
     │   ├── CriticalDuplicateVote   a voter voted twice on one block
-    │   ├── CometBftUnavailable     the consensus process does not answer, or not with sense
-    │   └── AbciProtocolError       what the consensus process asks is not what it should
-    ├── ProofError                  a document does not prove the event that it is about
-    ├── OrderRefused                a plugin's lane is not in a state to do what a person asks
-    ├── RequestFailed               the command line could not get something from a node
+    │   ├── CometBftUnavailable     the consensus process does not answer, or with nonsense
+    │   └── AbciProtocolError       the consensus process breaks the protocol
+    ├── ProofError                  a document does not prove its event
+    ├── OrderRefused                the state of a plugin's lane does not allow an order
+    ├── RequestFailed               a node did not answer the command line, or refused
     └── EventError                  what plugin authors catch
         ├── Closed                  the queue has ended
-        ├── Gone                    the plugin's own target wants nothing any more: a person decides
-        ├── HistoryLost             the log does not hold what a cursor or token knew
-        ├── MalformedToken          a text that no node made as a token
-        ├── MalformedSelection      a filter that breaks a rule
-        ├── UnknownPlace            a text that names no place of the log
-        └── Unavailable             the plugin's own target is down: again, later, for ever
+        ├── Gone                    the plugin's own target refuses all further events: a person decides
+        ├── HistoryLost             the log lacks the position of a cursor or token
+        ├── MalformedToken          a text is no token
+        ├── MalformedSelection      a filter breaks a rule
+        ├── UnknownPlace            a text names no place of the log
+        └── Unavailable             the plugin's own target is down: retry without end
 
 The names under `ValidationError` appear in HTTP answers (docs/reference/contract/transactions.md, section 6).
 """
@@ -124,15 +124,15 @@ class MultipleInputsError(ValidationError):
 
 
 class InvalidProposer(ValidationError):
-    """An election is proposed by somebody who is no validator (transactions.md, section 7)."""
+    """An election is proposed by a key that is no validator's (transactions.md, section 7)."""
 
 
 class UnequalValidatorSet(ValidationError):
-    """An election does not give each validator its power in votes, and nobody else any (transactions.md, section 7)."""
+    """The outputs of an election are not one for each validator, with its power (transactions.md, section 7)."""
 
 
 class InvalidPublicKey(ValidationError):
-    """An election proposes what is no validator's key (transactions.md, section 7)."""
+    """An election proposes a key that no validator can have (transactions.md, section 7)."""
 
 
 class InvalidPowerChange(ValidationError):
@@ -148,7 +148,7 @@ class ImproperVoteError(ValidationError):
 
 
 class StoreError(BigchainDBError):
-    """The ledger's files cannot do what was asked."""
+    """The ledger's files cannot be used as asked."""
 
 
 class StoreFull(StoreError):
@@ -156,15 +156,15 @@ class StoreFull(StoreError):
 
 
 RESTORE: Final = "restore a backup"
-"""How the message of each damage ends that a backup alone mends."""
+"""End of the message of a damage that only a backup mends."""
 
 
 class StoreDamaged(StoreError):
-    """What is stored is not what was written, or contradicts itself: nothing is made of it.
+    """The stored data are not those that were written, or contradict each other; they are not used.
 
     Attributes:
-        table: where it stands; empty where the file as a whole is meant.
-        row: which row of it.
+        table: of the damaged row; empty for the file as a whole.
+        row: of the table.
     """
 
     def __init__(self, message: str, *, table: str = "", row: str = "") -> None:
@@ -187,7 +187,7 @@ class Overloaded(EngineError):
 
 
 class Stopping(EngineError):
-    """The node is about to stop and takes nothing more."""
+    """The node is about to stop and accepts no transaction."""
 
 
 class CommitTimeout(EngineError):
@@ -199,11 +199,11 @@ class CheckFailed(EngineError):
 
 
 class CometBftFailed(EngineError):
-    """CometBFT cannot be kept running, or takes no more part in consensus; the message has its own reason."""
+    """CometBFT cannot be kept running, or left consensus; the message has CometBFT's reason."""
 
 
 class SignerUnknown(EngineError):
-    """This node's key has signed what its record does not show, so it could sign twice; the message has the way on."""
+    """This node's key has signatures that its record lacks, so it could sign twice; the message says what to do."""
 
 
 class CriticalDuplicateVote(EngineError):
@@ -211,26 +211,26 @@ class CriticalDuplicateVote(EngineError):
 
 
 class CometBftUnavailable(EngineError):
-    """CometBFT cannot be reached, or what it answers is no answer; the message says which, and to what."""
+    """CometBFT cannot be reached, or its reply is malformed; the message names the request."""
 
 
 class AbciProtocolError(EngineError):
-    """What came over CometBFT's connection is not ABCI 2.0; the message names the rule. The node must stop."""
+    """CometBFT's connection does not follow ABCI 2.0; the message names the rule. The node must stop."""
 
 
 class ProofError(BigchainDBError):
-    """A document does not prove the event that it is about; the message names what fails."""
+    """A document does not prove its event; the message names the failed check."""
 
 
 class OrderRefused(BigchainDBError):
-    """A plugin's lane is not in a state to do what a person asks; the message says what would help."""
+    """The state of a plugin's lane does not allow an order; the message says what to do."""
 
 
 class RequestFailed(BigchainDBError):
-    """A node could not be reached, or answered with an error; the message says which and what it said.
+    """A node could not be reached, or answered with an error, which the message quotes.
 
     Attributes:
-        status: of HTTP, None if there was no answer.
+        status: of HTTP; None without an answer.
     """
 
     def __init__(self, message: str, status: int | None = None) -> None:
@@ -240,33 +240,33 @@ class RequestFailed(BigchainDBError):
 
 
 class EventError(BigchainDBError):
-    """What the authors of plugins catch."""
+    """Errors that authors of plugins catch."""
 
 
 class Closed(EventError, ValueError):
-    """The queue has ended: the node stops or the lane was taken away. Let it end `run`.
+    """The queue has ended: the node stops or the lane was taken away. Do not catch it: it ends `run`.
 
     A `ValueError` as well, which is what the standard library's queues raise once closed.
     """
 
 
 class HistoryLost(EventError):
-    """The log does not hold what a cursor or a token knew (promise P8).
+    """The log lacks the position of a cursor or a token (promise P8).
 
     Attributes:
-        position: the position that was asked for.
+        position: of the cursor or token.
         head: the last position that the log has.
     """
 
     def __init__(self, position: int, head: int) -> None:
-        """Keep both positions and say them."""
+        """Keep both positions."""
         super().__init__(f"the log does not hold position {position} as it was known; its head is {head}")
         self.position = position
         self.head = head
 
 
 class MalformedToken(EventError, ValueError):
-    """A text is no token at all; the message says what a token looks like."""
+    """A text is no token; the message describes the form of one."""
 
 
 class MalformedSelection(EventError):
@@ -274,12 +274,12 @@ class MalformedSelection(EventError):
 
 
 class UnknownPlace(EventError):
-    """A text names no place of the log: it has none of the forms, which the message lists, or lies behind the end."""
+    """A text names no place of the log: it has no known form, or is behind the end."""
 
 
 class Gone(EventError):
-    """The target that a plugin writes to wants nothing any more: deliver nothing until a person says so."""
+    """The target of a plugin refuses all further events: deliver nothing until a person orders it."""
 
 
 class Unavailable(EventError):
-    """The target that a plugin writes to is down: deliver the same event again later, for ever."""
+    """The target of a plugin is down: deliver the same event again later, without end."""

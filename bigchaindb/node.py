@@ -1,8 +1,8 @@
-"""The composition root of a node: opens the store, wires the edges to the core, serves until it is told to stop.
+"""The composition root of a node: opens the store, wires the edges to the core, serves until the order to stop.
 
 Order at start: the store and its start barrier, whether the ports are free, the plugins (each ready, or the start
-fails), the engine, then the ports. At the stop what was accepted is committed first; then all edges end at once, within
-a second.
+fails), the engine, then the ports. At the stop, accepted transactions are committed first; then all edges end at once,
+within a second.
 """
 
 import asyncio
@@ -54,17 +54,17 @@ from bigchaindb.subscribers.supervisor import Supervisor
 from bigchaindb.transaction.keys import KeyPair
 
 LOCK_WAIT_S: Final = 2.0
-"""A command that looks into the data of a stopped node has them for a moment: a start waits for its end."""
+"""A command that reads the data of a stopped node holds the lock for a moment: a start waits for it."""
 FULL_RETRY_S: Final = 1.0
 """Time between two attempts to start on a full disk."""
 RESERVE_S: Final = 60.0
-"""Time between two looks whether room is put by for a start on a full disk."""
+"""Time between two attempts to put room by for a start on a full disk."""
 COLLECT_AFTER: Final = (20_000, 20, 100)
-"""When Python looks for cycles. There are few here, and with its default, every 700 allocations, the search through all
-that the pool holds took 5 % of a busy node's CPU time."""
+"""Thresholds of the garbage collector. There are few cycles here, and with its default, every 700 allocations, it took
+5 % of a busy node's CPU time to search the pool."""
 
 Ready = Callable[[Mapping[str, str]], None]
-"""Takes the plugins that ran before and do not run since the start, by name: what keeps each from it."""
+"""Takes the plugins that ran before and do not run now, by name, each with the reason."""
 
 UPGRADE_TELL_S: Final = 10.0
 """Time between two lines about how far checksums are written."""
@@ -82,20 +82,20 @@ def run(
     reload: Reloader | None = None,
     strict: bool = False,
 ) -> None:
-    """Run a node until it is told to stop. The data directory has been initialized.
+    """Run a node until the order to stop. The data directory has been initialized.
 
     Args:
         settings: all of them.
-        stop: taken before this module was imported, which takes a while.
+        stop: made before this module was imported, which takes a while.
         ready: called once the ports are open.
-        reload: loads the configuration again, when somebody says that its list of plugins was changed.
+        reload: loads the configuration again, when its list of plugins was changed.
         strict: whether a plugin that ran before and cannot be run now stops the start.
 
     Raises:
         ConfigurationError: a plugin is not installed, or refuses its options.
         StartupError: the directory is in use, a port is taken, a plugin cannot be imported.
         StoreError: the ledger's files cannot be used.
-        EngineError: the engine had to stop; what was committed is safe.
+        EngineError: the engine had to stop; committed blocks are safe.
     """
     give_back_large_blocks()
     try:
@@ -192,7 +192,7 @@ async def _serve(
         if settings.metrics.bind is not None:
             with _naming("metrics.bind"):
                 await metrics.start(*split_bind(settings.metrics.bind, "metrics.bind"))
-        gc.freeze()  # what is here stays: later collections need not look at it
+        gc.freeze()  # all that exists by now stays: later collections need not search it
         gc.set_threshold(*COLLECT_AFTER)
         beside = [asyncio.create_task(work) for work in (_upgrade(store), _keep_reserve(store.directory))]
         running.callback(lambda: [task.cancel() for task in beside])
@@ -206,7 +206,7 @@ async def _serve(
 
 
 def _tell_damage(store: Store, wired: Wired) -> None:
-    """Log each damage that is found, and let the engine know: it may not vote on with what it cannot read."""
+    """Log each damage that is found, and inform the engine: it may not vote on data that it cannot read."""
     loop = asyncio.get_running_loop()
     told: set[tuple[str, str]] = set()
 
@@ -226,7 +226,7 @@ def _tell_damage(store: Store, wired: Wired) -> None:
 
 
 async def _upgrade(store: Store) -> None:
-    """Write the checksums of rows of an older version, half of the time, so that a commit waits for one step."""
+    """Add checksums to the rows of an older version, in half of the time: a commit waits for one step at most."""
     left_count, told_s = store.writer.upgrade_count, -math.inf
     total = left_count
     while left_count:
@@ -239,7 +239,9 @@ async def _upgrade(store: Store) -> None:
         except StoreFull:
             await asyncio.sleep(UPGRADE_TELL_S)
         except StoreError as error:
-            _log.error("checksums are not written on; the next start tries again", extra={"why": str(error)})
+            _log.error(
+                "checksums of older rows could not be written; the next start tries again", extra={"why": str(error)}
+            )
             return
         await asyncio.sleep(time.monotonic() - begun_s)
     if total:
@@ -247,7 +249,7 @@ async def _upgrade(store: Store) -> None:
 
 
 def _addresses(settings: Settings) -> dict[str, tuple[str, int]]:
-    """Return where the node is to listen, by setting; CometBFT's address is its own matter."""
+    """Return the addresses of the node by setting, without that of CometBFT."""
     addresses = {
         "server.bind": (settings.server.host, settings.server.port),
         "wsserver.port": (settings.wsserver.host, settings.wsserver.port),
@@ -258,10 +260,10 @@ def _addresses(settings: Settings) -> dict[str, tuple[str, int]]:
 
 
 async def _open_store(settings: Settings, limits: Limits, ordered: asyncio.Task[None]) -> Store | None:
-    """Open the store; on a disk without any room wait until there is some. None: it was told to stop before.
+    """Open the store; on a full disk wait for room. None: the order to stop came first.
 
-    A node that ended here would be started again and again, until its service manager gives up; then nothing would
-    start it once somebody has made room.
+    A node that ended here would be restarted again and again until its service manager gives up, and would then not
+    start once there is room.
     """
     directory = DataDirectory(settings.database.path)
     is_told = False
@@ -294,7 +296,7 @@ def _full(directory: DataDirectory, error: Exception | None = None) -> dict[str,
 
 
 async def _keep_reserve(directory: DataDirectory) -> None:
-    """Put room by for a start on a full disk, again once there is room for it."""
+    """Put room by for a start on a full disk, and again whenever it was used."""
     while True:
         await asyncio.to_thread(reserve.put_by, directory)
         await asyncio.sleep(RESERVE_S)
@@ -310,7 +312,7 @@ def _info(settings: Settings, key: KeyPair, stream: StreamServer) -> NodeInfo:
 
 
 async def _unless(ordered: asyncio.Task[None], work: Coroutine[None, None, None]) -> bool:
-    """Do `work` to its end, unless the order to stop comes before; say which it was."""
+    """Do `work` unless the order to stop comes first; return whether it was done."""
     doing = asyncio.create_task(work)
     await asyncio.wait({ordered, doing}, return_when=asyncio.FIRST_COMPLETED)
     if not doing.done():
@@ -323,7 +325,7 @@ async def _unless(ordered: asyncio.Task[None], work: Coroutine[None, None, None]
 
 @contextmanager
 def _naming(key: str) -> Iterator[None]:
-    """Add to the error of an address which setting names it."""
+    """Add the setting of an address to its error."""
     try:
         yield
     except StartupError as error:
@@ -339,12 +341,12 @@ async def _stop_all(*stops: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _drain(engine: Engine, deciding: asyncio.Task[None]) -> None:
-    """Let the engine commit what it has accepted."""
+    """Wait until the engine has committed what it accepted."""
     engine.stop()
     try:
         await deciding
     except EngineError as error:
-        # Where CometBFT gave up its own reason says everything; all else may be a defect of this software.
+        # A traceback helps with defects of this software alone; CometBFT gives its own reason.
         is_defect = not isinstance(error.__cause__, CometBftFailed | SignerUnknown)
-        _log.critical("the engine failed; what was committed is safe", extra={"why": str(error)}, exc_info=is_defect)
+        _log.critical("the engine failed; committed blocks are safe", extra={"why": str(error)}, exc_info=is_defect)
         raise

@@ -1,7 +1,7 @@
 """Ends a node whose data directory is no longer its own: its lock file was removed or replaced, or the folder moved.
 
-From then on another node can take the directory, and two must never write one. So nothing is committed or tidied any
-more: the process ends at once, as by SIGKILL, after which every file is whole.
+From then on another node can own the directory, and two must never write it. So nothing more is committed or cleaned
+up: the process ends at once, as by SIGKILL, which leaves every file whole.
 """
 
 import logging
@@ -13,7 +13,7 @@ from typing import Final
 from bigchaindb.store.directory import DirectoryLock
 
 LOOK_S: Final = 1.0
-"""Time between two looks at the lock's file: one `stat`."""
+"""Time between two checks of the lock's file: one `stat` each."""
 EXIT_CODE: Final = 1
 FLUSH_S_MAX: Final = 1.0
 """Time for the log's last line: standard error may be a pipe that nobody reads."""
@@ -32,7 +32,7 @@ def _look(lock: DirectoryLock) -> None:
         try:
             if not lock.is_held():
                 break
-        except OSError:  # closed: the node has stopped; or the disk does not answer, which others report
+        except OSError:  # the lock is closed as the node has stopped, or the disk fails, which others report
             if lock.is_closed:
                 return
     telling = threading.Thread(target=_tell, args=(lock,), daemon=True)

@@ -1,7 +1,7 @@
-"""A restore: a backup takes the place of a data directory, whole or not at all, and what was there is kept.
+"""A restore: replaces a data directory by a backup, whole or not at all, and keeps the old data.
 
-The backup is copied beside that place and checked there, so that what was checked is what is put back. Then the two
-folders exchange their names in one step of the file system: a process that is killed leaves the old data or the new.
+The backup is copied beside the data directory and checked there, so that the checked copy is the one put in place. Then
+the two folders exchange their names in one step of the file system: a killed process leaves the old data or the new.
 
 Source: docs/decisions/0043; docs/decisions/0037 for the files of a network.
 """
@@ -29,11 +29,11 @@ from bigchaindb.store.directory import MODE, DataDirectory, DirectoryLock
 from bigchaindb.transaction.keys import KeyPair
 
 STAGING: Final = "restoring"
-"""Ends the name of the folder in which the copy is made, beside the data directory."""
+"""Suffix of the folder in which the copy is made, beside the data directory."""
 UNFINISHED: Final = "unfinished"
-"""A file in that folder as long as the copy is not whole: what is with it may be deleted."""
+"""A file in that folder while the copy is not whole: all beside it may be deleted."""
 PARTS: Final = (CHAIN_ID_FILE, "ledger.db", "node.db")
-"""What every backup has."""
+"""Files of every backup."""
 
 _AT_FDCWD: Final = -100
 _RENAME_NOREPLACE: Final = 1
@@ -41,16 +41,16 @@ _RENAME_EXCHANGE: Final = 2
 
 
 class Restored(NamedTuple):
-    """What was put back.
+    """The outcome of a restore.
 
     Attributes:
         path: of the data directory.
-        kept: where what was there is now; None if nothing was there.
+        kept: where the old data are now; None if there were none.
         chain: the id of the chain.
         height: of the last block.
         position: of the last event.
-        notes: what a person must know of key and signatures.
-        damages: what is wrong with the backup; then nothing was put back.
+        notes: for the operator, about key and signatures.
+        damages: of the backup; if there are any, nothing was changed.
     """
 
     path: Path
@@ -63,17 +63,17 @@ class Restored(NamedTuple):
 
 
 def restore(source: Path, settings: Settings, progress: Progress) -> Restored:
-    """Put a backup in the place of the node's data; durable when this returns.
+    """Replace the node's data by a backup; durable when this returns.
 
     Args:
-        source: what `bigchaindb backup` made; it is only read.
-        settings: of the node, whose `database.path` is the place.
-        progress: is told how far the check is.
+        source: made by `bigchaindb backup`; only read.
+        settings: of the node; `database.path` is replaced.
+        progress: is called with the progress of the check.
 
     Raises:
         DirectoryInUse: the node runs.
-        StoreError: `source` is no backup, or cannot be put there; StoreFull if there is no room.
-        StartupError: a small file cannot be read, or holds something else.
+        StoreError: `source` is no backup, or cannot be restored there; StoreFull if there is no room.
+        StartupError: a small file cannot be read, or has another content.
         OSError: a file cannot be copied.
     """
     source, place = source.resolve(), settings.database.path.resolve()
@@ -93,22 +93,22 @@ def restore(source: Path, settings: Settings, progress: Progress) -> Restored:
             about = (chain_id, checked.height, checked.position, notes)
             if damages:
                 return Restored(place, None, *about, damages)
-            locks.enter_context(closing(DirectoryLock(copy)))  # nobody starts before all is in its place
+            locks.enter_context(closing(DirectoryLock(copy)))  # no node starts before all is in its place
             return Restored(place, _put(copy.path, place), *about)
 
 
 def _require_backup(source: Path) -> None:
-    """Require that a folder is what `bigchaindb backup` makes, as far as its names tell."""
+    """Require that the files of a folder are those of a backup, by their names."""
     wrong = next((name for name in PARTS if not (source / name).is_file()), None)
     if wrong is not None:
         raise StoreError(
-            f"{str(source)!r} is no backup, it has no {wrong}: name a folder that `bigchaindb backup` made"
+            f"{str(source)!r} is not a backup, as it has no {wrong}: name a folder that `bigchaindb backup` made"
         )
     wal = source / "ledger.db-wal"
     if (source / "lock").exists() or (wal.exists() and wal.stat().st_size):
         raise StoreError(
-            f"{str(source)!r} is no backup but a node's own folder, and may lack what is in memory or in its log of "
-            "writes: make a backup of it with `bigchaindb backup`, or set database.path to it"
+            f"{str(source)!r} is not a backup but a node's data directory, whose latest writes may be in memory or in "
+            "its write-ahead log: make a backup of it with `bigchaindb backup`, or set database.path to it"
         )
 
 
@@ -116,23 +116,23 @@ def _require_place(place: Path, source: Path) -> None:
     if place.is_mount():
         raise StoreError(
             f"database.path: {str(place)!r} is a mount point, which cannot be exchanged for another folder: set it to "
-            "a folder in it, or copy by hand as docs/how-to/back-up.md says"
+            "a folder in it, or copy by hand as in docs/how-to/back-up.md"
         )
     if place.exists() and not place.is_dir():
-        raise StoreError(f"database.path: {str(place)!r} is no directory")
+        raise StoreError(f"database.path: {str(place)!r} is not a directory")
     if source.is_relative_to(place) or place.is_relative_to(source):
         raise StoreError(
-            f"{str(source)!r} and database.path {str(place)!r} lie in each other: copy the backup elsewhere"
+            f"{str(source)!r} and database.path {str(place)!r} lie one in the other: move the backup elsewhere"
         )
     folder = next(folder for folder in place.parents if folder.exists())
     needed = sum(file.stat().st_size for file in source.rglob("*") if file.is_file())
     if (free := shutil.disk_usage(folder).free) < needed:
-        raise StoreFull(f"{str(folder)!r}: {free} bytes are free there, the copy takes about {needed}")
+        raise StoreFull(f"{str(folder)!r}: {free} bytes are free there, and the copy takes about {needed}: make room")
 
 
 @contextmanager
 def _staged(place: Path) -> Iterator[DataDirectory]:
-    """Return an empty directory beside `place`; what is left there at the end is deleted, unless it is whole."""
+    """Yield an empty directory beside `place`; it is deleted at the end unless it is whole."""
     staging = place.with_name(f"{place.name}.{STAGING}")
     _clear(staging, place)
     staging.mkdir(MODE)
@@ -147,7 +147,7 @@ def _staged(place: Path) -> Iterator[DataDirectory]:
 
 
 def _clear(staging: Path, place: Path) -> None:
-    """Delete a copy that is not whole, also of a process that was killed; anything else is kept under a name."""
+    """Delete a copy that is not whole, also of a killed process; any other folder is renamed and kept."""
     if not staging.exists():
         return
     data = staging / "data"
@@ -158,7 +158,7 @@ def _clear(staging: Path, place: Path) -> None:
 
 
 def _copy(source: Path, copy: DataDirectory) -> None:
-    """Copy what belongs to a backup, and nothing else, for the owner alone."""
+    """Copy the files that belong to a backup, and no others, for the owner alone."""
     names = [Path(name) for name in (*PARTS, KEYPAIR_FILE) if (source / name).exists()]
     layout = Layout(source)
     folders = [source / copy.lanes.name, *(layout.blocks / database for database in DATABASES)]
@@ -168,7 +168,9 @@ def _copy(source: Path, copy: DataDirectory) -> None:
     copy.lanes.mkdir(MODE)
     for name in names:
         if not stat.S_ISREG((source / name).lstat().st_mode):
-            raise StoreError(f"{str(source / name)!r} is no file, so this is no backup")
+            raise StoreError(
+                f"{str(source / name)!r} is not a regular file, so this is not a backup: name another folder"
+            )
         _make_private(copy.path, name.parent)
         copy_new(source / name, copy.path / name)
 
@@ -186,27 +188,29 @@ def _take_over(old: DataDirectory, copy: DataDirectory, settings: Settings) -> S
     if after is None and before is not None:
         copy_new(old.path / KEYPAIR_FILE, copy.path / KEYPAIR_FILE)
         after = before
-        notes.append("The backup holds no key pair: that of the data which were there is taken over.")
+        notes.append("The backup holds no key pair: that of the old data was taken over.")
     elif after is None:
-        notes.append("There is no key pair, in the backup or here: put keypair.json there, or set keypair.private.")
+        notes.append(
+            "There is no key pair in the backup or the old data: put keypair.json in place, or set keypair.private."
+        )
     elif before is not None and before != after:
-        notes.append(f"The key pair is another than before: {after}, not {before}.")
+        notes.append(f"The public key has changed from {before} to {after}.")
     if is_network(copy.path):
         signed, target = Layout(old.path).validator_state, Layout(copy.path).validator_state
         if signed.exists() and before == after and _chain(old) == read_chain_id(copy.path):
             _make_private(copy.path, target.parent.relative_to(copy.path))
             copy_new(signed, target)
-            notes.append("What this node's key has signed is taken over from the data which were there.")
+            notes.append("The record of what this node's key has signed was taken over from the old data.")
         else:
             notes.append(
-                "What this node's key has signed is not known here. A validator does not start before: see to it that "
-                "the old node runs nowhere, then `bigchaindb network signed HEIGHT` (docs/how-to/back-up.md)."
+                "There is no record of what this node's key has signed, so a validator does not start. Make sure that "
+                "the old node runs nowhere, then run `bigchaindb network signed HEIGHT` (docs/how-to/back-up.md)."
             )
     return notes
 
 
 def _public_key(directory: DataDirectory, settings: Settings) -> str | None:
-    """Return the key that a node with these data signs with, None if they have none that can be read."""
+    """Return the public key that a node with these data signs with, None if there is no readable one."""
     if settings.keypair.private is not None:
         return KeyPair.from_private_key(settings.keypair.private).public_key
     with suppress(BigchainDBError):
@@ -221,7 +225,7 @@ def _chain(directory: DataDirectory) -> str | None:
 
 
 def _put(copy: Path, place: Path) -> Path | None:
-    """Put the whole copy in its place in one step; return where what was there is now."""
+    """Put the whole copy in its place in one step; return where the old data are now."""
     (copy.parent / UNFINISHED).unlink()
     sync(copy.parent)
     was_there = place.exists()
@@ -255,7 +259,7 @@ def _rename(source: Path, target: Path, flags: int) -> None:
         number = ctypes.get_errno()
     if number in {errno.ENOSYS, errno.EINVAL}:
         raise StoreError(
-            f"{str(target.parent)!r}: this system cannot exchange two folders in one step; copy by hand as "
-            "docs/how-to/back-up.md says"
+            f"{str(target.parent)!r}: this system cannot exchange two folders in one step; copy by hand as in "
+            "docs/how-to/back-up.md"
         )
     raise OSError(number, os.strerror(number), os.fspath(target))

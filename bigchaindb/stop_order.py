@@ -1,7 +1,7 @@
-"""The order to stop, as SIGINT and SIGTERM give it.
+"""The order to stop: SIGINT or SIGTERM.
 
-It is obeyed from the first moment of a start to the last of a stop: an order that comes early is not forgotten, and
-one that comes again changes nothing. An event loop's own signal handlers are there for the loop's life only.
+It holds from the first moment of a start to the last of a stop: an early order is remembered, a second one changes
+nothing. An event loop's own signal handlers live no longer than the loop.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopOrder:
-    """Whether the process was told to stop. Make it in the main thread, and only one."""
+    """Whether the order to stop was given. Make only one, in the main thread."""
 
     def __init__(self) -> None:
-        """Take the signals from now on."""
+        """Handle the signals from now on."""
         self._given = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told = asyncio.Event()
@@ -30,7 +30,7 @@ class StopOrder:
             await self._told.wait()
 
     def close(self) -> None:
-        """Let no signal break off the little that is left of the process."""
+        """Ignore the signals from now on, so that the last steps of the process are not interrupted."""
         self._loop = None
         for signum in SIGNALS:
             signal.signal(signum, signal.SIG_IGN)

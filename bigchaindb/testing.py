@@ -1,9 +1,9 @@
-"""For tests of plugins: a pytest plugin, there wherever this package is installed beside pytest, and crash tests.
+"""For tests of plugins: a pytest plugin, loaded wherever this package is installed beside pytest, and crash tests.
 
-Fixtures: `make_queue` gives queues to call `run` with, `make_events` gives events. Import `crash_test` to have the
+Fixtures: `make_queue` makes queues to call `run` with, `make_events` makes events. Import `crash_test` to have the
 plugin killed in real processes. See docs/how-to/write-a-plugin.md.
 
-What all this is made of is imported when it is used: pytest loads this module in every run.
+Parts are imported when they are used: pytest loads this module in every run.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class or a function
 
 
 class MakeQueue(Protocol):
-    """What the fixture `make_queue` gives."""
+    """The function of the fixture `make_queue`."""
 
     def __call__(
         self,
@@ -48,31 +48,31 @@ class MakeQueue(Protocol):
         """Make a chain and a queue over its events.
 
         Args:
-            blocks: how many events there are.
-            transactions: in each block.
-            invalid: which share of the blocks was voted invalid.
-            seed: another one gives another chain.
-            event_types: a mask as in a plugin: other events are passed over.
+            blocks: number of events.
+            transactions: their number in each block.
+            invalid: share of the blocks that were voted invalid.
+            seed: of the generated chain.
+            event_types: a mask as in a plugin: other events are skipped.
         """
         ...
 
 
 class MakeEvents(Protocol):
-    """What the fixture `make_events` gives."""
+    """The function of the fixture `make_events`."""
 
     def __call__(
         self, blocks: int = 10, *, transactions: int = 3, invalid: float = 0.0, seed: int = 0
     ) -> "list[Event]":
-        """Make a chain and give all its events; the arguments are those of `MakeQueue`."""
+        """Make a chain and return all its events; the arguments are those of `MakeQueue`."""
         ...
 
 
 @pytest.fixture
 def make_queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeQueue]:
-    """Give a function that makes queues to call a plugin's `run` with: the real ones, over generated blocks.
+    """Return a function that makes queues for a plugin's `run`: real ones, over generated blocks.
 
     `run` takes every event and then gets `Closed`, as at the stop of a node. `queue.events` are the events of the
-    chain, `queue.acked` is the position up to which the plugin has settled them.
+    chain, `queue.acked` is the cursor of the plugin.
     """
     with ExitStack() as queues:
 
@@ -96,7 +96,7 @@ def make_queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeQueue]:
 
 @pytest.fixture
 def make_events() -> MakeEvents:
-    """Give a function that makes a chain and gives its events: for functions that take an event."""
+    """Return a function that makes a chain and returns its events: for functions that take an event."""
 
     def make(blocks: int = 10, *, transactions: int = 3, invalid: float = 0.0, seed: int = 0) -> "list[Event]":
         from bigchaindb.simulated.chain import Recipe, events

@@ -1,4 +1,4 @@
-"""The command line. Each module beside this one holds some commands; they import what they need when they run.
+"""The command line. Each module beside this one holds some commands, which import what they need when they run.
 
 Source: docs/reference/contract/configuration-and-cli.md, section 4.
 """
@@ -36,20 +36,20 @@ LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "BENCHMARK
 
 
 class Commands(click.Group):
-    """All commands; each takes `-c` itself as well, where most people write it."""
+    """All commands. Each accepts `-c` behind its name as well, where most people write it."""
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        """Add a command, and to it, and to those below it, the option `-c`."""
+        """Add a command, with the option `-c` on it and on its subcommands."""
         _take_configuration(cmd)
         super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as in click
-        """Run the command that was named; of a file that stands alone say how it is named."""
+        """Run the command. Explain `-c` where a configuration file is passed as an argument."""
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
             if (found := _EXTRA.match(error.message)) and (found[1].endswith(".json") or Path(found[1]).is_file()):
-                text = f"{error.message}; a configuration file is named with -c: `-c {found[1]}`"
+                text = f"{error.message}; name a configuration file with -c: `-c {found[1]}`"
                 raise click.UsageError(text, error.ctx) from error
             raise
 
@@ -65,7 +65,7 @@ def _take_configuration(command: click.Command) -> None:
 
 
 def _take_path(context: click.Context, _: click.Parameter, path: str | None) -> None:
-    """Put the file that `-c` names behind a command in the place of the one before it."""
+    """Replace the file that `-c` named before the command by the one named behind it."""
     if path is not None:
         context.obj = replace(context.find_object(Session) or Session(), config=path)
 
@@ -74,30 +74,30 @@ def _take_path(context: click.Context, _: click.Parameter, path: str | None) -> 
     cls=Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start here: `bigchaindb configure`, `bigchaindb start`, and `bigchaindb doctor` where something is odd.",
+    epilog="To begin: `bigchaindb configure`, then `bigchaindb start`. To find a fault: `bigchaindb doctor`.",
 )
 @click.option(
     "-c",
     "--config",
     metavar="PATH",
-    help="The configuration file; may stand behind the command. - is standard output.",
+    help="Configuration file, before or behind the command. With configure, - is standard output.",
 )
 @click.option(
     "-l",
     "--log-level",
     type=click.Choice(LOG_LEVELS, case_sensitive=False),
     metavar="LEVEL",
-    help=f"{', '.join(LOG_LEVELS)}: sets log.level_console, log.level_logfile and server.loglevel.",
+    help=f"{', '.join(LOG_LEVELS)}. Sets log.level_console, log.level_logfile and server.loglevel.",
 )
-@click.option("-y", "--yes", "--yes-please", "assume_yes", is_flag=True, help="Ask nothing, go on with yes.")
+@click.option("-y", "--yes", "--yes-please", "assume_yes", is_flag=True, help="Answer every question with yes.")
 @click.version_option(__version__, "-v", "--version", prog_name="bigchaindb", message="%(prog)s %(version)s")
 @click.pass_context
 def commands(context: click.Context, config: str | None, log_level: str | None, *, assume_yes: bool) -> None:
-    """Run and look after a BigchainDB node.
+    """Run and operate a BigchainDB node.
 
-    Values come, the strongest first, from these options, from environment variables (BIGCHAINDB_SERVER_BIND is
-    server.bind), from the configuration file (~/.bigchaindb, or the one that BIGCHAINDB_CONFIG_PATH or -c names),
-    and from built-in defaults.
+    A setting is taken from the first place that has it: these options, an environment variable (server.bind is
+    BIGCHAINDB_SERVER_BIND), the configuration file (~/.bigchaindb, or the one named by -c or BIGCHAINDB_CONFIG_PATH),
+    the built-in default.
     """
     context.obj = Session(config, log_level, assume_yes)
     if context.invoked_subcommand is None:
@@ -134,9 +134,11 @@ for command in (
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run a command and end the process: 0 done, 1 not done and why is said, 2 called wrongly."""
+    """Run a command and end the process: 0 done, 1 failed with a message, 2 wrong usage."""
     if sys.flags.optimize:
-        _fail("Python runs with -O or PYTHONOPTIMIZE, which drops the checks that guard the ledger; run it without")
+        _fail(
+            "Python runs with -O or PYTHONOPTIMIZE, which removes the checks that guard the ledger; run it without them"
+        )
     try:
         commands.main(args, prog_name="bigchaindb")
     except PermissionError as error:

@@ -1,4 +1,4 @@
-"""backup: a copy of the node's data, of one moment, without stopping it."""
+"""backup: copies the data of one moment while the node runs."""
 
 import sys
 from pathlib import Path
@@ -15,18 +15,19 @@ Examples:
   bigchaindb backup /backups/2018-02-14
   bigchaindb -c node.json backup --without-key --json backup
 
-Exit code: 0 done, 1 not done and why is said, 3 the ledger is damaged. `bigchaindb restore` puts one back."""
+Exit code: 0 done, 1 failed, 3 the ledger is damaged. `bigchaindb restore` puts a backup back."""
 )
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--without-key", is_flag=True, help="Leave the node's key pair out.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@click.option("--without-key", is_flag=True, help="Leave out the node's key pair.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_session
 def backup(session: Session, directory: Path, *, without_key: bool, as_json: bool) -> None:
-    """Copy the node's data into DIR, which is made, with the folders above it.
+    """Copy the node's data into DIR.
 
-    The node may run: it goes on meanwhile. The copy holds the ledger, its events, how far the plugins got, and the
-    node's key pair where that is not in the configuration file. Of a node of a network it holds the genesis and the
-    blocks, and never what its key has signed last. The configuration file is not part of it. The copy is checked.
+    DIR and its parent folders are created. The node may run meanwhile. The backup holds the ledger, its events, the
+    cursors of the plugins, and the node's key pair unless that is in the configuration file. The backup of a node of a
+    network also holds the genesis and the blocks; it never holds the record of what the node's key has signed. It does
+    not hold the configuration file. The backup is checked before the command ends.
     """
     from bigchaindb.backup import back_up
     from bigchaindb.store.directory import DataDirectory
@@ -38,11 +39,15 @@ def backup(session: Session, directory: Path, *, without_key: bool, as_json: boo
     if done.damages:
         for damage in done.damages:
             say(damage)
-        say(f"The ledger in {database.path} is damaged, so there is no backup: restore an older one")
+        say(f"No backup was made: the ledger in {database.path} is damaged. Restore an older backup")
         sys.exit(DAMAGED)
     if as_json:
         about = {name: value for name, value in done._asdict().items() if name != "damages"}
         put_json({**about, "path": str(done.path.absolute())})
         return
     put(f"{done.path}: height {done.height}, position {done.position}, {done.size_bytes:,} bytes")
-    put("It holds the node's private key." if done.has_key else "It does not hold the node's private key.")
+    put(
+        "The backup holds the node's private key."
+        if done.has_key
+        else "The backup does not hold the node's private key."
+    )

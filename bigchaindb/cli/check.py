@@ -1,4 +1,4 @@
-"""check: whether all that is stored is what was written."""
+"""check: compares everything that is stored with its checksums."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from bigchaindb.cli.session import Session, pass_session, put, put_json
 from bigchaindb.cli.work import DAMAGED, Progress
 
 NICENESS: Final = 10
-"""Added to this process's: beside a node that runs the node comes first."""
+"""Added to the niceness of this process, so that a running node comes first."""
 
 
 @click.command(
@@ -20,17 +20,17 @@ Examples:
   bigchaindb check /backups/2018-02-14
   bigchaindb -c node.json check --json
 
-Exit code: 0 all is whole, 1 it could not be read, 3 something is damaged: each row is named, at most 1,000."""
+Exit code: 0 the ledger is whole, 1 it cannot be read, 3 it is damaged: up to 1,000 damaged rows are listed."""
 )
 @click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_session
 @click.pass_context
 def check(context: click.Context, session: Session, directory: Path | None, *, as_json: bool) -> None:
-    """Read the whole ledger again and compare it with its checksums.
+    """Read the whole ledger and compare it with its checksums.
 
-    Each transaction is hashed to its id, each block and each event to those before it; columns, indexes and search are
-    compared with the bodies. The node may run: it goes on meanwhile. With DIR, a backup is read instead.
+    Each transaction must hash to its id, and each block and event must continue the one before it. Columns, indexes
+    and search rows are compared with the bodies. The node may run meanwhile. With DIR, a backup is checked instead.
     """
     from bigchaindb.errors import StoreError
     from bigchaindb.store.checking import check_directory
@@ -41,7 +41,9 @@ def check(context: click.Context, session: Session, directory: Path | None, *, a
     checked_path = directory or session.load().settings.database.path
     found = DataDirectory(checked_path)
     if not found.ledger.exists():
-        raise StoreError(f"there is no ledger in {str(checked_path)!r}: name its database.path, or a backup")
+        raise StoreError(
+            f"there is no ledger in {str(checked_path)!r}: name a backup, or a node's configuration with -c"
+        )
     headers = []
     if directory is None:  # of a copy it is part of the check
         headers = [one for path in (found.ledger, found.node) if path.exists() for one in check_header(path)]
@@ -53,9 +55,9 @@ def check(context: click.Context, session: Session, directory: Path | None, *, a
         for damage in done.damages:
             put(str(damage))
         if done.is_cut:
-            put("There may be more: these are the first.")
+            put("There may be more damaged rows: the list ends here.")
         if done.unchecked_count:
-            put(f"{done.unchecked_count:,} events have no checksums yet; the running node writes them.")
+            put(f"{done.unchecked_count:,} events have no checksum yet; the running node adds them.")
         verdict = f"DAMAGED: {len(done.damages):,} rows; restore a backup" if done.damages else "whole"
         put(f"{checked_path}: height {done.height}, position {done.position}: {verdict}")
     context.exit(DAMAGED if done.damages else 0)

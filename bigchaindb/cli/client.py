@@ -16,22 +16,22 @@ from bigchaindb.config.settings import MIB
 from bigchaindb.errors import RequestFailed
 
 TIMEOUT_S: Final = 20.0
-"""As long as the drivers wait; mode commit answers within 10."""
+"""The drivers wait this long, too; mode commit answers within 10 s."""
 ANSWER_BYTES_MAX: Final = 16 * MIB
-"""More than any answer about one transaction."""
+"""More than any answer about one transaction has."""
 BUSY_S_MAX: Final = 5.0
-"""So long is a node asked again that cannot take anything yet: it starts, or others keep it busy."""
+"""Time in which a request is repeated that a starting or busy node answers with 503."""
 BUSY_PAUSE_S: Final = 0.5
 POSITION: Final = "position:"
-"""Stands before the position of an event, as in the places of `plugins seek`."""
+"""Prefix of an event's position, as in the places of `plugins seek`."""
 
 
 CURES: Final = {
     "DoubleSpend": "an output can be spent once; {url}/api/v1/outputs?public_key=KEY&spent=false lists what is left",
     "InputDoesNotExist": "commit the transaction that it spends first, or correct the id",
-    "DuplicateTransaction": "the ledger has it already, so nothing is left to do",
+    "DuplicateTransaction": "the ledger holds this transaction already; nothing is left to do",
 }
-"""What helps, by the rule that a transaction breaks; the rule's own text is the same for every client."""
+"""What to do, by the rule that a transaction breaks; the rule's own text is the same for every client."""
 
 
 class Node:
@@ -45,7 +45,7 @@ class Node:
         Args:
             url: of the root.
             timeout_s: time for one answer.
-            busy_s_max: time in which a node that answers 503, which is that it has done nothing, is asked again.
+            busy_s_max: time in which a request is repeated that was answered with 503: the node did nothing.
             origin: where the URL comes from, for the error of a node that does not answer.
 
         Raises:
@@ -53,7 +53,7 @@ class Node:
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise RequestFailed(f"{url!r} is no URL of a node; an example is http://localhost:9984")
+            raise RequestFailed(f"{url!r} is not the URL of a node, such as http://localhost:9984")
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
         self._busy_s_max = busy_s_max
@@ -76,15 +76,15 @@ class Node:
         except RequestFailed as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 error.add_note(
-                    f"no block of that node's ledger holds the transaction {transaction_id}: it may wait, have been "
-                    "rejected, or belong to another ledger"
+                    f"no block of that node's ledger holds the transaction {transaction_id}: it may be pending, "
+                    "rejected, or of another ledger"
                 )
-                error.add_note(f"look at {self.url}/api/v1/statuses?transaction_id={transaction_id}")
+                error.add_note(f"its status: {self.url}/api/v1/statuses?transaction_id={transaction_id}")
             raise
         return answer
 
     def validators(self) -> list[dict[str, Any]]:
-        """Give whose votes count, as the node lists them.
+        """Return the validators, as the node lists them.
 
         Raises:
             RequestFailed: the node cannot be asked.
@@ -93,7 +93,7 @@ class Node:
         return answer
 
     def elections(self) -> list[dict[str, Any]]:
-        """Give the open elections of validators.
+        """Return the open elections of validators.
 
         Raises:
             RequestFailed: the node is of no network, or cannot be asked.
@@ -102,7 +102,7 @@ class Node:
         return answer
 
     def election_status(self, election_id: str) -> str:
-        """Say where an election stands.
+        """Return the status of an election.
 
         Raises:
             RequestFailed: there is none, or the node cannot be asked.
@@ -111,7 +111,7 @@ class Node:
         return str(answer["status"])
 
     def post(self, body: bytes, mode: str) -> dict[str, Any]:
-        """Send a transaction and give the node's answer, which is the transaction.
+        """Send a transaction and return the node's answer, which is the transaction.
 
         Raises:
             RequestFailed: the node refused it, or cannot be asked.
@@ -129,7 +129,7 @@ class Node:
         return answer
 
     def proof(self, block: str) -> bytes:
-        """Give the proof of the event about a block, as the node sent it.
+        """Return the proof of the event about a block, as the node sent it.
 
         Args:
             block: its height or id, or `position:P` for the event of that position.
@@ -144,17 +144,17 @@ class Node:
             return self._answer(Request(f"{self.url}{path}"))[1]  # noqa: S310 - the scheme is checked
         except RequestFailed as error:
             if error.status == HTTPStatus.NOT_FOUND:
-                error.add_note(f"that node's log has no event for {block!r}: blocks without transactions are no events")
                 error.add_note(
-                    "`bigchaindb events tail` lists what there is; a height, an id or `position:N` names one"
+                    f"that node's log has no event for {block!r}; a block without transactions makes no event"
                 )
+                error.add_note("`bigchaindb events tail` lists events; name one by its height, its id or `position:N`")
             raise
 
     def _json(self, request: Request) -> Any:  # noqa: ANN401 - any JSON
         return self._answer(request)[0]
 
     def _answer(self, request: Request) -> tuple[Any, bytes]:
-        """Give what the node answered, as JSON and as it was sent."""
+        """Return the node's answer, as JSON and as it was sent."""
         deadline_s = time.monotonic() + self._busy_s_max
         status, body = self._exchange(request)
         while status == HTTPStatus.SERVICE_UNAVAILABLE and time.monotonic() + BUSY_PAUSE_S < deadline_s:

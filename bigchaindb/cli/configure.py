@@ -26,19 +26,19 @@ QUESTIONS: Final = (
     epilog="""\b
 Examples:
   bigchaindb configure                          ask, write ~/.bigchaindb
-  bigchaindb -y configure                       take the defaults; a file that is there is kept
-  bigchaindb -y configure --new                 the same, and keep the file that is there as ~/.bigchaindb.1
+  bigchaindb -y configure                       take the defaults; an existing file is kept
+  bigchaindb -y configure --new                 replace an existing file, kept as ~/.bigchaindb.1
   bigchaindb -y -c /etc/bigchaindb.json configure
-  bigchaindb -y -c - configure                  look at it first"""
+  bigchaindb -y -c - configure                  print it, write nothing"""
 )
 @click.argument("backend", required=False)
-@click.option("--new", "is_new", is_flag=True, help="Write a fresh file; one that is there is kept as FILE.1.")
+@click.option("--new", "is_new", is_flag=True, help="Write a fresh file; an existing one is kept as FILE.1.")
 @pass_session
 def configure(session: Session, backend: str | None, *, is_new: bool) -> None:
     """Write a configuration file.
 
-    It asks for addresses and the data directory, and makes a new key pair for the node. In a file that is there only
-    the answers change; with -y nothing does. BACKEND may be given for old scripts' sake; there is one, sqlite.
+    It asks for addresses and the data directory, and makes a new key pair for the node. In an existing file only the
+    answers that differ are changed; with -y nothing is. BACKEND is accepted for old scripts; the only one is sqlite.
     """
     from bigchaindb.config.load import load_without_file, locate
 
@@ -54,7 +54,7 @@ def configure(session: Session, backend: str | None, *, is_new: bool) -> None:
 
 
 def _keep_or_change(session: Session, path: Path) -> None:
-    """Change in the file what a person answers; with `-y` each question is answered by what stands there."""
+    """Write the answers that differ into the file; with `-y` each answer is the value in the file."""
     from bigchaindb.config.edit import put
     from bigchaindb.config.load import load_all
 
@@ -85,7 +85,7 @@ def _write_fresh(session: Session, path: Path) -> None:
             f"cannot write the configuration file `{path}`: {error.strerror}; make its folder, or name another with -c"
         ) from error
     if kept is not None:
-        say(f"What was there is kept as {kept}")
+        say(f"The previous file is kept as {kept}")
     _say_written(path)
 
 
@@ -105,8 +105,8 @@ Examples:
 def show_config(session: Session) -> None:
     """Print the effective configuration.
 
-    That is defaults, file, environment and options together, as JSON. Secrets are masked: the private key, passwords
-    in URLs, members named password, secret, token or key.
+    It is the sum of defaults, file, environment and options, as JSON. Secrets are masked: the private key, passwords in
+    URLs, members named password, secret, token or key.
     """
     from bigchaindb.masking import masked
 
@@ -124,7 +124,7 @@ Example:
 def export_my_pubkey(session: Session) -> None:
     """Print this node's public key.
 
-    It is that of the configuration, else the one that was made at init.
+    It is the key of the configuration, else the key that `init` made.
     """
     from bigchaindb.identity import find
 
@@ -141,11 +141,13 @@ def _check_backend(backend: str | None) -> None:
         return
     if backend.lower() in OLD_BACKENDS:
         raise ConfigurationError(old_backend(f"database.backend is {backend!r} (from `configure {backend}`)"))
-    raise ConfigurationError(f"configure: the backend is 'sqlite', which need not be named, found {backend!r}")
+    raise ConfigurationError(
+        f"configure: unknown backend {backend!r}: the only one is 'sqlite', which need not be named"
+    )
 
 
 def _answered(session: Session, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a fresh file holds: the answers, or the defaults; a new key pair unless the environment has one."""
+    """Return the content of a fresh file: answers or defaults, and a key pair unless the environment has one."""
     from bigchaindb.config import Database
     from bigchaindb.config.load import variable_name
     from bigchaindb.identity import new_keypair
@@ -153,7 +155,7 @@ def _answered(session: Session, defaults: Mapping[str, Any]) -> dict[str, Any]:
     document = _questioned(defaults)
     document["database"] = {
         "backend": "sqlite",
-        # As it is written, not as it is for this user: a `~` stays one.
+        # Unexpanded: a `~` in the file means the home of whoever runs the node.
         "path": os.environ.get(variable_name("database.path")) or str(Database().path),
     }
     if not session.assume_yes:
@@ -181,7 +183,7 @@ def _changed_answers(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _questioned(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what `document` says to each question."""
+    """Return the value of `document` for each question."""
     found: dict[str, dict[str, Any]] = {}
     for path, _ in QUESTIONS:
         section, _, name = path.partition(".")
@@ -190,13 +192,15 @@ def _questioned(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _ask_for(document: dict[str, Any], path: str, question: str) -> None:
-    """Ask until the answer is one that the node takes; put it into `document`."""
+    """Ask until the node accepts the answer; put it into `document`."""
     section, _, name = path.partition(".")
     default = document[section][name]
     while True:
         answer = ask(f"{question}? (default `{default}`): ")
         if answer is None:
-            raise StartupError("configure: standard input ended before all was answered; `-y` takes the defaults")
+            raise StartupError(
+                "configure: standard input ended before the last answer; `bigchaindb -y configure` takes the defaults"
+            )
         try:
             document[section][name] = default if not answer else _typed(answer, path)
             _check(document, section, is_complete=path == "wsserver.port")

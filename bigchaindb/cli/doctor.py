@@ -1,4 +1,4 @@
-"""doctor: what is wrong with this machine or configuration, and what to do."""
+"""doctor: finds faults of the machine or the configuration, with what to do about each."""
 
 import click
 
@@ -11,16 +11,16 @@ Examples:
   bigchaindb doctor
   bigchaindb -c node.json doctor --json
 
-Exit code: 0 nothing must be fixed, 1 something must."""
+Exit code: 0 nothing must be fixed, 1 something must be."""
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_session
 @click.pass_context
 def doctor(context: click.Context, session: Session, *, as_json: bool) -> None:
     """Find what keeps a node from running.
 
-    Says what to do about it and changes nothing. Python, configuration, ports, data directory, file system, clock and
-    plugins are looked at.
+    It examines Python, the configuration, the ports, the data directory, the file system, the clock and the plugins,
+    and prints what to do about each fault. Nothing is changed.
     """
     from bigchaindb.doctor.examine import examine
     from bigchaindb.masking import masked

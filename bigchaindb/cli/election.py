@@ -26,7 +26,7 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 
 def _node_option(command: _Command) -> _Command:
     return click.option(
-        "--node", metavar="URL", envvar=NODE_VARIABLE, help="The node's address; by default that of server.bind."
+        "--node", metavar="URL", envvar=NODE_VARIABLE, help="URL of the node; by default the address in server.bind."
     )(command)
 
 
@@ -36,18 +36,18 @@ def _key_option(command: _Command) -> _Command:
         "key_file",
         metavar="PATH",
         type=click.Path(path_type=Path),
-        help=f"Who signs: {_KEY_FILE}; by default the node's own key.",
+        help=f"The key that signs: {_KEY_FILE}; by default the node's own.",
     )(command)
 
 
 @click.group()
 def election() -> None:
-    """Change who votes on a network: propose it, agree, look."""
+    """Propose, approve and list changes of a network's validators."""
 
 
 @election.group()
 def new() -> None:
-    """Propose a change."""
+    """Propose a change of the validators."""
 
 
 @new.command(
@@ -56,7 +56,8 @@ Examples:
   bigchaindb election new upsert-validator PUBLIC_KEY 10 NODE_ID
   bigchaindb election new upsert-validator PUBLIC_KEY 0 NODE_ID --private-key priv_validator_key.json
 
-The key is that of `network id`, base58, or of `GET /api/v1/validators`, base64. Power 0 takes a validator out."""
+PUBLIC_KEY is base58, as `network id` prints it, or base64, as `GET /api/v1/validators` does. POWER 0 removes a
+validator."""
 )
 @click.argument("public_key")
 @click.argument("power", type=click.IntRange(0))
@@ -67,7 +68,7 @@ The key is that of `network id`, base58, or of `GET /api/v1/validators`, base64.
 def upsert_validator(
     session: Session, public_key: str, power: int, node_id: str, key_file: Path | None, node: str | None
 ) -> None:
-    """Propose that a validator has POWER: a new one, or one that is there."""
+    """Propose the voting POWER of a validator, new or present."""
     proposed = _public_key(public_key)
     signer = _signer(session, key_file)
     target = _network(session, node)
@@ -83,9 +84,9 @@ Example:
 )
 @_key_option
 def chain_migration(key_file: Path | None) -> None:
-    """Not supported: a chain goes on under one engine."""
+    """Not supported: a chain stays with one engine."""
     del key_file
-    raise ConfigurationError("election new chain-migration: not supported, a chain goes on under one engine")
+    raise ConfigurationError("election new chain-migration: not supported, a chain stays with one engine")
 
 
 @election.command(
@@ -98,7 +99,7 @@ Example:
 @_node_option
 @pass_session
 def approve(session: Session, election_id: str, key_file: Path | None, node: str | None) -> None:
-    """Agree to what an election proposes. Once two thirds of the power have, it holds."""
+    """Vote for an election. It takes effect once two thirds of the power have voted for it."""
     from bigchaindb.transaction import build
     from bigchaindb.transaction.conditions import details_of
     from bigchaindb.transaction.model import OutputRef
@@ -107,7 +108,7 @@ def approve(session: Session, election_id: str, key_file: Path | None, node: str
     target = _network(session, node)
     proposed, status = _find(target, election_id)
     if status != "ongoing":
-        raise ConfigurationError(f"the election is {status}: votes for it change nothing any more")
+        raise ConfigurationError(f"the election is {status}, so votes for it change nothing")
     own = {i: o.amount for i, o in enumerate(proposed.outputs) if o.owners == (signer.public_key,)}
     if not own:
         raise ConfigurationError(f"the key {signer.public_key} has no votes in this election")
@@ -124,11 +125,11 @@ Examples:
   bigchaindb election list
   bigchaindb election list --json | jq -r .[].id""",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_node_option
 @pass_session
 def list_open(session: Session, *, as_json: bool, node: str | None) -> None:
-    """Print the elections that are open, oldest first."""
+    """List the open elections, oldest first."""
     from bigchaindb.transaction.keys import encode
 
     target = node_at(session, node)
@@ -166,7 +167,7 @@ Example:
 @_node_option
 @pass_session
 def show(session: Session, election_id: str, node: str | None) -> None:
-    """Print what an election proposes and where it stands."""
+    """Print the proposal and the status of an election."""
     from base64 import b64encode
 
     from bigchaindb.ledger.elections import proposal_of
@@ -182,10 +183,10 @@ def show(session: Session, election_id: str, node: str | None) -> None:
 
 
 def _network(session: Session, url: str | None) -> "Node":
-    """Give the node, which must be one of a network.
+    """Return the node; it must be part of a network.
 
     Raises:
-        RequestFailed: it is on its own, and says so; or it cannot be asked.
+        RequestFailed: it is part of none, or it cannot be asked.
     """
     node = node_at(session, url)
     node.elections()
@@ -232,12 +233,12 @@ def _signer(session: Session, key_file: Path | None) -> "KeyPair":
     if key_file is not None:
         return _read_validator_key(key_file) or identity.read_keypair(key_file)
     if (pair := identity.find(session.load_silently().settings)) is None:
-        raise ConfigurationError(f"this node has no key pair yet: give --private-key, {_KEY_FILE}")
+        raise ConfigurationError(f"this node has no key pair yet: pass --private-key, {_KEY_FILE}")
     return pair
 
 
 def _read_validator_key(path: Path) -> "KeyPair | None":
-    """Read the file in which Tendermint and CometBFT keep a validator's key, None if it is none."""
+    """Return the key in a validator's key file of Tendermint or CometBFT, None if `path` is no such file."""
     import json
 
     from bigchaindb.transaction.keys import KEY_BYTES, KeyPair
@@ -250,7 +251,7 @@ def _read_validator_key(path: Path) -> "KeyPair | None":
 
 
 def _public_key(text: str) -> bytes:
-    """Read a key in either form in which users meet it; they differ, as base64 of 32 bytes ends with `=`."""
+    """Return the key of a text in base64 or base58; the two differ, as base64 of 32 bytes ends with `=`."""
     from bigchaindb.transaction.keys import decode_key
 
     if (key := _from_base64(text)) is not None:
@@ -262,7 +263,7 @@ def _public_key(text: str) -> bytes:
 
 
 def _from_base64(text: object, count: int = 32) -> bytes | None:
-    """Give what base64 text stands for, None if that is not `count` bytes."""
+    """Return the bytes of a base64 text, None if they are not `count`."""
     from base64 import b64decode
 
     try:

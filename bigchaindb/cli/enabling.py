@@ -1,4 +1,4 @@
-"""plugins check, enable, disable: which plugins the node runs. The configuration file is the only list of them.
+"""plugins check, enable, disable. The configuration file is the only list of the plugins that a node runs.
 
 Source: promise P13.
 """
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from bigchaindb.doctor.trial import Findings
 
 RELOAD_S_MAX: Final = 300.0
-"""A file that was edited by hand may name several new plugins, each of which may take 30 s to be ready."""
+"""A file that was edited by hand may name several new plugins; each may take 30 s to be ready."""
 
 START_FORMS: Final = "now, genesis, height:N, time:T (Unix seconds, or ISO 8601 with a zone)"
-"""Of the forms of a place, those that `start` takes in the configuration."""
+"""The forms of a place that `start` accepts in the configuration."""
 
 
 @click.command(
@@ -32,16 +32,16 @@ Examples:
   bigchaindb plugins check sales
   bigchaindb plugins check sales --options '{"file": "sales.txt"}'
 
-Exit code: 0 it can be enabled, 1 it cannot, and why."""
+Exit code: 0 the plugin can be enabled, 1 it cannot: the message names the reason."""
 )
 @click.argument("name")
-@click.option("--options", metavar="JSON", help="What its configure gets; else what the configuration has for it.")
+@click.option("--options", metavar="JSON", help="Options for its configure(); by default those in the configuration.")
 @json_option
 @pass_session
 def check(session: Session, name: str, *, options: str | None, as_json: bool) -> None:
-    """Find, import and configure the plugin NAME, in a process of its own, and say what it asks for.
+    """Find, import and configure the plugin NAME in a process of its own, and print what it asks for.
 
-    It is not run and gets no event. A sink is asked as well whether what it writes to can be reached and used.
+    The plugin is not run and receives no event. If it has a check() of its target, that is called.
     """
     loaded = session.load()
     given = read_object(options, "--options")
@@ -75,22 +75,24 @@ Examples:
   bigchaindb plugins enable sales --start genesis
   bigchaindb plugins enable sales --options '{"file": "/var/lib/sales.txt"}'
 
-A plugin that ran before goes on at its place, whatever --start says. Where BIGCHAINDB_EVENTS_PLUGINS gives the list,
-it is changed there, and the node is restarted."""
+A plugin that ran before continues at its cursor; --start is for new ones. If BIGCHAINDB_EVENTS_PLUGINS lists the
+plugins, change the variable and restart the node instead."""
 )
 @click.argument("name")
-@click.option("--start", metavar="WHERE", help="Where it begins: now (the default), genesis, height:N or time:T.")
-@click.option("--options", metavar="JSON", help="What its configure gets; @FILE reads a file.")
-@click.option("--no-check", is_flag=True, help="Do not ask it first whether what it writes to can be used.")
+@click.option(
+    "--start", metavar="WHERE", help="Where a new plugin begins: now (the default), genesis, height:N or time:T."
+)
+@click.option("--options", metavar="JSON", help="Options for its configure(); @FILE reads a file.")
+@click.option("--no-check", is_flag=True, help="Do not call its check() of the target first.")
 @json_option
 @pass_session
 def enable(
     session: Session, name: str, *, start: str | None, options: str | None, no_check: bool, as_json: bool
 ) -> None:
-    """Let the node run the plugin NAME, now and from now on.
+    """Enable the plugin NAME.
 
-    It is checked first, with what it writes to. Then its name goes into the configuration file, and a running node is
-    told.
+    The plugin and its target are checked first. Then its name is written into the configuration file, and a running
+    node starts the plugin.
     """
     from bigchaindb.config.edit import enable as put_in
 
@@ -103,12 +105,14 @@ def enable(
     is_made = _require_a_file(session, loaded)
     found = _try(loaded.settings, name, given, with_check=not no_check)
     if found.error:
-        way = "; --no-check enables it all the same" if found.is_target_unusable else ""
+        way = "; --no-check enables the plugin all the same" if found.is_target_unusable else ""
         raise StartupError(f"{mask(found.error)}; nothing was changed{way}")
     if not is_running:
         settle_the_past(loaded.settings)
     if is_made:
-        say(f"`{loaded.path}` is made, mode 0600: the ledger in `{loaded.settings.database.path}` had no configuration")
+        say(
+            f"`{loaded.path}` was made, mode 0600: the ledger in `{loaded.settings.database.path}` had no configuration"
+        )
     if put_in(loaded, name, settings, os.environ):
         say(f"{name} is enabled in `{loaded.path}`")
     else:
@@ -121,16 +125,16 @@ def enable(
 Example:
   bigchaindb plugins disable sales
 
-Its place and what it parked are kept: `enable` lets it go on there, `forget` deletes both."""
+Its cursor and parked events are kept: `enable` continues there, `forget` deletes both."""
 )
 @click.argument("name")
 @json_option
 @pass_session
 def disable(session: Session, name: str, *, as_json: bool) -> None:
-    """Let the node run the plugin NAME no more.
+    """Disable the plugin NAME.
 
-    Its name and settings are taken out of the configuration file, and a running node is told. What it has in hand when
-    it is ended comes again if it is enabled again.
+    Its name and settings are removed from the configuration file, and a running node ends the plugin. Events in hand
+    are delivered again once the plugin is enabled again.
     """
     from bigchaindb.config.edit import disable as take_out
 
@@ -139,7 +143,7 @@ def disable(session: Session, name: str, *, as_json: bool) -> None:
     if name not in loaded.settings.events_plugins:
         raise ConfigurationError(f"events_plugins: {name!r} is not in `{loaded.path}`, so there is nothing to disable")
     take_out(loaded, name, os.environ)
-    say(f"{name} is disabled in `{loaded.path}`, its settings are gone from there")
+    say(f"{name} is disabled in `{loaded.path}`; its settings were removed from the file")
     _tell(loaded, name, mask_of(loaded), as_json=as_json)
 
 
@@ -166,13 +170,13 @@ def _checked_start(text: str) -> str:
     except (ConfigurationError, UnknownPlace) as error:
         raise click.UsageError(
             f"--start: expected one of {START_FORMS}; found {text[:80]!r}. "
-            "To any other place `bigchaindb plugins seek` sends it, once it is enabled"
+            "For any other place, enable the plugin and run `bigchaindb plugins seek`"
         ) from error
     return text
 
 
 def _require_the_same_file(loaded: "Loaded") -> bool:
-    """Require that the running node reads its list of plugins from the file that is about to be changed.
+    """Require that a running node reads its list of plugins from the file that is about to be changed.
 
     Returns:
         Whether a node runs.
@@ -186,15 +190,16 @@ def _require_the_same_file(loaded: "Loaded") -> bool:
         return False
     if node.given_elsewhere is not None:
         raise ConfigurationError(
-            f"events_plugins: {node.given_elsewhere} gives the running node its list; change it there and restart it"
+            f"events_plugins: {node.given_elsewhere} sets the list of the running node; change it there and "
+            "restart the node"
         )
     if node.path is None or Path(node.path).resolve() != loaded.path.resolve():
-        raise ConfigurationError(f"the running node reads `{node.path}`, not `{loaded.path}`; name its file with -c")
+        raise ConfigurationError(f"the running node reads `{node.path}`, not `{loaded.path}`; name that file with -c")
     return True
 
 
 def _require_a_file(session: Session, loaded: "Loaded") -> bool:
-    """Require a configuration file, or a ledger that runs on the defaults, beside which one may be made.
+    """Require a configuration file, or a ledger that runs on the defaults, for which one may be made.
 
     Returns:
         Whether the file is yet to be made.
@@ -209,16 +214,16 @@ def _require_a_file(session: Session, loaded: "Loaded") -> bool:
     if is_default and DataDirectory(data).ledger.exists():
         return True
     raise ConfigurationError(
-        f"no configuration at `{loaded.path}`, and no ledger that runs without one in `{data}`; -c names the file of a "
-        "node, or `bigchaindb configure` makes one"
+        f"there is no configuration file `{loaded.path}`, and no ledger in `{data}` that runs without one; name a "
+        "node's configuration with -c, or make one with `bigchaindb configure`"
     )
 
 
 def _tell(loaded: "Loaded", name: str, mask: Mask, *, as_json: bool) -> None:
-    """Let a running node read the file again; say what became of the plugin.
+    """Make a running node read the file again, and print the plugin's state.
 
     Raises:
-        StartupError: the node could not run it.
+        StartupError: the node cannot run it.
     """
     from bigchaindb.control.client import ask
     from bigchaindb.control.messages import Reload, Reloaded
@@ -230,7 +235,7 @@ def _tell(loaded: "Loaded", name: str, mask: Mask, *, as_json: bool) -> None:
     if answer is None:
         if as_json:
             put_json(None)
-        say("the node is not running; its next start does it")
+        say("the node is not running; the change takes effect at its next start")
         return
     for other, complaint in answer.errors.items():
         if other != name:

@@ -1,4 +1,4 @@
-"""How the command line writes an event down: what there is to say about it, and the lines of a copy."""
+"""The texts of an event on the command line: its summary, and the lines of a copy."""
 
 import json
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _decode: Final = msgspec.json.Decoder(_Body).decode
 
 
 def about(chain_id: str, record: Record) -> dict[str, Any]:
-    """Give what there is to say about an event besides its body; the token is the place behind it."""
+    """Return the summary of an event: all but its body; the token is the place behind it."""
     return {
         "position": record.position,
         "time": datetime.fromtimestamp(record.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -41,13 +41,13 @@ def about(chain_id: str, record: Record) -> dict[str, Any]:
 
 
 def lines(chain_id: str, record: Record, format_: str, selection: Selection | None = None) -> Iterator[bytes]:
-    """Give the lines of a copy: in the form `json` one, `cloudevents` one, `transactions` one for each that counts.
+    """Yield the lines of a copy: one for `json` and `cloudevents`, one a selected transaction for `transactions`.
 
     Args:
         chain_id: the network's.
-        record: which `selection` has passed, whole.
+        record: whole; `selection` has passed it.
         format_: the form.
-        selection: which of its transactions count; the same as over HTTP (P15).
+        selection: of its transactions; the same as over HTTP (P15).
     """
     match format_:
         case "cloudevents":

@@ -1,7 +1,7 @@
 """How the commands about events reach the log: read-only beside a running node, else as the owner of the directory.
 
-Beside a running node nothing is shown that it does not know to be durable: it says how far to read. Where none runs,
-the start barrier comes first (P4).
+Beside a running node nothing is shown beyond the durable head that it reports. Without one the start barrier comes
+first (P4).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 PIECE_COUNT: Final = 256
 """Events that are read at once."""
 PIECE_BYTES: Final = 8 * 1024 * 1024
-"""Their bytes, but for a first one that is larger."""
+"""Their bytes; a single larger event is read all the same."""
 LOOK_BACK_MAX: Final = 10_000
-"""Positions that are looked at in one step backwards."""
+"""Positions that one step backwards reads."""
 TYPES: Final = {"valid": 1, "invalid": 2}
 
 
@@ -38,7 +38,7 @@ class OpenLog:
     Attributes:
         ledger: the file.
         head: the last durable position.
-        wait_beyond: waits, for a while, for the head to be beyond a position, and gives it; None where no node runs.
+        wait_beyond: waits, for a while, until the head is beyond a position, and returns it; None where no node runs.
     """
 
     log: "LogReader"
@@ -50,7 +50,7 @@ class OpenLog:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which events to give."""
+    """Which events are wanted."""
 
     selection: "Selection | None"
     types: int
@@ -89,7 +89,7 @@ def open_log(loaded: "Loaded") -> Iterator[OpenLog]:
 
 
 def pieces(log: "LogReader", after: int, through: int, wanted: Wanted) -> Iterator[tuple[Sequence["Record"], int]]:
-    """Give the wanted events of positions `after` < p ≤ `through`, and after each piece how far was looked."""
+    """Yield the wanted events of positions `after` < p ≤ `through` in pieces, each with the last position read."""
     while after < through:
         records, looked = log.selected(
             after, through, wanted.selection, types=wanted.types, count_max=PIECE_COUNT, bytes_max=PIECE_BYTES
@@ -100,7 +100,7 @@ def pieces(log: "LogReader", after: int, through: int, wanted: Wanted) -> Iterat
 
 
 def last_positions(log: "LogReader", head: int, count: int, wanted: Wanted) -> list[int]:
-    """Give the positions of the last `count` wanted events, ascending; looks backwards, in steps that grow."""
+    """Return the positions of the last `count` wanted events, ascending; read backwards in growing steps."""
     found: list[int] = []
     before, step = head + 1, max(1, count)
     while before > 1 and len(found) < count:
@@ -126,12 +126,16 @@ def resolved(text: str, option: str) -> "Place":
 
 
 def filter_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that `wanted` reads."""
+    """Add the options that `wanted` reads to a command."""
     for option in (
-        click.option("--type", "type_", type=click.Choice(list(TYPES)), help="Blocks voted valid, or invalid."),
-        click.option("--metadata", metavar="PATH=VALUE", multiple=True, help="What stands in metadata, as a.b=5."),
-        click.option("--owner", metavar="PUBLIC_KEY", help="Who holds an output or spends one."),
-        click.option("--asset", metavar="ID", help="Which asset a transaction belongs to."),
+        click.option(
+            "--type", "type_", type=click.Choice(list(TYPES)), help="Only events of valid or of invalid blocks."
+        ),
+        click.option(
+            "--metadata", metavar="PATH=VALUE", multiple=True, help="A member of the metadata and its value: a.b=5."
+        ),
+        click.option("--owner", metavar="PUBLIC_KEY", help="Public key that holds or spends an output."),
+        click.option("--asset", metavar="ID", help="Asset that a transaction is about."),
         click.option("--operation", metavar="KIND", help="CREATE or TRANSFER."),
     ):
         command = option(command)
@@ -152,7 +156,7 @@ def wanted(options: Mapping[str, Any]) -> Wanted:
         if not (path and equals):
             raise click.UsageError(f"--metadata: expected PATH=VALUE, found {text!r}")
         if METADATA + path in arguments:
-            raise click.UsageError(f"--metadata: {path!r} is given twice")
+            raise click.UsageError(f"--metadata: {path!r} is given twice; name each path once")
         arguments[METADATA + path] = value
     try:
         selection = from_query(arguments)
@@ -169,5 +173,5 @@ def _wait_beyond(settings: "Settings", beyond: int) -> int:
     path = DataDirectory(settings.database.path).control
     answer = ask(path, GetHead(beyond, HEAD_WAIT_S_MAX), Head)
     if answer is None:
-        raise RequestFailed("the node has stopped; there is nothing to follow")
+        raise RequestFailed("the node has stopped, so no further event will come; start it and run the command again")
     return answer.position

@@ -1,4 +1,4 @@
-"""The group `events`: look at the event log, follow it, copy it, or run a plugin without one."""
+"""The group `events`: prints, follows and copies the event log, and runs plugins on generated events."""
 
 import json
 import os
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 _TRANSACTION_ID: Final = re.compile("[0-9a-f]{64}")
 TELL_S: Final = 2.0
-"""How often progress is told."""
+"""Time between two lines about the progress."""
 POSITION_DIGITS: Final = 20
-"""As many as the id of an event has: what is cut there is far behind any head."""
+"""As many as the id of an event has; a longer number is beyond any head."""
 
 
 @click.group()
 def events() -> None:
-    """Look at events, follow them, copy them, and try plugins on generated ones.
+    """Print, follow and copy events, and try plugins on generated ones.
 
-    They are read from the log beside a running node, or without one; no plugin's place is touched.
+    Events are read from the log, whether the node runs or not. No plugin's cursor is moved.
     """
 
 
@@ -47,14 +47,14 @@ Examples:
   bigchaindb events show 4711
   bigchaindb events show 4711 --json | jq '.block.transactions[0].asset'
 
-WHICH is a position, the id of an event or of a transaction's event, the id of a transaction, or a token, which stands
-for the last event that it has seen.""",
+WHICH is a position, the id of an event or of a transaction's event, the id of a transaction, or a token, which
+names the last event before it.""",
 )
 @click.argument("which")
 @json_option
 @pass_session
 def show(session: Session, which: str, *, as_json: bool) -> None:
-    """Print one event: a block, with its transactions."""
+    """Print one event: a block with its transactions."""
     from bigchaindb.cli.event_lines import about
 
     with open_log(session.load()) as opened:
@@ -75,10 +75,12 @@ Examples:
   bigchaindb events tail --follow --metadata order.paid=true
   bigchaindb events tail -n 1 --json | jq -r .token
 
-Each line has position, time, type, number of transactions and id. Ctrl-C ends it.""",
+Each line has position, time, type, number of transactions and id. Ctrl-C ends the command.""",
 )
-@click.option("-n", "--count", type=click.IntRange(0, 10_000), default=10, show_default=True, help="How many at first.")
-@click.option("-f", "--follow", is_flag=True, help="Go on with those that come.")
+@click.option(
+    "-n", "--count", type=click.IntRange(0, 10_000), default=10, show_default=True, help="Number of past events."
+)
+@click.option("-f", "--follow", is_flag=True, help="Print new events as they come.")
 @filter_options
 @json_option
 @pass_session
@@ -87,7 +89,7 @@ def tail(session: Session, /, *, count: int, follow: bool, as_json: bool, **opti
     which = wanted(options)
     with open_log(session.load()) as opened:
         if follow and opened.wait_beyond is None:
-            raise StartupError("--follow: the node is not running, so nothing will come; start it first")
+            raise StartupError("--follow: the node is not running, so no event will come; start it first")
         for position in last_positions(opened.log, opened.head, count, which):
             _put_line(opened, _record(opened, position), as_json=as_json)
         after = opened.head
@@ -108,20 +110,22 @@ Examples:
   bigchaindb events replay --from height:1000 --to height:2000 --output blocks.jsonl
   bigchaindb events replay --owner "$(bigchaindb keys show alice.json)" --format transactions
 
-WHERE is genesis, now, position:N, height:N, time:T or a token, and lies between two events: `--to position:10` ends
-with event 9. A line of the format json is an object whose `data` is the event; of cloudevents a CloudEvent for each
-block; of transactions one for each transaction of valid blocks that matches.""",
+WHERE is genesis, now, position:N, height:N, time:T or a token. It lies between two events: `--to position:10` ends
+with event 9. Formats: json is an object with the event in `data`, cloudevents a CloudEvent for each block,
+transactions a CloudEvent for each matching transaction of valid blocks.""",
 )
-@click.option("--from", "from_", metavar="WHERE", default="genesis", show_default=True, help="Where to begin.")
-@click.option("--to", metavar="WHERE", default="now", show_default=True, help="Where to end.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="A file; it appears when whole.")
+@click.option("--from", "from_", metavar="WHERE", default="genesis", show_default=True, help="First event to copy.")
+@click.option("--to", metavar="WHERE", default="now", show_default=True, help="Event to stop before.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="New file; it appears once it is whole."
+)
 @click.option(
     "--format",
     "format_",
     type=click.Choice(["json", "cloudevents", "transactions"]),
     default="json",
     show_default=True,
-    help="What a line is.",
+    help="Form of a line.",
 )
 @filter_options
 @pass_session
@@ -135,18 +139,20 @@ def replay(
     format_: str,
     **options: Any,  # noqa: ANN401 - of click
 ) -> None:
-    """Copy events to the console or a file, a line of JSON each, in order."""
+    """Copy events to standard output or a file, in order, a line of JSON each."""
     from bigchaindb.cli.event_lines import lines
     from bigchaindb.eventlog import place
 
     begin, end, which = resolved(from_, "--from"), resolved(to, "--to"), wanted(options)
     if output is not None and output.exists() and not session.assume_yes:
-        raise ConfigurationError(f"--output: `{output}` exists; name another file, or say -y before the command")
+        raise ConfigurationError(
+            f"--output: `{output}` exists; name another file, or pass -y before the command to replace it"
+        )
     with open_log(session.load()) as opened:
         after = place.resolve(begin, opened.log, opened.chain_id, opened.head)
         through = place.resolve(end, opened.log, opened.chain_id, opened.head)
         if after > through:
-            raise UnknownPlace(f"--from {from_} lies behind --to {to}: exchange them")
+            raise UnknownPlace(f"--from {from_} is behind --to {to}: exchange them")
         progress = _Progress(after, through)
         try:
             with _output(output) as file:
@@ -158,13 +164,13 @@ def replay(
             say(f"interrupted at position {progress.looked}")
             raise SystemExit(1) from None
     if output is not None:
-        say(f"{progress.count} events are in `{output}`")
+        say(f"{progress.count} events were written to `{output}`")
     elif progress.count == 0:
-        say("no event there, or none that matches")
+        say("no event matches")
 
 
 class _Progress:
-    """Tells a person, now and then, how far a long copy is."""
+    """Prints now and then how far a long copy is."""
 
     def __init__(self, after: int, through: int) -> None:
         self.count = 0
@@ -182,7 +188,7 @@ class _Progress:
 
 @contextmanager
 def _output(path: Path | None) -> Iterator[BinaryIO]:
-    """Give standard output, or a file that appears under its name when it is whole and durable."""
+    """Yield standard output, or a file that gets its name once it is whole and durable."""
     if path is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
@@ -192,7 +198,7 @@ def _output(path: Path | None) -> Iterator[BinaryIO]:
         opened = partial.open("wb")
     except OSError as error:
         raise ConfigurationError(
-            f"--output: cannot write `{path}`: {error.strerror}; name a file in a folder that is there"
+            f"--output: cannot write `{path}`: {error.strerror}; name a file in a folder that exists"
         ) from error
     try:
         with opened as file:
@@ -218,7 +224,7 @@ def _put_line(opened: OpenLog, record: "Record", *, as_json: bool) -> None:
 def _record(opened: OpenLog, position: int) -> "Record":
     if not 1 <= position <= opened.head:
         raise UnknownPlace(f"the log has no position {position}; its head is {opened.head}")
-    (record,) = opened.log.records(position - 1, position, count_max=1, bytes_max=1)  # P7: it is there
+    (record,) = opened.log.records(position - 1, position, count_max=1, bytes_max=1)  # P7: no position is missing
     return record
 
 
@@ -232,7 +238,7 @@ def _position(opened: OpenLog, text: str) -> int:
     if text.startswith(token.PREFIX):
         return place.resolve(place.AtToken(text), opened.log, opened.chain_id, opened.head)
     chain_id, _, rest = text.partition(":")
-    position = rest.partition(":")[0]  # behind it stands the index, if it is the id of one transaction of the event
+    position = rest.partition(":")[0]  # the id of one transaction's event has its index behind the position
     if chain_id != opened.chain_id or not (position.isascii() and position.isdigit()):
         raise UnknownPlace(
             f"expected a position, the 64 hex digits of a transaction, a token, or the id of an event of this ledger, "
@@ -247,7 +253,7 @@ def _position_of_transaction(opened: OpenLog, transaction_id: str) -> int:
     position = position_of(opened.ledger, transaction_id)
     if position is None or position > opened.head:
         raise UnknownPlace(
-            f"no block of the ledger in `{opened.ledger}` holds the transaction {transaction_id}: it may wait, "
-            "have been rejected, or belong to another ledger; -c names another node's configuration"
+            f"no block of the ledger in `{opened.ledger}` holds the transaction {transaction_id}: it may be "
+            "pending, rejected, or of another ledger; -c names another node's configuration"
         )
     return position

@@ -1,4 +1,4 @@
-"""keys new, keys show: key pairs for users, to try the node without a driver."""
+"""keys new, keys show: key pairs of users, to try the node without a driver."""
 
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,7 @@ PRIVATE_KEY_VARIABLE: Final = "BIGCHAINDB_PRIVATE_KEY"
 
 @click.group()
 def keys() -> None:
-    """Make and look at key pairs for users of the ledger."""
+    """Make and show key pairs of the ledger's users."""
 
 
 @keys.command(
@@ -22,11 +22,11 @@ Examples:
   bigchaindb keys new --output alice.json
   bigchaindb keys new | jq -r .public"""
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write a new file, mode 0600, instead.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the key pair to a new file, mode 0600.")
 def new(output: Path | None) -> None:
-    """Make a key pair and print it as JSON: private and public, base58.
+    """Make a key pair and print it as JSON: private and public key in base58.
 
-    With --output the private key stays in that file, and only the public key is printed.
+    With --output the key pair is written to that file, and only the public key is printed.
     """
     from bigchaindb.identity import keypair_document, new_keypair, write_keypair
 
@@ -46,9 +46,9 @@ Example:
   bigchaindb transactions transfer ID --key-file alice.json --to "$(bigchaindb keys show bob.json)\""""
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(file: Path, *, as_json: bool) -> None:
-    """Print the public key of a key file. The private one is not shown."""
+    """Print the public key of a key file."""
     from bigchaindb.identity import read_keypair
 
     public = read_keypair(file).public_key

@@ -1,4 +1,4 @@
-"""How the commands about plugins reach the lanes: by the running node, or in the files where none runs."""
+"""How the commands about plugins reach the lanes: through the running node, or in the files where none runs."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from bigchaindb.subscribers.offline import OfflineDesk
 
 Mask = Callable[[str], str]
-"""Takes the secrets of the configuration out of a text."""
+"""Masks the secrets of the configuration in a text."""
 
 
 def mask_of(loaded: "Loaded", *more: Any) -> Mask:  # noqa: ANN401 - any JSON
-    """Give what takes the secrets of a configuration, and of `more`, out of texts that foreign code wrote."""
+    """Return a function that masks the secrets of a configuration, and of `more`, in texts of foreign code."""
     from bigchaindb.masking import longest_first, secrets_in, without_secrets
 
     secrets = longest_first({*secrets_in(loaded.document), *secrets_in(more)})
@@ -31,12 +31,12 @@ def mask_of(loaded: "Loaded", *more: Any) -> Mask:  # noqa: ANN401 - any JSON
 
 
 def look(settings: "Settings") -> list["LaneStatus"]:
-    """Give every lane: as the running node sees it, or as it is written down."""
+    """Return every lane, from the running node or from the files."""
     return look_for_node(settings)[1]
 
 
 def look_for_node(settings: "Settings") -> tuple[bool, list["LaneStatus"]]:
-    """Say whether a node runs, and give every lane."""
+    """Return whether a node runs, and every lane."""
     from bigchaindb.belonging import lost_ledger
     from bigchaindb.control.client import ask
     from bigchaindb.control.messages import GetLanes, Lanes
@@ -54,15 +54,15 @@ def look_for_node(settings: "Settings") -> tuple[bool, list["LaneStatus"]]:
 
 
 def never_ran(name: str, settings: "Settings") -> OrderRefused:
-    """Return the error of a plugin of which nothing is kept: the name may be a wrong one, or the ledger."""
+    """Return the error of a plugin without a lane: its name or the ledger may be the wrong one."""
     return OrderRefused(
-        f"no plugin {name!r} has run over the ledger in `{settings.database.path}`; `bigchaindb plugins list` shows "
-        "all that have, and -c names another node's configuration"
+        f"no plugin {name!r} has run over the ledger in `{settings.database.path}`; `bigchaindb plugins list` lists "
+        "those that have, and -c names another node's configuration"
     )
 
 
 def carry_out(settings: "Settings", name: str, order: "Order") -> "LaneStatus":
-    """Let the running node carry an order out, or do it where none runs.
+    """Send an order to the running node, or carry it out here where none runs.
 
     Args:
         settings: of the node.
@@ -111,7 +111,7 @@ def desk(settings: "Settings") -> Iterator["OfflineDesk"]:
 def settle_the_past(settings: "Settings") -> None:
     """Where no node has run over restored data yet, mark the lanes of the plugins that are enabled so far.
 
-    They may have run after the backup. One that is enabled from now on is known to be new, and begins at its `start`.
+    They may have run after the backup. A plugin that is enabled from now on is new, and begins at its `start`.
 
     Raises:
         StartupError: a node that is starting or stopping has the directory.
@@ -130,7 +130,7 @@ def settle_the_past(settings: "Settings") -> None:
 
 
 def as_document(lane: "LaneStatus", mask: Mask) -> dict[str, Any]:
-    """Give a lane to machines."""
+    """Return a lane as JSON values, its texts masked."""
     from msgspec import to_builtins
 
     document: dict[str, Any] = to_builtins(lane)
@@ -138,17 +138,17 @@ def as_document(lane: "LaneStatus", mask: Mask) -> dict[str, Any]:
 
 
 def put_state(lane: "LaneStatus", mask: Mask) -> None:
-    """Tell a person in a line or two where a lane is."""
+    """Print the state of a lane in a line or two."""
     put(f"{lane.name} is {lane.state} at position {lane.position}, {lane.lag} behind the head")
     error = "" if lane.is_error_past else lane.error
-    if error and lane.state in RUNNING:  # it tells of an attempt that is over
+    if error and lane.state in RUNNING:  # the error is of an attempt that is over
         error = f"before that{'' if lane.error_at is None else f', {ago(lane.error_at)}'}: {error}"
     for text in filter(None, (error, lane.warning)):
         put(f"  {mask(text)}")
 
 
 def ago(seconds: float) -> str:
-    """Say in words how long ago a moment was."""
+    """Return how long ago a moment was, such as `3 min ago`."""
     age = max(0.0, time.time() - seconds)
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if age >= length:
@@ -157,5 +157,5 @@ def ago(seconds: float) -> str:
 
 
 def json_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the option `--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")(command)
+    """Add the option `--json` to a command."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)

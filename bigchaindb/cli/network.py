@@ -1,4 +1,4 @@
-"""network id, init, join: make this node one of several. Nothing here starts it. `status` is in another module."""
+"""network id, init, join, signed: make this node part of a network; none starts it."""
 
 import json
 import os
@@ -24,25 +24,27 @@ if TYPE_CHECKING:
     from bigchaindb.transaction.keys import KeyPair
 
 peers_option = click.option(
-    "--peers", metavar="ID@HOST:PORT,…", help="The other nodes: network.peers of the configuration file."
+    "--peers", metavar="ID@HOST:PORT,…", help="The other nodes; written to network.peers of the configuration file."
 )
 external_option = click.option(
-    "--external-address", metavar="HOST:PORT", help="Where other nodes reach this one: network.external_address."
+    "--external-address",
+    metavar="HOST:PORT",
+    help="Address at which other nodes reach this one; written to network.external_address.",
 )
 _NO_PEERS: Final = """\
-WARNING: this node knows no other node, so it waits until another one connects to it. Say where they are:
+WARNING: this node knows no other node, so it waits until another one connects to it. Name the others with
   bigchaindb network join GENESIS --peers ID@HOST:PORT,…
-or set network.peers, then start it. An operator's line of `bigchaindb network id` has that as its `peer`."""
+or in network.peers, then start it. An operator's line of `bigchaindb network id` has the address as `peer`."""
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
 def network() -> None:
-    """Make this node one of a network, whose nodes vote on one ledger.
+    """Make this node part of a network, whose nodes vote on one ledger.
 
-    Each operator sends the line of `network id` to one of them, who gathers the lines in a file and runs
-    `network init`; the others run `network join` with the genesis.json that it writes. Then all start their nodes.
+    Each operator sends the line of `network id` to one operator, who gathers the lines in a file and runs
+    `network init`. The others run `network join` with the genesis.json that it writes. Then all start their nodes.
     """
 
 
@@ -57,15 +59,15 @@ Examples:
   bigchaindb network id >> validators
   BIGCHAINDB_NETWORK_EXTERNAL_ADDRESS=node-1.example:26656 bigchaindb network id --name node-1""",
 )
-@click.option("--name", help="What people call the node; the machine's name by default.")
-@click.option("--power", type=int, default=10, show_default=True, help="Its voting power.")
+@click.option("--name", help="Name of the node; by default the machine's.")
+@click.option("--power", type=int, default=10, show_default=True, help="Voting power of the node.")
 @json_option
 @pass_session
 def show_id(session: Session, *, name: str | None, power: int, as_json: bool) -> None:
-    """Print who this node is, as a line for the file of `network init --validators`.
+    """Print this node's identity as a line for the file of `network init --validators`.
 
-    That is its public key and the address of it that stands in votes, the id by which its peers know it, and where they
-    reach it if network.external_address is set. The key pair is made if there is none.
+    The line has the node's public key and its address in votes, the id by which peers know the node, and the address at
+    which they reach it if network.external_address is set. The key pair is made if there is none.
     """
     from bigchaindb.engine.cometbft.files import node_id_of
     from bigchaindb.identity import find_or_make
@@ -96,7 +98,7 @@ def show_id(session: Session, *, name: str | None, power: int, as_json: bool) ->
     epilog="""\b
 Example:
   bigchaindb network init --validators validators
-A line of the file is what `bigchaindb network id` prints; public_key is all it must have:
+Each line of the file is one that `bigchaindb network id` prints; only public_key is required:
   {"public_key": "…", "power": 10, "name": "…", "peer": "ID@HOST:PORT"}"""
 )
 @click.option(
@@ -105,9 +107,9 @@ A line of the file is what `bigchaindb network id` prints; public_key is all it 
     required=True,
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Who votes: a line of JSON each, as `network id` prints it.",
+    help="The validators: a line of `network id` for each.",
 )
-@click.option("--chain-id", help="The network's name: 1 to 50 letters, digits, _ and -; random by default.")
+@click.option("--chain-id", help="Name of the network: 1 to 50 letters, digits, _ and -; random by default.")
 @peers_option
 @external_option
 @json_option
@@ -121,10 +123,10 @@ def init(
     external_address: str | None,
     as_json: bool,
 ) -> None:
-    """Found a network, with this node in it.
+    """Found a network with this node in it.
 
-    Writes its genesis.json, which all other nodes join with. A ledger that this node made alone becomes the beginning
-    of the network: its chain goes on under the same id.
+    The command writes the genesis.json with which the other nodes join. A ledger that this node made alone becomes the
+    beginning of the network: its chain continues under the same id.
     """
     from bigchaindb.engine.cometbft import membership
     from bigchaindb.engine.cometbft.files import node_id_of
@@ -150,7 +152,7 @@ def init(
     _put_genesis(loaded.settings, content, genesis, key, as_json=as_json)
     say("Copy the file to the other nodes, run `bigchaindb network join` there, and compare the hash.")
     if held is not None and held.tip.height:
-        say("They need a copy of this ledger first: `bigchaindb backup --without-key DIR`, before this node starts.")
+        say("They need a copy of this ledger first: run `bigchaindb backup --without-key DIR` before this node starts.")
 
 
 @network.command(
@@ -166,8 +168,8 @@ Example:
 def join(session: Session, *, file: Path, peers: str | None, external_address: str | None, as_json: bool) -> None:
     """Join the network of the file GENESIS.
 
-    A node whose key is in it votes from its start; others follow, until an election makes them validators. The ledger
-    here must be empty, or be the one that the network began with.
+    A node whose key is in the file votes from its start. Any other node follows until an election makes it a validator.
+    The node's ledger must be empty, or the one that the network began with.
     """
     from bigchaindb.engine.cometbft.genesis import GENESIS_BYTES_MAX, Genesis
     from bigchaindb.engine.cometbft.membership import require_can_join
@@ -196,11 +198,11 @@ Example:
 @click.argument("height", type=click.IntRange(1, 2**62))
 @pass_session
 def signed(session: Session, height: int) -> None:
-    """Forbid this node's key to sign anything of HEIGHT and below.
+    """Forbid this node's key to sign anything up to HEIGHT.
 
-    For a validator that lost what it had signed, after a restore: two different votes of one height are a fault. HEIGHT
-    is one more than the other nodes have: `network status` there. A height that the chain has left behind, or cannot
-    have reached, is refused. The node must be stopped.
+    Use it for a validator that lost the record of what it signed, as after a restore: two different votes at one height
+    are a fault. HEIGHT is one more than `network status` prints on the other nodes. A height that the chain has passed,
+    or cannot have reached, is refused. The node must be stopped.
     """
     from bigchaindb.engine.cometbft.files import Layout, is_network, make_folders, read_genesis
     from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
@@ -210,19 +212,19 @@ def signed(session: Session, height: int) -> None:
     settings = session.load().settings
     data = settings.database.path
     if not is_network(data):
-        raise StartupError(f"the node of `{data}` is part of no network")
+        raise StartupError(f"the node of `{data}` is part of no network; name a node's configuration with -c")
     layout = Layout(data)
     with _owned(settings) as (_, held):
         tip = Tip() if held is None else held.tip
         require_plausible(height, tip, read_genesis(layout, rules_version=RULES_VERSION), time.time())
         make_folders(layout)
         put_signed(layout, height)
-    say(f"This node signs nothing of height {height} and below; the ledger here has height {tip.height}.")
+    say(f"This node signs nothing up to height {height}; its ledger has height {tip.height}.")
 
 
 @contextmanager
 def _owned(settings: "Settings") -> "Iterator[tuple[KeyPair, Held | None]]":
-    """Own the data directory, made if need be; give the node's key pair and what ledger there is.
+    """Own the data directory, made if need be; yield the node's key pair, and its ledger if there is one.
 
     Raises:
         DirectoryInUse: the node runs.
@@ -242,9 +244,9 @@ def _owned(settings: "Settings") -> "Iterator[tuple[KeyPair, Held | None]]":
 
 
 def _require_whole(settings: "Settings") -> None:
-    """Require that no ledger is missing that was there, and that the one which is there is of the chain id beside it.
+    """Require that no ledger was lost, and that a present one is of the chain id beside it.
 
-    A key may be missing: a copy without one is what a new node begins with.
+    The key may be missing: a new node begins with a copy without one.
     """
     from bigchaindb.belonging import foreign_ledger, lost_ledger
     from bigchaindb.store.directory import DataDirectory
@@ -255,7 +257,7 @@ def _require_whole(settings: "Settings") -> None:
 
 
 def _become(loaded: "Loaded", content: bytes, genesis: "Genesis", values: Mapping[str, Any]) -> None:
-    """Write what makes the directory a network's. The genesis comes last: without it nothing has happened."""
+    """Write the files of a network's node. The genesis comes last: without it nothing has happened."""
     from bigchaindb.config.edit import put as put_in
     from bigchaindb.engine.cometbft import files
     from bigchaindb.engine.cometbft.signer import require_can_sign
@@ -267,7 +269,7 @@ def _become(loaded: "Loaded", content: bytes, genesis: "Genesis", values: Mappin
     known = read_chain_id(data) if (data / CHAIN_ID_FILE).exists() else genesis.chain_id
     require_can_sign(layout, known, genesis.chain_id)
     if put_in(loaded, {"network": values}, os.environ):
-        say(f"network.{', network.'.join(values)} is set in `{loaded.path}`")
+        say(f"network.{', network.'.join(values)} was written to `{loaded.path}`")
     if known != genesis.chain_id:
         files.forget_misbehaviors(layout)
     put_chain_id(data, genesis.chain_id)
@@ -297,19 +299,19 @@ def _require_no_network(settings: "Settings") -> None:
     data = settings.database.path
     if is_network(data):
         raise StartupError(
-            f"this node is part of the network {read_chain_id(data)} already. To leave it, stop the node, "
-            f"run `bigchaindb drop` and remove `{Layout(data).genesis}`: its ledger goes, its key stays"
+            f"this node is already part of the network {read_chain_id(data)}. To leave it, stop the node, "
+            f"run `bigchaindb drop` and remove `{Layout(data).genesis}`: the ledger is deleted, the key is kept"
         )
 
 
 def _read(file: Path, bytes_max: int) -> bytes:
-    """Read a file, or a little more than it may have: the parser says what is too much."""
+    """Read a file up to one byte more than it may have: the parser refuses the excess."""
     with file.open("rb") as opened:
         return opened.read(bytes_max + 1)
 
 
 def _put_genesis(settings: "Settings", content: bytes, genesis: "Genesis", key: "KeyPair", *, as_json: bool) -> None:
-    """Print which network the node is part of, and whether its key votes from the start."""
+    """Print the node's network, and whether its key votes from the start."""
     from bigchaindb.engine.cometbft.files import Layout
     from bigchaindb.engine.cometbft.genesis import genesis_hash
     from bigchaindb.transaction.keys import decode_key
@@ -334,4 +336,4 @@ def _put_genesis(settings: "Settings", content: bytes, genesis: "Genesis", key: 
     put(f"hash     {genesis_hash(content)}")
     put(f"votes    {f'power {power} of {validators.total}' if power else 'no: the key is not among the validators'}")
     if not power:
-        say("This node is not among the validators: it follows and does not vote, until an election makes it one.")
+        say("This node is not among the validators: it follows without a vote until an election makes it one.")

@@ -1,4 +1,4 @@
-"""network peers: the list that each node of a network should have as its network.peers."""
+"""network peers: the network.peers that each node of a network should have."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,13 +20,13 @@ Examples:
   bigchaindb network peers --json | jq -r '.[0].peers | join(",")'""",
 )
 @click.argument("files", metavar="[FILE]…", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_session
 def list_peers(session: Session, *, files: tuple[Path, ...], as_json: bool) -> None:
     """Print the network.peers that each node should have.
 
-    A FILE holds lines of `network id`. Known besides are this node and, while it runs, the nodes that are connected to
-    it, by the addresses at which they say to listen. Nothing is changed.
+    A FILE holds lines of `network id`. This node is added and, while it runs, the nodes that are connected to it, with
+    the addresses that they announce. Nothing is changed.
     """
     from bigchaindb.engine.cometbft import membership
     from bigchaindb.engine.cometbft.roster import known_of, lists
@@ -48,12 +48,12 @@ def list_peers(session: Session, *, files: tuple[Path, ...], as_json: bool) -> N
         put(f"{one.node_id} {one.name}".rstrip())
         put(f"  {','.join(one.peers)}")
     if not found:
-        say("No node is known: name files with lines of `bigchaindb network id`, or run this beside a running node.")
+        say("No node is known: name files with lines of `bigchaindb network id`, or start the node first.")
     _compare(settings, found)
 
 
 def _around(settings: "Settings") -> "list[Known]":
-    """Return this node, if it is one of a network, and those that are connected to it."""
+    """Return this node, if it is part of a network, and the nodes that are connected to it."""
     import asyncio
 
     from bigchaindb.engine.cometbft.files import Layout, is_network, node_id_of
@@ -71,13 +71,13 @@ def _around(settings: "Settings") -> "list[Known]":
     if settings.network.external_address is not None:
         known.append(Known("this node", f"{node_id_of(key)}@{settings.network.external_address}"))
     else:
-        say("network.external_address is not set, so this node is in no list: others could not reach it by name.")
+        say("This node is in no list, as network.external_address is not set: set it to its address for other nodes.")
 
     async def ask() -> "list[Known]":
         rpc = CometBftRpc(Layout(data).rpc, answer_s_max=ANSWER_S_MAX)
         try:
             return connected((await rpc.net_info()).peers)
-        except CometBftUnavailable:  # it is stopped: the files tell
+        except CometBftUnavailable:  # the node is stopped: only its files are known
             return []
         finally:
             await rpc.close()
@@ -86,7 +86,7 @@ def _around(settings: "Settings") -> "list[Known]":
 
 
 def _compare(settings: "Settings", found: "list[Listed]") -> None:
-    """Print what the settings of this node lack, if it is one of the nodes."""
+    """Print the peers that this node's settings lack, if it is one of the nodes."""
     from bigchaindb.engine.cometbft.files import node_id_of, others_of
     from bigchaindb.identity import find
 

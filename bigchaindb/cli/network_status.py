@@ -1,4 +1,4 @@
-"""network status: how this node of a network stands, once or again and again."""
+"""network status: prints the state of this node of a network, once or every second."""
 
 import sys
 import time
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from bigchaindb.engine.engine import NetworkFigures, ValidatorFigures
 
 WATCH_S: Final = 1.0
-"""Time between two looks."""
+"""Time between two prints."""
 FIGURES_S_MAX: Final = 2.0
-"""Time for the answer of the node itself: a person waits."""
+"""Time for the node's own answer: a person waits."""
 NAME_CHARACTERS_MAX: Final = 44
 """Of a peer's name: a public key in base58."""
 CLEAR: Final = "\x1b[H\x1b[J"
-"""Moves to the first place of a terminal and empties it."""
+"""Clears a terminal from its first place."""
 
 
 @click.command(
@@ -32,19 +32,19 @@ Examples:
   bigchaindb network status --watch
   bigchaindb network status --json | jq .height
 
-Exit code: 0 the node follows and its network decides; 1 it is stopped, gives no answer, or is part of no network;
-3 its network is halted, as no more than two thirds of the power are connected and sign, or the node is cut off;
-4 it is behind or catches up."""
+Exit code: 0 the node follows and its network decides; 1 the node is stopped, does not answer, or is part of no
+network; 3 the network is halted, as no more than two thirds of the power are connected and sign, or the node is cut
+off; 4 the node is behind or catches up."""
 )
-@click.option("--watch", is_flag=True, help="Look again each second, until Ctrl-C.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines; with --watch a line each time.")
+@click.option("--watch", is_flag=True, help="Print again every second, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; with --watch a line each time.")
 @pass_session
 @click.pass_context
 def status(context: click.Context, session: Session, *, watch: bool, as_json: bool) -> None:
-    """Say how this node stands in its network.
+    """Print the state of this node in its network.
 
-    Whether it runs and follows, how far it is, who its peers and the validators are. A stopped node is told of from its
-    files. Nothing is changed.
+    It shows whether the node runs and follows, its height, its peers and the validators. The state of a stopped node is
+    read from its files. Nothing is changed.
     """
     import asyncio
 
@@ -70,7 +70,7 @@ def status(context: click.Context, session: Session, *, watch: bool, as_json: bo
 
 
 def _figures(control: "Path") -> "NetworkFigures | None":
-    """Return what the running node has seen of the others; None where it does not answer."""
+    """Return the running node's figures of the others, None where it does not answer."""
     from bigchaindb.control import messages
     from bigchaindb.control.client import ask
     from bigchaindb.errors import RequestFailed
@@ -106,7 +106,7 @@ def _put(seen: "Overview", *, as_json: bool) -> None:
     ):
         put(f"{name:11} {text}")
     if seen.damage is not None:
-        put(f"{'DAMAGED':11} {seen.damage}; it votes no more and serves reads, until a person restores the data")
+        put(f"{'DAMAGED':11} {seen.damage}; it serves reads and does not vote until the data are restored")
     if seen.peers is not None:
         put("")
         rows: list[tuple[str, ...]] = [
@@ -131,7 +131,7 @@ def _put(seen: "Overview", *, as_json: bool) -> None:
 
 
 def _row(one: "ValidatorFigures") -> tuple[str, ...]:
-    """Return a line of the table: what was signed is of the last blocks that the validator could sign."""
+    """Return a line of the table; signatures are counted in the last blocks that the validator could sign."""
     connected = "?" if one.connected is None else "yes" if one.connected else "no"
     signed = "?" if one.signed is None else f"{one.signed} of {one.blocks}"
     last = "?" if one.signed_height is None else f"{one.signed_height:,}"
@@ -158,7 +158,7 @@ def _network(seen: "Overview", total: int) -> str:
 
 
 def _signer(seen: "Overview") -> str:
-    """Return what is known of this node's own signatures."""
+    """Return the text about this node's own signatures."""
     if not seen.power:
         return "this node signs nothing"
     own = next(one for one in seen.validators if one.public_key == seen.public_key)
@@ -177,7 +177,7 @@ def _signer(seen: "Overview") -> str:
 
 
 def _name(said: str | None) -> str:
-    """Give what a peer says of itself."""
+    """Return a peer's own name, printable and cut."""
     return "?" if said is None else printable(said[:NAME_CHARACTERS_MAX])
 
 

@@ -1,4 +1,4 @@
-"""plugins new: a package to begin with, which works."""
+"""plugins new: writes a working package for a plugin."""
 
 import keyword
 import re
@@ -35,14 +35,14 @@ Then, in the new folder:
 def new(name: str, directory: Path | None) -> None:
     """Write a package for the plugin NAME into DIRECTORY, ./NAME by default.
 
-    It has a module with run(queue), the entry point, tests that kill the plugin and look for what was lost, and a
-    README. Nothing that is there already is overwritten.
+    The package has a module with run(queue), the entry point, tests that kill the plugin and find what was lost, and a
+    README. No existing file is overwritten.
     """
     _refuse_installed(name)
     module = _module(name)
     folder = directory or Path(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigurationError(f"`{folder}` is there already and not empty; name another directory")
+        raise ConfigurationError(f"`{folder}` exists and is not empty; name another directory")
     for path, text in _texts(name, module).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
@@ -53,35 +53,38 @@ def new(name: str, directory: Path | None) -> None:
 
 
 def _refuse_installed(name: str) -> None:
-    """Refuse a name that an installed plugin has: of two packages that provide one name neither can be enabled."""
+    """Refuse the name of an installed plugin: of two packages that provide one name neither can be enabled."""
     from bigchaindb.doctor.installed import plugins
 
     for plugin in plugins():
         if plugin.name == name:
             raise ConfigurationError(
-                f"NAME: a plugin {name!r} is installed already, by {plugin.package}, and of two with one name neither "
-                "can be enabled; take another name, or uninstall that package first"
+                f"NAME: a plugin {name!r} is already installed, by {plugin.package}, and of two with one name neither "
+                "can be enabled; choose another name, or uninstall that package first"
             )
 
 
 def _module(name: str) -> str:
-    """Give the module's name.
+    """Return the module's name.
 
     Raises:
-        ConfigurationError: the name does not do for a plugin, its package and its module.
+        ConfigurationError: the name is not fit for a plugin, its package and its module.
     """
     if len(name) > NAME_CHARACTERS_MAX or _NAME.fullmatch(name) is None:
         raise ConfigurationError(
-            f"NAME: 1 to {NAME_CHARACTERS_MAX} of a-z, 0-9, - and _, first a letter, last no - or _; found {name!r}"
+            f"NAME: must be 1 to {NAME_CHARACTERS_MAX} of a-z, 0-9, - and _, begin with a letter and end with a letter "
+            f"or digit; found {name!r}"
         )
     module = name.replace("-", "_")
     if keyword.iskeyword(module) or module in sys.stdlib_module_names or module in _TAKEN:
-        raise ConfigurationError(f"NAME: a module {module!r} would hide another one of that name; take another name")
+        raise ConfigurationError(
+            f"NAME: a module {module!r} would hide another module of that name; choose another name"
+        )
     return module
 
 
 def _texts(name: str, module: str) -> Mapping[Path, str]:
-    """Give the files of the package."""
+    """Return the files of the package, by path."""
     targets = {
         "pyproject.toml": "pyproject.toml",
         "README.md": "README.md",

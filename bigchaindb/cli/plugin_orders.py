@@ -18,15 +18,15 @@ POSITION = click.IntRange(1, POSITION_MAX)
 @click.command(
     epilog="""\b
 Example:
-  bigchaindb plugins pause sales               before the database behind it is worked on
+  bigchaindb plugins pause sales               before maintenance of its database
 
-It stays so over restarts of the node, until `bigchaindb plugins resume`."""
+The plugin stays paused over restarts of the node, until `bigchaindb plugins resume`."""
 )
 @click.argument("name")
 @json_option
 @pass_session
 def pause(session: Session, name: str, *, as_json: bool) -> None:
-    """Let the plugin NAME get no further event. Its place is kept."""
+    """Stop delivering events to the plugin NAME. Its cursor is kept."""
     from bigchaindb.eventlog.orders import Pause
 
     _order(session, name, Pause(), as_json=as_json)
@@ -36,13 +36,13 @@ def pause(session: Session, name: str, *, as_json: bool) -> None:
     epilog="""\b
 Examples:
   bigchaindb plugins resume sales
-  bigchaindb plugins resume sales              it failed and waits for its next attempt: now"""
+  bigchaindb plugins resume sales              start its next attempt now"""
 )
 @click.argument("name")
 @json_option
 @pass_session
 def resume(session: Session, name: str, *, as_json: bool) -> None:
-    """Let the plugin NAME go on at its place: after a pause, or without waiting for the next attempt."""
+    """Continue the plugin NAME at its cursor: after a pause, or instead of waiting for its next attempt."""
     from bigchaindb.eventlog.orders import Resume
 
     _order(session, name, Resume(), as_json=as_json)
@@ -53,13 +53,13 @@ def resume(session: Session, name: str, *, as_json: bool) -> None:
 Example:
   pip install --upgrade ./sales && bigchaindb plugins restart sales
 
-What the plugin had in hand comes again to the new process, as after a crash; nothing else does."""
+Events in hand are delivered again to the new process, as after a crash. All others are not."""
 )
 @click.argument("name")
 @json_option
 @pass_session
 def restart(session: Session, name: str, *, as_json: bool) -> None:
-    """Start the plugin NAME anew, with its package as it is installed now."""
+    """Restart the plugin NAME with the package that is installed now."""
     from bigchaindb.eventlog.orders import Restart
 
     _order(session, name, Restart(), as_json=as_json)
@@ -68,22 +68,22 @@ def restart(session: Session, name: str, *, as_json: bool) -> None:
 @click.command(
     epilog="""\b
 Examples:
-  bigchaindb plugins seek sales genesis        everything again
-  bigchaindb plugins seek sales now            only what comes from now on
-  bigchaindb plugins seek sales position:4711  event 4711 is the next
+  bigchaindb plugins seek sales genesis        every event again
+  bigchaindb plugins seek sales now            only new events
+  bigchaindb plugins seek sales position:4711  event 4711 next
   bigchaindb plugins seek sales height:1000
   bigchaindb plugins seek sales time:2026-03-01T00:00:00+00:00
 
-WHERE may also be a token, as `events tail` and the HTTP API give it: the events behind it come next."""
+WHERE may also be a token from `events tail` or the HTTP API: the event behind it is next."""
 )
 @click.argument("name")
 @click.argument("where")
 @json_option
 @pass_session
 def seek(session: Session, name: str, where: str, *, as_json: bool) -> None:
-    """Let the plugin NAME go on at WHERE.
+    """Move the cursor of the plugin NAME to WHERE.
 
-    What it had in hand is forgotten. What was parked beyond WHERE is not parked any more: it comes in its turn.
+    Events in hand are forgotten. Events that are parked beyond WHERE are no longer parked, and are delivered in order.
     """
     from bigchaindb.eventlog import place
     from bigchaindb.eventlog.orders import Seek
@@ -98,22 +98,24 @@ def seek(session: Session, name: str, where: str, *, as_json: bool) -> None:
 @click.command(
     epilog="""\b
 Examples:
-  bigchaindb plugins retry sales 4711 4720     these two
-  bigchaindb plugins retry sales --all         the first thousand; or what blocks a BLOCKED plugin
+  bigchaindb plugins retry sales 4711 4720     these two events
+  bigchaindb plugins retry sales --all         the first 1,000; or the event that blocks the plugin
 
-Each gets as many attempts as a new event. `bigchaindb plugins parked NAME` lists them."""
+Each event gets as many attempts as a new one. `bigchaindb plugins parked NAME` lists parked events."""
 )
 @click.argument("name")
 @click.argument("positions", metavar="[POSITION]...", nargs=-1, type=POSITION)
-@click.option("--all", "all_of_them", is_flag=True, help="All that is parked, or what blocks the lane.")
+@click.option(
+    "--all", "all_of_them", is_flag=True, help="The first 1,000 parked events, or the event that blocks the plugin."
+)
 @json_option
 @pass_session
 def retry(session: Session, name: str, positions: tuple[int, ...], *, all_of_them: bool, as_json: bool) -> None:
-    """Deliver parked events to the plugin NAME again, before all that follows."""
+    """Deliver parked events to the plugin NAME again, before any other."""
     from bigchaindb.eventlog.orders import Retry
 
     if bool(positions) is all_of_them:
-        raise click.UsageError("name positions, or --all")
+        raise click.UsageError("name positions, or pass --all")
     _order(session, name, Retry(positions or None), as_json=as_json)
 
 
@@ -122,14 +124,14 @@ def retry(session: Session, name: str, positions: tuple[int, ...], *, all_of_the
 Example:
   bigchaindb plugins discard sales 4711
 
-The event stays in the log: `bigchaindb events show 4711` still has it, and a `seek` brings it again."""
+The event stays in the log: `bigchaindb events show 4711` prints it, and a `seek` before it delivers it again."""
 )
 @click.argument("name")
 @click.argument("positions", metavar="POSITION...", nargs=-1, required=True, type=POSITION)
 @json_option
 @pass_session
 def discard(session: Session, name: str, positions: tuple[int, ...], *, as_json: bool) -> None:
-    """Never deliver these parked events to the plugin NAME, nor the one that blocks it."""
+    """Never deliver these events to the plugin NAME: parked ones, or the one that blocks it."""
     from bigchaindb.eventlog.orders import Discard
 
     _order(session, name, Discard(positions), as_json=as_json)
@@ -140,18 +142,18 @@ def discard(session: Session, name: str, positions: tuple[int, ...], *, as_json:
 Example:
   bigchaindb plugins disable sales && bigchaindb plugins forget sales
 
-When the plugin is enabled again it begins like one that never ran, at its `start`."""
+If the plugin is enabled again, it begins at its `start`, as a new one."""
 )
 @click.argument("name")
 @pass_session
 def forget(session: Session, name: str) -> None:
-    """Delete the place of the plugin NAME and what it parked. It must be disabled."""
+    """Delete the cursor and the parked events of the plugin NAME. It must be disabled."""
     from bigchaindb.control.client import ask
     from bigchaindb.control.messages import Done, Forget
     from bigchaindb.store.directory import DataDirectory
 
     settings = session.load().settings
-    if all(lane.name != name for lane in look(settings)):  # else a misspelt name would seem to be forgotten
+    if all(lane.name != name for lane in look(settings)):  # otherwise a misspelt name would be reported as forgotten
         raise never_ran(name, settings)
     if ask(DataDirectory(settings.database.path).control, Forget(name), Done) is None:
         with desk(settings) as opened:

@@ -1,4 +1,4 @@
-"""The group `plugins`, and its commands that only look: what is installed and enabled, and how far each got."""
+"""The group `plugins`, and its commands that only read: list, status, parked."""
 
 import time
 from collections.abc import Mapping
@@ -22,15 +22,15 @@ NEVER_RAN: Final = dict.fromkeys(
     ("state", "position", "lag", "attempts", "parked", "last_error", "last_error_at", "warning")
 )
 SHOWN_MAX: Final = 80
-"""Characters of an error in a table; `plugins status` has it whole."""
+"""Characters of an error in a table; `plugins status` prints it whole."""
 
 
 @click.group()
 def plugins() -> None:
-    """Look at event plugins, enable them, and tell them what to do.
+    """List, enable and control event plugins.
 
-    A plugin is a package; what it does with the events, and how far it got, is its lane. Every command works beside a
-    running node, and where it can, without one.
+    A plugin is an installed package. Its lane is its way through the event log: its cursor, its state and its parked
+    events. All commands but `restart` work whether the node runs or not.
     """
 
 
@@ -45,12 +45,12 @@ Examples:
   bigchaindb plugins list
   bigchaindb plugins list --json | jq '.[] | select(.lag > 1000)'
 
-What the states mean is in docs/reference/lane-states.md.""",
+The states are explained in docs/reference/lane-states.md.""",
 )
 @json_option
 @pass_session
 def list_plugins(session: Session, *, as_json: bool) -> None:
-    """List plugins: installed, enabled, or known from before."""
+    """List the plugins that are installed, are enabled or have run."""
     loaded = session.load()
     is_running, lanes = look_for_node(loaded.settings)
     rows = _rows(loaded, lanes)
@@ -64,7 +64,7 @@ def list_plugins(session: Session, *, as_json: bool) -> None:
             [_cells(row) for row in rows],
         )
     else:
-        put("no plugin is installed, and none is enabled")
+        put("no plugin is installed or enabled")
 
 
 @plugins.command(
@@ -77,7 +77,7 @@ Examples:
 @json_option
 @pass_session
 def status(session: Session, name: str, *, as_json: bool) -> None:
-    """Say everything about the lane of the plugin NAME."""
+    """Print the lane of the plugin NAME: its state, its cursor and its events in hand."""
     from bigchaindb.eventlog.orders import way_on
 
     loaded = session.load()
@@ -92,7 +92,7 @@ def status(session: Session, name: str, *, as_json: bool) -> None:
         if value not in (None, ""):
             put(f"{key:14} {value}")
     if lane.parked_count:
-        say(f"what was set aside: bigchaindb plugins parked {name}")
+        say(f"parked events: bigchaindb plugins parked {name}")
     if advice := way_on(name, lane.state, document["error"]):
         say(f"{name} waits for you: {advice}")
 
@@ -108,11 +108,13 @@ Then: `bigchaindb events show POSITION`, `plugins retry NAME POSITION`, `plugins
 )
 @click.argument("name")
 @click.option("--after", type=click.IntRange(0, POSITION_MAX), default=0, help="Only events beyond this position.")
-@click.option("-n", "--count", type=click.IntRange(1, 1000), default=1000, show_default=True, help="How many at most.")
+@click.option(
+    "-n", "--count", type=click.IntRange(1, 1000), default=1000, show_default=True, help="Number of events at most."
+)
 @json_option
 @pass_session
 def parked(session: Session, name: str, *, after: int, count: int, as_json: bool) -> None:
-    """List the events that the plugin NAME failed at and that were set aside."""
+    """List the parked events of the plugin NAME: those that it failed on and that were set aside."""
     from contextlib import closing
 
     from msgspec import to_builtins
@@ -151,7 +153,7 @@ def parked(session: Session, name: str, *, after: int, count: int, as_json: bool
 
 
 def _readable(lane: "LaneStatus", document: dict[str, Any]) -> dict[str, Any]:
-    """Give the same for a person: moments as dates, and an error beside its time."""
+    """Return the document as texts for a person: moments as dates, and an error with its time."""
     shown = {key: value for key, value in document.items() if not key.startswith(("error", "is_error", "next_"))}
     shown["since"] = _moment(lane.since)
     shown["in_hand"] = ", ".join(map(str, lane.in_hand)) or "nothing"
@@ -166,7 +168,7 @@ def _readable(lane: "LaneStatus", document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _say_where(loaded: "Loaded") -> None:
-    """Say what was looked at: a node that runs with another configuration has another list."""
+    """Name the folder that was read: a node with another configuration has another list."""
     hint = "" if loaded.path.exists() else "; name a node's configuration with -c or BIGCHAINDB_CONFIG_PATH"
     say(f"no node runs over `{loaded.settings.database.path}`{hint}")
 
@@ -209,7 +211,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     if error and row["last_error_at"] is not None:
         error = f"{ago(row['last_error_at'])}: {error}"
     error = error or row["warning"] or ""
-    # What to do stands at the end of the error of a GAPPED lane, and of damage.
+    # The error of a GAPPED lane, and of damage, ends with what to do.
     is_whole = row["state"] == "GAPPED" or is_damage(error) or len(error) <= SHOWN_MAX
     shown = error if is_whole else f"{error[:SHOWN_MAX]}…"
     return (row["name"], package, "yes" if row["enabled"] else "no", *figures, shown)

@@ -1,4 +1,4 @@
-"""events proof, verify: take what proves an event from a node, and check it without one."""
+"""events proof, verify: fetch the proof of an event from a node, and check it without one."""
 
 import json
 from datetime import UTC, datetime
@@ -13,7 +13,9 @@ from bigchaindb.errors import ConfigurationError, ProofError
 if TYPE_CHECKING:
     from bigchaindb.ledger.proofs.pieces import Verified
 
-_NOT_PROVEN: Final = "not proven: this file has no header of its height; a node of the network gives one that has"
+_NOT_PROVEN: Final = (
+    "not proven: this file has no header of its height; take the proof from another node of the network"
+)
 
 
 @click.command(
@@ -23,15 +25,15 @@ Examples:
   bigchaindb events proof "$(bigchaindb events show 4711 --json | jq -r .id)" > proof.json
   bigchaindb events proof 4711 --node https://node.example.com > proof.json
 
-BLOCK is the height of a valid block, or the id of a valid or invalid one: `id` of the event, `subject` of the
-CloudEvent; or `position:N`, for the event of that position in the log. The node is asked over HTTP and need not be
-trusted: `bigchaindb verify` believes nothing in the file."""
+BLOCK is the height of a valid block, the id of a valid or invalid one (`id` of the event, `subject` of the CloudEvent),
+or `position:N` for the event at that position of the log. The node is asked over HTTP. It need not be trusted:
+`bigchaindb verify` checks everything in the file."""
 )
 @click.argument("block")
 @click.option("--node", metavar="URL", envvar=NODE_VARIABLE, help="The node's address; by default that of server.bind.")
 @pass_session
 def proof(session: Session, block: str, node: str | None) -> None:
-    """Print what proves the event about a block to others, as JSON."""
+    """Print the proof of the event about a block, as JSON."""
     from bigchaindb.cli.client import Node
 
     put((Node(node) if node else own_node(session)).proof(block).decode().rstrip("\n"))
@@ -46,14 +48,16 @@ Examples:
   bigchaindb verify proof.json --validators genesis.json --json | jq .block.transactions
 
 The file of --validators is what you trust: the answer of /api/v1/validators, or the network's genesis.json, which also
-says which chain. More than 2/3 of the power in it must stand behind the event. Nothing in PROOF is believed without
-their signatures, so it does not matter where it comes from; - is standard input.
+names the chain. Validators with more than 2/3 of its power must have signed for the event. PROOF is trusted no further
+than their signatures, so it may come from anywhere; - is standard input.
 
-Exit code 0: proven, and printed what. 1: not proven, and said what fails."""
+Exit code: 0 the event is proven and printed, 1 it is not proven and the message names what fails."""
 )
 @click.argument("file", metavar="PROOF", type=click.File("rb"))
-@click.option("--validators", type=click.File("rb"), metavar="FILE", required=True, help="Whom you trust.")
-@click.option("--json", "as_json", is_flag=True, help="Print the proven event alone, and of it nothing else.")
+@click.option(
+    "--validators", type=click.File("rb"), metavar="FILE", required=True, help="The validators that you trust."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print only the proven event's own JSON.")
 def verify(file: BinaryIO, validators: BinaryIO, *, as_json: bool) -> None:
     """Check the proof of an event, without a node or a network."""
     from bigchaindb.ledger.proofs.document import PROOF_BYTES_MAX
@@ -76,18 +80,18 @@ def verify(file: BinaryIO, validators: BinaryIO, *, as_json: bool) -> None:
 
 
 def _about(verified: "Verified") -> dict[str, object]:
-    """Return what was proven, in the order of what a person wants to know."""
+    """Return what was proven, the most wanted first."""
     header = verified.block.header
     time = datetime.fromtimestamp(header.timestamp, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     is_signed = verified.chain_id is not None
     return {
         "proven": "BLOCK_VALID" if verified.reason is None else "BLOCK_INVALID",
         **({} if verified.reason is None else {"reason": json.dumps(verified.reason)}),
-        "height": header.height if is_signed else f"{header.height}, as the file says: one node does not sign it",
+        "height": header.height if is_signed else f"{header.height}, from the file: a node on its own does not sign it",
         **({"id": header.id} if verified.is_bound else {"id": _NOT_PROVEN, "voters": _NOT_PROVEN}),
         "time": time,
         "proposed_by": header.node_pubkey,
         "transaction_count": len(verified.block.transactions),
-        "chain_id": verified.chain_id if is_signed else "not signed by one node",
-        "signed_by": f"{verified.power} of the power {verified.total} that is trusted",
+        "chain_id": verified.chain_id if is_signed else "not signed by a node on its own",
+        "signed_by": f"power {verified.power} of {verified.total} trusted",
     }

@@ -1,4 +1,4 @@
-"""Commands of 1.x and 2.x that this node does not have: each says why, and what to do instead.
+"""Commands of 1.x and 2.x that this node does not have: each fails with the reason.
 
 Source: docs/reference/contract/configuration-and-cli.md, section 4.
 """

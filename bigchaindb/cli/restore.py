@@ -1,4 +1,4 @@
-"""restore: a backup takes the place of the node's data, and what was there is kept."""
+"""restore: replaces the node's data by a backup, and keeps the old data."""
 
 import sys
 from pathlib import Path
@@ -15,16 +15,16 @@ Examples:
   bigchaindb restore /backups/2018-02-14
   bigchaindb -c node.json restore --json backup
 
-Exit code: 0 restored, 1 not restored and why is said, 3 the backup is damaged."""
+Exit code: 0 restored, 1 failed, 3 the backup is damaged."""
 )
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_session
 def restore(session: Session, directory: Path, *, as_json: bool) -> None:
-    """Put a backup, made by `bigchaindb backup`, in the place of the node's data.
+    """Replace the node's data by a backup that `bigchaindb backup` made.
 
-    It is copied and checked before anything changes. What was there is kept, under a name that is printed. Stop the
-    node first. Plugins wait for a person afterwards: docs/how-to/back-up.md.
+    Stop the node first. The backup is copied and checked before anything changes. The old data are kept under a name
+    that is printed. Afterwards the plugins wait for an order: see docs/how-to/back-up.md.
     """
     from bigchaindb.restore import restore as put_back
 
@@ -37,9 +37,9 @@ def restore(session: Session, directory: Path, *, as_json: bool) -> None:
     elif not done.damages:
         put(f"{done.path}: chain {done.chain}, height {done.height}, position {done.position}")
         if done.kept is not None:
-            put(f"What was there is kept as {done.kept}")
+            put(f"The old data are kept as {done.kept}")
         for note in done.notes:
             put(note)
     if done.damages:
-        say(f"{str(directory)!r} is damaged, so nothing was changed: take an older backup")
+        say(f"{str(directory)!r} is damaged, so nothing was changed: restore an older backup")
         sys.exit(DAMAGED)

@@ -1,4 +1,4 @@
-"""init, start, drop: making, serving and deleting the node's data.
+"""init, start, drop: make, serve and delete the node's data.
 
 Source: docs/reference/contract/configuration-and-cli.md, section 4.
 """
@@ -29,7 +29,7 @@ Streaming valid transactions on: {websocket}/api/v1/streams/valid_transactions
 Listening to client connections on: {bind}
 """
 UNDECIDED: Final = "undecided.jsonl"
-"""What a ledger that was dropped leaves: transactions that were accepted, one a line."""
+"""File that `drop` leaves: accepted transactions that may be in no block, one a line."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -44,8 +44,8 @@ Examples:
 def init(session: Session) -> None:
     """Make an empty ledger.
 
-    That is the data directory, the node's key pair where the configuration has none, and the ledger's files. `start`
-    does it by itself. Nothing happens where a ledger is already.
+    The command makes the data directory, the node's key pair unless the configuration has one, and the ledger's files.
+    `start` does the same. An existing ledger is not changed.
     """
     from bigchaindb.belonging import require
 
@@ -60,15 +60,15 @@ def init(session: Session) -> None:
     epilog="""\b
 Examples:
   bigchaindb drop
-  bigchaindb -y drop                            without the question"""
+  bigchaindb -y drop                            do not ask"""
 )
 @pass_session
 def drop(session: Session) -> None:
-    """Delete the ledger. Cannot be undone.
+    """Delete the ledger. This cannot be undone.
 
-    Its events and what the plugins have acknowledged go with it. The configuration and the node's key pair stay, and a
-    node of a network stays one: it takes the blocks from the others again. What it has accepted and no block shows is
-    written to `undecided.jsonl` first. A running node keeps its data: stop it first.
+    Stop the node first. The events and the cursors of the plugins are deleted, too. The configuration and the node's
+    key pair are kept. A node of a network stays part of it, and takes the blocks from the others again; transactions
+    that it accepted and that are in no block are written to `undecided.jsonl` first.
     """
     from bigchaindb.belonging import has_remains
     from bigchaindb.store.directory import DataDirectory, DirectoryLock
@@ -81,11 +81,11 @@ def drop(session: Session) -> None:
         return
     lock = DirectoryLock(directory)
     try:
-        say(f"It is in {database.path}.")
+        say(f"The ledger is in {database.path}.")
         if is_lost:
-            say(f"Its {directory.ledger.name} is missing; what is left of it is deleted.")
+            say(f"Its {directory.ledger.name} is missing; the rest of it is deleted.")
         if _has_blocks(directory):
-            say("CometBFT's blocks are deleted, too; the node takes all blocks from the others again.")
+            say("CometBFT's blocks are deleted, too; the node takes all blocks from the other nodes again.")
         if session.assume_yes or agrees(f"Do you want to drop `{database.name}` database? [y/n]: "):
             _keep_undecided(directory)
             _delete(directory)
@@ -102,11 +102,11 @@ Examples:
   bigchaindb -l debug start
   BIGCHAINDB_SERVER_BIND=0.0.0.0:9984 bigchaindb start
 
-Ctrl-C, or SIGTERM, stops it: what was accepted is committed first."""
+Ctrl-C or SIGTERM stops the node. Accepted transactions are committed first."""
 )
-@click.option("--no-init", is_flag=True, help="Do not make the ledger; fail if there is none.")
-@click.option("--strict", is_flag=True, help="Refuse what a plain start only warns of.")
-@click.option("--replay", is_flag=True, help="Make a lost ledger again from CometBFT's blocks, on a network.")
+@click.option("--no-init", is_flag=True, help="Fail if there is no ledger, instead of making one.")
+@click.option("--strict", is_flag=True, help="Refuse what start otherwise only warns of.")
+@click.option("--replay", is_flag=True, help="Rebuild a lost ledger from CometBFT's blocks, on a network.")
 @click.option("--dev-allow-temp-keypair", is_flag=True, help="Use a random key pair for this run if there is none.")
 @click.option("--dev-start-rethinkdb", is_flag=True, hidden=True)
 @click.option("--experimental-parallel-validation", is_flag=True, hidden=True)
@@ -121,13 +121,13 @@ def start(
     dev_start_rethinkdb: bool,
     experimental_parallel_validation: bool,
 ) -> None:
-    """Run the node until it is told to stop."""
+    """Run the node until it is stopped."""
     from bigchaindb.belonging import require
     from bigchaindb.standard_error import STANDARD_ERROR, fill_standard_streams
     from bigchaindb.stop_order import StopOrder
 
     fill_standard_streams()
-    faulthandler.enable(STANDARD_ERROR)  # a crash of native code says where each thread was
+    faulthandler.enable(STANDARD_ERROR)  # a crash of native code prints the stack of each thread
     stop = StopOrder()
     if dev_start_rethinkdb:
         _refuse_rethinkdb()
@@ -136,7 +136,7 @@ def start(
     settings = loaded.settings
     _warn_of_exposed_key(loaded, strict=strict)
     if experimental_parallel_validation:
-        say("--experimental-parallel-validation: ignored, signatures are always checked on all cores")
+        say("--experimental-parallel-validation: ignored, as signatures are always checked on all cores")
     if dev_allow_temp_keypair:
         settings = _with_temporary_keypair(settings)
     _refuse_alone(settings)
@@ -149,7 +149,9 @@ def start(
     if not no_init:
         _initialize(settings)
     elif not _has_ledger(settings):
-        raise StartupError(f"there is no ledger in `{settings.database.path}`: run `bigchaindb init`, or no --no-init")
+        raise StartupError(
+            f"there is no ledger in `{settings.database.path}`: run `bigchaindb init`, or start without --no-init"
+        )
     _keep_secret(loaded)
     from bigchaindb.node import run
 
@@ -170,21 +172,21 @@ def _say_what_starts(loaded: "Loaded") -> None:
 
 
 def _without(loaded: "Loaded", left_out: "Mapping[str, str]") -> str:
-    """Return the line that names the plugins that do not run; what their code said may hold secrets."""
+    """Return the line that names the plugins that do not run; their errors may hold secrets."""
     from bigchaindb.cli.lanes import mask_of
     from bigchaindb.eventlog.orders import is_damage
 
     mask = mask_of(loaded)
     mend = " and ".join(f"`bigchaindb plugins restart {name}`" for name, why in left_out.items() if not is_damage(why))
-    ending = f" Mend that, then {mend}." if mend else ""
+    ending = f" Mend that, then run {mend}." if mend else ""
     return f"Without plugins that ran before: {'; '.join(map(mask, left_out.values()))}.{ending}"
 
 
 def _warn_of_exposed_key(loaded: "Loaded", *, strict: bool) -> None:
-    """Warn of a file that others may read; old releases wrote it so, and nodes that have one must start.
+    """Warn of a file that others may read; old releases wrote such files, and their nodes must start.
 
     Raises:
-        StartupError: it is to be refused.
+        StartupError: `strict` refuses it.
     """
     from bigchaindb.config.load import exposed_key
 
@@ -196,18 +198,18 @@ def _warn_of_exposed_key(loaded: "Loaded", *, strict: bool) -> None:
 
 
 def _refuse_alone(settings: Settings) -> None:
-    """Refuse to let a node that is meant for a network decide alone: its clients would be told what nobody else has."""
+    """Refuse to run a node alone that is meant for a network: no other node would have its decisions."""
     from bigchaindb.engine.cometbft import files
 
     if settings.network.peers and not files.is_network(settings.database.path):
         raise StartupError(
             f"network.peers names other nodes, but the node of `{settings.database.path}` is part of no network: "
-            "`bigchaindb network init` or `join` makes it part of one; for a ledger of its own take network.peers out"
+            "`bigchaindb network init` or `join` makes it part of one; for a ledger of its own remove network.peers"
         )
 
 
 def _refuse_files_of_others(settings: Settings) -> None:
-    """Refuse a data directory of which something belongs to a user that this process may not act for."""
+    """Refuse a data directory with files that this process may not use."""
     from bigchaindb.owners import user
     from bigchaindb.store.access import complaints
     from bigchaindb.store.directory import DataDirectory
@@ -217,8 +219,8 @@ def _refuse_files_of_others(settings: Settings) -> None:
         raise StartupError(f"database.path: the node cannot use all of `{path}`: {found}")
     if path.exists() and (owner := path.stat().st_uid) != (me := os.geteuid()):
         _log.warning(
-            "`%s` belongs to %s, and what this process makes in it will belong to %s, so the node cannot start as the "
-            "former again; run it as that user",
+            "`%s` belongs to %s, and files that this process makes in it will belong to %s, so the node cannot start "
+            "as the former again; run it as that user",
             path,
             user(owner),
             user(me),
@@ -226,7 +228,7 @@ def _refuse_files_of_others(settings: Settings) -> None:
 
 
 def _keep_secret(loaded: "Loaded") -> None:
-    """Cut the private key that `init` made out of the log as well."""
+    """Mask the private key that `init` made in the log as well."""
     from bigchaindb import log
     from bigchaindb.identity import find
     from bigchaindb.masking import secrets_in
@@ -236,7 +238,7 @@ def _keep_secret(loaded: "Loaded") -> None:
 
 
 def _initialize(settings: Settings) -> bool:
-    """Make what is missing of data directory, identity and ledger; say whether the ledger was.
+    """Make the data directory, the identity and the ledger where missing; return whether the ledger was.
 
     Raises:
         StartupError: it cannot be made, or another process owns the directory.
@@ -266,10 +268,10 @@ def _with_temporary_keypair(settings: Settings) -> Settings:
     from bigchaindb.identity import find, new_keypair
 
     if find(settings) is not None:
-        say("--dev-allow-temp-keypair: not needed, this node has a key pair")
+        say("--dev-allow-temp-keypair: ignored, as this node has a key pair")
         return settings
     pair = new_keypair()
-    say(f"this run signs with a temporary key pair, {pair.public_key}; it is kept nowhere")
+    say(f"this run signs with a temporary key pair, {pair.public_key}, which is stored nowhere")
     return replace(settings, keypair=KeyPairSettings(public=pair.public_key, private=pair.private_key))
 
 
@@ -286,9 +288,9 @@ def _has_blocks(directory: "DataDirectory") -> bool:
 
 
 def _keep_undecided(directory: "DataDirectory") -> None:
-    """Write down what clients were told is accepted and no block shows: it exists nowhere else, perhaps.
+    """Write accepted transactions that no block shows to a file: no other copy may exist.
 
-    Not for the next start to take up: by then the node may be part of another network.
+    The next start does not read it: by then the node may be part of another network.
     """
     from bigchaindb.store.directory import sync_folder
     from bigchaindb.store.node_db import NodeDb
@@ -300,7 +302,7 @@ def _keep_undecided(directory: "DataDirectory") -> None:
         with closing(NodeDb(directory.node)) as node:
             bodies = [body for _, body in Outbox(node).all()]
     except StoreError as error:
-        say(f"What was accepted and is undecided cannot be read: {error}")
+        say(f"Accepted transactions that are undecided cannot be read: {error}")
         return
     if bodies:
         path = directory.path / UNDECIDED
@@ -309,14 +311,14 @@ def _keep_undecided(directory: "DataDirectory") -> None:
             file.flush()
             os.fsync(file.fileno())
         sync_folder(directory.path)  # before anything is deleted
-        say(f"Accepted transactions that may be in no block: {len(bodies)}, in {path}.")
-        say("Post each line again once the node follows its network; it refuses what it has.")
+        say(f"Accepted transactions that may be in no block were written to {path}: {len(bodies)}.")
+        say("Post each line again once the node follows its network; it refuses those that it has.")
 
 
 def _delete(directory: "DataDirectory") -> None:
-    """Delete the data; lock, key pair and what `_keep_undecided` wrote stay.
+    """Delete the data; lock, key pair and the file of `_keep_undecided` stay.
 
-    The ledger's file goes last: what a crash leaves can be dropped again, and no write-ahead log is left for the next.
+    The ledger's file is the last: after a crash the rest can be dropped again, and no write-ahead log is left behind.
     """
     from bigchaindb.engine.cometbft import files
     from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE

@@ -1,6 +1,6 @@
-"""What all commands share: the global options, the configuration, questions, and where text goes.
+"""What all commands share: the global options, the configuration, questions and output.
 
-Results go to standard output, everything said to a person besides goes to standard error.
+Results go to standard output, all other text to standard error.
 """
 
 import difflib
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 STANDARD_OUTPUT: Final = "-"
 LEVEL_KEYS: Final = ("log.level_console", "log.level_logfile", "server.loglevel")
-"""What `--log-level` sets."""
+"""Settings that `--log-level` sets."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Session:
     assume_yes: bool = False
 
     def load(self, *, log_files: bool = False, names_file: bool = False) -> "Loaded":
-        """Load the configuration, set up the log and say there what is to be said about it.
+        """Load the configuration, set up the log and write the notices about the configuration to it.
 
         Args:
-            log_files: whether this process is the node: it writes the log files as well, and waits for no log.
-            names_file: whether to say which file was loaded; that there is none is said in any case.
+            log_files: whether this process is the node: it writes the log files as well, and never waits for the log.
+            names_file: whether to name the file that was loaded; a missing one is always named.
 
         Raises:
             ConfigurationError: the file that `-c` names is not there, or a value is wrong.
@@ -56,7 +56,7 @@ class Session:
         from bigchaindb.config.load import load_all
 
         if self.config == STANDARD_OUTPUT:
-            raise ConfigurationError("-c -: standard output can only be written to, by `configure`; name a file")
+            raise ConfigurationError("-c -: only `configure` writes to standard output; name a file")
         overrides = {} if self.log_level is None else dict.fromkeys(LEVEL_KEYS, self.log_level.lower())
         try:
             return load_all(None if self.config is None else Path(self.config), os.environ, overrides)
@@ -65,21 +65,23 @@ class Session:
 
 
 def _missing(path: str) -> ConfigurationError:
-    """Return the error of a file that `-c` names and that is not there; names one of nearly that name."""
+    """Return the error of a missing file that `-c` names; suggests one of a similar name."""
     folder = Path(path).parent
     try:
         nearest = difflib.get_close_matches(Path(path).name, [entry.name for entry in folder.iterdir()], n=1)
     except OSError:
-        return ConfigurationError(f"no such file: `{path}`, which -c names: there is no folder `{folder}`; correct it")
+        return ConfigurationError(
+            f"no such file: `{path}`, which -c names: there is no folder `{folder}`; correct the path"
+        )
     meant = f"did you mean `{folder / nearest[0]}`?" if nearest else "correct the name."
     return ConfigurationError(
-        f"no such file: `{path}`, which -c names and which must be there; {meant} "
+        f"no such file: `{path}`, which -c names and which must exist; {meant} "
         f"`bigchaindb -y -c {path} configure` makes a new one"
     )
 
 
 def no_ledger(loaded: "Loaded") -> StartupError:
-    """Return the error of a command where there is no ledger; names where it was looked for, and why there."""
+    """Return the error of a command where there is no ledger; names the folder, and why that one."""
     origin = loaded.origins.get("database.path")
     why = f"from {origin}" if origin is not None else f"the default, as {named(loaded)} names no other"
     return StartupError(
@@ -89,7 +91,7 @@ def no_ledger(loaded: "Loaded") -> StartupError:
 
 
 def named(loaded: "Loaded") -> str:
-    """Return the configuration file by name, and that it is not there if so."""
+    """Return the name of the configuration file, with a remark if it does not exist."""
     return f"`{loaded.path}`" if loaded.path.exists() else f"`{loaded.path}`, which is not there,"
 
 
@@ -97,25 +99,25 @@ pass_session: Final = click.make_pass_decorator(Session, ensure=True)
 
 
 def say(text: str) -> None:
-    """Tell the person at the terminal something that is no result."""
-    log = sys.modules.get("bigchaindb.log")  # of commands without a log it would be half the start
+    """Print a text that is no result, on standard error."""
+    log = sys.modules.get("bigchaindb.log")  # its import would double the start of commands without a log
     if log is None or not log.put(text):
-        with suppress(OSError):  # a full disk, or a reader that is gone: nobody is told, and a node starts all the same
+        with suppress(OSError):  # a full disk or a reader that is gone must not stop a node
             click.echo(text, err=True)
 
 
 def put(text: str) -> None:
-    """Give a result."""
+    """Print a result."""
     click.echo(text)
 
 
 def put_json(value: Any) -> None:  # noqa: ANN401 - any JSON
-    """Give a result to a machine."""
+    """Print a result as JSON."""
     put(json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False))
 
 
 def ask(question: str) -> str | None:
-    """Ask on standard error, read a line from standard input; None at its end."""
+    """Ask on standard error and read a line from standard input; None at its end."""
     click.echo(question, err=True, nl=False)
     answer = sys.stdin.readline()
     if not answer:
@@ -125,10 +127,10 @@ def ask(question: str) -> str | None:
 
 
 def ask_secret(question: str) -> str:
-    """Ask for something that is not shown; without a terminal it is a line of standard input.
+    """Ask for a text that is not shown; without a terminal it is a line of standard input.
 
     Raises:
-        ConfigurationError: there was none.
+        ConfigurationError: the answer is empty.
     """
     if sys.stdin.isatty():
         from getpass import getpass
@@ -136,22 +138,22 @@ def ask_secret(question: str) -> str:
         return getpass(question, sys.stderr)
     answer = ask(question)
     if not answer:
-        raise ConfigurationError("no private key: give --key-file, set BIGCHAINDB_PRIVATE_KEY, or type it in")
+        raise ConfigurationError("there is no private key: pass --key-file, set BIGCHAINDB_PRIVATE_KEY, or type it in")
     return answer
 
 
 def agrees(question: str) -> bool:
-    """Ask a question that only `y` agrees to."""
+    """Ask a question; only the answer `y` agrees."""
     return ask(question) == "y"
 
 
 def printable(text: str) -> str:
-    """Give what somebody else has written as text that changes nothing on a terminal and begins no line."""
+    """Return foreign text without characters that control a terminal or begin a line."""
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def put_table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Give rows to a person, columns aligned."""
+    """Print rows with aligned columns."""
     widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
     for row in (heads, *rows):
         put("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

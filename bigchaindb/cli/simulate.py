@@ -1,4 +1,4 @@
-"""events simulate: a plugin run on generated blocks, without a ledger or a configuration."""
+"""events simulate: runs a plugin on generated blocks, without a ledger or a configuration."""
 
 import signal
 import tempfile
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from bigchaindb.simulated.rehearsal import Rehearsal
 
 TELL_S: Final = 1.0
-"""How often progress is told."""
+"""Time between two lines about the progress."""
 RATE_MAX: Final = 10_000.0
 ATTEMPTS: Final = 3
-"""After so many failures an event is parked: a rehearsal is no place to wait for better times."""
+"""Failures after which an event is parked: a rehearsal does not wait for a target to recover."""
 
 
 @click.command(
@@ -33,16 +33,16 @@ Examples:
   bigchaindb events simulate sales --invalid 0.2 --seed 7 --options '{"file": "sales.txt"}'
   bigchaindb events simulate sales --rate 2
 
-The same seed gives the same blocks, byte for byte, on every machine. Ctrl-C ends it early."""
+The same seed gives the same blocks, byte for byte, on every machine. Ctrl-C ends the run early."""
 )
 @click.argument("name")
-@click.option("--blocks", type=int, default=100, show_default=True, help="How many blocks are decided.")
-@click.option("--transactions", type=int, default=3, show_default=True, help="Transactions in each.")
-@click.option("--invalid", type=float, default=0.1, show_default=True, help="Which share of them is voted invalid.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Another one gives another chain.")
-@click.option("--rate", type=float, help="Blocks a second; all at once by default.")
-@click.option("--options", metavar="JSON", help="What the plugin's configure gets; @FILE reads a file.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for machines.")
+@click.option("--blocks", type=int, default=100, show_default=True, help="Number of blocks.")
+@click.option("--transactions", type=int, default=3, show_default=True, help="Transactions in each block.")
+@click.option("--invalid", type=float, default=0.1, show_default=True, help="Share of blocks that are voted invalid.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the generated chain.")
+@click.option("--rate", type=float, help="Blocks a second; by default all at once.")
+@click.option("--options", metavar="JSON", help="Options for its configure(); @FILE reads a file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @pass_session
 def simulate(
     session: Session,
@@ -59,10 +59,9 @@ def simulate(
 ) -> None:
     """Run the installed plugin NAME on generated blocks.
 
-    The plugin runs in a process of its own, with the queue that a node gives it, from the first block to the last; an
-    event that it fails at three times is parked. Needs no ledger and no configuration, and leaves nothing behind but
-    what the plugin writes.
-    The exit code is 1 if the plugin failed.
+    The plugin runs in a process of its own, with the same queue as in a node, from the first block to the last. An
+    event on which it fails three times is parked. No ledger and no configuration are needed, and nothing is left behind
+    but what the plugin writes. The exit code is 1 if the plugin failed.
     """
     import asyncio
 
@@ -83,17 +82,17 @@ def simulate(
 
 @dataclass(frozen=True)
 class Result:
-    """How it went.
+    """The outcome of a run.
 
     Attributes:
-        events: that were in the log in the end.
-        valid: how many of them are of valid blocks.
-        settled: up to which position the plugin has dealt with them.
+        events: their number in the log at the end.
+        valid: the number of events of valid blocks.
+        settled: the cursor of the plugin.
         ends: how often its process ended by itself.
         parked: positions, with the error of each.
-        errors: with which its process ended, each once.
-        state: of its lane before it was stopped.
-        gave_up: whether it was stopped as the process ended again and again with nothing settled.
+        errors: of ended processes, each once.
+        state: of the lane before it was stopped.
+        gave_up: whether it was stopped because the process ended again and again with nothing settled.
         stopped: whether a person ended it early.
     """
 
@@ -109,11 +108,11 @@ class Result:
 
     @property
     def failed(self) -> bool:
-        """Whether the plugin, and not who watched it, is why something is left to do."""
+        """Whether the plugin failed: events that a person's Ctrl-C left are no failure."""
         return bool(self.errors or self.parked) or (self.settled < self.events and not self.stopped)
 
     def document(self) -> dict[str, Any]:
-        """Give it to a machine."""
+        """Return the outcome as JSON values."""
         return {
             "ends": self.ends,
             "errors": list(self.errors),
@@ -128,7 +127,7 @@ class Result:
         }
 
     def text(self) -> str:
-        """Give it to a person."""
+        """Return the outcome as text."""
         lines = [
             f"{self.events} events: {self.valid} valid blocks, {self.events - self.valid} invalid ones",
             f"settled: {self.settled}" + ("" if self.settled == self.events else f" of {self.events} ({self.state})"),
@@ -138,7 +137,7 @@ class Result:
             *(f"  position {position}: {error}" for position, error in self.parked),
         ]
         if self.gave_up:
-            lines.append("given up: the process ended again and again and settled nothing")
+            lines.append("given up: the process ended again and again without settling an event")
         return "\n".join(lines)
 
 
@@ -178,7 +177,7 @@ async def _run(name: str, recipe: "Recipe", rate: float | None, options: dict[st
 
 
 async def _watch(rehearsal: "Rehearsal", recipe: "Recipe", rate: float | None, stop: "asyncio.Event") -> bool:
-    """Feed the plugin and look at it until it is through, or somebody has had enough; say whether it fails in vain."""
+    """Feed the plugin until it is done or `stop` is set; return whether it ended again and again without progress."""
     import asyncio
 
     from bigchaindb.simulated.rehearsal import LOOK_S

@@ -1,6 +1,6 @@
-"""transactions create, transfer, show: enough to try the node without a driver.
+"""transactions create, transfer, show: for trials of the node without a driver.
 
-A private key comes from a file, the environment or a hidden prompt, never from an argument, which shells remember.
+A private key comes from a file, the environment or a hidden prompt, never from an argument: shells remember those.
 """
 
 import json
@@ -29,9 +29,9 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 
 
 def _node_options(command: _Command) -> _Command:
-    command = click.option("--json", "as_json", is_flag=True, help="Print JSON on one line, for machines.")(command)
+    command = click.option("--json", "as_json", is_flag=True, help="Print JSON on one line.")(command)
     return click.option(
-        "--node", metavar="URL", envvar=NODE_VARIABLE, help="The node's address; by default that of server.bind."
+        "--node", metavar="URL", envvar=NODE_VARIABLE, help="URL of the node; by default the address in server.bind."
     )(command)
 
 
@@ -41,10 +41,12 @@ def _signing_options(command: _Command) -> _Command:
             "--key-file",
             type=click.Path(path_type=Path),
             envvar=KEY_FILE_VARIABLE,
-            help=f"Who signs: a file of `keys new`. Else {PRIVATE_KEY_VARIABLE}, else a prompt.",
+            help=f"Key that signs, a file of `keys new`; by default {PRIVATE_KEY_VARIABLE}, else a prompt.",
         ),
-        click.option("--metadata", metavar="JSON", help="An object for this transaction; @FILE reads a file."),
-        click.option("--mode", type=click.Choice(MODES), default="commit", show_default=True, help="When to answer."),
+        click.option("--metadata", metavar="JSON", help="Metadata of the transaction, an object; @FILE reads a file."),
+        click.option(
+            "--mode", type=click.Choice(MODES), default="commit", show_default=True, help="When the node answers."
+        ),
         click.option("--dry-run", is_flag=True, help="Print the signed transaction and send nothing."),
     ):
         command = option(command)
@@ -53,7 +55,7 @@ def _signing_options(command: _Command) -> _Command:
 
 @click.group()
 def transactions() -> None:
-    """Make, pass on and look at assets."""
+    """Create, transfer and show assets."""
 
 
 @transactions.command(
@@ -63,9 +65,9 @@ Examples:
   bigchaindb transactions create --key-file alice.json --asset @asset.json --amount 100
   bigchaindb transactions create --key-file alice.json --asset '{"n": 1}' --dry-run > signed.json"""
 )
-@click.option("--asset", metavar="JSON", help="The asset, an object; @FILE reads a file, @- standard input.")
-@click.option("--amount", type=click.IntRange(1), default=1, show_default=True, help="How many shares there are.")
-@click.option("--to", metavar="PUBLIC_KEY", help="Who owns them; by default whoever signs.")
+@click.option("--asset", metavar="JSON", help="Asset, an object; @FILE reads a file, @- standard input.")
+@click.option("--amount", type=click.IntRange(1), default=1, show_default=True, help="Number of shares.")
+@click.option("--to", metavar="PUBLIC_KEY", help="Owner of the shares; by default the key that signs.")
 @_signing_options
 @_node_options
 @pass_session
@@ -80,7 +82,7 @@ def create(
     metadata: str | None,
     **how: Any,  # noqa: ANN401 - the options of `_finish`
 ) -> None:
-    """Make an asset and print the transaction."""
+    """Create an asset and print the transaction."""
     from bigchaindb.transaction.build import create as build
 
     data, about = read_object(asset, "--asset"), read_object(metadata, "--metadata")
@@ -95,11 +97,11 @@ Examples:
   bigchaindb transactions transfer ID --key-file alice.json --to PUBLIC_KEY
   bigchaindb transactions transfer ID:1 --key-file alice.json --to PUBLIC_KEY --amount 40
 
-The rest of the shares goes back to whoever signs, as a second output."""
+The rest of the shares goes back to the key that signs, in a second output."""
 )
 @click.argument("output", metavar="ID[:INDEX]")
-@click.option("--to", metavar="PUBLIC_KEY", required=True, help="Who gets the shares.")
-@click.option("--amount", type=click.IntRange(1), help="How many shares; by default all of the output.")
+@click.option("--to", metavar="PUBLIC_KEY", required=True, help="New owner of the shares.")
+@click.option("--amount", type=click.IntRange(1), help="Number of shares; by default all of the output.")
 @_signing_options
 @_node_options
 @pass_session
@@ -114,7 +116,7 @@ def transfer(
     metadata: str | None,
     **how: Any,  # noqa: ANN401 - the options of `_finish`
 ) -> None:
-    """Pass an output of a committed transaction on, and print the transaction that does."""
+    """Transfer an output of a committed transaction and print the new transaction."""
     from bigchaindb.transaction.build import transfer as build
 
     about = read_object(metadata, "--metadata")
@@ -125,7 +127,7 @@ def transfer(
     spend, shares = _spend(held, index, signer)
     paid = shares if amount is None else amount
     if paid > shares:
-        raise ConfigurationError(f"--amount: the output holds {shares} shares, found {paid}")
+        raise ConfigurationError(f"--amount: the output holds {shares} shares, found {paid}; name at most that many")
     payments = [_payment(to, paid)]
     if paid < shares:
         payments.append(_payment(signer.public_key, shares - paid))
@@ -145,8 +147,8 @@ def show(session: Session, transaction_id: str, node: str | None, *, as_json: bo
     """Print a committed transaction."""
     if not _ID.fullmatch(transaction_id):
         raise ConfigurationError(
-            f"ID: {transaction_id[:80]!r} is no transaction's id, which is 64 digits of lower-case hex; take it from "
-            "what `transactions create` printed"
+            f"ID: {transaction_id[:80]!r} is not the id of a transaction, which has 64 digits of lower-case hex; take "
+            "it from the output of `transactions create`"
         )
     _put(node_at(session, node).transaction(transaction_id), as_json=as_json)
 
@@ -170,10 +172,10 @@ def _put(transaction: dict[str, Any], *, as_json: bool) -> None:
 
 
 def node_at(session: Session, node: "str | Node | None") -> "Node":
-    """Give the node of a URL, by default the one that the configuration is of.
+    """Return the node of a URL, by default that of the configuration.
 
     Raises:
-        RequestFailed: it is no URL.
+        RequestFailed: `node` is no URL.
     """
     from bigchaindb.cli.client import Node
 
@@ -183,14 +185,14 @@ def node_at(session: Session, node: "str | Node | None") -> "Node":
 
 
 def own_node(session: Session) -> "Node":
-    """Return the node that the configuration is of; a wildcard is reached on this machine."""
+    """Return the node of the configuration; one that listens on every address is reached on this machine."""
     from bigchaindb.cli.client import Node
 
     loaded = session.load_silently()
     server = loaded.settings.server
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104 - compared with
     origin = loaded.origins.get("server.bind", f"the default, as {named(loaded)} has none")
-    advice = f" It is server.bind, from {origin}: start that node, or name its configuration with -c, or --node URL"
+    advice = f" The address is server.bind, from {origin}: start that node, or name another with -c or --node URL"
     url = f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"
     return Node(url, origin=advice)
 
@@ -217,27 +219,29 @@ def _payment(public_key: str, amount: int) -> "Payment":
         decode_key(public_key)
     except ValueError as error:
         if Path(public_key).is_file():
-            cure = f"that is a file: `bigchaindb keys show {public_key}` prints the public key in it"
+            cure = f"it is a file, whose public key `bigchaindb keys show {public_key}` prints"
         else:
-            cure = "it has 43 or 44 characters, as `bigchaindb keys show FILE` prints it"
+            cure = "a public key has 43 or 44 characters, as `bigchaindb keys show FILE` prints it"
         raise ConfigurationError(f"--to: {error}; {cure}") from None
     return Payment(details_of([public_key]), amount)
 
 
 def _spend(held: dict[str, Any], index: int, signer: "KeyPair") -> "tuple[Spend, int]":
-    """Give what spends output `index` of a transaction, and how many shares that output holds."""
+    """Return what spends output `index` of a transaction, and the number of its shares."""
     from bigchaindb.transaction.build import Spend
     from bigchaindb.transaction.conditions import details_of, to_json
     from bigchaindb.transaction.model import OutputRef
 
     outputs = held["outputs"]
     if index >= len(outputs):
-        raise ConfigurationError(f"{held['id']} has {len(outputs)} outputs; there is no number {index}")
+        raise ConfigurationError(f"{held['id']} has {len(outputs)} outputs, counted from 0; there is no output {index}")
     output = outputs[index]
     details = details_of([signer.public_key])
     if output["condition"]["details"] != to_json(details):  # `public_keys` is an index for queries, and may be null
         owners = ", ".join(output["public_keys"] or ["nobody by name"])
-        raise ConfigurationError(f"output {index} belongs to {owners}, the key that signs is {signer.public_key}")
+        raise ConfigurationError(
+            f"output {index} belongs to {owners}, and the signing key is {signer.public_key}; sign with an owner's key"
+        )
     return Spend(OutputRef(held["id"], index), details, (signer,)), int(output["amount"])
 
 
@@ -249,10 +253,10 @@ def _reference(text: str) -> tuple[str, int]:
 
 
 def read_object(text: str | None, option: str) -> dict[str, Any] | None:
-    """Read the value of an option that is a JSON object, or `@FILE` that holds one.
+    """Return the value of an option that is a JSON object, or `@FILE` with one.
 
     Raises:
-        ConfigurationError: it is none.
+        ConfigurationError: it is no JSON object.
     """
     if text is None:
         return None
@@ -264,12 +268,12 @@ def read_object(text: str | None, option: str) -> dict[str, Any] | None:
         except OSError as error:
             raise ConfigurationError(f"{option}: cannot read the file `{text[1:]}`: {error.strerror}") from error
         except UnicodeDecodeError as error:
-            raise ConfigurationError(f"{option}: the file `{text[1:]}` is no UTF-8") from error
+            raise ConfigurationError(f"{option}: the file `{text[1:]}` is not UTF-8") from error
     try:
         value = json.loads(text)
     except ValueError as error:
-        hint = "" if is_file or text.lstrip().startswith("{") else "; a file is given as @FILE"
-        raise ConfigurationError(f"{option}: no JSON: {error}{hint}") from error
+        hint = "" if is_file or text.lstrip().startswith("{") else "; pass a file as @FILE"
+        raise ConfigurationError(f"{option}: not JSON: {error}{hint}") from error
     if not isinstance(value, dict):
         raise ConfigurationError(f"{option}: expected an object such as '{{\"n\": 1}}', found {text[:60]!r}")
     return value

@@ -1,4 +1,4 @@
-"""Changes in the configuration file which plugins it names, or members of a section, and nothing else in it.
+"""Changes the list of plugins, or members of a section, in the configuration file, and nothing else in it.
 
 Source: docs/reference/contract/configuration-and-cli.md, section 1; promise P13.
 """
@@ -17,20 +17,20 @@ from bigchaindb.errors import ConfigurationError
 
 KEY: Final = "events_plugins"
 KEPT_COUNT_MAX: Final = 99
-"""Files that `set_aside` makes beside one: far more than anybody makes by hand."""
+"""Files that `set_aside` makes beside one: far more than a person makes."""
 
 
 def given_elsewhere(loaded: Loaded) -> str | None:
-    """Say what gives the list of plugins, if it is not the file."""
+    """Return what sets the list of plugins, None if the file does."""
     origin = loaded.origins.get(KEY)
     return None if origin is None or origin == f"`{loaded.path}`" else origin
 
 
 def enable(loaded: Loaded, name: str, settings: Mapping[str, Any], environ: Mapping[str, str]) -> bool:
-    """Name a plugin in the file, made if it is not there; whatever the file says of it besides `settings` stays.
+    """Name a plugin in the file, made if missing; its settings in the file that are not in `settings` stay.
 
     Args:
-        loaded: what the file gave.
+        loaded: the configuration with the file.
         name: of the plugin.
         settings: members of `PluginSettings` to set.
         environ: the environment, to check the whole again.
@@ -39,7 +39,7 @@ def enable(loaded: Loaded, name: str, settings: Mapping[str, Any], environ: Mapp
         Whether anything changed.
 
     Raises:
-        ConfigurationError: the list comes from elsewhere; the file cannot be read or written; a setting is refused.
+        ConfigurationError: the file does not set the list, or cannot be read or written; a setting is refused.
     """
 
     def changed(plugins: list[Any] | dict[str, Any]) -> list[Any] | dict[str, Any]:
@@ -52,7 +52,7 @@ def enable(loaded: Loaded, name: str, settings: Mapping[str, Any], environ: Mapp
 
 
 def disable(loaded: Loaded, name: str, environ: Mapping[str, str]) -> bool:
-    """Take a plugin out of the file, with its settings.
+    """Remove a plugin from the file, with its settings.
 
     Returns:
         Whether it was there.
@@ -70,10 +70,10 @@ def disable(loaded: Loaded, name: str, environ: Mapping[str, str]) -> bool:
 
 
 def put(loaded: Loaded, values: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str]) -> bool:
-    """Set members of sections in the file, made if it is not there.
+    """Set members of sections in the file, made if missing.
 
     Args:
-        loaded: what the file gave.
+        loaded: the configuration with the file.
         values: by section.
         environ: the environment, to check the whole again.
 
@@ -81,11 +81,13 @@ def put(loaded: Loaded, values: Mapping[str, Mapping[str, Any]], environ: Mappin
         Whether anything changed.
 
     Raises:
-        ConfigurationError: another place gives one of them, which holds; else as for `enable`.
+        ConfigurationError: the environment or an option sets one of them; else as for `enable`.
     """
     for path in (f"{section}.{name}" for section, members in values.items() for name in members):
         if (origin := loaded.origins.get(path)) not in (None, f"`{loaded.path}`"):
-            raise ConfigurationError(f"{path}: {origin} gives it, so `{loaded.path}` would do nothing")
+            raise ConfigurationError(
+                f"{path}: {origin} sets it, so a change of `{loaded.path}` would have no effect; change it there"
+            )
 
     def changed(document: dict[str, Any]) -> dict[str, Any]:
         merged = {section: {**document.get(section, {}), **members} for section, members in values.items()}
@@ -114,7 +116,7 @@ def set_aside(path: Path) -> Path | None:
             file.flush()
             os.fsync(file.fileno())
             return kept
-    raise ConfigurationError(f"`{path}.1` to `{path}.{KEPT_COUNT_MAX}` exist already; delete those that nobody needs")
+    raise ConfigurationError(f"`{path}.1` to `{path}.{KEPT_COUNT_MAX}` exist already; delete those that are not needed")
 
 
 def _for_owner_alone(path: str, flags: int) -> int:
@@ -122,9 +124,9 @@ def _for_owner_alone(path: str, flags: int) -> int:
 
 
 def write_whole(path: Path, document: Mapping[str, Any]) -> None:
-    """Put a configuration file in place whole or not at all; a link stays one, and a file keeps its owner.
+    """Write a configuration file whole or not at all; a link stays one, and a file keeps its owner.
 
-    Only its owner may read it, whatever its mode was before: it may hold a private key.
+    Only its owner may read it, whatever its mode was: it may hold a private key.
     """
     target = path.resolve()
     text = json.dumps(document, indent=4, ensure_ascii=False) + "\n"
@@ -147,7 +149,9 @@ def _edit(
     environ: Mapping[str, str],
 ) -> bool:
     if (origin := given_elsewhere(loaded)) is not None:
-        raise ConfigurationError(f"{KEY}: {origin} gives the list, so a change of `{loaded.path}` would do nothing")
+        raise ConfigurationError(
+            f"{KEY}: {origin} sets the list, so a change of `{loaded.path}` would have no effect; change it there"
+        )
 
     def changed_document(document: dict[str, Any]) -> dict[str, Any]:
         before = document.get(KEY) or []
@@ -162,7 +166,7 @@ def _rewrite(loaded: Loaded, changed: Callable[[dict[str, Any]], dict[str, Any]]
         after = changed(before)
         if after == before:
             return False
-        load_document(after, loaded.path, environ)  # refused before it is written
+        load_document(after, loaded.path, environ)  # refused before the file is written
         write_whole(loaded.path, after)
     return True
 
@@ -175,7 +179,7 @@ def _take_over(descriptor: int, target: Path) -> None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Let two edits come one after the other. The folder is locked, for the file is replaced."""
+    """Serialize edits. The folder is locked, as the file is replaced."""
     try:
         folder = os.open(path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:

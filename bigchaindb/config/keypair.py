@@ -6,10 +6,10 @@ from bigchaindb.transaction.keys import KeyPair, decode_key
 
 
 def check_keypair(pair: KeyPairSettings) -> None:
-    """Require that both halves are keys and belong together. A pair without halves is right as well.
+    """Require that both halves are keys and belong together; a pair without halves passes.
 
     Raises:
-        ConfigurationError: they don't; no message holds the private key.
+        ConfigurationError: they do not; the message never holds the private key.
     """
     if pair.public is None or pair.private is None:
         return

@@ -1,4 +1,4 @@
-"""Finds the configuration, puts file, environment and options on top of the defaults, and checks the sum.
+"""Finds the configuration, lays file, environment and options over the defaults, and checks the result.
 
 Precedence, high to low: options of the command line, environment, file, defaults.
 
@@ -25,27 +25,27 @@ from bigchaindb.masking import is_secret_name
 
 PATH_VARIABLE: Final = "BIGCHAINDB_CONFIG_PATH"
 IN_USE_CHARACTERS_MAX: Final = 200
-"""Of a value in a warning: a path is shown whole, a long list of plugins is not."""
+"""Characters of a value in a warning: a path is printed whole, a long list of plugins is not."""
 OTHER_VARIABLES: Final = (PATH_VARIABLE, "BIGCHAINDB_KEY_FILE", "BIGCHAINDB_PRIVATE_KEY", "BIGCHAINDB_NODE")
-"""Variables that are no settings: the commands read them."""
+"""Variables that the commands read and that are no settings."""
 LOADED: Final = "Configuration loaded from"
-"""How the notice begins that names the file."""
+"""Beginning of the notice that names the file."""
 
 HINTS: Final = {leaf.path: leaf.hint for leaf in leaves(Settings())}
 """The type of every setting by its path."""
 _PATHS: Final = ("database.path", "log.file", "log.error_file", "network.cometbft")
 _SECRET_SECTIONS: Final = frozenset({"keypair"})
-"""Sections in whose place somebody may have put the secret itself."""
+"""Sections whose value may by mistake be the secret itself."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """Settings, and what is to be said about where they came from.
+    """Settings, and where they came from.
 
     Attributes:
         document: the effective configuration as JSON values, secrets and unknown keys included.
         origins: by path, where each value that is no default was set: a file, a variable, an option.
-        notices: what to log once logging is set up.
+        notices: to log once logging is set up.
         path: where the file is, or would be.
     """
 
@@ -62,7 +62,7 @@ class _Place(NamedTuple):
 
 
 def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object] | None = None) -> Settings:
-    """Give the settings alone; see `load_all`."""
+    """Return the settings alone; see `load_all`."""
     return load_all(path, environ, overrides).settings
 
 
@@ -70,12 +70,12 @@ def load_all(path: Path | None, environ: Mapping[str, str], overrides: Mapping[s
     """Load the configuration.
 
     Args:
-        path: of the file as given on the command line, which must then exist; None for the usual place.
+        path: of the file as named on the command line, which must exist; None for the usual place.
         environ: the environment.
         overrides: values from other options by path: `{"log.level_console": "debug"}`.
 
     Raises:
-        FileNotFoundError: `path` was given and is not there.
+        FileNotFoundError: `path` does not exist.
         ConfigurationError: the file cannot be read, or a value is refused; names the key and where it was set.
     """
     place = locate(path, environ)
@@ -85,7 +85,7 @@ def load_all(path: Path | None, environ: Mapping[str, str], overrides: Mapping[s
 
 
 def load_without_file(environ: Mapping[str, str]) -> Loaded:
-    """Load defaults and environment alone: what `configure` starts from.
+    """Load defaults and environment alone, from which `configure` starts.
 
     Raises:
         ConfigurationError: as for `load_all`.
@@ -94,7 +94,7 @@ def load_without_file(environ: Mapping[str, str]) -> Loaded:
 
 
 def load_document(document: Mapping[str, Any], path: Path, environ: Mapping[str, str]) -> Loaded:
-    """Load a file at `path` as if `document` stood in it.
+    """Load the configuration as if the file at `path` had the content `document`.
 
     Raises:
         ConfigurationError: as for `load_all`.
@@ -103,7 +103,7 @@ def load_document(document: Mapping[str, Any], path: Path, environ: Mapping[str,
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """Give what the file at `path` says, without defaults or checks; nothing where there is none.
+    """Return the content of the file at `path`, without defaults or checks; empty without a file.
 
     Raises:
         ConfigurationError: it cannot be read, or is no JSON object.
@@ -134,7 +134,7 @@ def _on_defaults(
 
 
 def locate(path: Path | None, environ: Mapping[str, str]) -> _Place:
-    """Say where the file is: `-c`, else BIGCHAINDB_CONFIG_PATH, else `~/.bigchaindb`; only the first must exist."""
+    """Return the path of the file: of `-c`, which must exist, else of BIGCHAINDB_CONFIG_PATH, else `~/.bigchaindb`."""
     if path is not None:
         return _Place(path, is_required=True)
     if named := environ.get(PATH_VARIABLE):
@@ -143,24 +143,24 @@ def locate(path: Path | None, environ: Mapping[str, str]) -> _Place:
 
 
 def home(environ: Mapping[str, str]) -> Path:
-    """Give the home directory."""
+    """Return the home directory."""
     return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
 
 
 def expanded(path: str | Path, environ: Mapping[str, str]) -> Path:
-    """Give an absolute path, with `~` as the home directory."""
+    """Return an absolute path, with `~` as the home directory."""
     parts = Path(path).parts
     return home(environ).joinpath(*parts[1:]) if parts[:1] == ("~",) else Path(path).absolute()
 
 
 def exposed_mode(path: Path) -> str | None:
-    """Return the mode of a file that others than its owner may read or change, None if nobody else may."""
+    """Return the mode of a file that others than its owner may read or change, else None."""
     mode = stat.S_IMODE(path.stat().st_mode)
     return f"{mode:04o}" if mode & (stat.S_IRWXG | stat.S_IRWXO) else None
 
 
 def exposed_key(loaded: Loaded) -> str | None:
-    """Return the sentence about a configuration file that holds a private key and that others may read."""
+    """Return the warning about a configuration file that holds a private key and that others may read, else None."""
     path = loaded.path
     if not loaded.settings.keypair.private or loaded.origins.get("keypair.private") != f"`{path}`":
         return None
@@ -173,12 +173,12 @@ def exposed_key(loaded: Loaded) -> str | None:
 
 
 def variable_name(path: str) -> str:
-    """Give the environment variable of a setting: `database.path` is BIGCHAINDB_DATABASE_PATH."""
+    """Return the environment variable of a setting: BIGCHAINDB_DATABASE_PATH for `database.path`."""
     return "BIGCHAINDB_" + path.upper().replace(".", "_")
 
 
 def to_document(settings: Settings) -> dict[str, Any]:
-    """Give settings as they would stand in a file."""
+    """Return settings as the content of a file."""
     document: dict[str, Any] = to_json(settings)
     document["events_plugins"] = document["events_plugins"] or []
     return document
@@ -208,7 +208,7 @@ def _unparsed(path: Path, reason: str) -> ConfigurationError:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _check_shape(document: Mapping[str, Any], origins: Mapping[str, str]) -> None:
@@ -220,7 +220,7 @@ def _check_shape(document: Mapping[str, Any], origins: Mapping[str, str]) -> Non
 
 
 def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Give both, `above` winning: objects are merged, lists and everything else replaced."""
+    """Return both, `above` winning: objects are merged, all other values replaced."""
     result = dict(below)
     for name, value in above.items():
         held = result.get(name)
@@ -229,7 +229,7 @@ def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _take_environment(document: dict[str, Any], origins: dict[str, str], environ: Mapping[str, str]) -> None:
-    """Put variables over the leaves that defaults, file and old releases have; other names mean nothing."""
+    """Lay variables over the leaves of defaults, file and old releases; other names have no meaning."""
     present = dict(_flat(document))
     ours = (tuple(path.split(".")) for path in (*HINTS, *OLD_KEYS))
     for keys in dict.fromkeys((*present, *ours)):
@@ -243,7 +243,7 @@ def _take_environment(document: dict[str, Any], origins: dict[str, str], environ
 
 
 def _unknown_variables(document: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[Notice]:
-    """Warn of variables that set nothing: of names that differ from ours in a letter the node would never speak."""
+    """Yield a warning for each variable that sets nothing: a misspelt name would otherwise pass in silence."""
     known = {variable_name(".".join(keys)) for keys, _ in _flat(document)}
     known |= {*map(variable_name, (*HINTS, *OLD_KEYS)), *OTHER_VARIABLES}
     for name in unknown_variables(environ.items(), known):
@@ -256,12 +256,12 @@ def _from_environment(text: str, path: str, held: object, document: Mapping[str,
     if path in HINTS:
         return from_text(text, HINTS[path], path)
     if path.startswith("events_plugins.") and isinstance(held, bool | int | float):
-        return from_text(text, type(held), path)  # a plugin's option keeps the type that the file gives it
+        return from_text(text, type(held), path)  # a plugin's option keeps its type in the file
     return text.split(":") if isinstance(held, list) else text
 
 
 def _selected(text: str, held: object) -> object:
-    """Let the variable say which plugins run; settings that the file has for them stay."""
+    """Return the plugins that the variable names, with their settings in the file."""
     names = text.split(":") if text else []
     if isinstance(held, dict) and len(set(names)) == len(names):
         return {name: held.get(name, {}) for name in names}
@@ -285,7 +285,7 @@ def _settings(document: dict[str, Any], origins: Mapping[str, str], environ: Map
 
 
 def _check_levels(document: Mapping[str, Any]) -> None:
-    """Check log levels before their types: a level that is no string has a text of its own in the contract."""
+    """Check log levels before their types: the contract has its own text for a level that is no string."""
     for section, name in (("log", "level_console"), ("log", "level_logfile"), ("server", "loglevel")):
         check_level(f"{section}.{name}", document[section][name])
     if isinstance(levels := document["log"]["granular_levels"], dict):
@@ -294,7 +294,7 @@ def _check_levels(document: Mapping[str, Any]) -> None:
 
 
 def _flat(document: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
-    """Give the leaves by their keys: everything that is no object, and empty objects."""
+    """Yield the leaves with their keys: every value that is no object, and empty objects."""
     for name, value in document.items():
         if isinstance(value, dict) and value:
             yield from _flat(value, (*above, name))
@@ -311,11 +311,11 @@ def _put(document: dict[str, Any], keys: Sequence[str], value: object) -> None:
 
 @contextmanager
 def _origin_named(origins: Mapping[str, str]) -> Iterator[None]:
-    """Add to a refusal where the refused value was set: the message, or its note, starts with the path."""
+    """Add the origin of a refused value to its error, whose message or note begins with the path."""
     try:
         yield
     except ConfigurationError as error:
-        fixed_text = getattr(error, "__notes__", None)  # a text of the contract stays as it is
+        fixed_text = getattr(error, "__notes__", None)  # a text of the contract is not changed
         path = (fixed_text[0] if fixed_text else str(error)).partition(":")[0]
         key = next((key for key in origins if key == path or key.startswith(f"{path}.")), None)
         if key is None:

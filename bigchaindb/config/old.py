@@ -1,4 +1,4 @@
-"""What configurations of 1.x and 2.x hold that this node refuses, or takes and ignores with a word. Pure.
+"""Keys of 1.x and 2.x configurations that this node refuses, or ignores with a notice. Pure.
 
 Source: docs/reference/contract/configuration-and-cli.md, sections 2 and 3.
 """
@@ -22,16 +22,16 @@ IGNORED: Final[Mapping[str, str]] = {
     )), _OWN_DATA),
     **dict.fromkeys((f"tendermint.{name}" for name in ("host", "port", "version")), _OWN_ENGINE),
 }  # fmt: skip
-"""Old keys that are warned about, and why they mean nothing."""
+"""Old keys that get a warning, with the reason why they have no meaning."""
 
 NOTICED: Final[Mapping[str, str]] = {
-    "backlog_reassign_delay": "nothing waits for another node",
+    "backlog_reassign_delay": "no transaction waits for another node",
     "log.fmt_console": _ONE_FORMAT,
     "log.fmt_logfile": _ONE_FORMAT,
     "log.port": "processes write their log lines themselves",
     "graphite.host": "figures are not sent to Graphite",
 }
-"""Old keys that get a notice: files of 1.x have them without anybody having chosen them."""
+"""Old keys that get a notice: files of 1.x have them by default."""
 
 UNSUPPORTED: Final[Mapping[str, str]] = {
     "consensus_plugin": "the rules of this node cannot be replaced by a plugin of the group bigchaindb.consensus",
@@ -39,23 +39,23 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
 }
 
 OLD_KEYS: Final = (*IGNORED, *NOTICED, *UNSUPPORTED)
-"""All of them, so that the environment can set them and be told the same."""
+"""All old keys, so that those in the environment get the same notices."""
 
 _INTERNAL: Final = frozenset({"CONFIGURED"})  # 1.x wrote its own mark into the configuration
 
 
 class Notice(NamedTuple):
-    """Something to tell whoever runs the node; `level` is a name of `bigchaindb.config.LEVELS`."""
+    """A text for whoever runs the node; `level` is a name of `bigchaindb.config.LEVELS`."""
 
     level: str
     text: str
 
 
 def refuse_old(document: Mapping[str, Any], origins: Mapping[str, str]) -> None:
-    """Refuse what the node must not silently do otherwise.
+    """Refuse keys that the node must not ignore in silence.
 
     Raises:
-        ConfigurationError: an old backend, or a plugin that would replace the rules; says where it was set.
+        ConfigurationError: an old backend, or a plugin that would replace the rules; names the origin.
     """
     database = document.get("database")
     backend = database.get("backend") if isinstance(database, Mapping) else None
@@ -67,7 +67,7 @@ def refuse_old(document: Mapping[str, Any], origins: Mapping[str, str]) -> None:
 
 
 def old_backend(finding: str) -> str:
-    """Give the paragraph about a backend that this node does not have. Source: section 3."""
+    """Return the paragraph about a backend that this node does not have. Source: section 3."""
     return (
         f"{finding}, but this server keeps its data itself, in files of its own: it needs no MongoDB, no RethinkDB and "
         "no Tendermint, and does not talk to one. Write 'sqlite' instead, or delete the key, which means the same; "
@@ -79,7 +79,7 @@ def old_backend(finding: str) -> str:
 def notices(
     given: Iterable[str], known: Iterable[str], origins: Mapping[str, str], in_use: Callable[[str], str]
 ) -> list[Notice]:
-    """Say which of the keys that were given mean nothing here. One line a reason, however many keys.
+    """Return notices on keys without a meaning: one a reason, however many keys.
 
     Args:
         given: paths from the file and the environment, such as `database.host`.

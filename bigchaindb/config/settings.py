@@ -1,6 +1,6 @@
 """Settings as one frozen, validated object. `bigchaindb.config.load` makes it from file, environment and options.
 
-To hold a `Settings` is to hold a valid one: each class checks its own members and names the key in what it raises.
+Every `Settings` is valid: each class checks its own members and names the key in its errors.
 
 Source: docs/reference/contract/configuration-and-cli.md, section 2.
 """
@@ -223,7 +223,7 @@ class KeyPairSettings:
     def __post_init__(self) -> None:
         _require(
             (self.public is None) == (self.private is None),
-            "keypair: one half is set and the other is null; give both, or neither",
+            "keypair: one half is set and the other is null; set both, or neither",
         )
 
 
@@ -332,7 +332,7 @@ class Network:
             check_address(self.external_address, "network.external_address")
         _require(
             len(self.peers) <= PEER_COUNT_MAX,
-            f"network.peers: at most {PEER_COUNT_MAX} are taken, found {len(self.peers)}",
+            f"network.peers: must be at most {PEER_COUNT_MAX} peers, found {len(self.peers)}",
         )
         for peer in self.peers:
             check_peer(peer, "network.peers")
@@ -343,7 +343,7 @@ class Network:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All of it."""
+    """The whole configuration."""
 
     server: Server = field(default_factory=Server)
     wsserver: WebSocketServer = field(default_factory=WebSocketServer)
@@ -361,13 +361,13 @@ class Settings:
     def __post_init__(self) -> None:
         _require(
             self.server.port != self.wsserver.port or self.server.port == 0,
-            f"wsserver.port: {self.wsserver.port} is the port of server.bind too; they must differ",
+            f"wsserver.port: {self.wsserver.port} is also the port of server.bind; they must differ",
         )
         for name in self.events_plugins:
             _require(
                 _is_plugin_name(name),
-                f"events_plugins: {name!r} cannot be a plugin's name: 1 to {PLUGIN_NAME_CHARACTERS_MAX} printable "
-                "characters, no slash, no dot in front",
+                f"events_plugins: {name!r} cannot be a plugin's name: it must be 1 to {PLUGIN_NAME_CHARACTERS_MAX} "
+                "printable characters, without a slash or a leading dot",
             )
         for name, plugin in self.events_plugins.items():
             most = self.limits.window_count_max
@@ -378,7 +378,7 @@ class Settings:
 
 
 def split_bind(bind: str, key: str = "server.bind") -> tuple[str, int]:
-    """Give host (without brackets) and port of `host:port`.
+    """Return host (without brackets) and port of `host:port`.
 
     Raises:
         ConfigurationError: there is no host, or no port from 0 to 65535.
@@ -387,7 +387,7 @@ def split_bind(bind: str, key: str = "server.bind") -> tuple[str, int]:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise ConfigurationError(f"{key}: an IPv6 address stands in brackets, '[::]:9984', found {bind!r}")
+        raise ConfigurationError(f"{key}: must have an IPv6 address in brackets, such as '[::]:9984', found {bind!r}")
     is_port = re.fullmatch("0*[0-9]{1,5}", port) is not None and int(port) <= PORT_MAX
     _require(
         colon == ":" and host != "" and is_port,
@@ -403,7 +403,9 @@ def check_address(address: str, key: str) -> None:
         ConfigurationError: it is none.
     """
     host, port = split_bind(address, key)
-    _require(_HOST.fullmatch(host) is not None, f"{key}: must be host:port, the host a name or an address, {address!r}")
+    _require(
+        _HOST.fullmatch(host) is not None, f"{key}: must be host:port, the host a name or an address, found {address!r}"
+    )
     _require(port > 0, f"{key}: the port must be 1 to {PORT_MAX}, found {address!r}")
 
 

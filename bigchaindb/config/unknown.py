@@ -1,4 +1,4 @@
-"""What is said of a key or an environment variable that means nothing: which was meant, and what holds instead. Pure.
+"""Texts about unknown keys and environment variables: which was meant, and what holds instead. Pure.
 
 Source: docs/reference/contract/configuration-and-cli.md, sections 1 and 2.
 """
@@ -31,19 +31,19 @@ _MEANT: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("data", "data_dir", "datadir", "directory", "data_path"), ("database.path",)),
     "plugins": ("events_plugins",),
 }
-"""Names at the top level that others use for what stands elsewhere here."""
+"""Names at the top level that other software uses for a setting."""
 _ORCHESTRATION: Final = re.compile(r"BIGCHAINDB_(?:.+_)?(?:SERVICE_(?:HOST|PORT)(?:_.+)?|PORT_[0-9]+_(?:TCP|UDP).*)")
-"""Kubernetes and Docker tell every container where a service called `bigchaindb` is; nobody typed these names."""
+"""Kubernetes and Docker set these for a service called `bigchaindb` in every container; no person typed them."""
 
 
 def about_key(path: str, known: Sequence[str], in_use: Callable[[str], str], origin: str) -> str:
-    """Return what is said of the key `path`, which no setting has.
+    """Return the warning about the key `path`, which is no setting.
 
     Args:
         path: such as `server.bnd`.
         known: paths of all settings.
-        in_use: returns the value with which the node runs, as text.
-        origin: where the key stands.
+        in_use: returns the effective value of a setting, as text.
+        origin: where the key was set.
     """
     meant = _meant(path, known)
     if not meant:
@@ -53,13 +53,13 @@ def about_key(path: str, known: Sequence[str], in_use: Callable[[str], str], ori
 
 
 def about_variable(name: str, known: Sequence[str]) -> str:
-    """Return what is said of an environment variable that neither a setting nor the configuration file knows."""
+    """Return the warning about an environment variable of no setting and no key of the file."""
     close = _closest(name, known, 0.8) or _closest(name, known, 0)
     return f"unknown, so ignored; the nearest known variable is {close[0]} (from the environment)"
 
 
 def unknown_variables(environ: Iterable[tuple[str, str]], known: Iterable[str]) -> list[str]:
-    """Return the names of `environ` that look like ours and are not known."""
+    """Return the names of `environ` that begin like a setting's variable and are unknown."""
     names = set(known)
     return [
         name
@@ -71,7 +71,7 @@ def unknown_variables(environ: Iterable[tuple[str, str]], known: Iterable[str]) 
 
 
 def _meant(path: str, known: Sequence[str]) -> Sequence[str]:
-    """Return the settings that were probably meant: close by the whole path, else by the last part alone."""
+    """Return the settings that were probably meant: those of a similar path, else of a similar last part."""
     if path in _MEANT:
         return _MEANT[path]
     if close := _closest(path, known, 0.75):

@@ -1,4 +1,4 @@
-"""Why a configuration file is no JSON, for a person: the place, its line, the usual cause and the cure. Pure."""
+"""Explains why a configuration file is not JSON: the place, its line, the usual cause and the cure. Pure."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from bigchaindb.masking import is_secret_name, masked_text
 
 SHOWN_CHARACTERS_MAX: Final = 60
 MARK: Final = "⟶"
-"""Stands in a line before the character at which reading ended."""
+"""Marks the character at which parsing ended."""
 
 _WORD: Final = re.compile(r"[\w-]+")
 _LONG: Final = re.compile(r"[A-Za-z0-9+/=_-]{20,}")
@@ -17,20 +17,20 @@ _EXAMPLE: Final = '{"server": {"bind": "localhost:9984"}}'
 
 
 def explain(text: bytes, error: Exception) -> str:
-    """Return what is wrong with `text`, at which reading ended with `error`, and what to do."""
+    """Return the fault of `text`, whose parsing raised `error`, and what to do."""
     if not text.strip(b" \t\r\n"):
-        return "the file is empty; write {} into it, which is all defaults, or delete it"
+        return "the file is empty; write {} into it for all defaults, or delete it"
     if isinstance(error, UnicodeDecodeError):
-        return f"it is no UTF-8: {error.reason} at byte {error.start}; save it as UTF-8"
+        return f"it is not UTF-8: {error.reason} at byte {error.start}; save it as UTF-8"
     if not isinstance(error, json.JSONDecodeError):
-        return f"{error}; write a number or a text that JSON has"
+        return f"{error}; write a JSON number or a string"
     if _YAML.match(error.doc):
         return f"{error}: this looks like YAML, and the file is JSON; write it as {_EXAMPLE}"
     return f"{error}: {_line(error)}; {_cure(error)}"
 
 
 def _line(error: json.JSONDecodeError) -> str:
-    """Return the line with a mark at the place, unless it may hold a secret: nobody knows where a broken text ends."""
+    """Return the line with a mark at the place, unless it may hold a secret: the end of a broken text is not known."""
     start = error.doc.rfind("\n", 0, error.pos) + 1
     end = error.doc.find("\n", error.pos)
     line = error.doc[start : len(error.doc) if end < 0 else end]
@@ -44,13 +44,13 @@ def _line(error: json.JSONDecodeError) -> str:
 
 def _cure(error: json.JSONDecodeError) -> str:
     before, found = error.doc[: error.pos].rstrip(), error.doc[error.pos : error.pos + 1]
-    # Python 3.13 has a message of its own for the first, and points at the comma.
+    # Python 3.13 has its own message for the first, and points at the comma.
     is_comma = (before.endswith(",") and found in ("}", "]", "")) or error.msg.startswith("Illegal trailing comma")
     cures = (
-        (is_comma, "JSON has no comma behind the last member: delete it"),
+        (is_comma, "JSON has no comma behind the last member: delete the comma"),
         (found == "'", 'JSON has no single quotes: write "'),
-        (found in ("#", "/"), "JSON has no comments: delete it"),
-        (error.msg.startswith("Expecting ','"), "a comma or a bracket is missing before the mark: write it"),
+        (found in ("#", "/"), "JSON has no comments: delete the comment"),
+        (error.msg.startswith("Expecting ','"), "a comma or a bracket is missing before the mark: add it"),
         (error.msg.startswith("Extra data"), "the object has ended before the mark: delete what follows"),
         (True, f"correct it there; a file looks like {_EXAMPLE}"),
     )

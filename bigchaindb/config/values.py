@@ -1,4 +1,4 @@
-"""Values from JSON and from text become the types that `bigchaindb.config` declares; each refusal names its key. Pure.
+"""Converts values of JSON and text to the types of `bigchaindb.config`; each error names its key. Pure.
 
 Source: docs/reference/contract/configuration-and-cli.md, section 1.
 """
@@ -18,13 +18,13 @@ TRUTH: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("true", "t", "yes", "y", "1"), True),
     **dict.fromkeys(("false", "f", "no", "n", "0"), False),
 }
-"""How environment variables say true and false, in any letter case."""
+"""Words of environment variables for true and false, in any letter case."""
 
 ENDS: Final[Mapping[Any, int]] = {int: 2**63, float: 10**15}
-"""What SQLite and timers take stays below them; 1e999 is a number in JSON, and infinity to Python."""
+"""Bounds of numbers for SQLite and timers; 1e999 is a number in JSON, and infinity in Python."""
 
 SEPARATORS: Final[Mapping[str, str]] = {"network.peers": ","}
-"""What stands between the members of a list in a text, where that is not a colon: peers have one themselves."""
+"""Separators of a list in a text where it is no colon, which is part of a peer."""
 
 _NAMES: Final[Mapping[Any, str]] = {
     bool: "true or false",
@@ -44,12 +44,12 @@ class Leaf(NamedTuple):
 
 
 def hints(cls: type) -> Mapping[str, Any]:
-    """Give the types of a settings class by member."""
+    """Return the types of a settings class by member."""
     return get_type_hints(cls)
 
 
 def leaves(section: object, prefix: str = "") -> Iterator[Leaf]:
-    """Give every setting of a settings object, section by section."""
+    """Yield every setting of a settings object, section by section."""
     for name, hint in hints(type(section)).items():
         value = getattr(section, name)
         if is_dataclass(value):
@@ -59,7 +59,7 @@ def leaves(section: object, prefix: str = "") -> Iterator[Leaf]:
 
 
 def to_json(value: object) -> Any:  # noqa: ANN401 - any JSON
-    """Give a settings object, or a member of one, as JSON values."""
+    """Return a settings object, or a member of one, as JSON values."""
     if is_dataclass(value):
         return {member.name: to_json(getattr(value, member.name)) for member in fields(value)}
     if isinstance(value, Mapping):
@@ -70,13 +70,13 @@ def to_json(value: object) -> Any:  # noqa: ANN401 - any JSON
 
 
 def from_text(text: str, hint: Any, path: str) -> object:  # noqa: ANN401 - a type as annotations write it
-    """Read a value from an environment variable, or from a string where the file should have another type.
+    """Convert the text of an environment variable, or a string in the file in place of another type.
 
     Raises:
         ConfigurationError: the text is no value of that type; names `path`.
     """
     base = _base(hint)
-    if base is not hint and text == "":  # a compose file that passes an unset variable on
+    if base is not hint and text == "":  # an unset variable that a compose file passes on
         return None
     if base is bool:
         return _looked_up(text, path)
@@ -88,7 +88,7 @@ def from_text(text: str, hint: Any, path: str) -> object:  # noqa: ANN401 - a ty
 
 
 def build(value: object, hint: Any, path: str) -> Any:  # noqa: ANN401 - a type as annotations write it
-    """Give `value` as the annotated type, settings classes member by member; keys they lack are left out.
+    """Return `value` as the annotated type, settings classes member by member; unknown keys are left out.
 
     Raises:
         ConfigurationError: a member is of another type, or a settings class refuses it.
@@ -110,10 +110,10 @@ def build(value: object, hint: Any, path: str) -> Any:  # noqa: ANN401 - a type 
 
 
 def plugin_mapping(value: object) -> dict[str, Any]:
-    """Give `events_plugins` as names with their settings, whichever of the two forms it has.
+    """Return `events_plugins` as names with their settings, from either of its two forms.
 
     Raises:
-        ConfigurationError: it is neither form, a name occurs twice, or a setting of a plugin is unknown.
+        ConfigurationError: it has neither form, a name occurs twice, or a setting of a plugin is unknown.
     """
     if value is None:
         return {}
@@ -154,7 +154,7 @@ def _section(value: object, cls: type, path: str) -> object:
         if cls not in (PluginSettings, RetrySettings):
             raise
         plugin = path if cls is PluginSettings else path.rpartition(".")[0]
-        raise ConfigurationError(f"{plugin}.{error}") from error  # the class does not know the plugin's name
+        raise ConfigurationError(f"{plugin}.{error}") from error  # the class lacks the plugin's name
 
 
 def _scalar(value: object, base: Any, path: str) -> Any:  # noqa: ANN401
@@ -168,7 +168,7 @@ def _scalar(value: object, base: Any, path: str) -> Any:  # noqa: ANN401
     if base is Path and isinstance(value, str):
         return Path(_checked_path(value, path))
     if isinstance(value, str) and base in (bool, int, float):
-        return _scalar(from_text(value, base, path), base, path)  # 1.x took "9985" for a port
+        return _scalar(from_text(value, base, path), base, path)  # 1.x accepted "9985" as a port
     raise ConfigurationError(f"{path}: expected {_NAMES[base]}, found {_shown(value, path)}")
 
 
@@ -201,7 +201,7 @@ def _required(value: object, kind: type, path: str, what: str) -> Any:  # noqa: 
 
 
 def shown(value: object, *, secret: bool) -> str:
-    """Give a refused value as an error names it, without the secrets in it."""
+    """Return a refused value for an error, its secrets masked."""
     return "a value that is not shown here" if secret else repr(masked(value))
 
 
@@ -210,7 +210,7 @@ def _shown(value: object, path: str) -> str:
 
 
 def _base(hint: Any) -> Any:  # noqa: ANN401
-    """Give T of `T | None`, any other type as it is."""
+    """Return T of `T | None`, any other type unchanged."""
     if isinstance(hint, UnionType):
         return next(member for member in get_args(hint) if member is not NoneType)
     return hint

@@ -1,1 +1,1 @@
-"""The control socket: how the command line speaks with the node that runs over its data directory."""
+"""The control socket, over which the command line reaches the node that runs over a data directory."""

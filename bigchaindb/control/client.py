@@ -1,4 +1,4 @@
-"""Asks the running node. Blocking, and quick to import: the command line uses it."""
+"""Sends requests to the running node. Blocking, and quick to import: the command line uses it."""
 
 import socket
 from pathlib import Path
@@ -9,25 +9,25 @@ from bigchaindb.errors import RequestFailed
 from bigchaindb.owners import refusal
 
 ANSWER_S_MAX: Final = 60.0
-"""Time for an answer: an order may wait for a process to be killed, and for another to be ready."""
+"""Time for an answer: an order may wait until one process is killed and another one is ready."""
 
 AnswerT = TypeVar("AnswerT", bound=messages.Answer)
 
 
 def ask(path: Path, request: messages.Request, kind: type[AnswerT], *, wait_s: float = ANSWER_S_MAX) -> AnswerT | None:
-    """Ask the node.
+    """Send a request to the node and return its answer.
 
     Args:
         path: of its control socket.
-        request: what to say.
+        request: to send.
         kind: of the answer.
-        wait_s: how long to wait for it.
+        wait_s: time for the answer.
 
     Returns:
         None where no node listens.
 
     Raises:
-        RequestFailed: the node refused; or no answer came.
+        RequestFailed: the node refused, or did not answer.
     """
     try:
         with socket.socket(socket.AF_UNIX) as connection:
@@ -38,7 +38,9 @@ def ask(path: Path, request: messages.Request, kind: type[AnswerT], *, wait_s: f
     except (FileNotFoundError, ConnectionRefusedError):
         return None
     except TimeoutError as error:
-        raise RequestFailed(f"no answer from the node within {wait_s:g} s, over `{path}`") from error
+        raise RequestFailed(
+            f"the node did not answer within {wait_s:g} s over `{path}`; its log may name the cause"
+        ) from error
     except OSError as error:
         why = refusal(path.parent) if isinstance(error, PermissionError) else None
         raise RequestFailed(f"cannot ask the node over `{path}`: {why or error.strerror or error}") from error
@@ -55,7 +57,7 @@ def _line(connection: socket.socket) -> bytes:
     while not received.endswith(b"\n"):
         part = connection.recv(65536)
         if not part:
-            raise RequestFailed("the node closed the connection without an answer: it may be about to stop")
+            raise RequestFailed("the node closed the connection without an answer, as when it stops; try again")
         received += part
         if len(received) > messages.ANSWER_BYTES_MAX:
             raise RequestFailed(f"the node's answer has more than {messages.ANSWER_BYTES_MAX} bytes")

@@ -1,7 +1,7 @@
-"""What is said over the control socket: one request and one answer, each a line of JSON, then it is closed.
+"""Messages of the control socket: one request and one answer a connection, each a line of JSON.
 
-The socket lies in the data directory, which nobody but its owner may enter: whoever can ask may do anything anyway. So
-errors are told in full, without the secrets of the configuration.
+The socket is in the data directory, which only its owner may enter, and who may do anything anyway. So errors are sent
+in full, without the secrets of the configuration.
 """
 
 from typing import Final, TypeAlias
@@ -14,23 +14,23 @@ from bigchaindb.eventlog.orders import Order
 from bigchaindb.subscribers.lane_status import LaneStatus
 
 REQUEST_BYTES_MAX: Final = 64 * 1024
-"""Fits 1,000 positions of 18 digits, which is what one order may name, thrice."""
+"""Three times the 1,000 positions of 18 digits that one order may name."""
 ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
-"""Fits the lanes of a thousand plugins, each with its window in hand."""
+"""Holds the lanes of a thousand plugins, each with its window in hand."""
 HEAD_WAIT_S_MAX: Final = 30.0
-"""How long the node holds a request back that waits for the head to move."""
+"""Time that the node holds back a request that waits for the head to move."""
 
 
 class GetLanes(msgspec.Struct, frozen=True, tag=True):
-    """What is there to see of all lanes?"""
+    """Ask for the status of all lanes."""
 
 
 class GetConfiguration(msgspec.Struct, frozen=True, tag=True):
-    """Which file does the node read its list of plugins from?"""
+    """Ask for the file with the node's list of plugins."""
 
 
 class GetHead(msgspec.Struct, frozen=True, tag=True):
-    """How far is the log durable? Answered once that is beyond a position, or after the wait.
+    """Ask for the durable head of the log. Answered once it is beyond a position, or after the wait.
 
     Attributes:
         beyond: the position; -1 is answered at once.
@@ -41,24 +41,24 @@ class GetHead(msgspec.Struct, frozen=True, tag=True):
 
 
 class GetNetwork(msgspec.Struct, frozen=True, tag=True):
-    """How does the node stand among those that it votes with?"""
+    """Ask for the node's figures of its network."""
 
 
 class Ordered(msgspec.Struct, frozen=True, tag=True):
-    """An order to the lane of one plugin; the answer is the lane as it is then."""
+    """An order to the lane of one plugin; the answer is the changed lane."""
 
     name: str
     order: Order
 
 
 class Forget(msgspec.Struct, frozen=True, tag=True):
-    """Delete all there is of a plugin that is not enabled."""
+    """Delete the lane of a plugin that is not enabled."""
 
     name: str
 
 
 class Reload(msgspec.Struct, frozen=True, tag=True):
-    """Read the list of plugins again, and run these."""
+    """Read the list of plugins again, and run those."""
 
 
 Request: TypeAlias = GetLanes | GetConfiguration | GetHead | GetNetwork | Ordered | Forget | Reload
@@ -80,8 +80,8 @@ class Configuration(msgspec.Struct, frozen=True, tag=True):
     """Answers `GetConfiguration`.
 
     Attributes:
-        path: of the file; None: this node has none to read again.
-        given_elsewhere: what gives the list of plugins instead of the file, in words; None: the file does.
+        path: of the file; None if this node has none to read again.
+        given_elsewhere: what sets the list of plugins instead of the file, in words; None if the file does.
     """
 
     path: str | None
@@ -95,13 +95,13 @@ class Head(msgspec.Struct, frozen=True, tag=True):
 
 
 class Network(msgspec.Struct, frozen=True, tag=True):
-    """Answers `GetNetwork`; None: the node is a network of its own."""
+    """Answers `GetNetwork`; None: the node is on its own."""
 
     figures: NetworkFigures | None
 
 
 class Reloaded(msgspec.Struct, frozen=True, tag=True):
-    """Answers `Reload`: the lanes, and by name what is wrong with plugins that could not be started."""
+    """Answers `Reload`: the lanes, and by name the errors of plugins that could not be started."""
 
     lanes: list[LaneStatus]
     errors: dict[str, str]
@@ -112,7 +112,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True):
-    """It was not done, and why."""
+    """Answers any request that was not carried out, with the reason."""
 
     error: str
 
@@ -124,29 +124,29 @@ _answers: Final[msgspec.json.Decoder[Answer]] = msgspec.json.Decoder(Answer)
 
 
 def encode(message: Request | Answer) -> bytes:
-    """Give the line to send."""
+    """Return the line to send."""
     return msgspec.json.encode(message) + b"\n"
 
 
 def decode_request(line: bytes) -> Request:
-    """Read a request.
+    """Decode a request.
 
     Raises:
-        RequestFailed: it is none; the two programs may be of different versions.
+        RequestFailed: the line is no request; the programs may have different versions.
     """
     try:
         return _requests.decode(line)
     except msgspec.MsgspecError as error:
-        raise RequestFailed(f"the node does not know this request: {error}; is it of another version?") from error
+        raise RequestFailed(f"the node does not know this request: {error}; does it have another version?") from error
 
 
 def decode_answer(line: bytes) -> Answer:
-    """Read an answer.
+    """Decode an answer.
 
     Raises:
-        RequestFailed: it is none.
+        RequestFailed: the line is no answer.
     """
     try:
         return _answers.decode(line)
     except msgspec.MsgspecError as error:
-        raise RequestFailed(f"the node's answer makes no sense: {error}; is it of another version?") from error
+        raise RequestFailed(f"the node's answer is malformed: {error}; does it have another version?") from error

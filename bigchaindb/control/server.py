@@ -1,4 +1,4 @@
-"""Answers the command line over the control socket. Belongs to the event loop.
+"""Answers the command line over the control socket. Runs in the event loop.
 
 Source: promises P13 and P14.
 """
@@ -26,23 +26,23 @@ from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.supervisor import Supervisor
 
 CONNECTION_COUNT_MAX: Final = 32
-"""Each command is one, and so is each `tail --follow`; more are refused."""
+"""Commands that are answered at once, each `tail --follow` included; more are refused."""
 FOLLOWER_COUNT_MAX: Final = 24
-"""How many may wait for the head: what is left is for commands that look or change something."""
+"""Commands that may wait for the head; the other places are for commands that end at once."""
 REQUEST_S_MAX: Final = 5.0
-"""Time for a request to arrive, and for an answer to be taken."""
+"""Time for a request to arrive, and for an answer to be read."""
 
 _TEXTS: Final = frozenset({"error", "errors", "warning"})
-"""Members of answers that hold text of any origin."""
+"""Members of answers that hold foreign texts."""
 
 _log: Final = logging.getLogger(__name__)
 
 Reloader = Callable[[], Loaded]
-"""Loads the configuration again, from where the node had it. Raises ConfigurationError and OSError."""
+"""Loads the node's configuration again. Raises ConfigurationError and OSError."""
 
 
 class ControlServer:
-    """Listens in the data directory, and passes on what it is told."""
+    """Listens in the data directory, and carries out requests."""
 
     def __init__(
         self,
@@ -58,11 +58,11 @@ class ControlServer:
 
         Args:
             path: of the socket.
-            supervisor: obeys the orders.
-            hub: knows the durable head.
-            settings: whose secrets no answer holds.
-            reload: None: this node has no configuration that could be read again.
-            network: gives how the node stands among others; None on a node that is a network of its own.
+            supervisor: carries out the orders.
+            hub: has the durable head.
+            settings: their secrets are masked in answers.
+            reload: None if this node has no configuration to read again.
+            network: returns the figures of the network; None on a node on its own.
         """
         self._path = path
         self._supervisor = supervisor
@@ -76,7 +76,7 @@ class ControlServer:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen. The socket of a node that was killed is replaced: the directory is ours.
+        """Listen. The socket of a killed node is replaced: this process owns the directory.
 
         Raises:
             StartupError: its path is too long, or it cannot be bound.
@@ -87,7 +87,7 @@ class ControlServer:
         )
 
     async def stop(self) -> None:
-        """Close the socket and break off what is under way."""
+        """Close the socket and cancel the requests under way."""
         if self._server is None:
             return
         self._server.close()
@@ -102,7 +102,7 @@ class ControlServer:
         assert task is not None
         self._answering.add(task)
         try:
-            with suppress(asyncio.CancelledError):  # by `stop`; asyncio's streams log one that comes out of here
+            with suppress(asyncio.CancelledError):  # by `stop`; asyncio's streams would log it
                 await self._exchange(reader, writer)
         finally:
             self._answering.discard(task)
@@ -115,7 +115,7 @@ class ControlServer:
                     line = await reader.readuntil(b"\n")
             except asyncio.LimitOverrunError:
                 answer: messages.Answer = messages.Refused(
-                    f"a request has at most {messages.REQUEST_BYTES_MAX} bytes, this one has more"
+                    f"a request has at most {messages.REQUEST_BYTES_MAX} bytes, and this one has more"
                 )
             else:
                 answer = await self._answer(line, reader)
@@ -125,14 +125,14 @@ class ControlServer:
 
     async def _answer(self, line: bytes, reader: asyncio.StreamReader) -> messages.Answer:
         if len(self._answering) > CONNECTION_COUNT_MAX:
-            return messages.Refused(f"the node answers {CONNECTION_COUNT_MAX} commands already; try again")
+            return messages.Refused(f"the node already answers {CONNECTION_COUNT_MAX} commands; try again later")
         try:
             return await self._obey(messages.decode_request(line), reader)
         except (BigchainDBError, OSError) as error:
             return messages.Refused("; ".join((str(error), *getattr(error, "__notes__", ()))))
-        except Exception:  # noqa: BLE001 - whoever asked is not left waiting, and the node goes on
+        except Exception:  # noqa: BLE001 - a defect must not leave the command waiting, nor stop the node
             _log.exception("a request over the control socket failed")
-            return messages.Refused("the node met a defect of its own; its log has the traceback")
+            return messages.Refused("the node met a defect of this software; its log has the traceback")
 
     async def _obey(self, request: messages.Request, reader: asyncio.StreamReader) -> messages.Answer:
         match request:
@@ -159,11 +159,11 @@ class ControlServer:
         return messages.Lanes(self._supervisor.status())
 
     async def _head(self, beyond: int, wait_s: float, reader: asyncio.StreamReader) -> int:
-        """Wait for the head, but not for the sake of somebody who has left: followers are often interrupted."""
+        """Wait for the head until the client leaves: followers are often interrupted."""
         if wait_s <= 0 or self._hub.head > beyond:
             return self._hub.head
         if self._follower_count >= FOLLOWER_COUNT_MAX:
-            raise OrderRefused(f"{FOLLOWER_COUNT_MAX} commands follow the events already; end one of them")
+            raise OrderRefused(f"{FOLLOWER_COUNT_MAX} commands already follow the events; end one of them")
         moved = asyncio.create_task(self._hub.wait_beyond(beyond))
         left = asyncio.create_task(reader.read(1))
         self._follower_count += 1
@@ -184,10 +184,10 @@ class ControlServer:
 
     async def _reloaded(self) -> messages.Reloaded:
         if self._reload is None:
-            raise OrderRefused("this node was started without a configuration that could be read again; restart it")
+            raise OrderRefused("this node was started without a configuration to read again; restart it")
         loaded = await self._load(self._reload)
-        importlib.invalidate_caches()  # of what was installed when the node started
-        # With those of before: a lane still shows its last error, which may quote one.
+        importlib.invalidate_caches()  # packages may have been installed since the node started
+        # Former secrets stay: the last error of a lane may quote one.
         self._secrets = longest_first({*self._secrets, *secrets_in(loaded.document)})
         log.mask(self._secrets)
         errors = await self._supervisor.reload(loaded.settings.events_plugins)
@@ -200,7 +200,7 @@ class ControlServer:
         return msgspec.json.encode(self._without_secrets(msgspec.to_builtins(answer))) + b"\n"
 
     def _without_secrets(self, value: Any, *, is_text: bool = False) -> Any:  # noqa: ANN401 - any JSON
-        """Mask what people or foreign code wrote: names and paths are looked up by whoever asked, and stay."""
+        """Mask foreign texts; names and paths stay, as the command line looks them up."""
         if isinstance(value, dict):
             return {
                 name: self._without_secrets(member, is_text=is_text or name in _TEXTS) for name, member in value.items()

@@ -1,1 +1,1 @@
-"""What `bigchaindb doctor` looks at: the machine, the files, the ports, the plugins."""
+"""The examinations of `bigchaindb doctor`: the machine, the files, the ports, the plugins."""

@@ -1,6 +1,6 @@
-"""What may keep a node from running well on this machine, and what to do about it.
+"""Finds what may keep a node from running well on this machine, with what to do about it.
 
-Each examination gives findings as it goes; none changes anything. `bigchaindb doctor` prints them.
+Each examination yields findings and changes nothing. `bigchaindb doctor` prints them.
 """
 
 import os
@@ -37,20 +37,20 @@ from bigchaindb.subscribers.lane_page import page_path
 
 PYTHON_MIN: Final = (3, 11)
 SQLITE_MIN: Final = (3, 38, 0)
-"""The oldest that the tests were run with, less a little: upserts, contentless FTS5."""
+"""Somewhat older than the oldest that was tested: it has upserts and contentless FTS5."""
 YEAR_MIN: Final = 2026
-"""This software is not older; a clock that says so has lost its battery."""
+"""This software is not older; a clock before it has lost its battery."""
 CLOCK_AHEAD_S_MAX: Final = 60.0
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _ADVERTISED: Final = (
-    "delete it from the configuration, unless a proxy listens there: unset, it follows what clients ask for"
+    "delete it from the configuration, unless a proxy listens there: if unset, it is the address that clients ask"
 )
 
 Status = Literal["ok", "note", "fix"]
 
 
 class Finding(NamedTuple):
-    """What was looked at, whether something must be done (`fix`), and what."""
+    """The outcome for one subject; with status `fix` something must be done, which `advice` says."""
 
     subject: str
     status: Status
@@ -59,13 +59,13 @@ class Finding(NamedTuple):
 
 
 def examine(load: Callable[[], Loaded]) -> Iterator[Finding]:
-    """Look at everything. Without a readable configuration the machine alone is looked at."""
+    """Examine everything; without a readable configuration the machine alone."""
     yield from _python()
     try:
         loaded = load()
     except (BigchainDBError, OSError) as error:
         text = "; ".join((str(error), *getattr(error, "__notes__", ())))
-        yield Finding("configuration", "fix", text, "correct it; `bigchaindb configure` writes a new file")
+        yield Finding("configuration", "fix", text, "correct it, or write a new file with `bigchaindb configure`")
         return
     yield from _configuration(loaded)
     settings = loaded.settings
@@ -76,7 +76,7 @@ def examine(load: Callable[[], Loaded]) -> Iterator[Finding]:
     yield from _ports(settings, running)
     if refusal(directory.path) is not None:
         yield from _access(directory)
-        return  # nothing below it can be looked at
+        return  # nothing in the folder can be read
     yield from _directory(directory, settings)
     yield from _tip(directory)
     yield from _clock(directory)
@@ -128,7 +128,7 @@ def _ports(settings: Settings, running: int | None) -> Iterator[Finding]:
 
 
 def _advertised(settings: WebSocketServer) -> Iterator[Finding]:
-    """Return notes on addresses that nobody listens on: `configure` of old wrote its defaults into the file."""
+    """Yield notes on advertised addresses without a listener: old releases' `configure` wrote its defaults."""
     port, host = settings.advertised_port, settings.advertised_host
     if port is not None and settings.port not in (port, 0):
         text = f"clients are told the port {port} (wsserver.advertised_port), and the node listens on {settings.port}"
@@ -174,7 +174,7 @@ def _access(directory: DataDirectory) -> Iterator[Finding]:
     if found:
         return
     if about.st_uid != os.geteuid():
-        text = f"{path} belongs to {user(about.st_uid)}, and {user(os.geteuid())} would leave files of its own in it"
+        text = f"{path} belongs to {user(about.st_uid)}, and {user(os.geteuid())} would leave own files in it"
         yield Finding("data directory", "fix", text, "run the node as that user")
     elif about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         mode = stat.S_IMODE(about.st_mode)
@@ -189,14 +189,14 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
     except BigchainDBError as error:
         text = str(error)
     if text is not None:
-        yield Finding("ledger", "fix", text, "the node does not start before")
+        yield Finding("ledger", "fix", text, "the node does not start before this is mended")
 
 
 def _socket_path(path: Path) -> Finding:
     count = len(os.fsencode(path))
     if count <= SOCKET_PATH_BYTES_MAX:
         return Finding("socket path", "ok", f"{count} of {SOCKET_PATH_BYTES_MAX} bytes")
-    text = f"{path} has {count} bytes, the system takes {SOCKET_PATH_BYTES_MAX}"
+    text = f"{path} has {count} bytes, and the system allows {SOCKET_PATH_BYTES_MAX}"
     return Finding("socket path", "fix", text, "set database.path to a shorter path")
 
 
@@ -204,9 +204,9 @@ def _free_space(folder: Path, bytes_min: int) -> Finding:
     free = shutil.disk_usage(folder).free
     text = f"{free / 2**30:.1f} GiB free, {bytes_min / 2**30:.2f} needed (limits.disk_free_bytes_min)"
     if free < bytes_min:
-        return Finding("disk", "fix", text, "make room: the node takes no transactions")
+        return Finding("disk", "fix", text, "make room: the node accepts no transactions")
     if free < 4 * bytes_min:
-        return Finding("disk", "note", text, "make room before the node stops taking transactions")
+        return Finding("disk", "note", text, "make room before the node stops accepting transactions")
     return Finding("disk", "ok", text)
 
 
@@ -216,21 +216,21 @@ def _file_system(folder: Path) -> Finding:
         return Finding(
             "file system", "ok", f"two processes share memory and locks, {sharing.COMMIT_COUNT} commits seen"
         )
-    advice = "set database.path to a directory on a local disk; network, 9p and virtiofs mounts do not do"
+    advice = "set database.path to a directory on a local disk; network, 9p and virtiofs mounts are not fit"
     return Finding("file system", "fix", wrong, advice)
 
 
 def _tip(directory: DataDirectory) -> Iterator[Finding]:
-    """Read the tip of the ledger, as a start does; `bigchaindb check` reads all of it."""
+    """Examine the tip of the ledger, as a start does; `bigchaindb check` reads the whole ledger."""
     try:
         seen = look(directory)
     except StoreError as error:
-        yield Finding("ledger", "fix", f"{directory.ledger}: {error}", "put a backup in its place")
+        yield Finding("ledger", "fix", f"{directory.ledger}: {error}", "restore a backup")
         return
     if (mark := read_mark(directory.damage)) is not None:
-        halts = "; no transaction is taken" if mark.halts else ""
+        halts = "; no transaction is accepted" if mark.halts else ""
         text = f"{directory.ledger}: damage was found: {mark.damage}{halts}"
-        advice = f"run `bigchaindb check`; restore a backup, or where all is whole again delete {directory.damage}"
+        advice = f"run `bigchaindb check`; restore a backup, or, if all is whole again, delete {directory.damage}"
         yield Finding("ledger", "fix", text, advice)
     elif seen is not None:
         text = f"{directory.ledger}: height {seen.tip.height}, position {seen.tip.position}"
@@ -243,27 +243,27 @@ def _clock(directory: DataDirectory) -> Iterator[Finding]:
     if time.gmtime(now_s).tm_year < YEAR_MIN:
         yield Finding("clock", "fix", text, "set the clock; blocks carry its time")
     elif directory.ledger.exists() and directory.ledger.stat().st_mtime > now_s + CLOCK_AHEAD_S_MAX:
-        yield Finding("clock", "fix", f"{text}, the ledger was written later", "set the clock; it went backwards")
+        yield Finding("clock", "fix", f"{text}, and the ledger was written later", "set the clock; it went backwards")
     else:
         yield Finding("clock", "ok", text)
 
 
 def _network(settings: Settings, directory: DataDirectory, running: int | None) -> Iterator[Finding]:
-    """Look at what a node of a network needs besides."""
+    """Examine what a node of a network needs besides."""
     if not is_network(directory.path):
         if settings.network.peers:
             text = "network.peers names other nodes, and this one is part of no network"
-            yield Finding("network", "fix", text, "run `bigchaindb network init` or `join`, or take network.peers out")
+            yield Finding("network", "fix", text, "run `bigchaindb network init` or `join`, or remove network.peers")
         return
     network, layout = settings.network, Layout(directory.path)
     try:
-        yield Finding("cometbft", "ok", f"{binary.find(network.cometbft)}, a version that fits")
+        yield Finding("cometbft", "ok", f"{binary.find(network.cometbft)}, a supported version")
     except StartupError as error:
         yield Finding("cometbft", "fix", str(error), "a node of a network does not start without it")
     try:
         genesis = read_genesis(layout, rules_version=RULES_VERSION)
     except StartupError as error:
-        advice = f"copy {layout.genesis.name} from another node of the network, unless it is the rules that differ"
+        advice = f"copy {layout.genesis.name} from another node of the network, unless the rules differ"
         yield Finding("network", "fix", str(error), advice)
     else:
         text = f"{genesis.chain_id}, genesis {genesis_hash(read_bounded(layout.genesis))}"
@@ -273,26 +273,33 @@ def _network(settings: Settings, directory: DataDirectory, running: int | None) 
             yield Finding("clock", "fix", text, "set the clock; every node of the network needs a right one")
     yield from _network_files(settings, directory)
     if not network.peers:
-        yield Finding("network", "note", "network.peers is empty", "name other nodes, or let them name this one")
-    if running is None:  # else it is CometBFT, its child, that serves the port
+        yield Finding(
+            "network", "note", "network.peers is empty", "name other nodes, or name this one in their network.peers"
+        )
+    if running is None:  # else its CometBFT serves the port
         yield _port("network.bind", *split_bind(network.bind, "network.bind"), running)
 
 
 def _network_files(settings: Settings, directory: DataDirectory) -> Iterator[Finding]:
-    """Look whether what a restore must bring together is together."""
+    """Examine whether the files belong together that a restore must bring together."""
     layout = Layout(directory.path)
     try:
         seen, key = look(directory), find(settings)
     except BigchainDBError as error:
-        yield Finding("network", "fix", str(error), "put a backup in its place")
+        yield Finding("network", "fix", str(error), "restore a backup")
         return
     if seen is None or seen.network is None or key is None:
         return
     if (missing := signer.complaint(layout, key, seen.network)) is not None:
-        yield Finding("network", "fix", missing, "the node does not start before")
+        yield Finding("network", "fix", missing, "the node does not start before this is mended")
     if not (layout.blocks / "blockstore.db").exists():
         text = f"the ledger has height {seen.tip.height}, and CometBFT's blocks are missing"
-        yield Finding("network", "fix", text, "put a whole backup in place, or `bigchaindb drop` to take them anew")
+        yield Finding(
+            "network",
+            "fix",
+            text,
+            "restore a whole backup, or run `bigchaindb drop`: the node then takes all blocks from the other nodes",
+        )
 
 
 def _plugin(name: str, directory: DataDirectory) -> Finding:

@@ -1,4 +1,4 @@
-"""Which event plugins are installed, for the command line. Nothing is imported into this process.
+"""Lists installed event plugins for the command line. None is imported into this process.
 
 Source: docs/reference/contract/event-plugin-api.md, section 1.
 """
@@ -11,9 +11,9 @@ from bigchaindb.subscribers import kept
 from bigchaindb.subscribers.plugins import GROUP
 
 IMPORT_S_MAX: Final = 30.0
-"""As long as a plugin's process may take to report ready."""
+"""The same time as a plugin's process has to report ready."""
 
-# As the plugin's own process does it, and with the same texts.
+# The same steps and texts as in the plugin's own process.
 _TRIAL: Final = """
 import sys
 from bigchaindb.errors import BigchainDBError
@@ -27,14 +27,14 @@ except BigchainDBError as error:
 
 
 class Installed(NamedTuple):
-    """A plugin's name, and the distribution with its version that it comes from."""
+    """A plugin's name, and its distribution with the version."""
 
     name: str
     package: str
 
 
 def plugins() -> list[Installed]:
-    """Give all installed plugins by name. A name that two distributions advertise occurs twice."""
+    """Return all installed plugins by name. A name that two distributions advertise occurs twice."""
     return sorted(
         {
             Installed(point.name, f"{point.dist.name} {point.dist.version}" if point.dist else "?")
@@ -44,7 +44,7 @@ def plugins() -> list[Installed]:
 
 
 def complaint_about(name: str) -> str | None:
-    """Find and import a plugin in a process of its own, which it cannot harm; give what went wrong, if anything did."""
+    """Find and import a plugin in a process of its own, to be safe from it; return its error, None without one."""
     trial = kept.run(kept.start(["-c", _TRIAL, name], stdout=subprocess.PIPE, stderr=subprocess.PIPE), IMPORT_S_MAX)
     if trial.is_late:
         return f"its import takes longer than {IMPORT_S_MAX:g} s"

@@ -1,7 +1,7 @@
-"""Whether two processes share memory and locks in a folder, which network and container mounts often get wrong.
+"""Tests whether two processes share memory and locks in a folder, which some network and container mounts break.
 
 The node writes and plugins read the same SQLite files through a shared-memory index, and one lock keeps a second node
-out: where either is not shared, data is lost without a word. So it is tried: a writer and a reader, 100 commits.
+out: where either is not shared, data is lost in silence. The test is a writer and a reader, with 100 commits.
 
 `python -m bigchaindb.doctor.sharing FOLDER` is the reader.
 """
@@ -26,12 +26,12 @@ _FINE: Final = "fine"
 
 
 def complaint(folder: Path) -> str | None:
-    """Try it in `folder`, which is left as it was; give what is wrong, None if nothing is."""
+    """Run the test in `folder`, which is left as it was; return the fault, None without one."""
     try:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".sharing-", ignore_cleanup_errors=True) as trial:
             return _tried(Path(trial))
     except (OSError, sqlite3.Error) as error:
-        return f"it cannot be tried: {error}"
+        return f"the test failed: {error}"
 
 
 def _tried(trial: Path) -> str | None:
@@ -64,7 +64,7 @@ def _watched(trial: Path, writer: sqlite3.Connection) -> str | None:
 
 
 def _read(trial: Path) -> str:
-    """Be the reader: see every commit, in order, and be kept out of what the writer holds."""
+    """Run the reader: it must see every commit, in order, and be kept out of the locks of the writer."""
     with closing(_connect(trial)) as reader:
         value = _value(reader)
         _tell("ready")

@@ -1,6 +1,6 @@
-"""Tries a plugin as its own process would start it: found, imported, configured. It is not run, and gets no event.
+"""Tries a plugin as its own process would start it: found, imported, configured. It is not run and gets no event.
 
-If it has a `check`, that may be asked as well whether what the plugin writes to is usable.
+If it has a `check` of its target, that may be called as well.
 
 `python -m bigchaindb.doctor.trial FD` is the process: foreign code, so never in the node nor in the command line.
 
@@ -22,28 +22,28 @@ from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.events import EventTypes
 
 TRIAL_S_MAX: Final = 30.0
-"""As long as a plugin's process may take to report ready."""
+"""The same time as a plugin's process has to report ready."""
 FINDINGS_BYTES_MAX: Final = 64 * 1024
-"""What a pipe holds while nobody reads."""
+"""Bytes that a pipe holds while nobody reads."""
 
 CHECKING: Final = "check() runs"
-"""The last step: the plugin itself is in order."""
+"""The last step: the plugin itself passed."""
 _TYPES: Final = {EventTypes.BLOCK_VALID: "BLOCK_VALID", EventTypes.BLOCK_INVALID: "BLOCK_INVALID"}
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a plugin wants, or why it cannot be run.
+    """The wants of a plugin, or why it cannot be run.
 
     Attributes:
-        error: "" if it can.
+        error: "" if it can be run.
         package: distribution and version.
-        target: what its entry point names.
-        event_types: the names of what it asks for.
-        select: the filter, as the plugin says it; empty is everything.
+        target: of its entry point.
+        event_types: names of the types that it asks for.
+        select: its own filter; empty is everything.
         takes_options: whether it has a `configure`.
-        is_target_unusable: whether the error is that of its `check`: the plugin itself can be run.
-        has_check: whether it can say if what it writes to is usable.
-        checked: what its `check` said; "" if it has none, was not asked, or found nothing to say.
+        is_target_unusable: whether the error is of its `check`: the plugin itself can be run.
+        has_check: whether it has a `check` of its target.
+        checked: the text of its `check`; "" if it has none, was not called, or returned none.
     """
 
     name: str
@@ -63,13 +63,13 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 def try_plugin(
     name: str, options: Mapping[str, Any], *, window_count: int | None = None, with_check: bool = False
 ) -> Findings:
-    """Try a plugin in a process of its own. What the plugin prints goes to standard error.
+    """Try a plugin in a process of its own. The plugin's output goes to standard error.
 
     Args:
         name: of its entry point.
-        options: what its `configure` gets.
-        window_count: events that it may hold, if that is known; what it asks for must fit.
-        with_check: whether its `check` is asked, if it has one.
+        options: for its `configure`.
+        window_count: the most events in hand, if known; its `ack_lag` must fit.
+        with_check: whether to call its `check`, if it has one.
     """
     from bigchaindb.subscribers import kept
 
@@ -96,7 +96,7 @@ def try_plugin(
     step = steps[-1].decode() if steps else "it is looked for"
     is_checking = step == CHECKING
     if ran.is_late:
-        cure = "look whether what it writes to answers" if is_checking else "what waits there belongs into run"
+        cure = "check whether its target answers" if is_checking else "move what waits there into run"
         how = f"not ready within {TRIAL_S_MAX:g} s: it hangs while {step}; {cure}"
     else:
         how = f"its process ended before it was ready: {kept.words_for(ran.code)}, while {step}"
@@ -104,9 +104,9 @@ def try_plugin(
 
 
 def _read(pipe: int) -> bytes:
-    """Return a line for each step that was begun, and behind them what was found, if it came to that.
+    """Return a line for each begun step, then the findings if there are any.
 
-    A process of the plugin's that cannot be ended may still hold the pipe.
+    A process of the plugin that cannot be ended may still hold the pipe.
     """
     os.set_blocking(pipe, False)
     try:
@@ -118,7 +118,7 @@ def _read(pipe: int) -> bytes:
 
 
 def main() -> None:
-    """Try the plugin that standard input names; write what was found to the inherited pipe."""
+    """Try the plugin that standard input names; write the findings to the inherited pipe."""
     pipe = int(sys.argv[1])
     asked = json.load(sys.stdin)
     multiprocessing.set_start_method("fork")  # as in the host
@@ -129,7 +129,7 @@ def main() -> None:
 def _findings(
     pipe: int, name: str, options: Mapping[str, Any], window_count: int | None, *, with_check: bool
 ) -> Findings:
-    """Try it. Each step is told before it begins, in a line, so that whoever waits knows where it hangs."""
+    """Try the plugin. Write a line before each step, so that the parent knows where it hangs."""
     from bigchaindb.subscribers.plugins import check, configure, find, inspect, load
 
     point: EntryPoint | None = None

@@ -21,25 +21,25 @@ from tests.support.services import MissingServiceError
 LOOK_S: Final = 1.0
 TELL_S: Final = 5.0
 ASSET: Final = """--asset '{"hello": "'$(date +%T)'"}'"""
-"""Another one each time: nodes refuse a transaction that they have."""
+"""A new asset each time: nodes refuse a transaction that they have."""
 
 HINTS: Final = """\
 In another terminal:
   {create}
-                                    an asset, through node 1
+                                    create an asset through node 1
   {tail}
-                                    its event, as node 3 has it
+                                    print its event on node 3
   kill -9 $(cat {lock})
-                                    node 2 dies; the others go on. ENTER here starts it again, and it catches up
+                                    kill node 2; the others go on. ENTER here starts it again, and it catches up
   {status}
-                                    more about a node
+                                    print the state of a node
   tail {log}
-                                    what a node says, and why it ended
-Ctrl-C ends all nodes. `make network KEEP=1` goes on with them."""
+                                    print the log of a node, which names why it ended
+Ctrl-C ends all nodes. `make network KEEP=1` continues with them."""
 
 
 async def run(folder: Path) -> None:
-    """Make the nodes, or take those that are there, and run them.
+    """Make the nodes, or take those of an earlier run, and run them.
 
     Raises:
         StartupError: nodes of an earlier run still run.
@@ -47,7 +47,7 @@ async def run(folder: Path) -> None:
     """
     nodes = nodes_in(folder)
     if running := [node for node in nodes if node.pid is not None]:
-        raise StartupError(f"node {running[0].number} runs already, process {running[0].pid}: end it first")
+        raise StartupError(f"node {running[0].number} already runs, process {running[0].pid}: end it first")
     if not (os.environ.get("KEEP") and all(node.genesis.exists() for node in nodes)):
         await make_network(folder, nodes, _cometbft())
     asked, ended = asyncio.Event(), asyncio.Event()
@@ -78,14 +78,14 @@ async def _show(nodes: Sequence[LocalNode], asked: asyncio.Event, ended: asyncio
 
 
 def _listen(loop: asyncio.AbstractEventLoop, asked: asyncio.Event) -> None:
-    """Take each ENTER until there is no more input."""
+    """Set `asked` at each ENTER, until the end of the input."""
     for _ in sys.stdin:
         loop.call_soon_threadsafe(asked.set)
 
 
 @contextmanager
 def _telling(what: str) -> Iterator[None]:
-    """Print what is waited for, and every few seconds for how long already."""
+    """Print what is waited for, then every few seconds for how long."""
     done = threading.Event()
 
     def tell() -> None:
@@ -104,7 +104,7 @@ def _telling(what: str) -> Iterator[None]:
 
 
 def _cometbft() -> Path:
-    """Give the CometBFT of this machine, or build it, which takes some minutes once."""
+    """Return the CometBFT of this machine; build it first if need be, which takes some minutes."""
     try:
         return binary.find(None)
     except StartupError:
@@ -125,7 +125,7 @@ def _hints(nodes: Sequence[LocalNode]) -> str:
 
 
 def main() -> None:
-    """Run; say what keeps it from running in one line."""
+    """Run the nodes; end with one line on an error."""
     try:
         asyncio.run(run(Path(sys.argv[1]).absolute()))
     except (BigchainDBError, FailedCommandError, MissingServiceError) as error:

@@ -1,4 +1,4 @@
-"""Four nodes on one machine: made as four operators would make them, with the command line, then started and ended."""
+"""Four nodes on one machine, made with the command line as by four operators, then started and ended."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ PROGRAM: Final = Path(sys.executable).with_name("bigchaindb")
 
 
 class FailedCommandError(Exception):
-    """A command failed; the message has its own last words."""
+    """A command failed; the message is the command's own."""
 
 
 @dataclass
@@ -44,7 +44,7 @@ class LocalNode:
 
     @property
     def console(self) -> Path:
-        """What its plugins print."""
+        """Output of its plugins."""
         return self.folder / "console.txt"
 
     @property
@@ -57,12 +57,12 @@ class LocalNode:
 
     @property
     def lock(self) -> Path:
-        """Holds the id of the process that runs the node."""
+        """File with the id of the process that runs the node."""
         return DataDirectory(self.folder / "data").lock
 
     @property
     def pid(self) -> int | None:
-        """The process that runs it, whoever started that."""
+        """The process that runs the node, whoever started it."""
         return lock_owner(self.lock)
 
     @property
@@ -72,11 +72,11 @@ class LocalNode:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it was started here and runs no more."""
+        """Whether it was started here and has ended."""
         return self.process is not None and self.process.returncode is not None and self.pid is None
 
     def command(self, *arguments: str) -> str:
-        """Give a command about this node, as a person types it in the checkout."""
+        """Return a command about this node, as a person types it in the checkout."""
         return shlex.join([shown(PROGRAM), "-c", shown(self.configuration), *arguments])
 
     def settings(self) -> Settings:
@@ -111,18 +111,18 @@ def nodes_in(folder: Path) -> list[LocalNode]:
 
 
 async def make_network(folder: Path, nodes: Sequence[LocalNode], cometbft: Path) -> None:
-    """Make four nodes a network. Each command is printed: it is what an operator runs.
+    """Make a network of the nodes. Each command is printed as an operator types it.
 
     Raises:
-        FailedCommandError: a command failed, or the folder holds something else than nodes of an earlier run.
+        FailedCommandError: a command failed, or the folder holds other files than nodes of an earlier run.
     """
     _make_folders(folder, nodes, cometbft)
     first, *others = nodes
-    print("==> who votes: each operator sends a line to one of them", flush=True)
+    print("==> the validators: each operator sends a line to one of them", flush=True)
     lines = [await _run(node, "network", "id", "--name", f"node-{node.number}") for node in nodes]
     validators = folder / "validators"
     validators.write_text("".join(lines))
-    print("==> that one founds the network, the others join it", flush=True)
+    print("==> one operator founds the network, the others join it", flush=True)
     await _run(first, "network", "init", "--validators", shown(validators))
     peers = ",".join(json.loads(line)["peer"] for line in lines)
     for node in others:
@@ -131,9 +131,9 @@ async def make_network(folder: Path, nodes: Sequence[LocalNode], cometbft: Path)
 
 
 def _make_folders(folder: Path, nodes: Sequence[LocalNode], cometbft: Path) -> None:
-    """Begin anew: nothing but each node's configuration is there."""
+    """Begin anew, with nothing but each node's configuration."""
     if folder.exists() and any(folder.iterdir()) and not nodes[0].configuration.exists():
-        raise FailedCommandError(f"{shown(folder)} is there and holds no network: name another folder")
+        raise FailedCommandError(f"{shown(folder)} exists and holds no network: name another folder")
     shutil.rmtree(folder, ignore_errors=True)
     for node, ports in zip(nodes, _free_ports(), strict=True):
         node.folder.mkdir(parents=True, mode=0o700)
@@ -141,12 +141,12 @@ def _make_folders(folder: Path, nodes: Sequence[LocalNode], cometbft: Path) -> N
 
 
 def clean_environment() -> dict[str, str]:
-    """Give the environment without settings: one that is set for all nodes would be wrong for three of them."""
+    """Return the environment without settings: one for all nodes would be wrong for three of them."""
     return {name: value for name, value in os.environ.items() if not name.startswith("BIGCHAINDB_")}
 
 
 def shown(path: Path) -> str:
-    """Give a path as short as it can be typed in the working directory."""
+    """Return the shortest form of a path in the working directory."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
@@ -185,7 +185,7 @@ async def _run(node: LocalNode, *arguments: str) -> str:
 
 
 def _free_ports() -> Iterator[tuple[int, ...]]:
-    """Give the ports of one node after the other."""
+    """Yield the ports of one node after the other."""
     taken: set[int] = set()
     for number in range(COUNT):
         ports = []

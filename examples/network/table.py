@@ -1,4 +1,4 @@
-"""How four nodes stand: a table that is drawn again on a terminal, a line for each change elsewhere."""
+"""The state of four nodes: a table that is redrawn on a terminal, a line for each change elsewhere."""
 
 import asyncio
 import sys
@@ -13,7 +13,7 @@ from bigchaindb.errors import BigchainDBError
 from examples.network.nodes import LocalNode
 
 CONSOLE_LINES: Final = 8
-"""Of what the plugin of node 1 prints, below the table."""
+"""Lines below the table that the plugin of node 1 printed last."""
 CLEAR: Final = "\x1b[H\x1b[J"
 HEADS: Final = ("NODE", "STATE", "PID", "HTTP", "HEIGHT", "PEERS", "EVENTS", "INVALID")
 STARTS: Final = "starts"
@@ -26,7 +26,7 @@ WORDS: Final = {
 
 
 class Row(NamedTuple):
-    """What is shown of a node."""
+    """A line of the table, about one node."""
 
     number: int
     state: str
@@ -48,7 +48,7 @@ class Row(NamedTuple):
 
 
 class Display:
-    """What a person sees."""
+    """The table on the terminal."""
 
     def __init__(self, nodes: Sequence[LocalNode], hints: str) -> None:
         self._nodes = [(node, node.settings()) for node in nodes]
@@ -60,7 +60,7 @@ class Display:
             print(hints, flush=True)
 
     async def update(self) -> list[Row]:
-        """Look at all nodes, show it, and give it."""
+        """Read the state of all nodes, print and return it."""
         rows = await asyncio.gather(*(_row(node, settings) for node, settings in self._nodes))
         printed = self._console.read()
         if self._is_terminal:
@@ -76,7 +76,7 @@ class Display:
 
 
 class Tail:
-    """Gives the lines that are appended to a file."""
+    """Reads the lines that are appended to a file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -84,7 +84,7 @@ class Tail:
         self.last: list[str] = []
 
     def read(self) -> list[str]:
-        """Give the lines that have come, whole ones."""
+        """Return the whole lines that were appended since the last call."""
         with suppress(FileNotFoundError), self._path.open("rb") as file:
             file.seek(self._position)
             whole = file.read().rpartition(b"\n")[0]

@@ -58,8 +58,8 @@ KEYS_AND_TRANSACTIONS: Final = (
         "gave --to a key file",
         _to_a_file,
         "--to: 'bob.json' is not a base58 key of 32 bytes",
-        "that is a file",
-        "`bigchaindb keys show bob.json` prints the public key in it",
+        "it is a file",
+        "whose public key `bigchaindb keys show bob.json` prints",
     ),
     Mistake(
         "spent an output twice",
@@ -78,15 +78,15 @@ KEYS_AND_TRANSACTIONS: Final = (
     Mistake(
         "asked for an id that is malformed",
         lambda newcomer: _with_keys(newcomer, "show", "abc"),
-        "ID: 'abc' is no transaction's id",
-        "which is 64 digits of lower-case hex",
-        "take it from what `transactions create` printed",
+        "ID: 'abc' is not the id of a transaction",
+        "which has 64 digits of lower-case hex",
+        "take it from the output of `transactions create`",
     ),
     Mistake(
         "asked for the event of an unknown transaction",
         lambda newcomer: newcomer.run("-c", str(newcomer.node.configuration), "events", "show", UNKNOWN),
         "no block of the ledger in `",
-        "it may wait, have been rejected, or belong to another ledger",
+        "it may be pending, rejected, or of another ledger",
         "-c names another node's configuration",
     ),
     Mistake(
@@ -100,8 +100,9 @@ KEYS_AND_TRANSACTIONS: Final = (
         "used a command while the node was down, or forgot -c",
         _with_nobody_there,
         "cannot ask http://127.0.0.1:",
-        "Connection refused; is the node running, and is that its address? It is server.bind, from `node.json`",
-        "start that node, or name its configuration with -c, or --node URL",
+        "Connection refused; is the node running, and is that its address? "
+        "The address is server.bind, from `node.json`",
+        "start that node, or name another with -c or --node URL",
     ),
     Mistake(
         "asked for events without a ledger",

@@ -73,7 +73,7 @@ MISTAKES: Final = (
         _with_file('{"server": {"bind": "localhost:1",}}', "start"),
         PARSING,
         "Expecting property name enclosed in double quotes: line 1 column 35 (char 34): `",
-        "⟶}}`; JSON has no comma behind the last member: delete it",
+        "⟶}}`; JSON has no comma behind the last member: delete the comma",
     ),
     Mistake(
         "wrote single quotes",
@@ -94,7 +94,7 @@ MISTAKES: Final = (
         "mistyped the file's name behind -c",
         _mistyped_name,
         "no such file: `nod.json`",
-        "which -c names and which must be there",
+        "which -c names and which must exist",
         "did you mean `node.json`? `bigchaindb -y -c nod.json configure` makes a new one",
     ),
     Mistake(
@@ -148,7 +148,7 @@ MISTAKES: Final = (
         "gave the file as an argument",
         _as_argument,
         "Got unexpected extra argument (node.json)",
-        "a configuration file is named with -c",
+        "name a configuration file with -c",
         "`-c node.json`",
         code=2,
     ),

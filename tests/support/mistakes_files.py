@@ -93,7 +93,7 @@ OF_ROOT: Final = (
         "started as root over a data directory of another user",
         _as_root_over_the_folder_of_another,
         "/data` belongs to user 65534",
-        "what this process makes in it will belong to user 0",
+        "files that this process makes in it will belong to user 0",
         "run it as that user",
     ),
 )

@@ -143,9 +143,9 @@ PLUGINS: Final = (
     Mistake(
         "enabled a plugin before there was a node",
         _without_configuration,
-        "no configuration at `",
-        "no ledger that runs without one in `",
-        "-c names the file of a node, or `bigchaindb configure` makes one",
+        "there is no configuration file `",
+        "` that runs without one",
+        "name a node's configuration with -c, or make one with `bigchaindb configure`",
     ),
     Mistake(
         "mistyped a plugin's name",
@@ -203,14 +203,14 @@ PLUGINS: Final = (
         _with_plugin("import time\n\ntime.sleep(600)\n", "enable", "own"),
         "events plugin 'own': not ready within 30 s",
         "it hangs while it is imported",
-        "what waits there belongs into run",
+        "move what waits there into run",
     ),
     Mistake(
         "ran plugins new file",
         lambda newcomer: newcomer.run("plugins", "new", "file"),
-        "NAME: a plugin 'file' is installed already, by bigchaindb ",
+        "NAME: a plugin 'file' is already installed, by bigchaindb ",
         "of two with one name neither can be enabled",
-        "take another name, or uninstall that package first",
+        "choose another name, or uninstall that package first",
     ),
 )
 
@@ -253,7 +253,7 @@ SINKS: Final = (
         )
         for command, way_on in (
             ("check", ""),
-            ("enable", "; nothing was changed; --no-check enables it all the same"),
+            ("enable", "; nothing was changed; --no-check enables the plugin all the same"),
         )
     ),
     Mistake(

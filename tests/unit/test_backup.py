@@ -139,8 +139,8 @@ class TestRefusals:
 
     def test_something_is_there(self, directory: DataDirectory, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
-        assert "is there and not empty" in self.refused(directory, tmp_path / "file")
-        assert "is there and not empty" in self.refused(directory, tmp_path)
+        assert "exists and is not empty" in self.refused(directory, tmp_path / "file")
+        assert "exists and is not empty" in self.refused(directory, tmp_path)
 
     def test_one_was_cut_short_or_is_being_made(self, directory: DataDirectory, tmp_path: Path) -> None:
         (tmp_path / "copy.partial").mkdir()
@@ -149,7 +149,9 @@ class TestRefusals:
 
     def test_what_is_above_is_a_file(self, directory: DataDirectory, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
-        assert "file' is no directory: name another" in self.refused(directory, tmp_path / "file" / "b" / "monday")
+        assert "file' is not a directory: name another one" in self.refused(
+            directory, tmp_path / "file" / "b" / "monday"
+        )
 
     def test_it_would_lie_in_what_it_copies(self, directory: DataDirectory) -> None:
         assert "in the data directory itself" in self.refused(directory, directory.path / "lanes" / "copy")

@@ -134,13 +134,13 @@ def test_a_person_is_told_what_is_in_it(start_node: StartNode, tmp_path: Path) -
     done = node.run("backup", str(tmp_path / "copy"))
     first, second = done.stdout.splitlines()
     assert first.startswith(f"{tmp_path}/copy: height 0, position 0, ")
-    assert second == "It holds the node's private key."
+    assert second == "The backup holds the node's private key."
     assert (tmp_path / "copy" / "keypair.json").read_bytes() == (node.data / "keypair.json").read_bytes()
     done = node.run("backup", str(tmp_path / "another"), "--without-key")
     assert done.stdout.splitlines()[1] == "It does not hold the node's private key."
     again = node.run("backup", str(tmp_path / "copy"))
     assert again.returncode == 1
-    assert again.stderr.endswith("/copy' is there and not empty: name a directory to be made\n")
+    assert again.stderr.endswith("/copy' exists and is not empty: name a new directory\n")
 
 
 def test_a_disk_without_room_for_it_gets_none(start_node: StartNode, tmp_path: Path) -> None:

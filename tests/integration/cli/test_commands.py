@@ -109,7 +109,7 @@ def test_configure_asks_and_explains_wrong_answers(run: Run, tmp_path: Path) -> 
     result = run("configure", answers=answers)
     assert (result.returncode, result.stdout) == (0, "")
     assert "wsserver.scheme: must be 'ws' or 'wss', found 'http'" in result.stderr
-    assert "wsserver.port: 1234 is the port of server.bind too" in result.stderr
+    assert "wsserver.port: 1234 is also the port of server.bind" in result.stderr
     document = json.loads((tmp_path / ".bigchaindb").read_text())
     assert document["server"] == {"bind": "0.0.0.0:1234"}
     assert document["wsserver"] == {"scheme": "wss", "host": "0.0.0.0", "port": 1235}
@@ -177,7 +177,7 @@ def test_new_writes_a_fresh_configuration_and_keeps_the_old_ones(run: Run, tmp_p
         result = run("-y", "-c", str(path), "configure", "--new")
         assert (result.returncode, result.stdout) == (0, "")
         kept = tmp_path / f"node.json.{number}"
-        assert result.stderr.startswith(f"What was there is kept as {kept}\nConfiguration written to {path}\n")
+        assert result.stderr.startswith(f"The previous file is kept as {kept}\nConfiguration written to {path}\n")
         assert [file.stat().st_mode & 0o777 for file in (path, kept)] == [0o600, 0o600]
         keys.add(json.loads(path.read_text())["keypair"]["public"])
     assert (tmp_path / "node.json.1").read_text() == "first"
@@ -204,7 +204,7 @@ def test_a_configuration_in_a_folder_that_is_not_there_is_refused(run: Run, tmp_
 def test_configure_without_answers_says_so_and_writes_nothing(run: Run, tmp_path: Path) -> None:
     result = run("configure")
     assert result.returncode == 1
-    assert "`-y` takes the defaults" in result.stderr
+    assert "`bigchaindb -y configure` takes the defaults" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -293,7 +293,7 @@ def test_a_missing_file_that_c_names_is_fatal(run: Run) -> None:
     result = run("-c", "missing.json", "show-config")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
-        "bigchaindb: no such file: `missing.json`, which -c names and which must be there; correct the name. "
+        "bigchaindb: no such file: `missing.json`, which -c names and which must exist; correct the name. "
         "`bigchaindb -y -c missing.json configure` makes a new one\n"
     )
 
@@ -334,7 +334,7 @@ def test_drop_keeps_what_was_accepted_and_is_undecided(run: Run, tmp_path: Path)
         with closing(Store.open(data)) as store:
             Outbox(store.node).put([(one.id, one.body) for one in part])
         dropped = run("-y", "drop")
-        assert f"may be in no block: 2, in {data}/undecided.jsonl." in dropped.stderr
+        assert f"may be in no block were written to {data}/undecided.jsonl: 2." in dropped.stderr
         assert not (data / "node.db").exists()
     assert (data / "undecided.jsonl").read_bytes().splitlines() == [one.body for one in accepted]
 
@@ -413,8 +413,8 @@ def test_wrong_transactions_are_explained(run: Run) -> None:
     run("keys", "new", "--output", "a.json")
     create = ("transactions", "create", "--key-file", "a.json", "--dry-run")
     for arguments, said in (
-        (("--asset", "{"), "--asset: no JSON"),
-        (("--asset", "a.json"), "a file is given as @FILE"),
+        (("--asset", "{"), "--asset: not JSON"),
+        (("--asset", "a.json"), "pass a file as @FILE"),
         (("--asset", "[]"), "--asset: expected an object"),
         (("--to", "nobody"), "--to: "),
         (("--asset", "@missing"), "missing"),

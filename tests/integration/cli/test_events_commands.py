@@ -157,9 +157,9 @@ def test_places_lie_between_events(either: Chain) -> None:
     assert either.positions("replay", "--from", token) == [4]
     assert either.positions("replay", "--to", token) == [1, 2, 3]
     ended = either.node.run("events", "replay", "--from", "now")
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "no event there, or none that matches\n")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "no event matches\n")
     turned = either.refused("replay", "--from", "position:4", "--to", "position:2")
-    assert "--from position:4 lies behind --to position:2" in turned
+    assert "--from position:4 is behind --to position:2" in turned
     assert "is beyond the end" in either.refused("replay", "--from", "position:9")
 
 

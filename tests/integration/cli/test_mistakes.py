@@ -33,12 +33,12 @@ def test_a_ledger_on_the_defaults_gets_its_configuration_from_enable(tmp_path: P
     path, data = tmp_path / ".bigchaindb", tmp_path / ".local/share/bigchaindb"
     printed = newcomer.run("plugins", "enable", "own")
     assert newcomer.code == 0, printed
-    assert f"`{path}` is made, mode 0600: the ledger in `{data}` had no configuration" in printed
+    assert f"`{path}` was made, mode 0600: the ledger in `{data}` had no configuration" in printed
     assert (json.loads(path.read_text()), path.stat().st_mode & 0o777) == ({"events_plugins": ["own"]}, 0o600)
-    assert "is made" not in newcomer.run("plugins", "disable", "own") + newcomer.run("plugins", "enable", "own")
+    assert "was made" not in newcomer.run("plugins", "disable", "own") + newcomer.run("plugins", "enable", "own")
     elsewhere = str(tmp_path / "none.json")
     newcomer.environment["BIGCHAINDB_CONFIG_PATH"] = elsewhere
-    assert f"no configuration at `{elsewhere}`" in newcomer.run("plugins", "enable", "own")
+    assert f"there is no configuration file `{elsewhere}`" in newcomer.run("plugins", "enable", "own")
     assert newcomer.code == 1
     assert not Path(elsewhere).exists()
 

@@ -103,7 +103,7 @@ def test_a_network_of_new_nodes(machines: list[Machine]) -> None:
     assert "votes    power 10 of 20\n" in two.done("network", "join", one.genesis)
     follower = three.run("network", "join", one.genesis)
     assert "votes    no: the key is not among the validators\n" in follower.stdout
-    assert "it follows and does not vote" in follower.stderr
+    assert "it follows without a vote" in follower.stderr
     assert json.loads(three.done("network", "join", one.genesis, "--json"))["power"] == 0
     assert {read_chain_id(machine.data) for machine in (one, two, three)} == {joined["chain_id"]}
     one.done("init")
@@ -117,8 +117,8 @@ def test_joining_again_changes_settings_alone_and_another_network_is_refused(mac
     assert two.configuration["network"] == {"external_address": "me.example:1"}
     (three.home / "validators").write_text(three.done("network", "id"))
     three.done("network", "init", "--validators", "validators", "--chain-id", "other")
-    assert "is part of the network network-" in two.refused("network", "join", three.genesis)
-    assert "is part of the network other already" in three.refused("network", "init", "--validators", "validators")
+    assert "is already part of the network network-" in two.refused("network", "join", three.genesis)
+    assert "is already part of the network other" in three.refused("network", "init", "--validators", "validators")
 
 
 def test_a_ledger_that_a_node_made_alone_becomes_the_networks(machines: list[Machine]) -> None:
@@ -170,7 +170,7 @@ def test_what_is_refused_changes_nothing(machines: list[Machine]) -> None:
 def test_a_node_that_only_follows_is_told_so(machines: list[Machine]) -> None:
     one, two, _ = machines
     (one.home / "validators").write_text(two.done("network", "id"))
-    assert "it follows and does not vote" in one.run("network", "init", "--validators", "validators").stderr
+    assert "it follows without a vote" in one.run("network", "init", "--validators", "validators").stderr
 
 
 def test_each_node_is_told_whom_it_should_name(machines: list[Machine]) -> None:

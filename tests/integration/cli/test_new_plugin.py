@@ -71,7 +71,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "sales/sales.py").write_text("mine")
     ended = new(tmp_path, "sales")
     assert (ended.returncode, (tmp_path / "sales/sales.py").read_text()) == (1, "mine")
-    assert "is there already and not empty" in ended.stderr
+    assert "exists and is not empty" in ended.stderr
     assert [path.name for path in (tmp_path / "sales").iterdir()] == ["sales.py"]
 
 
@@ -94,4 +94,4 @@ def test_names_that_would_hide_another_module_are_refused(tmp_path: Path, name: 
     """A plugin called json would break the node's imports in a way that nobody guesses."""
     ended = new(tmp_path, name)
     assert ended.returncode == 1
-    assert "would hide another one" in ended.stderr
+    assert "would hide another module" in ended.stderr

@@ -212,7 +212,7 @@ def test_a_list_that_the_environment_gives_is_not_edited(
     node.environment = {}  # of the command alone: the node has it still
     ended = node.run(*asked)
     assert ended.returncode == 1
-    assert "gives the running node its list" in ended.stderr
+    assert "sets the list of the running node" in ended.stderr
     assert node.configuration.read_text() == before
 
 

@@ -115,7 +115,7 @@ def test_a_backup_takes_the_place_and_what_was_there_is_kept(home: Home) -> None
     chain = read_chain_id(home.data)
     first, second = done.stdout.splitlines()
     assert first == f"{home.data}: chain {chain}, height {IN_BACKUP}, position {IN_BACKUP}"
-    assert second == f"What was there is kept as {home.kept()}"
+    assert second == f"The old data are kept as {home.kept()}"
     assert contents(home.kept()) == before
     assert contents(home.data) == contents(home.backup)
     for path in (home.data, *home.data.rglob("*")):
@@ -167,7 +167,7 @@ def test_a_damaged_backup_changes_nothing(home: Home) -> None:
     done = home.restore()
     assert done.returncode == 3
     assert re.search(r"^ledger\.db: \w+ \d+: ", done.stderr, re.MULTILINE), done.stderr
-    assert done.stderr.endswith(" is damaged, so nothing was changed: take an older backup\n")
+    assert done.stderr.endswith(" is damaged, so nothing was changed: restore an older backup\n")
     assert (contents(home.data), home.beside()) == (before, [])
 
 
@@ -210,7 +210,8 @@ def test_a_damaged_ledger_gives_no_backup(home: Home) -> None:
     done = home.run("backup", str(home.folder / "another"))
     assert done.returncode == 3
     assert re.search(r"^ledger\.db: \w+ \d+: ", done.stderr, re.MULTILINE), done.stderr
-    assert done.stderr.endswith("so there is no backup: restore an older one\n")
+    assert "No backup was made: the ledger in" in done.stderr
+    assert done.stderr.endswith(" is damaged. Restore an older backup\n")
     assert not [path for path in home.folder.iterdir() if path.name.startswith("another")]
 
 
@@ -238,11 +239,11 @@ def not_there(home: Home) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (without_ledger, "is no backup, it has no ledger.db"),
-        (with_lock, "is no backup but a node's own folder"),
-        (with_link, "is no file, so this is no backup"),
-        (inside, "lie in each other"),
-        (not_there, "is no backup, it has no chain_id"),
+        (without_ledger, "is not a backup, as it has no ledger.db"),
+        (with_lock, "is not a backup but a node's data directory"),
+        (with_link, "is not a regular file, so this is not a backup"),
+        (inside, "lie one in the other"),
+        (not_there, "is not a backup, as it has no chain_id"),
     ],
 )
 def test_what_is_no_backup_changes_nothing(home: Home, change: Callable[[Home], None], said: str) -> None:
@@ -260,7 +261,7 @@ def test_a_disk_without_room_for_the_copy_keeps_its_data(home: Home) -> None:
         disk.fill(but=1 << 16)
         done = home.restore()
         assert done.returncode == 1
-        assert "bytes are free there, the copy takes about" in done.stderr
+        assert "bytes are free there, and the copy takes about" in done.stderr
         disk.make_room()
         home.settings["database"]["path"] = str(disk.path)
         mounted = home.restore()
@@ -339,9 +340,9 @@ def test_what_a_key_has_signed_is_taken_over_where_chain_and_key_are_the_same(ho
         write_keypair(home.data / "keypair.json", new_keypair())
     done = home.restore()
     assert done.returncode == 0
-    assert ("What this node's key has signed is taken over" in done.stdout) is (changed is None)
+    assert ("The record of what this node's key has signed was taken over" in done.stdout) is (changed is None)
     assert ("`bigchaindb network signed HEIGHT`" in done.stdout) is (changed is not None)
-    assert ("The key pair is another than before" in done.stdout) is (changed == "key")
+    assert ("The public key has changed" in done.stdout) is (changed == "key")
     assert layout.validator_state.exists() is (changed is None)
     if changed is None:
         assert json.loads(layout.validator_state.read_text())["height"] == "7"
@@ -352,5 +353,5 @@ def test_a_key_that_the_backup_lacks_stays(home: Home) -> None:
     key = (home.data / "keypair.json").read_text()
     done = home.restore()
     assert done.returncode == 0
-    assert "holds no key pair: that of the data which were there is taken over" in done.stdout
+    assert "holds no key pair: that of the old data was taken over" in done.stdout
     assert (home.data / "keypair.json").read_text() == key

@@ -140,7 +140,7 @@ def test_a_plugin_that_fails_before_it_takes_an_event_is_given_up(trial: Trial, 
     code, output, _ = trial.simulate("--blocks", "10")
     assert code == 1
     assert f"  {error}" in output.splitlines()
-    assert "given up: the process ended again and again and settled nothing" in output.splitlines()
+    assert "given up: the process ended again and again without settling an event" in output.splitlines()
     result = trial.result("--blocks", "10")
     assert (result["gave_up"], result["settled"], result["errors"]) == (True, 0, [error])
 

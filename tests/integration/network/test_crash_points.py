@@ -218,7 +218,7 @@ def test_a_ledger_is_not_made_again_where_it_would_sign_twice(network: Network) 
     lose_ledger(member)
     dropped = member.run("-y", "drop")
     assert dropped.returncode == 0
-    assert "ledger.db is missing; what is left of it is deleted" in dropped.stderr
+    assert "ledger.db is missing; the rest of it is deleted" in dropped.stderr
     assert "CometBFT's blocks are deleted, too" in dropped.stderr
     assert not (member.layout.blocks / "blockstore.db").exists()
     assert member.layout.validator_state.exists(), "what was signed stays"

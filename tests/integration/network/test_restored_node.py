@@ -94,7 +94,7 @@ def test_a_restored_node_has_the_same_events_and_signs_nothing_twice(network: Ne
     assert {path.name for path in (backup / "cometbft/data").iterdir()} == set(DATABASES)
     assert {path.name for path in (backup / "cometbft/config").iterdir()} == {"genesis.json"}
     before = signed_height(one)
-    assert "What this node's key has signed is taken over" in restore(one, backup)
+    assert "The record of what this node's key has signed was taken over" in restore(one, backup)
     assert signed_height(one) == before
     fine = one.run("doctor")
     assert fine.returncode == 0, fine.stdout

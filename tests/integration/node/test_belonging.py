@@ -99,7 +99,7 @@ def test_e2_a_ledger_that_is_lost_is_not_begun_anew(stopped: Node, damage: Calla
 
     dropped = stopped.run("-y", "drop")
     assert dropped.returncode == 0
-    assert "ledger.db is missing; what is left of it is deleted" in dropped.stderr
+    assert "ledger.db is missing; the rest of it is deleted" in dropped.stderr
     assert {path.name for path in stopped.data.iterdir()} == {"lock", "keypair.json"}
     assert "does not exist" in stopped.run("-y", "drop").stderr
     stopped.start()

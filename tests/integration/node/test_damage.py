@@ -161,7 +161,7 @@ def test_a_node_that_cannot_write_what_is_damaged_serves_reads_and_takes_nothing
         assert node.post(create(101).body).status == 503
         assert re.search(r"\[critical\] a block needs what is damaged: no transaction is taken", node.log), node.tail()
         doctor = node.run("doctor")
-        assert re.search(r"FIX\s+ledger\s.*damage was found.*; no transaction is taken", doctor.stdout), doctor
+        assert re.search(r"FIX\s+ledger\s.*damage was found.*; no transaction is accepted", doctor.stdout), doctor
         assert node.run("check").returncode == 3
         assert node.stop() == 0
         if run == 0:

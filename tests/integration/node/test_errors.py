@@ -231,7 +231,7 @@ class TestConfiguration:
     def test_there_is_none(self, refused: Refused) -> None:
         path = refused.node.configuration
         assert self.run(refused) == (
-            f"no such file: `{path}`, which -c names and which must be there; correct the name. "
+            f"no such file: `{path}`, which -c names and which must exist; correct the name. "
             f"`bigchaindb -y -c {path} configure` makes a new one"
         )
 
@@ -258,7 +258,7 @@ def test_python_without_asserts_is_refused(refused: Refused) -> None:
     refused.node.environment = {"PYTHONOPTIMIZE": "1"}
     refused.node.launch()
     assert refused.ended() == (
-        "Python runs with -O or PYTHONOPTIMIZE, which drops the checks that guard the ledger; run it without"
+        "Python runs with -O or PYTHONOPTIMIZE, which removes the checks that guard the ledger; run it without them"
     )
     assert not refused.node.data.exists()
 

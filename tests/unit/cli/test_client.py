@@ -119,5 +119,5 @@ def test_a_silent_node_is_given_up() -> None:
 
 @pytest.mark.parametrize("url", ["localhost:9984", "ftp://h", "file:///etc/passwd", ""])
 def test_what_is_no_address_is_refused(url: str) -> None:
-    with pytest.raises(RequestFailed, match="no URL of a node"):
+    with pytest.raises(RequestFailed, match="is not the URL of a node"):
         Node(url)

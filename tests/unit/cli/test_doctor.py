@@ -308,7 +308,7 @@ def test_a_node_with_peers_and_without_a_network_is_found(findings: Examine) -> 
     found = findings(network={"peers": [f"{'7f' * 20}@one.example:26656"]})["network"]
     assert (found.status, found.advice) == (
         "fix",
-        "run `bigchaindb network init` or `join`, or take network.peers out",
+        "run `bigchaindb network init` or `join`, or remove network.peers",
     )
 
 
@@ -327,7 +327,7 @@ def test_a_node_of_a_network_needs_more(findings: Examine, tmp_path: Path, free_
         "network",
         "note",
         "network.peers is empty",
-        "name other nodes, or let them name this one",
+        "name other nodes, or name this one in their network.peers",
     )
     assert found[f"port {free_port}"].status == "ok"
     (tmp_path / "cometbft").write_text("#!/bin/sh\necho 0.38.26\n")

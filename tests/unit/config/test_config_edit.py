@@ -103,7 +103,7 @@ def test_a_list_from_the_environment_is_not_edited(file: File) -> None:
     file.write(["old"])
     loaded = file.loaded(BIGCHAINDB_EVENTS_PLUGINS="old")
     assert given_elsewhere(loaded) == "the environment variable BIGCHAINDB_EVENTS_PLUGINS"
-    with pytest.raises(ConfigurationError, match="BIGCHAINDB_EVENTS_PLUGINS gives the list, so a change of"):
+    with pytest.raises(ConfigurationError, match="BIGCHAINDB_EVENTS_PLUGINS sets the list, so a change of"):
         enable(loaded, "new", {}, {})
     assert file.plugins() == ["old"]
     assert given_elsewhere(file.loaded()) is None

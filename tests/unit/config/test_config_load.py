@@ -78,7 +78,7 @@ def test_a_missing_file_that_c_names_is_fatal(tmp_path: Path) -> None:
     [
         ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
         ("[]", "expected an object of sections, "),
-        ('{"wsserver": {"heartbeat": NaN}}', "NaN is no JSON number"),
+        ('{"wsserver": {"heartbeat": NaN}}', "NaN is not a JSON number"),
         ("[" * 100_000, None),
         ("\xff", None),
     ],
@@ -220,11 +220,11 @@ def test_a_dotted_logger_can_be_set_where_the_file_names_it(load_document: LoadD
         ({"limits": {"page_count_max": "9" * 20}}, "limits.page_count_max: must be below 9223372036854775808, found"),
         ({"limits": {"commit_wait_s_max": 10**400}}, "limits.commit_wait_s_max: must be below 1000000000000000, found"),
         ('{"wsserver": {"heartbeat": 1e999}}', "wsserver.heartbeat: must be below 1000000000000000, found inf"),
-        ({"server": {"bind": "::1:80"}}, "server.bind: an IPv6 address stands in brackets, '[::]:9984'"),
+        ({"server": {"bind": "::1:80"}}, "server.bind: must have an IPv6 address in brackets, such as '[::]:9984'"),
         ({"server": {"workers": 0}}, "server.workers: must be above 0 or null, found 0"),
         ({"wsserver": {"port": 70000}}, "wsserver.port: must be 0 to 65535, found 70000"),
         ({"wsserver": {"port": True}}, "wsserver.port: expected a whole number, found True"),
-        ({"wsserver": {"port": 9984}}, "wsserver.port: 9984 is the port of server.bind too; they must differ"),
+        ({"wsserver": {"port": 9984}}, "wsserver.port: 9984 is also the port of server.bind; they must differ"),
         ({"wsserver": {"scheme": "http"}}, "wsserver.scheme: must be 'ws' or 'wss', found 'http'"),
         ({"wsserver": {"heartbeat": -1}}, "wsserver.heartbeat: must be 0 or more, found -1.0"),
         ({"database": {"backend": "oracle"}}, "database.backend: must be 'sqlite', found 'oracle'; delete the key"),
@@ -415,7 +415,7 @@ PEER = f"{'0a' * 20}@one.example:26656"
         ({"peers": ["one.example:26656"]}, r"network\.peers: must be ID@HOST:PORT with an id of 40 hex"),
         ({"peers": [PEER.upper()]}, r"network\.peers: must be ID@HOST:PORT with an id of 40 hex"),
         ({"peers": [PEER, PEER]}, r"network\.peers: (0a){20} is named twice"),
-        ({"peers": [f"{i:040x}@a:1" for i in range(1001)]}, r"network\.peers: at most 1000 are taken, found 1001"),
+        ({"peers": [f"{i:040x}@a:1" for i in range(1001)]}, r"network\.peers: must be at most 1000 peers, found 1001"),
     ],
 )
 def test_addresses_of_a_network_are_checked(section: Any, rule: str, load_document: LoadDocument) -> None:

@@ -27,7 +27,7 @@ def explained(text: str) -> str:
         ("{'server': 1}", ("line 1 column 2", "`{⟶'server': 1}`; JSON has no single quotes: write")),
         ("server:\n  bind: x\n", ("this looks like YAML", 'write it as {"server"')),
         ("# mine\nserver:\n", ("this looks like YAML",)),
-        ('{\n  // mine\n  "n": 1}', ("line 2 column 3", "`⟶// mine`; JSON has no comments: delete it")),
+        ('{\n  // mine\n  "n": 1}', ("line 2 column 3", "`⟶// mine`; JSON has no comments: delete the comment")),
         ('{"n": 1 "m": 2}', ('`{"n": 1 ⟶"m": 2}`; a comma or a bracket is missing',)),
         ('{"n": 1}}', ("the object has ended before the mark",)),
         ('{"n": x}', ('`{"n": ⟶x}`; correct it there; a file looks like {"server"',)),
@@ -44,7 +44,7 @@ def test_the_place_the_cause_and_the_cure_are_told(text: str, said: tuple[str, .
 def test_bytes_that_are_no_text_are_told() -> None:
     with pytest.raises(UnicodeDecodeError) as caught:
         json.loads(b'{"a": "\xff"}')
-    assert explain(b"\xff", caught.value) == "it is no UTF-8: invalid start byte at byte 7; save it as UTF-8"
+    assert explain(b"\xff", caught.value) == "it is not UTF-8: invalid start byte at byte 7; save it as UTF-8"
 
 
 @pytest.mark.parametrize(

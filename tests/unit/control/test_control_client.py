@@ -58,7 +58,7 @@ def test_an_answer_may_come_in_pieces(path: Path) -> None:
     [
         (messages.encode(messages.Refused("sales is no lane")), "^sales is no lane$"),
         (messages.encode(messages.Done()), "the node answered Done, which is no answer to GetHead"),
-        (b"nonsense\n", "the node's answer makes no sense"),
+        (b"nonsense\n", "the node's answer is malformed"),
         (b'{"type":', "closed the connection without an answer"),
         (b"x" * 100, "has more than 99 bytes"),
     ],
@@ -75,7 +75,7 @@ def test_a_node_that_is_stopped_by_a_debugger_is_not_waited_for_for_ever(path: P
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(path))
         silent.listen()
-        with pytest.raises(RequestFailed, match=r"no answer from the node within 0\.01 s"):
+        with pytest.raises(RequestFailed, match=r"the node did not answer within 0\.01 s"):
             ask(path, messages.GetHead(), messages.Head, wait_s=0.01)
 
 

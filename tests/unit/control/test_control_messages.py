@@ -81,7 +81,7 @@ def test_each_answer_arrives_as_it_was_said(answer: messages.Answer) -> None:
 )
 def test_nonsense_is_told_with_what_may_be_the_cause(line: bytes) -> None:
     """After an upgrade the command may be newer than the node that still runs."""
-    with pytest.raises(RequestFailed, match="is it of another version"):
+    with pytest.raises(RequestFailed, match="does it have another version"):
         messages.decode_request(line)
-    with pytest.raises(RequestFailed, match="is it of another version"):
+    with pytest.raises(RequestFailed, match="does it have another version"):
         messages.decode_answer(line)

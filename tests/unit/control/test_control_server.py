@@ -133,7 +133,9 @@ async def test_orders_about_lanes_that_are_not_there_are_refused_in_words(served
 async def test_nonsense_and_what_is_too_long_are_refused(served: Served) -> None:
     assert isinstance(await served.say(b'{"type":"Shutdown"}\n'), messages.Refused)
     answer = await served.say(b"x" * (messages.REQUEST_BYTES_MAX + 10) + b"\n")
-    assert answer == messages.Refused(f"a request has at most {messages.REQUEST_BYTES_MAX} bytes, this one has more")
+    assert answer == messages.Refused(
+        f"a request has at most {messages.REQUEST_BYTES_MAX} bytes, and this one has more"
+    )
     assert await served.ask(messages.GetHead()) == messages.Head(0)
 
 
@@ -147,7 +149,7 @@ async def test_who_says_nothing_is_closed(served: Served, monkeypatch: pytest.Mo
 
 async def test_no_more_than_a_few_are_served_at_once(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "CONNECTION_COUNT_MAX", 0)
-    assert await served.error(messages.GetLanes()) == "the node answers 0 commands already; try again"
+    assert await served.error(messages.GetLanes()) == "the node already answers 0 commands; try again later"
 
 
 async def follow(served: Served) -> asyncio.StreamWriter:
@@ -162,7 +164,7 @@ async def follow(served: Served) -> asyncio.StreamWriter:
 async def test_who_follows_the_events_keeps_no_command_out(served: Served) -> None:
     """Orders must pass even where each of many terminals and scripts has a `tail --follow`."""
     followers = [await follow(served) for _ in range(server.FOLLOWER_COUNT_MAX)]
-    assert "24 commands follow the events already" in await served.error(messages.GetHead(0, 30.0))
+    assert "24 commands already follow the events" in await served.error(messages.GetHead(0, 30.0))
     assert await served.ask(messages.GetHead(0)) == messages.Head(0)
     assert await served.ask(messages.GetLanes()) == messages.Lanes([])
     served.hub.announce(1)
@@ -195,7 +197,7 @@ async def test_the_configuration_is_read_again_and_a_wrong_one_changes_nothing(s
 async def test_a_node_without_a_file_says_that_it_has_none(served: Served) -> None:
     other = served.server(None)
     await other.start()
-    assert "without a configuration that could be read again" in await served.error(messages.Reload())
+    assert "without a configuration to read again" in await served.error(messages.Reload())
     await other.stop()
 
 

@@ -123,7 +123,7 @@ def test_one_that_hangs_is_ended(try_source: Try, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(trial, "TRIAL_S_MAX", limit_s)
         found = try_source(source, with_check=True)
         assert f"events plugin 'tried': not ready within {limit_s:g} s: it hangs while " in found.error
-        cure = "look whether what it writes" if step == "check() runs" else "what waits there belongs into run"
+        cure = "check whether its target" if step == "check() runs" else "move what waits there into run"
         if f"it hangs while {step}; {cure}" in found.error:
             assert found.is_target_unusable == (step == "check() runs")
             return
