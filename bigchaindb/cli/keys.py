@@ -1,11 +1,15 @@
 """keys new, keys show: key pairs of users, to try the node without a driver."""
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from bigchaindb.cli.session import put, put_json, say
+from bigchaindb.errors import StartupError
+
+if TYPE_CHECKING:
+    from bigchaindb.transaction.keys import KeyPair
 
 KEY_FILE_VARIABLE: Final = "BIGCHAINDB_KEY_FILE"
 PRIVATE_KEY_VARIABLE: Final = "BIGCHAINDB_PRIVATE_KEY"
@@ -49,10 +53,24 @@ Example:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(file: Path, *, as_json: bool) -> None:
     """Print the public key of a key file."""
-    from bigchaindb.identity import read_keypair
-
-    public = read_keypair(file).public_key
+    public = read_key_file(file).public_key
     if as_json:
         put_json({"public": public})
     else:
         put(public)
+
+
+def read_key_file(path: Path) -> "KeyPair":
+    """Return the key pair of a file of `keys new`.
+
+    Raises:
+        StartupError: it cannot be read, or is no key file.
+    """
+    from bigchaindb.identity import read_keypair
+
+    try:
+        return read_keypair(path)
+    except StartupError as error:
+        if not path.exists():
+            error.add_note(f"correct the name, or make the file with `bigchaindb keys new --output {path}`")
+        raise

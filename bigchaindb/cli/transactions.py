@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from bigchaindb.cli.keys import KEY_FILE_VARIABLE, PRIVATE_KEY_VARIABLE
+from bigchaindb.cli.keys import KEY_FILE_VARIABLE, PRIVATE_KEY_VARIABLE, read_key_file
 from bigchaindb.cli.session import Session, ask_secret, named, pass_session, put, put_json, say
 from bigchaindb.errors import ConfigurationError
 
@@ -198,11 +198,10 @@ def own_node(session: Session) -> "Node":
 
 
 def _signer(key_file: Path | None) -> "KeyPair":
-    from bigchaindb.identity import read_keypair
     from bigchaindb.transaction.keys import KeyPair
 
     if key_file is not None:
-        return read_keypair(key_file)
+        return read_key_file(key_file)
     private = os.environ.get(PRIVATE_KEY_VARIABLE) or ask_secret("Private key (base58, not shown): ")
     try:
         return KeyPair.from_private_key(private)

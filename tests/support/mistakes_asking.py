@@ -61,6 +61,19 @@ KEYS_AND_TRANSACTIONS: Final = (
         "it is a file",
         "whose public key `bigchaindb keys show bob.json` prints",
     ),
+    *(
+        Mistake(
+            f"named a key file that does not exist, in {arguments[0]} {arguments[1]}",
+            lambda newcomer, arguments=arguments: newcomer.run(*arguments),  # type: ignore[misc]
+            "cannot read the key file `nosuch.json`",
+            "No such file or directory",
+            "correct the name, or make the file with `bigchaindb keys new --output nosuch.json`",
+        )
+        for arguments in (
+            ("keys", "show", "nosuch.json"),
+            ("transactions", "create", "--key-file", "nosuch.json", "--asset", "{}"),
+        )
+    ),
     Mistake(
         "spent an output twice",
         _spent_twice,
