@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from bigchaindb.cli.session import STANDARD_OUTPUT, Session, agrees, ask, pass_session, put, put_json, say
+from bigchaindb.cli.session import STANDARD_OUTPUT, Session, ask, pass_session, put, put_json, say
 from bigchaindb.errors import ConfigurationError, StartupError
 
 QUESTIONS: Final = (
@@ -61,7 +61,7 @@ def _keep_or_change(session: Session, path: Path) -> None:
     if session.assume_yes:
         say(f"Configuration kept: {path}; --new writes a fresh one and keeps this as {path}.1")
         return
-    if not agrees(f"Config file `{path}` exists, do you want to override it? (cannot be undone) [y/N]: "):
+    if ask(f"Config file `{path}` exists, do you want to override it? (cannot be undone) [y/N]: ") != "y":
         return
     try:
         loaded = load_all(path, os.environ)

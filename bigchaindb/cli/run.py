@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from bigchaindb.cli.session import Session, agrees, named, pass_session, say
+from bigchaindb.cli.session import Session, ask, named, pass_session, say
 from bigchaindb.config import KeyPairSettings, Settings
 from bigchaindb.errors import ConfigurationError, StartupError, StoreError
 
@@ -86,7 +86,12 @@ def drop(session: Session) -> None:
             say(f"Its {directory.ledger.name} is missing; the rest of it is deleted.")
         if _has_blocks(directory):
             say("CometBFT's blocks are deleted, too; the node takes all blocks from the other nodes again.")
-        if session.assume_yes or agrees(f"Do you want to drop `{database.name}` database? [y/n]: "):
+        answer = "y" if session.assume_yes else ask(f"Do you want to drop `{database.name}` database? [y/n]: ")
+        if answer is None:
+            raise StartupError(
+                "drop: standard input ended before an answer, so nothing was deleted; `bigchaindb -y drop` does not ask"
+            )
+        if answer == "y":
             _keep_undecided(directory)
             _delete(directory)
             say(f"Dropped '{database.name}'.")

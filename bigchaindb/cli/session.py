@@ -142,11 +142,6 @@ def ask_secret(question: str) -> str:
     return answer
 
 
-def agrees(question: str) -> bool:
-    """Ask a question; only the answer `y` agrees."""
-    return ask(question) == "y"
-
-
 def printable(text: str) -> str:
     """Return foreign text without characters that control a terminal or begin a line."""
     return "".join(character if character.isprintable() else "?" for character in text)

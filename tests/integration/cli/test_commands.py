@@ -315,6 +315,9 @@ def test_init_is_idempotent_and_drop_asks(run: Run, tmp_path: Path) -> None:
     assert again.returncode == 0
     assert again.stderr.endswith("The database already exists.\nIf you wish to re-initialize it, first drop it.\n")
     assert "Do you want to drop `bigchain` database? [y/n]: " in run("drop", answers="n\n").stderr
+    unanswered = run("drop")
+    assert unanswered.returncode == 1
+    assert "standard input ended before an answer, so nothing was deleted; `bigchaindb -y drop`" in unanswered.stderr
     assert (data / "ledger.db").exists()
     assert run("drop", answers="y\n").returncode == 0
     assert sorted(entry.name for entry in data.iterdir()) == ["keypair.json", "lock"]
