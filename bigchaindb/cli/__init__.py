@@ -32,6 +32,11 @@ from bigchaindb.cli.transactions import transactions
 from bigchaindb.errors import BigchainDBError
 
 _EXTRA: Final = re.compile(r"Got unexpected extra arguments? \((\S+)\)")
+_GLOBAL: Final = {
+    **dict.fromkeys(("-y", "--yes", "--yes-please"), "-y"),
+    **dict.fromkeys(("-l", "--log-level"), "-l LEVEL"),
+}
+"""Options that stand before the command, by name, as they are written there."""
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "BENCHMARK")
 
 
@@ -44,9 +49,15 @@ class Commands(click.Group):
         super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as in click
-        """Run the command. Explain `-c` where a configuration file is passed as an argument."""
+        """Run the command. Explain global options behind it, and `-c` where a file is passed as an argument."""
         try:
             return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            if (option := _GLOBAL.get(error.option_name)) is None or error.ctx is None:
+                raise
+            meant = error.ctx.command_path.replace(ctx.command_path, f"{ctx.command_path} {option}", 1)
+            text = f"No such option {error.option_name!r} behind a command: it stands before it, as in `{meant}`"
+            raise click.UsageError(text, error.ctx) from error
         except click.UsageError as error:
             if (found := _EXTRA.match(error.message)) and (found[1].endswith(".json") or Path(found[1]).is_file()):
                 text = f"{error.message}; name a configuration file with -c: `-c {found[1]}`"

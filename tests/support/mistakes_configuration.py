@@ -145,6 +145,22 @@ MISTAKES: Final = (
         "(from `node.json`)",
     ),
     Mistake(
+        "put -y behind the command",
+        lambda newcomer: newcomer.run("configure", "-y"),
+        "No such option '-y'",
+        "behind a command: it stands before it",
+        "`bigchaindb -y configure`",
+        code=2,
+    ),
+    Mistake(
+        "put a log level behind a command of a group",
+        lambda newcomer: newcomer.run("plugins", "list", "--log-level", "debug"),
+        "No such option '--log-level'",
+        "behind a command: it stands before it",
+        "`bigchaindb -l LEVEL plugins list`",
+        code=2,
+    ),
+    Mistake(
         "gave the file as an argument",
         _as_argument,
         "Got unexpected extra argument (node.json)",
