@@ -144,7 +144,7 @@ class TestRefusals:
 
     def test_one_was_cut_short_or_is_being_made(self, directory: DataDirectory, tmp_path: Path) -> None:
         (tmp_path / "copy.partial").mkdir()
-        assert "copy.partial' is there, of a backup that was cut short" in self.refused(directory, tmp_path / "copy")
+        assert "copy.partial' exists, of a backup that was cut short" in self.refused(directory, tmp_path / "copy")
         assert (tmp_path / "copy.partial").exists()
 
     def test_what_is_above_is_a_file(self, directory: DataDirectory, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ class TestRefusals:
         )
 
     def test_it_would_lie_in_what_it_copies(self, directory: DataDirectory) -> None:
-        assert "in the data directory itself" in self.refused(directory, directory.path / "lanes" / "copy")
+        assert "in the data directory, with which it would be lost" in self.refused(directory, directory.path / "lanes" / "copy")
 
     def test_there_is_no_ledger(self, tmp_path: Path) -> None:
         assert "there is no ledger in" in self.refused(DataDirectory(tmp_path), tmp_path / "copy")

@@ -137,7 +137,7 @@ def test_a_person_is_told_what_is_in_it(start_node: StartNode, tmp_path: Path) -
     assert second == "The backup holds the node's private key."
     assert (tmp_path / "copy" / "keypair.json").read_bytes() == (node.data / "keypair.json").read_bytes()
     done = node.run("backup", str(tmp_path / "another"), "--without-key")
-    assert done.stdout.splitlines()[1] == "It does not hold the node's private key."
+    assert done.stdout.splitlines()[1] == "The backup does not hold the node's private key."
     again = node.run("backup", str(tmp_path / "copy"))
     assert again.returncode == 1
     assert again.stderr.endswith("/copy' exists and is not empty: name a new directory\n")

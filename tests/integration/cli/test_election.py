@@ -232,7 +232,7 @@ async def test_whoever_has_no_votes_is_told(engine_and_run: EngineAndRun) -> Non
 async def test_without_any_key_one_is_asked_for(engine_and_run: EngineAndRun, tmp_path: Path) -> None:
     (tmp_path / "node.json").write_text(json.dumps({"database": {"path": str(tmp_path / "empty")}}))
     result = await engine_and_run[1]("new", "upsert-validator", NEW_KEY, "5", "n5")
-    assert "give --private-key" in str(result.exception)
+    assert "pass --private-key" in str(result.exception)
 
 
 def test_a_node_that_votes_alone_says_that_there_is_nobody_to_elect(start_node: StartNode) -> None:

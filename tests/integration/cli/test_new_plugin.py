@@ -85,7 +85,7 @@ def test_an_empty_directory_is_filled(tmp_path: Path) -> None:
 def test_names_that_do_not_do_for_a_package_are_refused(tmp_path: Path, name: str) -> None:
     ended = new(tmp_path, name)
     assert ended.returncode == 1
-    assert "NAME: 1 to 60 of a-z, 0-9, - and _" in ended.stderr
+    assert "NAME: must be 1 to 60 of a-z, 0-9, - and _" in ended.stderr
     assert not list(tmp_path.iterdir())
 
 

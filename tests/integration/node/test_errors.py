@@ -170,7 +170,7 @@ def test_a_plugin_that_ran_and_cannot_be_imported_now(tmp_path: Path) -> None:
         assert line == (
             "Without plugins that ran before: events plugin 'own': cannot import 'own_plugin': ModuleNotFoundError: No "
             "module named 'nothing_of_that_name'; install what it needs, or take it out of events_plugins. "
-            "Mend that, then `bigchaindb plugins restart own`."
+            "Mend that, then run `bigchaindb plugins restart own`."
         )
         assert one.node.log.index(line) > one.node.log.index("Listening to client connections")
         assert "Traceback" not in one.node.log

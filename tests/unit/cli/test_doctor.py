@@ -301,7 +301,7 @@ def test_a_file_system_where_locks_are_not_shared_is_found(tmp_path: Path, monke
 
 
 def test_a_folder_that_cannot_be_written_is_a_complaint(tmp_path: Path) -> None:
-    assert "cannot be tried" in (sharing.complaint(tmp_path / "missing") or "")
+    assert "the test failed" in (sharing.complaint(tmp_path / "missing") or "")
 
 
 def test_a_node_with_peers_and_without_a_network_is_found(findings: Examine) -> None:

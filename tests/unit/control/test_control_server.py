@@ -231,7 +231,7 @@ async def test_a_defect_is_logged_and_leaves_the_node_running(served: Served, ca
 
     other = served.server(broken)
     await other.start()
-    assert "defect of its own" in await served.error(messages.Reload())
+    assert "defect of this software" in await served.error(messages.Reload())
     assert "ZeroDivisionError" in caplog.text
     assert await served.ask(messages.GetHead()) == messages.Head(0)
     await other.stop()
