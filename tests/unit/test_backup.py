@@ -154,7 +154,7 @@ class TestRefusals:
         )
 
     def test_it_would_lie_in_what_it_copies(self, directory: DataDirectory) -> None:
-        assert "in the data directory, with which it would be lost" in self.refused(directory, directory.path / "lanes" / "copy")
+        assert "is in the data directory, with which" in self.refused(directory, directory.path / "lanes" / "copy")
 
     def test_there_is_no_ledger(self, tmp_path: Path) -> None:
         assert "there is no ledger in" in self.refused(DataDirectory(tmp_path), tmp_path / "copy")
