@@ -159,7 +159,7 @@ def test_what_is_refused_changes_nothing(machines: list[Machine]) -> None:
     assert "network.peers: must be ID@HOST:PORT" in two.refused("network", "join", one.genesis, "--peers", "one")
     environ = {"BIGCHAINDB_NETWORK_PEERS": ""}
     refused = two.refused("network", "join", one.genesis, "--peers", f"{'0a' * 20}@a.example:1", **environ)
-    assert "the environment variable BIGCHAINDB_NETWORK_PEERS gives it" in refused
+    assert "the environment variable BIGCHAINDB_NETWORK_PEERS sets it" in refused
     assert "genesis: " in two.refused("network", "join", one.home / "validators")
     lock = DirectoryLock(DataDirectory(two.data))
     assert "is in use by process" in two.refused("network", "join", one.genesis)

@@ -208,7 +208,7 @@ def test_a_list_that_the_environment_gives_is_not_edited(
     asked = ("plugins", "enable", "fromoutside", "--options", json.dumps({"file": str(journal.file)}))
     ended = node.run(*asked)
     assert ended.returncode == 1
-    assert "the environment variable BIGCHAINDB_EVENTS_PLUGINS gives" in ended.stderr
+    assert "the environment variable BIGCHAINDB_EVENTS_PLUGINS sets" in ended.stderr
     node.environment = {}  # of the command alone: the node has it still
     ended = node.run(*asked)
     assert ended.returncode == 1
