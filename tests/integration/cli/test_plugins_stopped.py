@@ -127,7 +127,7 @@ def test_a_plugin_is_disabled_forgotten_and_enabled(stopped: Stopped) -> None:
 
 
 def test_what_makes_no_sense_says_so(stopped: Stopped, tmp_path: Path) -> None:
-    assert "the node is not running; its next start runs" in stopped.refused("restart", "follows")
+    assert "the node is not running; when it starts" in stopped.refused("restart", "follows")
     directory = DataDirectory(stopped.node.data)
     lock = DirectoryLock(directory)  # a node that starts, and does not listen yet
     assert "is in use by process" in stopped.refused("pause", "follows")
