@@ -14,11 +14,11 @@ from bench.ledgers import KEY, TIMESTAMP
 from bench.measure import Scale
 from bench.report import Figure
 from bigchaindb.ledger.application import Ledger
-from bigchaindb.ledger.examining import BlockLimits
-from bigchaindb.ledger.judging import Examined
+from bigchaindb.ledger.checking import BlockLimits
 from bigchaindb.ledger.pool import Pool
 from bigchaindb.ledger.proposal import sign_proposal
 from bigchaindb.ledger.proven import Proven
+from bigchaindb.ledger.validating import Parsed
 from bigchaindb.ledger.view import Needs
 from bigchaindb.store import Store
 from bigchaindb.transaction import parse, verify
@@ -108,11 +108,11 @@ class _Blocks:
         time = self._clock.time
         transactions = time("parse", lambda: [parse(body) for body in bodies])
         verdicts = time("verify", lambda: [verify(transaction) for transaction in transactions])
-        examined = [Examined(*pair) for pair in zip(transactions, verdicts, strict=True)]
+        parsed = [Parsed(*pair) for pair in zip(transactions, verdicts, strict=True)]
         self._proven.add(transactions)
-        time("state", lambda: self._judge(examined))
+        time("state", lambda: self._judge(parsed))
 
-    def _judge(self, examined: Sequence[Examined]) -> None:
-        view = self._store.writer.view(Needs.of(one.transaction for one in examined))
-        for one in examined:
+    def _judge(self, parsed: Sequence[Parsed]) -> None:
+        view = self._store.writer.view(Needs.of(one.transaction for one in parsed))
+        for one in parsed:
             self._pool.admit(one.transaction, view, signatures_valid=one.signatures_valid)

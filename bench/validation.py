@@ -9,7 +9,7 @@ from nacl.bindings import crypto_sign_open
 from bench.documents import Documents
 from bench.measure import Scale, alternate, median, thread_us_each
 from bench.report import Figure, ratio_at_most
-from bigchaindb.ledger.rules import check_state
+from bigchaindb.ledger.rules import validate
 from bigchaindb.ledger.view import LoadedView, Overlay
 from bigchaindb.transaction import parse, verify
 from bigchaindb.transaction.model import Transaction
@@ -59,7 +59,7 @@ def check_all(bodies: Sequence[bytes]) -> None:
     overlay = Overlay(LoadedView(0, frozenset(), {}))
     for body in bodies:
         transaction = parse(body)
-        check_state(transaction, overlay, signatures_valid=verify(transaction))
+        validate(transaction, overlay, signatures_valid=verify(transaction))
         overlay.add(transaction)
 
 
@@ -67,5 +67,5 @@ def judge_all(transactions: Sequence[Transaction]) -> None:
     """Judge parsed transactions, each after those before it."""
     overlay = Overlay(LoadedView(0, frozenset(), {}))
     for transaction in transactions:
-        check_state(transaction, overlay, signatures_valid=True)
+        validate(transaction, overlay, signatures_valid=True)
         overlay.add(transaction)

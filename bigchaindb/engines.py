@@ -28,7 +28,7 @@ from bigchaindb.engine.solo import SoloEngine
 from bigchaindb.errors import StartupError, StoreDamaged
 from bigchaindb.ledger import network
 from bigchaindb.ledger.application import Ledger
-from bigchaindb.ledger.examining import BlockLimits
+from bigchaindb.ledger.checking import BlockLimits
 from bigchaindb.ledger.network_ledger import NetworkLedger
 from bigchaindb.ledger.ports import ProofSource
 from bigchaindb.ledger.proven import Proven

@@ -7,16 +7,16 @@ from typing import NamedTuple
 from bigchaindb.errors import ValidationError
 from bigchaindb.ledger.application import TIMESTAMP_MAX, Ledger
 from bigchaindb.ledger.block import Block
+from bigchaindb.ledger.checking import Chosen
 from bigchaindb.ledger.effects import Effects
-from bigchaindb.ledger.examining import Selection
-from bigchaindb.ledger.pool import Rejection
+from bigchaindb.ledger.pool import RejectedTransaction
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.proposal import Fault, sign_proposal
 from bigchaindb.ledger.view import Needs
 from bigchaindb.transaction.keys import KeyPair
 from bigchaindb.transaction.model import Transaction
 
-Proposer = Callable[[Sequence[bytes]], Selection]
+Proposer = Callable[[Sequence[bytes]], Chosen]
 """Chooses from candidates what goes into the block: `Ledger.propose`, or a faulty one that tests inject."""
 
 
@@ -30,8 +30,8 @@ class Decision(NamedTuple):
     """
 
     effects: Effects | None
-    rejected: Sequence[Rejection]
-    culprit: Rejection | None = None
+    rejected: Sequence[RejectedTransaction]
+    culprit: RejectedTransaction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Decider:
         """
         proposer = self.faulty if self.faulty is not None and round_ == 0 else self.ledger.propose
         selection = proposer([candidate.body for candidate in candidates])
-        rejected = [Rejection(candidates[index], error) for index, error in selection.rejected]
+        rejected = [RejectedTransaction(candidates[index], error) for index, error in selection.rejected]
         if rejected and not selection.transactions:
             return Decision(None, rejected)
         proposal = self._sign(selection.transactions)
@@ -73,17 +73,17 @@ class Decider:
         voters = (self.key.public_key,)
         return sign_proposal(transactions, height=tip.height + 1, timestamp=timestamp, voters=voters, key=self.key)
 
-    def _culprit(self, proposal: Block, fault: Fault, candidates: Sequence[Transaction]) -> Rejection | None:
+    def _culprit(self, proposal: Block, fault: Fault, candidates: Sequence[Transaction]) -> RejectedTransaction | None:
         """Name the transaction that made a proposal invalid, unless it is a good one in a bad place.
 
         A candidate is judged again with the next proposal; a repeat of what is committed is as valid as it ever was.
         """
         if fault.index is None:
             return None
-        [examined] = self.ledger.examine([proposal.transactions[fault.index]])
-        if isinstance(examined, ValidationError) or self._is_known(examined.transaction.id, candidates):
+        [parsed] = self.ledger.verify([proposal.transactions[fault.index]])
+        if isinstance(parsed, ValidationError) or self._is_known(parsed.transaction.id, candidates):
             return None
-        return Rejection(examined.transaction, fault.error)
+        return RejectedTransaction(parsed.transaction, fault.error)
 
     def _is_known(self, transaction_id: str, candidates: Sequence[Transaction]) -> bool:
         committed = self.store.view(Needs({transaction_id}, frozenset()))

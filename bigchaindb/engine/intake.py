@@ -10,7 +10,7 @@ from typing import Final
 
 from bigchaindb.config import Limits
 from bigchaindb.engine.admission import AdmissionQueue, Answer, Entry, answer_all, answer_in_slices
-from bigchaindb.engine.checkers import BATCH_COUNT_MAX, Checked, Checkers, Examines, Verdict
+from bigchaindb.engine.checkers import BATCH_COUNT_MAX, Checked, Checkers, CheckOutcome, Verifies
 from bigchaindb.engine.engine import EngineFigures, Mode, Standing, Status
 from bigchaindb.engine.rejected import Rejected
 from bigchaindb.engine.turns import Turns
@@ -23,10 +23,10 @@ from bigchaindb.errors import (
     StoreDamaged,
     ValidationError,
 )
-from bigchaindb.ledger.elections import check_election
-from bigchaindb.ledger.judging import Examined
-from bigchaindb.ledger.pool import Pool, Rejection
+from bigchaindb.ledger.elections import validate_election
+from bigchaindb.ledger.pool import Pool, RejectedTransaction
 from bigchaindb.ledger.ports import LedgerStore
+from bigchaindb.ledger.validating import Parsed
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import View
 from bigchaindb.ledger.weight import is_heavy
@@ -47,7 +47,7 @@ class Intake:
 
     def __init__(
         self,
-        ledger: Examines,
+        ledger: Verifies,
         store: LedgerStore,
         *,
         limits: Limits,
@@ -188,7 +188,7 @@ class Intake:
         """Count a decision."""
         self._commit_count += 1
 
-    def report(self, rejections: Iterable[Rejection]) -> list[Answer]:
+    def report(self, rejections: Iterable[RejectedTransaction]) -> list[Answer]:
         """Leave word of each rejected transaction (L4); return the answers to those who waited for it."""
         answers: list[Answer] = []
         for transaction, error in rejections:
@@ -208,7 +208,7 @@ class Intake:
         """Drop a transaction that breaks a rule now and its descendants from the pool, and leave word of each (L4)."""
         answer_in_slices(self.report(self.pool.reject(transaction_id, error)))
 
-    def judge_elections(self) -> None:
+    def revalidate_elections(self) -> None:
         """Turn away the elections of the pool that were made among other validators than there are now (L4).
 
         A node without a vote never proposes, and so would never notice.
@@ -217,14 +217,14 @@ class Intake:
         assert validators is not None, "elections, and nobody to hold them"
         for one in [one for one in self.pool if one.operation == "VALIDATOR_ELECTION"]:
             try:
-                check_election(one, validators)
+                validate_election(one, validators)
             except ValidationError as error:
                 self.turn_away(one.id, error)
 
     async def prove(self, bodies: Sequence[bytes]) -> None:
         """Verify in threads the documents of a block that nobody posted here, so that the voter need not."""
         starts = range(0, len(bodies), BATCH_COUNT_MAX)
-        await asyncio.gather(*(self._checkers.examine(bodies[start : start + BATCH_COUNT_MAX]) for start in starts))
+        await asyncio.gather(*(self._checkers.verify(bodies[start : start + BATCH_COUNT_MAX]) for start in starts))
 
     def _put(self, body: bytes, mode: Mode | None) -> Entry:
         if self._stopping:
@@ -276,12 +276,12 @@ class Intake:
             self._accepted(entry, transaction)
         self.work.set()
 
-    def _forget(self, verdict: Verdict) -> None:
+    def _forget(self, verdict: CheckOutcome) -> None:
         """Forget a heavy transaction that is refused: strangers would fill the memory of proven ones with them."""
-        if isinstance(verdict, Examined) and is_heavy(body := verdict.transaction.body) and not self.pool.holds(body):
+        if isinstance(verdict, Parsed) and is_heavy(body := verdict.transaction.body) and not self.pool.holds(body):
             self._ledger.forget([body])
 
-    def _admit_one(self, verdict: Verdict, view: View) -> Transaction:
+    def _admit_one(self, verdict: CheckOutcome, view: View) -> Transaction:
         if isinstance(verdict, (ValidationError, CheckFailed, StoreDamaged)):
             raise verdict
         self.pool.admit(

@@ -10,12 +10,12 @@ from typing import Final
 from bigchaindb.errors import SybilError, ValidationError
 from bigchaindb.ledger import transition
 from bigchaindb.ledger.block import Block
+from bigchaindb.ledger.checking import BlockLimits, Checker, Chosen
 from bigchaindb.ledger.effects import Effects, Tip
-from bigchaindb.ledger.examining import BlockLimits, Examiner, Selection
-from bigchaindb.ledger.judging import Examination
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.proposal import Fault, Verdict, as_logged, can_be_carried, find_forgery
 from bigchaindb.ledger.proven import Proven
+from bigchaindb.ledger.validating import ParseResult
 from bigchaindb.transaction.keys import KeyPair
 from bigchaindb.transaction.model import Transaction
 
@@ -24,7 +24,7 @@ TIMESTAMP_MAX: Final = 9_999_999_999
 
 
 class Ledger:
-    """A ledger over a store. `examine` may be called from any thread, the rest by one at a time.
+    """A ledger over a store. `verify` may be called from any thread, the rest by one at a time.
 
     Calls about one height come in the order `propose`, `accepts`, `finalize`, `commit`.
     """
@@ -45,23 +45,23 @@ class Ledger:
         self._key = key
         self._voters = tuple(sorted(voters))
         self._block = block
-        self._examiner = Examiner(store, block, proven)
+        self._checker = Checker(store, block, proven)
         self._proven = proven
 
-    def examine(self, bodies: Sequence[bytes]) -> list[Examination]:
-        """Check documents as far as no state is needed; return for each, in order, the transaction or what is wrong.
+    def verify(self, bodies: Sequence[bytes]) -> list[ParseResult]:
+        """Parse documents and verify signatures; return for each, in order, the transaction or what is wrong.
 
         Any thread may call it, and should: signatures are the work. The check ends in `Pool.admit`.
         """
-        return self._examiner.examine(bodies)
+        return self._checker.verify(bodies)
 
     def forget(self, bodies: Sequence[bytes]) -> None:
-        """Drop documents from the memory of `examine`; it examines them again when they come back."""
+        """Drop documents from the memory of `verify`; they are verified again when they come back."""
         self._proven.forget(bodies)
 
-    def propose(self, candidates: Sequence[bytes]) -> Selection:
+    def propose(self, candidates: Sequence[bytes]) -> Chosen:
         """Choose from `candidates` what fits into the next block and what the voter will accept there, in order."""
-        return self._examiner.select(candidates, bytes_max=self._block.bytes_max)
+        return self._checker.select(candidates, bytes_max=self._block.bytes_max)
 
     def accepts(self, proposal: Block) -> Verdict:
         """Judge a proposal for the next height from its bytes, whoever made it: this node's vote."""
@@ -72,7 +72,7 @@ class Ledger:
         transactions: tuple[Transaction, ...] = ()
         fault = fault or find_forgery(proposal, self._voters)
         if fault is None:
-            transactions, fault = self._examiner.check_block(proposal.transactions)
+            transactions, fault = self._checker.check_block(proposal.transactions)
         if fault is None:
             return Verdict(proposal, transactions, None)
         carried = list(filter(can_be_carried, proposal.transactions))

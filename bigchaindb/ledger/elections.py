@@ -92,7 +92,7 @@ def _key_of(proposed: ProposedKey) -> bytes:
     return key
 
 
-def check_election(election: Transaction, validators: ValidatorSet) -> None:
+def validate_election(election: Transaction, validators: ValidatorSet) -> None:
     """Require what makes a VALIDATOR_ELECTION more than a new asset. Its id and signature are checked as a CREATE's.
 
     Args:
@@ -106,7 +106,7 @@ def check_election(election: Transaction, validators: ValidatorSet) -> None:
         InvalidPublicKey: the proposed key is none.
         InvalidPowerChange: it would change the power by a third of all, or to more than can be counted.
     """
-    _check_proposer(election, validators)
+    _validate_proposer(election, validators)
     votes = sorted((output.public_keys, output.owners, output.amount) for output in election.outputs)
     keys = ((key_text(key), power) for key, power in validators.powers.items())
     if votes != sorted(((key,), (key,), power) for key, power in keys):
@@ -119,7 +119,7 @@ def check_election(election: Transaction, validators: ValidatorSet) -> None:
         raise InvalidPowerChange(f"total power must be <= {POWER_MAX}")
 
 
-def _check_proposer(election: Transaction, validators: ValidatorSet) -> None:
+def _validate_proposer(election: Transaction, validators: ValidatorSet) -> None:
     (input_,) = election.inputs  # T3
     if len(input_.owners_before) != 1:
         raise MultipleInputsError("`tx_signers` must be a list instance of length one")

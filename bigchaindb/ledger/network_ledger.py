@@ -15,9 +15,8 @@ from msgspec import structs
 from bigchaindb.errors import ImproperVoteError, ValidationError
 from bigchaindb.ledger import network, tally, transition
 from bigchaindb.ledger.block import Block, Header, block_id, block_text
+from bigchaindb.ledger.checking import BlockLimits, Checker, Chosen
 from bigchaindb.ledger.effects import Effects, Logged
-from bigchaindb.ledger.examining import BlockLimits, Examiner, Selection
-from bigchaindb.ledger.judging import Examination
 from bigchaindb.ledger.network import NetworkState, OpenRejection
 from bigchaindb.ledger.ports import NetworkStore, OwnRejections
 from bigchaindb.ledger.proposal import Fault, can_be_carried
@@ -36,6 +35,7 @@ from bigchaindb.ledger.rejections import (
     encode_extension,
 )
 from bigchaindb.ledger.tally import Outcome
+from bigchaindb.ledger.validating import ParseResult
 from bigchaindb.ledger.validators import ValidatorSet, address_of
 from bigchaindb.transaction.keys import KeyPair, decode_key, encode
 from bigchaindb.transaction.model import Transaction
@@ -101,7 +101,7 @@ class NetworkVerdict:
 
 
 class NetworkLedger:
-    """The application over a store. `examine` may be called from any thread, the rest by one at a time."""
+    """The application over a store. `verify` may be called from any thread, the rest by one at a time."""
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class NetworkLedger:
         self._own = own
         self._proven = proven
         limits = BlockLimits(BLOCK_COUNT_MAX, body_bytes_max)
-        self._examiner = Examiner(store, limits, proven, elections=True, bound=BOUND)
+        self._checker = Checker(store, limits, proven, elections=True, bound=BOUND)
         kept = store.network()
         self._is_kept = kept is not None
         self._state = None if kept is None else network.decode(kept)
@@ -154,15 +154,15 @@ class NetworkLedger:
         """Take the validators of the first height; they become durable with its block."""
         self._state = NetworkState.begin(validators, height)
 
-    def examine(self, bodies: Sequence[bytes]) -> list[Examination]:
-        """Check documents as far as no state is needed; any thread may."""
-        return self._examiner.examine(bodies)
+    def verify(self, bodies: Sequence[bytes]) -> list[ParseResult]:
+        """Parse documents and verify their signatures; any thread may call it."""
+        return self._checker.verify(bodies)
 
     def forget(self, bodies: Sequence[bytes]) -> None:
-        """Drop documents from the memory of `examine`; it examines them again when they come back."""
+        """Drop documents from the memory of `verify`; they are verified again when they come back."""
         self._proven.forget(bodies)
 
-    def propose(self, candidates: Sequence[bytes], evidence: Sequence[SignedExtension], *, bytes_max: int) -> Selection:
+    def propose(self, candidates: Sequence[bytes], evidence: Sequence[SignedExtension], *, bytes_max: int) -> Chosen:
         """Choose what goes into the next block: what the votes on the last one said that is new, then candidates."""
         height = self._store.tip().height + 1
         votes = tally.choose(
@@ -174,7 +174,7 @@ class NetworkLedger:
             bytes_max=bytes_max // 2,
         )
         room = bytes_max - (0 if votes is None else len(votes) + OVERHEAD_BYTES)
-        chosen = self._examiner.select(
+        chosen = self._checker.select(
             candidates, bytes_max=room, overhead_bytes=OVERHEAD_BYTES, validators=self.state.elected
         )
         return chosen if votes is None else chosen._replace(transactions=(votes, *chosen.transactions))
@@ -194,7 +194,7 @@ class NetworkLedger:
                 outcome = tally.count(votes, self.state, height=proposal.height, chain_id=self._chain_id)
             except ImproperVoteError as error:
                 return NetworkVerdict(proposal, (), None, Fault("transactions", error, 0))
-        transactions, fault = self._examiner.check_block(bodies[first:], self.state.elected, first=first)
+        transactions, fault = self._checker.check_block(bodies[first:], self.state.elected, first=first)
         return NetworkVerdict(proposal, transactions, outcome if fault is None else None, fault)
 
     def attest(self) -> bytes:
@@ -205,7 +205,7 @@ class NetworkLedger:
         """
         return encode_extension(self._unshown()[-EXTENSION_COUNT_MAX:])
 
-    def verify(self, attestation: bytes) -> None:
+    def check_attestation(self, attestation: bytes) -> None:
         """Check what another node's vote states besides yes.
 
         Raises:

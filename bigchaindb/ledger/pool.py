@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from bigchaindb.errors import DoubleSpend, DuplicateTransaction, InputDoesNotExist, Overloaded, ValidationError
-from bigchaindb.ledger.rules import check_state
+from bigchaindb.ledger.rules import validate
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import Overlay, View
 from bigchaindb.ledger.weight import is_heavy
@@ -26,7 +26,7 @@ Body = bytes
 """Canonical bytes of a transaction; within the pool `bytes` is its size."""
 
 
-class Rejection(NamedTuple):
+class RejectedTransaction(NamedTuple):
     """A transaction that was accepted and turned out to break a rule (L4)."""
 
     transaction: Transaction
@@ -99,7 +99,7 @@ class Pool:
             committed: not older than the last block whose transactions were removed; it may be newer, for what is in
                 the pool as well as committed changes no verdict.
             signatures_valid: whether its signatures verify.
-            validators: see `check_state`; of the state that `committed` is of.
+            validators: see `validate`; of the state that `committed` is of.
 
         Raises:
             ValidationError: the rule that it breaks; a repeat of what is in the pool is `DuplicateTransaction`.
@@ -108,7 +108,7 @@ class Pool:
         if transaction.id in self._transactions:
             raise DuplicateTransaction(f"transaction `{transaction.id}` already exists")  # http-api.md, section 4
         overlay = Overlay(committed, self._transactions, self._spent)
-        check_state(transaction, overlay, signatures_valid=signatures_valid, validators=validators)
+        validate(transaction, overlay, signatures_valid=signatures_valid, validators=validators)
         if (shortage := self.shortage(transaction.body)) is not None:
             raise shortage
         overlay.add(transaction)  # L1: it asserts that nothing in the pool spends the same
@@ -160,14 +160,14 @@ class Pool:
         for transaction_id in transaction_ids:
             self._drop(transaction_id)
 
-    def settle(self, committed: Sequence[Transaction]) -> list[Rejection]:
+    def settle(self, committed: Sequence[Transaction]) -> list[RejectedTransaction]:
         """Drop what was committed, and what that leaves without the outputs that it spends.
 
         Returns:
             Each transaction that lost to a committed one, with its error, parents first (L4).
         """
         self.remove(one.id for one in committed)
-        rejections: list[Rejection] = []
+        rejections: list[RejectedTransaction] = []
         for transaction in committed:
             for input_ in transaction.inputs:
                 if input_.fulfills is not None and (rival := self._spent.get(input_.fulfills)) is not None:
@@ -175,19 +175,19 @@ class Pool:
                     rejections += self.reject(rival, spent)
         return rejections
 
-    def reject(self, transaction_id: str, error: ValidationError) -> list[Rejection]:
+    def reject(self, transaction_id: str, error: ValidationError) -> list[RejectedTransaction]:
         """Drop a transaction that turned out to be invalid, and all that stand on it.
 
         Returns:
             Each dropped transaction with its error, parents first; empty if the id is not in the pool (L4).
         """
-        rejections: list[Rejection] = []
+        rejections: list[RejectedTransaction] = []
         doomed = deque([(transaction_id, error)])
         while doomed:
             doomed_id, reason = doomed.popleft()
             children = self._children(doomed_id)
             if (transaction := self._drop(doomed_id)) is not None:
-                rejections.append(Rejection(transaction, reason))
+                rejections.append(RejectedTransaction(transaction, reason))
                 orphaned = InputDoesNotExist(f"input `{doomed_id}` doesn't exist")
                 doomed.extend((child_id, orphaned) for child_id in children)
         return rejections

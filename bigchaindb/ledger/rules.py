@@ -16,7 +16,7 @@ from bigchaindb.errors import (
     InputDoesNotExist,
     InvalidSignature,
 )
-from bigchaindb.ledger.elections import check_election
+from bigchaindb.ledger.elections import validate_election
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import HeldOutput, View
 from bigchaindb.transaction.model import OutputRef, Transaction
@@ -24,10 +24,10 @@ from bigchaindb.transaction.model import OutputRef, Transaction
 BAD_SIGNATURE: Final = "Transaction signature is invalid."
 
 
-def check_state(
+def validate(
     transaction: Transaction, view: View, *, signatures_valid: bool, validators: ValidatorSet | None = None
 ) -> None:
-    """Judge a transaction against `view`.
+    """Validate a transaction against `view`.
 
     Args:
         transaction: parsed, so T0 to T7 hold.
@@ -40,34 +40,34 @@ def check_state(
     """
     match transaction.operation:
         case "CREATE":
-            check_new(transaction, view)
-            check_signatures(signatures_valid=signatures_valid)
+            validate_new(transaction, view)
+            validate_signatures(signatures_valid=signatures_valid)
         case "TRANSFER" | "VOTE":
-            _check_transfer(transaction, view, signatures_valid=signatures_valid)
+            _validate_transfer(transaction, view, signatures_valid=signatures_valid)
         case "VALIDATOR_ELECTION":
             assert validators is not None, transaction.id
-            check_new(transaction, view)
-            check_signatures(signatures_valid=signatures_valid)
-            check_election(transaction, validators)
+            validate_new(transaction, view)
+            validate_signatures(signatures_valid=signatures_valid)
+            validate_election(transaction, validators)
         case "GENESIS":
             raise GenesisBlockAlreadyExistsError("Duplicate GENESIS transaction")  # transactions.md, section 7
         case _:
             assert_never(transaction.operation)
 
 
-def _check_transfer(transaction: Transaction, view: View, *, signatures_valid: bool) -> None:
+def _validate_transfer(transaction: Transaction, view: View, *, signatures_valid: bool) -> None:
     refs = [input_.fulfills for input_ in transaction.inputs if input_.fulfills is not None]
     assert len(refs) == len(transaction.inputs), transaction.id  # T3: every input of a TRANSFER or a VOTE spends
-    spent = [check_unspent(ref, view) for ref in refs]
-    check_distinct(transaction.id, refs)
-    check_one_asset(spent)
-    check_asset(transaction.asset_id, spent)
-    check_amounts(transaction, spent)
-    check_conditions(transaction, spent)
-    check_signatures(signatures_valid=signatures_valid)
+    spent = [validate_unspent(ref, view) for ref in refs]
+    validate_distinct(transaction.id, refs)
+    validate_one_asset(spent)
+    validate_asset(transaction.asset_id, spent)
+    validate_amounts(transaction, spent)
+    validate_conditions(transaction, spent)
+    validate_signatures(signatures_valid=signatures_valid)
 
 
-def check_new(transaction: Transaction, view: View) -> None:
+def validate_new(transaction: Transaction, view: View) -> None:
     """Require an id that is neither committed nor earlier in the same block. Source: T8.
 
     Raises:
@@ -77,7 +77,7 @@ def check_new(transaction: Transaction, view: View) -> None:
         raise DuplicateTransaction(f"transaction `{transaction.id}` already exists")
 
 
-def check_signatures(*, signatures_valid: bool) -> None:
+def validate_signatures(*, signatures_valid: bool) -> None:
     """Require that every signature verifies. Source: T9 and T16.
 
     Raises:
@@ -87,7 +87,7 @@ def check_signatures(*, signatures_valid: bool) -> None:
         raise InvalidSignature(BAD_SIGNATURE)
 
 
-def check_unspent(ref: OutputRef, view: View) -> HeldOutput:
+def validate_unspent(ref: OutputRef, view: View) -> HeldOutput:
     """Return the output that an input spends. Source: T10 and T11; invariant L1.
 
     Raises:
@@ -102,7 +102,7 @@ def check_unspent(ref: OutputRef, view: View) -> HeldOutput:
     return held
 
 
-def check_distinct(transaction_id: str, refs: Sequence[OutputRef]) -> None:
+def validate_distinct(transaction_id: str, refs: Sequence[OutputRef]) -> None:
     """Require that no two inputs spend the same output. Source: T12; invariant L1.
 
     Raises:
@@ -112,7 +112,7 @@ def check_distinct(transaction_id: str, refs: Sequence[OutputRef]) -> None:
         raise DoubleSpend(f'tx "{transaction_id}" spends inputs twice')
 
 
-def check_one_asset(spent: Sequence[HeldOutput]) -> None:
+def validate_one_asset(spent: Sequence[HeldOutput]) -> None:
     """Require that all spent outputs are of one asset. Source: T13.
 
     Raises:
@@ -122,7 +122,7 @@ def check_one_asset(spent: Sequence[HeldOutput]) -> None:
         raise AssetIdMismatch("All inputs of all transactions passed need to have the same asset id")
 
 
-def check_asset(asset_id: str, spent: Sequence[HeldOutput]) -> None:
+def validate_asset(asset_id: str, spent: Sequence[HeldOutput]) -> None:
     """Require that the transaction names the asset that it spends. Source: T14.
 
     Raises:
@@ -132,7 +132,7 @@ def check_asset(asset_id: str, spent: Sequence[HeldOutput]) -> None:
         raise AssetIdMismatch("The asset id of the input does not match the asset id of the transaction")
 
 
-def check_amounts(transaction: Transaction, spent: Sequence[HeldOutput]) -> None:
+def validate_amounts(transaction: Transaction, spent: Sequence[HeldOutput]) -> None:
     """Require that exactly what is spent is passed on. Source: T15; invariant L2.
 
     Raises:
@@ -146,7 +146,7 @@ def check_amounts(transaction: Transaction, spent: Sequence[HeldOutput]) -> None
         )
 
 
-def check_conditions(transaction: Transaction, spent: Sequence[HeldOutput]) -> None:
+def validate_conditions(transaction: Transaction, spent: Sequence[HeldOutput]) -> None:
     """Require that each fulfillment opens the condition of the output it spends. Source: T16.
 
     Raises:

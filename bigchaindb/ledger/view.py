@@ -34,7 +34,7 @@ class View(Protocol):
 
 
 class Needs(NamedTuple):
-    """What has to be loaded to judge some transactions."""
+    """What has to be loaded to validate some transactions."""
 
     transaction_ids: AbstractSet[str]
     outputs: AbstractSet[OutputRef]

@@ -16,7 +16,7 @@ from bigchaindb.errors import ConfigurationError
 from bigchaindb.events import Event
 from bigchaindb.identity import CHAIN_ID_FILE
 from bigchaindb.ledger.application import Ledger
-from bigchaindb.ledger.examining import BlockLimits
+from bigchaindb.ledger.checking import BlockLimits
 from bigchaindb.ledger.ports import LogReader
 from bigchaindb.ledger.proposal import sign_proposal
 from bigchaindb.ledger.proven import Proven

@@ -1,6 +1,6 @@
 """Transactions: from bytes to checked values (pure).
 
-`parse` judges everything but state and signatures, `verify` the signatures; `build` makes and signs.
+`parse` checks everything but state and signatures, `verify` the signatures; `build` makes and signs.
 """
 
 from bigchaindb.transaction.content import strings_of

@@ -69,7 +69,7 @@ class Input(Struct, frozen=True, gc=False):
 
 
 class Transaction(Struct, frozen=True, gc=False):
-    """A transaction with right structure, id and content (T0 to T7); state and signatures are judged elsewhere.
+    """A transaction with right structure, id and content (T0 to T7); state and signatures are checked elsewhere.
 
     Attributes:
         asset_id: the asset it is about: its own id for a CREATE and a VALIDATOR_ELECTION.

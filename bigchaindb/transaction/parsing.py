@@ -1,4 +1,4 @@
-"""From bytes to a `Transaction`: everything that can be judged without state and signatures (T0 to T7)."""
+"""From bytes to a `Transaction`: everything that can be checked without state and signatures (T0 to T7)."""
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha3_256

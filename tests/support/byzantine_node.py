@@ -22,8 +22,8 @@ import msgspec
 
 from bigchaindb import engines
 from bigchaindb.cli import main
+from bigchaindb.ledger.checking import Chosen
 from bigchaindb.ledger.consensus import vote_extension_sign_bytes
-from bigchaindb.ledger.examining import Selection
 from bigchaindb.ledger.network_ledger import OVERHEAD_BYTES, NetworkLedger, NetworkVerdict, Proposal
 from bigchaindb.ledger.rejections import (
     BLOCK_COUNT_MAX,
@@ -237,7 +237,7 @@ class ByzantineLedger(NetworkLedger):
     _lie: tuple[bytes, ...] | None = None
     _decided: bytes | None = None
 
-    def propose(self, candidates: Sequence[bytes], evidence: Sequence[SignedExtension], *, bytes_max: int) -> Selection:
+    def propose(self, candidates: Sequence[bytes], evidence: Sequence[SignedExtension], *, bytes_max: int) -> Chosen:
         chosen = super().propose(candidates, evidence, bytes_max=bytes_max)
         if (name := take("proposals")) is None:
             return chosen

@@ -7,8 +7,8 @@ from pathlib import Path
 from bigchaindb.config import Limits
 from bigchaindb.ledger.application import Ledger
 from bigchaindb.ledger.block import Block
+from bigchaindb.ledger.checking import BlockLimits
 from bigchaindb.ledger.effects import Effects
-from bigchaindb.ledger.examining import BlockLimits
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.proposal import sign_proposal
 from bigchaindb.ledger.proven import Proven

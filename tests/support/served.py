@@ -15,7 +15,7 @@ from bigchaindb.engine.engine import Mode
 from bigchaindb.engine.room import Room, usage_of
 from bigchaindb.engine.solo import SoloEngine
 from bigchaindb.ledger.application import Ledger
-from bigchaindb.ledger.examining import BlockLimits
+from bigchaindb.ledger.checking import BlockLimits
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.store.store import Store
 from bigchaindb.streams.hub import Hub

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from bigchaindb.errors import ValidationError
-from bigchaindb.ledger.rules import check_state
+from bigchaindb.ledger.rules import validate
 from bigchaindb.ledger.view import HeldOutput, LoadedView, Overlay
 from bigchaindb.transaction import Transaction, parse, verify
 from bigchaindb.transaction.conditions import Details, condition_of
@@ -58,7 +58,7 @@ def state_before(version: str, record: Record) -> Overlay:
 def judge(version: str, record: Record) -> Transaction:
     """Do what the node does with a posted document: T0 to T16."""
     transaction = parse(body_of(record))
-    check_state(transaction, state_before(version, record), signatures_valid=verify(transaction))
+    validate(transaction, state_before(version, record), signatures_valid=verify(transaction))
     return transaction
 
 

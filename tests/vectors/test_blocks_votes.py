@@ -12,8 +12,8 @@ import pytest
 
 from bigchaindb.errors import CriticalDuplicateVote, ImproperVoteError, ValidationError
 from bigchaindb.ledger.block import Block, Header
-from bigchaindb.ledger.judging import Examination, Examined, judge
 from bigchaindb.ledger.proposal import find_forgery
+from bigchaindb.ledger.validating import Parsed, ParseResult, validate_in_order
 from bigchaindb.ledger.view import LoadedView, Overlay
 from bigchaindb.ledger.voting import check_vote, is_signed
 from bigchaindb.transaction import parse, verify
@@ -56,12 +56,12 @@ def block_of(document: Mapping[str, Any]) -> Block:
     return Block(header, tuple(canonical(transaction, "1.0") for transaction in inner["transactions"]))
 
 
-def examined(body: bytes) -> Examination:
+def parsed(body: bytes) -> ParseResult:
     try:
         transaction = parse(body)
     except ValidationError as error:
         return error
-    return Examined(transaction, verify(transaction))
+    return Parsed(transaction, verify(transaction))
 
 
 def committed(names: list[str]) -> Overlay:
@@ -79,7 +79,7 @@ def errors_of(record: Mapping[str, Any]) -> Iterator[ValidationError]:
     if not block.transactions:
         yield ValidationError("no transactions")
     state = committed(record["ledger"])
-    yield from filter(None, judge([examined(body) for body in block.transactions], state))
+    yield from filter(None, validate_in_order([parsed(body) for body in block.transactions], state))
 
 
 def accepts(record: Mapping[str, Any]) -> bool:

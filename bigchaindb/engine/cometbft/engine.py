@@ -378,7 +378,7 @@ class CometBftEngine:
         answer_in_slices(self._intake.committed(effects.transactions, effects.tip.height))
         self._accepted.count_max = self._own.sizes.admitted_count(len(self.validators().powers))
         if effects.powers:
-            self._intake.judge_elections()
+            self._intake.revalidate_elections()
         if effects.logged:
             self._announce(effects.tip.position)  # E4: it is durable
 

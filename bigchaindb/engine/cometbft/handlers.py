@@ -227,7 +227,7 @@ class LedgerHandlers:
     async def verify_vote_extension(self, request: pb.RequestVerifyVoteExtension) -> pb.ResponseVerifyVoteExtension:
         """See `Handlers`."""
         try:
-            self._ledger.verify(request.vote_extension)
+            self._ledger.check_attestation(request.vote_extension)
         except ImproperVoteError as error:
             about = {"validator": request.validator_address.hex(), "height": request.height, "error": str(error)}
             _log.warning("a validator's vote extension is none", extra=about)

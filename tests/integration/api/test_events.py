@@ -12,7 +12,7 @@ import pytest
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Mode
 from bigchaindb.eventlog.token import WHOLE, encode
-from bigchaindb.ledger.examining import Selection as Candidates
+from bigchaindb.ledger.checking import Chosen as Candidates
 from bigchaindb.transaction.build import Payment, Spend, create, transfer
 from bigchaindb.transaction.conditions import details_of
 from bigchaindb.transaction.keys import KeyPair

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bigchaindb.ledger.examining import Selection
+from bigchaindb.ledger.checking import Chosen
 from bigchaindb.ledger.proofs.trusted import read_trust
 from bigchaindb.ledger.proofs.verifying import verify
 from tests.integration.api.conftest import Start
@@ -32,7 +32,7 @@ async def test_a_valid_block_is_proven_by_height_and_by_id(served: Served) -> No
 
 
 async def test_an_invalid_block_is_proven_by_id_and_its_height_stands_for_the_valid_one(start: Start) -> None:
-    served = await start(propose=lambda bodies: Selection((*bodies, *bodies), ()))
+    served = await start(propose=lambda bodies: Chosen((*bodies, *bodies), ()))
     await served.commit()
     (event,) = json.loads((await get(served, "events?type=invalid")).body)["events"]
     trust = read_trust((await get(served, "validators")).body)

@@ -14,7 +14,7 @@ from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Mode
 from bigchaindb.errors import DoubleSpend
 from bigchaindb.ledger.block import block_id, block_text
-from bigchaindb.ledger.examining import Selection
+from bigchaindb.ledger.checking import Chosen
 from bigchaindb.transaction.build import Payment, Signed, Spend, create, transfer
 from bigchaindb.transaction.conditions import details_of
 from bigchaindb.transaction.keys import KeyPair
@@ -174,9 +174,9 @@ class TestPosting:
     async def test_a_full_pool_is_a_503(self, start: Start) -> None:
         room = threading.Event()
 
-        def later(bodies: Sequence[bytes]) -> Selection:
+        def later(bodies: Sequence[bytes]) -> Chosen:
             room.wait()
-            return Selection(tuple(bodies), ())
+            return Chosen(tuple(bodies), ())
 
         served = await start(limits=Limits(pool_count_max=1), propose=later)
         try:
@@ -370,7 +370,7 @@ class TestWhatWasDecidedAgainst:
     """A proposal that is voted down stays visible as what it was. Source: http-api.md, sections 4, 6 and 10."""
 
     async def test_an_invalid_block_has_a_form_a_status_and_a_vote(self, start: Start) -> None:
-        served = await start(propose=lambda bodies: Selection((*bodies, *bodies), ()))
+        served = await start(propose=lambda bodies: Chosen((*bodies, *bodies), ()))
         made = create([ALICE], data={"n": 1})
         assert (await post(served, made)).status == 202
         with contextlib.closing(served.store.log_reader()) as log:
@@ -385,7 +385,7 @@ class TestWhatWasDecidedAgainst:
         assert (await get(served, f"blocks?transaction_id={made.id}&status=valid")).json() == [second.block_id]
 
     async def test_a_transaction_that_was_accepted_and_then_rejected_says_why(self, start: Start) -> None:
-        served = await start(propose=lambda _: Selection((), ((0, DoubleSpend("input `x` was already spent")),)))
+        served = await start(propose=lambda _: Chosen((), ((0, DoubleSpend("input `x` was already spent")),)))
         made = create([ALICE], data={"n": 2})
         assert (await post(served, made, "/api/v1/transactions")).status == 202
         while (answer := await get(served, f"statuses?transaction_id={made.id}")).status == 200:

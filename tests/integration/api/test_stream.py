@@ -18,7 +18,7 @@ from websockets.frames import Close
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Mode
 from bigchaindb.eventlog.token import WHOLE, decode, encode
-from bigchaindb.ledger.examining import Selection
+from bigchaindb.ledger.checking import Chosen
 from bigchaindb.serving.frame_budget import FRAME_COUNT_MAX
 from bigchaindb.streams import websocket_frames
 from bigchaindb.streams.websocket import FLOOD, PATH, RECEIVE_BYTES
@@ -224,7 +224,7 @@ class TestMessages:
                 assert (await ask(served.api.port, "GET", f"/api/v1/transactions/{made.id}")).status == 200
 
     async def test_invalid_blocks_and_rejected_transactions_are_never_sent(self, start: Start) -> None:
-        served = await start(propose=lambda bodies: Selection((*bodies, *bodies), ()))
+        served = await start(propose=lambda bodies: Chosen((*bodies, *bodies), ()))
         async with following(served) as client:
             [committed] = await served.commit()
             assert await ids(client, 1) == [committed]

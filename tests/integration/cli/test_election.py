@@ -21,7 +21,7 @@ from bigchaindb.engine.engine import EngineFigures, Mode, Standing
 from bigchaindb.errors import ConfigurationError, RequestFailed
 from bigchaindb.identity import write_keypair
 from bigchaindb.ledger.elections import Elections
-from bigchaindb.ledger.rules import check_state
+from bigchaindb.ledger.rules import validate
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import Needs
 from bigchaindb.store import Store
@@ -50,7 +50,7 @@ class OneProcess:
         assert mode is Mode.COMMIT
         transaction = parse(body, elections=True)
         view = self._store.writer.view(Needs.of([transaction]))
-        check_state(transaction, view, signatures_valid=verify(transaction), validators=self._validators)
+        validate(transaction, view, signatures_valid=verify(transaction), validators=self._validators)
         self._store.writer.commit(self._chain.valid(transaction))
         height = self._chain.tip.height
         self.elections, updates = self.elections.after([transaction], self._validators, height)

@@ -14,12 +14,12 @@ import pytest
 from bigchaindb.errors import Overloaded, ValidationError
 from bigchaindb.ledger.application import Ledger
 from bigchaindb.ledger.block import Block
+from bigchaindb.ledger.checking import BlockLimits
 from bigchaindb.ledger.effects import Effects, Tip
-from bigchaindb.ledger.examining import BlockLimits
-from bigchaindb.ledger.judging import Examined
 from bigchaindb.ledger.pool import Pool
 from bigchaindb.ledger.proposal import sign_proposal
 from bigchaindb.ledger.proven import Proven
+from bigchaindb.ledger.validating import Parsed
 from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.transaction import KeyPair, Transaction
 from tests.support import scale
@@ -73,9 +73,9 @@ class SimulatedNode:
         self.pool = Pool(count_max=30, bytes_max=1_000_000)
 
     def post(self, body: bytes) -> None:
-        [examined] = self.ledger.examine([body])
-        if isinstance(examined, Examined):
-            transaction, signatures_valid = examined
+        [parsed] = self.ledger.verify([body])
+        if isinstance(parsed, Parsed):
+            transaction, signatures_valid = parsed
             with suppress(ValidationError, Overloaded):
                 view = self.store.view(Needs.of([transaction]))
                 self.pool.admit(transaction, view, signatures_valid=signatures_valid)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from bigchaindb import errors
 from bigchaindb.ledger.elections import (
     Elections,
-    check_election,
     proposal_of,
+    validate_election,
 )
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.transaction import KeyPair, Transaction
@@ -114,7 +114,7 @@ def test_what_is_allowed_leaves_validators_that_an_engine_takes(
     validators = validators_of(powers)
     proposed = election(proposer=PAIRS[0], powers=powers, of=of, power=power)
     try:
-        check_election(proposed, validators)
+        validate_election(proposed, validators)
     except errors.InvalidPowerChange:
         return
     _, updates = Elections().after([proposed, *votes(proposed, list(powers))], validators, 1)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigchaindb import errors
-from bigchaindb.ledger.rules import check_state
+from bigchaindb.ledger.rules import validate
 from tests.support.chains import Coin, Committed, create, transfer
 
 AMOUNTS = st.lists(st.integers(1, 9 * 10**18), min_size=1, max_size=4)
@@ -19,7 +19,7 @@ def test_l2_a_transfer_passes_on_exactly_what_it_spends(held: list[int], passed:
     committed.add(parent)
     child = transfer(*(Coin(parent, index) for index in range(len(held))), amounts=passed)
     if sum(held) == sum(passed):
-        check_state(child, committed, signatures_valid=True)
+        validate(child, committed, signatures_valid=True)
     else:
         with pytest.raises(errors.AmountError):
-            check_state(child, committed, signatures_valid=True)
+            validate(child, committed, signatures_valid=True)

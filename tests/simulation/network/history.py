@@ -262,7 +262,7 @@ class History:
         for node in self._up():
             said = node.ledger.attest()
             for other in self.nodes:
-                other.ledger.verify(said)  # an honest vote is never lost
+                other.ledger.check_attestation(said)  # an honest vote is never lost
             if powers.get(raw(node.key)):
                 extensions.append(signed_bytes(node.key, said, height=self.height, round_=round_))
         true = sorted(self.oracle.rejected)[-8:]
@@ -275,7 +275,7 @@ class History:
     def _comes_through(self, one: SignedExtension) -> bool:
         """Drop a vote that the application refuses, unless it comes late: then nobody asks it."""
         try:
-            self.nodes[0].ledger.verify(one.extension)
+            self.nodes[0].ledger.check_attestation(one.extension)
         except ImproperVoteError:
             self.counts["improper extension"] += 1
             return self.draw.random() < 0.5

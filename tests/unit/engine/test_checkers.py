@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bigchaindb.engine.checkers import Checkers
-from bigchaindb.ledger.judging import Examination
+from bigchaindb.ledger.validating import ParseResult
 from tests.support.chains import create
 from tests.support.ledgers import ledger_over, open_store
 
@@ -18,10 +18,10 @@ async def test_a_block_is_examined_while_a_flood_keeps_the_checkers_busy(tmp_pat
         ledger, gate = ledger_over(store.writer), threading.Event()
 
         class Slow:
-            def examine(self, bodies: Sequence[bytes]) -> list[Examination]:
+            def verify(self, bodies: Sequence[bytes]) -> list[ParseResult]:
                 if FLOOD in bodies:
                     gate.wait()
-                return ledger.examine(bodies)
+                return ledger.verify(bodies)
 
             def forget(self, bodies: Sequence[bytes]) -> None:
                 ledger.forget(bodies)
@@ -30,7 +30,7 @@ async def test_a_block_is_examined_while_a_flood_keeps_the_checkers_busy(tmp_pat
         flood = [asyncio.create_task(checkers.check([FLOOD])) for _ in range(6)]
         await asyncio.sleep(0)  # all of it is in the threads' queue
         async with asyncio.timeout(10):
-            await checkers.examine([BLOCK])
+            await checkers.verify([BLOCK])
         assert not any(task.done() for task in flood)
         gate.set()
         await asyncio.gather(*flood)

@@ -26,7 +26,7 @@ def defect(monkeypatch: pytest.MonkeyPatch) -> None:
             raise RuntimeError("nobody thought of this")
         return parse(body, elections=elections)
 
-    monkeypatch.setattr("bigchaindb.ledger.examining.parse", failing)
+    monkeypatch.setattr("bigchaindb.ledger.checking.parse", failing)
 
 
 @pytest.mark.usefixtures("defect")

@@ -28,9 +28,9 @@ from bigchaindb.errors import (
     ValidationError,
 )
 from bigchaindb.events import EventTypes
+from bigchaindb.ledger.checking import Chosen
 from bigchaindb.ledger.effects import Effects
-from bigchaindb.ledger.examining import Selection
-from bigchaindb.ledger.judging import Examined
+from bigchaindb.ledger.validating import Parsed
 from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.store import Store
 from bigchaindb.store.damages import Damages
@@ -80,10 +80,10 @@ async def test_a_heavy_transaction_that_is_refused_leaves_nothing(store: Store) 
         await engine.submit(made.body, Mode.COMMIT)
         with pytest.raises(DuplicateTransaction):
             await engine.submit(made.body, Mode.COMMIT)
-        examined = engine._intake._checkers._application.examine([made.body, made.body])
-    assert isinstance(examined[0], Examined)
-    assert isinstance(examined[1], Examined)
-    assert examined[0].transaction is not examined[1].transaction  # neither was in memory
+        parsed = engine._intake._checkers._ledger.verify([made.body, made.body])
+    assert isinstance(parsed[0], Parsed)
+    assert isinstance(parsed[1], Parsed)
+    assert parsed[0].transaction is not parsed[1].transaction  # neither was in memory
 
 
 def log_of(store: Store) -> list[tuple[int, int, str | None]]:
@@ -391,11 +391,11 @@ class Faulty:
         self._alone = alone
         self._done = False
 
-    def __call__(self, candidates: Sequence[bytes]) -> Selection:
+    def __call__(self, candidates: Sequence[bytes]) -> Chosen:
         if self._done:
-            return Selection(tuple(candidates), ())
+            return Chosen(tuple(candidates), ())
         self._done = True
-        return Selection(self._bodies if self._alone else (*candidates, *self._bodies), ())
+        return Chosen(self._bodies if self._alone else (*candidates, *self._bodies), ())
 
 
 async def test_a_faulty_proposal_is_voted_invalid_and_its_good_transactions_are_committed(
@@ -445,9 +445,7 @@ async def test_what_is_no_transaction_or_a_good_one_is_not_reported_as_rejected(
 
 async def test_a_proposer_that_is_always_faulty_holds_nothing_up(store: Store) -> None:
     """It costs one invalid block a height: the next round has another proposer."""
-    async with running(
-        engine_over(store.writer, propose=lambda bodies: Selection((*bodies, b"no JSON"), ()))
-    ) as engine:
+    async with running(engine_over(store.writer, propose=lambda bodies: Chosen((*bodies, b"no JSON"), ()))) as engine:
         await engine.submit(PARENT.body, Mode.COMMIT)
         await engine.submit(CHILD.body, Mode.COMMIT)
     reason = "MalformedJson at transactions[1]"

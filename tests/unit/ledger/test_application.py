@@ -18,8 +18,8 @@ from bigchaindb.errors import (
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.application import Ledger
 from bigchaindb.ledger.block import Block, block_id, block_text
-from bigchaindb.ledger.judging import Examined
 from bigchaindb.ledger.ports import LedgerStore
+from bigchaindb.ledger.validating import Parsed
 from bigchaindb.store.checking import check_directory
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.transaction import Transaction, build, parse, reading
@@ -56,11 +56,11 @@ def badly_signed(transaction: Transaction) -> bytes:
 
 def test_examine_tells_for_each_document_what_it_is_worth(ledger: Ledger) -> None:
     forged = badly_signed(create(5, version="1.0"))
-    good, bad_signature, no_json, wrong_id = ledger.examine(
+    good, bad_signature, no_json, wrong_id = ledger.verify(
         [PARENT.body, forged, b"{", PARENT.body.replace(PARENT.id.encode(), CHILD.id.encode())]
     )
-    assert good == Examined(PARENT, signatures_valid=True)
-    assert isinstance(bad_signature, Examined)
+    assert good == Parsed(PARENT, signatures_valid=True)
+    assert isinstance(bad_signature, Parsed)
     assert not bad_signature.signatures_valid
     assert isinstance(no_json, MalformedJson)
     assert isinstance(wrong_id, InvalidHash)
@@ -69,13 +69,13 @@ def test_examine_tells_for_each_document_what_it_is_worth(ledger: Ledger) -> Non
 def test_what_is_forgotten_is_examined_anew(ledger: Ledger) -> None:
     """A refused document of a stranger must not stay in memory."""
     one = create(1)
-    (first,) = ledger.examine([one.body])
-    (again,) = ledger.examine([one.body])
+    (first,) = ledger.verify([one.body])
+    (again,) = ledger.verify([one.body])
     ledger.forget([one.body, b"unknown"])
-    (anew,) = ledger.examine([one.body])
-    assert isinstance(first, Examined)
-    assert isinstance(again, Examined)
-    assert isinstance(anew, Examined)
+    (anew,) = ledger.verify([one.body])
+    assert isinstance(first, Parsed)
+    assert isinstance(again, Parsed)
+    assert isinstance(anew, Parsed)
     assert again.transaction is first.transaction
     assert anew.transaction == first.transaction
     assert anew.transaction is not first.transaction
@@ -84,21 +84,21 @@ def test_what_is_forgotten_is_examined_anew(ledger: Ledger) -> None:
 def test_only_what_was_proven_is_remembered(ledger: Ledger) -> None:
     """A remembered failure could refuse a good document, a remembered verdict on state accept a bad one."""
     forged = badly_signed(create(5, version="1.0"))
-    first, again = ledger.examine([PARENT.body])[0], ledger.examine([PARENT.body])[0]
-    assert isinstance(first, Examined)
-    assert isinstance(again, Examined)
+    first, again = ledger.verify([PARENT.body])[0], ledger.verify([PARENT.body])[0]
+    assert isinstance(first, Parsed)
+    assert isinstance(again, Parsed)
     assert again.transaction is first.transaction
     for _ in range(2):
-        [examined] = ledger.examine([forged])
-        assert isinstance(examined, Examined)
-        assert not examined.signatures_valid
+        [parsed] = ledger.verify([forged])
+        assert isinstance(parsed, Parsed)
+        assert not parsed.signatures_valid
 
 
 def test_a_transaction_that_no_block_can_hold_is_refused(store: LedgerStore) -> None:
     size = len(PARENT.body)
     small = ledger_over(store, limits=Limits(block_bytes_max=size, body_bytes_max=size))
-    fits, refused = small.examine([PARENT.body, create(1, amounts=(2, 3, 4)).body])
-    assert isinstance(fits, Examined)
+    fits, refused = small.verify([PARENT.body, create(1, amounts=(2, 3, 4)).body])
+    assert isinstance(fits, Parsed)
     assert type(refused) is ValidationError
     assert str(refused).endswith(f"limits.block_bytes_max is {size}")
 
@@ -114,11 +114,11 @@ def test_a_good_block_is_accepted_and_committed(ledger: Ledger, store: LedgerSto
 
 
 def test_committed_documents_leave_the_memory(ledger: Ledger, store: LedgerStore) -> None:
-    [before] = ledger.examine([PARENT.body])
+    [before] = ledger.verify([PARENT.body])
     decide(ledger, propose(store, PARENT))
-    [after] = ledger.examine([PARENT.body])
-    assert isinstance(before, Examined)
-    assert isinstance(after, Examined)
+    [after] = ledger.verify([PARENT.body])
+    assert isinstance(before, Parsed)
+    assert isinstance(after, Parsed)
     assert after.transaction is not before.transaction
 
 
@@ -149,7 +149,7 @@ def test_a_block_with_a_bad_transaction_is_voted_invalid(
 
 def test_the_state_is_judged_again_for_what_was_proven(ledger: Ledger, store: LedgerStore) -> None:
     """The memory of signatures must not become a memory of validity."""
-    ledger.examine([RIVAL.body])
+    ledger.verify([RIVAL.body])
     decide(ledger, propose(store, PARENT, CHILD))
     assert decide(ledger, propose(store, RIVAL)).last.event.reason == "DoubleSpend at transactions[0]"
 
@@ -166,7 +166,7 @@ def test_what_is_committed_over_the_bound_of_values_stays_valid(
         decide(ledger_over(opened.writer), propose(opened.writer, large))
     with open_store(tmp_path / "data") as opened:
         ledger = ledger_over(opened.writer)
-        [refused] = ledger.examine([body])
+        [refused] = ledger.verify([body])
         assert isinstance(refused, SchemaValidationError)
         assert parse(body, committed=True) == large
         spend = transfer(Coin(large))

@@ -15,8 +15,8 @@ from bigchaindb.ledger.elections import (
     ConcludedElection,
     Elections,
     Proposed,
-    check_election,
     proposal_of,
+    validate_election,
     votes_in,
 )
 from bigchaindb.ledger.network import NetworkState, decode, encode
@@ -62,11 +62,11 @@ def with_key(kind: str, value: str) -> Transaction:
 
 
 def test_an_election_of_a_validator_by_all_validators_is_right() -> None:
-    check_election(election(), VALIDATORS)
+    validate_election(election(), VALIDATORS)
 
 
 def test_the_order_of_its_outputs_is_free() -> None:
-    check_election(election(powers={pair: POWERS[pair] for pair in reversed(ALL)}), VALIDATORS)
+    validate_election(election(powers={pair: POWERS[pair] for pair in reversed(ALL)}), VALIDATORS)
 
 
 @pytest.mark.parametrize("owners", [(), (NODE.public_key, ALICE.public_key)])
@@ -74,12 +74,12 @@ def test_one_key_proposes_it(owners: tuple[str, ...]) -> None:
     good = election()
     several = replace(good, inputs=(replace(good.inputs[0], owners_before=owners),))
     with pytest.raises(errors.MultipleInputsError, match=r"^`tx_signers` must be a list instance of length one$"):
-        check_election(several, VALIDATORS)
+        validate_election(several, VALIDATORS)
 
 
 def test_a_stranger_cannot_propose() -> None:
     with pytest.raises(errors.InvalidProposer, match=r"^Public key is not a part of the validator set$"):
-        check_election(election(proposer=NEWCOMER), VALIDATORS)
+        validate_election(election(proposer=NEWCOMER), VALIDATORS)
 
 
 def test_a_stranger_cannot_propose_in_a_validators_name() -> None:
@@ -87,7 +87,7 @@ def test_a_stranger_cannot_propose_in_a_validators_name() -> None:
     good, own = election(), election(proposer=NEWCOMER)
     forged = replace(own, inputs=(replace(own.inputs[0], owners_before=good.inputs[0].owners_before),))
     with pytest.raises(errors.InvalidProposer):
-        check_election(forged, VALIDATORS)
+        validate_election(forged, VALIDATORS)
 
 
 @pytest.mark.parametrize(
@@ -104,14 +104,14 @@ def test_a_stranger_cannot_propose_in_a_validators_name() -> None:
 def test_it_gives_each_validator_its_power_in_votes(powers: Mapping[KeyPair, int]) -> None:
     message = r"^Validator set much be exactly same to the outputs of election$"
     with pytest.raises(errors.UnequalValidatorSet, match=message):
-        check_election(election(powers=powers), VALIDATORS)
+        validate_election(election(powers=powers), VALIDATORS)
 
 
 def test_it_gives_them_in_one_output_each() -> None:
     good = election()
     half = replace(good.outputs[0], amount=5)
     with pytest.raises(errors.UnequalValidatorSet):
-        check_election(replace(good, outputs=(half, half, *good.outputs[1:])), VALIDATORS)
+        validate_election(replace(good, outputs=(half, half, *good.outputs[1:])), VALIDATORS)
 
 
 @pytest.mark.parametrize("names", [(), (ALICE.public_key, BOB.public_key)])
@@ -119,7 +119,7 @@ def test_an_output_names_the_validator_that_can_spend_it(names: tuple[str, ...])
     good = election()
     output = replace(good.outputs[1], public_keys=names, owners=names[:1])
     with pytest.raises(errors.UnequalValidatorSet):
-        check_election(replace(good, outputs=(good.outputs[0], output, *good.outputs[2:])), VALIDATORS)
+        validate_election(replace(good, outputs=(good.outputs[0], output, *good.outputs[2:])), VALIDATORS)
 
 
 @pytest.mark.parametrize(
@@ -138,30 +138,30 @@ def test_power_changes_by_less_than_a_third_of_all(of: KeyPair, power: int, *, i
     """More would let two elections in a row hand the network over."""
     proposed = election(of=of, power=power)
     if is_right:
-        check_election(proposed, VALIDATORS)
+        validate_election(proposed, VALIDATORS)
         return
     with pytest.raises(errors.InvalidPowerChange, match=r"^`power` change must be less than 1/3 of total power$"):
-        check_election(proposed, VALIDATORS)
+        validate_election(proposed, VALIDATORS)
 
 
 def test_a_third_exactly_is_too_much() -> None:
     powers = {NODE: 10, ALICE: 10, BOB: 10}
     with pytest.raises(errors.InvalidPowerChange):
-        check_election(election(powers=powers, of=BOB, power=0), validators_of(powers))
+        validate_election(election(powers=powers, of=BOB, power=0), validators_of(powers))
 
 
 def test_all_power_together_stays_countable() -> None:
     """A larger sum stops CometBFT."""
     powers = {NODE: POWER_MAX - 10}
-    check_election(election(powers=powers, power=10), validators_of(powers))
+    validate_election(election(powers=powers, power=10), validators_of(powers))
     with pytest.raises(errors.InvalidPowerChange, match="total power must be <="):
-        check_election(election(powers=powers, power=11), validators_of(powers))
+        validate_election(election(powers=powers, power=11), validators_of(powers))
 
 
 @pytest.mark.parametrize(("kind", "encode"), [("base16", b16encode), ("base32", b32encode), ("base64", b64encode)])
 def test_a_key_may_have_three_encodings(kind: str, encode: Any) -> None:
     proposed = with_key(kind, encode(key_of(NEWCOMER)).decode())
-    check_election(proposed, VALIDATORS)
+    validate_election(proposed, VALIDATORS)
     assert proposal_of(proposed) == Proposed(key_of(NEWCOMER), 5, "n1")
 
 
@@ -177,7 +177,7 @@ def test_a_key_may_have_three_encodings(kind: str, encode: Any) -> None:
 )
 def test_what_is_no_key_cannot_be_a_validator(kind: str, value: str, message: str) -> None:
     with pytest.raises(errors.InvalidPublicKey) as caught:
-        check_election(with_key(kind, value), VALIDATORS)
+        validate_election(with_key(kind, value), VALIDATORS)
     assert str(caught.value).startswith(message)
 
 

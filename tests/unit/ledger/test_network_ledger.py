@@ -13,7 +13,6 @@ from bigchaindb.events import EventTypes
 from bigchaindb.ledger import network
 from bigchaindb.ledger.block import block_id, block_text, event_body
 from bigchaindb.ledger.effects import NO_DIGEST, Effects
-from bigchaindb.ledger.judging import Examined
 from bigchaindb.ledger.network_ledger import FRESH_HEIGHTS, OVERHEAD_BYTES, NetworkLedger, Proposal
 from bigchaindb.ledger.rejections import (
     BLOCK_COUNT_MAX,
@@ -30,6 +29,7 @@ from bigchaindb.ledger.rejections import (
     encode_extension,
     encode_votes,
 )
+from bigchaindb.ledger.validating import Parsed
 from bigchaindb.transaction import Transaction
 from tests.support.chains import CAROL, Coin, create, transfer
 from tests.support.networks import (
@@ -72,11 +72,11 @@ def ledger(store: ModelNetworkStore, own: ModelRejections) -> NetworkLedger:
 
 def test_what_is_forgotten_is_examined_anew(ledger: NetworkLedger) -> None:
     one = create(1)
-    (first,) = ledger.examine([one.body])
+    (first,) = ledger.verify([one.body])
     ledger.forget([one.body])
-    (anew,) = ledger.examine([one.body])
-    assert isinstance(first, Examined)
-    assert isinstance(anew, Examined)
+    (anew,) = ledger.verify([one.body])
+    assert isinstance(first, Parsed)
+    assert isinstance(anew, Parsed)
     assert anew.transaction is not first.transaction
 
 
@@ -362,10 +362,10 @@ def test_a_chain_is_woken_for_what_is_fresh(
 
 def test_votes_of_others_are_checked_by_their_form_alone(ledger: NetworkLedger) -> None:
     """What this node knows must not matter: a refusal drops the whole vote."""
-    ledger.verify(b"")
-    ledger.verify(encode_extension([said(2**40, proposer=CAROL)]))
+    ledger.check_attestation(b"")
+    ledger.check_attestation(encode_extension([said(2**40, proposer=CAROL)]))
     with pytest.raises(ImproperVoteError):
-        ledger.verify(b"[]")
+        ledger.check_attestation(b"[]")
 
 
 # Invalid blocks

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from bigchaindb import errors
 from bigchaindb.errors import ValidationError
-from bigchaindb.ledger.rules import check_state
+from bigchaindb.ledger.rules import validate
 from bigchaindb.transaction import Transaction
 from bigchaindb.transaction.model import OutputRef
 from tests.support.chains import ALICE, BOB, CAROL, NODE, Coin, Committed, create, transfer
@@ -84,7 +84,7 @@ BROKEN = [
 @pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.rule)
 def test_each_rule_has_its_class_and_text(case: Broken) -> None:
     with pytest.raises(ValidationError) as caught:
-        check_state(case.transaction, state(), signatures_valid=case.signatures_valid)
+        validate(case.transaction, state(), signatures_valid=case.signatures_valid)
     assert type(caught.value) is case.error
     assert str(caught.value) == case.message
 
@@ -92,19 +92,19 @@ def test_each_rule_has_its_class_and_text(case: Broken) -> None:
 def test_t10_an_output_that_its_transaction_does_not_have() -> None:
     beyond = replace(SPENDER, inputs=(replace(SPENDER.inputs[0], fulfills=OutputRef(FIRST.id, 2)),))
     with pytest.raises(errors.InputDoesNotExist, match=rf"^input `{FIRST.id}` doesn't exist$"):
-        check_state(beyond, state(), signatures_valid=True)
+        validate(beyond, state(), signatures_valid=True)
 
 
 def test_t12_one_transaction_that_spends_an_output_twice() -> None:
     twice = transfer(Coin(FIRST), Coin(FIRST))
     with pytest.raises(errors.DoubleSpend, match=rf'^tx "{twice.id}" spends inputs twice$'):
-        check_state(twice, state(), signatures_valid=True)
+        validate(twice, state(), signatures_valid=True)
 
 
 def test_a_genesis_transaction_comes_too_late() -> None:
     genesis = replace(create(5), operation="GENESIS")
     with pytest.raises(errors.GenesisBlockAlreadyExistsError, match=r"^Duplicate GENESIS transaction$"):
-        check_state(genesis, state(), signatures_valid=True)
+        validate(genesis, state(), signatures_valid=True)
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
@@ -113,11 +113,11 @@ def test_versions_may_be_mixed(version: str) -> None:
     committed = Committed()
     committed.add(parent)
     child = transfer(Coin(parent), version="2.0" if version == "2.0" else "1.0")
-    check_state(child, committed, signatures_valid=True)
+    validate(child, committed, signatures_valid=True)
 
 
 def test_a_create_without_outputs_is_an_asset_without_owner() -> None:
-    check_state(create(7, amounts=()), state(), signatures_valid=True)
+    validate(create(7, amounts=()), state(), signatures_valid=True)
 
 
 ORDER: list[tuple[str, Callable[[], Transaction], type[ValidationError]]] = [
@@ -136,12 +136,12 @@ def test_the_first_broken_rule_is_the_one_that_is_told(
     make: Callable[[], Transaction], error: type[ValidationError]
 ) -> None:
     with pytest.raises(ValidationError) as caught:
-        check_state(make(), state(), signatures_valid=False)
+        validate(make(), state(), signatures_valid=False)
     assert type(caught.value) is error
 
 
 def test_a_good_transfer_passes() -> None:
-    check_state(transfer(Coin(FIRST, 0, ALICE), Coin(FIRST, 1, ALICE)), state(), signatures_valid=True)
+    validate(transfer(Coin(FIRST, 0, ALICE), Coin(FIRST, 1, ALICE)), state(), signatures_valid=True)
 
 
 ELECTION = election()
@@ -149,7 +149,7 @@ ELECTION = election()
 
 
 def test_a_good_election_passes() -> None:
-    check_state(ELECTION, state(), signatures_valid=True, validators=validators_of())
+    validate(ELECTION, state(), signatures_valid=True, validators=validators_of())
 
 
 ELECTION_ORDER = [
@@ -170,7 +170,7 @@ def test_an_election_is_a_new_transaction_with_rules_of_its_own(
     committed = state()
     committed.add(election(proposer=NEWCOMER))
     with pytest.raises(ValidationError) as caught:
-        check_state(transaction, committed, signatures_valid=signatures_valid, validators=validators_of())
+        validate(transaction, committed, signatures_valid=signatures_valid, validators=validators_of())
     assert type(caught.value) is error
 
 
@@ -178,13 +178,13 @@ def test_a_vote_is_a_transfer_by_its_rules() -> None:
     """Whoever voted has no votes left, and nobody votes for another."""
     committed = state()
     committed.add(ELECTION)
-    check_state(vote(ELECTION, ALICE), committed, signatures_valid=True, validators=validators_of())
+    validate(vote(ELECTION, ALICE), committed, signatures_valid=True, validators=validators_of())
     with pytest.raises(errors.InvalidSignature):
-        check_state(vote(ELECTION, ALICE), committed, signatures_valid=False, validators=validators_of())
+        validate(vote(ELECTION, ALICE), committed, signatures_valid=False, validators=validators_of())
     foreign = replace(vote(ELECTION, ALICE), inputs=vote(ELECTION, NODE).inputs)
     foreign = replace(foreign, inputs=(replace(foreign.inputs[0], fulfills=OutputRef(ELECTION.id, 1)),))
     with pytest.raises(errors.InvalidSignature):
-        check_state(foreign, committed, signatures_valid=True, validators=validators_of())
+        validate(foreign, committed, signatures_valid=True, validators=validators_of())
     committed.add(vote(ELECTION, ALICE))
     with pytest.raises(errors.DoubleSpend):
-        check_state(vote(ELECTION, ALICE), committed, signatures_valid=True, validators=validators_of())
+        validate(vote(ELECTION, ALICE), committed, signatures_valid=True, validators=validators_of())

@@ -1,19 +1,19 @@
-"""Examining documents and choosing among candidates: what the ledger of every network does alike."""
+"""Checking documents and choosing among candidates: what the ledger of every network does alike."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from bigchaindb.errors import ValidationError
-from bigchaindb.ledger.judging import Examination, Examined, judge, require_exact, transactions_of
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.proposal import Fault
 from bigchaindb.ledger.proven import Proven
+from bigchaindb.ledger.validating import Parsed, ParseResult, require_exact, transactions_of, validate_in_order
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import Needs
 from bigchaindb.transaction import Transaction, parse, verify
 
 
-class Selection(NamedTuple):
+class Chosen(NamedTuple):
     """What a proposer puts into its block, and which candidates it found to break a rule, by their index."""
 
     transactions: tuple[bytes, ...]
@@ -27,8 +27,8 @@ class BlockLimits(NamedTuple):
     bytes_max: int
 
 
-class Examiner:
-    """Reads, verifies and judges documents over a store. `examine` may be called from any thread."""
+class Checker:
+    """Parses, verifies and validates documents over a store. `verify` may be called from any thread."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Examiner:
         elections: bool = False,
         bound: str = "limits.block_bytes_max",
     ) -> None:
-        """Make the examiner of one ledger.
+        """Make the checker of one ledger.
 
         Args:
             store: the ledger's.
@@ -54,13 +54,13 @@ class Examiner:
         self._block = block
         self._proven = proven
 
-    def examine(self, bodies: Sequence[bytes]) -> list[Examination]:
-        """Check documents as far as no state is needed."""
+    def verify(self, bodies: Sequence[bytes]) -> list[ParseResult]:
+        """Parse documents and verify their signatures: all of a check that needs no state."""
         # All are read, then all signatures verified: 4 % less than in turn, since either code stays in the cache.
         read = [self._proven_or_parsed(body) for body in bodies]
-        examined = [Examined(one, verify(one)) if isinstance(one, Transaction) else one for one in read]
-        self._proven.add(one.transaction for one in examined if isinstance(one, Examined) and one.signatures_valid)
-        return examined
+        parsed = [Parsed(one, verify(one)) if isinstance(one, Transaction) else one for one in read]
+        self._proven.add(one.transaction for one in parsed if isinstance(one, Parsed) and one.signatures_valid)
+        return parsed
 
     def check_block(
         self, bodies: Sequence[bytes], validators: ValidatorSet | None = None, *, first: int = 0
@@ -69,14 +69,14 @@ class Examiner:
 
         Args:
             bodies: in order.
-            validators: see `check_state`.
+            validators: see `validate`.
             first: index of the first of them in the proposal.
         """
-        examined = [require_exact(body, one) for body, one in zip(bodies, self.examine(bodies), strict=True)]
-        for index, error in enumerate(self.judge(examined, validators), first):
+        parsed = [require_exact(body, one) for body, one in zip(bodies, self.verify(bodies), strict=True)]
+        for index, error in enumerate(self.validate(parsed, validators), first):
             if error is not None:
                 return (), Fault("transactions", error, index)
-        return tuple(transactions_of(examined)), None
+        return tuple(transactions_of(parsed)), None
 
     def select(
         self,
@@ -85,20 +85,20 @@ class Examiner:
         bytes_max: int,
         overhead_bytes: int = 0,
         validators: ValidatorSet | None = None,
-    ) -> Selection:
+    ) -> Chosen:
         """Choose the longest beginning of `candidates` that fits, without those that break a rule.
 
         Args:
             candidates: in order; one may spend what stands before it.
             bytes_max: of the chosen ones together.
             overhead_bytes: that each takes besides its own.
-            validators: see `check_state`.
+            validators: see `validate`.
         """
         chosen: list[bytes] = []
         rejected: list[tuple[int, ValidationError]] = []
         room = bytes_max
-        judged = self.judge(self.examine(candidates), validators)
-        for index, (body, error) in enumerate(zip(candidates, judged, strict=False)):
+        validated = self.validate(self.verify(candidates), validators)
+        for index, (body, error) in enumerate(zip(candidates, validated, strict=False)):
             if error is not None:
                 rejected.append((index, error))
                 continue
@@ -106,17 +106,17 @@ class Examiner:
             if room < 0 or len(chosen) == self._block.count_max:
                 break  # nothing behind it either: it might spend what stands here
             chosen.append(body)
-        return Selection(tuple(chosen), tuple(rejected))
+        return Chosen(tuple(chosen), tuple(rejected))
 
-    def judge(
-        self, examined: Sequence[Examination], validators: ValidatorSet | None = None
+    def validate(
+        self, parsed: Sequence[ParseResult], validators: ValidatorSet | None = None
     ) -> Iterator[ValidationError | None]:
-        """Judge the transactions of a block in order by the committed state; yield what is wrong with each, or None."""
-        return judge(examined, self._store.view(Needs.of(transactions_of(examined))), validators=validators)
+        """Validate the transactions of a block in order by the committed state; yield each error, or None."""
+        return validate_in_order(parsed, self._store.view(Needs.of(transactions_of(parsed))), validators=validators)
 
-    def _proven_or_parsed(self, body: bytes) -> Examination | Transaction:
+    def _proven_or_parsed(self, body: bytes) -> ParseResult | Transaction:
         if (proven := self._proven.get(body)) is not None:
-            return Examined(proven, signatures_valid=True)
+            return Parsed(proven, signatures_valid=True)
         try:
             transaction = parse(body, elections=self._elections)
         except ValidationError as error:
