@@ -11,7 +11,7 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
@@ -93,39 +93,38 @@ def crash_test(  # noqa: PLR0913 - all but one by keyword, each with a default
         ConfigurationError: there is no such plugin, it is none, or it refuses its options.
         StartupError: it cannot be imported.
     """
-    if not 0 <= kills <= KILLS_MAX:
-        raise ConfigurationError(f"kills: must be 0 to {KILLS_MAX}, found {kills!r}")
-    if not 0 <= parked <= PARKED_MAX:
-        raise ConfigurationError(f"parked: must be 0 to {PARKED_MAX}, found {parked!r}")
+    for name, value, most in (("kills", kills, KILLS_MAX), ("parked", parked, PARKED_MAX)):
+        if not 0 <= value <= most:
+            raise ConfigurationError(f"{name}: must be 0 to {most}, found {value!r}")
     recipe = Recipe(blocks=blocks, transactions=transactions, invalid=invalid, seed=seed)
-    with tempfile.TemporaryDirectory(prefix="bigchaindb-") as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(prefix="bigchaindb-") as path:
+        folder = Path(path)
         write_plan(folder, _target(plugin), draw_kills(recipe, kills), draw_parked(recipe, parked))
         with _installed(folder):
             trial = _Trial(folder, recipe, kills, parked)
             asyncio.run(trial.run(options or {}))
-        log = Log(folder / "data" / "ledger.db")
-        try:
-            events = read_events(log, recipe.chain_id)
-        finally:
-            log.close()
-        properties = wants(folder)
-        is_wanted, delivered = wanted or _chosen(properties), delivery_counts(folder)
-        kills_made, parkings, warning = killed(folder), parked_by(folder), "; ".join(warnings(folder))
+        return _report(folder, trial, recipe, read_sink, wanted)
+
+
+def _report(folder: Path, trial: "_Trial", recipe: Recipe, read_sink: ReadSink, wanted: Wanted | None) -> CrashReport:
+    with closing(Log(folder / "data" / "ledger.db")) as log:
+        events = read_events(log, recipe.chain_id)
+    properties, kills, parkings = wants(folder), killed(folder), parked_by(folder)
+    is_wanted = wanted or _chosen(properties)
     held, strange = _positions(read_sink(), events)
     return CrashReport(
-        seed=seed,
-        kills=len(kills_made),
-        ends=max(0, trial.ends - len(kills_made) - len(parkings)),
+        seed=recipe.seed,
+        kills=len(kills),
+        ends=max(0, trial.ends - len(kills) - len(parkings)),
         expected=tuple(event.position for event in events if is_wanted(event)),
         held=held,
-        delivered=delivered,
-        killed=tuple(kills_made),
+        delivered=delivery_counts(folder),
+        killed=tuple(kills),
         parked=tuple(sorted({*parkings})),
         acknowledge=properties["acknowledge"] or NEXT_GET,
         ack_lag=properties["ack_lag"] or 0,
         failure=trial.failure,
-        warning=warning,
+        warning="; ".join(warnings(folder)),
         strange=strange,
     )
 
