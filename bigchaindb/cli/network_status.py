@@ -182,21 +182,21 @@ def _name(said: str | None) -> str:
 
 
 def _state(seen: "Overview") -> str:
-    from bigchaindb.engine.cometbft.overview import Standing
+    from bigchaindb.engine.cometbft.overview import Activity
 
     match seen.state:
-        case Standing.FOLLOWING:
+        case Activity.FOLLOWING:
             return f"follows its network, process {seen.pid}"
-        case Standing.CATCHING_UP:
+        case Activity.CATCHING_UP:
             return f"catches up with its network, process {seen.pid}"
-        case Standing.NO_ANSWER if seen.clock_behind_s:
+        case Activity.NO_ANSWER if seen.clock_behind_s:
             return (
                 f"process {seen.pid} runs, and its CometBFT waits for the genesis time: this machine's clock is "
                 f"{seen.clock_behind_s:,} s behind it; set the clock"
             )
-        case Standing.NO_ANSWER:
+        case Activity.NO_ANSWER:
             return f"process {seen.pid} runs, and its CometBFT does not answer; what follows is from the files"
-        case Standing.STOPPED:
+        case Activity.STOPPED:
             return "stopped; what follows is from the files"
 
 

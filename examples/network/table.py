@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bigchaindb.config import Settings
-from bigchaindb.engine.cometbft.overview import Standing, overview
+from bigchaindb.engine.cometbft.overview import Activity, overview
 from bigchaindb.errors import BigchainDBError
 from examples.network.nodes import LocalNode
 
@@ -18,10 +18,10 @@ CLEAR: Final = "\x1b[H\x1b[J"
 HEADS: Final = ("NODE", "STATE", "PID", "HTTP", "HEIGHT", "PEERS", "EVENTS", "INVALID")
 STARTS: Final = "starts"
 WORDS: Final = {
-    Standing.FOLLOWING: "follows",
-    Standing.CATCHING_UP: "catches up",
-    Standing.NO_ANSWER: STARTS,
-    Standing.STOPPED: "ended",
+    Activity.FOLLOWING: "follows",
+    Activity.CATCHING_UP: "catches up",
+    Activity.NO_ANSWER: STARTS,
+    Activity.STOPPED: "ended",
 }
 
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from bigchaindb.engine.cometbft.rpc_answers import ConsensusState, NetInfo, Status
+from bigchaindb.engine.cometbft.rpc_answers import ConsensusState, NetInfo, NodeStatus
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION, other_rules
 from bigchaindb.errors import CometBftUnavailable
 
@@ -24,7 +24,7 @@ _log: Final = logging.getLogger(__name__)
 class Asks(Protocol):
     """The requests to CometBFT. All raise CometBftUnavailable."""
 
-    async def status(self) -> Status:
+    async def status(self) -> NodeStatus:
         """Return its identity and its height."""
         ...
 

@@ -22,7 +22,7 @@ from bigchaindb.config import Settings
 from bigchaindb.engine.cometbft import files
 from bigchaindb.engine.cometbft.genesis import genesis_hash
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
-from bigchaindb.engine.cometbft.rpc_answers import ConsensusState, Status
+from bigchaindb.engine.cometbft.rpc_answers import ConsensusState, NodeStatus
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.engine.cometbft.signer import signed_height
 from bigchaindb.engine.engine import Misbehavior, NetworkFigures, ValidatorFigures
@@ -42,7 +42,7 @@ BEHIND_COUNT_MAX: Final = 5
 """Blocks that a node may lack without being behind: so many may come between two answers of its CometBFT."""
 
 
-class Standing(StrEnum):
+class Activity(StrEnum):
     """The activity of a network's node."""
 
     FOLLOWING = "following"
@@ -107,7 +107,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
         misbehaviors: what the chain proves that validators did; None where the node does not answer.
     """
 
-    state: Standing
+    state: Activity
     pid: int | None
     chain_id: str
     genesis_hash: str
@@ -137,11 +137,11 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def exit_code(self) -> int:
         """The exit code of `network status`: 0 it follows and the network decides, 1 no answer, 3 halted, 4 behind."""
-        if self.state in {Standing.STOPPED, Standing.NO_ANSWER}:
+        if self.state in {Activity.STOPPED, Activity.NO_ANSWER}:
             return 1
         if self.network is Decides.CUT_OFF:
             return 3
-        if self.state is Standing.CATCHING_UP or (self.behind or 0) > BEHIND_COUNT_MAX:
+        if self.state is Activity.CATCHING_UP or (self.behind or 0) > BEHIND_COUNT_MAX:
             return 4
         return 0 if self.network is Decides.DECIDES else 3
 
@@ -177,7 +177,7 @@ async def overview(settings: Settings, pid: int | None, figures: NetworkFigures 
     tip = Tip() if seen is None else seen.tip
     height = tip.height if status is None else max(tip.height, status.sync.height)
     return Overview(
-        state=standing_of(pid, status, figures),
+        state=activity_of(pid, status, figures),
         pid=pid,
         chain_id=genesis.chain_id,
         genesis_hash=genesis_hash(files.read_bounded(layout.genesis)),
@@ -219,7 +219,7 @@ def _member(settings: Settings) -> tuple[KeyPair, files.Layout]:
     return key, files.Layout(data)
 
 
-async def _ask(layout: files.Layout) -> tuple[Status | None, ConsensusState | None, Mapping[str, str]]:
+async def _ask(layout: files.Layout) -> tuple[NodeStatus | None, ConsensusState | None, Mapping[str, str]]:
     """Return CometBFT's status, its view of consensus, and its peers' names: a node of ours is named by its key."""
     rpc = CometBftRpc(layout.rpc, answer_s_max=ANSWER_S_MAX)
     try:
@@ -232,17 +232,17 @@ async def _ask(layout: files.Layout) -> tuple[Status | None, ConsensusState | No
         await rpc.close()
 
 
-def standing_of(pid: int | None, status: Status | None, figures: NetworkFigures | None) -> Standing:
+def activity_of(pid: int | None, status: NodeStatus | None, figures: NetworkFigures | None) -> Activity:
     """Return the node's activity: one whose key is still held has not begun to follow, though its CometBFT has."""
     if pid is None:
-        return Standing.STOPPED
+        return Activity.STOPPED
     if status is None:
-        return Standing.NO_ANSWER
+        return Activity.NO_ANSWER
     is_held = figures is not None and not figures.is_following
-    return Standing.CATCHING_UP if status.sync.is_catching_up or is_held else Standing.FOLLOWING
+    return Activity.CATCHING_UP if status.sync.is_catching_up or is_held else Activity.FOLLOWING
 
 
-def _time_of(status: Status | None, tip: Tip) -> datetime | None:
+def _time_of(status: NodeStatus | None, tip: Tip) -> datetime | None:
     """Return the time of the last block; the ledger alone knows that of the last one with transactions."""
     if status is not None and status.sync.height:
         return status.sync.time.replace(microsecond=0)

@@ -21,9 +21,9 @@ from bigchaindb.engine.cometbft.rpc_answers import (
     Commit,
     ConsensusState,
     NetInfo,
+    NodeStatus,
     Reply,
     RpcError,
-    Status,
     Submitted,
     Validator,
     ValidatorPage,
@@ -73,9 +73,9 @@ class CometBftRpc:
             await self._session.close()
             self._session = None
 
-    async def status(self) -> Status:
+    async def status(self) -> NodeStatus:
         """Return the identity and the height of this CometBFT."""
-        return await self._ask("status", Status)
+        return await self._ask("status", NodeStatus)
 
     async def net_info(self) -> NetInfo:
         """Return the peers that are connected."""

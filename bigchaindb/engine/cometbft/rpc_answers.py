@@ -78,7 +78,7 @@ class ValidatorInfo(_Answered, frozen=True, kw_only=True):
     power: int = msgspec.field(name="voting_power")
 
 
-class Status(_Answered, frozen=True, kw_only=True):
+class NodeStatus(_Answered, frozen=True, kw_only=True):
     """Answer to `status`."""
 
     node: NodeInfo = msgspec.field(name="node_info")

@@ -26,9 +26,9 @@ from bigchaindb.engine.cometbft.rpc_answers import (
     Hex,
     NetInfo,
     NodeInfo,
+    NodeStatus,
     OwnRoundState,
     PublicKey,
-    Status,
     SyncInfo,
     ValidatorInfo,
     Versions,
@@ -62,7 +62,7 @@ PARENT = create(1)
 CHILD = transfer(Coin(PARENT))
 PEERS = [f"{'7f' * 20}@one.example:26656"]
 POWERS = dict.fromkeys(KEYS[:4], 10)
-STATUS = Status(
+STATUS = NodeStatus(
     node=NodeInfo(id="7f" * 20, network=CHAIN, version="0.38.26", moniker="one", versions=Versions(app=RULES_VERSION)),
     sync=SyncInfo(
         block_hash=Hex(), app_hash=Hex(), height=1, time=datetime.fromtimestamp(TIME, UTC), is_catching_up=False
@@ -108,7 +108,7 @@ class CometBft:
     async def close(self) -> None:
         pass
 
-    async def status(self) -> Status:
+    async def status(self) -> NodeStatus:
         return STATUS
 
     async def consensus_state(self) -> ConsensusState:

@@ -14,12 +14,12 @@ from bigchaindb.engine.cometbft.rpc_answers import (
     Hex,
     NetInfo,
     NodeInfo,
+    NodeStatus,
     OwnRoundState,
     Peer,
     PeerState,
     PublicKey,
     RoundState,
-    Status,
     SyncInfo,
     ValidatorInfo,
     Versions,
@@ -43,7 +43,7 @@ class Network:
     peer_rules: list[int] = field(default_factory=lambda: [RULES_VERSION])
     compared: list[tuple[ConsensusState, NetInfo]] = field(default_factory=list)
 
-    async def status(self) -> Status:
+    async def status(self) -> NodeStatus:
         if self.is_away:
             raise CometBftUnavailable("status: no answer")
         sync = SyncInfo(
@@ -53,7 +53,7 @@ class Network:
             time=datetime.now(UTC),
             is_catching_up=self.is_catching_up,
         )
-        return Status(node=NODE, sync=sync, validator=VALIDATOR)
+        return NodeStatus(node=NODE, sync=sync, validator=VALIDATOR)
 
     async def consensus_state(self) -> ConsensusState:
         return ConsensusState(

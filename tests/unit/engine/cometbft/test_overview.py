@@ -6,12 +6,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from bigchaindb.engine.cometbft.overview import BEHIND_COUNT_MAX, Decides, Overview, Standing, standing_of
-from bigchaindb.engine.cometbft.rpc_answers import Hex, NodeInfo, PublicKey, Status, SyncInfo, ValidatorInfo, Versions
+from bigchaindb.engine.cometbft.overview import BEHIND_COUNT_MAX, Activity, Decides, Overview, activity_of
+from bigchaindb.engine.cometbft.rpc_answers import (
+    Hex,
+    NodeInfo,
+    NodeStatus,
+    PublicKey,
+    SyncInfo,
+    ValidatorInfo,
+    Versions,
+)
 from bigchaindb.engine.engine import NetworkFigures
 
 OVERVIEW = Overview(
-    state=Standing.FOLLOWING,
+    state=Activity.FOLLOWING,
     pid=1,
     chain_id="chain",
     genesis_hash="",
@@ -57,24 +65,24 @@ def figures(*, is_following: bool) -> NetworkFigures:
     )
 
 
-def status(*, is_catching_up: bool) -> Status:
+def status(*, is_catching_up: bool) -> NodeStatus:
     sync = SyncInfo(
         block_hash=Hex(), app_hash=Hex(), height=7, time=datetime.fromtimestamp(0, UTC), is_catching_up=is_catching_up
     )
     node = NodeInfo(id="", network="", version="", moniker="", versions=Versions(app=1))
     validator = ValidatorInfo(address=Hex(), public_key=PublicKey(kind="", value=b""), power=0)
-    return Status(node=node, sync=sync, validator=validator)
+    return NodeStatus(node=node, sync=sync, validator=validator)
 
 
 def test_a_node_whose_key_is_held_does_not_follow_yet() -> None:
     """Its CometBFT has caught up, and the node takes no transaction before its key may vote."""
     caught_up, behind = status(is_catching_up=False), status(is_catching_up=True)
-    assert standing_of(1, caught_up, figures(is_following=False)) is Standing.CATCHING_UP
-    assert standing_of(1, caught_up, figures(is_following=True)) is Standing.FOLLOWING
-    assert standing_of(1, caught_up, None) is Standing.FOLLOWING
-    assert standing_of(1, behind, figures(is_following=True)) is Standing.CATCHING_UP
-    assert standing_of(1, None, None) is Standing.NO_ANSWER
-    assert standing_of(None, None, None) is Standing.STOPPED
+    assert activity_of(1, caught_up, figures(is_following=False)) is Activity.CATCHING_UP
+    assert activity_of(1, caught_up, figures(is_following=True)) is Activity.FOLLOWING
+    assert activity_of(1, caught_up, None) is Activity.FOLLOWING
+    assert activity_of(1, behind, figures(is_following=True)) is Activity.CATCHING_UP
+    assert activity_of(1, None, None) is Activity.NO_ANSWER
+    assert activity_of(None, None, None) is Activity.STOPPED
 
 
 @pytest.mark.parametrize(
@@ -83,13 +91,13 @@ def test_a_node_whose_key_is_held_does_not_follow_yet() -> None:
         ({}, 0),
         ({"behind": BEHIND_COUNT_MAX}, 0),
         ({"behind": BEHIND_COUNT_MAX + 1}, 4),
-        ({"state": Standing.CATCHING_UP}, 4),
-        ({"state": Standing.CATCHING_UP, "network": Decides.HALTED}, 4),
-        ({"state": Standing.CATCHING_UP, "network": Decides.CUT_OFF}, 3),
+        ({"state": Activity.CATCHING_UP}, 4),
+        ({"state": Activity.CATCHING_UP, "network": Decides.HALTED}, 4),
+        ({"state": Activity.CATCHING_UP, "network": Decides.CUT_OFF}, 3),
         ({"network": Decides.CUT_OFF}, 3),
         ({"network": Decides.HALTED}, 3),
-        ({"state": Standing.STOPPED, "network": None, "behind": None}, 1),
-        ({"state": Standing.NO_ANSWER, "network": None, "behind": None}, 1),
+        ({"state": Activity.STOPPED, "network": None, "behind": None}, 1),
+        ({"state": Activity.NO_ANSWER, "network": None, "behind": None}, 1),
     ],
 )
 def test_exit_codes(changes: dict[str, Any], code: int) -> None:
