@@ -1,26 +1,17 @@
 """The answers of CometBFT's JSON-RPC, as far as the node uses them. Parsed once, here; unknown members are left out.
 
-Figures come as JSON strings, hashes and addresses in hexadecimal, keys and transactions in base64. Headers and commits
-stay as they are, since proofs carry them in this form. Source: CometBFT v0.38, its RPC reference.
+Figures come as JSON strings, keys and transactions in base64. Headers and commits stay as they are, since proofs carry
+them in this form. Source: CometBFT v0.38, its RPC reference.
 """
 
 from datetime import datetime
-from typing import Any, Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
-from bigchaindb.ledger.proofs.signed_header import ConsensusHeader, SignedHeader, WireBlockId
-
-ED25519: Final = "tendermint/PubKeyEd25519"
-"""The kind of every key of a network of ours."""
+from bigchaindb.ledger.proofs.signed_header import SignedHeader
 
 ResultT = TypeVar("ResultT")
-
-
-class Hex(bytes):
-    """Bytes that are hexadecimal in JSON, of either case."""
-
-    __slots__ = ()
 
 
 class _Answered(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,9 +19,8 @@ class _Answered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PublicKey(_Answered, frozen=True, kw_only=True):
-    """A key: 32 bytes where `kind` is `ED25519`."""
+    """A key of 32 bytes."""
 
-    kind: str = msgspec.field(name="type")
     value: bytes
 
 
@@ -45,7 +35,6 @@ class NodeInfo(_Answered, frozen=True, kw_only=True):
 
     Attributes:
         id: 40 hexadecimal digits, made from its p2p key.
-        network: the chain's id.
         version: of CometBFT.
         moniker: its name, which anybody may choose.
         versions: that it follows.
@@ -53,7 +42,6 @@ class NodeInfo(_Answered, frozen=True, kw_only=True):
     """
 
     id: str
-    network: str
     version: str
     moniker: str
     listens_at: str = msgspec.field(name="listen_addr", default="")
@@ -63,19 +51,9 @@ class NodeInfo(_Answered, frozen=True, kw_only=True):
 class SyncInfo(_Answered, frozen=True, kw_only=True):
     """The progress of a CometBFT; height 0 before the first block."""
 
-    block_hash: Hex = msgspec.field(name="latest_block_hash")
-    app_hash: Hex = msgspec.field(name="latest_app_hash")
     height: int = msgspec.field(name="latest_block_height")
     time: datetime = msgspec.field(name="latest_block_time")
     is_catching_up: bool = msgspec.field(name="catching_up")
-
-
-class ValidatorInfo(_Answered, frozen=True, kw_only=True):
-    """Its own key, with power 0 unless it is a validator."""
-
-    address: Hex
-    public_key: PublicKey = msgspec.field(name="pub_key")
-    power: int = msgspec.field(name="voting_power")
 
 
 class NodeStatus(_Answered, frozen=True, kw_only=True):
@@ -83,21 +61,17 @@ class NodeStatus(_Answered, frozen=True, kw_only=True):
 
     node: NodeInfo = msgspec.field(name="node_info")
     sync: SyncInfo = msgspec.field(name="sync_info")
-    validator: ValidatorInfo = msgspec.field(name="validator_info")
 
 
 class Peer(_Answered, frozen=True, kw_only=True):
     """Another CometBFT that this one is connected to."""
 
     node: NodeInfo = msgspec.field(name="node_info")
-    is_outbound: bool
-    address: str = msgspec.field(name="remote_ip")
 
 
 class NetInfo(_Answered, frozen=True, kw_only=True):
     """Answer to `net_info`."""
 
-    is_listening: bool = msgspec.field(name="listening")
     peers: tuple[Peer, ...]
 
 
@@ -160,16 +134,14 @@ class ConsensusState(_Answered, frozen=True, kw_only=True):
 
 
 class Commit(_Answered, frozen=True, kw_only=True):
-    """Answer to `commit`. Of the last height the votes may still change: then it is not canonical."""
+    """Answer to `commit`. The votes of the last height may still change."""
 
     signed_header: SignedHeader
-    is_canonical: bool = msgspec.field(name="canonical")
 
 
 class Validator(_Answered, frozen=True, kw_only=True):
     """A validator of one height."""
 
-    address: Hex
     public_key: PublicKey = msgspec.field(name="pub_key")
     power: int = msgspec.field(name="voting_power")
 
@@ -177,7 +149,6 @@ class Validator(_Answered, frozen=True, kw_only=True):
 class ValidatorPage(_Answered, frozen=True, kw_only=True):
     """Answer to `validators`: one page of them, and how many there are."""
 
-    height: int = msgspec.field(name="block_height")
     validators: tuple[Validator, ...]
     total: int
 
@@ -189,16 +160,14 @@ class BlockData(_Answered, frozen=True, kw_only=True):
 
 
 class BlockContent(_Answered, frozen=True, kw_only=True):
-    """A block; who signed the one before it is asked of `commit`."""
+    """A block; its header comes with the answer to `commit`."""
 
-    header: ConsensusHeader
     data: BlockData
 
 
 class Block(_Answered, frozen=True, kw_only=True):
     """Answer to `block`."""
 
-    id: WireBlockId = msgspec.field(name="block_id")
     block: BlockContent
 
 
@@ -209,7 +178,6 @@ class Submitted(_Answered, frozen=True, kw_only=True):
 class RpcError(_Answered, frozen=True, kw_only=True):
     """Why a call was refused."""
 
-    code: int
     message: str
     data: str = ""
 
@@ -229,11 +197,4 @@ def decoded(text: bytes, kind: type[ResultT]) -> ResultT:
         msgspec.ValidationError: it is not of that kind; names the member.
         msgspec.DecodeError: it is no JSON.
     """
-    return msgspec.json.decode(text, type=kind, strict=False, dec_hook=_special)
-
-
-def _special(kind: type, value: Any) -> Any:  # noqa: ANN401 - msgspec's signature
-    assert kind is Hex, kind
-    if not isinstance(value, str):
-        raise TypeError(f"expected a string, got {type(value).__name__}")
-    return Hex.fromhex(value)
+    return msgspec.json.decode(text, type=kind, strict=False)

@@ -23,14 +23,11 @@ from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.rpc_answers import (
     Commit,
     ConsensusState,
-    Hex,
     NetInfo,
     NodeInfo,
     NodeStatus,
     OwnRoundState,
-    PublicKey,
     SyncInfo,
-    ValidatorInfo,
     Versions,
 )
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
@@ -63,11 +60,8 @@ CHILD = transfer(Coin(PARENT))
 PEERS = [f"{'7f' * 20}@one.example:26656"]
 POWERS = dict.fromkeys(KEYS[:4], 10)
 STATUS = NodeStatus(
-    node=NodeInfo(id="7f" * 20, network=CHAIN, version="0.38.26", moniker="one", versions=Versions(app=RULES_VERSION)),
-    sync=SyncInfo(
-        block_hash=Hex(), app_hash=Hex(), height=1, time=datetime.fromtimestamp(TIME, UTC), is_catching_up=False
-    ),
-    validator=ValidatorInfo(address=Hex(bytes(20)), public_key=PublicKey(kind="ed25519", value=bytes(32)), power=10),
+    node=NodeInfo(id="7f" * 20, version="0.38.26", moniker="one", versions=Versions(app=RULES_VERSION)),
+    sync=SyncInfo(height=1, time=datetime.fromtimestamp(TIME, UTC), is_catching_up=False),
 )
 
 
@@ -118,7 +112,7 @@ class CometBft:
         raise CometBftUnavailable("commit: no answer")
 
     async def net_info(self) -> NetInfo:
-        return NetInfo(is_listening=True, peers=())
+        return NetInfo(peers=())
 
     async def flush_mempool(self) -> None:
         pass

@@ -11,24 +11,20 @@ from bigchaindb.engine.cometbft.health import COMPARE_S, DEGRADED_S, STALLED_S, 
 from bigchaindb.engine.cometbft.rpc_answers import (
     ConsensusPeer,
     ConsensusState,
-    Hex,
     NetInfo,
     NodeInfo,
     NodeStatus,
     OwnRoundState,
     Peer,
     PeerState,
-    PublicKey,
     RoundState,
     SyncInfo,
-    ValidatorInfo,
     Versions,
 )
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.errors import CometBftUnavailable
 
-NODE = NodeInfo(id="7f" * 20, network="net", version="0.38.26", moniker="one", versions=Versions(app=RULES_VERSION))
-VALIDATOR = ValidatorInfo(address=Hex(bytes(20)), public_key=PublicKey(kind="ed25519", value=bytes(32)), power=10)
+NODE = NodeInfo(id="7f" * 20, version="0.38.26", moniker="one", versions=Versions(app=RULES_VERSION))
 
 
 @dataclass
@@ -47,13 +43,11 @@ class Network:
         if self.is_away:
             raise CometBftUnavailable("status: no answer")
         sync = SyncInfo(
-            block_hash=Hex(),
-            app_hash=Hex(),
             height=self.height,
             time=datetime.now(UTC),
             is_catching_up=self.is_catching_up,
         )
-        return NodeStatus(node=NODE, sync=sync, validator=VALIDATOR)
+        return NodeStatus(node=NODE, sync=sync)
 
     async def consensus_state(self) -> ConsensusState:
         return ConsensusState(
@@ -69,12 +63,9 @@ class Network:
 
     async def net_info(self) -> NetInfo:
         return NetInfo(
-            is_listening=True,
             peers=tuple(
                 Peer(
                     node=structs.replace(NODE, id=f"{number:040x}", versions=Versions(app=rules)),
-                    is_outbound=True,
-                    address="10.0.0.1",
                 )
                 for number, rules in enumerate(self.peer_rules)
             ),

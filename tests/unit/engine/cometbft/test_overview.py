@@ -8,12 +8,9 @@ import pytest
 
 from bigchaindb.engine.cometbft.overview import BEHIND_COUNT_MAX, Activity, Decides, Overview, activity_of
 from bigchaindb.engine.cometbft.rpc_answers import (
-    Hex,
     NodeInfo,
     NodeStatus,
-    PublicKey,
     SyncInfo,
-    ValidatorInfo,
     Versions,
 )
 from bigchaindb.engine.engine import NetworkFigures
@@ -66,12 +63,9 @@ def figures(*, is_following: bool) -> NetworkFigures:
 
 
 def status(*, is_catching_up: bool) -> NodeStatus:
-    sync = SyncInfo(
-        block_hash=Hex(), app_hash=Hex(), height=7, time=datetime.fromtimestamp(0, UTC), is_catching_up=is_catching_up
-    )
-    node = NodeInfo(id="", network="", version="", moniker="", versions=Versions(app=1))
-    validator = ValidatorInfo(address=Hex(), public_key=PublicKey(kind="", value=b""), power=0)
-    return NodeStatus(node=node, sync=sync, validator=validator)
+    sync = SyncInfo(height=7, time=datetime.fromtimestamp(0, UTC), is_catching_up=is_catching_up)
+    node = NodeInfo(id="", version="", moniker="", versions=Versions(app=1))
+    return NodeStatus(node=node, sync=sync)
 
 
 def test_a_node_whose_key_is_held_does_not_follow_yet() -> None:

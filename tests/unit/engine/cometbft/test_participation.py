@@ -77,17 +77,13 @@ class Network:
         state = OwnRoundState(height=self.height + 1, round=max(0, len(rounds) - 1), votes=votes or None)
         peers = tuple(
             Peer(
-                node=NodeInfo(
-                    id=NODE_IDS[key], network="n", version="0.38.26", moniker=key.public_key, versions=Versions(app=1)
-                ),
-                is_outbound=True,
-                address="",
+                node=NodeInfo(id=NODE_IDS[key], version="0.38.26", moniker=key.public_key, versions=Versions(app=1)),
             )
             for key in self.connected
         )
         self.seen.look(
             ConsensusState(round_state=state),
-            NetInfo(is_listening=True, peers=peers),
+            NetInfo(peers=peers),
             height=self.height,
             is_following=self.is_following,
             now_s=self.now_s,

@@ -37,13 +37,12 @@ def test_a_line_without_an_address_is_refused() -> None:
 def test_a_name_that_could_change_a_terminal_is_left_out(moniker: str, name: str) -> None:
     node = NodeInfo(
         id=IDS[0],
-        network="n",
         version="0.38.26",
         moniker=moniker,
         versions=Versions(app=1),
         listens_at="tcp://one.example:26656",
     )
-    (found,) = connected([Peer(node=node, is_outbound=True, address="127.0.0.1")])
+    (found,) = connected([Peer(node=node)])
     assert found.name == name
 
 
@@ -60,8 +59,6 @@ def test_a_name_that_could_change_a_terminal_is_left_out(moniker: str, name: str
     ],
 )
 def test_a_peer_is_known_by_where_it_says_to_listen(listens_at: str, peer: str | None) -> None:
-    node = NodeInfo(
-        id=IDS[0], network="n", version="0.38.26", moniker="m", versions=Versions(app=1), listens_at=listens_at
-    )
-    found = connected([Peer(node=node, is_outbound=True, address="127.0.0.1")])
+    node = NodeInfo(id=IDS[0], version="0.38.26", moniker="m", versions=Versions(app=1), listens_at=listens_at)
+    found = connected([Peer(node=node)])
     assert found == ([] if peer is None else [Known("m", f"{IDS[0]}@{peer}")])
