@@ -203,8 +203,8 @@ def _file(key: str, path: Path) -> _File:
     try:
         return _File(path, "a", FILE_BYTES_MAX, FILE_COUNT_OLD, encoding="utf-8")
     except OSError as error:
-        cure = f"set another {key}" if path.parent.is_dir() else f"make the folder, or set another {key}"
-        raise ConfigurationError(f"{key}: cannot open `{path}` for append: {error.strerror}; {cure}") from error
+        cure = f"set another {key}" if path.parent.is_dir() else f"create the folder or set another {key}"
+        raise ConfigurationError(f"{key}: cannot open `{path}` for appending: {error.strerror}; {cure}") from error
 
 
 def _console(settings: Settings, *, in_background: bool) -> logging.Handler:

@@ -51,7 +51,7 @@ class LineQueue(logging.Handler):
         try:
             text = self.format(record)
         except Exception as error:  # noqa: BLE001 - the standard library would write to standard error itself
-            text = f"a line of the log cannot be made: {type(error).__name__}, logger {record.name}"
+            text = f"a log line cannot be formatted: {type(error).__name__}, logger {record.name}"
         self.put(text)
 
     def put(self, text: str) -> None:
@@ -118,8 +118,8 @@ class LineQueue(logging.Handler):
     def _tell_dropped(self) -> None:
         if not self._untold_count:
             return
-        record = logging.LogRecord(__name__, logging.WARNING, "", 0, "lines of the log were dropped", (), None)
+        record = logging.LogRecord(__name__, logging.WARNING, "", 0, "log lines were dropped", (), None)
         record.dropped = self._untold_count
-        record.why = "they were not taken in time"
+        record.why = "they could not be written in time"
         self._untold_count = 0
         self._append(self.format(record).encode(errors="backslashreplace") + b"\n")

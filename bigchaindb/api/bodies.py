@@ -35,10 +35,10 @@ class Bodies:
                 return await self._read_slowly(request)
             body = content.read_nowait()  # It arrived with the head, so it needs no deadline and no copy.
         except TinyChunks as error:
-            raise Problem(plain(400, f"malformed HTTP request: {error}; send larger ones", close=True)) from error
+            raise Problem(plain(400, f"malformed HTTP request: {error}; send larger chunks", close=True)) from error
         except web.RequestPayloadError as error:
             content.feed_eof()  # Otherwise aiohttp waits for the rest of the body after the answer.
-            raise Problem(plain(400, "malformed HTTP request: the body breaks off", close=True)) from error
+            raise Problem(plain(400, "malformed HTTP request: the body is incomplete", close=True)) from error
         if len(body) > self._bytes_max:
             raise self._too_large()
         return body
@@ -70,7 +70,10 @@ class Bodies:
         if body_bytes > self._bytes_max:
             raise self._too_large()
         if self._held_bytes > self._held_bytes_max:
-            text = f"unfinished request bodies hold limits.receiving_bytes_max = {self._held_bytes_max} bytes"
+            text = (
+                f"unfinished request bodies hold {self._held_bytes_max} bytes (limits.receiving_bytes_max); "
+                "try again later"
+            )
             raise Problem(plain(503, text, headers=RETRY_AFTER, close=True))
 
     def _too_large(self) -> Problem:

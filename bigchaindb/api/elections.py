@@ -13,7 +13,7 @@ from bigchaindb.api.call import Call, Context
 from bigchaindb.api.problems import Problem, not_found, plain
 from bigchaindb.ledger.elections import Elections, OpenElection
 
-NO_NETWORK: Final = "this node is a network of its own (engine solo), so nobody is there to elect or to vote"
+NO_NETWORK: Final = "this node runs without a network (engine solo) and has no elections"
 
 
 async def listing(context: Context, _: Call) -> Reply:

@@ -56,11 +56,11 @@ def choice_of(given: Arguments) -> Choice:
         Problem: an argument is unknown or wrong.
     """
     members = filter(selection.is_member, given)
-    arguments.refuse_unknown(given, *_OWN, *members, advice=f"; there are {', '.join((*_OWN, *_MEMBERS))}")
+    arguments.refuse_unknown(given, *_OWN, *members, advice=f"; use {', '.join((*_OWN, *_MEMBERS))}")
     types = arguments.optional(given, "type", _type) or EventTypes.ALL
     each_transaction = arguments.optional(given, "granularity", _is_each_transaction) or False
     if each_transaction and types == EventTypes.BLOCK_INVALID:
-        raise argument_error({"type": "Transactions are of valid blocks only: leave it out, or ask for blocks"})
+        raise argument_error({"type": "Invalid blocks have no transactions; omit it or use granularity=block"})
     try:
         selected = selection.from_query(given)
     except MalformedSelection as error:
@@ -77,7 +77,7 @@ def limit_of(text: str, most: int) -> int:
     """Take an integer from 1 to `most`."""
     number = arguments.limit(text)
     if not 1 <= number <= most:
-        raise ValueError(f"must be 1 to {most}: '{number}'")
+        raise ValueError(f"must be from 1 to {most}, not '{number}'")
     return number
 
 

@@ -43,9 +43,9 @@ def document() -> Schema:
             "title": "BigchainDB HTTP API",
             "version": __version__,
             "description": (
-                "Transactions go in; transactions, outputs, blocks, votes and events come out. No authentication. "
-                "`streams` in `/api/v1` is the address of a WebSocket stream: a message for each transaction of every "
-                "valid block; with `?after=TOKEN` it goes on where a page or a stream of `/api/v1/events` was."
+                "Post transactions; read transactions, outputs, blocks, votes and events. There is no authentication. "
+                "`streams` in `/api/v1` is the address of a WebSocket stream with a message for each transaction of "
+                "every valid block; with `?after=TOKEN` it continues from a page or a stream of `/api/v1/events`."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -63,9 +63,9 @@ def _paths() -> dict[str, Schema]:
 
 def _node_reads() -> dict[str, Schema]:
     return {
-        "/": _get("What the node is", _ref("Root")),
-        "/api/v1": _get("Where the resources are", _ref("Index")),
-        "/api/v1/plugins": _get("Where each plugin is", _array(_ref("Plugin"))),
+        "/": _get("The node and its addresses", _ref("Root")),
+        "/api/v1": _get("Addresses of the resources", _ref("Index")),
+        "/api/v1/plugins": _get("State of each plugin", _array(_ref("Plugin"))),
         "/api/v1/openapi.json": _get("This description", {"type": "object"}),
     }
 
@@ -73,27 +73,27 @@ def _node_reads() -> dict[str, Schema]:
 def _transaction_reads() -> dict[str, Schema]:
     return {
         "/api/v1/transactions": _get(
-            "The transactions of an asset, oldest first",
+            "Transactions of an asset, oldest first",
             _array(_ref("Transaction")),
             _query("asset_id", HEX_64, required=True),
             _query("operation", {"enum": ["CREATE", "TRANSFER"]}),
-            _query("last_tx", BOOLEAN, "Only the newest."),
+            _query("last_tx", BOOLEAN, "Return only the newest one."),
             errors=(400,),
         ),
         "/api/v1/transactions/{id}": _get(
             "A committed transaction", _ref("Transaction"), _segment("id", TEXT), errors=(404,)
         ),
         "/api/v1/outputs": _get(
-            "The outputs of a key, in commit order",
+            "Outputs of a key, in commit order",
             _array(_ref("OutputReference")),
             _query("public_key", KEY, required=True),
-            _query("spent", BOOLEAN, "Only spent ones, or only unspent ones."),
+            _query("spent", BOOLEAN, "Return only spent outputs, or only unspent ones."),
             errors=(400,),
         ),
         "/api/v1/assets": _search("assets", _ref("Asset")),
         "/api/v1/metadata": _search("metadata", _ref("Metadata")),
         "/api/v1/statuses": _get(
-            "Where a transaction or a block stands; exactly one argument",
+            "Status of a transaction or a block; takes exactly one argument",
             _ref("Status"),
             _query("transaction_id", TEXT),
             _query("block_id", TEXT, "A block's id or height."),
@@ -105,7 +105,7 @@ def _transaction_reads() -> dict[str, Schema]:
 def _block_reads() -> dict[str, Schema]:
     return {
         "/api/v1/blocks": _get(
-            "The height of the block that holds a transaction; with `status` its id",
+            "Height of the block that contains a transaction; its id if `status` is given",
             _array({"oneOf": [HEIGHT, HEX_64]}),
             _query("transaction_id", TEXT, required=True),
             _query("status", {"enum": ["valid", "invalid", "undecided"]}),
@@ -118,7 +118,7 @@ def _block_reads() -> dict[str, Schema]:
             errors=(404,),
         ),
         "/api/v1/blocks/{height_or_id}/proof": _get(
-            "What proves the event about a block, valid or invalid, to whoever trusts the validators' keys",
+            "Proof of the event of a block, valid or invalid, for readers who trust the validators' keys",
             _ref("Proof"),
             _segment("height_or_id", HEIGHT_OR_ID),
             errors=(404, 504),
@@ -135,16 +135,18 @@ def _block_reads() -> dict[str, Schema]:
 def _network_reads() -> dict[str, Schema]:
     return {
         "/api/v1/validators": _get(
-            "Whose votes count, on the next block or on one that was decided",
+            "Validators of the next block or of a decided one",
             _array(_ref("Validator")),
-            _query("height", {"type": "integer", "minimum": 1}, "A block's height; the next block without it."),
+            _query(
+                "height", {"type": "integer", "minimum": 1}, "Height of a decided block; omit it for the next block."
+            ),
             errors=(400, 404, 504),
         ),
         "/api/v1/elections": _get(
-            "The elections of validators that are open, oldest first", _array(_ref("Election")), errors=(404,)
+            "Open elections of validators, oldest first", _array(_ref("Election")), errors=(404,)
         ),
         "/api/v1/elections/{id}": _get(
-            "Where an election stands", _ref("ElectionStatus"), _segment("id", TEXT), errors=(404,)
+            "Status of an election", _ref("ElectionStatus"), _segment("id", TEXT), errors=(404,)
         ),
     }
 
@@ -152,14 +154,14 @@ def _network_reads() -> dict[str, Schema]:
 def _post() -> Schema:
     modes = {"enum": ["async", "sync", "commit"], "default": "async"}
     return {
-        "summary": "Bring a transaction to a decision",
-        "description": "`async` and `sync` answer when it is in the pool, `commit` when every query shows it.",
+        "summary": "Submit a transaction",
+        "description": "`async` and `sync` answer once it is in the pool, `commit` once every query shows it.",
         "parameters": [_query("mode", modes)],
         "requestBody": {"required": True, "content": _json(_ref("Transaction"))},
         "responses": {
             "202": {
-                "description": "The document that was posted",
-                "headers": {"Location": {"description": "Its status, relative.", "schema": TEXT}},
+                "description": "The posted document",
+                "headers": {"Location": {"description": "Relative address of its status.", "schema": TEXT}},
                 "content": _json(_ref("Transaction")),
             },
             **_refusals(400, 408, 413, 503),
@@ -170,10 +172,10 @@ def _post() -> Schema:
 
 def _event_reads() -> dict[str, Schema]:
     events = _get(
-        "The events of the ledger in order: a page, or with `Accept: text/event-stream` all from there on",
+        "Events of the ledger in order: a page, or with `Accept: text/event-stream` a stream without end",
         _ref("EventPage"),
         _query("after", TEXT, "A token: `next` of a page, an SSE id, or the close reason of the WebSocket stream."),
-        _query("limit", {"type": "integer", "minimum": 1, "default": 100}, "Events of a page at most."),
+        _query("limit", {"type": "integer", "minimum": 1, "default": 100}, "Most events of a page."),
         _query("type", {"enum": ["valid", "invalid"]}),
         _query("granularity", {"enum": ["block", "transaction"], "default": "block"}),
         _query("operation", {"enum": ["CREATE", "TRANSFER"]}),
@@ -181,19 +183,19 @@ def _event_reads() -> dict[str, Schema]:
         _query("owner", KEY, "Among an output's `public_keys` or an input's `owners_before`."),
         {
             **_query("metadata", {"type": "object", "patternProperties": {"^metadata\\.": TEXT}}),
-            "description": "`metadata.<path>=<value>`: what stands in the metadata of one transaction.",
+            "description": "`metadata.<path>=<value>`: a value in the metadata of one transaction.",
             "style": "form",
             "explode": True,
         },
         {
-            **_query("Last-Event-ID", TEXT, "Where a stream goes on; stronger than `after`."),
+            **_query("Last-Event-ID", TEXT, "Token after which a stream continues; takes precedence over `after`."),
             "in": "header",
         },
         errors=(400, 410),
     )
     events["responses"]["200"]["content"]["text/event-stream"] = {"schema": TEXT}
     proof = _get(
-        "The same by the event's position, which tells apart what has one id",
+        "Proof of the event at a position, which distinguishes events with the same id",
         _ref("Proof"),
         _segment("position", {"type": "string", "pattern": "^[0-9]{1,18}$"}),
         errors=(404, 504),
@@ -203,10 +205,10 @@ def _event_reads() -> dict[str, Schema]:
 
 def _search(what: str, row: Schema) -> Schema:
     return _get(
-        f"The {what} with one of these words, best first",
+        f"Full-text search in {what}, best match first",
         _array(row),
         _query("search", TEXT, 'Words; `"a phrase"` must occur, `-word` must not.', required=True),
-        _query("limit", {"type": "integer", "minimum": 0}, "At most so many; 0 is all."),
+        _query("limit", {"type": "integer", "minimum": 0}, "Most results; 0 returns all."),
         errors=(400,),
     )
 
@@ -238,12 +240,12 @@ _ERRORS: Final = {
 
 def _errors() -> dict[str, Schema]:
     described = {
-        "Refused": "An argument or the transaction breaks a rule, which the message names",
+        "Refused": "An argument or the transaction breaks a rule, named in the message",
         "NotFound": "Not found",
-        "HistoryLost": "The token is of another chain, or of a log that this node does not have",
+        "HistoryLost": "The token belongs to another chain or to a log that this node does not have",
         "Slow": "The request did not arrive in time",
         "TooLarge": "The body is too large",
-        "Unavailable": "A bound is reached or the node stops; try again later",
+        "Unavailable": "A limit is reached or the node is stopping; try again later",
         "Silent": "The consensus engine did not answer; try again later",
         "Undecided": "The deadline passed; the transaction may still be committed",
     }

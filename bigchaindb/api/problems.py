@@ -29,7 +29,7 @@ RETRY_AFTER: Final = b"Retry-After: 1\r\n"
 INTERNAL_ERROR: Final = Answer(500, json_line({"message": "Internal Server Error"}))
 
 
-DAMAGED: Final = "what this answer is made of is damaged on the node's disk; ask another node, or its operator"
+DAMAGED: Final = "the data for this answer are damaged on the node's disk; use another node or inform the operator"
 
 
 class Problem(BigchainDBError):
@@ -156,7 +156,7 @@ class _Lines:
     def _summarise(self) -> None:
         counts = {str(status): count for status, count in sorted(self._left_out.items())}
         self._left_out = {}
-        text = "HTTP API errors: %d further ones of %s"
+        text = "HTTP API errors: %d more by %s"
         logger.log(self._level, text, sum(counts.values()), self._causer, extra={"counts": counts})
 
 

@@ -31,7 +31,7 @@ class _Threads:
 
     def __init__(self, name: str, thread_count: int, limit: str, waiting_count_max: int) -> None:
         self._executor = ThreadPoolExecutor(thread_count, thread_name_prefix=name)
-        self._limit = f"limits.{limit} = {waiting_count_max}"
+        self._limit = f"limits.{limit}"
         self._waiting_count_max = waiting_count_max
         self._waiting_count = 0
         self._closed = False
@@ -39,7 +39,7 @@ class _Threads:
     async def run(self, query: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         self._check_open()
         if self._waiting_count >= self._waiting_count_max:
-            raise Overloaded(f"{self._limit} queries are waiting; try again later")
+            raise Overloaded(f"{self._waiting_count} queries are waiting ({self._limit}); try again later")
 
         def attempt() -> T:
             self._check_open()  # The node may have begun to stop while this waited.

@@ -61,13 +61,15 @@ class HttpApi(Server):
             proofs=proofs,
             node=node,
         )
-        full = plain(503, f"more than {limits.connection_count_max} connections", headers=RETRY_AFTER, close=True)
+        count = limits.connection_count_max
+        open_now = f"{count} connections are open (limits.connection_count_max); try again later"
+        full = plain(503, open_now, headers=RETRY_AFTER, close=True)
         crowded = plain(503, CROWDED, headers=RETRY_AFTER, close=True)
         slow = plain(408, f"the request did not arrive within {limits.body_read_s_max:g} s", close=True)
         super().__init__(
             Listener(
                 self._serve,
-                ConnectionLimits.of(limits, limits.connection_count_max),
+                ConnectionLimits.of(limits, count),
                 Texts(*(whole(one, ANY_ORIGIN + CLOSE) for one in (full, crowded, slow))),
                 self._refuse,
                 name="http",

@@ -26,7 +26,7 @@ def _height(value: str) -> int:
     """Take the height of a block, from 1."""
     height = height_of(value)
     if not height:
-        raise ValueError("must be a height, from 1")
+        raise ValueError("must be a height of at least 1")
     return height
 
 

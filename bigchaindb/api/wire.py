@@ -110,7 +110,7 @@ async def _send_listing(request: web.BaseRequest, listing: Listing) -> web.Strea
     except ConnectionError:
         return SENT_LAST
     except Exception:
-        logger.exception("a list broke off")
+        logger.exception("a list was cut off by an error")
         transport.abort()
         return SENT_LAST
     return SENT if keep_alive else SENT_LAST
@@ -133,7 +133,7 @@ async def _send_stream(request: web.BaseRequest, stream: EventStream) -> web.Str
         await asyncio.wait({writing})
         if not writing.cancelled() and (error := writing.exception()) is not None:
             if not isinstance(error, ConnectionError):
-                logger.error("a stream of events broke off", exc_info=error)
+                logger.error("a stream of events was cut off by an error", exc_info=error)
             transport.abort()
     finally:
         connection.on_gone = None

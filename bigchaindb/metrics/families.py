@@ -62,7 +62,7 @@ class Figures:
 
 def families(figures: Figures) -> Iterator[Metric]:
     """Yield every metric with its value."""
-    node = GaugeMetricFamily("bigchaindb_info", "What runs here; always 1.", labels=("version", "chain"))
+    node = GaugeMetricFamily("bigchaindb_info", "Version and chain of the node; always 1.", labels=("version", "chain"))
     node.add_metric((figures.version, figures.chain_id), 1)
     yield node
     for name, (text, value) in _gauges(figures).items():
@@ -71,7 +71,7 @@ def families(figures: Figures) -> Iterator[Metric]:
         yield CounterMetricFamily(f"bigchaindb_{name}", text, value)
     refused = CounterMetricFamily(
         "bigchaindb_refused_connections",
-        "Clients that got no connection since the node started.",
+        "Connections refused since the node started.",
         labels=("listener", "reason"),
     )
     for listener, counts in figures.refused_counts.items():
@@ -95,16 +95,16 @@ def _gauges(figures: Figures) -> dict[str, tuple[str, float]]:
         "ledger_transactions": ("Committed transactions.", store["transactions"]),
         "ledger_file_bytes": ("Size of the ledger's file.", store["ledger_bytes"]),
         "ledger_wal_bytes": ("Size of the ledger's write-ahead log.", store["wal_bytes"]),
-        "disk_free_bytes": ("What may still be written to the ledger's disk.", figures.disk_free_bytes),
-        "admission_bytes": ("Bytes of bodies that wait to be checked.", engine.admission_bytes),
+        "disk_free_bytes": ("Bytes that the node may still write to the ledger's disk.", figures.disk_free_bytes),
+        "admission_bytes": ("Bytes of posted bodies that wait for their check.", engine.admission_bytes),
         "pool_transactions": ("Transactions that wait for a block.", engine.pool_count),
         "pool_bytes": ("Bytes of transactions that wait for a block.", engine.pool_bytes),
-        "store_damaged": ("1 once damage was found in ledger.db, until the data are restored.", figures.is_damaged),
+        "store_damaged": ("1 from damage found in ledger.db until the data are restored.", figures.is_damaged),
         "commit_waiters": ("Requests in mode commit that wait for their decision.", engine.waiting_count),
         "http_connections": ("Open connections of the HTTP API.", figures.http_connection_count),
         "sse_clients": ("Clients of Server-Sent Events.", figures.sse_count),
         "stream_connections": ("Open connections of the WebSocket API.", figures.stream_connection_count),
-        "stream_late_clients": ("Clients of the WebSocket stream that are behind the head.", figures.stream_late_count),
+        "stream_late_clients": ("Clients of the WebSocket stream behind the head.", figures.stream_late_count),
     }
 
 
@@ -113,19 +113,19 @@ def _counters(figures: Figures) -> dict[str, tuple[str, float]]:
     return {
         "commits": ("Decisions committed since the node started.", engine.commit_count),
         "rejected_transactions": (
-            "Transactions that turned out to be invalid after they were accepted, since the node started.",
+            "Transactions accepted and later rejected, since the node started.",
             engine.rejected_count,
         ),
         "store_damages": (
-            "Reads that met damage in ledger.db since the node started.",
+            "Reads that found damage in ledger.db since the node started.",
             figures.damage_count,
         ),
         "stream_floods": (
-            "Clients of the WebSocket stream that were closed because they would not stop sending.",
+            "Clients of the WebSocket stream closed for sending too much.",
             figures.stream_flood_count,
         ),
         "log_dropped_lines": (
-            "Lines of the node's own log that were dropped, as nobody took them in time.",
+            "Lines of the node's log that were dropped because they could not be written in time.",
             figures.log_dropped_count,
         ),
     }
@@ -140,8 +140,8 @@ def _of_network(network: NetworkFigures | None) -> Iterator[Metric]:
         ("degraded", "1 while the height stands still although peers are ahead, else 0.", network.is_degraded),
         ("stalled", "1 while transactions wait and nothing is decided, else 0.", network.is_stalled),
         ("height", "Height of the last block of the chain, blocks without transactions included.", network.height),
-        ("peers", "Nodes that this one is connected to.", network.peer_count),
-        ("outbox_transactions", "Transactions that were accepted and are not decided.", network.outbox_count),
+        ("peers", "Nodes connected to this one.", network.peer_count),
+        ("outbox_transactions", "Transactions accepted and not decided yet.", network.outbox_count),
         ("round", "Attempt at the next block, from 0.", network.round),
         ("total_power", "Voting power of all validators.", network.total_power),
         ("connected_power", "Voting power of the validators that are connected.", network.connected_power),
@@ -199,11 +199,11 @@ def _of_validators(network: NetworkFigures) -> Iterator[Metric]:
 
 _OF_A_PLUGIN: Final = {
     "lag_events": "Events of the log that the plugin has not settled.",
-    "in_hand_events": "Events given to the plugin and not settled.",
-    "oldest_in_hand_seconds": "Age of the event in hand for longest.",
+    "in_hand_events": "Events delivered to the plugin and not settled.",
+    "oldest_in_hand_seconds": "Age of the oldest event in hand.",
     "attempts": "Deliveries so far of the event in hand that has failed most often.",
-    "failures": "Ends of the plugin in a row without an event settled between them.",
-    "parked_events": "Events set aside for a person.",
+    "failures": "Ends of the plugin's process in a row with no event settled between them.",
+    "parked_events": "Events parked for a person to decide.",
     "epoch": "Number of the lane's owner; each start of a process has another.",
 }
 

@@ -40,13 +40,13 @@ class MetricsServer(Server):
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.raw_path.partition("?")[0] != PATH:
-            return plain(404, f"figures are at {PATH}")
+            return plain(404, f"the metrics are at {PATH}")
         if request.method not in {"GET", "HEAD"}:
-            return plain(405, "figures are read", {"Allow": "GET, HEAD"})
+            return plain(405, "use GET or HEAD", {"Allow": "GET, HEAD"})
         try:
             figures = await self._look()
         except StoreError:  # The node stops, or its disk fails; the log has the reason.
-            return plain(503, "the ledger cannot be asked")
+            return plain(503, "the ledger cannot be read; the node's log has the reason")
         exposition = generate_latest(_Scrape(figures, self._process))
         return web.Response(body=exposition, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

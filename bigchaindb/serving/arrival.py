@@ -59,7 +59,7 @@ class Door:
 
         def write(count: int, address: str) -> None:
             about = {"listener": self._name, "count": count, "last": address, "open": len(self.places)}
-            _log.warning("connections refused: %s is reached", limit, extra=about)
+            _log.warning("connections refused: %s reached", limit, extra=about)
 
         return write
 

@@ -26,7 +26,7 @@ LINE_BYTES_MAX: Final = 8190
 """Largest request line and largest header. Source: http-api.md, section 1."""
 BEGIN_S: Final = 0.1
 """A handler starts within this time on every request that arrived before the client closed its side."""
-CROWDED: Final = "too many connections from your address: limits.address_connection_count_max; close some, or ask later"
+CROWDED: Final = "too many connections from your address (limits.address_connection_count_max); try again later"
 """To a client whose address has as many connections as are allowed."""
 PIECE_BYTES: Final = 4 * 1024
 """Bytes that are parsed before other clients get a turn; a body of announced length is parsed at once."""
@@ -87,7 +87,7 @@ def unknown_coding(request: web.BaseRequest) -> str | None:
 
 def unimplemented(coding: str) -> str:
     """Return the text of a 501."""
-    return f"Transfer-Encoding {coding[:CODING_SHOWN_MAX]!r} is not implemented; send chunked, or Content-Length"
+    return f"Transfer-Encoding {coding[:CODING_SHOWN_MAX]!r} is not supported; use chunked or Content-Length"
 
 
 class Connection(web.RequestHandler):
@@ -283,7 +283,7 @@ class Connection(web.RequestHandler):
         if self._framed_bytes > 2 * body_bytes + FRAMING_BYTES_MAX:
             self._is_deaf = True
             self._unparsed = b""
-            self._break_off(request, TinyChunks(f"chunks too small: {self._framed_bytes} bytes for {body_bytes}"))
+            self._break_off(request, TinyChunks(f"chunks too small: {self._framed_bytes} bytes carry {body_bytes}"))
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio lets it return whether to stay open
         """See `asyncio.Protocol`. A client that closes its side after a request still gets the answer."""
@@ -341,7 +341,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer bytes that are no HTTP request, the only case: handlers answer their own errors."""
         if isinstance(exc, LineTooLong) or (message or "").startswith("Too many headers"):
-            text = f"request line or headers too large: {LINE_BYTES_MAX} bytes each, {HEADER_COUNT_MAX} headers"
+            text = f"more than {HEADER_COUNT_MAX} headers, or more than {LINE_BYTES_MAX} bytes in a line of the head"
             return self._refuse(request, 431, text)
-        reason = (message or "not understood").partition("\n")[0].rstrip(":.")
+        reason = (message or "unknown error").partition("\n")[0].rstrip(":.")
         return self._refuse(request, status, f"malformed HTTP request: {reason}")

@@ -37,8 +37,8 @@ def make_room(limits: Limits) -> Limits:
         stream_connection_count_max=max(1, limits.stream_connection_count_max * room // clients),
     )
     _log.warning(
-        "the system lets the node have fewer files open than clients may connect: fewer may; "
-        "raise the hard limit (ulimit -Hn) to let all in",
+        "the limit on open files is too low for all allowed connections, so fewer are accepted; "
+        "raise the hard limit (ulimit -Hn)",
         extra={
             "hard_limit": hard,
             "wanted": wanted,

@@ -169,7 +169,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
             first.close()
             if port != 0:  # Only a port of the system's choice is worth another attempt.
                 raise
-    raise StartupError("localhost: no port is free on both 127.0.0.1 and ::1")
+    raise StartupError("cannot listen on localhost: no port is free on both 127.0.0.1 and ::1")
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -179,7 +179,7 @@ def _bound(host: str, port: int) -> socket.socket:
         )[0]
         sock = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:  # UnicodeError is raised for a name that is too long.
-        raise StartupError(f"{host}:{port}: cannot listen here: {error}") from error
+        raise StartupError(f"cannot listen on {host}:{port}: {error}") from error
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
@@ -187,5 +187,5 @@ def _bound(host: str, port: int) -> socket.socket:
         sock.bind(address)
     except OSError as error:
         sock.close()
-        raise StartupError(f"{host}:{port}: cannot listen here: {error}") from error
+        raise StartupError(f"cannot listen on {host}:{port}: {error}") from error
     return sock

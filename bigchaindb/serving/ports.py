@@ -32,7 +32,7 @@ def taken(host: str, port: int) -> Taken | None:
         for opened in bind(host, port):
             opened.close()
     except StartupError as error:
-        reason = getattr(error.__cause__, "strerror", None) or str(error)
+        reason = getattr(error.__cause__, "strerror", None) or str(error.__cause__ or error)
         return Taken(reason, next((one for at in _addresses(host) if (one := listener(at, port)) is not None), None))
     return None
 

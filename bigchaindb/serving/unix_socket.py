@@ -20,7 +20,7 @@ def check_path(path: Path) -> None:
     """
     if (count := len(os.fsencode(path))) > SOCKET_PATH_BYTES_MAX:
         raise StartupError(
-            f"database.path: `{path}` has {count} bytes, and a socket's path at most {SOCKET_PATH_BYTES_MAX}; "
+            f"database.path: the socket path `{path}` has {count} bytes, the system allows {SOCKET_PATH_BYTES_MAX}; "
             "set database.path to a shorter path"
         )
 

@@ -64,12 +64,12 @@ class Feed:
             except StoreDamaged as error:
                 self._break_off(error)
             except Exception:
-                logger.exception("the stream cannot read the log beyond position %d; it tries again", self._position)
+                logger.exception("the WebSocket stream cannot read behind position %d; retrying", self._position)
                 await asyncio.sleep(RETRY_S)
 
     def _break_off(self, error: StoreDamaged) -> None:
         """End the clients whose next event is damaged: none may take the event behind it for the next one."""
-        logger.error("the stream cannot go on for its clients: %s", error)
+        logger.error("WebSocket clients at the head are closed: %s", error)
         for follower in self.followers:
             if not follower.late:
                 follower.end(INTERNAL_ERROR, "")
@@ -125,8 +125,8 @@ class Feed:
             return
         except StoreDamaged as error:
             position = follower.place.position
-            logger.error("a client of the stream cannot be served beyond position %d: %s", position, error)  # noqa: TRY400 - the row says all
+            logger.error("a WebSocket client cannot be served behind position %d: %s", position, error)  # noqa: TRY400 - the row says all
             follower.end(INTERNAL_ERROR, "")
         except Exception:
-            logger.exception("a client of the stream cannot be served beyond position %d", follower.place.position)
+            logger.exception("a WebSocket client cannot be served behind position %d", follower.place.position)
             follower.end(INTERNAL_ERROR, "")

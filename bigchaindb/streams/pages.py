@@ -24,8 +24,8 @@ class Pages:
             Overloaded: too many pages are waiting.
         """
         if self._waiting_count >= self._limits.query_waiting_count_max:
-            bound = f"limits.query_waiting_count_max = {self._limits.query_waiting_count_max}"
-            raise Overloaded(f"{bound} pages of events are waiting; try again later")
+            bound = f"{self._waiting_count} pages of events are waiting (limits.query_waiting_count_max)"
+            raise Overloaded(f"{bound}; try again later")
         head, chain_id = self._log.hub.head, self._log.chain_id
 
         def read(reader: LogReader) -> Piece:

@@ -90,7 +90,7 @@ class EventStreams:
         if self._stopping:
             raise Stopping("the node is about to stop")
         if self._count >= self._count_max:
-            raise Overloaded(f"limits.sse_connection_count_max = {self._count_max} streams are open; try again later")
+            raise Overloaded(f"{self._count} event streams are open (limits.sse_connection_count_max); try again later")
         self._count += 1
         try:
             place, token = await self._log.begin(after)

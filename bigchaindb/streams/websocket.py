@@ -33,8 +33,8 @@ VERSION: Final = "13"
 KEY_BYTES: Final = 16
 GOING_AWAY: Final = 1001
 POLICY_VIOLATION: Final = 1008
-FLOOD: Final = f"more than {FRAME_COUNT_MAX} frames or {BYTES_MAX // KIB} KiB a second; this stream takes no messages"
-UNREADABLE: Final = "the node cannot read its log; connect to another node, or ask its operator"
+FLOOD: Final = f"more than {FRAME_COUNT_MAX} frames or {BYTES_MAX // KIB} KiB a second; this stream expects no messages"
+UNREADABLE: Final = "the node cannot read its log; use another node or inform the operator"
 RECEIVE_BYTES: Final = 4 * KIB
 """Unread bytes that the system keeps for each client, or twice as many: enough for a request. Bytes beyond a client's
 budget stay in the buffers of its own system."""
@@ -153,7 +153,7 @@ class StreamServer(Server):
 
 
 def _log_floods(count: int, last: str) -> None:
-    _log.warning("stream clients closed: %s", FLOOD, extra={"count": count, "last": last})
+    _log.warning("WebSocket clients closed: %s", FLOOD, extra={"count": count, "last": last})
 
 
 def _wrong_upgrade(request: web.BaseRequest) -> web.Response | None:
@@ -167,12 +167,12 @@ def _wrong_upgrade(request: web.BaseRequest) -> web.Response | None:
         headers.get("Connection", "")
     )
     if request.method != "GET" or not upgrades:
-        return plain(400, "This is a WebSocket stream: it takes an upgrade")
+        return plain(400, "this address serves a WebSocket stream; send an upgrade request")
     if headers.get("Sec-WebSocket-Version", "").strip() != VERSION:
         named = {"Sec-WebSocket-Version": VERSION}
-        return plain(400, f"Sec-WebSocket-Version: it takes {VERSION}", named)
+        return plain(400, f"Sec-WebSocket-Version must be {VERSION}", named)
     if not _is_key(headers.get("Sec-WebSocket-Key", "")):
-        return plain(400, f"Sec-WebSocket-Key: it takes the base64 of {KEY_BYTES} bytes")
+        return plain(400, f"Sec-WebSocket-Key must be {KEY_BYTES} bytes in base64")
     return None
 
 

@@ -68,7 +68,7 @@ def test_nobody_waits_for_a_reader_and_what_was_dropped_is_told(reader: Reader) 
     kept_count_max = 1_000 // len("line 000\n") + 1  # one always may wait, also behind a piece that is being written
     assert 1_000 - dropped <= kept_count_max
     reader.is_reading.set()
-    until(lambda: reader.lines[-1:] == ["lines of the log were dropped"], what="the notice")
+    until(lambda: reader.lines[-1:] == ["log lines were dropped"], what="the notice")
     kept = [line for line in reader.lines if line.startswith("line ")]
     assert len(kept) == 1_000 - dropped
     assert kept == sorted(kept)
@@ -97,7 +97,7 @@ def test_the_notice_stands_where_the_lines_are_missing() -> None:
     places.release(4)
     queue.close()
     said = b"".join(taken).decode().split()
-    assert said == ["first", "x" * 30, *["lines", "of", "the", "log", "were", "dropped"], "z"]
+    assert said == ["first", "x" * 30, *["log", "lines", "were", "dropped"], "z"]
 
 
 def test_the_end_waits_a_moment_for_a_reader_and_no_longer(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def test_a_line_that_cannot_be_made_says_so(reader: Reader) -> None:
     queue = queue_to(reader.write)
     queue.emit(logging.LogRecord("a.b", logging.INFO, "", 0, "%d", ("no number",), None))
     queue.close()
-    assert reader.lines == ["a line of the log cannot be made: TypeError, logger a.b"]
+    assert reader.lines == ["a log line cannot be formatted: TypeError, logger a.b"]
 
 
 def test_standard_error_may_be_one_that_does_not_block(monkeypatch: pytest.MonkeyPatch) -> None:

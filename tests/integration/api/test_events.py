@@ -208,9 +208,9 @@ class TestRefusals:
     async def test_an_unknown_argument_is_refused(self, served: Served) -> None:
         """A misspelt filter must not pass for "everything"."""
         answer = await ask(served.api.port, "GET", "/api/v1/events?onwer=x")
-        there_are = "after, limit, type, granularity, operation, asset, owner, metadata.<path>"
+        use = "after, limit, type, granularity, operation, asset, owner, metadata.<path>"
         assert answer.status == 400
-        assert answer.json()["message"] == f"Unknown arguments: onwer; there are {there_are}"
+        assert answer.json()["message"] == f"Unknown arguments: onwer; use {use}"
 
     async def test_another_log_is_gone_and_says_where_it_is(self, served: Served) -> None:
         """Going on elsewhere would skip or repeat without a word (P8)."""

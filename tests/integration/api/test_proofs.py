@@ -63,4 +63,4 @@ async def test_who_voted_on_a_block_is_known_by_its_height(served: Served) -> No
 @pytest.mark.parametrize("text", ["", "0", "-1", "one", "9" * 19, "1.0"])
 async def test_what_is_no_height_is_refused(served: Served, text: str) -> None:
     answer = await get(served, f"validators?height={text}")
-    assert (answer.status, answer.json()) == (400, {"message": {"height": "must be a height, from 1"}})
+    assert (answer.status, answer.json()) == (400, {"message": {"height": "must be a height of at least 1"}})

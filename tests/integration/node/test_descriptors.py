@@ -13,7 +13,7 @@ from tests.support.node import COMMAND, Node, running_node
 from tests.support.served import KEY
 from tests.support.waiting import until
 
-WARNING = "the system lets the node have fewer files open than clients may connect"
+WARNING = "the limit on open files is too low for all allowed connections"
 _serials = count()
 
 

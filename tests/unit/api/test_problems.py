@@ -85,7 +85,7 @@ async def test_errors_of_clients_are_summarised_and_hide_none_of_the_node(caplog
         assert caplog.records[-1].levelno == logging.ERROR
         await asyncio.sleep(1.1)  # the summary is due before
         summary = caplog.records[-1]
-        assert summary.getMessage() == "HTTP API errors: 990 further ones of clients"
+        assert summary.getMessage() == "HTTP API errors: 990 more by clients"
         assert vars(summary)["counts"] == {"400": 247, "404": 743}
         problems.tell(plain(404, "no"), "GET", "/y")
     assert caplog.records[-1].getMessage() == "HTTP API error: 404 - GET:/y - no"
@@ -100,5 +100,5 @@ async def test_errors_of_an_overload_are_summarised(caplog: pytest.LogCaptureFix
         assert len(caplog.records) == LINES_A_SECOND
         await asyncio.sleep(1.1)  # the summary is due before
     summary = caplog.records[-1]
-    assert summary.getMessage() == "HTTP API errors: 90 further ones of the node"
+    assert summary.getMessage() == "HTTP API errors: 90 more by the node"
     assert (summary.levelno, vars(summary)["counts"]) == (logging.ERROR, {"503": 90})

@@ -91,7 +91,7 @@ async def test_the_socket_of_a_killed_node_is_replaced_and_ones_own_is_removed(s
 async def test_a_path_that_fits_no_socket_stops_the_start(served: Served, tmp_path: Path) -> None:
     """Else nobody could speak with the node, and would learn it when it matters."""
     served.path = tmp_path / ("x" * 100) / "control.sock"
-    with pytest.raises(StartupError, match=r"database\.path: .* a socket's path at most 107; set database\.path to a"):
+    with pytest.raises(StartupError, match=r"database\.path: .* the system allows 107; set database\.path to a"):
         await served.server(None).start()
     served.path = tmp_path / "nowhere" / "control.sock"
     with pytest.raises(StartupError, match=r"cannot listen on .*: No such file or directory"):

@@ -120,7 +120,7 @@ def test_a_path_with_quotes_and_accents_stays_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("x" * 100, r"abci\.sock` has 1\d\d bytes, and a socket's path at most 107"),
+        ("x" * 100, r"abci\.sock` has 1\d\d bytes, the system allows 107"),
         ("a\nb", "cannot be written into CometBFT's"),
     ],
 )
