@@ -128,7 +128,7 @@ class Formatter(logging.Formatter):
         extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
         # Mask here too: in the finished line, blanks, line ends and quotation marks are escaped.
         fields = " ".join(self._field(name, value) for name, value in {"logger": record.name, **extra}.items())
-        message = " ".join(_escaped(self._cut(record.getMessage())).split())
+        message = " ".join(escaped(self._cut(record.getMessage())).split())
         line = f"{self.formatTime(record, self.datefmt)} [{record.levelname.lower()}] {message}  {fields}"
         for text in (record.exc_info and self.formatException(record.exc_info), record.stack_info):
             if text:
@@ -147,8 +147,8 @@ class Formatter(logging.Formatter):
         return text
 
 
-def _escaped(text: str) -> str:
-    """Escape unprintable characters: a record stays on its line, and no stranger's text controls a terminal."""
+def escaped(text: str) -> str:
+    """Escape unprintable characters, so that a text stays on its line and no stranger's text controls a terminal."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

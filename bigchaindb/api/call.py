@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from bigchaindb.api.answers import Reply
 from bigchaindb.api.arguments import Arguments, parse_query
@@ -13,6 +13,7 @@ from bigchaindb.ledger.elections import Elections
 from bigchaindb.ledger.ports import ProofSource, Queries
 from bigchaindb.streams.pages import Pages
 from bigchaindb.streams.sse import EventStreams
+from bigchaindb.subscribers.lane_status import LaneStatus
 
 
 class Call(NamedTuple):
@@ -40,46 +41,7 @@ class Call(NamedTuple):
         return parse_query(self.query)
 
 
-class PluginStatus(Protocol):
-    """The status of one plugin as the API reads it."""
-
-    @property
-    def name(self) -> str:
-        """The name of its entry point."""
-        ...
-
-    @property
-    def state(self) -> str:
-        """The state of its lane: docs/reference/lane-states.md."""
-        ...
-
-    @property
-    def lag(self) -> int:
-        """Events of the log that are not settled."""
-        ...
-
-    @property
-    def attempts(self) -> int:
-        """Deliveries so far of the event in hand that has failed most often; 0 if none has."""
-        ...
-
-    @property
-    def parked_count(self) -> int:
-        """Events set aside for a person."""
-        ...
-
-    @property
-    def error(self) -> str:
-        """`Class: message`, a sentence, or nothing."""
-        ...
-
-    @property
-    def is_error_past(self) -> bool:
-        """Whether an event was settled since that error."""
-        ...
-
-
-PluginStatuses = Callable[[], Sequence[PluginStatus]]
+PluginStatuses = Callable[[], Sequence[LaneStatus]]
 """Returns the status of each plugin, in the order of the configuration."""
 
 

@@ -3,7 +3,6 @@
 The command line of 2.x read them from the node itself; here it asks over HTTP. Source: transactions.md, section 7.
 """
 
-import base64
 from typing import Final
 
 import orjson
@@ -11,6 +10,7 @@ import orjson
 from bigchaindb.api.answers import Reply, json_answer
 from bigchaindb.api.call import Call, Context
 from bigchaindb.api.problems import Problem, not_found, plain
+from bigchaindb.api.validators import key_document
 from bigchaindb.ledger.elections import Elections, OpenElection
 
 NO_NETWORK: Final = "this node runs without a network (engine solo) and has no elections"
@@ -38,12 +38,12 @@ def _elections(context: Context) -> Elections:
 
 
 def _document(election: OpenElection) -> dict[str, object]:
-    key = base64.b64encode(bytes.fromhex(election.public_key)).decode()
+
     return {
         "id": election.id,
         "node_id": election.node_id,
         "power": election.power,
         "proposer": election.proposer,
-        "public_key": {"type": "ed25519-base64", "value": key},
+        "public_key": key_document(bytes.fromhex(election.public_key)),
         "votes": election.votes,
     }

@@ -7,7 +7,8 @@ import re
 from typing import Final
 
 from bigchaindb.api.answers import Reply, json_answer
-from bigchaindb.api.call import Call, Context, PluginStatus
+from bigchaindb.api.call import Call, Context
+from bigchaindb.subscribers.lane_status import LaneStatus
 
 _LIVE: Final = "LIVE"
 _CLASS: Final = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?=: |$)", re.ASCII)
@@ -18,7 +19,7 @@ async def listing(context: Context, _: Call) -> Reply:
     return json_answer([document(status) for status in context.plugins()])
 
 
-def document(status: PluginStatus) -> dict[str, object]:
+def document(status: LaneStatus) -> dict[str, object]:
     """Return the public part of a status."""
     return {
         "attempts": status.attempts,

@@ -18,6 +18,7 @@ from bigchaindb.errors import (
     StoreFull,
     ValidationError,
 )
+from bigchaindb.log import escaped
 
 logger = logging.getLogger(__name__)
 
@@ -161,12 +162,5 @@ class _Lines:
 
 
 def _write(level: int, answer: Answer, method: str, path: str) -> None:
-    text = _one_line(answer.logged or "")
+    text = escaped((answer.logged or "")[:LOGGED_CHARACTERS_MAX])
     logger.log(level, "HTTP API error: %d - %s:%s - %s", answer.status, method, path, text)
-
-
-def _one_line(text: str) -> str:
-    cut = text[:LOGGED_CHARACTERS_MAX]
-    if cut.isprintable():
-        return cut
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)

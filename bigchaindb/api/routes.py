@@ -28,6 +28,7 @@ from bigchaindb.api.answers import Answer, Reply, json_line
 from bigchaindb.api.call import Call, Context, Handler
 from bigchaindb.api.problems import INTERNAL_ERROR, answer_for, not_found
 from bigchaindb.errors import BigchainDBError
+from bigchaindb.streams.websocket import PATH as STREAM_PATH
 
 logger = logging.getLogger(__name__)
 
@@ -167,4 +168,4 @@ def _allow(route: Route) -> bytes:
 
 _NEAR: Final = {_plainly(route.path): route for route in EXACT.values() if route.path.startswith("/api/v1/")}
 _PARENTS_NEAR: Final = {_plainly(parent): route for parent, route in PARENTS.items()}
-_STREAM: Final = _plainly("/api/v1/streams/valid_transactions")
+_STREAM: Final = _plainly(STREAM_PATH)

@@ -31,8 +31,10 @@ def _height(value: str) -> int:
 
 
 def document(validators: ValidatorSet) -> list[dict[str, object]]:
-    """Return the body; keys are base64 here, as the engine of 2.x wrote them."""
-    return [
-        {"public_key": {"type": "ed25519-base64", "value": base64.b64encode(key).decode()}, "voting_power": power}
-        for key, power in validators.powers.items()
-    ]
+    """Return the body."""
+    return [{"public_key": key_document(key), "voting_power": power} for key, power in validators.powers.items()]
+
+
+def key_document(key: bytes) -> dict[str, str]:
+    """Return a validator's key as the engine of 2.x wrote it."""
+    return {"type": "ed25519-base64", "value": base64.b64encode(key).decode()}

@@ -96,37 +96,30 @@ def whole(answer: Answer, more: bytes, method: str = "GET") -> bytes:
 
 async def _send_listing(request: web.BaseRequest, listing: Listing) -> web.StreamResponse:
     """Write a list while it is read; an error aborts the connection, so that no client takes a part for the whole."""
-    transport = request.transport
-    if transport is None or transport.is_closing():
+    keep_alive = request.keep_alive and _is_chunked(request) and request.content.is_eof()
+    sent = SENT if keep_alive else SENT_LAST
+    transport = _begin(request, JSON_TYPE + _connection(request, keep_alive=keep_alive))
+    if transport is None:
         return SENT_LAST
-    chunked = request.version >= (1, 1)
-    keep_alive = request.keep_alive and chunked and request.content.is_eof()
-    more = _cors(request) + _connection(request, keep_alive=keep_alive) + (CHUNKED if chunked else b"")
-    transport.write(b"".join((STATUS_LINES[200], _date(int(time.time())), JSON_TYPE, more, b"\r\n")))
     if request.method == "HEAD":
-        return SENT if keep_alive else SENT_LAST
+        return sent
     try:
-        await _write_pieces(request, listing, chunked=chunked)
+        await _write_pieces(request, listing)
     except ConnectionError:
         return SENT_LAST
     except Exception:
         logger.exception("a list was cut off by an error")
         transport.abort()
         return SENT_LAST
-    return SENT if keep_alive else SENT_LAST
+    return sent
 
 
 async def _send_stream(request: web.BaseRequest, stream: EventStream) -> web.StreamResponse:
     """Write messages until the client leaves or the stream ends; the connection ends with it."""
-    transport = request.transport
-    if transport is None or transport.is_closing():
+    transport = _begin(request, STREAM_HEAD + CLOSE)
+    if transport is None or request.method == "HEAD":
         return SENT_LAST
-    chunked = request.version >= (1, 1)
-    more = _cors(request) + CLOSE + (CHUNKED if chunked else b"")
-    transport.write(b"".join((STATUS_LINES[200], _date(int(time.time())), STREAM_HEAD, more, b"\r\n")))
-    if request.method == "HEAD":
-        return SENT_LAST
-    writing = asyncio.create_task(_write_messages(request, stream, chunked=chunked))
+    writing = asyncio.create_task(_write_messages(request, stream))
     connection = cast("Connection", request.protocol)
     connection.on_gone = writing.cancel
     try:
@@ -141,30 +134,47 @@ async def _send_stream(request: web.BaseRequest, stream: EventStream) -> web.Str
     return SENT_LAST
 
 
-async def _write_messages(request: web.BaseRequest, stream: EventStream, *, chunked: bool) -> None:
+def _begin(request: web.BaseRequest, more: bytes) -> asyncio.Transport | None:
+    """Write the head of an answer of unknown length; return None if the client is gone."""
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        return None
+    coding = CHUNKED if _is_chunked(request) else b""
+    transport.write(b"".join((STATUS_LINES[200], _date(int(time.time())), _cors(request), more, coding, b"\r\n")))
+    return transport
+
+
+def _is_chunked(request: web.BaseRequest) -> bool:
+    return request.version >= (1, 1)
+
+
+async def _write_messages(request: web.BaseRequest, stream: EventStream) -> None:
     async for piece in stream.pieces:
-        await _write_piece(request, piece, chunked=chunked)
-    if chunked and request.transport is not None:
-        request.transport.write(b"0\r\n\r\n")
+        await _write_piece(request, piece)
+    _end(request)
 
 
-async def _write_pieces(request: web.BaseRequest, listing: Listing, *, chunked: bool) -> None:
+async def _write_pieces(request: web.BaseRequest, listing: Listing) -> None:
     opening = b"["
     async for piece in listing.pieces:
         if piece:
-            await _write_piece(request, opening + piece, chunked=chunked)
+            await _write_piece(request, opening + piece)
             opening = b","
         else:  # Nothing matched yet; stop searching if the client is gone.
             _open_transport(request)
-    await _write_piece(request, b"]\n" if opening == b"," else b"[]\n", chunked=chunked)
-    if chunked and request.transport is not None:
+    await _write_piece(request, b"]\n" if opening == b"," else b"[]\n")
+    _end(request)
+
+
+def _end(request: web.BaseRequest) -> None:
+    if _is_chunked(request) and request.transport is not None:
         request.transport.write(b"0\r\n\r\n")
 
 
-async def _write_piece(request: web.BaseRequest, piece: bytes, *, chunked: bool) -> None:
+async def _write_piece(request: web.BaseRequest, piece: bytes) -> None:
     transport = _open_transport(request)
     # Not joined: a piece may be a block of 4 MiB that a thousand waiting streams share.
-    transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n") if chunked else (piece,))
+    transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n") if _is_chunked(request) else (piece,))
     await request.writer.drain()
 
 

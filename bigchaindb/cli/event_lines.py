@@ -10,7 +10,7 @@ import msgspec
 from bigchaindb.delivery import block_message, transaction_messages
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.eventlog.token import WHOLE, encode
-from bigchaindb.events import Event, EventTypes
+from bigchaindb.events import EventTypes
 from bigchaindb.ledger.ports import Record
 
 TYPE_NAMES: Final = {EventTypes.BLOCK_VALID: "BLOCK_VALID", EventTypes.BLOCK_INVALID: "BLOCK_INVALID"}
@@ -35,7 +35,7 @@ def about(chain_id: str, record: Record) -> dict[str, Any]:
         "type": TYPE_NAMES[record.type],
         "height": record.height,
         "transaction_count": len(_decode(record.body).block.transactions),
-        "id": _event(chain_id, record).id,
+        "id": record.event(chain_id).id,
         "token": encode(chain_id, record.position, WHOLE, record.digest),
     }
 
@@ -51,22 +51,11 @@ def lines(chain_id: str, record: Record, format_: str, selection: Selection | No
     """
     match format_:
         case "cloudevents":
-            yield block_message(_event(chain_id, record)).envelope + b"\n"
+            yield block_message(record.event(chain_id)).envelope + b"\n"
         case "transactions":
-            for message in transaction_messages(_event(chain_id, record)):
+            for message in transaction_messages(record.event(chain_id)):
                 if selection is None or selection.matches(msgspec.json.decode(message.data)):
                     yield message.envelope + b"\n"
         case _:
             head = json.dumps(about(chain_id, record)).encode()
             yield b'%b, "data": %b}\n' % (head[:-1], record.body)  # the event's own bytes (P5)
-
-
-def _event(chain_id: str, record: Record) -> Event:
-    return Event(
-        record.type,
-        body=record.body,
-        chain_id=chain_id,
-        position=record.position,
-        height=record.height,
-        time=record.time,
-    )

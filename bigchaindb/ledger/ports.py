@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from bigchaindb.eventlog.selection import Selection
+from bigchaindb.events import Event
 from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.effects import Effects, LoggedEvent, Tip
 from bigchaindb.ledger.proofs.signed_header import SignedHeader
@@ -74,6 +75,17 @@ class Record(NamedTuple):
     time: int
     digest: bytes
     body: bytes
+
+    def event(self, chain_id: str) -> Event:
+        """Return the event as subscribers get it."""
+        return Event(
+            self.type,
+            body=self.body,
+            chain_id=chain_id,
+            position=self.position,
+            height=self.height,
+            time=self.time,
+        )
 
 
 class Announcement(NamedTuple):

@@ -172,21 +172,22 @@ _OF_A_VALIDATOR: Final = {
 
 
 def _of_validators(network: NetworkFigures) -> Iterator[Metric]:
-    gauges = {
-        name: GaugeMetricFamily(f"bigchaindb_network_validator_{name}", text, labels=("validator",))
-        for name, text in _OF_A_VALIDATOR.items()
-    }
-    for one in network.validators:
-        for name, value in (
-            ("power", one.power),
-            ("connected", bool(one.connected)),
-            ("signing", bool(one.signing)),
-            ("signed_blocks", one.signed or 0),
-            ("missed_blocks", (one.blocks or 0) - (one.signed or 0)),
-            ("signed_height", one.signed_height or 0),
-        ):
-            gauges[name].add_metric((one.public_key,), value)
-    yield from gauges.values()
+    yield from _labelled(
+        "network_validator",
+        "validator",
+        _OF_A_VALIDATOR,
+        {
+            one.public_key: {
+                "power": one.power,
+                "connected": bool(one.connected),
+                "signing": bool(one.signing),
+                "signed_blocks": one.signed or 0,
+                "missed_blocks": (one.blocks or 0) - (one.signed or 0),
+                "signed_height": one.signed_height or 0,
+            }
+            for one in network.validators
+        },
+    )
     proven = CounterMetricFamily(
         "bigchaindb_network_misbehaviors",
         "Proofs on the chain that a validator misbehaved.",
@@ -213,19 +214,13 @@ def _of_plugins(plugins: Sequence[LaneStatus]) -> Iterator[Metric]:
     starts = CounterMetricFamily(
         "bigchaindb_plugin_starts", "Processes of the plugin since the node started.", labels=("plugin",)
     )
-    gauges = {
-        name: GaugeMetricFamily(f"bigchaindb_plugin_{name}", text, labels=("plugin",))
-        for name, text in _OF_A_PLUGIN.items()
-    }
     for plugin in plugins:
         for state in State:
             states.add_metric((plugin.name, state.value), float(plugin.state is state))
         starts.add_metric((plugin.name,), plugin.start_count)
-        for name, value in _values(plugin).items():
-            gauges[name].add_metric((plugin.name,), value)
     yield states
     yield starts
-    yield from gauges.values()
+    yield from _labelled("plugin", "plugin", _OF_A_PLUGIN, {plugin.name: _values(plugin) for plugin in plugins})
 
 
 def _values(plugin: LaneStatus) -> dict[str, float]:
@@ -238,3 +233,14 @@ def _values(plugin: LaneStatus) -> dict[str, float]:
         "parked_events": plugin.parked_count,
         "epoch": plugin.epoch,
     }
+
+
+def _labelled(
+    prefix: str, label: str, texts: Mapping[str, str], values: Mapping[str, Mapping[str, float]]
+) -> Iterator[Metric]:
+    """Yield a gauge for each text, with a value for each of those that the label names."""
+    for name, text in texts.items():
+        gauge = GaugeMetricFamily(f"bigchaindb_{prefix}_{name}", text, labels=(label,))
+        for labelled, figures in values.items():
+            gauge.add_metric((labelled,), figures[name])
+        yield gauge

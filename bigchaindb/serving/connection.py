@@ -32,7 +32,6 @@ PIECE_BYTES: Final = 4 * 1024
 """Bytes that are parsed before other clients get a turn; a body of announced length is parsed at once."""
 CHUNKS_PIECE_BYTES: Final = 1024
 """The same for a body in chunks: 170 of one byte, at 8 µs each."""
-CODING_SHOWN_MAX: Final = 100
 FRAMING_BYTES_MAX: Final = 4 * 1024
 """Bytes that chunks may take beyond twice their content. Chunks of one byte take six times their content, and with them
 eight clients delayed every commit by 2.8 s."""
@@ -77,17 +76,6 @@ Refusal = Callable[[web.BaseRequest, int, str], web.StreamResponse]
 
 class TinyChunks(web.RequestPayloadError):
     """A body arrived in chunks that are mostly framing; the text has both numbers."""
-
-
-def unknown_coding(request: web.BaseRequest) -> str | None:
-    """Return a transfer coding that this server does not support, which is any but `chunked` alone; else None."""
-    coding = ",".join(request.headers.getall("Transfer-Encoding", ()))
-    return None if coding.strip().lower() in {"", "chunked"} else coding
-
-
-def unimplemented(coding: str) -> str:
-    """Return the text of a 501."""
-    return f"Transfer-Encoding {coding[:CODING_SHOWN_MAX]!r} is not supported; use chunked or Content-Length"
 
 
 class Connection(web.RequestHandler):

@@ -11,20 +11,14 @@ from aiohttp import web
 
 from bigchaindb.errors import StartupError
 from bigchaindb.serving.arrival import Arrival, Door, Reason
-from bigchaindb.serving.connection import (
-    Connection,
-    ConnectionLimits,
-    Refusal,
-    Texts,
-    unimplemented,
-    unknown_coding,
-)
+from bigchaindb.serving.connection import Connection, ConnectionLimits, Refusal, Texts
 from bigchaindb.serving.places import Places
 
 BACKLOG: Final = 1024
 """With the usual 128, some of 200 clients that connected at once waited a second for a retransmission."""
 SWEEP_S_MAX: Final = 1.0
 PORT_ATTEMPT_COUNT: Final = 16
+CODING_SHOWN_MAX: Final = 100
 NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -134,8 +128,11 @@ class Listener:
         connection = cast("Connection", request.protocol)
         connection.begin(request)
         try:
-            if (coding := unknown_coding(request)) is not None:
-                return self._refuse(request, 501, unimplemented(coding))
+            if (coding := _unknown_coding(request)) is not None:
+                text = (
+                    f"Transfer-Encoding {coding[:CODING_SHOWN_MAX]!r} is not supported; use chunked or Content-Length"
+                )
+                return self._refuse(request, 501, text)
             return await self._handler(request)
         finally:
             connection.exempt = False
@@ -189,3 +186,9 @@ def _bound(host: str, port: int) -> socket.socket:
         sock.close()
         raise StartupError(f"cannot listen on {host}:{port}: {error}") from error
     return sock
+
+
+def _unknown_coding(request: web.BaseRequest) -> str | None:
+    """Return a transfer coding that this server does not support, which is any but `chunked` alone; else None."""
+    coding = ",".join(request.headers.getall("Transfer-Encoding", ()))
+    return None if coding.strip().lower() in {"", "chunked"} else coding

@@ -12,7 +12,7 @@ import msgspec
 from bigchaindb.delivery import Message, block_message, transaction_messages
 from bigchaindb.eventlog import token
 from bigchaindb.eventlog.selection import Selection
-from bigchaindb.events import Event, EventTypes
+from bigchaindb.events import EventTypes
 from bigchaindb.ledger.ports import LogReader, Record
 from bigchaindb.streams.shared_log import Place, token_at
 
@@ -102,14 +102,7 @@ def read_piece(
 
 
 def _items(record: Record, chain_id: str, choice: Choice, skip: int) -> Iterator[Item]:
-    event = Event(
-        record.type,
-        body=record.body,
-        chain_id=chain_id,
-        position=record.position,
-        height=record.height,
-        time=record.time,
-    )
+    event = record.event(chain_id)
     behind = Place(record.position)
     whole = token.encode(chain_id, record.position, token.WHOLE, record.digest)
     if not choice.each_transaction:

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bigchaindb.api.call import ElectionSource, NodeInfo, PluginStatus
+from bigchaindb.api.call import ElectionSource, NodeInfo
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Limits, WebSocketServer
 from bigchaindb.engine.deciding import Proposer
@@ -21,6 +21,7 @@ from bigchaindb.store.store import Store
 from bigchaindb.streams.hub import Hub
 from bigchaindb.streams.shared_log import LogSource
 from bigchaindb.streams.websocket import StreamServer
+from bigchaindb.subscribers.lane_status import LaneStatus
 from bigchaindb.transaction.build import create
 from bigchaindb.transaction.keys import KeyPair
 
@@ -64,7 +65,7 @@ async def serving(
     limits: Limits | None = None,
     heartbeat_s: float = 0.0,
     propose: Proposer | None = None,
-    plugins: Sequence[PluginStatus] = (),
+    plugins: Sequence[LaneStatus] = (),
     sse_heartbeat_s: float = 15.0,
     elections: ElectionSource = lambda: None,
 ) -> AsyncIterator[Served]:
