@@ -80,7 +80,7 @@ def foreign_ledger(directory: DataDirectory) -> str | None:
             )
         known = known_chain(directory)
     except StoreError:
-        if not is_full(directory):  # a full disk keeps SQLite from reading; the store looks again once it is open
+        if not is_full(directory):  # a full disk keeps SQLite from reading; the store checks again once it is open
             raise
         return None
     if known is None:

@@ -91,7 +91,7 @@ def read_keypair(path: Path) -> KeyPair:
 
 
 def write_keypair(path: Path, pair: KeyPair) -> None:
-    """Write a new key file, mode 0600, durable when this returns; never over one that is there.
+    """Write a new key file, mode 0600, durable when this returns; never over an existing one.
 
     Raises:
         StartupError: it exists, or cannot be written.

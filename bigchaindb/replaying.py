@@ -23,7 +23,7 @@ from bigchaindb.store.directory import DataDirectory, sync_folder
 from bigchaindb.store.store import Store
 
 MARK: Final = "replaying"
-"""A file that is there while the ledger lacks blocks that CometBFT has: a start that was cut short goes on with it."""
+"""A file that exists while the ledger lacks blocks that CometBFT has: a start that was cut short goes on with it."""
 LOOK_S: Final = 0.1
 SAY_S: Final = 5.0
 """Time between two lines about the progress."""

@@ -28,7 +28,7 @@ SLICE_COUNT_MAX: Final = 100
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A body, and the future of whoever submitted it: the transaction, or why not.
+    """A body, and the future of its submitter: the transaction, or why not.
 
     Attributes:
         mode: when a client wants to be answered; None: it came from another node.

@@ -101,13 +101,13 @@ class Misbehavior(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NetworkFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """How a node stands among those that it votes with, looked at each few seconds; counts since it started.
+    """The state of a node among those that it votes with, updated every few seconds; counts since it started.
 
     Attributes:
         is_following: whether it has caught up and its consensus engine answers.
         is_degraded: whether its height stands still although peers are ahead.
         is_stalled: whether transactions wait and nothing is decided.
-        height: of its last block, as the consensus engine says.
+        height: of its last block, from the consensus engine.
         peer_count: nodes that it is connected to.
         invalid_count: blocks that the network voted invalid.
         rejection_count: proposals that this node voted against.
@@ -171,7 +171,7 @@ class Engine(Protocol):
             The transaction, in the pool (async, sync) or committed and readable by every query (commit).
 
         Raises:
-            ValidationError: it breaks a rule; the class says which.
+            ValidationError: it breaks a rule; the class names which.
             Overloaded: a bound of the pool is reached.
             Stopping: the node is about to stop.
             CheckFailed: a defect of this software kept it from being checked.

@@ -1,7 +1,7 @@
 """What CometBFT v0.38 hashes and signs, made here once more so that a proof is checked without trust in any node. Pure.
 
-Nothing of the network layer needs CometBFT's word for these bytes: they are functions of what a block says. Vectors
-made by the real program hold them. Source: CometBFT v0.38, "Data structures" and "Encoding".
+These bytes are functions of a block's content, so that no answer of CometBFT is needed for them. Vectors made by the
+real program test them. Source: CometBFT v0.38, "Data structures" and "Encoding".
 """
 
 from collections.abc import Sequence
@@ -68,7 +68,7 @@ def precommit_sign_bytes(chain_id: str, height: int, round_: int, block_id: Bloc
         height: of the vote.
         round_: of the vote, from 0.
         block_id: what it is for; None is a vote for no block.
-        time: the validator's, as its vote says.
+        time: the validator's, from its vote.
     """
     return delimited(
         integer(1, PRECOMMIT)

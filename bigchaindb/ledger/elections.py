@@ -1,4 +1,4 @@
-"""Elections of validators: what an election must say, which votes count, and which elections a block concludes. Pure.
+"""Elections of validators: their content, which votes count, and which elections a block concludes. Pure.
 
 A validator proposes the power that a key is to have; its transaction hands each validator as many votes as it has
 power. Who agrees passes its votes on to the election itself. Once two thirds of them are there, the proposal holds.
@@ -101,7 +101,7 @@ def validate_election(election: Transaction, validators: ValidatorSet) -> None:
 
     Raises:
         MultipleInputsError: more or fewer than one key proposes it.
-        InvalidProposer: whoever proposes it is no validator.
+        InvalidProposer: its proposer is no validator.
         UnequalValidatorSet: its outputs are not one for each validator, with its power.
         InvalidPublicKey: the proposed key is none.
         InvalidPowerChange: it would change the power by a third of all, or to more than can be counted.

@@ -39,9 +39,9 @@ class Support(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=Tru
 
     Attributes:
         validator: address, hex.
-        height: of the vote whose extension says it.
+        height: of the vote whose extension holds it.
         round: of that vote.
-        extension: all that the extension says.
+        extension: the whole of it.
         signature: over the extension, 64 bytes.
     """
 
@@ -71,7 +71,7 @@ class OpenRejection(msgspec.Struct, frozen=True):
         rejection: what is said.
         body: the proposal's transactions, which come with the votes that decide: None before that, so that the state
             stays small, and if they are too large to be carried.
-        support: who says it, ascending.
+        support: who reports it, ascending.
     """
 
     rejection: Rejection
@@ -85,7 +85,7 @@ class NetworkState(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         validators: ascending by height; the last may begin in the future.
         open: rejections that are not logged yet, ascending, at most `OPEN_COUNT_MAX`.
-        settled: rejections that were logged, as long as anybody may say them again, ascending.
+        settled: rejections that were logged, kept while a validator may report them again, ascending.
         elections: of validators.
     """
 

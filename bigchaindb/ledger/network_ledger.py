@@ -1,7 +1,7 @@
 """The ledger of a network: the application's seven calls where a consensus engine orders and many validators vote.
 
 A proposal is what the engine hands over: consensus bytes of a height, by a validator. What it holds for clients becomes
-a block in the form that they know; what validators said of rejected proposals comes first, and is counted before it.
+a block in the form that they know; the validators' votes on rejected proposals come first, and are counted before it.
 
 Source: docs/explanation/network.md.
 """
@@ -83,7 +83,7 @@ class NetworkVerdict:
 
     @property
     def rejection(self) -> Rejection:
-        """What a vote says of a faulty proposal."""
+        """The report of a vote about a faulty proposal."""
         assert self.fault is not None
         one = self.proposal
         size = body_size(one.transactions)
@@ -163,7 +163,7 @@ class NetworkLedger:
         self._proven.forget(bodies)
 
     def propose(self, candidates: Sequence[bytes], evidence: Sequence[SignedExtension], *, bytes_max: int) -> Chosen:
-        """Choose what goes into the next block: what the votes on the last one said that is new, then candidates."""
+        """Choose the transactions of the next block: what is new in the votes on the last one, then candidates."""
         height = self._store.tip().height + 1
         votes = tally.choose(
             evidence,

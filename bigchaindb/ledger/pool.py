@@ -1,4 +1,4 @@
-"""The pool: transactions that passed the check and wait for a block. Pure; it belongs to whoever orders calls to it.
+"""The pool: transactions that passed the check and wait for a block. Pure; its owner orders the calls to it.
 
 Its transactions lie as an overlay on committed state: what one of them spends is taken, what one of them creates can be
 spent. They keep the order of their admission, so that parents precede children.
@@ -20,7 +20,7 @@ HEAVY_SHARE: Final = 8
 and the objects that one stands for in memory take up to four times its bytes."""
 HEAVY_BLOCK_BYTES: Final = 512 * 1024
 """Bytes of heavy transactions in a block that has several: writing 0.8 MB of new words takes 80 ms (measured), and
-whoever waits for a commit waits for the block that is being written and for the next."""
+a request for a commit waits for the block that is being written and for the next."""
 
 Body = bytes
 """Canonical bytes of a transaction; within the pool `bytes` is its size."""

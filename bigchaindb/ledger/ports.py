@@ -1,6 +1,7 @@
 """The ports of a store: what the ledger, the engines, the subscribers and the API call. `bigchaindb.store` fulfils it.
 
-Every method may be called from any thread unless it says otherwise. Readers see committed, durable state only (P4).
+Every method may be called from any thread unless its docstring restricts it. Readers see committed, durable state only
+(P4).
 """
 
 from collections.abc import Iterator, Sequence
@@ -89,7 +90,7 @@ class Record(NamedTuple):
 
 
 class Announcement(NamedTuple):
-    """What the WebSocket stream says of one transaction, without its body."""
+    """The message of the WebSocket stream about one transaction, without its body."""
 
     transaction_id: str
     asset_id: str
@@ -120,7 +121,7 @@ class LogReader(Protocol):
     ) -> tuple[list[Record], int]:
         """Return the next events that match, and how far the search went: one call reads a bounded piece of the log.
 
-        Whatever the bounds of the calls, together they give the same events (P15): the ones of positions
+        Whatever the bounds of the calls, together they return the same events (P15): the ones of positions
         `after` < p ≤ `through` of which a transaction matches, rejected proposals included.
 
         Args:
@@ -168,7 +169,7 @@ class Decision(NamedTuple):
         event: the row of the log.
         body: of the event.
         vote: this node's own v1 vote, JSON bytes.
-        proof: what `network.encode_proof` gave, of a block that a network voted invalid; else empty.
+        proof: made by `network.encode_proof` for a block that a network voted invalid; else empty.
     """
 
     event: LoggedEvent

@@ -69,7 +69,7 @@ def sign_proposal(
 
 
 def find_forgery(block: Block, federation: Collection[str]) -> Fault | None:
-    """Check that a block is what its id says and comes from whom it says, in the order of 1.x.
+    """Check id, proposer and signature of a block, in the order of 1.x.
 
     Args:
         block: from anyone.

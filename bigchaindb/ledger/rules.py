@@ -71,7 +71,7 @@ def validate_new(transaction: Transaction, view: View) -> None:
     """Require an id that is neither committed nor earlier in the same block. Source: T8.
 
     Raises:
-        DuplicateTransaction: the id is there.
+        DuplicateTransaction: the id exists.
     """
     if view.has_transaction(transaction.id):
         raise DuplicateTransaction(f"transaction `{transaction.id}` already exists")

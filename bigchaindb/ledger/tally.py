@@ -1,7 +1,7 @@
 """The tally: which rejections a block's votes transaction brings, and which of them are decided by that.
 
 A rejection counts once more than a third of the power of its height stands behind it: an honest validator is then among
-those who say so. What fewer say is passed over, so that slander never reaches the chain, and costs nobody whose
+those who report it. A report of fewer is passed over, so that slander never reaches the chain, and costs nobody whose
 extension holds it beside something true. Passed over likewise is what would be decided while its transactions are not
 there, or what would be one undecided rejection too many. Pure; every node computes the same.
 
@@ -79,8 +79,8 @@ def choose(
     """Make the votes transaction of the block of `height`: one that `count` takes.
 
     Args:
-        extensions: of the votes on the block before. The application has not seen all of them before: the engine lets
-            it verify none that comes late.
+        extensions: of the votes on the block before. Some are unverified: the engine asks the application about none
+            that comes late.
         body_of: returns the transactions of a rejected proposal, if this node has them.
         state: the network's.
         height: of the block that is being made.
@@ -106,7 +106,7 @@ def choose(
             return made
         if wanted:
             del bodies[wanted[-1]]
-        else:  # the longest first: an honest one is short, for it says nothing again that the chain shows
+        else:  # the longest first: an honest one is short, since it repeats nothing that the chain shows
             longest = max(kept, key=lambda one: len(one.extension))
             kept = tuple(one for one in kept if one is not longest)
     return None
@@ -118,7 +118,7 @@ class _Weighed:
 
     Attributes:
         validators: all whose extensions were weighed.
-        fresh: who says what nobody counted before, by rejection.
+        fresh: reports that were not counted before, by rejection.
         credible: rejections of `fresh` with more than a third behind them, ascending.
         decisive: those of `credible` with more than two thirds behind them, ascending.
         known: undecided rejections that the chain shows.

@@ -14,7 +14,7 @@ from bigchaindb.transaction.model import Transaction
 
 
 def finalize(verdict: Verdict, tip: Tip, key: KeyPair) -> Effects:
-    """Compute all that a decision changes. The same chain of verdicts gives the same effects everywhere (L3).
+    """Compute all that a decision changes. The same chain of verdicts has the same effects everywhere (L3).
 
     Args:
         verdict: on the block of height `tip.height + 1`.

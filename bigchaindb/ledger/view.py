@@ -25,7 +25,7 @@ class View(Protocol):
     """The questions that the rules T8 to T16 ask."""
 
     def has_transaction(self, transaction_id: str) -> bool:
-        """Whether a transaction of that id is there."""
+        """Whether a transaction of that id exists."""
         ...
 
     def output(self, ref: OutputRef) -> HeldOutput | None:
@@ -52,7 +52,7 @@ class Needs(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LoadedView:
-    """Committed state at one height, as far as `Needs` asked for it."""
+    """Committed state at one height, limited to what `Needs` names."""
 
     height: int
     present: AbstractSet[str]

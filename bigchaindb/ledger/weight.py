@@ -1,4 +1,4 @@
-"""Which documents are heavy: what checking and writing one costs, as its bytes alone tell. Pure.
+"""Which documents are heavy: an estimate from its bytes alone of what checking and writing one costs. Pure.
 
 No rule of the network: it decides in which order a node does its work, never what is valid.
 """

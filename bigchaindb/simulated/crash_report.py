@@ -25,7 +25,7 @@ class CrashReport:
     """What a crash test found. Positions are numbers of events in the log.
 
     Attributes:
-        seed: gives the same chain again, and kills and parked events drawn in the same way.
+        seed: makes the same chain again, and draws kills and parked events in the same way.
         kills: how often the process was killed.
         ends: how often it ended by itself before all was done.
         expected: what the sink must hold, ascending.

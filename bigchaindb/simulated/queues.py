@@ -30,7 +30,7 @@ class GeneratedQueue(LogQueue):
         Args:
             folder: for the log; must be empty.
             recipe: of the chain.
-            event_types: which events the queue gives, as a plugin asks for them; None is all.
+            event_types: which events the queue returns, as a plugin asks for them; None is all.
         """
         write_data(folder / "data", recipe)
         with ExitStack() as files:

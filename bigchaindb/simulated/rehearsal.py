@@ -25,7 +25,7 @@ from bigchaindb.subscribers.supervisor import Supervisor
 LOOK_S: Final = 0.01
 """Time between two checks of the plugin."""
 FAILURES_MAX: Final = 5
-"""So many ends of the plugin in a row with nothing settled between them are enough to know."""
+"""Ends of the plugin in a row, with nothing settled between them, after which it is given up."""
 QUIET_S: Final = 3.0
 """Events in hand for so long without anything happening are what the plugin keeps until its queue ends."""
 BACKOFF: Final = Backoff(base_s=0.001, max_s=0.01)
@@ -151,7 +151,7 @@ async def rehearse(
         name: of the plugin's entry point.
         options: what its `configure` gets.
         retry: when an event that fails again and again is set aside.
-        is_whole: whether the chain is there before the plugin is, instead of growing by and by.
+        is_whole: whether the chain is complete before the plugin starts, instead of growing by and by.
 
     Raises:
         ConfigurationError: the plugin is not installed, is no plugin, or refuses its options.

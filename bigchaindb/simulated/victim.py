@@ -170,7 +170,7 @@ class Victim:
         return acknowledging
 
     def _recorded(self, warnings: Callable[[], list[str]]) -> Callable[[], list[str]]:
-        """Write down what the host takes from the queue to tell the node: it may be killed before it does."""
+        """Write down the warnings that the host takes for the node: it may be killed before it reports them."""
         file = _open_for_appending(self._folder / WARNINGS)
 
         def recorded() -> list[str]:

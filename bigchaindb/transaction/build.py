@@ -94,8 +94,8 @@ def election(
         public_key: of the validator that is to have `power`, 32 bytes.
         power: from then on; 0 takes the validator out.
         node_id: names its node, for people.
-        seed: makes the id unique. One id in 20,000 begins with zeros and gives no key that votes can be paid to
-            (`keys.election_key`); whoever meets one takes another seed.
+        seed: makes the id unique. One id in 20,000 begins with zeros and makes no key that votes can be paid to
+            (`keys.election_key`); take another seed then.
 
     Raises:
         ValueError: a condition is impossible.
@@ -116,7 +116,7 @@ def vote(election_id: str, spends: Sequence[Spend], amount: int) -> Signed:
 
     Raises:
         InvalidSignature: too few signers for a condition.
-        ValueError: the election's id gives no key (see `election`).
+        ValueError: the election's id makes no key (see `election`).
     """
     payments = [Payment(details_of([election_key(election_id)]), amount)]
     template = _template("VOTE", {"id": election_id}, payments, None, "2.0")

@@ -154,7 +154,7 @@ def _prove(details: Details, signatures: Mapping[str, bytes]) -> _Proof:
         return _Proof(condition_of(details), None if signature is None else head + signature)
     proofs = [_prove(member, signatures) for member in details.subconditions]
     condition = threshold_condition(details.threshold, [proof.condition for proof in proofs])
-    # The cheapest go in, as in the drivers, so that signing by more than needed gives the same text.
+    # The cheapest go in, as in the drivers, so that signing by more than needed makes the same text.
     ready = sorted((i for i, p in enumerate(proofs) if p.fulfillment), key=lambda i: proofs[i].condition.cost)
     chosen = set(ready[: details.threshold])
     if len(chosen) < details.threshold:

@@ -1,7 +1,7 @@
 """The structure of a transaction as types: one declaration checks documents (T3) and makes the JSON Schema.
 
-Source: docs/reference/contract/transactions.md, sections 1 and 4.1. What a type cannot say (keys are base58 of 32
-bytes, a URI belongs to its details, a threshold has members enough) is checked right after, in `checked`.
+Source: docs/reference/contract/transactions.md, sections 1 and 4.1. Rules that a type cannot express (keys are base58
+of 32 bytes, a URI belongs to its details, a threshold has members enough) are checked right after, in `checked`.
 """
 
 import re

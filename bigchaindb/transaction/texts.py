@@ -47,8 +47,8 @@ class Texts(Struct, frozen=True, gc=False):
         # Right for every id that is a string or null, in which no such member can stand; no other id is accepted.
         stop = rest.index(b',"inputs":')
         tail = rest[stop:]
-        # Joined anew, since the body is kept: what orjson gives holds on to the room that it took while writing, 4 KiB
-        # for 500 bytes and up to fifty times the text.
+        # Joined anew, since the body is kept: the bytes of orjson keep the memory that it took while writing, 4 KiB for
+        # 500 bytes and up to fifty times the text.
         return cls(b"".join((head, b",", rest[1:stop], tail)), head, tail)
 
     def unsigned(self, input_count: int) -> bytes:
@@ -73,11 +73,11 @@ def id_v2(head: bytes, tail: bytes) -> str:
 
 
 def id_of(body: bytes, transaction_id: str) -> str:
-    """Compute the id of a canonical text again: of one whose id is `transaction_id` it gives that, of no other text.
+    """Compute the id of a canonical text again: it equals `transaction_id` for the text of that id alone.
 
     Args:
         body: all of it, of either version; other bytes have no such id.
-        transaction_id: 64 digits, which say where the id stands: no text can hold its own hash elsewhere.
+        transaction_id: 64 digits, which locate the id in the text: no text can hold its own hash elsewhere.
     """
     head, _, inputs = body.partition(b',"id":"%b","inputs":' % transaction_id.encode())
     if not inputs.endswith(b',"version":"1.0"}'):

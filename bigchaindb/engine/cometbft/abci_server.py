@@ -83,7 +83,7 @@ CONSENSUS: Final = frozenset(
     }
 )
 """The calls that run one at a time, over all connections: the last one of a CometBFT that died may still be at work,
-and must not overtake the height that the next one is told."""
+and must not overtake the height that the next one learns."""
 
 OnFailure = Callable[[BaseException], None]
 """Called once, on the loop, with the reason why the server gave up: an AbciProtocolError, or a handler's exception."""

@@ -68,7 +68,7 @@ class Process(Protocol):
         """Keep it running until `stop`.
 
         Raises:
-            EngineError: it cannot be kept running; the message says why.
+            EngineError: it cannot be kept running; the message has the reason.
         """
         ...
 
@@ -178,7 +178,7 @@ class CometBftEngine:
         """See `Engine`. Accepted transactions that are undecided wait in the outbox for the next start.
 
         Raises:
-            EngineError: CometBFT or the ledger failed; the message says what happened.
+            EngineError: CometBFT or the ledger failed; the message has the cause.
         """
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -247,7 +247,7 @@ class CometBftEngine:
     def validators(self) -> ValidatorSet:
         """Return the validators of the next block."""
         ledger = self._parts.ledger
-        if not ledger.knows_validators:  # CometBFT tells them at its first start
+        if not ledger.knows_validators:  # CometBFT names them at its first start
             return ValidatorSet({})
         return ledger.state.validators_at(self._parts.store.tip().height + 1)
 

@@ -63,7 +63,7 @@ class Parts:
         ledger: the application.
         store: the ledger's own.
         own: this node's verdicts.
-        outbox: what this node's clients were told is accepted.
+        outbox: transactions that this node has accepted from its clients.
         proven: the ledger's memory of what it has verified.
         room: on the ledger's disk.
     """
@@ -107,9 +107,9 @@ class LedgerHandlers:
             parts: what the engine works on.
             chain_id: that the network must have.
             intake: whose pool is proposed.
-            committed: told on the loop what has become durable.
+            committed: called on the loop with what has become durable.
             wake: submits a transaction of the network's own.
-            observed: who is told what decided blocks tell of validators.
+            observed: callbacks for what decided blocks show of validators.
         """
         self._ledger = parts.ledger
         self._store = parts.store
@@ -215,7 +215,7 @@ class LedgerHandlers:
         self._verdict = verdict = await self._judge(_proposal(request))
         if verdict.fault is None:
             return pb.ResponseProcessProposal(status=accept)
-        rejection = await self._write(lambda: self._keep(verdict))  # durable before it is said
+        rejection = await self._write(lambda: self._keep(verdict))  # durable before it is reported
         about = {"height": rejection.height, "proposer": rejection.proposer, "reason": rejection.reason}
         _log.warning("voted against a proposal", extra=about)
         return pb.ResponseProcessProposal(status=reject)
@@ -281,7 +281,7 @@ class LedgerHandlers:
         try:
             self._own.forget(height - CARRY_HEIGHTS)
             self._store.tidy()
-        except Exception:  # noqa: BLE001 - nothing is lost: the next commit meets the same disk, and says so
+        except Exception:  # noqa: BLE001 - nothing is lost: the next commit meets the same disk, and reports it
             _log.exception("the store was not tidied")
 
     def _finalize(self, verdict: NetworkVerdict, request: pb.RequestFinalizeBlock) -> Effects:

@@ -1,4 +1,4 @@
-"""Whether this node keeps up with its network, as its CometBFT says. Belongs to the event loop.
+"""Whether this node keeps up with its network, observed through its CometBFT. Belongs to the event loop.
 
 A living process proves nothing: a node is well when its height moves with that of its peers.
 """

@@ -39,7 +39,7 @@ class Member:
 
     Attributes:
         validator: its key, power and name.
-        peer: `ID@HOST:PORT` where others reach it, if it said so.
+        peer: `ID@HOST:PORT` where others reach it, if its line has one.
     """
 
     validator: GenesisValidator

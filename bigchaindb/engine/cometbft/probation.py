@@ -103,7 +103,7 @@ class Probation:
         """
         signed = await self._last_signed(rpc, height) if validators.power_of(self._own) else None
         if signed is not None:
-            self._layout.validator_state.unlink(missing_ok=True)  # it says nothing: the next start is refused at once
+            self._layout.validator_state.unlink(missing_ok=True)  # it is empty: the next start is refused at once
             raise SignerUnknown(
                 f"this validator's key has signed block {signed} of this chain, and this node has no record of what it "
                 "has signed, so it may have voted on the next height before its disk was lost: make sure that the old "

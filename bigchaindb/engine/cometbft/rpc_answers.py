@@ -36,7 +36,7 @@ class NodeInfo(_Answered, frozen=True, kw_only=True):
     Attributes:
         id: 40 hexadecimal digits, made from its p2p key.
         version: of CometBFT.
-        moniker: its name, which anybody may choose.
+        moniker: its name, which any node may choose.
         versions: that it follows.
         listens_at: the address at which it claims to listen, as `tcp://HOST:PORT`.
     """

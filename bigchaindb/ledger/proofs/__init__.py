@@ -1,4 +1,4 @@
-"""Proofs of events, and what they are worth to whoever trusts the validators' keys alone (pure).
+"""Proofs of events, for readers who trust the validators' keys alone (pure).
 
 Source: docs/reference/proofs.md.
 """

@@ -28,8 +28,8 @@ ABSENT_TIME: Final = "0001-01-01T00:00:00Z"
 def verify_commit(evidence: CommitEvidence, shown: Sequence[bytes], trust: Trust) -> Verified:
     """Check the evidence of a valid block.
 
-    The validators that it names are those of its height, since the header that they signed says so; whether they are
-    to be believed, the power of those that are trusted tells.
+    The validators that it names are those of its height, since the header that they signed names them; the power of
+    the trusted ones among them decides whether the proof holds.
 
     Args:
         evidence: from anyone.

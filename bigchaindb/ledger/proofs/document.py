@@ -1,14 +1,14 @@
-"""The proof of an event: a document that shows, to whoever trusts the validators' keys alone, that they decided it.
+"""The proof of an event: a document that shows, to a reader who trusts the validators' keys, that they decided it.
 
 It is self-contained, and the same for valid and invalid blocks but for its evidence:
 
 - `commit`: a block of a network, under the precommits of more than two thirds of the power;
-- `rejection-2`: a proposal that validators with more than two thirds of the power say their application rejected, and
+- `rejection-2`: a proposal that the applications of validators with more than two thirds of the power rejected, and
   the signed header of its height, which names them;
 - `rejection`: the same without that header, as it was made before; read, and no longer made;
 - `node`: a block of a network of one, under that node's signature and its vote.
 
-Here it is made and read; `verifying` says what it is worth. Source: docs/reference/proofs.md.
+It is made and read here, and verified in `verifying`. Source: docs/reference/proofs.md.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ Power = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Members that are not known would look proven and be ignored."""
+    """Unknown members are refused: they would seem proven and be ignored."""
 
 
 class ProvenBlock(_Strict, frozen=True):
@@ -70,7 +70,7 @@ class CommitEvidence(_Strict, frozen=True, tag_field="kind", tag="commit"):
     """What proves a valid block of a network.
 
     Attributes:
-        signed_header: as the engine's RPC gives it.
+        signed_header: as the engine's RPC returns it.
         validators: of its height.
         unseen: transactions of the network's own, ascending.
     """
@@ -84,9 +84,9 @@ class RejectionEvidence(_Strict, frozen=True, tag_field="kind", tag="rejection-2
     """What proves an invalid block of a network.
 
     Attributes:
-        signed_header: of the block that was decided at the same height, as the engine's RPC gives it.
-        rejection: what the validators say.
-        support: signed vote extensions that say it.
+        signed_header: of the block that was decided at the same height, as the engine's RPC returns it.
+        rejection: the report that the validators signed.
+        support: signed vote extensions with that report.
         unseen: transactions that an event cannot repeat since they are no canonical JSON, ascending.
     """
 
@@ -97,12 +97,12 @@ class RejectionEvidence(_Strict, frozen=True, tag_field="kind", tag="rejection-2
 
 
 class BareRejectionEvidence(_Strict, frozen=True, tag_field="kind", tag="rejection"):
-    """What proved an invalid block of a network before headers came with it: it does not say who voted at the height.
+    """The older evidence of an invalid block of a network, without the header that names the validators of the height.
 
     Attributes:
         chain_id: that the validators signed for.
-        rejection: what they say.
-        support: signed vote extensions that say it.
+        rejection: the report that they signed.
+        support: signed vote extensions with that report.
         unseen: transactions that an event cannot repeat since they are no canonical JSON, ascending.
     """
 
@@ -116,7 +116,7 @@ class NodeEvidence(_Strict, frozen=True, tag_field="kind", tag="node"):
     """What proves a block of a network of one; the block's own signature stands in the event.
 
     Attributes:
-        vote: the node's v1 vote on it, which says how it was decided, and why.
+        vote: the node's v1 vote on it, with the decision and its reason.
     """
 
     vote: msgspec.Raw
@@ -140,7 +140,7 @@ def commit_proof(
 
     Args:
         body: of its event.
-        signed_header: as the engine gives it.
+        signed_header: as the engine returns it.
         validators: of its height.
         transactions: of the engine's block, all of them, in order.
     """
@@ -154,8 +154,8 @@ def rejection_proof(body: bytes, signed_header: SignedHeader, proven: bytes) -> 
 
     Args:
         body: of its event.
-        signed_header: of the block that was decided at its height, as the engine gives it.
-        proven: what `network.encode_proof` gave.
+        signed_header: of the block that was decided at its height, as the engine returns it.
+        proven: the bytes that `network.encode_proof` made.
     """
     said = msgspec.json.decode(proven, type=dict[str, msgspec.Raw])
     return _document(body, {"kind": "rejection-2", "signed_header": signed_header, **said})

@@ -42,7 +42,7 @@ class Verified:
         power: of the trusted validators that signed.
         total: power of all trusted validators.
         is_body_omitted: whether its transactions are not shown, or not all of them.
-        is_bound: whether `id` and `block.voters` are proven; a `rejection` says nothing of them, and they are empty.
+        is_bound: whether `id` and `block.voters` are proven; a `rejection` does not hold them, and they are empty.
     """
 
     kind: str
@@ -67,7 +67,7 @@ def require(holds: bool, message: str) -> None:  # noqa: FBT001 reads as a sente
 
 
 def require_equal(member: str, found: object, expected: object, says: str) -> None:
-    """Require that a member of the proof is what something stronger says.
+    """Require that a member of the proof equals a value with a stronger proof.
 
     Raises:
         ProofError: names both, cut.

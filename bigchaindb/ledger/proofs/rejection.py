@@ -125,7 +125,7 @@ def _is_omitted(said: Rejection, shown: Sequence[bytes], unseen: Sequence[Unseen
 
 
 def _supporters(support: Sequence[Support], said: Rejection, chain_id: str, validators: ValidatorSet) -> set[bytes]:
-    """Return the keys of those who stand behind a rejection; each word that is there must be right.
+    """Return the keys of those who stand behind a rejection; every entry that is present must be valid.
 
     Raises:
         ProofError: names what fails.

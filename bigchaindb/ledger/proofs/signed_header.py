@@ -19,7 +19,7 @@ VALIDATOR_COUNT_MAX: Final = 10_000
 ABSENT: Final = 1
 FOR_BLOCK: Final = 2
 FOR_NO_BLOCK: Final = 3
-"""What `block_id_flag` says of a validator's precommit."""
+"""Values of `block_id_flag` of a validator's precommit."""
 
 _MOMENT: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?Z")
 
@@ -32,7 +32,7 @@ Time = Annotated[str, Meta(max_length=30)]
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Members that are not known would look proven and be ignored."""
+    """Unknown members are refused: they would seem proven and be ignored."""
 
 
 class Parts(_Strict, frozen=True):

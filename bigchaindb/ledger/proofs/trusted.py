@@ -39,7 +39,7 @@ class _EngineList(msgspec.Struct):
 
 
 def read_trust(text: bytes) -> Trust:
-    """Read whom to trust; a genesis also says which chain.
+    """Read the trusted validators; a genesis also names the chain.
 
     Args:
         text: JSON, the reader's own.

@@ -22,7 +22,7 @@ from bigchaindb.ledger.proofs.rejection import verify_bare_rejection, verify_rej
 from bigchaindb.ledger.proofs.single import verify_node
 
 UNBOUND: Final = ("id", "block.voters")
-"""What a rejection does not say by itself."""
+"""Members that a rejection does not hold by itself."""
 
 
 def verify(document: bytes, trust: Trust) -> Verified:
