@@ -471,7 +471,7 @@ async def test_the_socket_is_the_owners_alone_and_a_stale_one_is_replaced(tmp_pa
 
 async def test_a_path_that_no_socket_has_is_said_before_the_node_starts(tmp_path: Path) -> None:
     handlers = Recorder()
-    with pytest.raises(StartupError, match=r"^database.path: .* at most 107; set database.path to a shorter path$"):
+    with pytest.raises(StartupError, match=r"^database.path: .* allows 107; set database.path to a shorter path$"):
         await AbciServer(tmp_path / ("x" * 108), handlers, print).start()
     with pytest.raises(StartupError, match=r"^cannot listen on .*: No such file or directory$"):
         await AbciServer(tmp_path / "no" / "abci.sock", handlers, print).start()
