@@ -24,7 +24,7 @@ from bigchaindb.store.store import Store
 
 MARK: Final = "replaying"
 """A file that exists while the ledger lacks blocks that CometBFT has: a start that was cut short goes on with it."""
-LOOK_S: Final = 0.1
+POLL_S: Final = 0.1
 SAY_S: Final = 5.0
 """Time between two lines about the progress."""
 
@@ -100,7 +100,7 @@ async def _until_done(rpc: CometBftRpc, store: Store, deciding: asyncio.Task[Non
             said_s = loop.time()
             tip = store.writer.tip()
             _log.info("the ledger is made again", extra={"height": tip.height, "position": tip.position})
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(POLL_S)
 
 
 def _mark(directory: DataDirectory) -> Path:

@@ -180,7 +180,7 @@ async def _watch(rehearsal: "Rehearsal", recipe: "Recipe", rate: float | None, s
     """Feed the plugin until it is done or `stop` is set; return whether it ended again and again without progress."""
     import asyncio
 
-    from bigchaindb.simulated.rehearsal import LOOK_S
+    from bigchaindb.simulated.rehearsal import POLL_S
 
     loop = asyncio.get_running_loop()
     begin = told = loop.time()
@@ -195,5 +195,5 @@ async def _watch(rehearsal: "Rehearsal", recipe: "Recipe", rate: float | None, s
         if loop.time() - told >= TELL_S:
             told, status = loop.time(), rehearsal.status()
             say(f"{status.position} of {rehearsal.head} events settled, {status.state.value}")
-        await asyncio.sleep(0 if rehearsal.head < due else LOOK_S)
+        await asyncio.sleep(0 if rehearsal.head < due else POLL_S)
     return False

@@ -13,9 +13,9 @@ from typing import Final, NamedTuple
 from bigchaindb.config import Limits
 from bigchaindb.errors import StoreFull
 
-LOOK_S: Final = 1.0
+MEASURE_S: Final = 1.0
 """Time between two measurements."""
-RATE_LOOKS: Final = 600
+RATE_COUNT: Final = 600
 """Measurements over which rates are computed: ten minutes even out the resets of the write-ahead log."""
 AGAIN: Final = 9 / 8
 """Free bytes over the warning's limit, as a factor, from which it is withdrawn: not at each swing around it."""
@@ -45,25 +45,25 @@ def usage_of(ledger: Path) -> Usage:
 class Room:
     """The room left on the disk, as last measured. Belongs to the event loop."""
 
-    def __init__(self, look: Callable[[], Usage], limits: Limits, clock: Callable[[], float]) -> None:
+    def __init__(self, read_usage: Callable[[], Usage], limits: Limits, clock: Callable[[], float]) -> None:
         """Measure nothing before the first call.
 
         Args:
-            look: measures the disk.
+            read_usage: measures the disk.
             limits: of free bytes.
             clock: monotonic, in seconds.
         """
-        self._look = look
+        self._read_usage = read_usage
         self._least, self._few = limits.disk_free_bytes_min, limits.disk_free_bytes_warn
         self._clock = clock
-        self._looks: deque[tuple[float, Usage]] = deque(maxlen=RATE_LOOKS)
+        self._measured: deque[tuple[float, Usage]] = deque(maxlen=RATE_COUNT)
         self._warn_below = self._few
         self._warned = False
 
-    def look(self) -> None:
+    def measure(self) -> None:
         """Measure the disk, and log what an operator should know."""
-        usage = self._look()
-        self._looks.append((self._clock(), usage))
+        usage = self._read_usage()
+        self._measured.append((self._clock(), usage))
         free = usage.free_bytes
         if free < self._warn_below:
             self._warned, self._warn_below = True, free // 2
@@ -80,15 +80,15 @@ class Room:
         Args:
             least: free bytes that are enough, where that is less than `limits.disk_free_bytes_min`.
         """
-        if not self._looks or self._clock() - self._looks[-1][0] >= LOOK_S:
-            self.look()
-        free = self._looks[-1][1].free_bytes
+        if not self._measured or self._clock() - self._measured[-1][0] >= MEASURE_S:
+            self.measure()
+        free = self._measured[-1][1].free_bytes
         if free >= (self._least if least is None else min(least, self._least)):
             return None
         return StoreFull(f"{free} bytes are free, limits.disk_free_bytes_min is {self._least}")
 
     def _outlook(self) -> dict[str, object]:
-        (begin_s, before), (now_s, now) = self._looks[0], self._looks[-1]
+        (begin_s, before), (now_s, now) = self._measured[0], self._measured[-1]
         fields: dict[str, object] = {"free_bytes": now.free_bytes, "ledger_bytes": now.ledger_bytes}
         passed_s, used = now_s - begin_s, before.free_bytes - now.free_bytes
         if passed_s > 0:

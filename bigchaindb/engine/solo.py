@@ -19,7 +19,7 @@ from bigchaindb.engine.deciding import Decider, Decision, Proposer
 from bigchaindb.engine.engine import EngineFigures, HeadListener, Mode, Standing
 from bigchaindb.engine.failures import first_of
 from bigchaindb.engine.intake import Intake, accept
-from bigchaindb.engine.room import LOOK_S, Room
+from bigchaindb.engine.room import MEASURE_S, Room
 from bigchaindb.errors import EngineError, Overloaded, StoreDamaged, StoreFull
 from bigchaindb.ledger.application import Ledger
 from bigchaindb.ledger.effects import Effects
@@ -217,7 +217,7 @@ class SoloEngine:
         """Measure the disk while nothing is committed as well: others may be filling it."""
         while not self._stopping.is_set():
             self._room.shortage()
-            await self._pause(LOOK_S)
+            await self._pause(MEASURE_S)
 
     async def _wait_for_room(self, error: StoreFull) -> None:
         if self._stopping.is_set():

@@ -23,7 +23,7 @@ from bigchaindb.eventlog.selection import from_data
 from bigchaindb.events import Event, EventTypes
 from bigchaindb.simulated.chain import Recipe, read_events
 from bigchaindb.simulated.crash_report import CrashReport, shown
-from bigchaindb.simulated.rehearsal import FAILURES_MAX, LOOK_S, Rehearsal, rehearse
+from bigchaindb.simulated.rehearsal import FAILURES_MAX, POLL_S, Rehearsal, rehearse
 from bigchaindb.simulated.victim import (
     PARKING,
     Kill,
@@ -239,7 +239,7 @@ class _Trial:
                 return f"{error}; {_where(rehearsal)}"
             if rehearsal.quiet_s() >= STALL_S:
                 return f"nothing has happened for {STALL_S:g} s; {_where(rehearsal)}"
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
         return ""
 
 

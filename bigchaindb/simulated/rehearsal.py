@@ -22,7 +22,7 @@ from bigchaindb.subscribers import plugin_lane
 from bigchaindb.subscribers.lane_status import LaneStatus
 from bigchaindb.subscribers.supervisor import Supervisor
 
-LOOK_S: Final = 0.01
+POLL_S: Final = 0.01
 """Time between two checks of the plugin."""
 FAILURES_MAX: Final = 5
 """Ends of the plugin in a row, with nothing settled between them, after which it is given up."""
@@ -97,7 +97,7 @@ class Rehearsal:
             rows = self._chain.store.node.parked(name)
             if {*positions} <= {row.position for row in rows}:
                 break
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
         await self._supervisor.order(name, Retry(tuple(sorted({*positions}))))
 
     async def close(self) -> None:

@@ -299,7 +299,7 @@ class CometBftEngine:
         """Watch the disk, and whether CometBFT follows the network."""
         while not await self._pause(HEALTH_S):
             self._parts.room.shortage()
-            await self._health.look(self._accepted.count)
+            await self._health.update(self._accepted.count)
             if self._health.is_held and self._health.has_caught_up:
                 await self._end_probation()
             if self._health.is_following:
@@ -348,7 +348,7 @@ class CometBftEngine:
     def _compared(self, consensus: ConsensusState, net: NetInfo) -> None:
         health = self._health
         now_s = asyncio.get_running_loop().time()
-        self._participation.look(consensus, net, height=health.height, is_following=health.is_following, now_s=now_s)
+        self._participation.observe(consensus, net, height=health.height, is_following=health.is_following, now_s=now_s)
 
     async def _start_process(self) -> None:
         """Run CometBFT once the disk has room for its start; until then the node serves reads."""

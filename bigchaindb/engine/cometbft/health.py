@@ -54,7 +54,7 @@ class Health:
     def __init__(
         self, rpc: Asks, now: Callable[[], float], compared: Callable[[ConsensusState, NetInfo], None]
     ) -> None:
-        """Send no request before `look`.
+        """Send no request before `update`.
 
         Args:
             rpc: of this node's CometBFT.
@@ -77,7 +77,7 @@ class Health:
         self._strangers: frozenset[str] = frozenset()
         self.round = 0
 
-    async def look(self, undecided_count: int = 0) -> None:
+    async def update(self, undecided_count: int = 0) -> None:
         """Request once; log changes.
 
         Args:

@@ -86,7 +86,9 @@ class Participation:
             self._commits.take(height, signed, self._validators_at(height).by_address.keys() - signed)
         self._is_recalled = True
 
-    def look(self, consensus: ConsensusState, net: NetInfo, *, height: int, is_following: bool, now_s: float) -> None:
+    def observe(
+        self, consensus: ConsensusState, net: NetInfo, *, height: int, is_following: bool, now_s: float
+    ) -> None:
         """Take CometBFT's view of its peers and of the height that is being decided; log changes.
 
         Args:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bigchaindb.config import Limits
-from bigchaindb.engine.room import AGAIN, LOOK_S, Room, Usage, usage_of
+from bigchaindb.engine.room import AGAIN, MEASURE_S, Room, Usage, usage_of
 from bigchaindb.store import Store
 
 FEW = 1_000_000
@@ -36,7 +36,7 @@ class Disk:
         self.now_s += seconds
         self.free_bytes -= used
         self.ledger_bytes += used
-        self.room.look()
+        self.room.measure()
 
 
 @pytest.fixture
@@ -122,10 +122,10 @@ def test_the_disk_is_looked_at_once_a_second(disk: Disk) -> None:
     disk.free_bytes = LEAST - 1
     assert disk.room.shortage() is None
     assert disk.look_count == 1
-    disk.now_s += LOOK_S
+    disk.now_s += MEASURE_S
     assert str(disk.room.shortage()) == "99999 bytes are free, limits.disk_free_bytes_min is 100000"
     disk.free_bytes = LEAST
-    disk.now_s += LOOK_S
+    disk.now_s += MEASURE_S
     assert disk.room.shortage() is None
 
 

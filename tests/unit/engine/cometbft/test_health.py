@@ -92,7 +92,7 @@ def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 async def watch(health: Health, network: Network, seconds: float, *, undecided_count: int = 0) -> None:
     """Check health every half second, as the engine does."""
     for _ in range(int(seconds * 2)):
-        await health.look(undecided_count)
+        await health.update(undecided_count)
         network.now_s += 0.5
 
 
@@ -101,11 +101,11 @@ async def test_a_node_follows_once_it_has_caught_up(
 ) -> None:
     assert not health.is_following
     network.is_catching_up = True
-    await health.look()
+    await health.update()
     assert (health.is_following, said.messages) == (False, [])
     network.is_catching_up = False
-    await health.look()
-    await health.look()
+    await health.update()
+    await health.update()
     assert (health.is_following, health.height) == (True, 7)
     assert said.messages == ["the node follows its network"]
 
@@ -115,21 +115,21 @@ async def test_a_node_that_is_held_does_not_follow_though_its_engine_has_caught_
 ) -> None:
     """Its key may not vote yet, and its engine will be started once more."""
     health.is_held = True
-    await health.look()
+    await health.update()
     assert (health.has_caught_up, health.is_following, said.messages) == (True, False, [])
     health.is_held = False
-    await health.look()
+    await health.update()
     assert health.is_following
 
 
 async def test_a_node_whose_engine_is_away_does_not_follow(
     health: Health, network: Network, said: pytest.LogCaptureFixture
 ) -> None:
-    await health.look()
+    await health.update()
     assert health.peer_count == 1
     network.is_away = True
-    await health.look()
-    await health.look()
+    await health.update()
+    await health.update()
     assert (health.is_following, health.peer_count) == (False, 0)
     assert said.messages == ["the node follows its network", "the node no longer follows its network"]
 

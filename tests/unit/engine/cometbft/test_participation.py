@@ -63,7 +63,7 @@ class Network:
                 pb.RequestFinalizeBlock(height=self.height + 1, decided_last_commit=pb.CommitInfo(votes=votes))
             )
 
-    def look(self, *rounds: Iterable[KeyPair]) -> None:
+    def observe(self, *rounds: Iterable[KeyPair]) -> None:
         """Take a look; `rounds` are who has voted in each round of the present height."""
         votes = tuple(
             RoundVotes(
@@ -81,7 +81,7 @@ class Network:
             )
             for key in self.connected
         )
-        self.seen.look(
+        self.seen.observe(
             ConsensusState(round_state=state),
             NetInfo(peers=peers),
             height=self.height,
@@ -104,25 +104,25 @@ def test_a_connected_validator_that_does_not_sign_is_seen(said: pytest.LogCaptur
     """One line when it begins, one when it is over, none for each block."""
     network = Network()
     network.decide(5, KEYS[:4])
-    network.look()
+    network.observe()
     assert said.messages == []
     network.decide(SILENT_COUNT - 1, [OWN, SECOND, THIRD])
-    network.look()
+    network.observe()
     assert network.of(FOURTH).signing
     network.decide(1, [OWN, SECOND, THIRD])
     for _ in range(3):
-        network.look()
+        network.observe()
         network.decide(2, [OWN, SECOND, THIRD])
     found = network.of(FOURTH)
     assert (found.connected, found.signing, found.signed_height) == (True, False, 5)
     assert (found.signed, found.blocks) == (5, 5 + SILENT_COUNT + 6)
     assert all(network.of(key).signing for key in (OWN, SECOND, THIRD))
     network.decide(2, KEYS[:4])
-    network.look()
+    network.observe()
     assert len(said.messages) == 1, "two blocks prove little"
     network.decide(1, KEYS[:4])
-    network.look()
-    network.look()
+    network.observe()
+    network.observe()
     assert said.messages == [
         "a validator does not sign: its signature is in none of the last blocks",
         "a validator signs again",
@@ -135,9 +135,9 @@ def test_a_connected_validator_that_does_not_sign_is_seen(said: pytest.LogCaptur
 
 def test_a_node_whose_own_key_does_not_sign_says_so(said: pytest.LogCaptureFixture) -> None:
     network = Network()
-    network.look()
+    network.observe()
     network.decide(SILENT_COUNT, [SECOND, THIRD, FOURTH])
-    network.look()
+    network.observe()
     assert not network.of(OWN).signing
     assert said.messages == ["this node's own key does not sign: its signature is in none of the last blocks"]
     assert said.records[0].levelno == logging.ERROR
@@ -147,24 +147,24 @@ def test_a_validator_that_came_back_is_judged_by_what_came_since() -> None:
     """On an idle chain there is no block that it could have signed."""
     network = Network(connected=[SECOND, THIRD])
     network.decide(3, KEYS[:4])
-    network.look()
+    network.observe()
     network.decide(2 * SILENT_COUNT, [OWN, SECOND, THIRD])
-    network.look()
+    network.observe()
     assert not network.of(FOURTH).connected
     network.connected = [SECOND, THIRD, FOURTH]
-    network.look()
+    network.observe()
     found = network.of(FOURTH)
     assert (found.connected, found.signing) == (True, True)
     network.decide(SILENT_COUNT, [OWN, SECOND, THIRD])
-    network.look()
+    network.observe()
     assert not network.of(FOURTH).signing
 
 
 def test_blocks_that_come_while_a_node_catches_up_raise_no_alarm(said: pytest.LogCaptureFixture) -> None:
     network = Network(is_following=False)
-    network.look()
+    network.observe()
     network.decide(2 * SILENT_COUNT, [OWN, SECOND, THIRD])
-    network.look()
+    network.observe()
     assert said.messages == []
     assert network.of(FOURTH).signing
 
@@ -173,26 +173,26 @@ def test_whoever_has_no_vote_on_a_height_that_is_not_decided_does_not_sign(said:
     """Half of the power is connected and silent: the commits of before look as ever."""
     network = Network()
     network.decide(5, KEYS[:4])
-    network.look()
-    network.look([OWN, SECOND])
+    network.observe()
+    network.observe([OWN, SECOND])
     network.now_s += VOTE_S_MAX - 1
-    network.look([OWN, SECOND])
+    network.observe([OWN, SECOND])
     assert network.of(FOURTH).signing
     network.now_s += 1
-    network.look([OWN, SECOND], [OWN])
+    network.observe([OWN, SECOND], [OWN])
     assert [network.of(key).signing for key in KEYS[:4]] == [True, True, False, False]
     assert said.messages == ["a validator does not sign: its signature is in none of the last blocks"] * 2
     network.decide(3, KEYS[:4])
-    network.look()
+    network.observe()
     assert all(network.of(key).signing for key in KEYS[:4])
     assert said.messages[2:] == ["a validator signs again"] * 2
 
 
 def test_votes_of_rounds_long_past_do_not_count() -> None:
     network = Network()
-    network.look(KEYS[:4])
+    network.observe(KEYS[:4])
     network.now_s += VOTE_S_MAX
-    network.look(KEYS[:4], [OWN, SECOND], [OWN, SECOND])
+    network.observe(KEYS[:4], [OWN, SECOND], [OWN, SECOND])
     assert [network.of(key).signing for key in KEYS[:4]] == [True, True, False, False]
 
 
@@ -200,24 +200,24 @@ def test_a_node_with_a_single_peer_reaches_the_others_through_it() -> None:
     """Its operator must not be told that the network is halted."""
     network = Network(wanted=(SECOND,), connected=[SECOND])
     network.decide(5, KEYS[:4])
-    network.look()
+    network.observe()
     found = network.of(FOURTH)
     assert (found.connected, found.indirect, network.of(SECOND).indirect) == (True, True, False)
     network.connected = []
-    network.look()
+    network.observe()
     assert not network.of(FOURTH).connected
 
 
 def test_who_was_a_peer_and_is_none_is_away() -> None:
     network = Network()
     network.decide(5, KEYS[:4])
-    network.look()
+    network.observe()
     network.connected = [SECOND]
-    network.look()
+    network.observe()
     assert [network.of(key).connected for key in KEYS[:4]] == [True, True, False, False]
     network = Network(connected=[SECOND])  # after a start: others are wanted and not there
     network.decide(5, KEYS[:4])
-    network.look()
+    network.observe()
     assert [network.of(key).connected for key in KEYS[:4]] == [True, True, False, False]
 
 
