@@ -20,7 +20,7 @@ Proposer = Callable[[Sequence[bytes]], Chosen]
 """Chooses from candidates what goes into the block: `Ledger.propose`, or a faulty one that tests inject."""
 
 
-class Decision(NamedTuple):
+class Decided(NamedTuple):
     """What came of one proposal.
 
     Attributes:
@@ -48,7 +48,7 @@ class Decider:
     now: Callable[[], float]
     faulty: Proposer | None = None
 
-    def decide(self, candidates: Sequence[Transaction], round_: int) -> Decision:
+    def decide(self, candidates: Sequence[Transaction], round_: int) -> Decided:
         """Bring a block of `candidates` to a decision; once this returns, the decision is durable (L5).
 
         Raises:
@@ -58,14 +58,14 @@ class Decider:
         selection = proposer([candidate.body for candidate in candidates])
         rejected = [RejectedTransaction(candidates[index], error) for index, error in selection.rejected]
         if rejected and not selection.transactions:
-            return Decision(None, rejected)
+            return Decided(None, rejected)
         proposal = self._sign(selection.transactions)
         verdict = self.ledger.accepts(proposal)  # the vote: from the bytes, as if a stranger had proposed them
         assert verdict.fault is None or proposer is self.faulty, verdict.fault  # the ledger keeps its own rules
         culprit = None if verdict.fault is None else self._culprit(proposal, verdict.fault, candidates)
         effects = self.ledger.finalize(verdict)
         self.ledger.commit(effects)
-        return Decision(effects, rejected, culprit)
+        return Decided(effects, rejected, culprit)
 
     def _sign(self, transactions: Sequence[bytes]) -> Block:
         tip = self.store.tip()

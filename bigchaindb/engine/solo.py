@@ -15,7 +15,7 @@ from typing import Final
 
 from bigchaindb.config import Limits
 from bigchaindb.engine.admission import Answer, Entry, answer_in_slices
-from bigchaindb.engine.deciding import Decider, Decision, Proposer
+from bigchaindb.engine.deciding import Decided, Decider, Proposer
 from bigchaindb.engine.engine import EngineFigures, HeadListener, Mode, Standing
 from bigchaindb.engine.failures import first_of
 from bigchaindb.engine.intake import Intake, accept
@@ -232,13 +232,13 @@ class SoloEngine:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), limit_s)
 
-    def _conclude_or_fail(self, decision: Decision) -> None:
+    def _conclude_or_fail(self, decision: Decided) -> None:
         try:
             self._conclude(decision)
         except Exception as error:  # noqa: BLE001  ends `run`; the event loop would only log it, and all go on
             self._defect = error
 
-    def _conclude(self, decision: Decision) -> None:
+    def _conclude(self, decision: Decided) -> None:
         """Take note of a decision and announce it. Runs on the loop, once for each."""
         if self._full is not None:
             self._full = None

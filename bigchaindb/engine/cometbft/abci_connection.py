@@ -44,11 +44,11 @@ class Owner(Protocol):
         """
         ...
 
-    def connected(self, connection: "Connection") -> bool:
+    def connected(self, connection: "AbciConnection") -> bool:
         """Accept a connection; return False to refuse it."""
         ...
 
-    def disconnected(self, connection: "Connection") -> None:
+    def disconnected(self, connection: "AbciConnection") -> None:
         """Forget a connection."""
         ...
 
@@ -88,7 +88,7 @@ class _Request(NamedTuple):
     answer: bytes | asyncio.Task[bytes]
 
 
-class Connection(asyncio.Protocol):
+class AbciConnection(asyncio.Protocol):
     """One connection: requests in, answers out in the same order, those of one turn of the loop in one write."""
 
     def __init__(self, owner: Owner) -> None:

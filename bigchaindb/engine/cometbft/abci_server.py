@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from google.protobuf.message import Message
 
 from bigchaindb.engine.cometbft import abci_pb2 as pb
-from bigchaindb.engine.cometbft.abci_connection import Connection, answer_frame
+from bigchaindb.engine.cometbft.abci_connection import AbciConnection, answer_frame
 from bigchaindb.errors import EngineError, Stopping
 from bigchaindb.serving.unix_socket import bound
 
@@ -104,7 +104,7 @@ class AbciServer:
         self._handlers = handlers
         self._on_failure = on_failure
         self._consensus = asyncio.Lock()
-        self._connections: set[Connection] = set()
+        self._connections: set[AbciConnection] = set()
         self._calls: dict[asyncio.Task[bytes], bool] = {}
         self._server: asyncio.Server | None = None
         self._has_ended = False
@@ -117,7 +117,7 @@ class AbciServer:
             StartupError: its path is too long, or it cannot be bound.
         """
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(lambda: Connection(self), sock=bound(self._path))
+        self._server = await loop.create_unix_server(lambda: AbciConnection(self), sock=bound(self._path))
 
     async def stop(self) -> None:
         """Close the socket and the connections; return once no call is at work. The consensus call is let finish.
@@ -143,14 +143,14 @@ class AbciServer:
         task.add_done_callback(self._called)
         return task
 
-    def connected(self, connection: Connection) -> bool:
+    def connected(self, connection: AbciConnection) -> bool:
         """Take a connection, unless there are too many or the server has ended."""
         if self._has_ended or len(self._connections) >= CONNECTION_COUNT_MAX:
             return False
         self._connections.add(connection)
         return True
 
-    def disconnected(self, connection: Connection) -> None:
+    def disconnected(self, connection: AbciConnection) -> None:
         """Forget a connection. Its calls may finish: half a commit helps nobody."""
         self._connections.discard(connection)
 
