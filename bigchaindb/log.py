@@ -100,7 +100,7 @@ def mask(secrets: Iterable[str]) -> None:
             handler.formatter.mask(secrets)
 
 
-def tell(notices: Iterable[Notice]) -> None:
+def log_notices(notices: Iterable[Notice]) -> None:
     """Log the notices from loading the configuration."""
     for notice in notices:
         logging.getLogger("bigchaindb.config").log(number(notice.level), "%s", notice.text)

@@ -41,7 +41,7 @@ class LineQueue(logging.Handler):
         self._bytes_max = bytes_max
         self._lines: deque[bytes] = deque()
         self._bytes = 0
-        self._untold_count = 0
+        self._unreported_count = 0
         self._is_ending = False
         self._changed = Condition()
         Thread(target=self._run, name="bigchaindb-log", daemon=True).start()
@@ -61,7 +61,7 @@ class LineQueue(logging.Handler):
             if self._lines and self._bytes + len(line) > self._bytes_max:
                 self._drop(1)
                 return
-            self._tell_dropped()
+            self._report_dropped()
             self._append(line)
             self._changed.notify_all()
 
@@ -69,7 +69,7 @@ class LineQueue(logging.Handler):
         """Write the waiting lines, for `CLOSE_S_MAX` at most, and end the thread. The exit of the process calls it."""
         deadline_s = monotonic() + CLOSE_S_MAX
         with self._changed:
-            while not self._is_ending and (self._bytes or self._untold_count):
+            while not self._is_ending and (self._bytes or self._unreported_count):
                 if not self._changed.wait(max(0.0, deadline_s - monotonic())):
                     break
             if self._is_ending:
@@ -85,7 +85,7 @@ class LineQueue(logging.Handler):
                 self._write(piece)
             except OSError:  # The pipe has no reader any more, or the disk is full.
                 with self._changed:
-                    self._drop(piece.count(b"\n"), is_told=False)
+                    self._drop(piece.count(b"\n"), is_reported=False)
             with self._changed:
                 self._bytes -= len(piece)
                 self._changed.notify_all()
@@ -94,8 +94,8 @@ class LineQueue(logging.Handler):
         """Wait for lines and return them; empty bytes mean the end."""
         with self._changed:
             while not self._lines and not self._is_ending:
-                if self._untold_count:
-                    self._tell_dropped()
+                if self._unreported_count:
+                    self._report_dropped()
                 else:
                     self._changed.wait()
             taken: list[bytes] = []
@@ -111,15 +111,15 @@ class LineQueue(logging.Handler):
         self._lines.append(line)
         self._bytes += len(line)
 
-    def _drop(self, count: int, *, is_told: bool = True) -> None:
+    def _drop(self, count: int, *, is_reported: bool = True) -> None:
         self.dropped_count += count
-        self._untold_count += count if is_told else 0
+        self._unreported_count += count if is_reported else 0
 
-    def _tell_dropped(self) -> None:
-        if not self._untold_count:
+    def _report_dropped(self) -> None:
+        if not self._unreported_count:
             return
         record = logging.LogRecord(__name__, logging.WARNING, "", 0, "log lines were dropped", (), None)
-        record.dropped = self._untold_count
+        record.dropped = self._unreported_count
         record.why = "they could not be written in time"
-        self._untold_count = 0
+        self._unreported_count = 0
         self._append(self.format(record).encode(errors="backslashreplace") + b"\n")

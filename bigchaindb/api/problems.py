@@ -117,12 +117,12 @@ class ProblemLog:
         self._of_clients = _Lines(logging.INFO, "clients")
         self._of_the_node = _Lines(logging.ERROR, "the node")
 
-    def tell(self, answer: Answer, method: str, path: str) -> None:
+    def write(self, answer: Answer, method: str, path: str) -> None:
         """Write the line of `answer`, if it is a plain error; no text of a client can begin a line of its own."""
         if answer.logged is None:
             return
         lines = self._of_the_node if answer.status >= SERVER_ERROR else self._of_clients
-        lines.tell(answer, method, path)
+        lines.write(answer, method, path)
 
 
 class _Lines:
@@ -135,7 +135,7 @@ class _Lines:
         self._line_count = 0
         self._left_out: dict[int, int] = {}
 
-    def tell(self, answer: Answer, method: str, path: str) -> None:
+    def write(self, answer: Answer, method: str, path: str) -> None:
         if self._has_room():
             _write(self._level, answer, method, path)
         else:

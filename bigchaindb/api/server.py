@@ -103,13 +103,13 @@ class HttpApi(Server):
         accept, last, host = (headers.get(name, "") for name in ("Accept", "Last-Event-ID", "Host"))
         reply = await reply_to(self._context, request.method, path, Call("", query, body, accept, last, host))
         if isinstance(reply, Answer):
-            self._problems.tell(reply, request.method, path)
+            self._problems.write(reply, request.method, path)
         return await send(request, reply)
 
     def _refuse(self, request: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
         answer = plain(status, text, close=True)
         if status == HTTPStatus.NOT_IMPLEMENTED:  # the only refusal of bytes that are an HTTP request
-            self._problems.tell(answer, request.method, target(request.raw_path)[0])
+            self._problems.write(answer, request.method, target(request.raw_path)[0])
         return write_answer(request, answer)
 
 

@@ -48,7 +48,7 @@ class Session:
 
         loaded = self.load_silently()
         log.set_up(loaded.settings, secrets=secrets_in(loaded.document), files=log_files, in_background=log_files)
-        log.tell(notice for notice in loaded.notices if names_file or not notice.text.startswith(LOADED))
+        log.log_notices(notice for notice in loaded.notices if names_file or not notice.text.startswith(LOADED))
         return loaded
 
     def load_silently(self) -> "Loaded":

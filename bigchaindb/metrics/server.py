@@ -27,9 +27,9 @@ _SLOW: Final = STATUS_LINES[408] + _NOTHING
 class MetricsServer(Server):
     """Serves the figures of a node. Belongs to the event loop."""
 
-    def __init__(self, look: Callable[[], Awaitable[Figures]], limits: Limits) -> None:
-        """Make a server that calls `look` at each scrape."""
-        self._look = look
+    def __init__(self, read: Callable[[], Awaitable[Figures]], limits: Limits) -> None:
+        """Make a server that calls `read` at each scrape."""
+        self._read = read
         self._process = ProcessCollector(registry=None)
         connections = ConnectionLimits.of(limits, CONNECTION_COUNT_MAX)
         super().__init__(Listener(self._serve, connections, Texts(_FULL, _FULL, _SLOW), refusal, name="metrics"))
@@ -44,7 +44,7 @@ class MetricsServer(Server):
         if request.method not in {"GET", "HEAD"}:
             return plain(405, "use GET or HEAD", {"Allow": "GET, HEAD"})
         try:
-            figures = await self._look()
+            figures = await self._read()
         except StoreError:  # The node stops, or its disk fails; the log has the reason.
             return plain(503, "the ledger cannot be read; the node's log has the reason")
         exposition = generate_latest(_Scrape(figures, self._process))

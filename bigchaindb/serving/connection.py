@@ -184,11 +184,11 @@ class Connection(web.RequestHandler):
             self._unparsed = b""
             self._wire.resume_reading()
         super().set_parser(parser, data_received_cb)
-        self._inbound = Inbound(self._wire, super().data_received, self._tell_of_flood)
+        self._inbound = Inbound(self._wire, super().data_received, self._end_flood)
         if tail:
             self._inbound.receive(tail)
 
-    def _tell_of_flood(self) -> None:
+    def _end_flood(self) -> None:
         self.on_flood()
 
     def _pause_transport_reading(self) -> None:

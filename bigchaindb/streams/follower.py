@@ -93,7 +93,7 @@ class Follower:
         draining.result()
         return True
 
-    def look(self, now_s: float, heartbeat_s: float, every_s: float) -> bool:
+    def check_heartbeat(self, now_s: float, heartbeat_s: float, every_s: float) -> bool:
         """Ping a silent client; return False if a ping stays unanswered for half of `heartbeat_s`.
 
         A late client may have a megabyte to read before the ping, so `drained` checks it instead. While the node stands

@@ -42,7 +42,7 @@ LAST_WORDS_S: Final = 1.0
 """How long a stop waits for clients to read the last durable blocks and the close frame."""
 ABORTED_S: Final = 0.1
 """How long handlers may take to notice that their connections have ended."""
-LOOK_S_MAX: Final = 1.0
+CHECK_S_MAX: Final = 1.0
 
 _log: Final = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class StreamServer(Server):
         await super().start(host, port)
         self._tasks.append(asyncio.create_task(self._feed.run()))
         if self._heartbeat_s > 0:
-            self._tasks.append(asyncio.create_task(self._look_after()))
+            self._tasks.append(asyncio.create_task(self._check_heartbeats()))
 
     async def until_level(self) -> None:
         """Wait until everything durable is written to each client that is not late."""
@@ -142,13 +142,13 @@ class StreamServer(Server):
         self._floods.note(peer)
         follower.end(POLICY_VIOLATION, FLOOD)
 
-    async def _look_after(self) -> None:
-        loop, every_s = asyncio.get_running_loop(), min(LOOK_S_MAX, self._heartbeat_s / 8)
+    async def _check_heartbeats(self) -> None:
+        loop, every_s = asyncio.get_running_loop(), min(CHECK_S_MAX, self._heartbeat_s / 8)
         while True:
             await asyncio.sleep(every_s)
             now_s = loop.time()
             for follower in self._feed.followers:
-                if not follower.look(now_s, self._heartbeat_s, every_s):
+                if not follower.check_heartbeat(now_s, self._heartbeat_s, every_s):
                     follower.abort()
 
 

@@ -62,9 +62,9 @@ def test_every_text_can_be_a_message(text: str) -> None:
 async def test_a_plain_error_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     problems = ProblemLog()
     with caplog.at_level(logging.INFO):
-        problems.tell(plain(400, "two\nlines"), "POST", "/api/v1/transactions")
-        problems.tell(plain(400, 2_000 * "x"), "POST", "/api/v1/transactions")
-        problems.tell(Answer(200), "GET", "/")
+        problems.write(plain(400, "two\nlines"), "POST", "/api/v1/transactions")
+        problems.write(plain(400, 2_000 * "x"), "POST", "/api/v1/transactions")
+        problems.write(Answer(200), "GET", "/")
     lines = [record.getMessage() for record in caplog.records]
     assert lines[0] == "HTTP API error: 400 - POST:/api/v1/transactions - two\\nlines"
     assert lines[1].endswith(" - " + 1_000 * "x")
@@ -77,8 +77,8 @@ async def test_errors_of_clients_are_summarised_and_hide_none_of_the_node(caplog
     problems = ProblemLog()
     with caplog.at_level(logging.INFO):
         for number in range(1_000):
-            problems.tell(plain(404 if number % 4 else 400, "no"), "GET", "/x")
-        problems.tell(plain(503, "full"), "GET", "/x")
+            problems.write(plain(404 if number % 4 else 400, "no"), "GET", "/x")
+        problems.write(plain(503, "full"), "GET", "/x")
         lines = [record.getMessage() for record in caplog.records]
         assert len([line for line in lines if " 40" in line]) == LINES_A_SECOND
         assert lines[-1] == "HTTP API error: 503 - GET:/x - full"
@@ -87,7 +87,7 @@ async def test_errors_of_clients_are_summarised_and_hide_none_of_the_node(caplog
         summary = caplog.records[-1]
         assert summary.getMessage() == "HTTP API errors: 990 more by clients"
         assert vars(summary)["counts"] == {"400": 247, "404": 743}
-        problems.tell(plain(404, "no"), "GET", "/y")
+        problems.write(plain(404, "no"), "GET", "/y")
     assert caplog.records[-1].getMessage() == "HTTP API error: 404 - GET:/y - no"
 
 
@@ -96,7 +96,7 @@ async def test_errors_of_an_overload_are_summarised(caplog: pytest.LogCaptureFix
     problems = ProblemLog()
     with caplog.at_level(logging.INFO):
         for _ in range(100):
-            problems.tell(plain(503, "full"), "POST", "/x")
+            problems.write(plain(503, "full"), "POST", "/x")
         assert len(caplog.records) == LINES_A_SECOND
         await asyncio.sleep(1.1)  # the summary is due before
     summary = caplog.records[-1]
