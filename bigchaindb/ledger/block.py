@@ -10,6 +10,9 @@ from typing import Final
 
 import orjson
 
+from bigchaindb.ledger.validators import ValidatorSet
+from bigchaindb.transaction.keys import encode
+
 NO_BLOCK_ID: Final = "0" * 64
 """`previous_block` of the first vote: the chain has no genesis block."""
 
@@ -60,16 +63,46 @@ def block_text(timestamp: int, transactions: Sequence[bytes], node_pubkey: str, 
     )
 
 
+def text_of(block: Block) -> bytes:
+    """Return the canonical text of a block's content, which its id and signature cover."""
+    header = block.header
+    return block_text(header.timestamp, block.transactions, header.node_pubkey, header.voters)
+
+
 def block_id(text: bytes) -> str:
     """Return the v1 id of a block whose canonical text is `text`."""
     return sha3_256(text).hexdigest()
+
+
+def unsigned_block(
+    height: int,
+    timestamp: int,
+    proposer: bytes,
+    validators: ValidatorSet,
+    transactions: Sequence[bytes],
+    *,
+    consensus_hash: str | None = None,
+) -> Block:
+    """Make the block of a network, whose proposer signs otherwise.
+
+    Args:
+        height: of the chain.
+        timestamp: Unix seconds.
+        proposer: address of one of the validators.
+        validators: of the height.
+        transactions: canonical bytes, in order.
+        consensus_hash: the block's id, if its transactions are not all here; else it follows from the rest.
+    """
+    node_pubkey, voters = encode(validators.by_address[proposer]), tuple(sorted(map(encode, validators.powers)))
+    id_ = consensus_hash or block_id(block_text(timestamp, transactions, node_pubkey, voters))
+    return Block(Header(id_, height, timestamp, node_pubkey, voters, None), tuple(transactions))
 
 
 def v1_block(block: Block) -> bytes:
     """Return the v1 document `{"block", "id", "signature"}` as JSON bytes. Source: blocks-and-votes.md, section 1."""
     return (
         b'{"block":'
-        + _text(block)
+        + text_of(block)
         + b',"id":"'
         + block.header.id.encode()
         + b'","signature":'
@@ -93,7 +126,7 @@ def event_body(block: Block, reason: str | None = None, *, body_omitted: bool = 
     return b"".join(
         (
             b'{"block":',
-            _text(block),
+            text_of(block),
             b',"body_omitted":true' if body_omitted else b"",
             b',"height":',
             str(header.height).encode(),
@@ -106,11 +139,6 @@ def event_body(block: Block, reason: str | None = None, *, body_omitted: bool = 
             b"}",
         )
     )
-
-
-def _text(block: Block) -> bytes:
-    header = block.header
-    return block_text(header.timestamp, block.transactions, header.node_pubkey, header.voters)
 
 
 def _signature(block: Block) -> bytes:

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from bigchaindb.errors import ImproperVoteError, ValidationError
 from bigchaindb.ledger import network, tally, transition
-from bigchaindb.ledger.block import Block, Header, block_id, block_text
+from bigchaindb.ledger.block import Block, unsigned_block
 from bigchaindb.ledger.checking import BlockLimits, Checker, Chosen
 from bigchaindb.ledger.effects import Effects, Logged
 from bigchaindb.ledger.network import NetworkState, OpenRejection
@@ -37,7 +37,7 @@ from bigchaindb.ledger.rejections import (
 from bigchaindb.ledger.tally import Outcome
 from bigchaindb.ledger.validating import ParseResult
 from bigchaindb.ledger.validators import ValidatorSet, address_of
-from bigchaindb.transaction.keys import KeyPair, decode_key, encode
+from bigchaindb.transaction.keys import KeyPair, decode_key
 from bigchaindb.transaction.model import Transaction
 
 BOUND: Final = "the most that a network carries"
@@ -225,14 +225,14 @@ class NetworkLedger:
         state, decided = verdict.outcome or Outcome(self.state, ())
         logged: list[Logged] = []
         for one in decided:
-            block, proof = self._invalid_block(one), network.encode_proof(one)
-            omitted = not _is_shown(one, block)
-            tip = transition.log(
-                block, tip, logged, self._key, reason=one.rejection.reason, proof=proof, body_omitted=omitted
-            )
+            block, omitted = self._invalid_block(one)
+            reason, proof = one.rejection.reason, network.encode_proof(one)
+            tip = transition.log(block, tip, logged, self._key, reason=reason, proof=proof, body_omitted=omitted)
         after = replace(tip, height=proposal.height)
         if verdict.transactions:
-            after = transition.log(self._valid_block(proposal, verdict.transactions), after, logged, self._key)
+            validators, bodies = self.state.validators_at(proposal.height), [one.body for one in verdict.transactions]
+            block = unsigned_block(proposal.height, proposal.timestamp, proposal.proposer, validators, bodies)
+            after = transition.log(block, after, logged, self._key)
         elections, powers = state.elections.after(verdict.transactions, state.elected, proposal.height)
         state = structs.replace(state, elections=elections).elect(powers, proposal.height).forget(proposal.height)
         encoded = network.encode(state)
@@ -261,28 +261,13 @@ class NetworkLedger:
     def _unshown(self) -> list[Rejection]:
         return self.state.unshown(self._own.all(), address_of(decode_key(self._key.public_key)).hex())
 
-    def _valid_block(self, proposal: Proposal, transactions: Sequence[Transaction]) -> Block:
-        bodies = tuple(one.body for one in transactions)
-        return self._block(proposal.height, proposal.timestamp, proposal.proposer, bodies)
+    def _invalid_block(self, one: OpenRejection) -> tuple[Block, bool]:
+        """Return a rejected proposal as it is logged, and whether the event omits some of its transactions.
 
-    def _invalid_block(self, one: OpenRejection) -> Block:
-        """Return a rejected proposal as it is logged: with the transactions that an event can carry.
-
-        Where that is not all, the engine's hash names it: what is left may be just what a valid block holds.
+        Where it does, the engine's hash names the block: the rest may be just what a valid block holds.
         """
-        said = one.rejection
-        bodies = tuple(filter(can_be_carried, one.body or ()))
-        block = self._block(said.height, said.time, bytes.fromhex(said.proposer), bodies)
-        return block if _is_shown(one, block) else replace(block, header=replace(block.header, id=said.block))
-
-    def _block(self, height: int, timestamp: int, proposer: bytes, bodies: tuple[bytes, ...]) -> Block:
-        validators = self.state.validators_at(height)
-        node_pubkey = encode(validators.by_address[proposer])
-        voters = tuple(sorted(map(encode, validators.powers)))
-        text = block_text(timestamp, bodies, node_pubkey, voters)
-        return Block(Header(block_id(text), height, timestamp, node_pubkey, voters, None), bodies)
-
-
-def _is_shown(one: OpenRejection, block: Block) -> bool:
-    """Whether a logged block holds all transactions of the rejected proposal."""
-    return one.body is not None and len(one.body) == len(block.transactions)
+        said, bodies = one.rejection, tuple(filter(can_be_carried, one.body or ()))
+        is_omitted = one.body is None or len(bodies) < len(one.body)
+        validators, proposer = self.state.validators_at(said.height), bytes.fromhex(said.proposer)
+        hash_ = said.block if is_omitted else None
+        return unsigned_block(said.height, said.time, proposer, validators, bodies, consensus_hash=hash_), is_omitted

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from bigchaindb.errors import InvalidHash, InvalidSignature, SybilError, ValidationError
-from bigchaindb.ledger.block import Block, Header, block_id, block_text
+from bigchaindb.ledger.block import Block, Header, block_id, block_text, text_of
 from bigchaindb.ledger.voting import signed_by
 from bigchaindb.transaction.canonical import canonical
 from bigchaindb.transaction.keys import KeyPair, encode
@@ -78,8 +78,7 @@ def find_forgery(block: Block, federation: Collection[str]) -> Fault | None:
     Returns:
         The first fault: `InvalidHash`, `SybilError` or `InvalidSignature`; None if there is none.
     """
-    header = block.header
-    text = block_text(header.timestamp, block.transactions, header.node_pubkey, header.voters)
+    header, text = block.header, text_of(block)
     if header.id != block_id(text):
         return Fault("id", InvalidHash("the block's id isn't equal to the hash of its body"))
     if header.node_pubkey not in federation:

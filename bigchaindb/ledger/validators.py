@@ -17,6 +17,11 @@ def address_of(public_key: bytes) -> bytes:
     return sha256(public_key).digest()[:ADDRESS_BYTES]
 
 
+def address_text(address: bytes) -> str:
+    """Return an address as the consensus engine writes it: upper-case hex."""
+    return address.hex().upper()
+
+
 @dataclass(frozen=True)
 class ValidatorSet:
     """The validators of one height; equal sets are equal whatever order they came in.

@@ -24,7 +24,7 @@ import base58
 from bigchaindb.config.settings import Network
 from bigchaindb.engine.cometbft.genesis import GENESIS_BYTES_MAX, KEY_TYPE, Genesis
 from bigchaindb.errors import StartupError
-from bigchaindb.ledger.validators import address_of
+from bigchaindb.ledger.validators import address_of, address_text
 from bigchaindb.serving.unix_socket import check_path
 from bigchaindb.transaction.keys import KeyPair, decode_key
 
@@ -340,7 +340,7 @@ def _toml(value: object) -> str:
 def _validator_key(key: KeyPair) -> Mapping[str, Any]:
     public = decode_key(key.public_key)
     return {
-        "address": address_of(public).hex().upper(),
+        "address": address_text(address_of(public)),
         "pub_key": {"type": KEY_TYPE, "value": base64.b64encode(public).decode()},
         "priv_key": _private(key),
     }

@@ -17,7 +17,7 @@ import msgspec
 
 from bigchaindb.engine.cometbft.rules_version import other_rules
 from bigchaindb.errors import StartupError
-from bigchaindb.ledger.validators import ValidatorSet, address_of
+from bigchaindb.ledger.validators import ValidatorSet, address_of, address_text
 from bigchaindb.transaction.keys import KEY_BYTES
 
 GENESIS_BYTES_MAX: Final = 1024 * 1024
@@ -152,7 +152,7 @@ class Genesis:
             "consensus_params": consensus_params(self.rules_version),
             "validators": [
                 {
-                    "address": address_of(one.key).hex().upper(),
+                    "address": address_text(address_of(one.key)),
                     "pub_key": {"type": KEY_TYPE, "value": base64.b64encode(one.key).decode()},
                     "power": str(one.power),
                     "name": one.name,
@@ -208,7 +208,7 @@ def _validator(document: _Validator, where: str) -> GenesisValidator:
         validator = GenesisValidator(key, _number(document.power, "power"), document.name)
     except StartupError as error:
         raise StartupError(f"genesis: {where}.{str(error).removeprefix('genesis: ')}") from error
-    address = address_of(key).hex().upper()
+    address = address_text(address_of(key))
     _require(document.address == address, f"{where}.address", f"must be that of its key, {address}")
     return validator
 

@@ -15,7 +15,7 @@ from bigchaindb.config.settings import check_peer
 from bigchaindb.engine.cometbft.genesis import VALIDATOR_COUNT_MAX, Genesis, GenesisValidator
 from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.ledger.effects import Tip
-from bigchaindb.ledger.validators import address_of
+from bigchaindb.ledger.validators import address_of, address_text
 from bigchaindb.transaction.keys import decode_key
 
 MEMBERS_BYTES_MAX: Final = 1024 * 1024
@@ -149,7 +149,7 @@ def _member(content: bytes, number: int) -> Member:
         key = decode_key(line.public_key)
     except ValueError as error:
         raise ConfigurationError(f"{where}: public_key: {error}") from error
-    if line.address is not None and line.address != (address := address_of(key).hex().upper()):
+    if line.address is not None and line.address != (address := address_text(address_of(key))):
         raise ConfigurationError(f"{where}: address: does not belong to public_key, whose address is {address}")
     if line.peer is not None:
         check_peer(line.peer, f"{where}: peer")

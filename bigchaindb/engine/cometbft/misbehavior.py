@@ -6,18 +6,17 @@ One entry for each validator and kind bounds it; it can be deleted, and a replay
 """
 
 import logging
-from base64 import b16encode
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import base58
 import msgspec
 
 from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft.files import Layout, put_misbehaviors
 from bigchaindb.engine.engine import Misbehavior
 from bigchaindb.errors import StartupError
-from bigchaindb.ledger.validators import ValidatorSet
+from bigchaindb.ledger.validators import ValidatorSet, address_text
+from bigchaindb.transaction.keys import encode
 
 FILE_BYTES_MAX: Final = 16 * 1024 * 1024
 """An entry has about 250 bytes, and a chain has seen some thousands of validators at most."""
@@ -50,13 +49,13 @@ class Misbehaviors:
             return
         for one in proven:
             kind = _KINDS.get(one.type, "misbehavior of an unknown kind")
-            address = b16encode(one.validator.address).decode()
+            address = address_text(one.validator.address)
             before = kept.get((address, kind))
             key = self._validators_at(one.height).by_address.get(one.validator.address)
             known = None if before is None else before.public_key
             kept[address, kind] = Misbehavior(
                 address=address,
-                public_key=known if key is None else base58.b58encode(key).decode(),
+                public_key=known if key is None else encode(key),
                 kind=kind,
                 count=1 if before is None else before.count + 1,
                 height=one.height,
@@ -65,7 +64,7 @@ class Misbehaviors:
         self.all = tuple(kept[name] for name in sorted(kept))
         for found in self.all:
             if found.shown_height == height:
-                _tell(found, is_own=found.address == b16encode(self._own).decode())
+                _tell(found, is_own=found.address == address_text(self._own))
         try:
             put_misbehaviors(self._layout, msgspec.json.encode(self.all))
         except StartupError as error:  # the log has it; the chain goes on

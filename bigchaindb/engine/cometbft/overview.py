@@ -5,7 +5,6 @@ Computed in another process than the node's own, beside it or without it.
 
 import asyncio
 import time
-from base64 import b16encode
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
@@ -13,7 +12,6 @@ from enum import StrEnum
 from math import ceil
 from typing import Final
 
-import base58
 import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -30,11 +28,11 @@ from bigchaindb.errors import CometBftUnavailable, StartupError
 from bigchaindb.identity import find
 from bigchaindb.ledger import network
 from bigchaindb.ledger.effects import Tip
-from bigchaindb.ledger.validators import ValidatorSet, address_of
+from bigchaindb.ledger.validators import ValidatorSet, address_of, address_text
 from bigchaindb.store.damages import read_mark
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.looking import look
-from bigchaindb.transaction.keys import KeyPair, decode_key
+from bigchaindb.transaction.keys import KeyPair, decode_key, encode
 
 ANSWER_S_MAX: Final = 2.0
 """Time for an answer of CometBFT: a person waits."""
@@ -183,7 +181,7 @@ async def overview(settings: Settings, pid: int | None, figures: NetworkFigures 
         genesis_hash=genesis_hash(files.read_bounded(layout.genesis)),
         node_id=files.node_id_of(key),
         public_key=key.public_key,
-        address=_upper(own),
+        address=address_text(own),
         power=validators.power_of(own),
         network=None if peers is None else _decides(validators, own, signing, has_peers=bool(peers), figures=figures),
         connected_power=None if peers is None else connected,
@@ -274,13 +272,9 @@ def _lines(
     """Join the node's figures with the keys that are connected now, `names`; None where CometBFT does not answer."""
     lines = []
     for key, power in validators.powers.items():
-        name = base58.b58encode(key).decode()
+        name = encode(key)
         seen = None if figures is None else figures.of(name)
-        seen = seen or ValidatorFigures(public_key=name, address=_upper(address_of(key)), power=power)
+        seen = seen or ValidatorFigures(public_key=name, address=address_text(address_of(key)), power=power)
         connected = None if names is None else name in names or seen.indirect is True
         lines.append(replace(seen, power=power, connected=connected, indirect=UNSET))
     return tuple(lines)
-
-
-def _upper(address: bytes) -> str:
-    return b16encode(address).decode()

@@ -6,11 +6,8 @@ last blocks prove it and, while a height is not decided, the votes on it.
 
 import logging
 import re
-from base64 import b16encode
 from collections.abc import Callable, Sequence
 from typing import Final
-
-import base58
 
 from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft.commits import Commits
@@ -19,7 +16,8 @@ from bigchaindb.engine.cometbft.rpc_answers import ConsensusState, NetInfo
 from bigchaindb.engine.engine import ValidatorFigures
 from bigchaindb.errors import CometBftUnavailable
 from bigchaindb.ledger.proofs.signed_header import FOR_BLOCK
-from bigchaindb.ledger.validators import ValidatorSet
+from bigchaindb.ledger.validators import ValidatorSet, address_text
+from bigchaindb.transaction.keys import encode
 
 VOTE_S_MAX: Final = 10.0
 """Time after the first vote on a height by which a validator that signs has voted. A round takes one to two seconds."""
@@ -100,7 +98,7 @@ class Participation:
         """
         validators = self._validators()
         names = {peer.node.moniker for peer in net.peers}
-        direct = {address for address, key in validators.by_address.items() if base58.b58encode(key).decode() in names}
+        direct = {address for address, key in validators.by_address.items() if encode(key) in names}
         if self._own in validators.by_address:
             direct.add(self._own)
         before = self._connected if is_following else {}
@@ -119,8 +117,8 @@ class Participation:
     def _figures_of(self, key: bytes, address: bytes) -> ValidatorFigures:
         signed = self._commits.of(address)
         return ValidatorFigures(
-            public_key=base58.b58encode(key).decode(),
-            address=_text(address),
+            public_key=encode(key),
+            address=address_text(address),
             power=self._validators().powers[key],
             connected=address in self._connected or address in self._indirect,
             signing=self._is_signing(address),
@@ -156,7 +154,7 @@ class Participation:
             self._voting = (state.height, now_s)
         is_late = self._voting is not None and now_s - self._voting[1] >= VOTE_S_MAX
         self._voteless = frozenset(
-            address for address in validators.by_address if is_late and _text(address)[:12] not in voters
+            address for address in validators.by_address if is_late and address_text(address)[:12] not in voters
         )
 
     def _alarm(self, address: bytes, power: int) -> None:
@@ -165,8 +163,8 @@ class Participation:
         if is_silent == (address in self._silent):
             return
         about = {
-            "validator": base58.b58encode(self._validators().by_address[address]).decode(),
-            "address": _text(address),
+            "validator": encode(self._validators().by_address[address]),
+            "address": address_text(address),
             "power": power,
             "connected": address in self._connected,
             "signed_height": self._commits.of(address).height,
@@ -179,7 +177,3 @@ class Participation:
         elif self._commits.signs_again(address):
             self._silent.discard(address)
             _log.info("%s signs again", who, extra=about)
-
-
-def _text(address: bytes) -> str:
-    return b16encode(address).decode()

@@ -20,7 +20,7 @@ from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.engine.cometbft.signer import signed_height
 from bigchaindb.errors import SignerUnknown
-from bigchaindb.ledger.validators import ValidatorSet
+from bigchaindb.ledger.validators import ValidatorSet, address_text
 from bigchaindb.transaction.keys import KeyPair
 
 BEGINNING_S: Final = 10.0
@@ -119,7 +119,7 @@ class Probation:
 
     async def _last_signed(self, rpc: CometBftRpc, head: int) -> int | None:
         """Return the highest of the last blocks that this node's key has signed."""
-        own = self._own.hex().upper()
+        own = address_text(self._own)
         first = files.read_genesis(self._layout, rules_version=RULES_VERSION).initial_height
         for height in range(head, max(first - 1, head - BLOCK_COUNT), -1):
             signatures = (await rpc.commit(height)).signed_header.commit.signatures

@@ -30,6 +30,7 @@ from bigchaindb.engine.cometbft.rpc_answers import (
     decoded,
 )
 from bigchaindb.errors import CometBftUnavailable
+from bigchaindb.ledger.proofs.signed_header import VALIDATOR_COUNT_MAX
 
 ANSWER_S_MAX: Final = 10.0
 """Time for an answer. It comes in milliseconds, but CometBFT also replays and compacts on the same cores."""
@@ -39,8 +40,6 @@ CONNECTION_COUNT_MAX: Final = 4
 """At once: one sends transactions, the others requests."""
 PAGE_COUNT: Final = 100
 """Validators of a page, the most that CometBFT returns."""
-VALIDATOR_COUNT_MAX: Final = 10_000
-"""The most that CometBFT's commits have room for."""
 REFUSAL_CHARS_MAX: Final = 500
 
 _URL: Final = "http://cometbft/"

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bigchaindb.errors import ProofError, ValidationError
-from bigchaindb.ledger.block import Block, Header, block_id, block_text
+from bigchaindb.ledger.block import Block, unsigned_block
 from bigchaindb.ledger.network import Unseen
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.transaction.canonical import canonical
-from bigchaindb.transaction.keys import encode
 from bigchaindb.transaction.reading import read
 
 SHOWN_CHARACTERS_MAX: Final = 100
@@ -130,12 +129,9 @@ def network_block(
     Raises:
         ProofError: the proposer is no validator.
     """
-    key = validators.by_address.get(proposer)
-    if key is None:
+    if proposer not in validators.by_address:
         raise ProofError(f"proposer: {proposer.hex()} is none of the validators")
-    node_pubkey, voters = encode(key), tuple(sorted(map(encode, validators.powers)))
-    id_ = consensus_hash or block_id(block_text(timestamp, shown, node_pubkey, voters))
-    return Block(Header(id_, height, timestamp, node_pubkey, voters, None), tuple(shown))
+    return unsigned_block(height, timestamp, proposer, validators, shown, consensus_hash=consensus_hash)
 
 
 def power_of(signers: Iterable[bytes], validators: ValidatorSet) -> int:
