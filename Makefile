@@ -8,7 +8,7 @@ NETWORK ?= .network
 
 .PHONY: help setup run network test test-quick test-services test-long bench lint types layers format proto lock clean
 
-help: ## Say what there is
+help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
@@ -34,13 +34,13 @@ network: $(READY) ## Start four nodes that vote on one ledger; data in .network/
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation ./examples/print-on-console
 	@exec $(BIN)/python -m examples.network $(NETWORK)
 
-test: $(READY) ## Everything, real services and published drivers included; prints the minutes of each layer
+test: $(READY) ## All tests, with real services and published drivers; prints the minutes of each layer
 	@$(BIN)/python -m tests.support.layers
 
-test-quick: $(READY) ## What needs no service: unit, vectors, simulation, conformance, coverage of the pure packages
+test-quick: $(READY) ## Tests that need no service: unit, vectors, simulation, conformance; every branch of the pure packages
 	@$(BIN)/python -m tests.support.layers quick
 
-test-services: $(READY) ## Real processes, plugins, drivers and a browser; installs what is missing
+test-services: $(READY) ## Tests with real processes, plugins, drivers and a browser; installs what they need
 	@$(BIN)/python -m tests.support.layers services
 
 test-long: $(READY) ## The same tests as `make test`, with larger counts and seeds of its own: some 35 minutes
@@ -65,7 +65,7 @@ format: $(READY) ## Write the format that lint checks
 
 PROTO := bigchaindb/engine/cometbft/abci.proto
 
-proto: $(READY) ## Generate what speaks to CometBFT from its .proto
+proto: $(READY) ## Generate the messages of CometBFT from its .proto
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. --python_out=. --mypy_out=. $(PROTO)
 
 LOCK := $(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
@@ -80,5 +80,5 @@ lock: ## Pin the newest versions that fit pyproject.toml and requirements/*.in
 	for set in requirements/acceptance-build.in requirements/acceptance-python-driver-*.in; do \
 		$(LOCK) --no-deps $$set -o $${set%.in}.txt; done
 
-clean: ## Remove what make made
+clean: ## Remove the environment, runs and caches
 	rm -rf $(VENV) .run .network .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
