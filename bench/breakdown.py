@@ -1,4 +1,4 @@
-"""Where the time of a transaction goes: every step on its own, in one thread, by CPU time.
+"""The time of a transaction by step: each on its own, in one thread, by CPU time.
 
 The steps are the node's own functions, called in the node's order over real state; what is left to the whole is the
 engine's loop, hops between threads, and waiting for the interpreter lock.

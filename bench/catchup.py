@@ -1,4 +1,4 @@
-"""How fast a plugin that is enabled on a ledger of 1,000,000 transactions gets them all, beside the ways of 1.x.
+"""The speed at which a plugin enabled on a ledger of 1,000,000 transactions gets them all, beside the ways of 1.x.
 
 1.x could not do it at all: a plugin saw what was published while it ran. Its queues are the peer for the rate alone.
 """

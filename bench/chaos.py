@@ -55,13 +55,13 @@ PAUSE_S: Final = 0.25
 FAULT_S_MAX: Final = 8.0
 """How much longer a fault lasts than its check; each time up to it is as likely."""
 GRACE_S: Final = 3.0
-"""What is under way when too few are left may still be decided."""
+"""A transaction in flight when too few nodes are left may still be decided."""
 PROGRESS_S_MAX: Final = 60.0
 """CometBFT dials a lost peer every five seconds or so, and a node that starts looks for blocks before it votes."""
 END_S_MAX: Final = 120.0
 
 Undisturbed = Sequence[Member] | None
-"""Who must go on while a fault lasts; None where nobody may."""
+"""The nodes that must go on while a fault lasts; None where none may."""
 
 
 def run(scale: Scale) -> list[Figure]:

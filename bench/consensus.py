@@ -1,4 +1,4 @@
-"""What each call of CometBFT takes on the node's side, without CometBFT: the handlers over a real store.
+"""The time of each call of CometBFT on the node's side, without CometBFT: the handlers over a real store.
 
 One validator's calls in CometBFT's order, blocks of 1,000, no other process at work: the time of the whole process, all
 threads, for each transaction. `bench.network` has what CometBFT itself takes beside it.

@@ -1,4 +1,4 @@
-"""How long after a block is durable a plugin has it, and what plugins cost the commits beside them.
+"""The delay from a durable block to its plugin, and the cost of plugins to the commits beside them.
 
 The committing side is the node's without engine and HTTP: one writer thread, a loop that announces, the supervisor.
 Both sides read the machine's monotonic clock, which is the same in all processes.

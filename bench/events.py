@@ -1,4 +1,4 @@
-"""How many events a second reach a plugin, kept and acknowledged, beside the ways of 1.x that keep nothing."""
+"""Events a second that reach a plugin, kept and acknowledged, beside the ways of 1.x that keep nothing."""
 
 import asyncio
 import json

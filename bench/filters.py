@@ -1,4 +1,4 @@
-"""What a filter costs that one event in 10,000 passes, beside a lane that takes every event of the same log.
+"""The cost of a filter that one event in 10,000 passes, beside a lane that takes every event of the same log.
 
 Measured from the moment a plugin asks for its first event to the one at which its cursor has passed the head: a lane
 whose cursor stays where it last matched would look stalled, and would begin there again after a restart.
@@ -54,7 +54,7 @@ NAME: Final = "bench_filter"
 RUN_COUNT_MAX: Final = 32
 """Runs over one ledger; each needs a plugin of its own."""
 LOOK_S: Final = 0.001
-"""How often the cursor is looked at."""
+"""The interval at which the cursor is read."""
 WAIT_S_MAX: Final = 120.0
 
 

@@ -1,4 +1,4 @@
-"""What stays flat as the ledger grows: start, memory, throughput, look-ups, commits; and what grows: bytes on disk."""
+"""Figures that stay flat as the ledger grows: start, memory, throughput, look-ups, commits; and bytes on disk."""
 
 import time
 from contextlib import ExitStack, closing
@@ -136,7 +136,7 @@ def _view_us(ledger: Growing, ids: list[str]) -> float:
 
 
 class _Node(NamedTuple):
-    """What was measured at a running node."""
+    """Measurements of a running node."""
 
     get_us: float
     start_s: float

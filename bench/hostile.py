@@ -1,4 +1,4 @@
-"""What strangers can do to others: one client commits, another floods the node or posts costly documents (S1).
+"""The harm that strangers can do: one client commits, another floods the node or posts costly documents (S1).
 
 Each attack runs twice in turn: against the node, and against a server that throws all away (`bench.bare`) on the same
 machine beside a node that nobody attacks. The difference is the node's; the rest is what two processes that never stop
@@ -49,7 +49,7 @@ ANSWER_S_MAX: Final = 60.0
 
 
 class _Run(NamedTuple):
-    """What the other client met.
+    """The answers that the other client got.
 
     Attributes:
         commits_ms: of each `mode=commit`, sorted.

@@ -112,7 +112,7 @@ def _figures(campaigns: Sequence["_Campaign"], duration_s: float) -> list[Figure
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """What a plugin's record says.
+    """The content of a plugin's record.
 
     Attributes:
         event_count: of the log, each of which it had to get.

@@ -31,7 +31,7 @@ class Recorder:
 
     @property
     def in_hand_most(self) -> int:
-        """How many events a kill may bring again."""
+        """The most events that a kill may bring again."""
         return self._batch_count + self.ack_lag
 
     def configure(self, options: Mapping[str, Any]) -> None:

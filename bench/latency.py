@@ -1,4 +1,4 @@
-"""How long a client waits: from POST to the WebSocket message, and for mode=commit to answer."""
+"""The time that a client waits: from POST to the WebSocket message, and for mode=commit to answer."""
 
 from typing import Final
 

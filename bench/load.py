@@ -20,7 +20,7 @@ HEAD: Final = struct.Struct("!64sI")
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to send where.
+    """The requests of a run and their target.
 
     Attributes:
         requests: file of records: id of the transaction (64 bytes), length (4), the whole request.
@@ -40,7 +40,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What the generator saw, times in seconds.
+    """The findings of the generator, times in seconds.
 
     Attributes:
         seconds: from the first request to the last answer, or with `confirm` until everything was committed.

@@ -1,4 +1,4 @@
-"""How measuring is done: alternating runs, medians, and how much of it."""
+"""The way of measuring: alternating runs, medians, and the amount of it."""
 
 import statistics
 import time
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """How much to measure.
+    """The amount to measure.
 
     Attributes:
         rounds: alternating runs that a median is taken of.

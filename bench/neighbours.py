@@ -1,4 +1,4 @@
-"""What plugins cost the commits beside them: two bad ones in time for each, eight good ones in throughput (P9)."""
+"""The cost of plugins to the commits beside them: two bad ones in time for each, eight good ones in throughput (P9)."""
 
 import logging
 import time

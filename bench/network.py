@@ -73,7 +73,7 @@ def run(scale: Scale) -> list[Figure]:
 
 
 class _Loaded(NamedTuple):
-    """What a network did under load.
+    """The work of a network under load.
 
     Attributes:
         per_s: transactions committed each second.

@@ -26,7 +26,7 @@ def install(site: Path, targets: Mapping[str, str]) -> None:
 
 
 class Running(NamedTuple):
-    """What a node has besides its engine and its ports."""
+    """The parts of a node besides its engine and its ports."""
 
     hub: Hub
     supervisor: Supervisor

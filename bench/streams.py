@@ -1,4 +1,4 @@
-"""How many messages a second 1,000 WebSocket clients get from one node, each of them all, once, in order.
+"""Messages a second that 1,000 WebSocket clients get from one node, each of them all, once, in order.
 
 A process of its own serves the stream of a ledger that exists already and announces block after block, as fast as the
 clients take them; the peer writes the same bytes from memory to as many sockets. The clients, all in this process,
@@ -87,7 +87,7 @@ def run(scale: Scale) -> list[Figure]:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is served to how many, and the bytes that each must get."""
+    """The messages that are served, the number of clients, and the bytes that each must get."""
 
     ledger: Path
     expected: bytes
@@ -149,7 +149,7 @@ def _connect(port: int) -> socket.socket:
 
 
 class _Client:
-    """What one client has got so far."""
+    """The part that one client has received."""
 
     __slots__ = ("byte_count", "checksum", "connection")
 

@@ -1,4 +1,4 @@
-"""What it costs to check one transaction in full, beside the part that cannot be saved: libsodium's verify."""
+"""The cost of one full check of a transaction, beside the part that cannot be saved: libsodium's verify."""
 
 from collections import deque
 from collections.abc import Sequence

@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
 
 
 class StartNode(Protocol):
-    """What the fixture `start_node` gives."""
+    """The type of the fixture `start_node`."""
 
     def __call__(
         self,

@@ -93,7 +93,7 @@ class Turn:
 
     @property
     def without_votes(self) -> tuple[bytes, ...]:
-        """What an honest proposer would put into it for clients."""
+        """The transactions that an honest proposer would put into it for clients."""
         return tuple(one for one in self.honest if not one.startswith(VOTES_MARK))
 
     def followed_by(self, *bodies: bytes) -> tuple[bytes, ...]:

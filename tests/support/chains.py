@@ -54,7 +54,7 @@ def transfer(
 
 @dataclass
 class Committed:
-    """What is committed, as a model of a store: enough to judge by, kept in two dictionaries."""
+    """The committed state, as a model of a store: enough to judge by, kept in two dictionaries."""
 
     height: int = 0
     present: dict[str, Transaction] = field(default_factory=dict)

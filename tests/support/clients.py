@@ -48,7 +48,7 @@ class Spend(NamedTuple):
 
 @dataclass
 class RefusedError(Exception):
-    """What a driver raises when the node does not answer with 2xx.
+    """The error of a driver where the node does not answer with 2xx.
 
     Attributes:
         kind: the driver's exception class.

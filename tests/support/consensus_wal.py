@@ -1,4 +1,4 @@
-"""What the consensus log of a CometBFT shows: the signed proposals and votes that it has seen, in its own files.
+"""The consensus log of a CometBFT: the signed proposals and votes that it has seen, in its own files.
 
 This is what tests hold a network's events against: nothing of the node takes part in writing it. A frame is the CRC32C
 of a message, its length, both 32 bits big-endian, and the message, a `TimedWALMessage` of CometBFT v0.38.

@@ -33,7 +33,7 @@ OWNERS: Final = (ALICE.public_key, BOB.public_key)
 GENERATION_ROWS: Final = 12
 """So few that a ledger of some blocks has rows in the index tables as well as in memory."""
 DAMAGED: Final = "damaged"
-"""What `answers` holds where a read was refused."""
+"""The entry of `answers` where a read was refused."""
 
 
 class Column(NamedTuple):
@@ -68,7 +68,7 @@ def columns(steps: Mapping[int, Step] = LEDGER_STEPS) -> list[Column]:
 
 
 class Written(NamedTuple):
-    """What a ledger holds, and all that can be asked about it."""
+    """The content of a ledger, and all that can be asked about it."""
 
     transactions: list[Transaction]
     height: int

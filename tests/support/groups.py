@@ -1,4 +1,4 @@
-"""Which tests must run in the same worker: those that share what one of them starts, and what is costly to start.
+"""The groups of tests that run in one worker: they share a server, or anything else that is costly to start.
 
 What a fixture gives for a module or for the whole run exists once in each worker. Without groups every worker would
 start a network, a broker or an installation of its own.

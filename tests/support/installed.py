@@ -1,4 +1,4 @@
-"""What tests download or compile, each entry once for all checkouts of a user; later runs need no network.
+"""Downloads and builds of the tests, each once for all checkouts of a user; later runs need no network.
 
 An entry is a folder `~/.cache/bigchaindb-tests/<hash of its pins>/<name>` (or below `$XDG_CACHE_HOME`): other pins are
 another entry, so that checkouts of several commits do not take turns. All of it may be deleted while no tests run.

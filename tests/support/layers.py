@@ -1,4 +1,4 @@
-"""What `make test` runs: every layer, one after the other, and the minutes that each took.
+"""The layers of `make test`, one after the other, and the minutes that each took.
 
 `python -m tests.support.layers [quick | services]`; without an argument all of them. What fails is shown where it
 fails, the layers behind it run all the same, and the exit code is 1.

@@ -41,7 +41,7 @@ PAGE_COUNT: Final = 1_000
 
 
 class Tip(NamedTuple):
-    """Where a ledger ends, as its file has it."""
+    """The end of a ledger, as its file has it."""
 
     height: int
     position: int
@@ -56,7 +56,7 @@ class Member(Node):
 
     key: KeyPair = field(kw_only=True)
     log_start: int = field(default=0, kw_only=True)
-    """Where in its log the present run begins."""
+    """The place in its log at which the present run begins."""
 
     def launch(self, *options: str) -> None:
         """See `Node`."""
@@ -65,7 +65,7 @@ class Member(Node):
 
     @property
     def layout(self) -> Layout:
-        """Where its CometBFT's files are."""
+        """The files of its CometBFT."""
         return Layout(self.data)
 
     @property
@@ -75,7 +75,7 @@ class Member(Node):
 
     @property
     def peer(self) -> str:
-        """What others name it by in `network.peers`."""
+        """Its entry in the `network.peers` of others."""
         return f"{files.node_id_of(self.key)}@{self.settings['network']['bind']}"
 
     @property
@@ -151,7 +151,7 @@ class Member(Node):
 
     @property
     def written(self) -> Path:
-        """Where the plugin writes that `write_events` gave it."""
+        """The file of the plugin that `write_events` added."""
         return self.folder / "events.jsonl"
 
     def write_events(self) -> None:

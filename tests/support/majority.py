@@ -19,7 +19,7 @@ Status = Literal["valid", "invalid", "undecided"]
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What the votes on a block add up to.
+    """The sum of the votes on a block.
 
     Attributes:
         ineligible: votes of nodes that may not vote, or that are not signed by the node they name.

@@ -71,7 +71,7 @@ class Newcomer:
 
 
 class Mistake(NamedTuple):
-    """What somebody does, and what the text must say, in this order.
+    """A mistake, and the parts that its text must have, in this order.
 
     Attributes:
         name: of the mistake, in words.

@@ -68,7 +68,7 @@ class Node:
 
     @property
     def data(self) -> Path:
-        """Where the node keeps its ledger."""
+        """The folder of the node's ledger."""
         return Path(self.settings["database"]["path"])
 
     def get(self, path: str, **query: object) -> Answer:

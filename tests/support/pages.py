@@ -24,7 +24,7 @@ class Example(NamedTuple):
 
     @property
     def script(self) -> str:
-        """What the reader does: runs a command, or writes a file."""
+        """The reader's step: runs a command, or writes a file."""
         if self.file is None:
             return self.text if self.language == "sh" else ""
         return f"mkdir -p $(dirname {self.file})\ncat > {self.file} <<'END OF FILE'\n{self.text}END OF FILE\n"

@@ -59,7 +59,7 @@ class Plugin:
 
     @property
     def taken(self) -> Collection[int]:
-        """What the process has taken and not settled, by the page."""
+        """The positions that the process has taken and not settled, by the page."""
         return self.page.progress().taken
 
     def take(self, count: int) -> list[int]:

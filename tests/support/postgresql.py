@@ -38,7 +38,7 @@ class PostgreSQL:
 
     @property
     def url(self) -> str:
-        """What clients connect to."""
+        """The address that clients connect to."""
         return f"postgresql://{USER}@127.0.0.1:{self.port}/postgres"
 
     def guest_url(self, password: str = PASSWORD) -> str:

@@ -1,4 +1,4 @@
-"""What Linux tells of processes in /proc."""
+"""The state of processes in /proc."""
 
 from pathlib import Path
 

@@ -50,7 +50,7 @@ class RabbitMQ:
 
     @property
     def url(self) -> str:
-        """What clients connect to."""
+        """The address that clients connect to."""
         return self.url_with(PASSWORD)
 
     def url_with(self, password: str) -> str:

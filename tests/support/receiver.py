@@ -22,7 +22,7 @@ from tests.support.waiting import until
 
 
 class Post(NamedTuple):
-    """What was posted and answered with 2xx.
+    """A request that was answered with 2xx.
 
     Attributes:
         path: that it was posted to.
@@ -44,7 +44,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The address at which it listens."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     @property

@@ -1,4 +1,4 @@
-"""How much the tests try: every count that decides how long the suite takes, and the seeds that it plays.
+"""The counts that decide how long the suite takes, and the seeds that it plays.
 
 `make test` uses the first number of each, `make test-long` the second: it sets `TEST_SCALE=long`. No test runs in one
 of them alone.

@@ -1,4 +1,4 @@
-"""What the tests need from the operating system: found, installed where that is allowed, else named.
+"""The services that tests need from the operating system: found, installed where that is allowed, else named.
 
 `python -m tests.support.services` prepares a machine for the whole suite; fixtures call `require` for what they use.
 No test is skipped because something is missing.

@@ -1,4 +1,4 @@
-"""What a process asked of its system, in order, as strace wrote it down."""
+"""The system calls of a process, in order, as strace wrote them down."""
 
 import re
 import subprocess
