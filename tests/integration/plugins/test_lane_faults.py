@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import errno
+import itertools
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from bigchaindb.subscribers.host_process import HostProcess
 from bigchaindb.subscribers.machine import Host, Machine
 from bigchaindb.subscribers.supervisor import Supervisor
 from tests.integration.plugins.conftest import AT_ONCE, Running, until
+from tests.support.processes import children_of
 
 NAME = "misbehaving"
 
@@ -66,6 +70,23 @@ async def test_no_event_is_blamed_for_a_process_that_did_not_start(running: Runn
     assert machine.count == 5
     assert supervisor.status()[0].parked_count == 0
     assert len(open_pages()) == 1
+
+
+async def test_a_process_that_cannot_be_watched_is_ended(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no descriptor is left a lane starts again and again: each start would leave a process behind."""
+    watch, count = os.pidfd_open, itertools.count(1)
+
+    def without_descriptors(pid: int, flags: int = 0) -> int:
+        if next(count) == 2:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return watch(pid, flags)
+
+    monkeypatch.setattr(os, "pidfd_open", without_descriptors)
+    await started(running, FullMachine(), attempts=2, fault="kill", at=2)
+    running.commit(3)
+    await running.until_seen(4)
+    assert next(count) == 4, "it was started, without a descriptor, and once more"
+    assert len(children_of(os.getpid())) == 1
 
 
 def open_pages() -> set[Path]:
