@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from bigchaindb.engine.cometbft.copying import copy_blocks, size_of
 from bigchaindb.engine.cometbft.files import Layout, is_network
 from bigchaindb.errors import DirectoryInUse, StoreError, StoreFull
+from bigchaindb.files import PRIVATE, make_folder, sync
 from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE, read_chain_id
 from bigchaindb.store.backup import back_up_ledger, back_up_node
 from bigchaindb.store.checking_copy import check_copy
@@ -24,7 +25,6 @@ from bigchaindb.store.database import Progress
 from bigchaindb.store.directory import MODE, DataDirectory, DirectoryLock
 from bigchaindb.subscribers.lane_page import Word
 
-SECRET_MODE: Final = 0o600
 COPY_BYTES: Final = 1024 * 1024
 """Bytes of a file that are in memory at once."""
 
@@ -75,7 +75,7 @@ def back_up(directory: DataDirectory, target: Path, *, with_key: bool, progress:
         )
     _check_target(target, directory)
     chain = read_chain_id(directory.path)
-    make(target.resolve().parent)
+    make_folder(target.resolve().parent)
     damages: Sequence[str] = ()
     with suppress(_Damaged), _named_at_end(target.resolve()) as copy:
         with _left_alone(directory):
@@ -114,13 +114,6 @@ def _check_target(target: Path, directory: DataDirectory) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise StoreFull(f"{str(target)!r}: {free} bytes are free there, and the copy takes about {needed}: make room")
-
-
-def make(folder: Path) -> None:
-    """Make a directory and those above it, durably, where they are not there."""
-    for path in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
-        path.mkdir(exist_ok=True)
-        sync(path.parent)
 
 
 @contextmanager
@@ -174,15 +167,6 @@ def _copy_pages(lanes: Path, target: Path) -> None:
 
 def copy_new(source: Path, target: Path) -> None:
     """Copy a file to a new one that only its owner may read."""
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, SECRET_MODE)
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE)
     with os.fdopen(descriptor, "wb") as file, source.open("rb") as original:
         shutil.copyfileobj(original, file, COPY_BYTES)
-
-
-def sync(path: Path) -> None:
-    """Make a file, or the names in a folder, durable. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

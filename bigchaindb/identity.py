@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from bigchaindb import files
 from bigchaindb.config import Settings
 from bigchaindb.config.load import exposed_mode
 from bigchaindb.errors import StartupError
 from bigchaindb.owners import refusal
-from bigchaindb.store.directory import sync_folder
 from bigchaindb.transaction.keys import KEY_BYTES, KeyPair
 
 KEYPAIR_FILE: Final = "keypair.json"
@@ -154,18 +154,8 @@ def read_chain_id(directory: Path) -> str:
 
 def _write_new(path: Path, text: str) -> None:
     """Write a file that must not be there yet: whole, or after a crash not at all."""
-    temporary = path.with_name(f".{path.name}.new")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(temporary, path)  # unlike a rename it never replaces
-        finally:
-            temporary.unlink(missing_ok=True)  # it may hold a private key
-        sync_folder(path.parent)
+        files.write(path, text.encode(), is_new=True)
     except FileExistsError as error:
         raise StartupError(
             f"cannot write `{path}`: {error.strerror}, and a key that is written over is lost; name another file, or "

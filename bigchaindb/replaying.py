@@ -18,8 +18,9 @@ from bigchaindb.engine.cometbft.files import Layout
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engines import Wired
 from bigchaindb.errors import CometBftUnavailable, StartupError
+from bigchaindb.files import sync
 from bigchaindb.identity import find
-from bigchaindb.store.directory import DataDirectory, sync_folder
+from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.store import Store
 
 MARK: Final = "replaying"
@@ -62,7 +63,7 @@ def begin(settings: Settings) -> None:
             "that its old node runs nowhere, and then run `bigchaindb network signed HEIGHT`"
         )
     _mark(directory).touch(0o600)
-    sync_folder(directory.path)
+    sync(directory.path)
     Store.open(directory.path, replays=True).close()
 
 
@@ -84,7 +85,7 @@ async def replay(store: Store, wired: Wired) -> None:
         await deciding
     tip = store.writer.tip()
     _mark(directory).unlink()
-    sync_folder(directory.path)
+    sync(directory.path)
     _log.info("the ledger is whole again", extra={"height": tip.height, "position": tip.position})
 
 

@@ -17,11 +17,12 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from bigchaindb.backup import SECRET_MODE, copy_new, make, sync
+from bigchaindb.backup import copy_new
 from bigchaindb.config import Settings
 from bigchaindb.engine.cometbft.copying import DATABASES
 from bigchaindb.engine.cometbft.files import Layout, is_network
 from bigchaindb.errors import BigchainDBError, StoreError, StoreFull
+from bigchaindb.files import PRIVATE, make_folder, sync
 from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE, read_chain_id, read_keypair
 from bigchaindb.store.checking_copy import check_copy
 from bigchaindb.store.database import Progress
@@ -79,7 +80,7 @@ def restore(source: Path, settings: Settings, progress: Progress) -> Restored:
     source, place = source.resolve(), settings.database.path.resolve()
     _require_backup(source)
     _require_place(place, source)
-    make(place.parent)
+    make_folder(place.parent)
     with ExitStack() as locks:
         if place.exists():
             locks.enter_context(closing(DirectoryLock(DataDirectory(place))))
@@ -136,7 +137,7 @@ def _staged(place: Path) -> Iterator[DataDirectory]:
     staging = place.with_name(f"{place.name}.{STAGING}")
     _clear(staging, place)
     staging.mkdir(MODE)
-    (staging / UNFINISHED).touch(SECRET_MODE)
+    (staging / UNFINISHED).touch(PRIVATE)
     sync(staging)
     copy = DataDirectory(staging / "data")
     copy.path.mkdir(MODE)
@@ -232,7 +233,7 @@ def _put(copy: Path, place: Path) -> Path | None:
     try:
         _rename(copy, place, _RENAME_EXCHANGE if was_there else _RENAME_NOREPLACE)
     except BaseException:
-        (copy.parent / UNFINISHED).touch(SECRET_MODE)
+        (copy.parent / UNFINISHED).touch(PRIVATE)
         raise
     sync(copy.parent)
     sync(place.parent)

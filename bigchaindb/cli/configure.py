@@ -73,17 +73,10 @@ def _keep_or_change(session: Session, path: Path) -> None:
 
 
 def _write_fresh(session: Session, path: Path) -> None:
-    from bigchaindb.config.edit import set_aside, write_whole
+    from bigchaindb.config.edit import write_fresh
     from bigchaindb.config.load import load_without_file
 
-    document = _answered(session, load_without_file(os.environ).document)
-    try:
-        kept = set_aside(path)
-        write_whole(path, document)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot write the configuration file `{path}`: {error.strerror}; make its folder, or name another with -c"
-        ) from error
+    kept = write_fresh(path, _answered(session, load_without_file(os.environ).document))
     if kept is not None:
         say(f"The previous file is kept as {kept}")
     _say_written(path)

@@ -1,7 +1,6 @@
 """The group `events`: prints, follows and copies the event log, and runs plugins on generated events."""
 
 import json
-import os
 import re
 import sys
 import time
@@ -18,11 +17,14 @@ from bigchaindb.cli.proofs import proof
 from bigchaindb.cli.session import Session, pass_session, put, say
 from bigchaindb.cli.simulate import simulate
 from bigchaindb.errors import ConfigurationError, StartupError, UnknownPlace
+from bigchaindb.files import replacing
 
 if TYPE_CHECKING:
     from bigchaindb.ledger.ports import Record
 
 _TRANSACTION_ID: Final = re.compile("[0-9a-f]{64}")
+READABLE: Final = 0o666
+"""Mode of a copy, less the umask."""
 TELL_S: Final = 2.0
 """Time between two lines about the progress."""
 POSITION_DIGITS: Final = 20
@@ -193,22 +195,11 @@ def _output(path: Path | None) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    partial = path.with_name(f"{path.name}.partial")
     try:
-        opened = partial.open("wb")
-    except OSError as error:
-        raise ConfigurationError(
-            f"--output: cannot write `{path}`: {error.strerror}; name a file in a folder that exists"
-        ) from error
-    try:
-        with opened as file:
+        with replacing(path, READABLE) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        raise ConfigurationError(f"--output: cannot write `{path}`: {error.strerror}; name another file") from error
 
 
 def _put_line(opened: OpenLog, record: "Record", *, as_json: bool) -> None:

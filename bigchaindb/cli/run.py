@@ -16,6 +16,7 @@ import click
 from bigchaindb.cli.session import Session, ask, named, pass_session, say
 from bigchaindb.config import KeyPairSettings, Settings
 from bigchaindb.errors import ConfigurationError, StartupError, StoreError
+from bigchaindb.files import sync
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -297,7 +298,6 @@ def _keep_undecided(directory: "DataDirectory") -> None:
 
     The next start does not read it: by then the node may be part of another network.
     """
-    from bigchaindb.store.directory import sync_folder
     from bigchaindb.store.node_db import NodeDb
     from bigchaindb.store.own import Outbox
 
@@ -313,9 +313,8 @@ def _keep_undecided(directory: "DataDirectory") -> None:
         path = directory.path / UNDECIDED
         with path.open("ab") as file:
             file.writelines(body + b"\n" for body in bodies)
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(directory.path)  # before anything is deleted
+        sync(path)  # before anything is deleted
+        sync(directory.path)
         say(f"Accepted transactions that may be in no block were written to {path}: {len(bodies)}.")
         say("Post each line again once the node follows its network; it refuses those that it has.")
 

@@ -3,21 +3,22 @@
 Source: docs/reference/contract/configuration-and-cli.md, section 1; promise P13.
 """
 
+import errno
 import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from bigchaindb import files
 from bigchaindb.config.load import Loaded, load_document, read_document
 from bigchaindb.errors import ConfigurationError
 
 KEY: Final = "events_plugins"
 KEPT_COUNT_MAX: Final = 99
-"""Files that `set_aside` makes beside one: far more than a person makes."""
+"""Files that `write_fresh` keeps beside one: far more than a person makes."""
 
 
 def given_elsewhere(loaded: Loaded) -> str | None:
@@ -96,31 +97,32 @@ def put(loaded: Loaded, values: Mapping[str, Mapping[str, Any]], environ: Mappin
     return _rewrite(loaded, changed, environ)
 
 
-def set_aside(path: Path) -> Path | None:
-    """Copy a configuration file to the first free of `FILE.1`, `FILE.2`, …, for its owner alone.
+def write_fresh(path: Path, document: Mapping[str, Any]) -> Path | None:
+    """Write a configuration file. A former one is copied to FILE.1, or the next number that is free.
 
     Returns:
-        Where it is kept; None if there was no file.
+        Where the former file is kept; None if there was none.
 
     Raises:
-        OSError: it cannot be read or copied.
+        ConfigurationError: one of the two files cannot be written.
     """
+    with _alone(path):
+        kept = _keep(path)
+        write_whole(path, document)
+        return kept
+
+
+def _keep(path: Path) -> Path | None:
     try:
         text = path.read_bytes()
     except FileNotFoundError:
         return None
     for number in range(1, KEPT_COUNT_MAX + 1):
         kept = path.with_name(f"{path.name}.{number}")
-        with suppress(FileExistsError), open(kept, "xb", opener=_for_owner_alone) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            files.write(kept, text, is_new=True)
             return kept
     raise ConfigurationError(f"`{path}.1` to `{path}.{KEPT_COUNT_MAX}` exist already; delete those that are not needed")
-
-
-def _for_owner_alone(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def write_whole(path: Path, document: Mapping[str, Any]) -> None:
@@ -130,17 +132,9 @@ def write_whole(path: Path, document: Mapping[str, Any]) -> None:
     """
     target = path.resolve()
     text = json.dumps(document, indent=4, ensure_ascii=False) + "\n"
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".bigchaindb-")  # mode 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            _take_over(descriptor, target)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with files.replacing(target) as file:
+        _take_over(file.fileno(), target)
+        file.write(text.encode())
 
 
 def _edit(
@@ -181,13 +175,11 @@ def _take_over(descriptor: int, target: Path) -> None:
 def _alone(path: Path) -> Iterator[None]:
     """Serialize edits. The folder is locked, as the file is replaced."""
     try:
-        folder = os.open(path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
+        with ExitStack() as opened:
+            folder = os.open(path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
+            opened.callback(os.close, folder)
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
     except OSError as error:
-        raise ConfigurationError(f"cannot write `{path}`: {error.strerror}") from error
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    except OSError as error:
-        raise ConfigurationError(f"cannot write `{path}`: {error.strerror}") from error
-    finally:
-        os.close(folder)
+        cure = "make its folder, or name another with -c" if error.errno == errno.ENOENT else "name another with -c"
+        raise ConfigurationError(f"cannot write the configuration file `{path}`: {error.strerror}; {cure}") from error

@@ -1,6 +1,5 @@
 """What the reads of one process have found damaged, so that the operator learns of all of them."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -8,6 +7,7 @@ from threading import Lock
 from typing import Final, NamedTuple
 
 from bigchaindb.errors import StoreDamaged
+from bigchaindb.files import write
 
 _HALTS: Final = "no transaction is taken"
 """The last line of a mark, where a block could not be decided."""
@@ -83,15 +83,9 @@ class Mark(NamedTuple):
 
 def write_mark(mark: Path, error: StoreDamaged, *, halts: bool = False) -> None:
     """Keep a damage until a person has restored the data; on a disk that takes no more the log alone has it."""
-    new = mark.with_name(f"{mark.name}.new")
     lines = [error.table, error.row, str(error), *([_HALTS] if halts else [])]
     with suppress(OSError):
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write("".join(f"{line}\n" for line in lines))
-            file.flush()
-            os.fsync(descriptor)
-        new.replace(mark)  # a mark that is there is whole at any moment
+        write(mark, "".join(f"{line}\n" for line in lines).encode())
 
 
 def read_mark(mark: Path) -> Mark | None:

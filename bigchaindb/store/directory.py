@@ -98,15 +98,6 @@ def prepare(path: Path) -> DataDirectory:
     return DataDirectory(path)
 
 
-def sync_folder(path: Path) -> None:
-    """Make durable which files there are in a folder. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 class DirectoryLock:
     """Owns a data directory until `close` or the end of the process, however it ends.
 

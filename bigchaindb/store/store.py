@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Final, Self
 
 from bigchaindb.errors import HistoryLost, StartupError, StoreDamaged
+from bigchaindb.files import sync
 from bigchaindb.store.checksums import read_one, seal_one
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import Readers, batch, open_writer, translated
-from bigchaindb.store.directory import DataDirectory, DirectoryLock, prepare, sync_folder
+from bigchaindb.store.directory import DataDirectory, DirectoryLock, prepare
 from bigchaindb.store.indexing import GENERATION_ROWS
 from bigchaindb.store.log import Log
 from bigchaindb.store.migrations import LEDGER_STEPS, migrate
@@ -64,7 +65,7 @@ class Store:
         with translated("ledger.db"):
             migrate(self._connection, "ledger.db", LEDGER_STEPS)
         if not was_ledger:
-            sync_folder(directory.path)  # a node.db without ledger.db would prove that a ledger was lost
+            sync(directory.path)  # a node.db without ledger.db would prove that a ledger was lost
         self.node = files.enter_context(closing(NodeDb(directory.node, self.damages)))
         with translated("ledger.db"):
             # Of a ledger that is made again no lane may begin at "now" only because node.db was lost, too.

@@ -10,9 +10,7 @@ Source: https://docs.cometbft.com/v0.38/core/configuration; its defaults fill wh
 import base64
 import hmac
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,6 +19,7 @@ from typing import Any, Final
 
 import base58
 
+from bigchaindb import files
 from bigchaindb.config.settings import Network
 from bigchaindb.engine.cometbft.genesis import GENESIS_BYTES_MAX, KEY_TYPE, Genesis
 from bigchaindb.errors import StartupError
@@ -372,20 +371,6 @@ def make_folders(layout: Layout) -> None:
 def _put(path: Path, content: bytes) -> None:
     """Put a file in place whole or not at all, mode 0600, durable when this returns."""
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        files.write(path, content)
     except OSError as error:
         raise StartupError(f"cannot write `{path}`: {error.strerror}") from error

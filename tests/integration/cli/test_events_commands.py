@@ -176,7 +176,7 @@ def test_a_copy_that_fails_leaves_no_file(one_chain: Chain, tmp_path: Path) -> N
     """A torn file would be taken for a whole one by whoever comes next."""
     nowhere = tmp_path / "nowhere" / "copy.jsonl"
     refused = one_chain.refused("replay", "--output", str(nowhere))
-    assert f"--output: cannot write `{nowhere}`: No such file or directory; name a file in a folder" in refused
+    assert f"--output: cannot write `{nowhere}`: No such file or directory; name another file" in refused
     limited = f"ulimit -f 1; exec {' '.join(one_chain.node.command)} -c {one_chain.node.configuration} "
     target = tmp_path / "copy.jsonl"
     ended = subprocess.run(
