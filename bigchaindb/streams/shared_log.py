@@ -95,6 +95,7 @@ class SharedLog(Generic[C]):
         self._live = LogThread(source.open_reader, f"{name}-live")
         self._late = LogThread(source.open_reader, f"{name}-late")
         self._shared: OrderedDict[tuple[C, Place], asyncio.Task[Frames]] = OrderedDict()
+        self._newest = Place(-1), ""
 
     async def begin(self, after: str | None) -> tuple[Place, str]:
         """Return the place of a new client and its token: after the token `after`, or at the durable head.
@@ -105,7 +106,12 @@ class SharedLog(Generic[C]):
         """
         head = self.hub.head
         if after is None:
-            return Place(head), await self._live.run(lambda reader: token_at(reader, self.chain_id, head))
+            place = Place(head)
+            if self._newest[0] == place:  # as for most clients: a read costs as much as a quarter of a handshake
+                return self._newest
+            text = await self._live.run(lambda reader: token_at(reader, self.chain_id, head))
+            self._newest = max(self._newest, (place, text))
+            return place, text
         return await self._live.run(lambda reader: place_of(reader, after, self.chain_id, head)), after
 
     async def next(self, choice: C, after: Place, through: int | None = None) -> Frames:
@@ -146,7 +152,9 @@ class SharedLog(Generic[C]):
 
     async def _frames(self, thread: LogThread, choice: C, after: Place, through: int) -> Frames:
         assert after.position < through, (after, through)  # P4
-        return await thread.run(lambda reader: self._read(reader, self.chain_id, choice, after, through))
+        frames = await thread.run(lambda reader: self._read(reader, self.chain_id, choice, after, through))
+        self._newest = max(self._newest, (frames.place, frames.token))
+        return frames
 
     def _trim(self) -> None:
         """Forget the oldest pieces beyond the bounds; their waiting clients keep those that are still being read."""

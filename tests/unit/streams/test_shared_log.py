@@ -106,6 +106,19 @@ async def test_nothing_is_read_beyond_the_head(log: SharedLog[str]) -> None:
     log.close()
 
 
+async def test_a_client_at_a_head_that_was_read_costs_no_read(log: SharedLog[str], reads: Reads) -> None:
+    """A thousand clients that connect at once would wait for a thousand reads."""
+    await log.next("a", AT_HEAD)
+    assert await log.begin(None) == (Place(HEAD), "token")
+    await log.next("a", Place(0), 1)
+    assert await log.begin(None) == (Place(HEAD), "token")
+    log.hub.announce(HEAD + 1)
+    with pytest.raises(NotImplementedError):  # of `ListLog.entry`
+        await log.begin(None)
+    assert len(reads.all) == 2
+    log.close()
+
+
 async def test_what_is_no_token_begins_nowhere(log: SharedLog[str]) -> None:
     with pytest.raises(MalformedToken):
         await log.begin("x")
