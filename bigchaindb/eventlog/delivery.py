@@ -28,19 +28,24 @@ from bigchaindb.eventlog.facts import (
     Nacked,
     Park,
     ParkAsked,
+    ParkRecorded,
     Paused,
     Raised,
     Ready,
     Refused,
     Retried,
     RetryDue,
+    ReturnSettled,
+    Settle,
     Skip,
     Sought,
     StartHost,
     Stopping,
+    Unlisted,
     WakeIn,
 )
-from bigchaindb.eventlog.lane import Lane, Progress, State, Trouble
+from bigchaindb.eventlog.lane import Lane, Progress, Stage, State, Trouble
+from bigchaindb.eventlog.parking import after_end, moved, without_parking
 from bigchaindb.eventlog.retrying import OnFailure, Policy
 
 _IDLE: Final = (State.DISABLED, State.STOPPED, State.PAUSED, State.BLOCKED, State.GAPPED, State.FAILED)
@@ -101,7 +106,7 @@ TRANSITIONS: Final[Mapping[tuple[State, type[Fact]], State]] = {
     (State.BLOCKED, Disabled): State.BLOCKED,
     (State.GAPPED, Disabled): State.GAPPED,
 }
-"""The whole machine. A fact that has no row for a state cannot happen in it."""
+"""The states of a lane. A fact that has no row for a state cannot happen in it; those about events are in `parking`."""
 
 
 def step(lane: Lane, fact: Fact, policy: Policy, draw: float, now: float) -> tuple[Lane, list[Action]]:
@@ -114,6 +119,8 @@ def step(lane: Lane, fact: Fact, policy: Policy, draw: float, now: float) -> tup
         draw: uniform in [0, 1): the jitter of a wait.
         now: Unix seconds.
     """
+    if isinstance(fact, ParkRecorded | ReturnSettled | Unlisted):
+        return _noted(lane, fact)
     lane = replace(lane, state=TRANSITIONS[lane.state, type(fact)])
     actions: list[Action] = []
     match fact:
@@ -121,6 +128,7 @@ def step(lane: Lane, fact: Fact, policy: Policy, draw: float, now: float) -> tup
             lane = replace(lane, epoch=lane.epoch + 1)
             actions = [StartHost(lane.epoch)]  # P11, P12
         case Stopping() | Paused():
+            lane = without_parking(lane) if isinstance(fact, Stopping) else lane
             actions = [CloseHost()]
         case Lost(error) | Refused(error) | Gone(error) | Damaged(error):
             lane = replace(lane, error=error)
@@ -140,14 +148,32 @@ def step(lane: Lane, fact: Fact, policy: Policy, draw: float, now: float) -> tup
     return lane, actions
 
 
+def _noted(lane: Lane, fact: ParkRecorded | ReturnSettled | Unlisted) -> tuple[Lane, list[Action]]:
+    match fact:
+        case ParkRecorded(position):
+            lane, before = moved(lane, position, ParkRecorded), lane
+            return lane, [] if lane is before else [Settle(position)]
+        case ReturnSettled(position):
+            lane, before = moved(lane, position, ReturnSettled), lane
+            return lane if lane is before else replace(lane, failure_count=0), []
+        case Unlisted(positions):
+            for position in positions:
+                lane = moved(lane, position, Unlisted)
+            return lane, []
+        case _:
+            assert_never(fact)
+
+
 def _answered(
     lane: Lane, fact: Nacked | ParkAsked, policy: Policy, draw: float, now: float
 ) -> tuple[Lane, list[Action]]:
     """Decide about an event that the running plugin has nacked or asked to park."""
     position = fact.position
+    if position in lane.stages:  # it was asked for before
+        return lane, []
     trouble = replace(lane.troubles.get(position, Trouble()), attempts=fact.attempt, error=fact.error)
     if isinstance(fact, ParkAsked):
-        return _forget(lane, position), [Park(position, trouble)]
+        return _parked(lane, position, trouble)
     if fact.is_unavailable:
         delay_s = policy.patience.delay_s(fact.attempt, draw)
     else:
@@ -187,10 +213,7 @@ def _crashed(
         trouble = _blamed(lane.troubles[position], last.error, now)
         if policy.gives_up(trouble, now):
             lane, actions = _given_up(lane, position, trouble, policy)
-            if lane.state is State.BLOCKED:
-                return lane, actions
-            lane = replace(lane, progress=lane.progress.without({position}), failure_count=0)
-            return lane, [*actions, WakeIn(0.0)]
+            return lane, actions if lane.state is State.BLOCKED else [*actions, WakeIn(0.0)]
         lane = replace(lane, troubles={**lane.troubles, position: trouble})
     elif len(suspects) > 1 and not is_blameless:
         lane = replace(lane, one_at_a_time=True)
@@ -200,6 +223,7 @@ def _crashed(
 def _took(lane: Lane, progress: Progress) -> tuple[Lane, bool]:
     """Take over the progress of a process that ended; return whether it settled anything."""
     before = lane.progress
+    lane, progress = after_end(lane, progress)
     settled = _settled_count(progress) > _settled_count(before) or len(progress.returning) < len(before.returning)
     troubles = {position: lane.troubles[position] for position in progress.undone if position in lane.troubles}
     for position in progress.taken:  # what was nacked and not taken since is not among these
@@ -222,9 +246,9 @@ def _blamed(trouble: Trouble, error: str, now: float) -> Trouble:
 def _given_up(lane: Lane, position: int, trouble: Trouble, policy: Policy) -> tuple[Lane, list[Action]]:
     match policy.on_failure:
         case OnFailure.PARK:
-            return _forget(lane, position), [Park(position, trouble)]
+            return _parked(lane, position, trouble)
         case OnFailure.SKIP:
-            return _forget(lane, position), [Skip(position, trouble)]
+            return replace(moved(lane, position, Skip), failure_count=0), [Skip(position, trouble), Settle(position)]
         case OnFailure.BLOCK:
             lane = replace(lane, state=TRANSITIONS[lane.state, GivenUp], error=f"position {position}: {trouble.error}")
             return replace(lane, troubles={**lane.troubles, position: trouble}), [CloseHost()]
@@ -232,24 +256,28 @@ def _given_up(lane: Lane, position: int, trouble: Trouble, policy: Policy) -> tu
             assert_never(policy.on_failure)
 
 
+def _parked(lane: Lane, position: int, trouble: Trouble) -> tuple[Lane, list[Action]]:
+    lane = replace(moved(lane, position, Park), troubles={**lane.troubles, position: trouble}, failure_count=0)
+    return lane, [Park(position, trouble)]
+
+
 def _ordered(lane: Lane, fact: Sought | Retried | Discarded) -> Lane:
     """Move the cursor, or change the events in hand, at a person's order; the page before no longer counts."""
     lane, progress = replace(lane, epoch=lane.epoch + 1, error=""), lane.progress
+    returned = dict.fromkeys(lane.at(Stage.RETURNED), Stage.RETURNED)
     match fact:
         case Sought(position):
-            return Lane(lane.state, lane.epoch, Progress(position, position))
+            # What was parked beyond comes in its turn, and may be parked anew.
+            stages = {one: stage for one, stage in returned.items() if one <= position}
+            return Lane(lane.state, lane.epoch, Progress(position, position), stages=stages)
         case Discarded(positions):
-            return _forget(replace(lane, progress=progress.without(positions)), *positions)
+            troubles = {one: trouble for one, trouble in lane.troubles.items() if one not in positions}
+            return replace(lane, progress=progress.without(positions), troubles=troubles, stages=returned)
         case Retried(attempts):
             returning = tuple(sorted({*progress.returning, *attempts}.difference(progress.in_hand)))
             # As many attempts as ever: a person has mended something.
             delivered = {position: trouble.attempts for position, trouble in lane.troubles.items()} | dict(attempts)
             troubles = {position: Trouble(count) for position, count in delivered.items()}
-            return replace(lane, progress=replace(progress, returning=returning), troubles=troubles)
+            return replace(lane, progress=replace(progress, returning=returning), troubles=troubles, stages=returned)
         case _:
             assert_never(fact)
-
-
-def _forget(lane: Lane, *positions: int) -> Lane:
-    troubles = {position: trouble for position, trouble in lane.troubles.items() if position not in positions}
-    return replace(lane, troubles=troubles)

@@ -7,7 +7,7 @@ Reports of the plugin's process, and the answers to it, cross the socket between
 are structs that name their kind. Source: decision 0056.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -101,6 +101,12 @@ class ParkAsked(msgspec.Struct, frozen=True, tag=True):
     error: str
 
 
+class ReturnSettled(msgspec.Struct, frozen=True, tag=True):
+    """An event that was parked and had returned is settled by the plugin."""
+
+    position: int
+
+
 class Returned(msgspec.Struct, frozen=True, tag=True):
     """`run` came back, or let `Closed` pass: the last event counts as done. The process is about to end."""
 
@@ -117,7 +123,7 @@ class Raised(msgspec.Struct, frozen=True, tag=True):
 
 
 LastWord: TypeAlias = Returned | Raised
-Report: TypeAlias = Ready | Refused | Lost | Gone | Damaged | Nacked | ParkAsked | LastWord
+Report: TypeAlias = Ready | Refused | Lost | Gone | Damaged | Nacked | ParkAsked | ReturnSettled | LastWord
 
 
 # Seen by the node of the process
@@ -129,13 +135,30 @@ class Ended:
 
     Attributes:
         last: what it reported last; `Raised` with how it ended where it reported nothing.
-        progress: without what was set aside or passed over while it ran.
+        progress: as its page has it.
         is_blameless: it was ended by the node, for no fault of an event.
     """
 
     last: LastWord
     progress: Progress
     is_blameless: bool = False
+
+
+# Done by the node
+
+
+@dataclass(frozen=True, slots=True)
+class ParkRecorded:
+    """It is durable that an event is parked."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unlisted:
+    """It is durable that events which had returned are no longer parked."""
+
+    positions: Collection[int]
 
 
 # Orders
@@ -197,7 +220,10 @@ Fact: TypeAlias = (
     | Damaged
     | Nacked
     | ParkAsked
+    | ReturnSettled
     | Ended
+    | ParkRecorded
+    | Unlisted
     | Paused
     | Sought
     | Retried
@@ -219,7 +245,7 @@ class Again(msgspec.Struct, frozen=True, tag=True):
 
 
 class Settle(msgspec.Struct, frozen=True, tag=True):
-    """Settle an event that the process has in hand: it was set aside durably, or is passed over."""
+    """Settle an event that the process has in hand, if there is one: it is parked or skipped."""
 
     position: int
 
@@ -227,7 +253,7 @@ class Settle(msgspec.Struct, frozen=True, tag=True):
 Answer: TypeAlias = Again | Settle
 
 
-# Done by the node
+# Actions of the node
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +277,7 @@ class WakeIn:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Record durably that an event is parked; only then have the process settle it, if there is one."""
+    """Record durably that an event is parked, and report `ParkRecorded`."""
 
     position: int
     trouble: Trouble
@@ -259,10 +285,10 @@ class Park:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Log that an event is skipped, and have the process settle it, if there is one."""
+    """Log that an event is skipped."""
 
     position: int
     trouble: Trouble
 
 
-Action: TypeAlias = StartHost | CloseHost | WakeIn | Again | Park | Skip
+Action: TypeAlias = StartHost | CloseHost | WakeIn | Park | Skip | Answer

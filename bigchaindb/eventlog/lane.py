@@ -41,6 +41,21 @@ WAITING = frozenset({State.PAUSED, State.BLOCKED, State.GAPPED, State.FAILED})
 """States that outlast a stop of the node: somebody has to do something."""
 
 
+class Stage(StrEnum):
+    """Where an event is that was delivered and may not be settled; see `bigchaindb.eventlog.parking`."""
+
+    IN_HAND = "IN_HAND"
+    """Delivered, or about to be, and not settled."""
+    RETURNING = "RETURNING"
+    """In hand again, at a person's order: it was parked. The cursor has nothing to do with it."""
+    PARKING = "PARKING"
+    """To be parked: in hand until that is recorded durably, so the cursor does not pass it."""
+    SETTLING = "SETTLING"
+    """Parked or skipped; the process that has it in hand is told to settle it."""
+    RETURNED = "RETURNED"
+    """It had returned and is settled, though it is still recorded as parked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a plugin is.
@@ -105,6 +120,7 @@ class Lane:
         epoch: number of its owner; each start of a process is another (P12).
         progress: as of the last process's end; while one runs, its page says more.
         troubles: of events that are not settled and were delivered before, by position.
+        stages: of events that the progress does not tell from others: neither `IN_HAND` nor `RETURNING`.
         one_at_a_time: several events were in hand when a process failed: until these are settled the next takes one
             event after the other, so that the guilty one is found.
         failure_count: ends in a row without an event settled between them.
@@ -116,6 +132,7 @@ class Lane:
     epoch: int = 0
     progress: Progress = field(default_factory=Progress)
     troubles: Mapping[int, Trouble] = field(default_factory=dict)
+    stages: Mapping[int, Stage] = field(default_factory=dict)
     one_at_a_time: bool = False
     failure_count: int = 0
     error: str = ""
@@ -125,8 +142,22 @@ class Lane:
         """Return the number of an event's next delivery, from 1."""
         return self.troubles.get(position, Trouble()).attempts + 1
 
-    def forget_troubles(self, in_hand: Collection[int]) -> Self:
-        """Return the lane without the troubles of events that are no longer in hand."""
-        if self.troubles.keys() <= {*in_hand}:
+    def stage(self, position: int) -> Stage:
+        """Return where an event is that was delivered and may not be settled."""
+        known = Stage.RETURNING if position in self.progress.returning else Stage.IN_HAND
+        return self.stages.get(position, known)
+
+    def at(self, stage: Stage) -> AbstractSet[int]:
+        """Return the positions of a stage; not of `IN_HAND` or `RETURNING`, which the progress has."""
+        return {position for position, one in self.stages.items() if one is stage}
+
+    def forget_settled(self, in_hand: Collection[int]) -> Self:
+        """Return the lane without what it knows of events that its process has settled."""
+        settled = (self.troubles.keys() | self.at(Stage.SETTLING)).difference(in_hand)
+        if not settled:
             return self
-        return replace(self, troubles={p: trouble for p, trouble in self.troubles.items() if p in in_hand})
+        return replace(
+            self,
+            troubles={p: trouble for p, trouble in self.troubles.items() if p not in settled},
+            stages={p: one for p, one in self.stages.items() if p not in settled or one is not Stage.SETTLING},
+        )

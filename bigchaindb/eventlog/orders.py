@@ -13,7 +13,7 @@ import msgspec
 from bigchaindb.errors import RESTORE, OrderRefused
 from bigchaindb.eventlog.delivery import TRANSITIONS
 from bigchaindb.eventlog.facts import Discarded, Paused, Retried, Sought
-from bigchaindb.eventlog.lane import Lane, State
+from bigchaindb.eventlog.lane import Lane, Stage, State
 from bigchaindb.eventlog.place import POSITION_MAX
 
 POSITION_COUNT_MAX: Final = 1_000
@@ -96,11 +96,17 @@ class Effects:
         """Parked events that come again, each with its deliveries so far."""
         return self.fact.attempts if isinstance(self.fact, Retried) else {}
 
-    def among(self, parked: Mapping[int, int]) -> Self:
-        """Return the effects on events that are still parked: the process may have settled some while it ended."""
+    def among(self, parked: Mapping[int, int], lane: Lane) -> Self:
+        """Return the effects on events that are still parked: the process may have settled some while it ended.
+
+        Args:
+            parked: deliveries so far of those that are still recorded as parked, by position.
+            lane: without a process.
+        """
         if not isinstance(self.fact, Retried):
             return self
-        return replace(self, fact=Retried({p: count for p, count in parked.items() if p in self.fact.attempts}))
+        settled = lane.at(Stage.RETURNED)
+        return replace(self, fact=Retried({p: count for p, count in parked.items() if p not in settled}))
 
 
 def apply(name: str, order: Order, lane: Lane, known: Known) -> Effects:

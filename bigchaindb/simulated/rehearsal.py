@@ -18,7 +18,7 @@ from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.simulated.chain import Chain, Recipe
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
-from bigchaindb.subscribers import plugin_lane
+from bigchaindb.subscribers import lane_notes
 from bigchaindb.subscribers.lane_status import LaneStatus
 from bigchaindb.subscribers.supervisor import Supervisor
 
@@ -167,7 +167,7 @@ async def rehearse(
             hub=hub, store=store, chain_id=recipe.chain_id, plugins={name: settings}, backoff=BACKOFF
         )
         await supervisor.start()
-        errors, log = Errors(), logging.getLogger(plugin_lane.__name__)
+        errors, log = Errors(), lane_notes.log
         log.addHandler(errors)
         log.setLevel(logging.WARNING)
         try:

@@ -6,13 +6,13 @@ Source: promises P2, P6, P8 and P12; decisions 0014 and 0024.
 """
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from bigchaindb.errors import StoreDamaged, UnknownPlace
+from bigchaindb.errors import StoreDamaged, StoreError, UnknownPlace
 from bigchaindb.eventlog import place
 from bigchaindb.eventlog.lane import WAITING, Lane, Progress, State, Trouble
 from bigchaindb.eventlog.orders import POSITION_COUNT_MAX, Discard, Known, Order, Retry, Seek
@@ -55,7 +55,7 @@ class Saving:
     """The part of a lane that is written down, and the page whose progress it is.
 
     Attributes:
-        acked: read from the page before this is saved, so that the page on the disk is never behind the row.
+        acked: the cursor, as of this moment.
         since: when the state began, Unix seconds.
         returned: positions that came back from being parked and are settled.
     """
@@ -170,15 +170,20 @@ class LaneFiles:
         return page
 
     def save(self, savings: Collection[Saving], *, sought: Collection[str] = ()) -> None:
-        """Make pages durable, then rows: each with the log's digest at its cursor (P8). For `sought`: `NodeDb`."""
-        rows: dict[LaneRow, Sequence[TroubleRow]] = {}
-        for saving in savings:
-            if saving.page is not None:
-                saving.page.sync()
-            rows[self._row(saving)] = _troubles(saving)
-            if saving.returned:
-                self._node.unpark(saving.name, saving.returned)
-        self._node.save_lanes(rows, sought=sought)
+        """Make rows durable, each with the log's digest at its cursor (P8). For `sought`: `NodeDb`.
+
+        Where they cannot be written, the pages are made durable instead: after a power cut their cursors count (P6).
+        """
+        try:
+            for saving in savings:
+                if saving.returned:
+                    self._node.unpark(saving.name, saving.returned)
+            self._node.save_lanes({self._row(saving): _troubles(saving) for saving in savings}, sought=sought)
+        except StoreError:
+            for saving in savings:
+                if saving.page is not None:
+                    saving.page.sync()
+            raise
         for name in [saving.name for saving in savings if saving.lane.has_run and saving.name not in self._ran]:
             self._node.note_run(name)
             self._ran.add(name)

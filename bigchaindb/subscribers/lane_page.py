@@ -108,7 +108,7 @@ class LanePage:
         if not self.is_of_this_boot:
             return Progress(acked, acked)
         held = [(words[slot], words[slot + 1]) for slot in self.slots if words[slot]]
-        in_hand = tuple(sorted(position for position, _ in held if acked < position < RETURNING))
+        in_hand = tuple(sorted(position for position, _ in held if position < RETURNING))
         returning = tuple(sorted(position - RETURNING for position, _ in held if position >= RETURNING))
         taken = {position & ~RETURNING for position, taken_ns in held if taken_ns}
         handed = max((words[Word.HANDED], *in_hand))  # a kill between slot and HANDED
@@ -119,11 +119,6 @@ class LanePage:
     def in_hand(self) -> tuple[int, ...]:
         """Return the positions in the slots, ascending; while the host runs, as of this moment."""
         return tuple(sorted(position & ~RETURNING for slot in self.slots if (position := self.words[slot])))
-
-    def returning(self) -> tuple[int, ...]:
-        """Return the positions in the slots that were parked and come again, ascending."""
-        words = self.words
-        return tuple(sorted(words[slot] - RETURNING for slot in self.slots if words[slot] >= RETURNING))
 
     def forget_taken(self) -> None:
         """Clear the times at which events were taken: the deliveries of an epoch that has ended were counted."""

@@ -6,11 +6,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import ParamSpec, Protocol, TypeAlias, TypeVar
 
 from bigchaindb.eventlog import facts
 from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.host_process import HostProcess
+
+T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Host(Protocol):
@@ -62,3 +65,8 @@ class Machine:
     now: Callable[[], float] = time.time
     monotonic_ns: Callable[[], int] = time.monotonic_ns
     draw: Callable[[], float] = random.random
+
+
+async def in_thread(thread: Executor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return the result of `work`, done by the thread in its turn."""
+    return await asyncio.get_running_loop().run_in_executor(thread, lambda: work(*args, **kwargs))

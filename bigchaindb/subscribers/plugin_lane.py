@@ -3,45 +3,35 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, ParamSpec, TypeVar, assert_never
+from typing import Final, assert_never
 
 from bigchaindb.config import Limits, PluginSettings
-from bigchaindb.errors import BigchainDBError, ConfigurationError, OrderRefused, StartupError, StoreDamaged, StoreError
+from bigchaindb.errors import BigchainDBError, ConfigurationError, OrderRefused, StartupError, StoreDamaged
 from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.delivery import TRANSITIONS, step
-from bigchaindb.eventlog.lane import RUNNING, Lane, Progress, State, Trouble
-from bigchaindb.eventlog.retrying import Policy
+from bigchaindb.eventlog.lane import RUNNING, Lane, Stage, State
+from bigchaindb.eventlog.retrying import Backoff, OnFailure, Policy
 from bigchaindb.store.damages import Damages
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.lane_files import LaneFiles, Saving
+from bigchaindb.subscribers.lane_notes import LaneNotes, log
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.lane_status import LaneStatus
-from bigchaindb.subscribers.machine import Host, Machine
+from bigchaindb.subscribers.machine import Machine, in_thread
+from bigchaindb.subscribers.park_records import ParkRecords
+from bigchaindb.subscribers.plugin_run import PluginRun
 
 READY_S_MAX: Final = 30.0
 """Time for a plugin to be imported and configured: a slow disk, and a `configure` that opens a connection."""
 GRACE_S: Final = 1.0
 """Time for a plugin to end by itself before an order is carried out. Source: event-plugin-api.md, section 5."""
-READ_S_MAX: Final = 5.0
-"""A read of the log takes milliseconds; one that lasts longer, in a stopped process, pins the write-ahead log."""
-STUCK_S: Final = 60.0
-"""An event in hand for longer is worth a line in the log."""
-SHORT_RUN_COUNT: Final = 3
-"""A plugin that works in pieces may return early once or twice; more is a missing loop."""
-RETRY_S: Final = 1.0
-"""Time between two tries to write down that an event was set aside."""
 
-_log: Final = logging.getLogger(__name__)
 _log_1x: Final = logging.getLogger("bigchaindb.processes")
-
-T = TypeVar("T")
-P = ParamSpec("P")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +40,7 @@ class Shared:
 
     Attributes:
         thread: where `files` is used, by one thread in order.
+        backoff: how long a plugin that failed waits; None leaves it to the plugins' settings.
         damages: takes note of what plugins' processes find damaged.
     """
 
@@ -60,7 +51,39 @@ class Shared:
     damages: Damages
     chain_id: str
     limits: Limits
+    backoff: Backoff | None
     machine: Machine
+
+    def policy(self, settings: PluginSettings) -> Policy:
+        """Return when a plugin is tried again, and when an event is given up."""
+        retry = settings.retry
+        return Policy(
+            backoff=self.backoff or Backoff(max_s=retry.delay_s_max),
+            patience=self.backoff or Policy().patience,
+            attempts=retry.attempts,
+            duration_s=retry.duration_s,
+            on_failure=OnFailure(settings.on_failure),
+        )
+
+    def window_count(self, settings: PluginSettings) -> int:
+        """Return how many events a plugin may hold unsettled."""
+        return settings.window or self.limits.window_count_max
+
+    def launch(self, name: str, settings: PluginSettings, lane: Lane, page: LanePage) -> wire.Launch:
+        """Return what a plugin's process needs to run."""
+        return wire.Launch(
+            name=name,
+            ledger=str(self.ledger.absolute()),
+            page=str(page.path.absolute()),
+            chain_id=self.chain_id,
+            options=dict(settings.options),
+            queue=settings.queue,
+            window_count=self.window_count(settings),
+            window_bytes_max=self.limits.window_bytes_max,
+            sys_path=sys.path,
+            attempts={position: lane.attempt(position) for position in lane.progress.undone},
+            one_at_a_time=lane.one_at_a_time,
+        )
 
 
 class PluginLane:
@@ -68,73 +91,44 @@ class PluginLane:
 
     Attributes:
         lane: what the state machine knows.
-        host: the plugin's process, if there is one.
+        run: the plugin's process, if there is one.
+        records: of its parked events.
         first: resolved when the first process after `tell(Enabled())` is ready, or failed with what kept it from it.
         ordering: held while an order of a person is carried out.
-        parked_count: events set aside for a person.
     """
 
-    def __init__(
-        self, name: str, settings: PluginSettings, policy: Policy, lane: Lane, shared: Shared, *, parked_count: int
-    ) -> None:
+    def __init__(self, name: str, settings: PluginSettings, lane: Lane, shared: Shared, *, parked_count: int) -> None:
         """Go on with a recovered lane, once told `Enabled`."""
         self.name = name
         self.settings = settings
         self.lane = lane
-        self.host: Host | None = None
+        self.run: PluginRun | None = None
+        self.records = ParkRecords(name, shared.files, shared.thread, count=parked_count)
         self.ordering = asyncio.Lock()
-        self.parked_count = parked_count
-        self._policy = policy
+        self.first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._policy = shared.policy(settings)
         self._shared = shared
-        self._machine = shared.machine
-        self._since = self._machine.now()
-        self._page: LanePage | None = None
-        self._begun = False
-        self._ending: facts.LastWord | None = None
-        self._is_blameless = False
+        self._notes = LaneNotes(name, shared.machine, lane.progress.acked)
         self._beginning: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._may_run = False
-        self._error_at: float | None = None
-        self._error_acked = lane.progress.acked
-        self._next_attempt_at = 0.0
         self._saved: tuple[Lane, int] | None = None
         self._head_before = 0
-        self._warned_of = 0
-        self._warning = ""
-        self._start_count = 0
-        self._short_runs = 0
-        self._set_aside: set[int] = set()  # parked or skipped, and perhaps still in the page
-        self._parking: set[asyncio.Task[None]] = set()
-        self._unwritten: set[int] = set()  # to be parked, and not yet durably so: the cursor does not pass them
-        self._returning = set(lane.progress.returning)
-        self._returned: set[int] = set()  # settled, and perhaps still written down as parked
-        self.first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     # For the supervisor
 
     def tell(self, fact: facts.Fact) -> None:
         """Step the state machine, and carry out its actions."""
-        before = self.lane
-        self.lane, actions = step(before, fact, self._policy, self._machine.draw(), self._machine.now())
-        if self.lane.state is not before.state:
-            self._since = self._machine.now()
-            self._log_change(before)
-        if self._tells_error(before, fact):
-            self._error_at, self._error_acked = self._machine.now(), self._acked()
+        before, machine = self.lane, self._shared.machine
+        self.lane, actions = step(before, fact, self._policy, machine.draw(), machine.now())
+        self._notes.stepped(before, self.lane, fact, self.cursor, is_starting=not self.first.done())
         for action in actions:
             self._do(action)
 
-    def _tells_error(self, before: Lane, fact: facts.Fact) -> bool:
-        """Whether the lane's error is of this fact, and not left from an earlier one."""
-        match fact:
-            case facts.Ended(facts.Raised()):
-                return self.lane.state in {State.BACKOFF, State.BLOCKED}
-            case facts.Ended():
-                return self.lane.failure_count > before.failure_count
-            case facts.Refused() | facts.Lost() | facts.Gone() | facts.Damaged():
-                return True
-        return self.lane.error != before.error
+    @property
+    def cursor(self) -> int:
+        """The position up to which everything is settled."""
+        return self.lane.progress.acked if self.run is None else self.run.page.acked
 
     def takes(self, fact: type[facts.Fact]) -> bool:
         """Whether the lane's state has a row for a fact."""
@@ -143,53 +137,38 @@ class PluginLane:
     def begin(self) -> None:
         """Run the plugin, now and whenever it starts again: all plugins of the node are ready."""
         self._may_run = True
-        if self.lane.state is State.CATCHING_UP:
-            self._let_run()
+        if self.run is not None and self.lane.state is State.CATCHING_UP:
+            self.run.begin()
 
-    def configure(self, settings: PluginSettings, policy: Policy) -> None:
+    def configure(self, settings: PluginSettings) -> None:
         """Take other settings, between two processes."""
-        self.settings, self._policy = settings, policy
+        self.settings, self._policy = settings, self._shared.policy(settings)
 
     def expect_first(self) -> None:
         """Make `first` stand for the process that comes next."""
         if self.first.done():
             self.first = asyncio.get_running_loop().create_future()
 
-    def announce(self, head: int) -> None:
-        """Pass on how far the log is durable; never waits (S1)."""
-        if self._page is not None:
-            self._page.words[Word.HEAD] = head  # P4
-            if self._begun and self.host is not None:
-                self.host.nudge()
-
     def look(self) -> Saving | None:
         """Read the page, once a second; return what is to be saved, if anything changed."""
-        page = self._page
-        if page is not None and self._begun:
-            taken_all = page.words[Word.HANDED] >= self._head_before
-            if self.lane.state is State.CATCHING_UP and taken_all:
-                self.tell(facts.CaughtUp())
-            elif self.lane.state is State.LIVE and not taken_all:
-                self.tell(facts.FellBehind())
-            self._warn_if_stuck(page)
-            self._end_pinning_read(page)
-        if page is not None:
-            self.lane = self.lane.forget_troubles(in_hand := page.in_hand())
-            self._set_aside.intersection_update(in_hand)
-            self._notice_returned(page.returning())
+        if self.run is not None:
+            if self.run.has_begun:
+                self._look_at(self.run)
+            self.lane = self.lane.forget_settled(self.run.page.in_hand())
         self._head_before = self._shared.hub.head
-        lane = replace(self.lane, error="") if self._is_error_past() else self.lane
-        saved = (lane, self._acked())
-        if self._parking or (saved == self._saved and not self._returned):
-            return None  # what is not written down as parked must stay in hand on the disk
-        self._saved = saved
-        returned, self._returned = self._returned, set()
-        return Saving(self.name, lane, saved[1], self._since, page, returned)
+        if self.lane.at(Stage.PARKING):  # it must stay in hand on the disk, and its record must not be overwritten
+            return None
+        cursor, returned = self.cursor, self.lane.at(Stage.RETURNED)
+        lane = replace(self.lane, error="") if self._notes.is_error_past(self.lane, cursor) else self.lane
+        if (lane, cursor) == self._saved and not returned:
+            return None
+        self._saved = lane, cursor
+        page = None if self.run is None else self.run.page
+        return Saving(self.name, lane, cursor, self._notes.since, page, returned)
 
-    def save_again(self, saving: Saving) -> None:
+    def save_again(self) -> None:
         """Forget that it was saved: it could not be written."""
         self._saved = None
-        self._returned.update(saving.returned)
 
     async def settled(self) -> None:
         """Wait until no start is under way."""
@@ -204,207 +183,131 @@ class PluginLane:
         """
         try:
             async with asyncio.timeout(GRACE_S):
-                await self._parked_all()
+                await self.records.all_recorded()
         except TimeoutError:
             raise OrderRefused(
                 f"events plugin {self.name!r}: an event is not yet recorded as parked; free space on its disk"
             ) from None
         self.tell(facts.Stopping())
         await self.settled()
-        await self._end_host()
-
-    def unsettled(self, attempts: Mapping[int, int]) -> Mapping[int, int]:
-        """Leave out parked events that returned and are settled, though they are still recorded as parked."""
-        return {position: count for position, count in attempts.items() if position not in self._returned}
+        if self.run is None:
+            return
+        host = self.run.host
+        try:
+            async with asyncio.timeout(GRACE_S):  # `wait_for` may swallow the cancellation of a stop
+                await host.ended.wait()
+        except TimeoutError:
+            host.kill()
+            await host.ended.wait()
 
     async def order(self, fact: facts.Sought | facts.Retried | facts.Discarded) -> None:
         """Carry out an order between two processes; durable before this returns."""
         before = self.lane
         self.tell(fact)
         try:
-            page = await self._in_thread(self._make_page, self.lane, is_sought=isinstance(fact, facts.Sought))
+            page = await in_thread(
+                self._shared.thread, self._make_page, self.lane, is_sought=isinstance(fact, facts.Sought)
+            )
         except (OSError, BigchainDBError):
             # What the order refuses must not happen later. What is to return must: that stands in node.db already.
             if not isinstance(fact, facts.Retried):
                 self.lane = replace(before, epoch=self.lane.epoch)
             raise
         self._shared.thread.submit(page.close)
-        self._returning = set(self.lane.progress.returning)
-
-    def abandon(self) -> None:
-        """Stop recording parked events: the node ends, and they stay in hand on the disk."""
-        for parking in self._parking:
-            parking.cancel()
 
     def status(self) -> LaneStatus:
-        """Return the lane's status."""
-        page, acked = self._page, self._acked()
-        oldest = None if page is None else page.oldest_taken()
-        return LaneStatus(
-            name=self.name,
-            state=self.lane.state,
-            since=self._since,
-            epoch=self.lane.epoch,
-            position=acked,
-            lag=self._shared.hub.head - acked,
-            in_hand=self.lane.progress.undone if page is None else page.in_hand(),
-            oldest_s=0.0 if oldest is None else max(0.0, (self._machine.monotonic_ns() - oldest[0]) / 1e9),
-            attempts=max((trouble.attempts for trouble in self.lane.troubles.values()), default=0),
-            failure_count=self.lane.failure_count,
-            start_count=self._start_count,
-            parked_count=self.parked_count,
-            error=self.lane.error,
-            warning=self._warning or self._complaint_about_returns(),
-            pid=None if self.host is None else self.host.pid,
-            error_at=self._error_at if self.lane.error else None,
-            is_error_past=self._is_error_past(),
-            next_attempt_at=self._next_attempt_at if self.lane.state is State.BACKOFF else None,
-        )
-
-    def _is_error_past(self) -> bool:
-        """Whether an event was settled since the error, and the lane does not wait because of it."""
-        is_why = self.lane.state in {State.BLOCKED, State.GAPPED, State.FAILED}
-        return self.lane.error != "" and not is_why and self._acked() > self._error_acked
+        """Return the lane as people see it."""
+        head, count = self._shared.hub.head, self.records.count
+        return self._notes.status(self.lane, self.run, cursor=self.cursor, head=head, parked_count=count)
 
     # Done for the state machine
 
     def _do(self, action: facts.Action) -> None:
         match action:
-            case facts.StartHost():
-                assert self.host is None, self.name
+            case facts.StartHost(epoch):
+                assert self.run is None, self.name
                 self._set_timer(None)
-                self._beginning = asyncio.create_task(self._begin())
+                self._beginning = asyncio.create_task(self._begin(epoch))
             case facts.WakeIn(delay_s):
-                self._next_attempt_at = self._machine.now() + delay_s
+                self._notes.wakes_in(delay_s)
                 self._set_timer(delay_s, lambda: self.tell(facts.RetryDue()))
             case facts.CloseHost():
-                self._close_host()
-            case facts.Again(position, attempt, delay_s):
-                self._answer(facts.Again(position, attempt, delay_s))
+                self._set_timer(None)
+                if self.run is not None:
+                    self.run.close()
             case facts.Park(position, trouble):
-                if position not in self._returning:  # those the cursor does not know
-                    self._unwritten.add(position)
-                self._put_aside(position)
-                parking = asyncio.create_task(self._park(position, trouble))
-                self._parking.add(parking)
-                parking.add_done_callback(self._parking.discard)
+                self.records.record(position, trouble, lambda position: self.tell(facts.ParkRecorded(position)))
             case facts.Skip(position, trouble):
-                if position in self._returning:
-                    self._returned.add(position)  # it is not set aside any more
-                self._put_aside(position)
                 fields = {"plugin": self.name, "position": position, "attempts": trouble.attempts}
-                _log.error("event is skipped", extra={**fields, "error": trouble.error})
-                self._answer(facts.Settle(position))
+                log.error("event is skipped", extra={**fields, "error": trouble.error})
+            case facts.Again() | facts.Settle():
+                if self.run is not None:
+                    self.run.host.answer(action)
             case _:
                 assert_never(action)
 
-    def _put_aside(self, position: int) -> None:
-        self._set_aside.add(position)
-        self._returning.discard(position)
-
-    async def _park(self, position: int, trouble: Trouble) -> None:
-        """Record it before anything is settled, however long the disk is full (P2)."""
-        while True:
-            try:
-                await self._in_thread(self._shared.files.park, self.name, position, trouble)
-                self.parked_count = await self._in_thread(self._shared.files.parked_count, self.name)
-                break
-            except StoreError as error:
-                _log.error("cannot record that an event is parked", extra={"plugin": self.name, "error": str(error)})
-                await asyncio.sleep(RETRY_S)
-        self._unwritten.discard(position)
-        fields = {"plugin": self.name, "position": position, "attempts": trouble.attempts, "error": trouble.error}
-        _log.error("event is parked, see `bigchaindb plugins parked`", extra=fields)
-        self._answer(facts.Settle(position))
-
-    async def _parked_all(self) -> None:
-        while self._parking:
-            await asyncio.wait(self._parking)
-
-    def _answer(self, answer: facts.Answer) -> None:
-        if self.host is not None:
-            self.host.answer(answer)
-
     # The process
 
-    async def _begin(self) -> None:
-        shared, lane = self._shared, self.lane
-        await self._parked_all()
-        if self.lane is not lane:
+    async def _begin(self, epoch: int) -> None:
+        shared = self._shared
+        await self.records.all_recorded()
+        if not self._is_starting(epoch):
             return
         _log_1x.info("Loading events plugin %s", self.name)
+        page: LanePage | None = None
         try:
-            page = await self._in_thread(self._make_page, lane)
-            if self.lane is not lane:  # the node stops, or another order came
+            page = await in_thread(shared.thread, self._make_page, self.lane)
+            if not self._is_starting(epoch):  # the node stops, or another order came
                 shared.thread.submit(page.close)
                 return
             page.words[Word.HEAD] = shared.hub.head  # it may have moved meanwhile
-            self._page, self._begun, self._ending, self._is_blameless = page, False, None, False
-            self._returning, self._warning = set(lane.progress.returning), ""
-            self._set_aside.clear()  # all of it is written down, and the page does not hold it
-            self._start_count += 1
-            self.host = self._machine.start_host(self._launch(page), self._reported, self._exited)
-        except (ConfigurationError, StoreDamaged) as error:
-            self._drop_page()
+            self._notes.started()
+            launch = shared.launch(self.name, self.settings, self.lane, page)
+            self.run = PluginRun(page, shared.machine, launch, self._reported, self._exited)
+        except (OSError, BigchainDBError) as error:
+            if page is not None:
+                shared.thread.submit(page.close)
+            self._not_started(error)
+        else:
+            self._set_timer(READY_S_MAX, lambda: self._kill(f"not ready within {READY_S_MAX:g} s"))
+
+    def _is_starting(self, epoch: int) -> bool:
+        return self.lane.state is State.STARTING and self.lane.epoch == epoch
+
+    def _not_started(self, error: OSError | BigchainDBError) -> None:
+        if isinstance(error, ConfigurationError | StoreDamaged):
             self.tell(facts.Refused(str(error)))
             self._fail_first(error)
-        except (OSError, BigchainDBError) as error:
-            self._drop_page()
-            progress = replace(lane.progress, taken=frozenset())  # what was taken was blamed when its process ended
-            why = f"cannot start a process: {error}"
-            self.tell(facts.Ended(facts.Raised(why), progress, is_blameless=True))
-            self._fail_first(StartupError(f"events plugin {self.name!r}: {why}"))
-        else:
-            self._set_timer(READY_S_MAX, self._not_ready)
-
-    def _drop_page(self) -> None:
-        page, self._page = self._page, None
-        if page is not None:
-            self._shared.thread.submit(page.close)
+            return
+        # What was taken was blamed when its process ended.
+        progress, why = replace(self.lane.progress, taken=frozenset()), f"cannot start a process: {error}"
+        self.tell(facts.Ended(facts.Raised(why), progress, is_blameless=True))
+        self._fail_first(StartupError(f"events plugin {self.name!r}: {why}"))
 
     def _make_page(self, lane: Lane, *, is_sought: bool = False) -> LanePage:
         return self._shared.files.begin_epoch(
             self.name,
             lane,
-            since=self._since,
+            since=self._notes.since,
             head=self._shared.hub.head,
-            slot_count=self._window_count,
+            slot_count=self._shared.window_count(self.settings),
             is_sought=is_sought,
-        )
-
-    @property
-    def _window_count(self) -> int:
-        return self.settings.window or self._shared.limits.window_count_max
-
-    def _launch(self, page: LanePage) -> wire.Launch:
-        shared, lane = self._shared, self.lane
-        return wire.Launch(
-            name=self.name,
-            ledger=str(shared.ledger.absolute()),
-            page=str(page.path.absolute()),
-            chain_id=shared.chain_id,
-            options=dict(self.settings.options),
-            queue=self.settings.queue,
-            window_count=self._window_count,
-            window_bytes_max=shared.limits.window_bytes_max,
-            sys_path=sys.path,
-            attempts={position: lane.attempt(position) for position in lane.progress.undone},
-            one_at_a_time=lane.one_at_a_time,
         )
 
     def _reported(self, report: wire.Report) -> None:
         match report:
             case wire.Warned(text):
-                self._warning = text
-                _log.warning("events plugin: %s", text, extra={"plugin": self.name})
+                self._notes.warning = text
+                log.warning("events plugin: %s", text, extra={"plugin": self.name})
             case facts.Returned() | facts.Raised():
-                self._ending = report
+                assert self.run is not None
+                self.run.last = report
             case facts.Ready() | facts.Refused():
                 if self.lane.state is State.STARTING:
                     self._set_timer(None)
                     self._answered_start(report)
-            case facts.Nacked() | facts.ParkAsked() if report.position in self._set_aside:
-                pass
+            case facts.ReturnSettled():
+                self.tell(report)
             case _:
                 if isinstance(report, facts.Damaged):  # read by the plugin's process
                     self._shared.damages.note(StoreDamaged(report.error, table=report.table, row=report.row))
@@ -418,72 +321,26 @@ class PluginLane:
             self._fail_first(refused(report.error))
             return
         if self._may_run:
-            self._let_run()
+            self.begin()
         if not self.first.done():
             self.first.set_result(None)
 
     def _exited(self, how: str) -> None:
-        assert self._page is not None
-        page, self._page, self.host, self._begun = self._page, None, None, False
-        progress = page.progress().without(self._set_aside)  # nobody writes there any more
-        self._notice_returned(progress.returning)
-        self._set_aside.clear()
-        page.forget_taken()
-        self._shared.thread.submit(page.close)
+        assert self.run is not None
+        run, self.run = self.run, None
+        progress = run.page.progress()  # nobody writes there any more
+        run.page.forget_taken()
+        self._shared.thread.submit(run.page.close)
         if self.lane.state in RUNNING:
             self._set_timer(None)
-        last = self._ending or facts.Raised(how)
-        self._note_end(progress)
-        self.tell(facts.Ended(last, progress, self._is_blameless))
+        last = run.last or facts.Raised(how)
+        self.tell(facts.Ended(last, progress, run.is_blameless))
         error = last.error if isinstance(last, facts.Raised) else how
         self._fail_first(StartupError(f"events plugin {self.name!r}: its process ended before it was ready: {error}"))
 
-    def _note_end(self, progress: Progress) -> None:
-        is_short = progress.handed - self.lane.progress.handed <= 1 and self.lane.state in RUNNING
-        self._short_runs = self._short_runs + 1 if isinstance(self._ending, facts.Returned) and is_short else 0
-
-    def _complaint_about_returns(self) -> str:
-        if self._short_runs < SHORT_RUN_COUNT:
-            return ""
-        return (
-            f"run returned {self._short_runs} times in a row after one event or none; each return ends its process: "
-            "loop over the queue within run, until that raises Closed"
-        )
-
-    def _notice_returned(self, returning: Collection[int]) -> None:
-        self._returned.update(self._returning.difference(returning))
-        self._returning.intersection_update(returning)
-
-    def _let_run(self) -> None:
-        if self.host is not None:
-            self._begun = True
-            self.host.nudge()
-
-    def _close_host(self) -> None:
-        self._set_timer(None)
-        if self._page is not None and self.host is not None:
-            self._page.words[Word.CLOSING] = 1
-            self.host.nudge()
-
-    async def _end_host(self) -> None:
-        """Wait for the end of a process that was told to close, for a while."""
-        if (host := self.host) is None:
-            return
-        try:
-            async with asyncio.timeout(GRACE_S):  # `wait_for` may swallow the cancellation of a stop
-                await host.ended.wait()
-        except TimeoutError:
-            host.kill()
-            await host.ended.wait()
-
-    def _not_ready(self) -> None:
-        self._kill(f"not ready within {READY_S_MAX:g} s")
-
     def _kill(self, why: str) -> None:
-        """End the process for no fault of an event."""
-        if self.host is not None:
-            self._ending, self._is_blameless = facts.Raised(why), True
-            self.host.kill()
+        if self.run is not None:
+            self.run.kill(why)
 
     def _fail_first(self, error: BigchainDBError) -> None:
         if not self.first.done():
@@ -497,43 +354,13 @@ class PluginLane:
         if delay_s is not None and call is not None:
             self._timer = asyncio.get_running_loop().call_later(delay_s, call)
 
-    async def _in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._shared.thread, lambda: work(*args, **kwargs))
-
-    def _acked(self) -> int:
-        """Return the cursor, which does not pass events that are not yet recorded as parked (E6)."""
-        acked = self.lane.progress.acked if self._page is None else self._page.acked
-        return min([acked, *(position - 1 for position in self._unwritten)])
-
-    def _end_pinning_read(self, page: LanePage) -> None:
-        """End a process whose read keeps the write-ahead log from being reset, once that has grown too far (S1)."""
-        since_ns = page.words[Word.READ_SINCE]
-        if not since_ns or self._machine.monotonic_ns() - since_ns < READ_S_MAX * 1e9:
-            return
-        wal = self._shared.ledger.with_name(f"{self._shared.ledger.name}-wal")
-        with suppress(OSError):  # read again at the next look
-            if wal.stat().st_size <= self._shared.limits.wal_bytes_max:
-                return
-            self._kill(f"a read of the log lasted over {READ_S_MAX:g} s and kept the disk from being freed")
-
-    # For people
-
-    def _log_change(self, before: Lane) -> None:
-        lane, level = self.lane, logging.INFO
-        fields: dict[str, object] = {"plugin": self.name, "before": before.state.value, "position": self._acked()}
-        if lane.state in {State.BACKOFF, State.BLOCKED, State.GAPPED, State.FAILED}:
-            level = logging.WARNING if lane.state is State.BACKOFF else logging.ERROR
-            fields |= {"failures": lane.failure_count, "error": lane.error}
-            if not self.first.done() and not lane.has_run and lane.state is not State.GAPPED:
-                level = logging.DEBUG  # the start of the node ends with this error, and says it
-        _log.log(level, "events plugin is %s", lane.state.value, extra=fields)
-
-    def _warn_if_stuck(self, page: LanePage) -> None:
-        if (oldest := page.oldest_taken()) is None:
-            return
-        taken_ns, position = oldest
-        age_s = (self._machine.monotonic_ns() - taken_ns) / 1e9
-        if age_s >= STUCK_S and position != self._warned_of:
-            self._warned_of = position
-            fields = {"plugin": self.name, "position": position, "age_s": round(age_s)}
-            _log.warning("events plugin has not asked for another event", extra=fields)
+    def _look_at(self, run: PluginRun) -> None:
+        has_taken_all = run.has_taken(self._head_before)
+        if self.lane.state is State.CATCHING_UP and has_taken_all:
+            self.tell(facts.CaughtUp())
+        elif self.lane.state is State.LIVE and not has_taken_all:
+            self.tell(facts.FellBehind())
+        if (stuck := run.stuck()) is not None:
+            fields = {"plugin": self.name, "position": stuck[0], "age_s": round(stuck[1])}
+            log.warning("events plugin has not asked for another event", extra=fields)
+        run.end_pinning_read(self._shared.ledger, self._shared.limits.wal_bytes_max)

@@ -154,8 +154,8 @@ class LogQueue(_StandardQueue):
                     window.settle(hand)
                 else:
                     window.leave(hand)
-                if self._waiting_count:
-                    self._changed.notify_all()  # the window has room
+                if window.returning or self._waiting_count:
+                    self._settled()
             if self._closed:
                 self._refuse(hand)
             if not hand.events:
@@ -167,7 +167,7 @@ class LogQueue(_StandardQueue):
             event = hand.events[0]
             if not is_plain and self._acknowledge == DELIVERY:
                 window.settle(hand)
-                self._update_fd()
+                self._moved()
                 return event
             if self._fd is not None:
                 self._update_fd()
@@ -205,7 +205,7 @@ class LogQueue(_StandardQueue):
             events = list(hand.events)
             if self._acknowledge == DELIVERY:
                 self._window.settle(hand)
-                self._update_fd()
+                self._moved()
                 return events
             if self._fd is not None:
                 self._update_fd()
@@ -534,9 +534,17 @@ class LogQueue(_StandardQueue):
 
     def _moved(self) -> None:
         """Wake the threads that wait: an event was settled, or is due."""
+        self._settled()
+        self._update_fd()
+
+    def _settled(self) -> None:
+        """Wake the threads that wait for room; report settled events that had been parked, which no cursor shows."""
+        window = self._window
+        for position in window.settled_returns() if window.returning else ():
+            self._report(facts.ReturnSettled(position))
+            window.returning -= {position}
         if self._waiting_count:
             self._changed.notify_all()
-        self._update_fd()
 
     def _check_window(self) -> None:
         """Note since when a full window makes threads wait, and refuse a wait that cannot end."""

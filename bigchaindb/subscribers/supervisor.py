@@ -18,12 +18,12 @@ from bigchaindb.errors import BigchainDBError, ConfigurationError, OrderRefused,
 from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import WAITING, State
 from bigchaindb.eventlog.orders import Order, apply, refusal
-from bigchaindb.eventlog.retrying import Backoff, OnFailure, Policy
+from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_status import LaneStatus
-from bigchaindb.subscribers.machine import Machine
+from bigchaindb.subscribers.machine import Machine, in_thread
 from bigchaindb.subscribers.plugin_lane import GRACE_S, PluginLane, Shared
 from bigchaindb.subscribers.plugins import find
 
@@ -108,10 +108,10 @@ class Supervisor:
             self._syncing.cancel()
         lanes = list(self._lanes.values())
         for lane in lanes:
-            lane.abandon()
+            lane.records.abandon()
             lane.tell(facts.Stopping())
         await asyncio.gather(*(lane.settled() for lane in lanes))
-        await self._end_hosts(lanes)
+        await _end_hosts(lanes)
         if self._shared is not None:
             await self._sync()
             self._thread.submit(self._shared.files.close)
@@ -139,7 +139,7 @@ class Supervisor:
                 await lane.between_processes()
             if effects.returning:
                 still = await self._in_thread(self._files.parked_attempts, name, [*effects.returning])
-                effects = effects.among(lane.unsettled(still))
+                effects = effects.among(still, lane.lane)
                 await self._in_thread(self._files.let_return, name, [*effects.returning])
             match effects.fact:
                 case facts.Paused() as fact:
@@ -150,7 +150,7 @@ class Supervisor:
             if effects.forgotten:
                 await self._in_thread(self._files.discard, name, effects.forgotten)
             if effects.forgotten or isinstance(effects.fact, facts.Sought):
-                lane.parked_count = await self._in_thread(self._files.parked_count, name)
+                await lane.records.recount()
             if effects.starts or lane.lane.state is State.STOPPED:
                 await self._run(lane)
         return lane.status()
@@ -202,12 +202,12 @@ class Supervisor:
         if name not in self._lanes:
             await self._add(name, settings)
             async with self._ordering(name) as lane:
-                if not self._waits(lane) or lane.lane.state is State.FAILED:
+                if not _waits(lane):
                     await self._run(lane)
         elif self._lanes[name].settings != settings:
             async with self._ordering(name) as lane:
                 await lane.between_processes()
-                lane.configure(settings, self._policy(settings))
+                lane.configure(settings)
                 if lane.lane.state in {State.STOPPED, State.FAILED}:
                     await self._run(lane)
 
@@ -230,7 +230,9 @@ class Supervisor:
     @asynccontextmanager
     async def _ordering(self, name: str) -> AsyncIterator[PluginLane]:
         """Carry out one order at a time on a lane, and leave no lane stopped that an order has failed on."""
-        lane = self._lane(name)
+        if (lane := self._lanes.get(name)) is None:
+            enabled = ", ".join(self._lanes) or "none"
+            raise OrderRefused(f"no events plugin {name!r} is enabled; enabled are: {enabled}")
         async with lane.ordering:
             if self._stopping or self._lanes.get(name) is not lane:
                 raise OrderRefused(f"events plugin {name!r}: the node stops, or the plugin was disabled")
@@ -242,12 +244,6 @@ class Supervisor:
                 raise
             # The order is durable. Raising here would tell the caller that it failed.
             await self._sync()
-
-    def _lane(self, name: str) -> PluginLane:
-        if (lane := self._lanes.get(name)) is None:
-            enabled = ", ".join(self._lanes) or "none"
-            raise OrderRefused(f"no events plugin {name!r} is enabled; enabled are: {enabled}")
-        return lane
 
     # Starting and stopping
 
@@ -263,6 +259,7 @@ class Supervisor:
             damages=self._store.damages,
             chain_id=self._chain_id,
             limits=self._limits,
+            backoff=self._backoff,
             machine=self._machine,
         )
         for name, settings in self._plugins.items():
@@ -285,13 +282,13 @@ class Supervisor:
         except UnknownPlace as error:
             raise ConfigurationError(f"events_plugins.{name}.start: {error}") from error
         parked_count = await self._in_thread(self._files.parked_count, name)
-        added = PluginLane(name, settings, self._policy(settings), lane, shared, parked_count=parked_count)
+        added = PluginLane(name, settings, lane, shared, parked_count=parked_count)
         self._lanes[name] = added
         return added
 
     async def _start_hosts(self, *, strict: bool) -> None:
         required = [lane for lane in self._lanes.values() if strict or not lane.lane.has_run]
-        started = [lane for lane in self._lanes.values() if not self._waits(lane) or lane.lane.state is State.FAILED]
+        started = [lane for lane in self._lanes.values() if not _waits(lane)]
         for lane in started:
             lane.tell(facts.Enabled())
         outcomes = await asyncio.gather(*(lane.first for lane in started), return_exceptions=True)
@@ -303,29 +300,10 @@ class Supervisor:
         for lane in started:
             lane.begin()
 
-    def _waits(self, lane: PluginLane) -> bool:
-        state = lane.lane.state
-        if state in WAITING and state is not State.FAILED:
-            _log.log(
-                logging.INFO if state is State.PAUSED else logging.ERROR,
-                "events plugin is not started, it waits for a person",
-                extra={"plugin": lane.name, "state": state.value, "error": lane.lane.error},
-            )
-        return state in WAITING
-
-    def _policy(self, settings: PluginSettings) -> Policy:
-        retry = settings.retry
-        return Policy(
-            backoff=self._backoff or Backoff(max_s=retry.delay_s_max),
-            patience=self._backoff or Policy().patience,
-            attempts=retry.attempts,
-            duration_s=retry.duration_s,
-            on_failure=OnFailure(settings.on_failure),
-        )
-
     def _announce(self, head: int) -> None:
         for lane in self._lanes.values():
-            lane.announce(head)
+            if lane.run is not None:
+                lane.run.announce(head)
 
     async def _sync_forever(self) -> None:
         while True:
@@ -345,22 +323,14 @@ class Supervisor:
             await self._in_thread(self._files.save, [saving for _, saving in changed])
             for lane, saving in changed:
                 if saving.returned:
-                    lane.parked_count = await self._in_thread(self._files.parked_count, lane.name)
+                    await lane.records.recount()
+                    lane.tell(facts.Unlisted(saving.returned))
         except (OSError, StoreError) as error:
-            for lane, saving in changed:
-                lane.save_again(saving)
+            for lane, _ in changed:
+                lane.save_again()
             if must:
                 raise
             _log.error("cannot save the progress of the events plugins", extra={"error": str(error)})
-
-    async def _end_hosts(self, lanes: Sequence[PluginLane]) -> None:
-        for limit_s in (GRACE_S, DEATH_S_MAX):
-            hosts = [lane.host for lane in lanes if lane.host is not None]
-            if not hosts:
-                return
-            await asyncio.wait([asyncio.create_task(host.ended.wait()) for host in hosts], timeout=limit_s)
-            for host in hosts:
-                host.kill()
 
     @property
     def _files(self) -> LaneFiles:
@@ -369,4 +339,27 @@ class Supervisor:
         return self._shared.files
 
     async def _in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(*args, **kwargs))
+        return await in_thread(self._thread, work, *args, **kwargs)
+
+
+def _waits(lane: PluginLane) -> bool:
+    """Whether a lane is not started, as it waits for a person; logs that. A FAILED one is tried again."""
+    state = lane.lane.state
+    waits = state in WAITING - {State.FAILED}
+    if waits:
+        _log.log(
+            logging.INFO if state is State.PAUSED else logging.ERROR,
+            "events plugin is not started, it waits for a person",
+            extra={"plugin": lane.name, "state": state.value, "error": lane.lane.error},
+        )
+    return waits
+
+
+async def _end_hosts(lanes: Sequence[PluginLane]) -> None:
+    for limit_s in (GRACE_S, DEATH_S_MAX):
+        hosts = [lane.run.host for lane in lanes if lane.run is not None]
+        if not hosts:
+            return
+        await asyncio.wait([asyncio.create_task(host.ended.wait()) for host in hosts], timeout=limit_s)
+        for host in hosts:
+            host.kill()

@@ -37,6 +37,7 @@ class Window:
         hands: of the threads that took something.
         again: what comes again, ascending: it was in hand when the process before ended, or was nacked.
         out: what the plugin will answer for, by position; with `EXPLICIT` alone.
+        returning: positions that were parked and come again, and are not settled; the cursor does not know them.
         plugin_keeps_events: the plugin still referenced an event after asking for later ones.
     """
 
@@ -52,13 +53,13 @@ class Window:
         "_out_bytes",
         "_out_positions",
         "_reading",
-        "_returning",
         "_suspects",
         "_words",
         "again",
         "hands",
         "out",
         "plugin_keeps_events",
+        "returning",
         "slots",
     )
 
@@ -106,7 +107,7 @@ class Window:
         self._out_positions: list[int] = []  # ascending
         self._out_bytes = 0
         self.plugin_keeps_events = False
-        self._returning = frozenset(word & _POSITION for word, _ in held if word & RETURNING)
+        self.returning = frozenset(word & _POSITION for word, _ in held if word & RETURNING)
         self._suspects = frozenset(one.position for one in self.again) if one_at_a_time else frozenset[int]()
         self._last = page.words[_HANDED]  # position: reserved or passed over
 
@@ -292,12 +293,17 @@ class Window:
         self._out_bytes -= taken.body_bytes
 
     def settle_again(self, entry: Undone) -> None:
-        """Settle an event that was to come again."""
-        rest = without_position(self.again, entry.position)
+        """Settle an event that was to come again, as the node says: it need not be reported."""
+        rest, returning = without_position(self.again, entry.position), self.returning - {entry.position}
         # No calls below.
         self._words[entry.slot] = 0
         self.again = rest
+        self.returning = returning
         self._words[_ACKED] = self._cursor()  # E6
+
+    def settled_returns(self) -> frozenset[int]:
+        """Return what of `returning` is settled by now."""
+        return self.returning.difference([self._words[slot] & _POSITION for slot in self.slots])
 
     def _cursor(self) -> int:
         """Return the position up to which everything is settled."""
@@ -306,7 +312,7 @@ class Window:
         again = (one.position for one in self.again)
         in_hand = () if self._is_explicit else sorted(position for hand in self.hands for position in hand.positions)
         held = (self._out_positions, again, in_hand)  # each ascending: a long one costs no more than a short one
-        return min(next((one for one in part if one not in self._returning), self._last + 1) for part in held) - 1
+        return min(next((one for one in part if one not in self.returning), self._last + 1) for part in held) - 1
 
     # Bounds
 

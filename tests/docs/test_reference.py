@@ -15,7 +15,8 @@ from bigchaindb.engine.cometbft.genesis import BLOCK_BYTES_MAX
 from bigchaindb.engine.cometbft.handlers import ORPHAN_COUNT_MAX
 from bigchaindb.engines import TRANSACTION_BYTES_MAX
 from bigchaindb.eventlog.delivery import TRANSITIONS
-from bigchaindb.eventlog.lane import State
+from bigchaindb.eventlog.lane import Stage, State
+from bigchaindb.eventlog.parking import STAGES
 from bigchaindb.ledger.network import OPEN_COUNT_MAX
 from bigchaindb.ledger.network_ledger import FRESH_HEIGHTS
 from bigchaindb.ledger.rejections import (
@@ -95,11 +96,12 @@ def test_the_tests_that_promises_of_a_network_name_are_there() -> None:
 
 def test_the_page_of_lane_states_is_the_table_in_the_code() -> None:
     """Whoever reads STARTING in `plugins list` finds what it means and what ends it."""
-    rows = [f"| {state} | {fact.__name__} | {follows} |" for (state, fact), follows in TRANSITIONS.items()]
+    tables = [*TRANSITIONS.items(), *STAGES.items()]
+    rows = [f"| {state} | {fact.__name__} | {follows} |" for (state, fact), follows in tables]
     page = (ROOT / "docs/reference/lane-states.md").read_text()
     assert re.findall(r"^\| [A-Z_]+ \| [A-Z][A-Za-z]+ \| [A-Z_]+ \|$", page, re.MULTILINE) == rows, "\n".join(rows)
-    assert not [state for state in State if f"| `{state}` |" not in page]
-    assert not [fact.__name__ for _, fact in TRANSITIONS if f"| `{fact.__name__}` |" not in page]
+    assert not [state for state in (*State, *Stage) if f"| `{state}` |" not in page]
+    assert not [fact.__name__ for _, fact in (*TRANSITIONS, *STAGES) if f"| `{fact.__name__}` |" not in page]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ class Disk:
         self._agenda = agenda
         self._draw = draw
         self._durable: dict[int, bytes] = {}
+        self._keeps_synced_alone = False
         self.boot = 1
         self.is_full = self.fails_to_sync = False
         self.dies_in: int | None = None
@@ -69,6 +70,10 @@ class Disk:
         is_known = self.is_well and self._agenda.elapsed_s - self._mended_s > MEND_S
         return self._agenda.elapsed_s if is_known else self._was_well_s
 
+    def cut_power_to_what_was_synced(self) -> None:
+        """Leave nothing else at the next power cut."""
+        self._keeps_synced_alone = True
+
     def cut_power(self, lanes: Path) -> None:
         """Leave of each page, sector by sector, what was synced or what stood there when the power failed."""
         self.boot += 1
@@ -78,7 +83,10 @@ class Disk:
             if synced is None or len(synced) != len(now):
                 continue
             both = (synced, now)
-            sectors = [self._draw.choice(both)[at : at + SECTOR_BYTES] for at in range(0, len(now), SECTOR_BYTES)]
+            sectors = [
+                (synced if self._keeps_synced_alone else self._draw.choice(both))[at : at + SECTOR_BYTES]
+                for at in range(0, len(now), SECTOR_BYTES)
+            ]
             path.write_bytes(b"".join(sectors))
 
 

@@ -28,7 +28,7 @@ from bigchaindb.events import EventTypes
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers import host_protocol as wire
-from bigchaindb.subscribers import lane_files, lane_page, plugin_lane, queue, reading, supervisor, window
+from bigchaindb.subscribers import lane_files, lane_notes, lane_page, queue, reading, supervisor, window
 from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_page import LanePage
 from bigchaindb.subscribers.machine import Host, Machine
@@ -146,7 +146,7 @@ class History:
     def in_force(self) -> Iterator["History"]:
         """Put the clocks and the disk of this history under the code under test."""
         handler = _Listener(self)
-        logger = logging.getLogger(plugin_lane.__name__)
+        logger = lane_notes.log
         with pytest.MonkeyPatch.context() as patch:
             for module in (queue, window):
                 patch.setattr(module, "monotonic", self.agenda.monotonic)
@@ -251,10 +251,9 @@ class History:
         for thread in node.threads:
             thread.die()
         for lane in node.supervisor._lanes.values():
-            lane.host = None
-            if lane._page is not None:
-                _close(lane._page)
-                lane._page = None
+            if lane.run is not None:
+                _close(lane.run.page)
+                lane.run = None
         errors = list(node.loop.errors)
         node.loop.bury()
         for result in [result for thread in node.threads for result in thread.results]:
@@ -342,8 +341,7 @@ class History:
         assert not self.node.loop.errors, self.node.loop.errors
         for status in self.node.supervisor.status():
             account = self.plugins[status.name].account
-            if not self.node.supervisor._lanes[status.name]._parking:  # it is settled but on the disk, which is next
-                account.check_cursor(status.position, self.head, "status")
+            account.check_cursor(status.position, self.head, "status")
             if status.state is State.GAPPED and not account.is_gapped and not account.sought:
                 self.note("lane is gapped", status.name)
                 account.is_gapped = True

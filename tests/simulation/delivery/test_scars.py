@@ -301,6 +301,25 @@ def test_p8_a_restart_of_a_lane_that_finds_a_gap_meanwhile_says_so(history: Hist
     assert status(history).state is State.GAPPED
 
 
+def test_p6_a_power_cut_while_node_db_is_full_repeats_what_was_settled_last_alone(history: History) -> None:
+    """Where the cursor cannot be written down the lane page is made durable in its place, once a second."""
+    install(history, Temper(Wants()))
+    history.commit(["red"] * 3)
+    history.run(2)
+    history.disk.fail(is_full=True, fails_to_sync=False)
+    history.commit(["red"] * 5)
+    history.run(5)
+    account = history.plugins["one"].account
+    assert account.acked.keys() >= set(range(1, 8))
+    history.disk.cut_power_to_what_was_synced()
+    history.die(of_power_cut=True)
+    history.disk.fail(is_full=False, fails_to_sync=False)
+    history.start()
+    history.run(5)
+    assert sum("gets [5]" in line for line in history.transcript) == 1
+    history.settle()
+
+
 def test_p12_a_process_that_was_replaced_settles_nothing(history: History) -> None:
     """Events would count as done that the process in its place has not dealt with."""
     install(history, Temper(Wants()))

@@ -1,10 +1,12 @@
 """Each order changes what it says and nothing else; a refusal names what helps. Source: P2, P3, P12, P13."""
 
+from dataclasses import replace
+
 import pytest
 
 from bigchaindb.errors import OrderRefused
 from bigchaindb.eventlog.facts import Discarded, Paused, Retried, Sought
-from bigchaindb.eventlog.lane import WAITING, Lane, Progress, State
+from bigchaindb.eventlog.lane import WAITING, Lane, Progress, Stage, State
 from bigchaindb.eventlog.orders import (
     POSITION_COUNT_MAX,
     Discard,
@@ -35,6 +37,14 @@ def test_a_lane_that_comes_to_damage_waits_for_a_backup() -> None:
 def test_a_lane_that_failed_otherwise_waits_for_a_restart(error: str) -> None:
     assert not is_damage(error)
     assert "`bigchaindb plugins restart sales`" in way_on("sales", State.FAILED, error)
+
+
+@pytest.mark.parametrize(
+    ("state", "command"),
+    [(State.PAUSED, "resume sales"), (State.BLOCKED, "discard sales POSITION"), (State.GAPPED, "seek sales WHERE")],
+)
+def test_a_lane_that_waits_for_a_person_names_the_command(state: State, command: str) -> None:
+    assert f"`bigchaindb plugins {command}`" in way_on("sales", state, "")
 
 
 @pytest.mark.parametrize("state", [State.BACKOFF, State.LIVE, State.CATCHING_UP])
@@ -94,9 +104,11 @@ def test_a_retry_of_a_blocked_lane_is_about_what_blocks_it() -> None:
 
 def test_p6_what_is_settled_while_the_process_ends_does_not_come_again() -> None:
     effects = apply("sales", Retry(), LIVE, PARKED)
-    assert effects.among({2: 6, 9: 1}).returning == {2: 6}
+    ended = replace(LIVE, stages={1: Stage.RETURNED})
+    assert effects.among({1: 2, 2: 6}, ended).returning == {2: 6}
+    assert effects.among({}, LIVE).returning == {}
     paused = apply("sales", Pause(), LIVE, PARKED)
-    assert (paused.returning, paused.among({})) == ({}, paused)
+    assert (paused.returning, paused.among({}, LIVE)) == ({}, paused)
 
 
 @pytest.mark.parametrize("order", [Retry((1, 4)), Discard((1, 4))])

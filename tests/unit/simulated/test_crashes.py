@@ -1,15 +1,21 @@
 """What a crash test reports of a sink is right, and helps its author."""
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
 from bigchaindb.errors import ConfigurationError
+from bigchaindb.eventlog.lane import State
 from bigchaindb.simulated.chain import Recipe
 from bigchaindb.simulated.crash_report import CrashReport
-from bigchaindb.simulated.crashes import crash_test, draw_kills, draw_parked
+from bigchaindb.simulated.crashes import _Trial, crash_test, draw_kills, draw_parked
+from bigchaindb.simulated.rehearsal import Rehearsal
 from bigchaindb.simulated.victim import Killed, Moment
+from bigchaindb.streams.hub import Hub
+from bigchaindb.subscribers.lane_status import LaneStatus
 
 CLEAN: Final = CrashReport(
     seed=3, kills=2, ends=0, expected=(1, 2, 3, 4), held=(1, 2, 3, 4), delivered={1: 1, 2: 1, 3: 2, 4: 1}
@@ -171,3 +177,43 @@ def test_a_number_of_parked_events_that_cannot_be_is_refused() -> None:
 def test_a_number_of_kills_that_cannot_be_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="kills: must be 0 to 100000, found -1"):
         crash_test("sales", read_sink=list, kills=-1)
+
+
+class Hanging(Rehearsal):
+    """A plugin with which nothing happens for so long at each look."""
+
+    def __init__(self, *quiet_s: float) -> None:
+        nothing: Any = None
+        super().__init__(nothing, Hub(3), nothing, [])
+        self.looks: Iterator[float] = iter(quiet_s)
+
+    def status(self) -> LaneStatus:
+        return LaneStatus(
+            name="sales",
+            state=State.LIVE,
+            since=0.0,
+            epoch=1,
+            position=1,
+            lag=2,
+            in_hand=(2, 3),
+            oldest_s=30.0,
+            attempts=0,
+            failure_count=0,
+            start_count=1,
+            parked_count=0,
+            error="",
+            warning="",
+            pid=None,
+        )
+
+    def is_over(self) -> bool:
+        return False
+
+    def quiet_s(self) -> float:
+        return next(self.looks)
+
+
+async def test_a_plugin_that_hangs_fails_its_crash_test_after_half_a_minute(tmp_path: Path) -> None:
+    """Whoever waits for a test that says nothing gives it up sooner than that is worth."""
+    failure = await _Trial(tmp_path, Recipe(), 0, 0)._until_over(Hanging(29.9, 30.0))
+    assert failure == ("nothing has happened for 30 s; LIVE, 1 of 3 events settled, in hand for 30 s: 2, 3")

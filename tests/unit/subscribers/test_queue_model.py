@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bigchaindb.eventlog.facts import Again, Nacked, ParkAsked, Settle
+from bigchaindb.eventlog.facts import Again, Nacked, ParkAsked, ReturnSettled, Settle
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import Event, EventTypes
 from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, NEXT_GET, Wants
@@ -45,6 +45,7 @@ class Acknowledgement(RuleBasedStateMachine):
         self.unsettled: set[int] = set()  # matching events of the log that must come or come again
         self.parked: set[int] = set()
         self.returning: set[int] = set()
+        self.came_back: set[int] = set()  # and was settled by this process
         self.attempts: dict[int, int] = {}
         self.events: list[Event] = []  # of this process, answered or not
         self.epoch = 0
@@ -98,7 +99,9 @@ class Acknowledgement(RuleBasedStateMachine):
     def matches(self, position: int) -> bool:
         return self.log.all[position - 1].type == EventTypes.BLOCK_VALID
 
-    def settle(self, position: int) -> None:
+    def settle(self, position: int, *, is_told: bool = False) -> None:
+        if position in self.returning and not is_told:
+            self.came_back.add(position)
         self.unsettled.discard(position)
         self.returning.discard(position)
         self.suspects.discard(position)
@@ -212,7 +215,7 @@ class Acknowledgement(RuleBasedStateMachine):
         attempt = self.asked.pop(position)
         if answer == "settle":
             self.plugin.queue.answered(Settle(position))
-            self.settle(position)
+            self.settle(position, is_told=True)
             self.parked.add(position)
         else:
             self.plugin.queue.answered(Again(position, attempt + 1, 0.0 if answer == "now" else LONG_S))
@@ -231,6 +234,7 @@ class Acknowledgement(RuleBasedStateMachine):
         """Killed; the next one goes on from the page. A person may want a parked event again."""
         before, stale, progress = self.plugin, self.events, self.plugin.page.progress()
         self.end_process()
+        self.came_back.clear()
         if self.parked and retried % 2:
             position = sorted(self.parked)[retried % len(self.parked)]
             self.parked.remove(position)
@@ -255,6 +259,13 @@ class Acknowledgement(RuleBasedStateMachine):
         comes = {*progress.undone, *filter(self.matches, range(progress.handed + 1, len(self.log.all) + 1))}
         assert comes == self.unsettled
         assert set(progress.returning) == self.returning
+
+    @invariant()
+    def what_came_back_and_is_settled_is_reported(self) -> None:
+        """The cursor does not show it, and nothing else takes it off the list of what is parked."""
+        if hasattr(self, "plugin"):
+            told = [one.position for one in self.plugin.reports if isinstance(one, ReturnSettled)]
+            assert sorted(told) == sorted(self.came_back)
 
     @invariant()
     def the_cursor_is_over_settled_events_alone(self) -> None:

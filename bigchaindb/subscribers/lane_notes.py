@@ -1,0 +1,123 @@
+"""What people see of a lane beside its state: since when, with which error, and lines of the log."""
+
+import logging
+from typing import Final
+
+from bigchaindb.eventlog import facts
+from bigchaindb.eventlog.lane import RUNNING, Lane, State
+from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.machine import Machine
+from bigchaindb.subscribers.plugin_run import PluginRun
+
+SHORT_RUN_COUNT: Final = 3
+"""A plugin that works in pieces may return early once or twice; more is a missing loop."""
+
+log: Final = logging.getLogger(__name__)
+"""Of everything that happens to lanes."""
+
+
+class LaneNotes:
+    """The record of one lane since the node started.
+
+    Attributes:
+        since: when the state began, Unix seconds.
+        warning: of the plugin's author's; "" if there is none.
+    """
+
+    def __init__(self, name: str, machine: Machine, cursor: int) -> None:
+        """Begin with a lane that was recovered at `cursor`."""
+        self.since = machine.now()
+        self.warning = ""
+        self._name = name
+        self._machine = machine
+        self._error_at: float | None = None
+        self._error_cursor = cursor
+        self._next_attempt_at = 0.0
+        self._start_count = 0
+        self._short_runs = 0
+
+    def started(self) -> None:
+        """Note the start of a process."""
+        self._start_count += 1
+        self.warning = ""
+
+    def wakes_in(self, delay_s: float) -> None:
+        """Note when the next process starts."""
+        self._next_attempt_at = self._machine.now() + delay_s
+
+    def stepped(self, before: Lane, lane: Lane, fact: facts.Fact, cursor: int, *, is_starting: bool) -> None:
+        """Note a step of the lane, and log a change of its state.
+
+        Args:
+            before: what the lane was.
+            lane: what it is.
+            fact: why.
+            cursor: of the lane.
+            is_starting: somebody waits for the first process, and is told its error.
+        """
+        if lane.state is not before.state:
+            self.since = self._machine.now()
+            self._log_change(before, lane, cursor, is_starting=is_starting)
+        if _brings_error(before, lane, fact):
+            self._error_at, self._error_cursor = self._machine.now(), cursor
+        if isinstance(fact, facts.Ended):
+            is_short = lane.progress.handed - before.progress.handed <= 1 and before.state in RUNNING
+            self._short_runs = self._short_runs + 1 if isinstance(fact.last, facts.Returned) and is_short else 0
+
+    def is_error_past(self, lane: Lane, cursor: int) -> bool:
+        """Whether an event was settled since the error, and the lane does not wait because of it."""
+        is_why = lane.state in {State.BLOCKED, State.GAPPED, State.FAILED}
+        return lane.error != "" and not is_why and cursor > self._error_cursor
+
+    def status(self, lane: Lane, run: PluginRun | None, *, cursor: int, head: int, parked_count: int) -> LaneStatus:
+        """Return the lane as people see it."""
+        return LaneStatus(
+            name=self._name,
+            state=lane.state,
+            since=self.since,
+            epoch=lane.epoch,
+            position=cursor,
+            lag=head - cursor,
+            in_hand=lane.progress.undone if run is None else run.page.in_hand(),
+            oldest_s=0.0 if run is None else run.oldest_s(),
+            attempts=max((trouble.attempts for trouble in lane.troubles.values()), default=0),
+            failure_count=lane.failure_count,
+            start_count=self._start_count,
+            parked_count=parked_count,
+            error=lane.error,
+            warning=self.warning or self._complaint_about_returns(),
+            pid=None if run is None else run.host.pid,
+            error_at=self._error_at if lane.error else None,
+            is_error_past=self.is_error_past(lane, cursor),
+            next_attempt_at=self._next_attempt_at if lane.state is State.BACKOFF else None,
+        )
+
+    def _complaint_about_returns(self) -> str:
+        if self._short_runs < SHORT_RUN_COUNT:
+            return ""
+        return (
+            f"run returned {self._short_runs} times in a row after one event or none; each return ends its process: "
+            "loop over the queue within run, until that raises Closed"
+        )
+
+    def _log_change(self, before: Lane, lane: Lane, cursor: int, *, is_starting: bool) -> None:
+        level = logging.INFO
+        fields: dict[str, object] = {"plugin": self._name, "before": before.state.value, "position": cursor}
+        if lane.state in {State.BACKOFF, State.BLOCKED, State.GAPPED, State.FAILED}:
+            level = logging.WARNING if lane.state is State.BACKOFF else logging.ERROR
+            fields |= {"failures": lane.failure_count, "error": lane.error}
+            if is_starting and not lane.has_run and lane.state is not State.GAPPED:
+                level = logging.DEBUG  # the start of the node ends with this error, and names it
+        log.log(level, "events plugin is %s", lane.state.value, extra=fields)
+
+
+def _brings_error(before: Lane, lane: Lane, fact: facts.Fact) -> bool:
+    """Whether the lane's error is of this fact, and not left from an earlier one."""
+    match fact:
+        case facts.Ended(facts.Raised()):
+            return lane.state in {State.BACKOFF, State.BLOCKED}
+        case facts.Ended():
+            return lane.failure_count > before.failure_count
+        case facts.Refused() | facts.Lost() | facts.Gone() | facts.Damaged():
+            return True
+    return lane.error != before.error

@@ -1,0 +1,102 @@
+"""One process of a plugin, and the lane page that it shares with the node. Belongs to the event loop."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from bigchaindb.eventlog import facts
+from bigchaindb.subscribers import host_protocol as wire
+from bigchaindb.subscribers.lane_page import LanePage, Word
+from bigchaindb.subscribers.machine import Host, Machine
+
+READ_S_MAX: Final = 5.0
+"""A read of the log takes milliseconds; one that lasts longer, in a stopped process, pins the write-ahead log."""
+STUCK_S: Final = 60.0
+"""An event in hand for longer is worth a line in the log."""
+
+
+class PluginRun:
+    """A process from its start to its end.
+
+    Attributes:
+        host: the process.
+        last: what it reported last of how `run` ended; or why the node ended it.
+        is_blameless: the node ended it, for no fault of an event.
+        has_begun: `run` may be called: the process has been nudged.
+    """
+
+    def __init__(
+        self,
+        page: LanePage,
+        machine: Machine,
+        launch: wire.Launch,
+        on_report: Callable[[wire.Report], None],
+        on_exit: Callable[[str], None],
+    ) -> None:
+        """Start it.
+
+        Raises:
+            ConfigurationError: the options are too large.
+            OSError: there is no room for another process.
+        """
+        self.page = page
+        self.last: facts.LastWord | None = None
+        self.is_blameless = False
+        self.has_begun = False
+        self._machine = machine
+        self._warned_of = 0
+        self.host: Host = machine.start_host(launch, on_report, on_exit)
+
+    def begin(self) -> None:
+        """Nudge the process, which then calls `run`."""
+        self.has_begun = True
+        self.host.nudge()
+
+    def announce(self, head: int) -> None:
+        """Pass on how far the log is durable; never waits (S1)."""
+        self.page.words[Word.HEAD] = head  # P4
+        if self.has_begun:
+            self.host.nudge()
+
+    def close(self) -> None:
+        """Close the plugin's queue: the next `get` raises `Closed`."""
+        self.page.words[Word.CLOSING] = 1
+        self.host.nudge()
+
+    def kill(self, why: str) -> None:
+        """End the process for no fault of an event."""
+        self.last, self.is_blameless = facts.Raised(why), True
+        self.host.kill()
+
+    def has_taken(self, position: int) -> bool:
+        """Whether the plugin has taken every event up to a position."""
+        return self.page.words[Word.HANDED] >= position
+
+    def oldest_s(self) -> float:
+        """Return the age of the event in hand for longest; 0 if none is."""
+        oldest = self.page.oldest_taken()
+        return 0.0 if oldest is None else max(0.0, self._age_s(oldest[0]))
+
+    def stuck(self) -> tuple[int, float] | None:
+        """Return an event that is in hand for too long, and its age; None if there is none, or it was named before."""
+        if (oldest := self.page.oldest_taken()) is None:
+            return None
+        taken_ns, position = oldest
+        age_s = self._age_s(taken_ns)
+        if age_s < STUCK_S or position == self._warned_of:
+            return None
+        self._warned_of = position
+        return position, age_s
+
+    def end_pinning_read(self, ledger: Path, wal_bytes_max: int) -> None:
+        """End a process whose read keeps the write-ahead log from being reset, once that has grown too far (S1)."""
+        since_ns = self.page.words[Word.READ_SINCE]
+        if not since_ns or self._age_s(since_ns) < READ_S_MAX:
+            return
+        with suppress(OSError):  # read again at the next look
+            if ledger.with_name(f"{ledger.name}-wal").stat().st_size > wal_bytes_max:
+                self.kill(f"a read of the log lasted over {READ_S_MAX:g} s and kept the disk from being freed")
+
+    def _age_s(self, since_ns: int) -> float:
+        return (self._machine.monotonic_ns() - since_ns) / 1e9
