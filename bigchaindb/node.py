@@ -10,7 +10,7 @@ import gc
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, closing, contextmanager
 from typing import Final
 
@@ -125,73 +125,23 @@ async def _serve(
                 return
         hub = Hub(store.writer.tip().position)
         wired = engine_of(settings, store, key, hub, chain_id)
-        engine = wired.engine
-        supervisor = Supervisor(hub=hub, store=store, chain_id=chain_id, plugins=settings.events_plugins, limits=limits)
         _tell_damage(store, wired)
         await asyncio.to_thread(store.check_recent)
-        log = LogSource(hub, store.log_reader, chain_id)
-        stream = StreamServer(log, limits, settings.wsserver)
-        api = HttpApi(
-            engine,
-            store.queries(),
-            _info(settings, key, stream),
-            limits,
-            log=log,
-            plugins=supervisor.status,
-            elections=wired.elections,
-            proofs=wired.proofs,
-        )
-
-        async def look() -> Figures:
-            return Figures(
-                version=__version__,
-                chain_id=chain_id,
-                head=hub.head,
-                store=await asyncio.to_thread(store.queries().statistics),
-                engine=engine.figures,
-                network=wired.network(),
-                damage_count=store.damages.count,
-                is_damaged=store.damages.first is not None,
-                disk_free_bytes=(await asyncio.to_thread(usage_of, store.directory.ledger)).free_bytes,
-                http_connection_count=api.connection_count,
-                sse_count=api.stream_count,
-                stream_connection_count=stream.connection_count,
-                stream_late_count=stream.late_count,
-                stream_flood_count=stream.flood_count,
-                refused_counts={
-                    "http": api.refused_counts,
-                    "stream": stream.refused_counts,
-                    "metrics": metrics.refused_counts,
-                },
-                log_dropped_count=dropped_count(),
-                plugins=supervisor.status(),
-                limits=limits,
-            )
-
-        metrics = MetricsServer(look, limits)
-
-        control = ControlServer(
-            store.directory.control,
-            supervisor=supervisor,
-            hub=hub,
-            settings=settings,
-            reload=reload,
-            network=wired.network,
-        )
-
-        running.push_async_callback(_stop_all, metrics.stop, api.stop, stream.stop, control.stop, supervisor.stop)
+        edges = _Edges(settings, limits, store, wired, hub, key=key, chain_id=chain_id, reload=reload)
+        supervisor, api, stream = edges.supervisor, edges.api, edges.stream
+        running.push_async_callback(edges.stop)
         if not await _unless(ordered, supervisor.start(strict=strict)):
             return
-        await control.start()
+        await edges.control.start()
         with _naming("wsserver.port"):
             await stream.start(settings.wsserver.host, settings.wsserver.port)
-        deciding = asyncio.create_task(engine.run())
-        running.push_async_callback(_drain, engine, deciding)
+        deciding = asyncio.create_task(wired.engine.run())
+        running.push_async_callback(_drain, wired.engine, deciding)
         with _naming("server.bind"):
             await api.start(settings.server.host, settings.server.port)
         if settings.metrics.bind is not None:
             with _naming("metrics.bind"):
-                await metrics.start(*split_bind(settings.metrics.bind, "metrics.bind"))
+                await edges.metrics.start(*split_bind(settings.metrics.bind, "metrics.bind"))
         gc.freeze()  # all that exists by now stays: later collections need not search it
         gc.set_threshold(*COLLECT_AFTER)
         beside = [asyncio.create_task(work) for work in (_upgrade(store), _keep_reserve(store.directory))]
@@ -203,6 +153,83 @@ async def _serve(
         _log.info("stopping", extra={"head": hub.head})
         api.close()
     _log.info("stopped", extra={"head": hub.head})
+
+
+class _Edges:
+    """All that the world outside reaches of a node: its servers and its plugins, wired to store and engine."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        limits: Limits,
+        store: Store,
+        wired: Wired,
+        hub: Hub,
+        *,
+        key: KeyPair,
+        chain_id: str,
+        reload: Reloader | None,
+    ) -> None:
+        """Start nothing; `limits` are those of the settings, less what the machine does not allow."""
+        self._limits, self._store, self._wired, self._hub, self._chain_id = limits, store, wired, hub, chain_id
+        self.supervisor = Supervisor(
+            hub=hub, store=store, chain_id=chain_id, plugins=settings.events_plugins, limits=limits
+        )
+        log = LogSource(hub, store.log_reader, chain_id)
+        self.stream = StreamServer(log, limits, settings.wsserver)
+        self.api = HttpApi(
+            wired.engine,
+            store.queries(),
+            _info(settings, key, self.stream),
+            limits,
+            log=log,
+            plugins=self.supervisor.status,
+            elections=wired.elections,
+            proofs=wired.proofs,
+        )
+        self.metrics = MetricsServer(self._figures, limits)
+        self.control = ControlServer(
+            store.directory.control,
+            supervisor=self.supervisor,
+            hub=hub,
+            settings=settings,
+            reload=reload,
+            network=wired.network,
+        )
+
+    async def stop(self) -> None:
+        """Stop the edges side by side: each takes a second at most, and so do all of them."""
+        stops = (self.metrics.stop, self.api.stop, self.stream.stop, self.control.stop, self.supervisor.stop)
+        for outcome in await asyncio.gather(*(stop() for stop in stops), return_exceptions=True):
+            if outcome is not None:
+                raise outcome
+
+    async def _figures(self) -> Figures:
+        store, api, stream = self._store, self.api, self.stream
+        return Figures(
+            version=__version__,
+            chain_id=self._chain_id,
+            head=self._hub.head,
+            store=await asyncio.to_thread(store.queries().statistics),
+            engine=self._wired.engine.figures,
+            network=self._wired.network(),
+            damage_count=store.damages.count,
+            is_damaged=store.damages.first is not None,
+            disk_free_bytes=(await asyncio.to_thread(usage_of, store.directory.ledger)).free_bytes,
+            http_connection_count=api.connection_count,
+            sse_count=api.stream_count,
+            stream_connection_count=stream.connection_count,
+            stream_late_count=stream.late_count,
+            stream_flood_count=stream.flood_count,
+            refused_counts={
+                "http": api.refused_counts,
+                "stream": stream.refused_counts,
+                "metrics": self.metrics.refused_counts,
+            },
+            log_dropped_count=dropped_count(),
+            plugins=self.supervisor.status(),
+            limits=self._limits,
+        )
 
 
 def _tell_damage(store: Store, wired: Wired) -> None:
@@ -331,13 +358,6 @@ def _naming(key: str) -> Iterator[None]:
     except StartupError as error:
         error.add_note(f"set another {key}")
         raise
-
-
-async def _stop_all(*stops: Callable[[], Awaitable[None]]) -> None:
-    """Stop the edges side by side: each takes a second at most, and so do all of them."""
-    for outcome in await asyncio.gather(*(stop() for stop in stops), return_exceptions=True):
-        if outcome is not None:
-            raise outcome
 
 
 async def _drain(engine: Engine, deciding: asyncio.Task[None]) -> None:
