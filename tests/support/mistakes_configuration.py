@@ -127,7 +127,7 @@ MISTAKES: Final = (
         _with_file('{"log": {"file": "/nowhere/node.log"}}', "start"),
         "log.file: cannot open `/nowhere/node.log`",
         "No such file or directory",
-        "make the folder, or set another log.file",
+        "create the folder or set another log.file",
     ),
     Mistake(
         "ran -y configure over an existing file",
