@@ -104,6 +104,7 @@ def test_a_validator_that_does_not_sign_is_seen_by_all_and_so_is_a_network_that_
     assert text.count("does not sign") == 1
     until(lambda: figures(one)["validator_signing", four.key.public_key] == 0, what="the figure", within_s=SEEN_S)
     assert figures(one)["signing_power", ""] == TOTAL - POWER
+    until(lambda: "a validator does not sign" in one.log, what="the line in the log", within_s=SEEN_S)
     assert one.log.count("a validator does not sign") == 1, "no line for each block"
 
     until_decided(network, lambda: "this node's own key does not sign" in four.log, "the node itself to say so")

@@ -149,13 +149,17 @@ def test_p6_progress_of_plugins_is_synced_while_they_run_and_at_the_stop(traced:
     """A power cut brings again what was acknowledged in its last second, not all since the start."""
     traced.start()
 
-    def syncs(trace: Trace) -> list[Call]:
-        return [call for call in trace.all(["fdatasync"], on="/lanes/recorder.") if call.ended != NEVER]
+    def is_synced() -> bool:
+        trace = traced.calls()
+        *_, last = trace.all(["write"], on=str(traced.record))
+        row = next(trace.all(["pwrite64"], on="/node.db-wal", after=last.ended), None)
+        syncs = () if row is None else trace.all(["fdatasync"], on="/node.db-wal", after=row.begun)
+        return any(sync.ended != NEVER for sync in syncs)
 
     for number in range(2):  # each is seen by a sync of its own
-        before = len(syncs(traced.calls()))
         assert traced.node.post(Marked(number).body).status == 202
-        until(lambda: len(syncs(traced.calls())) > before, what="the page to be synced", within_s=PATIENCE_S)  # noqa: B023
+        traced.until_recorded(number + 1)
+        until(is_synced, what="the lane's row to be synced", within_s=PATIENCE_S)
     for number in range(2, COUNT):
         assert traced.node.post(Marked(number).body).status == 202
     traced.until_recorded(COUNT)
