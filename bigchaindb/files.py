@@ -33,7 +33,7 @@ def make_folder(folder: Path) -> None:
 def replacing(path: Path, mode: int = PRIVATE, *, is_new: bool = False) -> Iterator[BinaryIO]:
     """Yield a file that gets the name `path` at the end of the block; after an error nothing has changed.
 
-    Until then it is `PATH.new`, of which there is one: two processes must not write one path at the same time.
+    Until then it is `PATH.bigchaindb-new`, of which there is one: two processes must not write one path at a time.
 
     Args:
         path: of the file.
@@ -44,7 +44,7 @@ def replacing(path: Path, mode: int = PRIVATE, *, is_new: bool = False) -> Itera
         FileExistsError: `is_new`, and there is such a file.
         OSError: it cannot be written.
     """
-    aside = path.with_name(f"{path.name}.new")
+    aside = path.with_name(f"{path.name}.bigchaindb-new")  # a name that nobody gives to a file of their own
     aside.unlink(missing_ok=True)  # of a process that died
     try:
         # O_EXCL: in a folder that others may write to, this could be a link or a file of theirs.

@@ -42,10 +42,10 @@ def test_what_a_killed_process_left_is_not_written_to(tmp_path: Path) -> None:
     """In a folder like /tmp another user may have put a link there, to get the key or to have a file overwritten."""
     other = tmp_path / "other"
     other.write_bytes(b"mine")
-    (tmp_path / "file.new").symlink_to(other)
+    (tmp_path / "file.bigchaindb-new").symlink_to(other)
     write(tmp_path / "file", b"after")
     assert (other.read_bytes(), (tmp_path / "file").read_bytes()) == (b"mine", b"after")
-    assert not (tmp_path / "file.new").exists()
+    assert not (tmp_path / "file.bigchaindb-new").exists()
 
 
 def test_a_file_for_others_has_the_mode_that_their_umask_leaves(tmp_path: Path) -> None:

@@ -43,5 +43,5 @@ def test_a_power_cut_leaves_the_file_of_before_or_the_whole_new_one(
     for name in written:
         path, shown = tmp_path / name, re.compile(rf'[/"]{re.escape(name)}"')
         named = next(at for at, (call, text) in enumerate(calls) if call != "fsync" and shown.search(text))
-        assert any(call == "fsync" and f"<{path}.new>" in text for call, text in calls[:named]), calls
+        assert any(call == "fsync" and f"<{path}.bigchaindb-new>" in text for call, text in calls[:named]), calls
         assert any(call == "fsync" and f"<{tmp_path}>" in text for call, text in calls[named:]), calls
