@@ -95,14 +95,14 @@ class LaneFiles:
         row = None
         try:
             row = self._node.lane(name)
-            self._node.troubles(name)
+            known = self._node.troubles(name)
         except StoreDamaged as error:
             return self._damaged(name, row, error)
         self._epochs[name] = 0 if row is None else row.epoch
         if row is None:
             return self._new(name, start)
-        progress, is_whole = self._progress(row)
-        troubles = {one.position: Trouble(one.attempts, one.failures, one.since, one.error) for one in self._known(row)}
+        progress, is_whole = self._progress(row, known)
+        troubles = {one.position: Trouble(one.attempts, one.failures, one.since, one.error) for one in known}
         for position in progress.taken:  # its process ended with the node: a delivery, and no failure
             trouble = troubles.get(position, Trouble())
             troubles[position] = replace(trouble, attempts=trouble.attempts + 1)
@@ -262,9 +262,9 @@ class LaneFiles:
                 raise UnknownPlace(f"time:{seconds}, Unix seconds, has not come yet; `now` is what comes next")
         return position
 
-    def _progress(self, row: LaneRow) -> tuple[Progress, bool]:
+    def _progress(self, row: LaneRow, known: Collection[TroubleRow]) -> tuple[Progress, bool]:
         """Return the progress by page and rows, and whether they cover the events beyond the cursor."""
-        returning = {one.position: one.returns_in or 0 for one in self._known(row) if one.parked_at is not None}
+        returning = {one.position: one.returns_in or 0 for one in known if one.parked_at is not None}
         try:
             page = LanePage(page_path(self._directory, row.name, row.epoch))
         except FileNotFoundError:
@@ -296,9 +296,6 @@ class LaneFiles:
             self._node.unpark(name, [row.position for row in rows])
         returning = tuple(position for position in lane.progress.returning if position <= cursor)
         return replace(lane, progress=replace(lane.progress, returning=returning))
-
-    def _known(self, row: LaneRow) -> list[TroubleRow]:
-        return self._node.troubles(row.name)
 
     def _difference(self, row: LaneRow, progress: Progress) -> str:
         """Return why the log is not the one that the lane knew; "" if it is (P8)."""
