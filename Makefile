@@ -46,8 +46,8 @@ test-services: $(READY) ## Tests with real processes, plugins, drivers and a bro
 test-long: $(READY) ## The same tests as `make test`, with larger counts and seeds of its own: some 35 minutes
 	@TEST_SCALE=long $(BIN)/python -m tests.support.layers
 
-bench: $(READY) ## Measure; prints a table, each figure beside its limit or peer
-	$(BIN)/python -m bench
+bench: $(READY) ## Measure; prints a table, each figure beside its limit or peer; NAMES=, AGAINST=COMMIT
+	$(BIN)/python -m bench $(NAMES) $(if $(AGAINST),--against $(AGAINST))
 
 lint: $(READY) ## Formatter and linter
 	$(BIN)/ruff format --check .

@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from bench.against import compare
 from bench.measure import Scale
 from bench.report import Figure, as_json, table
 
@@ -44,6 +45,8 @@ generator on the same machine). CPU of the load generator is reported apart from
 The whole takes about two hours, one of them `chaos`, and half of the other `kills`; --quick some twenty minutes, with
 noisier figures. `growth`, `events` and `catchup` build ledgers through the store's own commit, from documents whose
 signatures are noise (the store does not look at them), and keep them in .cache/bench until the store's code changes.
+--against COMMIT measures a commit in a checkout of its own (kept in .cache/bench/commits) and the working tree in
+alternating rounds, each by its own benchmarks, and prints the speed of the machine with the figures.
 SEED=N python -m bench kills, or chaos, repeats the draws of a run that printed N. docs/explanation/performance.md
 explains the figures.
 """.format(names="\n".join(f"  {name:<12}{what}" for name, what in BENCHMARKS.items()))
@@ -53,16 +56,27 @@ explains the figures.
 @click.argument("names", nargs=-1, type=click.Choice(list(BENCHMARKS)), metavar="[NAMES]...")
 @click.option("--quick", is_flag=True, help="One round with a tenth of the documents: does it run, roughly how fast.")
 @click.option("--json", "json_output", is_flag=True, help="Print the figures as JSON instead of a table.")
-@click.option("--strict", is_flag=True, help="Exit with 1 if a limit is missed.")
-def main(names: tuple[str, ...], *, quick: bool, json_output: bool, strict: bool) -> None:
+@click.option("--strict", is_flag=True, help="Exit with 1 if a limit is missed, or a figure is worse than AGAINST's.")
+@click.option("--against", metavar="COMMIT", help="Measure COMMIT in turn, and compare both; misses come first.")
+@click.option("--rounds", type=click.IntRange(1), help="Alternating rounds that medians are taken of: 3, 1 if quick.")
+def main(
+    names: tuple[str, ...], *, quick: bool, json_output: bool, strict: bool, against: str | None, rounds: int | None
+) -> None:
     """Measure the node; NAMES are benchmarks, all of them if none is given."""
     cache = Path(".cache/bench").resolve()
     cache.mkdir(parents=True, exist_ok=True)
     folder = Path(
         tempfile.mkdtemp(prefix="run-", dir=cache)
     )  # beside the ledgers: /tmp may be memory, fsync must be real
-    scale = Scale(rounds=1 if quick else 3, share=0.1 if quick else 1.0, folder=folder, cache=cache)
+    rounds = rounds or (1 if quick else 3)
+    scale = Scale(rounds=rounds, share=0.1 if quick else 1.0, folder=folder, cache=cache)
     try:
+        if against is not None:
+            if json_output:
+                raise click.UsageError("--json prints one commit's figures; leave it out beside --against")
+            text, is_worse = compare(names or tuple(BENCHMARKS), against, scale)
+            click.echo(text)
+            sys.exit(1 if strict and is_worse else 0)
         figures = [found for name in names or BENCHMARKS for found in _run(name, scale)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -94,6 +94,11 @@ def table(figures: Iterable[tuple[str, Figure]]) -> str:
     for name, figure in figures:
         rows.append(("" if name == last else name, *figure.cells()))
         last = name
+    return laid_out(rows)
+
+
+def laid_out(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as columns of text, the first as the headings."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
