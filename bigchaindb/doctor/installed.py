@@ -7,7 +7,7 @@ import subprocess
 from importlib.metadata import entry_points
 from typing import Final, NamedTuple
 
-from bigchaindb.subscribers import kept
+from bigchaindb import children
 from bigchaindb.subscribers.plugins import GROUP
 
 IMPORT_S_MAX: Final = 30.0
@@ -17,6 +17,7 @@ IMPORT_S_MAX: Final = 30.0
 _TRIAL: Final = """
 import sys
 from bigchaindb.errors import BigchainDBError
+from bigchaindb import children
 from bigchaindb.subscribers.plugins import find, load
 name = sys.argv[1]
 try:
@@ -45,10 +46,11 @@ def plugins() -> list[Installed]:
 
 def complaint_about(name: str) -> str | None:
     """Find and import a plugin in a process of its own, to be safe from it; return its error, None without one."""
-    trial = kept.run(kept.start(["-c", _TRIAL, name], stdout=subprocess.PIPE, stderr=subprocess.PIPE), IMPORT_S_MAX)
+    started = children.start([*children.PYTHON, "-c", _TRIAL, name], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    trial = children.run(started, IMPORT_S_MAX)
     if trial.is_late:
         return f"its import takes longer than {IMPORT_S_MAX:g} s"
     if trial.code == 0:
         return None
     lines = trial.stderr.decode(errors="replace").strip().splitlines()
-    return (lines or [f"its import ended the process: {kept.words_for(trial.code)}"])[-1]
+    return (lines or [f"its import ended the process: {children.words_for(trial.code)}"])[-1]

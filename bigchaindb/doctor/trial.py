@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
+from bigchaindb import children
 from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.events import EventTypes
 
@@ -71,12 +72,10 @@ def try_plugin(
         window_count: the most events in hand, if known; its `ack_lag` must fit.
         with_check: whether to call its `check`, if it has one.
     """
-    from bigchaindb.subscribers import kept
-
     ours, theirs = os.pipe()
     try:
-        started = kept.start(
-            ["-m", "bigchaindb.doctor.trial", str(theirs)],
+        started = children.start(
+            [*children.PYTHON, "-m", "bigchaindb.doctor.trial", str(theirs)],
             stdin=subprocess.PIPE,
             stdout=sys.stderr.fileno(),
             pass_fds=[theirs],
@@ -88,7 +87,7 @@ def try_plugin(
         os.close(theirs)
     asked = {"name": name, "options": options, "window_count": window_count, "with_check": with_check}
     try:
-        ran = kept.run(started, TRIAL_S_MAX, json.dumps(asked).encode())
+        ran = children.run(started, TRIAL_S_MAX, json.dumps(asked).encode())
     finally:
         *steps, found = _read(ours).split(b"\n")
     if found:  # also if a thread of the plugin's kept its process from ending
@@ -99,7 +98,7 @@ def try_plugin(
         cure = "check whether its target answers" if is_checking else "move what waits there into run"
         how = f"not ready within {TRIAL_S_MAX:g} s: it hangs while {step}; {cure}"
     else:
-        how = f"its process ended before it was ready: {kept.words_for(ran.code)}, while {step}"
+        how = f"its process ended before it was ready: {children.words_for(ran.code)}, while {step}"
     return Findings(name=name, error=f"events plugin {name!r}: {how}", is_target_unusable=is_checking)
 
 

@@ -10,9 +10,9 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
+from bigchaindb import children
 from bigchaindb.eventlog import facts
 from bigchaindb.subscribers import host_protocol as wire
-from bigchaindb.subscribers import kept
 
 
 class HostProcess:
@@ -46,7 +46,9 @@ class HostProcess:
         try:
             with theirs:
                 title, fd = f"events_plugin_{launch.name}", theirs.fileno()
-                self._kept = kept.start(["-m", "bigchaindb.subscribers.host", title, str(fd)], pass_fds=[fd])
+                self._kept = children.start(
+                    [*children.PYTHON, "-m", "bigchaindb.subscribers.host", title, str(fd)], pass_fds=[fd]
+                )
             self._fd = self._watch()
         except OSError:
             self._socket.close()
@@ -59,7 +61,7 @@ class HostProcess:
     @property
     def pid(self) -> int | None:
         """The process's id, which is its session's and process group's as well; None until its keeper tells it."""
-        numbers = kept.numbers_in(self._told)
+        numbers = children.numbers_in(self._told)
         return numbers[0] if numbers else None
 
     def nudge(self) -> None:
@@ -118,7 +120,7 @@ class HostProcess:
     def _take_told(self) -> None:
         """Read the keepers' report; once it ends, both are gone or about to be."""
         try:
-            told = self._kept.lifeline.recv(kept.REPORT_BYTES_MAX)
+            told = self._kept.lifeline.recv(children.REPORT_BYTES_MAX)
         except OSError:
             told = b""
         self._told += told
@@ -137,4 +139,4 @@ class HostProcess:
         self._socket.close()
         self._kept.lifeline.close()
         self.ended.set()
-        self._on_exit(kept.words_for(kept.code_of(kept.numbers_in(self._told))))
+        self._on_exit(children.words_for(children.code_of(children.numbers_in(self._told))))

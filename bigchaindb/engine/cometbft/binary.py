@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from bigchaindb import children
 from bigchaindb.errors import StartupError
 
 VERSION: Final = "0.38.26"
@@ -47,6 +48,7 @@ def _version_of(program: Path) -> str:
             timeout=ANSWER_S_MAX,
             check=False,
             stdin=subprocess.DEVNULL,
+            env=children.clean_environment(),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise StartupError(f"cannot run `{program} version`: {error}. {_advice()}") from error

@@ -7,14 +7,14 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from bigchaindb import children
 from bigchaindb.engine.cometbft.files import Layout
 from bigchaindb.engine.cometbft.output import Line, Lines, understand
 from bigchaindb.errors import CometBftFailed
@@ -30,7 +30,7 @@ READ_BYTES: Final = 64 * 1024
 MISMATCH_LINES: Final = 2
 """CometBFT's message about two hashes that differ has a line break before the second half."""
 
-_KILLED: Final = f"signal {signal.SIGKILL.name}"
+_KILLED: Final = children.words_for(-signal.SIGKILL)
 _KILLED_WHY: Final = "somebody killed it, or the system did for want of memory"
 _FOREIGN: Final = ("CMT", "TM", "BIGCHAINDB_", "PYTHON")
 """Beginnings of variables that CometBFT's settings could come from, and of those that may hold secrets of ours."""
@@ -113,7 +113,7 @@ class CometBft:
             if delay_s is None:
                 raise CometBftFailed(
                     f"CometBFT ended {FAILURE_COUNT_MAX} times within {FAILURE_WINDOW_S:.0f} s, "
-                    f"the last time with {ending}: {reason}"
+                    f"the last time ({ending}): {reason}"
                 )
             _log.warning("CometBFT ended", extra={"how": ending, "reason": reason, "again_in_s": delay_s})
             with suppress(TimeoutError):
@@ -155,24 +155,19 @@ class CometBft:
             self._signal(signal.SIGKILL)  # also when the wait was cancelled or failed
             await process.wait()
             self._process = None
-        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return children.words_for(code)
 
     async def _start(self) -> asyncio.subprocess.Process:
-        # -P: the working directory is no place to import from.
-        launch = (sys.executable, "-P", "-m", "bigchaindb.engine.cometbft.launch", str(os.getpid()))
+        command = (str(self._program.absolute()), "start", "--home", str(self._layout.home.absolute()))
         try:
             self._layout.rpc.unlink(missing_ok=True)  # a killed one leaves it, and the next would not start
             return await asyncio.create_subprocess_exec(
-                *launch,
-                str(self._program.absolute()),
-                "start",
-                "--home",
-                str(self._layout.home.absolute()),
+                *children.tied(command),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,
-                env=clean_environment(os.environ),
+                env=children.clean_environment(_FOREIGN),
             )
         except OSError as error:
             raise CometBftFailed(f"cannot start CometBFT: {error.strerror}") from error
@@ -206,8 +201,3 @@ class CometBft:
         if self._process is not None and self._process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
-
-
-def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without variables that would change CometBFT's settings, and without the node's own."""
-    return {name: value for name, value in environment.items() if not name.startswith(_FOREIGN)}

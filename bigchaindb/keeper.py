@@ -1,9 +1,11 @@
-"""Ends everything that a plugin started: `python -I -S keeper.py LIFELINE COMMAND…`, between the node and COMMAND.
+"""Stands between the node and a COMMAND, as `python -I -S keeper.py HOW NUMBER COMMAND…`.
 
-Two processes of this file stand between them, and each is a subreaper: what a plugin starts stays below them, whatever
-it does to get away (`setsid`, a double fork). The inner one runs COMMAND. Once COMMAND, the outer one or the node's end
-of the lifeline has ended, it ends all that is left. The outer one does the same once the inner one has ended, so that
-a kill of either leaves nothing behind. The lifeline takes COMMAND's process id, later its wait status, a line each.
+`tied PARENT`: becomes COMMAND, which ends with the process PARENT. `kept LIFELINE`: ends everything that COMMAND
+started. For that, two processes of this file stand between the two, and each is a subreaper: what a plugin starts stays
+below them, whatever it does to get away (`setsid`, a double fork). The inner one runs COMMAND. Once COMMAND, the outer
+one or the node's end of the lifeline has ended, it ends all that is left. The outer one does the same once the inner
+one has ended, so that a kill of either leaves nothing behind. The lifeline takes COMMAND's process id, later its wait
+status, a line each.
 
 No import of this package: two processes stand beside each plugin, and each is to stay small. Source: decision 0046.
 """
@@ -15,7 +17,7 @@ import signal
 import sys
 from contextlib import suppress
 from time import monotonic
-from typing import Final
+from typing import Final, NoReturn
 
 LEFT_S_MAX: Final = 5.0
 """How long a process may take to die; one that waits for a broken disk may not die at all."""
@@ -27,9 +29,25 @@ _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
 def main() -> None:
+    """Run the command as the first argument requests."""
+    how, number, *command = sys.argv[1:]
+    if how == "tied":
+        _become(command, int(number))
+    _stand_by(int(number), command)
+
+
+def end_with(parent: int) -> bool:
+    """Have the kernel kill this process once the thread that forked it ends; return whether `parent` is still there.
+
+    The tie outlives an exec. Between fork and exec a process with threads may do next to nothing safely: call this in
+    a fresh interpreter, or in a child of a process with one thread.
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    return os.getppid() == parent
+
+
+def _stand_by(fd: int, command: list[str]) -> None:
     """Run the command and report how it ended, once nothing that it started is left."""
-    lifeline, *command = sys.argv[1:]
-    fd = int(lifeline)
     os.set_inheritable(fd, False)  # noqa: FBT003 - the standard library's
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:  # which the command is to inherit
@@ -41,19 +59,18 @@ def main() -> None:
         _keep(inner, [])
         return
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    inner = os.getpid()
     if not (child := os.fork()):
-        _become(command)
+        os.setsid()
+        _become(command, inner)
     _close_for_command()
     _report(fd, child)
     _report(fd, _keep(child, [fd, outer]))
 
 
-def _become(command: list[str]) -> None:
-    """Run the command in a session of its own, which a kill of both keepers ends."""
-    keeper = os.getppid()
-    os.setsid()
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == keeper:
+def _become(command: list[str], parent: int) -> NoReturn:
+    """Run the command in this process's place. It ends with `parent`, also where both keepers are killed at once."""
+    if end_with(parent):
         os.execv(command[0], command)  # noqa: S606 - the whole point
     os._exit(1)
 

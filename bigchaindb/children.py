@@ -1,18 +1,25 @@
-"""Processes that run foreign code, each below a keeper that ends all it started. Source: decision 0046."""
+"""Child processes: started without the node's secrets, and ended with this process or before. Source: decision 0046.
+
+`start` and `run` put foreign code below a keeper, which ends all that it started. `tied` is for a program that starts
+nothing itself.
+"""
 
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Final, NamedTuple
 
-from bigchaindb.subscribers import keeper
+from bigchaindb import keeper
 
-_KEEPER: Final = Path(keeper.__file__)
+# -I and -S: a keeper needs neither packages nor settings.
+_KEEPER: Final = (sys.executable, "-I", "-S", keeper.__file__)
+PYTHON: Final = (sys.executable, "-P", "-u")
+"""Begins a command that runs Python. -P: the working directory is no place to import from; -u: what it prints appears
+at once."""
 _PREFIX: Final = "BIGCHAINDB_"
 _SECRET_PARTS: Final = frozenset({"KEYPAIR", "KEY", "PASSWORD", "PASSPHRASE", "SECRET", "TOKEN"})
 REPORT_BYTES_MAX: Final = 64
@@ -51,14 +58,21 @@ class Ran(NamedTuple):
 
 
 def start(
-    arguments: Sequence[str],
+    command: Sequence[str],
     *,
     pass_fds: Sequence[int] = (),
     stdin: int = subprocess.DEVNULL,
     stdout: int | None = None,
     stderr: int | None = None,
 ) -> Kept:
-    """Start this Python with `arguments` in a session of its own, without the node's secrets.
+    """Start a program in a session of its own, without the node's secrets.
+
+    Args:
+        command: the program and its arguments.
+        pass_fds: descriptors that it inherits.
+        stdin: as in `subprocess.Popen`.
+        stdout: as in `subprocess.Popen`.
+        stderr: as in `subprocess.Popen`.
 
     Raises:
         OSError: there is no room for another process.
@@ -66,17 +80,14 @@ def start(
     ours, theirs = socket.socketpair()
     try:
         with theirs:
-            # -I and -S: a keeper needs neither packages nor settings. -P: the working directory is no place to import
-            # from; -u: what the plugin prints appears at once.
-            command = [sys.executable, "-I", "-S", str(_KEEPER), str(theirs.fileno())]
             process = subprocess.Popen(  # noqa: S603 - our own file
-                [*command, sys.executable, "-P", "-u", *arguments],
+                [*_KEEPER, "kept", str(theirs.fileno()), *command],
                 stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
                 pass_fds=[*pass_fds, theirs.fileno()],
                 start_new_session=True,
-                env=clean_environment(os.environ),
+                env=clean_environment(),
             )
     except OSError:
         ours.close()
@@ -117,10 +128,16 @@ def words_for(code: int) -> str:
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
-def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without the node's secrets."""
+def tied(command: Sequence[str]) -> list[str]:
+    """Return the command that runs `command` until this process's calling thread ends, at the latest."""
+    return [*_KEEPER, "tied", str(os.getpid()), *command]
+
+
+def clean_environment(without: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return this process's environment without the node's secrets, and without variables that begin with `without`."""
     return {
         name: value
-        for name, value in environment.items()
+        for name, value in os.environ.items()
         if not (name.startswith(_PREFIX) and _SECRET_PARTS & set(name.removeprefix(_PREFIX).split("_")))
+        and not name.startswith(without)
     }
