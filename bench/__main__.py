@@ -47,6 +47,7 @@ noisier figures. `growth`, `events` and `catchup` build ledgers through the stor
 signatures are noise (the store does not look at them), and keep them in .cache/bench until the store's code changes.
 --against COMMIT measures a commit in a checkout of its own (kept in .cache/bench/commits) and the working tree in
 alternating rounds, each by its own benchmarks, and prints the speed of the machine with the figures.
+ONLY=nested,words python -m bench hostile carries out these attacks alone (bench/hostile.py lists them).
 SEED=N python -m bench kills, or chaos, repeats the draws of a run that printed N. docs/explanation/performance.md
 explains the figures.
 """.format(names="\n".join(f"  {name:<12}{what}" for name, what in BENCHMARKS.items()))

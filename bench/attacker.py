@@ -19,6 +19,8 @@ from bigchaindb.transaction.keys import KeyPair
 STREAM_COUNT: Final = 16
 POSTER_COUNT: Final = 32
 CHUNKER_COUNT: Final = 8
+SEARCHER_COUNT: Final = 8
+DEPTH: Final = 90
 DOCUMENT_COUNT: Final = 48
 """Different documents of a kind; blanks behind them make each post another one to whoever compares bytes."""
 PIECE_BYTES: Final = 64 * 1024
@@ -29,6 +31,16 @@ _UPGRADE: Final = (
 )
 _CHUNKED: Final = b"POST /api/v1/transactions HTTP/1.1\r\nHost: bench\r\nTransfer-Encoding: chunked\r\n\r\n"
 _GET: Final = b"GET /api/v1/ HTTP/1.1\r\nHost: bench\r\n\r\n"
+_SEARCHES: Final = [
+    f"GET /api/v1/{target} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+    for target in (
+        "assets?search=bench&limit=0",
+        "metadata?search=bench",
+        "transactions?asset_id=" + "0" * 64,
+        "events?limit=1000",
+        "assets?search=%22no%20such%20words%22",
+    )
+]
 _KEY: Final = KeyPair.from_seed(bytes(range(32)))
 
 
@@ -46,21 +58,25 @@ def _documents(kind: str) -> list[bytes]:
 
 
 def _costly(kind: str, seed: int) -> dict[str, Any]:
-    match kind:
-        case "nested":
-            return {"data": {"seed": seed, "lists": [[[[[]]]]] * 2_700}}
-        case "exponents":
-            return {"data": {"seed": seed, "numbers": [1e99] * 16_000, "fill": 500_000 * "x"}}
-        case "controls":
-            return {"data": {"seed": seed, "texts": [{"\x0f" * 8: 1e99, "\x1f" * 8: "\x0b" * 30}] * 2_700}}
-        case "words":
-            return {"metadata": {"seed": seed, "words": " ".join(f"w{seed + number:x}" for number in range(60_000))}}
-        case "outputs":
-            return {"data": {"seed": seed}, "payments": [Payment(details_of([_KEY.public_key]))] * 1_800}
-        case "signatures":
-            return {"data": {"seed": seed}, "payments": [Payment(details_of([_KEY.public_key]))]}
-        case _:
-            raise ValueError(kind)
+    one = Payment(details_of([_KEY.public_key]))
+    data: dict[str, dict[str, Any]] = {
+        "nested": {"lists": [[[[[]]]]] * 2_700},
+        "exponents": {"numbers": [1e99] * 16_000, "fill": 500_000 * "x"},
+        "controls": {"texts": [{"\x0f" * 8: 1e99, "\x1f" * 8: "\x0b" * 30}] * 2_700},
+        "depth": {"lists": [_deep()] * 175},
+        "names": {f"n{seed + number:x}": number for number in range(15_000)} if kind == "names" else {},
+    }
+    if kind == "words":
+        return {"metadata": {"seed": seed, "words": " ".join(f"w{seed + number:x}" for number in range(60_000))}}
+    payments = {"outputs": [one] * 1_800, "signatures": [one]}.get(kind)
+    return {"data": {"seed": seed, **data.get(kind, {})}, **({} if payments is None else {"payments": payments})}
+
+
+def _deep() -> list[Any]:
+    made: list[Any] = []
+    for _ in range(DEPTH - 1):
+        made = [made]
+    return made
 
 
 def _posts(kind: str) -> Iterator[bytes]:
@@ -122,6 +138,8 @@ async def _attack(kind: str, port: int) -> None:
         count, opening, unit = floods[kind]
         piece = unit * (PIECE_BYTES // len(unit))
         attacks = [_again(port, lambda r, w: _flood(r, w, opening, piece)) for _ in range(count)]
+    elif kind == "searches":
+        attacks = [_again(port, lambda r, w: _post(r, w, itertools.cycle(_SEARCHES))) for _ in range(SEARCHER_COUNT)]
     else:
         posts = _posts(kind)
         attacks = [_again(port, lambda r, w: _post(r, w, posts)) for _ in range(POSTER_COUNT)]

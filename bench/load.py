@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.processes import Process, cpu_s, python
+from bench.processes import Process, python
 
 HEAD: Final = struct.Struct("!64sI")
 """Of a record in a file of requests: the transaction's id, the length of the request that follows."""
@@ -91,11 +91,11 @@ def load(server: Process, plan: Plan) -> Seen:
         assert child.stdin is not None
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n", "the generator did not connect"
-        before = cpu_s(server.pid)
+        before = server.cpu_s()
         child.stdin.write("go\n")
         child.stdin.flush()
         assert child.stdout.readline() == "done\n", "the generator failed"
-        used = cpu_s(server.pid) - before
+        used = server.cpu_s() - before
     return Seen(**{**json.loads(seen_path(plan).read_bytes()), "server_cpu_s": used})
 
 

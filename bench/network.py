@@ -94,16 +94,24 @@ def _load_nodes(scale: Scale, documents: Documents, count: int) -> _Loaded:
     with network(folder, count) if count else _alone(folder) as nodes:
         _wait_until_all_follow(folder, documents, nodes)
         plan = Plan(port=nodes[0].port, requests=str(requests), connection_count=CONNECTION_COUNT)
-        pids = (nodes[0].pid, *([child_of(nodes[0].pid, "cometbft")] if count else []))
-        before = [cpu_s(pid) for pid in pids]
+        engine = child_of(nodes[0].pid, "cometbft") if count else None
+        before = _used_s(nodes[0], engine)
         seen = _load(nodes[0], plan)
         begin_s = time.perf_counter()
         for id_, _ in posted[-CONNECTION_COUNT:]:  # the last of each connection; asked seldom, as asking costs too
             while not answers(nodes[0].port, f"/api/v1/transactions/{id_}")():
                 time.sleep(ASK_S)
         seconds = seen.seconds + time.perf_counter() - begin_s
-        used_us = [(cpu_s(pid) - used) * 1e6 / len(posted) for pid, used in zip(pids, before, strict=True)]
-        return _Loaded(len(posted) / seconds, used_us[0], sum(used_us[1:]))
+        used_us = [
+            (now - used) * 1e6 / len(posted) for now, used in zip(_used_s(nodes[0], engine), before, strict=True)
+        ]
+        return _Loaded(len(posted) / seconds, *used_us)
+
+
+def _used_s(node: Node, engine: int | None) -> tuple[float, float]:
+    """Return the CPU seconds of the node with its children, and of its CometBFT."""
+    of_engine = 0.0 if engine is None else cpu_s(engine)
+    return node.cpu_s() - of_engine, of_engine
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -57,8 +58,8 @@ class Process:
         return time.perf_counter() - self.started
 
     def cpu_s(self) -> float:
-        """Return the CPU seconds of all threads so far."""
-        return cpu_s(self.pid)
+        """Return the CPU seconds so far of the process and of all that descend from it."""
+        return sum(map(cpu_s, family(self.pid)))
 
     def stop(self) -> float:
         """Send SIGTERM; return the seconds until the process has ended."""
@@ -68,9 +69,11 @@ class Process:
         return time.perf_counter() - begin
 
     def memory_mb(self) -> float:
-        """Return the most memory that was resident since the start, libraries included."""
-        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+        """Return the memory of the process and its descendants, in MiB: the most that each had since its start.
+
+        A page that several of them share counts once.
+        """
+        return sum(map(_peak_mb, family(self.pid)))
 
     def _tail(self) -> str:
         return self._log.read_text(errors="replace")[-2000:]
@@ -82,20 +85,26 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def family(pid: int) -> list[int]:
+    """Return the process and all that descend from it, parents first."""
+    found = [pid]
+    for one in found:
+        with suppress(OSError):  # it has ended
+            for thread in Path(f"/proc/{one}/task").iterdir():
+                found += map(int, (thread / "children").read_text().split())
+    return found
+
+
 def child_of(pid: int, name: str) -> int:
     """Return the process of that name that `pid` has started.
 
     Raises:
         LookupError: there is none.
     """
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                stat = (folder / "stat").read_text()
-            except OSError:  # it has ended
-                continue
-            if f"({name})" in stat and int(stat.rpartition(")")[2].split()[1]) == pid:
-                return int(folder.name)
+    for child in family(pid)[1:]:
+        with suppress(OSError):
+            if Path(f"/proc/{child}/comm").read_text().strip() == name:
+                return child
     raise LookupError(f"process {pid} has no child {name}")
 
 
@@ -103,6 +112,31 @@ def resident_mb(pid: int | None = None) -> float:
     """Return the memory that is resident now, libraries included; this process's by default."""
     pages = Path(f"/proc/{pid or 'self'}/statm").read_text().split()[1]
     return int(pages) * PAGE_BYTES / 2**20
+
+
+def family_mb(pid: int) -> float:
+    """Return the memory that a process and its descendants have now; a page that several of them share counts once."""
+    return sum(map(_shared_out_mb, family(pid)))
+
+
+def _shared_out_mb(pid: int) -> float:
+    try:
+        return _field_mb(Path(f"/proc/{pid}/smaps_rollup"), "Pss:")
+    except OSError:  # it has ended
+        return 0.0
+
+
+def _peak_mb(pid: int) -> float:
+    try:
+        status = Path(f"/proc/{pid}/status")
+        return _shared_out_mb(pid) + _field_mb(status, "VmHWM:") - _field_mb(status, "VmRSS:")
+    except OSError:  # it has ended
+        return 0.0
+
+
+def _field_mb(path: Path, name: str) -> float:
+    lines = path.read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1]) / 1024
 
 
 def answers(port: int, path: str = "/") -> Callable[[], bool]:
