@@ -32,6 +32,8 @@ RAN_VERSION: Final = 3
 OWNERS: Final = (ALICE.public_key, BOB.public_key)
 GENERATION_ROWS: Final = 12
 """So few that a ledger of some blocks has rows in the index tables as well as in memory."""
+FEW_ROWS: Final = 2
+"""A generation so small that nearly all index rows are in the tables."""
 DAMAGED: Final = "damaged"
 """The entry of `answers` where a read was refused."""
 
@@ -90,6 +92,25 @@ def write(store: Store) -> Written:
         transactions += [first, second]
         commit(_proven(chain.invalid(create(100 + serial))))
     return Written(transactions, chain.tip.height, chain.tip.position)
+
+
+class Whole(NamedTuple):
+    """A ledger that is whole: where it lies, what is in it and what is answered from it."""
+
+    path: Path
+    written: Written
+    answers: dict[str, Any]
+
+
+def write_whole(path: Path, **options: Any) -> Whole:
+    """Make a ledger with rows in all tables; see `Store.open` for the options."""
+    with closing(Store.open(path, **options)) as store:
+        written = write(store)
+        found = answers(store, written)
+    assert DAMAGED not in found.values()
+    with closing(sqlite3.connect(path / "ledger.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return Whole(path, written, found)
 
 
 def write_older(directory: DataDirectory, version: int) -> Written:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from bigchaindb.ledger.elections import Elections
+from bigchaindb.ledger.network import NetworkState, decode, encode
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.transaction import KeyPair, Transaction, build, parse
 from bigchaindb.transaction.conditions import details_of
@@ -54,3 +56,13 @@ def vote(for_: Transaction, voter: KeyPair) -> Transaction:
 def votes(for_: Transaction, voters: Sequence[KeyPair]) -> list[Transaction]:
     """Return a vote of each of `voters`."""
     return [vote(for_, voter) for voter in voters]
+
+
+def state_of(elections: Elections) -> bytes:
+    """Return the state of a network without validators as it is stored."""
+    return encode(NetworkState(validators=(), elections=elections))
+
+
+def stored(elections: Elections) -> Elections:
+    """Return elections after they were stored."""
+    return decode(state_of(elections)).elections

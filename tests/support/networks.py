@@ -20,6 +20,7 @@ from bigchaindb.ledger.rejections import (
     body_digest,
     body_size,
     encode_extension,
+    encode_votes,
 )
 from bigchaindb.ledger.validators import ValidatorSet, address_of
 from bigchaindb.ledger.view import LoadedView, Needs
@@ -165,3 +166,6 @@ def network_ledger_over(
         proven=Proven(count_max=100, bytes_max=1_000_000),
         own=ModelRejections() if own is None else own,
     )
+
+
+VOTES: Final = encode_votes(votes(signed(KEYS[0], said()), signed(KEYS[1], said())))

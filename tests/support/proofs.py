@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
+import pytest
 
+from bigchaindb.errors import ProofError
 from bigchaindb.ledger.block import event_body
 from bigchaindb.ledger.consensus import (
     BlockId,
@@ -21,8 +23,9 @@ from bigchaindb.ledger.network import OpenRejection, Support, encode_proof
 from bigchaindb.ledger.proofs.document import commit_proof, node_proof, rejection_proof
 from bigchaindb.ledger.proofs.pieces import Trust, network_block
 from bigchaindb.ledger.proofs.signed_header import ConsensusHeader, SignedHeader, header_hash
+from bigchaindb.ledger.proofs.verifying import verify
 from bigchaindb.ledger.proposal import can_be_carried, sign_proposal
-from bigchaindb.ledger.rejections import INTERNAL_MARK, Rejection, body_digest, encode_extension
+from bigchaindb.ledger.rejections import BODY_BYTES_MAX, INTERNAL_MARK, Rejection, body_digest, encode_extension
 from bigchaindb.ledger.validators import ValidatorSet, address_of
 from bigchaindb.ledger.voting import make_vote
 from bigchaindb.transaction import KeyPair
@@ -206,3 +209,38 @@ def _block_id(block_id: BlockId) -> dict[str, Any]:
         "hash": block_id.hash.hex().upper(),
         "parts": {"total": block_id.parts_total, "hash": block_id.parts_hash.hex().upper()},
     }
+
+
+LARGE: Final = BODY_BYTES_MAX + 1
+REASON: Final = "DoubleSpend at transactions[1]"
+PROOFS: Final = {
+    "commit": (Decided().document(), TRUST),
+    "rejection": (Rejected().document(), TRUST),
+    "rejection of a large body": (Rejected(said={"size": LARGE}, body_omitted=True).document(), TRUST),
+    "bare rejection": (Rejected().bare_document(), TRUST),
+    "node": (node_document(), NODE_TRUST),
+    "node, invalid": (node_document(REASON), NODE_TRUST),
+}
+Path = tuple[str | int, ...]
+
+
+def refusal(document: bytes, trust: Trust = TRUST) -> str:
+    """Return why a proof proves nothing."""
+    with pytest.raises(ProofError) as refused:
+        verify(document, trust)
+    return str(refused.value)
+
+
+def changed(document: bytes, path: Path, change: Callable[[Any], Any]) -> bytes:
+    """Return a proof with one member changed."""
+    whole = json.loads(document)
+    inner = whole
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = change(inner[path[-1]])
+    return json.dumps(whole).encode()
+
+
+def replaced(document: bytes, path: Path, value: Any) -> bytes:
+    """Return a proof with another member at one place."""
+    return changed(document, path, lambda _: value)

@@ -5,8 +5,8 @@ from jsonschema import Draft202012Validator
 from bigchaindb.api.openapi import document
 from bigchaindb.eventlog.lane import State
 from tests.integration.api.conftest import Start
+from tests.support.lane_statuses import status
 from tests.support.raw import ask
-from tests.unit.api.test_plugins import status
 
 
 async def test_it_lists_every_plugin_as_described(start: Start) -> None:

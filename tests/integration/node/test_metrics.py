@@ -13,13 +13,13 @@ from bigchaindb.config import Limits
 from bigchaindb.metrics.families import families as families_of
 from bigchaindb.transaction.build import create
 from tests.conftest import StartNode
+from tests.support.figures import FIGURES
 from tests.support.http import Answer, request
 from tests.support.node import Node
 from tests.support.ports import free_ports
 from tests.support.served import KEY
 from tests.support.services import require
 from tests.support.waiting import until
-from tests.unit.metrics.test_families import FIGURES
 
 
 def scrape(node: Node, method: str = "GET", path: str = "/metrics") -> Answer:

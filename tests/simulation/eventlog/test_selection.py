@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bigchaindb.eventlog.selection import Scalar, Selection, from_data, from_query
 from bigchaindb.transaction.canonical import canonical
 from tests.support.chains import ALICE
-from tests.unit.eventlog.test_selection import Document, documents, values
+from tests.support.drawn_documents import Document, documents, values
 
 
 def members_in(document: Document) -> Document:

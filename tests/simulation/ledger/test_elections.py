@@ -16,11 +16,12 @@ from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.transaction import KeyPair, Transaction
 from tests.support.elections import (
     election,
+    state_of,
+    stored,
     validators_of,
     vote,
     votes,
 )
-from tests.unit.ledger.test_elections import state_of, stored
 
 PAIRS: Final = [KeyPair.from_seed(bytes([number]) * 32) for number in range(1, 8)]
 

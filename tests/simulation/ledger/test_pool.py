@@ -14,7 +14,7 @@ from bigchaindb.ledger.pool import HEAVY_BLOCK_BYTES, Pool
 from bigchaindb.ledger.view import Needs
 from bigchaindb.transaction import Transaction
 from tests.support.chains import ALICE, BOB, CAROL, Coin, Committed, create, transfer
-from tests.unit.ledger.test_pool import choice, heavy, pool_of
+from tests.support.pools import choice, heavy, pool_of
 
 
 @given(

@@ -22,8 +22,7 @@ from bigchaindb.ledger.rejections import (
     encode_extension,
     encode_votes,
 )
-from tests.support.networks import KEYS, said, signed, votes
-from tests.unit.ledger.test_rejections import VOTES
+from tests.support.networks import KEYS, VOTES, said, signed, votes
 
 hashes = st.binary(min_size=32, max_size=32).map(bytes.hex)
 

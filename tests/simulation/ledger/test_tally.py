@@ -19,7 +19,7 @@ from bigchaindb.ledger.rejections import (
 from bigchaindb.ledger.tally import Body, choose
 from bigchaindb.transaction import KeyPair
 from tests.support.networks import BODY, CHAIN, KEYS, address, said, signed, validators, votes
-from tests.unit.ledger.test_tally import NOTHING_NEW, OTHER_BODY, A, counted
+from tests.support.tallies import NOTHING_NEW, OTHER_BODY, counted
 
 
 @given(powers=st.lists(st.integers(1, 2**50), min_size=1, max_size=7), data=st.data())
@@ -36,7 +36,7 @@ def test_more_than_one_third_counts_and_more_than_two_thirds_decide(powers: list
 def test_exactly_one_or_two_thirds_are_not_enough(thirds: int, more: int, third: int) -> None:
     power = third * thirds + more
     state = NetworkState.begin(validators(power, third * 3 - power), 1)
-    check_share(state, [A], Fraction(power, third * 3))
+    check_share(state, [KEYS[0]], Fraction(power, third * 3))
 
 
 def check_share(state: NetworkState, keys: Iterable[KeyPair], share: Fraction) -> None:

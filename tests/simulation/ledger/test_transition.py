@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.chains import ALICE
-from tests.unit.ledger.test_transition import chain
+from tests.support.decided_chains import chain
 
 DECISIONS = st.lists(st.tuples(st.integers(1, 8), st.booleans()), min_size=1, max_size=6)
 

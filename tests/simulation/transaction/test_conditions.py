@@ -6,6 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bigchaindb.transaction import KeyPair
 from bigchaindb.transaction.conditions import (
     Details,
     Ed25519Details,
@@ -14,8 +15,8 @@ from bigchaindb.transaction.conditions import (
     keys_of,
     to_json,
 )
-from tests.unit.transaction.test_conditions import KEYS
 
+KEYS = [KeyPair.from_seed(bytes([index]) * 32).public_key for index in range(1, 9)]
 LOCKS: st.SearchStrategy[Details] = st.recursive(
     st.sampled_from(KEYS).map(Ed25519Details),
     lambda inner: st.lists(inner, min_size=1, max_size=4).flatmap(

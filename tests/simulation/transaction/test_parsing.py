@@ -13,7 +13,7 @@ from bigchaindb.transaction import parse, verify
 from bigchaindb.transaction.build import create
 from bigchaindb.transaction.canonical import canonical
 from bigchaindb.transaction.model import Version
-from tests.unit.transaction.test_parsing import ALICE, BOB, contents, made, rehashed
+from tests.support.signed_documents import ALICE, BOB, contents, made, rehashed
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bigchaindb.transaction.canonical import canonical
 from bigchaindb.transaction.reading import VALUE_COUNT_MAX
-from tests.unit.transaction.test_reading import is_refused, separators
+from tests.support.bounds import is_refused, separators
 
 VALUES = st.recursive(
     st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.text('",[{\\a\x1f'),

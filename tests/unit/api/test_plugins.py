@@ -6,28 +6,7 @@ from hypothesis import strategies as st
 
 from bigchaindb.api.plugins import document, error_class
 from bigchaindb.eventlog.lane import State
-from bigchaindb.subscribers.lane_status import LaneStatus
-
-
-def status(error: str, state: State = State.BACKOFF, *, is_error_past: bool = False) -> LaneStatus:
-    return LaneStatus(
-        name="audit",
-        state=state,
-        is_error_past=is_error_past,
-        since=0.0,
-        epoch=3,
-        position=5,
-        lag=7,
-        in_hand=(6,),
-        oldest_s=1.0,
-        attempts=2,
-        failure_count=2,
-        start_count=3,
-        parked_count=1,
-        error=error,
-        warning="keeps events",
-        pid=1,
-    )
+from tests.support.lane_statuses import status
 
 
 def test_it_is_the_state_and_figures_and_nothing_that_a_plugin_said() -> None:

@@ -19,7 +19,6 @@ from bigchaindb.ledger.elections import (
     validate_election,
     votes_in,
 )
-from bigchaindb.ledger.network import NetworkState, decode, encode
 from bigchaindb.transaction import KeyPair, Transaction
 from bigchaindb.transaction.canonical import canonical
 from bigchaindb.transaction.keys import election_key
@@ -30,6 +29,7 @@ from tests.support.elections import (
     POWERS,
     election,
     key_of,
+    stored,
     validators_of,
     vote,
     votes,
@@ -44,14 +44,6 @@ def with_data(transaction: Transaction, **data: Any) -> Transaction:
     document = json.loads(transaction.body)
     document["asset"]["data"] |= data
     return replace(transaction, body=canonical(document, "2.0"))
-
-
-def state_of(elections: Elections) -> bytes:
-    return encode(NetworkState(validators=(), elections=elections))
-
-
-def stored(elections: Elections) -> Elections:
-    return decode(state_of(elections)).elections
 
 
 def with_key(kind: str, value: str) -> Transaction:

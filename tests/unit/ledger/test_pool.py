@@ -10,22 +10,16 @@ from bigchaindb.errors import (
     Overloaded,
     ValidationError,
 )
-from bigchaindb.ledger.pool import HEAVY_BLOCK_BYTES, HEAVY_SHARE, Pool
-from bigchaindb.transaction import Transaction, build, parse
+from bigchaindb.ledger.pool import HEAVY_BLOCK_BYTES, HEAVY_SHARE
+from bigchaindb.transaction import Transaction
 from tests.support.chains import ALICE, BOB, CAROL, Coin, Committed, create, transfer
 from tests.support.elections import NEWCOMER, election, validators_of, vote
+from tests.support.pools import choice, heavy, pool_of
 
 PARENT = create(1, amounts=(2, 3))
 CHILD = transfer(Coin(PARENT))
 GRANDCHILD = transfer(Coin(CHILD, owner=BOB), to=CAROL)
 RIVAL = transfer(Coin(PARENT), to=CAROL)
-
-
-def pool_of(*transactions: Transaction, count_max: int = 100, bytes_max: int = 1_000_000) -> Pool:
-    pool = Pool(count_max=count_max, bytes_max=bytes_max)
-    for transaction in transactions:
-        pool.admit(transaction, Committed(), signatures_valid=True)
-    return pool
 
 
 def test_a_parent_in_the_pool_counts_as_present() -> None:
@@ -106,18 +100,9 @@ def test_candidates_are_the_longest_beginning_that_fits() -> None:
     assert pool.candidates(count_max=9, bytes_max=1_000_000) == [PARENT, CHILD, GRANDCHILD]
 
 
-def heavy(serial: int, size: int) -> Transaction:
-    """Make a CREATE of about `size` bytes."""
-    return parse(build.create([ALICE], data={"serial": serial, "text": size * "x"}).body)
-
-
 HALF, MOST, TWICE = heavy(1, HEAVY_BLOCK_BYTES // 2), heavy(2, HEAVY_BLOCK_BYTES * 2 // 3), heavy(3, 900_000)
 OF_MOST = transfer(Coin(MOST))
 LIGHT = create(9)
-
-
-def choice(pool: Pool, *, light_first: bool = False, bytes_max: int = 4_000_000) -> list[Transaction]:
-    return pool.candidates(count_max=100, bytes_max=bytes_max, light_first=light_first)
 
 
 def test_heavy_ones_beyond_a_share_of_the_block_are_left_and_so_is_what_stands_on_them() -> None:

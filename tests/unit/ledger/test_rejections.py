@@ -21,10 +21,9 @@ from bigchaindb.ledger.rejections import (
     encode_extension,
     encode_votes,
 )
-from tests.support.networks import KEYS, said, signed, votes
+from tests.support.networks import KEYS, VOTES, said, signed, votes
 
 ONE = encode_extension([said()])
-VOTES = encode_votes(votes(signed(KEYS[0], said()), signed(KEYS[1], said())))
 
 
 def test_the_form_of_an_extension() -> None:

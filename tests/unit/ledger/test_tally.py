@@ -21,15 +21,10 @@ from bigchaindb.ledger.rejections import (
 )
 from bigchaindb.ledger.tally import Body, Outcome, choose, count
 from tests.support.networks import BODY, CHAIN, KEYS, address, raw, said, signed, signed_bytes, validators, votes
+from tests.support.tallies import FOUR, NOTHING_NEW, OTHER_BODY, counted
 
-FOUR: Final = NetworkState.begin(validators(1, 1, 1, 1), 1)
 A, B, C, D, STRANGER = KEYS[:5]
-NOTHING_NEW: Final = "votes: each extension must say something new"
 BODIES: Final = "votes: bodies must be those of decided rejections"
-
-
-def counted(one: VotesTransaction, state: NetworkState = FOUR) -> Outcome:
-    return count(one, state, height=one.height + 1, chain_id=CHAIN)
 
 
 def supporters(outcome: Outcome) -> list[list[str]]:
@@ -191,7 +186,6 @@ def test_who_has_left_cannot_say_anything_more() -> None:
 
 # Transactions of rejected proposals
 
-OTHER_BODY: Final = (b"1", b"2")
 OTHER: Final = said(name="other", body=OTHER_BODY)
 BOTH: Final = [signed(key, said(), OTHER) for key in (A, B, C)]
 

@@ -1,40 +1,12 @@
 """From verdict to effects: the same chain of decisions gives the same bytes everywhere (L3)."""
 
 import json
-from collections.abc import Sequence
 from hashlib import sha256
 
-from bigchaindb.errors import DoubleSpend
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.block import NO_BLOCK_ID
-from bigchaindb.ledger.effects import Effects, Tip, log_digest
-from bigchaindb.ledger.proposal import Fault, Verdict, sign_proposal
-from bigchaindb.ledger.transition import finalize
-from bigchaindb.transaction import KeyPair, Transaction
-from tests.support.chains import NODE, create
-
-CREATES = [create(serial) for serial in range(8)]
-
-
-def verdict(tip: Tip, transactions: Sequence[Transaction], *, valid: bool) -> Verdict:
-    block = sign_proposal(
-        [one.body for one in transactions],
-        height=tip.height + 1,
-        timestamp=1_700_000_000 + tip.position,
-        voters=[NODE.public_key],
-        key=NODE,
-    )
-    if valid:
-        return Verdict(block, tuple(transactions), None)
-    return Verdict(block, (), Fault("transactions", DoubleSpend("a text"), 0))
-
-
-def chain(decisions: Sequence[tuple[int, bool]], key: KeyPair = NODE) -> list[Effects]:
-    tip, made = Tip(), []
-    for count, valid in decisions:
-        made.append(finalize(verdict(tip, CREATES[:count], valid=valid), tip, key))
-        tip = made[-1].tip
-    return made
+from bigchaindb.ledger.effects import log_digest
+from tests.support.decided_chains import CREATES, chain
 
 
 def test_a_valid_block_moves_the_chain_and_the_log() -> None:

@@ -9,87 +9,11 @@ from typing import Final
 import pytest
 from prometheus_client import Metric, ProcessCollector
 
-from bigchaindb.config import Limits
-from bigchaindb.engine.engine import EngineFigures, Misbehavior, NetworkFigures, ValidatorFigures
 from bigchaindb.eventlog.lane import State
-from bigchaindb.metrics.families import Figures, families
-from bigchaindb.serving.arrival import Reason
-from tests.unit.api.test_plugins import status
+from bigchaindb.metrics.families import families
+from tests.support.figures import FIGURES
 
 PAGE: Final = (Path(__file__).parents[3] / "docs/reference/metrics.md").read_text()
-STATISTICS: Final = {"height": 4, "transactions": 9, "ledger_bytes": 4096, "wal_bytes": 512}
-FIGURES: Final = Figures(
-    version="3.0.0",
-    chain_id="solo-1",
-    head=5,
-    store=STATISTICS,
-    engine=EngineFigures(1, 2, 3, 4, 5, 6),
-    network=NetworkFigures(
-        is_following=True,
-        is_degraded=False,
-        is_stalled=True,
-        height=21,
-        peer_count=22,
-        invalid_count=23,
-        rejection_count=24,
-        outbox_count=25,
-        start_count=26,
-        round=27,
-        own_key="one",
-        validators=(
-            ValidatorFigures(
-                public_key="one",
-                address="",
-                power=10,
-                connected=True,
-                indirect=False,
-                signing=False,
-                signed=60,
-                blocks=100,
-                signed_height=4_711,
-            ),
-            ValidatorFigures(
-                public_key="two",
-                address="",
-                power=5,
-                connected=True,
-                indirect=False,
-                signing=True,
-                signed=1,
-                blocks=1,
-                signed_height=None,
-            ),
-            ValidatorFigures(
-                public_key="three",
-                address="",
-                power=3,
-                connected=False,
-                indirect=False,
-                signing=True,
-                signed=1,
-                blocks=1,
-                signed_height=4_709,
-            ),
-        ),
-        misbehaviors=(
-            Misbehavior(
-                address="AB", public_key="two", kind="double signing", count=28, height=4_700, shown_height=4_702
-            ),
-        ),
-    ),
-    disk_free_bytes=1 << 40,
-    http_connection_count=11,
-    sse_count=12,
-    stream_connection_count=13,
-    stream_late_count=14,
-    damage_count=0,
-    is_damaged=False,
-    stream_flood_count=15,
-    refused_counts={"http": {Reason.PLACES: 16, Reason.ADDRESS: 17}},
-    log_dropped_count=70,
-    plugins=[status("ValueError: secret")],
-    limits=Limits(),
-)
 FAMILIES: Final[Mapping[str, Metric]] = {family.name: family for family in families(FIGURES)}
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bigchaindb.store import Store
+from tests.support.damage import FEW_ROWS, Whole, write_whole
 
 
 @pytest.fixture
@@ -20,3 +21,9 @@ def store(data: Path) -> Iterator[Store]:
     store = Store.open(data, page_count_max=3, generation_rows=40)
     yield store
     store.close()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """A ledger with rows in all tables."""
+    return write_whole(tmp_path_factory.mktemp("whole") / "data", generation_rows=FEW_ROWS)

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from shutil import copytree
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -13,10 +13,9 @@ from bigchaindb.store.backup import back_up_ledger, back_up_node
 from bigchaindb.store.checking import check_directory
 from bigchaindb.store.checking_file import check_header
 from bigchaindb.store.directory import DataDirectory
-from tests.support.damage import DAMAGED, Written, answers, make_older_node, write, write_node, write_older
+from tests.support.damage import DAMAGED, Whole, answers, make_older_node, write_node, write_older
 
 PAGE_BYTES: Final = 4096
-GENERATION_ROWS: Final = 2
 TREES: Final = (
     *("transactions", "outputs", "events", "votes", "proofs", "tip", "local", "indexing", "network", "unchecked"),
     *("transaction_checksums", "event_checksums", "transaction_index", "asset_index", "owner_index", "block_index"),
@@ -24,19 +23,8 @@ TREES: Final = (
 )
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Written, dict[str, Any]]:
-    path = tmp_path_factory.mktemp("whole") / "data"
-    with closing(Store.open(path, generation_rows=GENERATION_ROWS)) as store:
-        written = write(store)
-        found = answers(store, written)
-    with closing(sqlite3.connect(path / "ledger.db")) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    return path, written, found
-
-
 @pytest.fixture
-def directory(whole: tuple[Path, Written, dict[str, Any]], tmp_path: Path) -> DataDirectory:
+def directory(whole: Whole, tmp_path: Path) -> DataDirectory:
     copytree(whole[0], tmp_path / "data")
     return DataDirectory(tmp_path / "data")
 
@@ -87,7 +75,7 @@ def test_a_check_reads_the_header(directory: DataDirectory, name: str, at: int) 
 
 @pytest.mark.parametrize("tree", ["transactions", "outputs", "events", "transaction_checksums", "event_checksums"])
 def test_a_start_serves_what_lies_beside_a_page_that_cannot_be_read(
-    directory: DataDirectory, whole: tuple[Path, Written, dict[str, Any]], tree: str
+    directory: DataDirectory, whole: Whole, tree: str
 ) -> None:
     """A page among the rows that a start reads into memory refused it: nothing was served at all."""
     _, written, before = whole

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from shutil import copytree
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -23,30 +23,27 @@ from tests.support.damage import (
     DAMAGED,
     GENERATION_ROWS,
     Column,
-    Written,
+    Whole,
     answers,
     columns,
     flip,
     node_answers,
-    write,
     write_node,
     write_older,
+    write_whole,
 )
+
+PAGE_COUNT_MAX: Final = 3
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Written, dict[str, Any]]:
-    """Return a folder with rows in all tables, and what is answered from it."""
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     path = tmp_path_factory.mktemp("whole") / "data"
-    with closing(_open(path)) as store:
-        written = write(store)
-        found = answers(store, written)
-        assert DAMAGED not in found.values()
-    return path, written, found
+    return write_whole(path, page_count_max=PAGE_COUNT_MAX, generation_rows=GENERATION_ROWS)
 
 
 def _open(path: Path) -> Store:
-    return Store.open(path, page_count_max=3, generation_rows=GENERATION_ROWS)
+    return Store.open(path, page_count_max=PAGE_COUNT_MAX, generation_rows=GENERATION_ROWS)
 
 
 def _compare(column: Column, found: dict[str, Any], whole: dict[str, Any]) -> None:
@@ -76,9 +73,7 @@ def _values(answer: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize("at", [0.0, 0.999])
 @pytest.mark.parametrize("column", columns(), ids=".".join)
-def test_no_answer_holds_what_a_flipped_bit_made(
-    whole: tuple[Path, Written, dict[str, Any]], column: Column, at: float, tmp_path: Path
-) -> None:
+def test_no_answer_holds_what_a_flipped_bit_made(whole: Whole, column: Column, at: float, tmp_path: Path) -> None:
     """In memory the first rows are not, and the last ones are; a node that starts again reads all of them anew."""
     path, (source, written, before) = tmp_path / "data", whole
     copytree(source, path)
@@ -97,9 +92,7 @@ def test_no_answer_holds_what_a_flipped_bit_made(
 
 @pytest.mark.parametrize("at", [0.0, 0.999])
 @pytest.mark.parametrize("column", columns(), ids=".".join)
-def test_a_check_names_what_a_flipped_bit_changed(
-    whole: tuple[Path, Written, dict[str, Any]], column: Column, at: float, tmp_path: Path
-) -> None:
+def test_a_check_names_what_a_flipped_bit_changed(whole: Whole, column: Column, at: float, tmp_path: Path) -> None:
     directory = DataDirectory(tmp_path / "data")
     copytree(whole[0], directory.path)
     flip(directory.ledger, column, at=at)
@@ -110,7 +103,7 @@ def test_a_check_names_what_a_flipped_bit_changed(
 @pytest.mark.parametrize("at", [0.0, 0.999])
 @pytest.mark.parametrize("column", columns(NODE_STEPS), ids=".".join)
 def test_no_read_of_node_db_holds_what_a_flipped_bit_made(
-    whole: tuple[Path, Written, dict[str, Any]], column: Column, at: float, tmp_path: Path
+    whole: Whole, column: Column, at: float, tmp_path: Path
 ) -> None:
     """A cursor, a parked event or a verdict that is another than what was written skips or repeats in silence."""
     directory = DataDirectory(tmp_path / "data")
@@ -154,7 +147,7 @@ def test_a_byte_of_a_text_that_is_no_utf_8_is_damage_of_its_row(tmp_path: Path) 
             node.lane("audit")
 
 
-def test_a_check_of_a_whole_ledger_finds_nothing(whole: tuple[Path, Written, dict[str, Any]]) -> None:
+def test_a_check_of_a_whole_ledger_finds_nothing(whole: Whole) -> None:
     path, written, _ = whole
     told: list[tuple[int, int]] = []
     before = sorted(file.name for file in path.iterdir())

@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from shutil import copytree
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -16,26 +16,14 @@ from bigchaindb.ledger.view import Needs
 from bigchaindb.store import Store
 from bigchaindb.store.neighbours import INDEXES
 from bigchaindb.transaction.model import OutputRef
-from tests.support.damage import DAMAGED, Written, answers, write
+from tests.support.damage import DAMAGED, FEW_ROWS, Whole, answers
 
 PAGE_BYTES: Final = 4096
-GENERATION_ROWS: Final = 2
-"""So few that nearly all index rows are in the tables."""
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Written, dict[str, Any]]:
-    path = tmp_path_factory.mktemp("whole") / "data"
-    with closing(Store.open(path, generation_rows=GENERATION_ROWS)) as store:
-        written = write(store)
-        found = answers(store, written)
-    return path, written, found
 
 
 def _flip(ledger: Path, index: str, at: float, bit: int) -> int:
     """Change a bit of a key in its page; return the row's number."""
     with closing(sqlite3.connect(ledger)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         (root,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (index,)).fetchone()
         rows = connection.execute(f"SELECT key, {INDEXES[index]} FROM {index}").fetchall()
     key, number = rows[int(len(rows) * at)]
@@ -49,14 +37,12 @@ def _flip(ledger: Path, index: str, at: float, bit: int) -> int:
 @pytest.mark.parametrize("bit", [7, 0, 63, 56], ids=["highest", "high", "low", "lowest"])
 @pytest.mark.parametrize("at", [0.0, 0.5, 0.999])
 @pytest.mark.parametrize("index", INDEXES)
-def test_no_miss_is_what_a_flipped_bit_made(
-    whole: tuple[Path, Written, dict[str, Any]], index: str, at: float, bit: int, tmp_path: Path
-) -> None:
+def test_no_miss_is_what_a_flipped_bit_made(whole: Whole, index: str, at: float, bit: int, tmp_path: Path) -> None:
     """A transaction that was committed would be answered with 404."""
     source, written, before = whole
     copytree(source, tmp_path / "data")
     _flip(tmp_path / "data" / "ledger.db", index, at, bit)
-    with closing(Store.open(tmp_path / "data", generation_rows=GENERATION_ROWS)) as store:
+    with closing(Store.open(tmp_path / "data", generation_rows=FEW_ROWS)) as store:
         after = answers(store, written)
     found = {name: answer for name, answer in after.items() if not name.startswith("view")}
     assert all(answer in (before[name], DAMAGED) for name, answer in found.items())
@@ -64,14 +50,12 @@ def test_no_miss_is_what_a_flipped_bit_made(
         assert DAMAGED in found.values()
 
 
-def test_no_input_is_missing_because_of_a_flipped_bit(
-    whole: tuple[Path, Written, dict[str, Any]], tmp_path: Path
-) -> None:
+def test_no_input_is_missing_because_of_a_flipped_bit(whole: Whole, tmp_path: Path) -> None:
     """A validator would vote against a block that all others take."""
     source, written, _ = whole
     copytree(source, tmp_path / "data")
     number = _flip(tmp_path / "data" / "ledger.db", "transaction_index", 0.5, 7)
-    with closing(Store.open(tmp_path / "data", generation_rows=GENERATION_ROWS)) as store:
+    with closing(Store.open(tmp_path / "data", generation_rows=FEW_ROWS)) as store:
         needs = Needs({"00" * 32}, {OutputRef(written.transactions[number - 1].id, 0)})
         with pytest.raises(StoreDamaged, match=r"transaction_index .* leads to no row of that hash"):
             store.writer.view(needs)

@@ -2,7 +2,6 @@
 
 import json
 import tracemalloc
-from hashlib import sha3_256
 from typing import Any
 
 import pytest
@@ -19,37 +18,15 @@ from bigchaindb.errors import (
     ThresholdTooDeep,
     ValidationError,
 )
-from bigchaindb.transaction import KeyPair, Transaction, parse, verify
+from bigchaindb.transaction import parse, verify
 from bigchaindb.transaction.build import Payment, Spend, create, transfer
 from bigchaindb.transaction.canonical import canonical
 from bigchaindb.transaction.conditions import Details, Ed25519Details, ThresholdDetails, condition_of, details_of
 from bigchaindb.transaction.model import OutputRef, Version
 from bigchaindb.transaction.parsing import SIGNED_BYTES_MAX
+from tests.support.signed_documents import ALICE, BOB, CAROL, contents, made, rehashed
 
-ALICE, BOB, CAROL = (KeyPair.from_seed(bytes([index]) * 32) for index in (1, 2, 3))
 VERSIONS = pytest.mark.parametrize("version", ["1.0", "2.0"])
-
-
-def made(version: str, /, **changes: Any) -> dict[str, Any]:
-    signed = create([ALICE], data={"a": 1}, metadata={"b": 2}, version="1.0" if version == "1.0" else "2.0")
-    document: dict[str, Any] = json.loads(signed.body)
-    return document | changes
-
-
-def rehashed(document: dict[str, Any]) -> bytes:
-    """Write the id that belongs to a document into it; its signatures are not made anew."""
-    if document.get("version") == "1.0":
-        bare = {**document, "inputs": [{**item, "fulfillment": None} for item in document["inputs"]]}
-        del bare["id"]
-        text = canonical(bare, "1.0")
-    else:
-        text = canonical({**document, "id": None}, "2.0")
-    return canonical({**document, "id": sha3_256(text).hexdigest()}, document.get("version", "2.0"))
-
-
-def contents(transaction: Transaction) -> tuple[object, object]:
-    document = json.loads(transaction.body)
-    return document["asset"], document["metadata"]
 
 
 def refused(document: dict[str, Any]) -> ValidationError:

@@ -2,7 +2,6 @@
 
 import json
 from time import process_time
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 
 from bigchaindb.errors import MalformedJson, SchemaValidationError
 from bigchaindb.transaction.reading import DATA_DEPTH_MAX, DEPTH_MAX, VALUE_COUNT_MAX, bound_values, read
+from tests.support.bounds import is_refused, separators
 
 
 def nested(depth: int, brackets: str = "[]") -> str:
@@ -91,23 +91,6 @@ def test_json_that_is_no_object(body: bytes) -> None:
 def test_only_json_in_utf_8(body: bytes) -> None:
     with pytest.raises(MalformedJson):
         read(body)
-
-
-def separators(value: Any) -> int:
-    """Count by what JSON is, and not by its bytes: what a value has of its own, its members included."""
-    match value:
-        case dict() | list():
-            items = value.values() if isinstance(value, dict) else value
-            return 1 + max(0, len(value) - 1) + sum(map(separators, items))
-    return 0
-
-
-def is_refused(body: bytes) -> bool:
-    try:
-        bound_values(body)
-    except SchemaValidationError:
-        return True
-    return False
 
 
 @pytest.mark.parametrize("item", ["1e99", "[]", "{}", '","', '"\\\\"', '"\\"[{"', '{"\\"":"\\\\"}'])

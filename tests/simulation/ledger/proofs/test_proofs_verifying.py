@@ -13,8 +13,11 @@ from bigchaindb.errors import ProofError
 from bigchaindb.ledger.proofs.verifying import verify
 from tests.support.proofs import (
     HEIGHT,
+    PROOFS,
+    Path,
+    refusal,
+    replaced,
 )
-from tests.unit.ledger.proofs.test_proofs_verifying import PROOFS, Path, refusal, replaced
 
 UNBOUND: Final = {("event", "id"), ("event", "block", "voters")}
 """What a rejection without the header of its height does not prove."""

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -27,50 +26,24 @@ from tests.support.proofs import (
     HEIGHT,
     INTERNAL,
     KEYS,
+    LARGE,
     NODE_TRUST,
     POWERS,
+    PROOFS,
+    REASON,
     TIME,
     TRANSACTIONS,
     TRUST,
     Decided,
+    Path,
     Rejected,
+    changed,
     node_document,
     raw,
+    refusal,
+    replaced,
     set_of,
 )
-
-LARGE: Final = BODY_BYTES_MAX + 1
-REASON: Final = "DoubleSpend at transactions[1]"
-PROOFS: Final = {
-    "commit": (Decided().document(), TRUST),
-    "rejection": (Rejected().document(), TRUST),
-    "rejection of a large body": (Rejected(said={"size": LARGE}, body_omitted=True).document(), TRUST),
-    "bare rejection": (Rejected().bare_document(), TRUST),
-    "node": (node_document(), NODE_TRUST),
-    "node, invalid": (node_document(REASON), NODE_TRUST),
-}
-Path = tuple[str | int, ...]
-
-
-def refusal(document: bytes, trust: Trust = TRUST) -> str:
-    with pytest.raises(ProofError) as refused:
-        verify(document, trust)
-    return str(refused.value)
-
-
-def changed(document: bytes, path: Path, change: Callable[[Any], Any]) -> bytes:
-    """Return a proof with one member changed."""
-    whole = json.loads(document)
-    inner = whole
-    for step in path[:-1]:
-        inner = inner[step]
-    inner[path[-1]] = change(inner[path[-1]])
-    return json.dumps(whole).encode()
-
-
-def replaced(document: bytes, path: Path, value: Any) -> bytes:
-    """Return a proof with another member at one place."""
-    return changed(document, path, lambda _: value)
 
 
 def test_a_valid_block_of_a_network_is_proven() -> None:
