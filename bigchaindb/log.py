@@ -26,7 +26,7 @@ from typing import Final
 from bigchaindb.config.old import Notice
 from bigchaindb.config.settings import LEVELS, Settings
 from bigchaindb.errors import ConfigurationError
-from bigchaindb.log_queue import LineQueue
+from bigchaindb.log_queue import CONSOLE, LineQueue, put, queues
 from bigchaindb.masking import MASK, is_secret_name, longest_first, masked_text
 from bigchaindb.standard_error import to_standard_error
 
@@ -37,7 +37,6 @@ FILE_COUNT_OLD: Final = 5
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _PLAIN: Final = re.compile(r"[^\s\"=]+")
-_CONSOLE: Final = "console"
 _API_LOGGER: Final = "bigchaindb.api"
 
 
@@ -57,7 +56,7 @@ def set_up(settings: Settings, *, secrets: Iterable[str] = (), files: bool = Tru
     cut = tuple(secrets)
     console, in_files = Formatter(log.datefmt_console, cut), Formatter(log.datefmt_logfile, cut)
     granular = {name: number(level) for name, level in log.granular_levels.items()}
-    outputs: dict[str, logging.Handler] = {_CONSOLE: _console(settings, in_background=in_background)}
+    outputs: dict[str, logging.Handler] = {CONSOLE: _console(settings, in_background=in_background)}
     for key, path in {"log.file": log.file, "log.error_file": log.error_file}.items():
         if files and path is not None:
             file = _file(key, path)
@@ -65,7 +64,7 @@ def set_up(settings: Settings, *, secrets: Iterable[str] = (), files: bool = Tru
     handlers = [
         _handler(outputs[key], formatter, lowest, levels)
         for key, formatter, lowest, levels in (
-            (_CONSOLE, console, number(log.level_console), granular),
+            (CONSOLE, console, number(log.level_console), granular),
             ("log.file", in_files, number(log.level_logfile), granular),
             ("log.error_file", in_files, logging.ERROR, {}),
         )
@@ -79,18 +78,9 @@ def set_up(settings: Settings, *, secrets: Iterable[str] = (), files: bool = Tru
         logging.getLogger(name).setLevel(level)
 
 
-def put(text: str) -> bool:
-    """Write a text to standard error behind the waiting lines; False if no queue for standard error exists."""
-    for queue in _queues():
-        if queue.name == _CONSOLE:
-            queue.put(text)
-            return True
-    return False
-
-
 def dropped_count() -> int:
     """Return how many lines were dropped, over all outputs."""
-    return sum(queue.dropped_count for queue in _queues())
+    return sum(queue.dropped_count for queue in queues())
 
 
 def mask(secrets: Iterable[str]) -> None:
@@ -211,12 +201,8 @@ def _console(settings: Settings, *, in_background: bool) -> logging.Handler:
     if not in_background:
         return logging.StreamHandler(sys.stderr)
     queue = LineQueue(to_standard_error, settings.limits.log_bytes_max)
-    queue.name = _CONSOLE
+    queue.name = CONSOLE
     return queue
-
-
-def _queues() -> list[LineQueue]:
-    return [handler for handler in logging.getLogger().handlers if isinstance(handler, LineQueue)]
 
 
 def _print_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -16,6 +16,9 @@ CLOSE_S_MAX: Final = 1.0
 PIECE_BYTES: Final = 64 * 1024
 """Most bytes of one write, except for a single longer line; the capacity of a pipe."""
 
+CONSOLE: Final = "console"
+"""Name of the queue for standard error."""
+
 Write = Callable[[bytes], None]
 
 
@@ -123,3 +126,17 @@ class LineQueue(logging.Handler):
         record.why = "they could not be written in time"
         self._unreported_count = 0
         self._append(self.format(record).encode(errors="backslashreplace") + b"\n")
+
+
+def queues() -> list[LineQueue]:
+    """Return the queues of the log."""
+    return [handler for handler in logging.getLogger().handlers if isinstance(handler, LineQueue)]
+
+
+def put(text: str) -> bool:
+    """Write a text to standard error behind the waiting lines; False if no queue for standard error exists."""
+    for queue in queues():
+        if queue.name == CONSOLE:
+            queue.put(text)
+            return True
+    return False

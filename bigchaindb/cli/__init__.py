@@ -1,4 +1,4 @@
-"""The command line. Each module beside this one holds some commands, which import what they need when they run.
+"""The command line. Each module beside this one holds some commands, and is imported when one of them is asked for.
 
 Source: docs/reference/contract/configuration-and-cli.md, section 4.
 """
@@ -7,29 +7,18 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from bigchaindb import __version__
-from bigchaindb.cli.backup import backup
-from bigchaindb.cli.check import check
-from bigchaindb.cli.configure import configure, export_my_pubkey, show_config
-from bigchaindb.cli.doctor import doctor
-from bigchaindb.cli.election import election
-from bigchaindb.cli.events import events
-from bigchaindb.cli.keys import keys
-from bigchaindb.cli.network import network
-from bigchaindb.cli.plugins import plugins
-from bigchaindb.cli.proofs import verify
+from bigchaindb.cli.lazy import GlobalOptions, LazyGroup
+from bigchaindb.cli.output import say
 from bigchaindb.cli.removed import REMOVED
-from bigchaindb.cli.restore import restore
-from bigchaindb.cli.run import drop, init, start
-from bigchaindb.cli.session import Session, say
-from bigchaindb.cli.transactions import transactions
 from bigchaindb.errors import BigchainDBError
+from bigchaindb.masking import masked_text
+from bigchaindb.owners import refusal
 
 _EXTRA: Final = re.compile(r"Got unexpected extra arguments? \((\S+)\)")
 _GLOBAL: Final = {
@@ -40,13 +29,8 @@ _GLOBAL: Final = {
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "BENCHMARK")
 
 
-class Commands(click.Group):
-    """All commands. Each accepts `-c` behind its name as well, where most people write it."""
-
-    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        """Add a command, with the option `-c` on it and on its subcommands."""
-        _take_configuration(cmd)
-        super().add_command(cmd, name)
+class Commands(LazyGroup):
+    """All commands."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as in click
         """Run the command. Explain global options behind it, and `-c` where a file is passed as an argument."""
@@ -65,24 +49,27 @@ class Commands(click.Group):
             raise
 
 
-def _take_configuration(command: click.Command) -> None:
-    option = click.Option(
-        ["-c", "--config"], metavar="PATH", hidden=True, expose_value=False, callback=_take_path, is_eager=True
-    )
-    command.params.append(option)
-    if isinstance(command, click.Group):
-        for below in command.commands.values():
-            _take_configuration(below)
-
-
-def _take_path(context: click.Context, _: click.Parameter, path: str | None) -> None:
-    """Replace the file that `-c` named before the command by the one named behind it."""
-    if path is not None:
-        context.obj = replace(context.find_object(Session) or Session(), config=path)
-
-
 @click.group(
     cls=Commands,
+    places={
+        "backup": ("backup:backup", "Copy the node's data into DIR."),
+        "check": ("check:check", "Read the whole ledger and compare it with its checksums."),
+        "configure": ("configure:configure", "Write a configuration file."),
+        "doctor": ("doctor:doctor", "Find what keeps a node from running."),
+        "drop": ("run:drop", "Delete the ledger."),
+        "election": ("election:election", "Propose, approve and list changes of a network's validators."),
+        "events": ("events:events", "Print, follow and copy events, and try plugins on generated ones."),
+        "export-my-pubkey": ("configure:export_my_pubkey", "Print this node's public key."),
+        "init": ("run:init", "Make an empty ledger."),
+        "keys": ("keys:keys", "Make and show key pairs of the ledger's users."),
+        "network": ("network:network", "Make this node part of a network, whose nodes vote on one ledger."),
+        "plugins": ("plugins:plugins", "List, enable and control event plugins."),
+        "restore": ("restore:restore", "Replace the node's data by a backup that `bigchaindb backup` made."),
+        "show-config": ("configure:show_config", "Print the effective configuration."),
+        "start": ("run:start", "Run the node until it is stopped."),
+        "transactions": ("transactions:transactions", "Create, transfer and show assets."),
+        "verify": ("proofs:verify", "Check the proof of an event, without a node or a network."),
+    },
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="To begin: `bigchaindb configure`, then `bigchaindb start`. To find a fault: `bigchaindb doctor`.",
@@ -110,7 +97,7 @@ def commands(context: click.Context, config: str | None, log_level: str | None, 
     BIGCHAINDB_SERVER_BIND), the configuration file (~/.bigchaindb, or the one named by -c or BIGCHAINDB_CONFIG_PATH),
     the built-in default.
     """
-    context.obj = Session(config, log_level, assume_yes)
+    context.obj = GlobalOptions(config, log_level, assume_yes)
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -121,27 +108,8 @@ def version() -> None:
     click.echo(f"bigchaindb {__version__}")
 
 
-for command in (
-    configure,
-    show_config,
-    export_my_pubkey,
-    init,
-    start,
-    drop,
-    backup,
-    check,
-    restore,
-    doctor,
-    events,
-    keys,
-    network,
-    plugins,
-    transactions,
-    election,
-    verify,
-    *REMOVED,
-):
-    commands.add_command(command)
+for removed in REMOVED:
+    commands.add_command(removed)
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -159,15 +127,11 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 def _forbidden(error: PermissionError) -> str:
-    from bigchaindb.owners import refusal
-
     what = f"cannot open `{error.filename}`: {error.strerror}" if error.filename else str(error)
     why = None if error.filename is None else refusal(Path(os.fsdecode(error.filename)))
     return what if why is None else f"{what}: {why}"
 
 
 def _fail(message: str) -> None:
-    from bigchaindb.masking import masked_text
-
     say(f"bigchaindb: {masked_text(message)}")
     sys.exit(1)

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import click
 
-from bigchaindb.cli.session import Session, pass_session, put, put_json, say
+from bigchaindb.backup import back_up
+from bigchaindb.cli.output import put, put_json, say
+from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.cli.work import DAMAGED, Progress, ending_with_damage
+from bigchaindb.store.directory import DataDirectory
 
 
 @click.command(
@@ -29,9 +32,6 @@ def backup(session: Session, directory: Path, *, without_key: bool, as_json: boo
     network also holds the genesis and the blocks; it never holds the record of what the node's key has signed. It does
     not hold the configuration file. The backup is checked before the command ends.
     """
-    from bigchaindb.backup import back_up
-    from bigchaindb.store.directory import DataDirectory
-
     database = session.load().settings.database
     progress = Progress("ledger.db", "pages").tell
     with ending_with_damage():

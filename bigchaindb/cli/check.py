@@ -6,8 +6,13 @@ from typing import Final
 
 import click
 
-from bigchaindb.cli.session import Session, pass_session, put, put_json
+from bigchaindb.cli.output import put, put_json
+from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.cli.work import DAMAGED, Progress
+from bigchaindb.errors import StoreError
+from bigchaindb.store.checking import check_directory
+from bigchaindb.store.checking_file import check_header
+from bigchaindb.store.directory import DataDirectory
 
 NICENESS: Final = 10
 """Added to the niceness of this process, so that a running node comes first."""
@@ -32,11 +37,6 @@ def check(context: click.Context, session: Session, directory: Path | None, *, a
     Each transaction must hash to its id, and each block and event must continue the one before it. Columns, indexes
     and search rows are compared with the bodies. The node may run meanwhile. With DIR, a backup is checked instead.
     """
-    from bigchaindb.errors import StoreError
-    from bigchaindb.store.checking import check_directory
-    from bigchaindb.store.checking_file import check_header
-    from bigchaindb.store.directory import DataDirectory
-
     os.nice(NICENESS)
     checked_path = directory or session.load().settings.database.path
     found = DataDirectory(checked_path)

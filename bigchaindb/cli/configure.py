@@ -10,8 +10,15 @@ from typing import Any, Final
 
 import click
 
-from bigchaindb.cli.session import STANDARD_OUTPUT, Session, ask, pass_session, put, put_json, say
+from bigchaindb.cli.output import ask, put, put_json, say
+from bigchaindb.cli.session import STANDARD_OUTPUT, Session, pass_session
+from bigchaindb.config import Database, Settings, edit
+from bigchaindb.config.load import HINTS, load_all, load_without_file, locate, variable_name
+from bigchaindb.config.old import OLD_BACKENDS, old_backend
+from bigchaindb.config.values import build, from_text, hints
 from bigchaindb.errors import ConfigurationError, StartupError
+from bigchaindb.identity import find, new_keypair
+from bigchaindb.masking import masked
 
 QUESTIONS: Final = (
     ("server.bind", "Address of the HTTP API"),
@@ -40,8 +47,6 @@ def configure(session: Session, backend: str | None, *, is_new: bool) -> None:
     It asks for addresses and the data directory, and makes a new key pair for the node. In an existing file only the
     answers that differ are changed; with -y nothing is. BACKEND is accepted for old scripts; the only one is sqlite.
     """
-    from bigchaindb.config.load import load_without_file, locate
-
     _check_backend(backend)
     if session.config == STANDARD_OUTPUT:
         put_json(_answered(session, load_without_file(os.environ).document))
@@ -55,9 +60,6 @@ def configure(session: Session, backend: str | None, *, is_new: bool) -> None:
 
 def _keep_or_change(session: Session, path: Path) -> None:
     """Write the answers that differ into the file; with `-y` each answer is the value in the file."""
-    from bigchaindb.config.edit import put
-    from bigchaindb.config.load import load_all
-
     if session.assume_yes:
         say(f"Configuration kept: {path}; --new writes a fresh one and keeps this as {path}.1")
         return
@@ -68,15 +70,13 @@ def _keep_or_change(session: Session, path: Path) -> None:
     except ConfigurationError as error:
         error.add_note(f"correct it; or `configure --new` writes a fresh file and keeps this one as {path}.1")
         raise
-    put(loaded, _changed_answers(loaded.document), os.environ)
+    edit.put(loaded, _changed_answers(loaded.document), os.environ)
     _say_written(path)
 
 
 def _write_fresh(session: Session, path: Path) -> None:
-    from bigchaindb.config.edit import write_fresh
-    from bigchaindb.config.load import load_without_file
 
-    kept = write_fresh(path, _answered(session, load_without_file(os.environ).document))
+    kept = edit.write_fresh(path, _answered(session, load_without_file(os.environ).document))
     if kept is not None:
         say(f"The previous file is kept as {kept}")
     _say_written(path)
@@ -101,8 +101,6 @@ def show_config(session: Session) -> None:
     It is the sum of defaults, file, environment and options, as JSON. Secrets are masked: the private key, passwords in
     URLs, members named password, secret, token or key.
     """
-    from bigchaindb.masking import masked
-
     document = session.load(names_file=True).document
     put_json(masked({name: value for name, value in document.items() if name != "CONFIGURED"}))
 
@@ -119,8 +117,6 @@ def export_my_pubkey(session: Session) -> None:
 
     It is the key of the configuration, else the key that `init` made.
     """
-    from bigchaindb.identity import find
-
     pair = find(session.load().settings)
     if pair is None:
         raise StartupError("This node's public key wasn't set anywhere so it can't be exported")
@@ -128,7 +124,6 @@ def export_my_pubkey(session: Session) -> None:
 
 
 def _check_backend(backend: str | None) -> None:
-    from bigchaindb.config.old import OLD_BACKENDS, old_backend
 
     if backend is None or backend == "sqlite":
         return
@@ -141,10 +136,6 @@ def _check_backend(backend: str | None) -> None:
 
 def _answered(session: Session, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of a fresh file: answers or defaults, and a key pair unless the environment has one."""
-    from bigchaindb.config import Database
-    from bigchaindb.config.load import variable_name
-    from bigchaindb.identity import new_keypair
-
     document = _questioned(defaults)
     document["database"] = {
         "backend": "sqlite",
@@ -204,8 +195,6 @@ def _ask_for(document: dict[str, Any], path: str, question: str) -> None:
 
 
 def _typed(answer: str, path: str) -> object:
-    from bigchaindb.config.load import HINTS
-    from bigchaindb.config.values import from_text
 
     if HINTS[path] is Path and not answer.startswith("~"):
         return str(Path(answer).absolute())  # the node may be started from another folder
@@ -213,8 +202,6 @@ def _typed(answer: str, path: str) -> object:
 
 
 def _check(document: Mapping[str, Any], section: str, *, is_complete: bool) -> None:
-    from bigchaindb.config import Settings
-    from bigchaindb.config.values import build, hints
 
     # The two ports can be compared only when both are known.
     if is_complete:

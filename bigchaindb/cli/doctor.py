@@ -2,7 +2,10 @@
 
 import click
 
-from bigchaindb.cli.session import Session, pass_session, put, put_json
+from bigchaindb.cli.output import put, put_json
+from bigchaindb.cli.session import Session, pass_session
+from bigchaindb.doctor.examine import examine
+from bigchaindb.masking import masked
 
 
 @click.command(
@@ -22,9 +25,6 @@ def doctor(context: click.Context, session: Session, *, as_json: bool) -> None:
     It examines Python, the configuration, the ports, the data directory, the file system, the clock and the plugins,
     and prints what to do about each fault. Nothing is changed.
     """
-    from bigchaindb.doctor.examine import examine
-    from bigchaindb.masking import masked
-
     findings = []
     for finding in examine(session.load_silently):
         findings.append(masked(finding._asdict()))

@@ -3,21 +3,27 @@
 Source: docs/reference/contract/configuration-and-cli.md, section 4; docs/reference/contract/transactions.md, section 7.
 """
 
+import json
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
+from uuid import uuid4
 
 import click
 
-from bigchaindb.cli.session import Session, pass_session, printable, put, put_json, put_table
+from bigchaindb import identity
+from bigchaindb.cli.client import Node
+from bigchaindb.cli.output import printable, put, put_json, put_table
+from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.cli.transactions import NODE_VARIABLE, node_at
 from bigchaindb.errors import ConfigurationError, RequestFailed
-
-if TYPE_CHECKING:
-    from bigchaindb.cli.client import Node
-    from bigchaindb.transaction.build import Signed
-    from bigchaindb.transaction.keys import KeyPair
-    from bigchaindb.transaction.model import Transaction
+from bigchaindb.ledger.elections import proposal_of
+from bigchaindb.transaction import build, parse
+from bigchaindb.transaction.build import Payment, Signed
+from bigchaindb.transaction.conditions import details_of
+from bigchaindb.transaction.keys import KEY_BYTES, KeyPair, decode_key, election_key, encode
+from bigchaindb.transaction.model import OutputRef, Transaction
 
 _KEY_FILE: Final = "a key file of this node or of `keys new`, or a priv_validator_key.json"
 
@@ -100,10 +106,6 @@ Example:
 @pass_session
 def approve(session: Session, election_id: str, key_file: Path | None, node: str | None) -> None:
     """Vote for an election. It takes effect once two thirds of the power have voted for it."""
-    from bigchaindb.transaction import build
-    from bigchaindb.transaction.conditions import details_of
-    from bigchaindb.transaction.model import OutputRef
-
     signer = _signer(session, key_file)
     target = _network(session, node)
     proposed, status = _find(target, election_id)
@@ -130,8 +132,6 @@ Examples:
 @pass_session
 def list_open(session: Session, *, as_json: bool, node: str | None) -> None:
     """List the open elections, oldest first."""
-    from bigchaindb.transaction.keys import encode
-
     target = node_at(session, node)
     open_now = target.elections()
     total = sum(one["voting_power"] for one in target.validators())
@@ -168,11 +168,6 @@ Example:
 @pass_session
 def show(session: Session, election_id: str, node: str | None) -> None:
     """Print the proposal and the status of an election."""
-    from base64 import b64encode
-
-    from bigchaindb.ledger.elections import proposal_of
-    from bigchaindb.transaction.keys import encode
-
     transaction, status = _find(_network(session, node), election_id)
     proposed = proposal_of(transaction)
     put(f"node_id={printable(proposed.node_id)}")
@@ -182,7 +177,7 @@ def show(session: Session, election_id: str, node: str | None) -> None:
     put(f"status={status}")
 
 
-def _network(session: Session, url: str | None) -> "Node":
+def _network(session: Session, url: str | None) -> Node:
     """Return the node; it must be part of a network.
 
     Raises:
@@ -193,19 +188,14 @@ def _network(session: Session, url: str | None) -> "Node":
     return node
 
 
-def _proposal(node: "Node", signer: "KeyPair", **proposed: Any) -> "Signed":  # noqa: ANN401 - as of `build.election`
-    from uuid import uuid4
-
-    from bigchaindb.transaction.build import Payment, election
-    from bigchaindb.transaction.conditions import details_of
-    from bigchaindb.transaction.keys import decode_key, election_key, encode
+def _proposal(node: Node, signer: KeyPair, **proposed: Any) -> Signed:  # noqa: ANN401 - as of `build.election`
 
     voters = [
         Payment(details_of([encode(_from_base64(one["public_key"]["value"]) or b"")]), one["voting_power"])
         for one in node.validators()
     ]
     while True:
-        signed = election(signer, voters, seed=str(uuid4()), **proposed)
+        signed = build.election(signer, voters, seed=str(uuid4()), **proposed)
         try:
             decode_key(election_key(signed.id))
         except ValueError:  # one in 20,000
@@ -213,10 +203,7 @@ def _proposal(node: "Node", signer: "KeyPair", **proposed: Any) -> "Signed":  # 
         return signed
 
 
-def _find(node: "Node", election_id: str) -> "tuple[Transaction, str]":
-    import json
-
-    from bigchaindb.transaction import parse
+def _find(node: Node, election_id: str) -> tuple[Transaction, str]:
 
     try:
         status = node.election_status(election_id)
@@ -227,8 +214,7 @@ def _find(node: "Node", election_id: str) -> "tuple[Transaction, str]":
         raise
 
 
-def _signer(session: Session, key_file: Path | None) -> "KeyPair":
-    from bigchaindb import identity
+def _signer(session: Session, key_file: Path | None) -> KeyPair:
 
     if key_file is not None:
         return _read_validator_key(key_file) or identity.read_keypair(key_file)
@@ -237,12 +223,8 @@ def _signer(session: Session, key_file: Path | None) -> "KeyPair":
     return pair
 
 
-def _read_validator_key(path: Path) -> "KeyPair | None":
+def _read_validator_key(path: Path) -> KeyPair | None:
     """Return the key in a validator's key file of Tendermint or CometBFT, None if `path` is no such file."""
-    import json
-
-    from bigchaindb.transaction.keys import KEY_BYTES, KeyPair
-
     try:
         secret = _from_base64(json.loads(path.read_bytes())["priv_key"]["value"], 2 * KEY_BYTES)
     except (OSError, ValueError, KeyError, TypeError):
@@ -252,8 +234,6 @@ def _read_validator_key(path: Path) -> "KeyPair | None":
 
 def _public_key(text: str) -> bytes:
     """Return the key of a text in base64 or base58; the two differ, as base64 of 32 bytes ends with `=`."""
-    from bigchaindb.transaction.keys import decode_key
-
     if (key := _from_base64(text)) is not None:
         return key
     try:
@@ -264,8 +244,6 @@ def _public_key(text: str) -> bytes:
 
 def _from_base64(text: object, count: int = 32) -> bytes | None:
     """Return the bytes of a base64 text, None if they are not `count`."""
-    from base64 import b64decode
-
     try:
         raw = b64decode(str(text), validate=True)
     except ValueError:

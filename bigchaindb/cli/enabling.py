@@ -5,19 +5,25 @@ Source: promise P13.
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
+from msgspec import to_builtins
 
 from bigchaindb.cli.lanes import Mask, as_document, json_option, mask_of, put_state, settle_the_past
-from bigchaindb.cli.session import Session, pass_session, put, put_json, say
+from bigchaindb.cli.output import put, put_json, say
+from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.cli.transactions import read_object
+from bigchaindb.config import PluginSettings, Settings, edit
+from bigchaindb.config.load import PATH_VARIABLE, Loaded
+from bigchaindb.control.client import ask
+from bigchaindb.control.messages import Configuration, GetConfiguration, Reload, Reloaded
+from bigchaindb.doctor.trial import Findings, try_plugin
 from bigchaindb.errors import ConfigurationError, StartupError, UnknownPlace
-
-if TYPE_CHECKING:
-    from bigchaindb.config import Settings
-    from bigchaindb.config.load import Loaded
-    from bigchaindb.doctor.trial import Findings
+from bigchaindb.eventlog import place
+from bigchaindb.eventlog.lane import State
+from bigchaindb.eventlog.orders import way_on
+from bigchaindb.store.directory import DataDirectory
 
 RELOAD_S_MAX: Final = 300.0
 """A file that was edited by hand may name several new plugins; each may take 30 s to be ready."""
@@ -48,8 +54,6 @@ def check(session: Session, name: str, *, options: str | None, as_json: bool) ->
     found = _try(loaded.settings, name, given, with_check=True)
     mask = mask_of(loaded, given)
     if as_json:
-        from msgspec import to_builtins
-
         put_json(to_builtins(found) | {"error": mask(found.error), "checked": mask(found.checked)})
         if found.error:
             raise SystemExit(1)
@@ -94,8 +98,6 @@ def enable(
     The plugin and its target are checked first. Then its name is written into the configuration file, and a running
     node starts the plugin.
     """
-    from bigchaindb.config.edit import enable as put_in
-
     loaded = session.load()
     settings: dict[str, Any] = {} if start is None else {"start": _checked_start(start)}
     if (given := read_object(options, "--options")) is not None:
@@ -113,7 +115,7 @@ def enable(
         say(
             f"`{loaded.path}` was made, mode 0600: the ledger in `{loaded.settings.database.path}` had no configuration"
         )
-    if put_in(loaded, name, settings, os.environ):
+    if edit.enable(loaded, name, settings, os.environ):
         say(f"{name} is enabled in `{loaded.path}`")
     else:
         say(f"{name} was enabled already in `{loaded.path}`")
@@ -136,20 +138,16 @@ def disable(session: Session, name: str, *, as_json: bool) -> None:
     Its name and settings are removed from the configuration file, and a running node ends the plugin. Events in hand
     are delivered again once the plugin is enabled again.
     """
-    from bigchaindb.config.edit import disable as take_out
-
     loaded = session.load()
     _require_the_same_file(loaded)
     if name not in loaded.settings.events_plugins:
         raise ConfigurationError(f"events_plugins: {name!r} is not in `{loaded.path}`, so there is nothing to disable")
-    take_out(loaded, name, os.environ)
+    edit.disable(loaded, name, os.environ)
     say(f"{name} is disabled in `{loaded.path}`; its settings were removed from the file")
     _tell(loaded, name, mask_of(loaded), as_json=as_json)
 
 
-def _try(settings: "Settings", name: str, options: dict[str, Any] | None, *, with_check: bool = False) -> "Findings":
-    from bigchaindb.config import PluginSettings
-    from bigchaindb.doctor.trial import try_plugin
+def _try(settings: Settings, name: str, options: dict[str, Any] | None, *, with_check: bool = False) -> Findings:
 
     known = settings.events_plugins.get(name) or PluginSettings()
     return try_plugin(
@@ -161,8 +159,6 @@ def _try(settings: "Settings", name: str, options: dict[str, Any] | None, *, wit
 
 
 def _checked_start(text: str) -> str:
-    from bigchaindb.config import PluginSettings
-    from bigchaindb.eventlog import place
 
     try:
         PluginSettings(start=text)
@@ -175,16 +171,12 @@ def _checked_start(text: str) -> str:
     return text
 
 
-def _require_the_same_file(loaded: "Loaded") -> bool:
+def _require_the_same_file(loaded: Loaded) -> bool:
     """Require that a running node reads its list of plugins from the file that is about to be changed.
 
     Returns:
         Whether a node runs.
     """
-    from bigchaindb.control.client import ask
-    from bigchaindb.control.messages import Configuration, GetConfiguration
-    from bigchaindb.store.directory import DataDirectory
-
     node = ask(DataDirectory(loaded.settings.database.path).control, GetConfiguration(), Configuration)
     if node is None:
         return False
@@ -198,15 +190,12 @@ def _require_the_same_file(loaded: "Loaded") -> bool:
     return True
 
 
-def _require_a_file(session: Session, loaded: "Loaded") -> bool:
+def _require_a_file(session: Session, loaded: Loaded) -> bool:
     """Require a configuration file, or a ledger that runs on the defaults, for which one may be made.
 
     Returns:
         Whether the file is yet to be made.
     """
-    from bigchaindb.config.load import PATH_VARIABLE
-    from bigchaindb.store.directory import DataDirectory
-
     if loaded.path.exists():
         return False
     data = loaded.settings.database.path
@@ -219,18 +208,12 @@ def _require_a_file(session: Session, loaded: "Loaded") -> bool:
     )
 
 
-def _tell(loaded: "Loaded", name: str, mask: Mask, *, as_json: bool) -> None:
+def _tell(loaded: Loaded, name: str, mask: Mask, *, as_json: bool) -> None:
     """Make a running node read the file again, and print the plugin's state.
 
     Raises:
         StartupError: the node cannot run it.
     """
-    from bigchaindb.control.client import ask
-    from bigchaindb.control.messages import Reload, Reloaded
-    from bigchaindb.eventlog.lane import State
-    from bigchaindb.eventlog.orders import way_on
-    from bigchaindb.store.directory import DataDirectory
-
     answer = ask(DataDirectory(loaded.settings.database.path).control, Reload(), Reloaded, wait_s=RELOAD_S_MAX)
     if answer is None:
         if as_json:

@@ -8,19 +8,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
 from bigchaindb.cli.session import no_ledger
+from bigchaindb.config import Settings
+from bigchaindb.config.load import Loaded
+from bigchaindb.control.client import ask
+from bigchaindb.control.messages import HEAD_WAIT_S_MAX, GetHead, Head
 from bigchaindb.errors import MalformedSelection, RequestFailed, UnknownPlace
-
-if TYPE_CHECKING:
-    from bigchaindb.config import Settings
-    from bigchaindb.config.load import Loaded
-    from bigchaindb.eventlog.place import Place
-    from bigchaindb.eventlog.selection import Selection
-    from bigchaindb.ledger.ports import LogReader, Record
+from bigchaindb.eventlog import place
+from bigchaindb.eventlog.place import Place
+from bigchaindb.eventlog.selection import METADATA, Selection, from_query
+from bigchaindb.identity import read_chain_id
+from bigchaindb.ledger.ports import LogReader, Record
+from bigchaindb.store import Log, Store
+from bigchaindb.store.directory import DataDirectory
 
 PIECE_COUNT: Final = 256
 """Events that are read at once."""
@@ -57,19 +61,13 @@ class Wanted:
 
 
 @contextmanager
-def open_log(loaded: "Loaded") -> Iterator[OpenLog]:
+def open_log(loaded: Loaded) -> Iterator[OpenLog]:
     """Open the log of the node that a configuration names.
 
     Raises:
         StartupError: there is no ledger, or a node that is starting or stopping has it.
         StoreError: it cannot be read.
     """
-    from bigchaindb.control.client import ask
-    from bigchaindb.control.messages import GetHead, Head
-    from bigchaindb.identity import read_chain_id
-    from bigchaindb.store import Log, Store
-    from bigchaindb.store.directory import DataDirectory
-
     settings = loaded.settings
     directory = DataDirectory(settings.database.path)
     if not directory.ledger.exists():
@@ -88,7 +86,7 @@ def open_log(loaded: "Loaded") -> Iterator[OpenLog]:
             yield OpenLog(log, directory.ledger, chain_id, store.writer.tip().position, None)
 
 
-def pieces(log: "LogReader", after: int, through: int, wanted: Wanted) -> Iterator[tuple[Sequence["Record"], int]]:
+def pieces(log: LogReader, after: int, through: int, wanted: Wanted) -> Iterator[tuple[Sequence[Record], int]]:
     """Yield the wanted events of positions `after` < p ≤ `through` in pieces, each with the last position read."""
     while after < through:
         records, looked = log.selected(
@@ -99,7 +97,7 @@ def pieces(log: "LogReader", after: int, through: int, wanted: Wanted) -> Iterat
         yield records, (after := looked)
 
 
-def last_positions(log: "LogReader", head: int, count: int, wanted: Wanted) -> list[int]:
+def last_positions(log: LogReader, head: int, count: int, wanted: Wanted) -> list[int]:
     """Return the positions of the last `count` wanted events, ascending; read backwards in growing steps."""
     found: list[int] = []
     before, step = head + 1, max(1, count)
@@ -111,14 +109,12 @@ def last_positions(log: "LogReader", head: int, count: int, wanted: Wanted) -> l
     return found
 
 
-def resolved(text: str, option: str) -> "Place":
+def resolved(text: str, option: str) -> Place:
     """Read a place.
 
     Raises:
         UsageError: it is none.
     """
-    from bigchaindb.eventlog import place
-
     try:
         return place.parse(text)
     except UnknownPlace as error:
@@ -148,8 +144,6 @@ def wanted(options: Mapping[str, Any]) -> Wanted:
     Raises:
         UsageError: one is wrong.
     """
-    from bigchaindb.eventlog.selection import METADATA, from_query
-
     arguments = {name: options[name] for name in ("operation", "asset", "owner") if options[name] is not None}
     for text in options["metadata"]:
         path, equals, value = text.partition("=")
@@ -165,10 +159,7 @@ def wanted(options: Mapping[str, Any]) -> Wanted:
     return Wanted(selection, TYPES.get(options["type_"], -1))
 
 
-def _wait_beyond(settings: "Settings", beyond: int) -> int:
-    from bigchaindb.control.client import ask
-    from bigchaindb.control.messages import HEAD_WAIT_S_MAX, GetHead, Head
-    from bigchaindb.store.directory import DataDirectory
+def _wait_beyond(settings: Settings, beyond: int) -> int:
 
     path = DataDirectory(settings.database.path).control
     answer = ask(path, GetHead(beyond, HEAD_WAIT_S_MAX), Head)

@@ -1,15 +1,14 @@
 """keys new, keys show: key pairs of users, to try the node without a driver."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
-from bigchaindb.cli.session import put, put_json, say
+from bigchaindb.cli.output import put, put_json, say
 from bigchaindb.errors import StartupError
-
-if TYPE_CHECKING:
-    from bigchaindb.transaction.keys import KeyPair
+from bigchaindb.identity import keypair_document, new_keypair, read_keypair, write_keypair
+from bigchaindb.transaction.keys import KeyPair
 
 KEY_FILE_VARIABLE: Final = "BIGCHAINDB_KEY_FILE"
 PRIVATE_KEY_VARIABLE: Final = "BIGCHAINDB_PRIVATE_KEY"
@@ -32,8 +31,6 @@ def new(output: Path | None) -> None:
 
     With --output the key pair is written to that file, and only the public key is printed.
     """
-    from bigchaindb.identity import keypair_document, new_keypair, write_keypair
-
     pair = new_keypair()
     if output is None:
         put_json(keypair_document(pair))
@@ -60,14 +57,12 @@ def show(file: Path, *, as_json: bool) -> None:
         put(public)
 
 
-def read_key_file(path: Path) -> "KeyPair":
+def read_key_file(path: Path) -> KeyPair:
     """Return the key pair of a file of `keys new`.
 
     Raises:
         StartupError: it cannot be read, or is no key file.
     """
-    from bigchaindb.identity import read_keypair
-
     try:
         return read_keypair(path)
     except StartupError as error:

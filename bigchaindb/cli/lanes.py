@@ -3,46 +3,44 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from msgspec import to_builtins
 
-from bigchaindb.cli.session import put
+from bigchaindb.belonging import lost_ledger
+from bigchaindb.cli.output import put
+from bigchaindb.config import Settings
+from bigchaindb.config.load import Loaded
+from bigchaindb.control.client import ask
+from bigchaindb.control.messages import GetLanes, Lane, Lanes, Ordered
 from bigchaindb.errors import OrderRefused, StartupError
 from bigchaindb.eventlog.lane import RUNNING
-
-if TYPE_CHECKING:
-    from bigchaindb.config import Settings
-    from bigchaindb.config.load import Loaded
-    from bigchaindb.eventlog.orders import Order
-    from bigchaindb.subscribers.lane_status import LaneStatus
-    from bigchaindb.subscribers.offline import OfflineDesk
+from bigchaindb.eventlog.orders import Order
+from bigchaindb.identity import read_chain_id
+from bigchaindb.masking import longest_first, secrets_in, without_secrets
+from bigchaindb.store import Store
+from bigchaindb.store.directory import DataDirectory
+from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.offline import OfflineDesk, kept_lanes
 
 Mask = Callable[[str], str]
 """Masks the secrets of the configuration in a text."""
 
 
-def mask_of(loaded: "Loaded", *more: Any) -> Mask:  # noqa: ANN401 - any JSON
+def mask_of(loaded: Loaded, *more: Any) -> Mask:  # noqa: ANN401 - any JSON
     """Return a function that masks the secrets of a configuration, and of `more`, in texts of foreign code."""
-    from bigchaindb.masking import longest_first, secrets_in, without_secrets
-
     secrets = longest_first({*secrets_in(loaded.document), *secrets_in(more)})
     return lambda text: without_secrets(text, secrets)
 
 
-def look(settings: "Settings") -> list["LaneStatus"]:
+def look(settings: Settings) -> list[LaneStatus]:
     """Return every lane, from the running node or from the files."""
     return look_for_node(settings)[1]
 
 
-def look_for_node(settings: "Settings") -> tuple[bool, list["LaneStatus"]]:
+def look_for_node(settings: Settings) -> tuple[bool, list[LaneStatus]]:
     """Return whether a node runs, and every lane."""
-    from bigchaindb.belonging import lost_ledger
-    from bigchaindb.control.client import ask
-    from bigchaindb.control.messages import GetLanes, Lanes
-    from bigchaindb.store.directory import DataDirectory
-    from bigchaindb.subscribers.offline import kept_lanes
-
     directory = DataDirectory(settings.database.path)
     answer = ask(directory.control, GetLanes(), Lanes)
     running = [] if answer is None else answer.lanes
@@ -53,7 +51,7 @@ def look_for_node(settings: "Settings") -> tuple[bool, list["LaneStatus"]]:
     return answer is not None, [*running, *(lane for lane in kept if lane.name not in names)]
 
 
-def never_ran(name: str, settings: "Settings") -> OrderRefused:
+def never_ran(name: str, settings: Settings) -> OrderRefused:
     """Return the error of a plugin without a lane: its name or the ledger may be the wrong one."""
     return OrderRefused(
         f"no plugin {name!r} has run over the ledger in `{settings.database.path}`; `bigchaindb plugins list` lists "
@@ -61,7 +59,7 @@ def never_ran(name: str, settings: "Settings") -> OrderRefused:
     )
 
 
-def carry_out(settings: "Settings", name: str, order: "Order") -> "LaneStatus":
+def carry_out(settings: Settings, name: str, order: Order) -> LaneStatus:
     """Send an order to the running node, or carry it out here where none runs.
 
     Args:
@@ -73,10 +71,6 @@ def carry_out(settings: "Settings", name: str, order: "Order") -> "LaneStatus":
         RequestFailed: the node refused.
         OrderRefused: the lane's state does not allow it.
     """
-    from bigchaindb.control.client import ask
-    from bigchaindb.control.messages import Lane, Ordered
-    from bigchaindb.store.directory import DataDirectory
-
     answer = ask(DataDirectory(settings.database.path).control, Ordered(name, order), Lane)
     if answer is not None:
         return answer.lane
@@ -86,17 +80,12 @@ def carry_out(settings: "Settings", name: str, order: "Order") -> "LaneStatus":
 
 
 @contextmanager
-def desk(settings: "Settings") -> Iterator["OfflineDesk"]:
+def desk(settings: Settings) -> Iterator[OfflineDesk]:
     """Own the data directory, for orders while no node runs.
 
     Raises:
         StartupError: there is no ledger, or a node that is starting or stopping has it.
     """
-    from bigchaindb.identity import read_chain_id
-    from bigchaindb.store import Store
-    from bigchaindb.store.directory import DataDirectory
-    from bigchaindb.subscribers.offline import OfflineDesk
-
     path = settings.database.path
     if not DataDirectory(path).ledger.exists():
         raise StartupError(
@@ -108,7 +97,7 @@ def desk(settings: "Settings") -> Iterator["OfflineDesk"]:
         yield opened.enter_context(closing(OfflineDesk(store, read_chain_id(path), settings)))
 
 
-def settle_the_past(settings: "Settings") -> None:
+def settle_the_past(settings: Settings) -> None:
     """Where no node has run over restored data yet, mark the lanes of the plugins that are enabled so far.
 
     They may have run after the backup. A plugin that is enabled from now on is new, and begins at its `start`.
@@ -116,9 +105,6 @@ def settle_the_past(settings: "Settings") -> None:
     Raises:
         StartupError: a node that is starting or stopping has the directory.
     """
-    from bigchaindb.store import Store
-    from bigchaindb.store.directory import DataDirectory
-
     path = settings.database.path
     if not DataDirectory(path).ledger.exists():
         return
@@ -129,15 +115,13 @@ def settle_the_past(settings: "Settings") -> None:
             pass
 
 
-def as_document(lane: "LaneStatus", mask: Mask) -> dict[str, Any]:
+def as_document(lane: LaneStatus, mask: Mask) -> dict[str, Any]:
     """Return a lane as JSON values, its texts masked."""
-    from msgspec import to_builtins
-
     document: dict[str, Any] = to_builtins(lane)
     return document | {"error": mask(lane.error), "warning": mask(lane.warning)}
 
 
-def put_state(lane: "LaneStatus", mask: Mask) -> None:
+def put_state(lane: LaneStatus, mask: Mask) -> None:
     """Print the state of a lane in a line or two."""
     put(f"{lane.name} is {lane.state} at position {lane.position}, {lane.lag} behind the head")
     error = "" if lane.is_error_past else lane.error

@@ -1,15 +1,21 @@
 """network peers: the network.peers that each node of a network should have."""
 
+import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
-from bigchaindb.cli.session import Session, pass_session, put, put_json, say
-
-if TYPE_CHECKING:
-    from bigchaindb.config import Settings
-    from bigchaindb.engine.cometbft.roster import Known, Listed
+from bigchaindb.cli.output import put, put_json, say
+from bigchaindb.cli.session import Session, pass_session
+from bigchaindb.config import Settings
+from bigchaindb.engine.cometbft import membership
+from bigchaindb.engine.cometbft.files import Layout, is_network, node_id_of, others_of
+from bigchaindb.engine.cometbft.overview import ANSWER_S_MAX
+from bigchaindb.engine.cometbft.roster import Known, Listed, connected, known_of, lists
+from bigchaindb.engine.cometbft.rpc import CometBftRpc
+from bigchaindb.errors import CometBftUnavailable
+from bigchaindb.identity import find
 
 
 @click.command(
@@ -28,9 +34,6 @@ def list_peers(session: Session, *, files: tuple[Path, ...], as_json: bool) -> N
     A FILE holds lines of `network id`. This node is added and, while it runs, the nodes that are connected to it, with
     the addresses that they announce. Nothing is changed.
     """
-    from bigchaindb.engine.cometbft import membership
-    from bigchaindb.engine.cometbft.roster import known_of, lists
-
     known: list[Known] = []
     for file in files:
         with file.open("rb") as opened:
@@ -40,8 +43,6 @@ def list_peers(session: Session, *, files: tuple[Path, ...], as_json: bool) -> N
     known += _around(settings)
     found = lists(known)
     if as_json:
-        import msgspec
-
         put_json(msgspec.to_builtins(found))
         return
     for one in found:
@@ -52,17 +53,8 @@ def list_peers(session: Session, *, files: tuple[Path, ...], as_json: bool) -> N
     _compare(settings, found)
 
 
-def _around(settings: "Settings") -> "list[Known]":
+def _around(settings: Settings) -> list[Known]:
     """Return this node, if it is part of a network, and the nodes that are connected to it."""
-    import asyncio
-
-    from bigchaindb.engine.cometbft.files import Layout, is_network, node_id_of
-    from bigchaindb.engine.cometbft.overview import ANSWER_S_MAX
-    from bigchaindb.engine.cometbft.roster import Known, connected
-    from bigchaindb.engine.cometbft.rpc import CometBftRpc
-    from bigchaindb.errors import CometBftUnavailable
-    from bigchaindb.identity import find
-
     data = settings.database.path
     key = find(settings) if is_network(data) else None
     if key is None:
@@ -73,7 +65,7 @@ def _around(settings: "Settings") -> "list[Known]":
     else:
         say("This node is in no list, as network.external_address is not set: set it to its address for other nodes.")
 
-    async def ask() -> "list[Known]":
+    async def ask() -> list[Known]:
         rpc = CometBftRpc(Layout(data).rpc, answer_s_max=ANSWER_S_MAX)
         try:
             return connected((await rpc.net_info()).peers)
@@ -85,11 +77,8 @@ def _around(settings: "Settings") -> "list[Known]":
     return known + asyncio.run(ask())
 
 
-def _compare(settings: "Settings", found: "list[Listed]") -> None:
+def _compare(settings: Settings, found: list[Listed]) -> None:
     """Print the peers that this node's settings lack, if it is one of the nodes."""
-    from bigchaindb.engine.cometbft.files import node_id_of, others_of
-    from bigchaindb.identity import find
-
     key = find(settings)
     own = None if key is None else next((one for one in found if one.node_id == node_id_of(key)), None)
     if key is None or own is None:

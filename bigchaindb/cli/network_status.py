@@ -1,19 +1,24 @@
 """network status: prints the state of this node of a network, once or every second."""
 
+import asyncio
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import click
+import msgspec
 
-from bigchaindb.cli.session import Session, pass_session, printable, put, put_table
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from bigchaindb.engine.cometbft.overview import Overview
-    from bigchaindb.engine.engine import NetworkFigures, ValidatorFigures
+from bigchaindb.cli.output import printable, put, put_table
+from bigchaindb.cli.session import Session, pass_session
+from bigchaindb.control import messages
+from bigchaindb.control.client import ask
+from bigchaindb.engine.cometbft.overview import Activity, Decides, Overview, overview
+from bigchaindb.engine.engine import NetworkFigures, ValidatorFigures
+from bigchaindb.errors import RequestFailed
+from bigchaindb.serving.processes import lock_owner
+from bigchaindb.store.directory import DataDirectory
 
 WATCH_S: Final = 1.0
 """Time between two prints."""
@@ -46,12 +51,6 @@ def status(context: click.Context, session: Session, *, watch: bool, as_json: bo
     It shows whether the node runs and follows, its height, its peers and the validators. The state of a stopped node is
     read from its files. Nothing is changed.
     """
-    import asyncio
-
-    from bigchaindb.engine.cometbft.overview import overview
-    from bigchaindb.serving.processes import lock_owner
-    from bigchaindb.store.directory import DataDirectory
-
     settings = session.load().settings
     directory = DataDirectory(settings.database.path)
     is_terminal = sys.stdout.isatty()
@@ -69,12 +68,8 @@ def status(context: click.Context, session: Session, *, watch: bool, as_json: bo
             time.sleep(WATCH_S)
 
 
-def _figures(control: "Path") -> "NetworkFigures | None":
+def _figures(control: Path) -> NetworkFigures | None:
     """Return the running node's figures of the others, None where it does not answer."""
-    from bigchaindb.control import messages
-    from bigchaindb.control.client import ask
-    from bigchaindb.errors import RequestFailed
-
     try:
         answer = ask(control, messages.GetNetwork(), messages.Network, wait_s=FIGURES_S_MAX)
     except RequestFailed:
@@ -82,10 +77,8 @@ def _figures(control: "Path") -> "NetworkFigures | None":
     return None if answer is None else answer.figures
 
 
-def _put(seen: "Overview", *, as_json: bool) -> None:
+def _put(seen: Overview, *, as_json: bool) -> None:
     if as_json:
-        import msgspec
-
         put(msgspec.json.encode(seen).decode())
         return
     total = sum(validator.power for validator in seen.validators)
@@ -130,7 +123,7 @@ def _put(seen: "Overview", *, as_json: bool) -> None:
         )
 
 
-def _row(one: "ValidatorFigures") -> tuple[str, ...]:
+def _row(one: ValidatorFigures) -> tuple[str, ...]:
     """Return a line of the table; signatures are counted in the last blocks that the validator could sign."""
     connected = "?" if one.connected is None else "yes" if one.connected else "no"
     signed = "?" if one.signed is None else f"{one.signed} of {one.blocks}"
@@ -138,12 +131,11 @@ def _row(one: "ValidatorFigures") -> tuple[str, ...]:
     return one.public_key, one.address, str(one.power), connected, signed, last, _note(one)
 
 
-def _note(one: "ValidatorFigures") -> str:
+def _note(one: ValidatorFigures) -> str:
     return "does not sign" if one.signing is False else ""
 
 
-def _network(seen: "Overview", total: int) -> str:
-    from bigchaindb.engine.cometbft.overview import Decides
+def _network(seen: Overview, total: int) -> str:
 
     about = f"power {seen.signing_power} of {total} is connected and signs, this node included; more than"
     match seen.network:
@@ -157,7 +149,7 @@ def _network(seen: "Overview", total: int) -> str:
             return "cut off: no other node is connected, so nothing is decided here"
 
 
-def _signer(seen: "Overview") -> str:
+def _signer(seen: Overview) -> str:
     """Return the text about this node's own signatures."""
     if not seen.power:
         return "this node signs nothing"
@@ -181,8 +173,7 @@ def _name(said: str | None) -> str:
     return "?" if said is None else printable(said[:NAME_CHARACTERS_MAX])
 
 
-def _state(seen: "Overview") -> str:
-    from bigchaindb.engine.cometbft.overview import Activity
+def _state(seen: Overview) -> str:
 
     match seen.state:
         case Activity.FOLLOWING:
@@ -200,7 +191,7 @@ def _state(seen: "Overview") -> str:
             return "stopped; what follows is from the files"
 
 
-def _height(seen: "Overview") -> str:
+def _height(seen: Overview) -> str:
     text = f"{seen.height:,}"
     if seen.round is not None:
         text += f", round {seen.round} of the next"

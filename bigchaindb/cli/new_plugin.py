@@ -11,7 +11,8 @@ from typing import Final
 
 import click
 
-from bigchaindb.cli.session import say
+from bigchaindb.cli.output import say
+from bigchaindb.doctor.installed import plugins
 from bigchaindb.errors import ConfigurationError
 
 NAME_CHARACTERS_MAX: Final = 60
@@ -54,8 +55,6 @@ def new(name: str, directory: Path | None) -> None:
 
 def _refuse_installed(name: str) -> None:
     """Refuse the name of an installed plugin: of two packages that provide one name neither can be enabled."""
-    from bigchaindb.doctor.installed import plugins
-
     for plugin in plugins():
         if plugin.name == name:
             raise ConfigurationError(

@@ -1,16 +1,17 @@
 """plugins pause, resume, restart, seek, retry, discard, forget: orders to one plugin's lane."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from bigchaindb.cli.lanes import as_document, carry_out, desk, json_option, look, mask_of, never_ran, put_state
-from bigchaindb.cli.session import Session, pass_session, put, put_json
+from bigchaindb.cli.output import put, put_json
+from bigchaindb.cli.session import Session, pass_session
+from bigchaindb.control.client import ask
+from bigchaindb.control.messages import Done, Forget
 from bigchaindb.errors import UnknownPlace
+from bigchaindb.eventlog import place
+from bigchaindb.eventlog.orders import Discard, Order, Pause, Restart, Resume, Retry, Seek
 from bigchaindb.eventlog.place import POSITION_MAX
-
-if TYPE_CHECKING:
-    from bigchaindb.eventlog.orders import Order
+from bigchaindb.store.directory import DataDirectory
 
 POSITION = click.IntRange(1, POSITION_MAX)
 
@@ -27,8 +28,6 @@ The plugin stays paused over restarts of the node, until `bigchaindb plugins res
 @pass_session
 def pause(session: Session, name: str, *, as_json: bool) -> None:
     """Stop delivering events to the plugin NAME. Its cursor is kept."""
-    from bigchaindb.eventlog.orders import Pause
-
     _order(session, name, Pause(), as_json=as_json)
 
 
@@ -43,8 +42,6 @@ Examples:
 @pass_session
 def resume(session: Session, name: str, *, as_json: bool) -> None:
     """Continue the plugin NAME at its cursor: after a pause, or instead of waiting for its next attempt."""
-    from bigchaindb.eventlog.orders import Resume
-
     _order(session, name, Resume(), as_json=as_json)
 
 
@@ -60,8 +57,6 @@ Events in hand are delivered again to the new process, as after a crash. All oth
 @pass_session
 def restart(session: Session, name: str, *, as_json: bool) -> None:
     """Restart the plugin NAME with the package that is installed now."""
-    from bigchaindb.eventlog.orders import Restart
-
     _order(session, name, Restart(), as_json=as_json)
 
 
@@ -85,9 +80,6 @@ def seek(session: Session, name: str, where: str, *, as_json: bool) -> None:
 
     Events in hand are forgotten. Events that are parked beyond WHERE are no longer parked, and are delivered in order.
     """
-    from bigchaindb.eventlog import place
-    from bigchaindb.eventlog.orders import Seek
-
     try:
         place.parse(where)
     except UnknownPlace as error:
@@ -112,8 +104,6 @@ Each event gets as many attempts as a new one. `bigchaindb plugins parked NAME` 
 @pass_session
 def retry(session: Session, name: str, positions: tuple[int, ...], *, all_of_them: bool, as_json: bool) -> None:
     """Deliver parked events to the plugin NAME again, before any other."""
-    from bigchaindb.eventlog.orders import Retry
-
     if bool(positions) is all_of_them:
         raise click.UsageError("name positions, or pass --all")
     _order(session, name, Retry(positions or None), as_json=as_json)
@@ -132,8 +122,6 @@ The event stays in the log: `bigchaindb events show 4711` prints it, and a `seek
 @pass_session
 def discard(session: Session, name: str, positions: tuple[int, ...], *, as_json: bool) -> None:
     """Never deliver these events to the plugin NAME: parked ones, or the one that blocks it."""
-    from bigchaindb.eventlog.orders import Discard
-
     _order(session, name, Discard(positions), as_json=as_json)
 
 
@@ -148,10 +136,6 @@ If the plugin is enabled again, it begins at its `start`, as a new one."""
 @pass_session
 def forget(session: Session, name: str) -> None:
     """Delete the cursor and the parked events of the plugin NAME. It must be disabled."""
-    from bigchaindb.control.client import ask
-    from bigchaindb.control.messages import Done, Forget
-    from bigchaindb.store.directory import DataDirectory
-
     settings = session.load().settings
     if all(lane.name != name for lane in look(settings)):  # otherwise a misspelt name would be reported as forgotten
         raise never_ran(name, settings)
@@ -161,7 +145,7 @@ def forget(session: Session, name: str) -> None:
     put(f"{name} is forgotten")
 
 
-def _order(session: Session, name: str, order: "Order", *, as_json: bool) -> None:
+def _order(session: Session, name: str, order: Order, *, as_json: bool) -> None:
     loaded = session.load()
     lane = carry_out(loaded.settings, name, order)
     if as_json:

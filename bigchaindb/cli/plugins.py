@@ -1,221 +1,47 @@
-"""The group `plugins`, and its commands that only read: list, status, parked."""
-
-import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+"""The group `plugins`."""
 
 import click
 
-from bigchaindb.cli.enabling import check, disable, enable
-from bigchaindb.cli.lanes import ago, as_document, json_option, look, look_for_node, mask_of, never_ran
-from bigchaindb.cli.new_plugin import new
-from bigchaindb.cli.plugin_orders import discard, forget, pause, restart, resume, retry, seek
-from bigchaindb.cli.session import Session, pass_session, put, put_json, put_table, say
-from bigchaindb.errors import OrderRefused
-from bigchaindb.eventlog.place import POSITION_MAX
+from bigchaindb.cli.lazy import LazyGroup
 
-if TYPE_CHECKING:
-    from bigchaindb.config.load import Loaded
-    from bigchaindb.subscribers.lane_status import LaneStatus
 
-NEVER_RAN: Final = dict.fromkeys(
-    ("state", "position", "lag", "attempts", "parked", "last_error", "last_error_at", "warning")
+@click.group(
+    cls=LazyGroup,
+    places={
+        "list": ("plugin_lists:list_plugins", "List the plugins that are installed, are enabled or have run."),
+        "status": (
+            "plugin_lists:status",
+            "Print the lane of the plugin NAME: its state, its cursor and its events in hand.",
+        ),
+        "parked": (
+            "plugin_lists:parked",
+            "List the parked events of the plugin NAME: those that it failed on and that were set aside.",
+        ),
+        "new": ("new_plugin:new", "Write a package for the plugin NAME into DIRECTORY, ./NAME by default."),
+        "check": (
+            "enabling:check",
+            "Find, import and configure the plugin NAME in a process of its own, and print what it asks for.",
+        ),
+        "enable": ("enabling:enable", "Enable the plugin NAME."),
+        "disable": ("enabling:disable", "Disable the plugin NAME."),
+        "forget": ("plugin_orders:forget", "Delete the cursor and the parked events of the plugin NAME."),
+        "pause": ("plugin_orders:pause", "Stop delivering events to the plugin NAME."),
+        "resume": (
+            "plugin_orders:resume",
+            "Continue the plugin NAME at its cursor: after a pause, or instead of waiting for its next attempt.",
+        ),
+        "restart": ("plugin_orders:restart", "Restart the plugin NAME with the package that is installed now."),
+        "seek": ("plugin_orders:seek", "Move the cursor of the plugin NAME to WHERE."),
+        "retry": ("plugin_orders:retry", "Deliver parked events to the plugin NAME again, before any other."),
+        "discard": (
+            "plugin_orders:discard",
+            "Never deliver these events to the plugin NAME: parked ones, or the one that blocks it.",
+        ),
+    },
 )
-SHOWN_MAX: Final = 80
-"""Characters of an error in a table; `plugins status` prints it whole."""
-
-
-@click.group()
 def plugins() -> None:
     """List, enable and control event plugins.
 
     A plugin is an installed package. Its lane is its way through the event log: its cursor, its state and its parked
     events. All commands but `restart` work whether the node runs or not.
     """
-
-
-for command in (new, check, enable, disable, forget, pause, resume, restart, seek, retry, discard):
-    plugins.add_command(command)
-
-
-@plugins.command(
-    "list",
-    epilog="""\b
-Examples:
-  bigchaindb plugins list
-  bigchaindb plugins list --json | jq '.[] | select(.lag > 1000)'
-
-The states are explained in docs/reference/lane-states.md.""",
-)
-@json_option
-@pass_session
-def list_plugins(session: Session, *, as_json: bool) -> None:
-    """List the plugins that are installed, are enabled or have run."""
-    loaded = session.load()
-    is_running, lanes = look_for_node(loaded.settings)
-    rows = _rows(loaded, lanes)
-    if not is_running:
-        _say_where(loaded)
-    if as_json:
-        put_json(rows)
-    elif rows:
-        put_table(
-            ("NAME", "PACKAGE", "ENABLED", "STATE", "POSITION", "LAG", "ATTEMPTS", "PARKED", "LAST ERROR"),
-            [_cells(row) for row in rows],
-        )
-    else:
-        put("no plugin is installed or enabled")
-
-
-@plugins.command(
-    epilog="""\b
-Examples:
-  bigchaindb plugins status sales
-  bigchaindb plugins status sales --json | jq .lag""",
-)
-@click.argument("name")
-@json_option
-@pass_session
-def status(session: Session, name: str, *, as_json: bool) -> None:
-    """Print the lane of the plugin NAME: its state, its cursor and its events in hand."""
-    from bigchaindb.eventlog.orders import way_on
-
-    loaded = session.load()
-    lane = next((lane for lane in look(loaded.settings) if lane.name == name), None)
-    if lane is None:
-        raise never_ran(name, loaded.settings)
-    document = as_document(lane, mask_of(loaded)) | {"enabled": name in loaded.settings.events_plugins}
-    if as_json:
-        put_json(document)
-        return
-    for key, value in _readable(lane, document).items():
-        if value not in (None, ""):
-            put(f"{key:14} {value}")
-    if lane.parked_count:
-        say(f"parked events: bigchaindb plugins parked {name}")
-    if advice := way_on(name, lane.state, document["error"]):
-        say(f"{name} waits for you: {advice}")
-
-
-@plugins.command(
-    epilog="""\b
-Examples:
-  bigchaindb plugins parked sales
-  bigchaindb plugins parked sales --after 4711 --count 10
-  bigchaindb plugins parked sales --json | jq '.[].position'
-
-Then: `bigchaindb events show POSITION`, `plugins retry NAME POSITION`, `plugins discard NAME POSITION`.""",
-)
-@click.argument("name")
-@click.option("--after", type=click.IntRange(0, POSITION_MAX), default=0, help="Only events beyond this position.")
-@click.option(
-    "-n", "--count", type=click.IntRange(1, 1000), default=1000, show_default=True, help="Number of events at most."
-)
-@json_option
-@pass_session
-def parked(session: Session, name: str, *, after: int, count: int, as_json: bool) -> None:
-    """List the parked events of the plugin NAME: those that it failed on and that were set aside."""
-    from contextlib import closing
-
-    from msgspec import to_builtins
-
-    from bigchaindb.store import NodeDb
-    from bigchaindb.store.directory import DataDirectory
-
-    loaded = session.load()
-    mask, path = mask_of(loaded), DataDirectory(loaded.settings.database.path).node
-    if not path.exists():
-        raise OrderRefused(
-            f"no plugin has run over this ledger: there is no `{path}`; -c names another node's configuration"
-        )
-    with closing(NodeDb(path, read_only=True)) as node:
-        if node.lane(name) is None:
-            raise never_ran(name, loaded.settings)
-        rows = node.parked(name, after=after, count_max=count)
-    if as_json:
-        put_json([to_builtins(row) | {"error": mask(row.error)} for row in rows])
-    elif rows:
-        put_table(
-            ("POSITION", "ATTEMPTS", "PARKED AT", "COMES AGAIN", "ERROR"),
-            [
-                (
-                    str(row.position),
-                    str(row.attempts),
-                    _moment(row.parked_at or 0.0),
-                    "no" if row.returns_in is None else "yes",
-                    mask(row.error),
-                )
-                for row in rows
-            ],
-        )
-    else:
-        put(f"{name} has no parked event")
-
-
-def _readable(lane: "LaneStatus", document: dict[str, Any]) -> dict[str, Any]:
-    """Return the document as texts for a person: moments as dates, and an error with its time."""
-    shown = {key: value for key, value in document.items() if not key.startswith(("error", "is_error", "next_"))}
-    shown["since"] = _moment(lane.since)
-    shown["in_hand"] = ", ".join(map(str, lane.in_hand)) or "nothing"
-    shown["oldest_s"] = f"{lane.oldest_s:.1f}"
-    if lane.next_attempt_at is not None:
-        wait_s = max(0.0, lane.next_attempt_at - time.time())
-        shown["next attempt"] = f"in {wait_s:.0f} s; at once: bigchaindb plugins resume {lane.name}"
-    if lane.error:
-        told = "" if lane.error_at is None else f"{_moment(lane.error_at)}, {ago(lane.error_at)}: "
-        shown["last error" if lane.is_error_past else "error"] = told + document["error"]
-    return shown
-
-
-def _say_where(loaded: "Loaded") -> None:
-    """Name the folder that was read: a node with another configuration has another list."""
-    hint = "" if loaded.path.exists() else "; name a node's configuration with -c or BIGCHAINDB_CONFIG_PATH"
-    say(f"no node runs over `{loaded.settings.database.path}`{hint}")
-
-
-def _rows(loaded: "Loaded", kept: list["LaneStatus"]) -> list[dict[str, Any]]:
-    from bigchaindb.doctor.installed import plugins as installed
-
-    mask, enabled = mask_of(loaded), loaded.settings.events_plugins
-    found: list[tuple[str, str | None]] = [(plugin.name, plugin.package) for plugin in installed()]
-    lanes = {lane.name: lane for lane in kept}
-    names = {name for name, _ in found}
-    found += [(name, None) for name in {*enabled, *lanes} - names]
-    rows = []
-    for name, package in sorted(found, key=lambda pair: pair[0]):
-        row = {"name": name, "package": package, "enabled": name in enabled, **NEVER_RAN}
-        if name not in enabled:
-            row["state"] = "DISABLED"
-        if (lane := lanes.get(name)) is not None:
-            row |= {
-                "state": lane.state.value,
-                "position": lane.position,
-                "lag": lane.lag,
-                "attempts": lane.attempts,
-                "parked": lane.parked_count,
-            }
-            if lane.error and not lane.is_error_past:
-                row |= {"last_error": mask(lane.error), "last_error_at": lane.error_at}
-            row["warning"] = mask(lane.warning) or None
-        rows.append(row)
-    return rows
-
-
-def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    from bigchaindb.eventlog.orders import is_damage
-
-    package = row["package"] or "(not installed)"
-    keys = ("state", "position", "lag", "attempts", "parked")
-    figures = ("-" if row[key] is None else str(row[key]) for key in keys)
-    error = row["last_error"] or ""
-    if error and row["last_error_at"] is not None:
-        error = f"{ago(row['last_error_at'])}: {error}"
-    error = error or row["warning"] or ""
-    # The error of a GAPPED lane, and of damage, ends with what to do.
-    is_whole = row["state"] == "GAPPED" or is_damage(error) or len(error) <= SHOWN_MAX
-    shown = error if is_whole else f"{error[:SHOWN_MAX]}…"
-    return (row["name"], package, "yes" if row["enabled"] else "no", *figures, shown)
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

@@ -2,16 +2,19 @@
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import click
 
-from bigchaindb.cli.session import Session, pass_session, put
+from bigchaindb.cli.client import Node
+from bigchaindb.cli.output import put
+from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.cli.transactions import NODE_VARIABLE, own_node
 from bigchaindb.errors import ConfigurationError, ProofError
-
-if TYPE_CHECKING:
-    from bigchaindb.ledger.proofs.pieces import Verified
+from bigchaindb.ledger.proofs.document import PROOF_BYTES_MAX
+from bigchaindb.ledger.proofs.pieces import Verified
+from bigchaindb.ledger.proofs.trusted import TRUST_BYTES_MAX, read_trust
+from bigchaindb.ledger.proofs.verifying import verify as check
 
 _NOT_PROVEN: Final = (
     "not proven: this file has no header of its height; take the proof from another node of the network"
@@ -34,8 +37,6 @@ or `position:N` for the event at that position of the log. The node is asked ove
 @pass_session
 def proof(session: Session, block: str, node: str | None) -> None:
     """Print the proof of the event about a block, as JSON."""
-    from bigchaindb.cli.client import Node
-
     put((Node(node) if node else own_node(session)).proof(block).decode().rstrip("\n"))
 
 
@@ -60,10 +61,6 @@ Exit code: 0 the event is proven and printed, 1 it is not proven and the message
 @click.option("--json", "as_json", is_flag=True, help="Print only the proven event's own JSON.")
 def verify(file: BinaryIO, validators: BinaryIO, *, as_json: bool) -> None:
     """Check the proof of an event, without a node or a network."""
-    from bigchaindb.ledger.proofs.document import PROOF_BYTES_MAX
-    from bigchaindb.ledger.proofs.trusted import TRUST_BYTES_MAX, read_trust
-    from bigchaindb.ledger.proofs.verifying import verify as check
-
     try:
         trust = read_trust(validators.read(TRUST_BYTES_MAX + 1))
     except ConfigurationError as error:
@@ -79,7 +76,7 @@ def verify(file: BinaryIO, validators: BinaryIO, *, as_json: bool) -> None:
         put(f"{key:18} {value}")
 
 
-def _about(verified: "Verified") -> dict[str, object]:
+def _about(verified: Verified) -> dict[str, object]:
     """Return what was proven, the most wanted first."""
     header = verified.block.header
     time = datetime.fromtimestamp(header.timestamp, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import click
 
-from bigchaindb.cli.session import Session, pass_session, put, put_json, say
+from bigchaindb.cli.output import put, put_json, say
+from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.cli.work import DAMAGED, Progress
+from bigchaindb.restore import restore as put_back
 
 
 @click.command(
@@ -26,8 +28,6 @@ def restore(session: Session, directory: Path, *, as_json: bool) -> None:
     Stop the node first. The backup is copied and checked before anything changes. The old data are kept under a name
     that is printed. Afterwards the plugins wait for an order: see docs/how-to/back-up.md.
     """
-    from bigchaindb.restore import restore as put_back
-
     done = put_back(directory, session.load().settings, Progress("checked", "events").tell)
     for damage in done.damages:
         say(damage)

@@ -7,22 +7,44 @@ import faulthandler
 import logging
 import os
 import shutil
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
-from bigchaindb.cli.session import Session, ask, named, pass_session, say
+from bigchaindb import __version__, log
+from bigchaindb.belonging import has_remains, require
+from bigchaindb.cli.lanes import mask_of
+from bigchaindb.cli.output import ask, say
+from bigchaindb.cli.session import Session, named, pass_session
 from bigchaindb.config import KeyPairSettings, Settings
+from bigchaindb.config.load import Loaded, exposed_key
+from bigchaindb.config.old import old_backend
+from bigchaindb.engine.cometbft import files
+from bigchaindb.engine.cometbft.files import Layout, is_network
 from bigchaindb.errors import ConfigurationError, StartupError, StoreError
+from bigchaindb.eventlog.orders import is_damage
 from bigchaindb.files import sync
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from bigchaindb.config.load import Loaded
-    from bigchaindb.store.directory import DataDirectory
+from bigchaindb.identity import (
+    CHAIN_ID_FILE,
+    KEYPAIR_FILE,
+    find,
+    find_or_make,
+    make_chain_id,
+    new_keypair,
+    read_chain_id,
+)
+from bigchaindb.masking import secrets_in
+from bigchaindb.owners import user
+from bigchaindb.standard_error import STANDARD_ERROR, fill_standard_streams
+from bigchaindb.stop_order import StopOrder
+from bigchaindb.store.access import complaints
+from bigchaindb.store.directory import DataDirectory, DirectoryLock, prepare
+from bigchaindb.store.node_db import NodeDb
+from bigchaindb.store.own import Outbox
+from bigchaindb.store.store import Store
 
 BANNER: Final = """
 Initialization complete. BigchainDB is ready and waiting.
@@ -48,8 +70,6 @@ def init(session: Session) -> None:
     The command makes the data directory, the node's key pair unless the configuration has one, and the ledger's files.
     `start` does the same. An existing ledger is not changed.
     """
-    from bigchaindb.belonging import require
-
     settings = session.load().settings
     require(settings)
     if not _initialize(settings):
@@ -71,9 +91,6 @@ def drop(session: Session) -> None:
     key pair are kept. A node of a network stays part of it, and takes the blocks from the others again; transactions
     that it accepted and that are in no block are written to `undecided.jsonl` first.
     """
-    from bigchaindb.belonging import has_remains
-    from bigchaindb.store.directory import DataDirectory, DirectoryLock
-
     database = session.load().settings.database
     directory = DataDirectory(database.path)
     is_lost = has_remains(directory)
@@ -128,10 +145,6 @@ def start(
     experimental_parallel_validation: bool,
 ) -> None:
     """Run the node until it is stopped."""
-    from bigchaindb.belonging import require
-    from bigchaindb.standard_error import STANDARD_ERROR, fill_standard_streams
-    from bigchaindb.stop_order import StopOrder
-
     fill_standard_streams()
     faulthandler.enable(STANDARD_ERROR)  # a crash of native code prints the stack of each thread
     stop = StopOrder()
@@ -147,10 +160,11 @@ def start(
         settings = _with_temporary_keypair(settings)
     _refuse_alone(settings)
     _refuse_files_of_others(settings)
-    if replay:
-        from bigchaindb.replaying import begin
+    # The node's modules take so long that an order to stop may come meanwhile: `stop` is there before them.
+    from bigchaindb import node, replaying
 
-        begin(settings)
+    if replay:
+        replaying.begin(settings)
     require(settings)
     if not no_init:
         _initialize(settings)
@@ -159,43 +173,35 @@ def start(
             f"there is no ledger in `{settings.database.path}`: run `bigchaindb init`, or start without --no-init"
         )
     _keep_secret(loaded)
-    from bigchaindb.node import run
 
-    def ready(left_out: "Mapping[str, str]") -> None:
+    def ready(left_out: Mapping[str, str]) -> None:
         say(_banner(settings))
         if left_out:
             say(_without(loaded, left_out))
 
-    run(settings, stop, ready=ready, reload=session.load_silently, strict=strict)
+    node.run(settings, stop, ready=ready, reload=session.load_silently, strict=strict)
 
 
-def _say_what_starts(loaded: "Loaded") -> None:
+def _say_what_starts(loaded: Loaded) -> None:
     """Name the configuration and the ledger before any line of the log: a wrong one is the commonest mistake."""
-    from bigchaindb import __version__
-
     ledger = loaded.settings.database.path
     say(f"BigchainDB {__version__} starts: configuration {named(loaded).rstrip(',')}; ledger in `{ledger}`")
 
 
-def _without(loaded: "Loaded", left_out: "Mapping[str, str]") -> str:
+def _without(loaded: Loaded, left_out: Mapping[str, str]) -> str:
     """Return the line that names the plugins that do not run; their errors may hold secrets."""
-    from bigchaindb.cli.lanes import mask_of
-    from bigchaindb.eventlog.orders import is_damage
-
     mask = mask_of(loaded)
     mend = " and ".join(f"`bigchaindb plugins restart {name}`" for name, why in left_out.items() if not is_damage(why))
     ending = f" Mend that, then run {mend}." if mend else ""
     return f"Without plugins that ran before: {'; '.join(map(mask, left_out.values()))}.{ending}"
 
 
-def _warn_of_exposed_key(loaded: "Loaded", *, strict: bool) -> None:
+def _warn_of_exposed_key(loaded: Loaded, *, strict: bool) -> None:
     """Warn of a file that others may read; old releases wrote such files, and their nodes must start.
 
     Raises:
         StartupError: `strict` refuses it.
     """
-    from bigchaindb.config.load import exposed_key
-
     if (exposed := exposed_key(loaded)) is None:
         return
     if strict:
@@ -205,8 +211,6 @@ def _warn_of_exposed_key(loaded: "Loaded", *, strict: bool) -> None:
 
 def _refuse_alone(settings: Settings) -> None:
     """Refuse to run a node alone that is meant for a network: no other node would have its decisions."""
-    from bigchaindb.engine.cometbft import files
-
     if settings.network.peers and not files.is_network(settings.database.path):
         raise StartupError(
             f"network.peers names other nodes, but the node of `{settings.database.path}` is part of no network: "
@@ -216,10 +220,6 @@ def _refuse_alone(settings: Settings) -> None:
 
 def _refuse_files_of_others(settings: Settings) -> None:
     """Refuse a data directory with files that this process may not use."""
-    from bigchaindb.owners import user
-    from bigchaindb.store.access import complaints
-    from bigchaindb.store.directory import DataDirectory
-
     path = settings.database.path
     if (found := next(complaints(DataDirectory(path)), None)) is not None:
         raise StartupError(f"database.path: the node cannot use all of `{path}`: {found}")
@@ -233,12 +233,8 @@ def _refuse_files_of_others(settings: Settings) -> None:
         )
 
 
-def _keep_secret(loaded: "Loaded") -> None:
+def _keep_secret(loaded: Loaded) -> None:
     """Mask the private key that `init` made in the log as well."""
-    from bigchaindb import log
-    from bigchaindb.identity import find
-    from bigchaindb.masking import secrets_in
-
     if (pair := find(loaded.settings)) is not None:
         log.set_up(loaded.settings, secrets=[*secrets_in(loaded.document), pair.private_key], in_background=True)
 
@@ -249,10 +245,6 @@ def _initialize(settings: Settings) -> bool:
     Raises:
         StartupError: it cannot be made, or another process owns the directory.
     """
-    from bigchaindb.identity import find_or_make, make_chain_id, read_chain_id
-    from bigchaindb.store.directory import prepare
-    from bigchaindb.store.store import Store
-
     if _has_ledger(settings):
         return False
     directory = prepare(settings.database.path)
@@ -265,13 +257,11 @@ def _initialize(settings: Settings) -> bool:
 
 
 def _has_ledger(settings: Settings) -> bool:
-    from bigchaindb.store.directory import DataDirectory
 
     return DataDirectory(settings.database.path).has_ledger
 
 
 def _with_temporary_keypair(settings: Settings) -> Settings:
-    from bigchaindb.identity import find, new_keypair
 
     if find(settings) is not None:
         say("--dev-allow-temp-keypair: ignored, as this node has a key pair")
@@ -282,25 +272,20 @@ def _with_temporary_keypair(settings: Settings) -> Settings:
 
 
 def _refuse_rethinkdb() -> None:
-    from bigchaindb.config.old import old_backend
 
     raise ConfigurationError(old_backend("--dev-start-rethinkdb asks for a RethinkDB server"))
 
 
-def _has_blocks(directory: "DataDirectory") -> bool:
-    from bigchaindb.engine.cometbft.files import Layout, is_network
+def _has_blocks(directory: DataDirectory) -> bool:
 
     return is_network(directory.path) and (Layout(directory.path).blocks / "blockstore.db").exists()
 
 
-def _keep_undecided(directory: "DataDirectory") -> None:
+def _keep_undecided(directory: DataDirectory) -> None:
     """Write accepted transactions that no block shows to a file: no other copy may exist.
 
     The next start does not read it: by then the node may be part of another network.
     """
-    from bigchaindb.store.node_db import NodeDb
-    from bigchaindb.store.own import Outbox
-
     if not directory.node.exists():
         return
     try:
@@ -319,14 +304,11 @@ def _keep_undecided(directory: "DataDirectory") -> None:
         say("Post each line again once the node follows its network; it refuses those that it has.")
 
 
-def _delete(directory: "DataDirectory") -> None:
+def _delete(directory: DataDirectory) -> None:
     """Delete the data; lock, key pair and the file of `_keep_undecided` stay.
 
     The ledger's file is the last: after a crash the rest can be dropped again, and no write-ahead log is left behind.
     """
-    from bigchaindb.engine.cometbft import files
-    from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE
-
     kept = {directory.lock.name, KEYPAIR_FILE, UNDECIDED}
     if files.is_network(directory.path):
         kept |= {CHAIN_ID_FILE, files.FOLDER}

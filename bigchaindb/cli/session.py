@@ -1,38 +1,32 @@
-"""What all commands share: the global options, the configuration, questions and output.
-
-Results go to standard output, all other text to standard error.
-"""
+"""The configuration of one call of the command line."""
 
 import difflib
-import json
 import os
-import sys
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import astuple
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Concatenate, Final, ParamSpec
 
 import click
 
+from bigchaindb import log
+from bigchaindb.cli.lazy import GlobalOptions
+from bigchaindb.config.load import LOADED, Loaded, load_all
 from bigchaindb.errors import ConfigurationError, StartupError
-
-if TYPE_CHECKING:
-    from bigchaindb.config.load import Loaded
+from bigchaindb.masking import secrets_in
 
 STANDARD_OUTPUT: Final = "-"
 LEVEL_KEYS: Final = ("log.level_console", "log.level_logfile", "server.loglevel")
 """Settings that `--log-level` sets."""
 
+P = ParamSpec("P")
 
-@dataclass(frozen=True)
-class Session:
-    """The global options of one call of the command line."""
 
-    config: str | None = None
-    log_level: str | None = None
-    assume_yes: bool = False
+class Session(GlobalOptions):
+    """One call of the command line: its global options, and the configuration that they name."""
 
-    def load(self, *, log_files: bool = False, names_file: bool = False) -> "Loaded":
+    def load(self, *, log_files: bool = False, names_file: bool = False) -> Loaded:
         """Load the configuration, set up the log and write the notices about the configuration to it.
 
         Args:
@@ -42,19 +36,13 @@ class Session:
         Raises:
             ConfigurationError: the file that `-c` names is not there, or a value is wrong.
         """
-        from bigchaindb import log
-        from bigchaindb.config.load import LOADED
-        from bigchaindb.masking import secrets_in
-
         loaded = self.load_silently()
         log.set_up(loaded.settings, secrets=secrets_in(loaded.document), files=log_files, in_background=log_files)
         log.log_notices(notice for notice in loaded.notices if names_file or not notice.text.startswith(LOADED))
         return loaded
 
-    def load_silently(self) -> "Loaded":
+    def load_silently(self) -> Loaded:
         """Load the configuration and leave its notices to the caller."""
-        from bigchaindb.config.load import load_all
-
         if self.config == STANDARD_OUTPUT:
             raise ConfigurationError("-c -: only `configure` writes to standard output; name a file")
         overrides = {} if self.log_level is None else dict.fromkeys(LEVEL_KEYS, self.log_level.lower())
@@ -80,7 +68,7 @@ def _missing(path: str) -> ConfigurationError:
     )
 
 
-def no_ledger(loaded: "Loaded") -> StartupError:
+def no_ledger(loaded: Loaded) -> StartupError:
     """Return the error of a command where there is no ledger; names the folder, and why that one."""
     origin = loaded.origins.get("database.path")
     why = f"from {origin}" if origin is not None else f"the default, as {named(loaded)} names no other"
@@ -90,65 +78,17 @@ def no_ledger(loaded: "Loaded") -> StartupError:
     )
 
 
-def named(loaded: "Loaded") -> str:
+def named(loaded: Loaded) -> str:
     """Return the name of the configuration file, with a remark if it does not exist."""
     return f"`{loaded.path}`" if loaded.path.exists() else f"`{loaded.path}`, which is not there,"
 
 
-pass_session: Final = click.make_pass_decorator(Session, ensure=True)
+def pass_session(command: Callable[Concatenate[Session, P], None]) -> Callable[P, None]:
+    """Call a command with the session of its call."""
 
+    @wraps(command)
+    def with_session(*args: P.args, **kwargs: P.kwargs) -> None:
+        given = click.get_current_context().find_object(GlobalOptions) or GlobalOptions()
+        command(Session(*astuple(given)), *args, **kwargs)
 
-def say(text: str) -> None:
-    """Print a text that is no result, on standard error."""
-    log = sys.modules.get("bigchaindb.log")  # its import would double the start of commands without a log
-    if log is None or not log.put(text):
-        with suppress(OSError):  # a full disk or a reader that is gone must not stop a node
-            click.echo(text, err=True)
-
-
-def put(text: str) -> None:
-    """Print a result."""
-    click.echo(text)
-
-
-def put_json(value: Any) -> None:  # noqa: ANN401 - any JSON
-    """Print a result as JSON."""
-    put(json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False))
-
-
-def ask(question: str) -> str | None:
-    """Ask on standard error and read a line from standard input; None at its end."""
-    click.echo(question, err=True, nl=False)
-    answer = sys.stdin.readline()
-    if not answer:
-        say("")
-        return None
-    return answer.strip()
-
-
-def ask_secret(question: str) -> str:
-    """Ask for a text that is not shown; without a terminal it is a line of standard input.
-
-    Raises:
-        ConfigurationError: the answer is empty.
-    """
-    if sys.stdin.isatty():
-        from getpass import getpass
-
-        return getpass(question, sys.stderr)
-    answer = ask(question)
-    if not answer:
-        raise ConfigurationError("there is no private key: pass --key-file, set BIGCHAINDB_PRIVATE_KEY, or type it in")
-    return answer
-
-
-def printable(text: str) -> str:
-    """Return foreign text without characters that control a terminal or begin a line."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def put_table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Print rows with aligned columns."""
-    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
-    for row in (heads, *rows):
-        put("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return with_session

@@ -1,22 +1,23 @@
 """events simulate: runs a plugin on generated blocks, without a ledger or a configuration."""
 
+import asyncio
 import signal
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
-from bigchaindb.cli.session import Session, pass_session, put, put_json, say
+from bigchaindb import log
+from bigchaindb.cli.output import put, put_json, say
+from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.cli.transactions import read_object
+from bigchaindb.config import Log, Settings
+from bigchaindb.config.settings import RetrySettings
 from bigchaindb.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    import asyncio
-
-    from bigchaindb.simulated.chain import Recipe
-    from bigchaindb.simulated.rehearsal import Rehearsal
+from bigchaindb.simulated.chain import Recipe
+from bigchaindb.simulated.rehearsal import POLL_S, Rehearsal, rehearse
 
 TELL_S: Final = 1.0
 """Time between two lines about the progress."""
@@ -63,10 +64,6 @@ def simulate(
     event on which it fails three times is parked. No ledger and no configuration are needed, and nothing is left behind
     but what the plugin writes. The exit code is 1 if the plugin failed.
     """
-    import asyncio
-
-    from bigchaindb.simulated.chain import Recipe
-
     if rate is not None and not 0 < rate <= RATE_MAX:
         raise ConfigurationError(f"--rate: must be above 0 and at most {RATE_MAX:g}, found {rate!r}")
     recipe = Recipe(blocks=blocks, transactions=transactions, invalid=invalid, seed=seed)
@@ -142,17 +139,11 @@ class Result:
 
 
 def _set_up_log(session: Session) -> None:
-    from bigchaindb import log
-    from bigchaindb.config import Log, Settings
 
     log.set_up(Settings(log=Log(level_console=(session.log_level or "error").lower())), files=False)
 
 
-async def _run(name: str, recipe: "Recipe", rate: float | None, options: dict[str, Any]) -> Result:
-    import asyncio
-
-    from bigchaindb.config.settings import RetrySettings
-    from bigchaindb.simulated.rehearsal import rehearse
+async def _run(name: str, recipe: Recipe, rate: float | None, options: dict[str, Any]) -> Result:
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -176,12 +167,8 @@ async def _run(name: str, recipe: "Recipe", rate: float | None, options: dict[st
             )
 
 
-async def _watch(rehearsal: "Rehearsal", recipe: "Recipe", rate: float | None, stop: "asyncio.Event") -> bool:
+async def _watch(rehearsal: Rehearsal, recipe: Recipe, rate: float | None, stop: asyncio.Event) -> bool:
     """Feed the plugin until it is done or `stop` is set; return whether it ended again and again without progress."""
-    import asyncio
-
-    from bigchaindb.simulated.rehearsal import POLL_S
-
     loop = asyncio.get_running_loop()
     begin = told = loop.time()
     while not stop.is_set():

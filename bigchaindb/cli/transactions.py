@@ -8,18 +8,20 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
+from bigchaindb.cli.client import Node
 from bigchaindb.cli.keys import KEY_FILE_VARIABLE, PRIVATE_KEY_VARIABLE, read_key_file
-from bigchaindb.cli.session import Session, ask_secret, named, pass_session, put, put_json, say
+from bigchaindb.cli.output import ask_secret, put, put_json, say
+from bigchaindb.cli.session import Session, named, pass_session
 from bigchaindb.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from bigchaindb.cli.client import Node
-    from bigchaindb.transaction.build import Payment, Signed, Spend
-    from bigchaindb.transaction.keys import KeyPair
+from bigchaindb.transaction import build
+from bigchaindb.transaction.build import Payment, Signed, Spend
+from bigchaindb.transaction.conditions import details_of, to_json
+from bigchaindb.transaction.keys import KeyPair, decode_key
+from bigchaindb.transaction.model import OutputRef
 
 NODE_VARIABLE: Final = "BIGCHAINDB_NODE"
 _ID: Final = re.compile("[0-9a-f]{64}")
@@ -83,12 +85,10 @@ def create(
     **how: Any,  # noqa: ANN401 - the options of `_finish`
 ) -> None:
     """Create an asset and print the transaction."""
-    from bigchaindb.transaction.build import create as build
-
     data, about = read_object(asset, "--asset"), read_object(metadata, "--metadata")
     signer = _signer(key_file)
     payments = [_payment(to or signer.public_key, amount)]
-    _finish(session, build([signer], payments, data=data, metadata=about), **how)
+    _finish(session, build.create([signer], payments, data=data, metadata=about), **how)
 
 
 @transactions.command(
@@ -117,8 +117,6 @@ def transfer(
     **how: Any,  # noqa: ANN401 - the options of `_finish`
 ) -> None:
     """Transfer an output of a committed transaction and print the new transaction."""
-    from bigchaindb.transaction.build import transfer as build
-
     about = read_object(metadata, "--metadata")
     transaction_id, index = _reference(output)
     signer = _signer(key_file)
@@ -132,7 +130,7 @@ def transfer(
     if paid < shares:
         payments.append(_payment(signer.public_key, shares - paid))
     asset_id = held["asset"].get("id", held["id"])
-    _finish(session, build(asset_id, [spend], payments, metadata=about), **how)
+    _finish(session, build.transfer(asset_id, [spend], payments, metadata=about), **how)
 
 
 @transactions.command(
@@ -154,7 +152,7 @@ def show(session: Session, transaction_id: str, node: str | None, *, as_json: bo
 
 
 def _finish(
-    session: Session, signed: "Signed", *, node: "str | Node | None", mode: str, dry_run: bool, as_json: bool
+    session: Session, signed: Signed, *, node: str | Node | None, mode: str, dry_run: bool, as_json: bool
 ) -> None:
     if dry_run:
         _put(json.loads(signed.body), as_json=as_json)
@@ -171,23 +169,19 @@ def _put(transaction: dict[str, Any], *, as_json: bool) -> None:
         put_json(transaction)
 
 
-def node_at(session: Session, node: "str | Node | None") -> "Node":
+def node_at(session: Session, node: str | Node | None) -> Node:
     """Return the node of a URL, by default that of the configuration.
 
     Raises:
         RequestFailed: `node` is no URL.
     """
-    from bigchaindb.cli.client import Node
-
     if isinstance(node, Node):
         return node
     return Node(node) if node else own_node(session)
 
 
-def own_node(session: Session) -> "Node":
+def own_node(session: Session) -> Node:
     """Return the node of the configuration; one that listens on every address is reached on this machine."""
-    from bigchaindb.cli.client import Node
-
     loaded = session.load_silently()
     server = loaded.settings.server
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104 - compared with
@@ -197,8 +191,7 @@ def own_node(session: Session) -> "Node":
     return Node(url, origin=advice)
 
 
-def _signer(key_file: Path | None) -> "KeyPair":
-    from bigchaindb.transaction.keys import KeyPair
+def _signer(key_file: Path | None) -> KeyPair:
 
     if key_file is not None:
         return read_key_file(key_file)
@@ -209,10 +202,7 @@ def _signer(key_file: Path | None) -> "KeyPair":
         raise ConfigurationError(f"the private key cannot be used: {error}") from None
 
 
-def _payment(public_key: str, amount: int) -> "Payment":
-    from bigchaindb.transaction.build import Payment
-    from bigchaindb.transaction.conditions import details_of
-    from bigchaindb.transaction.keys import decode_key
+def _payment(public_key: str, amount: int) -> Payment:
 
     try:
         decode_key(public_key)
@@ -225,12 +215,8 @@ def _payment(public_key: str, amount: int) -> "Payment":
     return Payment(details_of([public_key]), amount)
 
 
-def _spend(held: dict[str, Any], index: int, signer: "KeyPair") -> "tuple[Spend, int]":
+def _spend(held: dict[str, Any], index: int, signer: KeyPair) -> tuple[Spend, int]:
     """Return what spends output `index` of a transaction, and the number of its shares."""
-    from bigchaindb.transaction.build import Spend
-    from bigchaindb.transaction.conditions import details_of, to_json
-    from bigchaindb.transaction.model import OutputRef
-
     outputs = held["outputs"]
     if index >= len(outputs):
         raise ConfigurationError(f"{held['id']} has {len(outputs)} outputs, counted from 0; there is no output {index}")

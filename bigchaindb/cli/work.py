@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from bigchaindb.cli.session import say
+from bigchaindb.cli.output import say
 from bigchaindb.errors import StoreDamaged
 
 DAMAGED: Final = 3

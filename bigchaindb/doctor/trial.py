@@ -21,6 +21,7 @@ import msgspec
 from bigchaindb import children
 from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.events import EventTypes
+from bigchaindb.subscribers.plugins import check, configure, find, inspect, load
 
 TRIAL_S_MAX: Final = 30.0
 """The same time as a plugin's process has to report ready."""
@@ -129,8 +130,6 @@ def _findings(
     pipe: int, name: str, options: Mapping[str, Any], window_count: int | None, *, with_check: bool
 ) -> Findings:
     """Try the plugin. Write a line before each step, so that the parent knows where it hangs."""
-    from bigchaindb.subscribers.plugins import check, configure, find, inspect, load
-
     point: EntryPoint | None = None
     try:
         point = find([name])[name]

@@ -10,8 +10,8 @@ import pytest
 
 from bigchaindb import log, log_queue, standard_error
 from bigchaindb.config.settings import Limits, Log, Settings
-from bigchaindb.log import dropped_count, put, set_up
-from bigchaindb.log_queue import LineQueue
+from bigchaindb.log import dropped_count, set_up
+from bigchaindb.log_queue import LineQueue, put
 from bigchaindb.standard_error import to_standard_error
 from tests.support.waiting import until
 

@@ -1,6 +1,6 @@
 """The table of `plugins list`."""
 
-from bigchaindb.cli.plugins import NEVER_RAN, _cells
+from bigchaindb.cli.plugin_lists import NEVER_RAN, _cells
 
 
 def test_a_plugin_s_warning_is_listed_where_it_has_no_error() -> None:

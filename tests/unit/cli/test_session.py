@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bigchaindb.cli.session import say
+from bigchaindb.cli.output import say
 
 
 def test_a_standard_error_that_takes_nothing_ends_no_command(monkeypatch: pytest.MonkeyPatch) -> None:

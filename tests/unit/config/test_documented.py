@@ -14,6 +14,7 @@ from bigchaindb.config.load import HINTS, to_document, variable_name
 from bigchaindb.config.old import OLD_KEYS
 from bigchaindb.config.settings import PluginSettings
 from bigchaindb.config.values import Leaf, leaves
+from tests.support.commands import imported
 
 REFERENCE: Final = Path(__file__).parents[3] / "docs" / "reference"
 CONFIGURATION: Final = (REFERENCE / "configuration.md").read_text()
@@ -53,7 +54,7 @@ def test_every_old_key_is_named(key: str) -> None:
 
 
 def every_command(group: click.Group, above: str = "") -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+    for name, command in imported(group).items():
         if isinstance(command, click.Group):
             yield from every_command(command, f"{above}{name} ")
         else:

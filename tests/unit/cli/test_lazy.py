@@ -1,0 +1,40 @@
+"""A command's module is imported when the command is asked for; its help shows the command's own words before."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from bigchaindb.cli import commands
+from bigchaindb.cli.events import events
+from bigchaindb.cli.network import network
+from bigchaindb.cli.plugins import plugins
+from tests.support.commands import imported
+
+GROUPS = (commands, events, network, plugins)
+
+
+@pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("plugins", "--help")])
+def test_help_imports_no_module_of_a_command(arguments: tuple[str, ...]) -> None:
+    """Everybody waits for it: with all modules the first line would come four times as late."""
+    code = (
+        f"import sys; from bigchaindb.cli import commands; commands.main({arguments!r}, standalone_mode=False);"
+        "sys.exit(int(not sys.modules.keys().isdisjoint(('asyncio', 'sqlite3', 'cryptography', 'msgspec'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_a_list_of_commands_has_the_words_of_each(group: click.Group) -> None:
+    with click.Context(group) as context:
+        listed = {
+            name: command.get_short_help_str(1000)
+            for name in group.list_commands(context)
+            if (command := group.get_command(context, name)) is not None
+        }
+    found = imported(group)
+    assert listed == {name: command.get_short_help_str(1000) for name, command in found.items()}
+    assert {name: command.name for name, command in found.items()} == {name: name for name in found}
