@@ -1,11 +1,13 @@
 """The HTTP API as a server: passes each request to its handler and writes the reply."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
 
-from bigchaindb.api.answers import Answer
+from bigchaindb.api.answers import Answer, Reply
 from bigchaindb.api.bodies import Bodies
 from bigchaindb.api.call import Call, Context, ElectionSource, NodeInfo, PluginStatuses
 from bigchaindb.api.problems import RETRY_AFTER, ProblemLog, plain
@@ -17,6 +19,7 @@ from bigchaindb.engine.engine import Engine
 from bigchaindb.ledger.ports import ProofSource, Queries
 from bigchaindb.serving.connection import CROWDED, ConnectionLimits, Texts
 from bigchaindb.serving.listener import Listener
+from bigchaindb.serving.places import Room
 from bigchaindb.serving.server import Server
 from bigchaindb.streams.cloud_events import Choice
 from bigchaindb.streams.pages import Pages
@@ -28,7 +31,59 @@ STOP_GRACE_S: Final = 1.0
 its list must not delay the stop."""
 
 
-class HttpApi(Server):
+Answering = Callable[[str, str, Call], Awaitable[Reply]]
+"""Answers a request, by its method and its path. Raises nothing but ConnectionError."""
+
+
+class ReplyServer(Server):
+    """A server whose requests are answered by values. Belongs to the event loop."""
+
+    def __init__(self, name: str, answer: Answering, limits: Limits, room: Room, full: str) -> None:
+        """Make a server that is not started.
+
+        Args:
+            name: shown in the log.
+            answer: answers each request.
+            limits: of a request, and of the memory of all.
+            room: how many connections are allowed.
+            full: the text for a client beyond them.
+        """
+        self._answer = answer
+        self._bodies = Bodies(limits)
+        self._problems = ProblemLog()
+        slow = plain(408, f"the request did not arrive within {limits.body_read_s_max:g} s", close=True)
+        refused = (plain(503, text, headers=RETRY_AFTER, close=True) for text in (full, CROWDED))
+        super().__init__(
+            Listener(
+                self._serve,
+                ConnectionLimits(room, limits.body_read_s_max, limits.stream_stall_s_max),
+                Texts(*(whole(one, ANY_ORIGIN + CLOSE) for one in (*refused, slow))),
+                self._refuse,
+                name=name,
+            )
+        )
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        path, query = target(request.raw_path)
+
+        async def body() -> bytes:
+            return await self._bodies.read(request)
+
+        headers = request.headers
+        accept, last, host = (headers.get(name, "") for name in ("Accept", "Last-Event-ID", "Host"))
+        reply = await self._answer(request.method, path, Call("", query, body, accept, last, host))
+        if isinstance(reply, Answer):
+            self._problems.write(reply, request.method, path)
+        return await send(request, reply)
+
+    def _refuse(self, request: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
+        answer = plain(status, text, close=True)
+        if status == HTTPStatus.NOT_IMPLEMENTED:  # the only refusal of bytes that are an HTTP request
+            self._problems.write(answer, request.method, target(request.raw_path)[0])
+        return write_answer(request, answer)
+
+
+class HttpApi(ReplyServer):
     """The HTTP API of a node. Belongs to the event loop."""
 
     def __init__(
@@ -47,9 +102,7 @@ class HttpApi(Server):
         self._reads = Reads(limits, queries.interrupt)
         self._log: SharedLog[Choice] = SharedLog(log, "events", read_frames)
         self._streams = EventStreams(self._log, count_max=limits.sse_connection_count_max, heartbeat_s=heartbeat_s)
-        self._bodies = Bodies(limits)
-        self._problems = ProblemLog()
-        self._context = Context(
+        context = Context(
             engine=engine,
             queries=queries,
             reads=self._reads,
@@ -63,18 +116,7 @@ class HttpApi(Server):
         )
         count = limits.connection_count_max
         open_now = f"{count} connections are open (limits.connection_count_max); try again later"
-        full = plain(503, open_now, headers=RETRY_AFTER, close=True)
-        crowded = plain(503, CROWDED, headers=RETRY_AFTER, close=True)
-        slow = plain(408, f"the request did not arrive within {limits.body_read_s_max:g} s", close=True)
-        super().__init__(
-            Listener(
-                self._serve,
-                ConnectionLimits.of(limits, count),
-                Texts(*(whole(one, ANY_ORIGIN + CLOSE) for one in (full, crowded, slow))),
-                self._refuse,
-                name="http",
-            )
-        )
+        super().__init__("http", partial(reply_to, context), limits, Room.of(limits, count), open_now)
 
     @property
     def stream_count(self) -> int:
@@ -92,25 +134,6 @@ class HttpApi(Server):
         await self._listener.stop(STOP_GRACE_S)
         await self._reads.close()
         self._log.close()
-
-    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        path, query = target(request.raw_path)
-
-        async def body() -> bytes:
-            return await self._bodies.read(request)
-
-        headers = request.headers
-        accept, last, host = (headers.get(name, "") for name in ("Accept", "Last-Event-ID", "Host"))
-        reply = await reply_to(self._context, request.method, path, Call("", query, body, accept, last, host))
-        if isinstance(reply, Answer):
-            self._problems.write(reply, request.method, path)
-        return await send(request, reply)
-
-    def _refuse(self, request: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
-        answer = plain(status, text, close=True)
-        if status == HTTPStatus.NOT_IMPLEMENTED:  # the only refusal of bytes that are an HTTP request
-            self._problems.write(answer, request.method, target(request.raw_path)[0])
-        return write_answer(request, answer)
 
 
 def target(raw: str) -> tuple[str, str]:

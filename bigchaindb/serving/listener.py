@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, cast
 
 from aiohttp import web
@@ -80,14 +80,19 @@ class Listener:
         Raises:
             StartupError: an address cannot be bound; the text names it and the reason.
         """
+        await self.listen(bind(host, port))
+
+    async def listen(self, sockets: Sequence[socket.socket]) -> None:
+        """Listen on bound sockets, which may be of the file system."""
         loop = asyncio.get_running_loop()
         self._manager = web.Server(self._serve, access_log=None)
-        sockets = bind(host, port)
-        self._port = sockets[0].getsockname()[1]
+        if sockets[0].family != socket.AF_UNIX:
+            self._port = sockets[0].getsockname()[1]
         for sock in sockets:
             if self._receive_bytes is not None:  # Accepted connections inherit it.
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_bytes)
-            self._servers.append(await loop.create_server(self._arrival, sock=sock, backlog=BACKLOG))
+            create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
+            self._servers.append(await create(self._arrival, sock=sock, backlog=BACKLOG))
         self._sweeper = asyncio.create_task(self._sweep())
 
     def close(self) -> None:
