@@ -42,21 +42,8 @@ def open_writer(path: Path, *, cache_kib: int = WRITER_CACHE_KIB) -> sqlite3.Con
     Raises:
         StoreError: the file cannot be opened; StoreDamaged if it is no database.
     """
-    unreadable.note(path)
-    with translated(path.name):
-        connection = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL").fetchall()
-            # FULL: a commit returns when its frames are on the disk (P1, L5).
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
-            connection.execute("PRAGMA mmap_size = 0").fetchall()
-            connection.execute(f"PRAGMA cache_size = -{cache_kib}")
-            connection.execute("PRAGMA temp_store = MEMORY")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+    # FULL: a commit returns when its frames are on the disk (P1, L5).
+    return _open(path, "journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 0", cache_kib=cache_kib)
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -65,23 +52,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     Raises:
         StoreError: there is no such file, or it cannot be read.
     """
-    unreadable.note(path)
-    with translated(path.name):
-        connection = sqlite3.connect(
-            f"file:{quote(str(path))}?mode=ro",
-            uri=True,
-            isolation_level=None,
-            timeout=READER_WAIT_MS / 1000,
-            check_same_thread=False,
-        )
-        try:
-            connection.execute("PRAGMA mmap_size = 0").fetchall()
-            connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}")
-            connection.execute("PRAGMA temp_store = MEMORY")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+    return _open(path, parameters="?mode=ro", wait_ms=READER_WAIT_MS, cache_kib=READER_CACHE_KIB)
 
 
 def open_copy(path: Path) -> sqlite3.Connection:
@@ -90,9 +61,26 @@ def open_copy(path: Path) -> sqlite3.Connection:
     Raises:
         StoreError: there is no such file, or it cannot be read.
     """
+    return _open(path, parameters="?mode=ro&immutable=1", cache_kib=READER_CACHE_KIB)
+
+
+def _open(path: Path, *pragmas: str, parameters: str = "", wait_ms: int = 0, cache_kib: int) -> sqlite3.Connection:
     unreadable.note(path)
     with translated(path.name):
-        return sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True, isolation_level=None)
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}{parameters}",
+            uri=True,
+            isolation_level=None,
+            timeout=wait_ms / 1000,
+            check_same_thread=False,
+        )
+        try:
+            for pragma in (*pragmas, "mmap_size = 0", f"cache_size = -{cache_kib}", "temp_store = MEMORY"):
+                connection.execute(f"PRAGMA {pragma}").fetchall()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 class Readers:

@@ -7,7 +7,6 @@ import stat
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,46 +18,30 @@ MODE: Final = 0o700
 """Nobody else: the directory holds keys, and sockets that obey every process that may open them."""
 
 
-@dataclass(frozen=True, slots=True)
 class DataDirectory:
-    """Paths below one data directory. Source: details.md of the design, kept in docs/reference."""
+    """Paths below one data directory. Source: details.md of the design, kept in docs/reference.
 
-    path: Path
+    Attributes:
+        path: of the directory.
+        lock: locked by the process that owns the directory; holds its id.
+        ledger: equal on all nodes.
+        node: known to this node alone.
+        lanes: the lane pages.
+        damage: names the row that was found damaged first, from then until a person has restored the data.
+        control: the socket over which the command line speaks with the running node.
+        reserve: room that a start on a full disk takes: see `bigchaindb.store.reserve`.
+    """
 
-    @property
-    def lock(self) -> Path:
-        """Locked by the process that owns the directory; holds its id."""
-        return self.path / "lock"
-
-    @property
-    def ledger(self) -> Path:
-        """What is equal on all nodes."""
-        return self.path / "ledger.db"
-
-    @property
-    def node(self) -> Path:
-        """What this node knows for itself."""
-        return self.path / "node.db"
-
-    @property
-    def lanes(self) -> Path:
-        """The lane pages."""
-        return self.path / "lanes"
-
-    @property
-    def damage(self) -> Path:
-        """The file that names the row that was found damaged first, from then until a person has restored the data."""
-        return self.path / "damaged"
-
-    @property
-    def control(self) -> Path:
-        """The socket over which the command line speaks with the running node."""
-        return self.path / "control.sock"
-
-    @property
-    def reserve(self) -> Path:
-        """Room that a start on a full disk takes: see `bigchaindb.store.reserve`."""
-        return self.path / "reserve"
+    def __init__(self, path: Path) -> None:
+        """Name the files below `path`; none is opened."""
+        self.path = path
+        self.lock = path / "lock"
+        self.ledger = path / "ledger.db"
+        self.node = path / "node.db"
+        self.lanes = path / "lanes"
+        self.damage = path / "damaged"
+        self.control = path / "control.sock"
+        self.reserve = path / "reserve"
 
     @property
     def has_ledger(self) -> bool:

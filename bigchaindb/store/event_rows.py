@@ -1,7 +1,6 @@
 """Rows of the event log, each compared with its checksum.
 
-The body of a valid block's event is not stored whole: it is the envelope around the transactions' bytes, joined by the
-database itself, which costs two thirds of joining them here.
+The body of a valid block's event is not stored whole: it is the envelope around the transactions' bytes.
 """
 
 import sqlite3
@@ -11,28 +10,12 @@ from typing import Any, Final, NamedTuple
 
 from bigchaindb.ledger.effects import LoggedEvent
 from bigchaindb.ledger.ports import Record
-from bigchaindb.store.checksums import (
-    EVENT_COLUMNS,
-    EVENT_SUM,
-    EVENT_TABLES,
-    RECORD_SUM,
-    checksum_of,
-    damaged,
-    expect,
-    is_whole,
-    record_sum,
-)
+from bigchaindb.store.checksums import EVENTS, RECORDS, damaged, is_whole
 from bigchaindb.store.tip import read_tip
 
-BODY_SQL: Final = """
-CAST(e.head || coalesce((SELECT group_concat(body, ',') FROM (
-    SELECT body FROM transactions WHERE seq BETWEEN e.first_seq AND e.first_seq + e.transaction_count - 1 ORDER BY seq
-)), '') || e.tail AS BLOB)
-"""
-"""The body of an event, from its row."""
 # The range is bounded by count first, so that the condition on bytes reads no more rows than may be returned.
 _RECORDS: Final = f"""
-SELECT e.position, e.type, e.height, e.timestamp, e.digest, {BODY_SQL}, {RECORD_SUM} FROM {EVENT_TABLES}
+SELECT {RECORDS.row} FROM {RECORDS.tables}
 WHERE e.position BETWEEN ?1 + 1 AND ?2 AND (e.position = ?1 + 1 OR e.log_bytes <= ?3 +
     coalesce((SELECT log_bytes FROM events WHERE position = ?1), 0))
 ORDER BY e.position
@@ -40,11 +23,11 @@ ORDER BY e.position
 # A rejected proposal may be logged many heights late, with any time. So that both ascend with the position, it
 # counts with the time of the valid block before it, and with the greatest height that was logged since that one.
 _SINCE_VALID: Final = f"""
-SELECT {EVENT_COLUMNS}, {EVENT_SUM} FROM {EVENT_TABLES} WHERE e.position BETWEEN coalesce((
+SELECT {EVENTS.row} FROM {EVENTS.tables} WHERE e.position BETWEEN coalesce((
     SELECT position FROM events WHERE reason IS NULL AND position <= ?1 ORDER BY position DESC LIMIT 1
 ), 1) AND ?1 ORDER BY e.position
 """  # noqa: S608 - as above
-_ROW: Final = f"SELECT {EVENT_COLUMNS}, {EVENT_SUM} FROM {EVENT_TABLES} WHERE e.position = ?"  # noqa: S608 - as above
+_ROW: Final = f"SELECT {EVENTS.row} FROM {EVENTS.tables} WHERE e.position = ?"  # noqa: S608 - as above
 
 
 class EventRow(NamedTuple):
@@ -99,9 +82,8 @@ def _since_valid(connection: sqlite3.Connection, position: int) -> list[EventRow
 
 
 def _row(columns: tuple[Any, ...]) -> EventRow:
-    *row, checksum = columns
-    expect("events", checksum, checksum_of, *row)
-    return EventRow(*row)
+    EVENTS.expect(*columns)
+    return EventRow(*columns[:-1])
 
 
 def read_row(connection: sqlite3.Connection, position: int) -> EventRow | None:
@@ -134,7 +116,7 @@ def read_records(connection: sqlite3.Connection, after: int, last: int, bytes_ma
     """
     records: list[Record] = []
     for row in connection.execute(_RECORDS, (after, last, bytes_max)).fetchall():
-        if is_whole(row[-1], record_sum, *row[:-1]):
+        if is_whole(row[-1], RECORDS.compute, *row[:-1]):
             records.append(Record._make(row[:-1]))
         elif records:
             break

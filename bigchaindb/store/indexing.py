@@ -5,26 +5,11 @@ that each move fills its pages with several rows. Figures: docs/decisions/0006.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
 
 from bigchaindb.errors import StoreDamaged
-from bigchaindb.store.checksums import (
-    EVENT_COLUMNS,
-    EVENT_SUM,
-    EVENT_TABLES,
-    OUTPUT_COLUMNS,
-    OUTPUT_SUM,
-    TRANSACTION_COLUMNS,
-    TRANSACTION_SUM,
-    checksum_of,
-    damaged,
-    is_whole,
-    output_sum,
-    read_one,
-    seal_one,
-    transaction_sum,
-)
+from bigchaindb.store.checksums import EVENTS, OUTPUTS, TRANSACTIONS, Kind, damaged, is_whole, read_one, seal_one
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import batch, translated
 from bigchaindb.store.keys import OUTPUT_BITS, key_of
@@ -38,17 +23,16 @@ MOVE_COUNT: Final = 64
 
 _SEAL: Final = "UPDATE indexing SET sealed_seq = ?, sealed_position = ?, move_count = 0"
 _DONE: Final = "UPDATE indexing SET done_seq = sealed_seq, done_position = sealed_position"
-_TRANSACTIONS: Final = f"""
-SELECT {TRANSACTION_COLUMNS}, {TRANSACTION_SUM} FROM transactions AS t
-LEFT JOIN transaction_checksums AS ts ON ts.seq = t.seq WHERE t.seq > ? AND t.seq <= ? ORDER BY t.seq
-"""  # noqa: S608 - names of our own
-_OUTPUTS: Final = f"""
-SELECT {OUTPUT_COLUMNS}, t.id, {OUTPUT_SUM} FROM outputs AS o LEFT JOIN transactions AS t ON t.seq = o.output >> 20
-WHERE o.output >= ? AND o.output < ? ORDER BY o.output
-"""  # noqa: S608 - as above
-_BLOCKS: Final = f"""
-SELECT {EVENT_COLUMNS}, {EVENT_SUM} FROM {EVENT_TABLES} WHERE e.position > ? AND e.position <= ? ORDER BY e.position
-"""  # noqa: S608 - as above
+_READ: Final = {
+    # S608: names of our own.
+    TRANSACTIONS: f"SELECT {TRANSACTIONS.row} FROM {TRANSACTIONS.tables} WHERE t.seq > ? AND t.seq <= ? ORDER BY t.seq",  # noqa: S608
+    OUTPUTS: f"""
+        SELECT {OUTPUTS.columns}, t.id, {OUTPUTS.checksum} FROM {OUTPUTS.tables}
+        LEFT JOIN transactions AS t ON t.seq = o.output >> {OUTPUT_BITS}
+        WHERE o.output >= ? AND o.output < ? ORDER BY o.output
+    """,  # noqa: S608
+    EVENTS: f"SELECT {EVENTS.row} FROM {EVENTS.tables} WHERE e.position > ? AND e.position <= ? ORDER BY e.position",  # noqa: S608
+}
 
 T = TypeVar("T")
 
@@ -123,12 +107,11 @@ class Indexing:
     def _generation(self, seqs: tuple[int, int], positions: tuple[int, int]) -> Generation:
         generation = Generation()
         numbers = [(seq + 1) << OUTPUT_BITS for seq in seqs]
-        transactions = self._whole(generation, _Source("transactions", transaction_sum, _TRANSACTIONS), *seqs)
+        transactions = self._whole(generation, TRANSACTIONS, *seqs)
         generation.add_transactions((seq, id_, asset) for seq, id_, asset, _ in transactions)
-        outputs = self._whole(generation, _Source("outputs", output_sum, _OUTPUTS, 1 << OUTPUT_BITS), *numbers)
+        outputs = self._whole(generation, OUTPUTS, *numbers)
         generation.add_outputs((number, owners) for number, _, _, owners, _ in outputs)
-        events = self._whole(generation, _Source("events", checksum_of, _BLOCKS), *positions)
-        for position, *_, block_id, reason in events:
+        for position, *_, block_id, reason in self._whole(generation, EVENTS, *positions):
             generation.add_block(block_id, position, is_valid=reason is None)
         if generation.damage is None and len(transactions) != seqs[1] - seqs[0]:
             generation.damage = damaged("transactions", f"{seqs[0] + 1} to {seqs[1]}", "are not all there")
@@ -136,43 +119,27 @@ class Indexing:
             self._damages.note(generation.damage)
         return generation
 
-    def _whole(self, generation: Generation, source: "_Source", low: int, high: int) -> list[tuple[Any, ...]]:
+    def _whole(self, generation: Generation, kind: Kind, low: int, high: int) -> list[tuple[Any, ...]]:
         """Read the rows of a table that are what was written; of others the generation takes note."""
         rows = []
-        for *row, checksum in self._readable(generation, source, low, high):
-            if is_whole(checksum, source.compute, *row):
+        for *row, checksum in self._readable(generation, kind, low, high):
+            if is_whole(checksum, kind.compute, *row):
                 rows.append(tuple(row))
             elif generation.damage is None:
-                generation.damage = damaged(source.table, row[0])
+                generation.damage = damaged(kind.table, row[0])
         return rows
 
-    def _readable(self, generation: Generation, source: "_Source", low: int, high: int) -> list[tuple[Any, ...]]:
+    def _readable(self, generation: Generation, kind: Kind, low: int, high: int) -> list[tuple[Any, ...]]:
         """Read the rows that lie in pages which can be read: a start serves those."""
         try:
             with translated("ledger.db"):
-                return self._connection.execute(source.statement, (low, high)).fetchall()
+                return self._connection.execute(_READ[kind], (low, high)).fetchall()
         except StoreDamaged:
-            if high - low <= source.least:
-                generation.damage = generation.damage or damaged(source.table, high, "stands where nothing can be read")
+            if high - low <= (1 << OUTPUT_BITS if kind is OUTPUTS else 1):  # one transaction, or one event
+                generation.damage = generation.damage or damaged(kind.table, high, "stands where nothing can be read")
                 return []
         middle = (low + high) // 2
-        return self._readable(generation, source, low, middle) + self._readable(generation, source, middle, high)
-
-
-class _Source(NamedTuple):
-    """Rows that are read between two numbers.
-
-    Attributes:
-        table: of the rows.
-        compute: their checksum.
-        statement: reads them.
-        least: the smallest stretch that is read alone.
-    """
-
-    table: str
-    compute: Callable[..., int]
-    statement: str
-    least: int = 1
+        return self._readable(generation, kind, low, middle) + self._readable(generation, kind, middle, high)
 
 
 class _Sealed:

@@ -11,7 +11,7 @@ from bigchaindb.errors import HistoryLost, StoreDamaged
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.ledger.effects import LoggedEvent
 from bigchaindb.ledger.ports import Announcement, Record
-from bigchaindb.store.checksums import TRANSACTION_COLUMNS, TRANSACTION_SUM, damaged, expect, transaction_sum
+from bigchaindb.store.checksums import TRANSACTIONS, damaged
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import translated
 from bigchaindb.store.event_rows import first_at_height, read_entry, read_records, read_row, time_at
@@ -30,8 +30,7 @@ PIECE_BYTES_MAX: Final = 256 * 1024
 """Bytes of event bodies that it reads at once, but for a first one that is larger."""
 
 _TRANSACTIONS: Final = f"""
-SELECT {TRANSACTION_COLUMNS}, {TRANSACTION_SUM} FROM transactions AS t
-LEFT JOIN transaction_checksums AS ts ON ts.seq = t.seq WHERE t.seq BETWEEN ? AND ? ORDER BY t.seq
+SELECT {TRANSACTIONS.row} FROM {TRANSACTIONS.tables} WHERE t.seq BETWEEN ? AND ? ORDER BY t.seq
 """  # noqa: S608 - names of our own
 
 
@@ -144,8 +143,8 @@ class Log:
             transactions = self._connection.execute(_TRANSACTIONS, (first, first + count - 1)).fetchall()
             if len(transactions) != count:
                 raise damaged("transactions", f"{first} to {first + count - 1}", "are not all there")
-            for *columns, checksum in transactions:
-                expect("transactions", checksum, transaction_sum, *columns)
+            for one in transactions:
+                TRANSACTIONS.expect(*one)
         block = row.block_id.hex()
         return [Announcement(id_.hex(), (asset or id_).hex(), row.height, block) for _, id_, asset, *_ in transactions]
 

@@ -7,15 +7,7 @@ from typing import Final
 
 import orjson
 
-from bigchaindb.store.checksums import (
-    BODY_SUM,
-    TRANSACTION_COLUMNS,
-    TRANSACTION_SUM,
-    damaged,
-    expect,
-    expect_body,
-    transaction_sum,
-)
+from bigchaindb.store.checksums import BODY_SUM, TRANSACTIONS, damaged, expect_body
 from bigchaindb.store.database import Readers
 from bigchaindb.store.neighbours import FIRST, INDEXES, expect_neighbours
 
@@ -27,7 +19,7 @@ _SIZES: Final = """
 SELECT t.seq, length(t.body) FROM json_each(?) AS wanted CROSS JOIN transactions AS t ON t.seq = wanted.value
 """
 _BODIES: Final = f"""
-SELECT {TRANSACTION_COLUMNS}, {TRANSACTION_SUM}, {BODY_SUM}, t.body FROM json_each(?) AS wanted
+SELECT {TRANSACTIONS.row}, {BODY_SUM}, t.body FROM json_each(?) AS wanted
 CROSS JOIN transactions AS t ON t.seq = wanted.value LEFT JOIN transaction_checksums AS ts ON ts.seq = t.seq
 """  # noqa: S608 - names of our own
 
@@ -92,8 +84,8 @@ def bodies_of(connection: sqlite3.Connection, seqs: Sequence[int]) -> list[bytes
         StoreDamaged: one is not what was written, or is not there.
     """
     bodies = {}
-    for *row, checksum, body_checksum, body in connection.execute(_BODIES, (array_of(seqs),)).fetchall():
-        expect("transactions", checksum, transaction_sum, *row)
+    for *row, body_checksum, body in connection.execute(_BODIES, (array_of(seqs),)).fetchall():
+        TRANSACTIONS.expect(*row)
         bodies[row[0]] = expect_body("transactions", row[0], body_checksum, body)
     if missing := set(seqs) - bodies.keys():
         raise damaged("transactions", min(missing), "is missing")

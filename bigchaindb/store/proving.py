@@ -18,27 +18,19 @@ from bigchaindb.events import EventTypes
 from bigchaindb.ledger.block import Block, block_id, block_text, event_body
 from bigchaindb.ledger.effects import NO_DIGEST, log_digest
 from bigchaindb.store.checksums import (
+    BODY_OF_EVENT,
     BODY_SUM,
-    EVENT_COLUMNS,
-    EVENT_SUM,
-    EVENT_TABLES,
+    EVENTS,
     NO_CHECKSUM,
-    OUTPUT_COLUMNS,
-    OUTPUT_SUM,
-    RECORD_SUM,
-    SPENT_SUM,
-    TRANSACTION_COLUMNS,
-    TRANSACTION_SUM,
-    checksum_of,
+    OUTPUTS,
+    RECORDS,
+    SPENDS,
+    TRANSACTIONS,
     due_sum,
     is_whole,
-    output_sum,
-    record_sum,
-    spent_sum,
-    transaction_sum,
 )
 from bigchaindb.store.database import translated
-from bigchaindb.store.event_rows import BODY_SQL, EventRow
+from bigchaindb.store.event_rows import EventRow
 from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, key_of, output_number, owner_hash
 from bigchaindb.store.pages import array_of
 from bigchaindb.store.stored import block_of
@@ -48,18 +40,17 @@ Locate = Callable[[Iterable[str]], Mapping[str, int]]
 """Returns the seqs of those transactions that are there, by id."""
 
 _EVENT: Final = f"""
-SELECT {EVENT_COLUMNS}, {EVENT_SUM}, {RECORD_SUM}, {BODY_SQL}, v.body,
+SELECT {EVENTS.row}, {RECORDS.checksum}, {BODY_OF_EVENT}, v.body,
     {due_sum("es.vote_checksum", "e.position", "position")}, coalesce(p.body, x''),
     {due_sum("es.proof_checksum", "e.position", "position")}
-FROM {EVENT_TABLES} LEFT JOIN votes AS v ON v.position = e.position LEFT JOIN proofs AS p ON p.position = e.position
+FROM {EVENTS.tables} LEFT JOIN votes AS v ON v.position = e.position LEFT JOIN proofs AS p ON p.position = e.position
 WHERE e.position = ?
 """  # noqa: S608 - names of our own
 _TRANSACTIONS: Final = f"""
-SELECT {TRANSACTION_COLUMNS}, {TRANSACTION_SUM}, {BODY_SUM}, t.body FROM transactions AS t
-LEFT JOIN transaction_checksums AS ts ON ts.seq = t.seq WHERE t.seq BETWEEN ? AND ? ORDER BY t.seq
+SELECT {TRANSACTIONS.row}, {BODY_SUM}, t.body FROM {TRANSACTIONS.tables} WHERE t.seq BETWEEN ? AND ? ORDER BY t.seq
 """  # noqa: S608 - as above
 _OUTPUTS: Final = f"""
-SELECT {OUTPUT_COLUMNS}, {OUTPUT_SUM}, o.spent_by, {SPENT_SUM} FROM outputs AS o WHERE o.output BETWEEN ? AND ?
+SELECT {OUTPUTS.row}, o.spent_by, {SPENDS.checksum} FROM {OUTPUTS.tables} WHERE o.output BETWEEN ? AND ?
 ORDER BY o.output
 """  # noqa: S608 - as above
 _LOCATE: Final = """
@@ -160,19 +151,16 @@ def _prove(connection: sqlite3.Connection, walk: Walk, locate: Locate) -> Proved
         proved.add("events", walk.position, "is missing")
         walk.digest = walk.log_bytes = None
         return proved
-    columns, (row_checksum, record_checksum, body, vote, vote_checksum, proof, proof_checksum) = (
-        rows[0][:10],
-        rows[0][10:],
-    )
+    *columns, row_checksum, record_checksum, body, vote, vote_checksum, proof, proof_checksum = rows[0]
     row = EventRow(*columns)
     record = (row.position, row.type, row.height, row.timestamp, row.digest, body)
-    columns_whole = is_whole(row_checksum, checksum_of, *row)
-    whole = columns_whole and is_whole(record_checksum, record_sum, *record)
+    columns_whole = is_whole(row_checksum, EVENTS.compute, *row)
+    whole = columns_whole and is_whole(record_checksum, RECORDS.compute, *record)
     reason = next(_faults_of_event(walk, row, body), None) if whole else "is not what its checksum is of"
     if reason is not None:
         proved.add("events", walk.position, reason)
     sides = _prove_sides(proved, row, (vote, vote_checksum), (proof, proof_checksum))
-    sums = (checksum_of(*row), record_sum(*record)) if reason is None else (NO_CHECKSUM, NO_CHECKSUM)
+    sums = (EVENTS.compute(*row), RECORDS.compute(*record)) if reason is None else (NO_CHECKSUM, NO_CHECKSUM)
     proved.event.append((walk.position, *sums, *sides))
     # Of an event whose columns alone are whole the damage is in its body, perhaps in a transaction: which one?
     leads_on = reason is None or (columns_whole and row_checksum is not None)
@@ -303,7 +291,7 @@ def _prove_transaction(proved: Proved, row: Sequence[Any], position: int) -> Tra
     seq, id_, asset, stored_position, row_checksum, body_checksum, body = row
     columns = (seq, id_, asset, stored_position)
     reason, transaction = None, None
-    if not is_whole(row_checksum, transaction_sum, *columns) or not is_whole(body_checksum, crc32, body):
+    if not is_whole(row_checksum, TRANSACTIONS.compute, *columns) or not is_whole(body_checksum, crc32, body):
         reason = "is not what its checksum is of"
     else:
         try:
@@ -319,7 +307,7 @@ def _prove_transaction(proved: Proved, row: Sequence[Any], position: int) -> Tra
         proved.add("transactions", seq, reason)
         proved.transactions.append((seq, NO_CHECKSUM, NO_CHECKSUM))
     else:
-        proved.transactions.append((seq, transaction_sum(*columns), crc32(body)))
+        proved.transactions.append((seq, TRANSACTIONS.compute(*columns), crc32(body)))
     return transaction
 
 
@@ -335,17 +323,17 @@ def _prove_outputs(
             proved.add("outputs", number, "is missing")
             continue
         *columns, checksum, spent_by, spent_checksum = stored[number]
-        if not is_whole(checksum, output_sum, *columns, id_) or tuple(columns) != expected:
+        if not is_whole(checksum, OUTPUTS.compute, *columns, id_) or tuple(columns) != expected:
             proved.add("outputs", number, "is not what its transaction says")
             proved.outputs.append((NO_CHECKSUM, number))
         else:
-            proved.outputs.append((output_sum(*expected, id_), number))
+            proved.outputs.append((OUTPUTS.compute(*expected, id_), number))
         if spent_by is None and spent_checksum is None:
             continue
-        if is_whole(spent_checksum, spent_sum, number, spent_by) and _names(
+        if is_whole(spent_checksum, SPENDS.compute, number, spent_by) and _names(
             connection, spent_by, transaction.id, index
         ):
-            proved.spends.append((spent_sum(number, spent_by), number))
+            proved.spends.append((SPENDS.compute(number, spent_by), number))
         else:
             proved.add("outputs", number, "its spender does not name it")
             proved.spends.append((NO_CHECKSUM, number))

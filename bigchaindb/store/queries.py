@@ -12,56 +12,38 @@ from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.effects import LoggedEvent
 from bigchaindb.ledger.ports import Decision
 from bigchaindb.store.checksums import (
-    BODY_SUM,
-    OUTPUT_COLUMNS,
-    OUTPUT_SUM,
-    SPENT_SUM,
-    TRANSACTION_COLUMNS,
-    TRANSACTION_SUM,
+    OUTPUTS,
+    SPENDS,
+    TRANSACTIONS,
     damaged,
     due_sum,
-    expect,
     expect_body,
-    output_sum,
-    spent_sum,
-    transaction_sum,
+    join_transaction,
 )
 from bigchaindb.store.database import Readers
 from bigchaindb.store.event_rows import first_at_height, read_entry, read_records
 from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, id_bytes, key_of, owner_hash, owner_hashes
 from bigchaindb.store.neighbours import FIRST, LAST, expect_neighbours
 from bigchaindb.store.pages import array_of, bodies_of, cut, hits, numbers
-from bigchaindb.store.recent import Recent
+from bigchaindb.store.recent import Place, Recent
 from bigchaindb.store.search import match_expression, read_query
 from bigchaindb.store.stored import asset_row, block_of, metadata_row, operation_of
 from bigchaindb.store.tip import read_tip
-from bigchaindb.store.views import indexed_transaction
+from bigchaindb.store.views import indexed_transaction, locate
 from bigchaindb.transaction.model import OutputRef
 from bigchaindb.transaction.texts import id_of
 
-_PLACE: Final = f"""
-SELECT i.seq, {TRANSACTION_SUM}, {TRANSACTION_COLUMNS} FROM transaction_index AS i
-LEFT JOIN transactions AS t ON t.seq = i.seq LEFT JOIN transaction_checksums AS ts ON ts.seq = i.seq WHERE i.key = ?
-"""  # noqa: S608 - names of our own
-_PLACE_OF_SEQ: Final = f"""
-SELECT t.seq, {TRANSACTION_SUM}, {TRANSACTION_COLUMNS} FROM transactions AS t
-LEFT JOIN transaction_checksums AS ts ON ts.seq = t.seq WHERE t.seq = ?
-"""  # noqa: S608 - as above
-_BODY: Final = f"""
-SELECT {BODY_SUM}, t.body FROM transactions AS t LEFT JOIN transaction_checksums AS ts ON ts.seq = t.seq WHERE t.seq = ?
-"""  # noqa: S608 - as above
+_TRANSACTION: Final = f"SELECT {TRANSACTIONS.row} FROM {TRANSACTIONS.tables} WHERE t.seq = ?"  # noqa: S608 - names of our own
 _OF_ASSET: Final = f"""
-SELECT wanted.value, {TRANSACTION_SUM}, {TRANSACTION_COLUMNS} FROM json_each(?) AS wanted
-LEFT JOIN transactions AS t ON t.seq = wanted.value LEFT JOIN transaction_checksums AS ts ON ts.seq = wanted.value
+SELECT wanted.value, {TRANSACTIONS.row} FROM json_each(?) AS wanted {join_transaction("wanted.value")}
 ORDER BY wanted.value
 """  # noqa: S608 - as above
 _LAST_TRANSFER: Final = f"""
-SELECT i.seq, {TRANSACTION_SUM}, {TRANSACTION_COLUMNS} FROM asset_index AS i
-LEFT JOIN transactions AS t ON t.seq = i.seq LEFT JOIN transaction_checksums AS ts ON ts.seq = i.seq
+SELECT i.seq, {TRANSACTIONS.row} FROM asset_index AS i {join_transaction("i.seq")}
 WHERE i.key = ? AND i.seq < ? ORDER BY i.seq DESC LIMIT 1
 """  # noqa: S608 - as above
 _OUTPUTS: Final = f"""
-SELECT wanted.value, {OUTPUT_SUM}, {OUTPUT_COLUMNS}, t.id, o.spent_by, {SPENT_SUM}
+SELECT wanted.value, {OUTPUTS.columns}, t.id, {OUTPUTS.checksum}, o.spent_by, {SPENDS.checksum}
 FROM json_each(?) AS wanted LEFT JOIN outputs AS o ON o.output = wanted.value
 LEFT JOIN transactions AS t ON t.seq = wanted.value >> {OUTPUT_BITS} ORDER BY wanted.value
 """  # noqa: S608 - as above
@@ -73,12 +55,6 @@ SELECT v.body, {due_sum("es.vote_checksum", "v.position", "position")},
 FROM votes AS v LEFT JOIN proofs AS p ON p.position = v.position
 LEFT JOIN event_checksums AS es ON es.position = v.position WHERE v.position = ?
 """  # noqa: S608 - as above
-
-
-class _Place(NamedTuple):
-    seq: int
-    position: int
-    is_create: bool
 
 
 class LedgerQueries:
@@ -95,8 +71,7 @@ class LedgerQueries:
         with self._readers.connection() as connection:
             if (place := self._place(connection, transaction_id)) is None:
                 return None
-            ((checksum, stored),) = connection.execute(_BODY, (place.seq,)).fetchall()
-            body = expect_body("transactions", place.seq, checksum, stored)
+            (body,) = bodies_of(connection, [place.seq])
             if id_of(body, transaction_id) != transaction_id:
                 raise damaged("transactions", place.seq, f"does not hash to its id {transaction_id}")
             return body
@@ -107,9 +82,9 @@ class LedgerQueries:
         """See `Queries`."""
         with self._readers.connection() as connection:
             create = self._place(connection, asset_id)
-        if create is None or not create.is_create:
+        if create is None or create.asset.hex() != asset_id:
             return
-        asset = bytes.fromhex(asset_id)
+        asset = create.asset
         if last_only and operation != "CREATE" and (last := self._last_body(asset, operation)):
             yield last
             return
@@ -180,8 +155,11 @@ class LedgerQueries:
         with self._readers.connection() as connection:
             if (place := self._place(connection, transaction_id)) is None:
                 return []
-            entry = read_entry(connection, place.position)
-            return [] if entry is None else [entry]
+            for *columns, position, checksum in connection.execute(_TRANSACTION, (place.seq,)).fetchall():
+                TRANSACTIONS.expect(*columns, position, checksum)
+                entry = read_entry(connection, position)
+                return [] if entry is None else [entry]
+            raise damaged("transactions", place.seq, "is missing")
 
     def height(self) -> int:
         """See `Queries`."""
@@ -207,24 +185,15 @@ class LedgerQueries:
         """See `Queries`."""
         return self._readers.interrupt()
 
-    def _place(self, connection: sqlite3.Connection, transaction_id: str) -> _Place | None:
+    def _place(self, connection: sqlite3.Connection, transaction_id: str) -> Place | None:
         if (id_ := id_bytes(transaction_id)) is None:
             return None
         if (recent := self._recent.place(id_)) is not None:
-            if recent.seq > read_tip(connection)[1].transactions:
-                return None  # not committed yet
-            for _, checksum, *row in connection.execute(_PLACE_OF_SEQ, (recent.seq,)).fetchall():
-                expect("transactions", checksum, transaction_sum, *row)
-                if row[1] == id_:
-                    return _Place(recent.seq, row[3], row[2] is None)
-            raise damaged("transactions", recent.seq, "is not what memory knows")
-        key = key_of(id_)
-        for seq, checksum, *row in connection.execute(_PLACE, (key,)).fetchall():
-            found, asset = indexed_transaction("transaction_index", key, seq, checksum, row)
-            if found == id_:
-                return _Place(seq, row[3], asset is None)
-        expect_neighbours(connection, "transaction_index", key, FIRST)
-        return None
+            is_committed = recent.seq <= read_tip(connection)[1].transactions
+            return recent if is_committed else None
+        if (place := locate(connection, (), [transaction_id]).get(transaction_id)) is None:
+            expect_neighbours(connection, "transaction_index", key_of(id_), FIRST)
+        return place
 
     def _entry_of_block(self, connection: sqlite3.Connection, block_id: str) -> LoggedEvent | None:
         if (id_ := id_bytes(block_id)) is None:
@@ -249,7 +218,7 @@ class LedgerQueries:
         for page in numbers(self._readers, "asset_index", key, recent, end, self._page_count_max):
             with self._readers.connection() as connection:
                 rows = connection.execute(_OF_ASSET, (array_of(page),)).fetchall()
-                found = [(row[0], indexed_transaction("asset_index", key, row[0], row[1], row[2:])) for row in rows]
+                found = [(seq, indexed_transaction("asset_index", key, seq, row)) for seq, *row in rows]
             yield [seq for seq, (_, of_asset) in found if of_asset == asset]
 
     def _last_body(self, asset: bytes, operation: str | None) -> Sequence[bytes]:
@@ -271,7 +240,7 @@ class LedgerQueries:
             expect_neighbours(connection, "asset_index", key, end - 1)
             while rows := connection.execute(_LAST_TRANSFER, (key, end)).fetchall():
                 end = int(rows[0][0])
-                if indexed_transaction("asset_index", key, end, rows[0][1], rows[0][2:])[1] == asset:
+                if indexed_transaction("asset_index", key, end, rows[0][1:])[1] == asset:
                     return end
         return None
 
@@ -297,13 +266,13 @@ class _Owned(NamedTuple):
     is_spent: bool
 
 
-def _output_of(owner: bytes, number: int, checksum: int | None, *row: Any) -> _Owned | None:  # noqa: ANN401 - a row
+def _output_of(owner: bytes, number: int, *row: Any) -> _Owned | None:  # noqa: ANN401 - a row
     """Return the output that a row of `owner_index` leads to; None if it is of an owner whose key is the same."""
-    output, amount, fingerprint, owners, id_, spent_by, spent = row
+    output, _, _, owners, id_, _, spent_by, spent_checksum = row
     if output is None:
         raise damaged("owner_index", f"{key_of(owner)}, {number}", "leads to no output")
-    expect("outputs", checksum, output_sum, output, amount, fingerprint, owners, id_)
-    expect("outputs", spent, spent_sum, output, spent_by)
+    OUTPUTS.expect(*row[:6])
+    SPENDS.expect(output, spent_by, spent_checksum)
     hashes = owner_hashes(owners)
     if owner in hashes:
         return _Owned(OutputRef(id_.hex(), number % OUTPUT_COUNT_MAX), spent_by is not None)

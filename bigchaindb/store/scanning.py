@@ -10,7 +10,7 @@ from zlib import crc32
 
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.events import EventTypes
-from bigchaindb.store.checksums import BODY_SUM, TRANSACTION_COLUMNS, TRANSACTION_SUM, expect, transaction_sum
+from bigchaindb.store.checksums import BODY_SUM, TRANSACTIONS
 from bigchaindb.store.event_rows import read_row
 from bigchaindb.store.selecting import Filter
 
@@ -26,13 +26,9 @@ WHERE position BETWEEN ?1 + 1 AND ?2 AND (position = ?1 + 1 OR log_bytes <= ?3 +
     coalesce((SELECT log_bytes FROM events WHERE position = ?1), 0))
 """  # noqa: S608 - a number of our own
 _BODIES: Final = f"""
-SELECT {BODY_SUM}, t.body FROM transactions AS t LEFT JOIN transaction_checksums AS ts ON ts.seq = t.seq
-WHERE t.seq BETWEEN ? AND ? ORDER BY t.seq
+SELECT {BODY_SUM}, t.body FROM {TRANSACTIONS.tables} WHERE t.seq BETWEEN ? AND ? ORDER BY t.seq
 """  # noqa: S608 - names of our own
-_TRANSACTION: Final = f"""
-SELECT {TRANSACTION_COLUMNS}, {TRANSACTION_SUM} FROM transactions AS t
-LEFT JOIN transaction_checksums AS ts ON ts.seq = t.seq WHERE t.seq = ?
-"""  # noqa: S608 - as above
+_TRANSACTION: Final = f"SELECT {TRANSACTIONS.row} FROM {TRANSACTIONS.tables} WHERE t.seq = ?"  # noqa: S608 - as above
 
 
 class Passed(NamedTuple):
@@ -103,8 +99,8 @@ def _look_through(connection: sqlite3.Connection, wanted: Filter, stretch: _Stre
         if checksum != crc32(body):
             return Passed(after, 0)
         if wanted.may_match(body):
-            ((number, *columns, row_checksum),) = connection.execute(_TRANSACTION, (seq,)).fetchall()
-            expect("transactions", row_checksum, transaction_sum, number, *columns)
+            ((*columns, row_checksum),) = connection.execute(_TRANSACTION, (seq,)).fetchall()
+            TRANSACTIONS.expect(*columns, row_checksum)
             return Passed(min(max(columns[-1] - 1, after), end - 1), bytes_count)
         bytes_count += len(body)
     return Passed(end, stretch_bytes, is_clear=True)

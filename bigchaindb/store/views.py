@@ -9,18 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from bigchaindb.ledger.view import HeldOutput, LoadedView, Needs
-from bigchaindb.store.checksums import (
-    OUTPUT_COLUMNS,
-    OUTPUT_SUM,
-    SPENT_SUM,
-    TRANSACTION_COLUMNS,
-    TRANSACTION_SUM,
-    damaged,
-    expect,
-    output_sum,
-    spent_sum,
-    transaction_sum,
-)
+from bigchaindb.store.checksums import OUTPUTS, SPENDS, TRANSACTIONS, damaged, join_transaction
 from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, key_of
 from bigchaindb.store.neighbours import FIRST, expect_neighbours
 from bigchaindb.store.pages import array_of
@@ -29,14 +18,12 @@ from bigchaindb.store.tip import read_tip
 from bigchaindb.transaction.model import OutputRef
 
 _LOCATE: Final = f"""
-SELECT i.key, i.seq, {TRANSACTION_SUM}, {TRANSACTION_COLUMNS} FROM json_each(?) AS wanted
-CROSS JOIN transaction_index AS i ON i.key = wanted.value LEFT JOIN transactions AS t ON t.seq = i.seq
-LEFT JOIN transaction_checksums AS ts ON ts.seq = i.seq
+SELECT i.key, i.seq, {TRANSACTIONS.row} FROM json_each(?) AS wanted
+CROSS JOIN transaction_index AS i ON i.key = wanted.value {join_transaction("i.seq")}
 """  # noqa: S608 - names of our own
 _OUTPUTS: Final = f"""
-SELECT {OUTPUT_SUM}, {OUTPUT_COLUMNS}, o.spent_by, {SPENT_SUM}, {TRANSACTION_SUM}, {TRANSACTION_COLUMNS}
-FROM json_each(?) AS wanted CROSS JOIN outputs AS o ON o.output = wanted.value
-LEFT JOIN transactions AS t ON t.seq = o.spent_by LEFT JOIN transaction_checksums AS ts ON ts.seq = o.spent_by
+SELECT {OUTPUTS.row}, o.spent_by, {SPENDS.checksum}, {TRANSACTIONS.row}
+FROM json_each(?) AS wanted CROSS JOIN outputs AS o ON o.output = wanted.value {join_transaction("o.spent_by")}
 """  # noqa: S608 - as above
 _LAST_OUTPUT: Final = "SELECT max(output) FROM outputs WHERE output BETWEEN ? AND ?"
 
@@ -76,31 +63,28 @@ def locate(connection: sqlite3.Connection, generations: tuple[Generation, ...], 
             keys.append(key_of(id_))
     if keys:
         keys.sort()  # neighbours share pages
-        for key, seq, checksum, *row in connection.execute(_LOCATE, (array_of(keys),)).fetchall():
-            id_, asset = indexed_transaction("transaction_index", key, seq, checksum, row)
+        for key, seq, *row in connection.execute(_LOCATE, (array_of(keys),)).fetchall():
+            id_, asset = indexed_transaction("transaction_index", key, seq, row)
             places[id_.hex()] = Place(seq, asset or id_)  # one of another id with an equal key is never asked for
     return places
 
 
-def indexed_transaction(
-    index: str, key: int, seq: int, checksum: int | None, row: Sequence[Any]
-) -> tuple[bytes, bytes | None]:
+def indexed_transaction(index: str, key: int, seq: int, row: Sequence[Any]) -> tuple[bytes, bytes | None]:
     """Return the id and the asset of a transaction that an index row leads to.
 
     Args:
         index: the table.
         key: of its row.
         seq: of its row.
-        checksum: of the transaction.
-        row: the transaction's columns; all of them None where there is none.
+        row: the transaction's columns and checksum; the columns are None where there is none.
 
     Raises:
         StoreDamaged: the transaction is not what was written, or not what the index says.
     """
-    number, id_, asset, _ = row
+    number, id_, asset, *_ = row
     if number is None:
         raise damaged(index, f"{key}, {seq}", "leads to no transaction")
-    expect("transactions", checksum, transaction_sum, number, *row[1:])
+    TRANSACTIONS.expect(*row)
     if key_of(asset if index == "asset_index" else id_) != key:
         raise damaged(index, f"{key}, {seq}", "leads to another transaction")
     return id_, asset
@@ -118,22 +102,22 @@ def _outputs(
         return {}
     found = {}
     rows = connection.execute(_OUTPUTS, (array_of(sorted(wanted)),)).fetchall()
-    for checksum, number, amount, fingerprint, owners, spent_by, spent, *spender in rows:
+    for number, amount, fingerprint, owners, checksum, spent_by, spent_checksum, *spender in rows:
         ref, place = wanted[number]
         id_ = bytes.fromhex(ref.transaction_id)
-        expect("outputs", checksum, output_sum, number, amount, fingerprint, owners, id_)
-        expect("outputs", spent, spent_sum, number, spent_by)
-        spender_id = None if spent_by is None else _spender(number, spent_by, *spender)
+        OUTPUTS.expect(number, amount, fingerprint, owners, id_, checksum)
+        SPENDS.expect(number, spent_by, spent_checksum)
+        spender_id = None if spent_by is None else _spender(number, spent_by, spender)
         found[ref] = HeldOutput(amount, fingerprint, place.asset.hex(), spender_id)
-    for number in wanted.keys() - {number for _, number, *_ in rows}:
+    for number in wanted.keys() - {number for number, *_ in rows}:
         _expect_none(connection, number)
     return found
 
 
-def _spender(number: int, spent_by: int, checksum: int | None, *row: Any) -> str:  # noqa: ANN401 - columns
+def _spender(number: int, spent_by: int, row: Sequence[Any]) -> str:
     if row[0] is None:
         raise damaged("outputs", number, f"is spent by transaction {spent_by}, which is missing")
-    expect("transactions", checksum, transaction_sum, *row)
+    TRANSACTIONS.expect(*row)
     id_: bytes = row[1]
     return id_.hex()
 

@@ -39,70 +39,38 @@ _MODE: Final = 0o700
 _LOOPBACK: Final = ("127.", "localhost", "::1")
 
 
-@dataclass(frozen=True, slots=True)
 class Layout:
     """Paths of CometBFT's files below one data directory.
 
     Attributes:
         data: the node's data directory.
+        home: the argument `--home` of CometBFT.
+        config: the settings.
+        genesis: the same bytes on every node.
+        node_key: the node's key among its peers.
+        validator_key: signs votes: the node's own pair.
+        blocks: CometBFT's databases, among them the blocks; and the state of the signer.
+        validator_state: the last signature: an older record, or none, lets the validator sign twice.
+        misbehaviors: misbehavior of validators that the chain has proven, for the operator.
+        wal: CometBFT's log of consensus: proposals and votes as they came.
+        abci: the socket on which the node serves CometBFT.
+        rpc: the socket on which CometBFT serves the node.
     """
 
-    data: Path
-
-    @property
-    def home(self) -> Path:
-        """The argument `--home` of CometBFT."""
-        return self.data / FOLDER
-
-    @property
-    def config(self) -> Path:
-        """The settings."""
-        return self.home / "config" / "config.toml"
-
-    @property
-    def genesis(self) -> Path:
-        """The genesis; the same bytes on every node."""
-        return self.home / "config" / "genesis.json"
-
-    @property
-    def node_key(self) -> Path:
-        """The node's key among its peers."""
-        return self.home / "config" / "node_key.json"
-
-    @property
-    def validator_key(self) -> Path:
-        """The key that signs votes: the node's own pair."""
-        return self.home / "config" / "priv_validator_key.json"
-
-    @property
-    def blocks(self) -> Path:
-        """CometBFT's databases, among them the blocks; and the state of the signer."""
-        return self.home / "data"
-
-    @property
-    def validator_state(self) -> Path:
-        """The last signature: an older record, or none, lets the validator sign twice."""
-        return self.blocks / "priv_validator_state.json"
-
-    @property
-    def misbehaviors(self) -> Path:
-        """Misbehavior of validators that the chain has proven, for the operator."""
-        return self.home / "misbehavior.json"
-
-    @property
-    def wal(self) -> Path:
-        """CometBFT's log of consensus: proposals and votes as they came."""
-        return self.blocks / "cs.wal"
-
-    @property
-    def abci(self) -> Path:
-        """The socket on which the node serves CometBFT."""
-        return self.home / "abci.sock"
-
-    @property
-    def rpc(self) -> Path:
-        """The socket on which CometBFT serves the node."""
-        return self.home / "rpc.sock"
+    def __init__(self, data: Path) -> None:
+        """Name the files below `data`; none is opened."""
+        self.data = data
+        self.home = home = data / FOLDER
+        self.config = home / "config" / "config.toml"
+        self.genesis = home / "config" / "genesis.json"
+        self.node_key = home / "config" / "node_key.json"
+        self.validator_key = home / "config" / "priv_validator_key.json"
+        self.blocks = home / "data"
+        self.validator_state = self.blocks / "priv_validator_state.json"
+        self.misbehaviors = home / "misbehavior.json"
+        self.wal = self.blocks / "cs.wal"
+        self.abci = home / "abci.sock"
+        self.rpc = home / "rpc.sock"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ def test_the_directory_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     """It holds keys, and sockets that obey whoever may open them."""
     directory = prepare(tmp_path / "a" / "b")
     assert directory.path.stat().st_mode & 0o777 == 0o700
-    assert prepare(directory.path) == directory
+    assert prepare(directory.path).path == directory.path
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o701, 0o740])
