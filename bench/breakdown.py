@@ -58,7 +58,7 @@ def breakdown(scale: Scale, *, http_us: float, whole_us: float) -> list[Figure]:
     """Return the cost of each step, beside the whole that was measured over HTTP."""
     bodies = [document.body for document in Documents(2).pairs(scale.count(COUNT))]
     clock = _Clock()
-    with closing(Store.open(scale.folder / "breakdown")) as store:
+    with closing(Store(scale.folder / "breakdown")) as store:
         blocks = _Blocks(store, clock)
         for start in range(0, len(bodies), BLOCK_SIZE):
             blocks.decide(bodies[start : start + BLOCK_SIZE])

@@ -62,7 +62,7 @@ async def _calls(scale: Scale, block_count: int) -> dict[str, float]:
         seconds[step] += time.process_time() - begin
         return result
 
-    with closing(Store.open(scale.folder / f"calls-{time.monotonic_ns()}")) as store:
+    with closing(Store(scale.folder / f"calls-{time.monotonic_ns()}")) as store:
         intake, handlers = _application(store)
         admitting = asyncio.create_task(intake.run())
         update = pb.ValidatorUpdate(pub_key=pb.PublicKey(ed25519=decode_key(_KEY.public_key)), power=10)

@@ -80,7 +80,7 @@ def through_a_host(ledger: Path, count: int, read: str) -> float:
         async with running(store, plugins):
             await until(result.exists, within_s=WAIT_S_MAX)
 
-    with closing(Store.open(ledger)) as store:
+    with closing(Store(ledger)) as store:
         asyncio.run(deliver())
     found: dict[str, float] = json.loads(result.read_text())
     return found["per_s"]

@@ -147,7 +147,7 @@ def _through_a_host(ledger: Path, lane: str, event_count: int, take_count: int) 
     result = ledger / f"result-{number}.json"
     settings = PluginSettings(start="genesis", options={"count": take_count, "result": str(result)})
     plugins = {f"{NAME}_{lane}_{number}": settings}  # a name of its own: it begins at the first event
-    with closing(Store.open(ledger)) as store:
+    with closing(Store(ledger)) as store:
         seen = asyncio.run(_follow(store, plugins))
     found = json.loads(result.read_text())
     end_s = seen.pop(event_count)

@@ -49,7 +49,7 @@ class Growing:
     """An open ledger and an endless supply of transactions for it."""
 
     def __init__(self, folder: Path) -> None:
-        self.store = Store.open(folder)
+        self.store = Store(folder)
         self.transaction_count: int = self.store.queries().statistics()["transactions"]
         self._documents = Documents(1 + self.store.writer.tip().position, OWNER_COUNT)
         self._blocks: dict[int, Iterator[Transactions]] = {}

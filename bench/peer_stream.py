@@ -46,7 +46,7 @@ async def main(ledger: Path, port: int, block_count: int) -> None:
     begun, stopped = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGUSR1, begun.set)
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
-    with closing(Store.open(ledger)) as store, closing(store.log_reader()) as log:
+    with closing(Store(ledger)) as store, closing(store.log_reader()) as log:
         blocks = [frames(log.announcements(position)) for position in range(1, block_count + 1)]
     server = await loop.create_server(Client, "127.0.0.1", port, backlog=4096)
     await begun.wait()

@@ -87,7 +87,7 @@ def _rate(scale: Scale, broker: RabbitMQ, size: int, block_count: int) -> Figure
 
 def _messages(ledger: Path) -> list[Message]:
     """Return all that has to arrive, in order."""
-    with closing(Store.open(ledger)) as store, closing(store.log_reader()) as log:
+    with closing(Store(ledger)) as store, closing(store.log_reader()) as log:
         found: list[Message] = []
         after, head = 0, log.head()
         while after < head:
@@ -120,7 +120,7 @@ def _by_the_sink(ledger: Path, broker: RabbitMQ, message_count: int) -> float:
             assert status.parked_count == 0
             return message_count * part / (time.perf_counter() - begin)
 
-    with closing(Store.open(ledger)) as store:
+    with closing(Store(ledger)) as store:
         return asyncio.run(pass_on(store))
 
 
@@ -157,7 +157,7 @@ def _faults(scale: Scale, broker: RabbitMQ) -> list[Figure]:
     draws = random.Random(1)
     kills = ["broker"] * scale.count(BROKER_KILL_COUNT) + ["plugin"] * scale.count(PLUGIN_KILL_COUNT)
     draws.shuffle(kills)
-    with closing(Store.open(ledger)) as store:
+    with closing(Store(ledger)) as store:
         wait_s = asyncio.run(_among_kills(store, broker, exchange, kills))
     got = asyncio.run(_on_a_channel(broker, lambda channel: _drain(channel, exchange)))
     firsts: dict[str, str] = {}

@@ -35,7 +35,7 @@ async def main(folder: Path, count: int) -> list[Mapping[str, float]]:
     """Commit, announce, measure; return what was seen."""
     install(folder / "site", {NAME: "bench.delivery_plugins:hanging"})
     marks: list[Mapping[str, float]] = []
-    with closing(Store.open(folder / "data")) as store, ThreadPoolExecutor(1) as writer:
+    with closing(Store(folder / "data")) as store, ThreadPoolExecutor(1) as writer:
         _fill(store)
         begin = store.writer.tip().position
         async with running(store, {NAME: PluginSettings()}) as node:

@@ -25,7 +25,7 @@ async def main(ledger: Path, port: int, block_count: int) -> None:
     loop.add_signal_handler(signal.SIGUSR1, begun.set)
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
     hub = Hub()
-    with closing(Store.open(ledger)) as store:
+    with closing(Store(ledger)) as store:
         source = LogSource(hub, store.log_reader, "solo-bench")
         server = StreamServer(source, Limits(), WebSocketServer(port=port))
         await server.start("127.0.0.1", port)

@@ -104,7 +104,7 @@ class _Served:
 
 def _expected(ledger: Path) -> bytes:
     """Return the bytes of the whole stream."""
-    with closing(Store.open(ledger)) as store, closing(store.log_reader()) as log:
+    with closing(Store(ledger)) as store, closing(store.log_reader()) as log:
         return b"".join(frames(log.announcements(position)) for position in range(1, BLOCK_COUNT + 1))
 
 

@@ -20,7 +20,7 @@ from bigchaindb.errors import DirectoryInUse, StoreError, StoreFull
 from bigchaindb.files import PRIVATE, make_folder, sync
 from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE, read_chain_id
 from bigchaindb.store.backup import back_up_ledger, back_up_node
-from bigchaindb.store.checking_copy import check_copy
+from bigchaindb.store.checking import check_copy
 from bigchaindb.store.database import Progress
 from bigchaindb.store.directory import MODE, DataDirectory, DirectoryLock
 from bigchaindb.subscribers.lane_page import Word

@@ -11,8 +11,8 @@ from bigchaindb.engine.cometbft.files import Layout, is_network, read_genesis
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.errors import StartupError, StoreError
 from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE, find, read_chain_id
+from bigchaindb.store.beside import is_blank, known_chain
 from bigchaindb.store.directory import DataDirectory
-from bigchaindb.store.looking import is_blank, known_chain
 from bigchaindb.store.reserve import is_full
 from bigchaindb.store.store import other_chain
 

@@ -297,7 +297,7 @@ async def _open_store(settings: Settings, limits: Limits, ordered: asyncio.Task[
     while not ordered.done():
         is_full = directory.path.exists() and reserve.spend(directory)
         try:
-            store = Store.open(
+            store = Store(
                 directory.path,
                 page_count_max=limits.page_count_max,
                 wal_bytes_max=limits.wal_bytes_max,

@@ -64,7 +64,7 @@ def begin(settings: Settings) -> None:
         )
     _mark(directory).touch(0o600)
     sync(directory.path)
-    Store.open(directory.path, replays=True).close()
+    Store(directory.path, replays=True).close()
 
 
 async def replay(store: Store, wired: Wired) -> None:

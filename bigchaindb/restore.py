@@ -24,7 +24,7 @@ from bigchaindb.engine.cometbft.files import Layout, is_network
 from bigchaindb.errors import BigchainDBError, StoreError, StoreFull
 from bigchaindb.files import PRIVATE, make_folder, sync
 from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE, read_chain_id, read_keypair
-from bigchaindb.store.checking_copy import check_copy
+from bigchaindb.store.checking import check_copy
 from bigchaindb.store.database import Progress
 from bigchaindb.store.directory import MODE, DataDirectory, DirectoryLock
 from bigchaindb.transaction.keys import KeyPair

@@ -81,7 +81,7 @@ def open_log(loaded: Loaded) -> Iterator[OpenLog]:
                 log, directory.ledger, chain_id, answer.position, lambda beyond: _wait_beyond(settings, beyond)
             )
         else:
-            store = opened.enter_context(closing(Store.open(directory.path)))
+            store = opened.enter_context(closing(Store(directory.path)))
             log = opened.enter_context(closing(store.log_reader()))
             yield OpenLog(log, directory.ledger, chain_id, store.writer.tip().position, None)
 

@@ -20,7 +20,7 @@ from bigchaindb.errors import ConfigurationError, StartupError, UnknownPlace
 from bigchaindb.eventlog import place, token
 from bigchaindb.files import replacing
 from bigchaindb.ledger.ports import Record
-from bigchaindb.store.locating import position_of
+from bigchaindb.store.beside import position_of
 
 _TRANSACTION_ID: Final = re.compile("[0-9a-f]{64}")
 READABLE: Final = 0o666

@@ -93,7 +93,7 @@ def desk(settings: Settings) -> Iterator[OfflineDesk]:
             "`bigchaindb init`"
         )
     with ExitStack() as opened:
-        store = opened.enter_context(closing(Store.open(path)))
+        store = opened.enter_context(closing(Store(path)))
         yield opened.enter_context(closing(OfflineDesk(store, read_chain_id(path), settings)))
 
 
@@ -108,7 +108,7 @@ def settle_the_past(settings: Settings) -> None:
     path = settings.database.path
     if not DataDirectory(path).ledger.exists():
         return
-    with closing(Store.open(path)) as store:
+    with closing(Store(path)) as store:
         knows_node = store.knows_node
     if not knows_node:
         with desk(settings):

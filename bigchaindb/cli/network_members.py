@@ -205,7 +205,7 @@ def _owned(settings: Settings) -> Iterator[tuple[KeyPair, Held | None]]:
     """
     directory = prepare(settings.database.path)
     if directory.ledger.exists():
-        with closing(Store.open(directory.path)) as store:
+        with closing(Store(directory.path)) as store:
             yield find_or_make(settings), Held(read_chain_id(directory.path), store.writer.tip())
     else:
         with closing(DirectoryLock(directory)):

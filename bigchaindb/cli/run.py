@@ -251,7 +251,7 @@ def _initialize(settings: Settings) -> bool:
     # The ledger comes last: a directory that has one has the rest as well.
     find_or_make(settings)
     make_chain_id(directory.path)
-    with closing(Store.open(directory.path)) as store:
+    with closing(Store(directory.path)) as store:
         store.adopt_chain(read_chain_id(directory.path))
     return True
 

@@ -30,9 +30,9 @@ from bigchaindb.serving.ports import taken
 from bigchaindb.serving.processes import lock_owner
 from bigchaindb.serving.unix_socket import SOCKET_PATH_BYTES_MAX
 from bigchaindb.store.access import complaints
+from bigchaindb.store.beside import read_node
 from bigchaindb.store.damages import read_mark
 from bigchaindb.store.directory import DataDirectory
-from bigchaindb.store.looking import look
 from bigchaindb.subscribers.lane_page import page_path
 
 PYTHON_MIN: Final = (3, 11)
@@ -223,7 +223,7 @@ def _file_system(folder: Path) -> Finding:
 def _tip(directory: DataDirectory) -> Iterator[Finding]:
     """Examine the tip of the ledger, as a start does; `bigchaindb check` reads the whole ledger."""
     try:
-        seen = look(directory)
+        seen = read_node(directory)
     except StoreError as error:
         yield Finding("ledger", "fix", f"{directory.ledger}: {error}", "restore a backup")
         return
@@ -284,7 +284,7 @@ def _network_files(settings: Settings, directory: DataDirectory) -> Iterator[Fin
     """Examine whether the files belong together that a restore must bring together."""
     layout = Layout(directory.path)
     try:
-        seen, key = look(directory), find(settings)
+        seen, key = read_node(directory), find(settings)
     except BigchainDBError as error:
         yield Finding("network", "fix", str(error), "restore a backup")
         return

@@ -178,7 +178,7 @@ def write_data(path: Path, recipe: Recipe) -> None:
         FileExistsError: `path` holds a chain.
         StartupError: `path` cannot be used.
     """
-    with closing(Store.open(path)) as store:
+    with closing(Store(path)) as store:
         with (path / CHAIN_ID_FILE).open("x", encoding="ascii") as file:
             file.write(f"{recipe.chain_id}\n")
         Chain(store, recipe).grow()
@@ -188,7 +188,7 @@ def events(recipe: Recipe) -> list[Event]:
     """Return all events of a chain."""
     with tempfile.TemporaryDirectory(prefix="bigchaindb-") as folder:
         write_data(Path(folder), recipe)
-        with closing(Store.open(Path(folder))) as store, closing(store.log_reader()) as log:
+        with closing(Store(Path(folder))) as store, closing(store.log_reader()) as log:
             return read_events(log, recipe.chain_id)
 
 

@@ -157,7 +157,7 @@ async def rehearse(
         ConfigurationError: the plugin is not installed, is no plugin, or refuses its options.
         StartupError: it cannot be imported, or its process ends before it is ready.
     """
-    with closing(Store.open(folder)) as store:
+    with closing(Store(folder)) as store:
         chain = Chain(store, recipe)
         if is_whole:
             chain.grow()

@@ -4,12 +4,13 @@ Read-only, in short reads, beside a running node as well: later commits are left
 """
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from bigchaindb.errors import StoreDamaged
+from bigchaindb.store.beside import known_chain
 from bigchaindb.store.checking_file import check_header, check_pages
 from bigchaindb.store.checking_node import check_node
 from bigchaindb.store.checking_search import check_search
@@ -84,6 +85,28 @@ def check_directory(directory: DataDirectory, progress: Progress, *, is_copy: bo
             checking.damages[:] = [*named, *pages]
     checking.damages += check_node(directory, is_copy=is_copy)
     return checking.result()
+
+
+def check_copy(copy: DataDirectory, chain_id: str, progress: Progress) -> tuple[Checked, Sequence[str]]:
+    """Check a copy, which a backup does before it is one and a restore before it counts, and its chain.
+
+    Args:
+        copy: nobody has its files open.
+        chain_id: that stands beside the ledger.
+        progress: is told how far the ledger is.
+
+    Returns:
+        What the ledger holds, and a line for each damage.
+
+    Raises:
+        StoreError: a file cannot be read; damage is no error here.
+    """
+    checked = check_directory(copy, progress, is_copy=True)
+    damages = list(map(str, checked.damages))
+    with suppress(StoreDamaged):
+        if (known := known_chain(copy, is_copy=True)) not in {None, chain_id}:
+            damages.append(f"chain_id: is {chain_id}, and the ledger is of chain {known}")
+    return checked, damages
 
 
 class _Checking:

@@ -3,7 +3,7 @@
 import sqlite3
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from bigchaindb.errors import HistoryLost, StartupError, StoreDamaged
 from bigchaindb.files import sync
@@ -45,49 +45,6 @@ class Store:
 
     def __init__(
         self,
-        directory: DataDirectory,
-        lock: DirectoryLock,
-        files: ExitStack,
-        *,
-        page_count_max: int,
-        wal_bytes_max: int,
-        generation_rows: int,
-        replays: bool,
-    ) -> None:
-        """Open all files of a directory whose lock is in `files`; `Store.open` does both."""
-        self.directory = directory
-        self.lock = lock
-        self._files = files
-        self._page_count_max = page_count_max
-        self.damages = Damages(directory.damage)
-        was_ledger = directory.has_ledger
-        self._connection = files.enter_context(closing(open_writer(directory.ledger)))
-        with translated("ledger.db"):
-            migrate(self._connection, "ledger.db", LEDGER_STEPS)
-        if not was_ledger:
-            sync(directory.path)  # a node.db without ledger.db would prove that a ledger was lost
-        self.node = files.enter_context(closing(NodeDb(directory.node, self.damages)))
-        with translated("ledger.db"):
-            # Of a ledger that is made again no lane may begin at "now" only because node.db was lost, too.
-            own_id = "" if replays and self.node.is_new else self.node.id
-            self.run, known_id = start_barrier(self._connection, own_id)
-            read_one(self._connection, "unchecked")
-            self.knows_node = known_id == self.node.id
-            self._readers = files.enter_context(closing(Readers(directory.ledger, self.damages)))
-            # Apart, for they are interrupted at a stop while the writer's still read.
-            self._query_readers = files.enter_context(closing(Readers(directory.ledger, self.damages)))
-            self.writer = Writer(
-                self._connection,
-                self._readers,
-                directory.ledger,
-                damages=self.damages,
-                wal_bytes_max=wal_bytes_max,
-                generation_rows=generation_rows,
-            )
-
-    @classmethod
-    def open(
-        cls,
         path: Path,
         *,
         page_count_max: int = PAGE_COUNT_MAX,
@@ -95,7 +52,7 @@ class Store:
         generation_rows: int = GENERATION_ROWS,
         lock_wait_s: float = 0.0,
         replays: bool = False,
-    ) -> Self:
+    ) -> None:
         """Take the data directory, made if need be, and make durable whatever a crash left in it.
 
         Args:
@@ -112,25 +69,46 @@ class Store:
             SchemaTooNew: a later version wrote it.
             StoreError: its files cannot be used.
         """
-        directory = prepare(path)
+        self.directory = directory = prepare(path)
+        self._page_count_max = page_count_max
         with ExitStack() as files:
-            lock = files.enter_context(closing(DirectoryLock(directory, wait_s=lock_wait_s)))
+            self.lock = files.enter_context(closing(DirectoryLock(directory, wait_s=lock_wait_s)))
             if not replays and (remains := directory.remains()):
                 raise StartupError(
                     f"`{directory.ledger}` is missing, and `{remains[0].name}` beside it shows that there was a "
                     "ledger: `bigchaindb doctor` names the ways on"
                 )
-            store = cls(
-                directory,
-                lock,
-                files,
-                page_count_max=page_count_max,
-                wal_bytes_max=wal_bytes_max,
-                generation_rows=generation_rows,
-                replays=replays,
-            )
-            store._files = files.pop_all()
-        return store
+            self._open(files, replays=replays)
+            with translated("ledger.db"):
+                self.writer = Writer(
+                    self._connection,
+                    self._readers,
+                    directory.ledger,
+                    damages=self.damages,
+                    wal_bytes_max=wal_bytes_max,
+                    generation_rows=generation_rows,
+                )
+            self._files = files.pop_all()
+
+    def _open(self, files: ExitStack, *, replays: bool) -> None:
+        directory = self.directory
+        self.damages = Damages(directory.damage)
+        was_ledger = directory.has_ledger
+        self._connection = files.enter_context(closing(open_writer(directory.ledger)))
+        with translated("ledger.db"):
+            migrate(self._connection, "ledger.db", LEDGER_STEPS)
+        if not was_ledger:
+            sync(directory.path)  # a node.db without ledger.db would prove that a ledger was lost
+        self.node = files.enter_context(closing(NodeDb(directory.node, self.damages)))
+        with translated("ledger.db"):
+            # Of a ledger that is made again no lane may begin at "now" only because node.db was lost, too.
+            own_id = "" if replays and self.node.is_new else self.node.id
+            self.run, known_id = start_barrier(self._connection, own_id)
+            read_one(self._connection, "unchecked")
+        self.knows_node = known_id == self.node.id
+        self._readers = files.enter_context(closing(Readers(directory.ledger, self.damages)))
+        # Apart, for they are interrupted at a stop while the writer's still read.
+        self._query_readers = files.enter_context(closing(Readers(directory.ledger, self.damages)))
 
     def queries(self) -> LedgerQueries:
         """Return the queries of the HTTP API; any thread may use them."""

@@ -14,9 +14,9 @@ from bigchaindb.ledger.effects import Effects, LoggedEvent
 from bigchaindb.ledger.rejections import Rejection
 from bigchaindb.ledger.view import Needs
 from bigchaindb.store import LaneRow, Log, NodeDb, Store, TroubleRow
+from bigchaindb.store.beside import read_node
 from bigchaindb.store.database import open_writer
 from bigchaindb.store.directory import DataDirectory
-from bigchaindb.store.looking import look
 from bigchaindb.store.migrations import CHAIN_VERSION, LEDGER_STEPS, NETWORK_VERSION, Step, migrate
 from bigchaindb.store.node_rows import TABLES
 from bigchaindb.store.own import Outbox, Rejections
@@ -104,7 +104,7 @@ class Whole(NamedTuple):
 
 def write_whole(path: Path, **options: Any) -> Whole:
     """Make a ledger with rows in all tables; see `Store.open` for the options."""
-    with closing(Store.open(path, **options)) as store:
+    with closing(Store(path, **options)) as store:
         written = write(store)
         found = answers(store, written)
     assert DAMAGED not in found.values()
@@ -115,7 +115,7 @@ def write_whole(path: Path, **options: Any) -> Whole:
 
 def write_older(directory: DataDirectory, version: int) -> Written:
     """Write a ledger with the schema of an older version: its rows, without all that came later."""
-    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+    with closing(Store(directory.path, generation_rows=GENERATION_ROWS)) as store:
         written = write(store)
     make_older(directory, version)
     return written
@@ -237,7 +237,7 @@ def _questions(store: Store, written: Written) -> Iterator[Question]:
         yield "height", queries.height
         yield "statistics", partial(_counts, queries)
         yield "network", store.writer.network
-        yield "look", partial(look, store.directory)
+        yield "read_node", partial(read_node, store.directory)
 
 
 def _all(ask: Callable[[], Iterator[Sequence[Any]]]) -> list[Any]:

@@ -20,7 +20,7 @@ from tests.support.chains import NODE
 @contextmanager
 def open_store(path: Path) -> Iterator[Store]:
     """Open the real store."""
-    store = Store.open(path)
+    store = Store(path)
     try:
         yield store
     finally:

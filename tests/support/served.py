@@ -71,7 +71,7 @@ async def serving(
 ) -> AsyncIterator[Served]:
     """Run a node's inside below `folder`; it is stopped in the order of a real one."""
     limits = limits or Limits()
-    store = Store.open(folder / "data", page_count_max=limits.page_count_max)
+    store = Store(folder / "data", page_count_max=limits.page_count_max)
     proven = Proven(count_max=limits.pool_count_max, bytes_max=limits.pool_bytes_max)
     block = BlockLimits(limits.block_count_max, limits.block_bytes_max)
     ledger = Ledger(store.writer, key=KEY, voters=[KEY.public_key], block=block, proven=proven)

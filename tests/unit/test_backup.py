@@ -22,7 +22,7 @@ ROW = LaneRow("auditor", 1, 0, 2, bytes(32), "LIVE", 0.0, None, 0.0)
 @pytest.fixture
 def directory(tmp_path: Path) -> DataDirectory:
     """A stopped node's directory: five events, and a plugin that has settled two."""
-    with closing(Store.open(tmp_path / "data")) as store:
+    with closing(Store(tmp_path / "data")) as store:
         directory = store.directory
         directory.lanes.mkdir(0o700)
         make_chain_id(directory.path)
@@ -46,7 +46,7 @@ def test_it_holds_ledger_lanes_and_identity_for_its_owner_alone(directory: DataD
     assert files == ["chain_id", "keypair.json", "lanes", "lanes/auditor.1", "ledger.db", "node.db"]
     assert [path.stat().st_mode & 0o777 for path in (done.path, done.path / "keypair.json")] == [0o700, 0o600]
     assert done.size_bytes == sum(path.stat().st_size for path in done.path.rglob("*") if path.is_file())
-    with closing(Store.open(done.path)) as store, closing(store.log_reader()) as log:
+    with closing(Store(done.path)) as store, closing(store.log_reader()) as log:
         assert log.head() == 5
         assert store.node.lane(ROW.name) == ROW
 
@@ -63,7 +63,7 @@ def test_p8_its_ledger_does_not_know_its_node_db(directory: DataDirectory, tmp_p
     """By that a restore is noticed, each time the same backup is restored; the original goes on as before."""
     done = back_up(directory, tmp_path / "copy", with_key=True, progress=ignore)
     for path, knows in ((directory.path, True), (done.path, False)):
-        with closing(Store.open(path)) as store:
+        with closing(Store(path)) as store:
             assert store.knows_node is knows
 
 

@@ -29,9 +29,9 @@ from bigchaindb.identity import find
 from bigchaindb.ledger import network
 from bigchaindb.ledger.effects import Tip
 from bigchaindb.ledger.validators import ValidatorSet, address_of, address_text
+from bigchaindb.store.beside import read_node
 from bigchaindb.store.damages import read_mark
 from bigchaindb.store.directory import DataDirectory
-from bigchaindb.store.looking import look
 from bigchaindb.transaction.keys import KeyPair, decode_key, encode
 
 ANSWER_S_MAX: Final = 2.0
@@ -159,7 +159,7 @@ async def overview(settings: Settings, pid: int | None, figures: NetworkFigures 
     key, layout = _member(settings)
     genesis = files.read_genesis(layout, rules_version=RULES_VERSION)
     own = address_of(decode_key(key.public_key))
-    seen = await asyncio.to_thread(look, DataDirectory(layout.data))
+    seen = await asyncio.to_thread(read_node, DataDirectory(layout.data))
     validators, rejections = genesis.validator_set, 0
     if seen is not None and seen.network is not None:
         state = network.decode(seen.network)

@@ -334,7 +334,7 @@ def test_drop_keeps_what_was_accepted_and_is_undecided(run: Run, tmp_path: Path)
     accepted = [create(number) for number in range(4)]
     for part in (accepted[:2], accepted[2:]):
         run("init")
-        with closing(Store.open(data)) as store:
+        with closing(Store(data)) as store:
             Outbox(store.node).put([(one.id, one.body) for one in part])
         dropped = run("-y", "drop")
         assert f"may be in no block were written to {data}/undecided.jsonl: 2." in dropped.stderr

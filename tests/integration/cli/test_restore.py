@@ -60,7 +60,7 @@ class Home:
         self.commit(AT_HOME - IN_BACKUP)
 
     def commit(self, count: int) -> None:
-        with closing(Store.open(self.data)) as store:
+        with closing(Store(self.data)) as store:
             store.adopt_chain(read_chain_id(self.data))
             chain = Chain(store.writer.tip())
             for _ in range(count):
@@ -120,7 +120,7 @@ def test_a_backup_takes_the_place_and_what_was_there_is_kept(home: Home) -> None
     assert contents(home.data) == contents(home.backup)
     for path in (home.data, *home.data.rglob("*")):
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
-    with closing(Store.open(home.data)) as store:
+    with closing(Store(home.data)) as store:
         assert not store.knows_node, "P8: no plugin goes on by itself"
 
 

@@ -301,12 +301,12 @@ def test_a_stop_is_quick_while_cometbft_starts(network: Network) -> None:
 
 def accept_unseen(member: Member, *transactions: Transaction) -> None:
     """Put transactions where a node that died left those that it had accepted."""
-    with closing(Store.open(member.data)) as store:
+    with closing(Store(member.data)) as store:
         Outbox(store.node).put([(one.id, one.body) for one in transactions])
 
 
 def outbox(member: Member) -> list[str]:
-    with closing(Store.open(member.data)) as store:
+    with closing(Store(member.data)) as store:
         return [id_ for id_, _ in Outbox(store.node).all()]
 
 

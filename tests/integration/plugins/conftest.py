@@ -47,7 +47,7 @@ class Running:
 
     def __init__(self, folder: Path) -> None:
         self.record = folder / "seen"
-        self.store = Store.open(folder / "data")
+        self.store = Store(folder / "data")
         self.hub = Hub(self.store.writer.tip().position)
         self.writer = LogWriter(self.store.writer)
         self.supervisors: list[Supervisor] = []

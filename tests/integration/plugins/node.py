@@ -19,7 +19,7 @@ from tests.support.event_logs import LogWriter
 
 
 async def main(folder: Path, seed: str, fault: str) -> None:
-    store = Store.open(folder / "data")
+    store = Store(folder / "data")
     hub = Hub(store.writer.tip().position)
     options = {"record": str(folder / "seen"), "fault": fault, "at": 1, "times": 1000}
     settings = PluginSettings(start="genesis", options=options)

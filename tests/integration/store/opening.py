@@ -32,7 +32,7 @@ def insist(store: Store) -> None:
 
 
 if __name__ == "__main__":
-    store = Store.open(Path(sys.argv[1]))
+    store = Store(Path(sys.argv[1]))
     print("OPEN", store.run, store.writer.tip().position, flush=True)
     match sys.argv[2]:
         case "commit":

@@ -18,7 +18,7 @@ from tests.support.decisions import Chain, made
 def leave_unsynced_block(data: Path) -> None:
     """Leave a block, and what a node was to remember, as a crash leaves them: in write-ahead logs, nobody attached."""
     copy = data.with_name("copy")
-    with closing(Store.open(data)) as store:
+    with closing(Store(data)) as store:
         store.writer.commit(Chain().valid(made(1)))
         Outbox(store.node).put([("ab" * 32, b"body")])
         shutil.copytree(data, copy)  # the store is at rest; closing it would move the log home
@@ -53,7 +53,7 @@ def test_what_a_crash_left_is_synced_before_anything_is_served(opened_after_cras
 def test_a_block_is_not_shown_while_its_sync_is_under_way(tmp_path: Path) -> None:
     """P4 for running readers, and that a kill within the sync leaves a ledger that opens."""
     data, trace = tmp_path / "data", tmp_path / "trace"
-    with closing(Store.open(data)) as store:
+    with closing(Store(data)) as store:
         store.writer.commit(Chain().valid(made(1)))
 
     delay = "inject=fdatasync:delay_enter=2000000:when=7+"  # those before it are of the start
@@ -65,7 +65,7 @@ def test_a_block_is_not_shown_while_its_sync_is_under_way(tmp_path: Path) -> Non
         kill_traced(process)
         assert said(process) == []
 
-    with closing(Store.open(data)) as store, closing(store.log_reader()) as log:
+    with closing(Store(data)) as store, closing(store.log_reader()) as log:
         assert store.run == 3
         assert log.head() == store.writer.tip().position
         assert log.head() in (1, 2)

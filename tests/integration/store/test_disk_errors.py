@@ -16,7 +16,7 @@ from tests.support.event_logs import LogWriter
 def test_a_disk_that_cannot_read_is_called_that(tmp_path: Path, file: str, first: int) -> None:
     """SQLite says "database disk image is malformed" from the fourth read on."""
     data = tmp_path / "data"
-    with closing(Store.open(data)) as store:
+    with closing(Store(data)) as store:
         writer = LogWriter(store.writer)
         for _ in range(20):
             writer.valid(2)
@@ -29,4 +29,4 @@ def test_a_disk_that_cannot_read_is_called_that(tmp_path: Path, file: str, first
     assert f"{file}: the disk " in last
     assert "dmesg" in last
     assert "malformed" not in last
-    Store.open(data).close()  # nothing was wrong with the files
+    Store(data).close()  # nothing was wrong with the files

@@ -25,7 +25,7 @@ def test_p1_blocks_that_found_no_room_are_committed_later(tmp_path: Path, first:
         assert line == ["COMMITTED", "20"]
         assert refused > 0
 
-    with closing(Store.open(data)) as store, closing(open_reader(data / "ledger.db")) as reader:
+    with closing(Store(data)) as store, closing(open_reader(data / "ledger.db")) as reader:
         assert store.queries().statistics()["transactions"] == 1000
         assert [len(page) for page in store.queries().outputs("alice", spent=False)] == [1000]
         assert reader.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

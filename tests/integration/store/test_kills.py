@@ -62,7 +62,7 @@ def killed_at(moment_s: float, path: Path, seed: int, known: Known) -> None:
 
 def check(path: Path, known: Known) -> None:
     """Open what the killed writer left and hold it to everything that was seen."""
-    with closing(Store.open(path, generation_rows=GENERATION_ROWS)) as store, closing(store.log_reader()) as log:
+    with closing(Store(path, generation_rows=GENERATION_ROWS)) as store, closing(store.log_reader()) as log:
         records = log.records(0, ALL, count_max=1 << 30, bytes_max=ALL)
         assert [r.position for r in records] == list(range(1, log.head() + 1))  # E2
         for position, digest in known.acknowledged.items():

@@ -45,7 +45,7 @@ from bigchaindb.store import NodeDb, Store
 from bigchaindb.store import upgrading
 
 upgrading.STEP_COUNT_MAX = 1
-store = Store.open(Path(sys.argv[1]), generation_rows={GENERATION_ROWS})
+store = Store(Path(sys.argv[1]), generation_rows={GENERATION_ROWS})
 while store.writer.upgrade():
     print(store.writer.upgrade_count, flush=True)
 print(0, flush=True)
@@ -76,7 +76,7 @@ def test_a_kill_in_the_schema_step_leaves_old_or_new(tmp_path: Path) -> None:
         assert checked.damages == (), seed
         assert checked.unchecked_count <= left
     assert kill_count > 1
-    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+    with closing(Store(directory.path, generation_rows=GENERATION_ROWS)) as store:
         assert store.writer.upgrade_count == 0
         assert "damaged" not in answers(store, written).values()
 

@@ -17,7 +17,7 @@ def write(path: Path, seed: int, acknowledged: Connection) -> None:
     """Commit until killed; print each position once its commit has returned."""
     draw = random.Random(seed)
     unspent = list[tuple[OutputRef, str]]()
-    with closing(Store.open(path, generation_rows=GENERATION_ROWS)) as store:
+    with closing(Store(path, generation_rows=GENERATION_ROWS)) as store:
         decisions = Chain(store.writer.tip())
         while True:
             block = random_block(draw, unspent, draw.randint(1, 10))

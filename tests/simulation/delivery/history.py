@@ -175,7 +175,7 @@ class History:
 
     def _start(self) -> None:
         loop = VirtualLoop(self.agenda)
-        store = Store.open(self.folder / "data")
+        store = Store(self.folder / "data")
         store.node.close()
         store.node = UnreliableNodeDb(store.directory.node, self.disk, self._committed)
         threads: list[SimulatedThread] = []

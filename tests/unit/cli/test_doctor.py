@@ -358,7 +358,7 @@ def test_clients_that_are_sent_elsewhere_are_noted(findings: Examine, free_port:
 def test_a_ledger_that_cannot_be_read_is_found(findings: Examine, tmp_path: Path) -> None:
     directory = prepare(tmp_path / "data")
     assert "ledger" not in findings()
-    Store.open(directory.path).close()
+    Store(directory.path).close()
     assert (findings()["ledger"].status, findings()["ledger"].text[-20:]) == ("ok", "height 0, position 0")
     directory.ledger.write_bytes(b"no database" * 1_000)
     broken = findings()["ledger"]

@@ -27,7 +27,7 @@ class Served:
     def __init__(self, folder: Path) -> None:
         self.configuration = folder / "node.json"
         self.configuration.write_text("{}")
-        self.store = Store.open(folder / "data")
+        self.store = Store(folder / "data")
         self.path = self.store.directory.control
         self.hub = Hub(0)
         self.supervisor = Supervisor(hub=self.hub, store=self.store, chain_id="solo-test", plugins={})

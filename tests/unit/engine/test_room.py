@@ -130,7 +130,7 @@ def test_the_disk_is_looked_at_once_a_second(disk: Disk) -> None:
 
 
 def test_a_look_counts_the_ledger_with_its_write_ahead_log(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "data")
+    store = Store(tmp_path / "data")
     ledger = store.directory.ledger
     with_wal = usage_of(ledger)
     store.close()

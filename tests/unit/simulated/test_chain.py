@@ -74,7 +74,7 @@ def test_a_data_directory_holds_the_chain_and_its_id(tmp_path: Path) -> None:
     recipe = Recipe(blocks=5, seed=3)
     write_data(tmp_path / "data", recipe)
     assert read_chain_id(tmp_path / "data") == recipe.chain_id
-    with closing(Store.open(tmp_path / "data")) as store:
+    with closing(Store(tmp_path / "data")) as store:
         assert store.writer.tip().position == 5
 
 
@@ -88,7 +88,7 @@ def test_a_directory_with_a_chain_is_left_alone(tmp_path: Path) -> None:
 def test_a_chain_grows_piece_by_piece_as_at_once(tmp_path: Path) -> None:
     """Whoever watches a plugin live sees the blocks that a replay has."""
     recipe = Recipe(blocks=7, invalid=0.3)
-    with closing(Store.open(tmp_path / "data")) as store, closing(store.log_reader()) as log:
+    with closing(Store(tmp_path / "data")) as store, closing(store.log_reader()) as log:
         chain = Chain(store, recipe)
         for _ in range(9):
             chain.grow(1)
@@ -98,7 +98,7 @@ def test_a_chain_grows_piece_by_piece_as_at_once(tmp_path: Path) -> None:
 
 def test_a_long_chain_remembers_a_bounded_number_of_outputs(tmp_path: Path) -> None:
     """Simulating a million blocks must not fill the memory."""
-    with closing(Store.open(tmp_path / "data")) as store:
+    with closing(Store(tmp_path / "data")) as store:
         chain = Chain(store, Recipe(blocks=3, transactions=1000))
         chain.grow()
         assert 0 < len(chain._coins) <= COINS_MAX

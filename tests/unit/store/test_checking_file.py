@@ -80,7 +80,7 @@ def test_a_start_serves_what_lies_beside_a_page_that_cannot_be_read(
     """A page among the rows that a start reads into memory refused it: nothing was served at all."""
     _, written, before = whole
     _change(directory.ledger, (_root(directory.ledger, tree) - 1) * PAGE_BYTES, 0)
-    with closing(Store.open(directory.path, generation_rows=1 << 20)) as store:
+    with closing(Store(directory.path, generation_rows=1 << 20)) as store:
         after = answers(store, written)
         assert store.damages.first is not None
     assert all(answer in (before[name], DAMAGED) for name, answer in after.items() if not name.startswith("view"))

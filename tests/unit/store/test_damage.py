@@ -43,7 +43,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
 
 
 def _open(path: Path) -> Store:
-    return Store.open(path, page_count_max=PAGE_COUNT_MAX, generation_rows=GENERATION_ROWS)
+    return Store(path, page_count_max=PAGE_COUNT_MAX, generation_rows=GENERATION_ROWS)
 
 
 def _compare(column: Column, found: dict[str, Any], whole: dict[str, Any]) -> None:

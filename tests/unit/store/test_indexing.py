@@ -28,14 +28,14 @@ def test_memory_is_bounded_and_each_row_moves_once_whatever_restarts(tmp_path: P
     decisions = Chain()
     largest = 0
     for _ in range(30):
-        with closing(Store.open(tmp_path / "data", generation_rows=GENERATION_ROWS)) as store:
+        with closing(Store(tmp_path / "data", generation_rows=GENERATION_ROWS)) as store:
             for _ in range(draw.randint(1, 12)):
                 store.writer.commit(decisions.valid(*random_block(draw, unspent, 3)))
                 store.writer.tidy()
                 largest = max(largest, rows_in_memory(store))
     assert largest < 3 * GENERATION_ROWS
 
-    with closing(Store.open(tmp_path / "data", generation_rows=GENERATION_ROWS)) as store:
+    with closing(Store(tmp_path / "data", generation_rows=GENERATION_ROWS)) as store:
         done, done_position, sealed, *_ = store._connection.execute(
             "SELECT done_seq, done_position, sealed_seq FROM indexing"
         ).fetchone()
@@ -54,7 +54,7 @@ def test_memory_is_bounded_and_each_row_moves_once_whatever_restarts(tmp_path: P
 
 def test_a_store_without_tidying_finds_everything_too(tmp_path: Path) -> None:
     decisions = Chain()
-    with closing(Store.open(tmp_path / "data", generation_rows=4)) as store:
+    with closing(Store(tmp_path / "data", generation_rows=4)) as store:
         transactions = [made(serial) for serial in range(20)]
         for transaction in transactions:
             store.writer.commit(decisions.valid(transaction))
@@ -67,18 +67,18 @@ def test_a_later_version_may_keep_more_rows_in_memory(tmp_path: Path) -> None:
     decisions = Chain()
     transactions = [made(serial) for serial in range(90)]
     for generation_rows, part in ((60, transactions[:30]), (240, transactions[30:])):
-        with closing(Store.open(tmp_path / "data", generation_rows=generation_rows)) as store:
+        with closing(Store(tmp_path / "data", generation_rows=generation_rows)) as store:
             for transaction in part:
                 store.writer.commit(decisions.valid(transaction))
                 store.writer.tidy()
             assert [store.queries().transaction(t.id) for t in part] == [t.body for t in part]
-    with closing(Store.open(tmp_path / "data")) as store:
+    with closing(Store(tmp_path / "data")) as store:
         assert all(store.queries().transaction(t.id) == t.body for t in transactions)
 
 
 def test_a_block_is_found_while_its_row_moves_into_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decisions = Chain()
-    with closing(Store.open(tmp_path / "data", generation_rows=4)) as store:
+    with closing(Store(tmp_path / "data", generation_rows=4)) as store:
 
         def commit() -> str:
             effects = decisions.valid(made(decisions.tip.height))

@@ -56,7 +56,7 @@ def test_a_position_before_the_first_is_the_beginning(store: Store) -> None:
 def varied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
     """Return a log of blocks decided valid or invalid, of transactions that selections tell apart."""
     seed, serials, chain = Random(1), count(), Chain()
-    with closing(Store.open(tmp_path_factory.mktemp("varied") / "data")) as store:
+    with closing(Store(tmp_path_factory.mktemp("varied") / "data")) as store:
         store.writer.commit(chain.valid(made(next(serials), owners=[["alice"]])))
         for _ in range(VARIED_COUNT):
             transactions = [

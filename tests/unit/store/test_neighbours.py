@@ -42,7 +42,7 @@ def test_no_miss_is_what_a_flipped_bit_made(whole: Whole, index: str, at: float,
     source, written, before = whole
     copytree(source, tmp_path / "data")
     _flip(tmp_path / "data" / "ledger.db", index, at, bit)
-    with closing(Store.open(tmp_path / "data", generation_rows=FEW_ROWS)) as store:
+    with closing(Store(tmp_path / "data", generation_rows=FEW_ROWS)) as store:
         after = answers(store, written)
     found = {name: answer for name, answer in after.items() if not name.startswith("view")}
     assert all(answer in (before[name], DAMAGED) for name, answer in found.items())
@@ -55,7 +55,7 @@ def test_no_input_is_missing_because_of_a_flipped_bit(whole: Whole, tmp_path: Pa
     source, written, _ = whole
     copytree(source, tmp_path / "data")
     number = _flip(tmp_path / "data" / "ledger.db", "transaction_index", 0.5, 7)
-    with closing(Store.open(tmp_path / "data", generation_rows=FEW_ROWS)) as store:
+    with closing(Store(tmp_path / "data", generation_rows=FEW_ROWS)) as store:
         needs = Needs({"00" * 32}, {OutputRef(written.transactions[number - 1].id, 0)})
         with pytest.raises(StoreDamaged, match=r"transaction_index .* leads to no row of that hash"):
             store.writer.view(needs)

@@ -66,7 +66,7 @@ def test_without_tidying_nothing_is_merged_within_a_commit(store: Store) -> None
 @pytest.mark.parametrize("wal_bytes_max", [1024, 1 << 30])
 def test_a_log_that_readers_kept_long_is_cut_when_they_are_gone(tmp_path: Path, wal_bytes_max: int) -> None:
     data = tmp_path / "data"
-    with closing(Store.open(data, wal_bytes_max=wal_bytes_max)) as store:
+    with closing(Store(data, wal_bytes_max=wal_bytes_max)) as store:
         decisions = Chain()
         with store._readers.connection() as reader:
             reader.execute("BEGIN")

@@ -27,14 +27,14 @@ def test_an_older_ledger_goes_on_and_gets_its_checksums(
     monkeypatch.setattr("bigchaindb.store.upgrading.STEP_COUNT_MAX", 3)
     directory = DataDirectory(tmp_path / "data")
     written = write_older(directory, version)
-    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+    with closing(Store(directory.path, generation_rows=GENERATION_ROWS)) as store:
         before = answers(store, written)
         assert DAMAGED not in before.values()
         left = [store.writer.upgrade_count, store.writer.upgrade()]
         assert left == [written.position, written.position - 3]
         assert check_directory(directory, lambda *_: None).unchecked_count == left[-1]
         assert answers(store, written) == before
-    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+    with closing(Store(directory.path, generation_rows=GENERATION_ROWS)) as store:
         assert store.writer.upgrade_count == left[-1], "a restart goes on where it was"
         store.writer.commit(Chain(store.writer.tip()).valid(create(1_000)))
         while store.writer.upgrade():
@@ -45,7 +45,7 @@ def test_an_older_ledger_goes_on_and_gets_its_checksums(
         again = answers(store, written)
         kept = ("transaction ", "blocks of", "block ", "decision at", "entry", "event", "announcements")
         assert all(again[name] == before[name] for name in before if name.startswith(kept))
-    with closing(Store.open(directory.path)) as store:
+    with closing(Store(directory.path)) as store:
         assert store.writer.upgrade_count == 0
 
 
@@ -66,7 +66,7 @@ def test_what_was_damaged_before_is_found_and_refused(column: Column, tmp_path: 
     directory = DataDirectory(tmp_path / "data")
     written = write_older(directory, 3)
     flip(directory.ledger, column, at=0.0)
-    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+    with closing(Store(directory.path, generation_rows=GENERATION_ROWS)) as store:
         while store.writer.upgrade():
             pass
         assert store.damages.first is not None
@@ -89,11 +89,11 @@ def test_damage_ends_neither_the_step_nor_what_is_whole(
     statement = f"SELECT position FROM event_checksums WHERE row_checksum = {NO_CHECKSUM}"
     left = written.position
     while left:
-        with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+        with closing(Store(directory.path, generation_rows=GENERATION_ROWS)) as store:
             left = store.writer.upgrade()
     with closing(open_reader(directory.ledger)) as reader:
         assert reader.execute(statement).fetchall() == refused, "those behind it are whole"
-    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+    with closing(Store(directory.path, generation_rows=GENERATION_ROWS)) as store:
         assert store.damages.first is not None
         assert answers(store, written)[f"event {written.position}"] is not DAMAGED
 
@@ -108,7 +108,7 @@ def test_a_vote_on_another_block_is_never_served(tmp_path: Path) -> None:
         changed = vote.replace(block.lower().encode(), b"0" * len(block))
         assert changed != vote
         connection.execute("UPDATE votes SET body = ? WHERE position = 1", (changed,))
-    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+    with closing(Store(directory.path, generation_rows=GENERATION_ROWS)) as store:
         while store.writer.upgrade():
             pass
         assert answers(store, written)["decision at 1"] is DAMAGED
@@ -125,7 +125,7 @@ def test_a_page_that_cannot_be_read_ends_neither_the_step_nor_a_check(
     page = content.index(written.transactions[0].body) // PAGE_BYTES * PAGE_BYTES
     content[page] = 0  # what kind of page it is
     directory.ledger.write_bytes(content)
-    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+    with closing(Store(directory.path, generation_rows=GENERATION_ROWS)) as store:
         while store.writer.upgrade():
             pass
         assert store.damages.first is not None
@@ -145,7 +145,7 @@ def test_a_step_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pyte
     def fail(*_: object) -> None:
         raise damaged("outputs", 1)
 
-    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+    with closing(Store(directory.path, generation_rows=GENERATION_ROWS)) as store:
         monkeypatch.setattr("bigchaindb.store.upgrading.seal_one", fail)
         with pytest.raises(StoreDamaged):
             store.writer.upgrade()
@@ -155,7 +155,7 @@ def test_a_step_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pyte
 def test_a_step_that_is_cut_short_leaves_all_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = DataDirectory(tmp_path / "data")
     written = write_older(directory, 3)
-    with closing(Store.open(directory.path, generation_rows=GENERATION_ROWS)) as store:
+    with closing(Store(directory.path, generation_rows=GENERATION_ROWS)) as store:
         with monkeypatch.context() as patch:
             patch.setattr("bigchaindb.store.upgrading.seal_one", lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):

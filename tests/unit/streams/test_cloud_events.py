@@ -37,7 +37,7 @@ CHOICES = (
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> LogReader:
     folder: Path = tmp_path_factory.mktemp("pieces")
-    store = Store.open(folder / "data")
+    store = Store(folder / "data")
     writer = LogWriter(store.writer)
     serial = count()
     for size in SIZES:

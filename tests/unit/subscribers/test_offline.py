@@ -28,7 +28,7 @@ class Ledger:
     """A ledger of five events and what a node has left of the lane of one plugin."""
 
     def __init__(self, folder: Path) -> None:
-        self.store = Store.open(folder)
+        self.store = Store(folder)
         writer = LogWriter(self.store.writer)
         for _ in range(5):
             writer.valid(1)

@@ -1,22 +1,31 @@
-"""Reads of a network node's files by another process, beside the running node or without one."""
+"""Reads of a data directory by another process than its owner, beside the running node or without one."""
 
 from collections.abc import Sequence
 from contextlib import closing
-from typing import NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from bigchaindb.ledger.effects import Tip
 from bigchaindb.ledger.rejections import Rejection
 from bigchaindb.store.checksums import read_one
 from bigchaindb.store.damages import Damages
-from bigchaindb.store.database import open_reader, snapshot, translated
+from bigchaindb.store.database import open_copy, open_reader, snapshot, translated
 from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.keys import id_bytes, key_of
 from bigchaindb.store.migrations import CHAIN_VERSION, LEDGER_VERSION, open_ledger
 from bigchaindb.store.node_db import NodeDb
 from bigchaindb.store.own import Rejections
 from bigchaindb.store.tip import read_network, read_tip
 
+# The index ends at `done_seq`; what came later is in the node's memory, and few rows here.
+_POSITION: Final = """
+SELECT t.position FROM transaction_index AS i JOIN transactions AS t ON t.seq = i.seq WHERE i.key = ? AND t.id = ?
+UNION ALL
+SELECT position FROM transactions WHERE seq > (SELECT done_seq FROM indexing) AND id = ?
+"""
 
-class Seen(NamedTuple):
+
+class StoredNode(NamedTuple):
     """A node's files at one moment each.
 
     Attributes:
@@ -34,8 +43,8 @@ class Seen(NamedTuple):
     rejections: Sequence[Rejection]
 
 
-def look(directory: DataDirectory) -> Seen | None:
-    """Read where a node stands; None: there is no ledger yet. Never by the process that owns the directory.
+def read_node(directory: DataDirectory) -> StoredNode | None:
+    """Read where a node stands; None: there is no ledger yet.
 
     Raises:
         StoreError: a file cannot be read.
@@ -51,7 +60,7 @@ def look(directory: DataDirectory) -> Seen | None:
         rejections = Rejections(node).all()
     if damages.first is not None:
         raise damages.first
-    return Seen(tip, tip.position - counts.blocks, network, outbox_count, rejections)
+    return StoredNode(tip, tip.position - counts.blocks, network, outbox_count, rejections)
 
 
 def is_blank(directory: DataDirectory) -> bool:
@@ -69,15 +78,20 @@ def is_blank(directory: DataDirectory) -> bool:
     return (version, tables) == (0, 0)
 
 
-def known_chain(directory: DataDirectory) -> str | None:
+def known_chain(directory: DataDirectory, *, is_copy: bool = False) -> str | None:
     """Return the chain id that the ledger holds; None where there is no ledger, or it holds none yet.
+
+    Args:
+        directory: of a node, running or not, or a copy of one.
+        is_copy: nobody has the files open.
 
     Raises:
         StoreError: the file cannot be read; StoreDamaged: a row is not what was written.
     """
     if not directory.has_ledger:
         return None
-    with closing(open_reader(directory.ledger)) as reader, translated(directory.ledger.name), snapshot(reader):
+    opened = (open_copy if is_copy else open_reader)(directory.ledger)
+    with closing(opened) as reader, translated(directory.ledger.name), snapshot(reader):
         ((version,),) = reader.execute("PRAGMA user_version").fetchall()
         if version < CHAIN_VERSION:
             return None
@@ -85,3 +99,18 @@ def known_chain(directory: DataDirectory) -> str | None:
             read_one(reader, "local")
         ((chain_id,),) = reader.execute("SELECT chain_id FROM local").fetchall()
     return None if chain_id is None else str(chain_id)
+
+
+def position_of(ledger: Path, transaction_id: str) -> int | None:
+    """Return the position of the event whose block holds a transaction; None if no block does, or it is no id.
+
+    It is a hint: the event there shows whether the transaction is in it.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
+    if (id_ := id_bytes(transaction_id)) is None:
+        return None
+    with closing(open_ledger(ledger)) as reader, translated(ledger.name):
+        rows = reader.execute(_POSITION, (key_of(id_), id_, id_)).fetchall()
+    return int(rows[0][0]) if rows else None
