@@ -7,7 +7,7 @@ from typing import Final
 
 from bench.node import Node
 from bigchaindb.engine.cometbft import files
-from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator
+from bigchaindb.engine.cometbft.genesis import GenesisValidator, NetworkGenesis
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.transaction.keys import KeyPair, decode_key
 from tests.support.cometbft import require_cometbft
@@ -25,7 +25,7 @@ def network(folder: Path, count: int) -> Iterator[list[Node]]:
     addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
     peers = [f"{files.node_id_of(key)}@{address}" for key, address in zip(keys, addresses, strict=True)]
     validators = tuple(GenesisValidator(decode_key(key.public_key), POWER) for key in keys)
-    genesis = Genesis(CHAIN_ID, "2026-01-01T00:00:00Z", 1, bytes(32), validators, RULES_VERSION).encode()
+    genesis = NetworkGenesis(CHAIN_ID, "2026-01-01T00:00:00Z", 1, bytes(32), validators, RULES_VERSION).encode()
     with ExitStack() as running:
         nodes = []
         for number, (key, address) in enumerate(zip(keys, addresses, strict=True)):

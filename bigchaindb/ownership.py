@@ -12,7 +12,7 @@ from typing import Final
 
 from bigchaindb.store.directory import DirectoryLock
 
-LOOK_S: Final = 1.0
+CHECK_S: Final = 1.0
 """Time between two checks of the lock's file: one `stat` each."""
 EXIT_CODE: Final = 1
 FLUSH_S_MAX: Final = 1.0
@@ -23,12 +23,12 @@ _log: Final = logging.getLogger(__name__)
 
 def watch(lock: DirectoryLock) -> None:
     """Watch the lock from now on, in a thread: the event loop may be busy."""
-    threading.Thread(target=_look, args=(lock,), name="ownership", daemon=True).start()
+    threading.Thread(target=_watch, args=(lock,), name="ownership", daemon=True).start()
 
 
-def _look(lock: DirectoryLock) -> None:
+def _watch(lock: DirectoryLock) -> None:
     while True:
-        time.sleep(LOOK_S)
+        time.sleep(CHECK_S)
         try:
             if not lock.is_held():
                 break

@@ -18,7 +18,7 @@ from bigchaindb.config import Settings, edit
 from bigchaindb.config.load import Loaded
 from bigchaindb.engine.cometbft import files, membership
 from bigchaindb.engine.cometbft.files import Layout, is_network, make_folders, node_id_of, read_bounded, read_genesis
-from bigchaindb.engine.cometbft.genesis import GENESIS_BYTES_MAX, Genesis, genesis_hash
+from bigchaindb.engine.cometbft.genesis import GENESIS_BYTES_MAX, NetworkGenesis, genesis_hash
 from bigchaindb.engine.cometbft.membership import Held, require_can_join
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.engine.cometbft.signer import put_signed, require_can_sign, require_plausible
@@ -156,7 +156,7 @@ def join(session: Session, *, file: Path, peers: str | None, external_address: s
     """
     loaded = session.load()
     content = _read(file, GENESIS_BYTES_MAX)
-    genesis = Genesis.parse(content, rules_version=RULES_VERSION)
+    genesis = NetworkGenesis.parse(content, rules_version=RULES_VERSION)
     _require_whole(loaded.settings)
     with _owned(loaded.settings) as (key, held):
         if not _is_in(loaded.settings, content):
@@ -222,7 +222,7 @@ def _require_whole(settings: Settings) -> None:
         raise StartupError(refusal)
 
 
-def _become(loaded: Loaded, content: bytes, genesis: Genesis, values: Mapping[str, Any]) -> None:
+def _become(loaded: Loaded, content: bytes, genesis: NetworkGenesis, values: Mapping[str, Any]) -> None:
     """Write the files of a network's node. The genesis comes last: without it nothing has happened."""
     data = loaded.settings.database.path
     layout = files.Layout(data)
@@ -268,7 +268,7 @@ def _read(file: Path, bytes_max: int) -> bytes:
         return opened.read(bytes_max + 1)
 
 
-def _put_genesis(settings: Settings, content: bytes, genesis: Genesis, key: KeyPair, *, as_json: bool) -> None:
+def _put_genesis(settings: Settings, content: bytes, genesis: NetworkGenesis, key: KeyPair, *, as_json: bool) -> None:
     """Print the node's network, and whether its key votes from the start."""
     path = Layout(settings.database.path).genesis
     validators = genesis.validator_set

@@ -15,7 +15,6 @@ from bigchaindb.ledger.effects import Effects, Tip
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.proposal import Fault, Verdict, as_logged, can_be_carried, find_forgery
 from bigchaindb.ledger.proven import Proven
-from bigchaindb.ledger.validating import ParseResult
 from bigchaindb.transaction.keys import KeyPair
 from bigchaindb.transaction.model import Transaction
 
@@ -23,7 +22,7 @@ TIMESTAMP_MAX: Final = 9_999_999_999
 """Unix seconds; the vote schema knows ten digits."""
 
 
-class Ledger:
+class Ledger(Checker):
     """A ledger over a store. `verify` may be called from any thread, the rest by one at a time.
 
     Calls about one height come in the order `propose`, `accepts`, `finalize`, `commit`.
@@ -41,27 +40,13 @@ class Ledger:
             block: how large a block may be.
             proven: spares the voter what admission has proven; best as large as what waits for a block.
         """
-        self._store = store
+        super().__init__(store, block, proven)
         self._key = key
         self._voters = tuple(sorted(voters))
-        self._block = block
-        self._checker = Checker(store, block, proven)
-        self._proven = proven
-
-    def verify(self, bodies: Sequence[bytes]) -> list[ParseResult]:
-        """Parse documents and verify signatures; return for each, in order, the transaction or what is wrong.
-
-        Any thread may call it, and should: signatures are the work. The check ends in `Pool.admit`.
-        """
-        return self._checker.verify(bodies)
-
-    def forget(self, bodies: Sequence[bytes]) -> None:
-        """Drop documents from the memory of `verify`; they are verified again when they come back."""
-        self._proven.forget(bodies)
 
     def propose(self, candidates: Sequence[bytes]) -> Chosen:
         """Choose from `candidates` what fits into the next block and what the voter will accept there, in order."""
-        return self._checker.select(candidates, bytes_max=self._block.bytes_max)
+        return self.select(candidates, bytes_max=self._block.bytes_max)
 
     def accepts(self, proposal: Block) -> Verdict:
         """Judge a proposal for the next height from its bytes, whoever made it: this node's vote."""
@@ -72,7 +57,7 @@ class Ledger:
         transactions: tuple[Transaction, ...] = ()
         fault = fault or find_forgery(proposal, self._voters)
         if fault is None:
-            transactions, fault = self._checker.check_block(proposal.transactions)
+            transactions, fault = self.check_block(proposal.transactions)
         if fault is None:
             return Verdict(proposal, transactions, None)
         carried = list(filter(can_be_carried, proposal.transactions))
@@ -89,7 +74,7 @@ class Ledger:
             StoreFull: there was no room; nothing was written.
         """
         self._store.commit(effects)
-        self._proven.forget(effects.last.block.transactions)
+        self.forget(effects.last.block.transactions)
 
     def _find_misfit(self, proposal: Block, tip: Tip) -> Fault | None:
         """Check that a proposal continues this chain and is no larger than a block may be."""

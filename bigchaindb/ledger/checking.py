@@ -28,7 +28,7 @@ class BlockLimits(NamedTuple):
 
 
 class Checker:
-    """Parses, verifies and validates documents over a store. `verify` may be called from any thread."""
+    """Checks documents over a store: the part of every ledger that asks the rules alone."""
 
     def __init__(
         self,
@@ -55,12 +55,19 @@ class Checker:
         self._proven = proven
 
     def verify(self, bodies: Sequence[bytes]) -> list[ParseResult]:
-        """Parse documents and verify their signatures: all of a check that needs no state."""
+        """Parse documents and verify signatures; return for each, in order, the transaction or what is wrong.
+
+        Any thread may call it, and should: signatures are the work. The check ends in `Pool.admit`.
+        """
         # All are read, then all signatures verified: 4 % less than in turn, since either code stays in the cache.
         read = [self._proven_or_parsed(body) for body in bodies]
         parsed = [Parsed(one, verify(one)) if isinstance(one, Transaction) else one for one in read]
         self._proven.add(one.transaction for one in parsed if isinstance(one, Parsed) and one.signatures_valid)
         return parsed
+
+    def forget(self, bodies: Sequence[bytes]) -> None:
+        """Drop documents from the memory of `verify`; they are verified again when they come back."""
+        self._proven.forget(bodies)
 
     def check_block(
         self, bodies: Sequence[bytes], validators: ValidatorSet | None = None, *, first: int = 0

@@ -35,7 +35,6 @@ from bigchaindb.ledger.rejections import (
     encode_extension,
 )
 from bigchaindb.ledger.tally import Outcome
-from bigchaindb.ledger.validating import ParseResult
 from bigchaindb.ledger.validators import ValidatorSet, address_of
 from bigchaindb.transaction.keys import KeyPair, decode_key
 from bigchaindb.transaction.model import Transaction
@@ -100,7 +99,7 @@ class NetworkVerdict:
         )
 
 
-class NetworkLedger:
+class NetworkLedger(Checker):
     """The application over a store. `verify` may be called from any thread, the rest by one at a time."""
 
     def __init__(
@@ -123,13 +122,10 @@ class NetworkLedger:
             proven: spares the voter what admission has proven.
             own: what this node has rejected.
         """
-        self._store = store
+        super().__init__(store, BlockLimits(BLOCK_COUNT_MAX, body_bytes_max), proven, elections=True, bound=BOUND)
         self._chain_id = chain_id
         self._key = key
         self._own = own
-        self._proven = proven
-        limits = BlockLimits(BLOCK_COUNT_MAX, body_bytes_max)
-        self._checker = Checker(store, limits, proven, elections=True, bound=BOUND)
         kept = store.network()
         self._is_kept = kept is not None
         self._state = None if kept is None else network.decode(kept)
@@ -154,14 +150,6 @@ class NetworkLedger:
         """Take the validators of the first height; they become durable with its block."""
         self._state = NetworkState.begin(validators, height)
 
-    def verify(self, bodies: Sequence[bytes]) -> list[ParseResult]:
-        """Parse documents and verify their signatures; any thread may call it."""
-        return self._checker.verify(bodies)
-
-    def forget(self, bodies: Sequence[bytes]) -> None:
-        """Drop documents from the memory of `verify`; they are verified again when they come back."""
-        self._proven.forget(bodies)
-
     def propose(self, candidates: Sequence[bytes], evidence: Sequence[SignedExtension], *, bytes_max: int) -> Chosen:
         """Choose the transactions of the next block: what is new in the votes on the last one, then candidates."""
         height = self._store.tip().height + 1
@@ -174,9 +162,7 @@ class NetworkLedger:
             bytes_max=bytes_max // 2,
         )
         room = bytes_max - (0 if votes is None else len(votes) + OVERHEAD_BYTES)
-        chosen = self._checker.select(
-            candidates, bytes_max=room, overhead_bytes=OVERHEAD_BYTES, validators=self.state.elected
-        )
+        chosen = self.select(candidates, bytes_max=room, overhead_bytes=OVERHEAD_BYTES, validators=self.state.elected)
         return chosen if votes is None else chosen._replace(transactions=(votes, *chosen.transactions))
 
     def accepts(self, proposal: Proposal) -> NetworkVerdict:
@@ -194,7 +180,7 @@ class NetworkLedger:
                 outcome = tally.count(votes, self.state, height=proposal.height, chain_id=self._chain_id)
             except ImproperVoteError as error:
                 return NetworkVerdict(proposal, (), None, Fault("transactions", error, 0))
-        transactions, fault = self._checker.check_block(bodies[first:], self.state.elected, first=first)
+        transactions, fault = self.check_block(bodies[first:], self.state.elected, first=first)
         return NetworkVerdict(proposal, transactions, outcome if fault is None else None, fault)
 
     def attest(self) -> bytes:
@@ -253,7 +239,7 @@ class NetworkLedger:
         if effects.network is not None:
             self._state = network.decode(effects.network)
             self._is_kept = True
-        self._proven.forget([one.body for one in effects.transactions])
+        self.forget([one.body for one in effects.transactions])
 
     def _is_new(self, state: NetworkState) -> bool:
         return state != self.state or not self._is_kept

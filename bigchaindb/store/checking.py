@@ -38,7 +38,7 @@ SELECT count(*) FROM events INDEXED BY valid_height WHERE height = ? AND positio
 """
 
 
-class Checked(NamedTuple):
+class CheckedLedger(NamedTuple):
     """What a check has found.
 
     Attributes:
@@ -58,7 +58,7 @@ class Checked(NamedTuple):
     unchecked_count: int
 
 
-def check_directory(directory: DataDirectory, progress: Progress, *, is_copy: bool = False) -> Checked:
+def check_directory(directory: DataDirectory, progress: Progress, *, is_copy: bool = False) -> CheckedLedger:
     """Read all of ledger.db and node.db again.
 
     Args:
@@ -87,7 +87,7 @@ def check_directory(directory: DataDirectory, progress: Progress, *, is_copy: bo
     return checking.result()
 
 
-def check_copy(copy: DataDirectory, chain_id: str, progress: Progress) -> tuple[Checked, Sequence[str]]:
+def check_copy(copy: DataDirectory, chain_id: str, progress: Progress) -> tuple[CheckedLedger, Sequence[str]]:
     """Check a copy, which a backup does before it is one and a restore before it counts, and its chain.
 
     Args:
@@ -118,8 +118,8 @@ class _Checking:
         self._recent: dict[bytes, int] = {}
         self.damages: list[Damage] = []
 
-    def result(self) -> Checked:
-        return Checked(
+    def result(self) -> CheckedLedger:
+        return CheckedLedger(
             self._height,
             self._position,
             self._walk.seq,

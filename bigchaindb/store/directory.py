@@ -12,7 +12,7 @@ from typing import Final
 
 from bigchaindb.errors import DirectoryInUse, StartupError
 
-LOOK_S: Final = 0.05
+TRY_S: Final = 0.05
 """How often a lock that is waited for is tried."""
 MODE: Final = 0o700
 """Nobody else: the directory holds keys, and sockets that obey every process that may open them."""
@@ -107,7 +107,7 @@ class DirectoryLock:
                 raise DirectoryInUse(
                     f"{str(directory.path)!r} is in use by {owner}; stop it, or name another database.path"
                 )
-            time.sleep(LOOK_S)
+            time.sleep(TRY_S)
         os.ftruncate(self._fd, 0)
         # A full disk must not keep a node from starting: the id is for people.
         with suppress(OSError):

@@ -20,9 +20,9 @@ from bigchaindb.store.scanning import pass_over
 from bigchaindb.store.selecting import Filter
 from bigchaindb.store.tip import read_tip
 
-LOOK_COUNT_MAX: Final = 8_192
+SCAN_COUNT_MAX: Final = 8_192
 """Events that one call of `selected` reads: 4 MiB of them take milliseconds."""
-LOOK_BYTES_MAX: Final = 4 * 2**20
+SCAN_BYTES_MAX: Final = 4 * 2**20
 """Bytes of event bodies that it reads."""
 PIECE_COUNT_FIRST: Final = 32
 """Events that it reads at first, doubled each time: where most events match, few are wanted of one call."""
@@ -85,7 +85,7 @@ class Log:
         found: list[Record] = []
         count_first = max(1, count_max) if selection is None else PIECE_COUNT_FIRST
         with self._reading():
-            through = min(through, self._head(), after + LOOK_COUNT_MAX)
+            through = min(through, self._head(), after + SCAN_COUNT_MAX)
             for records, position in self._pieces(Filter(selection, types), after, through, count_first):
                 for record in records:
                     bytes_max -= len(record.body)
@@ -100,8 +100,8 @@ class Log:
     def _pieces(self, wanted: Filter, after: int, through: int, count: int) -> Iterator[tuple[Sequence[Record], int]]:
         """Return what matches, piece by piece, each with the last position that was looked at."""
         begin, looked_bytes, may_pass_over = after, 0, wanted.is_sparse
-        while after < through and looked_bytes < LOOK_BYTES_MAX:
-            bound = min(PIECE_BYTES_MAX, LOOK_BYTES_MAX - looked_bytes)
+        while after < through and looked_bytes < SCAN_BYTES_MAX:
+            bound = min(PIECE_BYTES_MAX, SCAN_BYTES_MAX - looked_bytes)
             if may_pass_over:
                 passed = pass_over(self._connection, wanted, after, through, bound)
                 looked_bytes += passed.bytes_count

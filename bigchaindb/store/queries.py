@@ -25,7 +25,7 @@ from bigchaindb.store.event_rows import first_at_height, read_entry, read_record
 from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, id_bytes, key_of, owner_hash, owner_hashes
 from bigchaindb.store.neighbours import FIRST, LAST, expect_neighbours
 from bigchaindb.store.pages import array_of, bodies_of, cut, hits, numbers
-from bigchaindb.store.recent import Place, Recent
+from bigchaindb.store.recent import Located, Recent
 from bigchaindb.store.search import match_expression, read_query
 from bigchaindb.store.stored import asset_row, block_of, metadata_row, operation_of
 from bigchaindb.store.tip import read_tip
@@ -185,7 +185,7 @@ class LedgerQueries:
         """See `Queries`."""
         return self._readers.interrupt()
 
-    def _place(self, connection: sqlite3.Connection, transaction_id: str) -> Place | None:
+    def _place(self, connection: sqlite3.Connection, transaction_id: str) -> Located | None:
         if (id_ := id_bytes(transaction_id)) is None:
             return None
         if (recent := self._recent.place(id_)) is not None:

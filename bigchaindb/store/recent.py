@@ -13,7 +13,7 @@ from bigchaindb.errors import StoreDamaged
 from bigchaindb.store.keys import owner_hashes
 
 
-class Place(NamedTuple):
+class Located(NamedTuple):
     """Where a transaction stands, and the id of its asset."""
 
     seq: int
@@ -32,7 +32,7 @@ class Generation:
         damage: a row that belongs here and could not be read: an id that is not found here may be that row's.
     """
 
-    transactions: dict[bytes, Place] = field(default_factory=dict)
+    transactions: dict[bytes, Located] = field(default_factory=dict)
     transfers: dict[bytes, list[int]] = field(default_factory=dict)
     outputs: dict[bytes, list[int]] = field(default_factory=dict)
     blocks: dict[bytes, int] = field(default_factory=dict)
@@ -44,9 +44,9 @@ class Generation:
         for seq, id_, asset in rows:
             self.row_count += 1
             if asset is None:
-                self.transactions[id_] = Place(seq, id_)
+                self.transactions[id_] = Located(seq, id_)
             else:
-                self.transactions[id_] = Place(seq, asset)
+                self.transactions[id_] = Located(seq, asset)
                 self.transfers.setdefault(asset, []).append(seq)
                 self.row_count += 1
 
@@ -83,7 +83,7 @@ class Recent:
         """The generation that takes new rows."""
         return self.generations[-1]
 
-    def place(self, id_: bytes) -> Place | None:
+    def place(self, id_: bytes) -> Located | None:
         """Find a transaction.
 
         Raises:
@@ -93,7 +93,7 @@ class Recent:
             self._whole()
         return place
 
-    def known(self, id_: bytes) -> Place | None:
+    def known(self, id_: bytes) -> Located | None:
         """Find a transaction among the rows that are whole."""
         for generation in self.generations:
             if (place := generation.transactions.get(id_)) is not None:

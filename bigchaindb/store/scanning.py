@@ -60,7 +60,7 @@ def pass_over(connection: sqlite3.Connection, wanted: Filter, after: int, last: 
     """
     try:
         if (stretch := _stretch(connection, after, last, bytes_max)) is not None:
-            return _look_through(connection, wanted, stretch)
+            return _scan(connection, wanted, stretch)
     except (StoreDamaged, TypeError):  # the latter: a column of another type
         pass
     return Passed(after, 0)
@@ -89,7 +89,7 @@ def _stretch(connection: sqlite3.Connection, after: int, last: int, bytes_max: i
     return _Stretch(after, end, seqs, final.log_bytes - log_bytes)
 
 
-def _look_through(connection: sqlite3.Connection, wanted: Filter, stretch: _Stretch) -> Passed:
+def _scan(connection: sqlite3.Connection, wanted: Filter, stretch: _Stretch) -> Passed:
     after, end, seqs, stretch_bytes = stretch
     rows = connection.execute(_BODIES, (seqs[0], seqs[-1])).fetchall()
     if len(rows) != len(seqs):

@@ -13,7 +13,7 @@ from bigchaindb.store.checksums import OUTPUTS, SPENDS, TRANSACTIONS, damaged, j
 from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, key_of
 from bigchaindb.store.neighbours import FIRST, expect_neighbours
 from bigchaindb.store.pages import array_of
-from bigchaindb.store.recent import Generation, Place, Recent
+from bigchaindb.store.recent import Generation, Located, Recent
 from bigchaindb.store.tip import read_tip
 from bigchaindb.transaction.model import OutputRef
 
@@ -47,7 +47,9 @@ def load_view(connection: sqlite3.Connection, generations: tuple[Generation, ...
     return LoadedView(tip.height, ids & committed.keys(), outputs)
 
 
-def locate(connection: sqlite3.Connection, generations: tuple[Generation, ...], ids: Iterable[str]) -> dict[str, Place]:
+def locate(
+    connection: sqlite3.Connection, generations: tuple[Generation, ...], ids: Iterable[str]
+) -> dict[str, Located]:
     """Find those of `ids`, each 64 hex digits, that are in the index or in memory.
 
     Raises:
@@ -65,7 +67,7 @@ def locate(connection: sqlite3.Connection, generations: tuple[Generation, ...], 
         keys.sort()  # neighbours share pages
         for key, seq, *row in connection.execute(_LOCATE, (array_of(keys),)).fetchall():
             id_, asset = indexed_transaction("transaction_index", key, seq, row)
-            places[id_.hex()] = Place(seq, asset or id_)  # one of another id with an equal key is never asked for
+            places[id_.hex()] = Located(seq, asset or id_)  # one of another id with an equal key is never asked for
     return places
 
 
@@ -91,9 +93,9 @@ def indexed_transaction(index: str, key: int, seq: int, row: Sequence[Any]) -> t
 
 
 def _outputs(
-    connection: sqlite3.Connection, refs: Iterable[OutputRef], places: Mapping[str, Place]
+    connection: sqlite3.Connection, refs: Iterable[OutputRef], places: Mapping[str, Located]
 ) -> dict[OutputRef, HeldOutput]:
-    wanted: dict[int, tuple[OutputRef, Place]] = {}
+    wanted: dict[int, tuple[OutputRef, Located]] = {}
     for ref in refs:
         place = places.get(ref.transaction_id)
         if place is not None and 0 <= ref.output_index < OUTPUT_COUNT_MAX:  # beyond it stands the next transaction's

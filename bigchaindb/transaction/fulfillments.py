@@ -141,18 +141,18 @@ def fulfill(details: Details, signatures: Mapping[str, bytes]) -> str:
     Raises:
         InvalidSignature: the signatures do not suffice.
     """
-    proof = _prove(details, signatures)
+    proof = _fulfilled(details, signatures)
     if proof.fulfillment is None:
         raise InvalidSignature("the signatures do not open the condition")
     return to_base64url(proof.fulfillment)
 
 
-def _prove(details: Details, signatures: Mapping[str, bytes]) -> _Proof:
+def _fulfilled(details: Details, signatures: Mapping[str, bytes]) -> _Proof:
     if isinstance(details, Ed25519Details):
         signature = signatures.get(details.public_key)
         head = _KEY_HEAD + decode_key(details.public_key) + b"\x81\x40"
         return _Proof(condition_of(details), None if signature is None else head + signature)
-    proofs = [_prove(member, signatures) for member in details.subconditions]
+    proofs = [_fulfilled(member, signatures) for member in details.subconditions]
     condition = threshold_condition(details.threshold, [proof.condition for proof in proofs])
     # The cheapest go in, as in the drivers, so that signing by more than needed makes the same text.
     ready = sorted((i for i, p in enumerate(proofs) if p.fulfillment), key=lambda i: proofs[i].condition.cost)

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 
 from bigchaindb.engine.cometbft import files
 from bigchaindb.engine.cometbft.files import Layout
-from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator
+from bigchaindb.engine.cometbft.genesis import GenesisValidator, NetworkGenesis
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.ledger.validators import address_of
 from bigchaindb.transaction import KeyPair, Transaction
@@ -211,7 +211,7 @@ class Member(Node):
 class Network:
     """Nodes that trust the same genesis. The first are its validators; what is added later only follows."""
 
-    def __init__(self, folder: Path, genesis: Genesis, members: Sequence[Member]) -> None:
+    def __init__(self, folder: Path, genesis: NetworkGenesis, members: Sequence[Member]) -> None:
         """Take members whose files are in place, see `make_network`."""
         self.folder = folder
         self.genesis = genesis
@@ -347,7 +347,7 @@ def make_network(
     """
     keys = _keys(0, count)
     validators = tuple(GenesisValidator(decode_key(key.public_key), POWER) for key in keys)
-    genesis = Genesis(chain_id, GENESIS_TIME, initial_height, app_hash, validators, RULES_VERSION)
+    genesis = NetworkGenesis(chain_id, GENESIS_TIME, initial_height, app_hash, validators, RULES_VERSION)
     members = [
         _member(folder / str(number), key, settings or {}, environment or {}, (commands or {}).get(number, COMMAND))
         for number, key in enumerate(keys)
@@ -410,7 +410,7 @@ def _introduce(member: Member, members: Sequence[Member]) -> None:
     network["peers"] = [other.peer for other in members if other is not member]
 
 
-def _found(member: Member, genesis: Genesis) -> None:
+def _found(member: Member, genesis: NetworkGenesis) -> None:
     """Make a node's data directory one of the network."""
     if not member.data.exists():
         member.data.mkdir(mode=0o700)

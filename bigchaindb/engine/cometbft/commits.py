@@ -16,7 +16,7 @@ AGAIN_COUNT: Final = 3
 """Blocks in a row with its signature after which a validator signs again."""
 
 
-class Signed(NamedTuple):
+class SignedBlocks(NamedTuple):
     """Figures of one validator over the blocks that are kept.
 
     Attributes:
@@ -68,10 +68,10 @@ class Commits:
         """Return the heights of the last `BLOCK_COUNT` up to `head` that are not kept, descending."""
         return (height for height in range(head, max(0, head - BLOCK_COUNT), -1) if height not in self._kept)
 
-    def of(self, address: bytes) -> Signed:
+    def of(self, address: bytes) -> SignedBlocks:
         """Return what a validator signed."""
         chances = [address in one.signed for one in self._kept.values() if one.has(address)]
-        return Signed(sum(chances), len(chances), self._last.get(address))
+        return SignedBlocks(sum(chances), len(chances), self._last.get(address))
 
     def is_silent(self, address: bytes, *, above: int = 0) -> bool:
         """Whether a validator signed none of the last `SILENT_COUNT` blocks, all of them of heights above `above`."""

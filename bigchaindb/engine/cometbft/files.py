@@ -21,7 +21,7 @@ import base58
 
 from bigchaindb import files
 from bigchaindb.config.settings import Network
-from bigchaindb.engine.cometbft.genesis import GENESIS_BYTES_MAX, KEY_TYPE, Genesis
+from bigchaindb.engine.cometbft.genesis import GENESIS_BYTES_MAX, KEY_TYPE, NetworkGenesis
 from bigchaindb.errors import StartupError
 from bigchaindb.ledger.validators import address_of, address_text
 from bigchaindb.serving.unix_socket import check_path
@@ -134,13 +134,13 @@ def check_sockets(layout: Layout) -> None:
         check_path(path)
 
 
-def read_genesis(layout: Layout, *, rules_version: int) -> Genesis:
+def read_genesis(layout: Layout, *, rules_version: int) -> NetworkGenesis:
     """Read the genesis of the network that this node is part of.
 
     Raises:
         StartupError: it cannot be read, or is none that this node can follow.
     """
-    return Genesis.parse(read_bounded(layout.genesis), rules_version=rules_version)
+    return NetworkGenesis.parse(read_bounded(layout.genesis), rules_version=rules_version)
 
 
 def read_bounded(path: Path) -> bytes:

@@ -1,6 +1,6 @@
 """The genesis of a network: the beginning of its chain, in a file of the same bytes on every node.
 
-The form is CometBFT's, every member written out. A file that differs from what `Genesis.encode` writes is refused with
+The form is CometBFT's, every member written out. A file that differs from what `NetworkGenesis.encode` writes is refused with
 the name of the member: the nodes would disagree on it later, and stop.
 """
 
@@ -77,7 +77,7 @@ class GenesisValidator:
 
 
 @dataclass(frozen=True)
-class Genesis:
+class NetworkGenesis:
     """The beginning of a network's chain. To hold one is to hold a valid one.
 
     Attributes:

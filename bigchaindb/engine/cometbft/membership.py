@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from bigchaindb.config.settings import check_peer
-from bigchaindb.engine.cometbft.genesis import VALIDATOR_COUNT_MAX, Genesis, GenesisValidator
+from bigchaindb.engine.cometbft.genesis import VALIDATOR_COUNT_MAX, GenesisValidator, NetworkGenesis
 from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.ledger.effects import Tip
 from bigchaindb.ledger.validators import address_of, address_text
@@ -78,7 +78,9 @@ def read_members(content: bytes) -> tuple[Member, ...]:
     return members
 
 
-def found(members: Sequence[Member], held: Held | None, *, chain_id: str, now_s: int, rules_version: int) -> Genesis:
+def found(
+    members: Sequence[Member], held: Held | None, *, chain_id: str, now_s: int, rules_version: int
+) -> NetworkGenesis:
     """Return the genesis of a new network.
 
     Args:
@@ -97,7 +99,7 @@ def found(members: Sequence[Member], held: Held | None, *, chain_id: str, now_s:
             "leave --chain-id out, or run `bigchaindb drop` first if its blocks are not needed"
         )
     tip = Tip() if held is None else held.tip
-    return Genesis(
+    return NetworkGenesis(
         chain_id=chain_id,
         genesis_time=f"{datetime.fromtimestamp(max(now_s, tip.timestamp), UTC):%Y-%m-%dT%H:%M:%SZ}",
         initial_height=tip.height + 1,
@@ -107,7 +109,7 @@ def found(members: Sequence[Member], held: Held | None, *, chain_id: str, now_s:
     )
 
 
-def require_can_join(genesis: Genesis, held: Held | None) -> None:
+def require_can_join(genesis: NetworkGenesis, held: Held | None) -> None:
     """Require that the ledger of a directory is the one that the network began with.
 
     Raises:

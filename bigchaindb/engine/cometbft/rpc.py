@@ -17,8 +17,8 @@ import aiohttp
 import msgspec
 
 from bigchaindb.engine.cometbft.rpc_answers import (
-    Block,
-    Commit,
+    BlockAnswer,
+    CommitAnswer,
     ConsensusState,
     NetInfo,
     NodeStatus,
@@ -84,13 +84,13 @@ class CometBftRpc:
         """Return the height that is being decided, and the heights of the peers."""
         return await self._ask("dump_consensus_state", ConsensusState)
 
-    async def commit(self, height: int) -> Commit:
+    async def commit(self, height: int) -> CommitAnswer:
         """Return the header of a height, and the votes that decided it."""
-        return await self._ask("commit", Commit, height=str(height))
+        return await self._ask("commit", CommitAnswer, height=str(height))
 
-    async def block(self, height: int) -> Block:
+    async def block(self, height: int) -> BlockAnswer:
         """Return the block of a height."""
-        return await self._ask("block", Block, height=str(height))
+        return await self._ask("block", BlockAnswer, height=str(height))
 
     async def validators(self, height: int) -> tuple[Validator, ...]:
         """Return all validators of a height, in CometBFT's order."""

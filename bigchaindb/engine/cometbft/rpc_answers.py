@@ -133,7 +133,7 @@ class ConsensusState(_Answered, frozen=True, kw_only=True):
         return max(reached - height, 0)
 
 
-class Commit(_Answered, frozen=True, kw_only=True):
+class CommitAnswer(_Answered, frozen=True, kw_only=True):
     """Answer to `commit`. The votes of the last height may still change."""
 
     signed_header: SignedHeader
@@ -165,7 +165,7 @@ class BlockContent(_Answered, frozen=True, kw_only=True):
     data: BlockData
 
 
-class Block(_Answered, frozen=True, kw_only=True):
+class BlockAnswer(_Answered, frozen=True, kw_only=True):
     """Answer to `block`."""
 
     block: BlockContent

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from bigchaindb.engine.cometbft.files import Layout, put_validator_state
-from bigchaindb.engine.cometbft.genesis import Genesis
+from bigchaindb.engine.cometbft.genesis import NetworkGenesis
 from bigchaindb.errors import StartupError
 from bigchaindb.ledger import network
 from bigchaindb.ledger.effects import Tip
@@ -54,7 +54,9 @@ def complaint(layout: Layout, key: KeyPair, state: bytes | None) -> str | None:
     )
 
 
-def must_be_held(layout: Layout, key: KeyPair, genesis: Genesis, state: bytes | None, *, has_peers: bool) -> bool:
+def must_be_held(
+    layout: Layout, key: KeyPair, genesis: NetworkGenesis, state: bytes | None, *, has_peers: bool
+) -> bool:
     """Whether the chain has to show first that this node's key did not vote: there is no record of its signatures.
 
     A validator that is alone and names no peer is not held: with its disk, the chain is lost as well. That it was alone
@@ -80,7 +82,7 @@ def signed_height(layout: Layout) -> int | None:
         return None
 
 
-def require_plausible(height: int, tip: Tip, genesis: Genesis, now_s: float) -> None:
+def require_plausible(height: int, tip: Tip, genesis: NetworkGenesis, now_s: float) -> None:
     """Require a height that the chain can have reached, since nothing up to it is ever signed again.
 
     Args:

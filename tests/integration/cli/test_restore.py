@@ -18,7 +18,7 @@ import pytest
 
 from bigchaindb.backup import back_up
 from bigchaindb.engine.cometbft.files import Layout, make_folders, put_validator_state, write_genesis
-from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator
+from bigchaindb.engine.cometbft.genesis import GenesisValidator, NetworkGenesis
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.identity import make_chain_id, new_keypair, read_chain_id, write_keypair
 from bigchaindb.store import Store
@@ -314,7 +314,7 @@ def as_network(data: Path, *, chain: str) -> Layout:
     layout = Layout(data)
     make_folders(layout)
     key = decode_key(new_keypair().public_key)
-    genesis = Genesis(
+    genesis = NetworkGenesis(
         chain_id=chain,
         genesis_time="2026-01-01T00:00:00Z",
         initial_height=1,

@@ -21,7 +21,7 @@ from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft import binary, files
 from bigchaindb.engine.cometbft.abci_server import AbciServer
 from bigchaindb.engine.cometbft.files import Layout, Sizes
-from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator
+from bigchaindb.engine.cometbft.genesis import GenesisValidator, NetworkGenesis
 from bigchaindb.engine.cometbft.process import CometBft
 from bigchaindb.errors import CometBftFailed, StartupError
 from bigchaindb.transaction.keys import KeyPair, decode_key
@@ -43,7 +43,7 @@ def layout(tmp_path: Path) -> Layout:
     """A network of one, whose application is one that CometBFT brings."""
     layout = Layout(tmp_path)
     validator = GenesisValidator(decode_key(KEY.public_key), 10, "one")
-    genesis = Genesis("test", "2026-01-31T12:00:00Z", 1, bytes(32), (validator,), 1)
+    genesis = NetworkGenesis("test", "2026-01-31T12:00:00Z", 1, bytes(32), (validator,), 1)
     (port,) = free_ports(1)
     files.write(layout, key=KEY, settings=Network(bind=f"127.0.0.1:{port}"), sizes=SIZES)
     files.write_genesis(layout, genesis.encode())
@@ -140,7 +140,7 @@ async def test_two_nodes_find_each_other_and_agree(program: Path, tmp_path: Path
     keys = [KeyPair.from_seed(bytes([i]) * 32) for i in (1, 2)]
     ports = free_ports(2)
     validators = tuple(GenesisValidator(decode_key(key.public_key), 10) for key in keys)
-    genesis = Genesis("test", "2026-01-31T12:00:00Z", 1, bytes(32), validators, 1).encode()
+    genesis = NetworkGenesis("test", "2026-01-31T12:00:00Z", 1, bytes(32), validators, 1).encode()
     peers = tuple(f"{files.node_id_of(key)}@127.0.0.1:{port}" for key, port in zip(keys, ports, strict=True))
     layouts = [Layout(tmp_path / key.public_key[:8]) for key in keys]
     for layout, key, port in zip(layouts, keys, ports, strict=True):

@@ -7,7 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
-from bigchaindb.engine.cometbft.genesis import Genesis
+from bigchaindb.engine.cometbft.genesis import NetworkGenesis
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from tests.support.chains import Coin, create, transfer
 from tests.support.live_networks import Member, Network, make_alone
@@ -24,7 +24,7 @@ def found(folder: Path, members: list[Member], *arguments: str) -> Network:
     validators = folder / "validators"
     validators.write_text("".join(done(member, "network", "id", "--name", member.folder.name) for member in members))
     done(members[0], "network", "init", "--validators", str(validators), "--peers", peers(members, 0), *arguments)
-    genesis = Genesis.parse(members[0].layout.genesis.read_bytes(), rules_version=RULES_VERSION)
+    genesis = NetworkGenesis.parse(members[0].layout.genesis.read_bytes(), rules_version=RULES_VERSION)
     return Network(folder, genesis, members)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bigchaindb.engine.cometbft import files
-from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator
+from bigchaindb.engine.cometbft.genesis import GenesisValidator, NetworkGenesis
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.identity import read_chain_id, read_keypair
 from bigchaindb.transaction.keys import decode_key
@@ -31,7 +31,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
     node.configuration.write_text(json.dumps(node.settings))
     assert node.run("init").returncode == 0
     key = decode_key(read_keypair(node.data / "keypair.json").public_key)
-    genesis = Genesis(
+    genesis = NetworkGenesis(
         chain_id=read_chain_id(node.data),
         genesis_time="2026-01-01T00:00:00Z",
         initial_height=1,

@@ -17,7 +17,7 @@ from bigchaindb.config.load import load_all
 from bigchaindb.doctor import sharing
 from bigchaindb.doctor.examine import Finding, examine
 from bigchaindb.engine.cometbft.files import Layout, write_genesis
-from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator, genesis_hash
+from bigchaindb.engine.cometbft.genesis import GenesisValidator, NetworkGenesis, genesis_hash
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.identity import keypair_document, new_keypair
 from bigchaindb.serving.processes import listener, lock_owner, name_of
@@ -317,7 +317,7 @@ def test_a_node_of_a_network_needs_more(findings: Examine, tmp_path: Path, free_
     prepare(tmp_path / "data")
     assert not {"network", "cometbft"} & findings(network=network).keys(), "it is of none yet"
     validator = GenesisValidator(bytes([1]) * 32, 10)
-    genesis = Genesis("net-1", "2026-01-31T12:00:00Z", 1, bytes(32), (validator,), RULES_VERSION).encode()
+    genesis = NetworkGenesis("net-1", "2026-01-31T12:00:00Z", 1, bytes(32), (validator,), RULES_VERSION).encode()
     layout = Layout(tmp_path / "data")
     write_genesis(layout, genesis)
     found = findings(network=network)

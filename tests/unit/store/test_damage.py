@@ -14,7 +14,7 @@ import pytest
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.ledger.view import LoadedView
 from bigchaindb.store import NodeDb, Store
-from bigchaindb.store.checking import Checked, check_directory
+from bigchaindb.store.checking import CheckedLedger, check_directory
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import open_writer
 from bigchaindb.store.directory import DataDirectory
@@ -153,7 +153,7 @@ def test_a_check_of_a_whole_ledger_finds_nothing(whole: Whole) -> None:
     before = sorted(file.name for file in path.iterdir())
     for is_copy in (True, False):
         checked = check_directory(DataDirectory(path), lambda *done: told.append(done), is_copy=is_copy)
-        assert checked == Checked(
+        assert checked == CheckedLedger(
             written.height, written.position, len(written.transactions), (), is_cut=False, unchecked_count=0
         )
         if is_copy:

@@ -127,12 +127,12 @@ def test_one_call_looks_at_a_bounded_piece_of_the_log(store: Store, monkeypatch:
             return last
 
         assert reached(0, nobody) == 10
-        monkeypatch.setattr("bigchaindb.store.log.LOOK_BYTES_MAX", sum(sizes[2:5]))
+        monkeypatch.setattr("bigchaindb.store.log.SCAN_BYTES_MAX", sum(sizes[2:5]))
         assert [reached(after, nobody) for after in (2, 9)] == [5, 10]
-        monkeypatch.setattr("bigchaindb.store.log.LOOK_BYTES_MAX", 1)
+        monkeypatch.setattr("bigchaindb.store.log.SCAN_BYTES_MAX", 1)
         assert reached(3, nobody) == 4
         monkeypatch.undo()
-        monkeypatch.setattr("bigchaindb.store.log.LOOK_COUNT_MAX", 4)
+        monkeypatch.setattr("bigchaindb.store.log.SCAN_COUNT_MAX", 4)
         assert [reached(3, nobody), reached(3, None, types=2)] == [7, 7]
 
 

@@ -1,4 +1,4 @@
-from bigchaindb.store.recent import Generation, Place, Recent
+from bigchaindb.store.recent import Generation, Located, Recent
 
 A, B, C = b"a" * 32, b"b" * 32, b"c" * 32
 
@@ -10,7 +10,7 @@ def test_a_generation_knows_transactions_transfers_owners_and_blocks() -> None:
     generation.add_block(A, 1, is_valid=False)
     generation.add_block(A, 2, is_valid=True)
 
-    assert generation.transactions == {A: Place(1, A), B: Place(2, A), C: Place(3, A)}
+    assert generation.transactions == {A: Located(1, A), B: Located(2, A), C: Located(3, A)}
     assert generation.transfers == {A: [2, 3]}
     assert generation.outputs == {A: [10], B: [10, 12]}
     assert generation.blocks == {A: 2}
@@ -38,7 +38,7 @@ def test_lists_go_over_both_generations_in_order() -> None:
     assert recent.transfers(A) == [1, 2]
     assert recent.outputs(A) == [10, 11]
     assert recent.blocks(A) == [1, 2]
-    assert (recent.place(B), recent.place(C)) == (Place(1, A), Place(2, A))
+    assert (recent.place(B), recent.place(C)) == (Located(1, A), Located(2, A))
 
 
 def test_what_is_not_there_is_none() -> None:

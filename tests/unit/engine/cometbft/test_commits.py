@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigchaindb.engine.cometbft.commits import AGAIN_COUNT, BLOCK_COUNT, SILENT_COUNT, Commits, Signed
+from bigchaindb.engine.cometbft.commits import AGAIN_COUNT, BLOCK_COUNT, SILENT_COUNT, Commits, SignedBlocks
 
 ONE, TWO, NEW = (bytes([number]) * 20 for number in range(3))
 
@@ -23,7 +23,7 @@ def test_the_last_hundred_count_and_the_last_signature_is_known_for_longer(signe
     commits = commits_of(signed)
     last = signed[-BLOCK_COUNT:]
     heights = [height for height, is_signed in enumerate(signed, 1) if is_signed]
-    assert commits.of(TWO) == Signed(sum(last), len(last), heights[-1] if heights else None)
+    assert commits.of(TWO) == SignedBlocks(sum(last), len(last), heights[-1] if heights else None)
     assert commits.is_silent(TWO) == (len(last) >= SILENT_COUNT and not any(last[-SILENT_COUNT:]))
     assert commits.signs_again(TWO) == (len(last) >= AGAIN_COUNT and all(last[-AGAIN_COUNT:]))
 
@@ -34,16 +34,16 @@ def test_commits_may_come_in_any_order(heights: list[int], head: int) -> None:
     commits = Commits()
     for height in heights:
         commits.take(height, [ONE], [TWO])
-    assert commits.of(ONE) == Signed(20, 20, 24)
+    assert commits.of(ONE) == SignedBlocks(20, 20, 24)
     assert list(commits.missing(head)) == [height for height in range(head, 0, -1) if height not in heights]
 
 
 def test_a_later_form_of_a_commit_takes_the_place_of_an_earlier_one() -> None:
     """A precommit that was late is added until the next block is proposed."""
     commits = commits_of([True, False])
-    assert commits.of(TWO) == Signed(1, 2, 1)
+    assert commits.of(TWO) == SignedBlocks(1, 2, 1)
     commits.take(2, [ONE, TWO], [])
-    assert commits.of(TWO) == Signed(2, 2, 2)
+    assert commits.of(TWO) == SignedBlocks(2, 2, 2)
 
 
 def test_only_blocks_above_a_height_can_make_a_validator_silent() -> None:
@@ -56,7 +56,7 @@ def test_only_blocks_above_a_height_can_make_a_validator_silent() -> None:
 def test_a_new_validator_is_judged_by_blocks_that_it_could_sign() -> None:
     commits = commits_of([True] * 20)
     commits.take(21, [ONE, TWO, NEW], [])
-    assert commits.of(NEW) == Signed(1, 1, 21)
+    assert commits.of(NEW) == SignedBlocks(1, 1, 21)
 
 
 def test_a_validator_that_comes_again_is_judged_by_blocks_since_then() -> None:
@@ -71,7 +71,7 @@ def test_a_validator_that_comes_again_is_judged_by_blocks_since_then() -> None:
         assert not commits.is_silent(TWO)
         commits.take(height, [ONE], [TWO])
     assert commits.is_silent(TWO)
-    assert commits.of(TWO) == Signed(1, 2 * SILENT_COUNT + 1, SILENT_COUNT + 2)
+    assert commits.of(TWO) == SignedBlocks(1, 2 * SILENT_COUNT + 1, SILENT_COUNT + 2)
 
 
 def test_whoever_is_no_validator_any_more_is_forgotten() -> None:
@@ -79,4 +79,4 @@ def test_whoever_is_no_validator_any_more_is_forgotten() -> None:
     commits = commits_of([True] * 5)
     for height in range(6, 6 + BLOCK_COUNT):
         commits.take(height, [ONE], [])
-    assert commits.of(TWO) == Signed(0, 0, None)
+    assert commits.of(TWO) == SignedBlocks(0, 0, None)

@@ -21,7 +21,7 @@ from bigchaindb.engine.cometbft.files import Layout, Sizes
 from bigchaindb.engine.cometbft.handlers import LedgerHandlers, Parts
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.rpc_answers import (
-    Commit,
+    CommitAnswer,
     ConsensusState,
     NetInfo,
     NodeInfo,
@@ -108,7 +108,7 @@ class CometBft:
     async def consensus_state(self) -> ConsensusState:
         return ConsensusState(round_state=OwnRoundState(height=2, round=0))
 
-    async def commit(self, _: int) -> Commit:
+    async def commit(self, _: int) -> CommitAnswer:
         raise CometBftUnavailable("commit: no answer")
 
     async def net_info(self) -> NetInfo:

@@ -14,8 +14,8 @@ from bigchaindb.engine.cometbft.genesis import (
     GENESIS_BYTES_MAX,
     HEIGHT_MAX,
     POWER_MAX,
-    Genesis,
     GenesisValidator,
+    NetworkGenesis,
     genesis_hash,
 )
 from bigchaindb.engine.cometbft.rules_version import CHANGES, RULES_VERSION
@@ -25,7 +25,7 @@ from bigchaindb.transaction.reading import VALUE_COUNT_MAX
 
 ONE = GenesisValidator(bytes([1]) * 32, 10, "one")
 TWO = GenesisValidator(bytes([2]) * 32, 5, "zwei ä")
-GENESIS = Genesis("test-1", "2026-01-31T12:00:00Z", 8, bytes([7]) * 32, (ONE, TWO), 3)
+GENESIS = NetworkGenesis("test-1", "2026-01-31T12:00:00Z", 8, bytes([7]) * 32, (ONE, TWO), 3)
 
 validators = st.lists(
     st.builds(
@@ -43,7 +43,7 @@ validators = st.lists(
 @given(validators, st.integers(1, HEIGHT_MAX), st.binary(min_size=32, max_size=32), st.integers(0, 9))
 def test_what_is_written_is_read_again(who: Any, height: int, app_hash: bytes, rules: int) -> None:
     genesis = replace(GENESIS, validators=tuple(who), initial_height=height, app_hash=app_hash, rules_version=rules)
-    assert Genesis.parse(genesis.encode(), rules_version=rules) == genesis
+    assert NetworkGenesis.parse(genesis.encode(), rules_version=rules) == genesis
     assert genesis.validator_set.total == sum(one.power for one in who)
 
 
@@ -102,14 +102,14 @@ def edited(change: Callable[[Any], object]) -> bytes:
 )
 def test_what_is_wrong_is_named(change: Callable[[Any], object], complaint: str) -> None:
     with pytest.raises(StartupError, match=complaint):
-        Genesis.parse(edited(change), rules_version=3)
+        NetworkGenesis.parse(edited(change), rules_version=3)
 
 
 def test_a_network_of_other_rules_is_told_by_both_numbers_and_what_lies_between() -> None:
     """With what to do: neither program can follow the other's network."""
     old, new = replace(GENESIS, rules_version=1), replace(GENESIS, rules_version=9)
     with pytest.raises(StartupError) as of_older:
-        Genesis.parse(old.encode(), rules_version=2)
+        NetworkGenesis.parse(old.encode(), rules_version=2)
     assert str(of_older.value) == (
         "genesis: its network has rules 1, and this program has rules 2 (2: a document has at most 16384 values). All "
         "nodes of a network have the same rules: run the release that has rules 1, or begin a network anew with this "
@@ -118,7 +118,7 @@ def test_a_network_of_other_rules_is_told_by_both_numbers_and_what_lies_between(
     with pytest.raises(
         StartupError, match=r"has rules 9, and this program has rules 8 \(what changed is in the CHANGELOG"
     ):
-        Genesis.parse(new.encode(), rules_version=8)
+        NetworkGenesis.parse(new.encode(), rules_version=8)
 
 
 def test_each_raise_of_the_rules_says_what_changed() -> None:
@@ -130,7 +130,7 @@ def test_each_raise_of_the_rules_says_what_changed() -> None:
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b" " * (GENESIS_BYTES_MAX + 1), b"[" * 100_000])
 def test_what_is_no_genesis_is_refused(content: bytes) -> None:
     with pytest.raises(StartupError, match="genesis: "):
-        Genesis.parse(content, rules_version=3)
+        NetworkGenesis.parse(content, rules_version=3)
 
 
 def test_numbers_are_text_and_keys_base64_as_cometbft_has_them() -> None:

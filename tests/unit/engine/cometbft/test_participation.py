@@ -13,7 +13,7 @@ from bigchaindb.engine.cometbft.commits import SILENT_COUNT
 from bigchaindb.engine.cometbft.participation import VOTE_S_MAX, Participation
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.rpc_answers import (
-    Commit,
+    CommitAnswer,
     ConsensusState,
     NetInfo,
     NodeInfo,
@@ -228,7 +228,7 @@ class Rpc:
         self.base = base
         self.asked: list[int] = []
 
-    async def commit(self, height: int) -> Commit:
+    async def commit(self, height: int) -> CommitAnswer:
         self.asked.append(height)
         if height < self.base:
             raise CometBftUnavailable("commit: CometBFT refuses: height is not available")
@@ -252,7 +252,7 @@ class Rpc:
         ]
         commit = {"height": str(height), "round": 0, "block_id": block_id, "signatures": precommits}
         signed_header = {"header": {**header, "last_block_id": block_id}, "commit": commit}
-        return decoded(json.dumps({"signed_header": signed_header, "canonical": True}).encode(), Commit)
+        return decoded(json.dumps({"signed_header": signed_header, "canonical": True}).encode(), CommitAnswer)
 
 
 async def test_what_was_signed_before_the_start_is_asked_once() -> None:

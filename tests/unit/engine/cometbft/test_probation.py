@@ -10,7 +10,7 @@ import pytest
 from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft.commits import BLOCK_COUNT
 from bigchaindb.engine.cometbft.files import Layout, make_folders, put_validator_key, put_validator_state, write_genesis
-from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator
+from bigchaindb.engine.cometbft.genesis import GenesisValidator, NetworkGenesis
 from bigchaindb.engine.cometbft.probation import BEGINNING_S, Probation
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
@@ -26,9 +26,9 @@ ADDRESS = bytes.fromhex(address(OWN))
 ABSENT, FOR_BLOCK, FOR_NO_BLOCK = pb.BLOCK_ID_FLAG_ABSENT, pb.BLOCK_ID_FLAG_COMMIT, pb.BLOCK_ID_FLAG_NIL
 
 
-def genesis(*keys: KeyPair, first: int = 1) -> Genesis:
+def genesis(*keys: KeyPair, first: int = 1) -> NetworkGenesis:
     members = tuple(GenesisValidator(raw(key), 10) for key in keys)
-    return Genesis("n", "2026-01-31T12:00:00Z", first, bytes(32), members, RULES_VERSION)
+    return NetworkGenesis("n", "2026-01-31T12:00:00Z", first, bytes(32), members, RULES_VERSION)
 
 
 class Rpc:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bigchaindb.engine.cometbft.files import Layout, make_folders, put_validator_state
-from bigchaindb.engine.cometbft.genesis import Genesis, GenesisValidator
+from bigchaindb.engine.cometbft.genesis import GenesisValidator, NetworkGenesis
 from bigchaindb.engine.cometbft.signer import complaint, put_signed, require_can_sign, require_plausible
 from bigchaindb.errors import StartupError
 from bigchaindb.ledger.effects import Tip
@@ -57,7 +57,7 @@ def test_what_a_person_says_is_written_and_never_set_back(layout: Layout) -> Non
     put_signed(layout, 8)
 
 
-GENESIS = Genesis("chain", "2026-01-31T12:00:00Z", 5, bytes(32), (GenesisValidator(bytes([1]) * 32, 10),), 1)
+GENESIS = NetworkGenesis("chain", "2026-01-31T12:00:00Z", 5, bytes(32), (GenesisValidator(bytes([1]) * 32, 10),), 1)
 
 
 @pytest.mark.parametrize(

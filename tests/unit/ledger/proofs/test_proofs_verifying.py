@@ -319,7 +319,7 @@ def test_the_proposer_of_a_kept_rejection_is_the_one_that_it_names() -> None:
     [
         (("event", "id"), "ab" * 32, "event.id"),
         (("evidence", "vote", "vote", "is_block_valid"), False, "vote: not signed"),
-        (("evidence", "vote", "vote"), 5, "vote: vote: exactly its five members"),
+        (("evidence", "vote", "vote"), 5, "vote: Expected `object`, got `int` - at `$.vote`"),
         (("event", "reason"), REASON, "vote.is_block_valid: found True, but the event says False"),
         (("event", "signature"), "1" * 88, "event.signature: not of event.block.node_pubkey"),
         (("event", "body_omitted"), True, "event.body_omitted"),
