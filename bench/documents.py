@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from hashlib import sha3_256, sha256
 from typing import Any, Final
 
-import base58
 import orjson
 from nacl.bindings import crypto_sign, crypto_sign_seed_keypair
 
+from bigchaindb.transaction import base58
 from bigchaindb.transaction.model import Fulfillment, Input, Output, OutputRef, Transaction
 
 OWNER_COUNT: Final = 2_000
@@ -37,7 +37,7 @@ class Owner:
     @classmethod
     def of(cls, seed: bytes) -> "Owner":
         public, secret = crypto_sign_seed_keypair(seed)
-        text = base58.b58encode(public).decode()
+        text = base58.encode(public)
         fingerprint = sha256(b"\x30\x22\x80\x20" + public).digest()
         uri = f"ni:///sha-256;{_base64url(fingerprint)}?fpt=ed25519-sha-256&cost=131072"
         output = (

@@ -17,14 +17,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-import base58
-
 from bigchaindb import files
 from bigchaindb.config.settings import Network
 from bigchaindb.engine.cometbft.genesis import GENESIS_BYTES_MAX, KEY_TYPE, NetworkGenesis
 from bigchaindb.errors import StartupError
 from bigchaindb.ledger.validators import address_of, address_text
 from bigchaindb.serving.unix_socket import check_path
+from bigchaindb.transaction import base58
 from bigchaindb.transaction.keys import KeyPair, decode_key
 
 FOLDER: Final = "cometbft"
@@ -104,7 +103,7 @@ def is_network(data: Path) -> bool:
 
 def node_key_of(key: KeyPair) -> KeyPair:
     """Return the pair that identifies a node to its peers; nobody can derive the node's own private key from it."""
-    seed = base58.b58decode(key.private_key)
+    seed = base58.decode(key.private_key)
     return KeyPair.from_seed(hmac.digest(seed, _NODE_KEY_PURPOSE, "sha256"))
 
 
@@ -314,7 +313,7 @@ def _validator_key(key: KeyPair) -> Mapping[str, Any]:
 
 
 def _private(key: KeyPair) -> Mapping[str, str]:
-    raw = base58.b58decode(key.private_key) + decode_key(key.public_key)
+    raw = base58.decode(key.private_key) + decode_key(key.public_key)
     return {"type": _PRIVATE_KEY_TYPE, "value": base64.b64encode(raw).decode()}
 
 
