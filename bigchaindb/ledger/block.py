@@ -40,10 +40,15 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A header and the exact bytes of its transactions, in order."""
+    """A header and the exact bytes of its transactions, in order.
+
+    Attributes:
+        text: what id and signature are of, kept by who has just made both; a copy that differs in anything has none.
+    """
 
     header: Header
     transactions: tuple[bytes, ...] = field(repr=False)
+    text: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
 
 def block_text(timestamp: int, transactions: Sequence[bytes], node_pubkey: str, voters: Sequence[str]) -> bytes:
@@ -65,6 +70,8 @@ def block_text(timestamp: int, transactions: Sequence[bytes], node_pubkey: str, 
 
 def text_of(block: Block) -> bytes:
     """Return the canonical text of a block's content, which its id and signature cover."""
+    if block.text is not None:
+        return block.text
     header = block.header
     return block_text(header.timestamp, block.transactions, header.node_pubkey, header.voters)
 

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from bigchaindb.errors import ValidationError
+from bigchaindb.ledger.effects import Tip
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.proposal import Fault
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.ledger.validating import Parsed, ParseResult, require_exact, transactions_of, validate_in_order
 from bigchaindb.ledger.validators import ValidatorSet
-from bigchaindb.ledger.view import Needs
+from bigchaindb.ledger.view import LoadedView, Needs, View
 from bigchaindb.transaction import Transaction, parse, verify
 
 
@@ -53,6 +54,7 @@ class Checker:
         self._bound = bound
         self._block = block
         self._proven = proven
+        self._viewed: tuple[Tip | None, Needs, View] = (None, Needs(frozenset(), frozenset()), LoadedView(0, set(), {}))
 
     def verify(self, bodies: Sequence[bytes]) -> list[ParseResult]:
         """Parse documents and verify signatures; return for each, in order, the transaction or what is wrong.
@@ -119,7 +121,17 @@ class Checker:
         self, parsed: Sequence[ParseResult], validators: ValidatorSet | None = None
     ) -> Iterator[ValidationError | None]:
         """Validate the transactions of a block in order by the committed state; yield each error, or None."""
-        return validate_in_order(parsed, self._store.view(Needs.of(transactions_of(parsed))), validators=validators)
+        return validate_in_order(parsed, self._view(Needs.of(transactions_of(parsed))), validators=validators)
+
+    def _view(self, needs: Needs) -> View:
+        """Load what `needs` names, unless the last view of this height holds it: a voter proposes as well."""
+        tip = self._store.tip()
+        seen_at, seen, view = self._viewed
+        if seen_at is tip and needs.transaction_ids <= seen.transaction_ids and needs.outputs <= seen.outputs:
+            return view
+        view = self._store.view(needs)
+        self._viewed = (tip, needs, view)
+        return view
 
     def _proven_or_parsed(self, body: bytes) -> ParseResult | Transaction:
         if (proven := self._proven.get(body)) is not None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bigchaindb.errors import InvalidHash, InvalidSignature, SybilError, ValidationError
-from bigchaindb.ledger.block import Block, block_id, block_text
+from bigchaindb.ledger.block import Block, block_id, block_text, text_of
 from bigchaindb.ledger.proposal import Fault, as_logged, can_be_carried, find_forgery, sign_proposal
 from tests.support.chains import ALICE, NODE, create
 
@@ -19,6 +19,18 @@ def signed(bodies: list[bytes] = BODIES) -> Block:
 
 def test_a_signed_proposal_is_no_forgery() -> None:
     assert find_forgery(signed(), VOTERS) is None
+
+
+def test_what_is_received_is_hashed_and_verified_whoever_sent_it() -> None:
+    """Only the very block that this process has signed is spared that; its text is never taken for another's."""
+    own = signed()
+    received = Block(own.header, own.transactions)
+    assert received == own
+    assert received.text is None
+    assert find_forgery(received, VOTERS) is None
+    assert text_of(own) == text_of(received) == text_of(replace(own))
+    assert replace(own, header=replace(own.header, timestamp=1)).text is None
+    assert b'"timestamp":"1"' in text_of(replace(own, header=replace(own.header, timestamp=1)))
 
 
 def error_of(block: Block) -> ValidationError | None:
