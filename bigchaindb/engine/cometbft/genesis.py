@@ -1,7 +1,7 @@
 """The genesis of a network: the beginning of its chain, in a file of the same bytes on every node.
 
-The form is CometBFT's, every member written out. A file that differs from what `NetworkGenesis.encode` writes is refused with
-the name of the member: the nodes would disagree on it later, and stop.
+The form is CometBFT's, every member written out. A file that differs from what `NetworkGenesis.encode` writes is
+refused with the name of the member: the nodes would disagree on it later, and stop.
 """
 
 import base64
