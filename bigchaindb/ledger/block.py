@@ -11,7 +11,7 @@ from typing import Final
 import orjson
 
 from bigchaindb.ledger.validators import ValidatorSet
-from bigchaindb.transaction.keys import encode
+from bigchaindb.transaction.keys import key_text
 
 NO_BLOCK_ID: Final = "0" * 64
 """`previous_block` of the first vote: the chain has no genesis block."""
@@ -100,7 +100,7 @@ def unsigned_block(
         transactions: canonical bytes, in order.
         consensus_hash: the block's id, if its transactions are not all here; else it follows from the rest.
     """
-    node_pubkey, voters = encode(validators.by_address[proposer]), tuple(sorted(map(encode, validators.powers)))
+    node_pubkey, voters = key_text(validators.by_address[proposer]), tuple(sorted(map(key_text, validators.powers)))
     id_ = consensus_hash or block_id(block_text(timestamp, transactions, node_pubkey, voters))
     return Block(Header(id_, height, timestamp, node_pubkey, voters, None), tuple(transactions))
 

@@ -26,8 +26,7 @@ from bigchaindb.errors import (
 )
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.transaction.conditions import key_condition
-from bigchaindb.transaction.keys import KEY_BYTES, decode_key, election_key
-from bigchaindb.transaction.keys import encode as key_text
+from bigchaindb.transaction.keys import KEY_BYTES, decode_key, election_key, key_text
 from bigchaindb.transaction.model import Transaction
 from bigchaindb.transaction.shape import POWER_MAX, ElectionAsset, ProposedKey
 

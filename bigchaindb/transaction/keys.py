@@ -82,6 +82,12 @@ def encode(raw: bytes) -> str:
     return base58.encode(raw)
 
 
+@lru_cache(maxsize=KEYS_CACHED_MAX)
+def key_text(public_key: bytes) -> str:
+    """Return the base58 text of a public key, remembered: a block names each validator's."""
+    return encode(public_key)
+
+
 def election_key(election_id: str) -> str:
     """Return the key that votes of an election are paid to: the base58 text of its id, whose private half nobody has.
 

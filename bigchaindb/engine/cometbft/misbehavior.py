@@ -16,7 +16,7 @@ from bigchaindb.engine.cometbft.files import Layout, put_misbehaviors
 from bigchaindb.engine.engine import Misbehavior
 from bigchaindb.errors import StartupError
 from bigchaindb.ledger.validators import ValidatorSet, address_text
-from bigchaindb.transaction.keys import encode
+from bigchaindb.transaction.keys import key_text
 
 FILE_BYTES_MAX: Final = 16 * 1024 * 1024
 """An entry has about 250 bytes, and a chain has seen some thousands of validators at most."""
@@ -55,7 +55,7 @@ class Misbehaviors:
             known = None if before is None else before.public_key
             kept[address, kind] = Misbehavior(
                 address=address,
-                public_key=known if key is None else encode(key),
+                public_key=known if key is None else key_text(key),
                 kind=kind,
                 count=1 if before is None else before.count + 1,
                 height=one.height,

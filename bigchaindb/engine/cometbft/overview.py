@@ -32,7 +32,7 @@ from bigchaindb.ledger.validators import ValidatorSet, address_of, address_text
 from bigchaindb.store.beside import read_node
 from bigchaindb.store.damages import read_mark
 from bigchaindb.store.directory import DataDirectory
-from bigchaindb.transaction.keys import KeyPair, decode_key, encode
+from bigchaindb.transaction.keys import KeyPair, decode_key, key_text
 
 ANSWER_S_MAX: Final = 2.0
 """Time for an answer of CometBFT: a person waits."""
@@ -272,7 +272,7 @@ def _lines(
     """Join the node's figures with the keys that are connected now, `names`; None where CometBFT does not answer."""
     lines = []
     for key, power in validators.powers.items():
-        name = encode(key)
+        name = key_text(key)
         seen = None if figures is None else figures.of(name)
         seen = seen or ValidatorFigures(public_key=name, address=address_text(address_of(key)), power=power)
         connected = None if names is None else name in names or seen.indirect is True

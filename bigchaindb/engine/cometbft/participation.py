@@ -17,7 +17,7 @@ from bigchaindb.engine.engine import ValidatorFigures
 from bigchaindb.errors import CometBftUnavailable
 from bigchaindb.ledger.proofs.signed_header import FOR_BLOCK
 from bigchaindb.ledger.validators import ValidatorSet, address_text
-from bigchaindb.transaction.keys import encode
+from bigchaindb.transaction.keys import key_text
 
 VOTE_S_MAX: Final = 10.0
 """Time after the first vote on a height by which a validator that signs has voted. A round takes one to two seconds."""
@@ -98,7 +98,7 @@ class Participation:
         """
         validators = self._validators()
         names = {peer.node.moniker for peer in net.peers}
-        direct = {address for address, key in validators.by_address.items() if encode(key) in names}
+        direct = {address for address, key in validators.by_address.items() if key_text(key) in names}
         if self._own in validators.by_address:
             direct.add(self._own)
         before = self._connected if is_following else {}
@@ -117,7 +117,7 @@ class Participation:
     def _figures_of(self, key: bytes, address: bytes) -> ValidatorFigures:
         signed = self._commits.of(address)
         return ValidatorFigures(
-            public_key=encode(key),
+            public_key=key_text(key),
             address=address_text(address),
             power=self._validators().powers[key],
             connected=address in self._connected or address in self._indirect,
@@ -163,7 +163,7 @@ class Participation:
         if is_silent == (address in self._silent):
             return
         about = {
-            "validator": encode(self._validators().by_address[address]),
+            "validator": key_text(self._validators().by_address[address]),
             "address": address_text(address),
             "power": power,
             "connected": address in self._connected,

@@ -22,7 +22,7 @@ from bigchaindb.ledger.network import Support, Unseen
 from bigchaindb.ledger.proofs.signed_header import VALIDATOR_COUNT_MAX, SignedHeader
 from bigchaindb.ledger.rejections import INTERNAL_MARK, Rejection
 from bigchaindb.ledger.validators import ValidatorSet
-from bigchaindb.transaction.keys import KEY_PATTERN, encode
+from bigchaindb.transaction.keys import KEY_PATTERN, key_text
 
 FORMAT: Final = "bigchaindb-proof-1"
 PROOF_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -145,7 +145,7 @@ def commit_proof(
         transactions: of the engine's block, all of them, in order.
     """
     unseen = [Unseen(index, one) for index, one in enumerate(transactions) if one.startswith(INTERNAL_MARK)]
-    electors = [Elector(encode(key), power) for key, power in validators.powers.items()]
+    electors = [Elector(key_text(key), power) for key, power in validators.powers.items()]
     return _document(body, CommitEvidence(signed_header, tuple(electors), tuple(unseen)))
 
 
