@@ -112,15 +112,18 @@ async def test_l5_a_commit_is_answered_when_every_query_sees_it(store: Store) ->
 async def test_damage_that_a_block_meets_ends_nothing_but_commits(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The row was whole when the transaction was admitted, and is damaged when the voter reads it."""
+    """The row was whole when the transaction was admitted, and is damaged when its block needs it."""
     async with running(engine_over(store.writer)) as engine:
         await engine.submit(PARENT.body, Mode.COMMIT)
     clock = GatedClock()
     async with running(engine_over(store.writer, now=clock, damages=store.damages)) as engine:
-        waiting = asyncio.create_task(engine.submit(CHILD.body, Mode.COMMIT))
+        before = asyncio.create_task(engine.submit(create(1).body, Mode.COMMIT))
         await until(clock.asked.is_set)
+        waiting = asyncio.create_task(engine.submit(CHILD.body, Mode.COMMIT))
+        await until(lambda: engine.standing(CHILD.id) is not None)
         flip(store.directory.ledger, Column("outputs", "amount"), at=0.0)
         clock.opened.set()
+        await before
         with pytest.raises(Overloaded, match=DAMAGE):
             await waiting
         with pytest.raises(Overloaded, match=DAMAGE):
@@ -144,13 +147,16 @@ async def test_what_was_being_checked_when_damage_was_met_is_refused(store: Stor
     async with running(engine_over(store.writer)) as engine:
         await engine.submit(PARENT.body, Mode.COMMIT)
     async with running(engine_over(gated, now=clock, damages=store.damages)) as engine:
-        first = asyncio.create_task(engine.submit(CHILD.body, Mode.COMMIT))
+        before = asyncio.create_task(engine.submit(create(1).body, Mode.COMMIT))
         await until(clock.asked.is_set)
+        first = asyncio.create_task(engine.submit(CHILD.body, Mode.COMMIT))
+        await until(lambda: engine.standing(CHILD.id) is not None)
         gated.gated = True
         second = asyncio.create_task(engine.submit(create(4).body, Mode.COMMIT))
         await until(gated.loaded.is_set)
         flip(store.directory.ledger, Column("outputs", "amount"), at=0.0)
         clock.opened.set()
+        await before
         with pytest.raises(Overloaded, match=DAMAGE):
             await first
         gated.opened.set()
