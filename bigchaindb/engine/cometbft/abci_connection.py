@@ -24,6 +24,10 @@ IN_HAND_COUNT_MAX: Final = 4096
 """Unanswered requests of one connection; more are not taken. Far more than keep the threads that check busy."""
 IN_HAND_BYTES_MAX: Final = 16 * 1024 * 1024
 """Of those requests: what may wait to be checked, as in admission. One request above it is taken by itself."""
+WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Read and not taken, on each connection. CometBFT must not meet a full socket, which holds 90 transactions of usual
+size: while its sender waits, a timer of its ABCI client, meant as 20 ms, fires every 20 ns
+and takes a core. No option of ours makes that socket larger, for Linux counts its bytes to the sender."""
 
 QUERY_CODE: Final = 1
 """Not 0, which would mean success."""
@@ -135,15 +139,16 @@ class AbciConnection(asyncio.Protocol):
             self._transport = None
 
     def _take(self) -> None:
-        """Begin the requests that arrived, as far as the bounds allow, and read on only if they do."""
+        """Begin the requests that arrived, as far as the bounds allow, and read on until many wait."""
         try:
             while (has_room := self._has_room()) and (frame := self._frames.next_frame()) is not None:
                 self._begin(frame)
         except AbciProtocolError as error:
             self._owner.fail(error)
-        if self._transport is not None and has_room is not self._is_reading:
-            self._is_reading = has_room
-            self._transport.resume_reading() if has_room else self._transport.pause_reading()
+        reads = has_room or self._frames.waiting_bytes < WAITING_BYTES_MAX
+        if self._transport is not None and reads is not self._is_reading:
+            self._is_reading = reads
+            self._transport.resume_reading() if reads else self._transport.pause_reading()
 
     def _has_room(self) -> bool:
         return (

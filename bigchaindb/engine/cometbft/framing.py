@@ -17,7 +17,7 @@ _GROUP_BITS: Final = 7
 
 
 class FrameDecoder:
-    """Decodes the frames of a stream, in order. Holds at most one read more than the largest frame that it allows."""
+    """Decodes the frames of a stream, in order. Holds what it was fed and nobody has taken."""
 
     def __init__(self, frame_bytes_max: int) -> None:
         """Begin at the start of a stream.
@@ -29,6 +29,11 @@ class FrameDecoder:
         self._length_bytes_max = len(uvarint(frame_bytes_max))
         self._received = bytearray()
         self._position = 0
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What was fed and is not taken, complete or not."""
+        return len(self._received) - self._position
 
     def feed(self, received: bytes) -> None:
         """Append a piece of the stream."""
