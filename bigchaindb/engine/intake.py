@@ -13,6 +13,7 @@ from bigchaindb.engine.admission import AdmissionQueue, Answer, Entry, answer_al
 from bigchaindb.engine.checkers import BATCH_COUNT_MAX, Checked, Checkers, CheckOutcome, Verifies
 from bigchaindb.engine.engine import EngineFigures, Mode, Standing, Status
 from bigchaindb.engine.rejected import Rejected
+from bigchaindb.engine.together import Outcome, Together
 from bigchaindb.engine.turns import Turns
 from bigchaindb.errors import (
     CheckFailed,
@@ -155,6 +156,16 @@ class Intake:
         """
         return await self._put(body, mode).answer
 
+    async def admit_all(self, bodies: Sequence[bytes]) -> list[Outcome]:
+        """Check transactions that came together from another node; return for each what `admit` returns or raises."""
+        together = Together(bodies)
+        for entry in together.entries:
+            try:
+                self._take(entry)
+            except EngineError as error:
+                entry.resolve(error)
+        return await together.outcomes()
+
     def standing(self, transaction_id: str) -> Standing | None:
         """See `Engine`."""
         if transaction_id in self.pool:
@@ -227,11 +238,14 @@ class Intake:
         await asyncio.gather(*(self._checkers.verify(bodies[start : start + BATCH_COUNT_MAX]) for start in starts))
 
     def _put(self, body: bytes, mode: Mode | None) -> Entry:
+        entry = Entry(body, mode, asyncio.get_running_loop().create_future())
+        self._take(entry)
+        return entry
+
+    def _take(self, entry: Entry) -> None:
         if self._stopping:
             raise Stopping("the node is about to stop")
-        entry = Entry(body, mode, asyncio.get_running_loop().create_future())
         self._queue.put(entry)
-        return entry
 
     def _give_up(self, entry: Entry) -> None:
         limit_s = self._limits.commit_wait_s_max

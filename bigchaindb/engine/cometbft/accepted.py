@@ -15,6 +15,7 @@ from bigchaindb.engine.admission import Entry, answer_all
 from bigchaindb.engine.checkers import BATCH_COUNT_MAX
 from bigchaindb.engine.cometbft.submitter import Submitter
 from bigchaindb.engine.intake import Intake, accept
+from bigchaindb.engine.together import Outcome
 from bigchaindb.errors import (
     CheckFailed,
     CometBftUnavailable,
@@ -126,13 +127,13 @@ class Accepted:
         """Check again the transactions that the last run had accepted and did not see decided."""
         kept = await self._off_loop(self._outbox.all)
         for batch in _batches(kept, self._limits.admission_bytes_max):  # one after the other: parents precede children
-            outcomes = await asyncio.gather(*(intake.admit(body) for _, body in batch), return_exceptions=True)
+            outcomes = await intake.admit_all([body for _, body in batch])
             for (id_, body), outcome in zip(batch, outcomes, strict=True):
                 if isinstance(outcome, Stopping):
                     return  # the rest waits for the next start
                 self._readmit_one(intake, id_, body, outcome)
 
-    def _readmit_one(self, intake: Intake, id_: str, body: bytes, outcome: Transaction | BaseException) -> None:
+    def _readmit_one(self, intake: Intake, id_: str, body: bytes, outcome: Outcome) -> None:
         if id_ in intake.pool:  # from here, or because a client or a peer was faster
             self._submit(id_, body)
         elif isinstance(outcome, (Transaction, DuplicateTransaction)):
@@ -223,11 +224,11 @@ class Accepted:
             else:
                 due.append((id_, self._in_flight[id_].body))
         for batch in _batches(due, self._limits.admission_bytes_max):
-            outcomes = await asyncio.gather(*(intake.admit(body) for _, body in batch), return_exceptions=True)
+            outcomes = await intake.admit_all([body for _, body in batch])
             for (id_, _), outcome in zip(batch, outcomes, strict=True):
                 self._check_one_outside(intake, id_, outcome)
 
-    def _check_one_outside(self, intake: Intake, id_: str, outcome: Transaction | BaseException) -> None:
+    def _check_one_outside(self, intake: Intake, id_: str, outcome: Outcome) -> None:
         if id_ in intake.pool or isinstance(outcome, (Overloaded, Stopping)):
             return  # the next round sees what became of it
         del self._outside[id_]
