@@ -16,9 +16,11 @@ from bigchaindb.config import Settings
 from bigchaindb.engine.cometbft import binary, files
 from bigchaindb.engine.cometbft.abci_server import AbciServer
 from bigchaindb.engine.cometbft.engine import CometBftEngine, Own
+from bigchaindb.engine.cometbft.genesis import NetworkGenesis
 from bigchaindb.engine.cometbft.handlers import Parts
 from bigchaindb.engine.cometbft.process import CometBft
 from bigchaindb.engine.cometbft.proof_source import CometBftProofs
+from bigchaindb.engine.cometbft.reading import ReadingEngine
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.engine.cometbft.signer import complaint, must_be_held
@@ -112,11 +114,13 @@ def _warn_of_another_key(store: Store, key: KeyPair) -> None:
 def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, chain_id: str) -> Wired:
     """Make the engine, and write the files that CometBFT reads."""
     layout, limits = files.Layout(settings.database.path), settings.limits
-    genesis = files.read_genesis(layout, rules_version=RULES_VERSION)
-    program = binary.find(settings.network.cometbft)
+    state = store.writer.network()
+    genesis = files.read_genesis(layout, rules_version=RULES_VERSION, may_be_older=state is not None)
     if genesis.chain_id != chain_id:
         raise StartupError(f"`{layout.genesis}` is of chain {genesis.chain_id}, and the ledger is of chain {chain_id}")
-    state = store.writer.network()
+    if state is not None and genesis.rules_version < RULES_VERSION:
+        return _reading_engine(store, layout, genesis, state, key)
+    program = binary.find(settings.network.cometbft)
     if (missing := complaint(layout, key, state)) is not None:
         raise StartupError(missing)
     if (wait_s := genesis.begin_s - time.time()) > 0:
@@ -155,6 +159,12 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
         workers=settings.server.workers,
     )
     return Wired(engine, engine.elections, CometBftProofs(rpc, chain_id), engine.network, engine.damaged)
+
+
+def _reading_engine(store: Store, layout: files.Layout, genesis: NetworkGenesis, state: bytes, key: KeyPair) -> Wired:
+    rpc = CometBftRpc(layout.rpc)
+    engine = ReadingEngine(genesis, network.decode(state), store.writer.tip().height, rpc, key.public_key)
+    return Wired(engine, engine.elections, CometBftProofs(rpc, genesis.chain_id), engine.network)
 
 
 def _proven(settings: Settings) -> Proven:

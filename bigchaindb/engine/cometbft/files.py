@@ -133,13 +133,13 @@ def check_sockets(layout: Layout) -> None:
         check_path(path)
 
 
-def read_genesis(layout: Layout, *, rules_version: int) -> NetworkGenesis:
-    """Read the genesis of the network that this node is part of.
+def read_genesis(layout: Layout, *, rules_version: int, may_be_older: bool = False) -> NetworkGenesis:
+    """Read the genesis of the network that this node is part of; see `NetworkGenesis.parse`.
 
     Raises:
         StartupError: it cannot be read, or is none that this node can follow.
     """
-    return NetworkGenesis.parse(read_bounded(layout.genesis), rules_version=rules_version)
+    return NetworkGenesis.parse(read_bounded(layout.genesis), rules_version=rules_version, may_be_older=may_be_older)
 
 
 def read_bounded(path: Path) -> bytes:

@@ -115,12 +115,13 @@ class NetworkGenesis:
         _require(self.rules_version >= 0, "consensus_params.version.app", "must not be negative")
 
     @classmethod
-    def parse(cls, content: bytes, *, rules_version: int) -> Self:
+    def parse(cls, content: bytes, *, rules_version: int, may_be_older: bool = False) -> Self:
         """Read a genesis file.
 
         Args:
             content: of the file.
             rules_version: of this software; a network of other rules cannot be joined.
+            may_be_older: whether older rules are read all the same.
 
         Raises:
             StartupError: it is no genesis of a network that this node can be part of; names the member and the rule.
@@ -131,7 +132,11 @@ class NetworkGenesis:
             document = msgspec.json.decode(content, type=_Document)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise StartupError(f"genesis: {error}") from error
-        _require_same_rules(document.consensus_params, rules_version)
+        found = _rules_of(document.consensus_params)
+        if may_be_older and found is not None and found < rules_version:
+            rules_version = found
+        elif found is not None and found != rules_version:
+            raise StartupError(f"genesis: its network has {other_rules(found, rules_version)}")
         _require_same(document.consensus_params, consensus_params(rules_version), "consensus_params")
         _require(_APP_HASH.fullmatch(document.app_hash) is not None, "app_hash", "must be 64 upper-case hex digits")
         return cls(
@@ -231,11 +236,10 @@ def _require_same(found: object, wanted: object, where: str) -> None:
         _require(found == wanted, where, f"{text}, found {json.dumps(found)[:60]}")
 
 
-def _require_same_rules(params: Mapping[str, Any], own: int) -> None:
+def _rules_of(params: Mapping[str, Any]) -> int | None:
     version = params.get("version")
     found = version.get("app") if isinstance(version, dict) else None
-    if isinstance(found, str) and _NUMBER.fullmatch(found) and int(found) != own:
-        raise StartupError(f"genesis: its network has {other_rules(int(found), own)}")
+    return int(found) if isinstance(found, str) and _NUMBER.fullmatch(found) else None
 
 
 def _number(text: str, where: str) -> int:

@@ -157,7 +157,7 @@ async def overview(settings: Settings, pid: int | None, figures: NetworkFigures 
         StoreError: the ledger cannot be read.
     """
     key, layout = _member(settings)
-    genesis = files.read_genesis(layout, rules_version=RULES_VERSION)
+    genesis = files.read_genesis(layout, rules_version=RULES_VERSION, may_be_older=True)
     own = address_of(decode_key(key.public_key))
     seen = await asyncio.to_thread(read_node, DataDirectory(layout.data))
     validators, rejections = genesis.validator_set, 0
