@@ -19,8 +19,10 @@ from bigchaindb.config import Limits
 from bigchaindb.engine.admission import answer_in_slices
 from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft.handlers import LedgerHandlers, Parts
+from bigchaindb.engine.cometbft.submitter import BATCH_COUNT_MAX
 from bigchaindb.engine.intake import Intake, accept
 from bigchaindb.engine.room import Room, Usage
+from bigchaindb.ledger.bundle import bundle_of, unbundled
 from bigchaindb.ledger.network_ledger import NetworkLedger
 from bigchaindb.ledger.pool import Pool
 from bigchaindb.ledger.proven import Proven
@@ -32,8 +34,8 @@ from bigchaindb.transaction.keys import KeyPair, decode_key
 BLOCK_SIZE: Final = 1_000
 BLOCK_COUNT: Final = 10
 STEPS: Final = {
-    "check_tx": "CheckTx of another node's transaction: all rules but the block's",
-    "recheck": "CheckTx again, or of a transaction posted here",
+    "check_tx": "CheckTx of another node's bundle: all rules but the block's",
+    "recheck": "CheckTx of a bundle again",
     "prepare": "PrepareProposal",
     "process": "ProcessProposal",
     "finalize": "FinalizeBlock",
@@ -70,13 +72,14 @@ async def _calls(scale: Scale, block_count: int) -> dict[str, float]:
         documents = Documents()
         for height in range(1, block_count + 1):
             bodies = [body for _, body in documents.lanes(BLOCK_SIZE, 64)]
-            new = [pb.RequestCheckTx(tx=body) for body in bodies]
+            pieces = [bodies[begin : begin + BATCH_COUNT_MAX] for begin in range(0, BLOCK_SIZE, BATCH_COUNT_MAX)]
+            new = [pb.RequestCheckTx(tx=bundle_of(piece)) for piece in pieces]
             await timed("check_tx", asyncio.gather(*map(handlers.check_tx, new)))
-            await timed("recheck", _recheck(handlers, new))
+            await timed("recheck", _recheck(handlers, [pb.RequestCheckTx(tx=one.tx, type=pb.RECHECK) for one in new]))
             prepared = await timed(
                 "prepare", handlers.prepare_proposal(pb.RequestPrepareProposal(height=height, max_tx_bytes=1 << 22))
             )
-            assert len(prepared.txs) == BLOCK_SIZE, len(prepared.txs)
+            assert len(unbundled(prepared.txs)) == BLOCK_SIZE, len(prepared.txs)
             about = {
                 "txs": prepared.txs,
                 "hash": height.to_bytes(32, "big"),

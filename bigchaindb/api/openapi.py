@@ -354,7 +354,7 @@ def _event() -> Schema:
 
 
 def _proof() -> Schema:
-    kinds = {"enum": ["commit", "rejection-2", "node"]}
+    kinds = {"enum": ["commit", "commit-2", "rejection-2", "node"]}
     return _object(
         {
             "format": {"const": FORMAT},

@@ -15,6 +15,7 @@ from msgspec import structs
 from bigchaindb.errors import ImproperVoteError, ValidationError
 from bigchaindb.ledger import network, tally, transition
 from bigchaindb.ledger.block import Block, unsigned_block
+from bigchaindb.ledger.bundle import bundled
 from bigchaindb.ledger.checking import BlockLimits, Checker, Chosen
 from bigchaindb.ledger.effects import Effects, Logged
 from bigchaindb.ledger.network import NetworkState, OpenRejection
@@ -55,7 +56,7 @@ class Proposal:
         hash: of the block as the engine names it, 32 bytes.
         timestamp: whole Unix seconds.
         proposer: address of the validator that made it, 20 bytes.
-        transactions: consensus bytes, in order.
+        transactions: consensus bytes, in order, those of bundles in their places.
     """
 
     height: int
@@ -151,7 +152,10 @@ class NetworkLedger(Checker):
         self._state = NetworkState.begin(validators, height)
 
     def propose(self, candidates: Sequence[bytes], evidence: Sequence[SignedExtension], *, bytes_max: int) -> Chosen:
-        """Choose the transactions of the next block: what is new in the votes on the last one, then candidates."""
+        """Choose the transactions of the next block: what is new in the votes on the last one, then a bundle.
+
+        It holds candidates; one that is alone is no bundle.
+        """
         height = self._store.tip().height + 1
         votes = tally.choose(
             evidence,
@@ -163,7 +167,8 @@ class NetworkLedger(Checker):
         )
         room = bytes_max - (0 if votes is None else len(votes) + OVERHEAD_BYTES)
         chosen = self.select(candidates, bytes_max=room, overhead_bytes=OVERHEAD_BYTES, validators=self.state.elected)
-        return chosen if votes is None else chosen._replace(transactions=(votes, *chosen.transactions))
+        carried = bundled(chosen.transactions, room)
+        return chosen._replace(transactions=tuple(carried if votes is None else (votes, *carried)))
 
     def accepts(self, proposal: Proposal) -> NetworkVerdict:
         """Judge a proposal for the next height from its bytes, whoever made it."""

@@ -12,7 +12,8 @@ from bigchaindb import errors
 from bigchaindb.delivery import Options
 from bigchaindb.engine.cometbft.engine import POOL_FACTOR
 from bigchaindb.engine.cometbft.genesis import BLOCK_BYTES_MAX
-from bigchaindb.engine.cometbft.handlers import ORPHAN_COUNT_MAX
+from bigchaindb.engine.cometbft.mempool import ORPHAN_COUNT_MAX
+from bigchaindb.engine.cometbft.submitter import BATCH_COUNT_MAX
 from bigchaindb.engines import TRANSACTION_BYTES_MAX
 from bigchaindb.eventlog.delivery import TRANSITIONS
 from bigchaindb.eventlog.lane import Stage, State
@@ -79,6 +80,9 @@ def test_the_constants_of_a_network_are_those_of_the_code() -> None:
         "undecided rejections on the chain": f"{OPEN_COUNT_MAX}",
         "transactions of a rejected proposal that are carried": f"{BODY_COUNT_MAX:,}, {BODY_BYTES_MAX // MIB} MiB",
         "heights for which a rejection wakes the chain": f"{FRESH_HEIGHTS}",
+        "transactions that a node submits in one bundle, their bytes": (
+            f"{BATCH_COUNT_MAX}, {TRANSACTION_BYTES_MAX // MIB} MiB"
+        ),
         "transactions held without their parents": f"{ORPHAN_COUNT_MAX:,}",
         "pool, as a multiple of `limits.pool_*`": f"{POOL_FACTOR}",
     }

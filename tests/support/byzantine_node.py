@@ -22,6 +22,7 @@ import msgspec
 
 from bigchaindb import engines
 from bigchaindb.cli import main
+from bigchaindb.ledger.bundle import BUNDLE_MARK, bundle_of, unbundled
 from bigchaindb.ledger.checking import Chosen
 from bigchaindb.ledger.consensus import vote_extension_sign_bytes
 from bigchaindb.ledger.network_ledger import OVERHEAD_BYTES, NetworkLedger, NetworkVerdict, Proposal
@@ -176,6 +177,25 @@ def _votes_twice(turn: Turn) -> tuple[bytes, ...]:
     return (votes[0], *votes)
 
 
+def _pair(turn: Turn) -> bytes:
+    return bundle_of([create(turn.serial).body, create(turn.serial + 1).body])
+
+
+def _double_spend_over_bundles(turn: Turn) -> tuple[bytes, ...]:
+    coin = Coin(create(turn.serial))
+    right = bundle_of([coin.transaction.body, transfer(coin, to=BOB).body])
+    return turn.followed_by(right, bundle_of([transfer(coin, to=CAROL).body]))
+
+
+def _bundles_too_many(turn: Turn) -> tuple[bytes, ...]:
+    half = bundle_of(b'{"number":%d}' % number for number in range(turn.height, turn.height + BLOCK_COUNT_MAX // 2 + 1))
+    return (half, half)
+
+
+def _bundle_too_large(turn: Turn) -> tuple[bytes, ...]:
+    return (bundle_of(b'{"number":%d}' % number for number in range(turn.height, turn.height + BLOCK_COUNT_MAX + 1)),)
+
+
 Fault = Callable[[Turn], tuple[bytes, ...]]
 PROPOSALS: Final[Mapping[str, Fault]] = {
     "double_spend_within": _double_spend_within,
@@ -190,6 +210,15 @@ PROPOSALS: Final[Mapping[str, Fault]] = {
     "too_many": _too_many,
     "oversize": _oversize,
     "crowd": lambda _: (b"",) * CROWD_COUNT,
+    "bundle_of_garbage": _wrong_bytes(lambda turn: BUNDLE_MARK + b"%d" % turn.height),
+    "bundle_cut": _wrong_bytes(lambda turn: _pair(turn)[:-1]),
+    "bundle_with_more": _wrong_bytes(lambda turn: _pair(turn) + b" "),
+    "bundle_within_bundle": _wrong_bytes(lambda turn: bundle_of([_pair(turn)])),
+    "bundle_of_votes": _wrong_bytes(lambda turn: bundle_of([VOTES_MARK + b"%d" % turn.height])),
+    "bundle_too_large": _bundle_too_large,
+    "bundle_repeated": lambda turn: turn.followed_by(_pair(turn), _pair(turn)),
+    "bundles_too_many": _bundles_too_many,
+    "double_spend_over_bundles": _double_spend_over_bundles,
     "votes_under_wrong_signature": _votes_under_wrong_signature,
     "votes_of_wrong_height": _votes_of_wrong_height,
     "votes_without_news": lambda turn: turn.with_votes(turn.extension()),
@@ -243,12 +272,13 @@ class ByzantineLedger(NetworkLedger):
             return chosen
         height = self._store.tip().height + 1
         turn = Turn(height, chosen.transactions, bytes_max, self._key, self._chain_id)
-        self._lie = PROPOSALS[name](turn)
+        lie = PROPOSALS[name](turn)
+        self._lie = unbundled(lie)
         carried = self._lie if body_size(self._lie) <= BODY_BYTES_MAX else ()
         proposed = Proposed(name, (height, body_digest(carried)))
         with (_folder() / "proposed").open("ab") as file:
             file.write(msgspec.json.encode(proposed) + b"\n")
-        return chosen._replace(transactions=self._lie)
+        return chosen._replace(transactions=lie)
 
     def accepts(self, proposal: Proposal) -> NetworkVerdict:
         if proposal.transactions == self._lie and proposal.proposer.hex() == _address(self._key):

@@ -11,6 +11,7 @@ import pytest
 
 from bigchaindb.errors import ProofError
 from bigchaindb.ledger.block import event_body
+from bigchaindb.ledger.bundle import bundle_of
 from bigchaindb.ledger.consensus import (
     BlockId,
     Moment,
@@ -40,6 +41,7 @@ KEYS: Final = tuple(KeyPair.from_seed(letter * 32) for letter in (b"p", b"q", b"
 POWERS: Final = (10, 7, 7, 3)
 TRANSACTIONS: Final = (create(1).body, create(2, version="1.0").body)
 INTERNAL: Final = (b"\0votes and so on",)
+BUNDLED: Final = (*INTERNAL, bundle_of(TRANSACTIONS))
 
 
 def raw(key: KeyPair) -> bytes:
@@ -215,6 +217,7 @@ LARGE: Final = BODY_BYTES_MAX + 1
 REASON: Final = "DoubleSpend at transactions[1]"
 PROOFS: Final = {
     "commit": (Decided().document(), TRUST),
+    "commit-2": (Decided(transactions=BUNDLED).document(), TRUST),
     "rejection": (Rejected().document(), TRUST),
     "rejection of a large body": (Rejected(said={"size": LARGE}, body_omitted=True).document(), TRUST),
     "bare rejection": (Rejected().bare_document(), TRUST),

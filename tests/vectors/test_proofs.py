@@ -7,12 +7,13 @@ from typing import Final
 import pytest
 
 from bigchaindb.ledger.proofs.verifying import verify
-from tests.support.proofs import HEIGHT, NODE_TRUST, TRUST, Decided, Rejected, node_document
+from tests.support.proofs import BUNDLED, HEIGHT, NODE_TRUST, TRUST, Decided, Rejected, node_document
 
 FOLDER: Final = Path(__file__).with_name("proofs")
 REASON: Final = "DoubleSpend at transactions[1]"
 MADE: Final = {
     "commit": Decided().document(),
+    "commit-2": Decided(transactions=BUNDLED).document(),
     "node": node_document(),
     "node_invalid": node_document(REASON),
 }
@@ -25,7 +26,7 @@ def kept(name: str) -> bytes:
 @pytest.mark.parametrize("name", MADE)
 def test_these_proofs_are_made_byte_for_byte_as_before(name: str) -> None:
     assert MADE[name] + b"\n" == kept(name)
-    trust = TRUST if name == "commit" else NODE_TRUST
+    trust = TRUST if name.startswith("commit") else NODE_TRUST
     assert json.loads(verify(kept(name), trust).body) == json.loads(kept(name))["event"]
 
 

@@ -138,7 +138,7 @@ class CometBftEngine:
         self._rpc = rpc
         self._process = process
         self._own = own
-        self._submitter = Submitter(rpc.broadcast_many)
+        self._submitter = Submitter(rpc.broadcast_many, bundle_bytes_max=own.sizes.transaction_bytes_max)
         self._accepted = Accepted(parts.outbox, self._submitter, limits=limits, empty_mempool=rpc.flush_mempool)
         self._participation = Participation(self.validators, self._validators_at, own=own.address, peers=own.peers)
         self._misbehaviors = Misbehaviors(own.layout, own.address, self._validators_at)
@@ -154,6 +154,7 @@ class CometBftEngine:
             observed=Observers(self._decided, self._misbehaviors.take),
             committed=self._conclude,
             wake=self._submitter.put,
+            is_own=self._submitter.has_sent,
         )
         self._damage: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -13,22 +13,15 @@ import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final, NamedTuple, TypeVar
 
 from bigchaindb.engine.cometbft import abci_pb2 as pb
+from bigchaindb.engine.cometbft.mempool import Mempool
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.engine.intake import Intake
 from bigchaindb.engine.room import Room
-from bigchaindb.errors import (
-    CheckFailed,
-    EngineError,
-    ImproperVoteError,
-    InputDoesNotExist,
-    Overloaded,
-    Stopping,
-    ValidationError,
-)
+from bigchaindb.errors import EngineError, ImproperVoteError
+from bigchaindb.ledger.bundle import unbundled
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.network_ledger import NetworkLedger, NetworkVerdict, Proposal
 from bigchaindb.ledger.ports import NetworkStore
@@ -45,11 +38,7 @@ from bigchaindb.ledger.rejections import (
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.store.own import Outbox, Rejections
 
-ORPHAN_COUNT_MAX: Final = 1_000
-"""Transactions of other nodes whose inputs are not there yet: their parents may be on the way."""
 NONCE_BYTES: Final = 8
-REFUSED: Final = 1
-"""Code of a transaction that the mempool should not hold."""
 
 T = TypeVar("T")
 _log: Final = logging.getLogger(__name__)
@@ -99,6 +88,7 @@ class LedgerHandlers:
         intake: Intake,
         committed: Callable[[Effects], None],
         wake: Callable[[bytes], object],
+        is_own: Callable[[bytes], bool] = lambda _: False,
         observed: Observers | None = None,
     ) -> None:
         """Answer for one node.
@@ -109,6 +99,7 @@ class LedgerHandlers:
             intake: whose pool is proposed.
             committed: called on the loop with what has become durable.
             wake: submits a transaction of the network's own.
+            is_own: whether this node has submitted a bundle.
             observed: callbacks for what decided blocks show of validators.
         """
         self._ledger = parts.ledger
@@ -124,8 +115,7 @@ class LedgerHandlers:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._verdict: NetworkVerdict | None = None
         self._staged: Effects | None = None
-        self._orphans: set[bytes] = set()
-        self._orphans_before: set[bytes] = set()
+        self._mempool = Mempool(intake, wakes=self._wakes, is_own=is_own)
 
     def close(self) -> None:
         """End the writer, once what it does is done."""
@@ -158,31 +148,16 @@ class LedgerHandlers:
     # Mempool
 
     def check_known(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx | None:
-        """See `Handlers`. This node proposes from the pool; the mempool only carries transactions to others."""
-        tx = request.tx
-        if tx.startswith(INTERNAL_MARK):
-            # Not from others: while there is a fresh rejection, a faulty node would fill the mempool with them.
-            is_wanted = tx == self._wake_tx and self._ledger.has_fresh()
-            return _checked(None if is_wanted else "only this node's own rejections wake a chain")
-        if self._intake.pool.holds(tx):
-            return _checked(None)
-        if request.type == pb.RECHECK and _digest(tx) not in self._orphans_before:
-            return _checked("it is decided, or was turned away")
-        return None
+        """See `Handlers`."""
+        return self._mempool.check_known(request)
 
     async def check_tx(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx:
         """See `Handlers`."""
-        tx = request.tx
-        self._orphans_before.discard(_digest(tx))
-        try:
-            await self._intake.admit(tx)
-        except InputDoesNotExist as error:
-            if request.type == pb.RECHECK or len(self._orphans) >= ORPHAN_COUNT_MAX:
-                return _checked(_named(error))
-            self._orphans.add(_digest(tx))  # its parent may come by another way; the next block decides
-        except (ValidationError, Overloaded, CheckFailed, Stopping) as error:
-            return _checked(_named(error))
-        return _checked(None)
+        return await self._mempool.check(request)
+
+    def _wakes(self, tx: bytes) -> bool:
+        """Whether a transaction is this node's own for a fresh rejection: a faulty one would fill the mempool."""
+        return tx == self._wake_tx and self._ledger.has_fresh()
 
     # Consensus
 
@@ -267,8 +242,7 @@ class LedgerHandlers:
         assert effects is not None, "a commit without a block"
         await self._write(lambda: self._ledger.commit(effects))
         self._intake.proposed = frozenset()
-        # What comes again now is checked again before the next commit; the rest was decided or dropped without a word.
-        self._orphans_before, self._orphans = self._orphans, set()
+        self._mempool.committed()
         self._committed(effects)
         if self._ledger.has_fresh():
             self._wake_tx = WAKE_MARK + secrets.token_bytes(NONCE_BYTES)
@@ -305,17 +279,5 @@ class LedgerHandlers:
 
 
 def _proposal(request: pb.RequestProcessProposal | pb.RequestFinalizeBlock) -> Proposal:
-    return Proposal(request.height, request.hash, request.time.seconds, request.proposer_address, tuple(request.txs))
-
-
-def _digest(tx: bytes) -> bytes:
-    """Return what represents a transaction in memory, which has up to a mebibyte itself."""
-    return sha256(tx).digest()
-
-
-def _checked(refusal: str | None) -> pb.ResponseCheckTx:
-    return pb.ResponseCheckTx() if refusal is None else pb.ResponseCheckTx(code=REFUSED, log=refusal)
-
-
-def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    transactions = unbundled(request.txs)
+    return Proposal(request.height, request.hash, request.time.seconds, request.proposer_address, transactions)

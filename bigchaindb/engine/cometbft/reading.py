@@ -17,7 +17,7 @@ from bigchaindb.errors import Overloaded
 from bigchaindb.ledger.elections import Elections
 from bigchaindb.ledger.network import NetworkState
 from bigchaindb.ledger.validators import ValidatorSet, address_of, address_text
-from bigchaindb.transaction.keys import encode
+from bigchaindb.transaction.keys import key_text
 from bigchaindb.transaction.model import Transaction
 
 _log: Final = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class ReadingEngine:
             round=0,
             own_key=self._own_key,
             validators=tuple(
-                ValidatorFigures(public_key=encode(key), address=address_text(address_of(key)), power=power)
+                ValidatorFigures(public_key=key_text(key), address=address_text(address_of(key)), power=power)
                 for key, power in validators
             ),
             misbehaviors=(),

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-RULES_VERSION: Final = 3
+RULES_VERSION: Final = 4
 """Number of the rules that nodes agree on. It is in the genesis and in every header; a change of a verdict, an encoding
 or a hash raises it by one."""
 CHANGES: Final[Mapping[int, str]] = {
     2: "a document has at most 16384 values",
     3: "of a rejected proposal of more than 1001 transactions none are carried",
+    4: "several transactions travel and are proposed as one bundle",
 }
 """The change that came with each number, for people."""
 

@@ -1,4 +1,4 @@
-"""Hands transactions to CometBFT in batches, in the order they came. Belongs to the event loop.
+"""Hands transactions to CometBFT in batches, in the order they came, clients' in bundles. Belongs to the event loop.
 
 It promises nothing: a transaction lost between here and a block (the queue is full, CometBFT dies with its mempool) is
 submitted again by `accepted`, which keeps it until a block shows it.
@@ -11,9 +11,12 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from typing import Final
 
 from bigchaindb.errors import CometBftUnavailable
+from bigchaindb.ledger.bundle import bundled
+from bigchaindb.ledger.rejections import INTERNAL_MARK
 
 BATCH_COUNT_MAX: Final = 200
 """Transactions of one request; larger ones were no faster."""
@@ -25,6 +28,8 @@ QUEUE_COUNT_MAX: Final = 20_000
 """Transactions that wait: twice as many as a node accepts before it refuses more (10,000)."""
 QUEUE_BYTES_MAX: Final = 64 * 1024 * 1024
 """Of those transactions, as much as a pool holds."""
+SENT_COUNT_MAX: Final = 1_000
+"""Bundles of this node's own that are recognized. CometBFT asks for one soon after it was sent."""
 RETRY_S_MIN: Final = 0.1
 RETRY_S_MAX: Final = 2.0
 """Between two attempts while CometBFT is away. It is back 0.2 s after a crash, if nothing else is wrong."""
@@ -41,9 +46,16 @@ _log: Final = logging.getLogger(__name__)
 class Submitter:
     """A bounded queue, and one batch of it under way at a time."""
 
-    def __init__(self, broadcast: Broadcast) -> None:
-        """Send nothing before `run`."""
+    def __init__(self, broadcast: Broadcast, *, bundle_bytes_max: int) -> None:
+        """Send nothing before `run`.
+
+        Args:
+            broadcast: to CometBFT.
+            bundle_bytes_max: the longest transaction of CometBFT's mempool.
+        """
         self._broadcast = broadcast
+        self._bundle_bytes_max = bundle_bytes_max
+        self._sent: deque[bytes] = deque(maxlen=SENT_COUNT_MAX)
         self._queue: deque[bytes] = deque()
         self._bytes = 0
         self._changed = asyncio.Event()
@@ -68,6 +80,10 @@ class Submitter:
         if len(self._queue) == 1 or self._is_full():
             self._changed.set()
         return True
+
+    def has_sent(self, carried: bytes) -> bool:
+        """Whether something that CometBFT carries was sent from here; true of the newest ones alone."""
+        return sha256(carried).digest() in self._sent
 
     def stop(self) -> None:
         """Make `run` return, after the batch that is under way; waiting transactions are not sent."""
@@ -105,7 +121,10 @@ class Submitter:
         self._bytes -= BATCH_BYTES_MAX - room
         return batch
 
-    async def _send(self, batch: Sequence[bytes]) -> None:
+    async def _send(self, transactions: Sequence[bytes]) -> None:
+        batch = [one for one in transactions if one.startswith(INTERNAL_MARK)]
+        batch += bundled((one for one in transactions if not one.startswith(INTERNAL_MARK)), self._bundle_bytes_max)
+        self._sent.extend(sha256(one).digest() for one in batch)
         retry_s = RETRY_S_MIN
         while not self._stopping.is_set():
             try:

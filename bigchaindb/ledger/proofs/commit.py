@@ -5,8 +5,9 @@ from typing import Final
 
 from bigchaindb.errors import ProofError
 from bigchaindb.ledger.block import event_body
+from bigchaindb.ledger.bundle import carried_in
 from bigchaindb.ledger.consensus import data_hash, precommit_sign_bytes, validators_hash
-from bigchaindb.ledger.proofs.document import CommitEvidence
+from bigchaindb.ledger.proofs.document import BundledCommitEvidence, CommitEvidence
 from bigchaindb.ledger.proofs.pieces import Trust, Verified, merged, network_block, power_of, require, require_equal
 from bigchaindb.ledger.proofs.signed_header import (
     ABSENT,
@@ -25,7 +26,7 @@ ABSENT_TIME: Final = "0001-01-01T00:00:00Z"
 """What the engine writes as the time of a precommit that is not there."""
 
 
-def verify_commit(evidence: CommitEvidence, shown: Sequence[bytes], trust: Trust) -> Verified:
+def verify_commit(evidence: CommitEvidence | BundledCommitEvidence, shown: Sequence[bytes], trust: Trust) -> Verified:
     """Check the evidence of a valid block.
 
     The validators that it names are those of its height, since the header that they signed names them; the power of
@@ -43,12 +44,13 @@ def verify_commit(evidence: CommitEvidence, shown: Sequence[bytes], trust: Trust
     electors = _electors(evidence)
     signers = signers_of(evidence.signed_header, electors)
     transactions = merged(shown, evidence.unseen, lambda one: one.startswith(INTERNAL_MARK))
-    require(_text(data_hash(transactions)) == header.data_hash, "transactions: not those that the header names")
+    carried = _carried(evidence, transactions)
+    require(_text(data_hash(carried)) == header.data_hash, "transactions: not those that the header names")
     require(bool(shown), "transactions: none of a client; such a height is no event")
     proposer = bytes.fromhex(header.proposer_address)
     block = network_block(int(header.height), moment(header.time).seconds, proposer, electors, shown)
     return Verified(
-        kind="commit",
+        kind="commit" if isinstance(evidence, CommitEvidence) else "commit-2",
         block=block,
         reason=None,
         body=event_body(block),
@@ -81,7 +83,17 @@ def signers_of(signed: SignedHeader, electors: ValidatorSet) -> list[bytes]:
     return signers
 
 
-def _electors(evidence: CommitEvidence) -> ValidatorSet:
+def _carried(evidence: CommitEvidence | BundledCommitEvidence, transactions: Sequence[bytes]) -> Sequence[bytes]:
+    """Return what the engine's block holds: the transactions, or the bundles that they were in."""
+    if isinstance(evidence, CommitEvidence):
+        return transactions
+    carried = carried_in(evidence.order, transactions)
+    if carried is None:
+        raise ProofError(f"order: not of {len(transactions)} transactions")
+    return carried
+
+
+def _electors(evidence: CommitEvidence | BundledCommitEvidence) -> ValidatorSet:
     """Return the validators that a proof names."""
     try:
         electors = ValidatorSet.of((decode_key(one.public_key), one.power) for one in evidence.validators)

@@ -3,6 +3,7 @@
 It is self-contained, and the same for valid and invalid blocks but for its evidence:
 
 - `commit`: a block of a network, under the precommits of more than two thirds of the power;
+- `commit-2`: the same of a block with bundles, whose order it brings;
 - `rejection-2`: a proposal that the applications of validators with more than two thirds of the power rejected, and
   the signed header of its height, which names them;
 - `rejection`: the same without that header, as it was made before; read, and no longer made;
@@ -18,9 +19,10 @@ import msgspec
 from msgspec import Meta
 
 from bigchaindb.errors import ProofError
+from bigchaindb.ledger.bundle import order_of, unbundled
 from bigchaindb.ledger.network import Support, Unseen
 from bigchaindb.ledger.proofs.signed_header import VALIDATOR_COUNT_MAX, SignedHeader
-from bigchaindb.ledger.rejections import INTERNAL_MARK, Rejection
+from bigchaindb.ledger.rejections import BLOCK_COUNT_MAX, INTERNAL_MARK, Rejection
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.transaction.keys import KEY_PATTERN, key_text
 
@@ -33,6 +35,9 @@ TRANSACTION_COUNT_MAX: Final = 2**17
 Key = Annotated[str, Meta(pattern=KEY_PATTERN)]
 BlockHash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$(?!\n)")]
 Power = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+
+
+BundleCount = Annotated[int, Meta(ge=0, le=BLOCK_COUNT_MAX)]
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,6 +85,22 @@ class CommitEvidence(_Strict, frozen=True, tag_field="kind", tag="commit"):
     unseen: tuple[Unseen, ...] = ()
 
 
+class BundledCommitEvidence(_Strict, frozen=True, tag_field="kind", tag="commit-2"):
+    """What proves a valid block of a network that holds bundles.
+
+    Attributes:
+        signed_header: as the engine's RPC returns it.
+        validators: of its height.
+        order: for each transaction of the engine's block how many its bundle holds; 0 if it is none.
+        unseen: transactions of the network's own, ascending.
+    """
+
+    signed_header: SignedHeader
+    validators: Annotated[tuple[Elector, ...], Meta(max_length=VALIDATOR_COUNT_MAX)]
+    order: Annotated[tuple[BundleCount, ...], Meta(max_length=TRANSACTION_COUNT_MAX)]
+    unseen: tuple[Unseen, ...] = ()
+
+
 class RejectionEvidence(_Strict, frozen=True, tag_field="kind", tag="rejection-2"):
     """What proves an invalid block of a network.
 
@@ -122,7 +143,7 @@ class NodeEvidence(_Strict, frozen=True, tag_field="kind", tag="node"):
     vote: msgspec.Raw
 
 
-Evidence = CommitEvidence | RejectionEvidence | BareRejectionEvidence | NodeEvidence
+Evidence = CommitEvidence | BundledCommitEvidence | RejectionEvidence | BareRejectionEvidence | NodeEvidence
 
 
 class Proof(_Strict, frozen=True):
@@ -142,11 +163,15 @@ def commit_proof(
         body: of its event.
         signed_header: as the engine returns it.
         validators: of its height.
-        transactions: of the engine's block, all of them, in order.
+        transactions: of the engine's block, all of them, in order, bundles as such.
     """
-    unseen = [Unseen(index, one) for index, one in enumerate(transactions) if one.startswith(INTERNAL_MARK)]
-    electors = [Elector(key_text(key), power) for key, power in validators.powers.items()]
-    return _document(body, CommitEvidence(signed_header, tuple(electors), tuple(unseen)))
+    order = order_of(transactions)
+    all_ = enumerate(unbundled(transactions))
+    unseen = tuple(Unseen(index, one) for index, one in all_ if one.startswith(INTERNAL_MARK))
+    electors = tuple(Elector(key_text(key), power) for key, power in validators.powers.items())
+    if any(order):
+        return _document(body, BundledCommitEvidence(signed_header, electors, order, unseen))
+    return _document(body, CommitEvidence(signed_header, electors, unseen))
 
 
 def rejection_proof(body: bytes, signed_header: SignedHeader, proven: bytes) -> bytes:

@@ -33,7 +33,7 @@ class Verified:
     """What a proof proves.
 
     Attributes:
-        kind: of its evidence: `commit`, `rejection-2`, `rejection` or `node`.
+        kind: of its evidence: `commit`, `commit-2`, `rejection-2`, `rejection` or `node`.
         block: made anew from what was signed.
         reason: why it is invalid; None for a valid block.
         body: of the event, canonical bytes; for `rejection` without what is not proven.

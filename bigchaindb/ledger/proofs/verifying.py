@@ -11,6 +11,7 @@ from typing import Final
 from bigchaindb.ledger.proofs.commit import verify_commit
 from bigchaindb.ledger.proofs.document import (
     BareRejectionEvidence,
+    BundledCommitEvidence,
     CommitEvidence,
     Proof,
     ProvenEvent,
@@ -48,7 +49,7 @@ def verify(document: bytes, trust: Trust) -> Verified:
 def _verified(proof: Proof, trust: Trust) -> Verified:
     shown = tuple(canonical_bytes(index, bytes(raw)) for index, raw in enumerate(proof.event.block.transactions))
     match proof.evidence:
-        case CommitEvidence() as evidence:
+        case CommitEvidence() | BundledCommitEvidence() as evidence:
             return verify_commit(evidence, shown, trust)
         case RejectionEvidence() as evidence:
             return verify_rejection(evidence, shown, trust)

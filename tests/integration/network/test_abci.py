@@ -204,7 +204,7 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
         counter,
         AbciServer(home / "abci.sock", counter, failures.append),
         rpc,
-        Submitter(rpc.broadcast_many),
+        Submitter(rpc.broadcast_many, bundle_bytes_max=1_000_000),
         failures,
     )
     await node.server.start()
@@ -221,9 +221,9 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
 async def test_blocks_are_made_of_what_is_submitted_and_told_by_the_rpc(node: Node) -> None:
     for number in range(3):
         await node.submit(b"\x00%d" % number)
-    await node.submit(*(b"many %d" % number for number in range(1000)))
+    await node.submit(*(b"\x00many %d" % number for number in range(1000)))
     assert node.counter.committed == [b"\x00%d" % number for number in range(3)] + [
-        b"many %d" % number for number in range(1000)
+        b"\x00many %d" % number for number in range(1000)
     ]
     assert node.counter.height >= 3
     assert not node.failures

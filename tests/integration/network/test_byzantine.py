@@ -288,6 +288,15 @@ def test_each_kind_of_fault_is_on_record_for_its_reason(story: Story) -> None:
         "too_many": "ValidationError",
         "oversize": "MalformedJson",
         "crowd": "ValidationError",
+        "bundle_of_garbage": "MalformedJson",
+        "bundle_cut": "MalformedJson",
+        "bundle_with_more": "MalformedJson",
+        "bundle_within_bundle": "MalformedJson",
+        "bundle_of_votes": "MalformedJson",
+        "bundle_too_large": "MalformedJson",
+        "bundle_repeated": "DuplicateTransaction",
+        "bundles_too_many": "ValidationError",
+        "double_spend_over_bundles": "DoubleSpend",
         **votes,
     }
     assert len(story.records) >= 20

@@ -12,6 +12,7 @@ from bigchaindb.engine.cometbft.proof_source import CometBftProofs
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.errors import CometBftUnavailable
 from bigchaindb.ledger.block import event_body
+from bigchaindb.ledger.bundle import bundle_of, unbundled
 from bigchaindb.ledger.proofs.document import commit_proof
 from bigchaindb.ledger.proofs.pieces import network_block
 from bigchaindb.ledger.proofs.signed_header import moment
@@ -22,7 +23,8 @@ from tests.integration.network.test_abci import CHAIN, Counter, write_home
 from tests.support.cometbft import require_cometbft
 
 WITHIN_S = 60
-TRANSACTIONS = [b"\0internal", *(b'{"n":%d}' % number for number in range(3))]
+DOCUMENTS = [b'{"n":%d}' % number for number in range(6)]
+CARRIED = [b"\0internal", *DOCUMENTS[:2], bundle_of(DOCUMENTS[2:5]), DOCUMENTS[5]]
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ async def height_with_transactions(rpc: CometBftRpc) -> int:
     while True:
         with suppress(CometBftUnavailable):
             if not submitted:
-                assert await rpc.broadcast_many(TRANSACTIONS) == [None] * len(TRANSACTIONS)
+                assert await rpc.broadcast_many(CARRIED) == [None] * len(CARRIED)
                 submitted = True
             for height in range(1, (await rpc.status()).sync.height + 1):
                 if (await rpc.block(height)).block.data.transactions:
@@ -64,12 +66,13 @@ async def test_a_commit_proves_an_event(home: Path) -> None:
     signed, transactions = await source.header_and_commit(height), await source.transactions(height)
     validators = await source.validators(height)
     await rpc.close()
-    header, shown = signed.header, [one for one in transactions if not one.startswith(INTERNAL_MARK)]
+    header, shown = signed.header, [one for one in unbundled(transactions) if not one.startswith(INTERNAL_MARK)]
     block = network_block(
         height, moment(header.time).seconds, bytes.fromhex(header.proposer_address), validators, shown
     )
     trust = read_trust((home / "config/genesis.json").read_bytes())
     verified = verify(commit_proof(event_body(block), signed, validators, transactions), trust)
     assert (verified.chain_id, verified.power, verified.total) == (CHAIN, 10, 10)
-    assert list(transactions) == TRANSACTIONS[: len(transactions)]  # the rest may be in the next block
-    assert list(verified.block.transactions) == TRANSACTIONS[1 : len(transactions)]
+    assert list(transactions) == CARRIED[: len(transactions)]  # the rest may be in the next block
+    assert list(verified.block.transactions) == DOCUMENTS[: len(shown)]
+    assert verified.kind == ("commit-2" if CARRIED[3] in transactions else "commit")

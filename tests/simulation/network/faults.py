@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from bigchaindb.ledger.bundle import bundle_of
 from bigchaindb.ledger.rejections import (
     BODY_BYTES_MAX,
     VOTES_MARK,
@@ -66,6 +67,21 @@ def shuffled(knows: Knowledge) -> Body:
 
 def with_gaps(knows: Knowledge) -> Body:
     return tuple(one for one in knows.body if knows.draw.random() < 0.6)
+
+
+def in_other_bundles(knows: Knowledge) -> Body:
+    """Bundle what is proposed as nobody else would, perhaps wrongly: cut, with more, one within another, or twice."""
+    carried: list[bytes] = []
+    rest = list(knows.body)
+    while rest:
+        count = knows.draw.randint(1, 4)
+        carried.append(rest[0] if knows.draw.random() < 0.2 else bundle_of(rest[:count]))
+        del rest[: 1 if carried[-1] == rest[0] else count]
+    if carried and knows.draw.random() < 0.7:
+        at = knows.draw.randrange(len(carried))
+        one = carried[at]
+        carried[at : at + 1] = knows.draw.choice([[one[:-1]], [one + b"{"], [bundle_of([one])], [one, one]])
+    return tuple(carried)
 
 
 def too_many(knows: Knowledge) -> Body:
@@ -162,6 +178,7 @@ FAULTS: Final[list[Fault]] = [
     respaced,
     shuffled,
     with_gaps,
+    in_other_bundles,
     with_internal_mark,
     *([with_votes] * 6),
     without_votes,

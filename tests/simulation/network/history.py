@@ -8,6 +8,7 @@ from random import Random
 from typing import Final
 
 from bigchaindb.errors import ImproperVoteError
+from bigchaindb.ledger.bundle import unbundled
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.network_ledger import Proposal
 from bigchaindb.ledger.rejections import SignedExtension
@@ -200,7 +201,7 @@ class History:
                 other.address: one for other in self.nodes if is_patient or other is node or self.draw.random() < 0.93
             }
         helper = next(iter(self._up()))
-        honest = helper.propose(candidates, self._seen_evidence(is_quiet=is_quiet))
+        honest = unbundled(helper.propose(candidates, self._seen_evidence(is_quiet=is_quiet)))
         if is_quiet or self.draw.random() < 0.2:
             return dict.fromkeys((node.address for node in self.nodes), self._proposal(proposer, honest))
         return self._propose_badly(proposer, honest)
@@ -224,7 +225,7 @@ class History:
         digest = sha256(repr((self.height, timestamp, proposer.public_key)).encode())
         for one in body:
             digest.update(len(one).to_bytes(4, "big") + one)
-        return Proposal(self.height, digest.digest(), timestamp, bytes.fromhex(address(proposer)), tuple(body))
+        return Proposal(self.height, digest.digest(), timestamp, bytes.fromhex(address(proposer)), unbundled(body))
 
     def _up(self) -> list[HonestNode]:
         up = [node for node in self.nodes if node.is_up]

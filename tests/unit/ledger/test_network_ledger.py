@@ -12,6 +12,7 @@ from bigchaindb.errors import DoubleSpend, ImproperVoteError, MalformedJson
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger import network
 from bigchaindb.ledger.block import block_id, block_text, event_body
+from bigchaindb.ledger.bundle import bundle_of, unbundled
 from bigchaindb.ledger.effects import NO_DIGEST, Effects
 from bigchaindb.ledger.network_ledger import FRESH_HEIGHTS, OVERHEAD_BYTES, NetworkLedger, Proposal
 from bigchaindb.ledger.rejections import (
@@ -89,7 +90,9 @@ def begun(store: ModelNetworkStore, own: ModelRejections | None = None) -> Netwo
 def proposal(store: ModelNetworkStore, *transactions: Transaction | bytes, name: str = "p") -> Proposal:
     bodies = tuple(one if isinstance(one, bytes) else one.body for one in transactions)
     block = sha256(name.encode()).digest()
-    return Proposal(store.tip().height + 1, block, TIME + store.tip().height, bytes.fromhex(address(B)), bodies)
+    return Proposal(
+        store.tip().height + 1, block, TIME + store.tip().height, bytes.fromhex(address(B)), unbundled(bodies)
+    )
 
 
 def decide(ledger: NetworkLedger, store: ModelNetworkStore, *transactions: Transaction | bytes) -> Effects:
@@ -279,7 +282,7 @@ def test_votes_come_first_and_what_cannot_be_decided_is_told(
     own.add(said(1), BODY)
     candidates = [PARENT.body, CHILD.body, b"{", RIVAL.body]
     selection = ledger.propose(candidates, evidence(said(1), height=1), bytes_max=100_000)
-    assert selection.transactions == (voted(said(1), height=1), PARENT.body, CHILD.body)
+    assert selection.transactions == (voted(said(1), height=1), bundle_of([PARENT.body, CHILD.body]))
     assert [(index, type(error)) for index, error in selection.rejected] == [(2, MalformedJson), (3, DoubleSpend)]
     assert reason_of(ledger, proposal(store, *selection.transactions)) is None
 

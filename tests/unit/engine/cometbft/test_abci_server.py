@@ -331,9 +331,7 @@ async def test_no_more_than_the_bound_is_in_hand_and_all_is_answered(
     assert [(await client.answer()).check_tx.data.decode() for _ in texts] == texts
 
 
-async def test_the_socket_is_emptied_though_no_more_is_taken(
-    running: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_socket_is_emptied_though_no_more_is_taken(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full socket makes CometBFT's client take a core for itself; only the bound on what waits may fill it."""
     monkeypatch.setattr(abci_connection, "IN_HAND_COUNT_MAX", 1)
     monkeypatch.setattr(abci_connection, "WAITING_BYTES_MAX", 10_000_000)

@@ -44,6 +44,7 @@ from bigchaindb.errors import (
     StoreError,
     UnequalValidatorSet,
 )
+from bigchaindb.ledger.bundle import unbundled
 from bigchaindb.ledger.network_ledger import NetworkLedger
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.store import Store
@@ -123,7 +124,7 @@ class CometBft:
             raise CometBftUnavailable("dial_peers: no answer")
 
     async def broadcast_many(self, transactions: Sequence[bytes]) -> list[str | None]:
-        self.submitted += transactions
+        self.submitted += unbundled(transactions)
         return [None] * len(transactions)
 
 

@@ -12,13 +12,15 @@ import pytest_asyncio
 
 from bigchaindb.config import Limits
 from bigchaindb.engine.cometbft import abci_pb2 as pb
-from bigchaindb.engine.cometbft import handlers
-from bigchaindb.engine.cometbft.handlers import ORPHAN_COUNT_MAX, LedgerHandlers, Parts
+from bigchaindb.engine.cometbft import mempool
+from bigchaindb.engine.cometbft.handlers import LedgerHandlers, Parts
+from bigchaindb.engine.cometbft.mempool import ORPHAN_COUNT_MAX
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.engine.engine import Mode
 from bigchaindb.engine.intake import Intake, accept
 from bigchaindb.engine.room import Room, Usage
 from bigchaindb.errors import EngineError
+from bigchaindb.ledger.bundle import BUNDLE_MARK, bundle_of
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.network_ledger import NetworkLedger
 from bigchaindb.ledger.pool import Pool
@@ -28,6 +30,7 @@ from bigchaindb.ledger.rejections import (
     BODY_COUNT_MAX,
     VOTES_MARK,
     WAKE_MARK,
+    body_digest,
     decode_extension,
     decode_votes,
 )
@@ -53,6 +56,7 @@ class Application:
     pool_count_max: int = 100
     committed: list[Effects] = field(default_factory=list)
     woken: list[bytes] = field(default_factory=list)
+    sent: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         limits = Limits()
@@ -73,7 +77,12 @@ class Application:
             elected=lambda: self.ledger.state.elected,
         )
         self.handlers = LedgerHandlers(
-            parts, chain_id=CHAIN, intake=self.intake, committed=self._note, wake=self.woken.append
+            parts,
+            chain_id=CHAIN,
+            intake=self.intake,
+            committed=self._note,
+            wake=self.woken.append,
+            is_own=self.sent.__contains__,
         )
         self.admitting = asyncio.create_task(self.intake.run())
 
@@ -209,7 +218,7 @@ async def test_orphans_that_a_block_decided_make_room_for_others(
     application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The mempool drops them without a word; remembered for ever, they would in the end let no other orphan in."""
-    monkeypatch.setattr(handlers, "ORPHAN_COUNT_MAX", 1)
+    monkeypatch.setattr(mempool, "ORPHAN_COUNT_MAX", 1)
     await application.begin()
     assert (await application.check(CHILD.body)).code == 0
     await application.decide(PARENT.body, CHILD.body)
@@ -218,8 +227,118 @@ async def test_orphans_that_a_block_decided_make_room_for_others(
 
 async def test_orphans_are_bounded(application: Application) -> None:
     await application.begin()
-    application.handlers._orphans = {bytes([1, *n.to_bytes(2, "big")]) for n in range(ORPHAN_COUNT_MAX)}
+    for number in range(ORPHAN_COUNT_MAX // 100):
+        orphans = (transfer(Coin(PARENT), note=100 * number + one).body for one in range(100))
+        assert (await application.check(bundle_of(orphans))).code == 0
     assert (await application.check(CHILD.body)).log.startswith("InputDoesNotExist")
+
+
+MANY = [create(number).body for number in range(10, 20)]
+FORGED = MANY[0].replace(b'"fulfillment":"pGSAI', b'"fulfillment":"pGSAJ', 1)
+
+
+async def test_a_bundle_fills_the_pool_and_is_held_while_half_of_it_waits(application: Application) -> None:
+    await application.begin()
+    bundle = bundle_of(MANY)
+    assert (await application.check(bundle)).code == 0
+    assert [one.body for one in application.intake.pool] == MANY
+    assert (await application.check(bundle, again=True)).code == 0
+    await application.decide(bundle_of(MANY[:5]))
+    assert (await application.check(bundle, again=True)).code != 0, "its length marks are no transactions"
+    assert (await application.check(bundle_of(MANY[1:]), again=True)).code == 0
+    await application.decide(bundle_of(MANY[5:]))
+    assert (await application.check(bundle_of(MANY[1:]), again=True)).code != 0
+
+
+async def test_a_bundle_of_what_waits_here_is_held_for_this_node_alone(application: Application) -> None:
+    """Peers can put the same transactions together in as many ways as would fill any mempool."""
+    await application.begin()
+    bundle = bundle_of(MANY)
+    await application.check(bundle)
+    assert (await application.check(bundle_of(MANY[::-1]))).log == "all of it waits here"
+    application.sent.append(bundle)
+    assert (await application.check(bundle)).code == 0
+
+
+async def test_what_is_new_in_a_bundle_is_taken_though_the_rest_is_known(application: Application) -> None:
+    """Two nodes may be sent the same by clients: neither bundle costs anybody a transaction."""
+    await application.begin()
+    await application.check(bundle_of(MANY[:8]))
+    assert (await application.check(bundle_of(MANY))).log == "little of it is new"
+    assert [one.body for one in application.intake.pool] == MANY
+    others = [create(number).body for number in range(20, 30)]
+    application.sent.append(mine := bundle_of([*MANY, *others[:2]]))
+    assert (await application.check(mine)).code == 0
+    assert (await application.check(bundle_of([*MANY[:4], *others[2:]]))).code == 0
+
+
+async def test_a_rival_in_a_bundle_costs_the_rest_nothing(application: Application) -> None:
+    await application.begin()
+    await application.check(bundle_of([PARENT.body, CHILD.body]))
+    assert (await application.check(bundle_of([*MANY, RIVAL.body]))).code == 0
+    assert len(application.intake.pool) == 2 + len(MANY)
+
+
+@pytest.mark.parametrize(
+    ("bundle", "error"),
+    [
+        (BUNDLE_MARK, "it begins as a bundle"),
+        (bundle_of([bundle_of(MANY)]), "it begins as a bundle"),
+        (bundle_of([PARENT.body])[:-1], "it begins as a bundle"),
+        (bundle_of([*MANY[1:], FORGED]), "Invalid"),
+        (bundle_of([*MANY, b'{"a":1}']), "InvalidHash"),
+        (bundle_of([*MANY, b"{"]), "MalformedJson"),
+    ],
+)
+async def test_a_bundle_that_no_honest_node_sends_is_not_held(
+    application: Application, bundle: bytes, error: str
+) -> None:
+    await application.begin()
+    assert (await application.check(bundle)).log.startswith(error)
+
+
+async def test_children_stand_behind_their_parents_in_a_bundle(application: Application) -> None:
+    await application.begin()
+    assert (await application.check(bundle_of([CHILD.body, PARENT.body]))).code == 0
+    assert [one.body for one in application.intake.pool] == [PARENT.body, CHILD.body]
+
+
+async def test_orphans_of_a_bundle_wait_for_the_next_block(application: Application) -> None:
+    await application.begin()
+    bundle = bundle_of([MANY[0], CHILD.body])
+    assert (await application.check(bundle)).code == 0
+    await application.decide(bundle_of([PARENT.body, MANY[0]]))
+    assert (await application.check(bundle, again=True)).code == 0
+    assert [one.body for one in application.intake.pool] == [CHILD.body]
+
+
+async def test_orphans_of_a_bundle_whose_parents_do_not_come_are_dropped(application: Application) -> None:
+    await application.begin()
+    bundle = bundle_of([CHILD.body, RIVAL.body])
+    assert (await application.check(bundle)).code == 0
+    await application.decide()
+    assert (await application.check(bundle, again=True)).log == "most of it is decided, or was turned away"
+    assert (await application.check(bundle, again=True)).code != 0
+
+
+async def test_a_block_of_bundles_is_one_of_their_transactions(application: Application) -> None:
+    await application.begin()
+    carried = [bundle_of([PARENT.body, CHILD.body]), MANY[0], bundle_of(MANY[1:3])]
+    assert await application.judge(*carried) == ACCEPT
+    answer = await application.decide(*carried)
+    assert len(answer.tx_results) == len(carried), "CometBFT counts what it carries"
+    [logged] = application.committed[0].logged
+    assert logged.block.transactions == (PARENT.body, CHILD.body, *MANY[:3])
+
+
+async def test_what_a_rejected_bundle_holds_is_what_is_reported(application: Application) -> None:
+    """The index counts the transactions inside, and so does the digest: a bundle has no part in the report."""
+    await application.begin()
+    assert await application.judge(bundle_of([PARENT.body, CHILD.body]), bundle_of([RIVAL.body])) == REJECT
+    [rejection] = application.own.all()
+    assert rejection.reason == "DoubleSpend at transactions[2]"
+    assert application.own.body_of(rejection) == (PARENT.body, CHILD.body, RIVAL.body)
+    assert rejection.body == body_digest((PARENT.body, CHILD.body, RIVAL.body))
 
 
 async def test_what_lost_to_a_rival_leaves_pool_and_mempool(application: Application) -> None:
@@ -239,7 +358,7 @@ async def test_a_block_is_proposed_from_the_pool_whatever_the_mempool_says(appli
     for one in (PARENT, CHILD):
         await application.intake.submit(one.body, Mode.SYNC)
     answer = await application.handlers.prepare_proposal(application.propose())
-    assert list(answer.txs) == [PARENT.body, CHILD.body]
+    assert list(answer.txs) == [bundle_of([PARENT.body, CHILD.body])]
     assert application.intake.proposed == {PARENT.id, CHILD.id}
     assert await application.judge(*answer.txs) == ACCEPT
 
@@ -249,7 +368,7 @@ async def test_a_proposal_is_within_the_bytes_that_it_may_have(application: Appl
     for one in (PARENT, CHILD):
         await application.intake.submit(one.body, Mode.SYNC)
     request = application.propose()
-    request.max_tx_bytes = len(PARENT.body) + len(CHILD.body) + 8
+    request.max_tx_bytes = len(PARENT.body) + len(CHILD.body) + 15
     answer = await application.handlers.prepare_proposal(request)
     assert list(answer.txs) == [PARENT.body]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -10,8 +11,11 @@ import pytest
 from bigchaindb.engine.cometbft import submitter
 from bigchaindb.engine.cometbft.submitter import BATCH_BYTES_MAX, BATCH_COUNT_MAX, KNOWN, Submitter
 from bigchaindb.errors import CometBftUnavailable
+from bigchaindb.ledger.bundle import bundle_of, unbundled
+from bigchaindb.ledger.rejections import WAKE_MARK
 
 WITHIN_S = 10
+BUNDLE_BYTES_MAX = 1024 * 1024
 
 
 @dataclass
@@ -19,6 +23,7 @@ class Mempool:
     """Takes batches; away while `gate` is closed, and refuses what it is told to."""
 
     batches: list[list[bytes]] = field(default_factory=list)
+    carried: list[list[bytes]] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     failure_count: int = 0
     attempt_count: int = 0
@@ -27,7 +32,7 @@ class Mempool:
 
     @property
     def taken(self) -> list[bytes]:
-        return [body for batch in self.batches for body in batch]
+        return [*unbundled(carried for batch in self.batches for carried in batch)]
 
     async def broadcast(self, transactions: Sequence[bytes]) -> list[str | None]:
         self.attempt_count += 1
@@ -40,7 +45,8 @@ class Mempool:
                 raise CometBftUnavailable("away")
         finally:
             self.at_once -= 1
-        self.batches.append(list(transactions))
+        self.batches.append([*unbundled(transactions)])
+        self.carried.append(list(transactions))
         return [self.refusals.get(body) for body in transactions]
 
 
@@ -55,7 +61,7 @@ class Running:
 async def running() -> AsyncIterator[Running]:
     mempool = Mempool()
     mempool.gate.set()
-    submitter = Submitter(mempool.broadcast)
+    submitter = Submitter(mempool.broadcast, bundle_bytes_max=BUNDLE_BYTES_MAX)
     work = asyncio.create_task(submitter.run())
     await asyncio.sleep(0)
     yield Running(mempool, submitter, work)
@@ -72,7 +78,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def bodies(count: int, first: int = 0) -> list[bytes]:
-    return [f"{number}".encode() for number in range(first, first + count)]
+    return [b'{"n":%d}' % number for number in range(first, first + count)]
 
 
 async def test_what_comes_in_one_turn_goes_out_in_one_batch_in_its_order(running: Running) -> None:
@@ -107,10 +113,39 @@ async def test_a_full_batch_does_not_wait_for_its_time(running: Running, monkeyp
         running.submitter.put(body)
     await until(lambda: running.mempool.batches[1:] == [bodies(BATCH_COUNT_MAX)])
     assert running.submitter.count == 1
-    half = bytes(BATCH_BYTES_MAX // 2)
+    half = b"x" * (BATCH_BYTES_MAX // 2)
     running.submitter.put(half)
     running.submitter.put(half)
     await until(lambda: running.mempool.batches[2:] == [[bodies(1, BATCH_COUNT_MAX)[0], half]])
+
+
+async def test_clients_transactions_travel_in_one_bundle_and_the_networks_own_alone(running: Running) -> None:
+    one, two, three = bodies(3)
+    for body in (one, WAKE_MARK, two, three):
+        running.submitter.put(body)
+    await until(lambda: bool(running.mempool.carried))
+    assert running.mempool.carried == [[WAKE_MARK, bundle_of([one, two, three])]]
+    assert running.submitter.has_sent(bundle_of([one, two, three]))
+    assert not running.submitter.has_sent(bundle_of([one, two]))
+
+
+async def test_a_bundle_is_no_larger_than_the_mempool_takes(running: Running) -> None:
+    """What is alone is no bundle: a transaction may be as large as the mempool takes, without anything around it."""
+    large, small = b"{%s}" % (b" " * (BUNDLE_BYTES_MAX - 2)), bodies(2)
+    for body in (*small, large):
+        running.submitter.put(body)
+    await until(lambda: bool(running.mempool.carried))
+    assert running.mempool.carried == [[bundle_of(small), large]]
+
+
+async def test_the_bundles_that_are_recognized_are_the_newest(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running.submitter, "_sent", deque(maxlen=2))
+    for number in range(3):
+        running.submitter.put(b"%d" % number)
+        await until(lambda number=number: len(running.mempool.carried) == number + 1)  # type: ignore[misc]
+    assert [running.submitter.has_sent(b"%d" % number) for number in range(3)] == [False, True, True]
 
 
 async def test_one_batch_is_under_way_and_the_next_gathers_behind_it(running: Running) -> None:
@@ -163,10 +198,10 @@ async def test_a_stop_lets_the_batch_under_way_end_and_sends_no_other(running: R
 async def test_the_queue_is_bounded_by_count_and_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever submits is told, and waits for room by itself: `put` never does."""
     monkeypatch.setattr(submitter, "QUEUE_COUNT_MAX", 3)
-    queue = Submitter(Mempool().broadcast)
+    queue = Submitter(Mempool().broadcast, bundle_bytes_max=BUNDLE_BYTES_MAX)
     assert [queue.put(body) for body in bodies(4)] == [True, True, True, False]
     monkeypatch.setattr(submitter, "QUEUE_BYTES_MAX", 10)
-    queue = Submitter(Mempool().broadcast)
+    queue = Submitter(Mempool().broadcast, bundle_bytes_max=BUNDLE_BYTES_MAX)
     assert [queue.put(bytes(size)) for size in (6, 5, 4)] == [True, False, True]
     with pytest.raises(AssertionError):
         queue.put(bytes(BATCH_BYTES_MAX + 1))
@@ -175,8 +210,9 @@ async def test_the_queue_is_bounded_by_count_and_by_bytes(monkeypatch: pytest.Mo
 async def test_refusals_are_one_line_and_a_known_transaction_is_none(
     running: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
-    running.mempool.refusals = {b"0": f"Internal error: {KNOWN}", b"1": "mempool is full", b"2": "too large"}
-    for body in bodies(4):
+    own = [WAKE_MARK + b"%d" % number for number in range(4)]
+    running.mempool.refusals = {own[0]: f"Internal error: {KNOWN}", own[1]: "mempool is full", own[2]: "too large"}
+    for body in own:
         running.submitter.put(body)
     await until(lambda: bool(running.mempool.batches))
     await until(lambda: bool(caplog.records))

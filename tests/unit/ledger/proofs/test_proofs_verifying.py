@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bigchaindb.errors import ProofError
 from bigchaindb.ledger.block import block_id, block_text
+from bigchaindb.ledger.bundle import bundle_of
 from bigchaindb.ledger.consensus import validators_hash
 from bigchaindb.ledger.proofs.document import PROOF_BYTES_MAX
 from bigchaindb.ledger.proofs.pieces import Trust
@@ -56,6 +57,35 @@ def test_a_valid_block_of_a_network_is_proven() -> None:
     assert header.voters == tuple(sorted(key.public_key for key in KEYS))
     assert verified.block.transactions == TRANSACTIONS
     assert json.loads(verified.body) == json.loads(document)["event"]
+
+
+def test_a_block_of_bundles_is_proven_by_their_order() -> None:
+    document, trust = PROOFS["commit-2"]
+    assert json.loads(document)["evidence"]["order"] == [0, 2]
+    verified = verify(document, trust)
+    assert (verified.kind, verified.block.transactions) == ("commit-2", TRANSACTIONS)
+    assert verified.body == verify(*PROOFS["commit"]).body
+    single = Decided(transactions=(bundle_of(TRANSACTIONS[:1]), *INTERNAL, TRANSACTIONS[1])).document()
+    assert json.loads(single)["evidence"]["order"] == [1, 0, 0]
+    assert verify(single, trust).body == verified.body
+
+
+@pytest.mark.parametrize("order", [[], [2], [0, 1], [0, 3], [0, 2, 0], [0, 0, 1, 1]])
+def test_the_order_of_a_bundle_must_be_of_its_transactions(order: list[int]) -> None:
+    assert refusal(replaced(PROOFS["commit-2"][0], ("evidence", "order"), order)) == "order: not of 3 transactions"
+
+
+@pytest.mark.parametrize("order", [[0, 0, 0], [0, 1, 1], [1, 2], [3], [1, 1, 0], [0, 0, 1]])
+def test_the_order_of_another_bundle_is_not_what_was_signed(order: list[int]) -> None:
+    found = refusal(replaced(PROOFS["commit-2"][0], ("evidence", "order"), order))
+    assert found == "transactions: not those that the header names"
+
+
+def test_a_bundle_is_not_proven_without_its_order() -> None:
+    document = json.loads(PROOFS["commit-2"][0])
+    document["evidence"]["kind"] = "commit"
+    del document["evidence"]["order"]
+    assert refusal(json.dumps(document).encode()) == "transactions: not those that the header names"
 
 
 def test_an_invalid_block_of_a_network_is_proven_with_its_reason() -> None:
