@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from bigchaindb.errors import StoreDamaged
+from bigchaindb.store import node_rows
 from bigchaindb.store.beside import known_chain
 from bigchaindb.store.checking_file import check_header, check_pages
-from bigchaindb.store.checking_node import check_node
 from bigchaindb.store.checking_search import check_search
 from bigchaindb.store.checksums import ONE_ROW_COLUMNS, read_one
 from bigchaindb.store.database import Progress, open_copy, open_reader, translated
@@ -83,8 +83,30 @@ def check_directory(directory: DataDirectory, progress: Progress, *, is_copy: bo
             is_lost = any(one.table == "sqlite_schema" for one in pages)  # nothing else could be read
             named = [one for one in checking.damages if one.table == "header" or not (is_lost or one.table == "file")]
             checking.damages[:] = [*named, *pages]
-    checking.damages += check_node(directory, is_copy=is_copy)
+    checking.damages += _check_node(directory, is_copy=is_copy)
     return checking.result()
+
+
+def _check_node(directory: DataDirectory, *, is_copy: bool) -> Iterator[Damage]:
+    """Read all of node.db again: its pages and indexes by SQLite's own check, its rows by their checksums."""
+    if not directory.node.exists():
+        return
+    if is_copy:
+        yield from check_header(directory.node)
+    try:
+        with (
+            closing((open_copy if is_copy else open_reader)(directory.node)) as connection,
+            translated(directory.node.name),
+        ):
+            for (text,) in connection.execute("PRAGMA integrity_check").fetchall():
+                if text != "ok":
+                    yield Damage("file", "-", text, directory.node.name)
+            if node_rows.has_sums(connection):
+                for table in node_rows.TABLES:
+                    for one in node_rows.compare(connection, table).damages:
+                        yield Damage(table.name, one.error.row, "is not what its checksum is of", directory.node.name)
+    except StoreDamaged as error:
+        yield Damage("file", "-", str(error), directory.node.name)
 
 
 def check_copy(copy: DataDirectory, chain_id: str, progress: Progress) -> tuple[CheckedLedger, Sequence[str]]:

@@ -5,8 +5,8 @@ that each move fills its pages with several rows. Figures: docs/decisions/0006.
 """
 
 import sqlite3
-from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.store.checksums import EVENTS, OUTPUTS, TRANSACTIONS, Kind, damaged, is_whole, read_one, seal_one
@@ -33,8 +33,6 @@ _READ: Final = {
     """,  # noqa: S608
     EVENTS: f"SELECT {EVENTS.row} FROM {EVENTS.tables} WHERE e.position > ? AND e.position <= ? ORDER BY e.position",  # noqa: S608
 }
-
-T = TypeVar("T")
 
 
 class Indexing:
@@ -146,26 +144,17 @@ class _Sealed:
     """A generation in key order. The same rows give the same moves, so a restart goes on where it was."""
 
     def __init__(self, generation: Generation) -> None:
-        self._generation = generation
-        self._ids = sorted(generation.transactions)
-        self._assets = sorted(generation.transfers)
-        self._owners = sorted(generation.outputs)
-        self._blocks = sorted(generation.blocks)
+        transactions, blocks = generation.transactions, generation.blocks
+        self._numbers: dict[str, tuple[list[bytes], Callable[[bytes], Sequence[int]]]] = {
+            "transaction_index": (sorted(transactions), lambda id_: (transactions[id_].seq,)),
+            "asset_index": (sorted(generation.transfers), generation.transfers.__getitem__),
+            "owner_index": (sorted(generation.outputs), generation.outputs.__getitem__),
+            "block_index": (sorted(blocks), lambda id_: (blocks[id_],)),
+        }
 
     def write(self, connection: sqlite3.Connection, number: int) -> None:
         """Write the rows of one move."""
-        generation = self._generation
-        ids = [(key_of(id_), generation.transactions[id_].seq) for id_ in _part(self._ids, number)]
-        connection.executemany("INSERT INTO transaction_index VALUES (?, ?)", ids)
-        assets = [(key_of(asset), seq) for asset in _part(self._assets, number) for seq in generation.transfers[asset]]
-        connection.executemany("INSERT INTO asset_index VALUES (?, ?)", assets)
-        owners = [
-            (key_of(owner), output) for owner in _part(self._owners, number) for output in generation.outputs[owner]
-        ]
-        connection.executemany("INSERT INTO owner_index VALUES (?, ?)", owners)
-        blocks = [(key_of(block), generation.blocks[block]) for block in _part(self._blocks, number)]
-        connection.executemany("INSERT INTO block_index VALUES (?, ?)", blocks)
-
-
-def _part(all_: Sequence[T], number: int) -> Sequence[T]:
-    return all_[len(all_) * number // MOVE_COUNT : len(all_) * (number + 1) // MOVE_COUNT]
+        for table, (hashes, numbers_of) in self._numbers.items():
+            part = hashes[len(hashes) * number // MOVE_COUNT : len(hashes) * (number + 1) // MOVE_COUNT]
+            rows = [(key_of(hash_), one) for hash_ in part for one in numbers_of(hash_)]
+            connection.executemany(f"INSERT INTO {table} VALUES (?, ?)", rows)  # noqa: S608 - names of our own
