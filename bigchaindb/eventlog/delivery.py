@@ -188,7 +188,7 @@ def _answered(
 
 
 def _ended(lane: Lane, fact: Ended, policy: Policy, draw: float, now: float) -> tuple[Lane, list[Action]]:
-    lane, settled = _took(lane, fact.progress)
+    lane, settled = _progressed(lane, fact.progress)
     if settled:
         lane = replace(lane, failure_count=0)
     if lane.state is not State.BACKOFF:  # it was told to end
@@ -204,7 +204,7 @@ def _ended(lane: Lane, fact: Ended, policy: Policy, draw: float, now: float) -> 
 def _crashed(
     lane: Lane, last: Raised, policy: Policy, draw: float, now: float, *, is_blameless: bool
 ) -> tuple[Lane, list[Action]]:
-    suspects = lane.progress.taken
+    suspects = lane.progress.delivered
     lane = replace(lane, error=last.error, failure_count=lane.failure_count + 1)
     if last.is_unavailable:
         return lane, [WakeIn(policy.patience.delay_s(lane.failure_count, draw))]
@@ -220,22 +220,22 @@ def _crashed(
     return lane, [WakeIn(policy.backoff.delay_s(lane.failure_count, draw))]
 
 
-def _took(lane: Lane, progress: Progress) -> tuple[Lane, bool]:
+def _progressed(lane: Lane, progress: Progress) -> tuple[Lane, bool]:
     """Take over the progress of a process that ended; return whether it settled anything."""
     before = lane.progress
     lane, progress = after_end(lane, progress)
     settled = _settled_count(progress) > _settled_count(before) or len(progress.returning) < len(before.returning)
-    troubles = {position: lane.troubles[position] for position in progress.undone if position in lane.troubles}
-    for position in progress.taken:  # what was nacked and not taken since is not among these
+    troubles = {position: lane.troubles[position] for position in progress.unsettled if position in lane.troubles}
+    for position in progress.delivered:  # what was nacked and not delivered since is not among these
         trouble = troubles.get(position, Trouble())
         troubles[position] = replace(trouble, attempts=trouble.attempts + 1)
     # One at a time until nothing of what was in hand at the failure is left.
-    one_at_a_time = lane.one_at_a_time and bool(progress.undone)
+    one_at_a_time = lane.one_at_a_time and bool(progress.unsettled)
     return replace(lane, progress=progress, troubles=troubles, one_at_a_time=one_at_a_time), settled
 
 
 def _settled_count(progress: Progress) -> int:
-    return progress.handed - len(progress.in_hand)
+    return progress.reached - len(progress.in_hand)
 
 
 def _blamed(trouble: Trouble, error: str, now: float) -> Trouble:

@@ -61,25 +61,25 @@ class Progress:
     """How far a plugin is.
 
     Attributes:
-        acked: the cursor: up to here every event is settled.
-        handed: the highest position that was given out or passed over.
-        in_hand: positions given out and not settled, ascending. Between `acked` and `handed` the others are settled.
+        cursor: up to here every event is settled.
+        reached: the highest position that was delivered or passed over.
+        in_hand: positions delivered and not settled, ascending. Between `cursor` and `reached` the others are settled.
         returning: positions that were parked, come again by hand, and are not settled; ascending. The cursor does not
             know them.
-        taken: those of both that the last process took: whose fault its end may be.
+        delivered: those of both that were delivered to the last process: whose fault its end may be.
     """
 
-    acked: int = 0
-    handed: int = 0
+    cursor: int = 0
+    reached: int = 0
     in_hand: tuple[int, ...] = ()
     returning: tuple[int, ...] = ()
-    taken: AbstractSet[int] = frozenset()
+    delivered: AbstractSet[int] = frozenset()
 
     def __post_init__(self) -> None:
-        assert self.acked == (self.in_hand[0] - 1 if self.in_hand else self.handed), self  # E6
+        assert self.cursor == (self.in_hand[0] - 1 if self.in_hand else self.reached), self  # E6
 
     @property
-    def undone(self) -> tuple[int, ...]:
+    def unsettled(self) -> tuple[int, ...]:
         """What the next process gets first, ascending."""
         return tuple(sorted({*self.in_hand, *self.returning}))
 
@@ -88,10 +88,10 @@ class Progress:
         in_hand = tuple(position for position in self.in_hand if position not in positions)
         return replace(
             self,
-            acked=in_hand[0] - 1 if in_hand else self.handed,
+            cursor=in_hand[0] - 1 if in_hand else self.reached,
             in_hand=in_hand,
             returning=tuple(position for position in self.returning if position not in positions),
-            taken=self.taken - {*positions},
+            delivered=self.delivered - {*positions},
         )
 
 

@@ -191,7 +191,7 @@ def _retried(name: str, positions: Collection[int] | None, lane: Lane, known: Kn
 
 
 def _discarded(name: str, positions: Collection[int], lane: Lane, known: Known) -> Effects:
-    is_why = lane.state is State.BLOCKED and {*positions} <= {*lane.progress.undone}
+    is_why = lane.state is State.BLOCKED and {*positions} <= {*lane.progress.unsettled}
     if not is_why:
         _require_parked(name, positions, known.parked)
     # What blocks the lane may have been parked before, and be listed still.

@@ -54,4 +54,6 @@ def after_end(lane: Lane, progress: Progress) -> tuple[Lane, Progress]:
     returned = {*lane.progress.returning} - {*progress.returning} - lane.stages.keys()
     stages = {position: stage for position, stage in lane.stages.items() if stage is not Stage.SETTLING}
     lane = replace(lane, stages=stages | dict.fromkeys(returned, Stage.RETURNED))
-    return lane, replace(progress, taken=progress.taken - parking)  # whoever asked for that is not to blame again
+    return lane, replace(
+        progress, delivered=progress.delivered - parking
+    )  # whoever asked for that is not to blame again

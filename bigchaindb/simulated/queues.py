@@ -46,7 +46,7 @@ class GeneratedQueue(LogQueue):
     @property
     def acked(self) -> int:
         """The position up to which everything is settled."""
-        return self._lane_page.acked
+        return self._lane_page.cursor
 
     def get(self, block: bool = True, timeout: float | None = None) -> Event:  # noqa: FBT001, FBT002 - stdlib's
         """Do as the real queue; see the class."""
@@ -76,4 +76,4 @@ class GeneratedQueue(LogQueue):
 
     def _is_exhausted(self) -> bool:
         words = self._lane_page.words
-        return bool(words[Word.HANDED] >= words[Word.HEAD])
+        return bool(words[Word.REACHED] >= words[Word.HEAD])

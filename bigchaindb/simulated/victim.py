@@ -144,8 +144,8 @@ class Victim:
         queue.warnings = self._take_warnings
         for method in ("get", "get_many"):  # the queue's other ways to read call these
             setattr(queue, method, self._taking(queue, getattr(queue, method)))
-        for method in ("ack", "ack_many", "ack_through"):
-            setattr(queue, method, self._acknowledging(getattr(queue, method)))
+        for method in ("ack_many", "ack_through"):  # the other ways to acknowledge call these
+            setattr(queue.answers, method, self._acknowledging(getattr(queue.answers, method)))
 
     def _taking(self, queue: Any, take: Callable[..., Any]) -> Callable[..., Any]:  # noqa: ANN401 - any queue
         def taking(*args: Any, **settings: Any) -> Any:  # noqa: ANN401 - as the queue's
@@ -161,10 +161,9 @@ class Victim:
         return taking
 
     def _acknowledging(self, acknowledge: Callable[[Any], None]) -> Callable[[Any], None]:
-        def acknowledging(what: Any) -> None:  # noqa: ANN401 - an event, several, or a position
-            events = what if isinstance(what, Sequence) else [what]
-            for one in events:
-                self._is_done(one if isinstance(one, int) else one.position)
+        def acknowledging(what: Any) -> None:  # noqa: ANN401 - events, or a position
+            for position in [what] if isinstance(what, int) else [event.position for event in what]:
+                self._is_done(position)
             acknowledge(what)
 
         return acknowledging
@@ -242,7 +241,7 @@ class Victim:
             self._leaves = True
             os.write(_open_for_appending(self._folder / PARKED), f"{event.position}\n".encode())
         # As `event.park` does, which plugins have that acknowledge explicitly.
-        queue._report(facts.ParkAsked(event.position, event.attempt, PARKING))  # noqa: SLF001 - in the plugin's place
+        queue.answers.report(facts.ParkAsked(event.position, event.attempt, PARKING))
         raise SystemExit(PARKING)
 
     def _kill_process(self) -> None:

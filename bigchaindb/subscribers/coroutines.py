@@ -8,7 +8,8 @@ from threading import Thread, current_thread
 from typing import Any
 
 from bigchaindb.errors import Closed
-from bigchaindb.subscribers.queue import ENDED, LogQueue
+from bigchaindb.subscribers.gate import ENDED
+from bigchaindb.subscribers.queue import LogQueue
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, object], queue: LogQueue, *, on_failure: Callable[[], None]) -> None:

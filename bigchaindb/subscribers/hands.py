@@ -24,13 +24,13 @@ class Hand:
         events: reserved for the thread, ascending.
         slots: where each stands in the lane page.
         slot: the one it used last, most likely free.
-        given: `get` returned them, so the thread's next call settles them.
-        kept: position and slot of what was given before and is not settled, with `ack_lag`; in the order of taking.
-        refused: `Closed` was raised to the thread once.
+        is_delivered: `get` returned them, so the thread's next call settles them.
+        lagging: position and slot of what was delivered before and is not settled, with `ack_lag`; in that order.
+        is_refused: `Closed` was raised to the thread once.
         sample: the events that it settled since it last had to wait; None: nothing is sampled.
     """
 
-    __slots__ = ("events", "given", "kept", "refused", "sample", "slot", "slots", "thread")
+    __slots__ = ("events", "is_delivered", "is_refused", "lagging", "sample", "slot", "slots", "thread")
 
     def __init__(self, slot: int) -> None:
         """Hold nothing, for the thread that runs."""
@@ -38,15 +38,15 @@ class Hand:
         self.slot = slot
         self.events: tuple[Event, ...] = ()
         self.slots: tuple[int, ...] = ()
-        self.given = False
-        self.kept: tuple[tuple[int, int], ...] = ()
-        self.refused = False
+        self.is_delivered = False
+        self.lagging: tuple[tuple[int, int], ...] = ()
+        self.is_refused = False
         self.sample: list[weakref.ref[Event]] | None = None
 
     @property
     def positions(self) -> list[int]:
         """All that it holds."""
-        return [*(position for position, _ in self.kept), *(event.position for event in self.events)]
+        return [*(position for position, _ in self.lagging), *(event.position for event in self.events)]
 
     def keeps_events(self) -> bool:
         """Whether the plugin still refers to the two events before the one that is settled now. Ends a full sample."""
@@ -60,11 +60,11 @@ class Hand:
         return all(event() is not None for event in sample)
 
 
-class Taken(NamedTuple):
-    """An event that a plugin has and will answer for: `explicit` alone.
+class Unanswered(NamedTuple):
+    """A delivery that a plugin will answer for: `explicit` alone.
 
     Attributes:
-        attempt: which delivery it is; an answer to another one says nothing of it.
+        attempt: its number; an answer to another delivery says nothing of this one.
         thread: the name of the one that took it.
     """
 
@@ -74,11 +74,11 @@ class Taken(NamedTuple):
     thread: str
 
 
-class Undone(NamedTuple):
-    """An event that comes again: it was in hand when the process before ended, or was nacked.
+class Redelivery(NamedTuple):
+    """An event that is delivered again: it was in hand when the process before ended, or was nacked.
 
     Attributes:
-        attempt: which delivery the next one is.
+        attempt: number of the next delivery.
         due_s: not before this monotonic time; `NOW`, or `UNDECIDED`.
     """
 
@@ -88,24 +88,24 @@ class Undone(NamedTuple):
     due_s: float = NOW
 
 
-# Lists of what comes again are never changed in place: whoever is interrupted leaves the old one or the new one.
+# Lists of redeliveries are never changed in place: whoever is interrupted leaves the old one or the new one.
 
 
-def with_undone(undone: Iterable[Undone], *added: Undone) -> list[Undone]:
+def with_redelivery(redeliveries: Iterable[Redelivery], *added: Redelivery) -> list[Redelivery]:
     """Return all entries, ascending by position; of two for a position the added one."""
-    return sorted({one.position: one for one in (*undone, *added)}.values())
+    return sorted({one.position: one for one in (*redeliveries, *added)}.values())
 
 
-def without_position(undone: Iterable[Undone], position: int) -> list[Undone]:
+def without_position(redeliveries: Iterable[Redelivery], position: int) -> list[Redelivery]:
     """Return the entries of other positions."""
-    return [one for one in undone if one.position != position]
+    return [one for one in redeliveries if one.position != position]
 
 
-def first_due(undone: Iterable[Undone], now_s: float) -> Undone | None:
+def first_due(redeliveries: Iterable[Redelivery], now_s: float) -> Redelivery | None:
     """Return the lowest entry that is due."""
-    return next((one for one in undone if one.due_s <= now_s), None)
+    return next((one for one in redeliveries if one.due_s <= now_s), None)
 
 
-def next_due_s(undone: Iterable[Undone]) -> float | None:
+def next_due_s(redeliveries: Iterable[Redelivery]) -> float | None:
     """Return when the next entry is due; None if none becomes due by itself."""
-    return min((one.due_s for one in undone if one.due_s != UNDECIDED), default=None)
+    return min((one.due_s for one in redeliveries if one.due_s != UNDECIDED), default=None)

@@ -40,10 +40,11 @@ from bigchaindb.store import Log
 from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.control import Control
 from bigchaindb.subscribers.coroutines import run_coroutine
+from bigchaindb.subscribers.gate import ENDED
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.pipe import WARNING, open_pipe
 from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, Plugin, configure, describe, find, hide, inspect, load
-from bigchaindb.subscribers.queue import ENDED, LogQueue
+from bigchaindb.subscribers.queue import LogQueue
 
 LOOK_S: Final = 1.0
 """How often a host looks for threads that ended with an event in hand, while nothing wakes it."""
@@ -234,7 +235,7 @@ def _listen(talk: Control, page: LanePage, queue: LogQueue) -> NoReturn:
         while queue.fault() is None:
             due_in_s = queue.due_in_s()
             for answer in talk.wait(LOOK_S if due_in_s is None else min(LOOK_S, due_in_s)):
-                queue.answered(answer)
+                queue.answers.decided(answer)
             if page.words[Word.CLOSING]:
                 queue.close()
             queue.wake()

@@ -33,15 +33,15 @@ _UNKNOWN: Final = (
     "Say where it goes on, with everything again: bigchaindb plugins seek {name} genesis"
 )
 _RESTORED: Final = (
-    "these data were restored from a backup or put together from two: the plugin had settled position {acked} of the "
+    "these data were restored from a backup or put together from two: the plugin had settled position {cursor} of the "
     "log that they are from; say where it goes on: bigchaindb plugins seek {name} position:{next}"
 )
 _SHORTER: Final = (
-    "the plugin had position {handed}, and the log ends at {head}; say where it goes on, with what comes next: "
+    "the plugin had position {reached}, and the log ends at {head}; say where it goes on, with what comes next: "
     "bigchaindb plugins seek {name} position:{next}"
 )
 _OTHER: Final = (
-    "position {acked} of the log is another event than the one that the plugin acknowledged; "
+    "position {cursor} of the log is another event than the one that the plugin acknowledged; "
     "`now` would skip all that is in the log. "
     "Say where it goes on, with everything again: bigchaindb plugins seek {name} genesis"
 )
@@ -55,14 +55,14 @@ class Saving:
     """The part of a lane that is written down, and the page whose progress it is.
 
     Attributes:
-        acked: the cursor, as of this moment.
+        cursor: as of this moment.
         since: when the state began, Unix seconds.
         returned: positions that came back from being parked and are settled.
     """
 
     name: str
     lane: Lane
-    acked: int
+    cursor: int
     since: float
     page: LanePage | None
     returned: Collection[int] = ()
@@ -103,14 +103,14 @@ class LaneFiles:
             return self._new(name, start)
         progress, is_whole = self._progress(row, known)
         troubles = {one.position: Trouble(one.attempts, one.failures, one.since, one.error) for one in known}
-        for position in progress.taken:  # its process ended with the node: a delivery, and no failure
+        for position in progress.delivered:  # its process ended with the node: a delivery, and no failure
             trouble = troubles.get(position, Trouble())
             troubles[position] = replace(trouble, attempts=trouble.attempts + 1)
         lane = Lane(
             state=State(row.state) if row.state in WAITING else State.STOPPED,
             epoch=row.epoch,
-            progress=replace(progress, taken=frozenset()),
-            troubles={position: one for position, one in troubles.items() if position in progress.undone},
+            progress=replace(progress, delivered=frozenset()),
+            troubles={position: one for position, one in troubles.items() if position in progress.unsettled},
             error=row.last_error or "",
             has_run=self._has_run(name),
         )
@@ -121,7 +121,7 @@ class LaneFiles:
         except StoreDamaged as error:  # it goes on where it was, and fails at what it cannot read
             return replace(lane, error=str(error))
         if not self._store.knows_node:
-            gap = _RESTORED.format(name=name, acked=progress.acked, next=progress.acked + 1)
+            gap = _RESTORED.format(name=name, cursor=progress.cursor, next=progress.cursor + 1)
         if gap:
             return replace(lane, state=State.GAPPED, error=gap)
         return lane if is_whole else self._in_turn(name, lane)
@@ -158,10 +158,10 @@ class LaneFiles:
         """
         path = page_path(self._directory, name, lane.epoch)
         page = LanePage.create(path, lane.progress, head=head, slot_count=slot_count)
-        acked = self._starts[name] = lane.progress.acked
+        cursor = self._starts[name] = lane.progress.cursor
         epoch, self._epochs[name] = self._epochs.get(name, 0), lane.epoch
         try:
-            self.save([Saving(name, lane, acked, since, None)], sought=[name] if is_sought else ())
+            self.save([Saving(name, lane, cursor, since, None)], sought=[name] if is_sought else ())
         except BaseException:
             page.close()
             self._epochs[name] = epoch
@@ -243,7 +243,7 @@ class LaneFiles:
         elif pages := {number: path for path, number in self._pages(name) if path.suffix != ".new"}:
             epoch = max(pages)
             with suppress(StoreDamaged), closing(LanePage(pages[epoch])) as page:
-                position, known = page.acked, f"the page, which has no checksum, has position {page.acked}"
+                position, known = page.cursor, f"the page, which has no checksum, has position {page.cursor}"
         if position > self._log.head():
             position = 0
         self._epochs[name] = epoch
@@ -274,9 +274,9 @@ class LaneFiles:
             is_whole = page.is_of_this_boot
         # First: the row's cursor has passed what was set aside, and its process may have ended before it settled that.
         # What came back and is listed no more was skipped since the page was left.
-        set_aside = self._node.parked_among(row.name, progress.undone)
-        progress = progress.without(set_aside.union(progress.returning).difference(returning))
-        if progress.acked < row.acked:
+        parked = self._node.parked_among(row.name, progress.unsettled)
+        progress = progress.without(parked.union(progress.returning).difference(returning))
+        if progress.cursor < row.acked:
             progress = Progress(row.acked, row.acked)
             is_whole = False
         if is_whole:  # what its page does not hold any more is settled
@@ -291,7 +291,7 @@ class LaneFiles:
 
         Otherwise they would be delivered while they are listed, and a second time when somebody retries them (P3).
         """
-        cursor = lane.progress.acked
+        cursor = lane.progress.cursor
         while rows := self._node.parked(name, after=cursor, count_max=_FORGET_COUNT):
             self._node.unpark(name, [row.position for row in rows])
         returning = tuple(position for position in lane.progress.returning if position <= cursor)
@@ -300,20 +300,20 @@ class LaneFiles:
     def _difference(self, row: LaneRow, progress: Progress) -> str:
         """Return why the log is not the one that the lane knew; "" if it is (P8)."""
         head = self._log.head()
-        if progress.handed > head:
-            return _SHORTER.format(name=row.name, handed=progress.handed, head=head, next=head + 1)
+        if progress.reached > head:
+            return _SHORTER.format(name=row.name, reached=progress.reached, head=head, next=head + 1)
         if self._digest(row.acked) != row.acked_digest:
-            return _OTHER.format(name=row.name, acked=row.acked)
+            return _OTHER.format(name=row.name, cursor=row.acked)
         return ""
 
     def _row(self, saving: Saving) -> LaneRow:
-        lane, acked = saving.lane, saving.acked
+        lane, cursor = saving.lane, saving.cursor
         return LaneRow(
             name=saving.name,
             epoch=self._epochs[saving.name],
-            start_position=self._starts.get(saving.name, acked),
-            acked=acked,
-            acked_digest=self._known_digest(saving.name, acked),
+            start_position=self._starts.get(saving.name, cursor),
+            acked=cursor,
+            acked_digest=self._known_digest(saving.name, cursor),
             state=lane.state,
             state_since=saving.since,
             last_error=lane.error or None,
@@ -328,13 +328,13 @@ class LaneFiles:
         entry = self._log.entry(position)
         return 0 if entry is None else entry.height
 
-    def _known_digest(self, name: str, acked: int) -> bytes:
+    def _known_digest(self, name: str, cursor: int) -> bytes:
         """Return the log's digest at a cursor; if that row is damaged, the one written down before."""
         try:
-            return self._digest(acked)
+            return self._digest(cursor)
         except StoreDamaged:
             with suppress(StoreDamaged):
-                if (row := self._node.lane(name)) is not None and row.acked == acked:
+                if (row := self._node.lane(name)) is not None and row.acked == cursor:
                     return row.acked_digest
             return b""
 
@@ -360,5 +360,5 @@ def _troubles(saving: Saving) -> list[TroubleRow]:
     return [
         TroubleRow(saving.name, position, one.attempts, one.failures, one.since, one.error)
         for position, one in saving.lane.troubles.items()
-        if position > saving.acked and position not in saving.lane.progress.returning
+        if position > saving.cursor and position not in saving.lane.progress.returning
     ]

@@ -61,7 +61,7 @@ class LaneNotes:
         if _brings_error(before, lane, fact):
             self._error_at, self._error_cursor = self._machine.now(), cursor
         if isinstance(fact, facts.Ended):
-            is_short = lane.progress.handed - before.progress.handed <= 1 and before.state in RUNNING
+            is_short = lane.progress.reached - before.progress.reached <= 1 and before.state in RUNNING
             self._short_runs = self._short_runs + 1 if isinstance(fact.last, facts.Returned) and is_short else 0
 
     def is_error_past(self, lane: Lane, cursor: int) -> bool:
@@ -78,7 +78,7 @@ class LaneNotes:
             epoch=lane.epoch,
             position=cursor,
             lag=head - cursor,
-            in_hand=lane.progress.undone if run is None else run.page.in_hand(),
+            in_hand=lane.progress.unsettled if run is None else run.page.in_hand(),
             oldest_s=0.0 if run is None else run.oldest_s(),
             attempts=max((trouble.attempts for trouble in lane.troubles.values()), default=0),
             failure_count=lane.failure_count,

@@ -6,7 +6,7 @@ process writes is never read (P12).
 
 The first sector holds `Word`s, the part from `SLOTS_WORD` on two words for each event of the window: the position in
 hand (0: free; with the bit `RETURNING` if it was parked and comes again by hand) and when this epoch's process took it
-(0: not yet). A position stands in a slot before the event is handed over and leaves it by settlement alone (P6).
+(0: not yet). A position stands in a slot before the event is delivered and leaves it by settlement alone (P6).
 
 Source: decision 0014.
 """
@@ -38,8 +38,8 @@ class Word(IntEnum):
     SLOT_COUNT = 2
     START = 3
     """The cursor at which this epoch began."""
-    ACKED = 4
-    HANDED = 5
+    CURSOR = 4
+    REACHED = 5
     HEAD = 6
     """The durable head; the supervisor writes it, no reader passes it (P4)."""
     READ_SINCE = 7
@@ -76,21 +76,21 @@ class LanePage:
     @classmethod
     def create(cls, path: Path, progress: Progress, *, head: int, slot_count: int) -> Self:
         """Make a page that goes on from `progress`, durable before this returns. Replaces what is at `path`."""
-        undone = sorted([*progress.in_hand, *(position | RETURNING for position in progress.returning)])
-        slot_count = max(slot_count, len(undone))
+        unsettled = sorted([*progress.in_hand, *(position | RETURNING for position in progress.returning)])
+        slot_count = max(slot_count, len(unsettled))
         words = memoryview(bytearray(PAGE_BYTES + 16 * slot_count)).cast("Q")
         words[Word.MAGIC], words[Word.BOOT], words[Word.SLOT_COUNT] = _MAGIC, _boot(), slot_count
-        words[Word.START] = words[Word.ACKED] = progress.acked
-        words[Word.HANDED], words[Word.HEAD] = progress.handed, head
-        for index, position in enumerate(undone):
+        words[Word.START] = words[Word.CURSOR] = progress.cursor
+        words[Word.REACHED], words[Word.HEAD] = progress.reached, head
+        for index, position in enumerate(unsettled):
             words[SLOTS_WORD + 2 * index] = position
         _write_durably(path, words)
         return cls(path)
 
     @property
-    def acked(self) -> int:
+    def cursor(self) -> int:
         """The cursor; while the host runs a lower bound."""
-        return self.words[Word.ACKED]
+        return self.words[Word.CURSOR]
 
     @property
     def is_of_this_boot(self) -> bool:
@@ -98,38 +98,42 @@ class LanePage:
         return self.words[Word.BOOT] == _boot()
 
     def progress(self) -> Progress:
-        """Return what is settled and what is in hand. Only for a page that nobody writes any more; else use `acked`.
+        """Return what is settled and what is in hand. Only for a page that nobody writes any more; else use `cursor`.
 
         After a restart of the machine only the cursor counts: a power cut keeps sectors of different moments, so the
-        slots may be older than `HANDED`, while any `ACKED` that ever stood there is a true lower bound.
+        slots may be older than `REACHED`, while any `CURSOR` that ever stood there is a true lower bound.
         """
         words = self.words
-        acked = words[Word.ACKED]
+        cursor = words[Word.CURSOR]
         if not self.is_of_this_boot:
-            return Progress(acked, acked)
+            return Progress(cursor, cursor)
         held = [(words[slot], words[slot + 1]) for slot in self.slots if words[slot]]
         in_hand = tuple(sorted(position for position, _ in held if position < RETURNING))
         returning = tuple(sorted(position - RETURNING for position, _ in held if position >= RETURNING))
-        taken = {position & ~RETURNING for position, taken_ns in held if taken_ns}
-        handed = max((words[Word.HANDED], *in_hand))  # a kill between slot and HANDED
+        delivered = {position & ~RETURNING for position, delivered_ns in held if delivered_ns}
+        reached = max((words[Word.REACHED], *in_hand))  # a kill between slot and REACHED
         return Progress(
-            in_hand[0] - 1 if in_hand else handed, handed, in_hand, returning, taken & {*in_hand, *returning}
+            in_hand[0] - 1 if in_hand else reached, reached, in_hand, returning, delivered & {*in_hand, *returning}
         )
 
     def in_hand(self) -> tuple[int, ...]:
         """Return the positions in the slots, ascending; while the host runs, as of this moment."""
         return tuple(sorted(position & ~RETURNING for slot in self.slots if (position := self.words[slot])))
 
-    def forget_taken(self) -> None:
-        """Clear the times at which events were taken: the deliveries of an epoch that has ended were counted."""
+    def free_slot(self, start: int) -> int:
+        """Return a free slot, the next one from `start` on; there must be one."""
+        index = self.slots.index(start)
+        return next(slot for part in (self.slots[index:], self.slots[:index]) for slot in part if not self.words[slot])
+
+    def forget_deliveries(self) -> None:
+        """Clear the times at which events were delivered: the deliveries of an epoch that has ended were counted."""
         for slot in self.slots:
             self.words[slot + 1] = 0
 
-    def oldest_taken(self) -> tuple[int, int] | None:
-        """Return when the event in hand for longest was taken, monotonic ns, and its position; None if none is."""
-        words = self.words
-        taken = [(words[slot + 1], words[slot] & ~RETURNING) for slot in self.slots if words[slot] and words[slot + 1]]
-        return min(taken, default=None)
+    def oldest_delivery(self) -> tuple[int, int] | None:
+        """Return when the event in hand for longest was delivered, monotonic ns, and its position; None if none is."""
+        held = ((self.words[slot], self.words[slot + 1]) for slot in self.slots)
+        return min(((since_ns, word & ~RETURNING) for word, since_ns in held if word and since_ns), default=None)
 
     def sync(self) -> None:
         """Make the page durable."""

@@ -126,22 +126,22 @@ def _status(name: str, node: NodeDb, directory: DataDirectory, head: int, *, is_
     except StoreDamaged as error:  # as the next start finds it
         row = LaneRow(name, 0, 0, 0, b"", State.GAPPED, 0.0, str(error), 0.0)
     assert row is not None, name  # the file is not written meanwhile, or it is one that was just made
-    acked, in_hand = row.acked, tuple[int, ...]()
+    cursor, in_hand = row.acked, tuple[int, ...]()
     try:
         page = LanePage(page_path(directory.lanes, row.name, row.epoch))
     except FileNotFoundError:
         pass
     else:
         with closing(page):
-            acked, in_hand = max(row.acked, page.progress().acked), page.progress().undone
+            cursor, in_hand = max(row.acked, page.progress().cursor), page.progress().unsettled
     state = State(row.state) if State(row.state) in WAITING else State.STOPPED
     return LaneStatus(
         name=row.name,
         state=state if is_enabled else State.DISABLED,
         since=row.state_since,
         epoch=row.epoch,
-        position=acked,
-        lag=max(0, head - acked),
+        position=cursor,
+        lag=max(0, head - cursor),
         in_hand=in_hand,
         oldest_s=0.0,
         attempts=max((one.attempts for one in troubles), default=0),

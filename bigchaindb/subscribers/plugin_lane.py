@@ -81,7 +81,7 @@ class Shared:
             window_count=self.window_count(settings),
             window_bytes_max=self.limits.window_bytes_max,
             sys_path=sys.path,
-            attempts={position: lane.attempt(position) for position in lane.progress.undone},
+            attempts={position: lane.attempt(position) for position in lane.progress.unsettled},
             one_at_a_time=lane.one_at_a_time,
         )
 
@@ -108,7 +108,7 @@ class PluginLane:
         self.first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._policy = shared.policy(settings)
         self._shared = shared
-        self._notes = LaneNotes(name, shared.machine, lane.progress.acked)
+        self._notes = LaneNotes(name, shared.machine, lane.progress.cursor)
         self._beginning: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._may_run = False
@@ -128,7 +128,7 @@ class PluginLane:
     @property
     def cursor(self) -> int:
         """The position up to which everything is settled."""
-        return self.lane.progress.acked if self.run is None else self.run.page.acked
+        return self.lane.progress.cursor if self.run is None else self.run.page.cursor
 
     def takes(self, fact: type[facts.Fact]) -> bool:
         """Whether the lane's state has a row for a fact."""
@@ -279,8 +279,8 @@ class PluginLane:
             self.tell(facts.Refused(str(error)))
             self._fail_first(error)
             return
-        # What was taken was blamed when its process ended.
-        progress, why = replace(self.lane.progress, taken=frozenset()), f"cannot start a process: {error}"
+        # What was delivered was blamed when its process ended.
+        progress, why = replace(self.lane.progress, delivered=frozenset()), f"cannot start a process: {error}"
         self.tell(facts.Ended(facts.Raised(why), progress, is_blameless=True))
         self._fail_first(StartupError(f"events plugin {self.name!r}: {why}"))
 
@@ -329,7 +329,7 @@ class PluginLane:
         assert self.run is not None
         run, self.run = self.run, None
         progress = run.page.progress()  # nobody writes there any more
-        run.page.forget_taken()
+        run.page.forget_deliveries()
         self._shared.thread.submit(run.page.close)
         if self.lane.state in RUNNING:
             self._set_timer(None)
@@ -355,7 +355,7 @@ class PluginLane:
             self._timer = asyncio.get_running_loop().call_later(delay_s, call)
 
     def _look_at(self, run: PluginRun) -> None:
-        has_taken_all = run.has_taken(self._head_before)
+        has_taken_all = run.has_reached(self._head_before)
         if self.lane.state is State.CATCHING_UP and has_taken_all:
             self.tell(facts.CaughtUp())
         elif self.lane.state is State.LIVE and not has_taken_all:

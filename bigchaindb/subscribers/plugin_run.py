@@ -69,21 +69,21 @@ class PluginRun:
         self.last, self.is_blameless = facts.Raised(why), True
         self.host.kill()
 
-    def has_taken(self, position: int) -> bool:
+    def has_reached(self, position: int) -> bool:
         """Whether the plugin has taken every event up to a position."""
-        return self.page.words[Word.HANDED] >= position
+        return self.page.words[Word.REACHED] >= position
 
     def oldest_s(self) -> float:
         """Return the age of the event in hand for longest; 0 if none is."""
-        oldest = self.page.oldest_taken()
+        oldest = self.page.oldest_delivery()
         return 0.0 if oldest is None else max(0.0, self._age_s(oldest[0]))
 
     def stuck(self) -> tuple[int, float] | None:
         """Return an event that is in hand for too long, and its age; None if there is none, or it was named before."""
-        if (oldest := self.page.oldest_taken()) is None:
+        if (oldest := self.page.oldest_delivery()) is None:
             return None
-        taken_ns, position = oldest
-        age_s = self._age_s(taken_ns)
+        delivered_ns, position = oldest
+        age_s = self._age_s(delivered_ns)
         if age_s < STUCK_S or position == self._warned_of:
             return None
         self._warned_of = position

@@ -8,6 +8,7 @@ from typing import Final
 
 from bigchaindb.errors import HistoryLost
 from bigchaindb.eventlog.selection import Selection
+from bigchaindb.events import Event
 from bigchaindb.ledger.ports import LogReader, Record
 from bigchaindb.subscribers.lane_page import Word
 
@@ -22,40 +23,42 @@ _READ_SINCE: Final = int(Word.READ_SINCE)
 
 
 class Reading:
-    """Events that were read and not taken yet. Used under the queue's lock.
+    """Events that were read and are not reserved yet. Used under the lock of `Gate`.
 
     Attributes:
-        buffer: events that match, ascending.
-        next: index in it of the next one to take.
+        buffer: events that match; the last one is the next.
         read: the position up to which the log was read.
     """
 
-    __slots__ = ("_event_types", "_log", "_selection", "_words", "buffer", "next", "read")
+    __slots__ = ("_chain_id", "_event_types", "_log", "_selection", "_words", "buffer", "read")
 
     def __init__(
-        self, words: memoryview, log: LogReader, *, event_types: int, selection: Selection | None, after: int
+        self,
+        words: memoryview,
+        log: LogReader,
+        *,
+        chain_id: str,
+        event_types: int,
+        selection: Selection | None,
+        after: int,
     ) -> None:
         """Begin behind `after`.
 
         Args:
             words: of the lane page.
             log: used by one thread at a time.
+            chain_id: begins the events' ids.
             event_types: a mask; other events are passed over.
             selection: what must match besides; None is everything.
             after: a position.
         """
         self._words = words
         self._log = log
+        self._chain_id = chain_id
         self._event_types = event_types
         self._selection = selection
-        self.buffer: list[Record] = []
-        self.next = 0
+        self.buffer: list[Event] = []
         self.read = after
-
-    @property
-    def count(self) -> int:
-        """How many events can be taken without reading on."""
-        return len(self.buffer) - self.next
 
     @property
     def is_behind(self) -> bool:
@@ -63,7 +66,7 @@ class Reading:
         return self.read < self._words[_HEAD]
 
     def fill(self) -> None:
-        """Read on, once all was taken. What does not match is passed over.
+        """Read on, once all is reserved. Events that do not match are passed over.
 
         Raises:
             HistoryLost: the log does not hold what it should.
@@ -71,22 +74,33 @@ class Reading:
         after, head = self.read, self._words[_HEAD]
         if self._selection is None:
             records = self._records(after, head)
-            matching = [record for record in records if record.type & self._event_types]
             reached = records[-1].position
         else:
-            matching, reached = self._selected(after, head, self._selection)
+            records, reached = self._selected(after, head, self._selection)
+        events = [self._event(record) for record in reversed(records) if record.type & self._event_types]
         # No calls below: a signal handler could run between them (decision 0015).
-        self.buffer = matching
-        self.next = 0
+        self.buffer = events
         self.read = reached
 
-    def one(self, position: int) -> Record:
-        """Return the event of this position.
+    def one(self, position: int, attempt: int) -> Event:
+        """Return the event of this position for a delivery.
 
         Raises:
             HistoryLost: the log does not hold it.
         """
-        return self._records(position - 1, position)[0]
+        return self._event(self._records(position - 1, position)[0], attempt)
+
+    def _event(self, record: Record, attempt: int = 1) -> Event:
+        position, event_type, height, time, _, body = record
+        return Event(
+            event_type,
+            body=body,
+            chain_id=self._chain_id,
+            position=position,
+            height=height,
+            time=time,
+            attempt=attempt,
+        )
 
     def _records(self, after: int, through: int) -> list[Record]:
         self._words[_READ_SINCE] = monotonic_ns()

@@ -48,9 +48,9 @@ def test_a_plugin_settles_every_event(text: str, tmp_path: Path, monkeypatch: py
     thread = threading.Thread(target=run)
     thread.start()
     words = plugin.page.words
-    until(lambda: words[Word.HANDED] == EVENT_COUNT, what="all handed over")
+    until(lambda: words[Word.REACHED] == EVENT_COUNT, what="all handed over")
     if example.wants.acknowledge == EXPLICIT:
-        until(lambda: plugin.page.acked == EVENT_COUNT, what="all answered")
+        until(lambda: plugin.page.cursor == EVENT_COUNT, what="all answered")
     plugin.queue.close()
     thread.join(20)
     assert not thread.is_alive()

@@ -55,12 +55,12 @@ class Plugin:
 
     def progress(self) -> Progress:
         """Return the page's progress without the positions that were taken."""
-        return replace(self.page.progress(), taken=frozenset())
+        return replace(self.page.progress(), delivered=frozenset())
 
     @property
     def taken(self) -> Collection[int]:
         """The positions that the process has taken and not settled, by the page."""
-        return self.page.progress().taken
+        return self.page.progress().delivered
 
     def take(self, count: int) -> list[int]:
         return [self.queue.get_nowait().position for _ in range(count)]

@@ -92,7 +92,7 @@ async def test_p8_a_restored_backup_goes_on_nowhere_by_itself(node: Node, tmp_pa
     assert before <= copied.bodies.keys()
     for page in (tmp_path / "copy" / "lanes").iterdir():
         with closing(LanePage(page)) as opened:
-            assert opened.progress().acked <= report["position"]
+            assert opened.progress().cursor <= report["position"]
 
     assert node.run("restore", str(tmp_path / "copy")).returncode == 0
     node.start()

@@ -161,7 +161,7 @@ async def test_p9_no_commit_waits_for_a_plugin_that_is_stopped_in_get_or_in_run(
         assert supervisor.status()[0].oldest_s > 0
     finally:
         os.kill(in_get.pid, signal.SIGCONT)
-    await until(lambda: page.words[Word.HANDED] == head, what="the end of the log")  # and nothing was lost by it
+    await until(lambda: page.words[Word.REACHED] == head, what="the end of the log")  # and nothing was lost by it
     page.close()
 
 

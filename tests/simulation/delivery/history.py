@@ -27,8 +27,19 @@ from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.events import EventTypes
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
+from bigchaindb.subscribers import (
+    advice,
+    answers,
+    gate,
+    lane_files,
+    lane_notes,
+    lane_page,
+    queue,
+    reading,
+    supervisor,
+    window,
+)
 from bigchaindb.subscribers import host_protocol as wire
-from bigchaindb.subscribers import lane_files, lane_notes, lane_page, queue, reading, supervisor, window
 from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_page import LanePage
 from bigchaindb.subscribers.machine import Host, Machine
@@ -148,7 +159,7 @@ class History:
         handler = _Listener(self)
         logger = lane_notes.log
         with pytest.MonkeyPatch.context() as patch:
-            for module in (queue, window):
+            for module in (advice, answers, gate, queue, window):
                 patch.setattr(module, "monotonic", self.agenda.monotonic)
             for module in (reading, window):
                 patch.setattr(module, "monotonic_ns", self.agenda.monotonic_ns)

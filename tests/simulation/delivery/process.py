@@ -127,7 +127,7 @@ class SimulatedProcess:
         self.is_hanging = self.waits = self.is_ready = False
         self.is_ending: str | None = None
         self.steps_left: int | None = None
-        self.say(f"begins behind {self.page.acked} with {list(self.page.in_hand())}")
+        self.say(f"begins behind {self.page.cursor} with {list(self.page.in_hand())}")
         self.world.agenda.after(self.world.draw.choice((0.01, 0.1, 1.0)), self._load)
 
     def say(self, line: str) -> None:
@@ -240,7 +240,7 @@ class SimulatedProcess:
     def _answered(self, answer: facts.Answer) -> None:
         if self.is_still or self.queue is None:
             return
-        self.queue.answered(answer)
+        self.queue.answers.decided(answer)
         self._wake()
 
     def _report(self, report: wire.Report) -> None:
@@ -396,17 +396,17 @@ class SimulatedProcess:
         if self.temper.hates(event) or self.chance(self.temper.nacks):
             self._decline(event)
             error = draw.choice((None, None, Unavailable("down")))
-            self.queue.nack(event, draw.choice((None, 0.0, 0.5, 5.0)), error)
+            event.nack(draw.choice((None, 0.0, 0.5, 5.0)), error=error)
         elif self.chance(self.temper.parks):
             self._decline(event)
-            self.queue.park(event, "no good")
+            event.park("no good")
         elif self.chance(20):
             through = [one for one in self.held if one.position <= event.position]
             self.queue.ack_through(event.position)
             self._ack([one.position for one in through])
             self.held = [one for one in self.held if one not in through]
         else:
-            self.queue.ack(event)
+            event.ack()
             self._ack([event.position])
             self.held.remove(event)
 

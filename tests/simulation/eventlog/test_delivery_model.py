@@ -131,7 +131,7 @@ class LaneMachine(RuleBasedStateMachine):
         if self.is_about_to_start and not self.recording:
             assert not self.lane.at(Stage.PARKING)
             self.is_about_to_start, self.is_running, self.is_closing = False, True, False
-            self.undone = list(self.lane.progress.undone)
+            self.undone = list(self.lane.progress.unsettled)
             self.marked = {*self.lane.progress.returning}
             self.delivered_in_epoch = []
 
@@ -343,10 +343,10 @@ class LaneMachine(RuleBasedStateMachine):
         order = Retry(tuple(listed)) if data.draw(st.booleans()) else Retry()
         self.order(order, how, Known(parked=self.rows if order.positions is None else listed))
 
-    @precondition(lambda self: self.rows or self.lane.progress.undone)
+    @precondition(lambda self: self.rows or self.lane.progress.unsettled)
     @rule(data=st.data(), how=st.sampled_from(["return", "kill"]))
     def discard(self, data: st.DataObject, how: str) -> None:
-        position = data.draw(st.sampled_from(sorted({*self.rows, *self.lane.progress.undone})))
+        position = data.draw(st.sampled_from(sorted({*self.rows, *self.lane.progress.unsettled})))
         parked = {position: self.rows[position]} if position in self.rows else {}
         self.order(Discard((position,)), how, Known(parked=parked))
 
@@ -364,14 +364,14 @@ class LaneMachine(RuleBasedStateMachine):
 
     @invariant()
     def p2_every_event_up_to_the_last_handed_over_is_somewhere(self) -> None:
-        in_hand = self.in_page - self.to_settle if self.is_running else {*self.lane.progress.undone}
+        in_hand = self.in_page - self.to_settle if self.is_running else {*self.lane.progress.unsettled}
         known = self.settled | self.passed_over | self.parked | in_hand
         assert set(range(self.start + 1, self.handed + 1)) <= known
         assert not in_hand & (self.settled | self.passed_over | self.parked)
 
     @invariant()
     def p2_what_is_to_return_is_in_hand(self) -> None:
-        assert self.returning <= (self.in_page if self.is_running else {*self.lane.progress.undone})
+        assert self.returning <= (self.in_page if self.is_running else {*self.lane.progress.unsettled})
 
     @invariant()
     def p3_a_list_of_parked_events_holds_no_others_for_long(self) -> None:
@@ -381,12 +381,12 @@ class LaneMachine(RuleBasedStateMachine):
     @invariant()
     def e6_everything_up_to_the_cursor_is_settled(self) -> None:
         done = self.settled | self.passed_over | self.rows.keys()
-        assert set(range(self.start + 1, self.lane.progress.acked + 1)) <= done
+        assert set(range(self.start + 1, self.lane.progress.cursor + 1)) <= done
 
     @invariant()
     def s1_nothing_is_kept_of_what_is_settled(self) -> None:
         if not self.is_running:
-            assert self.lane.troubles.keys() <= {*self.lane.progress.undone}
+            assert self.lane.troubles.keys() <= {*self.lane.progress.unsettled}
 
     @invariant()
     def p12_epochs_ascend(self) -> None:
@@ -404,7 +404,7 @@ class LaneMachine(RuleBasedStateMachine):
     @invariant()
     def a_lane_is_blocked_by_an_event_in_hand(self) -> None:
         if self.lane.state is State.BLOCKED and not self.is_running:
-            assert self.lane.progress.undone
+            assert self.lane.progress.unsettled
             assert self.policy.on_failure is OnFailure.BLOCK
 
 

@@ -58,9 +58,12 @@ def told(
     return lane, actions
 
 
-def in_hand(*positions: int, taken: set[int] | None = None, handed: int = 0) -> Progress:
+def in_hand(*positions: int, delivered: set[int] | None = None, reached: int = 0) -> Progress:
     return Progress(
-        positions[0] - 1, max(handed, *positions), positions, taken={*positions} if taken is None else taken
+        positions[0] - 1,
+        max(reached, *positions),
+        positions,
+        delivered={*positions} if delivered is None else delivered,
     )
 
 
@@ -111,7 +114,7 @@ def test_p8_a_lost_history_waits_for_a_person() -> None:
 
 def test_a_process_that_ends_at_the_stop_is_not_started_again() -> None:
     lane, actions = told(Lane(), Enabled(), Ready(), Stopping(), Ended(Returned(), Progress(4, 4)))
-    assert (lane.state, lane.progress.acked) == (State.STOPPED, 4)
+    assert (lane.state, lane.progress.cursor) == (State.STOPPED, 4)
     assert actions == [StartHost(1), CloseHost()]
 
 
@@ -164,7 +167,7 @@ def test_an_attempt_is_counted_for_what_the_process_took() -> None:
     """The second of two events in hand was not delivered again if the process died on the first."""
     lane, _ = told(LIVE, crashed(1, 3))
     assert (lane.attempt(1), lane.attempt(3)) == (2, 2)
-    lane, _ = told(lane, RetryDue(), Ready(), ended(in_hand(1, 3, taken={1})))
+    lane, _ = told(lane, RetryDue(), Ready(), ended(in_hand(1, 3, delivered={1})))
     assert (lane.attempt(1), lane.attempt(3)) == (3, 2)
 
 
@@ -173,7 +176,7 @@ def test_an_event_that_always_kills_its_process_is_found_and_parked_and_no_other
     lane, actions = told(LIVE, crashed(1, 2, 3))
     assert (lane.one_at_a_time, [trouble.failures for trouble in lane.troubles.values()]) == (True, [0, 0, 0])
     for _ in range(3):
-        lane, actions = told(lane, RetryDue(), Ready(), ended(in_hand(2, 3, taken={2})))
+        lane, actions = told(lane, RetryDue(), Ready(), ended(in_hand(2, 3, delivered={2})))
     assert actions[-2:] == [Park(2, Trouble(4, 3, 1_000.0, "x")), WakeIn(0.0)]
     assert (lane.progress.in_hand, lane.stage(2), lane.failure_count) == ((2, 3), Stage.PARKING, 0)
     lane, _ = told(lane, ParkRecorded(2))
@@ -299,21 +302,21 @@ def test_e6_an_event_stays_in_hand_until_it_is_recorded_as_parked() -> None:
     """Power that fails in between would lose it: it is in no list yet."""
     lane, actions = told(LIVE, ParkAsked(4, 1, "malformed"))
     assert (lane.stage(4), actions) == (Stage.PARKING, [Park(4, Trouble(1, 0, 0.0, "malformed"))])
-    lane, _ = told(lane, ended(in_hand(4, 6, taken={6})))
-    assert (lane.progress.in_hand, lane.progress.acked, lane.attempt(4)) == ((4, 6), 3, 2)
+    lane, _ = told(lane, ended(in_hand(4, 6, delivered={6})))
+    assert (lane.progress.in_hand, lane.progress.cursor, lane.attempt(4)) == ((4, 6), 3, 2)
     lane, actions = told(lane, ParkRecorded(4))
-    assert (lane.progress, actions) == (Progress(5, 6, (6,), taken={6}), [Settle(4)])
+    assert (lane.progress, actions) == (Progress(5, 6, (6,), delivered={6}), [Settle(4)])
     assert lane.troubles.keys() == {6}
 
 
 def test_an_event_that_is_parked_is_not_to_blame_for_the_end_of_its_process() -> None:
     """A plugin that parks an event and ends is not parked for it once more."""
     lane, actions = told(LIVE, ParkAsked(4, 1, "x"), crashed(4))
-    assert (lane.progress.taken, lane.attempt(4), actions[-1]) == (set(), 2, WakeIn(0.5))
+    assert (lane.progress.delivered, lane.attempt(4), actions[-1]) == (set(), 2, WakeIn(0.5))
 
 
 def test_p2_what_the_process_still_has_of_a_parked_event_does_not_come_again() -> None:
-    lane, _ = told(LIVE, ParkAsked(4, 1, "x"), ParkRecorded(4), ended(in_hand(4, 6, taken={6})))
+    lane, _ = told(LIVE, ParkAsked(4, 1, "x"), ParkRecorded(4), ended(in_hand(4, 6, delivered={6})))
     assert (lane.progress.in_hand, lane.stages) == ((6,), {})
 
 
@@ -356,7 +359,7 @@ def test_p3_what_had_returned_is_settled_though_the_process_could_not_report_it(
 
 def test_p2_what_had_returned_and_is_parked_again_is_not_taken_for_settled() -> None:
     lane, _ = told(BACK, ParkAsked(2, 5, "x"))
-    assert (lane.stage(2), lane.progress.returning, lane.progress.acked) == (Stage.PARKING, (2, 3), 5)
+    assert (lane.stage(2), lane.progress.returning, lane.progress.cursor) == (Stage.PARKING, (2, 3), 5)
     lane, actions = told(lane, ParkRecorded(2), ended(Progress(5, 5, returning=(2, 3))))
     assert (lane.progress.returning, lane.at(Stage.RETURNED), actions[0]) == ((3,), set(), Settle(2))
 
@@ -401,8 +404,8 @@ def test_a_lane_that_waits_for_a_place_stops_waiting_once_it_is_told_one(state: 
 
 
 def test_p3_parked_events_come_again_before_all_that_follows() -> None:
-    lane, _ = told(Lane(progress=in_hand(6, 7, handed=9)), Retried({3: 5, 6: 2}))
-    assert (lane.progress.undone, lane.progress.acked) == ((3, 6, 7), 5)
+    lane, _ = told(Lane(progress=in_hand(6, 7, reached=9)), Retried({3: 5, 6: 2}))
+    assert (lane.progress.unsettled, lane.progress.cursor) == ((3, 6, 7), 5)
     assert (lane.attempt(3), lane.troubles[3].failures) == (6, 0)
     assert told(lane, Retried({4: 1}))[0].progress.returning == (3, 4)
 

@@ -15,19 +15,19 @@ def made(folder: Path, progress: Progress | None = None, *, epoch: int = 1, slot
     return LanePage.create(page_path(folder, "plugin", epoch), progress or Progress(), head=9, slot_count=slot_count)
 
 
-@given(acked=st.integers(0, 2**40), in_hand=st.sets(st.integers(1, 300), max_size=9), beyond=st.integers(0, 5))
+@given(cursor=st.integers(0, 2**40), in_hand=st.sets(st.integers(1, 300), max_size=9), beyond=st.integers(0, 5))
 def test_a_page_says_what_it_was_made_with(
-    tmp_path_factory: pytest.TempPathFactory, acked: int, in_hand: set[int], beyond: int
+    tmp_path_factory: pytest.TempPathFactory, cursor: int, in_hand: set[int], beyond: int
 ) -> None:
-    positions = tuple(sorted(acked + offset for offset in in_hand))
+    positions = tuple(sorted(cursor + offset for offset in in_hand))
     progress = Progress(
-        positions[0] - 1 if positions else acked,
-        (positions[-1] if positions else acked) + beyond * bool(positions),
+        positions[0] - 1 if positions else cursor,
+        (positions[-1] if positions else cursor) + beyond * bool(positions),
         positions,
     )
     page = made(tmp_path_factory.mktemp("page"), progress)
     assert page.progress() == LanePage(page.path).progress() == progress
-    assert page.words[Word.START] == page.acked == progress.acked
+    assert page.words[Word.START] == page.cursor == progress.cursor
     assert page.words[Word.HEAD] == 9
 
 
@@ -45,22 +45,22 @@ def test_both_sides_see_each_word_at_once(tmp_path: Path) -> None:
 
 def test_p6_a_kill_between_slot_and_handed_loses_nothing(tmp_path: Path) -> None:
     page = made(tmp_path)
-    page.words[SLOTS_WORD] = 1  # in hand first: HANDED was not reached
+    page.words[SLOTS_WORD] = 1  # in hand first: REACHED was not reached
     assert page.progress() == Progress(0, 1, (1,))
 
 
 def test_p6_a_kill_between_slot_and_acked_repeats_nothing(tmp_path: Path) -> None:
     page = made(tmp_path)
-    page.words[Word.HANDED] = 3  # settled: the slot was cleared, ACKED was not reached
+    page.words[Word.REACHED] = 3  # settled: the slot was cleared, CURSOR was not reached
     assert page.progress() == Progress(3, 3)
 
 
 def test_p6_the_page_tells_what_its_own_process_took(tmp_path: Path) -> None:
     """Else an event would be blamed for the end of a process that never had it."""
     page = made(tmp_path, Progress(0, 3, (1, 3), (9,)))
-    assert page.progress().taken == set()
+    assert page.progress().delivered == set()
     page.words[page.slots[1] + 1] = 50
-    assert page.progress().taken == {3}
+    assert page.progress().delivered == {3}
 
 
 def test_p3_what_comes_back_from_being_parked_does_not_move_the_cursor(tmp_path: Path) -> None:
@@ -73,9 +73,9 @@ def test_p3_what_comes_back_from_being_parked_does_not_move_the_cursor(tmp_path:
 
 
 def test_after_a_restart_of_the_machine_only_the_cursor_counts(tmp_path: Path) -> None:
-    """Sectors of different moments: these slots are older than HANDED, and 5 and 6 would be lost."""
+    """Sectors of different moments: these slots are older than REACHED, and 5 and 6 would be lost."""
     page = made(tmp_path)
-    page.words[Word.ACKED], page.words[Word.HANDED] = 4, 6
+    page.words[Word.CURSOR], page.words[Word.REACHED] = 4, 6
     page.words[Word.BOOT] += 1
     assert page.progress() == Progress(4, 4)
 
@@ -84,7 +84,7 @@ def test_p12_what_a_stale_process_writes_is_not_read(tmp_path: Path) -> None:
     stale = made(tmp_path)
     for epoch in (2, 1):  # and not even where a file of the same name is made again
         current = made(tmp_path, epoch=epoch)
-        stale.words[Word.ACKED] = stale.words[Word.HANDED] = 8
+        stale.words[Word.CURSOR] = stale.words[Word.REACHED] = 8
         assert current.progress() == Progress()
 
 
@@ -95,10 +95,10 @@ def test_a_window_that_became_smaller_keeps_what_is_in_hand(tmp_path: Path) -> N
 
 def test_the_age_is_that_of_the_event_taken_first(tmp_path: Path) -> None:
     page = made(tmp_path)
-    assert page.oldest_taken() is None
-    for slot, (position, taken_ns) in zip(page.slots, ((2, 50), (1, 30), (0, 10)), strict=False):
-        page.words[slot], page.words[slot + 1] = position, taken_ns
-    assert page.oldest_taken() == (30, 1)
+    assert page.oldest_delivery() is None
+    for slot, (position, delivered_ns) in zip(page.slots, ((2, 50), (1, 30), (0, 10)), strict=False):
+        page.words[slot], page.words[slot + 1] = position, delivered_ns
+    assert page.oldest_delivery() == (30, 1)
 
 
 @pytest.mark.parametrize("content", [b"", b"short", bytes(PAGE_BYTES), bytes(PAGE_BYTES + 3)])

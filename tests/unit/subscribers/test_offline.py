@@ -100,7 +100,7 @@ def test_p8_a_seek_ends_what_it_answers_and_nothing_else(ledger: Ledger, before:
     ledger.left(before, Progress(2, 2), error="why")
     ledger.order(Seek("now"))
     lane = ledger.next_node()
-    assert (lane.state, lane.progress.acked) == (after, 5)
+    assert (lane.state, lane.progress.cursor) == (after, 5)
 
 
 def test_a_plugin_that_never_ran_can_be_sent_somewhere(ledger: Ledger) -> None:
@@ -142,7 +142,7 @@ def test_p2_parked_events_come_again_with_their_number_of_deliveries(ledger: Led
     ledger.left(State.STOPPED, Progress(4, 4), parked=(1, 2, 3))
     ledger.order(Retry((1, 3)))
     lane = ledger.next_node()
-    assert (lane.progress.returning, lane.progress.acked) == ((1, 3), 4)
+    assert (lane.progress.returning, lane.progress.cursor) == ((1, 3), 4)
     assert [lane.attempt(position) for position in (1, 3)] == [3, 3]
     assert [(row.position, row.returns_in) for row in ledger.parked()] == [(1, 2), (2, None), (3, 2)]
     ledger.order(Retry())
@@ -177,7 +177,7 @@ def test_what_blocks_a_lane_comes_again_or_is_passed_over(ledger: Ledger) -> Non
     ledger.left(State.BLOCKED, Progress(2, 4, (3, 4)), error="position 3: no")
     ledger.order(Discard((3,)))
     lane = ledger.next_node()
-    assert (lane.state, lane.progress.in_hand, lane.progress.acked) == (State.STOPPED, (4,), 3)
+    assert (lane.state, lane.progress.in_hand, lane.progress.cursor) == (State.STOPPED, (4,), 3)
 
 
 def test_a_discarded_event_is_gone_also_if_it_was_to_come_again(ledger: Ledger) -> None:
@@ -210,7 +210,7 @@ def test_p3_what_was_parked_stays_so_if_the_node_dies_before_the_next_process(le
     files.recover(NAME, "now")
     files.park(NAME, 2, Trouble(2, 2, 1.0, "no"))
     waiting = Lane(State.BACKOFF, 1, progress.without({2}))
-    files.save([Saving(NAME, waiting, waiting.progress.acked, 1.0, None)])
+    files.save([Saving(NAME, waiting, waiting.progress.cursor, 1.0, None)])
     files.close()
     assert ledger.next_node().progress == Progress(3, 5, (4,))
     assert [row.position for row in ledger.parked()] == [2, 5]
@@ -347,7 +347,7 @@ def test_a_place_that_has_not_come_is_no_place_to_go_to(ledger: Ledger) -> None:
         (last,) = log.records(4, 5, count_max=1, bytes_max=1)
     for place in ("height:6", f"time:{last.time + 1}"):  # the next block; and a time after which nothing was committed
         ledger.order(Seek(place))
-        assert ledger.next_node().progress.acked == 5
+        assert ledger.next_node().progress.cursor == 5
 
 
 def test_the_next_height_is_that_of_the_chain(ledger: Ledger) -> None:
@@ -358,7 +358,7 @@ def test_the_next_height_is_that_of_the_chain(ledger: Ledger) -> None:
     late = replace(logged, event=replace(logged.event, height=2), block=replace(logged.block, header=header))
     ledger.store.writer.commit(replace(rejected, tip=replace(rejected.tip, height=6), logged=(late,)))
     ledger.order(Seek("height:7"))
-    assert ledger.next_node().progress.acked == 6
+    assert ledger.next_node().progress.cursor == 6
     with pytest.raises(UnknownPlace, match="height:8 is beyond the end: the last is 6"):
         ledger.order(Seek("height:8"))
 

@@ -63,7 +63,7 @@ def test_children_of_a_plugin_share_it(make: Callable[..., Plugin]) -> None:
 def test_p10_the_pipe_holds_the_window_and_no_more(make: Callable[..., Plugin]) -> None:
     plugin = make(100)
     pipe = opened(plugin)
-    until(lambda: plugin.page.acked == 9, what="a full pipe, and the feeder with the next one")
+    until(lambda: plugin.page.cursor == 9, what="a full pipe, and the feeder with the next one")
     assert pipe.qsize() == 8
     assert [pipe.get(timeout=5).position for _ in range(100)] == list(range(1, 101))
     plugin.queue.close()
@@ -72,7 +72,7 @@ def test_p10_the_pipe_holds_the_window_and_no_more(make: Callable[..., Plugin]) 
 def test_p10_the_pipe_is_bounded_in_bytes(make: Callable[..., Plugin]) -> None:
     plugin = make(20, body_bytes=1000)
     pipe = opened(plugin, 2_500)
-    until(lambda: plugin.page.acked == 3, what="two in the pipe, and the feeder with the third")
+    until(lambda: plugin.page.cursor == 3, what="two in the pipe, and the feeder with the third")
     assert pipe.qsize() == 2
     assert [pipe.get(timeout=5).position for _ in range(20)] == list(range(1, 21))
     plugin.queue.close()

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from bigchaindb.errors import Closed, EventError, HistoryLost
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import EventTypes
-from bigchaindb.subscribers import hands, queue, reading, window
+from bigchaindb.subscribers import answers, gate, hands, queue, reading, threads, window
 from bigchaindb.subscribers.lane_page import Word
 from bigchaindb.subscribers.plugins import Wants
 from bigchaindb.subscribers.queue import LogQueue
@@ -29,7 +29,7 @@ from tests.support.plugin_queues import Plugin
 VALID, INVALID = EventTypes.BLOCK_VALID, EventTypes.BLOCK_INVALID
 
 
-PARTS = {module.__file__ for module in (hands, queue, reading, window)}
+PARTS = {module.__file__ for module in (answers, gate, hands, queue, reading, threads, window)}
 Make = Callable[..., Plugin]
 
 
@@ -172,13 +172,13 @@ def test_get_many_takes_what_is_there_and_the_next_call_settles_it(make: Make) -
 def test_get_many_that_the_end_interrupts_gives_no_empty_list(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """The end is told by another thread, at any moment; whoever waits without a limit relies on one event at least."""
     plugin = make(3)
-    wait = plugin.queue._wait
+    wait = plugin.queue._gate.wait
 
     def wait_until_the_end(hand: hands.Hand, limit_s: float | None) -> None:
         wait(hand, limit_s)
-        plugin.queue._closed = True
+        plugin.queue._gate.is_closed = True
 
-    monkeypatch.setattr(plugin.queue, "_wait", wait_until_the_end)
+    monkeypatch.setattr(plugin.queue._gate, "wait", wait_until_the_end)
     with pytest.raises(Closed):
         plugin.queue.get_many(3)
     assert plugin.progress() == Progress()
@@ -198,14 +198,14 @@ def test_p10_one_read_brings_no_more_than_its_bound(tmp_path: Path, monkeypatch:
     plugin = Plugin(tmp_path, ListLog([VALID] * 100, body_bytes=1000))
     for _ in range(100):
         plugin.queue.get()
-        assert sum(len(record.body) for record in plugin.queue._reading.buffer) <= 5000
+        assert sum(len(event.body) for event in plugin.queue._reading.buffer) <= 5000
 
 
 def test_what_get_many_took_and_did_not_give_is_given_one_by_one(make: Make) -> None:
     """A signal handler raised out of `get_many`: nothing of it is settled, nothing is skipped."""
     plugin = make(5)
     plugin.queue.get_many(3)
-    plugin.queue._local.hand.given = False
+    plugin.queue._threads.local.hand.is_delivered = False
     assert plugin.take(1) == [1]
     assert plugin.taken == {1}  # what nobody has got is no crash's cause
     assert plugin.take(4) == [2, 3, 4, 5]
@@ -339,7 +339,7 @@ def test_a_read_says_since_when_it_lasts(make: Make, monkeypatch: pytest.MonkeyP
     plugin.queue.get()
     assert begun[0] > 0
     assert plugin.page.words[Word.READ_SINCE] == 0
-    assert repr(plugin.queue) == "<LogQueue acked=0 head=1>"
+    assert repr(plugin.queue) == "<LogQueue cursor=0 head=1>"
 
 
 @settings(max_examples=scale.BYTECODE_KILLS)
@@ -360,7 +360,7 @@ def test_p6_a_kill_at_any_bytecode_loses_nothing(
         nonlocal observed
         observed += 1
         page = plugin.page.progress()
-        comes = {*page.in_hand, *range(page.handed + 1, 10)}
+        comes = {*page.in_hand, *range(page.reached + 1, 10)}
         assert owed <= comes
         assert comes <= owed | set(given_now)  # and nothing else comes again
 

@@ -48,7 +48,7 @@ def test_each_event_is_settled_when_the_next_is_asked_for(make: Make, run: Run) 
     async def main() -> None:
         committing = asyncio.create_task(commit(plugin, 3))
         async for event in plugin.queue:
-            seen.append((event.position, plugin.page.acked))
+            seen.append((event.position, plugin.page.cursor))
             if event.position == 5:
                 plugin.queue.close()
         await committing

@@ -19,7 +19,7 @@ from bigchaindb.errors import Closed, EventError, Unavailable
 from bigchaindb.eventlog.facts import Again, Nacked, ParkAsked, Settle
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import Event, EventTypes
-from bigchaindb.subscribers import queue as module
+from bigchaindb.subscribers import advice
 from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT
 from tests.support.event_logs import ListLog
 from tests.support.plugin_queues import Plugin
@@ -52,9 +52,9 @@ def test_the_cursor_follows_the_lowest_that_is_not_acknowledged(make: Make) -> N
     plugin = make(3)
     first, second, third = take(plugin, 3)
     second.ack()
-    assert plugin.page.acked == 0
+    assert plugin.page.cursor == 0
     first.ack()
-    assert plugin.page.acked == 2
+    assert plugin.page.cursor == 2
     first.ack()  # twice is once
     third.ack()
     assert plugin.progress() == Progress(3, 3)
@@ -112,7 +112,7 @@ def test_ack_through_leaves_what_no_thread_has_got_yet(make: Make) -> None:
     """A signal handler raised out of `get`: the event was reserved, and nobody has seen it."""
     plugin = make(2)
     take(plugin, 1)
-    plugin.queue._local.hand.given = False
+    plugin.queue._threads.local.hand.is_delivered = False
     plugin.queue.ack_through(1)
     assert plugin.progress() == Progress(0, 1, (1,))
     assert take(plugin, 1)[0].position == 1
@@ -145,7 +145,7 @@ def test_p10_what_was_reserved_and_given_back_takes_no_room(tmp_path: Path) -> N
     log = ListLog([EventTypes.BLOCK_VALID] * 4, body_bytes=1000)
     plugin = Plugin(tmp_path, log, acknowledge=EXPLICIT, window_bytes_max=2500)
     assert len(plugin.queue.get_many(9, 0.0)) == 3
-    plugin.queue._local.hand.given = False
+    plugin.queue._threads.local.hand.is_delivered = False
     assert [event.position for event in plugin.queue.get_many(1, 0.0)] == [1]
     assert [event.position for event in plugin.queue.get_many(9, 0.0)] == [2, 3]
     plugin.queue.ack_through(3)
@@ -159,11 +159,11 @@ def test_p10_what_was_sent_back_takes_room_again_when_it_comes_again(tmp_path: P
     first.nack()
     assert [event.position for event in plugin.queue.get_many(9, 0.0)] == [4]
     plugin.queue.ack_through(2)
-    plugin.queue.answered(Again(1, 2, 0.0))
+    plugin.queue.answers.decided(Again(1, 2, 0.0))
     assert [event.position for event in plugin.queue.get_many(9, 0.0)] == [1]
     assert plugin.progress() == Progress(0, 4, (1, 3, 4))
     plugin.queue.ack_through(1)
-    assert (plugin.page.acked, plugin.page.in_hand()) == (2, (3, 4))
+    assert (plugin.page.cursor, plugin.page.in_hand()) == (2, (3, 4))
     plugin.queue.ack_through(3)
     assert plugin.progress() == Progress(3, 4, (4,))
 
@@ -192,7 +192,7 @@ def test_taking_and_answering_cost_the_same_however_many_are_out(tmp_path: Path)
 
 def test_a_window_that_stays_full_is_said_with_who_holds_what(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a plugin that forgot an answer looks like one that has nothing to do."""
-    monkeypatch.setattr(module, "FULL_S", 0.0)
+    monkeypatch.setattr(advice, "FULL_S", 0.0)
     plugin = make(9)
     assert plugin.queue.warnings() == []
     events = plugin.queue.get_many(8)
@@ -206,7 +206,7 @@ def test_a_window_that_stays_full_is_said_with_who_holds_what(make: Make, monkey
     assert plugin.queue.warnings() == []  # once is enough
     events[1].ack()
     plugin.queue.get_nowait()
-    assert plugin.queue._full_since_s is None
+    assert plugin.queue._gate.full_since_s is None
 
 
 def test_a_nacked_event_stays_in_hand_until_it_is_decided_on(make: Make) -> None:
@@ -221,12 +221,12 @@ def test_a_nacked_event_stays_in_hand_until_it_is_decided_on(make: Make) -> None
     assert plugin.progress() == Progress(0, 2, (1,))
     assert plugin.taken == set()  # no crash is its fault
     assert take(plugin, 1)[0].position == 3  # others go on
-    plugin.queue.answered(Again(1, 2, 0.0))
+    plugin.queue.answers.decided(Again(1, 2, 0.0))
     (again,) = take(plugin, 1)
     assert (again.position, again.attempt) == (1, 2)
     assert plugin.taken == {1, 3}
     again.ack()
-    assert plugin.page.acked == 2
+    assert plugin.page.cursor == 2
 
 
 def test_an_answer_to_an_earlier_delivery_says_nothing_of_the_next(make: Make) -> None:
@@ -235,7 +235,7 @@ def test_an_answer_to_an_earlier_delivery_says_nothing_of_the_next(make: Make) -
     first.nack()
     first.ack()
     first.park("too late")
-    plugin.queue.answered(Again(1, 2, 0.0))
+    plugin.queue.answers.decided(Again(1, 2, 0.0))
     take(plugin, 1)
     first.ack()
     assert plugin.progress() == Progress(0, 1, (1,))
@@ -247,7 +247,7 @@ def test_a_nacked_event_wakes_a_waiting_get_when_its_delay_is_over(make: Make) -
     (event,) = take(plugin, 1)
     event.nack(delay=0.02)
     assert plugin.reports[0] == Nacked(1, 1, "the plugin nacked it", delay_s=0.02, is_unavailable=False)
-    plugin.queue.answered(Again(1, 2, 0.02))
+    plugin.queue.answers.decided(Again(1, 2, 0.02))
     assert plugin.queue.empty()
     assert 0 < (plugin.queue.due_in_s() or 0) <= 0.02
     assert plugin.queue.get(timeout=10).attempt == 2
@@ -260,7 +260,7 @@ def test_the_descriptor_is_readable_once_the_delay_is_over(make: Make) -> None:
     poll = select.poll()
     poll.register(plugin.queue.fileno(), select.POLLIN)
     event.nack()
-    plugin.queue.answered(Again(1, 2, 0.01))
+    plugin.queue.answers.decided(Again(1, 2, 0.01))
     assert not poll.poll(0)
     while plugin.queue.due_in_s():
         pass
@@ -281,7 +281,7 @@ def test_due_events_come_before_new_ones_and_ascending(make: Make) -> None:
     for event in reversed(events):
         event.nack()
     for position in (3, 1, 2):
-        plugin.queue.answered(Again(position, 2, 0.0))
+        plugin.queue.answers.decided(Again(position, 2, 0.0))
     assert plugin.queue.qsize() == 4
     assert [event.position for event in take(plugin, 4)] == [1, 2, 3, 4]
 
@@ -298,9 +298,9 @@ def test_a_parked_event_is_settled_once_that_is_written_down(make: Make) -> None
     take(plugin, 1)[0].park("bad\nrow" + "x" * 9999)
     (report,) = plugin.reports
     assert report == ParkAsked(1, 1, "bad")
-    assert plugin.page.acked == 0
-    plugin.queue.answered(Settle(1))
-    plugin.queue.answered(Settle(1))
+    assert plugin.page.cursor == 0
+    plugin.queue.answers.decided(Settle(1))
+    plugin.queue.answers.decided(Settle(1))
     assert plugin.progress() == Progress(1, 1)
     assert take(plugin, 1)[0].position == 2
 
@@ -334,7 +334,7 @@ def test_a_parked_event_that_comes_again_by_hand_does_not_move_the_cursor(make: 
     assert (second.position, second.attempt) == (2, 7)
     assert fourth.position == 4
     fourth.ack()
-    assert plugin.page.acked == 5  # though 2 is out
+    assert plugin.page.cursor == 5  # though 2 is out
     assert plugin.progress() == Progress(5, 5, (), (2,))
     second.ack()
     assert plugin.progress() == Progress(5, 5)
@@ -423,7 +423,7 @@ def test_a_forked_process_cannot_answer(make: Make) -> None:
     (event,) = take(plugin, 1)
     context = multiprocessing.get_context("fork")
     answers = context.SimpleQueue()
-    with plugin.queue._lock:
+    with plugin.queue._gate.lock:
         process = context.Process(target=child, args=(event, plugin.queue.ack_through, answers))
         process.start()
     told = [answers.get() for _ in range(4)]

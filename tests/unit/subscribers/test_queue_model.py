@@ -62,17 +62,17 @@ class Acknowledgement(RuleBasedStateMachine):
             epoch=self.epoch,
             window=WINDOW,
             wants=self.wants,
-            attempts={position: self.attempts[position] + 1 for position in progress.undone},
+            attempts={position: self.attempts[position] + 1 for position in progress.unsettled},
             one_at_a_time=one_at_a_time,
         )
         self.slot_count = len(self.plugin.page.slots)
-        self.acked = self.plugin.page.acked
-        self.due = set(progress.undone)
+        self.acked = self.plugin.page.cursor
+        self.due = set(progress.unsettled)
         self.asked: dict[int, int] = {}  # position: attempt, of what the supervisor has to decide on
         self.later: set[int] = set()
-        self.next = progress.handed + 1
+        self.next = progress.reached + 1
         self.held: list[list[int]] = [[] for _ in range(WORKERS)]  # by worker, in the order of taking
-        self.suspects = set(progress.undone) if one_at_a_time and not self.lag else set()
+        self.suspects = set(progress.unsettled) if one_at_a_time and not self.lag else set()
         self.events = []
         self.current: dict[int, Event] = {}  # with EXPLICIT: deliveries that nobody has answered
 
@@ -214,11 +214,11 @@ class Acknowledgement(RuleBasedStateMachine):
         position = sorted(self.asked)[which % len(self.asked)]
         attempt = self.asked.pop(position)
         if answer == "settle":
-            self.plugin.queue.answered(Settle(position))
+            self.plugin.queue.answers.decided(Settle(position))
             self.settle(position, is_told=True)
             self.parked.add(position)
         else:
-            self.plugin.queue.answered(Again(position, attempt + 1, 0.0 if answer == "now" else LONG_S))
+            self.plugin.queue.answers.decided(Again(position, attempt + 1, 0.0 if answer == "now" else LONG_S))
             (self.due if answer == "now" else self.later).add(position)
 
     @precondition(lambda self: self.mode == EXPLICIT and self.later)
@@ -226,7 +226,7 @@ class Acknowledgement(RuleBasedStateMachine):
     def delay_is_over(self, which: int) -> None:
         position = sorted(self.later)[which % len(self.later)]
         self.later.remove(position)
-        self.plugin.queue.answered(Again(position, self.attempts[position] + 1, 0.0))
+        self.plugin.queue.answers.decided(Again(position, self.attempts[position] + 1, 0.0))
         self.due.add(position)
 
     @rule(after=st.sampled_from(["one at a time", "at will"]), retried=choice)
@@ -241,7 +241,7 @@ class Acknowledgement(RuleBasedStateMachine):
             self.returning.add(position)
             self.unsettled.add(position)
         returning = tuple(sorted(self.returning))
-        progress = Progress(progress.acked, progress.handed, progress.in_hand, returning)
+        progress = Progress(progress.cursor, progress.reached, progress.in_hand, returning)
         self.reopen(progress, one_at_a_time=after == "one at a time")
         if self.mode == EXPLICIT:  # P12: it may still run; nobody reads its page
             for event in stale:
@@ -256,7 +256,7 @@ class Acknowledgement(RuleBasedStateMachine):
         if not hasattr(self, "plugin"):
             return
         progress = self.plugin.page.progress()
-        comes = {*progress.undone, *filter(self.matches, range(progress.handed + 1, len(self.log.all) + 1))}
+        comes = {*progress.unsettled, *filter(self.matches, range(progress.reached + 1, len(self.log.all) + 1))}
         assert comes == self.unsettled
         assert set(progress.returning) == self.returning
 
@@ -272,12 +272,12 @@ class Acknowledgement(RuleBasedStateMachine):
         """E6."""
         if not hasattr(self, "plugin"):
             return
-        acked = self.plugin.page.acked
+        acked = self.plugin.page.cursor
         assert acked >= self.acked
         self.acked = acked
         assert not [one for one in self.unsettled - self.returning if one <= acked]
         # And over all of them that matched; it passes over others at the latest when there is nothing to take.
-        assert not list(filter(self.matches, range(acked + 1, self.plugin.page.progress().acked + 1)))
+        assert not list(filter(self.matches, range(acked + 1, self.plugin.page.progress().cursor + 1)))
 
     @invariant()
     def what_is_kept_beside_the_events_that_are_out_agrees_with_them(self) -> None:
@@ -286,14 +286,14 @@ class Acknowledgement(RuleBasedStateMachine):
             return
         out = sorted(self.current) if self.mode == EXPLICIT else []
         window = self.plugin.queue._window
-        assert sorted(window.out) == window.out_through(len(self.log.all)) == out
-        assert window._out_bytes == sum(len(self.log.all[position - 1].body) for position in out)
+        assert list(window.unanswered) == window.unanswered_through(len(self.log.all)) == out
+        assert window._unanswered_bytes == sum(len(self.log.all[position - 1].body) for position in out)
 
     @invariant()
     def the_page_says_who_may_be_to_blame(self) -> None:
         """What was nacked, or not taken yet, did not end the process."""
         if hasattr(self, "plugin"):
-            assert self.plugin.page.progress().taken == self.out & self.unsettled
+            assert self.plugin.page.progress().delivered == self.out & self.unsettled
 
 
 TestAcknowledgement = pytest.mark.timeout(120 + scale.QUEUE_MODEL_RUNS)(Acknowledgement.TestCase)

@@ -44,7 +44,7 @@ def start(target: Callable[[], object]) -> threading.Thread:
 def test_a_waiting_get_returns_when_an_event_comes(plugin: Plugin) -> None:
     taken: list[int] = []
     thread = start(lambda: taken.append(plugin.queue.get().position))
-    until(lambda: plugin.queue._waiting_count, what="a thread that waits")
+    until(lambda: plugin.queue._gate.blocked_count, what="a thread that waits")
     plugin.append()
     thread.join(5)
     assert taken == [1]
@@ -59,7 +59,7 @@ def test_a_waiting_get_ends_when_the_queue_is_closed(plugin: Plugin) -> None:
         ended.append(closed.value)
 
     thread = start(wait)
-    until(lambda: plugin.queue._waiting_count, what="a thread that waits")
+    until(lambda: plugin.queue._gate.blocked_count, what="a thread that waits")
     plugin.queue.close()
     thread.join(5)
     assert len(ended) == 1
@@ -107,7 +107,7 @@ def test_a_full_window_waits_for_a_thread_to_settle(plugin: Plugin) -> None:
             plugin.queue.get(timeout=0.01)
         assert plugin.queue.qsize() == 1
         waiting = start(plugin.queue.get)
-        until(lambda: plugin.queue._waiting_count, what="a thread that waits")
+        until(lambda: plugin.queue._gate.blocked_count, what="a thread that waits")
         other.submit(plugin.queue.settle).result()
         waiting.join(5)
         assert not waiting.is_alive()
@@ -133,7 +133,7 @@ def test_what_a_thread_did_not_get_any_more_is_for_others(plugin: Plugin) -> Non
 
     def cut_short() -> None:
         plugin.queue.get()
-        plugin.queue._local.hand.given = False
+        plugin.queue._threads.local.hand.is_delivered = False
 
     start(cut_short).join()
     assert plugin.take(2) == [1, 2]
@@ -246,7 +246,7 @@ def test_a_forked_process_is_told_that_the_queue_is_not_its_own(plugin: Plugin) 
     assert plugin.queue.get().position == 1
     context = multiprocessing.get_context("fork")
     answers = context.SimpleQueue()
-    with plugin.queue._lock:
+    with plugin.queue._gate.lock:
         process = context.Process(target=child, args=(plugin.queue, answers))
         process.start()
     told = [answers.get() for _ in range(6)]

@@ -81,9 +81,9 @@ def test_a_stop_does_not_wait_for_a_long_search(make: Make, monkeypatch: pytest.
 
     def selected(after: int, *_: object, **__: object) -> tuple[list[Record], int]:
         if after == 300:
-            plugin.queue._closed = True  # what `close` does before it asks for the lock
+            plugin.queue._gate.is_closed = True  # what `close` does before it asks for the lock
         return [], after + 3
 
     monkeypatch.setattr(plugin.log, "selected", selected)
     assert plugin.queue.empty()
-    assert plugin.page.acked == 303
+    assert plugin.page.cursor == 303
