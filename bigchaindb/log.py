@@ -26,7 +26,7 @@ from typing import Final
 from bigchaindb.config.old import Notice
 from bigchaindb.config.settings import LEVELS, Settings
 from bigchaindb.errors import ConfigurationError
-from bigchaindb.log_queue import CONSOLE, LineQueue, put, queues
+from bigchaindb.line_queue import CONSOLE, LineQueue, put, queues
 from bigchaindb.masking import MASK, is_secret_name, longest_first, masked_text
 from bigchaindb.standard_error import to_standard_error
 

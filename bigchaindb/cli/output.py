@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from bigchaindb import log_queue
+from bigchaindb import line_queue
 from bigchaindb.errors import ConfigurationError
 
 
 def say(text: str) -> None:
     """Print a text that is no result, on standard error."""
-    if not log_queue.put(text):
+    if not line_queue.put(text):
         with suppress(OSError):  # a full disk or a reader that is gone must not stop a node
             click.echo(text, err=True)
 

@@ -54,28 +54,28 @@ async def forward(
         count_max: messages sent and not confirmed.
         bytes_max: their bytes; one message may be larger.
     """
-    window, unconfirmed = _Window(count_max, bytes_max), _Unconfirmed(queue)
+    room, unconfirmed = _Room(count_max, bytes_max), _Unconfirmed(queue)
     try:
         async with asyncio.TaskGroup() as tasks:
-            async for event in _taken(queue, window):
+            async for event in _delivered(queue, room):
                 found = messages(event)
                 unconfirmed.add(event, len(found))
-                window.expect(len(found))
+                room.expect(len(found))
                 for message in found:
-                    await window.enter(len(message.data))
-                    tasks.create_task(_send(send, message, unconfirmed, window))
+                    await room.enter(len(message.data))
+                    tasks.create_task(_send(send, message, unconfirmed, room))
     except BaseExceptionGroup as group:
         raise _first(group) from None
     finally:
         unconfirmed.acknowledge()
 
 
-async def _taken(queue: EventQueue, window: "_Window") -> AsyncIterator[Event]:
-    """Take at once what is there and likely fits into the window: what is in hand at a crash comes again one by one."""
+async def _delivered(queue: EventQueue, room: "_Room") -> AsyncIterator[Event]:
+    """Take at once what is there and likely fits into it: what is in hand at a crash comes again one by one."""
     async for event in queue:
         yield event
         try:
-            while events := queue.get_many(await window.events_room(), 0.0):
+            while events := queue.get_many(await room.events_room(), 0.0):
                 for more in events:
                     yield more
         except Closed:
@@ -119,7 +119,7 @@ class _Unconfirmed:
             self._queue.ack_many(done)
 
 
-class _Window:
+class _Room:
     """Room for what is sent and not confirmed; for one task that enters."""
 
     def __init__(self, count_max: int, bytes_max: int) -> None:
@@ -155,7 +155,7 @@ class _Window:
 
 
 async def _send(
-    send: Callable[[Message], Awaitable[None]], message: Message, unconfirmed: _Unconfirmed, window: _Window
+    send: Callable[[Message], Awaitable[None]], message: Message, unconfirmed: _Unconfirmed, room: _Room
 ) -> None:
     try:
         await send(message)
@@ -165,7 +165,7 @@ async def _send(
             raise
         # A library cancels so what waits on a connection that is gone: it would look as if nothing had failed.
         raise Unavailable("the connection was lost while messages were on their way") from None
-    window.leave(len(message.data))
+    room.leave(len(message.data))
     unconfirmed.confirm_one(message.position)
 
 

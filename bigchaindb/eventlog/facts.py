@@ -8,7 +8,6 @@ are structs that name their kind. Source: decision 0056.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import msgspec
@@ -18,28 +17,23 @@ from bigchaindb.eventlog.lane import Progress, Trouble
 # From the node
 
 
-@dataclass(frozen=True, slots=True)
-class Enabled:
+class Enabled(msgspec.Struct, frozen=True):
     """The lane's plugin is to run: the node starts, or a person wants it to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stopping:
+class Stopping(msgspec.Struct, frozen=True):
     """The node is about to end, or an order follows that no process may outlive."""
 
 
-@dataclass(frozen=True, slots=True)
-class CaughtUp:
+class CaughtUp(msgspec.Struct, frozen=True):
     """The plugin has taken everything there was."""
 
 
-@dataclass(frozen=True, slots=True)
-class FellBehind:
+class FellBehind(msgspec.Struct, frozen=True):
     """The log holds events that the plugin has not taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class RetryDue:
+class RetryDue(msgspec.Struct, frozen=True):
     """The delay of `WakeIn` is over."""
 
 
@@ -129,8 +123,7 @@ Report: TypeAlias = Ready | Refused | Lost | Gone | Damaged | Nacked | ParkAsked
 # Seen by the node of the process
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """The process has ended.
 
     Attributes:
@@ -147,15 +140,13 @@ class Ended:
 # Done by the node
 
 
-@dataclass(frozen=True, slots=True)
-class ParkRecorded:
+class ParkRecorded(msgspec.Struct, frozen=True):
     """It is durable that an event is parked."""
 
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unlisted:
+class Unlisted(msgspec.Struct, frozen=True):
     """It is durable that events which had returned are no longer parked."""
 
     positions: Collection[int]
@@ -164,46 +155,40 @@ class Unlisted:
 # Orders
 
 
-@dataclass(frozen=True, slots=True)
-class Paused:
+class Paused(msgspec.Struct, frozen=True):
     """Deliver nothing further; the process may finish what it has in hand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sought:
+class Sought(msgspec.Struct, frozen=True):
     """Go on behind `position`, wherever the lane was; what it had in hand is forgotten."""
 
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Retried:
+class Retried(msgspec.Struct, frozen=True):
     """Deliver parked events again, with as many attempts as ever; or, if there are none, what blocks the lane.
 
     Attributes:
         attempts: deliveries so far of each, by position.
     """
 
-    attempts: Mapping[int, int] = field(default_factory=dict)
+    attempts: Mapping[int, int] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Discarded:
+class Discarded(msgspec.Struct, frozen=True):
     """Never deliver these events again."""
 
     positions: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Disabled:
+class Disabled(msgspec.Struct, frozen=True):
     """The configuration does not name the plugin any more."""
 
 
 # From the machine to itself
 
 
-@dataclass(frozen=True, slots=True)
-class GivenUp:
+class GivenUp(msgspec.Struct, frozen=True):
     """An event has failed too often, and the policy is to wait for a person."""
 
 
@@ -256,35 +241,30 @@ Answer: TypeAlias = Again | Settle
 # Actions of the node
 
 
-@dataclass(frozen=True, slots=True)
-class StartHost:
+class StartHost(msgspec.Struct, frozen=True):
     """Once the process before has ended, make the page of this epoch and start a process on it."""
 
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class CloseHost:
+class CloseHost(msgspec.Struct, frozen=True):
     """Close the process's queue, if there is one: the next `get` raises `Closed`. Cancel the timer of `WakeIn`."""
 
 
-@dataclass(frozen=True, slots=True)
-class WakeIn:
+class WakeIn(msgspec.Struct, frozen=True):
     """Report `RetryDue` after the delay."""
 
     delay_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Park:
+class Park(msgspec.Struct, frozen=True):
     """Record durably that an event is parked, and report `ParkRecorded`."""
 
     position: int
     trouble: Trouble
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(msgspec.Struct, frozen=True):
     """Log that an event is skipped."""
 
     position: int

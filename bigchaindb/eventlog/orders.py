@@ -11,10 +11,10 @@ from typing import Annotated, Final, Self, TypeAlias, assert_never
 import msgspec
 
 from bigchaindb.errors import RESTORE, OrderRefused
-from bigchaindb.eventlog.delivery import TRANSITIONS
 from bigchaindb.eventlog.facts import Discarded, Paused, Retried, Sought
 from bigchaindb.eventlog.lane import Lane, Stage, State
 from bigchaindb.eventlog.place import POSITION_MAX
+from bigchaindb.eventlog.transitions import TRANSITIONS
 
 POSITION_COUNT_MAX: Final = 1_000
 """Events of one order: each that comes again takes a slot of the lane's page."""
@@ -148,6 +148,16 @@ def refusal(name: str, lane: Lane, what: str, instead: str = "") -> OrderRefused
     """Return the error for an order that the lane's state does not allow."""
     reason = "".join(f"; {text}" for text in (lane.error, instead) if text)
     return OrderRefused(f"events plugin {name!r} is {lane.state.value}: it cannot be {what}{reason}")
+
+
+def not_enabled(name: str, enabled: Collection[str]) -> OrderRefused:
+    """Return the error for an order to a plugin that has no lane."""
+    return OrderRefused(f"no events plugin {name!r} is enabled; enabled are: {', '.join(enabled) or 'none'}")
+
+
+def still_enabled(name: str) -> OrderRefused:
+    """Return the error for a plugin that is to be forgotten while it has a lane."""
+    return OrderRefused(f"events plugin {name!r} is enabled; disable it first")
 
 
 def way_on(name: str, state: State, error: str) -> str:

@@ -58,8 +58,8 @@ class AtToken:
 Place: TypeAlias = Now | AtPosition | AtHeight | AtTime | AtToken
 
 
-class Log(token.Digests, Protocol):
-    """What is asked of a log; `bigchaindb.ledger.ports.LogReader` is one."""
+class Ascending(token.Digests, Protocol):
+    """A log whose heights and times ascend, as places need it; `bigchaindb.ledger.ports.LogReader` is one."""
 
     def first_at(self, *, height: int | None = None, time: int | None = None) -> int:
         """See `LogReader`."""
@@ -96,7 +96,7 @@ def parse(text: str) -> Place:
     return place
 
 
-def resolve(place: Place, log: Log, chain_id: str, head: int) -> int:
+def resolve(place: Place, log: Ascending, chain_id: str, head: int) -> int:
     """Return the position behind which delivery goes on.
 
     Args:

@@ -196,9 +196,8 @@ def read_events(log: LogReader, chain_id: str) -> list[Event]:
     """Return all events of a log that fits into memory."""
     found: list[Event] = []
     while len(found) < (head := log.head()):
-        for record in log.records(len(found), head, count_max=head, bytes_max=READ_BYTES_MAX):
-            about = {"position": record.position, "height": record.height, "time": record.time}
-            found.append(Event(record.type, body=record.body, chain_id=chain_id, **about))
+        records = log.records(len(found), head, count_max=head, bytes_max=READ_BYTES_MAX)
+        found += [record.event(chain_id) for record in records]
     return found
 
 

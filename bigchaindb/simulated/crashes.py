@@ -217,9 +217,9 @@ class _Trial:
             except TimeoutError:
                 self.failure = f"not done after {self._limit_s:g} s; {_where(rehearsal)}"
             self.ends = rehearsal.status().start_count - 1 - restarts
-        undone = rehearsal.status().in_hand
-        if undone and not self.failure:
-            self.failure = f"when its queue ended, it did not settle the events {shown(undone)} within a second"
+        unsettled = rehearsal.status().in_hand
+        if unsettled and not self.failure:
+            self.failure = f"when its queue ended, it did not settle the events {shown(unsettled)} within a second"
 
     def _tell(self) -> None:
         """Print each kill on a terminal: with many of them a test takes minutes, and would look as if it hung."""

@@ -11,7 +11,8 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from importlib.metadata import EntryPoint
 from inspect import iscoroutine
@@ -122,18 +123,18 @@ class Victim:
             self._start_timer(IDLE_S, self._kill_if_idle)
             if self._kill.moment is Moment.STARTED:
                 self._kill_in(DELAY_S_MIN * (DELAY_S_MAX / DELAY_S_MIN) ** draw)
-        try:
+        with self._to_its_end():
             returned = self._plugin.run(queue)
-            if iscoroutine(returned):
-                return self._finish(returned)
-        finally:
-            self._take_warnings()
-        self._is_done(getattr(self._held, "position", 0))
-        return returned
+        return self._finish(returned) if iscoroutine(returned) else returned
 
     async def _finish(self, coroutine: Coroutine[Any, Any, object]) -> None:
-        try:
+        with self._to_its_end():
             await coroutine
+
+    @contextmanager
+    def _to_its_end(self) -> Iterator[None]:
+        try:
+            yield
         finally:
             self._take_warnings()
         self._is_done(getattr(self._held, "position", 0))

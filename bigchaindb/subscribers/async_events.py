@@ -5,28 +5,16 @@ Source: event-plugin-api.md, section 5.
 
 import asyncio
 from queue import Empty
-from typing import Protocol, Self
+from typing import Self
 
 from bigchaindb.errors import Closed, EventError
-from bigchaindb.events import Event
-
-
-class Waitable(Protocol):
-    """The part of a queue that is used here."""
-
-    def get_nowait(self) -> Event:
-        """Settle what was taken before, if the mode says so, and take the next event."""
-        ...
-
-    def fileno(self) -> int:
-        """Return a descriptor that is readable while `get_nowait` would not raise `Empty`."""
-        ...
+from bigchaindb.events import Event, EventQueue
 
 
 class AsyncEvents:
     """An asynchronous iterator; all of a queue share one, as a loop watches a descriptor once."""
 
-    def __init__(self, queue: Waitable, *, is_shareable: bool) -> None:
+    def __init__(self, queue: EventQueue, *, is_shareable: bool) -> None:
         """Wait for `queue`; not `is_shareable` if asking for an event settles the one before."""
         self._queue = queue
         self._is_shareable = is_shareable

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from bigchaindb.errors import StoreDamaged, StoreError, UnknownPlace
+from bigchaindb.errors import ConfigurationError, StoreDamaged, StoreError, UnknownPlace
 from bigchaindb.eventlog import place
 from bigchaindb.eventlog.lane import WAITING, Lane, Progress, State, Trouble
 from bigchaindb.eventlog.orders import POSITION_COUNT_MAX, Discard, Known, Order, Retry, Seek
@@ -232,7 +232,10 @@ class LaneFiles:
         if not self._store.knows_node:  # once it does, what is enabled is known to be new
             reason = _LOST if self._node.is_new else _UNKNOWN
             return Lane(State.GAPPED, error=reason.format(name=name))
-        position = place.resolve(place.parse(start), self._log, self._chain_id, self._log.head())
+        try:
+            position = place.resolve(place.parse(start), self._log, self._chain_id, self._log.head())
+        except UnknownPlace as error:
+            raise ConfigurationError(f"events_plugins.{name}.start: {error}") from error
         return Lane(progress=Progress(position, position))
 
     def _damaged(self, name: str, row: LaneRow | None, error: StoreDamaged) -> Lane:

@@ -34,14 +34,14 @@ class LaneStatus:
     position: int
     lag: int
     in_hand: tuple[int, ...]
-    oldest_s: float
     attempts: int
-    failure_count: int
-    start_count: int
     parked_count: int
     error: str
-    warning: str
-    pid: int | None
+    oldest_s: float = 0.0
+    failure_count: int = 0
+    start_count: int = 0
+    warning: str = ""
+    pid: int | None = None
     error_at: float | None = None
     is_error_past: bool = False
     next_attempt_at: float | None = None

@@ -12,12 +12,12 @@ from contextlib import closing
 from dataclasses import replace
 
 from bigchaindb.config import PluginSettings, Settings
-from bigchaindb.errors import ConfigurationError, OrderRefused, StoreDamaged, UnknownPlace
+from bigchaindb.errors import OrderRefused, StoreDamaged
 from bigchaindb.eventlog import facts
-from bigchaindb.eventlog.delivery import step
-from bigchaindb.eventlog.lane import WAITING, Lane, State
-from bigchaindb.eventlog.orders import Order, Restart, apply
+from bigchaindb.eventlog.lane import WAITING, State
+from bigchaindb.eventlog.orders import Order, Restart, apply, not_enabled, still_enabled
 from bigchaindb.eventlog.retrying import Policy
+from bigchaindb.eventlog.transitions import step
 from bigchaindb.store import LaneRow, Log, NodeDb, Store, TroubleRow
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.subscribers.lane_files import LaneFiles
@@ -52,7 +52,7 @@ class OfflineDesk:
         self._store = store
         self._settings = settings
         self._files = LaneFiles(store, chain_id)
-        self._lanes = {name: self._recover(name, plugin) for name, plugin in settings.events_plugins.items()}
+        self._lanes = {name: self._files.recover(name, one.start) for name, one in settings.events_plugins.items()}
         if not store.knows_node:
             for name in self._lanes:  # GAPPED in the new node.db before the ledger takes it for its own
                 self._keep(name)
@@ -71,7 +71,9 @@ class OfflineDesk:
         """See `Supervisor.order`; the next node starts what is to run."""
         if isinstance(order, Restart):
             raise OrderRefused("the node is not running; when it starts, it runs each plugin as it is installed then")
-        effects = apply(name, order, self._lane(name), self._files.known(name, order, self._head()))
+        if (lane := self._lanes.get(name)) is None:
+            raise not_enabled(name, self._lanes)
+        effects = apply(name, order, lane, self._files.known(name, order, self._head()))
         if effects.returning:
             self._files.let_return(name, [*effects.returning])
         if effects.fact is not None:
@@ -84,19 +86,8 @@ class OfflineDesk:
     def forget(self, name: str) -> None:
         """See `Supervisor.forget`."""
         if name in self._lanes:
-            raise OrderRefused(f"events plugin {name!r} is enabled; disable it first")
+            raise still_enabled(name)
         self._files.forget(name)
-
-    def _recover(self, name: str, plugin: PluginSettings) -> Lane:
-        try:
-            return self._files.recover(name, plugin.start)
-        except UnknownPlace as error:
-            raise ConfigurationError(f"events_plugins.{name}.start: {error}") from error
-
-    def _lane(self, name: str) -> Lane:
-        if (lane := self._lanes.get(name)) is None:
-            raise OrderRefused(f"no events plugin {name!r} is enabled; enabled are: {', '.join(self._lanes) or 'none'}")
-        return lane
 
     def _take(self, name: str, fact: facts.Fact) -> None:
         lane = self._lanes[name]
@@ -143,14 +134,9 @@ def _status(name: str, node: NodeDb, directory: DataDirectory, head: int, *, is_
         position=cursor,
         lag=max(0, head - cursor),
         in_hand=in_hand,
-        oldest_s=0.0,
         attempts=max((one.attempts for one in troubles), default=0),
-        failure_count=0,
-        start_count=0,
         parked_count=node.parked_count(row.name),
         error=row.last_error or "",
-        warning="",
-        pid=None,
         # A lane that waits began to when its error was told; when others failed is not written down.
         error_at=row.state_since if row.last_error and state in WAITING - {State.PAUSED} else None,
     )

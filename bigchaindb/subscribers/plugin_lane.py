@@ -12,9 +12,9 @@ from typing import Final, assert_never
 from bigchaindb.config import Limits, PluginSettings
 from bigchaindb.errors import BigchainDBError, ConfigurationError, OrderRefused, StartupError, StoreDamaged
 from bigchaindb.eventlog import facts
-from bigchaindb.eventlog.delivery import TRANSITIONS, step
 from bigchaindb.eventlog.lane import RUNNING, Lane, Stage, State
 from bigchaindb.eventlog.retrying import Backoff, OnFailure, Policy
+from bigchaindb.eventlog.transitions import TRANSITIONS, step
 from bigchaindb.store.damages import Damages
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers import host_protocol as wire

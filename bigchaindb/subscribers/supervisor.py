@@ -14,10 +14,10 @@ from contextlib import asynccontextmanager
 from typing import Final, ParamSpec, TypeVar
 
 from bigchaindb.config import Limits, PluginSettings
-from bigchaindb.errors import BigchainDBError, ConfigurationError, OrderRefused, StoreError, UnknownPlace
+from bigchaindb.errors import BigchainDBError, OrderRefused, StoreError
 from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import WAITING, State
-from bigchaindb.eventlog.orders import Order, apply, refusal
+from bigchaindb.eventlog.orders import Order, apply, not_enabled, refusal, still_enabled
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
@@ -164,7 +164,7 @@ class Supervisor:
         """
         async with self._reloading:
             if name in self._lanes:
-                raise OrderRefused(f"events plugin {name!r} is enabled; disable it first")
+                raise still_enabled(name)
             await self._in_thread(self._files.forget, name)
 
     async def reload(self, plugins: Mapping[str, PluginSettings]) -> dict[str, str]:
@@ -231,8 +231,7 @@ class Supervisor:
     async def _ordering(self, name: str) -> AsyncIterator[PluginLane]:
         """Carry out one order at a time on a lane, and leave no lane stopped that an order has failed on."""
         if (lane := self._lanes.get(name)) is None:
-            enabled = ", ".join(self._lanes) or "none"
-            raise OrderRefused(f"no events plugin {name!r} is enabled; enabled are: {enabled}")
+            raise not_enabled(name, self._lanes)
         async with lane.ordering:
             if self._stopping or self._lanes.get(name) is not lane:
                 raise OrderRefused(f"events plugin {name!r}: the node stops, or the plugin was disabled")
@@ -265,26 +264,19 @@ class Supervisor:
         for name, settings in self._plugins.items():
             await self._add(name, settings)
         if not self._store.knows_node:
-            await self._sync(
-                must=True
-            )  # the lanes are GAPPED in the new node.db before the ledger takes it for its own
+            await self._sync(must=True)  # GAPPED in the new node.db before the ledger takes it for its own
             await self._in_thread(self._store.adopt_node)
         await self._start_hosts(strict=strict)
         self._hub.listen(self._announce)
         self._announce(self._hub.head)
         self._syncing = asyncio.create_task(self._sync_forever())
 
-    async def _add(self, name: str, settings: PluginSettings) -> PluginLane:
+    async def _add(self, name: str, settings: PluginSettings) -> None:
         files, shared = self._files, self._shared
         assert shared is not None
-        try:
-            lane = await self._in_thread(files.recover, name, settings.start)
-        except UnknownPlace as error:
-            raise ConfigurationError(f"events_plugins.{name}.start: {error}") from error
+        lane = await self._in_thread(files.recover, name, settings.start)
         parked_count = await self._in_thread(self._files.parked_count, name)
-        added = PluginLane(name, settings, lane, shared, parked_count=parked_count)
-        self._lanes[name] = added
-        return added
+        self._lanes[name] = PluginLane(name, settings, lane, shared, parked_count=parked_count)
 
     async def _start_hosts(self, *, strict: bool) -> None:
         required = [lane for lane in self._lanes.values() if strict or not lane.lane.has_run]

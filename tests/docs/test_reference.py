@@ -15,9 +15,9 @@ from bigchaindb.engine.cometbft.genesis import BLOCK_BYTES_MAX
 from bigchaindb.engine.cometbft.mempool import ORPHAN_COUNT_MAX
 from bigchaindb.engine.cometbft.submitter import BATCH_COUNT_MAX
 from bigchaindb.engines import TRANSACTION_BYTES_MAX
-from bigchaindb.eventlog.delivery import TRANSITIONS
 from bigchaindb.eventlog.lane import Stage, State
 from bigchaindb.eventlog.parking import STAGES
+from bigchaindb.eventlog.transitions import TRANSITIONS
 from bigchaindb.ledger.network import OPEN_COUNT_MAX
 from bigchaindb.ledger.network_ledger import FRESH_HEIGHTS
 from bigchaindb.ledger.rejections import (

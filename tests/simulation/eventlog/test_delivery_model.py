@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bigchaindb.errors import OrderRefused
-from bigchaindb.eventlog.delivery import TRANSITIONS, step
 from bigchaindb.eventlog.facts import (
     Again,
     CaughtUp,
@@ -42,6 +41,7 @@ from bigchaindb.eventlog.facts import (
 from bigchaindb.eventlog.lane import RUNNING, Lane, Progress, Stage, State
 from bigchaindb.eventlog.orders import Discard, Known, Order, Pause, Restart, Resume, Retry, Seek, apply
 from bigchaindb.eventlog.retrying import OnFailure, Policy
+from bigchaindb.eventlog.transitions import TRANSITIONS, step
 from tests.support import scale
 
 DELIVERING = {State.CATCHING_UP, State.LIVE}
@@ -253,7 +253,7 @@ class LaneMachine(RuleBasedStateMachine):
         returned = self.lane.at(Stage.RETURNED)
         assert returned <= self.settled | self.passed_over
         for position in returned:
-            del self.rows[position]
+            self.rows.pop(position, None)  # it may have been discarded meanwhile
         self.tell(Unlisted(returned))
 
     @precondition(lambda self: self.is_running and self.lane.state in DELIVERING)

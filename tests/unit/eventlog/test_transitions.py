@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigchaindb.eventlog.delivery import TRANSITIONS, step
 from bigchaindb.eventlog.facts import (
     Action,
     Again,
@@ -43,6 +42,7 @@ from bigchaindb.eventlog.facts import (
 from bigchaindb.eventlog.lane import RUNNING, Lane, Progress, Stage, State, Trouble
 from bigchaindb.eventlog.parking import STAGES
 from bigchaindb.eventlog.retrying import Backoff, OnFailure, Policy
+from bigchaindb.eventlog.transitions import TRANSITIONS, step
 
 POLICY = Policy(attempts=3, duration_s=0)
 LIVE = Lane(State.LIVE, epoch=1)

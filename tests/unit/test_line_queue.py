@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bigchaindb import log, log_queue, standard_error
+from bigchaindb import line_queue, log, standard_error
 from bigchaindb.config.settings import Limits, Log, Settings
+from bigchaindb.line_queue import LineQueue, put
 from bigchaindb.log import dropped_count, set_up
-from bigchaindb.log_queue import LineQueue, put
 from bigchaindb.standard_error import to_standard_error
 from tests.support.waiting import until
 
@@ -101,7 +101,7 @@ def test_the_notice_stands_where_the_lines_are_missing() -> None:
 
 
 def test_the_end_waits_a_moment_for_a_reader_and_no_longer(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_queue, "CLOSE_S_MAX", 0.05)
+    monkeypatch.setattr(line_queue, "CLOSE_S_MAX", 0.05)
     closed: list[bool] = []
     queue = LineQueue(reader.write, 1_000, lambda: closed.append(True))
     queue.emit(record("nobody reads this"))
