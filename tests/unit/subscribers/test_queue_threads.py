@@ -1,6 +1,7 @@
 """The plugin's queue among threads, signals and forked processes. Source: decision 0015; promises P3 and P6."""
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import random
@@ -177,6 +178,7 @@ class Bell:
         self._before = signal.signal(signal.SIGUSR1, self._ring)
         self._tracer = sys.gettrace()
         sys.settrace(None)  # that of coverage has a lock, and a handler that raises would leave it locked
+        self._callbacks, gc.callbacks[:] = gc.callbacks[:], []  # of Hypothesis; what is raised in one is lost
         self.is_on = True
         self._thread = start(self._pull)
         return self
@@ -186,6 +188,7 @@ class Bell:
         self._thread.join()
         signal.signal(signal.SIGUSR1, self._before)
         sys.settrace(self._tracer)
+        gc.callbacks[:] = self._callbacks
 
     def _pull(self) -> None:
         while self.is_on:
