@@ -70,7 +70,7 @@ def test_p8_its_ledger_does_not_know_its_node_db(directory: DataDirectory, tmp_p
 def test_a_page_counts_as_one_after_a_power_cut(directory: DataDirectory, tmp_path: Path) -> None:
     """It was copied while its host wrote: what stands in it beside the cursor may be of another moment."""
     with closing(LanePage(page_path(directory.lanes, "auditor", 1))) as page:
-        page.words[Word.HANDED] = 4  # as if the slots of 3 and 4 had been copied before they were filled
+        page.words[Word.REACHED] = 4  # as if the slots of 3 and 4 had been copied before they were filled
     done = back_up(directory, tmp_path / "copy", with_key=True, progress=ignore)
     with closing(LanePage(page_path(done.path / "lanes", "auditor", 1))) as page:
         assert page.progress() == Progress(2, 2)
