@@ -132,7 +132,7 @@ async def _serve(
         running.push_async_callback(edges.stop)
         if not await _unless(ordered, supervisor.start(strict=strict)):
             return
-        await edges.control.start()
+        await edges.control.listen()
         with _naming("wsserver.port"):
             await stream.start(settings.wsserver.host, settings.wsserver.port)
         deciding = asyncio.create_task(wired.engine.run())

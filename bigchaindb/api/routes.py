@@ -6,7 +6,7 @@ from those of every router, and because a look-up in a dict costs 0.2 µs.
 
 import logging
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from bigchaindb.api import (
@@ -33,7 +33,10 @@ from bigchaindb.streams.websocket import PATH as STREAM_PATH
 logger = logging.getLogger(__name__)
 
 
-class Route(NamedTuple):
+H = TypeVar("H")
+
+
+class Route(NamedTuple, Generic[H]):
     """A path and its handlers.
 
     Attributes:
@@ -43,8 +46,8 @@ class Route(NamedTuple):
     """
 
     path: str
-    get: Handler
-    post: Handler | None = None
+    get: H
+    post: H | None = None
 
     @property
     def allow(self) -> str:
@@ -52,7 +55,7 @@ class Route(NamedTuple):
         return "GET, HEAD, OPTIONS" if self.post is None else "POST, GET, HEAD, OPTIONS"
 
 
-ROUTES: Final = (
+ROUTES: Final[tuple[Route[Handler], ...]] = (
     Route("/", info.root),
     Route("/api/v1", info.index),
     Route("/api/v1/transactions", transactions.listing, transactions.post),
@@ -74,11 +77,13 @@ ROUTES: Final = (
     Route("/api/v1/openapi.json", openapi.get),
 )
 """A parameter is the last segment, or the last but one."""
-EXACT: Final[Mapping[str, Route]] = {route.path.removesuffix("/"): route for route in ROUTES if "{" not in route.path}
-PARENTS: Final[Mapping[str, Route]] = {
+EXACT: Final[Mapping[str, Route[Handler]]] = {
+    route.path.removesuffix("/"): route for route in ROUTES if "{" not in route.path
+}
+PARENTS: Final[Mapping[str, Route[Handler]]] = {
     route.path.rpartition("/")[0]: route for route in ROUTES if route.path[-1] == "}"
 }
-NESTED: Final[Mapping[tuple[str, str], Route]] = {
+NESTED: Final[Mapping[tuple[str, str], Route[Handler]]] = {
     (route.path.partition("/{")[0], route.path.rpartition("/")[2]): route for route in ROUTES if "}/" in route.path
 }
 """By the parts of the path before and behind the parameter."""
@@ -89,7 +94,7 @@ _NEAR_CHARACTERS_MAX: Final = 200
 METHOD_REFUSED: Final = json_line({"message": "The method is not allowed for the requested URL."})
 
 
-def find(path: str) -> tuple[Route, str] | None:
+def find(path: str) -> tuple[Route[Handler], str] | None:
     """Return the route of a path and its parameter; one trailing slash is ignored."""
     if "%" in path:
         path = unquote(path, errors="replace")
@@ -133,16 +138,23 @@ async def reply_to(context: Context, method: str, path: str, call: Call) -> Repl
     if found is None:
         return not_found(context.node.stream_url(call.host) if _plainly(path) == _STREAM else near(path))
     route, parameter = found
+    handler = handler_of(route, method)
+    if isinstance(handler, Answer):
+        return handler
+    return await guarded(handler, context, call._replace(parameter=parameter) if parameter else call)
+
+
+def handler_of(route: Route[H], method: str) -> H | Answer:
+    """Return the handler of a route for a method, or the answer to a method without one."""
     match method:
         case "POST" if route.post is not None:
-            handler = route.post
+            return route.post
         case "GET" | "HEAD":
-            handler = route.get
+            return route.get
         case "OPTIONS":
             return Answer(200, headers=_allow(route))
         case _:
             return Answer(405, METHOD_REFUSED, _allow(route))
-    return await guarded(handler, context, call._replace(parameter=parameter) if parameter else call)
 
 
 async def guarded(handler: Handler, context: Context, call: Call) -> Reply:
@@ -162,7 +174,7 @@ async def guarded(handler: Handler, context: Context, call: Call) -> Reply:
         return INTERNAL_ERROR
 
 
-def _allow(route: Route) -> bytes:
+def _allow(route: Route[H]) -> bytes:
     return b"Allow: %b\r\n" % route.allow.encode()
 
 

@@ -5,12 +5,12 @@ Source: docs/reference/contract/http-api.md, sections 1, 4 and 5.
 
 import json
 import time
+from contextlib import closing
+from functools import partial
 from http import HTTPStatus
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from typing import Any, Final
-from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
-from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, Request
 
 from bigchaindb.config.settings import MIB
 from bigchaindb.errors import RequestFailed
@@ -55,13 +55,12 @@ class Node:
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise RequestFailed(f"{url!r} is not the URL of a node, such as http://localhost:9984")
         self.url = url.rstrip("/")
+        self._path = parts.path.rstrip("/")
         self._timeout_s = timeout_s
         self._busy_s_max = busy_s_max
         self._origin = origin
-        # No redirects, which a node never sends, no files, no proxies for localhost.
-        self._opener = OpenerDirector()
-        self._opener.add_handler(HTTPHandler())
-        self._opener.add_handler(HTTPSHandler())
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        self._connect = partial(kind, parts.netloc, timeout=timeout_s)
 
     def transaction(self, transaction_id: str) -> dict[str, Any]:
         """Return a committed transaction.
@@ -70,9 +69,7 @@ class Node:
             RequestFailed: there is none, or the node cannot be asked.
         """
         try:
-            answer: dict[str, Any] = self._json(
-                Request(f"{self.url}/api/v1/transactions/{quote(transaction_id, safe='')}")  # noqa: S310 - the scheme is checked
-            )
+            answer: dict[str, Any] = self._json(f"/api/v1/transactions/{quote(transaction_id, safe='')}")
         except RequestFailed as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 error.add_note(
@@ -89,7 +86,7 @@ class Node:
         Raises:
             RequestFailed: the node cannot be asked.
         """
-        answer: list[dict[str, Any]] = self._json(Request(f"{self.url}/api/v1/validators"))  # noqa: S310 - the scheme is checked
+        answer: list[dict[str, Any]] = self._json("/api/v1/validators")
         return answer
 
     def elections(self) -> list[dict[str, Any]]:
@@ -98,7 +95,7 @@ class Node:
         Raises:
             RequestFailed: the node is of no network, or cannot be asked.
         """
-        answer: list[dict[str, Any]] = self._json(Request(f"{self.url}/api/v1/elections"))  # noqa: S310 - the scheme is checked
+        answer: list[dict[str, Any]] = self._json("/api/v1/elections")
         return answer
 
     def election_status(self, election_id: str) -> str:
@@ -107,7 +104,7 @@ class Node:
         Raises:
             RequestFailed: there is none, or the node cannot be asked.
         """
-        answer = self._json(Request(f"{self.url}/api/v1/elections/{quote(election_id, safe='')}"))  # noqa: S310 - the scheme is checked
+        answer = self._json(f"/api/v1/elections/{quote(election_id, safe='')}")
         return str(answer["status"])
 
     def post(self, body: bytes, mode: str) -> dict[str, Any]:
@@ -116,11 +113,8 @@ class Node:
         Raises:
             RequestFailed: the node refused it, or cannot be asked.
         """
-        headers = {"Content-Type": "application/json"}
         try:
-            answer: dict[str, Any] = self._json(
-                Request(f"{self.url}/api/v1/transactions?mode={mode}", body, headers)  # noqa: S310 - the scheme is checked
-            )
+            answer: dict[str, Any] = self._json(f"/api/v1/transactions?mode={mode}", body)
         except RequestFailed as error:
             for rule, cure in CURES.items():
                 if f"({rule}):" in str(error):
@@ -139,9 +133,8 @@ class Node:
         """
         named = block.removeprefix(POSITION)
         kind = "blocks" if named == block else "events"
-        path = f"/api/v1/{kind}/{quote(named, safe='')}/proof"
         try:
-            return self._answer(Request(f"{self.url}{path}"))[1]  # noqa: S310 - the scheme is checked
+            return self._answer(f"/api/v1/{kind}/{quote(named, safe='')}/proof")[1]
         except RequestFailed as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 error.add_note(
@@ -150,36 +143,31 @@ class Node:
                 error.add_note("`bigchaindb events tail` lists events; name one by its height, its id or `position:N`")
             raise
 
-    def _json(self, request: Request) -> Any:  # noqa: ANN401 - any JSON
-        return self._answer(request)[0]
+    def _json(self, path: str, body: bytes | None = None) -> Any:  # noqa: ANN401 - any JSON
+        return self._answer(path, body)[0]
 
-    def _answer(self, request: Request) -> tuple[Any, bytes]:
+    def _answer(self, path: str, body: bytes | None = None) -> tuple[Any, bytes]:
         """Return the node's answer, as JSON and as it was sent."""
         deadline_s = time.monotonic() + self._busy_s_max
-        status, body = self._exchange(request)
+        status, sent = self._exchange(path, body)
         while status == HTTPStatus.SERVICE_UNAVAILABLE and time.monotonic() + BUSY_PAUSE_S < deadline_s:
             time.sleep(BUSY_PAUSE_S)
-            status, body = self._exchange(request)
+            status, sent = self._exchange(path, body)
         try:
-            answer = json.loads(body)
+            answer = json.loads(sent)
         except ValueError as error:
-            raise RequestFailed(f"{request.full_url} answered {status} without JSON: is it a node?") from error
+            raise RequestFailed(f"{self.url}{path} answered {status} without JSON: is it a node?") from error
         if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own figures
-            return answer, body
-        message = answer.get("message", answer) if isinstance(answer, dict) else answer
-        raise RequestFailed(f"{self.url} answered {status}: {message}", status)
+            return answer, sent
+        raise RequestFailed(f"{self.url} answered {status}: {message_in(answer)}", status)
 
-    def _exchange(self, request: Request) -> tuple[int, bytes]:
+    def _exchange(self, path: str, body: bytes | None) -> tuple[int, bytes]:
         try:
-            with self._opener.open(request, timeout=self._timeout_s) as answer:
-                return answer.status, answer.read(ANSWER_BYTES_MAX)
-        except HTTPError as error:
-            with error:
-                return error.code, error.read(ANSWER_BYTES_MAX)
+            with closing(self._connect()) as connection:
+                answer = ask(connection, f"{self._path}{path}", body)
+                return answer.status, whole(answer)
         except TimeoutError as error:
             raise self._unreachable(f"no answer within {self._timeout_s:g} s") from error
-        except URLError as error:
-            raise self._unreachable(error.reason) from error
         except (OSError, HTTPException) as error:
             raise self._unreachable(error) from error
 
@@ -188,3 +176,29 @@ class Node:
         return RequestFailed(
             f"cannot ask {self.url}: {why}; is the node running, and is that its address?{self._origin}"
         )
+
+
+def ask(connection: HTTPConnection, target: str, body: bytes | None = None, accept: str = "*/*") -> HTTPResponse:
+    """Send a request, GET or POST with a body, and return the beginning of its answer. Redirects are not followed."""
+    headers = {"Accept": accept} if body is None else {"Accept": accept, "Content-Type": "application/json"}
+    connection.request("GET" if body is None else "POST", target, body, headers)
+    return connection.getresponse()
+
+
+def whole(answer: HTTPResponse) -> bytes:
+    """Return the body of an answer.
+
+    Raises:
+        RequestFailed: it is larger than any answer of a node.
+        IncompleteRead: the connection ended before it did.
+    """
+    if len(body := answer.read(ANSWER_BYTES_MAX + 1)) > ANSWER_BYTES_MAX:
+        raise RequestFailed(f"the node's answer has more than {ANSWER_BYTES_MAX} bytes")
+    if answer.length:
+        raise IncompleteRead(body, answer.length)
+    return body
+
+
+def message_in(answer: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return the text of an error's body."""
+    return answer.get("message", answer) if isinstance(answer, dict) else answer

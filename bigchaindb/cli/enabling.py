@@ -10,23 +10,19 @@ from typing import Any, Final
 import click
 from msgspec import to_builtins
 
+from bigchaindb.cli.control import Control
 from bigchaindb.cli.lanes import Mask, as_document, json_option, mask_of, put_state, settle_the_past
 from bigchaindb.cli.output import put, put_json, say
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.cli.transactions import read_object
 from bigchaindb.config import PluginSettings, Settings, edit
 from bigchaindb.config.load import PATH_VARIABLE, Loaded
-from bigchaindb.control.client import ask
-from bigchaindb.control.messages import Configuration, GetConfiguration, Reload, Reloaded
 from bigchaindb.doctor.trial import Findings, try_plugin
 from bigchaindb.errors import ConfigurationError, StartupError, UnknownPlace
 from bigchaindb.eventlog import place
 from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.orders import way_on
 from bigchaindb.store.directory import DataDirectory
-
-RELOAD_S_MAX: Final = 300.0
-"""A file that was edited by hand may name several new plugins; each may take 30 s to be ready."""
 
 START_FORMS: Final = "now, genesis, height:N, time:T (Unix seconds, or ISO 8601 with a zone)"
 """The forms of a place that `start` accepts in the configuration."""
@@ -177,7 +173,7 @@ def _require_the_same_file(loaded: Loaded) -> bool:
     Returns:
         Whether a node runs.
     """
-    node = ask(DataDirectory(loaded.settings.database.path).control, GetConfiguration(), Configuration)
+    node = Control.of(loaded.settings).configuration()
     if node is None:
         return False
     if node.given_elsewhere is not None:
@@ -214,7 +210,7 @@ def _tell(loaded: Loaded, name: str, mask: Mask, *, as_json: bool) -> None:
     Raises:
         StartupError: the node cannot run it.
     """
-    answer = ask(DataDirectory(loaded.settings.database.path).control, Reload(), Reloaded, wait_s=RELOAD_S_MAX)
+    answer = Control.of(loaded.settings).reload()
     if answer is None:
         if as_json:
             put_json(None)

@@ -7,16 +7,15 @@ first (P4).
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from bigchaindb.cli.control import Control
 from bigchaindb.cli.session import no_ledger
-from bigchaindb.config import Settings
 from bigchaindb.config.load import Loaded
-from bigchaindb.control.client import ask
-from bigchaindb.control.messages import HEAD_WAIT_S_MAX, GetHead, Head
 from bigchaindb.errors import MalformedSelection, RequestFailed, UnknownPlace
 from bigchaindb.eventlog import place
 from bigchaindb.eventlog.place import Place
@@ -42,7 +41,7 @@ class OpenLog:
     Attributes:
         ledger: the file.
         head: the last durable position.
-        wait_beyond: waits, for a while, until the head is beyond a position, and returns it; None where no node runs.
+        wait_beyond: waits until the head is beyond a position, and returns it; None where no node runs.
     """
 
     log: "LogReader"
@@ -73,13 +72,12 @@ def open_log(loaded: Loaded) -> Iterator[OpenLog]:
     if not directory.ledger.exists():
         raise no_ledger(loaded)
     chain_id = read_chain_id(directory.path)
-    answer = ask(directory.control, GetHead(), Head)
+    control = Control(directory.control)
+    head = control.head()
     with ExitStack() as opened:
-        if answer is not None:
+        if head is not None:
             log = opened.enter_context(closing(Log(directory.ledger)))
-            yield OpenLog(
-                log, directory.ledger, chain_id, answer.position, lambda beyond: _wait_beyond(settings, beyond)
-            )
+            yield OpenLog(log, directory.ledger, chain_id, head, partial(_wait_beyond, control))
         else:
             store = opened.enter_context(closing(Store(directory.path)))
             log = opened.enter_context(closing(store.log_reader()))
@@ -159,10 +157,7 @@ def wanted(options: Mapping[str, Any]) -> Wanted:
     return Wanted(selection, TYPES.get(options["type_"], -1))
 
 
-def _wait_beyond(settings: Settings, beyond: int) -> int:
-
-    path = DataDirectory(settings.database.path).control
-    answer = ask(path, GetHead(beyond, HEAD_WAIT_S_MAX), Head)
-    if answer is None:
+def _wait_beyond(control: Control, position: int) -> int:
+    if (head := control.head_beyond(position)) is None:
         raise RequestFailed("the node has stopped, so no further event will come; start it and run the command again")
-    return answer.position
+    return head

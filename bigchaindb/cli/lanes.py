@@ -9,11 +9,10 @@ import click
 from msgspec import to_builtins
 
 from bigchaindb.belonging import lost_ledger
+from bigchaindb.cli.control import Control
 from bigchaindb.cli.output import put
 from bigchaindb.config import Settings
 from bigchaindb.config.load import Loaded
-from bigchaindb.control.client import ask
-from bigchaindb.control.messages import GetLanes, Lane, Lanes, Ordered
 from bigchaindb.errors import OrderRefused, StartupError
 from bigchaindb.eventlog.lane import RUNNING
 from bigchaindb.eventlog.orders import Order
@@ -42,13 +41,12 @@ def look(settings: Settings) -> list[LaneStatus]:
 def look_for_node(settings: Settings) -> tuple[bool, list[LaneStatus]]:
     """Return whether a node runs, and every lane."""
     directory = DataDirectory(settings.database.path)
-    answer = ask(directory.control, GetLanes(), Lanes)
-    running = [] if answer is None else answer.lanes
-    if answer is None and (lost := lost_ledger(directory)) is not None:
+    running = Control(directory.control).lanes()
+    if running is None and (lost := lost_ledger(directory)) is not None:
         raise StartupError(lost)
     kept = kept_lanes(directory, settings.events_plugins) if directory.node.exists() else []
-    names = {lane.name for lane in running}
-    return answer is not None, [*running, *(lane for lane in kept if lane.name not in names)]
+    names = {lane.name for lane in running or ()}
+    return running is not None, [*(running or ()), *(lane for lane in kept if lane.name not in names)]
 
 
 def never_ran(name: str, settings: Settings) -> OrderRefused:
@@ -71,9 +69,8 @@ def carry_out(settings: Settings, name: str, order: Order) -> LaneStatus:
         RequestFailed: the node refused.
         OrderRefused: the lane's state does not allow it.
     """
-    answer = ask(DataDirectory(settings.database.path).control, Ordered(name, order), Lane)
-    if answer is not None:
-        return answer.lane
+    if (lane := Control.of(settings).order(name, order)) is not None:
+        return lane
     with desk(settings) as opened:
         opened.order(name, order)
         return opened.status(name)

@@ -10,10 +10,9 @@ from typing import Final
 import click
 import msgspec
 
+from bigchaindb.cli.control import Control
 from bigchaindb.cli.output import printable, put, put_table
 from bigchaindb.cli.session import Session, pass_session
-from bigchaindb.control import messages
-from bigchaindb.control.client import ask
 from bigchaindb.engine.cometbft.overview import Activity, Decides, Overview, overview
 from bigchaindb.engine.engine import NetworkFigures, ValidatorFigures
 from bigchaindb.errors import RequestFailed
@@ -22,8 +21,6 @@ from bigchaindb.store.directory import DataDirectory
 
 WATCH_S: Final = 1.0
 """Time between two prints."""
-FIGURES_S_MAX: Final = 2.0
-"""Time for the node's own answer: a person waits."""
 NAME_CHARACTERS_MAX: Final = 44
 """Of a peer's name: a public key in base58."""
 CLEAR: Final = "\x1b[H\x1b[J"
@@ -71,10 +68,9 @@ def status(context: click.Context, session: Session, *, watch: bool, as_json: bo
 def _figures(control: Path) -> NetworkFigures | None:
     """Return the running node's figures of the others, None where it does not answer."""
     try:
-        answer = ask(control, messages.GetNetwork(), messages.Network, wait_s=FIGURES_S_MAX)
+        return Control(control).network()
     except RequestFailed:
         return None
-    return None if answer is None else answer.figures
 
 
 def _put(seen: Overview, *, as_json: bool) -> None:

@@ -2,16 +2,14 @@
 
 import click
 
+from bigchaindb.cli.control import Control
 from bigchaindb.cli.lanes import as_document, carry_out, desk, json_option, look, mask_of, never_ran, put_state
 from bigchaindb.cli.output import put, put_json
 from bigchaindb.cli.session import Session, pass_session
-from bigchaindb.control.client import ask
-from bigchaindb.control.messages import Done, Forget
 from bigchaindb.errors import UnknownPlace
 from bigchaindb.eventlog import place
 from bigchaindb.eventlog.orders import Discard, Order, Pause, Restart, Resume, Retry, Seek
 from bigchaindb.eventlog.place import POSITION_MAX
-from bigchaindb.store.directory import DataDirectory
 
 POSITION = click.IntRange(1, POSITION_MAX)
 
@@ -139,7 +137,7 @@ def forget(session: Session, name: str) -> None:
     settings = session.load().settings
     if all(lane.name != name for lane in look(settings)):  # otherwise a misspelt name would be reported as forgotten
         raise never_ran(name, settings)
-    if ask(DataDirectory(settings.database.path).control, Forget(name), Done) is None:
+    if not Control.of(settings).forget(name):
         with desk(settings) as opened:
             opened.forget(name)
     put(f"{name} is forgotten")

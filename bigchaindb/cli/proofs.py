@@ -90,5 +90,5 @@ def _about(verified: Verified) -> dict[str, object]:
         "proposed_by": header.node_pubkey,
         "transaction_count": len(verified.block.transactions),
         "chain_id": verified.chain_id if is_signed else "not signed by a node on its own",
-        "signed_by": f"power {verified.power} of {verified.total} trusted",
+        "signed_by": f"trusted validators with power {verified.power} of {verified.total}",
     }

@@ -52,7 +52,7 @@ def test_a_proof_taken_from_a_node_is_checked_without_it(committed: Node, tmp_pa
     assert lines["proven"] == "BLOCK_VALID"
     assert lines["id"] == json.loads(shown)["id"]
     assert lines["height"] == "1, from the file: a node on its own does not sign it"
-    assert lines["signed_by"] == "power 1 of 1 trusted"
+    assert lines["signed_by"] == "trusted validators with power 1 of 1"
     assert verify(tmp_path, taken.stdout.encode(), validators, "--json").stdout == shown
 
     forged = taken.stdout.replace("1.5e-07", "2.5e-07")
@@ -78,7 +78,7 @@ def test_what_a_network_decided_is_told(tmp_path: Path) -> None:
     assert valid.returncode == 0, valid.stderr
     assert valid.stdout.splitlines()[0] == "proven             BLOCK_VALID"
     assert f"chain_id           {CHAIN_ID}" in valid.stdout
-    assert "signed_by          power 20 of 27 trusted" in valid.stdout
+    assert "signed_by          trusted validators with power 20 of 27" in valid.stdout
     invalid = verify(tmp_path, Rejected().document(), trusted())
     assert invalid.returncode == 0, invalid.stderr
     assert invalid.stdout.splitlines()[:2] == [

@@ -75,7 +75,7 @@ def test_each_block_of_a_network_proves_its_event(node: Node, tmp_path: Path) ->
         assert told.returncode == 0, told.stderr
         assert f"height             {height}\n" in told.stdout
         assert f"chain_id           {read_chain_id(node.data)}\n" in told.stdout
-        assert "signed_by          power 10 of 10 trusted" in told.stdout
+        assert "signed_by          trusted validators with power 10 of 10" in told.stdout
         assert verify(proof, node, "--json").stdout == node.run("events", "show", str(position), "--json").stdout
 
     voted = node.get("validators", height=events[0]["data"]["height"])

@@ -3,22 +3,28 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
+from bigchaindb.cli.control import Control
 from bigchaindb.config import Settings
 from bigchaindb.config.load import Loaded, load_all
-from bigchaindb.control import messages, server
+from bigchaindb.config.settings import Limits
+from bigchaindb.control import server
+from bigchaindb.control.answers import Configuration
 from bigchaindb.control.server import ControlServer
-from bigchaindb.errors import StartupError
+from bigchaindb.errors import RequestFailed, StartupError
 from bigchaindb.eventlog.orders import Discard, Order, Pause, Restart, Resume, Retry, Seek
 from bigchaindb.masking import MASK
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.supervisor import Supervisor
 from tests.support.raw import until
+
+T = TypeVar("T")
 
 
 class Served:
@@ -36,36 +42,39 @@ class Served:
     def load(self) -> Loaded:
         return load_all(self.configuration, {})
 
-    def server(self, reload: Callable[[], Loaded] | None) -> ControlServer:
-        return ControlServer(self.path, supervisor=self.supervisor, hub=self.hub, settings=Settings(), reload=reload)
+    def server(self, reload: Callable[[], Loaded] | None, settings: Settings | None = None) -> ControlServer:
+        settings = settings or Settings()
+        return ControlServer(self.path, supervisor=self.supervisor, hub=self.hub, settings=settings, reload=reload)
 
-    async def ask(self, request: messages.Request) -> messages.Answer:
-        return await self.say(messages.encode(request))
+    async def ask(self, call: Callable[[Control], T]) -> T:
+        """Return what the command line's client gets."""
+        return await asyncio.to_thread(call, Control(self.path))
 
-    async def say(self, line: bytes) -> messages.Answer:
+    async def error(self, call: Callable[[Control], object]) -> str:
+        with pytest.raises(RequestFailed) as raised:
+            await self.ask(call)
+        return str(raised.value)
+
+    async def say(self, data: bytes) -> bytes:
+        """Return all that is answered to some bytes."""
         reader, writer = await asyncio.open_unix_connection(self.path)
-        writer.write(line)
-        answer = await reader.readline()
+        writer.write(data)
+        answer = await reader.read()
         writer.close()
-        return messages.decode_answer(answer)
-
-    async def error(self, request: messages.Request) -> str:
-        answer = await self.ask(request)
-        assert isinstance(answer, messages.Refused)
-        return answer.error
+        return answer
 
 
-async def until_asked(served: Served) -> None:
-    """Wait until a request is being answered."""
-    while not served.control._answering:  # noqa: ASYNC110 - the server tells nobody
-        await asyncio.sleep(0)
+def post(target: str, body: bytes) -> bytes:
+    """Return a request after which the connection ends."""
+    head = f"POST {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
 
 
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     one = Served(tmp_path)
     await one.supervisor.start()
-    await one.control.start()
+    await one.control.listen()
     yield one
     await one.control.stop()
     await one.supervisor.stop()
@@ -79,10 +88,8 @@ async def test_nobody_but_its_owner_can_open_the_socket(served: Served) -> None:
 
 async def test_the_socket_of_a_killed_node_is_replaced_and_ones_own_is_removed(served: Served) -> None:
     other = served.server(None)
-    await other.start()
-    assert await served.ask(messages.GetConfiguration()) == messages.Configuration(
-        None, "the program that runs the node"
-    )
+    await other.listen()
+    assert await served.ask(Control.configuration) == Configuration(None, "the program that runs the node")
     await other.stop()
     assert not served.path.exists()
     await other.stop()
@@ -92,10 +99,10 @@ async def test_a_path_that_fits_no_socket_stops_the_start(served: Served, tmp_pa
     """Else nobody could speak with the node, and would learn it when it matters."""
     served.path = tmp_path / ("x" * 100) / "control.sock"
     with pytest.raises(StartupError, match=r"database\.path: .* the system allows 107; set database\.path to a"):
-        await served.server(None).start()
+        await served.server(None).listen()
     served.path = tmp_path / "nowhere" / "control.sock"
     with pytest.raises(StartupError, match=r"cannot listen on .*: No such file or directory"):
-        await served.server(None).start()
+        await served.server(None).listen()
 
 
 async def test_a_server_that_never_started_stops(served: Served) -> None:
@@ -105,58 +112,93 @@ async def test_a_server_that_never_started_stops(served: Served) -> None:
 
 async def test_the_head_is_told_at_once_or_when_it_moves(served: Served) -> None:
     """`events tail --follow` waits for it and never polls."""
-    assert await served.ask(messages.GetHead()) == messages.Head(0)
-    assert await served.ask(messages.GetHead(0, 0.001)) == messages.Head(0)
-    waiting = asyncio.create_task(served.ask(messages.GetHead(0, 30.0)))
-    await until_asked(served)
+    assert await served.ask(Control.head) == 0
+    waiting = asyncio.create_task(served.ask(lambda control: control.head_beyond(0)))
+    await until(lambda: served.control._follower_count == 1, "it to be followed")
     served.hub.announce(3)
-    assert await waiting == messages.Head(3)
+    assert await waiting == 3
+    assert await served.ask(lambda control: control.head_beyond(1)) == 3
+
+
+async def test_a_page_that_follows_gets_each_head(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEARTBEAT_S", 0.01)
+    reader, writer = await asyncio.open_unix_connection(served.path)
+    writer.write(FOLLOW)
+    await reader.readuntil(b"\r\n:\n\n")
+    for head in (1, 5):
+        served.hub.announce(head)
+        await reader.readuntil(b"data: %d\n\n" % head)
+    writer.close()
 
 
 async def test_a_stop_does_not_wait_for_whoever_waits_for_the_head(served: Served) -> None:
-    reader, writer = await asyncio.open_unix_connection(served.path)
-    writer.write(messages.encode(messages.GetHead(0, 30.0)))
-    await until_asked(served)
-    await asyncio.wait_for(served.control.stop(), 1)
-    assert await reader.read() == b""
+    writer = await follow(served)
+    await asyncio.wait_for(served.control.stop(), 5)
+    assert served.control._follower_count == 0
     writer.close()
 
 
 async def test_orders_about_lanes_that_are_not_there_are_refused_in_words(served: Served) -> None:
     orders: list[Order] = [Pause(), Resume(), Restart(), Seek("genesis"), Retry(), Discard((1,))]
     for order in orders:
-        error = await served.error(messages.Ordered("sales", order))
-        assert error == "no events plugin 'sales' is enabled; enabled are: none"
-    assert await served.ask(messages.GetLanes()) == messages.Lanes([])
+        error = await served.error(partial(Control.order, name="sales/& ?", order=order))
+        assert error == "no events plugin 'sales/& ?' is enabled; enabled are: none"
+    assert await served.ask(lambda control: control.forget("sales/& ?"))
+    assert await served.ask(Control.lanes) == []
 
 
-async def test_nonsense_and_what_is_too_long_are_refused(served: Served) -> None:
-    assert isinstance(await served.say(b'{"type":"Shutdown"}\n'), messages.Refused)
-    answer = await served.say(b"x" * (messages.REQUEST_BYTES_MAX + 10) + b"\n")
-    assert answer == messages.Refused(
-        f"a request has at most {messages.REQUEST_BYTES_MAX} bytes, and this one has more"
-    )
-    assert await served.ask(messages.GetHead()) == messages.Head(0)
+@pytest.mark.parametrize(
+    "order",
+    [
+        b"",
+        b"{}",
+        b'{"type":"Shutdown"}',
+        b'{"type":"Seek","place":1}',
+        b'{"type":"Discard","positions":[0]}',
+        b'{"type":"Retry","positions":[9223372036854775808]}',
+    ],
+)
+async def test_nonsense_is_refused_with_what_may_be_the_cause(served: Served, order: bytes) -> None:
+    """After an upgrade the command may be newer than the node that still runs."""
+    answer = await served.say(post("/api/v1/plugins?name=sales", order))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"does it have another version" in answer
 
 
-async def test_who_says_nothing_is_closed(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_has_no_route_or_is_too_long_is_refused(served: Served) -> None:
+    assert (await served.say(post("/api/v1/plugins", b"{}"))).startswith(b"HTTP/1.1 400 ")
+    assert (await served.say(post("/api/v1/network", b"{}"))).startswith(b"HTTP/1.1 405 ")
+    assert (await served.say(post("/api/v1/transactions", b"{}"))).startswith(b"HTTP/1.1 404 ")
+    assert (await served.say(b'{"type":"GetLanes"}\n')).startswith(b"HTTP/1.1 400 ")  # of an older command line
+    large = post("/api/v1/plugins?name=sales", b" " * (Settings().limits.body_bytes_max + 1))
+    assert (await served.say(large)).startswith(b"HTTP/1.1 413 ")
+    assert await served.ask(Control.head) == 0
+
+
+async def test_who_says_nothing_is_closed(served: Served) -> None:
     """Else 32 of them would keep everybody out."""
-    monkeypatch.setattr(server, "REQUEST_S_MAX", 0.01)
-    reader, writer = await asyncio.open_unix_connection(served.path)
-    assert await reader.read() == b""
-    writer.close()
+    other = served.server(None, Settings(limits=Limits(body_read_s_max=0.01)))
+    await other.listen()
+    assert (await served.say(b"GET")).startswith(b"HTTP/1.1 408 ")
+    await other.stop()
 
 
-async def test_no_more_than_a_few_are_served_at_once(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "CONNECTION_COUNT_MAX", 0)
-    assert await served.error(messages.GetLanes()) == "the node already answers 0 commands; try again later"
+async def test_no_more_than_a_few_are_served_at_once(served: Served) -> None:
+    idle = [await asyncio.open_unix_connection(served.path) for _ in range(server.CONNECTION_COUNT_MAX)]
+    await until(lambda: served.control.connection_count == len(idle), "all to be connected")
+    assert await served.error(Control.lanes) == "the node already answers 32 commands; try again later"
+    for _, writer in idle:
+        writer.close()
+
+
+FOLLOW = b"GET /api/v1/head?beyond=0 HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"
 
 
 async def follow(served: Served) -> asyncio.StreamWriter:
     """Wait for the head as `events tail --follow` does."""
     before = served.control._follower_count
     _, writer = await asyncio.open_unix_connection(served.path)
-    writer.write(messages.encode(messages.GetHead(0, 30.0)))
+    writer.write(FOLLOW)
     await until(lambda: served.control._follower_count == before + 1, "it to be followed")
     return writer
 
@@ -164,13 +206,12 @@ async def follow(served: Served) -> asyncio.StreamWriter:
 async def test_who_follows_the_events_keeps_no_command_out(served: Served) -> None:
     """Orders must pass even where each of many terminals and scripts has a `tail --follow`."""
     followers = [await follow(served) for _ in range(server.FOLLOWER_COUNT_MAX)]
-    assert "24 commands already follow the events" in await served.error(messages.GetHead(0, 30.0))
-    assert await served.ask(messages.GetHead(0)) == messages.Head(0)
-    assert await served.ask(messages.GetLanes()) == messages.Lanes([])
-    served.hub.announce(1)
-    await until(lambda: served.control._follower_count == 0, "all to be told")
+    assert "24 commands already follow the events" in await served.error(lambda control: control.head_beyond(0))
+    assert await served.ask(Control.head) == 0
+    assert await served.ask(Control.lanes) == []
     for writer in followers:
         writer.close()
+    await until(lambda: served.control._follower_count == 0, "all to have left")
 
 
 async def test_a_follower_that_is_killed_frees_its_place_at_once(served: Served) -> None:
@@ -182,22 +223,21 @@ async def test_a_follower_that_is_killed_frees_its_place_at_once(served: Served)
 
 
 async def test_the_configuration_is_read_again_and_a_wrong_one_changes_nothing(served: Served) -> None:
-    answer = await served.ask(messages.GetConfiguration())
-    assert answer == messages.Configuration(str(served.configuration), None)
+    assert await served.ask(Control.configuration) == Configuration(str(served.configuration), None)
     served.configuration.write_text('{"events_plugins": ["nope"]}')
-    reloaded = await served.ask(messages.Reload())
-    assert isinstance(reloaded, messages.Reloaded)
+    reloaded = await served.ask(Control.reload)
+    assert reloaded is not None
     assert "no installed package provides 'nope'" in reloaded.errors["nope"]
     served.configuration.write_text('{"events_plugins": 5}')
-    assert "events_plugins: expected a list of names or an object" in await served.error(messages.Reload())
+    assert "events_plugins: expected a list of names or an object" in await served.error(Control.reload)
     served.configuration.unlink()
-    assert "No such file" in await served.error(messages.Reload())
+    assert "No such file" in await served.error(Control.reload)
 
 
 async def test_a_node_without_a_file_says_that_it_has_none(served: Served) -> None:
     other = served.server(None)
-    await other.start()
-    assert "without a configuration to read again" in await served.error(messages.Reload())
+    await other.listen()
+    assert "without a configuration to read again" in await served.error(Control.reload)
     await other.stop()
 
 
@@ -205,9 +245,9 @@ async def test_a_secret_that_was_replaced_is_in_no_answer_either(served: Served)
     """A lane still shows its last error, which may quote the password of before."""
     for secret in ("correct horse", "battery staple"):
         served.configuration.write_text(json.dumps({"events_plugins": {"nope": {"options": {"password": secret}}}}))
-        await served.ask(messages.Reload())
+        await served.ask(Control.reload)
     for secret in ("correct horse", "battery staple"):
-        assert secret not in await served.error(messages.Ordered(secret, Pause()))
+        assert secret not in await served.error(partial(Control.order, name=secret, order=Pause()))
 
 
 async def test_no_secret_of_the_configuration_is_in_an_answer(served: Served) -> None:
@@ -215,10 +255,10 @@ async def test_no_secret_of_the_configuration_is_in_an_answer(served: Served) ->
     secret = "correct horse"
     document: dict[str, Any] = {"events_plugins": {"nope": {"options": {"password": secret}}}}
     served.configuration.write_text(json.dumps(document))
-    await served.ask(messages.Reload())
+    await served.ask(Control.reload)
     document["server"] = {"bind": f"{secret} amqp://me:hunter2@host"}
     served.configuration.write_text(json.dumps(document))
-    error = await served.error(messages.Reload())
+    error = await served.error(Control.reload)
     assert "server.bind: " in error
     assert secret not in error
     assert "hunter2" not in error
@@ -230,8 +270,8 @@ async def test_a_defect_is_logged_and_leaves_the_node_running(served: Served, ca
         raise ZeroDivisionError
 
     other = served.server(broken)
-    await other.start()
-    assert "defect of this software" in await served.error(messages.Reload())
+    await other.listen()
+    assert "defect of this software" in await served.error(Control.reload)
     assert "ZeroDivisionError" in caplog.text
-    assert await served.ask(messages.GetHead()) == messages.Head(0)
+    assert await served.ask(Control.head) == 0
     await other.stop()

@@ -8,8 +8,8 @@ from threading import Thread
 
 import pytest
 
-from bigchaindb.control import client, messages
-from bigchaindb.control.client import ask
+from bigchaindb.cli import client
+from bigchaindb.cli.control import ANSWER_S_MAX, Control
 from bigchaindb.errors import RequestFailed
 
 
@@ -37,38 +37,61 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "control.sock"
 
 
+def http(body: bytes, status: str = "200 OK") -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
 def test_where_no_node_listens_there_is_no_answer(path: Path) -> None:
-    assert ask(path, messages.GetLanes(), messages.Lanes) is None
+    control = Control(path)
+    assert control.lanes() is None
     with socket.socket(socket.AF_UNIX) as left_behind:
         left_behind.bind(str(path))  # of a node that was killed
-    assert ask(path, messages.GetLanes(), messages.Lanes) is None
+    assert (control.head(), control.head_beyond(3), control.forget("sales")) == (None, None, False)
 
 
 def test_an_answer_may_come_in_pieces(path: Path) -> None:
     def slowly(connection: socket.socket) -> None:
-        for byte in messages.encode(messages.Head(7)):
+        for byte in http(b'{"position":7}'):
             connection.sendall(bytes([byte]))
 
     with answering(path, slowly):
-        assert ask(path, messages.GetHead(), messages.Head) == messages.Head(7)
+        assert Control(path).head() == 7
 
 
 @pytest.mark.parametrize(
     ("said", "error"),
     [
-        (messages.encode(messages.Refused("sales is no lane")), "^sales is no lane$"),
-        (messages.encode(messages.Done()), "the node answered Done, which is no answer to GetHead"),
-        (b"nonsense\n", "the node's answer is malformed"),
-        (b'{"type":', "closed the connection without an answer"),
-        (b"x" * 100, "has more than 99 bytes"),
+        (http(b'{"message":"sales is no lane"}', "400 BAD REQUEST"), "^sales is no lane$"),
+        (http(b"[]"), "the node's answer is malformed: .*; does it have another version"),
+        (http(b"nonsense"), "the node's answer is malformed"),
+        (http(b"<html>", "502 BAD GATEWAY"), "the node's answer is malformed"),
+        (b'{"type":"Refused","error":"..."}\n', "the node's answer is malformed: .*; does it have another version"),
+        (http(b"{")[:-1], "closed the connection without an answer"),
+        (b"", "closed the connection without an answer"),
+        (http(b"x" * 100), "has more than 99 bytes"),
     ],
 )
 def test_whatever_else_it_says_is_an_error(
     path: Path, said: bytes, error: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(messages, "ANSWER_BYTES_MAX", 99)
+    """A node of before an upgrade may still run, and answer in its own way."""
+    monkeypatch.setattr(client, "ANSWER_BYTES_MAX", 99)
     with answering(path, lambda connection: connection.sendall(said)), pytest.raises(RequestFailed, match=error):
-        ask(path, messages.GetHead(), messages.Head)
+        Control(path).head()
+
+
+def test_heartbeats_are_no_head(path: Path) -> None:
+    messages = b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in (b":\n\n", b"data: 12\n\n"))
+    said = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + messages
+    with answering(path, lambda connection: connection.sendall(said)):
+        assert Control(path).head_beyond(3) == 12
+
+
+def test_a_node_that_stops_ends_the_wait_for_the_head(path: Path) -> None:
+    said = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n:\n\n\r\n"
+    closed = pytest.raises(RequestFailed, match="closed the connection without an answer")
+    with answering(path, lambda connection: connection.sendall(said)), closed:
+        Control(path).head_beyond(3)
 
 
 def test_a_node_that_is_stopped_by_a_debugger_is_not_waited_for_for_ever(path: Path) -> None:
@@ -76,15 +99,14 @@ def test_a_node_that_is_stopped_by_a_debugger_is_not_waited_for_for_ever(path: P
         silent.bind(str(path))
         silent.listen()
         with pytest.raises(RequestFailed, match=r"the node did not answer within 0\.01 s"):
-            ask(path, messages.GetHead(), messages.Head, wait_s=0.01)
+            Control(path, answer_s_max=0.01).head()
 
 
 def test_a_path_that_no_socket_has_is_said(tmp_path: Path) -> None:
     with pytest.raises(RequestFailed, match="cannot ask the node over"):
-        ask(tmp_path / ("x" * 200), messages.GetHead(), messages.Head)
+        Control(tmp_path / ("x" * 200)).head()
 
 
 def test_an_order_may_take_as_long_as_a_plugin_takes_to_start() -> None:
     """30 s to be ready, after up to 11 for the process before it to be gone."""
-    assert client.ANSWER_S_MAX > 30 + 11
-    assert client.ANSWER_S_MAX > messages.HEAD_WAIT_S_MAX
+    assert ANSWER_S_MAX > 30 + 11

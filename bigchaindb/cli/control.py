@@ -1,0 +1,147 @@
+"""The client of the running node, over the control socket in its data directory."""
+
+import json
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
+from pathlib import Path
+from typing import Final, Self, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from bigchaindb.cli.client import ask, message_in, whole
+from bigchaindb.config import Settings
+from bigchaindb.control import answers
+from bigchaindb.engine.engine import NetworkFigures
+from bigchaindb.errors import RequestFailed
+from bigchaindb.eventlog.orders import Order
+from bigchaindb.owners import refusal
+from bigchaindb.store.directory import DataDirectory
+from bigchaindb.subscribers.lane_status import LaneStatus
+
+ANSWER_S_MAX: Final = 60.0
+"""Time for an answer: an order may wait until one process is killed and another one is ready."""
+RELOAD_S_MAX: Final = 300.0
+"""A file that was edited by hand may name several new plugins; each may take 30 s to be ready."""
+FIGURES_S_MAX: Final = 2.0
+"""Time for the figures of a network: a person waits."""
+_DATA: Final = b"data: "
+_CLOSED: Final = "the node closed the connection without an answer, as when it stops; try again"
+
+T = TypeVar("T")
+
+
+class Control:
+    """The node of a data directory. What is asked is None where none listens."""
+
+    def __init__(self, path: Path, answer_s_max: float = ANSWER_S_MAX) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            path: of the socket.
+            answer_s_max: time for an answer.
+        """
+        self._path = path
+        self._answer_s_max = answer_s_max
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the client of the node with these settings."""
+        return cls(DataDirectory(settings.database.path).control)
+
+    def lanes(self) -> list[LaneStatus] | None:
+        """Return the status of all lanes."""
+        return self._ask(answers.PLUGINS, list[LaneStatus])
+
+    def order(self, name: str, order: Order) -> LaneStatus | None:
+        """Have an order to the lane of a plugin carried out; return the changed lane."""
+        return self._ask(_plugin(name), LaneStatus, msgspec.json.encode(order))
+
+    def forget(self, name: str) -> bool:
+        """Have the lane of a plugin that is not enabled deleted; return whether a node did."""
+        return self._ask(_plugin(name), dict[str, str], msgspec.json.encode(answers.Forget())) is not None
+
+    def configuration(self) -> answers.Configuration | None:
+        """Return the file with the node's list of plugins."""
+        return self._ask(answers.CONFIGURATION, answers.Configuration)
+
+    def reload(self) -> answers.Reloaded | None:
+        """Have the list of plugins read again, and those run."""
+        return self._ask(answers.CONFIGURATION, answers.Reloaded, b"", wait_s=RELOAD_S_MAX)
+
+    def head(self) -> int | None:
+        """Return the last durable position of the log."""
+        found = self._ask(answers.HEAD, dict[str, int])
+        return None if found is None else found["position"]
+
+    def head_beyond(self, position: int) -> int | None:
+        """Return the last durable position once it is beyond another one."""
+
+        def first(answer: HTTPResponse) -> int:
+            for line in answer:  # the others are heartbeats
+                if line.startswith(_DATA):
+                    return int(line.removeprefix(_DATA))
+            raise RequestFailed(_CLOSED)
+
+        return self._request(f"{answers.HEAD}?beyond={position}", first, accept="text/event-stream")
+
+    def network(self) -> NetworkFigures | None:
+        """Return the node's figures of its network."""
+        return self._ask(answers.NETWORK, NetworkFigures, wait_s=FIGURES_S_MAX)
+
+    def _ask(self, target: str, kind: type[T], body: bytes | None = None, wait_s: float | None = None) -> T | None:
+        return self._request(target, lambda answer: msgspec.json.decode(whole(answer), type=kind), body, wait_s=wait_s)
+
+    def _request(
+        self,
+        target: str,
+        read: Callable[[HTTPResponse], T],
+        body: bytes | None = None,
+        *,
+        accept: str = "application/json",
+        wait_s: float | None = None,
+    ) -> T | None:
+        """Return what `read` finds in the answer; None where no node listens.
+
+        Raises:
+            RequestFailed: the node refused, or did not answer.
+        """
+        wait_s = wait_s or self._answer_s_max
+        try:
+            with closing(_Connection(self._path, wait_s)) as connection:
+                answer = ask(connection, target, body, accept)
+                if answer.status != 200:  # noqa: PLR2004 - HTTP's own figure
+                    raise RequestFailed(str(message_in(json.loads(whole(answer)))))
+                return read(answer)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+        except TimeoutError as error:
+            text = f"the node did not answer within {wait_s:g} s over `{self._path}`; its log may name the cause"
+            raise RequestFailed(text) from error
+        except (ConnectionError, IncompleteRead) as error:
+            raise RequestFailed(_CLOSED) from error
+        except OSError as error:
+            why = refusal(self._path.parent) if isinstance(error, PermissionError) else None
+            raise RequestFailed(f"cannot ask the node over `{self._path}`: {why or error.strerror or error}") from error
+        except (HTTPException, ValueError, msgspec.MsgspecError) as error:
+            text = f"the node's answer is malformed: {str(error).strip()}; does it have another version?"
+            raise RequestFailed(text) from error
+
+
+class _Connection(HTTPConnection):
+    """A connection to a socket of the file system."""
+
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def _plugin(name: str) -> str:
+    return f"{answers.PLUGINS}?name={quote(name, safe='')}"
