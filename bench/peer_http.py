@@ -1,4 +1,6 @@
-"""The floor for HTTP: the same server library and loop, a handler that reads the body and does nothing with it.
+"""The peer for HTTP: aiohttp's server on the same loop, with a handler that reads the body and does nothing with it.
+
+Until the node had an HTTP server of its own this was the floor, so older figures compare with it.
 
 Run as `python -m bench.peer_http PORT`.
 """

@@ -3,11 +3,11 @@
 import asyncio
 from typing import Final
 
-from aiohttp import web
-
 from bigchaindb.api.problems import RETRY_AFTER, Problem, plain
 from bigchaindb.config import Limits
-from bigchaindb.serving.connection import TinyChunks
+from bigchaindb.serving.connection import Connection
+from bigchaindb.serving.parsing import MALFORMED
+from bigchaindb.serving.request import Body, BrokenBody, Request
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -21,7 +21,7 @@ class Bodies:
         self._held_bytes_max = limits.receiving_bytes_max
         self._held_bytes = 0
 
-    async def read(self, request: web.BaseRequest) -> bytes:
+    async def read(self, connection: Connection, request: Request) -> bytes:
         """Return the whole body.
 
         Raises:
@@ -29,42 +29,40 @@ class Bodies:
                 hold as much as they may (503); the connection ends with the answer.
             ConnectionError: the client is gone.
         """
-        content = request.content
-        try:
-            if not content.is_eof():
-                return await self._read_slowly(request)
-            body = content.read_nowait()  # It arrived with the head, so it needs no deadline and no copy.
-        except TinyChunks as error:
-            raise Problem(plain(400, f"malformed HTTP request: {error}; send larger chunks", close=True)) from error
-        except web.RequestPayloadError as error:
-            content.feed_eof()  # Otherwise aiohttp waits for the rest of the body after the answer.
-            raise Problem(plain(400, "malformed HTTP request: the body is incomplete", close=True)) from error
-        if len(body) > self._bytes_max:
+        body = request.body
+        if not body.is_complete:
+            await self._receive(connection, request)
+        if body.size > self._bytes_max:
             raise self._too_large()
-        return body
+        return body.joined()
 
-    async def _read_slowly(self, request: web.BaseRequest) -> bytes:
-        if (request.content_length or 0) > self._bytes_max:
+    async def _receive(self, connection: Connection, request: Request) -> None:
+        body = request.body
+        if (body.length or 0) > self._bytes_max:
             raise self._too_large()
-        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
-            request.transport.write(CONTINUE)
+        if request.headers.get("expect", "").lower() == "100-continue" and request.is_1_1:
+            connection.transport.write(CONTINUE)
+        slow = Problem(plain(408, f"the request body did not arrive within {self._read_s_max:g} s", close=True))
+        timer = asyncio.get_running_loop().call_later(self._read_s_max, body.break_off, slow)
         try:
-            async with asyncio.timeout(self._read_s_max):
-                return await self._joined(request)
-        except TimeoutError:
-            text = f"the request body did not arrive within {self._read_s_max:g} s"
-            raise Problem(plain(408, text, close=True)) from None
-
-    async def _joined(self, request: web.BaseRequest) -> bytes:
-        body = bytearray()
-        try:
-            while chunk := await request.content.readany():
-                self._held_bytes += len(chunk)
-                body += chunk
-                self._require_room(len(body))
+            await self._hold(body)
+        except BrokenBody as error:
+            raise Problem(plain(400, f"{MALFORMED}{error}", close=True)) from error
         finally:
-            self._held_bytes -= len(body)
-        return bytes(body)
+            timer.cancel()
+
+    async def _hold(self, body: Body) -> None:
+        held_bytes = 0
+        try:
+            while True:
+                self._held_bytes += body.size - held_bytes
+                held_bytes = body.size
+                self._require_room(held_bytes)
+                if body.is_complete:
+                    return
+                await body.more()
+        finally:
+            self._held_bytes -= held_bytes
 
     def _require_room(self, body_bytes: int) -> None:
         if body_bytes > self._bytes_max:

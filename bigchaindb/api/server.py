@@ -5,21 +5,20 @@ from functools import partial
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import web
-
 from bigchaindb.api.answers import Answer, Reply
 from bigchaindb.api.bodies import Bodies
 from bigchaindb.api.call import Call, Context, ElectionSource, NodeInfo, PluginStatuses
 from bigchaindb.api.problems import RETRY_AFTER, ProblemLog, plain
 from bigchaindb.api.reads import Reads
 from bigchaindb.api.routes import reply_to
-from bigchaindb.api.wire import ANY_ORIGIN, CLOSE, send, whole, write_answer
+from bigchaindb.api.wire import last, send, write_answer
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
 from bigchaindb.ledger.ports import ProofSource, Queries
-from bigchaindb.serving.connection import CROWDED, ConnectionLimits, Texts
+from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits, Texts
 from bigchaindb.serving.listener import Listener
 from bigchaindb.serving.places import Room
+from bigchaindb.serving.request import Request
 from bigchaindb.serving.server import Server
 from bigchaindb.streams.cloud_events import Choice
 from bigchaindb.streams.pages import Pages
@@ -57,30 +56,27 @@ class ReplyServer(Server):
             Listener(
                 self._serve,
                 ConnectionLimits(room, limits.body_read_s_max, limits.stream_stall_s_max),
-                Texts(*(whole(one, ANY_ORIGIN + CLOSE) for one in (*refused, slow))),
+                Texts(*map(last, (*refused, slow))),
                 self._refuse,
                 name=name,
             )
         )
 
-    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        path, query = target(request.raw_path)
-
-        async def body() -> bytes:
-            return await self._bodies.read(request)
-
+    async def _serve(self, connection: Connection, request: Request) -> None:
+        path, query = target(request.target)
         headers = request.headers
-        accept, last, host = (headers.get(name, "") for name in ("Accept", "Last-Event-ID", "Host"))
-        reply = await self._answer(request.method, path, Call("", query, body, accept, last, host))
+        accept, last_id, host = (headers.get(name, "") for name in ("accept", "last-event-id", "host"))
+        call = Call("", query, partial(self._bodies.read, connection, request), accept, last_id, host)
+        reply = await self._answer(request.method, path, call)
         if isinstance(reply, Answer):
             self._problems.write(reply, request.method, path)
-        return await send(request, reply)
+        await send(connection, request, reply)
 
-    def _refuse(self, request: web.BaseRequest, status: int, text: str) -> web.StreamResponse:
+    def _refuse(self, connection: Connection, request: Request, status: int, text: str) -> None:
         answer = plain(status, text, close=True)
         if status == HTTPStatus.NOT_IMPLEMENTED:  # the only refusal of bytes that are an HTTP request
-            self._problems.write(answer, request.method, target(request.raw_path)[0])
-        return write_answer(request, answer)
+            self._problems.write(answer, request.method, target(request.target)[0])
+        write_answer(connection, request, answer)
 
 
 class HttpApi(ReplyServer):

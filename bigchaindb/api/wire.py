@@ -1,22 +1,13 @@
-"""Writes answers as HTTP, in as few bytes and steps as possible.
-
-aiohttp's own response costs about 13 µs a request, mostly for headers that never change; here the head is joined from
-prepared parts and sent with the body in one write.
-"""
+"""Writes replies: complete answers, lists while they are read, and streams of events."""
 
 import asyncio
 import logging
-import time
-from email.utils import formatdate
-from functools import lru_cache
-from typing import Final, cast
-
-from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
+from typing import Final
 
 from bigchaindb.api.answers import VARY_ACCEPT, Answer, Listing, Reply
+from bigchaindb.serving.answering import CLOSE, chunk, opening, whole
 from bigchaindb.serving.connection import Connection
-from bigchaindb.serving.phrases import STATUS_LINES
+from bigchaindb.serving.request import Request
 from bigchaindb.streams.sse import EventStream
 
 logger = logging.getLogger(__name__)
@@ -26,101 +17,81 @@ STREAM_HEAD: Final = (
     b"Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n" + VARY_ACCEPT
 )
 """Of a stream that no proxy may cache or buffer; the third line is NGINX's own header for that."""
-CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
-CLOSE: Final = b"Connection: close\r\n"
-KEEP_ALIVE: Final = b"Connection: keep-alive\r\n"
 ANY_ORIGIN: Final = b"Access-Control-Allow-Origin: *\r\n"
 METHODS: Final = b"Access-Control-Allow-Methods: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n"
 
 
-class Sent(web.StreamResponse):
-    """A response that is sent already, for aiohttp, which asks only whether the connection goes on."""
-
-    def __init__(self, *, keep_alive: bool) -> None:
-        super().__init__()
-        self._goes_on = keep_alive
-
-    @property
-    def keep_alive(self) -> bool:
-        """Whether another request may follow."""
-        return self._goes_on
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Do nothing: the head is written already."""
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Do nothing: the body is written already."""
-
-
-SENT: Final = Sent(keep_alive=True)
-SENT_LAST: Final = Sent(keep_alive=False)
-
-
-async def send(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
-    """Write an answer.
+async def send(connection: Connection, request: Request, reply: Reply) -> None:
+    """Write a reply.
 
     Raises:
         ConnectionError: the client is gone.
     """
-    if isinstance(reply, Listing):
-        return await _send_listing(request, reply)
-    if isinstance(reply, EventStream):
-        try:
-            return await _send_stream(request, reply)
-        finally:
-            reply.close()
-    sent = write_answer(request, reply)
-    if request.protocol.writing_paused:  # Read no further request until the client has received this answer.
-        await request.writer.drain()
-    return sent
+    match reply:
+        case Answer():
+            write_answer(connection, request, reply)
+        case Listing():
+            await _send_listing(connection, request, reply)
+        case EventStream():
+            try:
+                await _send_stream(connection, request, reply)
+            finally:
+                reply.close()
 
 
-def write_answer(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
-    """Write a complete answer at once, into the transport's buffer."""
-    transport = request.transport
-    if transport is None or transport.is_closing():
-        return SENT_LAST
-    keep_alive = request.keep_alive and not answer.close and request.content.is_eof()
-    transport.write(whole(answer, _cors(request) + _connection(request, keep_alive=keep_alive), request.method))
-    return SENT if keep_alive else SENT_LAST
+def write_answer(connection: Connection, request: Request, answer: Answer) -> None:
+    """Write a complete answer."""
+    if answer.close:
+        request.keeps_alive = False
+    kind = JSON_TYPE if answer.body else b""
+    connection.answer(request, answer.status, answer.body, kind + _cors(request) + answer.headers)
 
 
-def whole(answer: Answer, more: bytes, method: str = "GET") -> bytes:
-    """Return the bytes of an answer with further header lines `more`."""
-    body = answer.body
-    length = b"Content-Length: %d\r\n" % len(body)
-    kind = JSON_TYPE if body else b""
-    head = (STATUS_LINES[answer.status], _date(int(time.time())), kind, length, more, answer.headers, b"\r\n")
-    return b"".join(head) if method == "HEAD" else b"".join((*head, body))
+def last(answer: Answer) -> bytes:
+    """Return the bytes of an answer to a client whose request is not read."""
+    return whole(answer.status, answer.body, JSON_TYPE + ANY_ORIGIN + CLOSE + answer.headers)
 
 
-async def _send_listing(request: web.BaseRequest, listing: Listing) -> web.StreamResponse:
+async def _send_listing(connection: Connection, request: Request, listing: Listing) -> None:
     """Write a list while it is read; an error aborts the connection, so that no client takes a part for the whole."""
-    keep_alive = request.keep_alive and _is_chunked(request) and request.content.is_eof()
-    sent = SENT if keep_alive else SENT_LAST
-    transport = _begin(request, JSON_TYPE + _connection(request, keep_alive=keep_alive))
-    if transport is None:
-        return SENT_LAST
+    request.keeps_alive = request.keeps_alive and request.is_1_1 and request.body.is_complete
+    transport = connection.transport
+    if transport.is_closing():
+        return
+    transport.write(opening(request, JSON_TYPE + _cors(request)))
     if request.method == "HEAD":
-        return sent
+        return
     try:
-        await _write_pieces(request, listing)
+        await _write_pieces(connection, request, listing)
     except ConnectionError:
-        return SENT_LAST
+        raise
     except Exception:
         logger.exception("a list was cut off by an error")
         transport.abort()
-        return SENT_LAST
-    return sent
 
 
-async def _send_stream(request: web.BaseRequest, stream: EventStream) -> web.StreamResponse:
+async def _write_pieces(connection: Connection, request: Request, listing: Listing) -> None:
+    start = b"["
+    async for piece in listing.pieces:
+        if piece:
+            await _write_piece(connection, request, start + piece)
+            start = b","
+        else:  # Nothing matched yet; stop searching if the client is gone.
+            await connection.drain()
+    await _write_piece(connection, request, b"]\n" if start == b"," else b"[]\n")
+    _end(connection, request)
+
+
+async def _send_stream(connection: Connection, request: Request, stream: EventStream) -> None:
     """Write messages until the client leaves or the stream ends; the connection ends with it."""
-    transport = _begin(request, STREAM_HEAD + CLOSE)
-    if transport is None or request.method == "HEAD":
-        return SENT_LAST
-    writing = asyncio.create_task(_write_messages(request, stream))
-    connection = cast("Connection", request.protocol)
+    request.keeps_alive = False
+    transport = connection.transport
+    if transport.is_closing():
+        return
+    transport.write(opening(request, STREAM_HEAD + _cors(request)))
+    if request.method == "HEAD":
+        return
+    writing = asyncio.create_task(_write_messages(connection, request, stream))
     connection.on_gone = writing.cancel
     try:
         await asyncio.wait({writing})
@@ -131,76 +102,36 @@ async def _send_stream(request: web.BaseRequest, stream: EventStream) -> web.Str
     finally:
         connection.on_gone = None
         writing.cancel()
-    return SENT_LAST
 
 
-def _begin(request: web.BaseRequest, more: bytes) -> asyncio.Transport | None:
-    """Write the head of an answer of unknown length; return None if the client is gone."""
-    transport = request.transport
-    if transport is None or transport.is_closing():
-        return None
-    coding = CHUNKED if _is_chunked(request) else b""
-    transport.write(b"".join((STATUS_LINES[200], _date(int(time.time())), _cors(request), more, coding, b"\r\n")))
-    return transport
-
-
-def _is_chunked(request: web.BaseRequest) -> bool:
-    return request.version >= (1, 1)
-
-
-async def _write_messages(request: web.BaseRequest, stream: EventStream) -> None:
+async def _write_messages(connection: Connection, request: Request, stream: EventStream) -> None:
     async for piece in stream.pieces:
-        await _write_piece(request, piece)
-    _end(request)
+        await _write_piece(connection, request, piece)
+    _end(connection, request)
 
 
-async def _write_pieces(request: web.BaseRequest, listing: Listing) -> None:
-    opening = b"["
-    async for piece in listing.pieces:
-        if piece:
-            await _write_piece(request, opening + piece)
-            opening = b","
-        else:  # Nothing matched yet; stop searching if the client is gone.
-            _open_transport(request)
-    await _write_piece(request, b"]\n" if opening == b"," else b"[]\n")
-    _end(request)
-
-
-def _end(request: web.BaseRequest) -> None:
-    if _is_chunked(request) and request.transport is not None:
-        request.transport.write(b"0\r\n\r\n")
-
-
-async def _write_piece(request: web.BaseRequest, piece: bytes) -> None:
-    transport = _open_transport(request)
-    # Not joined: a piece may be a block of 4 MiB that a thousand waiting streams share.
-    transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n") if _is_chunked(request) else (piece,))
-    await request.writer.drain()
-
-
-def _open_transport(request: web.BaseRequest) -> asyncio.Transport:
-    transport = request.transport
-    if transport is None or transport.is_closing():
+async def _write_piece(connection: Connection, request: Request, piece: bytes) -> None:
+    if connection.transport.is_closing():
         raise ConnectionResetError("the client is gone")
-    return transport
+    connection.transport.writelines(chunk(request, piece))
+    await connection.drain()
 
 
-def _connection(request: web.BaseRequest, *, keep_alive: bool) -> bytes:
-    if not keep_alive:
-        return CLOSE
-    return KEEP_ALIVE if request.version < (1, 1) else b""
+def _end(connection: Connection, request: Request) -> None:
+    if request.is_1_1 and not connection.transport.is_closing():
+        connection.transport.write(b"0\r\n\r\n")
 
 
-def _cors(request: web.BaseRequest) -> bytes:
+def _cors(request: Request) -> bytes:
     """Return the header lines that allow pages of any origin to read the answer. Source: http-api.md, section 1."""
     headers = request.headers
-    origin = headers.get("Origin")
+    origin = headers.get("origin")
     if origin is None:
         return ANY_ORIGIN
     lines = b"Access-Control-Allow-Origin: %b\r\nVary: Origin\r\n" % _sent_back(origin)
-    if request.method != "OPTIONS" or "Access-Control-Request-Method" not in headers:
+    if request.method != "OPTIONS" or "access-control-request-method" not in headers:
         return lines
-    names = headers.get("Access-Control-Request-Headers")
+    names = headers.get("access-control-request-headers")
     allowed = b"" if names is None else b"Access-Control-Allow-Headers: %b\r\n" % _sent_back(names)
     return lines + METHODS + allowed
 
@@ -210,8 +141,3 @@ def _sent_back(value: str) -> bytes:
     assert "\r" not in value
     assert "\n" not in value
     return value.encode("utf-8", "surrogateescape")
-
-
-@lru_cache(maxsize=2)
-def _date(now_s: int) -> bytes:
-    return f"Date: {formatdate(now_s, usegmt=True)}\r\n".encode()

@@ -3,25 +3,24 @@
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
-from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, Metric, ProcessCollector, generate_latest
 from prometheus_client.registry import Collector
 
 from bigchaindb.config import Limits
 from bigchaindb.errors import StoreError
 from bigchaindb.metrics.families import Figures, families
-from bigchaindb.serving.connection import ConnectionLimits, Texts
+from bigchaindb.serving.answering import CLOSE, whole
+from bigchaindb.serving.connection import Connection, ConnectionLimits, Texts
 from bigchaindb.serving.listener import Listener
-from bigchaindb.serving.phrases import STATUS_LINES, plain, refusal
+from bigchaindb.serving.request import Request
 from bigchaindb.serving.server import Server
 
 PATH: Final = "/metrics"
 CONNECTION_COUNT_MAX: Final = 16
 """Open connections: a few Prometheus servers, and a person with a browser."""
 STOP_GRACE_S: Final = 0.5
-_NOTHING: Final = b"Content-Length: 0\r\nConnection: close\r\n\r\n"
-_FULL: Final = STATUS_LINES[503] + _NOTHING
-_SLOW: Final = STATUS_LINES[408] + _NOTHING
+_FULL: Final = whole(503, b"", CLOSE)
+_SLOW: Final = whole(408, b"", CLOSE)
 
 
 class MetricsServer(Server):
@@ -32,23 +31,29 @@ class MetricsServer(Server):
         self._read = read
         self._process = ProcessCollector(registry=None)
         connections = ConnectionLimits.of(limits, CONNECTION_COUNT_MAX)
-        super().__init__(Listener(self._serve, connections, Texts(_FULL, _FULL, _SLOW), refusal, name="metrics"))
+        texts = Texts(_FULL, _FULL, _SLOW)
+        super().__init__(Listener(self._serve, connections, texts, Connection.answer_text, name="metrics"))
 
     async def stop(self) -> None:
         """Close; end the connections."""
         await self._listener.stop(STOP_GRACE_S)
 
-    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.raw_path.partition("?")[0] != PATH:
-            return plain(404, f"the metrics are at {PATH}")
-        if request.method not in {"GET", "HEAD"}:
-            return plain(405, "use GET or HEAD", {"Allow": "GET, HEAD"})
+    async def _serve(self, connection: Connection, request: Request) -> None:
+        if request.target.partition("?")[0] != PATH:
+            connection.answer_text(request, 404, f"the metrics are at {PATH}")
+        elif request.method not in {"GET", "HEAD"}:
+            connection.answer_text(request, 405, "use GET or HEAD", b"Allow: GET, HEAD\r\n")
+        else:
+            await self._scrape(connection, request)
+
+    async def _scrape(self, connection: Connection, request: Request) -> None:
         try:
             figures = await self._read()
         except StoreError:  # The node stops, or its disk fails; the log has the reason.
-            return plain(503, "the ledger cannot be read; the node's log has the reason")
+            connection.answer_text(request, 503, "the ledger cannot be read; the node's log has the reason")
+            return
         exposition = generate_latest(_Scrape(figures, self._process))
-        return web.Response(body=exposition, headers={"Content-Type": CONTENT_TYPE_LATEST})
+        connection.answer(request, 200, exposition, b"Content-Type: %b\r\n" % CONTENT_TYPE_LATEST.encode())
 
 
 class _Scrape(Collector):

@@ -1,40 +1,30 @@
-"""One client's connection, with the bounds that aiohttp leaves to its users.
+"""One client's connection: requests are parsed, answered in order, and bounded. Nothing about their content is here.
 
-Nothing about the content of requests belongs here. `Listener` enforces the times: it checks every connection about once
-a second, so that a request costs no timer.
+Requests of one connection are not answered side by side, since a TRANSFER may spend what the CREATE before it makes
+(RFC 9112, section 9.3.2). `Listener` enforces the times: it checks every connection about once a second, so that a
+request costs no timer.
 """
 
 import asyncio
-import sys
-from collections.abc import Callable
-from typing import Final, NamedTuple, Self, cast
-
-from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
-from aiohttp.http_websocket import WebSocketReader
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NamedTuple, Self, cast
 
 from bigchaindb.config import Limits
-from bigchaindb.serving.inbound import Inbound
-from bigchaindb.serving.places import Places, Room
+from bigchaindb.serving.answering import TEXT_TYPE, connection_line, whole
+from bigchaindb.serving.flow import Flow
+from bigchaindb.serving.parsing import PIECE_BYTES, RequestParser
+from bigchaindb.serving.places import Room
+from bigchaindb.serving.request import BrokenBody, Request
 
 KEEP_ALIVE_S: Final = 75.0
 """Idle time after which a connection is closed: above the 60 s that clients count on (driver-expectations.md, 1.4)."""
 LINGER_S: Final = 2.0
 """How long further bytes of a client are discarded after an early answer, so that the client can read the answer."""
-HEADER_COUNT_MAX: Final = 100
-LINE_BYTES_MAX: Final = 8190
-"""Largest request line and largest header. Source: http-api.md, section 1."""
-BEGIN_S: Final = 0.1
-"""A handler starts within this time on every request that arrived before the client closed its side."""
 CROWDED: Final = "too many connections from your address (limits.address_connection_count_max); try again later"
 """To a client whose address has as many connections as are allowed."""
-PIECE_BYTES: Final = 4 * 1024
-"""Bytes that are parsed before other clients get a turn; a body of announced length is parsed at once."""
-CHUNKS_PIECE_BYTES: Final = 1024
-"""The same for a body in chunks: 170 of one byte, at 8 µs each."""
-FRAMING_BYTES_MAX: Final = 4 * 1024
-"""Bytes that chunks may take beyond twice their content. Chunks of one byte take six times their content, and with them
-eight clients delayed every commit by 2.8 s."""
+
+_log: Final = logging.getLogger(__name__)
 
 
 class ConnectionLimits(NamedTuple):
@@ -70,266 +60,256 @@ class Texts(NamedTuple):
     slow: bytes
 
 
-Refusal = Callable[[web.BaseRequest, int, str], web.StreamResponse]
-"""Answers a request that no handler sees. Arguments: the request, without data if it is no HTTP; a status; a text."""
-
-
-class TinyChunks(web.RequestPayloadError):
-    """A body arrived in chunks that are mostly framing; the text has both numbers."""
-
-
-class Connection(web.RequestHandler):
+class Connection(asyncio.Protocol):
     """A connection that stays open until each request that has arrived is answered, and not for longer.
 
     Attributes:
-        exempt: whether it has left HTTP and its handler bounds slow reading itself, as the WebSocket stream does.
         on_gone: set while an answer without end is written; called when the client leaves. A client that closes its
             side has left then, since it cannot wait for the end of such an answer.
-        on_flood: called when a WebSocket client has exceeded its budget for too long (`Inbound`).
+        serving: the handler's work on the present request.
     """
 
-    __slots__ = (
-        "_body_bytes_before",
-        "_ended",
-        "_framed_bytes",
-        "_head_since",
-        "_inbound",
-        "_is_deaf",
-        "_is_full",
-        "_next_piece",
-        "_places",
-        "_refuse",
-        "_request",
-        "_unparsed",
-        "_unsent",
-        "_unsent_since",
-        "_wire",
-        "exempt",
-        "on_flood",
-        "on_gone",
-    )
+    def __init__(self, handler: "Handler", refuse: "Refuse", left: "Callable[[Connection], None]") -> None:
+        """Serve one client.
 
-    def __init__(
-        self,
-        manager: web.Server,
-        loop: asyncio.AbstractEventLoop,
-        places: "Places[Connection]",
-        refuse: Refusal,
-    ) -> None:
-        super().__init__(
-            manager,
-            loop=loop,
-            access_log=None,  # type: ignore[arg-type]  # aiohttp itself documents None as "no access log"
-            keepalive_timeout=KEEP_ALIVE_S,
-            lingering_time=LINGER_S,
-            max_headers=HEADER_COUNT_MAX,
-            max_line_size=LINE_BYTES_MAX,
-            max_field_size=LINE_BYTES_MAX,
-            auto_decompress=False,
-        )
-        self.exempt = False
+        Args:
+            handler: answers a request.
+            refuse: answers a request that no handler gets.
+            left: called when the client has left.
+        """
         self.on_gone: Callable[[], object] | None = None
-        self.on_flood: Callable[[], None] = self.abort
-        self._inbound: Inbound | None = None
-        self._places = places
+        self.serving: asyncio.Task[None] | None = None
+        self._handler = handler
         self._refuse = refuse
+        self._left = left
+        self._loop = asyncio.get_running_loop()
         self._wire: asyncio.Transport | None = None
-        self._head_since: float | None = None
-        self._request: web.BaseRequest | None = None
-        self._ended = False
-        self._unsent = 0
-        self._unsent_since = 0.0
+        self._parser = RequestParser()
         self._unparsed = b""
-        self._framed_bytes = 0
-        self._body_bytes_before = 0
-        self._is_deaf = False
-        self._is_full = False
         self._next_piece: asyncio.Handle | None = None
+        self._request: Request | None = None
+        self._is_last = False
+        self._has_ended = False
+        self._is_leaving = False
+        self._is_upgraded = False
+        self._flow = Flow()
+        self._since_s = self._loop.time()
+        self._unsent = 0
+        self._unsent_since_s = 0.0
 
-    def begin(self, request: web.BaseRequest) -> None:
-        """Record that a request's head is complete and a handler works on it."""
-        self._request = request
-        self._head_since = None
-        self._framed_bytes = 0
-        self._body_bytes_before = request.content.total_bytes
-        if self._ended:
-            self._break_off(request)
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The transport."""
+        assert self._wire is not None
+        return self._wire
 
-    def end(self) -> None:
-        """Record that the request is answered."""
-        self._request = None
-        if self._unparsed:
-            self._go_on_soon()
-        if self._ended:
-            self.close()
+    def answer(self, request: Request, status: int, body: bytes, headers: bytes) -> None:
+        """Write a complete answer; it is the last one if the request's body is not complete.
+
+        Args:
+            request: that is answered.
+            status: of the answer.
+            body: of the answer; not sent to HEAD.
+            headers: further lines, each with its line end.
+        """
+        if not request.body.is_complete:
+            request.keeps_alive = False
+        if not self.transport.is_closing():
+            lines = connection_line(request) + headers
+            self.transport.write(whole(status, body, lines, is_head=request.method == "HEAD"))
+
+    def answer_text(self, request: Request, status: int, line: str, headers: bytes = b"") -> None:
+        """Write an answer of one line of text."""
+        self.answer(request, status, f"{line}\n".encode(), TEXT_TYPE + headers)
+
+    async def drain(self) -> None:
+        """Wait until the client has taken most of what was written.
+
+        Raises:
+            ConnectionError: the client is gone.
+        """
+        if self.transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        if self._flow.drained is not None:
+            await self._flow.drained
+
+    def upgrade(self, protocol: asyncio.Protocol) -> None:
+        """Pass all further bytes to another protocol, which calls this one's `connection_lost` in the end."""
+        self._is_upgraded = True
+        self._parser.close()
+        held, self._unparsed = self._unparsed, b""
+        self.transport.set_protocol(protocol)
+        if held:
+            self.transport.resume_reading()
+            protocol.data_received(held)
+
+    def end_soon(self) -> None:
+        """End the connection with its present answer, or at once if there is none."""
+        self._is_last = True
+        if self._request is None and not self._is_upgraded:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """End the connection and drop unsent bytes."""
+        if self.serving is not None:
+            self.serving.cancel()
+        self.transport.abort()
+
+    def sweep(self, now_s: float, limits: ConnectionLimits, slow: bytes) -> None:
+        """End the connection if it exceeds a bound at `now_s`, a time of the loop."""
+        if self._is_upgraded:
+            return
+        if self._request is None and not self.transport.is_closing() and not self._is_leaving:
+            self._sweep_waiting(now_s - self._since_s, limits, slow)
+        unsent = self.transport.get_write_buffer_size()
+        if self._unsent == 0 or unsent < self._unsent:
+            self._unsent_since_s = now_s
+        elif now_s - self._unsent_since_s > limits.stall_s_max:
+            self.transport.abort()
+        self._unsent = unsent
+
+    def _sweep_waiting(self, waited_s: float, limits: ConnectionLimits, slow: bytes) -> None:
+        if self._parser.in_head and waited_s > limits.head_s_max:
+            self.transport.write(slow)
+            self._linger()
+        elif waited_s > KEEP_ALIVE_S:
+            self._close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
         self._wire = cast("asyncio.Transport", transport)
-        super().connection_made(transport)
 
-    def connection_lost(self, exc: BaseException | None) -> None:
+    def connection_lost(self, exc: BaseException | None) -> None:  # noqa: ARG002  asyncio's own signature
         """See `asyncio.Protocol`."""
-        self._places.leave(self)
+        self._left(self)
+        self._unparsed = b""
+        self._parser.break_off(ConnectionResetError("the client is gone"))
+        self._parser.close()
         if self.on_gone is not None:
             self.on_gone()
-        super().connection_lost(exc)
+        self._flow.lose()
 
-    def set_parser(self, parser: WebSocketReader, data_received_cb: Callable[[], None] | None = None) -> None:
-        """See aiohttp, which calls it when an upgrade is answered; all further bytes are frames."""
-        assert self._wire is not None
-        # Without this, all bytes that have arrived would be parsed at once.
-        tail, self._message_tail = self._message_tail + self._unparsed, b""
-        if self._unparsed:
-            self._unparsed = b""
-            self._wire.resume_reading()
-        super().set_parser(parser, data_received_cb)
-        self._inbound = Inbound(self._wire, super().data_received, self._end_flood)
-        if tail:
-            self._inbound.receive(tail)
+    def pause_writing(self) -> None:
+        """See `asyncio.Protocol`."""
+        self._flow.pause()
 
-    def _end_flood(self) -> None:
-        self.on_flood()
-
-    def _pause_transport_reading(self) -> None:
-        """See aiohttp: one of its queues is full."""
-        self._is_full = True
-        super()._pause_transport_reading()
-        if self._inbound is not None:
-            self._inbound.block(is_blocked=True)
-
-    def _resume_transport_reading(self) -> None:
-        """See aiohttp: there is room in its queues."""
-        self._is_full = False
-        if self._unparsed:
-            self._go_on_soon()
-            return
-        super()._resume_transport_reading()
-        if self._inbound is not None:
-            self._inbound.block(is_blocked=False)
+    def resume_writing(self) -> None:
+        """See `asyncio.Protocol`."""
+        self._flow.resume()
+        self._advance()
 
     def data_received(self, data: bytes) -> None:
-        """See `asyncio.Protocol`; aiohttp itself calls it with no data to continue where its parser stopped."""
-        if self._inbound is not None:
-            self._inbound.receive(data)
-        elif self._is_deaf:
+        """See `asyncio.Protocol`."""
+        if self._is_leaving:
             return
-        elif data and (self._unparsed or self._upgraded or len(data) > self._piece_bytes()):
-            assert self._wire is not None
-            self._wire.pause_reading()
-            self._unparsed += data
-            self._go_on_soon()
-        else:
-            self._parse(data)
-
-    def _parse(self, data: bytes) -> None:
-        if data and self._request is None and self._head_since is None:
-            self._head_since = self._loop.time()
-        super().data_received(data)
-        if self._request is None:
-            return
-        self._bound_framing(self._request, len(data))
-        if self._messages:
-            # Either the body is complete and this is the next request, or the chunks are broken: then aiohttp queues
-            # an error behind the body that the handler waits for, without ending the body.
-            self._break_off(self._request)
-
-    def _piece_bytes(self) -> int:
-        """Return how many bytes may be parsed before other clients get a turn."""
-        request = self._request
-        if request is None or request.content.is_eof():
-            return PIECE_BYTES
-        return CHUNKS_PIECE_BYTES if request.content_length is None else sys.maxsize
-
-    def _go_on_soon(self) -> None:
+        self._unparsed = self._unparsed + data if self._unparsed else data
         if self._next_piece is None:
-            self._next_piece = self._loop.call_soon(self._go_on)
+            self._advance()
 
-    def _go_on(self) -> None:
-        """Parse the next piece of the bytes that were read."""
-        assert self._wire is not None
-        self._next_piece = None
-        if self._wire.is_closing() or self._is_deaf or self._is_full or not self._unparsed:
-            return
-        if self._upgraded:  # Frames wait until their parser is there (`set_parser`) or the upgrade is refused (`end`).
-            return
-        if self._request is not None or not self._messages:  # Otherwise its handler starts within two turns.
-            size = self._piece_bytes()
-            piece, self._unparsed = self._unparsed[:size], self._unparsed[size:]
-            self._parse(piece)
-        if self._unparsed:
-            self._go_on_soon()
-        elif not (self._is_full or self._wire.is_closing()):
-            self._wire.resume_reading()
-
-    def _bound_framing(self, request: web.BaseRequest, size: int) -> None:
-        content = request.content
-        if request.content_length is not None or content.is_eof():
-            return
-        self._framed_bytes += size
-        body_bytes = content.total_bytes - self._body_bytes_before
-        if self._framed_bytes > 2 * body_bytes + FRAMING_BYTES_MAX:
-            self._is_deaf = True
-            self._unparsed = b""
-            self._break_off(request, TinyChunks(f"chunks too small: {self._framed_bytes} bytes carry {body_bytes}"))
-
-    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio lets it return whether to stay open
+    def eof_received(self) -> bool:
         """See `asyncio.Protocol`. A client that closes its side after a request still gets the answer."""
-        endless = self.exempt or self.on_gone is not None
-        if endless or (self._request is None and self._head_since is None):
+        is_answered = self._request is None and not self._parser.requests
+        if self.on_gone is not None or self._is_leaving or is_answered:
+            self._close()
             return False
-        self._ended = True
-        if self._request is not None:
-            self._break_off(self._request)
-        self._loop.call_later(BEGIN_S, self._end_unless_serving)
+        self._has_ended = True
+        self._parser.break_off(BrokenBody("the body is incomplete"))
         return True
 
-    def sweep(self, now_s: float, limits: ConnectionLimits, slow: bytes) -> None:
-        """End the connection if it exceeds a bound at `now_s`, a time of the loop."""
-        assert self._wire is not None
-        if self._head_since is not None and now_s - self._head_since > limits.head_s_max:
-            self._end_slow(slow)
+    def _advance(self) -> None:
+        """Parse what was read and serve what is complete, as far as one turn of the loop may."""
+        self._next_piece = None
+        left = PIECE_BYTES
+        while self._unparsed and left > 0 and self._wants_more():
+            size = self._parser.rest_bytes
+            was_in_head = self._parser.in_head
+            taken = self._parser.feed(self._unparsed[: size or left])
+            self._unparsed = self._unparsed[taken:]
+            left -= 0 if size else taken
+            if self._parser.in_head and not was_in_head:
+                self._since_s = self._loop.time()
+            if not self._parser.in_body:
+                self._serve()
+        self._serve()
+        if self._is_leaving or self.transport.is_closing():
             return
-        unsent = self._wire.get_write_buffer_size()
-        if self.exempt or self._unsent == 0 or unsent < self._unsent:
-            self._unsent_since = now_s
-        elif now_s - self._unsent_since > limits.stall_s_max:
-            self._wire.abort()
-        self._unsent = unsent
+        if not self._unparsed:
+            self.transport.resume_reading()
+            return
+        self.transport.pause_reading()
+        if self._wants_more():
+            self._next_piece = self._loop.call_soon(self._advance)
 
-    def abort(self) -> None:
-        """End the connection and drop unsent bytes."""
-        assert self._wire is not None
-        self._wire.abort()
+    def _wants_more(self) -> bool:
+        """Whether bytes that were read may be parsed now: what is complete and not answered must not pile up."""
+        if self._is_leaving or self.transport.is_closing():
+            return False
+        if self._parser.in_body:
+            return self._parser.is_body_wanted
+        return self._request is None and not self._parser.requests
 
-    @staticmethod
-    def _break_off(request: web.BaseRequest, error: web.RequestPayloadError | None = None) -> None:
-        if not request.content.is_eof():
-            request.content.set_exception(error or web.RequestPayloadError("nothing more of the body can come"))
-            request.content.feed_eof()  # Otherwise aiohttp waits for the rest of the body after the answer.
+    def _serve(self) -> None:
+        """Begin with the next request, unless one is in hand or the client takes no answers."""
+        if self._request is not None or self._flow.drained is not None or not self._parser.requests:
+            return
+        if self._is_leaving or self.transport.is_closing():
+            return
+        request = self._request = self._parser.requests.popleft()
+        if request.refusal is not None:
+            request.keeps_alive = False
+            self._refuse(self, request, *request.refusal)
+            self._finish(request)
+            return
+        request.body.on_wanted = self._advance
+        self.serving = self._loop.create_task(self._work(request))
 
-    def _end_unless_serving(self) -> None:
-        if self._request is None:
-            self.force_close()
+    async def _work(self, request: Request) -> None:
+        try:
+            await self._handler(self, request)
+        except ConnectionError:
+            self.transport.abort()
+        except Exception:  # noqa: BLE001  a defect must end neither the server nor leave the client waiting
+            _log.exception("a request failed")
+            self.transport.abort()
+        self.serving = None
+        self._finish(request)
 
-    def _end_slow(self, slow: bytes) -> None:
-        assert self._wire is not None
-        if self._wire.is_closing():  # The last sweep sent the answer, and the client has not read it since.
-            self._wire.abort()
+    def _finish(self, request: Request) -> None:
+        """Go on behind an answered request."""
+        self._request = None
+        if self._is_upgraded or self.transport.is_closing():
+            return
+        self._since_s = self._loop.time()
+        is_done = self._has_ended and not self._parser.requests
+        if self._is_last or is_done or not request.keeps_alive:
+            self._leave()
         else:
-            self._wire.write(slow)
-            self.force_close()
+            self._advance()
 
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer bytes that are no HTTP request, the only case: handlers answer their own errors."""
-        if isinstance(exc, LineTooLong) or (message or "").startswith("Too many headers"):
-            text = f"more than {HEADER_COUNT_MAX} headers, or more than {LINE_BYTES_MAX} bytes in a line of the head"
-            return self._refuse(request, 431, text)
-        reason = (message or "unknown error").partition("\n")[0].rstrip(":.")
-        return self._refuse(request, status, f"malformed HTTP request: {reason}")
+    def _leave(self) -> None:
+        """End the connection; a client that is still sending gets to read the answer first."""
+        if self._parser.in_body or self._parser.is_broken or self._unparsed:
+            self._linger()
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        self.transport.close()
+        if not self.transport.get_write_buffer_size():
+            self._left(self)  # The client may connect anew before the loop reports the loss of this connection.
+
+    def _linger(self) -> None:
+        self._is_leaving = True
+        self._unparsed = b""
+        self.transport.resume_reading()
+        if self._has_ended:
+            self._close()
+        else:
+            self.transport.write_eof()
+            self._loop.call_later(LINGER_S, self.transport.close)
+
+
+Handler = Callable[[Connection, Request], Coroutine[Any, Any, None]]
+"""Answers a request."""
+Refuse = Callable[[Connection, Request, int, str], None]
+"""Answers a request that no handler gets. Arguments: the connection, the request, a status and a text."""

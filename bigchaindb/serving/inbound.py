@@ -34,31 +34,24 @@ class Inbound:
         self._budget = FrameBudget()
         self._held = b""
         self._timer: asyncio.TimerHandle | None = None
-        self._is_blocked = False
         self._over_since_s = self._over_last_s = float("-inf")
         self._has_flooded = False
 
     def receive(self, data: bytes) -> None:
         """Take bytes that were read."""
         self._held += data
-        if self._timer is not None or self._is_blocked:
-            self._transport.pause_reading()  # The parser resumed reading by itself, and one more read happened.
-        else:
+        if self._timer is None:
             self._go_on()
 
-    def block(self, *, is_blocked: bool) -> None:
-        """Record whether the parser is full; the transport was paused or resumed for it."""
-        self._is_blocked = is_blocked
-        if is_blocked:
-            return
+    def close(self) -> None:
+        """Pass nothing more on."""
+        self._held = b""
         if self._timer is not None:
-            self._transport.pause_reading()
-        elif self._held:
-            self._loop.call_soon(self._go_on)
+            self._timer.cancel()
 
     def _go_on(self) -> None:
         was_held, self._timer = self._timer is not None, None
-        if self._transport.is_closing() or self._is_blocked:
+        if self._transport.is_closing():
             return
         now_s = self._loop.time()
         size, is_over = self._budget.admit(self._held, now_s)

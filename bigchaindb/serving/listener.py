@@ -4,35 +4,32 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, cast
-
-from aiohttp import web
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from bigchaindb.errors import StartupError
 from bigchaindb.serving.arrival import Arrival, Door, Reason
-from bigchaindb.serving.connection import Connection, ConnectionLimits, Refusal, Texts
+from bigchaindb.serving.connection import Connection, ConnectionLimits, Handler, Refuse, Texts
 from bigchaindb.serving.places import Places
 
 BACKLOG: Final = 1024
 """With the usual 128, some of 200 clients that connected at once waited a second for a retransmission."""
 SWEEP_S_MAX: Final = 1.0
 PORT_ATTEMPT_COUNT: Final = 16
-CODING_SHOWN_MAX: Final = 100
+ABORTED_S: Final = 1.0
+"""How long a stop waits for the system's word that connections have ended which it cut off."""
 NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
-
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Listener:
-    """aiohttp's server with bounds on its connections. Belongs to the event loop."""
+    """A server with bounds on its connections. Belongs to the event loop."""
 
     def __init__(
         self,
         handler: Handler,
         limits: ConnectionLimits,
         texts: Texts,
-        refuse: Refusal,
+        refuse: Refuse,
         *,
         name: str,
         receive_bytes: int | None = None,
@@ -55,7 +52,7 @@ class Listener:
         self._door = Door(name, self._places, texts)
         self._receive_bytes = receive_bytes
         self._servers: list[asyncio.Server] = []
-        self._manager: web.Server | None = None
+        self._is_empty = asyncio.Event()
         self._sweeper: asyncio.Task[None] | None = None
         self._port = 0
 
@@ -85,7 +82,6 @@ class Listener:
     async def listen(self, sockets: Sequence[socket.socket]) -> None:
         """Listen on bound sockets, which may be of the file system."""
         loop = asyncio.get_running_loop()
-        self._manager = web.Server(self._serve, access_log=None)
         if sockets[0].family != socket.AF_UNIX:
             self._port = sockets[0].getsockname()[1]
         for sock in sockets:
@@ -102,46 +98,45 @@ class Listener:
 
     def end_idle(self) -> None:
         """End idle connections at once, and the others after their present answer."""
-        if self._manager is not None:
-            self._manager.pre_shutdown()
+        for connection in self._places:
+            connection.end_soon()
 
     async def stop(self, grace_s: float) -> None:
         """Close; wait up to `grace_s` for running requests, then end the connections."""
         self.close()
         self.end_idle()
-        if self._manager is None:
+        if self._sweeper is None:
             return
-        await self._manager.shutdown(grace_s / 2)  # aiohttp waits for this time twice.
+        await self._until_empty(grace_s)
+        cut_off = [connection.serving for connection in self._places if connection.serving is not None]
         for connection in self._places:
             connection.abort()
+        await asyncio.gather(*cut_off, return_exceptions=True)
+        await self._until_empty(ABORTED_S)
         self._door.close()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sweeper
+        self._sweeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._sweeper
+
+    async def _until_empty(self, within_s: float) -> None:
+        self._is_empty.clear()
+        if len(self._places):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await self._is_empty.wait()
 
     def _arrival(self) -> asyncio.Protocol:
         return Arrival(self._door, self._connection)
 
     def _connection(self, address: str) -> Connection:
-        assert self._manager is not None
-        made = Connection(self._manager, asyncio.get_running_loop(), self._places, self._refuse)
+        made = Connection(self._handler, self._refuse, self._left)
         self._places.take(made, address)
         return made
 
-    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = cast("Connection", request.protocol)
-        connection.begin(request)
-        try:
-            if (coding := _unknown_coding(request)) is not None:
-                text = (
-                    f"Transfer-Encoding {coding[:CODING_SHOWN_MAX]!r} is not supported; use chunked or Content-Length"
-                )
-                return self._refuse(request, 501, text)
-            return await self._handler(request)
-        finally:
-            connection.exempt = False
-            connection.end()
+    def _left(self, connection: Connection) -> None:
+        self._places.leave(connection)
+        if not len(self._places):
+            self._is_empty.set()
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -191,9 +186,3 @@ def _bound(host: str, port: int) -> socket.socket:
         sock.close()
         raise StartupError(f"cannot listen on {host}:{port}: {error}") from error
     return sock
-
-
-def _unknown_coding(request: web.BaseRequest) -> str | None:
-    """Return a transfer coding that this server does not support, which is any but `chunked` alone; else None."""
-    coding = ",".join(request.headers.getall("Transfer-Encoding", ()))
-    return None if coding.strip().lower() in {"", "chunked"} else coding

@@ -1,17 +1,14 @@
 """One WebSocket client: its place in the log, and its socket."""
 
 import asyncio
-import contextlib
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
-from aiohttp import WSMsgType, web
-from aiohttp.abc import AbstractStreamWriter
-
+from bigchaindb.serving.places import group
+from bigchaindb.serving.websocket import WebSocket
 from bigchaindb.streams.shared_log import Frames, Place
 
 PING: Final = b"\x89\x00"
-CLOSE_S: Final = 5.0
-"""How long a client may take to answer a close frame, which follows everything that it has not read yet."""
 STALL_CHECK_COUNT: Final = 4
 """Checks for progress within the time that a client may make none."""
 
@@ -24,33 +21,50 @@ class Follower:
         token: of that place, with which it can reconnect.
         late: whether it is served from the log at its own speed, and not by the feed.
         gone: set once its connection has ended.
+        socket: its connection.
     """
 
     def __init__(
         self,
-        socket: web.WebSocketResponse,
-        writer: AbstractStreamWriter,
         transport: asyncio.Transport,
         begin: tuple[Place, str],
         *,
         buffer_bytes_max: int,
+        message_bytes_max: int,
+        on_flood: Callable[["Follower"], None],
+        on_left: Callable[["Follower"], None],
     ) -> None:
-        self._socket = socket
-        self._writer = writer
+        """Take over the transport of a client whose upgrade is accepted.
+
+        Args:
+            transport: of the client.
+            begin: the place behind which it wants to follow, and its token.
+            buffer_bytes_max: unsent bytes beyond which it is late.
+            message_bytes_max: bytes of its largest message.
+            on_flood: called when it does not stop sending.
+            on_left: called when it has left.
+        """
+        self.socket = WebSocket(
+            transport,
+            message_bytes_max=message_bytes_max,
+            on_heard=self.hear,
+            on_flood=lambda: on_flood(self),
+            on_left=self._leave,
+        )
+        self._on_left = on_left
         self._transport = transport
         self._buffer_bytes_max = buffer_bytes_max
-        self._ending: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
-        self._heard_s = asyncio.get_running_loop().time()
         self._unanswered_s: float | None = None
         self.gone = asyncio.Event()
         self.place, self.token = begin
         self.late = False
+        self.hear()
         transport.set_write_buffer_limits(high=buffer_bytes_max)
 
     @property
     def closing(self) -> bool:
         """Whether nothing more may be written."""
-        return self._ending.done() or self._socket.closed or self._transport.is_closing()
+        return self.socket.is_closing
 
     @property
     def full(self) -> bool:
@@ -71,21 +85,12 @@ class Follower:
             ConnectionError: the client is gone.
         """
         await asyncio.sleep(0)  # The transport reports a full buffer to its protocol only then.
-        if not self.full:
+        draining = self.socket.flow.drained
+        if draining is None:
             return True
-        # A task, because a deadline around the call itself would leave aiohttp a cancelled future, for which the next
-        # call would wait.
-        draining = asyncio.ensure_future(self._writer.drain())
-        try:
-            return await self._is_taken(draining, stall_s_max / STALL_CHECK_COUNT)
-        finally:
-            draining.cancel()
-
-    async def _is_taken(self, draining: asyncio.Future[None], check_s: float) -> bool:
-        still_count = 0
-        unsent = self._transport.get_write_buffer_size()
+        still_count, unsent = 0, self._transport.get_write_buffer_size()
         while not draining.done():
-            await asyncio.wait({draining}, timeout=check_s)
+            await asyncio.wait({draining}, timeout=stall_s_max / STALL_CHECK_COUNT)
             before, unsent = unsent, self._transport.get_write_buffer_size()
             still_count = 0 if unsent < before else still_count + 1
             if still_count == STALL_CHECK_COUNT:
@@ -115,40 +120,17 @@ class Follower:
 
     def end(self, code: int, reason: str) -> None:
         """Send a close frame behind all unsent bytes, then end the connection."""
-        if not self._ending.done():
-            self._ending.set_result((code, reason))
+        self.socket.close(code, reason)
 
     def abort(self) -> None:
         """End the connection at once."""
         self._transport.abort()
 
-    async def serve(self) -> None:
-        """Read what the client sends until it leaves or must be closed; then end the connection.
+    @property
+    def address(self) -> str:
+        """The address that its connection counts for."""
+        return group(self._transport.get_extra_info("peername"))
 
-        Only this method closes: if a handler returns while another task closes, aiohttp drops unsent bytes.
-        """
-        reading = asyncio.create_task(self._read())
-        try:
-            either: set[asyncio.Future[Any]] = {reading, self._ending}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            reading.cancel()
-            await asyncio.wait({reading})
-            if self._ending.done():
-                await self._close(*self._ending.result())
-        finally:
-            reading.cancel()
-            self.gone.set()
-
-    async def _read(self) -> None:
-        """Read messages of the client: pings are answered, any other message only shows that it is alive."""
-        async for message in self._socket:
-            self.hear()
-            if message.type is WSMsgType.PING and not self.closing:
-                await self._socket.pong(message.data)
-
-    async def _close(self, code: int, reason: str) -> None:
-        try:
-            with contextlib.suppress(ConnectionError, TimeoutError):
-                await self._socket.close(code=code, message=reason.encode(), drain=False)
-        finally:
-            self.abort()
+    def _leave(self) -> None:
+        self.gone.set()
+        self._on_left(self)

@@ -7,25 +7,23 @@ import asyncio
 import base64
 import contextlib
 import logging
-from functools import partial
 from http import HTTPStatus
-from typing import Final, cast
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
-
-from aiohttp import web
 
 from bigchaindb.config import Limits, WebSocketServer
 from bigchaindb.config.settings import KIB
 from bigchaindb.errors import EventError, StoreError
+from bigchaindb.serving.answering import last_text
 from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits, Texts
 from bigchaindb.serving.frame_budget import BYTES_MAX, FRAME_COUNT_MAX
 from bigchaindb.serving.listener import Listener
-from bigchaindb.serving.phrases import STATUS_LINES, plain, refusal
-from bigchaindb.serving.places import group
+from bigchaindb.serving.request import Request
 from bigchaindb.serving.server import Server
 from bigchaindb.serving.summary import Summary
+from bigchaindb.serving.websocket import accepted
 from bigchaindb.streams.feed import Feed
-from bigchaindb.streams.follower import CLOSE_S, Follower
+from bigchaindb.streams.follower import Follower
 from bigchaindb.streams.shared_log import LogSource
 
 PATH: Final = "/api/v1/streams/valid_transactions"
@@ -58,12 +56,16 @@ class StreamServer(Server):
         self._flood_count = 0
         self._floods = Summary(_log_floods)
         texts = Texts(
-            _text(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections"),
-            _text(HTTPStatus.SERVICE_UNAVAILABLE, CROWDED),
-            _text(HTTPStatus.REQUEST_TIMEOUT, "too slow"),
+            last_text(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections"),
+            last_text(HTTPStatus.SERVICE_UNAVAILABLE, CROWDED),
+            last_text(HTTPStatus.REQUEST_TIMEOUT, "too slow"),
         )
         connections = ConnectionLimits.of(limits, limits.stream_connection_count_max)
-        super().__init__(Listener(self._serve, connections, texts, refusal, name="stream", receive_bytes=RECEIVE_BYTES))
+        super().__init__(
+            Listener(
+                self._serve, connections, texts, Connection.answer_text, name="stream", receive_bytes=RECEIVE_BYTES
+            )
+        )
 
     @property
     def late_count(self) -> int:
@@ -108,38 +110,42 @@ class StreamServer(Server):
         await self._feed.stop()
         self._floods.close()
 
-    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _serve(self, connection: Connection, request: Request) -> None:
         try:
-            return _wrong_upgrade(request) or await self._follow(request)
+            if (refusal := _wrong_upgrade(request)) is None:
+                await self._follow(connection, request)
         except EventError as error:
-            return plain(400, f"after: {error}")
+            refusal = _Refusal(400, f"after: {error}")
         except StoreError:  # The reader has logged what it could not read.
-            return plain(500, UNREADABLE)
+            refusal = _Refusal(500, UNREADABLE)
+        if refusal is not None:
+            connection.answer_text(request, *refusal)
 
-    async def _follow(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _follow(self, connection: Connection, request: Request) -> None:
         # Fix the place before the 101 is sent: events that commit after the client has seen the 101 are behind it.
-        begin = await self._feed.log.begin(_argument(request.raw_path, "after"))
-        limits = self._limits
-        socket = web.WebSocketResponse(
-            autoping=False, compress=False, timeout=CLOSE_S, max_msg_size=limits.stream_message_bytes_max
+        begin = await self._feed.log.begin(_argument(request.target, "after"))
+        transport = connection.transport
+        if transport.is_closing():
+            return
+        transport.write(accepted(request.headers["sec-websocket-key"]))
+        follower = Follower(
+            transport,
+            begin,
+            buffer_bytes_max=self._limits.stream_buffer_bytes_max,
+            message_bytes_max=self._limits.stream_message_bytes_max,
+            on_flood=self._end_flood,
+            on_left=lambda follower: self._leave(connection, follower),
         )
-        writer = await socket.prepare(_without_subprotocols(request))
-        if writer is None or request.transport is None:
-            return socket
-        connection = cast("Connection", request.protocol)
-        connection.exempt = True
-        follower = Follower(socket, writer, request.transport, begin, buffer_bytes_max=limits.stream_buffer_bytes_max)
-        connection.on_flood = partial(self._end_flood, follower, group(request.transport.get_extra_info("peername")))
         self._feed.add(follower)
-        try:
-            await follower.serve()
-        finally:
-            self._feed.remove(follower)
-        return socket
+        connection.upgrade(follower.socket)
 
-    def _end_flood(self, follower: Follower, peer: str) -> None:
+    def _leave(self, connection: Connection, follower: Follower) -> None:
+        self._feed.remove(follower)
+        connection.connection_lost(None)
+
+    def _end_flood(self, follower: Follower) -> None:
         self._flood_count += 1
-        self._floods.note(peer)
+        self._floods.note(follower.address)
         follower.end(POLICY_VIOLATION, FLOOD)
 
     async def _check_heartbeats(self) -> None:
@@ -156,52 +162,39 @@ def _log_floods(count: int, last: str) -> None:
     _log.warning("WebSocket clients closed: %s", FLOOD, extra={"count": count, "last": last})
 
 
-def _wrong_upgrade(request: web.BaseRequest) -> web.Response | None:
+class _Refusal(NamedTuple):
+    """The answer to a request that is no correct upgrade: a status, a text and further header lines."""
+
+    status: int
+    text: str
+    headers: bytes = b""
+
+
+def _wrong_upgrade(request: Request) -> _Refusal | None:
     """Return the answer to an incorrect upgrade, else None. Source: websocket-api.md, section 2."""
     headers = request.headers
-    if request.raw_path.partition("?")[0].removesuffix("/") != PATH:
-        return plain(404, "Not found")
+    if request.target.partition("?")[0].removesuffix("/") != PATH:
+        return _Refusal(404, "Not found")
     if request.method not in {"GET", "HEAD"}:
-        return plain(405, "Method not allowed", {"Allow": "GET,HEAD"})
-    upgrades = headers.get("Upgrade", "").strip().lower() == "websocket" and "upgrade" in _words(
-        headers.get("Connection", "")
-    )
-    if request.method != "GET" or not upgrades:
-        return plain(400, "this address serves a WebSocket stream; send an upgrade request")
-    if headers.get("Sec-WebSocket-Version", "").strip() != VERSION:
-        named = {"Sec-WebSocket-Version": VERSION}
-        return plain(400, f"Sec-WebSocket-Version must be {VERSION}", named)
-    if not _is_key(headers.get("Sec-WebSocket-Key", "")):
-        return plain(400, f"Sec-WebSocket-Key must be {KEY_BYTES} bytes in base64")
+        return _Refusal(405, "Method not allowed", b"Allow: GET,HEAD\r\n")
+    if request.method != "GET" or not request.may_upgrade or headers.get("upgrade", "").lower() != "websocket":
+        return _Refusal(400, "this address serves a WebSocket stream; send an upgrade request")
+    if headers.get("sec-websocket-version", "") != VERSION:
+        named = b"Sec-WebSocket-Version: %b\r\n" % VERSION.encode()
+        return _Refusal(400, f"Sec-WebSocket-Version must be {VERSION}", named)
+    if not _is_key(headers.get("sec-websocket-key", "")):
+        return _Refusal(400, f"Sec-WebSocket-Key must be {KEY_BYTES} bytes in base64")
     return None
-
-
-def _without_subprotocols(request: web.BaseRequest) -> web.BaseRequest:
-    """Remove the offered subprotocols: none is ever chosen, and aiohttp would log each unknown one."""
-    if "Sec-WebSocket-Protocol" not in request.headers:
-        return request
-    headers = request.headers.copy()
-    headers.popall("Sec-WebSocket-Protocol")
-    return request.clone(headers=headers)
-
-
-def _words(value: str) -> set[str]:
-    return {word.strip().lower() for word in value.split(",")}
 
 
 def _is_key(value: str) -> bool:
     try:
-        return len(base64.b64decode(value.strip(), validate=True)) == KEY_BYTES
+        return len(base64.b64decode(value, validate=True)) == KEY_BYTES
     except ValueError:
         return False
 
 
-def _argument(raw_path: str, name: str) -> str | None:
+def _argument(target: str, name: str) -> str | None:
     """Return the first query argument of that name; all others are ignored."""
-    arguments = parse_qsl(raw_path.partition("?")[2], keep_blank_values=True, errors="replace")
+    arguments = parse_qsl(target.partition("?")[2], keep_blank_values=True, errors="replace")
     return next((value for key, value in arguments if key == name), None)
-
-
-def _text(status: HTTPStatus, text: str) -> bytes:
-    head = f"Content-Type: text/plain\r\nContent-Length: {len(text) + 1}\r\nConnection: close\r\n\r\n"
-    return STATUS_LINES[status] + f"{head}{text}\n".encode()

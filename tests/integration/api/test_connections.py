@@ -12,9 +12,12 @@ from typing import Final
 import pytest
 
 from bigchaindb.config import Limits
+from bigchaindb.serving import connection
 from bigchaindb.serving.arrival import REFUSAL_COUNT_MAX, Reason
-from bigchaindb.serving.connection import PIECE_BYTES
-from bigchaindb.transaction.build import create
+from bigchaindb.serving.parsing import PIECE_BYTES
+from bigchaindb.transaction.build import Payment, Spend, create, transfer
+from bigchaindb.transaction.conditions import details_of
+from bigchaindb.transaction.model import OutputRef
 from tests.integration.api.conftest import Start
 from tests.support.raw import Wire, ask, request, until, wire
 from tests.support.served import KEY, Served
@@ -67,6 +70,28 @@ class TestKeepAlive:
                 held = max(held, *(len(one._unparsed) for one in served.api._listener._places))
             await sending
             assert PIECE_BYTES < held <= READ_BYTES_MAX < sum(map(len, asked))
+
+    async def test_a_transfer_may_follow_its_create_at_once(self, served: Served) -> None:
+        """Served side by side, the second could be judged before the first is known (RFC 9112, section 9.3.2)."""
+        details = details_of([KEY.public_key])
+        sent = [create([KEY], data={"n": 1})]
+        for _ in range(20):
+            last = sent[-1].id
+            sent.append(transfer(sent[0].id, [Spend(OutputRef(last, 0), details, (KEY,))], [Payment(details)]))
+        target = "/api/v1/transactions?mode=async"
+        async with wire(served.api.port) as opened:
+            await opened.send(b"".join(request("POST", target, one.body) for one in sent))
+            assert [(await opened.answer()).status for _ in sent] == len(sent) * [202]
+
+    async def test_an_idle_connection_is_closed_in_the_end(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A client that never sends anything would hold a place for ever."""
+        monkeypatch.setattr(connection, "KEEP_ALIVE_S", 0.5)
+        served = await start(limits=SHORT)
+        async with wire(served.api.port) as silent, wire(served.api.port) as used:
+            assert (await used.ask(request("GET", "/"))).status == 200
+            assert await silent.ended() == b""
+            assert await used.ended() == b""
+        await until_closed(served)
 
     async def test_a_client_that_closes_its_side_still_gets_its_answer(self, served: Served) -> None:
         """Never close after reading a POST without answering (driver-expectations.md, 1.4)."""

@@ -148,6 +148,21 @@ class TestHandshake:
         answer = await ask(served.stream.port, "POST", PATH, Transfer_Encoding="gzip, chunked")
         assert (answer.status, answer.headers["connection"]) == (501, "close")
 
+    @pytest.mark.parametrize("framing", [{"Content_Length": "6"}, {"Transfer_Encoding": "chunked"}])
+    async def test_an_upgrade_with_a_body_is_a_400(self, served: Served, framing: dict[str, str]) -> None:
+        """Its body could be taken for frames, or frames for its body."""
+        body = b"\x81\x80\0\0\0\0" if "Content_Length" in framing else b"0\r\n\r\n"
+        async with wire(served.stream.port) as opened:
+            answer = await opened.ask(request("GET", PATH, None, **UPGRADE, **framing) + body)
+            assert (answer.status, answer.headers["content-type"].split(";")[0]) == (400, "text/plain")
+            assert (await opened.ask(request("GET", PATH, None, **UPGRADE))).status == 101
+
+    async def test_frames_may_come_right_behind_the_request(self, served: Served) -> None:
+        async with wire(served.stream.port) as opened:
+            await opened.send(request("GET", PATH, None, **UPGRADE) + frame(9, b"x"))
+            assert (await opened.answer()).status == 101
+            assert await opened.reader.readexactly(3) == b"\x8a\x01x"
+
     async def test_one_address_gets_no_more_than_its_places(self, start: Start) -> None:
         """The answer comes before the upgrade: a close frame would cost the handshake that is to be spared."""
         served = await start(limits=Limits(address_connection_count_max=1))
@@ -352,8 +367,27 @@ class TestClients:
         [
             (b"\x81\x82\0\0\0\0\xff\xfe", 1007),
             (b"\x82\xff" + (70_000).to_bytes(8, "big") + 4 * b"\0" + 70_000 * b"x", 1009),
+            (b"\x01\x81\0\0\0\0\xc3" + frame(0, b"x"), 1007),
+            (frame(8, b"\x03\xe8\xff"), 1007),
+            (frame(1, b"unmasked", is_masked=False), 1002),
+            (frame(0, b"nothing to continue"), 1002),
+            (frame(3, b"no opcode"), 1002),
+            (b"\xc1\x80\0\0\0\0", 1002),
+            (frame(9, 126 * b"x"), 1002),
+            (frame(8, b"\x03"), 1002),
         ],
-        ids=["no UTF-8", "too large"],
+        ids=[
+            "no UTF-8",
+            "too large",
+            "no UTF-8 across frames",
+            "no UTF-8 in a reason",
+            "no mask",
+            "nothing begun",
+            "unknown opcode",
+            "a reserved bit",
+            "a long ping",
+            "half a code",
+        ],
     )
     async def test_what_may_not_be_sent_closes_with_its_code(self, served: Served, sent: bytes, code: int) -> None:
         async with wire(served.stream.port) as opened:
@@ -361,6 +395,22 @@ class TestClients:
             await opened.send(sent)
             header = await opened.reader.readexactly(4)
         assert (header[0], int.from_bytes(header[2:4], "big")) == (0x88, code)
+
+    async def test_a_text_may_be_cut_within_a_letter(self, served: Served) -> None:
+        async with wire(served.stream.port) as opened:
+            await opened.ask(request("GET", PATH, None, **UPGRADE))
+            await opened.send(b"\x01\x81\0\0\0\0\xc3" + frame(9, b"y") + frame(0, b"\xa9") + frame(9, b"x"))
+            assert await opened.reader.readexactly(6) == b"\x8a\x01y\x8a\x01x"
+
+    async def test_a_client_that_reads_nothing_may_not_hold_its_place_by_closing(self, start: Start) -> None:
+        served = await start()
+        async with wire(served.stream.port, is_narrow=True) as opened:
+            await opened.ask(request("GET", PATH, None, **UPGRADE))
+            opened.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await served.commit(500)
+            await served.commit(500)
+            await opened.send(frame(8, b"\x03\xe8"))
+            await until(lambda: served.stream.connection_count == 0, "the place to be free")
 
     async def test_a_reset_is_forgotten(self, served: Served) -> None:
         for _ in range(10):
@@ -463,7 +513,8 @@ class TestFloods:
                 committed = await served.commit()
                 assert await ids(other, 1) == committed
             await until(lambda: served.stream.flood_count == 16, "all floods to be ended")
-            assert all(len(one._inbound._held) <= RECEIVED_BYTES_MAX for one in connections(served) if one._inbound)
+            followers = served.stream._feed.followers
+            assert all(len(one.socket._inbound._held) <= RECEIVED_BYTES_MAX for one in followers)
             for received in await asyncio.gather(*reading):
                 assert received.endswith(frame(8, (1008).to_bytes(2, "big") + FLOOD.encode(), is_masked=False))
                 assert received.count(self.PONG) <= 12 * FRAME_COUNT_MAX  # 5 s beyond the budget, 5 s to close

@@ -1,15 +1,27 @@
-"""Which addresses a name stands for."""
+"""Which addresses a name stands for, and what a listener makes of its sockets."""
 
+import asyncio
 import re
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Final
 
 import pytest
-from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from bigchaindb.errors import StartupError
-from bigchaindb.serving.listener import bind
+from bigchaindb.serving import unix_socket
+from bigchaindb.serving.answering import last_text
+from bigchaindb.serving.connection import Connection, ConnectionLimits, Handler, Texts
+from bigchaindb.serving.listener import Listener, bind
+from bigchaindb.serving.parsing import AHEAD_BYTES
+from bigchaindb.serving.places import Room
+from bigchaindb.serving.request import Request
+from tests.support.raw import request, until, wire
+
+READ_BYTES_MAX: Final = 256 * 1024
+"""What the system's loop reads at once."""
 
 
 @pytest.fixture
@@ -63,6 +75,80 @@ def test_a_host_that_does_not_exist_is_named(host: str) -> None:
         bind(host, 0)
 
 
-def test_aiohttp_parses_in_c() -> None:
-    """Its Python parser is slower and differs in what it takes."""
-    assert HttpRequestParser is not HttpRequestParserPy
+async def test_a_socket_in_the_file_system_is_served_as_others_are(tmp_path: Path) -> None:
+    listener = listening(echo)
+    path = tmp_path / "socket"
+    await listener.listen([unix_socket.bound(path)])
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b"GET /lanes HTTP/1.1\r\nHost: node\r\n\r\n")
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert await reader.readline() == b"/lanes\n"
+    assert listener.connection_count == 1
+    await listener.stop(1.0)
+    assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_defect_of_a_handler_ends_its_connection_alone(caplog: pytest.LogCaptureFixture) -> None:
+    async def answer(connection: Connection, asked: Request) -> None:
+        if asked.target == "/defect":
+            raise ZeroDivisionError
+        await echo(connection, asked)
+
+    listener = listening(answer)
+    await listener.start("127.0.0.1", 0)
+    async with wire(listener.port) as other, wire(listener.port) as broken:
+        await broken.send(request("GET", "/defect"))
+        assert await broken.ended() == b""
+        assert (await other.ask(request("GET", "/"))).status == 200
+    assert [one.message for one in caplog.records] == ["a request failed"]
+    await listener.stop(1.0)
+
+
+async def test_what_nobody_reads_of_a_body_stays_with_the_client() -> None:
+    """An answer may take seconds, and a body without end would fill the memory meanwhile."""
+    served: list[tuple[Connection, Request]] = []
+    may_answer = asyncio.Event()
+
+    async def answer(connection: Connection, asked: Request) -> None:
+        served.append((connection, asked))
+        await may_answer.wait()
+        await echo(connection, asked)
+
+    listener = listening(answer)
+    await listener.start("127.0.0.1", 0)
+    async with wire(listener.port) as opened:
+        opened.writer.write(request("GET", "/", 8_000_000 * b"x"))
+        await until(lambda: bool(served) and not served[0][0].transport.is_reading(), "reading to pause")
+        [(connection, asked)] = served
+        assert asked.body.size + len(connection._unparsed) <= AHEAD_BYTES + 2 * READ_BYTES_MAX
+        may_answer.set()
+        answered = await opened.answer()
+        assert (answered.status, answered.headers["connection"]) == (200, "close")
+    await listener.stop(1.0)
+
+
+async def test_a_stop_cuts_off_what_takes_too_long() -> None:
+    async def answer(connection: Connection, asked: Request) -> None:
+        await asyncio.Event().wait()
+        await echo(connection, asked)
+
+    listener = listening(answer)
+    await listener.start("127.0.0.1", 0)
+    async with wire(listener.port) as opened, wire(listener.port):
+        await opened.send(request("GET", "/"))
+        await until(lambda: any(one.serving for one in listener._places), "the request to be in hand")
+        await listener.stop(0.1)
+        assert listener.connection_count == 0
+        assert await opened.ended() == b""
+
+
+async def echo(connection: Connection, asked: Request) -> None:
+    connection.answer_text(asked, 200, asked.target)
+
+
+def listening(handler: Handler) -> Listener:
+    refusal = last_text(503, "refused")
+    limits = ConnectionLimits(Room(8, 8, 8), head_s_max=5, stall_s_max=5)
+    return Listener(handler, limits, Texts(refusal, refusal, refusal), Connection.answer_text, name="test")

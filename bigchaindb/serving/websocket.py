@@ -1,0 +1,146 @@
+"""The server's end of a WebSocket on which it alone speaks: what a client sends is checked, bounded and dropped.
+
+`websockets` checks frames and knows the rules of closing; it does no input and output, so frames that are the same for
+many clients are written to the transport as they are, between those that it makes. Source: RFC 6455.
+"""
+
+import asyncio
+import logging
+from codecs import IncrementalDecoder, getincrementaldecoder
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+
+from websockets.frames import Frame, Opcode
+from websockets.protocol import OPEN, SEND_EOF, Protocol, Side
+from websockets.utils import accept_key
+
+from bigchaindb.serving.answering import STATUS_LINES
+from bigchaindb.serving.flow import Flow
+from bigchaindb.serving.inbound import Inbound
+
+CLOSE_S: Final = 5.0
+"""How long a client may take to answer a close frame, which follows everything that it has not read yet."""
+INVALID_DATA: Final = 1007
+_UPGRADED: Final = STATUS_LINES[HTTPStatus.SWITCHING_PROTOCOLS] + b"Upgrade: websocket\r\nConnection: upgrade\r\n"
+_Decoder: Final = getincrementaldecoder("utf-8")
+
+_log: Final = logging.getLogger(__name__)
+_log.setLevel(logging.WARNING)  # the library has a line for each connection that ends
+
+
+def accepted(key: str) -> bytes:
+    """Return the answer to a correct upgrade with this `Sec-WebSocket-Key`."""
+    return _UPGRADED + f"Sec-WebSocket-Accept: {accept_key(key)}\r\n\r\n".encode()
+
+
+class WebSocket(asyncio.Protocol):
+    """One client. Belongs to the event loop.
+
+    Attributes:
+        transport: takes whole frames.
+        flow: whether the client takes them.
+    """
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        *,
+        message_bytes_max: int,
+        on_heard: Callable[[], None],
+        on_flood: Callable[[], None],
+        on_left: Callable[[], None],
+    ) -> None:
+        """Take over the transport of a client whose upgrade is accepted.
+
+        Args:
+            transport: of the client.
+            message_bytes_max: bytes of its largest message.
+            on_heard: called after each frame.
+            on_flood: see `Inbound`.
+            on_left: called when the client has left.
+        """
+        self.transport = transport
+        self.flow = Flow()
+        self._on_heard = on_heard
+        self._on_left = on_left
+        self._frames = Protocol(Side.SERVER, state=OPEN, max_size=message_bytes_max, logger=_log)
+        self._inbound = Inbound(transport, self._take, on_flood)
+        self._text: IncrementalDecoder | None = None
+        self._has_closed = False
+        self._is_deaf = False
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing more may be written."""
+        return self._frames.state is not OPEN or self.transport.is_closing()
+
+    def close(self, code: int, reason: str) -> None:
+        """Write a close frame behind all unsent bytes; the client has `CLOSE_S` to answer it."""
+        if self.is_closing:
+            return
+        self._frames.send_close(code, reason)
+        self._flush()
+        self._has_closed = True
+        self._abort_soon()
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        if not self._is_deaf:
+            self._inbound.receive(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:  # noqa: ARG002  asyncio's own signature
+        """See `asyncio.Protocol`."""
+        self._inbound.close()
+        self.flow.lose()
+        self._on_left()
+
+    def pause_writing(self) -> None:
+        """See `asyncio.Protocol`."""
+        self.flow.pause()
+
+    def resume_writing(self) -> None:
+        """See `asyncio.Protocol`."""
+        self.flow.resume()
+
+    def _take(self, data: bytes) -> None:
+        """Take bytes within the budget; `websockets` answers pings and closes by itself."""
+        self._frames.receive_data(data)
+        for frame in self._frames.events_received():
+            assert isinstance(frame, Frame), "the handshake is over"
+            self._on_heard()
+            if not self._is_right(frame):
+                self._frames.fail(INVALID_DATA, "a text message is not UTF-8")
+        self._flush()
+
+    def _is_right(self, frame: Frame) -> bool:
+        """Whether a frame is not of a text that is not UTF-8."""
+        if frame.opcode in {Opcode.TEXT, Opcode.BINARY}:
+            self._text = _Decoder() if frame.opcode is Opcode.TEXT else None
+        elif frame.opcode is not Opcode.CONT:
+            return True
+        try:
+            return self._text is None or self._text.decode(frame.data, final=frame.fin) is not None
+        except UnicodeDecodeError:
+            return False
+
+    def _flush(self) -> None:
+        for data in self._frames.data_to_send():
+            if data == SEND_EOF:
+                self._end()
+            elif not (self._has_closed or self.transport.is_closing()):  # Pongs are not sent behind a close frame.
+                self.transport.write(data)
+
+    def _end(self) -> None:
+        """End the connection; a client that did not ask for it gets to read why."""
+        self._is_deaf = True
+        self._inbound.close()
+        if self._frames.close_rcvd is not None:
+            self.transport.close()
+        elif not self.transport.is_closing():
+            self.transport.resume_reading()
+            self.transport.write_eof()
+        self._abort_soon()
+
+    def _abort_soon(self) -> None:
+        asyncio.get_running_loop().call_later(CLOSE_S, self.transport.abort)
