@@ -1,7 +1,7 @@
 """The ledger as an engine sees it, over the real store."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,10 @@ from bigchaindb.errors import (
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.application import Ledger
 from bigchaindb.ledger.block import Block, block_id, block_text
+from bigchaindb.ledger.effects import Effects, Tip
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.validating import Parsed
+from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.store.checking import check_directory
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.transaction import Transaction, build, parse, reading
@@ -225,6 +227,39 @@ def test_a_proposer_puts_in_nothing_that_it_would_vote_against(ledger: Ledger, s
     assert selection.transactions == (PARENT.body, CHILD.body)
     assert [(index, type(error)) for index, error in selection.rejected] == [(2, MalformedJson), (3, DoubleSpend)]
     assert ledger.accepts(propose(store, *selection.transactions)).fault is None
+
+
+@dataclass
+class CountingStore:
+    """The real store, and how often its state was loaded."""
+
+    store: LedgerStore
+    view_count: int = 0
+
+    def tip(self) -> Tip:
+        return self.store.tip()
+
+    def view(self, needs: Needs) -> LoadedView:
+        self.view_count += 1
+        return self.store.view(needs)
+
+    def commit(self, effects: Effects) -> None:
+        self.store.commit(effects)
+
+    def tidy(self) -> None:
+        self.store.tidy()
+
+
+def test_the_voter_takes_the_state_that_the_proposer_has_loaded_at_its_height(store: LedgerStore) -> None:
+    counting = CountingStore(store)
+    ledger = ledger_over(counting)
+    assert ledger.propose([PARENT.body, CHILD.body]).rejected == ()
+    decide(ledger, propose(store, PARENT, CHILD))
+    assert counting.view_count == 1
+    assert [type(error) for _, error in ledger.propose([CHILD.body, RIVAL.body]).rejected] == [DoubleSpend, DoubleSpend]
+    assert counting.view_count == 2
+    assert ledger.accepts(propose(store, create(7))).fault is None
+    assert counting.view_count == 3
 
 
 def test_children_of_a_bad_candidate_are_bad(ledger: Ledger) -> None:
