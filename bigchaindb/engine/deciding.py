@@ -60,7 +60,7 @@ class Decider:
         if rejected and not selection.transactions:
             return Decided(None, rejected)
         proposal = self._sign(selection.transactions)
-        verdict = self.ledger.accepts(proposal)  # the vote: from the bytes, as if a stranger had proposed them
+        verdict = self.ledger.accepts(proposal)  # the vote: by the rules for everybody's proposals (decision 0082)
         assert verdict.fault is None or proposer is self.faulty, verdict.fault  # the ledger keeps its own rules
         culprit = None if verdict.fault is None else self._culprit(proposal, verdict.fault, candidates)
         effects = self.ledger.finalize(verdict)

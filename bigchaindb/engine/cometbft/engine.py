@@ -247,13 +247,10 @@ class CometBftEngine:
 
     def validators(self) -> ValidatorSet:
         """Return the validators of the next block."""
-        ledger = self._parts.ledger
-        if not ledger.knows_validators:  # CometBFT names them at its first start
-            return ValidatorSet({})
-        return ledger.state.validators_at(self._parts.store.tip().height + 1)
+        return self._validators_at(self._parts.store.tip().height + 1)
 
     def _validators_at(self, height: int) -> ValidatorSet:
-        ledger = self._parts.ledger
+        ledger = self._parts.ledger  # CometBFT names them at its first start
         return ledger.state.validators_at(height) if ledger.knows_validators else ValidatorSet({})
 
     def elections(self) -> Elections:
