@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from bigchaindb.backup import back_up
+from bigchaindb.cli.options import json_option
 from bigchaindb.cli.output import put, put_json, say
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.cli.work import DAMAGED, Progress, ending_with_damage
@@ -22,7 +23,7 @@ Exit code: 0 done, 1 failed, 3 the ledger is damaged. `bigchaindb restore` puts 
 )
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--without-key", is_flag=True, help="Leave out the node's key pair.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @pass_session
 def backup(session: Session, directory: Path, *, without_key: bool, as_json: bool) -> None:
     """Copy the node's data into DIR.

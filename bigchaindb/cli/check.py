@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from bigchaindb.cli.options import json_option
 from bigchaindb.cli.output import put, put_json
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.cli.work import DAMAGED, Progress
@@ -28,7 +29,7 @@ Examples:
 Exit code: 0 the ledger is whole, 1 it cannot be read, 3 it is damaged: up to 1,000 damaged rows are listed."""
 )
 @click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @pass_session
 @click.pass_context
 def check(context: click.Context, session: Session, directory: Path | None, *, as_json: bool) -> None:

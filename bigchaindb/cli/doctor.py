@@ -2,6 +2,7 @@
 
 import click
 
+from bigchaindb.cli.options import json_option
 from bigchaindb.cli.output import put, put_json
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.doctor.examine import examine
@@ -16,7 +17,7 @@ Examples:
 
 Exit code: 0 nothing must be fixed, 1 something must be."""
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @pass_session
 @click.pass_context
 def doctor(context: click.Context, session: Session, *, as_json: bool) -> None:

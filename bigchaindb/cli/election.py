@@ -5,18 +5,17 @@ Source: docs/reference/contract/configuration-and-cli.md, section 4; docs/refere
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import uuid4
 
 import click
 
 from bigchaindb import identity
 from bigchaindb.cli.client import Node
+from bigchaindb.cli.options import json_option, node_at, node_option
 from bigchaindb.cli.output import printable, put, put_json, put_table
 from bigchaindb.cli.session import Session, pass_session
-from bigchaindb.cli.transactions import NODE_VARIABLE, node_at
 from bigchaindb.errors import ConfigurationError, RequestFailed
 from bigchaindb.ledger.elections import proposal_of
 from bigchaindb.transaction import build, parse
@@ -27,23 +26,13 @@ from bigchaindb.transaction.model import OutputRef, Transaction
 
 _KEY_FILE: Final = "a key file of this node or of `keys new`, or a priv_validator_key.json"
 
-_Command = TypeVar("_Command", bound=Callable[..., None])
-
-
-def _node_option(command: _Command) -> _Command:
-    return click.option(
-        "--node", metavar="URL", envvar=NODE_VARIABLE, help="URL of the node; by default the address in server.bind."
-    )(command)
-
-
-def _key_option(command: _Command) -> _Command:
-    return click.option(
-        "--private-key",
-        "key_file",
-        metavar="PATH",
-        type=click.Path(path_type=Path),
-        help=f"The key that signs: {_KEY_FILE}; by default the node's own.",
-    )(command)
+_key_option: Final = click.option(
+    "--private-key",
+    "key_file",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help=f"The key that signs: {_KEY_FILE}; by default the node's own.",
+)
 
 
 @click.group()
@@ -69,7 +58,7 @@ validator."""
 @click.argument("power", type=click.IntRange(0))
 @click.argument("node_id")
 @_key_option
-@_node_option
+@node_option
 @pass_session
 def upsert_validator(
     session: Session, public_key: str, power: int, node_id: str, key_file: Path | None, node: str | None
@@ -102,7 +91,7 @@ Example:
 )
 @click.argument("election_id", metavar="ID")
 @_key_option
-@_node_option
+@node_option
 @pass_session
 def approve(session: Session, election_id: str, key_file: Path | None, node: str | None) -> None:
     """Vote for an election. It takes effect once two thirds of the power have voted for it."""
@@ -127,8 +116,8 @@ Examples:
   bigchaindb election list
   bigchaindb election list --json | jq -r .[].id""",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_node_option
+@json_option
+@node_option
 @pass_session
 def list_open(session: Session, *, as_json: bool, node: str | None) -> None:
     """List the open elections, oldest first."""
@@ -164,7 +153,7 @@ Example:
   bigchaindb election show ID"""
 )
 @click.argument("election_id", metavar="ID")
-@_node_option
+@node_option
 @pass_session
 def show(session: Session, election_id: str, node: str | None) -> None:
     """Print the proposal and the status of an election."""

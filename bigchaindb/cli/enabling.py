@@ -11,10 +11,10 @@ import click
 from msgspec import to_builtins
 
 from bigchaindb.cli.control import Control
-from bigchaindb.cli.lanes import Mask, as_document, json_option, mask_of, put_state, settle_the_past
+from bigchaindb.cli.lanes import Mask, as_document, mask_of, put_state, settle_the_past
+from bigchaindb.cli.options import on_plugin, read_object
 from bigchaindb.cli.output import put, put_json, say
-from bigchaindb.cli.session import Session, pass_session
-from bigchaindb.cli.transactions import read_object
+from bigchaindb.cli.session import Session
 from bigchaindb.config import PluginSettings, Settings, edit
 from bigchaindb.config.load import PATH_VARIABLE, Loaded
 from bigchaindb.doctor.trial import Findings, try_plugin
@@ -28,18 +28,13 @@ START_FORMS: Final = "now, genesis, height:N, time:T (Unix seconds, or ISO 8601 
 """The forms of a place that `start` accepts in the configuration."""
 
 
-@click.command(
-    epilog="""\b
+@on_plugin("""\b
 Examples:
   bigchaindb plugins check sales
   bigchaindb plugins check sales --options '{"file": "sales.txt"}'
 
-Exit code: 0 the plugin can be enabled, 1 it cannot: the message names the reason."""
-)
-@click.argument("name")
+Exit code: 0 the plugin can be enabled, 1 it cannot: the message names the reason.""")
 @click.option("--options", metavar="JSON", help="Options for its configure(); by default those in the configuration.")
-@json_option
-@pass_session
 def check(session: Session, name: str, *, options: str | None, as_json: bool) -> None:
     """Find, import and configure the plugin NAME in a process of its own, and print what it asks for.
 
@@ -68,24 +63,19 @@ def check(session: Session, name: str, *, options: str | None, as_json: bool) ->
         put(f"{key:14} {value}")
 
 
-@click.command(
-    epilog="""\b
+@on_plugin("""\b
 Examples:
   bigchaindb plugins enable sales
   bigchaindb plugins enable sales --start genesis
   bigchaindb plugins enable sales --options '{"file": "/var/lib/sales.txt"}'
 
 A plugin that ran before continues at its cursor; --start is for new ones. If BIGCHAINDB_EVENTS_PLUGINS lists the
-plugins, change the variable and restart the node instead."""
-)
-@click.argument("name")
+plugins, change the variable and restart the node instead.""")
 @click.option(
     "--start", metavar="WHERE", help="Where a new plugin begins: now (the default), genesis, height:N or time:T."
 )
 @click.option("--options", metavar="JSON", help="Options for its configure(); @FILE reads a file.")
 @click.option("--no-check", is_flag=True, help="Do not call its check() of the target first.")
-@json_option
-@pass_session
 def enable(
     session: Session, name: str, *, start: str | None, options: str | None, no_check: bool, as_json: bool
 ) -> None:
@@ -118,16 +108,11 @@ def enable(
     _tell(loaded, name, mask, as_json=as_json)
 
 
-@click.command(
-    epilog="""\b
+@on_plugin("""\b
 Example:
   bigchaindb plugins disable sales
 
-Its cursor and parked events are kept: `enable` continues there, `forget` deletes both."""
-)
-@click.argument("name")
-@json_option
-@pass_session
+Its cursor and parked events are kept: `enable` continues there, `forget` deletes both.""")
 def disable(session: Session, name: str, *, as_json: bool) -> None:
     """Disable the plugin NAME.
 

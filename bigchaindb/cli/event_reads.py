@@ -13,7 +13,7 @@ import click
 
 from bigchaindb.cli.event_lines import about, lines
 from bigchaindb.cli.event_log import OpenLog, filter_options, last_positions, open_log, pieces, resolved, wanted
-from bigchaindb.cli.lanes import json_option
+from bigchaindb.cli.options import json_option
 from bigchaindb.cli.output import put, say
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.errors import ConfigurationError, StartupError, UnknownPlace

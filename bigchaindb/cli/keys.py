@@ -5,6 +5,7 @@ from typing import Final
 
 import click
 
+from bigchaindb.cli.options import json_option
 from bigchaindb.cli.output import put, put_json, say
 from bigchaindb.errors import StartupError
 from bigchaindb.identity import keypair_document, new_keypair, read_keypair, write_keypair
@@ -47,7 +48,7 @@ Example:
   bigchaindb transactions transfer ID --key-file alice.json --to "$(bigchaindb keys show bob.json)\""""
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def show(file: Path, *, as_json: bool) -> None:
     """Print the public key of a key file."""
     public = read_key_file(file).public_key

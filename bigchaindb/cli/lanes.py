@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
-import click
 from msgspec import to_builtins
 
 from bigchaindb.belonging import lost_ledger
@@ -31,11 +30,6 @@ def mask_of(loaded: Loaded, *more: Any) -> Mask:  # noqa: ANN401 - any JSON
     """Return a function that masks the secrets of a configuration, and of `more`, in texts of foreign code."""
     secrets = longest_first({*secrets_in(loaded.document), *secrets_in(more)})
     return lambda text: without_secrets(text, secrets)
-
-
-def look(settings: Settings) -> list[LaneStatus]:
-    """Return every lane, from the running node or from the files."""
-    return look_for_node(settings)[1]
 
 
 def look_for_node(settings: Settings) -> tuple[bool, list[LaneStatus]]:
@@ -135,8 +129,3 @@ def ago(seconds: float) -> str:
         if age >= length:
             return f"{age / length:.0f} {unit} ago"
     return f"{age:.0f} s ago"
-
-
-def json_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the option `--json` to a command."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 
 from bigchaindb.belonging import foreign_ledger, lost_ledger
+from bigchaindb.cli.options import json_option
 from bigchaindb.cli.output import put, put_json, say
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.config import Settings, edit
@@ -42,8 +43,6 @@ _NO_PEERS: Final = """\
 WARNING: this node knows no other node, so it waits until another one connects to it. Name the others with
   bigchaindb network join GENESIS --peers ID@HOST:PORT,…
 or in network.peers, then start it. An operator's line of `bigchaindb network id` has the address as `peer`."""
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.command(

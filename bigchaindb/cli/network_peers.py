@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from bigchaindb.cli.options import json_option
 from bigchaindb.cli.output import put, put_json, say
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.config import Settings
@@ -26,7 +27,7 @@ Examples:
   bigchaindb network peers --json | jq -r '.[0].peers | join(",")'""",
 )
 @click.argument("files", metavar="[FILE]…", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @pass_session
 def list_peers(session: Session, *, files: tuple[Path, ...], as_json: bool) -> None:
     """Print the network.peers that each node should have.

@@ -8,7 +8,8 @@ from typing import Any, Final
 import click
 from msgspec import to_builtins
 
-from bigchaindb.cli.lanes import ago, as_document, json_option, look, look_for_node, mask_of, never_ran
+from bigchaindb.cli.lanes import ago, as_document, look_for_node, mask_of, never_ran
+from bigchaindb.cli.options import json_option, on_plugin
 from bigchaindb.cli.output import put, put_json, put_table, say
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.config.load import Loaded
@@ -56,19 +57,14 @@ def list_plugins(session: Session, *, as_json: bool) -> None:
         put("no plugin is installed or enabled")
 
 
-@click.command(
-    epilog="""\b
+@on_plugin("""\b
 Examples:
   bigchaindb plugins status sales
-  bigchaindb plugins status sales --json | jq .lag""",
-)
-@click.argument("name")
-@json_option
-@pass_session
+  bigchaindb plugins status sales --json | jq .lag""")
 def status(session: Session, name: str, *, as_json: bool) -> None:
     """Print the lane of the plugin NAME: its state, its cursor and its events in hand."""
     loaded = session.load()
-    lane = next((lane for lane in look(loaded.settings) if lane.name == name), None)
+    lane = next((lane for lane in look_for_node(loaded.settings)[1] if lane.name == name), None)
     if lane is None:
         raise never_ran(name, loaded.settings)
     document = as_document(lane, mask_of(loaded)) | {"enabled": name in loaded.settings.events_plugins}
@@ -84,22 +80,17 @@ def status(session: Session, name: str, *, as_json: bool) -> None:
         say(f"{name} waits for you: {advice}")
 
 
-@click.command(
-    epilog="""\b
+@on_plugin("""\b
 Examples:
   bigchaindb plugins parked sales
   bigchaindb plugins parked sales --after 4711 --count 10
   bigchaindb plugins parked sales --json | jq '.[].position'
 
-Then: `bigchaindb events show POSITION`, `plugins retry NAME POSITION`, `plugins discard NAME POSITION`.""",
-)
-@click.argument("name")
+Then: `bigchaindb events show POSITION`, `plugins retry NAME POSITION`, `plugins discard NAME POSITION`.""")
 @click.option("--after", type=click.IntRange(0, POSITION_MAX), default=0, help="Only events beyond this position.")
 @click.option(
     "-n", "--count", type=click.IntRange(1, 1000), default=1000, show_default=True, help="Number of events at most."
 )
-@json_option
-@pass_session
 def parked(session: Session, name: str, *, after: int, count: int, as_json: bool) -> None:
     """List the parked events of the plugin NAME: those that it failed on and that were set aside."""
     loaded = session.load()

@@ -3,7 +3,8 @@
 import click
 
 from bigchaindb.cli.control import Control
-from bigchaindb.cli.lanes import as_document, carry_out, desk, json_option, look, mask_of, never_ran, put_state
+from bigchaindb.cli.lanes import as_document, carry_out, desk, look_for_node, mask_of, never_ran, put_state
+from bigchaindb.cli.options import on_plugin
 from bigchaindb.cli.output import put, put_json
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.errors import UnknownPlace
@@ -14,52 +15,36 @@ from bigchaindb.eventlog.place import POSITION_MAX
 POSITION = click.IntRange(1, POSITION_MAX)
 
 
-@click.command(
-    epilog="""\b
+@on_plugin("""\b
 Example:
   bigchaindb plugins pause sales               before maintenance of its database
 
-The plugin stays paused over restarts of the node, until `bigchaindb plugins resume`."""
-)
-@click.argument("name")
-@json_option
-@pass_session
+The plugin stays paused over restarts of the node, until `bigchaindb plugins resume`.""")
 def pause(session: Session, name: str, *, as_json: bool) -> None:
     """Stop delivering events to the plugin NAME. Its cursor is kept."""
     _order(session, name, Pause(), as_json=as_json)
 
 
-@click.command(
-    epilog="""\b
+@on_plugin("""\b
 Examples:
   bigchaindb plugins resume sales
-  bigchaindb plugins resume sales              start its next attempt now"""
-)
-@click.argument("name")
-@json_option
-@pass_session
+  bigchaindb plugins resume sales              start its next attempt now""")
 def resume(session: Session, name: str, *, as_json: bool) -> None:
     """Continue the plugin NAME at its cursor: after a pause, or instead of waiting for its next attempt."""
     _order(session, name, Resume(), as_json=as_json)
 
 
-@click.command(
-    epilog="""\b
+@on_plugin("""\b
 Example:
   pip install --upgrade ./sales && bigchaindb plugins restart sales
 
-Events in hand are delivered again to the new process, as after a crash. All others are not."""
-)
-@click.argument("name")
-@json_option
-@pass_session
+Events in hand are delivered again to the new process, as after a crash. All others are not.""")
 def restart(session: Session, name: str, *, as_json: bool) -> None:
     """Restart the plugin NAME with the package that is installed now."""
     _order(session, name, Restart(), as_json=as_json)
 
 
-@click.command(
-    epilog="""\b
+@on_plugin("""\b
 Examples:
   bigchaindb plugins seek sales genesis        every event again
   bigchaindb plugins seek sales now            only new events
@@ -67,12 +52,8 @@ Examples:
   bigchaindb plugins seek sales height:1000
   bigchaindb plugins seek sales time:2026-03-01T00:00:00+00:00
 
-WHERE may also be a token from `events tail` or the HTTP API: the event behind it is next."""
-)
-@click.argument("name")
+WHERE may also be a token from `events tail` or the HTTP API: the event behind it is next.""")
 @click.argument("where")
-@json_option
-@pass_session
 def seek(session: Session, name: str, where: str, *, as_json: bool) -> None:
     """Move the cursor of the plugin NAME to WHERE.
 
@@ -85,21 +66,16 @@ def seek(session: Session, name: str, where: str, *, as_json: bool) -> None:
     _order(session, name, Seek(where), as_json=as_json)
 
 
-@click.command(
-    epilog="""\b
+@on_plugin("""\b
 Examples:
   bigchaindb plugins retry sales 4711 4720     these two events
   bigchaindb plugins retry sales --all         the first 1,000; or the event that blocks the plugin
 
-Each event gets as many attempts as a new one. `bigchaindb plugins parked NAME` lists parked events."""
-)
-@click.argument("name")
+Each event gets as many attempts as a new one. `bigchaindb plugins parked NAME` lists parked events.""")
 @click.argument("positions", metavar="[POSITION]...", nargs=-1, type=POSITION)
 @click.option(
     "--all", "all_of_them", is_flag=True, help="The first 1,000 parked events, or the event that blocks the plugin."
 )
-@json_option
-@pass_session
 def retry(session: Session, name: str, positions: tuple[int, ...], *, all_of_them: bool, as_json: bool) -> None:
     """Deliver parked events to the plugin NAME again, before any other."""
     if bool(positions) is all_of_them:
@@ -107,17 +83,12 @@ def retry(session: Session, name: str, positions: tuple[int, ...], *, all_of_the
     _order(session, name, Retry(positions or None), as_json=as_json)
 
 
-@click.command(
-    epilog="""\b
+@on_plugin("""\b
 Example:
   bigchaindb plugins discard sales 4711
 
-The event stays in the log: `bigchaindb events show 4711` prints it, and a `seek` before it delivers it again."""
-)
-@click.argument("name")
+The event stays in the log: `bigchaindb events show 4711` prints it, and a `seek` before it delivers it again.""")
 @click.argument("positions", metavar="POSITION...", nargs=-1, required=True, type=POSITION)
-@json_option
-@pass_session
 def discard(session: Session, name: str, positions: tuple[int, ...], *, as_json: bool) -> None:
     """Never deliver these events to the plugin NAME: parked ones, or the one that blocks it."""
     _order(session, name, Discard(positions), as_json=as_json)
@@ -135,7 +106,9 @@ If the plugin is enabled again, it begins at its `start`, as a new one."""
 def forget(session: Session, name: str) -> None:
     """Delete the cursor and the parked events of the plugin NAME. It must be disabled."""
     settings = session.load().settings
-    if all(lane.name != name for lane in look(settings)):  # otherwise a misspelt name would be reported as forgotten
+    if all(
+        lane.name != name for lane in look_for_node(settings)[1]
+    ):  # otherwise a misspelt name would be reported as forgotten
         raise never_ran(name, settings)
     if not Control.of(settings).forget(name):
         with desk(settings) as opened:

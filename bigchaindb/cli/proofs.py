@@ -6,10 +6,9 @@ from typing import BinaryIO, Final
 
 import click
 
-from bigchaindb.cli.client import Node
+from bigchaindb.cli.options import node_at, node_option
 from bigchaindb.cli.output import put
 from bigchaindb.cli.session import Session, pass_session
-from bigchaindb.cli.transactions import NODE_VARIABLE, own_node
 from bigchaindb.errors import ConfigurationError, ProofError
 from bigchaindb.ledger.proofs.document import PROOF_BYTES_MAX
 from bigchaindb.ledger.proofs.pieces import Verified
@@ -33,11 +32,11 @@ or `position:N` for the event at that position of the log. The node is asked ove
 `bigchaindb verify` checks everything in the file."""
 )
 @click.argument("block")
-@click.option("--node", metavar="URL", envvar=NODE_VARIABLE, help="The node's address; by default that of server.bind.")
+@node_option
 @pass_session
 def proof(session: Session, block: str, node: str | None) -> None:
     """Print the proof of the event about a block, as JSON."""
-    put((Node(node) if node else own_node(session)).proof(block).decode().rstrip("\n"))
+    put(node_at(session, node).proof(block).decode().rstrip("\n"))
 
 
 @click.command(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from bigchaindb.cli.options import json_option
 from bigchaindb.cli.output import put, put_json, say
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.cli.work import DAMAGED, Progress
@@ -20,7 +21,7 @@ Examples:
 Exit code: 0 restored, 1 failed, 3 the backup is damaged."""
 )
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @pass_session
 def restore(session: Session, directory: Path, *, as_json: bool) -> None:
     """Replace the node's data by a backup that `bigchaindb backup` made.

@@ -10,9 +10,9 @@ from typing import Any, Final
 import click
 
 from bigchaindb import log
+from bigchaindb.cli.options import read_object
 from bigchaindb.cli.output import put, put_json, say
 from bigchaindb.cli.session import Session, pass_session
-from bigchaindb.cli.transactions import read_object
 from bigchaindb.config import Log, Settings
 from bigchaindb.config.settings import RetrySettings
 from bigchaindb.errors import ConfigurationError

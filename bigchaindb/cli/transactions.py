@@ -14,8 +14,9 @@ import click
 
 from bigchaindb.cli.client import Node
 from bigchaindb.cli.keys import KEY_FILE_VARIABLE, PRIVATE_KEY_VARIABLE, read_key_file
+from bigchaindb.cli.options import node_at, node_option, read_object
 from bigchaindb.cli.output import ask_secret, put, put_json, say
-from bigchaindb.cli.session import Session, named, pass_session
+from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.transaction import build
 from bigchaindb.transaction.build import Payment, Signed, Spend
@@ -23,18 +24,13 @@ from bigchaindb.transaction.conditions import details_of, to_json
 from bigchaindb.transaction.keys import KeyPair, decode_key
 from bigchaindb.transaction.model import OutputRef
 
-NODE_VARIABLE: Final = "BIGCHAINDB_NODE"
 _ID: Final = re.compile("[0-9a-f]{64}")
 MODES: Final = ("async", "sync", "commit")
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
 
-def _node_options(command: _Command) -> _Command:
-    command = click.option("--json", "as_json", is_flag=True, help="Print JSON on one line.")(command)
-    return click.option(
-        "--node", metavar="URL", envvar=NODE_VARIABLE, help="URL of the node; by default the address in server.bind."
-    )(command)
+_line_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON on one line.")
 
 
 def _signing_options(command: _Command) -> _Command:
@@ -71,7 +67,8 @@ Examples:
 @click.option("--amount", type=click.IntRange(1), default=1, show_default=True, help="Number of shares.")
 @click.option("--to", metavar="PUBLIC_KEY", help="Owner of the shares; by default the key that signs.")
 @_signing_options
-@_node_options
+@_line_option
+@node_option
 @pass_session
 def create(
     session: Session,
@@ -103,7 +100,8 @@ The rest of the shares goes back to the key that signs, in a second output."""
 @click.option("--to", metavar="PUBLIC_KEY", required=True, help="New owner of the shares.")
 @click.option("--amount", type=click.IntRange(1), help="Number of shares; by default all of the output.")
 @_signing_options
-@_node_options
+@_line_option
+@node_option
 @pass_session
 def transfer(
     session: Session,
@@ -139,7 +137,8 @@ Example:
   bigchaindb transactions show ID"""
 )
 @click.argument("transaction_id", metavar="ID")
-@_node_options
+@_line_option
+@node_option
 @pass_session
 def show(session: Session, transaction_id: str, node: str | None, *, as_json: bool) -> None:
     """Print a committed transaction."""
@@ -167,28 +166,6 @@ def _put(transaction: dict[str, Any], *, as_json: bool) -> None:
         put(json.dumps(transaction, separators=(",", ":"), sort_keys=True, ensure_ascii=False))
     else:
         put_json(transaction)
-
-
-def node_at(session: Session, node: str | Node | None) -> Node:
-    """Return the node of a URL, by default that of the configuration.
-
-    Raises:
-        RequestFailed: `node` is no URL.
-    """
-    if isinstance(node, Node):
-        return node
-    return Node(node) if node else own_node(session)
-
-
-def own_node(session: Session) -> Node:
-    """Return the node of the configuration; one that listens on every address is reached on this machine."""
-    loaded = session.load_silently()
-    server = loaded.settings.server
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104 - compared with
-    origin = loaded.origins.get("server.bind", f"the default, as {named(loaded)} has none")
-    advice = f" The address is server.bind, from {origin}: start that node, or name another with -c or --node URL"
-    url = f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"
-    return Node(url, origin=advice)
 
 
 def _signer(key_file: Path | None) -> KeyPair:
@@ -235,30 +212,3 @@ def _reference(text: str) -> tuple[str, int]:
     if index and not (index.isascii() and index.isdigit()):
         raise ConfigurationError(f"expected ID or ID:INDEX, found {text!r}")
     return transaction_id, int(index or 0)
-
-
-def read_object(text: str | None, option: str) -> dict[str, Any] | None:
-    """Return the value of an option that is a JSON object, or `@FILE` with one.
-
-    Raises:
-        ConfigurationError: it is no JSON object.
-    """
-    if text is None:
-        return None
-    is_file = text.startswith("@")
-    if is_file:
-        try:
-            with click.open_file(text[1:], encoding="utf-8") as file:
-                text = file.read()
-        except OSError as error:
-            raise ConfigurationError(f"{option}: cannot read the file `{text[1:]}`: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise ConfigurationError(f"{option}: the file `{text[1:]}` is not UTF-8") from error
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        hint = "" if is_file or text.lstrip().startswith("{") else "; pass a file as @FILE"
-        raise ConfigurationError(f"{option}: not JSON: {error}{hint}") from error
-    if not isinstance(value, dict):
-        raise ConfigurationError(f"{option}: expected an object such as '{{\"n\": 1}}', found {text[:60]!r}")
-    return value

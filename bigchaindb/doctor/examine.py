@@ -18,7 +18,7 @@ from bigchaindb.config import Settings, WebSocketServer
 from bigchaindb.config.load import Loaded, exposed_key
 from bigchaindb.config.settings import split_bind
 from bigchaindb.doctor import sharing
-from bigchaindb.doctor.installed import complaint_about
+from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.engine.cometbft import binary, signer
 from bigchaindb.engine.cometbft.files import Layout, is_network, read_bounded, read_genesis
 from bigchaindb.engine.cometbft.genesis import genesis_hash
@@ -304,7 +304,7 @@ def _network_files(settings: Settings, directory: DataDirectory) -> Iterator[Fin
 
 def _plugin(name: str, directory: DataDirectory) -> Finding:
     subject = f"plugin {name}"
-    if (error := complaint_about(name)) is not None:
+    if error := try_plugin(name, None).error:
         return Finding(subject, "fix", error, "install or repair its package, or delete it from events_plugins")
     stem = page_path(directory.lanes, name, 0).stem  # without the epoch
     has_run = any(page.stem == stem for page in directory.lanes.glob("*"))

@@ -63,13 +63,13 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def try_plugin(
-    name: str, options: Mapping[str, Any], *, window_count: int | None = None, with_check: bool = False
+    name: str, options: Mapping[str, Any] | None, *, window_count: int | None = None, with_check: bool = False
 ) -> Findings:
     """Try a plugin in a process of its own. The plugin's output goes to standard error.
 
     Args:
         name: of its entry point.
-        options: for its `configure`.
+        options: for its `configure`; None: it is imported and no more.
         window_count: the most events in hand, if known; its `ack_lag` must fit.
         with_check: whether to call its `check`, if it has one.
     """
@@ -127,7 +127,7 @@ def main() -> None:
 
 
 def _findings(
-    pipe: int, name: str, options: Mapping[str, Any], window_count: int | None, *, with_check: bool
+    pipe: int, name: str, options: Mapping[str, Any] | None, window_count: int | None, *, with_check: bool
 ) -> Findings:
     """Try the plugin. Write a line before each step, so that the parent knows where it hangs."""
     point: EntryPoint | None = None
@@ -135,6 +135,8 @@ def _findings(
         point = find([name])[name]
         os.write(pipe, b"it is imported\n")
         loaded = load(name, point)
+        if options is None:
+            return Findings(name=name)
         os.write(pipe, b"configure(options) runs\n")
         configure(name, loaded, options)
         wants = inspect(name, loaded, window_count=window_count).wants
