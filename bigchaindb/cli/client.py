@@ -34,7 +34,7 @@ CURES: Final = {
 """What to do, by the rule that a transaction breaks; the rule's own text is the same for every client."""
 
 
-class Node:
+class NodeClient:
     """A node, by its URL."""
 
     def __init__(

@@ -33,7 +33,7 @@ _CLOSED: Final = "the node closed the connection without an answer, as when it s
 T = TypeVar("T")
 
 
-class Control:
+class ControlClient:
     """The node of a data directory. What is asked is None where none listens."""
 
     def __init__(self, path: Path, answer_s_max: float = ANSWER_S_MAX) -> None:

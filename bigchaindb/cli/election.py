@@ -12,7 +12,7 @@ from uuid import uuid4
 import click
 
 from bigchaindb import identity
-from bigchaindb.cli.client import Node
+from bigchaindb.cli.client import NodeClient
 from bigchaindb.cli.options import json_option, node_at, node_option
 from bigchaindb.cli.output import printable, put, put_json, put_table
 from bigchaindb.cli.session import Session, pass_session
@@ -166,7 +166,7 @@ def show(session: Session, election_id: str, node: str | None) -> None:
     put(f"status={status}")
 
 
-def _network(session: Session, url: str | None) -> Node:
+def _network(session: Session, url: str | None) -> NodeClient:
     """Return the node; it must be part of a network.
 
     Raises:
@@ -177,7 +177,7 @@ def _network(session: Session, url: str | None) -> Node:
     return node
 
 
-def _proposal(node: Node, signer: KeyPair, **proposed: Any) -> Signed:  # noqa: ANN401 - as of `build.election`
+def _proposal(node: NodeClient, signer: KeyPair, **proposed: Any) -> Signed:  # noqa: ANN401 - as of `build.election`
 
     voters = [
         Payment(details_of([encode(_from_base64(one["public_key"]["value"]) or b"")]), one["voting_power"])
@@ -192,7 +192,7 @@ def _proposal(node: Node, signer: KeyPair, **proposed: Any) -> Signed:  # noqa: 
         return signed
 
 
-def _find(node: Node, election_id: str) -> tuple[Transaction, str]:
+def _find(node: NodeClient, election_id: str) -> tuple[Transaction, str]:
 
     try:
         status = node.election_status(election_id)

@@ -10,14 +10,14 @@ from typing import Any, Final
 import click
 from msgspec import to_builtins
 
-from bigchaindb.cli.control import Control
+from bigchaindb.cli.control import ControlClient
 from bigchaindb.cli.lanes import Mask, as_document, mask_of, put_state, settle_the_past
 from bigchaindb.cli.options import on_plugin, read_object
 from bigchaindb.cli.output import put, put_json, say
 from bigchaindb.cli.session import Session
 from bigchaindb.config import PluginSettings, Settings, edit
 from bigchaindb.config.load import PATH_VARIABLE, Loaded
-from bigchaindb.doctor.trial import Findings, try_plugin
+from bigchaindb.doctor.trial import Tried, try_plugin
 from bigchaindb.errors import ConfigurationError, StartupError, UnknownPlace
 from bigchaindb.eventlog import place
 from bigchaindb.eventlog.lane import State
@@ -128,7 +128,7 @@ def disable(session: Session, name: str, *, as_json: bool) -> None:
     _tell(loaded, name, mask_of(loaded), as_json=as_json)
 
 
-def _try(settings: Settings, name: str, options: dict[str, Any] | None, *, with_check: bool = False) -> Findings:
+def _try(settings: Settings, name: str, options: dict[str, Any] | None, *, with_check: bool = False) -> Tried:
 
     known = settings.events_plugins.get(name) or PluginSettings()
     return try_plugin(
@@ -158,7 +158,7 @@ def _require_the_same_file(loaded: Loaded) -> bool:
     Returns:
         Whether a node runs.
     """
-    node = Control.of(loaded.settings).configuration()
+    node = ControlClient.of(loaded.settings).configuration()
     if node is None:
         return False
     if node.given_elsewhere is not None:
@@ -195,7 +195,7 @@ def _tell(loaded: Loaded, name: str, mask: Mask, *, as_json: bool) -> None:
     Raises:
         StartupError: the node cannot run it.
     """
-    answer = Control.of(loaded.settings).reload()
+    answer = ControlClient.of(loaded.settings).reload()
     if answer is None:
         if as_json:
             put_json(None)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from bigchaindb.cli.control import Control
+from bigchaindb.cli.control import ControlClient
 from bigchaindb.cli.session import no_ledger
 from bigchaindb.config.load import Loaded
 from bigchaindb.errors import MalformedSelection, RequestFailed, UnknownPlace
@@ -44,7 +44,7 @@ class OpenLog:
         wait_beyond: waits until the head is beyond a position, and returns it; None where no node runs.
     """
 
-    log: "LogReader"
+    log: LogReader
     ledger: Path
     chain_id: str
     head: int
@@ -52,10 +52,10 @@ class OpenLog:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class EventFilter:
     """Which events are wanted."""
 
-    selection: "Selection | None"
+    selection: Selection | None
     types: int
 
 
@@ -72,7 +72,7 @@ def open_log(loaded: Loaded) -> Iterator[OpenLog]:
     if not directory.ledger.exists():
         raise no_ledger(loaded)
     chain_id = read_chain_id(directory.path)
-    control = Control(directory.control)
+    control = ControlClient(directory.control)
     head = control.head()
     with ExitStack() as opened:
         if head is not None:
@@ -84,24 +84,24 @@ def open_log(loaded: Loaded) -> Iterator[OpenLog]:
             yield OpenLog(log, directory.ledger, chain_id, store.writer.tip().position, None)
 
 
-def pieces(log: LogReader, after: int, through: int, wanted: Wanted) -> Iterator[tuple[Sequence[Record], int]]:
+def pieces(log: LogReader, after: int, through: int, which: EventFilter) -> Iterator[tuple[Sequence[Record], int]]:
     """Yield the wanted events of positions `after` < p ≤ `through` in pieces, each with the last position read."""
     while after < through:
         records, looked = log.selected(
-            after, through, wanted.selection, types=wanted.types, count_max=PIECE_COUNT, bytes_max=PIECE_BYTES
+            after, through, which.selection, types=which.types, count_max=PIECE_COUNT, bytes_max=PIECE_BYTES
         )
         if looked == after:
             return
         yield records, (after := looked)
 
 
-def last_positions(log: LogReader, head: int, count: int, wanted: Wanted) -> list[int]:
+def last_positions(log: LogReader, head: int, count: int, which: EventFilter) -> list[int]:
     """Return the positions of the last `count` wanted events, ascending; read backwards in growing steps."""
     found: list[int] = []
     before, step = head + 1, max(1, count)
     while before > 1 and len(found) < count:
         after = max(0, before - 1 - step)
-        here = [record.position for records, _ in pieces(log, after, before - 1, wanted) for record in records]
+        here = [record.position for records, _ in pieces(log, after, before - 1, which) for record in records]
         found = [*here, *found][-count:]
         before, step = after + 1, min(2 * step, LOOK_BACK_MAX)
     return found
@@ -120,7 +120,7 @@ def resolved(text: str, option: str) -> Place:
 
 
 def filter_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that `wanted` reads to a command."""
+    """Add the options that `filter_of` reads to a command."""
     for option in (
         click.option(
             "--type", "type_", type=click.Choice(list(TYPES)), help="Only events of valid or of invalid blocks."
@@ -136,7 +136,7 @@ def filter_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def wanted(options: Mapping[str, Any]) -> Wanted:
+def filter_of(options: Mapping[str, Any]) -> EventFilter:
     """Read the options of `filter_options`: an event passes whole if one of its transactions matches all of them.
 
     Raises:
@@ -154,10 +154,10 @@ def wanted(options: Mapping[str, Any]) -> Wanted:
         selection = from_query(arguments)
     except MalformedSelection as error:
         raise click.UsageError(f"--{error}") from error
-    return Wanted(selection, TYPES.get(options["type_"], -1))
+    return EventFilter(selection, TYPES.get(options["type_"], -1))
 
 
-def _wait_beyond(control: Control, position: int) -> int:
+def _wait_beyond(control: ControlClient, position: int) -> int:
     if (head := control.head_beyond(position)) is None:
         raise RequestFailed("the node has stopped, so no further event will come; start it and run the command again")
     return head

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final
 import click
 
 from bigchaindb.cli.event_lines import about, lines
-from bigchaindb.cli.event_log import OpenLog, filter_options, last_positions, open_log, pieces, resolved, wanted
+from bigchaindb.cli.event_log import OpenLog, filter_of, filter_options, last_positions, open_log, pieces, resolved
 from bigchaindb.cli.options import json_option
 from bigchaindb.cli.output import put, say
 from bigchaindb.cli.session import Session, pass_session
@@ -74,7 +74,7 @@ Each line has position, time, type, number of transactions and id. Ctrl-C ends t
 @pass_session
 def tail(session: Session, /, *, count: int, follow: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - of click
     """Print the last events of the log, a line each."""
-    which = wanted(options)
+    which = filter_of(options)
     with open_log(session.load()) as opened:
         if follow and opened.wait_beyond is None:
             raise StartupError("--follow: the node is not running, so no event will come; start it first")
@@ -128,7 +128,7 @@ def replay(
     **options: Any,  # noqa: ANN401 - of click
 ) -> None:
     """Copy events to standard output or a file, in order, a line of JSON each."""
-    begin, end, which = resolved(from_, "--from"), resolved(to, "--to"), wanted(options)
+    begin, end, which = resolved(from_, "--from"), resolved(to, "--to"), filter_of(options)
     if output is not None and output.exists() and not session.assume_yes:
         raise ConfigurationError(
             f"--output: `{output}` exists; name another file, or pass -y before the command to replace it"

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from bigchaindb.belonging import lost_ledger
-from bigchaindb.cli.control import Control
+from bigchaindb.cli.control import ControlClient
 from bigchaindb.cli.output import put
 from bigchaindb.config import Settings
 from bigchaindb.config.load import Loaded
@@ -32,10 +32,10 @@ def mask_of(loaded: Loaded, *more: Any) -> Mask:  # noqa: ANN401 - any JSON
     return lambda text: without_secrets(text, secrets)
 
 
-def look_for_node(settings: Settings) -> tuple[bool, list[LaneStatus]]:
+def read_lanes(settings: Settings) -> tuple[bool, list[LaneStatus]]:
     """Return whether a node runs, and every lane."""
     directory = DataDirectory(settings.database.path)
-    running = Control(directory.control).lanes()
+    running = ControlClient(directory.control).lanes()
     if running is None and (lost := lost_ledger(directory)) is not None:
         raise StartupError(lost)
     kept = kept_lanes(directory, settings.events_plugins) if directory.node.exists() else []
@@ -63,7 +63,7 @@ def carry_out(settings: Settings, name: str, order: Order) -> LaneStatus:
         RequestFailed: the node refused.
         OrderRefused: the lane's state does not allow it.
     """
-    if (lane := Control.of(settings).order(name, order)) is not None:
+    if (lane := ControlClient.of(settings).order(name, order)) is not None:
         return lane
     with desk(settings) as opened:
         opened.order(name, order)

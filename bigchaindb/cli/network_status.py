@@ -10,7 +10,7 @@ from typing import Final
 import click
 import msgspec
 
-from bigchaindb.cli.control import Control
+from bigchaindb.cli.control import ControlClient
 from bigchaindb.cli.output import printable, put, put_table
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.engine.cometbft.overview import Activity, Decides, Overview, overview
@@ -68,7 +68,7 @@ def status(context: click.Context, session: Session, *, watch: bool, as_json: bo
 def _figures(control: Path) -> NetworkFigures | None:
     """Return the running node's figures of the others, None where it does not answer."""
     try:
-        return Control(control).network()
+        return ControlClient(control).network()
     except RequestFailed:
         return None
 

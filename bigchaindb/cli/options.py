@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from bigchaindb.cli.client import Node
+from bigchaindb.cli.client import NodeClient
 from bigchaindb.cli.session import Session, named, pass_session
 from bigchaindb.errors import ConfigurationError
 
@@ -30,18 +30,18 @@ node_option: Final = click.option(
 )
 
 
-def node_at(session: Session, node: str | Node | None) -> Node:
+def node_at(session: Session, node: str | NodeClient | None) -> NodeClient:
     """Return the node of a URL, by default that of the configuration.
 
     Raises:
         RequestFailed: `node` is no URL.
     """
-    if isinstance(node, Node):
+    if isinstance(node, NodeClient):
         return node
-    return Node(node) if node else own_node(session)
+    return NodeClient(node) if node else own_node(session)
 
 
-def own_node(session: Session) -> Node:
+def own_node(session: Session) -> NodeClient:
     """Return the node of the configuration; one that listens on every address is reached on this machine."""
     loaded = session.load_silently()
     server = loaded.settings.server
@@ -49,7 +49,7 @@ def own_node(session: Session) -> Node:
     origin = loaded.origins.get("server.bind", f"the default, as {named(loaded)} has none")
     advice = f" The address is server.bind, from {origin}: start that node, or name another with -c or --node URL"
     url = f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"
-    return Node(url, origin=advice)
+    return NodeClient(url, origin=advice)
 
 
 def read_object(text: str | None, option: str) -> dict[str, Any] | None:

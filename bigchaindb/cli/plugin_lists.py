@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 from msgspec import to_builtins
 
-from bigchaindb.cli.lanes import ago, as_document, look_for_node, mask_of, never_ran
+from bigchaindb.cli.lanes import ago, as_document, mask_of, never_ran, read_lanes
 from bigchaindb.cli.options import json_option, on_plugin
 from bigchaindb.cli.output import put, put_json, put_table, say
 from bigchaindb.cli.session import Session, pass_session
@@ -42,7 +42,7 @@ The states are explained in docs/reference/lane-states.md.""",
 def list_plugins(session: Session, *, as_json: bool) -> None:
     """List the plugins that are installed, are enabled or have run."""
     loaded = session.load()
-    is_running, lanes = look_for_node(loaded.settings)
+    is_running, lanes = read_lanes(loaded.settings)
     rows = _rows(loaded, lanes)
     if not is_running:
         _say_where(loaded)
@@ -64,7 +64,7 @@ Examples:
 def status(session: Session, name: str, *, as_json: bool) -> None:
     """Print the lane of the plugin NAME: its state, its cursor and its events in hand."""
     loaded = session.load()
-    lane = next((lane for lane in look_for_node(loaded.settings)[1] if lane.name == name), None)
+    lane = next((lane for lane in read_lanes(loaded.settings)[1] if lane.name == name), None)
     if lane is None:
         raise never_ran(name, loaded.settings)
     document = as_document(lane, mask_of(loaded)) | {"enabled": name in loaded.settings.events_plugins}

@@ -2,8 +2,8 @@
 
 import click
 
-from bigchaindb.cli.control import Control
-from bigchaindb.cli.lanes import as_document, carry_out, desk, look_for_node, mask_of, never_ran, put_state
+from bigchaindb.cli.control import ControlClient
+from bigchaindb.cli.lanes import as_document, carry_out, desk, mask_of, never_ran, put_state, read_lanes
 from bigchaindb.cli.options import on_plugin
 from bigchaindb.cli.output import put, put_json
 from bigchaindb.cli.session import Session, pass_session
@@ -107,10 +107,10 @@ def forget(session: Session, name: str) -> None:
     """Delete the cursor and the parked events of the plugin NAME. It must be disabled."""
     settings = session.load().settings
     if all(
-        lane.name != name for lane in look_for_node(settings)[1]
+        lane.name != name for lane in read_lanes(settings)[1]
     ):  # otherwise a misspelt name would be reported as forgotten
         raise never_ran(name, settings)
-    if not Control.of(settings).forget(name):
+    if not ControlClient.of(settings).forget(name):
         with desk(settings) as opened:
             opened.forget(name)
     put(f"{name} is forgotten")

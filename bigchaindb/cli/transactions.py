@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from bigchaindb.cli.client import Node
+from bigchaindb.cli.client import NodeClient
 from bigchaindb.cli.keys import KEY_FILE_VARIABLE, PRIVATE_KEY_VARIABLE, read_key_file
 from bigchaindb.cli.options import node_at, node_option, read_object
 from bigchaindb.cli.output import ask_secret, put, put_json, say
@@ -151,7 +151,7 @@ def show(session: Session, transaction_id: str, node: str | None, *, as_json: bo
 
 
 def _finish(
-    session: Session, signed: Signed, *, node: str | Node | None, mode: str, dry_run: bool, as_json: bool
+    session: Session, signed: Signed, *, node: str | NodeClient | None, mode: str, dry_run: bool, as_json: bool
 ) -> None:
     if dry_run:
         _put(json.loads(signed.body), as_json=as_json)

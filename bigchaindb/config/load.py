@@ -56,7 +56,7 @@ class Loaded:
     path: Path
 
 
-class _Place(NamedTuple):
+class _File(NamedTuple):
     path: Path
     is_required: bool
 
@@ -78,9 +78,9 @@ def load_all(path: Path | None, environ: Mapping[str, str], overrides: Mapping[s
         FileNotFoundError: `path` does not exist.
         ConfigurationError: the file cannot be read, or a value is refused; names the key and where it was set.
     """
-    place = locate(path, environ)
-    found, said = _read(place)
-    loaded = _on_defaults(found or {}, place.path, environ, overrides or {})
+    file = locate(path, environ)
+    found, said = _read(file)
+    loaded = _on_defaults(found or {}, file.path, environ, overrides or {})
     return replace(loaded, notices=(*said, *loaded.notices))
 
 
@@ -108,7 +108,7 @@ def read_document(path: Path) -> dict[str, Any]:
     Raises:
         ConfigurationError: it cannot be read, or is no JSON object.
     """
-    return _read(_Place(path, is_required=False))[0] or {}
+    return _read(_File(path, is_required=False))[0] or {}
 
 
 def _on_defaults(
@@ -133,13 +133,13 @@ def _on_defaults(
     return Loaded(settings, document, origins, tuple(said), path)
 
 
-def locate(path: Path | None, environ: Mapping[str, str]) -> _Place:
+def locate(path: Path | None, environ: Mapping[str, str]) -> _File:
     """Return the path of the file: of `-c`, which must exist, else of BIGCHAINDB_CONFIG_PATH, else `~/.bigchaindb`."""
     if path is not None:
-        return _Place(path, is_required=True)
+        return _File(path, is_required=True)
     if named := environ.get(PATH_VARIABLE):
-        return _Place(expanded(named, environ), is_required=False)
-    return _Place(home(environ) / ".bigchaindb", is_required=False)
+        return _File(expanded(named, environ), is_required=False)
+    return _File(home(environ) / ".bigchaindb", is_required=False)
 
 
 def home(environ: Mapping[str, str]) -> Path:
@@ -184,12 +184,12 @@ def to_document(settings: Settings) -> dict[str, Any]:
     return document
 
 
-def _read(place: _Place) -> tuple[dict[str, Any] | None, list[Notice]]:
-    path = place.path
+def _read(file: _File) -> tuple[dict[str, Any] | None, list[Notice]]:
+    path = file.path
     try:
         text = path.read_bytes()
     except FileNotFoundError:
-        if place.is_required:
+        if file.is_required:
             raise
         return None, [Notice("info", f"Cannot find config file `{path}`.")]
     except OSError as error:

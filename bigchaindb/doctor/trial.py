@@ -33,7 +33,7 @@ CHECKING: Final = "check() runs"
 _TYPES: Final = {EventTypes.BLOCK_VALID: "BLOCK_VALID", EventTypes.BLOCK_INVALID: "BLOCK_INVALID"}
 
 
-class Findings(msgspec.Struct, frozen=True, kw_only=True):
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
     """The wants of a plugin, or why it cannot be run.
 
     Attributes:
@@ -64,7 +64,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 
 def try_plugin(
     name: str, options: Mapping[str, Any] | None, *, window_count: int | None = None, with_check: bool = False
-) -> Findings:
+) -> Tried:
     """Try a plugin in a process of its own. The plugin's output goes to standard error.
 
     Args:
@@ -92,7 +92,7 @@ def try_plugin(
     finally:
         *steps, found = _read(ours).split(b"\n")
     if found:  # also if a thread of the plugin's kept its process from ending
-        return msgspec.json.decode(found, type=Findings)
+        return msgspec.json.decode(found, type=Tried)
     step = steps[-1].decode() if steps else "it is looked for"
     is_checking = step == CHECKING
     if ran.is_late:
@@ -100,7 +100,7 @@ def try_plugin(
         how = f"not ready within {TRIAL_S_MAX:g} s: it hangs while {step}; {cure}"
     else:
         how = f"its process ended before it was ready: {children.words_for(ran.code)}, while {step}"
-    return Findings(name=name, error=f"events plugin {name!r}: {how}", is_target_unusable=is_checking)
+    return Tried(name=name, error=f"events plugin {name!r}: {how}", is_target_unusable=is_checking)
 
 
 def _read(pipe: int) -> bytes:
@@ -128,7 +128,7 @@ def main() -> None:
 
 def _findings(
     pipe: int, name: str, options: Mapping[str, Any] | None, window_count: int | None, *, with_check: bool
-) -> Findings:
+) -> Tried:
     """Try the plugin. Write a line before each step, so that the parent knows where it hangs."""
     point: EntryPoint | None = None
     try:
@@ -136,19 +136,19 @@ def _findings(
         os.write(pipe, b"it is imported\n")
         loaded = load(name, point)
         if options is None:
-            return Findings(name=name)
+            return Tried(name=name)
         os.write(pipe, b"configure(options) runs\n")
         configure(name, loaded, options)
         wants = inspect(name, loaded, window_count=window_count).wants
     except (ConfigurationError, StartupError) as error:
-        return Findings(name=name, error=str(error), package=_package(point), target=point.value if point else "")
+        return Tried(name=name, error=str(error), package=_package(point), target=point.value if point else "")
     os.write(pipe, f"{CHECKING}\n".encode())
     complaint, checked = "", ""
     try:
         checked = check(name, loaded) if with_check else ""
     except StartupError as error:
         complaint = str(error)
-    return Findings(
+    return Tried(
         error=complaint,
         is_target_unusable=complaint != "",
         name=name,

@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from bigchaindb.cli.client import Node
+from bigchaindb.cli.client import NodeClient
 from bigchaindb.errors import RequestFailed
 
 
@@ -43,25 +43,25 @@ def answering(*statuses: int, body: bytes) -> Iterator[tuple[str, list[tuple[str
 
 def test_a_transaction_is_asked_for_by_id() -> None:
     with answering(200, body=b'{"id": "abc"}') as (url, asked):
-        assert Node(url).transaction("a/c") == {"id": "abc"}
+        assert NodeClient(url).transaction("a/c") == {"id": "abc"}
         assert asked == [("GET", "/api/v1/transactions/a%2Fc", b"")]
 
 
 def test_a_proof_is_given_as_the_node_sent_it() -> None:
     with answering(200, body=b'{ "format": 1e2 }\n') as (url, asked):
-        assert Node(url).proof("a/c") == b'{ "format": 1e2 }\n'
-        Node(url).proof("position:7")
+        assert NodeClient(url).proof("a/c") == b'{ "format": 1e2 }\n'
+        NodeClient(url).proof("position:7")
         assert [path for _, path, _ in asked] == ["/api/v1/blocks/a%2Fc/proof", "/api/v1/events/7/proof"]
     with (
         answering(404, body=b'{"message": "Not found", "status": 404}') as (url, _),
         pytest.raises(RequestFailed, match="404"),
     ):
-        Node(url).proof("7")
+        NodeClient(url).proof("7")
 
 
 def test_a_transaction_is_posted_as_it_is() -> None:
     with answering(202, body=b'{"id": "abc"}') as (url, asked):
-        Node(url).post(b'{"id":"abc"}', "commit")
+        NodeClient(url).post(b'{"id":"abc"}', "commit")
         assert asked == [("POST", "/api/v1/transactions?mode=commit", b'{"id":"abc"}')]
 
 
@@ -71,12 +71,12 @@ def test_a_refusal_says_what_the_node_said() -> None:
         answering(400, body=body) as (url, _),
         pytest.raises(RequestFailed, match=r"400: Invalid transaction \(DoubleSpend"),
     ):
-        Node(url).post(b"{}", "commit")
+        NodeClient(url).post(b"{}", "commit")
 
 
 def test_a_node_that_is_busy_is_asked_again() -> None:
     with answering(503, 503, 202, body=b'{"id": "abc"}') as (url, asked):
-        assert Node(url).post(b"{}", "commit") == {"id": "abc"}
+        assert NodeClient(url).post(b"{}", "commit") == {"id": "abc"}
         assert asked == [("POST", "/api/v1/transactions?mode=commit", b"{}")] * 3
 
 
@@ -85,19 +85,19 @@ def test_a_node_that_stays_busy_is_given_up() -> None:
         answering(503, body=b'{"message": "try again later", "status": 503}') as (url, asked),
         pytest.raises(RequestFailed, match="503: try again later"),
     ):
-        Node(url, busy_s_max=0.6).post(b"{}", "commit")
+        NodeClient(url, busy_s_max=0.6).post(b"{}", "commit")
     assert len(asked) == 2
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (502, b"Bad gateway"), (200, b"")])
 def test_something_else_than_a_node_is_noticed(status: int, body: bytes) -> None:
     with answering(status, body=body) as (url, _), pytest.raises(RequestFailed, match="is it a node"):
-        Node(url).transaction("abc")
+        NodeClient(url).transaction("abc")
 
 
 def test_a_redirect_is_not_followed() -> None:
     with answering(302, body=b"{}") as (url, asked), pytest.raises(RequestFailed, match="302"):
-        Node(url).transaction("abc")
+        NodeClient(url).transaction("abc")
     assert len(asked) == 1
 
 
@@ -106,7 +106,7 @@ def test_nobody_there_is_said() -> None:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
         with pytest.raises(RequestFailed, match="is the node running"):
-            Node(f"http://127.0.0.1:{port}").transaction("abc")
+            NodeClient(f"http://127.0.0.1:{port}").transaction("abc")
 
 
 def test_a_silent_node_is_given_up() -> None:
@@ -114,10 +114,10 @@ def test_a_silent_node_is_given_up() -> None:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         with pytest.raises(RequestFailed, match=r"no answer within 0\.1 s"):
-            Node(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.1).transaction("abc")
+            NodeClient(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.1).transaction("abc")
 
 
 @pytest.mark.parametrize("url", ["localhost:9984", "ftp://h", "file:///etc/passwd", ""])
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(RequestFailed, match="is not the URL of a node"):
-        Node(url)
+        NodeClient(url)

@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 
 from bigchaindb.cli import client
-from bigchaindb.cli.control import ANSWER_S_MAX, Control
+from bigchaindb.cli.control import ANSWER_S_MAX, ControlClient
 from bigchaindb.errors import RequestFailed
 
 
@@ -42,7 +42,7 @@ def http(body: bytes, status: str = "200 OK") -> bytes:
 
 
 def test_where_no_node_listens_there_is_no_answer(path: Path) -> None:
-    control = Control(path)
+    control = ControlClient(path)
     assert control.lanes() is None
     with socket.socket(socket.AF_UNIX) as left_behind:
         left_behind.bind(str(path))  # of a node that was killed
@@ -55,7 +55,7 @@ def test_an_answer_may_come_in_pieces(path: Path) -> None:
             connection.sendall(bytes([byte]))
 
     with answering(path, slowly):
-        assert Control(path).head() == 7
+        assert ControlClient(path).head() == 7
 
 
 @pytest.mark.parametrize(
@@ -77,21 +77,21 @@ def test_whatever_else_it_says_is_an_error(
     """A node of before an upgrade may still run, and answer in its own way."""
     monkeypatch.setattr(client, "ANSWER_BYTES_MAX", 99)
     with answering(path, lambda connection: connection.sendall(said)), pytest.raises(RequestFailed, match=error):
-        Control(path).head()
+        ControlClient(path).head()
 
 
 def test_heartbeats_are_no_head(path: Path) -> None:
     messages = b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in (b":\n\n", b"data: 12\n\n"))
     said = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + messages
     with answering(path, lambda connection: connection.sendall(said)):
-        assert Control(path).head_beyond(3) == 12
+        assert ControlClient(path).head_beyond(3) == 12
 
 
 def test_a_node_that_stops_ends_the_wait_for_the_head(path: Path) -> None:
     said = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n:\n\n\r\n"
     closed = pytest.raises(RequestFailed, match="closed the connection without an answer")
     with answering(path, lambda connection: connection.sendall(said)), closed:
-        Control(path).head_beyond(3)
+        ControlClient(path).head_beyond(3)
 
 
 def test_a_node_that_is_stopped_by_a_debugger_is_not_waited_for_for_ever(path: Path) -> None:
@@ -99,12 +99,12 @@ def test_a_node_that_is_stopped_by_a_debugger_is_not_waited_for_for_ever(path: P
         silent.bind(str(path))
         silent.listen()
         with pytest.raises(RequestFailed, match=r"the node did not answer within 0\.01 s"):
-            Control(path, answer_s_max=0.01).head()
+            ControlClient(path, answer_s_max=0.01).head()
 
 
 def test_a_path_that_no_socket_has_is_said(tmp_path: Path) -> None:
     with pytest.raises(RequestFailed, match="cannot ask the node over"):
-        Control(tmp_path / ("x" * 200)).head()
+        ControlClient(tmp_path / ("x" * 200)).head()
 
 
 def test_an_order_may_take_as_long_as_a_plugin_takes_to_start() -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from bigchaindb.cli.control import Control
+from bigchaindb.cli.control import ControlClient
 from bigchaindb.config import Settings
 from bigchaindb.config.load import Loaded, load_all
 from bigchaindb.config.settings import Limits
@@ -46,11 +46,11 @@ class Served:
         settings = settings or Settings()
         return ControlServer(self.path, supervisor=self.supervisor, hub=self.hub, settings=settings, reload=reload)
 
-    async def ask(self, call: Callable[[Control], T]) -> T:
+    async def ask(self, call: Callable[[ControlClient], T]) -> T:
         """Return what the command line's client gets."""
-        return await asyncio.to_thread(call, Control(self.path))
+        return await asyncio.to_thread(call, ControlClient(self.path))
 
-    async def error(self, call: Callable[[Control], object]) -> str:
+    async def error(self, call: Callable[[ControlClient], object]) -> str:
         with pytest.raises(RequestFailed) as raised:
             await self.ask(call)
         return str(raised.value)
@@ -89,7 +89,7 @@ async def test_nobody_but_its_owner_can_open_the_socket(served: Served) -> None:
 async def test_the_socket_of_a_killed_node_is_replaced_and_ones_own_is_removed(served: Served) -> None:
     other = served.server(None)
     await other.listen()
-    assert await served.ask(Control.configuration) == Configuration(None, "the program that runs the node")
+    assert await served.ask(ControlClient.configuration) == Configuration(None, "the program that runs the node")
     await other.stop()
     assert not served.path.exists()
     await other.stop()
@@ -112,7 +112,7 @@ async def test_a_server_that_never_started_stops(served: Served) -> None:
 
 async def test_the_head_is_told_at_once_or_when_it_moves(served: Served) -> None:
     """`events tail --follow` waits for it and never polls."""
-    assert await served.ask(Control.head) == 0
+    assert await served.ask(ControlClient.head) == 0
     waiting = asyncio.create_task(served.ask(lambda control: control.head_beyond(0)))
     await until(lambda: served.control._follower_count == 1, "it to be followed")
     served.hub.announce(3)
@@ -141,10 +141,10 @@ async def test_a_stop_does_not_wait_for_whoever_waits_for_the_head(served: Serve
 async def test_orders_about_lanes_that_are_not_there_are_refused_in_words(served: Served) -> None:
     orders: list[Order] = [Pause(), Resume(), Restart(), Seek("genesis"), Retry(), Discard((1,))]
     for order in orders:
-        error = await served.error(partial(Control.order, name="sales/& ?", order=order))
+        error = await served.error(partial(ControlClient.order, name="sales/& ?", order=order))
         assert error == "no events plugin 'sales/& ?' is enabled; enabled are: none"
     assert await served.ask(lambda control: control.forget("sales/& ?"))
-    assert await served.ask(Control.lanes) == []
+    assert await served.ask(ControlClient.lanes) == []
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ async def test_what_has_no_route_or_is_too_long_is_refused(served: Served) -> No
     assert (await served.say(b'{"type":"GetLanes"}\n')).startswith(b"HTTP/1.1 400 ")  # of an older command line
     large = post("/api/v1/plugins?name=sales", b" " * (Settings().limits.body_bytes_max + 1))
     assert (await served.say(large)).startswith(b"HTTP/1.1 413 ")
-    assert await served.ask(Control.head) == 0
+    assert await served.ask(ControlClient.head) == 0
 
 
 async def test_who_says_nothing_is_closed(served: Served) -> None:
@@ -186,7 +186,7 @@ async def test_who_says_nothing_is_closed(served: Served) -> None:
 async def test_no_more_than_a_few_are_served_at_once(served: Served) -> None:
     idle = [await asyncio.open_unix_connection(served.path) for _ in range(server.CONNECTION_COUNT_MAX)]
     await until(lambda: served.control.connection_count == len(idle), "all to be connected")
-    assert await served.error(Control.lanes) == "the node already answers 32 commands; try again later"
+    assert await served.error(ControlClient.lanes) == "the node already answers 32 commands; try again later"
     for _, writer in idle:
         writer.close()
 
@@ -207,8 +207,8 @@ async def test_who_follows_the_events_keeps_no_command_out(served: Served) -> No
     """Orders must pass even where each of many terminals and scripts has a `tail --follow`."""
     followers = [await follow(served) for _ in range(server.FOLLOWER_COUNT_MAX)]
     assert "24 commands already follow the events" in await served.error(lambda control: control.head_beyond(0))
-    assert await served.ask(Control.head) == 0
-    assert await served.ask(Control.lanes) == []
+    assert await served.ask(ControlClient.head) == 0
+    assert await served.ask(ControlClient.lanes) == []
     for writer in followers:
         writer.close()
     await until(lambda: served.control._follower_count == 0, "all to have left")
@@ -223,21 +223,21 @@ async def test_a_follower_that_is_killed_frees_its_place_at_once(served: Served)
 
 
 async def test_the_configuration_is_read_again_and_a_wrong_one_changes_nothing(served: Served) -> None:
-    assert await served.ask(Control.configuration) == Configuration(str(served.configuration), None)
+    assert await served.ask(ControlClient.configuration) == Configuration(str(served.configuration), None)
     served.configuration.write_text('{"events_plugins": ["nope"]}')
-    reloaded = await served.ask(Control.reload)
+    reloaded = await served.ask(ControlClient.reload)
     assert reloaded is not None
     assert "no installed package provides 'nope'" in reloaded.errors["nope"]
     served.configuration.write_text('{"events_plugins": 5}')
-    assert "events_plugins: expected a list of names or an object" in await served.error(Control.reload)
+    assert "events_plugins: expected a list of names or an object" in await served.error(ControlClient.reload)
     served.configuration.unlink()
-    assert "No such file" in await served.error(Control.reload)
+    assert "No such file" in await served.error(ControlClient.reload)
 
 
 async def test_a_node_without_a_file_says_that_it_has_none(served: Served) -> None:
     other = served.server(None)
     await other.listen()
-    assert "without a configuration to read again" in await served.error(Control.reload)
+    assert "without a configuration to read again" in await served.error(ControlClient.reload)
     await other.stop()
 
 
@@ -245,9 +245,9 @@ async def test_a_secret_that_was_replaced_is_in_no_answer_either(served: Served)
     """A lane still shows its last error, which may quote the password of before."""
     for secret in ("correct horse", "battery staple"):
         served.configuration.write_text(json.dumps({"events_plugins": {"nope": {"options": {"password": secret}}}}))
-        await served.ask(Control.reload)
+        await served.ask(ControlClient.reload)
     for secret in ("correct horse", "battery staple"):
-        assert secret not in await served.error(partial(Control.order, name=secret, order=Pause()))
+        assert secret not in await served.error(partial(ControlClient.order, name=secret, order=Pause()))
 
 
 async def test_no_secret_of_the_configuration_is_in_an_answer(served: Served) -> None:
@@ -255,10 +255,10 @@ async def test_no_secret_of_the_configuration_is_in_an_answer(served: Served) ->
     secret = "correct horse"
     document: dict[str, Any] = {"events_plugins": {"nope": {"options": {"password": secret}}}}
     served.configuration.write_text(json.dumps(document))
-    await served.ask(Control.reload)
+    await served.ask(ControlClient.reload)
     document["server"] = {"bind": f"{secret} amqp://me:hunter2@host"}
     served.configuration.write_text(json.dumps(document))
-    error = await served.error(Control.reload)
+    error = await served.error(ControlClient.reload)
     assert "server.bind: " in error
     assert secret not in error
     assert "hunter2" not in error
@@ -271,7 +271,7 @@ async def test_a_defect_is_logged_and_leaves_the_node_running(served: Served, ca
 
     other = served.server(broken)
     await other.listen()
-    assert "defect of this software" in await served.error(Control.reload)
+    assert "defect of this software" in await served.error(ControlClient.reload)
     assert "ZeroDivisionError" in caplog.text
-    assert await served.ask(Control.head) == 0
+    assert await served.ask(ControlClient.head) == 0
     await other.stop()

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from bigchaindb.doctor import trial
-from bigchaindb.doctor.trial import Findings, try_plugin
+from bigchaindb.doctor.trial import Tried, try_plugin
 from tests.support.packages import advertise
 from tests.support.processes import is_gone
 
-Try = Callable[..., Findings]
+Try = Callable[..., Tried]
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def try_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Try:
     advertise(tmp_path, "demo", {"tried": "demo_plugin"})
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
-    def try_it(source: str, *, window_count: int | None = None, with_check: bool = False, **options: Any) -> Findings:
+    def try_it(source: str, *, window_count: int | None = None, with_check: bool = False, **options: Any) -> Tried:
         (tmp_path / "demo_plugin.py").write_text(source)
         return try_plugin("tried", options, window_count=window_count, with_check=with_check)
 
@@ -31,7 +31,7 @@ def test_what_a_plugin_asks_for_is_found(try_source: Try) -> None:
     source = (
         "event_types = 1\nselect = {'operation': 'CREATE'}\nack_lag = 7\ndef run(queue): ...\ndef configure(o): ...\n"
     )
-    assert try_source(source, colour="red") == Findings(
+    assert try_source(source, colour="red") == Tried(
         name="tried",
         package="demo 1.0",
         target="demo_plugin",
@@ -118,7 +118,7 @@ def run(queue): ...
     ],
 )
 def test_one_that_hangs_is_ended(try_source: Try, monkeypatch: pytest.MonkeyPatch, source: str, step: str) -> None:
-    found = Findings(name="tried")
+    found = Tried(name="tried")
     for limit_s in (1.0, 4.0, 16.0):  # until it gets so far on this machine
         monkeypatch.setattr(trial, "TRIAL_S_MAX", limit_s)
         found = try_source(source, with_check=True)
