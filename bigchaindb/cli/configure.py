@@ -75,7 +75,6 @@ def _keep_or_change(session: Session, path: Path) -> None:
 
 
 def _write_fresh(session: Session, path: Path) -> None:
-
     kept = edit.write_fresh(path, _answered(session, load_without_file(os.environ).document))
     if kept is not None:
         say(f"The previous file is kept as {kept}")
@@ -124,7 +123,6 @@ def export_my_pubkey(session: Session) -> None:
 
 
 def _check_backend(backend: str | None) -> None:
-
     if backend is None or backend == "sqlite":
         return
     if backend.lower() in OLD_BACKENDS:
@@ -195,14 +193,12 @@ def _ask_for(document: dict[str, Any], path: str, question: str) -> None:
 
 
 def _typed(answer: str, path: str) -> object:
-
     if HINTS[path] is Path and not answer.startswith("~"):
         return str(Path(answer).absolute())  # the node may be started from another folder
     return from_text(answer, HINTS[path], path)
 
 
 def _check(document: Mapping[str, Any], section: str, *, is_complete: bool) -> None:
-
     # The two ports can be compared only when both are known.
     if is_complete:
         build(document, Settings, "")

@@ -193,7 +193,6 @@ def _proposal(node: NodeClient, signer: KeyPair, **proposed: Any) -> Signed:  # 
 
 
 def _find(node: NodeClient, election_id: str) -> tuple[Transaction, str]:
-
     try:
         status = node.election_status(election_id)
         return parse(json.dumps(node.transaction(election_id)).encode(), elections=True), status
@@ -204,7 +203,6 @@ def _find(node: NodeClient, election_id: str) -> tuple[Transaction, str]:
 
 
 def _signer(session: Session, key_file: Path | None) -> KeyPair:
-
     if key_file is not None:
         return _read_validator_key(key_file) or identity.read_keypair(key_file)
     if (pair := identity.find(session.load_silently().settings)) is None:

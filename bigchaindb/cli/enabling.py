@@ -96,7 +96,7 @@ def enable(
         way = "; --no-check enables the plugin all the same" if found.is_target_unusable else ""
         raise StartupError(f"{mask(found.error)}; nothing was changed{way}")
     if not is_running:
-        settle_the_past(loaded.settings)
+        settle_the_past(loaded)
     if is_made:
         say(
             f"`{loaded.path}` was made, mode 0600: the ledger in `{loaded.settings.database.path}` had no configuration"
@@ -129,7 +129,6 @@ def disable(session: Session, name: str, *, as_json: bool) -> None:
 
 
 def _try(settings: Settings, name: str, options: dict[str, Any] | None, *, with_check: bool = False) -> Tried:
-
     known = settings.events_plugins.get(name) or PluginSettings()
     return try_plugin(
         name,
@@ -140,7 +139,6 @@ def _try(settings: Settings, name: str, options: dict[str, Any] | None, *, with_
 
 
 def _checked_start(text: str) -> str:
-
     try:
         PluginSettings(start=text)
         place.parse(text)

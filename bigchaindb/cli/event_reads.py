@@ -186,7 +186,6 @@ def _output(path: Path | None) -> Iterator[BinaryIO]:
 
 
 def _put_line(opened: OpenLog, record: Record, *, as_json: bool) -> None:
-
     summary = about(opened.chain_id, record)
     if as_json:
         put(json.dumps(summary))
@@ -202,7 +201,6 @@ def _record(opened: OpenLog, position: int) -> Record:
 
 
 def _position(opened: OpenLog, text: str) -> int:
-
     if _TRANSACTION_ID.fullmatch(text):
         return _position_of_transaction(opened, text)
     if text.isascii() and text.isdigit():
@@ -220,7 +218,6 @@ def _position(opened: OpenLog, text: str) -> int:
 
 
 def _position_of_transaction(opened: OpenLog, transaction_id: str) -> int:
-
     position = position_of(opened.ledger, transaction_id)
     if position is None or position > opened.head:
         raise UnknownPlace(

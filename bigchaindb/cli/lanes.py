@@ -10,6 +10,7 @@ from msgspec import to_builtins
 from bigchaindb.belonging import lost_ledger
 from bigchaindb.cli.control import ControlClient
 from bigchaindb.cli.output import put
+from bigchaindb.cli.session import no_ledger
 from bigchaindb.config import Settings
 from bigchaindb.config.load import Loaded
 from bigchaindb.errors import OrderRefused, StartupError
@@ -51,11 +52,11 @@ def never_ran(name: str, settings: Settings) -> OrderRefused:
     )
 
 
-def carry_out(settings: Settings, name: str, order: Order) -> LaneStatus:
+def carry_out(loaded: Loaded, name: str, order: Order) -> LaneStatus:
     """Send an order to the running node, or carry it out here where none runs.
 
     Args:
-        settings: of the node.
+        loaded: the node's configuration.
         name: of the plugin.
         order: to its lane.
 
@@ -63,32 +64,30 @@ def carry_out(settings: Settings, name: str, order: Order) -> LaneStatus:
         RequestFailed: the node refused.
         OrderRefused: the lane's state does not allow it.
     """
-    if (lane := ControlClient.of(settings).order(name, order)) is not None:
+    if (lane := ControlClient.of(loaded.settings).order(name, order)) is not None:
         return lane
-    with desk(settings) as opened:
+    with desk(loaded) as opened:
         opened.order(name, order)
         return opened.status(name)
 
 
 @contextmanager
-def desk(settings: Settings) -> Iterator[OfflineDesk]:
+def desk(loaded: Loaded) -> Iterator[OfflineDesk]:
     """Own the data directory, for orders while no node runs.
 
     Raises:
         StartupError: there is no ledger, or a node that is starting or stopping has it.
     """
+    settings = loaded.settings
     path = settings.database.path
     if not DataDirectory(path).ledger.exists():
-        raise StartupError(
-            f"there is no ledger in `{path}` (database.path): name a node's configuration with -c, or make one with "
-            "`bigchaindb init`"
-        )
+        raise no_ledger(loaded)
     with ExitStack() as opened:
         store = opened.enter_context(closing(Store(path)))
         yield opened.enter_context(closing(OfflineDesk(store, read_chain_id(path), settings)))
 
 
-def settle_the_past(settings: Settings) -> None:
+def settle_the_past(loaded: Loaded) -> None:
     """Where no node has run over restored data yet, mark the lanes of the plugins that are enabled so far.
 
     They may have run after the backup. A plugin that is enabled from now on is new, and begins at its `start`.
@@ -96,13 +95,13 @@ def settle_the_past(settings: Settings) -> None:
     Raises:
         StartupError: a node that is starting or stopping has the directory.
     """
-    path = settings.database.path
+    path = loaded.settings.database.path
     if not DataDirectory(path).ledger.exists():
         return
     with closing(Store(path)) as store:
         knows_node = store.knows_node
     if not knows_node:
-        with desk(settings):
+        with desk(loaded):
             pass
 
 

@@ -246,13 +246,11 @@ def _settings_of(peers: str | None, external_address: str | None) -> Mapping[str
 
 
 def _is_in(settings: Settings, content: bytes) -> bool:
-
     data = settings.database.path
     return is_network(data) and read_bounded(Layout(data).genesis) == content
 
 
 def _require_no_network(settings: Settings) -> None:
-
     data = settings.database.path
     if is_network(data):
         raise StartupError(

@@ -132,7 +132,6 @@ def _note(one: ValidatorFigures) -> str:
 
 
 def _network(seen: Overview, total: int) -> str:
-
     about = f"power {seen.signing_power} of {total} is connected and signs, this node included; more than"
     match seen.network:
         case None:
@@ -170,7 +169,6 @@ def _name(said: str | None) -> str:
 
 
 def _state(seen: Overview) -> str:
-
     match seen.state:
         case Activity.FOLLOWING:
             return f"follows its network, process {seen.pid}"

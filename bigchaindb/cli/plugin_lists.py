@@ -145,7 +145,6 @@ def _say_where(loaded: Loaded) -> None:
 
 
 def _rows(loaded: Loaded, kept: list[LaneStatus]) -> list[dict[str, Any]]:
-
     mask, enabled = mask_of(loaded), loaded.settings.events_plugins
     found: list[tuple[str, str | None]] = [(plugin.name, plugin.package) for plugin in installed()]
     lanes = {lane.name: lane for lane in kept}
@@ -172,7 +171,6 @@ def _rows(loaded: Loaded, kept: list[LaneStatus]) -> list[dict[str, Any]]:
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-
     package = row["package"] or "(not installed)"
     keys = ("state", "position", "lag", "attempts", "parked")
     figures = ("-" if row[key] is None else str(row[key]) for key in keys)

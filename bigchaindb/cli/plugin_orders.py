@@ -105,20 +105,21 @@ If the plugin is enabled again, it begins at its `start`, as a new one."""
 @pass_session
 def forget(session: Session, name: str) -> None:
     """Delete the cursor and the parked events of the plugin NAME. It must be disabled."""
-    settings = session.load().settings
+    loaded = session.load()
+    settings = loaded.settings
     if all(
         lane.name != name for lane in read_lanes(settings)[1]
     ):  # otherwise a misspelt name would be reported as forgotten
         raise never_ran(name, settings)
     if not ControlClient.of(settings).forget(name):
-        with desk(settings) as opened:
+        with desk(loaded) as opened:
             opened.forget(name)
     put(f"{name} is forgotten")
 
 
 def _order(session: Session, name: str, order: Order, *, as_json: bool) -> None:
     loaded = session.load()
-    lane = carry_out(loaded.settings, name, order)
+    lane = carry_out(loaded, name, order)
     if as_json:
         put_json(as_document(lane, mask_of(loaded)))
     else:

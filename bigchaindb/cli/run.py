@@ -149,7 +149,7 @@ def start(
     faulthandler.enable(STANDARD_ERROR)  # a crash of native code prints the stack of each thread
     stop = StopOrder()
     if dev_start_rethinkdb:
-        _refuse_rethinkdb()
+        raise ConfigurationError(old_backend("--dev-start-rethinkdb asks for a RethinkDB server"))
     _say_what_starts(session.load_silently())
     loaded = session.load(log_files=True, names_file=True)
     settings = loaded.settings
@@ -168,7 +168,7 @@ def start(
     require(settings)
     if not no_init:
         _initialize(settings)
-    elif not _has_ledger(settings):
+    elif not DataDirectory(settings.database.path).has_ledger:
         raise StartupError(
             f"there is no ledger in `{settings.database.path}`: run `bigchaindb init`, or start without --no-init"
         )
@@ -245,7 +245,7 @@ def _initialize(settings: Settings) -> bool:
     Raises:
         StartupError: it cannot be made, or another process owns the directory.
     """
-    if _has_ledger(settings):
+    if DataDirectory(settings.database.path).has_ledger:
         return False
     directory = prepare(settings.database.path)
     # The ledger comes last: a directory that has one has the rest as well.
@@ -256,13 +256,7 @@ def _initialize(settings: Settings) -> bool:
     return True
 
 
-def _has_ledger(settings: Settings) -> bool:
-
-    return DataDirectory(settings.database.path).has_ledger
-
-
 def _with_temporary_keypair(settings: Settings) -> Settings:
-
     if find(settings) is not None:
         say("--dev-allow-temp-keypair: ignored, as this node has a key pair")
         return settings
@@ -271,13 +265,7 @@ def _with_temporary_keypair(settings: Settings) -> Settings:
     return replace(settings, keypair=KeyPairSettings(public=pair.public_key, private=pair.private_key))
 
 
-def _refuse_rethinkdb() -> None:
-
-    raise ConfigurationError(old_backend("--dev-start-rethinkdb asks for a RethinkDB server"))
-
-
 def _has_blocks(directory: DataDirectory) -> bool:
-
     return is_network(directory.path) and (Layout(directory.path).blocks / "blockstore.db").exists()
 
 

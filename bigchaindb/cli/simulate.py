@@ -139,12 +139,10 @@ class Result:
 
 
 def _set_up_log(session: Session) -> None:
-
     log.set_up(Settings(log=Log(level_console=(session.log_level or "error").lower())), files=False)
 
 
 async def _run(name: str, recipe: Recipe, rate: float | None, options: dict[str, Any]) -> Result:
-
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -169,7 +169,6 @@ def _put(transaction: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _signer(key_file: Path | None) -> KeyPair:
-
     if key_file is not None:
         return read_key_file(key_file)
     private = os.environ.get(PRIVATE_KEY_VARIABLE) or ask_secret("Private key (base58, not shown): ")
@@ -180,7 +179,6 @@ def _signer(key_file: Path | None) -> KeyPair:
 
 
 def _payment(public_key: str, amount: int) -> Payment:
-
     try:
         decode_key(public_key)
     except ValueError as error:

@@ -23,8 +23,19 @@ KEPT_COUNT_MAX: Final = 99
 
 def given_elsewhere(loaded: Loaded) -> str | None:
     """Return what sets the list of plugins, None if the file does."""
-    origin = loaded.origins.get(KEY)
-    return None if origin is None or origin == f"`{loaded.path}`" else origin
+    return _elsewhere(loaded, KEY)
+
+
+def _elsewhere(loaded: Loaded, path: str) -> str | None:
+    origin = loaded.origins.get(path)
+    return None if origin == f"`{loaded.path}`" else origin
+
+
+def _require_own(loaded: Loaded, path: str, what: str) -> None:
+    if (origin := _elsewhere(loaded, path)) is not None:
+        raise ConfigurationError(
+            f"{path}: {origin} sets {what}, so a change of `{loaded.path}` would have no effect; change it there"
+        )
 
 
 def enable(loaded: Loaded, name: str, settings: Mapping[str, Any], environ: Mapping[str, str]) -> bool:
@@ -85,10 +96,7 @@ def put(loaded: Loaded, values: Mapping[str, Mapping[str, Any]], environ: Mappin
         ConfigurationError: the environment or an option sets one of them; else as for `enable`.
     """
     for path in (f"{section}.{name}" for section, members in values.items() for name in members):
-        if (origin := loaded.origins.get(path)) not in (None, f"`{loaded.path}`"):
-            raise ConfigurationError(
-                f"{path}: {origin} sets it, so a change of `{loaded.path}` would have no effect; change it there"
-            )
+        _require_own(loaded, path, "it")
 
     def changed(document: dict[str, Any]) -> dict[str, Any]:
         merged = {section: {**document.get(section, {}), **members} for section, members in values.items()}
@@ -142,10 +150,7 @@ def _edit(
     changed: Callable[[list[Any] | dict[str, Any]], list[Any] | dict[str, Any]],
     environ: Mapping[str, str],
 ) -> bool:
-    if (origin := given_elsewhere(loaded)) is not None:
-        raise ConfigurationError(
-            f"{KEY}: {origin} sets the list, so a change of `{loaded.path}` would have no effect; change it there"
-        )
+    _require_own(loaded, KEY, "the list")
 
     def changed_document(document: dict[str, Any]) -> dict[str, Any]:
         before = document.get(KEY) or []

@@ -61,11 +61,6 @@ class _File(NamedTuple):
     is_required: bool
 
 
-def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object] | None = None) -> Settings:
-    """Return the settings alone; see `load_all`."""
-    return load_all(path, environ, overrides).settings
-
-
 def load_all(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object] | None = None) -> Loaded:
     """Load the configuration.
 

@@ -13,7 +13,6 @@ from bigchaindb.config.load import (
     HINTS,
     OTHER_VARIABLES,
     Loaded,
-    load,
     load_all,
     load_without_file,
     to_document,
@@ -39,7 +38,7 @@ def load_document(tmp_path: Path) -> LoadDocument:
 
 
 def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
-    settings = load(None, {"HOME": str(tmp_path)})
+    settings = load_all(None, {"HOME": str(tmp_path)}).settings
     assert settings.server.bind == "localhost:9984"
     assert (settings.wsserver.host, settings.wsserver.port) == ("localhost", 9985)
     assert settings.database.path == tmp_path / ".local/share/bigchaindb"
@@ -57,8 +56,8 @@ def test_the_variable_replaces_the_default_path_and_c_beats_both(tmp_path: Path)
     for name, port in ((".bigchaindb", 1), ("variable", 2), ("option", 3)):
         (tmp_path / name).write_text(json.dumps({"server": {"bind": f"localhost:{port}"}}))
     environ = {"HOME": str(tmp_path), "BIGCHAINDB_CONFIG_PATH": str(tmp_path / "variable")}
-    assert load(None, environ).server.port == 2
-    assert load(tmp_path / "option", environ).server.port == 3
+    assert load_all(None, environ).settings.server.port == 2
+    assert load_all(tmp_path / "option", environ).settings.server.port == 3
 
 
 @pytest.mark.parametrize("variable", [None, "BIGCHAINDB_CONFIG_PATH"])
@@ -70,7 +69,7 @@ def test_a_missing_file_is_said_and_not_fatal(tmp_path: Path, variable: str | No
 
 def test_a_missing_file_that_c_names_is_fatal(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        load(tmp_path / "missing", {})
+        load_all(tmp_path / "missing", {})
 
 
 @pytest.mark.parametrize(
@@ -87,7 +86,7 @@ def test_broken_json_is_named_with_the_file(tmp_path: Path, text: str, reason: s
     path = tmp_path / "node.json"
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(ConfigurationError) as caught:
-        load(path, {})
+        load_all(path, {})
     beginning = f"Failed to parse the JSON configuration from `{path}`, "
     assert str(caught.value).startswith(beginning)
     assert reason is None or str(caught.value).startswith(beginning + reason)
@@ -95,7 +94,7 @@ def test_broken_json_is_named_with_the_file(tmp_path: Path, text: str, reason: s
 
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot read the configuration file"):
-        load(tmp_path, {})
+        load_all(tmp_path, {})
 
 
 def test_precedence_is_options_environment_file_defaults(load_document: LoadDocument) -> None:
