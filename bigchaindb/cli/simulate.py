@@ -110,18 +110,9 @@ class Result:
 
     def document(self) -> dict[str, Any]:
         """Return the outcome as JSON values."""
-        return {
-            "ends": self.ends,
-            "errors": list(self.errors),
-            "events": self.events,
-            "gave_up": self.gave_up,
-            "invalid": self.events - self.valid,
-            "ok": not self.failed,
-            "parked": [{"position": position, "error": error} for position, error in self.parked],
-            "settled": self.settled,
-            "state": self.state,
-            "valid": self.valid,
-        }
+        parked = [{"position": position, "error": error} for position, error in self.parked]
+        more = {"invalid": self.events - self.valid, "ok": not self.failed, "parked": parked}
+        return {name: value for name, value in {**vars(self), **more}.items() if name != "stopped"}
 
     def text(self) -> str:
         """Return the outcome as text."""

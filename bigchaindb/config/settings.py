@@ -34,6 +34,18 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 
+_AT_LEAST: Final = (
+    ("event_bytes_max", "block_bytes_max", 512 * KIB, "one event could not leave"),
+    ("window_bytes_max", "event_bytes_max", 0, "one event could not leave"),
+    ("receiving_bytes_max", "body_bytes_max", 0, "one body could never arrive"),
+    ("admission_bytes_max", "body_bytes_max", 0, "one body could never be checked"),
+    # A transaction may be longer than its body was, up to what a block takes.
+    ("pool_bytes_max", "block_bytes_max", 0, "one transaction could never be taken"),
+    ("disk_free_bytes_warn", "disk_free_bytes_min", 0, "the warning would come too late"),
+)
+"""Pairs of limits: the first is at least the second and some more, else what the last member tells happens."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """Every bound of the node, in one place; the key in the configuration is `limits.<name>`."""
@@ -101,34 +113,12 @@ class Limits:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             _require(value is None or value > 0, f"limits.{name}: must be above 0, found {value!r}")
-        _require(
-            self.event_bytes_max >= self.block_bytes_max + 512 * KIB,
-            "limits.event_bytes_max: below block_bytes_max + 512 KiB, so one event could not leave",
-        )
-        _require(
-            self.window_bytes_max >= self.event_bytes_max,
-            "limits.window_bytes_max: below event_bytes_max, so one event could not leave",
-        )
-        _require(
-            self.body_bytes_max <= self.block_bytes_max,
-            "limits.body_bytes_max: above block_bytes_max, so one transaction could not be decided",
-        )
-        _require(
-            self.receiving_bytes_max >= self.body_bytes_max,
-            "limits.receiving_bytes_max: below body_bytes_max, so one body could never arrive",
-        )
-        _require(
-            self.admission_bytes_max >= self.body_bytes_max,
-            "limits.admission_bytes_max: below body_bytes_max, so one body could never be checked",
-        )
-        _require(  # a transaction may be longer than its body was, up to what a block takes
-            self.pool_bytes_max >= self.block_bytes_max,
-            "limits.pool_bytes_max: below block_bytes_max, so one transaction could never be taken",
-        )
-        _require(
-            self.disk_free_bytes_warn >= self.disk_free_bytes_min,
-            "limits.disk_free_bytes_warn: below disk_free_bytes_min, so the warning would come too late",
-        )
+        for name, other, more, why in _AT_LEAST:
+            least = f"{other} + {more // KIB} KiB" if more else other
+            fits = getattr(self, name) >= getattr(self, other) + more
+            _require(fits, f"limits.{name}: below {least}, so {why}")
+        fits = self.body_bytes_max <= self.block_bytes_max
+        _require(fits, "limits.body_bytes_max: above block_bytes_max, so one transaction could not be decided")
 
 
 @dataclass(frozen=True, kw_only=True)
