@@ -1,8 +1,8 @@
 """What CometBFT's mempool should hold. It only carries: this node proposes from its pool.
 
 A bundle stays in the mempool as long as half of its bytes wait in the pool, and comes in if half of them are new there:
-so the mempool holds at most twice what the pool does, whatever peers put together. What is new is taken into the pool
-in any case, so an honest node whose bundle is refused has lost nothing but a relay.
+so the mempool holds at most twice what has come into the pool since the oldest there, whatever peers put together. What
+is new is taken into the pool in any case, so an honest node whose bundle is refused has lost nothing but a relay.
 
 Source: docs/explanation/network.md; docs/decisions/0083-bundles.md.
 """

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from bigchaindb.engine.engine import Mode
 from bigchaindb.engine.intake import Intake, accept
 from bigchaindb.engine.room import Room, Usage
 from bigchaindb.errors import EngineError
-from bigchaindb.ledger.bundle import BUNDLE_MARK, bundle_of
+from bigchaindb.ledger.bundle import BUNDLE_MARK, bundle_of, members_of, unbundled
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.network_ledger import NetworkLedger
 from bigchaindb.ledger.pool import Pool
@@ -37,6 +38,7 @@ from bigchaindb.ledger.rejections import (
 from bigchaindb.store import Store
 from bigchaindb.store.own import Outbox, Rejections
 from bigchaindb.transaction import Transaction
+from tests.support import scale
 from tests.support.chains import CAROL, Coin, create, transfer
 from tests.support.ledgers import open_store
 from tests.support.networks import CHAIN, KEYS, TIME, address, raw, signed
@@ -319,6 +321,40 @@ async def test_orphans_of_a_bundle_whose_parents_do_not_come_are_dropped(applica
     await application.decide()
     assert (await application.check(bundle, again=True)).log == "most of it is decided, or was turned away"
     assert (await application.check(bundle, again=True)).code != 0
+
+
+@pytest.mark.parametrize("seed", scale.seeds(6))
+async def test_whatever_peers_put_together_costs_no_transaction_and_little_room(
+    application: Application, seed: int
+) -> None:
+    """What is new comes in, decided or not; what the mempool holds is bounded by that, and waits for a block."""
+    print(f"seed {seed}; to repeat: SEED={seed} python -m pytest {__file__}")
+    draw = Random(seed)
+    await application.begin()
+    bodies = [create(number).body for number in range(40)]
+    new: set[bytes] = set()
+    decided: set[bytes] = set()
+    held: set[bytes] = set()
+    for _ in range(60):
+        if draw.random() < 0.25:
+            request = application.propose()
+            request.max_tx_bytes = draw.choice([5_000, 20_000])
+            proposed = list((await application.handlers.prepare_proposal(request)).txs)
+            assert await application.judge(*proposed, name=f"block {len(decided)}") == ACCEPT
+            await application.decide(*proposed, name=f"block {len(decided)}")
+            decided.update(unbundled(proposed))
+            held = {one for one in held if (await application.check(one, again=True)).code == 0}
+            for one in held:
+                waiting = (len(body) for body in members_of(one) if application.intake.pool.holds(body))
+                assert 2 * sum(waiting) >= len(one)
+        else:
+            members = draw.sample(bodies[: draw.randint(12, 40)], draw.randint(1, 12))
+            bundle = bundle_of(members)
+            if (await application.check(bundle)).code == 0:
+                held.add(bundle)
+            new.update(members)
+        assert {one.body for one in application.intake.pool} == new - decided
+        assert sum(map(len, held)) <= 2 * sum(map(len, new))
 
 
 async def test_a_block_of_bundles_is_one_of_their_transactions(application: Application) -> None:
