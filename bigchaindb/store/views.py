@@ -14,7 +14,7 @@ from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, key_of
 from bigchaindb.store.neighbours import FIRST, expect_neighbours
 from bigchaindb.store.pages import array_of
 from bigchaindb.store.recent import Generation, Located, Recent
-from bigchaindb.store.tip import read_tip
+from bigchaindb.store.rows import Counts
 from bigchaindb.transaction.model import OutputRef
 
 _LOCATE: Final = f"""
@@ -28,15 +28,18 @@ FROM json_each(?) AS wanted CROSS JOIN outputs AS o ON o.output = wanted.value {
 _LAST_OUTPUT: Final = "SELECT max(output) FROM outputs WHERE output BETWEEN ? AND ?"
 
 
-def load_view(connection: sqlite3.Connection, generations: tuple[Generation, ...], needs: Needs) -> LoadedView:
+def load_view(
+    connection: sqlite3.Connection, generations: tuple[Generation, ...], needs: Needs, height: int, counts: Counts
+) -> LoadedView:
     """Load what `needs` names.
 
     Args:
-        connection: with an open snapshot.
+        connection: with an open snapshot, or the one that writes.
         generations: of that snapshot; rows of a commit that it does not have yet may be among them.
         needs: of at most some thousand transactions.
+        height: of that snapshot.
+        counts: of that snapshot.
     """
-    tip, counts = read_tip(connection)
     ids = needs.transaction_ids
     wanted = ids | {ref.transaction_id for ref in needs.outputs}
     places = locate(connection, generations, wanted)
@@ -44,7 +47,7 @@ def load_view(connection: sqlite3.Connection, generations: tuple[Generation, ...
         expect_neighbours(connection, "transaction_index", key_of(bytes.fromhex(id_)), FIRST)
     committed = {id_: place for id_, place in places.items() if place.seq <= counts.transactions}
     outputs = _outputs(connection, needs.outputs, committed) if committed else {}
-    return LoadedView(tip.height, ids & committed.keys(), outputs)
+    return LoadedView(height, ids & committed.keys(), outputs)
 
 
 def locate(

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
 from typing import Literal, Protocol
@@ -11,7 +12,7 @@ import pytest
 from bigchaindb.ledger.block import event_body
 from bigchaindb.ledger.effects import Effects, Tip
 from bigchaindb.ledger.ports import Decision, LedgerStore, LogReader, Queries
-from bigchaindb.ledger.view import HeldOutput, Needs
+from bigchaindb.ledger.view import HeldOutput, LoadedView, Needs
 from bigchaindb.transaction.model import OutputRef, Transaction
 from tests.support import scale
 from tests.support.chains import ALICE, BOB, NODE, Coin, create, transfer
@@ -32,6 +33,15 @@ class Stored(Protocol):
 
 Reopen = Callable[[], Stored]
 ALL = 1 << 40
+
+
+def viewed(store: LedgerStore, needs: Needs) -> LoadedView:
+    """Load a view in the thread that commits; another thread's is the same."""
+    with ThreadPoolExecutor(1) as other:
+        elsewhere = other.submit(store.view, needs).result()
+    here = store.view(needs)
+    assert here == elsewhere
+    return here
 
 
 class LedgerStoreConformance:
@@ -60,7 +70,7 @@ class LedgerStoreConformance:
         absent = made(3)
         kept, spent = OutputRef(coin.id, 0), OutputRef(coin.id, 1)
 
-        view = stored.writer.view(Needs({coin.id, absent.id}, {kept, spent}))
+        view = viewed(stored.writer, Needs({coin.id, absent.id}, {kept, spent}))
 
         assert view.height == 2
         assert view.has_transaction(coin.id)
@@ -74,14 +84,14 @@ class LedgerStoreConformance:
         stored.writer.commit(Chain().valid(coin, following))
         refs = {OutputRef(coin.id, index) for index in (1, 1 << 20, 1 << 64, -1)} | {OutputRef("0" * 64, 0)}
 
-        assert stored.writer.view(Needs(set(), refs)).outputs == {}
+        assert viewed(stored.writer, Needs(set(), refs)).outputs == {}
 
     def test_a_block_may_spend_what_it_creates(self, stored: Stored) -> None:
         coin = made(1)
         spender = made(2, spends=[OutputRef(coin.id, 0)], asset_id=coin.id)
         stored.writer.commit(Chain().valid(coin, spender))
 
-        held = stored.writer.view(Needs.of([spender])).output(OutputRef(coin.id, 0))
+        held = viewed(stored.writer, Needs.of([spender])).output(OutputRef(coin.id, 0))
 
         assert held is not None
         assert held.spent_by == spender.id
@@ -100,7 +110,7 @@ class LedgerStoreConformance:
         assert stored.writer.tip() == before
         assert stored.log_reader().head() == 1
         stored.writer.commit(Chain(before).valid(made(4), made(5)))
-        assert stored.writer.view(Needs.of(both)).present == set()
+        assert viewed(stored.writer, Needs.of(both)).present == set()
 
     def test_a_position_is_never_left_out(self, stored: Stored) -> None:
         chain_ = Chain()
@@ -340,7 +350,7 @@ class LedgerStoreConformance:
             assert of_asset(queries, asset_id, "CREATE", last_only=True) == [create]
             assert of_asset(queries, asset_id, "TRANSFER", last_only=True) == transfers[-1:]
         outputs = {OutputRef(t.id, i) for t in committed for i in range(len(t.outputs))}
-        view = stored.writer.view(Needs({t.id for t in committed}, outputs))
+        view = viewed(stored.writer, Needs({t.id for t in committed}, outputs))
         assert view.present == {t.id for t in committed}
         assert {ref for ref, held in view.outputs.items() if held.spent_by is None} == unspent
         for decision in decisions[::5]:

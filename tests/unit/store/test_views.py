@@ -1,6 +1,7 @@
 from bigchaindb.ledger.view import Needs
 from bigchaindb.store import Store
 from bigchaindb.store.recent import Generation, Located
+from bigchaindb.store.tip import read_tip
 from bigchaindb.store.views import load_view, locate
 from bigchaindb.transaction.model import OutputRef
 from tests.support.decisions import Chain, made
@@ -26,7 +27,8 @@ def test_rows_of_a_commit_under_way_are_no_part_of_a_view(store: Store) -> None:
     generation = Generation()
     generation.add_transactions([(1, bytes.fromhex(coin.id), None), (2, bytes.fromhex(coming.id), None)])
     with store._readers.connection() as connection:
-        view = load_view(connection, (generation,), Needs({coin.id, coming.id}, {OutputRef(coming.id, 0)}))
+        needs = Needs({coin.id, coming.id}, {OutputRef(coming.id, 0)})
+        view = load_view(connection, (generation,), needs, 1, read_tip(connection)[1])
         assert locate(connection, (generation,), [coming.id]) == {coming.id: Located(2, bytes.fromhex(coming.id))}
     assert view.present == {coin.id}
     assert view.outputs == {}
