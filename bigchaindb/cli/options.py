@@ -17,7 +17,9 @@ def on_plugin(epilog: str) -> Callable[[Callable[..., None]], click.Command]:
     """Make a command about the plugin NAME, with `--json`; the function gets the session first."""
 
     def make(function: Callable[..., None]) -> click.Command:
-        return click.command(epilog=epilog)(click.argument("name")(json_option(pass_session(function))))
+        made = click.command(epilog=epilog)(click.argument("name")(json_option(pass_session(function))))
+        made.params.append(made.params.pop(1))  # in the help --json comes last, as everywhere
+        return made
 
     return make
 

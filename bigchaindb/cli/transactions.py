@@ -67,8 +67,8 @@ Examples:
 @click.option("--amount", type=click.IntRange(1), default=1, show_default=True, help="Number of shares.")
 @click.option("--to", metavar="PUBLIC_KEY", help="Owner of the shares; by default the key that signs.")
 @_signing_options
-@_line_option
 @node_option
+@_line_option
 @pass_session
 def create(
     session: Session,
@@ -100,8 +100,8 @@ The rest of the shares goes back to the key that signs, in a second output."""
 @click.option("--to", metavar="PUBLIC_KEY", required=True, help="New owner of the shares.")
 @click.option("--amount", type=click.IntRange(1), help="Number of shares; by default all of the output.")
 @_signing_options
-@_line_option
 @node_option
+@_line_option
 @pass_session
 def transfer(
     session: Session,
@@ -137,8 +137,8 @@ Example:
   bigchaindb transactions show ID"""
 )
 @click.argument("transaction_id", metavar="ID")
-@_line_option
 @node_option
+@_line_option
 @pass_session
 def show(session: Session, transaction_id: str, node: str | None, *, as_json: bool) -> None:
     """Print a committed transaction."""
