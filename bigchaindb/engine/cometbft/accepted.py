@@ -34,6 +34,9 @@ DROP_COUNT: Final = 1_000
 AGAIN_COUNT_MAX: Final = 2
 """Rounds after which CometBFT's mempool is emptied first: it sends a transaction to each peer once, and a peer that was
 too busy has dropped it."""
+ALONE_COUNT: Final = 100
+"""Transactions, the oldest, that are submitted again alone in each round. A node between this one and the validators
+takes what is new in a bundle, and passes on no bundle of what it knows; a transaction that is alone it does."""
 OUTSIDE_ROUND_COUNT_MAX: Final = 24
 """Rounds, while the node follows its network, in which a transaction that the pool refused at the start is submitted
 again before it is checked anew. By then all nodes have submitted what they had accepted, its parent included."""
@@ -196,10 +199,10 @@ class Accepted:
             with suppress(CometBftUnavailable):  # it is away, and so is its mempool
                 await self._empty_mempool()
             late = list(self._in_flight.items())
-        for id_, one in late:
+        for number, (id_, one) in enumerate(late):
             again_count = one.again_count + 1 if one.again_count < AGAIN_COUNT_MAX else 0
             self._in_flight[id_] = _InFlight(one.body, now_s, again_count)
-            if not self._submitter.put(one.body):
+            if not self._submitter.put(one.body, alone=number < ALONE_COUNT):
                 break
         if self._decided:
             self._is_drop_due = True

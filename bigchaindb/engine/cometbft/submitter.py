@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from bigchaindb.errors import CometBftUnavailable
 from bigchaindb.ledger.bundle import bundled
@@ -43,6 +43,13 @@ Broadcast = Callable[[Sequence[bytes]], Awaitable[Sequence[str | None]]]
 _log: Final = logging.getLogger(__name__)
 
 
+class _Waiting(NamedTuple):
+    """A transaction in the queue, and whether it travels in no bundle."""
+
+    body: bytes
+    alone: bool
+
+
 class Submitter:
     """A bounded queue, and one batch of it under way at a time."""
 
@@ -56,7 +63,7 @@ class Submitter:
         self._broadcast = broadcast
         self._bundle_bytes_max = bundle_bytes_max
         self._sent: deque[bytes] = deque(maxlen=SENT_COUNT_MAX)
-        self._queue: deque[bytes] = deque()
+        self._queue: deque[_Waiting] = deque()
         self._bytes = 0
         self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -66,8 +73,12 @@ class Submitter:
         """Transactions that wait."""
         return len(self._queue)
 
-    def put(self, body: bytes) -> bool:
+    def put(self, body: bytes, *, alone: bool = False) -> bool:
         """Append a transaction, of at most `BATCH_BYTES_MAX` bytes; never waits.
+
+        Args:
+            body: of a client, or of the network's own.
+            alone: whether it travels in no bundle; one of the network's own does not in any case.
 
         Returns:
             Whether there was room for it.
@@ -75,7 +86,7 @@ class Submitter:
         assert len(body) <= BATCH_BYTES_MAX, len(body)
         if len(self._queue) >= QUEUE_COUNT_MAX or self._bytes + len(body) > QUEUE_BYTES_MAX:
             return False
-        self._queue.append(body)
+        self._queue.append(_Waiting(body, alone or body.startswith(INTERNAL_MARK)))
         self._bytes += len(body)
         if len(self._queue) == 1 or self._is_full():
             self._changed.set()
@@ -111,19 +122,18 @@ class Submitter:
     def _is_full(self) -> bool:
         return len(self._queue) >= BATCH_COUNT_MAX or self._bytes >= BATCH_BYTES_MAX
 
-    def _batch(self) -> list[bytes]:
-        batch: list[bytes] = []
+    def _batch(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
         room = BATCH_BYTES_MAX
-        while self._queue and len(batch) < BATCH_COUNT_MAX and len(self._queue[0]) <= room:
-            body = self._queue.popleft()
-            room -= len(body)
-            batch.append(body)
+        while self._queue and len(batch) < BATCH_COUNT_MAX and len(self._queue[0].body) <= room:
+            batch.append(self._queue.popleft())
+            room -= len(batch[-1].body)
         self._bytes -= BATCH_BYTES_MAX - room
         return batch
 
-    async def _send(self, transactions: Sequence[bytes]) -> None:
-        batch = [one for one in transactions if one.startswith(INTERNAL_MARK)]
-        batch += bundled((one for one in transactions if not one.startswith(INTERNAL_MARK)), self._bundle_bytes_max)
+    async def _send(self, waiting: Sequence[_Waiting]) -> None:
+        batch = [one.body for one in waiting if one.alone]
+        batch += bundled((one.body for one in waiting if not one.alone), self._bundle_bytes_max)
         self._sent.extend(sha256(one).digest() for one in batch)
         retry_s = RETRY_S_MIN
         while not self._stopping.is_set():

@@ -44,7 +44,7 @@ from bigchaindb.errors import (
     StoreError,
     UnequalValidatorSet,
 )
-from bigchaindb.ledger.bundle import unbundled
+from bigchaindb.ledger.bundle import bundle_of, unbundled
 from bigchaindb.ledger.network_ledger import NetworkLedger
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.store import Store
@@ -72,6 +72,7 @@ class CometBft:
     def __init__(self) -> None:
         self.handlers: LedgerHandlers | None = None
         self.submitted: list[bytes] = []
+        self.carried: list[bytes] = []
         self.dialled: list[Sequence[str]] = []
         self.is_away = False
         self.start_count = 1
@@ -125,6 +126,7 @@ class CometBft:
 
     async def broadcast_many(self, transactions: Sequence[bytes]) -> list[str | None]:
         self.submitted += unbundled(transactions)
+        self.carried += transactions
         return [None] * len(transactions)
 
 
@@ -260,6 +262,22 @@ async def test_what_the_pool_has_no_room_for_at_a_start_waits_for_it(data: Path)
             assert node.engine.figures.pool_count < len(many)
             assert node.engine.network().outbox_count == len(many)
         assert len(kept(store)) == len(many)
+
+
+async def test_the_oldest_that_are_undecided_are_submitted_again_alone(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nodes on the way to the validators may know them, and pass on no bundle of what they know."""
+    monkeypatch.setattr(engine_module, "AGAIN_S", 0.1)
+    monkeypatch.setattr(accepted_module, "ALONE_COUNT", 1)
+    many = [create(number) for number in range(4)]
+    with open_store(data) as store:
+        await begin(store)
+        keep(store, many)
+        async with running(store) as node:
+            first, *others = (one.body for one in many)
+            await until(lambda: node.cometbft.carried[1:3] == [first, bundle_of(others)])
+            assert node.cometbft.carried[0] == bundle_of(one.body for one in many)
 
 
 async def test_what_is_invalid_at_a_start_is_reported(data: Path) -> None:

@@ -129,6 +129,14 @@ async def test_clients_transactions_travel_in_one_bundle_and_the_networks_own_al
     assert not running.submitter.has_sent(bundle_of([one, two]))
 
 
+async def test_what_is_to_travel_alone_does(running: Running) -> None:
+    one, two, three = bodies(3)
+    for body in (one, two, three):
+        running.submitter.put(body, alone=body is two)
+    await until(lambda: bool(running.mempool.carried))
+    assert running.mempool.carried == [[two, bundle_of([one, three])]]
+
+
 async def test_a_bundle_is_no_larger_than_the_mempool_takes(running: Running) -> None:
     """What is alone is no bundle: a transaction may be as large as the mempool takes, without anything around it."""
     large, small = b"{%s}" % (b" " * (BUNDLE_BYTES_MAX - 2)), bodies(2)
