@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from bigchaindb.errors import ValidationError
+from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.transaction.model import Transaction
 
@@ -196,5 +197,5 @@ class Engine(Protocol):
         ...
 
 
-HeadListener = Callable[[int], None]
-"""Called on the loop with the durable head after each commit."""
+Announce = Callable[[Effects], None]
+"""Called on the loop with what has become durable, after each commit that logs something."""

@@ -16,7 +16,7 @@ from typing import Final
 from bigchaindb.config import Limits
 from bigchaindb.engine.admission import Answer, Entry, answer_in_slices
 from bigchaindb.engine.deciding import Decided, Decider, Proposer
-from bigchaindb.engine.engine import EngineFigures, HeadListener, Mode, Standing
+from bigchaindb.engine.engine import Announce, EngineFigures, Mode, Standing
 from bigchaindb.engine.failures import first_of
 from bigchaindb.engine.intake import Intake, accept
 from bigchaindb.engine.room import MEASURE_S, Room
@@ -45,7 +45,7 @@ class SoloEngine:
         *,
         key: KeyPair,
         limits: Limits,
-        announce: HeadListener,
+        announce: Announce,
         now: Callable[[], float],
         room: Room,
         workers: int | None = None,
@@ -58,7 +58,7 @@ class SoloEngine:
             store: the ledger's own.
             key: signs blocks; the only voter.
             limits: of admission, pool, waiters and blocks.
-            announce: called with the durable head after each commit.
+            announce: called with the effects of each commit.
             now: returns Unix seconds.
             room: on the ledger's disk.
             workers: threads that check; None is one a core.
@@ -254,7 +254,7 @@ class SoloEngine:
             answers += self._take_note(effects)
         answer_in_slices(answers)
         if effects is not None:
-            self._announce(effects.tip.position)  # E4: it is durable
+            self._announce(effects)  # E4: it is durable
 
     def _take_note(self, effects: Effects) -> list[Answer]:
         event = effects.last.event

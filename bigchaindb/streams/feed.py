@@ -9,9 +9,10 @@ import logging
 from typing import Final
 
 from bigchaindb.errors import StoreDamaged
+from bigchaindb.ledger.effects import Effects
 from bigchaindb.streams.follower import Follower
 from bigchaindb.streams.shared_log import Frames, LogSource, Place, SharedLog
-from bigchaindb.streams.websocket_frames import read_frames
+from bigchaindb.streams.websocket_frames import frames_of, read_frames
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class Feed:
     def __init__(self, source: LogSource, stall_s_max: float) -> None:
         self.log: SharedLog[None] = SharedLog(source, "stream", read_frames)
         self._hub = source.hub
+        self._hub.witness(self._add)
         self._stall_s_max = stall_s_max
         self._position = source.hub.head
         self._moved = asyncio.Event()
@@ -66,6 +68,11 @@ class Feed:
             except Exception:
                 logger.exception("the WebSocket stream cannot read behind position %d; retrying", self._position)
                 await asyncio.sleep(RETRY_S)
+
+    def _add(self, effects: Effects) -> None:
+        """Keep the frames of a decision for the clients at the head, if there are any."""
+        if any(not follower.late for follower in self._followers):
+            self.log.add(None, frames_of(effects, self.log.chain_id))
 
     def _break_off(self, error: StoreDamaged) -> None:
         """End the clients whose next event is damaged: none may take the event behind it for the next one."""

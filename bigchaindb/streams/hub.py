@@ -6,6 +6,8 @@ No event passes through here: each subscriber reads the log from its own positio
 import asyncio
 from collections.abc import Callable
 
+from bigchaindb.ledger.effects import Effects
+
 
 class Hub:
     """The durable head and those who wait for it to move. Belongs to the event loop."""
@@ -14,6 +16,7 @@ class Hub:
         self._head = head
         self._moved = asyncio.Event()
         self._listeners: list[Callable[[int], None]] = []
+        self._witnesses: list[Callable[[Effects], None]] = []
 
     @property
     def head(self) -> int:
@@ -23,6 +26,16 @@ class Hub:
     def listen(self, listener: Callable[[int], None]) -> None:
         """Call `listener` with each new head; it must not block."""
         self._listeners.append(listener)
+
+    def witness(self, witness: Callable[[Effects], None]) -> None:
+        """Call `witness` with each decision that is durable, before its head is announced; it must not block."""
+        self._witnesses.append(witness)
+
+    def committed(self, effects: Effects) -> None:
+        """Announce a decision that is durable."""
+        for witness in self._witnesses:
+            witness(effects)
+        self.announce(effects.tip.position)
 
     def announce(self, head: int) -> None:
         """Announce that the log is durable up to `head`."""

@@ -7,7 +7,7 @@ Clients at the head with equal choices get the same piece, which is read and ren
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from bigchaindb.eventlog import token
@@ -94,7 +94,7 @@ class SharedLog(Generic[C]):
         self._read = read
         self._live = LogThread(source.open_reader, f"{name}-live")
         self._late = LogThread(source.open_reader, f"{name}-late")
-        self._shared: OrderedDict[tuple[C, Place], asyncio.Task[Frames]] = OrderedDict()
+        self._shared: OrderedDict[tuple[C, Place], asyncio.Future[Frames]] = OrderedDict()
         self._newest = Place(-1), ""
 
     async def begin(self, after: str | None) -> tuple[Place, str]:
@@ -141,6 +141,16 @@ class SharedLog(Generic[C]):
             self._shared.pop(key, None)
             raise
 
+    def add(self, choice: C, frames: Sequence[Frames]) -> None:
+        """Keep pieces of one event each for clients at the head, in order, so that none of them is read."""
+        loop = asyncio.get_running_loop()
+        for one in frames:
+            piece: asyncio.Future[Frames] = loop.create_future()
+            piece.set_result(one)
+            self._shared[choice, Place(one.place.position - 1)] = piece
+            self._newest = max(self._newest, (one.place, one.token))
+        self._trim()
+
     async def history(self, read: Callable[[LogReader], T]) -> T:
         """Return the result of a bounded read that is in no hurry."""
         return await self._late.run(read)
@@ -162,6 +172,6 @@ class SharedLog(Generic[C]):
             self._shared.popitem(last=False)
 
 
-def _size(task: asyncio.Task[Frames]) -> int:
+def _size(task: asyncio.Future[Frames]) -> int:
     done = task.done() and not task.cancelled() and task.exception() is None
     return len(task.result().data) if done else 0

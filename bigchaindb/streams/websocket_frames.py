@@ -12,6 +12,8 @@ from struct import Struct
 from typing import Final
 
 from bigchaindb.errors import StoreDamaged
+from bigchaindb.eventlog import token
+from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.ports import Announcement, LogReader
 from bigchaindb.streams.shared_log import PIECE_BYTES, Frames, Place, token_at
 
@@ -33,6 +35,18 @@ def read_frames(reader: LogReader, chain_id: str, _: None, after: Place, through
             position += 1
             size += len(data[-1])
     return Frames(b"".join(data), Place(position), token_at(reader, chain_id, position))
+
+
+def frames_of(effects: Effects, chain_id: str) -> list[Frames]:
+    """Return the frames of each event of a decision that is durable: the bytes that `read_frames` reads."""
+    found = []
+    for logged in effects.logged:
+        event = logged.event
+        about = effects.transactions if event.reason is None else ()
+        data = frames(Announcement(one.id, one.asset_id, event.height, event.block_id) for one in about)
+        text = token.encode(chain_id, event.position, token.WHOLE, event.digest)
+        found.append(Frames(data, Place(event.position), text))
+    return found
 
 
 def frames(announcements: Iterable[Announcement]) -> bytes:

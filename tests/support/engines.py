@@ -9,6 +9,7 @@ from threading import Event
 
 from bigchaindb.config import Limits
 from bigchaindb.engine.deciding import Proposer
+from bigchaindb.engine.engine import Announce
 from bigchaindb.engine.room import Room, Usage
 from bigchaindb.engine.solo import SoloEngine
 from bigchaindb.ledger.effects import Effects, Tip
@@ -25,7 +26,7 @@ def engine_over(
     store: LedgerStore,
     *,
     limits: Limits | None = None,
-    announce: Callable[[int], None] | None = None,
+    announce: Announce | None = None,
     now: Callable[[], float] = lambda: START,
     free_bytes: Callable[[], int] = lambda: 1 << 40,
     propose: Proposer | None = None,
@@ -34,14 +35,13 @@ def engine_over(
     """Make the engine of a node that votes alone."""
     limits = limits or Limits()
     ledger = ledger_over(store, limits=limits)
-    heads: list[int] = []
     damages = damages or Damages()
     engine = SoloEngine(
         ledger,
         store,
         key=NODE,
         limits=limits,
-        announce=announce or heads.append,
+        announce=announce or (lambda _: None),
         now=now,
         room=Room(lambda: Usage(free_bytes(), 0), limits, itertools.count().__next__),  # each look is a fresh one
         propose=propose,

@@ -81,7 +81,7 @@ async def serving(
         store.writer,
         key=KEY,
         limits=limits,
-        announce=hub.announce,
+        announce=hub.committed,
         now=time.time,
         room=Room(lambda: usage_of(store.directory.ledger), limits, time.monotonic),
         propose=propose,

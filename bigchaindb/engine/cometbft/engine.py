@@ -27,7 +27,7 @@ from bigchaindb.engine.cometbft.probation import Probation
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.rpc_answers import ConsensusState, NetInfo
 from bigchaindb.engine.cometbft.submitter import Submitter
-from bigchaindb.engine.engine import EngineFigures, HeadListener, Mode, NetworkFigures, Standing
+from bigchaindb.engine.engine import Announce, EngineFigures, Mode, NetworkFigures, Standing
 from bigchaindb.engine.failures import first_of
 from bigchaindb.engine.intake import Intake
 from bigchaindb.errors import CometBftUnavailable, EngineError, Overloaded, StoreDamaged
@@ -113,7 +113,7 @@ class CometBftEngine:
         *,
         chain_id: str,
         limits: Limits,
-        announce: HeadListener,
+        announce: Announce,
         rpc: CometBftRpc,
         serve: Callable[[LedgerHandlers, Callable[[BaseException], None]], AbciServer],
         process: Process,
@@ -126,7 +126,7 @@ class CometBftEngine:
             parts: what it works on.
             chain_id: of the network.
             limits: of admission and waiters; those of the pool bound what this node's clients have under way.
-            announce: called with the durable head after each commit that logs something.
+            announce: called with the effects of each commit that logs something.
             rpc: of CometBFT.
             serve: makes the server that CometBFT connects to, from its handlers and a callback for its failure.
             process: CometBFT itself.
@@ -378,7 +378,7 @@ class CometBftEngine:
         if effects.powers:
             self._intake.revalidate_elections()
         if effects.logged:
-            self._announce(effects.tip.position)  # E4: it is durable
+            self._announce(effects)  # E4: it is durable
 
     def _fail(self, error: BaseException) -> None:
         if isinstance(error, StoreDamaged):

@@ -21,7 +21,9 @@ from bigchaindb.eventlog.token import WHOLE, decode, encode
 from bigchaindb.ledger.checking import Chosen
 from bigchaindb.serving.frame_budget import FRAME_COUNT_MAX
 from bigchaindb.streams import websocket_frames
+from bigchaindb.streams.shared_log import Place
 from bigchaindb.streams.websocket import FLOOD, PATH, RECEIVE_BYTES
+from bigchaindb.streams.websocket_frames import frames_of, read_frames
 from bigchaindb.transaction.build import Payment, Spend, create, transfer
 from bigchaindb.transaction.conditions import details_of
 from bigchaindb.transaction.model import OutputRef
@@ -244,6 +246,21 @@ class TestMessages:
             [committed] = await served.commit()
             assert await ids(client, 1) == [committed]
             await quiet(client)
+
+    async def test_frames_of_a_decision_are_those_that_the_log_gives(self, start: Start) -> None:
+        """Clients that keep up get the first, clients that come back the second, with the same tokens."""
+        served = await start(propose=lambda bodies: Chosen((*bodies, *bodies), ()))
+        log, made = served.store.log_reader(), []
+        served.hub.witness(lambda effects: made.extend(frames_of(effects, CHAIN_ID)))
+        details = details_of([KEY.public_key])
+        [first] = await served.commit()
+        passed = transfer(first, [Spend(OutputRef(first, 0), details, (KEY,))], [Payment(details)])
+        await served.engine.submit(passed.body, Mode.COMMIT)
+        await served.commit(20)
+        kept = [read_frames(log, CHAIN_ID, None, Place(after), after + 1) for after in range(served.hub.head)]
+        log.close()
+        assert made == kept
+        assert b"" in [one.data for one in made]
 
     async def test_fifty_clients_all_get_all(self, served: Served) -> None:
         async def follow() -> list[str]:

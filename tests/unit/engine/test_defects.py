@@ -8,6 +8,7 @@ import pytest
 
 from bigchaindb.engine.engine import Mode
 from bigchaindb.errors import CheckFailed, DoubleSpend, EngineError, MalformedJson, Stopping
+from bigchaindb.ledger.effects import Effects
 from bigchaindb.transaction import Transaction, parse
 from tests.support.chains import Coin, create, transfer
 from tests.support.engines import engine_over, running
@@ -55,8 +56,8 @@ async def test_a_document_that_meets_a_defect_fails_alone(
 async def test_a_defect_after_a_commit_stops_the_engine(tmp_path: Path) -> None:
     """What the engine knows is unknown then: it might take a second transaction that spends the same."""
 
-    def failing(head: int) -> None:
-        raise RuntimeError(f"nobody thought of {head}")
+    def failing(effects: Effects) -> None:
+        raise RuntimeError(f"nobody thought of {effects.tip.position}")
 
     with open_store(tmp_path / "data") as store:
         engine = engine_over(store.writer, announce=failing)

@@ -330,7 +330,11 @@ async def test_a_submitter_that_goes_away_takes_nothing_along(store: Store) -> N
 async def test_e4_heads_are_announced_in_order_and_durable(store: Store) -> None:
     seen: list[tuple[int, int]] = []
     log = store.log_reader()
-    async with running(engine_over(store.writer, announce=lambda head: seen.append((head, log.head())))) as engine:
+
+    def announce(effects: Effects) -> None:
+        seen.append((effects.tip.position, log.head()))
+
+    async with running(engine_over(store.writer, announce=announce)) as engine:
         for serial in range(5):
             await engine.submit(create(serial).body, Mode.COMMIT)
     log.close()

@@ -57,6 +57,19 @@ async def test_clients_at_the_head_with_equal_choices_share_one_read(log: Shared
     log.close()
 
 
+async def test_what_was_announced_with_its_pieces_is_not_read(log: SharedLog[str], reads: Reads) -> None:
+    """A read beside a busy writer costs a message 6 ms."""
+    pieces = [Frames(b"first", Place(HEAD - 1), "t1"), Frames(b"second", Place(HEAD), "t2")]
+    log.add("a", pieces)
+    assert await log.next("a", Place(HEAD - 2)) is pieces[0]
+    assert await log.next("a", AT_HEAD) is pieces[1]
+    assert await log.begin(None) == (Place(HEAD), "t2")
+    assert reads.all == []
+    await log.next("b", AT_HEAD)
+    assert reads.all == [("b", AT_HEAD, HEAD)]
+    log.close()
+
+
 async def test_clients_behind_read_apart_and_delay_nobody_at_the_head(log: SharedLog[str], reads: Reads) -> None:
     late = [asyncio.create_task(log.next("slow", BEHIND)) for _ in range(2)]
     assert (await log.next("a", AT_HEAD)).data == b"a"
