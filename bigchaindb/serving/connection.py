@@ -159,7 +159,8 @@ class Connection(asyncio.Protocol):
         """End the connection if it exceeds a bound at `now_s`, a time of the loop."""
         if self._is_upgraded:
             return
-        if self._request is None and not self.transport.is_closing() and not self._is_leaving:
+        is_waiting = self._request is None and not self._parser.requests
+        if is_waiting and not self.transport.is_closing() and not self._is_leaving:
             self._sweep_waiting(now_s - self._since_s, limits, slow)
         unsent = self.transport.get_write_buffer_size()
         if self._unsent == 0 or unsent < self._unsent:
