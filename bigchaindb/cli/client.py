@@ -69,7 +69,7 @@ class NodeClient:
             RequestFailed: there is none, or the node cannot be asked.
         """
         try:
-            answer: dict[str, Any] = self._json(f"/api/v1/transactions/{quote(transaction_id, safe='')}")
+            return dict(self._json(f"/api/v1/transactions/{quote(transaction_id, safe='')}"))
         except RequestFailed as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 error.add_note(
@@ -78,7 +78,6 @@ class NodeClient:
                 )
                 error.add_note(f"its status: {self.url}/api/v1/statuses?transaction_id={transaction_id}")
             raise
-        return answer
 
     def validators(self) -> list[dict[str, Any]]:
         """Return the validators, as the node lists them.
@@ -86,8 +85,7 @@ class NodeClient:
         Raises:
             RequestFailed: the node cannot be asked.
         """
-        answer: list[dict[str, Any]] = self._json("/api/v1/validators")
-        return answer
+        return list(self._json("/api/v1/validators"))
 
     def elections(self) -> list[dict[str, Any]]:
         """Return the open elections of validators.
@@ -95,8 +93,7 @@ class NodeClient:
         Raises:
             RequestFailed: the node is of no network, or cannot be asked.
         """
-        answer: list[dict[str, Any]] = self._json("/api/v1/elections")
-        return answer
+        return list(self._json("/api/v1/elections"))
 
     def election_status(self, election_id: str) -> str:
         """Return the status of an election.
@@ -104,8 +101,7 @@ class NodeClient:
         Raises:
             RequestFailed: there is none, or the node cannot be asked.
         """
-        answer = self._json(f"/api/v1/elections/{quote(election_id, safe='')}")
-        return str(answer["status"])
+        return str(self._json(f"/api/v1/elections/{quote(election_id, safe='')}")["status"])
 
     def post(self, body: bytes, mode: str) -> dict[str, Any]:
         """Send a transaction and return the node's answer, which is the transaction.
@@ -114,13 +110,12 @@ class NodeClient:
             RequestFailed: the node refused it, or cannot be asked.
         """
         try:
-            answer: dict[str, Any] = self._json(f"/api/v1/transactions?mode={mode}", body)
+            return dict(self._json(f"/api/v1/transactions?mode={mode}", body))
         except RequestFailed as error:
             for rule, cure in CURES.items():
                 if f"({rule}):" in str(error):
                     error.add_note(cure.format(url=self.url))
             raise
-        return answer
 
     def proof(self, block: str) -> bytes:
         """Return the proof of the event about a block, as the node sent it.

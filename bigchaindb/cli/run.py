@@ -6,7 +6,6 @@ Source: docs/reference/contract/configuration-and-cli.md, section 4.
 import faulthandler
 import logging
 import os
-import shutil
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -26,7 +25,7 @@ from bigchaindb.engine.cometbft import files
 from bigchaindb.engine.cometbft.files import Layout, is_network
 from bigchaindb.errors import ConfigurationError, StartupError, StoreError
 from bigchaindb.eventlog.orders import is_damage
-from bigchaindb.files import sync
+from bigchaindb.files import remove, sync
 from bigchaindb.identity import (
     CHAIN_ID_FILE,
     KEYPAIR_FILE,
@@ -302,12 +301,8 @@ def _delete(directory: DataDirectory) -> None:
         kept |= {CHAIN_ID_FILE, files.FOLDER}
         files.delete_blocks(files.Layout(directory.path))
     for entry in sorted(directory.path.iterdir(), key=lambda entry: entry == directory.ledger):
-        if entry.name in kept:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
+        if entry.name not in kept:
+            remove(entry)
 
 
 def _banner(settings: Settings) -> str:

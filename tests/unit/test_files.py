@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bigchaindb.files import make_folder, replacing, write
+from bigchaindb.files import make_folder, remove, replacing, write
 
 
 def modes(folder: Path) -> dict[str, int]:
@@ -62,3 +62,17 @@ def test_folders_are_made_where_they_are_missing(tmp_path: Path) -> None:
     make_folder(tmp_path / "a" / "b")
     make_folder(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_what_is_removed_is_the_link_and_not_what_it_leads_to(tmp_path: Path) -> None:
+    """A data directory may hold links to other disks."""
+    kept, folder = tmp_path / "kept", tmp_path / "folder"
+    for one in (kept, folder / "inner"):
+        one.mkdir(parents=True)
+        (one / "file").touch()
+    (tmp_path / "link").symlink_to(kept)
+    (tmp_path / "file").touch()
+    for name in ("link", "folder", "file"):
+        remove(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert (kept / "file").exists()

@@ -10,7 +10,6 @@ Source: https://docs.cometbft.com/v0.38/core/configuration; its defaults fill wh
 import base64
 import hmac
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -226,12 +225,8 @@ def forget_misbehaviors(layout: Layout) -> None:
 def delete_blocks(layout: Layout) -> None:
     """Delete the data that CometBFT takes from its peers again; keys, genesis and the signer's state stay."""
     for entry in layout.validator_state.parent.glob("*"):
-        if entry == layout.validator_state:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
+        if entry != layout.validator_state:
+            files.remove(entry)
 
 
 def config_text(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes) -> str:
