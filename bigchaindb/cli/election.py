@@ -139,11 +139,11 @@ def list_open(session: Session, *, as_json: bool, node: str | None) -> None:
         put_json(rows)
         return
     put_table(
-        ("ELECTION", "PUBLIC KEY", "POWER", "NODE", "VOTES"),
-        [
-            (one["id"], one["public_key"], str(one["power"]), printable(one["node_id"]), f"{one['votes']} of {total}")
+        "ELECTION  PUBLIC KEY  POWER  NODE  VOTES",
+        (
+            (one["id"], one["public_key"], one["power"], printable(one["node_id"]), f"{one['votes']} of {total}")
             for one in rows
-        ],
+        ),
     )
 
 

@@ -98,25 +98,19 @@ def _put(seen: Overview, *, as_json: bool) -> None:
         put(f"{'DAMAGED':11} {seen.damage}; it serves reads and does not vote until the data are restored")
     if seen.peers is not None:
         put("")
-        rows: list[tuple[str, ...]] = [
-            (one.id, one.address, "?" if one.height is None else str(one.height), _name(one.public_key))
+        peers = (
+            (one.id, one.address, "?" if one.height is None else one.height, _name(one.public_key))
             for one in seen.peers
-        ]
-        put_table((f"PEER ({len(rows)})", "ADDRESS", "HEIGHT", "SAYS TO BE"), rows)
+        )
+        put_table(f"PEER ({len(seen.peers)})  ADDRESS  HEIGHT  SAYS TO BE", peers)
     put("")
-    put_table(
-        ("VALIDATOR", "ADDRESS", "POWER", "CONNECTED", "SIGNED", "LAST", "NOTE"),
-        [_row(one) for one in seen.validators],
-    )
+    put_table("VALIDATOR  ADDRESS  POWER  CONNECTED  SIGNED  LAST  NOTE", map(_row, seen.validators))
     if seen.misbehaviors:
         put("")
-        put_table(
-            ("MISBEHAVIOR", "ADDRESS", "PROOFS", "LAST", "VALIDATOR"),
-            [
-                (one.kind, one.address, str(one.count), f"{one.height:,}", one.public_key or "?")
-                for one in seen.misbehaviors
-            ],
+        found = (
+            (one.kind, one.address, one.count, f"{one.height:,}", one.public_key or "?") for one in seen.misbehaviors
         )
+        put_table("MISBEHAVIOR  ADDRESS  PROOFS  LAST  VALIDATOR", found)
 
 
 def _row(one: ValidatorFigures) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from getpass import getpass
 from typing import Any
@@ -58,8 +59,9 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def put_table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Print rows with aligned columns."""
-    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
-    for row in (heads, *rows):
-        put("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+def put_table(heads: str, rows: Iterable[Sequence[object]]) -> None:
+    """Print rows with aligned columns below their heads, which two blanks part."""
+    lines = [heads.split("  "), *([*map(str, row)] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        put("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

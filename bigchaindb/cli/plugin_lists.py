@@ -49,10 +49,7 @@ def list_plugins(session: Session, *, as_json: bool) -> None:
     if as_json:
         put_json(rows)
     elif rows:
-        put_table(
-            ("NAME", "PACKAGE", "ENABLED", "STATE", "POSITION", "LAG", "ATTEMPTS", "PARKED", "LAST ERROR"),
-            [_cells(row) for row in rows],
-        )
+        put_table("NAME  PACKAGE  ENABLED  STATE  POSITION  LAG  ATTEMPTS  PARKED  LAST ERROR", map(_cells, rows))
     else:
         put("no plugin is installed or enabled")
 
@@ -106,19 +103,17 @@ def parked(session: Session, name: str, *, after: int, count: int, as_json: bool
     if as_json:
         put_json([to_builtins(row) | {"error": mask(row.error)} for row in rows])
     elif rows:
-        put_table(
-            ("POSITION", "ATTEMPTS", "PARKED AT", "COMES AGAIN", "ERROR"),
-            [
-                (
-                    str(row.position),
-                    str(row.attempts),
-                    _moment(row.parked_at or 0.0),
-                    "no" if row.returns_in is None else "yes",
-                    mask(row.error),
-                )
-                for row in rows
-            ],
+        cells = (
+            (
+                row.position,
+                row.attempts,
+                _moment(row.parked_at or 0.0),
+                _yes(row.returns_in is not None),
+                mask(row.error),
+            )
+            for row in rows
         )
+        put_table("POSITION  ATTEMPTS  PARKED AT  COMES AGAIN  ERROR", cells)
     else:
         put(f"{name} has no parked event")
 
@@ -181,7 +176,11 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     # The error of a GAPPED lane, and of damage, ends with what to do.
     is_whole = row["state"] == "GAPPED" or is_damage(error) or len(error) <= SHOWN_MAX
     shown = error if is_whole else f"{error[:SHOWN_MAX]}…"
-    return (row["name"], package, "yes" if row["enabled"] else "no", *figures, shown)
+    return (row["name"], package, _yes(row["enabled"]), *figures, shown)
+
+
+def _yes(truth: bool) -> str:  # noqa: FBT001 - a value, no option
+    return "yes" if truth else "no"
 
 
 def _moment(seconds: float) -> str:
