@@ -108,7 +108,7 @@ def _application(store: Store) -> tuple[Intake, LedgerHandlers]:
     own = Rejections(store.node)
     ledger = NetworkLedger(store.writer, chain_id=CHAIN_ID, key=_KEY, body_bytes_max=1 << 20, proven=proven, own=own)
     room = Room(lambda: Usage(1 << 40, 0), limits, count().__next__)
-    parts = Parts(ledger, store.writer, own, Outbox(store.node), proven, room)
+    parts = Parts(ledger, store.writer, own, Outbox(store.node), room)
     intake = Intake(
         ledger,
         store.writer,

@@ -19,8 +19,8 @@ MEASURED_COUNT: Final = 10
 SMALL_SIZE: Final = 100
 SMALL_COUNT: Final = 100
 LOOK_UP_COUNT: Final = 2_000
-VIEW_SIZE: Final = 128
-"""Transactions whose state one checking thread loads at a time."""
+VIEW_SIZE: Final = 64
+"""Documents of a batch, whose state is loaded at a time."""
 
 
 def run(scale: Scale) -> list[Figure]:

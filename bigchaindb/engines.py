@@ -148,7 +148,7 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
     )
     rpc = CometBftRpc(layout.rpc)
     engine = CometBftEngine(
-        Parts(ledger, store.writer, own, Outbox(store.node), proven, _room(settings, store)),
+        Parts(ledger, store.writer, own, Outbox(store.node), _room(settings, store)),
         chain_id=chain_id,
         limits=limits,
         announce=hub.committed,

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 import hypothesis
 import pytest
 
+from bigchaindb.engine import check_places
 from tests.support import groups, scale
 from tests.support.installation import Installation, install_node
 from tests.support.node import COMMAND, Node, running_node
@@ -54,6 +55,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     yield
     if "PYTEST_XDIST_WORKER" in os.environ:
         groups.put_longest_first(items)
+
+
+@pytest.fixture
+def poison(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the check processes of engines in this process fall over the documents of `tests.support.poison`."""
+    monkeypatch.setattr(check_places, "NURSERY", "tests.support.poison")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
 
 
 class StartNode(Protocol):

@@ -154,7 +154,7 @@ def start(
     settings = loaded.settings
     _warn_of_exposed_key(loaded, strict=strict)
     if experimental_parallel_validation:
-        say("--experimental-parallel-validation: ignored, as signatures are always checked on all cores")
+        say("--experimental-parallel-validation: ignored, as signatures are always checked in processes of their own")
     if dev_allow_temp_keypair:
         settings = _with_temporary_keypair(settings)
     _refuse_alone(settings)

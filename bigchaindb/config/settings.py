@@ -130,7 +130,7 @@ class Server:
     loglevel: str = "info"
     """Level of the HTTP API's own log lines."""
     workers: int | None = None
-    """Threads that check signatures; null is as many as there are cores."""
+    """Processes that check light documents; null is 1 below four cores, else 2."""
 
     def __post_init__(self) -> None:
         split_bind(self.bind)

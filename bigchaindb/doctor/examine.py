@@ -18,7 +18,9 @@ from bigchaindb.config import Settings, WebSocketServer
 from bigchaindb.config.load import Loaded, exposed_key
 from bigchaindb.config.settings import split_bind
 from bigchaindb.doctor import sharing
+from bigchaindb.doctor.checks import try_check_process
 from bigchaindb.doctor.trial import try_plugin
+from bigchaindb.engine.checks import process_count
 from bigchaindb.engine.cometbft import binary, signer
 from bigchaindb.engine.cometbft.files import Layout, is_network, read_bounded, read_genesis
 from bigchaindb.engine.cometbft.genesis import genesis_hash
@@ -73,6 +75,7 @@ def examine(load: Callable[[], Loaded]) -> Iterator[Finding]:
     running = lock_owner(directory.lock)
     if running is not None:
         yield Finding("node", "ok", f"running, process {running}")
+    yield _checks(settings)
     yield from _ports(settings, running)
     if refusal(directory.path) is not None:
         yield from _access(directory)
@@ -116,6 +119,21 @@ def _configuration(loaded: Loaded) -> Iterator[Finding]:
     yield Finding("configuration", "ok", where)
     if (exposed := exposed_key(loaded)) is not None:
         yield Finding("configuration", "fix", exposed, "`start` only warns of it, `start --strict` refuses it")
+
+
+def _checks(settings: Settings) -> Finding:
+    """Examine whether documents can be checked in a process of their own."""
+    workers = settings.server.workers
+    count = process_count(workers)
+    try:
+        taken_s = try_check_process()
+    except (OSError, BigchainDBError) as error:
+        advice = "see that this user may start processes, and the log of the system for what ended one"
+        return Finding("checks", "fix", f"no document can be checked in a process of its own: {error!r}", advice)
+    text = f"a check process answered in {taken_s:.1f} s; there will be {count}, and one for large documents"
+    if workers is not None and workers > count:
+        return Finding("checks", "note", f"{text}; server.workers is {workers}", "set it to null, or to fewer")
+    return Finding("checks", "ok", text)
 
 
 def _ports(settings: Settings, running: int | None) -> Iterator[Finding]:

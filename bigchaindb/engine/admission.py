@@ -1,4 +1,4 @@
-"""The queue before the checkers: bodies that arrived and are not checked yet. Belongs to the event loop."""
+"""The queue before the checks: bodies that arrived and are not checked yet. Belongs to the event loop."""
 
 import asyncio
 from collections import deque
@@ -11,17 +11,19 @@ from bigchaindb.errors import EngineError, Overloaded
 from bigchaindb.ledger.weight import is_heavy
 from bigchaindb.transaction.model import Transaction
 
-BATCH_COUNT_MIN: Final = 32
-"""Entries that make a batch worth another thread while one is at work. Without it half of all batches were of three or
-fewer, and hops between threads and the loading of state cost 13 % of a node's CPU time (measured, 64 clients)."""
+BATCH_COUNT_MAX: Final = 64
+"""Documents of a frame to a check process: 5 ms of work."""
 BATCH_BYTES_MAX: Final = 64 * 1024
-"""Bytes after which a batch takes no further entry: 80 usual documents, 5 ms of work."""
+"""Bytes of those, but of one at least: 80 usual ones."""
+BATCH_COUNT_MIN: Final = 32
+"""Entries that make a batch worth a frame of its own while one is at work. Without it half of all batches were of three
+or fewer, and hops and the loading of state cost 13 % of a node's CPU time (measured with threads, 64 clients)."""
 HEAVY_SHARE: Final = 4
 """One part in so many of the bytes that may wait is for heavy documents: all others have room meanwhile."""
 GATHER_S_MAX: Final = 0.002
 """Time that entries gather at most: what 32 of them take to come at 16,000 a second. With 50 ms a stream message came
 23 to 34 ms after its POST at 2,500 a second, with 2 ms 16 ms; the CPU time of each stayed within the noise. A hostile
-document of thousands of signatures, which takes long, holds nobody up while threads are idle."""
+document of thousands of signatures, which takes long, holds nobody up while processes are idle."""
 SLICE_COUNT_MAX: Final = 100
 """Answers given in one turn of the loop: 1,000 at once stall it for 34 ms, slices of 100 for 6 ms (measured)."""
 
@@ -57,7 +59,7 @@ class AdmissionQueue:
     """Entries in the order of their arrival, bounded by their bytes, taken in batches; heavy ones apart, one by one.
 
     What comes while nothing is in hand is taken at once. While a batch is in hand the next is taken only once it is
-    worth a thread of its own, or has waited for `GATHER_S_MAX`: entries gather, as transactions do while a block is
+    worth a frame of its own, or has waited for `GATHER_S_MAX`: entries gather, as transactions do while a block is
     written.
     """
 
@@ -122,10 +124,8 @@ class AdmissionQueue:
         self._bytes -= len(entry.body)
         return entry
 
-    async def take(self, count_max: int) -> list[Entry]:
+    async def take(self, count_max: int = BATCH_COUNT_MAX) -> list[Entry]:
         """Wait for entries and take the first of them; an empty list means that the queue was closed.
-
-        A batch ends at `BATCH_BYTES_MAX` as well, though not before its first entry.
 
         The caller must call `finish` once they are checked.
         """
@@ -134,7 +134,9 @@ class AdmissionQueue:
             await self._changed.wait()
         taken: list[Entry] = []
         size = 0
-        while self._entries and len(taken) < count_max and size < BATCH_BYTES_MAX:
+        while self._entries and len(taken) < count_max:
+            if taken and size + len(self._entries[0].body) > BATCH_BYTES_MAX:
+                break
             taken.append(self._entries.popleft())
             size += len(taken[-1].body)
         self._bytes -= size

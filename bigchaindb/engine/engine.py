@@ -1,7 +1,8 @@
 """The interface of an engine, which orders transactions into blocks and has them voted on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -35,6 +36,22 @@ class Standing(NamedTuple):
     error: ValidationError | None = None
 
 
+class PlaceFigures(NamedTuple):
+    """What the check processes of one place do.
+
+    Attributes:
+        process_count: that run.
+        batch_count: batches of documents that were answered.
+        wait_s: from the hand-over of each of them to its answer.
+        restart_count: ends of processes before the node's.
+    """
+
+    process_count: int
+    batch_count: int
+    wait_s: float
+    restart_count: int
+
+
 class EngineFigures(NamedTuple):
     """What an engine has in hand, and what it has done since it started.
 
@@ -45,6 +62,7 @@ class EngineFigures(NamedTuple):
         waiting_count: requests in mode commit that wait for their decision.
         commit_count: decisions committed, valid or invalid.
         rejected_count: transactions that turned out to be invalid after they were accepted or proposed.
+        checks: of the check processes, by place.
     """
 
     admission_bytes: int
@@ -53,6 +71,7 @@ class EngineFigures(NamedTuple):
     waiting_count: int
     commit_count: int
     rejected_count: int
+    checks: Mapping[str, PlaceFigures] = MappingProxyType({})
 
 
 class ValidatorFigures(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,16 +5,17 @@ Admission, checks, the pool, and the answers. An engine takes candidates out of 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from bigchaindb.config import Limits
 from bigchaindb.engine.admission import AdmissionQueue, Answer, Entry, answer_all, answer_in_slices
-from bigchaindb.engine.checkers import BATCH_COUNT_MAX, Checked, Checkers, CheckOutcome, Verifies
+from bigchaindb.engine.check_places import CheckOutcome
+from bigchaindb.engine.checks import Checks, Verifies
 from bigchaindb.engine.engine import EngineFigures, Mode, Standing, Status
 from bigchaindb.engine.rejected import Rejected
 from bigchaindb.engine.together import Outcome, Together
-from bigchaindb.engine.turns import Turns
 from bigchaindb.errors import (
     CheckFailed,
     CommitTimeout,
@@ -27,9 +28,9 @@ from bigchaindb.errors import (
 from bigchaindb.ledger.elections import validate_election
 from bigchaindb.ledger.pool import Pool, RejectedTransaction
 from bigchaindb.ledger.ports import LedgerStore
-from bigchaindb.ledger.validating import Parsed
+from bigchaindb.ledger.validating import Parsed, ParseResult
 from bigchaindb.ledger.validators import ValidatorSet
-from bigchaindb.ledger.view import View
+from bigchaindb.ledger.view import Needs, View
 from bigchaindb.ledger.weight import is_heavy
 from bigchaindb.transaction.model import Transaction
 
@@ -43,7 +44,6 @@ class Intake:
         pool: what was admitted and is in no block.
         proposed: ids that stand in the block that is being decided.
         work: set whenever something was admitted, and at the end.
-        turns: of heavy checks, with the blocks of an engine that takes turns.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Intake:
         """Make the intake of one engine.
 
         Args:
-            ledger: checks as far as no state is needed, and remembers what it has found right.
+            ledger: has the rules that need no state, and remembers what was found right.
             store: the ledger's own.
             limits: of admission and waiters.
             pool: empty.
@@ -70,16 +70,19 @@ class Intake:
             accepted: called with an entry and the transaction just put into the pool, and answers it: see `accept`.
             turned_away: called with the id of each transaction that breaks a rule after it was in the pool.
             elected: returns the validators that elections are checked against; None where there are no elections.
-            workers: threads that check; None is one a core.
+            workers: see `bigchaindb.engine.checks.process_count`.
         """
-        self._ledger = ledger
+        self._proven = ledger.proven
+        self._store = store
         self._limits = limits
         self._refusal = refusal
         self._accepted = accepted
         self._turned_away = turned_away
         self._elected = elected
         self._queue = AdmissionQueue(limits.admission_bytes_max)
-        self._checkers = Checkers(ledger, store, workers)
+        self._checks = Checks(ledger, workers)
+        # As many as there can be batches at a time, the heavy one included: none waits for the disk of another.
+        self._readers = ThreadPoolExecutor(self._checks.width + 1, thread_name_prefix="view")
         self._waiting: dict[str, Entry] = {}
         self._waiting_count = 0
         self._rejected = Rejected(count_max=limits.rejected_count_max)
@@ -90,12 +93,12 @@ class Intake:
         self.pool = pool
         self.proposed: frozenset[str] = frozenset()
         self.work = asyncio.Event()
-        self.turns = Turns()
 
     async def run(self) -> None:
         """Check and admit until `close`."""
+        self._checks.open()
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(self._checkers.width + 1):  # one batch more than threads: none waits for the loop
+            for _ in range(self._checks.width):
                 tasks.create_task(self._admit_batches())
             tasks.create_task(self._admit_heavy())
         self._has_ended = True
@@ -105,13 +108,15 @@ class Intake:
         """Take nothing more; `run` returns once what was taken is admitted or refused."""
         self._stopping = True
         self._queue.close(Stopping("the node is about to stop"))
+        self._checks.end_soon()
         self.work.set()
 
     def end(self) -> None:
-        """Answer all waiting submitters, and end the threads."""
+        """Answer all waiting submitters, and end the check processes."""
         self.close()
         self.answer_waiting(EngineError("the engine stopped; the transaction may be committed"))
-        self._checkers.close()
+        self._checks.close()
+        self._readers.shutdown()
 
     def answer_waiting(self, error: EngineError) -> None:
         """Answer all who wait for a block with `error`, since none comes."""
@@ -183,6 +188,7 @@ class Intake:
             waiting_count=self._waiting_count,
             commit_count=self._commit_count,
             rejected_count=self._rejected.added_count,
+            checks=self._checks.figures(),
         )
 
     def committed(self, transactions: Sequence[Transaction], height: int) -> list[Answer]:
@@ -232,10 +238,9 @@ class Intake:
             except ValidationError as error:
                 self.turn_away(one.id, error)
 
-    async def prove(self, bodies: Sequence[bytes]) -> None:
-        """Verify in threads the documents of a block that nobody posted here, so that the voter need not."""
-        starts = range(0, len(bodies), BATCH_COUNT_MAX)
-        await asyncio.gather(*(self._checkers.verify(bodies[start : start + BATCH_COUNT_MAX]) for start in starts))
+    async def judge(self, bodies: Sequence[bytes]) -> Mapping[bytes, ParseResult]:
+        """Check the documents of a block that nobody posted here, before anything of clients; see `Checks.judge`."""
+        return await self._checks.judge(bodies)
 
     def _put(self, body: bytes, mode: Mode | None) -> Entry:
         entry = Entry(body, mode, asyncio.get_running_loop().create_future())
@@ -252,56 +257,80 @@ class Intake:
         entry.resolve(CommitTimeout(f"undecided after {limit_s:g} s; the transaction may still be committed"))
 
     async def _admit_batches(self) -> None:
-        while entries := await self._queue.take(BATCH_COUNT_MAX):
-            await self._admit_checked(entries, self._checkers.check)
+        while entries := await self._queue.take():
+            await self._admit_checked(entries, self._checks.check([entry.body for entry in entries]))
             self._queue.finish()
 
     async def _admit_heavy(self) -> None:
-        """Check heavy documents one by one, in a thread of their own: nobody else waits behind one."""
+        """Check heavy documents one by one, in a process of their own: nobody else waits behind one."""
         while (entry := await self._queue.take_heavy()) is not None:
             if (refusal := None if entry.mode is None else self._refusal(entry.body)) is not None:
                 entry.resolve(refusal)  # there was room when it came; checking it would be for nothing
                 continue
-            async with self.turns.check():
-                await self._admit_checked([entry], self._checkers.check_heavy)
+            await self._admit_checked([entry], self._checks.check_heavy(entry.body))
 
-    async def _admit_checked(
-        self, entries: Sequence[Entry], check: Callable[[Sequence[bytes]], Awaitable[Checked]]
-    ) -> None:
+    async def _admit_checked(self, entries: Sequence[Entry], checking: Awaitable[list[CheckOutcome]]) -> None:
         try:
-            checked = await check([entry.body for entry in entries])
-            while checked.view.height < self._height:  # L1: never judge by a state that a commit has overtaken
-                checked = await self._checkers.reload(checked)
+            outcomes, view = await self._with_view(await checking)
+        except Stopping as error:
+            answer_all(entries, error)
+            return
         except BaseException:
             answer_all(entries, EngineError("the engine stopped before the transaction was checked"))
             raise
-        self._admit(entries, checked)
+        self._admit(entries, outcomes, view)
 
-    def _admit(self, entries: Sequence[Entry], checked: Checked) -> None:
-        for entry, verdict in zip(entries, checked.verdicts, strict=True):
+    async def _with_view(self, outcomes: Sequence[CheckOutcome]) -> tuple[Sequence[CheckOutcome | StoreDamaged], View]:
+        """Load the state; documents that need what is damaged fail alone, and the others are checked as ever."""
+        try:
+            return outcomes, await self._view(outcomes)
+        except StoreDamaged:
+            found = [await self._load_alone(one) for one in outcomes]
+            return found, await self._view(found)
+
+    async def _load_alone(self, outcome: CheckOutcome) -> CheckOutcome | StoreDamaged:
+        try:
+            await self._view([outcome])
+        except StoreDamaged as error:
+            return error
+        return outcome
+
+    async def _view(self, outcomes: Sequence[CheckOutcome | StoreDamaged]) -> View:
+        """Load the state for the rules: in a thread if it may lie anywhere on the disk, as spent outputs do."""
+        needs = Needs.of([one.transaction for one in outcomes if isinstance(one, Parsed)])
+        while True:
+            if needs.outputs:
+                view = await asyncio.get_running_loop().run_in_executor(self._readers, self._store.view, needs)
+            else:
+                view = self._store.view(needs)
+            if view.height >= self._height:  # L1: never judge by a state that a commit has overtaken
+                return view
+
+    def _admit(self, entries: Sequence[Entry], outcomes: Sequence[CheckOutcome | StoreDamaged], view: View) -> None:
+        for entry, outcome in zip(entries, outcomes, strict=True):
             try:
-                transaction = self._admit_one(verdict, checked.view)
+                transaction = self._admit_one(outcome, view)
             except (ValidationError, Overloaded, CheckFailed, StoreDamaged) as error:
                 entry.resolve(error)
-                self._forget(verdict)
+                self._forget(outcome)
                 continue
             if entry.mode is Mode.COMMIT:
                 self._waiting[transaction.id] = entry
             self._accepted(entry, transaction)
         self.work.set()
 
-    def _forget(self, verdict: CheckOutcome) -> None:
+    def _forget(self, outcome: CheckOutcome | StoreDamaged) -> None:
         """Forget a heavy transaction that is refused: strangers would fill the memory of proven ones with them."""
-        if isinstance(verdict, Parsed) and is_heavy(body := verdict.transaction.body) and not self.pool.holds(body):
-            self._ledger.forget([body])
+        if isinstance(outcome, Parsed) and is_heavy(body := outcome.transaction.body) and not self.pool.holds(body):
+            self._proven.forget([body])
 
-    def _admit_one(self, verdict: CheckOutcome, view: View) -> Transaction:
-        if isinstance(verdict, (ValidationError, CheckFailed, StoreDamaged)):
-            raise verdict
+    def _admit_one(self, outcome: CheckOutcome | StoreDamaged, view: View) -> Transaction:
+        if isinstance(outcome, (ValidationError, CheckFailed, StoreDamaged)):
+            raise outcome
         self.pool.admit(
-            verdict.transaction, view, signatures_valid=verdict.signatures_valid, validators=self._elected()
+            outcome.transaction, view, signatures_valid=outcome.signatures_valid, validators=self._elected()
         )
-        return verdict.transaction
+        return outcome.transaction
 
 
 def accept(entry: Entry, transaction: Transaction) -> None:

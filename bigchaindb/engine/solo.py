@@ -1,9 +1,9 @@
 """The embedded engine: a network of one that orders, votes and commits within the node.
 
-Admission, the pool and all answers belong to the event loop; checkers verify, and one writer thread proposes, votes and
-commits. A block is cut as soon as the pool is not empty and the last one is durable: the fsync of one block is the
-batching window of the next, and no timer is needed. The pool is memory: a clean stop commits it, a crash loses what was
-only accepted.
+Admission, the pool and all answers belong to the event loop; check processes verify, and one writer thread proposes,
+votes and commits. A block is cut as soon as the pool is not empty and the last one is durable: the fsync of one block
+is the batching window of the next, and no timer is needed. The pool is memory: a clean stop commits it, a crash loses
+what was only accepted.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class SoloEngine:
             announce: called with the effects of each commit.
             now: returns Unix seconds.
             room: on the ledger's disk.
-            workers: threads that check; None is one a core.
+            workers: see `bigchaindb.engine.checks.process_count`.
             propose: a faulty proposer for the first round of each height; only tests pass one.
         """
         self._limits = limits
@@ -157,9 +157,7 @@ class SoloEngine:
             if not self._stopping.is_set() and (short := self._room.shortage()) is not None:
                 await self._wait_for_room(short)
                 continue
-            async with self._intake.turns.block():
-                full = await self._decide_one(loop)
-            if full is not None:
+            if (full := await self._decide_one(loop)) is not None:
                 await self._wait_for_room(full)
             if self._defect is not None:  # the decision was concluded before this task went on
                 raise self._defect

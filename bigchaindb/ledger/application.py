@@ -15,6 +15,7 @@ from bigchaindb.ledger.effects import Effects, Tip
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.proposal import Fault, Verdict, as_logged, can_be_carried, find_forgery
 from bigchaindb.ledger.proven import Proven
+from bigchaindb.ledger.verifying import DocumentRules
 from bigchaindb.transaction.keys import KeyPair
 from bigchaindb.transaction.model import Transaction
 
@@ -40,7 +41,9 @@ class Ledger(Checker):
             block: how large a block may be.
             proven: spares the voter what admission has proven; best as large as what waits for a block.
         """
-        super().__init__(store, block, proven)
+        rules = DocumentRules(elections=False, bytes_max=block.bytes_max, bound="limits.block_bytes_max")
+        super().__init__(store, block.count_max, rules, proven)
+        self._block = block
         self._key = key
         self._voters = tuple(sorted(voters))
 

@@ -6,7 +6,7 @@ a block in the form that they know; the validators' votes on rejected proposals 
 Source: docs/explanation/network.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -16,7 +16,7 @@ from bigchaindb.errors import ImproperVoteError, ValidationError
 from bigchaindb.ledger import network, tally, transition
 from bigchaindb.ledger.block import Block, unsigned_block
 from bigchaindb.ledger.bundle import bundled
-from bigchaindb.ledger.checking import BlockLimits, Checker, Chosen
+from bigchaindb.ledger.checking import NONE_KNOWN, Checker, Chosen
 from bigchaindb.ledger.effects import Effects, Logged
 from bigchaindb.ledger.network import NetworkState, OpenRejection
 from bigchaindb.ledger.ports import NetworkStore, OwnRejections
@@ -36,7 +36,9 @@ from bigchaindb.ledger.rejections import (
     encode_extension,
 )
 from bigchaindb.ledger.tally import Outcome
+from bigchaindb.ledger.validating import ParseResult
 from bigchaindb.ledger.validators import ValidatorSet, address_of
+from bigchaindb.ledger.verifying import DocumentRules
 from bigchaindb.transaction.keys import KeyPair, decode_key
 from bigchaindb.transaction.model import Transaction
 
@@ -123,7 +125,8 @@ class NetworkLedger(Checker):
             proven: spares the voter what admission has proven.
             own: what this node has rejected.
         """
-        super().__init__(store, BlockLimits(BLOCK_COUNT_MAX, body_bytes_max), proven, elections=True, bound=BOUND)
+        rules = DocumentRules(elections=True, bytes_max=body_bytes_max, bound=BOUND)
+        super().__init__(store, BLOCK_COUNT_MAX, rules, proven)
         self._chain_id = chain_id
         self._key = key
         self._own = own
@@ -170,8 +173,13 @@ class NetworkLedger(Checker):
         carried = bundled(chosen.transactions, room)
         return chosen._replace(transactions=tuple(carried if votes is None else (votes, *carried)))
 
-    def accepts(self, proposal: Proposal) -> NetworkVerdict:
-        """Judge a proposal for the next height from its bytes, whoever made it."""
+    def accepts(self, proposal: Proposal, known: Mapping[bytes, ParseResult] = NONE_KNOWN) -> NetworkVerdict:
+        """Judge a proposal for the next height from its bytes, whoever made it.
+
+        Args:
+            proposal: the engine's.
+            known: see `verify`.
+        """
         assert proposal.height == self._store.tip().height + 1, proposal
         bodies = proposal.transactions
         outcome = None
@@ -185,7 +193,7 @@ class NetworkLedger(Checker):
                 outcome = tally.count(votes, self.state, height=proposal.height, chain_id=self._chain_id)
             except ImproperVoteError as error:
                 return NetworkVerdict(proposal, (), None, Fault("transactions", error, 0))
-        transactions, fault = self.check_block(bodies[first:], self.state.elected, first=first)
+        transactions, fault = self.check_block(bodies[first:], self.state.elected, first=first, known=known)
         return NetworkVerdict(proposal, transactions, outcome if fault is None else None, fault)
 
     def attest(self) -> bytes:

@@ -11,7 +11,7 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from bigchaindb.config import Limits
-from bigchaindb.engine.engine import EngineFigures, NetworkFigures
+from bigchaindb.engine.engine import EngineFigures, NetworkFigures, PlaceFigures
 from bigchaindb.eventlog.lane import State
 from bigchaindb.serving.arrival import Reason
 from bigchaindb.subscribers.lane_status import LaneStatus
@@ -78,6 +78,7 @@ def families(figures: Figures) -> Iterator[Metric]:
         for reason, count in counts.items():
             refused.add_metric((listener, reason.value), count)
     yield refused
+    yield from _of_checks(figures.engine.checks)
     yield from _of_network(figures.network)
     yield from _of_plugins(figures.plugins)
     limits = GaugeMetricFamily("bigchaindb_limit", "A bound of the configuration, in its own unit.", labels=("limit",))
@@ -129,6 +130,24 @@ def _counters(figures: Figures) -> dict[str, tuple[str, float]]:
             figures.log_dropped_count,
         ),
     }
+
+
+def _of_checks(places: Mapping[str, PlaceFigures]) -> Iterator[Metric]:
+    """Yield the metrics of the check processes; those for votes are there once a proposal was judged."""
+    running = GaugeMetricFamily("bigchaindb_check_processes", "Check processes that run.", labels=("place",))
+    batches = CounterMetricFamily("bigchaindb_check_batches", "Batches that were checked.", labels=("place",))
+    waits = CounterMetricFamily(
+        "bigchaindb_check_wait_seconds", "Time from the hand-over of each batch to its verdicts.", labels=("place",)
+    )
+    restarts = CounterMetricFamily(
+        "bigchaindb_check_restarts", "Check processes that ended and were replaced.", labels=("place",)
+    )
+    for name, place in places.items():
+        running.add_metric((name,), place.process_count)
+        batches.add_metric((name,), place.batch_count)
+        waits.add_metric((name,), place.wait_s)
+        restarts.add_metric((name,), place.restart_count)
+    yield from (running, batches, waits, restarts)
 
 
 def _of_network(network: NetworkFigures | None) -> Iterator[Metric]:

@@ -23,7 +23,7 @@ import msgspec
 from bigchaindb import engines
 from bigchaindb.cli import main
 from bigchaindb.ledger.bundle import BUNDLE_MARK, bundle_of, unbundled
-from bigchaindb.ledger.checking import Chosen
+from bigchaindb.ledger.checking import NONE_KNOWN, Chosen
 from bigchaindb.ledger.consensus import vote_extension_sign_bytes
 from bigchaindb.ledger.network_ledger import OVERHEAD_BYTES, NetworkLedger, NetworkVerdict, Proposal
 from bigchaindb.ledger.rejections import (
@@ -41,6 +41,7 @@ from bigchaindb.ledger.rejections import (
     encode_extension,
     encode_votes,
 )
+from bigchaindb.ledger.validating import ParseResult
 from bigchaindb.ledger.validators import address_of
 from bigchaindb.transaction import KeyPair
 from bigchaindb.transaction.keys import decode_key
@@ -280,10 +281,10 @@ class ByzantineLedger(NetworkLedger):
             file.write(msgspec.json.encode(proposed) + b"\n")
         return chosen._replace(transactions=lie)
 
-    def accepts(self, proposal: Proposal) -> NetworkVerdict:
+    def accepts(self, proposal: Proposal, known: Mapping[bytes, ParseResult] = NONE_KNOWN) -> NetworkVerdict:
         if proposal.transactions == self._lie and proposal.proposer.hex() == _address(self._key):
             return NetworkVerdict(proposal, (), None, None)
-        verdict = super().accepts(proposal)
+        verdict = super().accepts(proposal, known)
         self._decided = proposal.hash if verdict.fault is None else self._decided
         return verdict
 

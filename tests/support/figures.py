@@ -3,7 +3,7 @@
 from typing import Final
 
 from bigchaindb.config import Limits
-from bigchaindb.engine.engine import EngineFigures, Misbehavior, NetworkFigures, ValidatorFigures
+from bigchaindb.engine.engine import EngineFigures, Misbehavior, NetworkFigures, PlaceFigures, ValidatorFigures
 from bigchaindb.metrics.families import Figures
 from bigchaindb.serving.arrival import Reason
 from tests.support.lane_statuses import status
@@ -14,7 +14,7 @@ FIGURES: Final = Figures(
     chain_id="solo-1",
     head=5,
     store=STATISTICS,
-    engine=EngineFigures(1, 2, 3, 4, 5, 6),
+    engine=EngineFigures(1, 2, 3, 4, 5, 6, {"light": PlaceFigures(2, 80, 1.5, 3), "heavy": PlaceFigures(1, 0, 0.0, 0)}),
     network=NetworkFigures(
         is_following=True,
         is_degraded=False,

@@ -72,6 +72,7 @@ SEARCH_EXAMPLES: Final = of(suite=250, long=2_000)
 HTTP_EXAMPLES: Final = of(suite=300, long=2_000)
 
 NODE_KILLS: Final = of(suite=100, long=600)
+CHECK_KILLS: Final = of(suite=20, long=300)
 STORE_KILLS: Final = of(suite=60, long=1_000)
 PLUGIN_KILLS: Final = of(suite=50, long=300)
 DESCENDANT_KILLS: Final = of(suite=3, long=20)

@@ -11,8 +11,7 @@ from functools import partial
 from typing import Final, NamedTuple, ParamSpec, TypeVar
 
 from bigchaindb.config import Limits
-from bigchaindb.engine.admission import Entry, answer_all
-from bigchaindb.engine.checkers import BATCH_COUNT_MAX
+from bigchaindb.engine.admission import BATCH_COUNT_MAX, Entry, answer_all
 from bigchaindb.engine.cometbft.submitter import Submitter
 from bigchaindb.engine.intake import Intake, accept
 from bigchaindb.engine.together import Outcome

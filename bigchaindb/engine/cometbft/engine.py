@@ -131,7 +131,7 @@ class CometBftEngine:
             serve: makes the server that CometBFT connects to, from its handlers and a callback for its failure.
             process: CometBFT itself.
             own: who this node is.
-            workers: threads that check; None is one a core.
+            workers: see `bigchaindb.engine.checks.process_count`.
         """
         self._parts = parts
         self._announce = announce

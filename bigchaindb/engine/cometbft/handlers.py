@@ -1,6 +1,6 @@
 """Turns CometBFT's requests into calls of the ledger, and the ledger's results into answers.
 
-All that touches the ledger runs in one thread, the writer; signatures are verified beforehand by the checkers. A
+All that touches the ledger runs in one thread, the writer; documents are checked beforehand in processes. A
 decided block is staged by `finalize_block` and made durable by `commit`; a block that was staged before is dropped, so
 that a CometBFT that died in between may send it again.
 
@@ -10,7 +10,7 @@ Source: docs/explanation/network.md; CometBFT v0.38, its specification of ABCI 2
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
@@ -25,7 +25,6 @@ from bigchaindb.ledger.bundle import unbundled
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.network_ledger import NetworkLedger, NetworkVerdict, Proposal
 from bigchaindb.ledger.ports import NetworkStore
-from bigchaindb.ledger.proven import Proven
 from bigchaindb.ledger.rejections import (
     BLOCK_COUNT_MAX,
     BODY_COUNT_MAX,
@@ -35,6 +34,7 @@ from bigchaindb.ledger.rejections import (
     Rejection,
     SignedExtension,
 )
+from bigchaindb.ledger.validating import ParseResult
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.store.own import Outbox, Rejections
 
@@ -53,7 +53,6 @@ class Parts:
         store: the ledger's own.
         own: this node's verdicts.
         outbox: transactions that this node has accepted from its clients.
-        proven: the ledger's memory of what it has verified.
         room: on the ledger's disk.
     """
 
@@ -61,7 +60,6 @@ class Parts:
     store: NetworkStore
     own: Rejections
     outbox: Outbox
-    proven: Proven
     room: Room
 
 
@@ -105,7 +103,6 @@ class LedgerHandlers:
         self._ledger = parts.ledger
         self._store = parts.store
         self._own = parts.own
-        self._proven = parts.proven
         self._chain_id = chain_id
         self._intake = intake
         self._observed = Observers(lambda _: None, lambda *_: None) if observed is None else observed
@@ -269,10 +266,11 @@ class LedgerHandlers:
 
     async def _judge(self, proposal: Proposal) -> NetworkVerdict:
         bodies = proposal.transactions
+        known: Mapping[bytes, ParseResult] = {}
         if len(bodies) <= BODY_COUNT_MAX:  # more are rejected unread: a million empty ones would take half a minute
-            clients = (tx for tx in bodies if not tx.startswith(INTERNAL_MARK))
-            await self._intake.prove([tx for tx in clients if self._proven.get(tx) is None])
-        return await self._write(lambda: self._ledger.accepts(proposal))
+            # A document that cannot be checked ends the engine here, as a crash would: it is no reason for a vote.
+            known = await self._intake.judge([tx for tx in bodies if not tx.startswith(INTERNAL_MARK)])
+        return await self._write(lambda: self._ledger.accepts(proposal, known))
 
     async def _write(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._writer, work)

@@ -365,3 +365,15 @@ def test_a_ledger_that_cannot_be_read_is_found(findings: Examine, tmp_path: Path
     assert broken.status == "fix"
     assert f"{directory.ledger}: " in broken.text
     assert "backup" in broken.advice
+
+
+def test_a_check_process_is_tried(findings: Examine, free_port: int) -> None:
+    found = findings()["checks"]
+    assert (found.status, found.text.partition(" answered")[0]) == ("ok", "a check process")
+    found = findings(server={"bind": f"127.0.0.2:{free_port}", "workers": 100})["checks"]
+    assert (found.status, found.advice) == ("note", "set it to null, or to fewer")
+
+
+def test_a_check_process_that_cannot_be_started_is_found(findings: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bigchaindb.children.PYTHON", ("/nowhere",))
+    assert findings()["checks"].status == "fix"

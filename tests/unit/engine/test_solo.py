@@ -30,14 +30,13 @@ from bigchaindb.errors import (
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.checking import Chosen
 from bigchaindb.ledger.effects import Effects
-from bigchaindb.ledger.validating import Parsed
 from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.store import Store
 from bigchaindb.store.damages import Damages
 from bigchaindb.transaction import Transaction, build
 from tests.support.chains import ALICE, BOB, CAROL, Coin, create, transfer
 from tests.support.damage import Column, flip
-from tests.support.engines import START, GatedClock, GatedStore, engine_over, running, until
+from tests.support.engines import START, GatedClock, GatedStore, HeldCheck, engine_over, running, until
 from tests.support.ledgers import open_store
 
 PARENT = create(1, amounts=(2, 3))
@@ -80,10 +79,7 @@ async def test_a_heavy_transaction_that_is_refused_leaves_nothing(store: Store) 
         await engine.submit(made.body, Mode.COMMIT)
         with pytest.raises(DuplicateTransaction):
             await engine.submit(made.body, Mode.COMMIT)
-        parsed = engine._intake._checkers._ledger.verify([made.body, made.body])
-    assert isinstance(parsed[0], Parsed)
-    assert isinstance(parsed[1], Parsed)
-    assert parsed[0].transaction is not parsed[1].transaction  # neither was in memory
+        assert len(engine._intake._proven) == 0
 
 
 def log_of(store: Store) -> list[tuple[int, int, str | None]]:
@@ -143,23 +139,23 @@ async def test_damage_that_a_block_meets_ends_nothing_but_commits(
 
 
 async def test_what_was_being_checked_when_damage_was_met_is_refused(store: Store) -> None:
-    gated, clock = GatedStore(store.writer), GatedClock()
+    clock = GatedClock()
     async with running(engine_over(store.writer)) as engine:
         await engine.submit(PARENT.body, Mode.COMMIT)
-    async with running(engine_over(gated, now=clock, damages=store.damages)) as engine:
+    async with running(engine_over(store.writer, now=clock, damages=store.damages)) as engine:
         before = asyncio.create_task(engine.submit(create(1).body, Mode.COMMIT))
         await until(clock.asked.is_set)
         first = asyncio.create_task(engine.submit(CHILD.body, Mode.COMMIT))
         await until(lambda: engine.standing(CHILD.id) is not None)
-        gated.gated = True
+        held = HeldCheck(engine)
         second = asyncio.create_task(engine.submit(create(4).body, Mode.COMMIT))
-        await until(gated.loaded.is_set)
+        await held.checked.wait()
         flip(store.directory.ledger, Column("outputs", "amount"), at=0.0)
         clock.opened.set()
         await before
         with pytest.raises(Overloaded, match=DAMAGE):
             await first
-        gated.opened.set()
+        held.opened.set()
         with pytest.raises(Overloaded, match=DAMAGE):
             await second
 
@@ -308,6 +304,8 @@ async def test_the_waiters_for_a_commit_are_bounded(store: Store) -> None:
 async def test_a_commit_that_takes_too_long_may_still_come(store: Store) -> None:
     clock = GatedClock()
     async with running(engine_over(store.writer, limits=Limits(commit_wait_s_max=0.02), now=clock)) as engine:
+        with pytest.raises(ValidationError):
+            await engine.submit(b"", Mode.ASYNC)  # by its answer the check process is there
         with pytest.raises(CommitTimeout, match=r"undecided after 0\.02 s; the transaction may still be committed"):
             await engine.submit(PARENT.body, Mode.COMMIT)
         assert engine.standing(PARENT.id) == Standing(Status.UNDECIDED)

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from bigchaindb.errors import DoubleSpend, ImproperVoteError, MalformedJson
+from bigchaindb.errors import AmountError, DoubleSpend, ImproperVoteError, MalformedJson
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger import network
 from bigchaindb.ledger.block import block_id, block_text, event_body
@@ -30,7 +30,7 @@ from bigchaindb.ledger.rejections import (
     encode_extension,
     encode_votes,
 )
-from bigchaindb.ledger.validating import Parsed
+from bigchaindb.ledger.validating import Parsed, ParseResult
 from bigchaindb.transaction import Transaction
 from tests.support.chains import CAROL, Coin, create, transfer
 from tests.support.networks import (
@@ -79,6 +79,21 @@ def test_what_is_forgotten_is_examined_anew(ledger: NetworkLedger) -> None:
     assert isinstance(first, Parsed)
     assert isinstance(anew, Parsed)
     assert anew.transaction is not first.transaction
+
+
+def test_what_this_node_has_found_about_a_document_is_not_found_again(
+    ledger: NetworkLedger, store: ModelNetworkStore
+) -> None:
+    """Its check process has: the voter neither parses nor verifies what a stranger made to be slow."""
+    known: dict[bytes, ParseResult] = {
+        b"{": AmountError("as it was found"),
+        PARENT.body: Parsed(PARENT, signatures_valid=True),
+    }
+    verdict = ledger.accepts(proposal(store, PARENT.body, b"{"), known)
+    assert verdict.fault is not None
+    assert (verdict.fault.index, str(verdict.fault.error)) == (1, "as it was found")
+    assert ledger.accepts(proposal(store, PARENT.body), known).transactions[0] is PARENT
+    assert len(ledger.proven) == 0
 
 
 def begun(store: ModelNetworkStore, own: ModelRejections | None = None) -> NetworkLedger:

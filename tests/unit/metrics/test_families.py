@@ -65,6 +65,12 @@ def test_each_figure_stands_under_its_own_name() -> None:
     assert {name: value(f"bigchaindb_{name}") for name in names} == names
 
 
+def test_each_place_of_check_processes_has_its_figures() -> None:
+    figures = {"processes": 2, "batches": 80, "wait_seconds": 1.5, "restarts": 3}
+    assert {name: value(f"bigchaindb_check_{name}", place="light") for name in figures} == figures
+    assert value("bigchaindb_check_batches", place="heavy") == 0
+
+
 def test_each_validator_has_its_figures() -> None:
     figures = {
         "power": 10,

@@ -143,7 +143,7 @@ class Node:
         self.cometbft = CometBft()
         room = Room(lambda: Usage(1 << 40, 0), limits, itertools.count().__next__)
         self.engine = CometBftEngine(
-            Parts(self.ledger, store.writer, own, Outbox(store.node), proven, room),
+            Parts(self.ledger, store.writer, own, Outbox(store.node), room),
             chain_id=CHAIN,
             limits=limits,
             announce=lambda _: None,

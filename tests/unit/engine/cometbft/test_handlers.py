@@ -20,7 +20,7 @@ from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.engine.engine import Mode
 from bigchaindb.engine.intake import Intake, accept
 from bigchaindb.engine.room import Room, Usage
-from bigchaindb.errors import EngineError
+from bigchaindb.errors import CheckFailed, EngineError
 from bigchaindb.ledger.bundle import BUNDLE_MARK, bundle_of, members_of, unbundled
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.network_ledger import NetworkLedger
@@ -42,6 +42,7 @@ from tests.support import scale
 from tests.support.chains import CAROL, Coin, create, transfer
 from tests.support.ledgers import open_store
 from tests.support.networks import CHAIN, KEYS, TIME, address, raw, signed
+from tests.support.poison import poisoned
 
 ACCEPT, REJECT = pb.ResponseProcessProposal.ACCEPT, pb.ResponseProcessProposal.REJECT
 PARENT = create(1, amounts=(2, 3))
@@ -68,7 +69,7 @@ class Application:
             self.store.writer, chain_id=CHAIN, key=KEYS[0], body_bytes_max=1_000_000, proven=proven, own=self.own
         )
         room = Room(lambda: Usage(1 << 40, 0), limits, itertools.count().__next__)
-        parts = Parts(self.ledger, self.store.writer, self.own, Outbox(self.store.node), proven, room)
+        parts = Parts(self.ledger, self.store.writer, self.own, Outbox(self.store.node), room)
         self.intake = Intake(
             self.ledger,
             self.store.writer,
@@ -518,12 +519,22 @@ async def test_more_transactions_than_a_block_may_have_are_voted_down(applicatio
     assert application.own.all()[0].reason == "ValidationError at transactions"
 
 
+@pytest.mark.usefixtures("poison")
+async def test_a_proposal_that_cannot_be_checked_is_not_voted_on(application: Application) -> None:
+    """No answer is no reason to reject: it is as if this node had crashed, and nothing is on record."""
+    await application.begin()
+    with pytest.raises(CheckFailed):
+        await application.judge(PARENT.body, poisoned("die").body)
+    assert not application.own.all()
+    assert await application.judge(PARENT.body, name="another") == ACCEPT
+
+
 async def test_too_many_transactions_are_not_even_read(
     application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A block has room for two million empty ones: reading them would stop each validator for a minute."""
     await application.begin()
-    monkeypatch.delattr(Intake, "prove")
+    monkeypatch.delattr(Intake, "judge")
     assert await application.judge(*[b""] * (BODY_COUNT_MAX + 1)) == REJECT
 
 

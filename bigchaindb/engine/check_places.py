@@ -1,0 +1,376 @@
+"""Check processes as a node holds them: forked by the nursery, given batches, replaced when they end.
+
+Belongs to the event loop, which nothing here makes wait. What one of them does to its batch is its own affair: here it
+answers, or it is lost.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import subprocess
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from msgspec import json
+
+from bigchaindb import children
+from bigchaindb.engine import check_frames as frames
+from bigchaindb.engine.check_process import BATCH_CPU_S_MAX
+from bigchaindb.engine.engine import PlaceFigures
+from bigchaindb.engine.nursery import KILL, ORDER, REPORT, STARTED
+from bigchaindb.errors import CheckFailed, EngineError
+from bigchaindb.ledger.validating import ParseResult
+from bigchaindb.ledger.verifying import DocumentRules
+
+NURSERY: Final = "bigchaindb.engine.nursery"
+"""The module that runs as the parent of the check processes; tests have one whose children fall over some documents."""
+READ_BYTES: Final = 256 * 1024
+UNBORN_COUNT_MAX: Final = 5
+"""Processes in a row that ended before they began, with their parent most likely, after which no more are ordered for
+one batch. What only waited for such a process did not end it."""
+END_S_MAX: Final = 1.0
+"""Time in which the nursery ends its children and itself once its socket is closed; it needs milliseconds."""
+
+CheckOutcome = ParseResult | CheckFailed
+"""What a check process found, or the defect that it met."""
+
+_HANG: Final = f"it took more than {BATCH_CPU_S_MAX:g} s of CPU time for one batch"
+_log: Final = logging.getLogger(__name__)
+
+
+class ProcessLost(Exception):
+    """A check process ended while it had the batch at work, so nothing is known about that."""
+
+
+class Nursery:
+    """The parent of the check processes, started when the first is wanted, and again after its end.
+
+    Attributes:
+        pids: of its children, by number.
+        last_born: the highest number of a child that it forked; it forks them in order.
+    """
+
+    def __init__(self, rules: DocumentRules) -> None:
+        """Start nothing yet."""
+        self._rules = json.encode(rules).decode()
+        self._number = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket
+        self.pids: dict[int, int] = {}
+        self.last_born = 0
+
+    def fork(self, niceness: int) -> tuple[int, socket.socket]:
+        """Order a check process; return its number and the socket that leads to it.
+
+        Where it cannot be forked, the socket ends.
+
+        Raises:
+            OSError: the nursery cannot be started.
+        """
+        self._number += 1
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self._order(self._number, niceness, theirs)
+        except OSError:
+            ours.close()
+            raise
+        return self._number, ours
+
+    def kill(self, number: int) -> None:
+        """Kill a check process."""
+        with suppress(OSError):
+            self._socket.send(ORDER.pack(number, KILL))
+
+    def close(self) -> None:
+        """End all check processes and their parent, and wait for that."""
+        if self._process is not None:
+            self._end(END_S_MAX if self.pids else 0)  # without a child it may still be importing
+
+    def _order(self, number: int, niceness: int, theirs: socket.socket) -> None:
+        if self._process is not None:
+            try:
+                socket.send_fds(self._socket, [ORDER.pack(number, niceness)], [theirs.fileno()])
+            except OSError:
+                self._replace()
+            else:
+                return
+        self._start()
+        socket.send_fds(self._socket, [ORDER.pack(number, niceness)], [theirs.fileno()])
+
+    def _replace(self) -> None:
+        """Take note of its end; the next order starts another."""
+        _log.error("the parent of the check processes ended", extra={"children": [*self.pids.values()]})
+        self._end(0)
+
+    def _start(self) -> None:
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            with theirs:
+                arguments = [str(theirs.fileno()), str(os.getpid()), self._rules]
+                self._process = subprocess.Popen(  # noqa: S603 - our own module
+                    [*children.PYTHON, "-m", NURSERY, *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                    env=children.clean_environment(without=("BIGCHAINDB_",)),
+                )
+        except OSError:
+            self._socket.close()
+            raise
+        self._socket.settimeout(0)
+        asyncio.get_running_loop().add_reader(self._socket, self._read)
+
+    def _read(self) -> None:
+        try:
+            report = self._socket.recv(REPORT.size)
+        except BlockingIOError:
+            return
+        except OSError:
+            report = b""
+        if not report:
+            self._replace()
+            return
+        number, pid, status = REPORT.unpack(report)
+        if status == STARTED:
+            self.pids[number], self.last_born = pid, number
+            return
+        self.pids.pop(number, None)
+        code = os.waitstatus_to_exitcode(status)
+        if code:  # else its socket was closed
+            why = _HANG if code == -signal.SIGPROF else children.words_for(code)
+            _log.error("a check process ended, and its documents are checked again", extra={"pid": pid, "why": why})
+
+    def _end(self, wait_s: float) -> None:
+        """Close the socket; kill the process if it takes longer than `wait_s` to end, and all children with it."""
+        assert self._process is not None
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(wait_s)
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+        self.pids.clear()
+
+
+class Batch:
+    """Documents on their way through a process."""
+
+    def __init__(self, bodies: Sequence[bytes]) -> None:
+        loop = asyncio.get_running_loop()
+        self.frame = frames.bodies_frame(bodies)
+        self.count = len(bodies)
+        self.answer_bytes_max = frames.verdicts_bytes_max(bodies)
+        self.begin_s = loop.time()
+        self.answer: asyncio.Future[list[CheckOutcome]] = loop.create_future()
+
+
+class Process:
+    """One check process; it answers its batches in order, or is lost."""
+
+    def __init__(
+        self,
+        nursery: Nursery,
+        niceness: int,
+        answered: Callable[[Batch], None],
+        lost: Callable[["Process"], None],
+    ) -> None:
+        """Order it.
+
+        Args:
+            nursery: its parent.
+            niceness: as of `nice`.
+            answered: called after each batch.
+            lost: called once, when it has ended or was given up; `in_hand` is what it has not answered.
+        """
+        self.in_hand: deque[Batch] = deque()
+        self._nursery = nursery
+        self._answered = answered
+        self._lost = lost
+        self._unsent = b""
+        self._received = bytearray()
+        self._loop = asyncio.get_running_loop()
+        self.number, self._socket = nursery.fork(niceness)
+        self._socket.settimeout(0)
+        self._loop.add_reader(self._socket, self._read)
+
+    @property
+    def was_born(self) -> bool:
+        """Whether it was forked: else nothing that it was handed was looked at."""
+        return self.number <= self._nursery.last_born
+
+    def give(self, batch: Batch) -> None:
+        """Hand a batch over."""
+        self.in_hand.append(batch)
+        was_empty = not self._unsent
+        self._unsent += batch.frame
+        if was_empty:
+            self._send()
+
+    def close(self) -> None:
+        """Let go of it: it ends by itself, unless a batch keeps it busy."""
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._socket.close()
+
+    def _send(self) -> None:
+        try:
+            self._unsent = self._unsent[self._socket.send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError:  # its end is about to be read
+            self._unsent = b""
+        if self._unsent:
+            self._loop.add_writer(self._socket, self._send)
+        else:
+            self._loop.remove_writer(self._socket)
+
+    def _read(self) -> None:
+        try:
+            piece = self._socket.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            piece = b""
+        self._received += piece
+        try:
+            while piece and self._take_answer():
+                pass
+        except frames.FrameError as error:
+            _log.critical("a check process answered with nonsense, and is ended", extra={"why": str(error)})
+            piece = b""
+        if not piece:
+            self.close()
+            self._nursery.kill(self.number)
+            self._lost(self)
+
+    def _take_answer(self) -> bool:
+        """Take the next answer; return whether there was a whole one."""
+        head = frames.HEAD.size
+        if len(self._received) < head:
+            return False
+        [size] = frames.HEAD.unpack_from(self._received)
+        if not self.in_hand or size > self.in_hand[0].answer_bytes_max:
+            raise frames.FrameError(f"an answer of {size} bytes to {len(self.in_hand)} batches")
+        if len(self._received) < head + size:
+            return False
+        outcomes = frames.outcomes_of(self._received[head : head + size], self.in_hand[0].count)
+        del self._received[: head + size]
+        batch = self.in_hand.popleft()
+        if not batch.answer.done():
+            batch.answer.set_result(outcomes)
+        self._answered(batch)
+        return True
+
+
+class Place:
+    """So many check processes for documents of one kind, and the batches that wait for one of them."""
+
+    def __init__(self, nursery: Nursery, *, count: int, niceness: int = 0, batch_count: int = 1) -> None:
+        """Order no process yet.
+
+        Args:
+            nursery: their parent.
+            count: of processes.
+            niceness: as of `nice`.
+            batch_count: batches that are out with one process at a time.
+        """
+        self.count = count
+        self.batch_count = batch_count
+        self._nursery = nursery
+        self._niceness = niceness
+        self._processes: list[Process] = []
+        self._waiting: deque[Batch] = deque()
+        self._answered_count = 0
+        self._wait_s = 0.0
+        self._lost_count = 0
+        self._unborn_count = 0
+        self._closed: EngineError | None = None
+
+    @property
+    def figures(self) -> PlaceFigures:
+        """What they do."""
+        return PlaceFigures(len(self._processes), self._answered_count, self._wait_s, self._lost_count)
+
+    def open(self) -> None:
+        """Order the processes before there is work for them."""
+        while len(self._processes) < self.count:
+            self._order()
+
+    async def check(self, bodies: Sequence[bytes], *, in_front: bool = False) -> list[CheckOutcome]:
+        """Return the outcome of each document.
+
+        Args:
+            bodies: of the documents.
+            in_front: whether they come before all that waits.
+
+        Raises:
+            ProcessLost: a process ended over them.
+            EngineError: the place was closed with that.
+        """
+        if self._closed is not None:
+            raise self._closed
+        batch = Batch(bodies)
+        if in_front:
+            self._waiting.appendleft(batch)
+        else:
+            self._waiting.append(batch)
+        self._hand_over()
+        return await batch.answer
+
+    def close(self, error: EngineError) -> None:
+        """Let go of the processes; answer all batches with `error`."""
+        self._closed = error
+        for process in self._processes:
+            process.close()
+            self._waiting.extend(process.in_hand)
+        self._processes.clear()
+        while self._waiting:
+            _fail(self._waiting.popleft(), error)
+
+    def _hand_over(self) -> None:
+        while self._waiting:
+            process = min(self._processes, key=lambda one: len(one.in_hand), default=None)
+            if len(self._processes) < self.count and (process is None or process.in_hand):
+                try:
+                    process = self._order()
+                except OSError as error:
+                    _log.error("no check process can be started", extra={"error": str(error)})
+                    if process is None:
+                        _fail(self._waiting.popleft(), ProcessLost())
+                        continue
+            assert process is not None, "the place is empty"
+            if len(process.in_hand) >= self.batch_count:
+                return
+            process.give(self._waiting.popleft())
+
+    def _order(self) -> Process:
+        process = Process(self._nursery, self._niceness, self._note, self._lose)
+        self._processes.append(process)
+        return process
+
+    def _note(self, batch: Batch) -> None:
+        self._answered_count += 1
+        self._wait_s += asyncio.get_running_loop().time() - batch.begin_s
+        self._hand_over()
+
+    def _lose(self, process: Process) -> None:
+        """Replace a process: the batch at work is lost, those behind it go to another."""
+        self._processes.remove(process)
+        self._lost_count += 1
+        self._unborn_count = 0 if process.was_born else self._unborn_count + 1
+        if process.in_hand and (process.was_born or self._unborn_count >= UNBORN_COUNT_MAX):
+            _fail(process.in_hand.popleft(), ProcessLost())
+        self._waiting.extendleft(reversed(process.in_hand))
+        self._hand_over()
+
+
+def _fail(batch: Batch, error: Exception) -> None:
+    if not batch.answer.done():
+        batch.answer.set_exception(error)
