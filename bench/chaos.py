@@ -40,6 +40,7 @@ from tests.support.byzantine_node import COIN, HONEST, PROPOSALS, SPENT, Name
 from tests.support.chains import create
 from tests.support.links import Cut, Links, links_between
 from tests.support.live_networks import Member, Network
+from tests.support.processes import is_nursery
 from tests.support.waiting import until
 
 DURATION_S: Final = 3_600.0
@@ -349,12 +350,12 @@ def _digest(member: Member, position: int) -> bytes | None:
 
 
 def _plugin_pids(member: Member) -> list[int]:
-    """Return the node's children but for its CometBFT."""
+    """Return the node's children but for its CometBFT and the parent of its check processes."""
     assert member.process is not None
     pid = member.process.pid
     children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
     cometbft = member.cometbft_pid()
-    return [child for child in children if child != cometbft]
+    return [child for child in children if child != cometbft and not is_nursery(child)]
 
 
 def _keep_logs(network: Network) -> None:

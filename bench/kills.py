@@ -31,6 +31,7 @@ from tests.integration.node.audit import audit
 from tests.integration.node.owners import Owner
 from tests.integration.node.test_kills import IMAGE_EVERY, Campaign
 from tests.support.packages import advertise
+from tests.support.processes import is_nursery
 from tests.support.raw import Wire, ask, wire
 
 KILL_COUNT: Final = 10_000
@@ -299,10 +300,11 @@ class _Campaign(Campaign):
         return self.outside_count + sum(kill_count(lane.folder) for lane in self.lanes)
 
     def _plugin_pids(self) -> list[int]:
-        """Return the node's children; it has no others."""
+        """Return the node's children but for the parent of its check processes."""
         assert self.node.process is not None
         pid = self.node.process.pid
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        return [child for child in children if not is_nursery(child)]
 
     async def _finish(self, kills: int) -> None:
         """Start the node without a kill, wait until it is at rest, stop it, and compare everything with everything."""
