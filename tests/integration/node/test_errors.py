@@ -295,7 +295,7 @@ def test_a_cometbft_that_cannot_be_kept_running(tmp_path: Path) -> None:
     node.launch()
     assert node.process is not None
     assert node.process.wait(30) == 1
-    said = "the engine stopped: CometBFT ended 5 times within 120 s, the last time with exit code 3: ERROR: no such day"
+    said = "the engine stopped: CometBFT ended 5 times within 120 s, the last time (exit code 3): ERROR: no such day"
     *others, last = node.log.splitlines()
     assert last == f"bigchaindb: {said}"
     assert "Traceback" not in node.log
