@@ -214,7 +214,7 @@ class Process:
             self._send()
 
     def close(self) -> None:
-        """Let go of it: it ends by itself, unless a batch keeps it busy."""
+        """Close its socket: it ends by itself, unless a batch keeps it busy."""
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
@@ -325,7 +325,7 @@ class Place:
         return await batch.answer
 
     def close(self, error: EngineError) -> None:
-        """Let go of the processes; answer all batches with `error`."""
+        """Close the processes; answer all batches with `error`."""
         self._closed = error
         for process in self._processes:
             process.close()

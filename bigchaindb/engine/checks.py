@@ -116,7 +116,7 @@ class Checks:
         return [*self._nursery.pids.values()]
 
     def end_soon(self) -> None:
-        """Give up what is not checked within `STOP_S_MAX`."""
+        """Abandon what is not checked within `STOP_S_MAX`."""
         if self._closing is None:
             stopping = Stopping("the node is about to stop")
             self._closing = asyncio.get_running_loop().call_later(STOP_S_MAX, self._give_up, stopping)
