@@ -97,6 +97,11 @@ class Trace:
         assert found is not None, f"no {names} on {on!r} that says {says!r}"
         return found
 
+    def answered(self, marked: Marked) -> Call:
+        """Return the answer over HTTP; the frames from and to a check process hold the document too."""
+        sent = self.all(SENDING, on="<socket:", says=marked.mark)
+        return next(call for call in sent if "HTTP/1.1 202 " in call.text)
+
     def synced(self, marked: Marked) -> Call:
         """Return the sync that made a transaction durable; it began after the first of its frames was written."""
         frame = self.first(["pwrite64"], on="/ledger.db-wal", says=marked.mark)
@@ -139,7 +144,7 @@ def test_p4_nobody_learns_of_a_block_before_its_sync_is_done(traced: Traced) -> 
     assert_started_behind_the_barrier(trace)
     for one in every:
         synced = trace.synced(one)
-        answered = trace.first(SENDING, on="<socket:", says=one.mark)  # L5
+        answered = trace.answered(one)  # L5
         streamed = trace.first(SENDING, on="<socket:", says=blocks[one.id])
         handed_over = trace.first(SENDING, on=str(traced.record), says=blocks[one.id])
         assert synced.ended < min(answered.begun, streamed.begun, handed_over.begun)
