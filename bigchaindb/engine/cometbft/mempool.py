@@ -1,8 +1,9 @@
 """What CometBFT's mempool should hold. It only carries: this node proposes from its pool.
 
-A bundle stays in the mempool as long as half of its bytes wait in the pool, and comes in if half of them are new there:
-so the mempool holds at most twice what has come into the pool since the oldest there, whatever peers put together. What
-is new is taken into the pool in any case, so an honest node whose bundle is refused has lost nothing but a relay.
+A bundle comes in if half of its bytes are new in the pool, and stays as long as any of it waits there, since CometBFT
+makes no block while its mempool is empty. So the mempool holds at most twice what has come into the pool since the
+oldest there, whatever peers put together. What is new is taken into the pool in any case, so an honest node whose
+bundle is refused has lost nothing but a relay.
 
 Source: docs/explanation/network.md; docs/decisions/0083-bundles.md.
 """
@@ -100,7 +101,7 @@ class Mempool:
         if not members:
             return _checked("it begins as a bundle and is none")
         if is_again:
-            return _checked(None) if self._waits(tx, members) else self._settled(tx)
+            return _checked(None) if self._waits(members) else self._settled(tx)
         if not all(map(self._intake.pool.holds, members)):
             return None
         return _checked(None if self._is_own(tx) else "all of it waits here")
@@ -110,7 +111,7 @@ class Mempool:
         if found.fault is not None:
             return _checked(_named(found.fault))
         if is_again:
-            return _checked(None if self._waits(tx, members) else "most of it is decided, or was turned away")
+            return _checked(None if self._waits(members) else "it is decided, or was turned away")
         new_bytes = found.new_bytes
         if found.orphans and self._keep_orphans(tx, len(found.orphans)):
             new_bytes += sum(map(len, found.orphans))
@@ -136,8 +137,8 @@ class Mempool:
                 break
         return _Found(new_bytes, bodies, fault)
 
-    def _waits(self, tx: bytes, members: Sequence[bytes]) -> bool:
-        return _is_half(sum(len(one) for one in members if self._intake.pool.holds(one)), tx)
+    def _waits(self, members: Sequence[bytes]) -> bool:
+        return any(map(self._intake.pool.holds, members))
 
     def _keep_orphans(self, tx: bytes, count: int) -> bool:
         """Keep what came before its parents, if there is room for so many transactions: the next block decides."""

@@ -240,17 +240,17 @@ MANY = [create(number).body for number in range(10, 20)]
 FORGED = MANY[0].replace(b'"fulfillment":"pGSAI', b'"fulfillment":"pGSAJ', 1)
 
 
-async def test_a_bundle_fills_the_pool_and_is_held_while_half_of_it_waits(application: Application) -> None:
+async def test_a_bundle_fills_the_pool_and_is_held_while_any_of_it_waits(application: Application) -> None:
+    """CometBFT makes no block while its mempool is empty: what a block has left would wait for other traffic."""
     await application.begin()
     bundle = bundle_of(MANY)
     assert (await application.check(bundle)).code == 0
     assert [one.body for one in application.intake.pool] == MANY
     assert (await application.check(bundle, again=True)).code == 0
-    await application.decide(bundle_of(MANY[:5]))
-    assert (await application.check(bundle, again=True)).code != 0, "its length marks are no transactions"
-    assert (await application.check(bundle_of(MANY[1:]), again=True)).code == 0
-    await application.decide(bundle_of(MANY[5:]))
-    assert (await application.check(bundle_of(MANY[1:]), again=True)).code != 0
+    await application.decide(bundle_of(MANY[:9]))
+    assert (await application.check(bundle, again=True)).code == 0
+    await application.decide(MANY[9])
+    assert (await application.check(bundle, again=True)).code != 0
 
 
 async def test_a_bundle_of_what_waits_here_is_held_for_this_node_alone(application: Application) -> None:
@@ -320,7 +320,7 @@ async def test_orphans_of_a_bundle_whose_parents_do_not_come_are_dropped(applica
     bundle = bundle_of([CHILD.body, RIVAL.body])
     assert (await application.check(bundle)).code == 0
     await application.decide()
-    assert (await application.check(bundle, again=True)).log == "most of it is decided, or was turned away"
+    assert (await application.check(bundle, again=True)).log == "it is decided, or was turned away"
     assert (await application.check(bundle, again=True)).code != 0
 
 
@@ -345,9 +345,7 @@ async def test_whatever_peers_put_together_costs_no_transaction_and_little_room(
             await application.decide(*proposed, name=f"block {len(decided)}")
             decided.update(unbundled(proposed))
             held = {one for one in held if (await application.check(one, again=True)).code == 0}
-            for one in held:
-                waiting = (len(body) for body in members_of(one) if application.intake.pool.holds(body))
-                assert 2 * sum(waiting) >= len(one)
+            assert all(any(map(application.intake.pool.holds, members_of(one))) for one in held)
         else:
             members = draw.sample(bodies[: draw.randint(12, 40)], draw.randint(1, 12))
             bundle = bundle_of(members)
