@@ -35,7 +35,8 @@ __all__ = [
 POISON_PILL: Final = "POISON_PILL"
 """Ends `Exchange.run` when it is put on the publisher queue; subscribers never get it."""
 
-_UNPARSED: Final = object()
+UNPARSED: Final = object()
+"""Stands for the data of an event that is parsed from its body on first use."""
 # As fast as orjson on blocks of 100, and integers stay exact. For floats see `bigchaindb.transaction.reading`.
 _decode: Final = msgspec.json.Decoder(float_hook=float).decode
 
@@ -99,8 +100,7 @@ class Event:
     def __init__(
         self,
         event_type: int,
-        event_data: Any = _UNPARSED,  # noqa: ANN401 - as in 1.x, whatever the publisher says
-        *,
+        event_data: Any = UNPARSED,  # noqa: ANN401 - as in 1.x, whatever the publisher says
         body: bytes = b"",
         chain_id: str = "",
         position: int = 0,
@@ -140,7 +140,7 @@ class Event:
 
         `data["transactions"]` is the same list as `data["block"]["transactions"]`.
         """
-        if self._data is _UNPARSED:
+        if self._data is UNPARSED:
             self._data = _parse(self.body)
         data: BlockEvent = self._data
         return data
@@ -279,7 +279,7 @@ def _parse(body: bytes) -> BlockEvent:
 
 
 def _unpickle(event_type: int, data: Any, about: Mapping[str, Any]) -> Event:  # noqa: ANN401 - see `Event.data`
-    return Event(event_type, _UNPARSED if about["body"] else data, **about)
+    return Event(event_type, UNPARSED if about["body"] else data, **about)
 
 
 class Exchange:

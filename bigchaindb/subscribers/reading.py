@@ -8,7 +8,7 @@ from typing import Final
 
 from bigchaindb.errors import HistoryLost
 from bigchaindb.eventlog.selection import Selection
-from bigchaindb.events import Event
+from bigchaindb.events import UNPARSED, Event
 from bigchaindb.ledger.ports import LogReader, Record
 from bigchaindb.subscribers.lane_page import Word
 
@@ -77,7 +77,12 @@ class Reading:
             reached = records[-1].position
         else:
             records, reached = self._selected(after, head, self._selection)
-        events = [self._event(record) for record in reversed(records) if record.type & self._event_types]
+        types, chain_id = self._event_types, self._chain_id
+        events = [
+            Event(event_type, UNPARSED, body, chain_id, position, height, time)
+            for position, event_type, height, time, _, body in reversed(records)
+            if event_type & types
+        ]
         # No calls below: a signal handler could run between them (decision 0015).
         self.buffer = events
         self.read = reached
@@ -88,19 +93,9 @@ class Reading:
         Raises:
             HistoryLost: the log does not hold it.
         """
-        return self._event(self._records(position - 1, position)[0], attempt)
-
-    def _event(self, record: Record, attempt: int = 1) -> Event:
-        position, event_type, height, time, _, body = record
-        return Event(
-            event_type,
-            body=body,
-            chain_id=self._chain_id,
-            position=position,
-            height=height,
-            time=time,
-            attempt=attempt,
-        )
+        event = self._records(position - 1, position)[0].event(self._chain_id)
+        event.attempt = attempt
+        return event
 
     def _records(self, after: int, through: int) -> list[Record]:
         self._words[_READ_SINCE] = monotonic_ns()
