@@ -66,7 +66,8 @@ class Gate:
         """
         if limit_s != 0.0 and hand.thread is self.loop_thread:
             raise EventError(_WOULD_BLOCK)
-        self._window.sample(hand)
+        if not self._reading.buffer:
+            self._window.sample(hand)
         deadline = None
         while not self.is_open():
             self.refuse_if_closed(hand)

@@ -103,7 +103,6 @@ class LogQueue(_StandardQueue):
         self.answers = Answers(self._gate, self._window, report, self._threads.check_process)
         self._advice = Advice(self._gate, self._window)
         self._acknowledge = wants.acknowledge
-        self._is_plain = wants.acknowledge == NEXT_GET and wants.ack_lag == 0
         self._lock = self._gate.lock
         self._async_events: AsyncEvents | None = None
 
@@ -120,27 +119,22 @@ class LogQueue(_StandardQueue):
             EventError: threads that keep events with `ack_lag` fill the window between them.
         """
         hand = getattr(self._threads.local, "hand", None) or self._threads.new_hand()
-        gate = self._gate
-        window = self._window
-        is_plain = self._is_plain
+        gate, window = self._gate, self._window
         with self._lock:
-            if hand.is_delivered:
-                if is_plain:
-                    window.settle(hand)
-                else:
+            if not hand.is_delivered or gate.is_closed or not window.go_on(hand):
+                if hand.is_delivered:
                     window.leave(hand)
-                if window.returning or gate.blocked_count:
-                    gate.settled()
-            if gate.is_closed:
-                gate.refuse(hand)
-            if not hand.events:
-                if not self._reading.buffer or len(window.hands) > 1 or window.redeliveries or not is_plain:
+                    if window.returning or gate.blocked_count:
+                        gate.settled()
+                if gate.is_closed:
+                    gate.refuse(hand)
+                if not hand.events:
                     gate.wait(hand, timeout if block else 0.0)
-                gate.reserve(hand)
-            elif len(hand.events) > 1:
-                window.give_back(hand, 1)
+                    gate.reserve(hand)
+                elif len(hand.events) > 1:
+                    window.give_back(hand, 1)
             event = hand.events[0]
-            if not is_plain and self._acknowledge == DELIVERY:
+            if self._acknowledge == DELIVERY:
                 window.settle(hand)
                 gate.moved()
                 return event

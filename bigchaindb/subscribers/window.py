@@ -135,6 +135,30 @@ class Window:
         del buffer[-1]
         self._reached = words[_REACHED] = reached
 
+    def go_on(self, hand: Hand) -> bool:
+        """Settle what was delivered to the thread, and reserve the next event, in one pass.
+
+        Returns:
+            False, with nothing done, where more is to be looked at: by `leave`, and by `reserve`.
+        """
+        buffer = self._reading.buffer
+        is_alone = self._is_plain and len(self.hands) == len(hand.slots) == 1
+        if not is_alone or not buffer or self.redeliveries or hand.sample is not None or self.returning:
+            return False
+        words, slot, event = self._words, hand.slots[0], buffer[-1]
+        position, events = event.position, (event,)
+        reached = self._reading.read if len(buffer) == 1 else position
+        now = monotonic_ns()
+        # No calls below, as in `reserve`.
+        words[slot + 1] = now
+        words[slot] = position  # the one before is settled by that
+        words[_CURSOR] = self._reached  # E6
+        hand.events = events
+        hand.is_delivered = False
+        del buffer[-1]
+        self._reached = words[_REACHED] = reached
+        return True
+
     def _reserve_again(self, hand: Hand, due: Redelivery) -> None:
         """Reserve an event that stands in a slot already."""
         position, slot, attempt, _ = due
