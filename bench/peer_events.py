@@ -1,7 +1,7 @@
 """The peers of event delivery: how 1.x brought events to a plugin, and one bare queue.
 
-Both keep nothing: what is in them is lost with a process. Their events are dicts that were built beforehand and are
-pickled on the way, as they were in 1.x.
+Both keep nothing: what is in them is lost with a process. Their events were built beforehand, as dicts, as in 1.x, or
+as bytes, and are pickled on the way.
 """
 
 import multiprocessing
@@ -16,9 +16,9 @@ _FORK: ForkContext = multiprocessing.get_context("fork")  # as 1.x started its p
 
 
 class PlainEvent:
-    """An event as 1.x had it: a type and a dict."""
+    """An event as 1.x had it: a type, and a dict or the bytes of it."""
 
-    def __init__(self, event_type: int, data: dict[str, Any]) -> None:
+    def __init__(self, event_type: int, data: dict[str, Any] | bytes) -> None:
         self.type = event_type
         self.data = data
 
