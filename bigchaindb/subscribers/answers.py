@@ -4,6 +4,7 @@ Source: event-plugin-api.md, section 5; decision 0025; promises P3 and P6.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from math import isfinite
 from time import monotonic
 from typing import Final
@@ -53,7 +54,7 @@ class Answers:
         """Settle events. See `LogQueue.ack_many`."""
         self._check_process()
         with self._gate.lock:
-            positions = list(dict.fromkeys(event.position for event in events if self._window.is_unanswered(event)))
+            positions = list(dict.fromkeys(event.position for event in events if self._is_due(event)))
             if positions:
                 self._window.settle_unanswered(positions)
                 self._gate.moved()
@@ -64,7 +65,8 @@ class Answers:
         with self._gate.lock:
             window = self._window
             reserved = {event.position for hand in window.hands if not hand.is_delivered for event in hand.events}
-            window.settle_unanswered([one for one in window.unanswered_through(position) if one not in reserved])
+            through = takewhile(position.__ge__, window.unanswered)
+            window.settle_unanswered([one for one in through if one not in reserved])
             self._gate.moved()
 
     def nack(self, event: Event, delay: float | None = None, error: str | BaseException | None = None) -> None:
@@ -96,11 +98,16 @@ class Answers:
                     window.settle_redelivery(entry)
             self._gate.moved()
 
+    def _is_due(self, event: Event) -> bool:
+        """Whether this delivery is not answered yet."""
+        unanswered = self._window.unanswered.get(event.position)
+        return unanswered is not None and unanswered.attempt == event.attempt
+
     def _withdraw(self, event: Event) -> bool:
         """Take an event back from the plugin until the supervisor has decided; False if it was answered before."""
         self._check_process()
         with self._gate.lock:
-            if not self._window.is_unanswered(event):
+            if not self._is_due(event):
                 return False
             self._window.withdraw(event)
             self._gate.moved()

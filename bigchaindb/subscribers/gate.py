@@ -53,6 +53,7 @@ class Gate:
         self._report = report
         self._is_next_get = wants.acknowledge == NEXT_GET
         self._ack_lag = wants.ack_lag
+        self._is_plain = self._is_next_get and not wants.ack_lag
         self.fd: int | None = None
         self._is_fd_readable = False
 
@@ -66,8 +67,8 @@ class Gate:
         """
         if limit_s != 0.0 and hand.thread is self.loop_thread:
             raise EventError(_WOULD_BLOCK)
-        if not self._reading.buffer:
-            self._window.sample(hand)
+        if self._is_plain and not self._reading.buffer and hand.sample is None and not hand.keeps_events:
+            hand.sample = []
         deadline = None
         while not self.is_open():
             self.refuse_if_closed(hand)
@@ -92,7 +93,7 @@ class Gate:
     def is_open(self) -> bool:
         """Whether an event can be reserved; reads the log if it may hold one."""
         window, reading = self._window, self._reading
-        if self.is_closed or not window.has_room():
+        if self.is_closed or window.room_bytes() == 0:
             return False
         if window.redeliveries and first_due(window.redeliveries, monotonic()):
             return True

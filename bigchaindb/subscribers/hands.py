@@ -27,10 +27,11 @@ class Hand:
         is_delivered: `get` returned them, so the thread's next call settles them.
         lagging: position and slot of what was delivered before and is not settled, with `ack_lag`; in that order.
         is_refused: `Closed` was raised to the thread once.
-        sample: the events that it settled since it last had to wait; None: nothing is sampled.
+        sample: the events that it settled since the log was last read; None: nothing is sampled.
+        keeps_events: the plugin still referenced an event after it had asked for later ones.
     """
 
-    __slots__ = ("events", "is_delivered", "is_refused", "lagging", "sample", "slot", "slots", "thread")
+    __slots__ = ("events", "is_delivered", "is_refused", "keeps_events", "lagging", "sample", "slot", "slots", "thread")
 
     def __init__(self, slot: int) -> None:
         """Hold nothing, for the thread that runs."""
@@ -42,22 +43,23 @@ class Hand:
         self.lagging: tuple[tuple[int, int], ...] = ()
         self.is_refused = False
         self.sample: list[weakref.ref[Event]] | None = None
+        self.keeps_events = False
 
     @property
     def positions(self) -> list[int]:
         """All that it holds."""
         return [*(position for position, _ in self.lagging), *(event.position for event in self.events)]
 
-    def keeps_events(self) -> bool:
-        """Whether the plugin still refers to the two events before the one that is settled now. Ends a full sample."""
+    def go_on_sampling(self) -> None:
+        """Note the event that is settled now; once two are noted, look whether the plugin still refers to them."""
         sample = self.sample
         if sample is None or not self.events:
-            return False
+            return
         if len(sample) < _SAMPLE_COUNT:
             sample.append(weakref.ref(self.events[-1]))
-            return False
+            return
         self.sample = None  # one in each read of the log is enough
-        return all(event() is not None for event in sample)
+        self.keeps_events = self.keeps_events or all(event() is not None for event in sample)
 
 
 class Unanswered(NamedTuple):

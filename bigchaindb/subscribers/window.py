@@ -6,7 +6,6 @@ a signal handler may raise anywhere else. Source: decisions 0015 and 0025; promi
 
 import threading
 from collections.abc import Mapping
-from itertools import takewhile
 from time import monotonic, monotonic_ns
 from typing import Final
 
@@ -38,7 +37,6 @@ class Window:
         redeliveries: events that are delivered again, ascending; each is in its slot already.
         unanswered: what the plugin will answer for, by position, ascending; with `EXPLICIT` alone.
         returning: positions that were parked and are delivered again, not settled; the cursor does not know them.
-        plugin_keeps_events: the plugin still referenced an event after asking for later ones.
     """
 
     __slots__ = (
@@ -54,7 +52,6 @@ class Window:
         "_words",
         "answer_to",
         "hands",
-        "plugin_keeps_events",
         "redeliveries",
         "returning",
         "slots",
@@ -97,7 +94,6 @@ class Window:
         )
         self.unanswered: dict[int, Unanswered] = {}
         self._unanswered_bytes = 0  # kept beside it: each delivery asks for the sum
-        self.plugin_keeps_events = False
         self.returning = frozenset(word & _POSITION for word, _ in used if word & RETURNING)
         self._suspects = frozenset(one.position for one in self.redeliveries) if one_at_a_time else frozenset[int]()
         self._reached = page.words[_REACHED]
@@ -213,8 +209,8 @@ class Window:
     def settle(self, hand: Hand) -> None:
         """Settle what was reserved for the thread last, all of it."""
         words = self._words
-        if hand.sample is not None and hand.keeps_events():
-            self.plugin_keeps_events = True
+        if hand.sample is not None:
+            hand.go_on_sampling()
         if len(hand.slots) > 1:
             self._clear(hand)
         elif hand.slots:
@@ -225,8 +221,8 @@ class Window:
         words[_CURSOR] = self._cursor()  # E6
 
     def _clear(self, hand: Hand) -> None:
-        # A signal handler may raise in the middle: what others put into a slot since is theirs.
         for event, slot in zip(hand.events, hand.slots, strict=True):
+            # A signal handler may raise in the middle: what others put into a slot since is theirs.
             if self._words[slot] & _POSITION == event.position:
                 self._words[slot] = 0
 
@@ -265,15 +261,6 @@ class Window:
             self._unanswered_bytes -= unanswered.body_bytes
         self._words[_CURSOR] = self._cursor()  # E6
 
-    def unanswered_through(self, position: int) -> list[int]:
-        """Return the positions up to this one that the plugin will answer for, ascending."""
-        return list(takewhile(position.__ge__, self.unanswered))
-
-    def is_unanswered(self, event: Event) -> bool:
-        """Whether this delivery is not answered yet."""
-        unanswered = self.unanswered.get(event.position)
-        return unanswered is not None and unanswered.attempt == event.attempt
-
     def withdraw(self, event: Event) -> None:
         """Take an event back from the plugin until the supervisor has decided. It stays in its slot."""
         unanswered = self.unanswered[event.position]
@@ -294,11 +281,6 @@ class Window:
         self.returning = returning
         self._words[_CURSOR] = self._cursor()  # E6
 
-    def sample(self, hand: Hand) -> None:
-        """Begin to look whether the plugin keeps what this thread settles."""
-        if self._is_plain and hand.sample is None and not self.plugin_keeps_events:
-            hand.sample = []
-
     def settled_returns(self) -> frozenset[int]:
         """Return what of `returning` is settled by now."""
         return self.returning.difference(self._page.in_hand())
@@ -316,11 +298,7 @@ class Window:
 
     def is_full(self) -> bool:
         """Whether an event of the log would have to wait."""
-        return not self.has_room() or not self.has_slot()
-
-    def has_room(self) -> bool:
-        """Whether the bound on bytes allows one more event to be delivered."""
-        return self.room_bytes() > 0
+        return self.room_bytes() == 0 or not self.has_slot()
 
     def room_bytes(self) -> int:
         """Return how many more bytes may be delivered; the last event may be larger. 0 if it has to wait for others."""
