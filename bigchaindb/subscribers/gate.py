@@ -53,7 +53,6 @@ class Gate:
         self._report = report
         self._is_next_get = wants.acknowledge == NEXT_GET
         self._ack_lag = wants.ack_lag
-        self._is_plain = self._is_next_get and not wants.ack_lag
         self.fd: int | None = None
         self._is_fd_readable = False
 
@@ -67,7 +66,7 @@ class Gate:
         """
         if limit_s != 0.0 and hand.thread is self.loop_thread:
             raise EventError(_WOULD_BLOCK)
-        if self._is_plain and not self._reading.buffer and hand.sample is None and not hand.keeps_events:
+        if self._window.is_plain and not self._reading.buffer and hand.sample is None and not hand.keeps_events:
             hand.sample = []
         deadline = None
         while not self.is_open():

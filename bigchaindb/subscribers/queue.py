@@ -121,7 +121,7 @@ class LogQueue(_StandardQueue):
         hand = getattr(self._threads.local, "hand", None) or self._threads.new_hand()
         gate, window = self._gate, self._window
         with self._lock:
-            if not hand.is_delivered or gate.is_closed or not window.go_on(hand):
+            if not window.is_plain or not hand.is_delivered or gate.is_closed or not window.go_on(hand):
                 if hand.is_delivered:
                     window.leave(hand)
                     if window.returning or gate.blocked_count:

@@ -34,6 +34,7 @@ class Window:
     Attributes:
         answer_to: what the plugin's answers go to, with `EXPLICIT`.
         hands: of the threads that took something.
+        is_plain: an event is settled as soon as its thread asks for more.
         redeliveries: events that are delivered again, ascending; each is in its slot already.
         unanswered: what the plugin will answer for, by position, ascending; with `EXPLICIT` alone.
         returning: positions that were parked and are delivered again, not settled; the cursor does not know them.
@@ -43,7 +44,6 @@ class Window:
         "_ack_lag",
         "_bytes_max",
         "_is_explicit",
-        "_is_plain",
         "_page",
         "_reached",
         "_reading",
@@ -52,6 +52,7 @@ class Window:
         "_words",
         "answer_to",
         "hands",
+        "is_plain",
         "redeliveries",
         "returning",
         "slots",
@@ -83,7 +84,7 @@ class Window:
         self._reading = reading
         self._bytes_max = bytes_max
         self._is_explicit = wants.acknowledge == EXPLICIT
-        self._is_plain = wants.acknowledge == NEXT_GET and wants.ack_lag == 0
+        self.is_plain = wants.acknowledge == NEXT_GET and wants.ack_lag == 0
         self._ack_lag = wants.ack_lag
         self.slots = page.slots
         self.answer_to: AnswerTo | None = None
@@ -132,14 +133,13 @@ class Window:
         self._reached = words[_REACHED] = reached
 
     def go_on(self, hand: Hand) -> bool:
-        """Settle what was delivered to the thread, and reserve the next event, in one pass.
+        """Settle what was delivered to the thread and reserve the next event in one pass, if the window `is_plain`.
 
         Returns:
             False, with nothing done, where more is to be looked at: by `leave`, and by `reserve`.
         """
-        buffer = self._reading.buffer
-        is_alone = self._is_plain and len(self.hands) == len(hand.slots) == 1
-        if not is_alone or not buffer or self.redeliveries or hand.sample is not None or self.returning:
+        buffer, is_alone = self._reading.buffer, len(self.hands) == len(hand.slots) == 1
+        if not (is_alone and buffer) or self.redeliveries or self.returning or hand.sample is not None:
             return False
         words, slot, event = self._words, hand.slots[0], buffer[-1]
         position, events = event.position, (event,)
@@ -228,7 +228,7 @@ class Window:
 
     def leave(self, hand: Hand) -> None:
         """Settle or keep the events that were delivered to the thread, by the mode, as it asks for more."""
-        if self._is_plain:
+        if self.is_plain:
             self.settle(hand)
             return
         lagging = hand.lagging
@@ -287,7 +287,7 @@ class Window:
 
     def _cursor(self) -> int:
         """Return the position up to which everything is settled."""
-        if self._is_plain and len(self.hands) == 1 and not self.hands[0].events and not self.redeliveries:
+        if self.is_plain and len(self.hands) == 1 and not self.hands[0].events and not self.redeliveries:
             return self._reached
         delivered = self.unanswered if self._is_explicit else sorted(p for hand in self.hands for p in hand.positions)
         waiting = (one.position for one in self.redeliveries)
