@@ -234,8 +234,10 @@ def _ordered(lane: Lane, fact: facts.Sought | facts.Retried | facts.Discarded) -
         case facts.Retried(attempts):
             returning = tuple(sorted({*progress.returning, *attempts}.difference(progress.in_hand)))
             # As many attempts as ever: a person has mended something.
-            delivered = {position: trouble.attempts for position, trouble in lane.troubles.items()} | dict(attempts)
-            troubles = {position: Trouble(count) for position, count in delivered.items()}
+            # Of one that has returned before, what is written down is older than what the lane knows.
+            known = {position: trouble.attempts for position, trouble in lane.troubles.items()}
+            counts = known | {position: max(count, known.get(position, 0)) for position, count in attempts.items()}
+            troubles = {position: Trouble(count) for position, count in counts.items()}
             return replace(lane, progress=replace(progress, returning=returning), troubles=troubles, stages=returned)
         case _:
             assert_never(fact)

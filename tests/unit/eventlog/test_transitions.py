@@ -410,6 +410,13 @@ def test_p3_parked_events_come_again_before_all_that_follows() -> None:
     assert told(lane, Retried({4: 1}))[0].progress.returning == (3, 4)
 
 
+def test_an_event_that_is_retried_twice_goes_on_counting_its_deliveries() -> None:
+    """What is written down of it is from when it was parked, and it was delivered since."""
+    returned = Lane(progress=Progress(5, 5, (), (3,)), troubles={3: Trouble(7)})
+    lane, _ = told(returned, Retried({3: 5}))
+    assert lane.attempt(3) == 8
+
+
 def test_a_blocked_lane_tries_again_with_as_many_attempts_as_ever() -> None:
     policy = Policy(attempts=1, duration_s=0, on_failure=OnFailure.BLOCK)
     lane, _ = told(LIVE, crashed(1), policy=policy)
