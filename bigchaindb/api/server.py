@@ -64,9 +64,8 @@ class ReplyServer(Server):
 
     async def _serve(self, connection: Connection, request: Request) -> None:
         path, query = target(request.target)
-        headers = request.headers
-        accept, last_id, host = (headers.get(name, "") for name in ("accept", "last-event-id", "host"))
-        call = Call("", query, partial(self._bodies.read, connection, request), accept, last_id, host)
+        body, given = partial(self._bodies.read, connection, request), request.headers.get
+        call = Call("", query, body, given("accept", ""), given("last-event-id", ""), given("host", ""))
         reply = await self._answer(request.method, path, call)
         if isinstance(reply, Answer):
             self._problems.write(reply, request.method, path)

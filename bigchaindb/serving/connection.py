@@ -67,7 +67,10 @@ class Connection(asyncio.Protocol):
         on_gone: set while an answer without end is written; called when the client leaves. A client that closes its
             side has left then, since it cannot wait for the end of such an answer.
         serving: the handler's work on the present request.
+        transport: set once the connection is made.
     """
+
+    transport: asyncio.Transport
 
     def __init__(self, handler: "Handler", refuse: "Refuse", left: "Callable[[Connection], None]") -> None:
         """Serve one client.
@@ -83,7 +86,7 @@ class Connection(asyncio.Protocol):
         self._refuse = refuse
         self._left = left
         self._loop = asyncio.get_running_loop()
-        self._wire: asyncio.Transport | None = None
+        self._is_paused = False
         self._parser = RequestParser()
         self._unparsed = b""
         self._next_piece: asyncio.Handle | None = None
@@ -96,12 +99,6 @@ class Connection(asyncio.Protocol):
         self._since_s = self._loop.time()
         self._unsent = 0
         self._unsent_since_s = 0.0
-
-    @property
-    def transport(self) -> asyncio.Transport:
-        """The transport."""
-        assert self._wire is not None
-        return self._wire
 
     def answer(self, request: Request, status: int, body: bytes, headers: bytes) -> None:
         """Write a complete answer; it is the last one if the request's body is not complete.
@@ -139,8 +136,8 @@ class Connection(asyncio.Protocol):
         self._parser.close()
         held, self._unparsed = self._unparsed, b""
         self.transport.set_protocol(protocol)
+        self._resume()
         if held:
-            self.transport.resume_reading()
             protocol.data_received(held)
 
     def end_soon(self) -> None:
@@ -178,7 +175,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
-        self._wire = cast("asyncio.Transport", transport)
+        self.transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:  # noqa: ARG002  asyncio's own signature
         """See `asyncio.Protocol`."""
@@ -220,26 +217,36 @@ class Connection(asyncio.Protocol):
     def _advance(self) -> None:
         """Parse what was read and serve what is complete, as far as one turn of the loop may."""
         self._next_piece = None
-        left = PIECE_BYTES
+        parser, left = self._parser, PIECE_BYTES
         while self._unparsed and left > 0 and self._wants_more():
-            size = self._parser.rest_bytes
-            was_in_head = self._parser.in_head
-            taken = self._parser.feed(self._unparsed[: size or left])
+            size = parser.rest_bytes
+            was_in_head = parser.in_head
+            taken = parser.feed(self._unparsed[: size or left])
             self._unparsed = self._unparsed[taken:]
             left -= 0 if size else taken
-            if self._parser.in_head and not was_in_head:
+            if parser.in_head and not was_in_head:
                 self._since_s = self._loop.time()
-            if not self._parser.in_body:
+            if not parser.in_body:
                 self._serve()
         self._serve()
+        if self._unparsed:
+            self._read_later()
+        elif self._is_paused:
+            self._resume()
+
+    def _read_later(self) -> None:
+        """Leave further bytes in the client's system while there are some to parse."""
         if self._is_leaving or self.transport.is_closing():
             return
-        if not self._unparsed:
-            self.transport.resume_reading()
-            return
+        self._is_paused = True
         self.transport.pause_reading()
         if self._wants_more():
             self._next_piece = self._loop.call_soon(self._advance)
+
+    def _resume(self) -> None:
+        self._is_paused = False
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _wants_more(self) -> bool:
         """Whether bytes that were read may be parsed now: what is complete and not answered must not pile up."""
@@ -251,7 +258,7 @@ class Connection(asyncio.Protocol):
 
     def _serve(self) -> None:
         """Begin with the next request, unless one is in hand or the client takes no answers."""
-        if self._request is not None or self._flow.drained is not None or not self._parser.requests:
+        if self._request is not None or not self._parser.requests or self._flow.drained is not None:
             return
         if self._is_leaving or self.transport.is_closing():
             return
@@ -302,7 +309,7 @@ class Connection(asyncio.Protocol):
     def _linger(self) -> None:
         self._is_leaving = True
         self._unparsed = b""
-        self.transport.resume_reading()
+        self._resume()
         if self._has_ended:
             self._close()
         else:

@@ -62,6 +62,8 @@ class RequestParser:
 
     Attributes:
         requests: those whose head is complete, until they are taken out; the last one's body may still arrive.
+        in_head: whether a head has begun and is not complete.
+        is_broken: whether nothing more is taken.
     """
 
     def __init__(self) -> None:
@@ -73,14 +75,9 @@ class RequestParser:
         self._header_count = 0
         self._line_bytes = 0
         self._framed_bytes = 0
-        self._in_head = False
+        self.in_head = False
         self._is_repeated = False
         self.is_broken = False
-
-    @property
-    def in_head(self) -> bool:
-        """Whether a head has begun and is not complete."""
-        return self._in_head
 
     @property
     def in_body(self) -> bool:
@@ -113,7 +110,7 @@ class RequestParser:
         """Parse the next bytes; return how many were taken: all, or those of a request that asks for an upgrade."""
         if self.is_broken or self._http is None:
             return len(data)
-        begun, is_tls = self._body, data[:1] == TLS_RECORD and not (self._in_head or self._body)
+        begun, is_tls = self._body, data[:1] == TLS_RECORD and not (self.in_head or self._body)
         self._line_bytes += len(data)
         try:
             self._http.feed_data(data)
@@ -134,7 +131,7 @@ class RequestParser:
         """See httptools."""
         if self._is_repeated:
             return
-        self._in_head = True
+        self.in_head = True
         self._target = b""
         self._headers = {}
         self._header_count = 0
@@ -151,13 +148,13 @@ class RequestParser:
         self._header_count += 1
         if self._header_count > HEADER_COUNT_MAX or len(name) + len(value) > LINE_BYTES_MAX:
             _refuse_size()
-        if self._in_head and (kept := _KEPT.get(name.lower())) is not None:
+        if self.in_head and (kept := _KEPT.get(name.lower())) is not None:
             self._keep(kept, value.rstrip(b" \t").decode("utf-8", "surrogateescape"))
 
     def on_headers_complete(self) -> None:
         """See httptools."""
         assert self._http is not None
-        self._in_head = False
+        self.in_head = False
         if self._is_repeated:
             return
         headers, version = self._headers, self._http.get_http_version()

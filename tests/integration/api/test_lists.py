@@ -120,8 +120,7 @@ async def test_a_client_that_takes_nothing_is_let_go_and_holds_a_piece_at_most(s
     async with wire(served.api.port, is_narrow=True) as opened:
         await opened.ask(request("GET", "/api/v1"))
         for connection in served.api._listener._places:
-            assert connection._wire is not None
-            connection._wire.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         opened.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await opened.send(request("GET", OUTPUTS))
         await asyncio.sleep(0.05)

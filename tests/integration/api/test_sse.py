@@ -205,9 +205,9 @@ class TestSlowClients:
                 await commit(served, text="x" * 200_000)
                 await quick.event()
             (transport,) = [
-                connection._wire
+                connection.transport
                 for connection in served.api._listener._places
-                if connection._wire is not None and connection._wire.get_write_buffer_size()
+                if connection.transport.get_write_buffer_size()
             ]
             assert transport.get_write_buffer_size() < 2**20
             assert sequences(await slow.events(100)) == [f"{position:020d}" for position in range(1, 101)]
@@ -219,7 +219,7 @@ class TestSlowClients:
                 await stack.enter_async_context(listening(served.api.port, is_narrow=True))
             stack.callback(tracemalloc.stop)
             tracemalloc.start()
-            wires = [one._wire for one in served.api._listener._places if one._wire is not None]
+            wires = [one.transport for one in served.api._listener._places]
             while not all(one.get_write_buffer_size() for one in wires):  # the kernel takes the first megabytes
                 await commit(served, text="x" * 900_000)
             held = tracemalloc.take_snapshot().filter_traces(

@@ -497,7 +497,7 @@ class TestFloods:
             await opened.ask(request("GET", PATH, None, **UPGRADE))
             await opened.send(FRAME_COUNT_MAX * self.PING)
             assert await opened.reader.readexactly(FRAME_COUNT_MAX * 3) == FRAME_COUNT_MAX * self.PONG
-            assert all(one._wire.is_reading() for one in connections(served))
+            assert all(one.transport.is_reading() for one in connections(served))
 
     async def test_a_burst_is_heard_out_second_by_second(self, served: Served) -> None:
         """A library that sends at once what it had kept is no flood."""
@@ -505,9 +505,9 @@ class TestFloods:
             await opened.ask(request("GET", PATH, None, **UPGRADE))
             count = 2 * FRAME_COUNT_MAX + 1
             await opened.send(count * self.PING)
-            await until(lambda: not any(one._wire.is_reading() for one in connections(served)), "reading to pause")
+            await until(lambda: not any(one.transport.is_reading() for one in connections(served)), "reading to pause")
             assert await opened.reader.readexactly(count * 3) == count * self.PONG
-            await until(lambda: all(one._wire.is_reading() for one in connections(served)), "reading to go on")
+            await until(lambda: all(one.transport.is_reading() for one in connections(served)), "reading to go on")
             assert served.stream.flood_count == 0
 
     @pytest.mark.parametrize("with_the_request", [False, True])
@@ -556,7 +556,7 @@ class TestFloods:
             opened.writer.write(500_000 * frame(9, 125 * b"x"))
             await until(lambda: served.stream.flood_count == 1, "the flood to be ended")
             for one in connections(served):
-                assert one._wire.get_write_buffer_size() < 12 * FRAME_COUNT_MAX * 127
+                assert one.transport.get_write_buffer_size() < 12 * FRAME_COUNT_MAX * 127
             await until(lambda: served.stream.connection_count == 0, "the connection to be let go")
 
     async def test_a_stop_does_not_wait_for_floods(self, start: Start) -> None:
@@ -564,7 +564,7 @@ class TestFloods:
         async with wire(served.stream.port) as opened:
             await opened.ask(request("GET", PATH, None, **UPGRADE))
             opened.writer.write(500_000 * self.PING)
-            await until(lambda: not any(one._wire.is_reading() for one in connections(served)), "reading to pause")
+            await until(lambda: not any(one.transport.is_reading() for one in connections(served)), "reading to pause")
             await served.stream.stop()
             assert served.stream.connection_count == 0
 
