@@ -1,5 +1,6 @@
 """A plugin's queue in this process, over a log that is a list."""
 
+import os
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from bigchaindb.subscribers.host_protocol import Report
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.plugins import NEXT_GET, Wants
 from bigchaindb.subscribers.queue import LogQueue
+from tests.support import lane_pages
 from tests.support.event_logs import ListLog
 
 
@@ -38,6 +40,14 @@ class Plugin:
         page_path = folder / f"plugin.{epoch}"
         self.page = LanePage.create(page_path, progress or Progress(), head=log.head(), slot_count=window)
         self.queue = LogQueue(self.page, log, chain_id="solo-1", report=self.reports.append, **settings)
+        lane_pages.OPEN.callback(self.close)
+
+    def close(self) -> None:
+        """Close the page and the queue's descriptor, as the end of its process does."""
+        lane_pages.close(self.page)
+        if (descriptor := self.queue._fd) is not None:
+            self.queue._fd = None
+            os.close(descriptor)
 
     def append(self, event_type: int = EventTypes.BLOCK_VALID) -> None:
         self.log.append(event_type)

@@ -50,6 +50,7 @@ from tests.simulation.delivery.disk import Disk, UnreliableNodeDb, copy_ledger, 
 from tests.simulation.delivery.ledger import KINDS, RED, commit
 from tests.simulation.delivery.process import SimulatedProcess, Temper
 from tests.simulation.delivery.virtual_time import Agenda, NodeDies, SimulatedThread, VirtualLoop
+from tests.support import lane_pages
 
 SETTLE_S: Final = 600.0
 """Virtual time in which all is delivered once nothing fails any more."""
@@ -263,13 +264,13 @@ class History:
             thread.die()
         for lane in node.supervisor._lanes.values():
             if lane.run is not None:
-                _close(lane.run.page)
+                lane_pages.close(lane.run.page)
                 lane.run = None
         errors = list(node.loop.errors)
         node.loop.bury()
         for result in [result for thread in node.threads for result in thread.results]:
             if isinstance(result, LanePage):
-                _close(result)
+                lane_pages.close(result)
             elif isinstance(result, LaneFiles):
                 result.close()
         node.node_db.close()
@@ -564,14 +565,6 @@ class _Listener(logging.Handler):
             self._history.plugins[fields["plugin"]].account.skip(fields["position"])
         elif record.getMessage() == "event is parked, see `bigchaindb plugins parked`":
             self._history.note("event is set aside", f"{fields['plugin']} {fields['position']}")
-
-
-def _close(page: LanePage) -> None:
-    try:
-        len(page.words)
-    except ValueError:  # closed already
-        return
-    page.close()
 
 
 # What the seed decides

@@ -1,8 +1,8 @@
 """Pieces of the log, from every place and with every bound: the same events (P15)."""
 
 import json
+from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -35,9 +35,8 @@ CHOICES = (
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> LogReader:
-    folder: Path = tmp_path_factory.mktemp("pieces")
-    store = Store(folder / "data")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LogReader]:
+    store = Store(tmp_path_factory.mktemp("pieces") / "data")
     writer = LogWriter(store.writer)
     serial = count()
     for size in SIZES:
@@ -47,7 +46,8 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> LogReader:
             writer._commit(EventTypes.BLOCK_VALID, [*made, *passed])
         else:
             writer.invalid()
-    return store.log_reader()
+    yield store.log_reader()
+    store.close()
 
 
 def all_of(log: LogReader, choice: Choice) -> list[Item]:

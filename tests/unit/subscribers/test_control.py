@@ -1,5 +1,6 @@
 """What a plugin's process and its supervisor say to each other, as the process does it. Source: decision 0025."""
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -27,7 +28,9 @@ from bigchaindb.subscribers.host_protocol import (
 def ends() -> Iterator[tuple[socket.socket, Control]]:
     node, plugin = socket.socketpair()
     with node, plugin:
-        yield node, Control(plugin)
+        control = Control(plugin)
+        yield node, control
+        os.close(control._bell)
 
 
 def reports(node: socket.socket) -> list[Report]:

@@ -1,5 +1,6 @@
 """The lane page: what survives a kill, a power cut, and an owner that was replaced. Source: promises P6 and P12."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ from hypothesis import strategies as st
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.subscribers.lane_page import PAGE_BYTES, RETURNING, SLOTS_WORD, LanePage, Word, page_path
+from tests.support.lane_pages import kept
 
 
 def made(folder: Path, progress: Progress | None = None, *, epoch: int = 1, slot_count: int = 4) -> LanePage:
-    return LanePage.create(page_path(folder, "plugin", epoch), progress or Progress(), head=9, slot_count=slot_count)
+    path = page_path(folder, "plugin", epoch)
+    return kept(LanePage.create(path, progress or Progress(), head=9, slot_count=slot_count))
 
 
 @given(cursor=st.integers(0, 2**40), in_hand=st.sets(st.integers(1, 300), max_size=9), beyond=st.integers(0, 5))
@@ -25,10 +28,10 @@ def test_a_page_says_what_it_was_made_with(
         (positions[-1] if positions else cursor) + beyond * bool(positions),
         positions,
     )
-    page = made(tmp_path_factory.mktemp("page"), progress)
-    assert page.progress() == LanePage(page.path).progress() == progress
-    assert page.words[Word.START] == page.cursor == progress.cursor
-    assert page.words[Word.HEAD] == 9
+    with closing(made(tmp_path_factory.mktemp("page"), progress)) as page, closing(LanePage(page.path)) as read:
+        assert page.progress() == read.progress() == progress
+        assert page.words[Word.START] == page.cursor == progress.cursor
+        assert page.words[Word.HEAD] == 9
 
 
 def test_a_page_is_4_kib_and_16_bytes_for_each_event_of_the_window(tmp_path: Path) -> None:

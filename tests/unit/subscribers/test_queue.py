@@ -382,4 +382,5 @@ def test_p6_a_kill_at_any_bytecode_loses_nothing(
         given_now = [event.position for event in events]
         owed -= set(given_now)
         look()
+    plugin.close()
     assert observed > 50

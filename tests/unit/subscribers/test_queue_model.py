@@ -79,7 +79,7 @@ class Acknowledgement(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "folder"):
             self.end_process()
-            self.plugin.page.close()
+            self.plugin.close()
             self.folder.cleanup()
 
     def end_process(self) -> None:
@@ -246,7 +246,7 @@ class Acknowledgement(RuleBasedStateMachine):
         if self.mode == EXPLICIT:  # P12: it may still run; nobody reads its page
             for event in stale:
                 event.ack()
-        before.page.close()
+        before.close()
 
     # What must be so at any moment
 
