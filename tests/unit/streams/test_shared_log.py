@@ -112,6 +112,22 @@ async def test_what_is_kept_is_bounded(
     log.close()
 
 
+async def test_a_read_that_goes_on_takes_no_room_yet(
+    log: SharedLog[str], reads: Reads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept within the bound is for all clients, however many reads there are."""
+    monkeypatch.setattr(shared_log, "SHARED_BYTES_MAX", 2)
+    for choice in ("a", "b"):
+        await log.next(choice, AT_HEAD)
+        await asyncio.sleep(0)
+    slow, again = (asyncio.create_task(log.next(choice, AT_HEAD)) for choice in ("slow", "a"))
+    await asyncio.sleep(0)
+    reads.may_go_on.set()
+    await asyncio.gather(slow, again)
+    assert [choice for choice, *_ in reads.all] == ["a", "b", "slow"]
+    log.close()
+
+
 async def test_nothing_is_read_beyond_the_head(log: SharedLog[str]) -> None:
     """P4."""
     with pytest.raises(AssertionError):

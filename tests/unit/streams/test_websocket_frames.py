@@ -42,6 +42,12 @@ def test_every_size_is_one_final_text_frame(size: int) -> None:
     assert parsed(text_frame(size * b"x")) == [Frame(Opcode.TEXT, size * b"x")]
 
 
+@pytest.mark.parametrize(("size", "head_bytes"), [(125, 2), (126, 4), (65_535, 4), (65_536, 10)])
+def test_a_length_takes_the_fewest_bytes(size: int, head_bytes: int) -> None:
+    """The standard requires it, and a client may refuse any other form."""
+    assert len(text_frame(size * b"x")) == head_bytes + size
+
+
 @given(st.lists(announcements, max_size=5))
 def test_each_transaction_is_one_message_in_order(given_ones: list[Announcement]) -> None:
     messages = [json.loads(bytes(frame.data)) for frame in parsed(frames(given_ones))]
