@@ -103,7 +103,7 @@ class Whole(NamedTuple):
 
 
 def write_whole(path: Path, **options: Any) -> Whole:
-    """Make a ledger with rows in all tables; see `Store.open` for the options."""
+    """Make a ledger with rows in all tables; see `Store` for the options."""
     with closing(Store(path, **options)) as store:
         written = write(store)
         found = answers(store, written)

@@ -45,8 +45,9 @@ class Plugin:
     def close(self) -> None:
         """Close the page and the queue's descriptor, as the end of its process does."""
         lane_pages.close(self.page)
-        if (descriptor := self.queue._fd) is not None:
-            self.queue._fd = None
+        gate = self.queue._gate
+        if (descriptor := gate.fd) is not None:
+            gate.fd = None
             os.close(descriptor)
 
     def append(self, event_type: int = EventTypes.BLOCK_VALID) -> None:

@@ -24,7 +24,7 @@ LIMITS: Final = Limits(query_waiting_count_max=1)
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[SharedLog[Choice]]:
     """The log of a node that has decided nothing yet."""
-    with closing(Store.open(tmp_path / "data")) as store:
+    with closing(Store(tmp_path / "data")) as store:
         log = SharedLog(LogSource(Hub(0), store.log_reader, "solo-1"), "test", read_frames)
         yield log
         log.close()
