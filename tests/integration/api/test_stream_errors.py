@@ -3,6 +3,7 @@
 Source: docs/reference/contract/websocket-api.md.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ from bigchaindb.streams.websocket import PATH, StreamServer
 from tests.support.event_logs import ListLog
 
 CHAIN = "solo-1"
+WITHIN_S = 20.0
 DAMAGE = StoreDamaged("events, row 1: its checksum differs")
 
 
@@ -58,7 +60,7 @@ async def following(hub: Hub, error: Exception, query: str = "") -> AsyncIterato
 async def closed(client: ClientConnection) -> int:
     """Return the code with which the server closes the connection; no message comes before it."""
     with pytest.raises(ConnectionClosedError) as caught:
-        await client.recv()
+        await asyncio.wait_for(client.recv(), WITHIN_S)
     assert caught.value.rcvd is not None
     return caught.value.rcvd.code
 
