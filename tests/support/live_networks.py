@@ -144,10 +144,13 @@ class Member(Node):
         return until(taken, what="the node to take a transaction", within_s=PROGRESS_S)
 
     def commit(self, *transactions: Transaction) -> None:
-        """Post transactions, one after the other, each committed when it is answered."""
+        """Post transactions, one after the other, each once the one before is committed."""
         for transaction in transactions:
             answer = self.send(transaction)
-            assert answer.status == http.client.ACCEPTED, answer
+            if answer.status == http.client.GATEWAY_TIMEOUT:  # a network that forms anew may take more than 10 s
+                until(partial(self.has, transaction), what="what was undecided", within_s=PROGRESS_S)
+            else:
+                assert answer.status == http.client.ACCEPTED, answer
 
     @property
     def written(self) -> Path:
