@@ -95,7 +95,7 @@ def _figures(kind: str, scale: Scale) -> Iterator[Figure]:
         peer_name="ms with the attack on a bare server",
     )
     yield Figure(
-        what="p99",
+        what=f"- p99 ({kind})",
         value=median(percentile(one.commits_ms, 0.99) for one in attacked),
         unit="ms",
         peer=median(percentile(one.commits_ms, 0.99) for one in beside),
@@ -103,7 +103,7 @@ def _figures(kind: str, scale: Scale) -> Iterator[Figure]:
         limit=ratio_at_most(P99_RATIO_MAX),
     )
     yield Figure(
-        what="longest",
+        what=f"- longest ({kind})",
         value=max(one.commits_ms[-1] for one in attacked),
         unit="ms",
         peer=max(one.commits_ms[-1] for one in beside),
@@ -111,19 +111,22 @@ def _figures(kind: str, scale: Scale) -> Iterator[Figure]:
         limit=at_most(WAIT_MS_MAX),
     )
     yield Figure(
-        what="memory beyond that before",
+        what=f"- memory beyond that before ({kind})",
         value=max(one.grown_mb for one in attacked),
         unit="MiB",
         limit=at_most(MEMORY_MB_MAX),
     )
     yield Figure(
-        what="memory a minute later, times that before",
+        what=f"- memory a minute later, times that before ({kind})",
         value=max(one.rest for one in attacked),
         unit="x",
         limit=at_most(REST_RATIO_MAX),
     )
     yield Figure(
-        what="SIGTERM to the end", value=max(one.stop_s for one in attacked), unit="s", limit=at_most(STOP_S_MAX)
+        what=f"- SIGTERM to the end ({kind})",
+        value=max(one.stop_s for one in attacked),
+        unit="s",
+        limit=at_most(STOP_S_MAX),
     )
 
 
