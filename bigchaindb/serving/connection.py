@@ -136,6 +136,8 @@ class Connection(asyncio.Protocol):
         self._parser.close()
         held, self._unparsed = self._unparsed, b""
         self.transport.set_protocol(protocol)
+        if self._flow.drained is not None:  # a transport reports that its buffer is full to one protocol, once
+            protocol.pause_writing()
         self._resume()
         if held:
             protocol.data_received(held)

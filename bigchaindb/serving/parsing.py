@@ -34,7 +34,6 @@ _KEPT: Final = {
         "accept",
         "access-control-request-headers",
         "access-control-request-method",
-        "connection",
         "content-length",
         "expect",
         "host",
@@ -215,6 +214,7 @@ class RequestParser:
             framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
             self._http = httptools.HttpRequestParser(self)
             self._is_repeated = True
+            self._header_count -= 1  # the line of the framing comes a second time
             self._http.feed_data(f"POST / HTTP/1.1\r\n{framing}\r\n\r\n".encode())
         return taken
 

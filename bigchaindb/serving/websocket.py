@@ -89,6 +89,12 @@ class WebSocket(asyncio.Protocol):
         if not self._is_deaf:
             self._inbound.receive(data)
 
+    def eof_received(self) -> None:
+        """See `asyncio.Protocol`. A client that closes its side has `CLOSE_S` to take what is unsent."""
+        self._is_deaf = True
+        self._inbound.close()
+        self._abort_soon()
+
     def connection_lost(self, exc: BaseException | None) -> None:  # noqa: ARG002  asyncio's own signature
         """See `asyncio.Protocol`."""
         self._inbound.close()

@@ -615,6 +615,29 @@ class TestSlowClients:
             await commit_before(quick, served)
             await until(lambda: served.stream.connection_count == 1, "the connection to be given up")
 
+    async def test_one_that_closes_its_side_and_reads_nothing_is_let_go(self, start: Start) -> None:
+        served = await start(limits=self.LIMITS)
+        async with sleeping(served) as stuck, following(served) as quick:
+            await commit_before(quick, served)
+            assert any(f._transport.get_write_buffer_size() for f in served.stream._feed.followers), "nothing is unsent"
+            stuck.transport.write_eof()
+            await until(lambda: served.stream.connection_count == 1, "the connection to be given up")
+
+    async def test_a_full_buffer_is_known_to_a_stream_that_takes_it_over(self, start: Start) -> None:
+        """Answers that a client did not read fill it before the upgrade, and it is reported full once."""
+        served = await start(limits=Limits(stream_buffer_bytes_max=20_000, stream_stall_s_max=WITHIN_S))
+        async with wire(served.stream.port, is_narrow=True) as opened:
+            await until(lambda: len(connections(served)) == 1, "the connection to be there")
+            [connection] = connections(served)
+            connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            while connection.transport.get_write_buffer_size() < 25_000:
+                opened.writer.write(20 * request("GET", "/nothing", None))
+                await asyncio.sleep(0.001)
+            opened.writer.write(request("GET", PATH, None, **UPGRADE))
+            await until(lambda: bool(served.stream._feed.followers), "the upgrade")
+            [follower] = served.stream._feed.followers
+            assert follower.socket.flow.drained is not None
+
     async def test_memory_for_a_client_is_bounded_by_its_buffer_and_a_block(self, start: Start) -> None:
         served = await start(limits=self.LIMITS)
         async with sleeping(served), following(served) as quick:

@@ -87,6 +87,17 @@ def test_an_upgrade_that_is_declined_has_its_body_read() -> None:
         assert (first.body.joined(), second.body.joined()) == (b"abcde", b"abcde")
 
 
+@pytest.mark.parametrize("framing", ["Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n"])
+def test_an_upgrade_that_is_declined_may_have_as_many_headers_as_others(framing: str) -> None:
+    """Its framing is read twice, and is no header more for that."""
+    more = "".join(f"X-{number}: 1\r\n" for number in range(HEADER_COUNT_MAX - 4))
+    head = f"Connection: Upgrade\r\nUpgrade: h2c\r\n{framing}{more}\r\n".encode()
+    body = b"abc" if "Length" in framing else b"3\r\nabc\r\n0\r\n\r\n"
+    [one] = parsed(POST + head + body)
+    assert one.body.joined() == b"abc"
+    assert one.body.is_complete
+
+
 def test_what_follows_an_upgrade_is_not_taken() -> None:
     parser = RequestParser()
     head = b"GET / HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
