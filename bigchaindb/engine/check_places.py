@@ -19,10 +19,10 @@ from msgspec import json
 
 from bigchaindb import children
 from bigchaindb.engine import check_frames as frames
-from bigchaindb.engine.check_process import BATCH_CPU_S_MAX
+from bigchaindb.engine.check_process import ADDRESS_BYTES_MAX, BATCH_CPU_S_MAX, OUT_OF_MEMORY
 from bigchaindb.engine.engine import PlaceFigures
 from bigchaindb.engine.nursery import KILL, ORDER, REPORT, STARTED
-from bigchaindb.errors import CheckFailed, EngineError
+from bigchaindb.errors import CheckFailed, EngineError, Overloaded
 from bigchaindb.ledger.validating import ParseResult
 from bigchaindb.ledger.verifying import DocumentRules
 
@@ -32,13 +32,20 @@ READ_BYTES: Final = 256 * 1024
 UNBORN_COUNT_MAX: Final = 5
 """Processes in a row that ended before they began, with their parent most likely, after which no more are ordered for
 one batch. What only waited for such a process did not end it."""
+ANSWER_S_MAX: Final = 60.0
+"""Time in which a process answers its oldest batch, six times what it may compute. Without it one that is stopped, or
+waits for a disk, would hold its place for ever and look healthy."""
 END_S_MAX: Final = 1.0
 """Time in which the nursery ends its children and itself once its socket is closed; it needs milliseconds."""
 
 CheckOutcome = ParseResult | CheckFailed
 """What a check process found, or the defect that it met."""
 
-_HANG: Final = f"it took more than {BATCH_CPU_S_MAX:g} s of CPU time for one batch"
+_WHY: Final = {
+    -signal.SIGPROF: f"it took more than {BATCH_CPU_S_MAX:g} s of CPU time for one batch",
+    OUT_OF_MEMORY: f"it needed more than {ADDRESS_BYTES_MAX >> 20} MiB of address space",
+}
+_NO_PROCESS: Final = "no check process can be started; try again later"
 _log: Final = logging.getLogger(__name__)
 
 
@@ -86,6 +93,12 @@ class Nursery:
         with suppress(OSError):
             self._socket.send(ORDER.pack(number, KILL))
 
+    def replace(self) -> None:
+        """Kill the process and its children; the next order starts another."""
+        if self._process is not None:
+            _log.error("the parent of the check processes ended", extra={"children": [*self.pids.values()]})
+            self._end(0)
+
     def close(self) -> None:
         """End all check processes and their parent, and wait for that."""
         if self._process is not None:
@@ -95,17 +108,14 @@ class Nursery:
         if self._process is not None:
             try:
                 socket.send_fds(self._socket, [ORDER.pack(number, niceness)], [theirs.fileno()])
+            except BlockingIOError:  # it has not read hundreds of orders
+                raise
             except OSError:
-                self._replace()
+                self.replace()
             else:
                 return
         self._start()
         socket.send_fds(self._socket, [ORDER.pack(number, niceness)], [theirs.fileno()])
-
-    def _replace(self) -> None:
-        """Take note of its end; the next order starts another."""
-        _log.error("the parent of the check processes ended", extra={"children": [*self.pids.values()]})
-        self._end(0)
 
     def _start(self) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -134,7 +144,7 @@ class Nursery:
         except OSError:
             report = b""
         if not report:
-            self._replace()
+            self.replace()
             return
         number, pid, status = REPORT.unpack(report)
         if status == STARTED:
@@ -143,7 +153,7 @@ class Nursery:
         self.pids.pop(number, None)
         code = os.waitstatus_to_exitcode(status)
         if code:  # else its socket was closed
-            why = _HANG if code == -signal.SIGPROF else children.words_for(code)
+            why = _WHY.get(code) or children.words_for(code)
             _log.error("a check process ended, and its documents are checked again", extra={"pid": pid, "why": why})
 
     def _end(self, wait_s: float) -> None:
@@ -195,6 +205,7 @@ class Process:
         self._lost = lost
         self._unsent = b""
         self._received = bytearray()
+        self._watch: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self.number, self._socket = nursery.fork(niceness)
         self._socket.settimeout(0)
@@ -208,6 +219,8 @@ class Process:
     def give(self, batch: Batch) -> None:
         """Hand a batch over."""
         self.in_hand.append(batch)
+        if self._watch is None:
+            self._watch = self._loop.call_later(ANSWER_S_MAX, self._end_overdue)
         was_empty = not self._unsent
         self._unsent += batch.frame
         if was_empty:
@@ -215,9 +228,22 @@ class Process:
 
     def close(self) -> None:
         """Close its socket: it ends by itself, unless a batch keeps it busy."""
+        if self._watch is not None:
+            self._watch.cancel()
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
+
+    def _end_overdue(self) -> None:
+        """End the process, or its parent if that has not even forked it: one of them does nothing."""
+        about = {"number": self.number, "was_born": self.was_born}
+        _log.error(f"a check process has not answered for {ANSWER_S_MAX:g} s, and is ended", extra=about)
+        self.close()
+        if self.was_born:
+            self._nursery.kill(self.number)
+        else:
+            self._nursery.replace()
+        self._lost(self)
 
     def _send(self) -> None:
         try:
@@ -263,6 +289,9 @@ class Process:
         outcomes = frames.outcomes_of(self._received[head : head + size], self.in_hand[0].count)
         del self._received[: head + size]
         batch = self.in_hand.popleft()
+        assert self._watch is not None
+        self._watch.cancel()
+        self._watch = self._loop.call_later(ANSWER_S_MAX, self._end_overdue) if self.in_hand else None
         if not batch.answer.done():
             batch.answer.set_result(outcomes)
         self._answered(batch)
@@ -312,6 +341,7 @@ class Place:
 
         Raises:
             ProcessLost: a process ended over them.
+            Overloaded: no process can be started, so nothing looked at them.
             EngineError: the place was closed with that.
         """
         if self._closed is not None:
@@ -343,7 +373,7 @@ class Place:
                 except OSError as error:
                     _log.error("no check process can be started", extra={"error": str(error)})
                     if process is None:
-                        _fail(self._waiting.popleft(), ProcessLost())
+                        _fail(self._waiting.popleft(), Overloaded(_NO_PROCESS))
                         continue
             assert process is not None, "the place is empty"
             if len(process.in_hand) >= self.batch_count:
@@ -365,8 +395,11 @@ class Place:
         self._processes.remove(process)
         self._lost_count += 1
         self._unborn_count = 0 if process.was_born else self._unborn_count + 1
-        if process.in_hand and (process.was_born or self._unborn_count >= UNBORN_COUNT_MAX):
+        if process.in_hand and process.was_born:
             _fail(process.in_hand.popleft(), ProcessLost())
+        elif process.in_hand and self._unborn_count >= UNBORN_COUNT_MAX:
+            _log.error("no check process can be started", extra={"attempts": self._unborn_count})
+            _fail(process.in_hand.popleft(), Overloaded(_NO_PROCESS))
         self._waiting.extendleft(reversed(process.in_hand))
         self._hand_over()
 

@@ -52,6 +52,8 @@ def become(own: socket.socket, parent: int, rules: verifying.DocumentRules, nice
         code = 0
     except MemoryError:
         code = OUT_OF_MEMORY
+    except ConnectionError:  # the node let go of it while it was busy
+        code = 0
     finally:  # nothing of the parent's may go on here, whatever happened
         os._exit(code)
 
@@ -76,7 +78,9 @@ def renounce(own: int, parent: int, niceness: int) -> None:
         (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_NOFILE, 0),
     ):
-        resource.setrlimit(number, (most, most))
+        hard = resource.getrlimit(number)[1]
+        bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(number, (bound, bound))
     if not end_with(parent):  # the last step: a change of the user would undo it
         os._exit(0)
 

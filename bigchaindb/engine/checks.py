@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from bigchaindb.engine.admission import BATCH_BYTES_MAX, BATCH_COUNT_MAX
 from bigchaindb.engine.check_places import CheckOutcome, Nursery, Place, ProcessLost
 from bigchaindb.engine.engine import PlaceFigures
-from bigchaindb.errors import CheckFailed, EngineError, Stopping
+from bigchaindb.errors import CheckFailed, EngineError, Overloaded, Stopping
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.ledger.validating import Parsed, ParseResult
 from bigchaindb.ledger.verifying import DocumentRules
@@ -26,6 +26,10 @@ HEAVY_NICENESS: Final = 5
 PROCESSES_MAX: Final = 8
 CORES_FOR_TWO: Final = 4
 """Cores from which two processes check; below, node and check process keep two busy."""
+VOTE_ATTEMPT_COUNT: Final = 20
+VOTE_PAUSE_S: Final = 0.5
+"""A validator waits for so many attempts to start a process, with this pause: to end is worse, and to vote unseen is
+no choice."""
 STOP_S_MAX: Final = 1.0
 """Time for what is being checked at the stop, a hundred times the usual; nobody was promised anything about it."""
 LOGGED_BYTES_MAX: Final = 4_000
@@ -91,13 +95,13 @@ class Checks:
 
         Raises:
             CheckFailed: one of them could not be checked, which is no result.
+            Overloaded: no process can be started, for ten seconds.
             Stopping: the engine stops.
         """
         unknown = [body for body in bodies if self._proven.get(body) is None]
         light = [body for body in unknown if not is_heavy(body)]
         heavy = [body for body in unknown if is_heavy(body)]
-        work = [self._check_light(batch, "vote_") for batch in batches(light)]
-        answers = await asyncio.gather(*work, self._check_heavy(heavy, "vote_"))
+        answers = await self._check_for_vote(light, heavy)
         results: dict[bytes, ParseResult] = {}
         for body, outcome in zip([*light, *heavy], (one for answer in answers for one in answer), strict=True):
             if isinstance(outcome, CheckFailed):
@@ -105,6 +109,18 @@ class Checks:
             results[body] = outcome
         self._remember(results.values())
         return results
+
+    async def _check_for_vote(self, light: Sequence[bytes], heavy: Sequence[bytes]) -> list[list[CheckOutcome]]:
+        failed_count = 0
+        while True:
+            work = [self._check_light(batch, "vote_") for batch in batches(light)]
+            try:
+                return await asyncio.gather(*work, self._check_heavy(heavy, "vote_"))
+            except Overloaded:
+                failed_count += 1
+                if failed_count == VOTE_ATTEMPT_COUNT:
+                    raise
+            await asyncio.sleep(VOTE_PAUSE_S)
 
     def figures(self) -> Mapping[str, PlaceFigures]:
         """What the processes do, by place."""

@@ -272,7 +272,7 @@ class Intake:
     async def _admit_checked(self, entries: Sequence[Entry], checking: Awaitable[list[CheckOutcome]]) -> None:
         try:
             outcomes, view = await self._with_view(await checking)
-        except Stopping as error:
+        except (Stopping, Overloaded) as error:
             answer_all(entries, error)
             return
         except BaseException:

@@ -34,7 +34,7 @@ REPORT: Final = Struct("<qqq")
 """A process's number, its id, and its wait status; `STARTED` for a start."""
 STARTED: Final = -1
 _FORK_AGAIN_S: Final = 0.1
-_FORK_COUNT_MAX: Final = 20
+_FORK_COUNT_MAX: Final = 5
 """Attempts to fork while the system has no room for a process."""
 _IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 """Ctrl-C reaches all processes of a terminal, and a service's stop all of the service: the node ends this one."""
@@ -111,7 +111,10 @@ class Nursery:
 
     def _start(self, number: int, niceness: int, own: socket.socket) -> None:
         with own:
-            pid = _fork()
+            try:
+                pid = _fork()
+            except OSError:  # its socket ends, and the node orders another; the other children go on
+                return
             if pid == 0:
                 check_process.become(own, self._own_id, self._rules, niceness)
         self._numbers[pid] = number

@@ -140,16 +140,15 @@ class Accepted:
             self._submit(id_, body)
         elif isinstance(outcome, (Transaction, DuplicateTransaction)):
             self._decided[id_] = None
-        elif isinstance(outcome, (InputDoesNotExist, Overloaded)):
+        elif isinstance(outcome, (InputDoesNotExist, Overloaded, CheckFailed)):
             # Another node had accepted the parent, or decided it while this one was away: CometBFT will bring the
             # parent, and this one by its submission. Or by another setting the pool has become smaller: there will be
-            # room. Until then the pool does not have it, and cannot tell when a block takes what it spends.
+            # room. Or it could not be checked, which says nothing about it. Until then the pool does not have it, and
+            # cannot tell when a block takes what it spends.
             self._submit(id_, body)
             self._outside[id_] = 0
         elif isinstance(outcome, ValidationError):
             intake.leave_word(id_, outcome)
-            self._decided[id_] = None
-        elif isinstance(outcome, CheckFailed):  # the log has its traceback, and the document
             self._decided[id_] = None
         else:
             raise outcome
@@ -233,8 +232,11 @@ class Accepted:
     def _check_one_outside(self, intake: Intake, id_: str, outcome: Outcome) -> None:
         if id_ in intake.pool or isinstance(outcome, (Overloaded, Stopping)):
             return  # the next round sees what became of it
+        if isinstance(outcome, CheckFailed):  # no verdict: the log has why, and it was accepted
+            self._outside[id_] = 0
+            return
         del self._outside[id_]
-        if id_ not in self._in_flight or isinstance(outcome, (Transaction, DuplicateTransaction, CheckFailed)):
+        if id_ not in self._in_flight or isinstance(outcome, (Transaction, DuplicateTransaction)):
             self.forget(id_)
         elif isinstance(outcome, ValidationError):
             intake.leave_word(id_, outcome)

@@ -1,9 +1,12 @@
 """Check processes: what they answer, what their death costs, and what they can reach."""
 
 import asyncio
+import errno
 import logging
 import os
 import signal
+import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from hashlib import sha3_256
@@ -11,16 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from bigchaindb.engine import check_process
+from bigchaindb.engine import check_places, check_process
 from bigchaindb.engine.admission import BATCH_BYTES_MAX, BATCH_COUNT_MAX
 from bigchaindb.engine.checks import Checks, batches, process_count
-from bigchaindb.errors import CheckFailed, EngineError, MalformedJson, Stopping
+from bigchaindb.errors import CheckFailed, EngineError, MalformedJson, Overloaded, Stopping
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.ledger.validating import Parsed
 from bigchaindb.ledger.verifying import DocumentRules, verify_all
 from bigchaindb.transaction import build
 from tests.support.chains import ALICE, Coin, create, transfer
 from tests.support.engines import until
+from tests.support.installed import CHECKOUT
 from tests.support.poison import poisoned
 from tests.support.processes import is_gone
 
@@ -254,12 +258,85 @@ async def test_an_end_answers_what_is_out() -> None:
 async def test_where_no_process_can_be_started_nothing_is_concluded(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """It is no fault of the document: its sender may send it again, and what was accepted is kept."""
     monkeypatch.setattr("bigchaindb.children.PYTHON", ("/nowhere",))
     checks = Checks(Memory(), 1)
-    found = await checks.check(GOOD[:1])
-    assert isinstance(found[0], CheckFailed)
+    with pytest.raises(Overloaded, match="no check process can be started"):
+        await checks.check(GOOD[:1])
     assert "no check process can be started" in caplog.text
     checks.close()
+
+
+async def test_a_parent_that_never_comes_up_is_no_fault_of_a_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_places, "NURSERY", "bigchaindb.no_such_module")
+    async with open_checks() as checks, asyncio.timeout(30):
+        for body in GOOD[:2]:
+            with pytest.raises(Overloaded, match="no check process can be started"):
+                await checks.check([body])
+
+
+async def test_a_vote_waits_for_a_process_that_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bigchaindb.engine.checks.VOTE_PAUSE_S", 0.01)
+    real = check_places.Nursery.fork
+    refused = iter(range(3))
+
+    def fork(nursery: check_places.Nursery, niceness: int) -> tuple[int, socket.socket]:
+        if next(refused, None) is not None:
+            raise OSError(errno.EMFILE, "too many open files")
+        return real(nursery, niceness)
+
+    checks = Checks(Memory(), 1)
+    monkeypatch.setattr(check_places.Nursery, "fork", fork)
+    async with asyncio.timeout(30):
+        assert len(await checks.judge([*GOOD, HEAVY])) == len(GOOD) + 1
+    assert next(refused, None) is None
+    checks.close()
+
+
+@pytest.mark.parametrize("which", ["process", "parent"])
+async def test_what_does_not_answer_is_ended(
+    which: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It uses no CPU time, so only a clock shows it: a node that waited for it would look healthy."""
+    monkeypatch.setattr(check_places, "ANSWER_S_MAX", 0.5)
+    async with open_checks() as checks, asyncio.timeout(30):
+        await checks.check(GOOD[:1])
+        [process] = checks.pids
+        parent = int(status_of(process)["PPid"])
+        os.kill(process if which == "process" else parent, signal.SIGSTOP)
+        if which == "parent":
+            os.kill(process, signal.SIGKILL)
+        [found] = await checks.check(GOOD[1:2])
+        assert isinstance(found, Parsed)
+        await until(lambda: is_gone(process))
+    assert "has not answered" in caplog.text
+
+
+async def test_less_address_space_than_the_bound_is_enough() -> None:
+    """Whoever starts the node may have bounded it further, and no process may raise that again."""
+    program = (
+        "import asyncio, resource, sys; from tests.unit.engine.test_checks import GOOD, open_checks\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (900 << 20, 900 << 20))\n"
+        "async def main():\n async with open_checks() as checks:\n"
+        "  print([type(one).__name__ for one in await checks.check(GOOD[:1])])\n"
+        "asyncio.run(main())\n"
+    )
+    running = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=-1, stderr=-1, cwd=CHECKOUT)
+    out, err = await running.communicate()
+    assert out == b"['Parsed']\n", err
+
+
+async def test_a_failed_fork_ends_no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_places, "NURSERY", "tests.support.barren")
+    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
+    async with open_checks() as checks, asyncio.timeout(60):
+        await checks.check(GOOD[:1])
+        [light] = checks.pids
+        with pytest.raises(Overloaded):
+            await checks.check_heavy(HEAVY)
+        assert list(checks.pids) == [light]
+        [found] = await checks.check(GOOD[1:2])
+        assert isinstance(found, Parsed)
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ from tests.support.elections import election, votes
 from tests.support.engines import until
 from tests.support.ledgers import open_store
 from tests.support.networks import CHAIN, KEYS, TIME, address, raw
+from tests.support.poison import poisoned
 
 PARENT = create(1)
 CHILD = transfer(Coin(PARENT))
@@ -368,6 +369,21 @@ async def test_what_the_pool_had_no_room_for_comes_in_once_there_is_some(
             assert standing is not None
             assert standing.status is Stands.BACKLOG
             assert node.engine.network().outbox_count == 1
+
+
+@pytest.mark.usefixtures("poison")
+async def test_what_was_accepted_and_cannot_be_checked_is_kept(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check process that ends says nothing about the document, and its sender was told that it is accepted."""
+    monkeypatch.setattr(engine_module, "AGAIN_S", 0.1)
+    monkeypatch.setattr(accepted_module, "OUTSIDE_ROUND_COUNT_MAX", 0)
+    accepted = poisoned("die")
+    with open_store(data) as store:
+        await begin(store)
+        Outbox(store.node).put([(accepted.id, accepted.body)])
+        async with running(store) as node:
+            await until(lambda: node.cometbft.submitted.count(accepted.body) >= 3)
+            assert node.engine.network().outbox_count == 1
+        assert kept(store) == [accepted.id]
 
 
 async def test_less_is_taken_once_more_validators_share_the_mempool_than_it_was_made_for(
