@@ -31,8 +31,8 @@ from bigchaindb.transaction.model import Transaction
 DROP_COUNT: Final = 1_000
 """Decided transactions that are dropped from the outbox at a time."""
 AGAIN_COUNT_MAX: Final = 2
-"""Rounds after which CometBFT's mempool is emptied first: it sends a transaction to each peer once, and a peer that was
-too busy has dropped it."""
+"""Rounds after which CometBFT's mempool is emptied first, or none where few wait: it sends a transaction to each peer
+once, and a peer that was too busy has dropped it."""
 ALONE_COUNT: Final = 100
 """Transactions, the oldest, that are submitted again alone in each round. A node between this one and the validators
 takes what is new in a bundle, and passes on no bundle of what it knows; a transaction that is alone it does."""
@@ -191,9 +191,10 @@ class Accepted:
         """
         now_s = asyncio.get_running_loop().time()
         late = [(id_, one) for id_, one in self._in_flight.items() if now_s - one.since_s > older_s]
-        if any(one.again_count >= AGAIN_COUNT_MAX for _, one in late):
-            # CometBFT then sends to all its peers again. Other nodes submit what they have accepted themselves; the
-            # pool, from which this node proposes, keeps all.
+        if late and (len(late) <= ALONE_COUNT or any(one.again_count >= AGAIN_COUNT_MAX for _, one in late)):
+            # CometBFT then sends to all its peers again. It would not pass on the same bytes twice, and what was alone
+            # at first is the same now. Other nodes submit what they have accepted themselves; the pool, from which this
+            # node proposes, keeps all.
             with suppress(CometBftUnavailable):  # it is away, and so is its mempool
                 await self._empty_mempool()
             late = list(self._in_flight.items())

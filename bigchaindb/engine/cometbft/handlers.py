@@ -122,6 +122,7 @@ class LedgerHandlers:
 
     async def info(self, request: pb.RequestInfo) -> pb.ResponseInfo:
         """See `Handlers`."""
+        self._mempool.started()
         tip = self._store.tip()
         has_begun = self._ledger.has_begun
         _log.info("CometBFT is there", extra={"version": request.version, "height": tip.height})

@@ -1,9 +1,9 @@
 """What CometBFT's mempool should hold. It only carries: this node proposes from its pool.
 
 A bundle comes in if half of its bytes are new in the pool, and stays as long as any of it waits there, since CometBFT
-makes no block while its mempool is empty. So the mempool holds at most twice what has come into the pool since the
-oldest there, whatever peers put together. What is new is taken into the pool in any case, so an honest node whose
-bundle is refused has lost nothing but a relay.
+makes no block while its mempool is empty; for that reason an empty one takes whatever waits. So the mempool holds
+little more than twice what has come into the pool since the oldest there, whatever peers put together. What is new is
+taken into the pool in any case, so an honest node whose bundle is refused has lost nothing but a relay.
 
 Source: docs/explanation/network.md; docs/decisions/0083-bundles.md.
 """
@@ -62,15 +62,37 @@ class Mempool:
         self._intake = intake
         self._wakes = wakes
         self._is_own = is_own
+        self._is_empty = True
         self._orphans: dict[bytes, int] = {}
         self._orphans_before: dict[bytes, int] = {}
 
+    def started(self) -> None:
+        """Note that CometBFT has started, so it holds nothing."""
+        self._is_empty = True
+
     def committed(self) -> None:
-        """Note a block: what was without its parents and comes again now is checked again before the next one."""
+        """Note a block: what CometBFT still holds is checked again now, also what was without its parents."""
+        self._is_empty = True
         self._orphans_before, self._orphans = self._orphans, {}
 
     def check_known(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx | None:
         """Answer from what the pool holds; None if there is something to check."""
+        answer = self._known(request)
+        if answer is not None:
+            self._note(answer)
+        return answer
+
+    async def check(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx:
+        """Take into the pool what belongs there; answer whether the mempool should hold what brought it."""
+        answer = await self._check(request)
+        self._note(answer)
+        return answer
+
+    def _note(self, answer: pb.ResponseCheckTx) -> None:
+        if answer.code != REFUSED:
+            self._is_empty = False
+
+    def _known(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx | None:
         tx, is_again = request.tx, request.type == pb.RECHECK
         if tx.startswith(INTERNAL_MARK):
             return _checked(None if self._wakes(tx) else "only this node's own rejections wake a chain")
@@ -80,8 +102,7 @@ class Mempool:
             return _checked(None)
         return self._settled(tx) if is_again else None
 
-    async def check(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx:
-        """Take into the pool what belongs there; answer whether the mempool should hold what brought it."""
+    async def _check(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx:
         tx, is_again = request.tx, request.type == pb.RECHECK
         if self._orphans_before:
             self._orphans_before.pop(_digest(tx), None)
@@ -104,7 +125,7 @@ class Mempool:
             return _checked(None) if self._waits(members) else self._settled(tx)
         if not all(map(self._intake.pool.holds, members)):
             return None
-        return _checked(None if self._is_own(tx) else "all of it waits here")
+        return _checked(None if self._is_empty or self._is_own(tx) else "all of it waits here")
 
     async def _check_bundle(self, tx: bytes, members: Sequence[bytes], *, is_again: bool) -> pb.ResponseCheckTx:
         found = await self._admit([one for one in members if not self._intake.pool.holds(one)])
@@ -115,7 +136,8 @@ class Mempool:
         new_bytes = found.new_bytes
         if found.orphans and self._keep_orphans(tx, len(found.orphans)):
             new_bytes += sum(map(len, found.orphans))
-        return _checked(None if _is_half(new_bytes, tx) or self._is_own(tx) else "little of it is new")
+        is_needed = self._is_empty and self._waits(members)
+        return _checked(None if is_needed or _is_half(new_bytes, tx) or self._is_own(tx) else "little of it is new")
 
     async def _admit(self, bodies: Sequence[bytes]) -> _Found:
         """Admit transactions; those without their parents once more, for these may stand behind them."""

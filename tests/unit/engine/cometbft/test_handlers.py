@@ -263,6 +263,18 @@ async def test_a_bundle_of_what_waits_here_is_held_for_this_node_alone(applicati
     assert (await application.check(bundle)).code == 0
 
 
+async def test_an_empty_mempool_takes_what_waits(application: Application) -> None:
+    """A node whose mempool is empty does not propose, though its pool is full."""
+    await application.begin()
+    assert (await application.check(bundle_of([*MANY[:4], b"{"]))).log.startswith("MalformedJson")
+    assert (await application.check(bundle_of(MANY[:4]))).code == 0
+    assert (await application.check(bundle_of(MANY[:4][::-1]))).log == "all of it waits here"
+    await application.decide(bundle_of(MANY[:2]))
+    assert (await application.check(bundle_of([*MANY[2:4], MANY[5]]))).code == 0
+    await application.handlers.info(pb.RequestInfo())
+    assert (await application.check(bundle_of(MANY[2:4]))).code == 0, "CometBFT has started anew"
+
+
 async def test_what_is_new_in_a_bundle_is_taken_though_the_rest_is_known(application: Application) -> None:
     """Two nodes may be sent the same by clients: neither bundle costs anybody a transaction."""
     await application.begin()
