@@ -109,7 +109,8 @@ def read_entry(connection: sqlite3.Connection, position: int) -> LoggedEvent | N
 def read_records(connection: sqlite3.Connection, after: int, last: int, bytes_max: int) -> list[Record]:
     """Read the events of positions `after` < p ≤ `last`: one if there is any, then up to `bytes_max` of bodies.
 
-    Where one is damaged only those before it are returned: the next call, which begins there, raises it.
+    Where one is damaged or missing only those before it are returned: the next call, which begins there, raises the
+    one and shows the other. A damaged `log_bytes` makes the query miss a row whose record is whole.
 
     Raises:
         StoreDamaged: the first is not what was written.
@@ -121,6 +122,8 @@ def read_records(connection: sqlite3.Connection, after: int, last: int, bytes_ma
             is_whole = checksum is None or checksum == record_sum(position, type_, height, time, digest, body)
         except TypeError:
             is_whole = False
+        if records and position != records[-1].position + 1:
+            break
         if is_whole:
             records.append(Record(position, type_, height, time, digest, body))
         elif records:

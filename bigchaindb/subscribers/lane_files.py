@@ -102,7 +102,13 @@ class LaneFiles:
         if row is None:
             return self._new(name, start)
         progress, is_whole = self._progress(row, known)
-        troubles = {one.position: Trouble(one.attempts, one.failures, one.since, one.error) for one in known}
+        # A returning event's row is that of its park: its deliveries count on, its failures begin anew.
+        troubles = {
+            one.position: Trouble(one.attempts, one.failures, one.since, one.error)
+            if one.returns_in is None
+            else Trouble(one.attempts)
+            for one in known
+        }
         for position in progress.delivered:  # its process ended with the node: a delivery, and no failure
             trouble = troubles.get(position, Trouble())
             troubles[position] = replace(trouble, attempts=trouble.attempts + 1)

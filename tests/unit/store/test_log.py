@@ -183,6 +183,25 @@ def test_a_damaged_document_is_said_and_not_passed_over(store: Store, data: Path
         log.selected(0, 1, Selection(operation="CREATE"), count_max=1, bytes_max=1)
 
 
+@pytest.mark.parametrize("damaged", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("log_bytes", [10**12, -(10**12), "'text'"])
+def test_a_damaged_count_of_bytes_hides_no_event(store: Store, data: Path, damaged: int, log_bytes: int | str) -> None:
+    """It bounds what one call reads, and no checksum of a record covers it."""
+    chain = Chain()
+    for serial in range(5):
+        store.writer.commit(chain.valid(made(serial)))
+    with closing(sqlite3.connect(data / "ledger.db")) as vandal:
+        vandal.execute(f"UPDATE events SET log_bytes = {log_bytes} WHERE position = {damaged}")
+        vandal.commit()
+    found: list[int] = []
+    with closing(store.log_reader()) as log:
+        while len(found) < 5:
+            records = log.records(len(found), 5, count_max=10, bytes_max=1_000_000)
+            assert records, found
+            found += [one.position for one in records]
+    assert found == [1, 2, 3, 4, 5]
+
+
 @pytest.mark.parametrize("selection", [None, ALL, Selection(owner="alice"), Selection(owner="bob")])
 @pytest.mark.parametrize("missing", [1, 3, 5])
 def test_p8_what_is_missing_is_said_and_not_passed_over(

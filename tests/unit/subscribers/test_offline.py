@@ -363,6 +363,13 @@ def test_the_next_height_is_that_of_the_chain(ledger: Ledger) -> None:
         ledger.order(Seek("height:8"))
 
 
+def test_an_event_that_comes_back_has_its_failures_behind_it_after_a_restart_too(ledger: Ledger) -> None:
+    """It has as many attempts as a new one, and its deliveries are counted on."""
+    ledger.left(State.STOPPED, Progress(2, 2), parked=(1,))
+    ledger.order(Retry((1,)))
+    assert ledger.next_node().troubles == {1: Trouble(2)}
+
+
 def test_whoever_resumes_a_lane_that_waits_for_more_is_told_what_it_waits_for(ledger: Ledger) -> None:
     ledger.left(State.BLOCKED, Progress(2, 4, (3, 4)), error="position 3: no")
     with pytest.raises(OrderRefused, match=r"position 3: no; .*plugins retry sales --all.*discard sales.*seek sales"):
