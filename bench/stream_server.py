@@ -11,6 +11,8 @@ from pathlib import Path
 
 import uvloop
 
+from bigchaindb.access.exposure import LOCAL
+from bigchaindb.access.gate import Gate
 from bigchaindb.config import Limits, WebSocketServer
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
@@ -27,7 +29,7 @@ async def main(ledger: Path, port: int, block_count: int) -> None:
     hub = Hub()
     with closing(Store(ledger)) as store:
         source = LogSource(hub, store.log_reader, "solo-bench")
-        server = StreamServer(source, Limits(), WebSocketServer(port=port))
+        server = StreamServer(source, Limits(), WebSocketServer(port=port), Gate(LOCAL))
         await server.start("127.0.0.1", port)
         await begun.wait()
         for position in range(1, block_count + 1):

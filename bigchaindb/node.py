@@ -17,6 +17,8 @@ from typing import Final
 import uvloop
 
 from bigchaindb import __version__, replaying
+from bigchaindb.access.exposure import anonymous
+from bigchaindb.access.gate import Gate
 from bigchaindb.api.advertised import stream_url
 from bigchaindb.api.call import NodeInfo
 from bigchaindb.api.server import HttpApi
@@ -176,12 +178,14 @@ class _Edges:
             hub=hub, store=store, chain_id=chain_id, plugins=settings.events_plugins, limits=limits
         )
         log = LogSource(hub, store.log_reader, chain_id)
-        self.stream = StreamServer(log, limits, settings.wsserver)
+        gate = Gate(anonymous(settings))
+        self.stream = StreamServer(log, limits, settings.wsserver, gate)
         self.api = HttpApi(
             wired.engine,
             store.queries(),
             _info(settings, key, self.stream),
             limits,
+            gate,
             log=log,
             plugins=self.supervisor.status,
             elections=wired.elections,

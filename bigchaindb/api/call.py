@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from bigchaindb.access.gate import NOBODY, Gate, Principal
 from bigchaindb.api.answers import Reply
 from bigchaindb.api.arguments import Arguments, parse_query
 from bigchaindb.api.reads import Reads
@@ -26,6 +27,7 @@ class Call(NamedTuple):
         accept: the header `Accept`.
         last_event_id: the header `Last-Event-ID`.
         host: the header `Host` as sent.
+        principal: what the request proves to be.
     """
 
     parameter: str
@@ -34,6 +36,7 @@ class Call(NamedTuple):
     accept: str = ""
     last_event_id: str = ""
     host: str = ""
+    principal: Principal = NOBODY
 
     @property
     def arguments(self) -> Arguments:
@@ -82,6 +85,7 @@ class Context:
     limits: Limits
     proofs: ProofSource | None
     node: NodeInfo
+    gate: Gate
 
 
 Handler = Callable[[Context, Call], Awaitable[Reply]]

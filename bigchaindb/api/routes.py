@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final, Generic, NamedTuple, TypeVar
 from urllib.parse import unquote
 
+from bigchaindb.access.gate import Denial, Visitor
 from bigchaindb.api import (
     blocks,
     elections,
@@ -26,7 +27,8 @@ from bigchaindb.api import (
 )
 from bigchaindb.api.answers import Answer, Reply, json_line
 from bigchaindb.api.call import Call, Context, Handler
-from bigchaindb.api.problems import INTERNAL_ERROR, answer_for, not_found
+from bigchaindb.api.problems import INTERNAL_ERROR, answer_for, not_found, plain
+from bigchaindb.config.access import READ, WRITE
 from bigchaindb.errors import BigchainDBError
 from bigchaindb.streams.websocket import PATH as STREAM_PATH
 
@@ -42,41 +44,56 @@ class Route(NamedTuple, Generic[H]):
     Attributes:
         path: with `{…}` as the segment that is a parameter.
         get: for GET and HEAD.
+        get_scope: what they need; None: nothing.
         post: for POST, where there is one.
+        post_scope: what it needs.
     """
 
     path: str
     get: H
+    get_scope: str | None
     post: H | None = None
+    post_scope: str | None = None
 
     @property
     def allow(self) -> str:
         """The value of `Allow`; as upstream, only the route of the list names POST."""
         return "GET, HEAD, OPTIONS" if self.post is None else "POST, GET, HEAD, OPTIONS"
 
+    def scope(self, method: str) -> str | None:
+        """Return the scope that a method needs; None for those that no handler gets."""
+        match method:
+            case "POST":
+                return self.post_scope
+            case "GET" | "HEAD":
+                return self.get_scope
+            case _:
+                return None
+
 
 ROUTES: Final[tuple[Route[Handler], ...]] = (
-    Route("/", info.root),
-    Route("/api/v1", info.index),
-    Route("/api/v1/transactions", transactions.listing, transactions.post),
-    Route("/api/v1/transactions/{id}", transactions.get),
-    Route("/api/v1/outputs", outputs.listing),
-    Route("/api/v1/blocks", blocks.listing),
-    Route("/api/v1/blocks/{height_or_id}", blocks.get),
-    Route("/api/v1/blocks/{height_or_id}/proof", proofs.of_block),
-    Route("/api/v1/assets", search.assets),
-    Route("/api/v1/metadata", search.metadata),
-    Route("/api/v1/validators", validators.listing),
-    Route("/api/v1/statuses", statuses.get),
-    Route("/api/v1/votes", votes.listing),
-    Route("/api/v1/events", events.get),
-    Route("/api/v1/events/{position}/proof", proofs.of_event),
-    Route("/api/v1/elections", elections.listing),
-    Route("/api/v1/elections/{id}", elections.get),
-    Route("/api/v1/plugins", plugins.listing),
-    Route("/api/v1/openapi.json", openapi.get),
+    Route("/", info.root, READ),
+    Route("/api/v1", info.index, READ),
+    Route("/api/v1/transactions", transactions.listing, READ, transactions.post, WRITE),
+    Route("/api/v1/transactions/{id}", transactions.get, READ),
+    Route("/api/v1/outputs", outputs.listing, READ),
+    Route("/api/v1/blocks", blocks.listing, READ),
+    Route("/api/v1/blocks/{height_or_id}", blocks.get, READ),
+    Route("/api/v1/blocks/{height_or_id}/proof", proofs.of_block, READ),
+    Route("/api/v1/assets", search.assets, READ),
+    Route("/api/v1/metadata", search.metadata, READ),
+    Route("/api/v1/validators", validators.listing, READ),
+    Route("/api/v1/statuses", statuses.get, READ),
+    Route("/api/v1/votes", votes.listing, READ),
+    Route("/api/v1/events", events.get, READ),
+    Route("/api/v1/events/{position}/proof", proofs.of_event, READ),
+    Route("/api/v1/elections", elections.listing, READ),
+    Route("/api/v1/elections/{id}", elections.get, READ),
+    Route("/api/v1/plugins", plugins.listing, READ),
+    Route("/api/v1/openapi.json", openapi.get, READ),
 )
 """A parameter is the last segment, or the last but one."""
+assert all(route.get_scope and bool(route.post) == bool(route.post_scope) for route in ROUTES), "a scope is missing"
 EXACT: Final[Mapping[str, Route[Handler]]] = {
     route.path.removesuffix("/"): route for route in ROUTES if "{" not in route.path
 }
@@ -128,20 +145,23 @@ def _plainly(path: str) -> str:
     return "/".join(segments[2:] if segments[:1] == ["api"] and segments[1:2] != [] else segments)
 
 
-async def reply_to(context: Context, method: str, path: str, call: Call) -> Reply:
-    """Answer a request; every error becomes an answer too.
+async def reply_to(context: Context, method: str, path: str, call: Call, visitor: Visitor) -> Reply:
+    """Answer a request, if its visitor may send it; every error becomes an answer too.
 
     Raises:
         ConnectionError: the client is gone.
     """
     found = find(path)
+    principal = context.gate.admit(visitor, None if found is None else found[0].scope(method))
+    if isinstance(principal, Denial):
+        return plain(principal.status, principal.text, headers=principal.headers)
     if found is None:
         return not_found(context.node.stream_url(call.host) if _plainly(path) == _STREAM else near(path))
     route, parameter = found
     handler = handler_of(route, method)
     if isinstance(handler, Answer):
         return handler
-    return await guarded(handler, context, call._replace(parameter=parameter) if parameter else call)
+    return await guarded(handler, context, call._replace(parameter=parameter, principal=principal))
 
 
 def handler_of(route: Route[H], method: str) -> H | Answer:

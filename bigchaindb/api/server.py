@@ -5,6 +5,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Final
 
+from bigchaindb.access.gate import Gate, Visitor
 from bigchaindb.api.answers import Answer, Reply
 from bigchaindb.api.bodies import Bodies
 from bigchaindb.api.call import Call, Context, ElectionSource, NodeInfo, PluginStatuses
@@ -30,8 +31,8 @@ STOP_GRACE_S: Final = 1.0
 its list must not delay the stop."""
 
 
-Answering = Callable[[str, str, Call], Awaitable[Reply]]
-"""Answers a request, by its method and its path. Raises nothing but ConnectionError."""
+Answering = Callable[[str, str, Call, Visitor], Awaitable[Reply]]
+"""Answers a request, by its method, its path and who sent it. Raises nothing but ConnectionError."""
 
 
 class ReplyServer(Server):
@@ -66,7 +67,7 @@ class ReplyServer(Server):
         path, query = target(request.target)
         body, given = partial(self._bodies.read, connection, request), request.headers.get
         call = Call("", query, body, given("accept", ""), given("last-event-id", ""), given("host", ""))
-        reply = await self._answer(request.method, path, call)
+        reply = await self._answer(request.method, path, call, self.visitor(connection, request))
         if isinstance(reply, Answer):
             self._problems.write(reply, request.method, path)
         await send(connection, request, reply)
@@ -81,12 +82,13 @@ class ReplyServer(Server):
 class HttpApi(ReplyServer):
     """The HTTP API of a node. Belongs to the event loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - half of them by keyword
         self,
         engine: Engine,
         queries: Queries,
         node: NodeInfo,
         limits: Limits,
+        gate: Gate,
         *,
         log: LogSource,
         plugins: PluginStatuses,
@@ -108,6 +110,7 @@ class HttpApi(ReplyServer):
             limits=limits,
             proofs=proofs,
             node=node,
+            gate=gate,
         )
         count = limits.connection_count_max
         open_now = f"{count} connections are open (limits.connection_count_max); try again later"

@@ -1,5 +1,6 @@
 """Settings: what they are, and where their values come from."""
 
+from bigchaindb.config.access import Access
 from bigchaindb.config.settings import (
     Database,
     KeyPairSettings,
@@ -13,6 +14,7 @@ from bigchaindb.config.settings import (
 )
 
 __all__ = [
+    "Access",
     "Database",
     "KeyPairSettings",
     "Limits",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from bigchaindb.config.access import Access
 from bigchaindb.errors import ConfigurationError
 
 LEVELS: Final[Mapping[str, int]] = {
@@ -346,6 +347,7 @@ class Settings:
     log: Log = field(default_factory=Log)
     metrics: Metrics = field(default_factory=Metrics)
     network: Network = field(default_factory=Network)
+    access: Access = field(default_factory=Access)
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from bigchaindb import log
+from bigchaindb.access.gate import Visitor
 from bigchaindb.api import arguments
 from bigchaindb.api.answers import Answer, Reply, json_answer
 from bigchaindb.api.call import Call
@@ -88,10 +89,10 @@ class ControlServer(ReplyServer):
         self._follower_count = 0
         self._is_listening = False
         routes: tuple[Route[_Handler], ...] = (
-            Route(answers.PLUGINS, self._get_plugins, self._post_plugins),
-            Route(answers.CONFIGURATION, self._get_configuration, self._post_configuration),
-            Route(answers.HEAD, self._get_head),
-            Route(answers.NETWORK, self._get_network),
+            Route(answers.PLUGINS, self._get_plugins, None, self._post_plugins),
+            Route(answers.CONFIGURATION, self._get_configuration, None, self._post_configuration),
+            Route(answers.HEAD, self._get_head, None),
+            Route(answers.NETWORK, self._get_network, None),
         )
         self._routes = {route.path: route for route in routes}
 
@@ -111,7 +112,7 @@ class ControlServer(ReplyServer):
             self._is_listening = False
         await self._listener.stop(STOP_GRACE_S)
 
-    async def _reply(self, method: str, path: str, call: Call) -> Reply:
+    async def _reply(self, method: str, path: str, call: Call, _: Visitor) -> Reply:
         if (route := self._routes.get(path.removesuffix("/"))) is None:
             return not_found()
         handler = handler_of(route, method)

@@ -71,6 +71,10 @@ class Listener:
         """How many clients were refused since the start."""
         return {reason: self._door.refused[reason] for reason in Reason}
 
+    def address_of(self, connection: Connection) -> str:
+        """Return the address that a connection counts for."""
+        return self._places.address_of(connection)
+
     async def start(self, host: str, port: int) -> None:
         """Listen; `localhost` is 127.0.0.1 and, where there is IPv6, ::1 as well.
 

@@ -61,6 +61,10 @@ class Places(Generic[T]):
         bound = self._room.loopback_count_max if _is_loopback(address) else self._room.address_count_max
         return self._counts[address] >= bound
 
+    def address_of(self, connection: T) -> str:
+        """Return the address that an open connection counts for."""
+        return self._open.get(connection, UNKNOWN)
+
     def take(self, connection: T, address: str) -> None:
         """Record an open connection."""
         self._open[connection] = address

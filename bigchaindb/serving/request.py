@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -100,6 +100,7 @@ class Request:
         is_1_1: whether it is of HTTP/1.1; otherwise it is of 1.0.
         keeps_alive: whether another request may follow; its answer may decide otherwise.
         may_upgrade: whether it asks for another protocol and has no body.
+        key: the access key that it shows, and that is in no header; None: it shows none.
         refusal: why it gets no handler; None: it gets one.
     """
 
@@ -110,6 +111,7 @@ class Request:
     is_1_1: bool = True
     keeps_alive: bool = False
     may_upgrade: bool = False
+    key: str | None = field(default=None, repr=False)
     refusal: Refusal | None = None
 
 

@@ -8,10 +8,12 @@ import base64
 import contextlib
 import logging
 from http import HTTPStatus
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import parse_qsl
 
+from bigchaindb.access.gate import Denial, Gate
 from bigchaindb.config import Limits, WebSocketServer
+from bigchaindb.config.access import READ
 from bigchaindb.config.settings import KIB
 from bigchaindb.errors import EventError, StoreError
 from bigchaindb.serving.answering import last_text
@@ -48,7 +50,8 @@ _log: Final = logging.getLogger(__name__)
 class StreamServer(Server):
     """The WebSocket API of a node. Belongs to the event loop."""
 
-    def __init__(self, source: LogSource, limits: Limits, settings: WebSocketServer) -> None:
+    def __init__(self, source: LogSource, limits: Limits, settings: WebSocketServer, gate: Gate) -> None:
+        self._gate = gate
         self._limits = limits
         self._heartbeat_s = settings.heartbeat
         self._feed = Feed(source, limits.stream_stall_s_max)
@@ -112,14 +115,19 @@ class StreamServer(Server):
 
     async def _serve(self, connection: Connection, request: Request) -> None:
         try:
-            if (refusal := _wrong_upgrade(request)) is None:
+            refusal = self._denied(connection, request) or _wrong_upgrade(request)
+            if refusal is None:
                 await self._follow(connection, request)
         except EventError as error:
-            refusal = _Refusal(400, f"after: {error}")
+            refusal = Denial(400, f"after: {error}")
         except StoreError:  # The reader has logged what it could not read.
-            refusal = _Refusal(500, UNREADABLE)
+            refusal = Denial(500, UNREADABLE)
         if refusal is not None:
             connection.answer_text(request, *refusal)
+
+    def _denied(self, connection: Connection, request: Request) -> Denial | None:
+        admitted = self._gate.admit(self.visitor(connection, request), READ)
+        return admitted if isinstance(admitted, Denial) else None
 
     async def _follow(self, connection: Connection, request: Request) -> None:
         # Fix the place before the 101 is sent: events that commit after the client has seen the 101 are behind it.
@@ -162,28 +170,20 @@ def _log_floods(count: int, last: str) -> None:
     _log.warning("WebSocket clients closed: %s", FLOOD, extra={"count": count, "last": last})
 
 
-class _Refusal(NamedTuple):
-    """The answer to a request that is no correct upgrade: a status, a text and further header lines."""
-
-    status: int
-    text: str
-    headers: bytes = b""
-
-
-def _wrong_upgrade(request: Request) -> _Refusal | None:
+def _wrong_upgrade(request: Request) -> Denial | None:
     """Return the answer to an incorrect upgrade, else None. Source: websocket-api.md, section 2."""
     headers = request.headers
     if request.target.partition("?")[0].removesuffix("/") != PATH:
-        return _Refusal(404, "Not found")
+        return Denial(404, "Not found")
     if request.method not in {"GET", "HEAD"}:
-        return _Refusal(405, "Method not allowed", b"Allow: GET,HEAD\r\n")
+        return Denial(405, "Method not allowed", b"Allow: GET,HEAD\r\n")
     if request.method != "GET" or not request.may_upgrade or headers.get("upgrade", "").lower() != "websocket":
-        return _Refusal(400, "this address serves a WebSocket stream; send an upgrade request")
+        return Denial(400, "this address serves a WebSocket stream; send an upgrade request")
     if headers.get("sec-websocket-version", "") != VERSION:
         named = b"Sec-WebSocket-Version: %b\r\n" % VERSION.encode()
-        return _Refusal(400, f"Sec-WebSocket-Version must be {VERSION}", named)
+        return Denial(400, f"Sec-WebSocket-Version must be {VERSION}", named)
     if not _is_key(headers.get("sec-websocket-key", "")):
-        return _Refusal(400, f"Sec-WebSocket-Key must be {KEY_BYTES} bytes in base64")
+        return Denial(400, f"Sec-WebSocket-Key must be {KEY_BYTES} bytes in base64")
     return None
 
 

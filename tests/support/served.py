@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bigchaindb.access.exposure import LOCAL
+from bigchaindb.access.gate import Gate
 from bigchaindb.api.call import ElectionSource, NodeInfo
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Limits, WebSocketServer
@@ -93,17 +95,19 @@ async def serving(
         stream_url=lambda _: STREAM_URL,
     )
     source = LogSource(hub, store.log_reader, CHAIN_ID)
+    gate = Gate(LOCAL)
     api = HttpApi(
         engine,
         store.queries(),
         info,
         limits,
+        gate,
         log=source,
         plugins=lambda: plugins,
         elections=elections,
         heartbeat_s=sse_heartbeat_s,
     )
-    stream = StreamServer(source, limits, WebSocketServer(heartbeat=heartbeat_s))
+    stream = StreamServer(source, limits, WebSocketServer(heartbeat=heartbeat_s), gate)
     running = asyncio.create_task(engine.run())
 
     async def stop_engine() -> None:

@@ -12,6 +12,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError
 
+from bigchaindb.access.exposure import LOCAL
+from bigchaindb.access.gate import Gate
 from bigchaindb.config import Limits
 from bigchaindb.config.settings import WebSocketServer
 from bigchaindb.errors import StoreDamaged
@@ -48,7 +50,7 @@ class FailingLog(ListLog):
 async def following(hub: Hub, error: Exception, query: str = "") -> AsyncIterator[ClientConnection]:
     """Connect a client to a server over a log that fails."""
     log = FailingLog(error)
-    server = StreamServer(LogSource(hub, lambda: log, CHAIN), Limits(), WebSocketServer(heartbeat=0))
+    server = StreamServer(LogSource(hub, lambda: log, CHAIN), Limits(), WebSocketServer(heartbeat=0), Gate(LOCAL))
     await server.start("localhost", 0)
     try:
         async with connect(f"ws://127.0.0.1:{server.port}{PATH}{query}") as client:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from bigchaindb.access.exposure import LOCAL
+from bigchaindb.access.gate import Gate
 from bigchaindb.api.call import NodeInfo
 from bigchaindb.api.server import HttpApi
 from bigchaindb.cli import commands
@@ -92,6 +94,7 @@ async def network(folder: Path) -> AsyncIterator[tuple[OneProcess, int]]:
             store.queries(),
             info,
             Limits(),
+            Gate(LOCAL),
             log=log,
             plugins=list,
             elections=lambda: engine.elections,

@@ -1,0 +1,1 @@
+"""Access: who a request proves to be, and what that one may do."""

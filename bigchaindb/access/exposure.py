@@ -1,0 +1,37 @@
+"""What anonymous requests may do by default, and who reaches the node. Pure.
+
+Source: docs/reference/configuration.md, section `access`.
+"""
+
+from ipaddress import ip_address
+from typing import Final
+
+from bigchaindb.access.scopes import Scopes
+from bigchaindb.config import Settings
+
+LOCAL: Final = Scopes(("read", "write", "subscribe:*"))
+"""Of anonymous requests where this machine alone reaches the node: what published drivers and suites need, and more."""
+OPEN: Final = Scopes(("read", "write"))
+"""Of anonymous requests elsewhere: what images and drivers of 1.x and 2.x count on."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address, or a name that a server listens on, is of this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def is_local(settings: Settings) -> bool:
+    """Whether HTTP and WebSocket are served to this machine alone."""
+    return is_loopback(settings.server.host) and is_loopback(settings.wsserver.host)
+
+
+def anonymous(settings: Settings) -> Scopes:
+    """Return the scopes of anonymous requests."""
+    if (text := settings.access.anonymous) is not None:
+        return Scopes.parse(text, "access.anonymous")
+    return LOCAL if is_local(settings) else OPEN
