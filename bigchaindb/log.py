@@ -17,6 +17,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -34,6 +35,9 @@ FILE_BYTES_MAX: Final = 209_715_200
 """A log file is rotated at this size; the figure is upstream's."""
 FILE_COUNT_OLD: Final = 5
 """Rotated files to keep."""
+
+request_id: Final[ContextVar[str]] = ContextVar("request_id", default="")
+"""The request that is being answered; stands in each of its lines. Timers and tasks inherit it."""
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _PLAIN: Final = re.compile(r"[^\s\"=]+")
@@ -116,6 +120,8 @@ class Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and below it the traceback if there is one."""
         extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        if request := request_id.get():
+            extra.setdefault("request", request)
         # Mask here too: in the finished line, blanks, line ends and quotation marks are escaped.
         fields = " ".join(self._field(name, value) for name, value in {"logger": record.name, **extra}.items())
         message = " ".join(escaped(self._cut(record.getMessage())).split())

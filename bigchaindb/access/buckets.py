@@ -50,8 +50,7 @@ class Buckets:
         """
         full_s = self._full_s
         since_s = full_s.get(name, 0.0)
-        if since_s < now_s:
-            since_s = now_s
+        since_s = max(since_s, now_s)
         ahead_s = since_s - now_s
         if ahead_s > self._ahead_s_max:
             full_s.move_to_end(name)  # Whoever is refused must not be forgotten while asking.

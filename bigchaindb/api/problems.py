@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextvars import Context
 from typing import Final
 
 from bigchaindb.api.answers import Answer, json_line
@@ -151,7 +152,7 @@ class _Lines:
     def _leave_out(self, status: int) -> None:
         if not self._left_out:
             loop = asyncio.get_running_loop()
-            loop.call_at(self._second_s + 1.0, self._summarise)
+            loop.call_at(self._second_s + 1.0, self._summarise, context=Context())
         self._left_out[status] = self._left_out.get(status, 0) + 1
 
     def _summarise(self) -> None:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Final
 
 from bigchaindb.access.gate import Gate, Visitor
+from bigchaindb.access.request_ids import RequestIds
 from bigchaindb.api.answers import Answer, Reply
 from bigchaindb.api.bodies import Bodies
 from bigchaindb.api.call import Call, Context, ElectionSource, NodeInfo, PluginStatuses
@@ -16,6 +17,7 @@ from bigchaindb.api.wire import last, send, write_answer
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
 from bigchaindb.ledger.ports import ProofSource, Queries
+from bigchaindb.log import request_id
 from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits, Texts
 from bigchaindb.serving.listener import Listener
 from bigchaindb.serving.places import Room
@@ -51,6 +53,7 @@ class ReplyServer(Server):
         self._answer = answer
         self._bodies = Bodies(limits)
         self._problems = ProblemLog()
+        self._ids = RequestIds()
         slow = plain(408, f"the request did not arrive within {limits.body_read_s_max:g} s", close=True)
         refused = (plain(503, text, headers=RETRY_AFTER, close=True) for text in (full, CROWDED))
         super().__init__(
@@ -64,6 +67,8 @@ class ReplyServer(Server):
         )
 
     async def _serve(self, connection: Connection, request: Request) -> None:
+        request.id = self._ids.of(request.headers.get("x-request-id"))
+        request_id.set(request.id)
         path, query = target(request.target)
         body, given = partial(self._bodies.read, connection, request), request.headers.get
         call = Call("", query, body, given("accept", ""), given("last-event-id", ""), given("host", ""))

@@ -45,7 +45,7 @@ def last_text(status: int, line: str) -> bytes:
 def opening(request: Request, headers: bytes) -> bytes:
     """Return the head of an answer of unknown length."""
     coding = b"Transfer-Encoding: chunked\r\n" if request.is_1_1 else b""
-    parts = (STATUS_LINES[200], _date(int(time.time())), headers, connection_line(request), coding, b"\r\n")
+    parts = (STATUS_LINES[200], _date(int(time.time())), headers, request_lines(request), coding, b"\r\n")
     return b"".join(parts)
 
 
@@ -54,11 +54,17 @@ def chunk(request: Request, piece: bytes) -> tuple[bytes, ...]:
     return (b"%x\r\n" % len(piece), piece, b"\r\n") if request.is_1_1 else (piece,)
 
 
-def connection_line(request: Request) -> bytes:
-    """Return the header line that names what becomes of the connection, where that is not the version's default."""
+def request_lines(request: Request) -> bytes:
+    """Return the header lines of the request's id, and of what becomes of the connection where that is no default."""
+    line = id_line(request)
     if not request.keeps_alive:
-        return CLOSE
-    return b"" if request.is_1_1 else KEEP_ALIVE
+        return line + CLOSE
+    return line if request.is_1_1 else line + KEEP_ALIVE
+
+
+def id_line(request: Request) -> bytes:
+    """Return the header line of the request's id, if it has one."""
+    return b"X-Request-Id: %b\r\n" % request.id.encode() if request.id else b""
 
 
 @lru_cache(maxsize=2)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, NamedTuple, Self, cast
 
 from bigchaindb.config import Limits
-from bigchaindb.serving.answering import TEXT_TYPE, connection_line, whole
+from bigchaindb.serving.answering import TEXT_TYPE, request_lines, whole
 from bigchaindb.serving.flow import Flow
 from bigchaindb.serving.parsing import PIECE_BYTES, RequestParser
 from bigchaindb.serving.places import Room
@@ -112,7 +112,7 @@ class Connection(asyncio.Protocol):
         if not request.body.is_complete:
             request.keeps_alive = False
         if not self.transport.is_closing():
-            lines = connection_line(request) + headers
+            lines = request_lines(request) + headers
             self.transport.write(whole(status, body, lines, is_head=request.method == "HEAD"))
 
     def answer_text(self, request: Request, status: int, line: str, headers: bytes = b"") -> None:

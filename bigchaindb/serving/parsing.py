@@ -43,6 +43,7 @@ _KEPT: Final = {
         "sec-websocket-version",
         "transfer-encoding",
         "upgrade",
+        "x-request-id",
     )
 }
 _VERSIONS: Final = {"1.0", "1.1"}

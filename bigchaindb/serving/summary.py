@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 from typing import Final
 
 PAUSE_S: Final = 10.0
@@ -39,4 +40,4 @@ class Summary:
         if self._count:
             count, self._count = self._count, 0
             self._write(count, self._last)
-            self._timer = asyncio.get_running_loop().call_later(PAUSE_S, self._flush)
+            self._timer = asyncio.get_running_loop().call_later(PAUSE_S, self._flush, context=Context())

@@ -15,9 +15,10 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, SEND_EOF, Protocol, Side
 from websockets.utils import accept_key
 
-from bigchaindb.serving.answering import STATUS_LINES
+from bigchaindb.serving.answering import STATUS_LINES, id_line
 from bigchaindb.serving.flow import Flow
 from bigchaindb.serving.inbound import Inbound
+from bigchaindb.serving.request import Request
 
 CLOSE_S: Final = 5.0
 """How long a client may take to answer a close frame, which follows everything that it has not read yet."""
@@ -29,9 +30,10 @@ _log: Final = logging.getLogger(__name__)
 _log.setLevel(logging.WARNING)  # the library has a line for each connection that ends
 
 
-def accepted(key: str) -> bytes:
-    """Return the answer to a correct upgrade with this `Sec-WebSocket-Key`."""
-    return _UPGRADED + f"Sec-WebSocket-Accept: {accept_key(key)}\r\n\r\n".encode()
+def accepted(request: Request) -> bytes:
+    """Return the answer to a correct upgrade."""
+    key = accept_key(request.headers["sec-websocket-key"])
+    return _UPGRADED + id_line(request) + f"Sec-WebSocket-Accept: {key}\r\n\r\n".encode()
 
 
 class WebSocket(asyncio.Protocol):

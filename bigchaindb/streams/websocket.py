@@ -12,10 +12,12 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from bigchaindb.access.gate import Denial, Gate
+from bigchaindb.access.request_ids import RequestIds
 from bigchaindb.config import Limits, WebSocketServer
 from bigchaindb.config.access import READ
 from bigchaindb.config.settings import KIB
 from bigchaindb.errors import EventError, StoreError
+from bigchaindb.log import request_id
 from bigchaindb.serving.answering import last_text
 from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits, Texts
 from bigchaindb.serving.frame_budget import BYTES_MAX, FRAME_COUNT_MAX
@@ -57,6 +59,7 @@ class StreamServer(Server):
         self._feed = Feed(source, limits.stream_stall_s_max)
         self._tasks: list[asyncio.Task[None]] = []
         self._flood_count = 0
+        self._ids = RequestIds()
         self._floods = Summary(_log_floods)
         texts = Texts(
             last_text(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections"),
@@ -114,6 +117,8 @@ class StreamServer(Server):
         self._floods.close()
 
     async def _serve(self, connection: Connection, request: Request) -> None:
+        request.id = self._ids.of(request.headers.get("x-request-id"))
+        request_id.set(request.id)
         try:
             refusal = self._denied(connection, request) or _wrong_upgrade(request)
             if refusal is None:
@@ -135,7 +140,7 @@ class StreamServer(Server):
         transport = connection.transport
         if transport.is_closing():
             return
-        transport.write(accepted(request.headers["sec-websocket-key"]))
+        transport.write(accepted(request))
         follower = Follower(
             transport,
             begin,

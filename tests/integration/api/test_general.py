@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from bigchaindb.api.routes import ROUTES
+from bigchaindb.log import Formatter
 from tests.support.raw import ask, request, wire
 from tests.support.served import Served
 
@@ -138,3 +139,26 @@ async def test_localhost_is_both_loopback_addresses(served: Served, host: str) -
     """Current Node resolves it to ::1 first (driver-expectations.md, 2.2)."""
     async with wire(served.api.port, host) as opened:
         assert (await opened.ask(request("GET", "/"))).status == 200
+
+
+@pytest.mark.parametrize("target", ["/", "/api/v1/transactions?asset_id=" + 64 * "a", "/nope", "/api/v1/outputs"])
+async def test_an_answer_has_the_id_that_its_request_had(served: Served, target: str) -> None:
+    answer = await ask(served.api.port, "GET", target, X_Request_Id="mine.1")
+    assert answer.headers["x-request-id"] == "mine.1"
+
+
+async def test_a_request_without_an_id_gets_one_which_stands_in_its_log_lines(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever reports an error names the id, and the operator finds the line."""
+    logger, lines = logging.getLogger("bigchaindb.api"), list[str]()
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(Formatter("").format(record))  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    with caplog.at_level(logging.INFO, "bigchaindb.api"):
+        first = await ask(served.api.port, "GET", "/nope")
+        second = await ask(served.api.port, "GET", "/nope", X_Request_Id="not an id")
+    logger.removeHandler(handler)
+    ids = [answer.headers["x-request-id"] for answer in (first, second)]
+    assert len(set(ids)) == 2
+    assert [line.rpartition("request=")[2] for line in lines] == ids

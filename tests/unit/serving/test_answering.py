@@ -2,7 +2,7 @@
 
 import pytest
 
-from bigchaindb.serving.answering import STATUS_LINES, chunk, connection_line, last_text, opening, whole
+from bigchaindb.serving.answering import STATUS_LINES, chunk, last_text, opening, request_lines, whole
 from bigchaindb.serving.request import Body, Request
 
 
@@ -55,7 +55,7 @@ def test_a_line_of_text_to_a_client_that_is_not_served_is_the_last() -> None:
     ],
 )
 def test_what_a_version_does_not_do_by_itself_is_in_the_head(*, is_1_1: bool, keeps_alive: bool, line: bytes) -> None:
-    assert connection_line(asked(is_1_1=is_1_1, keeps_alive=keeps_alive)) == line
+    assert request_lines(asked(is_1_1=is_1_1, keeps_alive=keeps_alive)) == line
 
 
 def test_an_answer_of_unknown_length_is_in_chunks_where_the_version_has_them() -> None:
@@ -63,3 +63,10 @@ def test_an_answer_of_unknown_length_is_in_chunks_where_the_version_has_them() -
     assert b"".join(chunk(asked(), 17 * b"x")) == b"11\r\n" + 17 * b"x" + b"\r\n"
     assert b"Transfer-Encoding" not in opening(asked(is_1_1=False), b"")
     assert b"".join(chunk(asked(is_1_1=False), b"abc")) == b"abc"
+
+
+def test_a_request_with_an_id_is_answered_with_it() -> None:
+    request = asked()
+    request.id = "mine-1"
+    assert request_lines(request) == b"X-Request-Id: mine-1\r\n"
+    assert b"\r\nX-Request-Id: mine-1\r\n" in opening(request, b"")
