@@ -67,6 +67,7 @@ class Progress:
         returning: positions that were parked, come again by hand, and are not settled; ascending. The cursor does not
             know them.
         delivered: those of both that were delivered to the last process: whose fault its end may be.
+        counts: deliveries of those of both before that, where a page says more of them than the lane knows.
     """
 
     cursor: int = 0
@@ -74,6 +75,7 @@ class Progress:
     in_hand: tuple[int, ...] = ()
     returning: tuple[int, ...] = ()
     delivered: AbstractSet[int] = frozenset()
+    counts: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         assert self.cursor == (self.in_hand[0] - 1 if self.in_hand else self.reached), self  # E6
@@ -110,6 +112,17 @@ class Trouble:
     failures: int = 0
     since: float = 0.0
     error: str = ""
+
+
+def count_deliveries(troubles: Mapping[int, Trouble], progress: Progress) -> dict[int, Trouble]:
+    """Return what is known of the unsettled events, with the deliveries that a page knows: no number comes twice."""
+    counted: dict[int, Trouble] = {}
+    for position in progress.unsettled:
+        trouble = troubles.get(position, Trouble())
+        attempts = max(trouble.attempts, progress.counts.get(position, 0)) + (position in progress.delivered)
+        if attempts:
+            counted[position] = replace(trouble, attempts=attempts)
+    return counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Final, assert_never
 
 from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.facts import Action, Fact
-from bigchaindb.eventlog.lane import Lane, Progress, Stage, State, Trouble
+from bigchaindb.eventlog.lane import Lane, Progress, Stage, State, Trouble, count_deliveries
 from bigchaindb.eventlog.parking import after_end, moved, without_parking
 from bigchaindb.eventlog.retrying import OnFailure, Policy
 
@@ -178,10 +178,7 @@ def _progressed(lane: Lane, progress: Progress) -> tuple[Lane, bool]:
     before = lane.progress
     lane, progress = after_end(lane, progress)
     settled = _settled_count(progress) > _settled_count(before) or len(progress.returning) < len(before.returning)
-    troubles = {position: lane.troubles[position] for position in progress.unsettled if position in lane.troubles}
-    for position in progress.delivered:  # what was nacked and not delivered since is not among these
-        trouble = troubles.get(position, Trouble())
-        troubles[position] = replace(trouble, attempts=trouble.attempts + 1)
+    troubles, progress = count_deliveries(lane.troubles, progress), replace(progress, counts={})
     # One at a time until nothing of what was in hand at the failure is left.
     one_at_a_time = lane.one_at_a_time and bool(progress.unsettled)
     return replace(lane, progress=progress, troubles=troubles, one_at_a_time=one_at_a_time), settled
@@ -225,9 +222,14 @@ def _ordered(lane: Lane, fact: facts.Sought | facts.Retried | facts.Discarded) -
     returned = dict.fromkeys(lane.at(Stage.RETURNED), Stage.RETURNED)
     match fact:
         case facts.Sought(position):
-            # What was parked beyond comes in its turn, and may be parked anew.
+            # What was parked beyond comes in its turn, and may be parked anew. The rest stays so, and is counted on.
             stages = {one: stage for one, stage in returned.items() if one <= position}
-            return Lane(lane.state, lane.epoch, Progress(position, position), stages=stages)
+            troubles = {
+                one: Trouble(lane.troubles[one].attempts)
+                for one in progress.returning
+                if one <= position and one in lane.troubles
+            }
+            return Lane(lane.state, lane.epoch, Progress(position, position), troubles=troubles, stages=stages)
         case facts.Discarded(positions):
             troubles = {one: trouble for one, trouble in lane.troubles.items() if one not in positions}
             return replace(lane, progress=progress.without(positions), troubles=troubles, stages=returned)

@@ -126,11 +126,18 @@ class NodeDb:
         """Return the names of all lanes that were ever run and not forgotten, as they are stored."""
         return [node_rows.readable(name) for name in self.compared(LANES).first_columns()]
 
-    def save_lanes(self, rows: Mapping[LaneRow, Sequence[TroubleRow]], *, sought: Collection[str] = ()) -> None:
+    def save_lanes(
+        self,
+        rows: Mapping[LaneRow, Sequence[TroubleRow]],
+        *,
+        counts: Mapping[str, Mapping[int, int]] | None = None,
+        sought: Collection[str] = (),
+    ) -> None:
         """Write lanes down, durably and in one fsync, each with what it has in hand and failed.
 
         Args:
             rows: the lanes, and what each has in hand and failed.
+            counts: deliveries so far of what is parked and came again, by lane and position.
             sought: lanes that a person sent to where they are: what they have parked stays so, and what of it lies
                 beyond is forgotten, as it comes again anyway.
 
@@ -146,6 +153,8 @@ class NodeDb:
                     self._keep_settled(connection, row)
             troubles = [astuple(one) for found in rows.values() for one in found]
             node_rows.put(connection, TROUBLES, troubles)
+            for name, attempts in (counts or {}).items():
+                self._count(connection, name, attempts)
 
     def has_run(self, name: str) -> bool:
         """Whether a lane's plugin was ready at least once; perhaps, where a row is damaged."""
@@ -216,6 +225,13 @@ class NodeDb:
         """Close the file."""
         with self._lock:
             self._connection.close()
+
+    def _count(self, connection: sqlite3.Connection, lane: str, attempts: Mapping[int, int]) -> None:
+        """Count the deliveries of what is parked and came again; the rest of such a row is that of the park."""
+        which = "WHERE lane = ? AND position = ? AND attempts < ? AND parked_at IS NOT NULL"
+        for position, count in attempts.items():
+            found = node_rows.compare(connection, TROUBLES, which, (lane, position, count))
+            node_rows.put(connection, TROUBLES, [(lane, position, count, *row[3:]) for row in found.whole])
 
     def _keep_settled(self, connection: sqlite3.Connection, row: LaneRow) -> None:
         """Forget what a lane has parked beyond its cursor, and damaged rows: the person who sought knows of them."""

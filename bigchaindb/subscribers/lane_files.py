@@ -14,7 +14,7 @@ from typing import Final
 
 from bigchaindb.errors import ConfigurationError, StoreDamaged, StoreError, UnknownPlace
 from bigchaindb.eventlog import place
-from bigchaindb.eventlog.lane import WAITING, Lane, Progress, State, Trouble
+from bigchaindb.eventlog.lane import WAITING, Lane, Progress, State, Trouble, count_deliveries
 from bigchaindb.eventlog.orders import POSITION_COUNT_MAX, Discard, Known, Order, Retry, Seek
 from bigchaindb.eventlog.place import AtHeight, AtTime, Place
 from bigchaindb.eventlog.token import digest_at
@@ -109,14 +109,11 @@ class LaneFiles:
             else Trouble(one.attempts)
             for one in known
         }
-        for position in progress.delivered:  # its process ended with the node: a delivery, and no failure
-            trouble = troubles.get(position, Trouble())
-            troubles[position] = replace(trouble, attempts=trouble.attempts + 1)
         lane = Lane(
             state=State(row.state) if row.state in WAITING else State.STOPPED,
             epoch=row.epoch,
-            progress=replace(progress, delivered=frozenset()),
-            troubles={position: one for position, one in troubles.items() if position in progress.unsettled},
+            progress=replace(progress, delivered=frozenset(), counts={}),
+            troubles=count_deliveries(troubles, progress),  # its process ended with the node: deliveries, no failures
             error=row.last_error or "",
             has_run=self._has_run(name),
         )
@@ -163,7 +160,8 @@ class LaneFiles:
             is_sought: a person sent it there. All that follows from that is written with the row, or nothing is.
         """
         path = page_path(self._directory, name, lane.epoch)
-        page = LanePage.create(path, lane.progress, head=head, slot_count=slot_count)
+        counts = {position: trouble.attempts for position, trouble in lane.troubles.items()}
+        page = LanePage.create(path, lane.progress, head=head, slot_count=slot_count, counts=counts)
         cursor = self._starts[name] = lane.progress.cursor
         epoch, self._epochs[name] = self._epochs.get(name, 0), lane.epoch
         try:
@@ -184,7 +182,9 @@ class LaneFiles:
             for saving in savings:
                 if saving.returned:
                     self._node.unpark(saving.name, saving.returned)
-            self._node.save_lanes({self._row(saving): _troubles(saving) for saving in savings}, sought=sought)
+            counts = {saving.name: _listed_counts(saving) for saving in savings}
+            rows = {self._row(saving): _troubles(saving) for saving in savings}
+            self._node.save_lanes(rows, counts=counts, sought=sought)
         except StoreError:
             for saving in savings:
                 if saving.page is not None:
@@ -371,3 +371,10 @@ def _troubles(saving: Saving) -> list[TroubleRow]:
         for position, one in saving.lane.troubles.items()
         if position > saving.cursor and position not in saving.lane.progress.returning
     ]
+
+
+def _listed_counts(saving: Saving) -> Mapping[int, int]:
+    """Return the deliveries of parked events that return, or that returned before a person sought beyond them."""
+    returning, cursor = saving.lane.progress.returning, saving.cursor
+    troubles = saving.lane.troubles.items()
+    return {position: one.attempts for position, one in troubles if position in returning or position <= cursor}

@@ -5,14 +5,16 @@ process loses none, as the kernel has the page; `sync` is for power cuts. A new 
 process writes is never read (P12).
 
 The first sector holds `Word`s, the part from `SLOTS_WORD` on two words for each event of the window: the position in
-hand (0: free; with the bit `RETURNING` if it was parked and comes again by hand) and when this epoch's process took it
-(0: not yet). A position stands in a slot before the event is delivered and leaves it by settlement alone (P6).
+hand (0: free; with the bit `RETURNING` if it was parked and comes again by hand, and between both how often it was
+delivered before) and when this epoch's process took it (0: not yet). A position stands in a slot before the event is
+delivered and leaves it by settlement alone (P6).
 
 Source: decision 0014.
 """
 
 import mmap
 import os
+from collections.abc import Mapping
 from enum import IntEnum
 from pathlib import Path
 from typing import Final, Self
@@ -26,6 +28,11 @@ SLOTS_WORD: Final = PAGE_BYTES // 8
 """The first word of the slots."""
 RETURNING: Final = 1 << 63
 """Marks a position that the cursor does not know: it was parked, and is settled apart."""
+_COUNT_SHIFT: Final = 44
+POSITION: Final = (1 << _COUNT_SHIFT) - 1
+"""The bits of a position: 10,000 events a second take 55 years to fill them."""
+COUNT_MAX: Final = RETURNING // (POSITION + 1) - 1
+"""Deliveries that a page counts, 524,287 of one event; beyond them node.db alone does, once a second."""
 _MAGIC: Final = int.from_bytes(b"bcdblan1", "little")
 
 
@@ -74,8 +81,18 @@ class LanePage:
             )
 
     @classmethod
-    def create(cls, path: Path, progress: Progress, *, head: int, slot_count: int) -> Self:
-        """Make a page that goes on from `progress`, durable before this returns. Replaces what is at `path`."""
+    def create(
+        cls, path: Path, progress: Progress, *, head: int, slot_count: int, counts: Mapping[int, int] | None = None
+    ) -> Self:
+        """Make a page that goes on from `progress`, durable before this returns. Replaces what is at `path`.
+
+        Args:
+            path: of the file.
+            progress: how far the plugin is.
+            head: of the log.
+            slot_count: the plugin's window.
+            counts: deliveries so far, by position; 0 for others.
+        """
         unsettled = sorted([*progress.in_hand, *(position | RETURNING for position in progress.returning)])
         slot_count = max(slot_count, len(unsettled))
         words = memoryview(bytearray(PAGE_BYTES + 16 * slot_count)).cast("Q")
@@ -83,7 +100,7 @@ class LanePage:
         words[Word.START] = words[Word.CURSOR] = progress.cursor
         words[Word.REACHED], words[Word.HEAD] = progress.reached, head
         for index, position in enumerate(unsettled):
-            words[SLOTS_WORD + 2 * index] = position
+            words[SLOTS_WORD + 2 * index] = with_count(position, (counts or {}).get(position & POSITION, 0))
         _write_durably(path, words)
         return cls(path)
 
@@ -108,32 +125,35 @@ class LanePage:
         if not self.is_of_this_boot:
             return Progress(cursor, cursor)
         held = [(words[slot], words[slot + 1]) for slot in self.slots if words[slot]]
-        in_hand = tuple(sorted(position for position, _ in held if position < RETURNING))
-        returning = tuple(sorted(position - RETURNING for position, _ in held if position >= RETURNING))
-        delivered = {position & ~RETURNING for position, delivered_ns in held if delivered_ns}
+        in_hand = tuple(sorted(word & POSITION for word, _ in held if word < RETURNING))
+        returning = tuple(sorted(word & POSITION for word, _ in held if word >= RETURNING))
+        delivered = {word & POSITION for word, delivered_ns in held if delivered_ns}
+        counts = {word & POSITION: _count(word) for word, _ in held if _count(word)}
         reached = max((words[Word.REACHED], *in_hand))  # a kill between slot and REACHED
-        return Progress(
-            in_hand[0] - 1 if in_hand else reached, reached, in_hand, returning, delivered & {*in_hand, *returning}
-        )
+        cursor = in_hand[0] - 1 if in_hand else reached
+        return Progress(cursor, reached, in_hand, returning, delivered, counts)
 
     def in_hand(self) -> tuple[int, ...]:
         """Return the positions in the slots, ascending; while the host runs, as of this moment."""
-        return tuple(sorted(position & ~RETURNING for slot in self.slots if (position := self.words[slot])))
+        return tuple(sorted(word & POSITION for slot in self.slots if (word := self.words[slot])))
 
     def free_slot(self, start: int) -> int:
         """Return a free slot, the next one from `start` on; there must be one."""
         index = self.slots.index(start)
         return next(slot for part in (self.slots[index:], self.slots[:index]) for slot in part if not self.words[slot])
 
-    def forget_deliveries(self) -> None:
-        """Clear the times at which events were delivered: the deliveries of an epoch that has ended were counted."""
+    def end_deliveries(self) -> None:
+        """Count what was delivered to a process that has ended, and clear the times: it is nobody's fault any more."""
         for slot in self.slots:
-            self.words[slot + 1] = 0
+            if self.words[slot + 1]:
+                word = self.words[slot]
+                self.words[slot] = with_count(word, _count(word) + 1) if word else 0
+                self.words[slot + 1] = 0
 
     def oldest_delivery(self) -> tuple[int, int] | None:
         """Return when the event in hand for longest was delivered, monotonic ns, and its position; None if none is."""
         held = ((self.words[slot], self.words[slot + 1]) for slot in self.slots)
-        return min(((since_ns, word & ~RETURNING) for word, since_ns in held if word and since_ns), default=None)
+        return min(((since_ns, word & POSITION) for word, since_ns in held if word and since_ns), default=None)
 
     def sync(self) -> None:
         """Make the page durable."""
@@ -149,6 +169,15 @@ class LanePage:
 def page_path(directory: Path, name: str, epoch: int) -> Path:
     """Return the file of a lane's epoch; a plugin's name may hold any character."""
     return directory / f"{quote(name, safe='')}.{epoch}"
+
+
+def with_count(word: int, count: int) -> int:
+    """Return a slot's word with how often its event was delivered, before the delivery whose time stands beside it."""
+    return word & (RETURNING | POSITION) | min(count, COUNT_MAX) << _COUNT_SHIFT
+
+
+def _count(word: int) -> int:
+    return word >> _COUNT_SHIFT & COUNT_MAX
 
 
 def _boot() -> int:

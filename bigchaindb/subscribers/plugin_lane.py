@@ -213,6 +213,7 @@ class PluginLane:
             if not isinstance(fact, facts.Retried):
                 self.lane = replace(before, epoch=self.lane.epoch)
             raise
+        self.lane = self.lane.forget_settled(page.in_hand())
         self._shared.thread.submit(page.close)
 
     def status(self) -> LaneStatus:
@@ -329,7 +330,7 @@ class PluginLane:
         assert self.run is not None
         run, self.run = self.run, None
         progress = run.page.progress()  # nobody writes there any more
-        run.page.forget_deliveries()
+        run.page.end_deliveries()
         self._shared.thread.submit(run.page.close)
         if self.lane.state in RUNNING:
             self._set_timer(None)

@@ -19,11 +19,10 @@ from bigchaindb.subscribers.hands import (
     with_redelivery,
     without_position,
 )
-from bigchaindb.subscribers.lane_page import RETURNING, LanePage, Word
+from bigchaindb.subscribers.lane_page import POSITION, RETURNING, LanePage, Word, with_count
 from bigchaindb.subscribers.plugins import EXPLICIT, NEXT_GET, Wants
 from bigchaindb.subscribers.reading import Reading
 
-_POSITION: Final = RETURNING - 1
 _CURSOR: Final = int(Word.CURSOR)
 _REACHED: Final = int(Word.REACHED)
 
@@ -91,11 +90,11 @@ class Window:
         self.hands: list[Hand] = []
         used = [(self._words[slot], slot) for slot in page.slots if self._words[slot]]
         self.redeliveries = with_redelivery(
-            Redelivery(word & _POSITION, slot, attempts.get(word & _POSITION, 1)) for word, slot in used
+            Redelivery(word & POSITION, slot, attempts.get(word & POSITION, 1)) for word, slot in used
         )
         self.unanswered: dict[int, Unanswered] = {}
         self._unanswered_bytes = 0  # kept beside it: each delivery asks for the sum
-        self.returning = frozenset(word & _POSITION for word, _ in used if word & RETURNING)
+        self.returning = frozenset(word & POSITION for word, _ in used if word & RETURNING)
         self._suspects = frozenset(one.position for one in self.redeliveries) if one_at_a_time else frozenset[int]()
         self._reached = page.words[_REACHED]
 
@@ -223,7 +222,7 @@ class Window:
     def _clear(self, hand: Hand) -> None:
         for event, slot in zip(hand.events, hand.slots, strict=True):
             # A signal handler may raise in the middle: what others put into a slot since is theirs.
-            if self._words[slot] & _POSITION == event.position:
+            if self._words[slot] & POSITION == event.position:
                 self._words[slot] = 0
 
     def leave(self, hand: Hand) -> None:
@@ -265,8 +264,10 @@ class Window:
         """Take an event back from the plugin until the supervisor has decided. It stays in its slot."""
         unanswered = self.unanswered[event.position]
         undecided = Redelivery(event.position, unanswered.slot, event.attempt, UNDECIDED)
+        counted = with_count(self._words[unanswered.slot], event.attempt)
         redeliveries = with_redelivery(self.redeliveries, undecided)
         # No calls below. The cursor does not pass it, and no crash is its fault any more.
+        self._words[unanswered.slot] = counted
         self._words[unanswered.slot + 1] = 0
         self.redeliveries = redeliveries
         del self.unanswered[event.position]

@@ -53,6 +53,7 @@ class Account:
         matches: says of a position of the log whether the plugin is to get it.
         place: positions up to here are not owed.
         given: delivered by a process whose word counts.
+        numbers: of the last delivery, by position, since somebody moved the plugin or the power was cut.
         acked: when, by position.
         skipped: by policy.
         discarded: by a person.
@@ -70,6 +71,7 @@ class Account:
     place: int | None = None
     given: set[int] = field(default_factory=set)
     handed: int = 0
+    numbers: dict[int, int] = field(default_factory=dict)
     acked: dict[int, float] = field(default_factory=dict)
     skipped: set[int] = field(default_factory=set)
     discarded: set[int] = field(default_factory=set)
@@ -162,6 +164,9 @@ class Account:
         if run.is_stale:
             return
         keep("P12", run is self.run, f"{position} goes to epoch {run.epoch}")
+        number = self.numbers.get(position, 0)
+        keep("P6", event.attempt > number, f"{position} comes with number {event.attempt} after {number}")
+        self.numbers[position] = event.attempt
         if position in self.acked:
             keep("P6", position in run.declined, f"{position} was acknowledged at {self.acked[position]:.3f}")
         is_parked = position in self.listed - self.returning - self.open_ended
@@ -226,6 +231,12 @@ class Account:
         self.moves += 1
         self.place = self.handed = place
         self.was_cut_s = None
+        # What stays set aside, at or before the place, is numbered on.
+        self.numbers = {
+            position: number
+            for position, number in self.numbers.items()
+            if position in self.listed and position <= place
+        }
         for known in (self.given, self.skipped, self.discarded, self.maybe):
             known.clear()
         self.acked = {}
@@ -236,5 +247,7 @@ class Account:
         self.is_gapped = self.is_other_log  # a hole is found again by whoever reads on
         self.maybe |= self.skipped | self.discarding
         self.skipped, self.discarding = set(), set()
+        if safe_s is not None:
+            self.numbers.clear()
         if safe_s is not None and (self.was_cut_s is None or safe_s < self.was_cut_s):
             self.was_cut_s = safe_s

@@ -478,6 +478,7 @@ class History:
                 process.release()
             plugin.account.run = None
             plugin.account.list({})
+            plugin.account.numbers.clear()
             plugin.account.is_gapped = plugin.account.is_other_log = True
             plugin.account.was_cut_s = None
             plugin.account.sought.clear()

@@ -128,6 +128,18 @@ def test_p3_what_is_set_aside_beyond_the_cursor_comes_once_after_a_power_cut(his
     history.settle()
 
 
+def test_p6_what_is_sent_back_again_and_again_has_another_number_each_time(history: History) -> None:
+    """A node that died within a second would begin again with the numbers that it had written down."""
+    install(history, Temper(Wants(acknowledge=EXPLICIT), nacks=100))
+    history.commit(["red"] * 3)
+    for delay_s in (0.7, 0.2, 0.2, 2.5, 0.4):
+        history.run(delay_s)
+        history.die()
+        history.start()
+    assert max(history.plugins["one"].account.numbers.values()) > 3
+    history.settle()
+
+
 def test_p6_a_page_that_could_not_be_made_takes_nothing_with_it(history: History) -> None:
     """After the death of the node everything beyond the cursor would come again: its page was not the one noted."""
     install(history, Temper(Wants(acknowledge=EXPLICIT), batch=5, nacks=50))

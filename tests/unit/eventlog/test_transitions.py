@@ -171,6 +171,12 @@ def test_an_attempt_is_counted_for_what_the_process_took() -> None:
     assert (lane.attempt(1), lane.attempt(3)) == (3, 2)
 
 
+def test_what_the_page_counts_and_nobody_reported_is_counted() -> None:
+    """A process may be killed before its nacks are sent: their numbers would be given again."""
+    lane, _ = told(LIVE, ended(Progress(0, 3, (1, 3), (), {3}, {1: 4, 3: 2})))
+    assert (lane.attempt(1), lane.attempt(3), lane.progress.counts) == (5, 4, {})
+
+
 def test_an_event_that_always_kills_its_process_is_found_and_parked_and_no_other() -> None:
     """With the blame on all in hand, one guilty event parked 99 innocent ones."""
     lane, actions = told(LIVE, crashed(1, 2, 3))
@@ -395,6 +401,11 @@ def test_a_paused_lane_delivers_nothing_and_goes_on_where_it_was(state: State) -
 def test_a_sought_lane_forgets_what_it_had_in_hand() -> None:
     lane, _ = told(LIVE, crashed(3), Stopping(), Sought(7))
     assert lane == Lane(State.STOPPED, 2, Progress(7, 7))
+
+
+def test_a_seek_keeps_the_count_of_what_stays_parked_and_was_delivered_since() -> None:
+    returned = Lane(progress=Progress(5, 5, (), (2, 3, 6)), troubles={3: Trouble(7, 1, 9.0, "x"), 6: Trouble(4)})
+    assert told(returned, Sought(4))[0].troubles == {3: Trouble(7)}
 
 
 @pytest.mark.parametrize("state", [State.GAPPED, State.BLOCKED])

@@ -1,5 +1,6 @@
 """The lane page: what survives a kill, a power cut, and an owner that was replaced. Source: promises P6 and P12."""
 
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -9,13 +10,20 @@ from hypothesis import strategies as st
 
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.eventlog.lane import Progress
-from bigchaindb.subscribers.lane_page import PAGE_BYTES, RETURNING, SLOTS_WORD, LanePage, Word, page_path
+from bigchaindb.subscribers.lane_page import COUNT_MAX, PAGE_BYTES, RETURNING, SLOTS_WORD, LanePage, Word, page_path
 from tests.support.lane_pages import kept
 
 
-def made(folder: Path, progress: Progress | None = None, *, epoch: int = 1, slot_count: int = 4) -> LanePage:
+def made(
+    folder: Path,
+    progress: Progress | None = None,
+    *,
+    epoch: int = 1,
+    slot_count: int = 4,
+    counts: Mapping[int, int] | None = None,
+) -> LanePage:
     path = page_path(folder, "plugin", epoch)
-    return kept(LanePage.create(path, progress or Progress(), head=9, slot_count=slot_count))
+    return kept(LanePage.create(path, progress or Progress(), head=9, slot_count=slot_count, counts=counts))
 
 
 @given(cursor=st.integers(0, 2**40), in_hand=st.sets(st.integers(1, 300), max_size=9), beyond=st.integers(0, 5))
@@ -73,6 +81,17 @@ def test_p3_what_comes_back_from_being_parked_does_not_move_the_cursor(tmp_path:
     page.words[page.slots[0]] = 0  # 5 is settled
     assert page.words[page.slots[3]] == 6 | RETURNING
     assert page.progress() == Progress(6, 7, (7,), (2, 6))
+
+
+def test_deliveries_are_counted_when_their_process_has_ended(tmp_path: Path) -> None:
+    """Else a node that dies before it has written them down would give their numbers again."""
+    page = made(tmp_path, Progress(4, 7, (5, 7), (2,)), counts={2: 9, 7: COUNT_MAX})
+    assert page.progress() == Progress(4, 7, (5, 7), (2,), counts={2: 9, 7: COUNT_MAX})
+    for slot in page.slots:
+        page.words[slot + 1] = 50  # of the last, no event stands there any more
+    page.end_deliveries()
+    assert page.progress() == Progress(4, 7, (5, 7), (2,), counts={2: 10, 5: 1, 7: COUNT_MAX})
+    assert page.in_hand() == (2, 5, 7)
 
 
 def test_after_a_restart_of_the_machine_only_the_cursor_counts(tmp_path: Path) -> None:

@@ -370,6 +370,20 @@ def test_an_event_that_comes_back_has_its_failures_behind_it_after_a_restart_too
     assert ledger.next_node().troubles == {1: Trouble(2)}
 
 
+def test_a_seek_in_the_middle_of_a_retry_gives_no_number_twice(ledger: Ledger) -> None:
+    """What is written down of a parked event is of its park, and it was delivered since."""
+    ledger.left(State.STOPPED, Progress(2, 2), parked=(1,))
+    ledger.order(Retry((1,)))
+    (path,) = ledger.store.directory.lanes.iterdir()
+    with closing(LanePage(path)) as page:
+        page.words[page.slots[0] + 1] = 50  # delivered, and its node died
+    assert ledger.next_node().attempt(1) == 4
+    ledger.order(Seek("now"))
+    assert [(row.attempts, row.returns_in, row.error) for row in ledger.parked()] == [(3, None, "cannot digest")]
+    ledger.order(Retry((1,)))
+    assert ledger.next_node().attempt(1) == 4
+
+
 def test_whoever_resumes_a_lane_that_waits_for_more_is_told_what_it_waits_for(ledger: Ledger) -> None:
     ledger.left(State.BLOCKED, Progress(2, 4, (3, 4)), error="position 3: no")
     with pytest.raises(OrderRefused, match=r"position 3: no; .*plugins retry sales --all.*discard sales.*seek sales"):

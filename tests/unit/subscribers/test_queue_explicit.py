@@ -161,7 +161,7 @@ def test_p10_what_was_sent_back_takes_room_again_when_it_comes_again(tmp_path: P
     plugin.queue.ack_through(2)
     plugin.queue.answers.decided(Again(1, 2, 0.0))
     assert [event.position for event in plugin.queue.get_many(9, 0.0)] == [1]
-    assert plugin.progress() == Progress(0, 4, (1, 3, 4))
+    assert plugin.progress() == Progress(0, 4, (1, 3, 4), counts={1: 1})
     plugin.queue.ack_through(1)
     assert (plugin.page.cursor, plugin.page.in_hand()) == (2, (3, 4))
     plugin.queue.ack_through(3)
@@ -218,7 +218,7 @@ def test_a_nacked_event_stays_in_hand_until_it_is_decided_on(make: Make) -> None
     assert plugin.reports == [
         Nacked(1, 1, "ValueError: no such column", delay_s=None, is_unavailable=False),
     ]
-    assert plugin.progress() == Progress(0, 2, (1,))
+    assert plugin.progress() == Progress(0, 2, (1,), counts={1: 1})
     assert plugin.taken == set()  # no crash is its fault
     assert take(plugin, 1)[0].position == 3  # others go on
     plugin.queue.answers.decided(Again(1, 2, 0.0))
@@ -238,7 +238,7 @@ def test_an_answer_to_an_earlier_delivery_says_nothing_of_the_next(make: Make) -
     plugin.queue.answers.decided(Again(1, 2, 0.0))
     take(plugin, 1)
     first.ack()
-    assert plugin.progress() == Progress(0, 1, (1,))
+    assert plugin.progress() == Progress(0, 1, (1,), counts={1: 1})
     assert len(plugin.reports) == 1
 
 
