@@ -72,7 +72,8 @@ class Growing:
         durable = time.perf_counter()
         if on_durable is not None:
             on_durable(effects.tip.position)
-        writer.tidy()
+        while writer.tidy():
+            pass
         self.transaction_count += len(transactions)
         return Spent(durable - begin, time.thread_time() - used, time.perf_counter() - begin)
 

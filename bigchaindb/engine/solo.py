@@ -31,6 +31,9 @@ from bigchaindb.transaction.model import Transaction
 
 FULL_RETRY_S: Final = 1.0
 """Time between two checks whether a full disk has room again."""
+TIDY_COUNT: Final = 256
+"""Transactions of a block for which a further piece is tidied behind it: what blocks of 1,000 leave is two of them, and
+a block waits for one piece, unless it waited longer for the block before."""
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +85,7 @@ class SoloEngine:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._store = store
         self._round = 0
-        self._was_heavy = False
+        self._was_heavy = self._is_untidy = False
         self._full: StoreFull | None = None
         self._damage: StoreDamaged | None = None
         self._halt: Callable[[StoreDamaged], None] = lambda _: None
@@ -153,7 +156,7 @@ class SoloEngine:
 
     async def _decide_until_stopped(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._damage is None and await self._has_work():
+        while self._damage is None and await self._has_work(loop):
             if not self._stopping.is_set() and (short := self._room.shortage()) is not None:
                 await self._wait_for_room(short)
                 continue
@@ -181,34 +184,51 @@ class SoloEngine:
         candidates = self._pool.candidates(
             count_max=self._limits.block_count_max,
             bytes_max=self._limits.block_bytes_max,
-            light_first=self._was_heavy,
+            light_first=self._was_heavy or self._is_untidy,
         )
-        self._was_heavy = self._pool.has_heavy(candidates)
+        is_heavy = self._pool.has_heavy(candidates)
+        if is_heavy and self._is_untidy:  # they wait for what they leave behind, and nobody else does
+            await self._write(loop, self._tidy, 1)
+            return None
+        self._was_heavy = is_heavy
         self._intake.proposed = frozenset(candidate.id for candidate in candidates)
         try:
-            await loop.run_in_executor(self._writer, self._decide, loop, candidates)
+            await self._write(loop, self._decide, loop, candidates)
         except StoreFull as error:
             return error
-        except StoreDamaged as error:
-            self._damage = error
-            await loop.run_in_executor(self._writer, self._halt, error)
         return None
 
-    async def _has_work(self) -> bool:
-        while not self._pool:
+    async def _has_work(self, loop: asyncio.AbstractEventLoop) -> bool:
+        while not self._pool and self._damage is None:
             if self._intake.has_ended:
                 return False
             self._intake.work.clear()
-            await self._intake.work.wait()
-        return True
+            if self._is_untidy:
+                await self._write(loop, self._tidy, 1)
+            else:
+                await self._intake.work.wait()
+        return self._damage is None
+
+    async def _write(self, loop: asyncio.AbstractEventLoop, work: Callable[..., None], *arguments: object) -> None:
+        """Run `work` in the writer thread, and note damage that it meets."""
+        try:
+            await loop.run_in_executor(self._writer, work, *arguments)
+        except StoreDamaged as error:
+            self._damage = error
+            await loop.run_in_executor(self._writer, self._halt, error)
 
     def _decide(self, loop: asyncio.AbstractEventLoop, candidates: Sequence[Transaction]) -> None:
         """Decide one block, report it to the loop, tidy up: the whole work of the writer thread."""
         decision = self._decider.decide(candidates, self._round)
         loop.call_soon_threadsafe(self._conclude_or_fail, decision)
+        self._tidy(1 + len(candidates) // TIDY_COUNT)
+
+    def _tidy(self, piece_count: int) -> None:
+        """Tidy up a piece or several; the rest is for when nobody waits, or behind the next block."""
         try:
-            self._store.tidy()
+            self._is_untidy = all(self._store.tidy() for _ in range(piece_count))
         except StoreFull as error:  # nothing is lost: the next commit finds out whether there is room
+            self._is_untidy = False
             _log.warning("the disk is full, the store was not tidied", extra={"error": str(error)})
 
     async def _watch_room(self) -> None:

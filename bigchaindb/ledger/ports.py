@@ -37,8 +37,11 @@ class LedgerStore(Protocol):
         """
         ...
 
-    def tidy(self) -> None:
-        """Checkpoint and merge search segments if due. Called by the writer after the block was announced."""
+    def tidy(self) -> bool:
+        """Do a piece of what is due: a checkpoint, a merge of search segments. Return whether another piece is due.
+
+        Called by the writer once the block was announced, and again until nothing is due or a commit waits.
+        """
         ...
 
 

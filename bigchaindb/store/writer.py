@@ -99,15 +99,16 @@ class Writer:
             except BaseException:
                 self._indexing.load()
                 raise
+            body_bytes = rows.counts.log_bytes - self._counts.log_bytes
             self._tip, self._counts = effects.tip, rows.counts
             self._committer = get_ident()
-        self._tidying.committed(len(rows.transactions))
+        self._tidying.committed(len(rows.transactions), body_bytes)
 
-    def tidy(self) -> None:
+    def tidy(self) -> bool:
         """See `LedgerStore`."""
         with self._writing, self._damages.noted(), translated("ledger.db"):
             self._tidying.wrote(self._indexing.step(self._counts.transactions, self._tip.position))
-            self._tidying.tidy()
+            return self._tidying.tidy()
 
     def upgrade(self) -> int:
         """Write the checksums of some older rows, and return how many events are left. Any thread may call it.

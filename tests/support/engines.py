@@ -116,8 +116,8 @@ class GatedStore:
     def commit(self, effects: Effects) -> None:
         self.store.commit(effects)
 
-    def tidy(self) -> None:
-        self.store.tidy()
+    def tidy(self) -> bool:
+        return self.store.tidy()
 
 
 async def until(condition: Callable[[], bool], *, wait_s_max: float = 10.0) -> None:

@@ -131,8 +131,8 @@ class ModelNetworkStore:
         self.kept = self.kept if effects.network is None else effects.network
         self.history.append(effects)
 
-    def tidy(self) -> None:
-        pass
+    def tidy(self) -> bool:
+        return False
 
 
 @dataclass

@@ -12,6 +12,7 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
 
@@ -249,10 +250,12 @@ class LedgerHandlers:
         return pb.ResponseCommit()
 
     def _tidy(self, height: int) -> None:
-        """Tidy up after a block was announced; the next call of CometBFT waits for it."""
+        """Tidy up after a block was announced, in pieces: the next call of CometBFT waits for one of them."""
         try:
             self._own.forget(height - CARRY_HEIGHTS)
-            self._store.tidy()
+            if self._store.tidy():
+                with suppress(RuntimeError):  # the writer ends: the rest is due after the next start as well
+                    self._writer.submit(self._tidy, height)
         except Exception:  # noqa: BLE001 - nothing is lost: the next commit meets the same disk, and reports it
             _log.exception("the store was not tidied")
 

@@ -54,8 +54,8 @@ class ModelStore:
         self.last = effects.tip
         self.history.append(effects)
 
-    def tidy(self) -> None:
-        pass
+    def tidy(self) -> bool:
+        return False
 
 
 @dataclass

@@ -71,6 +71,35 @@ async def test_a_light_document_is_accepted_and_committed_before_32_heavy_ones(s
         await asyncio.gather(*waiting)
 
 
+@dataclass
+class UntidyStore(GatedStore):
+    """The real store, with always another piece to tidy up until it is told that there is none."""
+
+    is_untidy: bool = True
+    piece_count: int = 0
+
+    def tidy(self) -> bool:
+        super().tidy()
+        self.piece_count += 1
+        return self.is_untidy
+
+
+async def test_between_two_pieces_of_tidying_light_ones_are_committed_and_heavy_ones_are_not(store: Store) -> None:
+    """What strangers' large documents leave behind is theirs to wait for; and an idle node tidies up."""
+    untidy = UntidyStore(store.writer)
+    async with running(engine_over(untidy)) as engine:
+        await engine.submit(create(1).body, Mode.COMMIT)
+        heavy = asyncio.create_task(engine.submit(build.create([ALICE], data={"text": 10_000 * "x"}).body, Mode.COMMIT))
+        await until(lambda: engine.figures.pool_count == 1)
+        for number in range(2, 5):
+            await engine.submit(create(number).body, Mode.COMMIT)
+        assert not heavy.done()
+        before = untidy.piece_count
+        await until(lambda: untidy.piece_count > before + 3)
+        untidy.is_untidy = False
+        await heavy
+
+
 async def test_a_heavy_transaction_that_is_refused_leaves_nothing(store: Store) -> None:
     """Else strangers would fill 80 MiB with them, and four times that with what they are parsed into."""
     engine = engine_over(store.writer)
@@ -583,7 +612,7 @@ async def test_p7_an_idle_node_sees_that_others_fill_its_disk(store: Store, capl
 
 
 class NoRoomToTidy(GatedStore):
-    def tidy(self) -> None:
+    def tidy(self) -> bool:
         raise StoreFull("no room")
 
 

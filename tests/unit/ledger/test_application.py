@@ -246,8 +246,8 @@ class CountingStore:
     def commit(self, effects: Effects) -> None:
         self.store.commit(effects)
 
-    def tidy(self) -> None:
-        self.store.tidy()
+    def tidy(self) -> bool:
+        return self.store.tidy()
 
 
 def test_the_voter_takes_the_state_that_the_proposer_has_loaded_at_its_height(store: LedgerStore) -> None:

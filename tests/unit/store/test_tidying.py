@@ -7,7 +7,7 @@ from bigchaindb.errors import StoreDamaged
 from bigchaindb.store import Store
 from bigchaindb.store.checking import check_directory
 from bigchaindb.store.database import open_writer
-from bigchaindb.store.tidying import SEARCH_TABLES
+from bigchaindb.store.tidying import CHECKPOINT_FRAMES, MERGE_COMMITS, SEARCH_TABLES, SEGMENTS_MAX
 from tests.support.damage import write
 from tests.support.decisions import Chain, made
 
@@ -39,6 +39,29 @@ def test_segments_are_merged_so_that_searches_stay_fast(store: Store) -> None:
     for table in SEARCH_TABLES:
         assert 1 <= store.writer._tidying.segment_count(table) <= 40
     assert sum(len(page) for page in store.queries().search("assets", "words", 0)) == 300
+
+
+def test_merges_come_one_by_one_so_that_a_block_waits_for_one(store: Store) -> None:
+    """All at once, those of some large documents keep the writer for 100 ms."""
+    decisions = Chain()
+    for serial in range(3 * MERGE_COMMITS):
+        words = " ".join(f"w{serial}x{number}" for number in range(8_000))
+        store.writer.commit(decisions.valid(made(serial, data={"text": words})))
+    piece_count = 1
+    while store.writer.tidy():
+        piece_count += 1
+    assert piece_count > 4
+    assert store.writer._tidying.segment_count("assets_search") <= SEGMENTS_MAX + 1
+
+
+def test_large_bodies_count_as_the_frames_that_they_fill(store: Store, data: Path) -> None:
+    """Else the log grows to 100 MB between two moves, and one move keeps the writer for 80 ms."""
+    decisions = Chain()
+    for serial in range(24):
+        store.writer.commit(decisions.valid(made(serial, data={"text": 500_000 * "x"})))
+        while store.writer.tidy():
+            pass
+    assert wal_bytes(data) < 2 * CHECKPOINT_FRAMES * 4096
 
 
 @pytest.mark.parametrize("record", ["NULL", "x'00'", "7"])
