@@ -163,7 +163,8 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
 
 def _reading_engine(store: Store, layout: files.Layout, genesis: NetworkGenesis, state: bytes, key: KeyPair) -> Wired:
     rpc = CometBftRpc(layout.rpc)
-    engine = ReadingEngine(genesis, network.decode(state), store.writer.tip().height, rpc, key.public_key)
+    height, outbox_count = store.writer.tip().height, Outbox(store.node).count
+    engine = ReadingEngine(genesis, network.decode(state), height, rpc, key.public_key, outbox_count=outbox_count)
     return Wired(engine, engine.elections, CometBftProofs(rpc, genesis.chain_id), engine.network)
 
 

@@ -23,6 +23,11 @@ class Outbox:
         self._seqs = {id_.hex(): seq for id_, seq in db.read("SELECT id, seq FROM outbox")}
         self._last = max(self._seqs.values(), default=0)
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._seqs)
+
     def put(self, transactions: Iterable[tuple[str, bytes]]) -> None:
         """Write ids and bodies down that are not there yet, durably, in one fsync. Raises: as `NodeDb`."""
         rows = []

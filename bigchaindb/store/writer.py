@@ -8,6 +8,7 @@ from typing import Final
 
 from bigchaindb.ledger.effects import Effects, Tip
 from bigchaindb.ledger.view import LoadedView, Needs
+from bigchaindb.store.checksums import damaged
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import Readers, batch, snapshot, translated
 from bigchaindb.store.indexing import GENERATION_ROWS, Indexing
@@ -153,7 +154,10 @@ class Writer:
         """Find where the transactions stand whose outputs are spent, those of this very block excepted."""
         ids = {i.fulfills.transaction_id for t in effects.transactions for i in t.inputs if i.fulfills is not None}
         ids.difference_update(t.id for t in effects.transactions)
-        return self._locate(ids)
+        seqs = self._locate(ids)
+        for id_ in ids - seqs.keys():
+            raise damaged("transaction_index", f"of {id_}", "is missing")
+        return seqs
 
     def _remember(self, rows: Rows, effects: Effects) -> None:
         """Add the index rows in memory, where readers drop them until the commit is done."""
@@ -184,4 +188,9 @@ class Writer:
         if spends:
             spend = "UPDATE outputs SET spent_by = ?, spent_checksum = ? WHERE output = ? AND spent_by IS NULL"
             changed = self._connection.executemany(spend, spends).rowcount
-            assert changed == len(spends), (changed, len(spends))  # L1: each was there, unspent, until now
+            if changed != len(spends):  # L1: each was there, unspent, when the block was checked
+                raise damaged("outputs", self._not_spent(spends), "is missing or is spent by another transaction")
+
+    def _not_spent(self, spends: list[tuple[int, int, int]]) -> int:
+        spent = "SELECT 1 FROM outputs WHERE output = ? AND spent_by = ?"
+        return next(n for seq, _, n in spends if not self._connection.execute(spent, (n, seq)).fetchall())

@@ -27,7 +27,14 @@ class ReadingEngine:
     """Implements `bigchaindb.engine.engine.Engine`. Belongs to the event loop; one `run` each."""
 
     def __init__(
-        self, genesis: NetworkGenesis, state: NetworkState, height: int, rpc: CometBftRpc, own_key: str
+        self,
+        genesis: NetworkGenesis,
+        state: NetworkState,
+        height: int,
+        rpc: CometBftRpc,
+        own_key: str,
+        *,
+        outbox_count: int,
     ) -> None:
         """Read one ledger.
 
@@ -37,11 +44,13 @@ class ReadingEngine:
             height: of that block.
             rpc: of the CometBFT that is not started, which proofs ask.
             own_key: of the node, base58.
+            outbox_count: transactions that it accepted and that are not decided: they wait for a program that votes.
         """
         self._state = state
         self._height = height
         self._rpc = rpc
         self._own_key = own_key
+        self._outbox_count = outbox_count
         self._stopping = asyncio.Event()
         rules = other_rules(genesis.rules_version, RULES_VERSION)
         self._why = f"this node reads its ledger and does not vote: its network has {rules}"
@@ -80,7 +89,7 @@ class ReadingEngine:
             peer_count=0,
             invalid_count=0,
             rejection_count=0,
-            outbox_count=0,
+            outbox_count=self._outbox_count,
             start_count=0,
             round=0,
             own_key=self._own_key,

@@ -2,16 +2,23 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
+from bigchaindb.store import NodeDb
+from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.own import Outbox
 from tests.support.chains import Coin, create, transfer
+from tests.support.http import request
 from tests.support.live_networks import Member, make_network
+from tests.support.ports import free_ports
 from tests.support.waiting import until
 
 PARENT = create(1)
 CHILD = transfer(Coin(PARENT))
+ACCEPTED = create(3)
 TOLD = (
     "this node reads its ledger and does not vote: its network has rules 2, and this program has rules "
     f"{RULES_VERSION} (3: "
@@ -33,6 +40,9 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Member, dic
         document = json.loads(member.layout.genesis.read_bytes())
         document["consensus_params"]["version"]["app"] = "2"
         member.layout.genesis.write_text(json.dumps(document))
+        with closing(NodeDb(DataDirectory(member.layout.data).node)) as node_db:
+            Outbox(node_db).put([(ACCEPTED.id, ACCEPTED.body)])
+        member.settings = {**member.settings, "metrics": {"bind": f"127.0.0.1:{free_ports(1)[0]}"}}
         yield member, {"proof": proof, "validators": validators, "events": events}
     finally:
         network.kill()
@@ -52,6 +62,8 @@ def test_a_folder_of_older_rules_is_read_and_does_not_vote(node: tuple[Member, d
     assert refused.status == 503
     assert TOLD in refused.body.decode()
     assert member.get("events/1/proof").status == 504, "its header is CometBFT's"
+    metrics = request("GET", f"http://{member.settings['metrics']['bind']}/metrics").body.decode()
+    assert "\nbigchaindb_network_outbox_transactions 1.0\n" in metrics, "what was accepted waits for the right release"
     assert member.cometbft_pid() is None
     assert "has rules 2" not in member.run("network", "status").stderr
     assert member.stop() == 0

@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 from msgspec.structs import replace
 
-from bigchaindb.errors import StoreFull
+from bigchaindb.errors import StoreDamaged, StoreFull
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.view import Needs
 from bigchaindb.store import Store
@@ -40,6 +40,29 @@ def test_a_full_disk_loses_nothing_and_the_block_can_be_committed_later(store: S
     assert store.writer.tip() == effects.tip
     assert store.queries().transaction(large.id) == large.body
     assert list(store.queries().outputs("alice", spent=None)) == [[OutputRef(coin.id, 0), OutputRef(large.id, 0)]]
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        ("DELETE FROM outputs WHERE output >> 20 = 1", "outputs 1048576 is missing or is spent by another"),
+        ("UPDATE outputs SET spent_by = 9 WHERE output >> 20 = 1", "outputs 1048576 is missing or is spent by another"),
+        ("DELETE FROM transaction_index", "transaction_index .* is missing"),
+    ],
+)
+def test_damage_that_a_block_meets_is_named(store: Store, damage: str, named: str) -> None:
+    """Its transactions were checked before: a traceback would tell nobody what to restore."""
+    decisions = Chain()
+    coin = made(1)
+    store.writer.commit(decisions.valid(coin))
+    for serial in range(10, 80):  # the index row leaves memory
+        store.writer.commit(decisions.valid(made(serial)))
+        store.writer.tidy()
+    store._connection.execute(damage)
+    with pytest.raises(StoreDamaged, match=named):
+        store.writer.commit(decisions.valid(made(2, spends=[OutputRef(coin.id, 0)], asset_id=coin.id)))
+    assert store.damages.first is not None
+    assert store.writer.tip().height == 71
 
 
 @pytest.mark.parametrize("tidies", [0, 70], ids=["in memory", "in the table"])
