@@ -26,7 +26,7 @@ class Advice:
     def untold(self) -> list[str]:
         """Return the warnings that apply and were not returned before."""
         found: dict[str, str] = {}
-        if any(hand.keeps_events for hand in self._window.hands):
+        if self._window.keeps_events or any(hand.keeps_events for hand in self._window.hands):
             found["keeps"] = _KEEPS
         since_s = self._gate.full_since_s
         if since_s is not None and monotonic() - since_s >= FULL_S:

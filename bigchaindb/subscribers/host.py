@@ -88,14 +88,14 @@ def main() -> None:
             queue,
             window_count=launch.window_count,
             window_bytes_max=launch.window_bytes_max,
-            on_failure=lambda error: _fail(talk, error),
+            on_failure=lambda error: _fail(talk, queue, error),
         )
     gc.freeze()  # what was imported stays: collections while the plugin runs need not look at it
     ending = _run(title, plugin, queue, given)
     if not isinstance(ending, facts.Returned):
         _end_threads(queue)  # a second time after a coroutine: what comes first counts
     # Called once all threads of the plugin but its daemons have ended.
-    atexit.register(lambda: _say_last(talk, _verdict(queue, ending)))
+    atexit.register(lambda: _say_last(talk, queue, _verdict(queue, ending)))
     sys.exit(0 if isinstance(ending, facts.Returned) else 1)
 
 
@@ -239,9 +239,8 @@ def _listen(talk: Control, page: LanePage, queue: LogQueue) -> NoReturn:
             if page.words[Word.CLOSING]:
                 queue.close()
             queue.wake()
-            for text in queue.warnings():
-                talk.report(wire.Warned(text))
-        _say_last(talk, _verdict(queue, None))
+            _warn(talk, queue)
+        _say_last(talk, queue, _verdict(queue, None))
     except (EOFError, OSError):
         pass  # the node is gone, and its successor must find no older process at work
     except BaseException as error:  # noqa: BLE001 - a process that does not listen would never end
@@ -249,14 +248,20 @@ def _listen(talk: Control, page: LanePage, queue: LogQueue) -> NoReturn:
     _end_group()
 
 
-def _fail(talk: Control, error: BaseException) -> NoReturn:
+def _fail(talk: Control, queue: LogQueue, error: BaseException) -> NoReturn:
     """End everything, as a thread of ours has failed that the plugin depends on."""
     _print(_traceback(error))
-    _say_last(talk, facts.Raised(describe(error)))
+    _say_last(talk, queue, facts.Raised(describe(error)))
     _end_group()
 
 
-def _say_last(talk: Control, report: wire.Report) -> None:
+def _warn(talk: Control, queue: LogQueue) -> None:
+    for text in queue.warnings():
+        talk.report(wire.Warned(text))
+
+
+def _say_last(talk: Control, queue: LogQueue, report: wire.Report) -> None:
+    _warn(talk, queue)  # there may have been no look since
     talk.report(report)
     with suppress(OSError):  # the node is gone, and with it whoever wants to know
         talk.flush()

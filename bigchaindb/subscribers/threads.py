@@ -104,6 +104,7 @@ class Threads:
         ended = [hand for hand in ended if not hand.is_delivered]
         for hand in ended:
             window.give_back(hand, 0)
+            window.keeps_events |= hand.keeps_events
         window.hands = [hand for hand in window.hands if hand not in ended]
 
 

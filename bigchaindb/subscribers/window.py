@@ -34,6 +34,7 @@ class Window:
         answer_to: what the plugin's answers go to, with `EXPLICIT`.
         hands: of the threads that took something.
         is_plain: an event is settled as soon as its thread asks for more.
+        keeps_events: as of a hand, for those that are gone.
         redeliveries: events that are delivered again, ascending; each is in its slot already.
         unanswered: what the plugin will answer for, by position, ascending; with `EXPLICIT` alone.
         returning: positions that were parked and are delivered again, not settled; the cursor does not know them.
@@ -52,6 +53,7 @@ class Window:
         "answer_to",
         "hands",
         "is_plain",
+        "keeps_events",
         "redeliveries",
         "returning",
         "slots",
@@ -88,6 +90,7 @@ class Window:
         self.slots = page.slots
         self.answer_to: AnswerTo | None = None
         self.hands: list[Hand] = []
+        self.keeps_events = False
         used = [(self._words[slot], slot) for slot in page.slots if self._words[slot]]
         self.redeliveries = with_redelivery(
             Redelivery(word & POSITION, slot, attempts.get(word & POSITION, 1)) for word, slot in used

@@ -1,5 +1,6 @@
 """Plugins that gather events, and those that keep them unawares. Source: decision 0025; promises P2, P6 and P10."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -109,6 +110,23 @@ def test_a_plugin_that_keeps_events_is_warned_once(make: Make) -> None:
     (warning,) = plugin.queue.warnings()
     assert "keeps events after asking for the next: set ack_lag or explicit" in warning
     assert plugin.queue.warnings() == []
+
+
+def test_a_warning_outlives_the_thread_that_kept_events(make: Make) -> None:
+    """The next thread takes its place before the warnings are looked at."""
+    plugin = make(600)
+    gathered: list[Event] = []
+
+    def gather(count: int) -> None:
+        gathered.extend(plugin.queue.get_many(1)[0] for _ in range(count))
+        plugin.queue.get_many(1, timeout=0)
+
+    for count in (600, 0):
+        thread = threading.Thread(target=gather, args=(count,))
+        thread.start()
+        thread.join()
+    (warning,) = plugin.queue.warnings()
+    assert "keeps events after asking for the next" in warning
 
 
 def plainly(plugin: Plugin) -> None:
