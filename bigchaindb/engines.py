@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from bigchaindb.access.writers import Writers
 from bigchaindb.api.call import ElectionSource
 from bigchaindb.config import Settings
 from bigchaindb.engine.cometbft import binary, files
@@ -27,7 +28,7 @@ from bigchaindb.engine.cometbft.signer import complaint, must_be_held
 from bigchaindb.engine.engine import Engine, NetworkFigures
 from bigchaindb.engine.room import Room, usage_of
 from bigchaindb.engine.solo import SoloEngine
-from bigchaindb.errors import StartupError, StoreDamaged
+from bigchaindb.errors import ConfigurationError, StartupError, StoreDamaged
 from bigchaindb.ledger import network
 from bigchaindb.ledger.application import Ledger
 from bigchaindb.ledger.checking import BlockLimits
@@ -44,6 +45,11 @@ _log: Final = logging.getLogger(__name__)
 TRANSACTION_BYTES_MAX: Final = 1024 * 1024
 """Longest transaction of CometBFT's mempool. A rule of the network: a block may hold no longer one."""
 
+NO_WRITERS: Final = (
+    "access.writers: this node is part of a network, whose other nodes take every valid transaction: a list of one "
+    "node would bind none of them; remove the setting"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Wired:
@@ -54,6 +60,7 @@ class Wired:
         proofs: see `HttpApi`.
         network: returns the figures of the network; None on a node on its own.
         damaged: is called, on the loop, with each damage of the store.
+        writers: who may create assets; None: everybody.
     """
 
     engine: Engine
@@ -61,6 +68,7 @@ class Wired:
     proofs: ProofSource | None
     network: Callable[[], NetworkFigures | None]
     damaged: Callable[[StoreDamaged], None] = lambda _: None
+    writers: Writers | None = None
 
 
 def engine_of(settings: Settings, store: Store, key: KeyPair, hub: Hub, chain_id: str) -> Wired:
@@ -68,13 +76,18 @@ def engine_of(settings: Settings, store: Store, key: KeyPair, hub: Hub, chain_id
 
     Raises:
         StartupError: it belongs to a network, and CometBFT or the files for it are not in order.
+        ConfigurationError: the list of writers cannot be read, or the node belongs to a network.
     """
+    writers = settings.access.writers
     if files.is_network(settings.database.path):
+        if writers is not None:
+            raise ConfigurationError(NO_WRITERS)
         return _network_engine(settings, store, key, hub, chain_id)
-    return Wired(_solo_engine(settings, store, key, hub), lambda: None, None, lambda: None)
+    listed = None if writers is None else Writers(writers)
+    return Wired(_solo_engine(settings, store, key, hub, listed), lambda: None, None, lambda: None, writers=listed)
 
 
-def _solo_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub) -> SoloEngine:
+def _solo_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, writers: Writers | None) -> SoloEngine:
     limits = settings.limits
     _warn_of_another_key(store, key)
     ledger = Ledger(
@@ -94,6 +107,8 @@ def _solo_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub) -> So
         room=_room(settings, store),
         workers=settings.server.workers,
     )
+    if writers is not None:
+        engine.require_writer(writers.require)
     engine.heed(store.damages.halting, store.damages.halt)
     return engine
 

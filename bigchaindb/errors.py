@@ -31,6 +31,7 @@
     │   ├── Overloaded              the pool is full: try again
     │   ├── Stopping                the node is about to stop
     │   ├── CommitTimeout           undecided when the deadline passed
+    │   ├── WriterNotAllowed        no writer of this node signed the CREATE
     │   ├── CheckFailed             a defect of this software met the document
     │   ├── CometBftFailed          CometBFT ended and cannot be kept running, or gave up consensus
     │   ├── SignerUnknown           no record of what this validator's key has signed: a person decides
@@ -192,6 +193,10 @@ class Stopping(EngineError):
 
 class CommitTimeout(EngineError):
     """The deadline passed before the decision; the transaction may still be committed."""
+
+
+class WriterNotAllowed(EngineError):
+    """None of the node's writers (`access.writers`) signed a CREATE."""
 
 
 class CheckFailed(EngineError):

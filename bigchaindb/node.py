@@ -17,8 +17,11 @@ from typing import Final
 import uvloop
 
 from bigchaindb import __version__, replaying
+from bigchaindb.access.addresses import Proxies
 from bigchaindb.access.exposure import anonymous
 from bigchaindb.access.gate import Gate
+from bigchaindb.access.origins import Origins
+from bigchaindb.access.writers import Writers
 from bigchaindb.api.advertised import stream_url
 from bigchaindb.api.call import NodeInfo
 from bigchaindb.api.server import HttpApi
@@ -59,6 +62,8 @@ LOCK_WAIT_S: Final = 2.0
 """A command that reads the data of a stopped node holds the lock for a moment: a start waits for it."""
 FULL_RETRY_S: Final = 1.0
 """Time between two attempts to start on a full disk."""
+LOOK_S: Final = 10.0
+"""Time between two looks at files that may have changed."""
 RESERVE_S: Final = 60.0
 """Time between two attempts to put room by for a start on a full disk."""
 COLLECT_AFTER: Final = (20_000, 20, 100)
@@ -146,7 +151,8 @@ async def _serve(
                 await edges.metrics.start(*split_bind(settings.metrics.bind, "metrics.bind"))
         gc.freeze()  # all that exists by now stays: later collections need not search it
         gc.set_threshold(*COLLECT_AFTER)
-        beside = [asyncio.create_task(work) for work in (_upgrade(store), _keep_reserve(store.directory))]
+        works = (_upgrade(store), _keep_reserve(store.directory), _watch_writers(wired.writers))
+        beside = [asyncio.create_task(work) for work in works]
         running.callback(lambda: [task.cancel() for task in beside])
         _log.info("ready", extra={"chain": chain_id, "head": hub.head, "http": api.port, "websocket": stream.port})
         if ready is not None:
@@ -179,7 +185,8 @@ class _Edges:
         )
         log = LogSource(hub, store.log_reader, chain_id)
         gate = Gate(anonymous(settings))
-        self.stream = StreamServer(log, limits, settings.wsserver, gate)
+        origins, proxies = Origins.of(settings), Proxies(settings.access.proxies)
+        self.stream = StreamServer(log, limits, settings.wsserver, gate, origins=origins, proxies=proxies)
         self.api = HttpApi(
             wired.engine,
             store.queries(),
@@ -190,6 +197,8 @@ class _Edges:
             plugins=self.supervisor.status,
             elections=wired.elections,
             proofs=wired.proofs,
+            origins=origins,
+            proxies=proxies,
         )
         self.metrics = MetricsServer(self._figures, limits)
         self.control = ControlServer(
@@ -331,6 +340,13 @@ async def _keep_reserve(directory: DataDirectory) -> None:
     while True:
         await asyncio.to_thread(reserve.put_by, directory)
         await asyncio.sleep(RESERVE_S)
+
+
+async def _watch_writers(writers: Writers | None) -> None:
+    """Read the list of writers again whenever its file has changed."""
+    while writers is not None:
+        await asyncio.sleep(LOOK_S)
+        await asyncio.to_thread(writers.look)
 
 
 def _info(settings: Settings, key: KeyPair, stream: StreamServer) -> NodeInfo:

@@ -1,10 +1,11 @@
 """Errors as answers: the status and the text of each one. Source: http-api.md, sections 1 and 4."""
 
-import asyncio
 import logging
-from contextvars import Context
+from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
+from bigchaindb.access.lines import Lines
 from bigchaindb.api.answers import Answer, json_line
 from bigchaindb.errors import (
     BigchainDBError,
@@ -18,6 +19,7 @@ from bigchaindb.errors import (
     StoreDamaged,
     StoreFull,
     ValidationError,
+    WriterNotAllowed,
 )
 from bigchaindb.log import escaped
 
@@ -71,7 +73,7 @@ def answer_for(error: BigchainDBError) -> Answer:
     match error:
         case Problem():
             return error.answer
-        case ValidationError() | HistoryLost():
+        case ValidationError() | HistoryLost() | WriterNotAllowed():
             return _refusal(error)
         case Overloaded() | Stopping() | StoreFull():
             return plain(503, str(error), headers=RETRY_AFTER)
@@ -90,11 +92,13 @@ def _of_the_node(error: BigchainDBError) -> Answer:
     return INTERNAL_ERROR
 
 
-def _refusal(error: ValidationError | HistoryLost) -> Answer:
+def _refusal(error: ValidationError | HistoryLost | WriterNotAllowed) -> Answer:
     match error:
         case HistoryLost():  # Clients that reconnect by themselves stop at this status (P8).
             body = {"message": str(error), "status": 410, "position": error.position, "head": error.head}
             return Answer(410, json_line(body), logged=str(error))
+        case WriterNotAllowed():
+            return plain(403, str(error))
         case MalformedJson():
             return Answer(400, json_line({"message": f"Failed to decode JSON object: {error}"}))
         case SchemaValidationError():
@@ -115,51 +119,21 @@ class ProblemLog:
     """
 
     def __init__(self) -> None:
-        self._of_clients = _Lines(logging.INFO, "clients")
-        self._of_the_node = _Lines(logging.ERROR, "the node")
+        # Counted apart, so that lines of one level cannot hide those of another.
+        self._of_clients = Lines(LINES_A_SECOND, partial(_summarise, logging.INFO, "clients"))
+        self._of_the_node = Lines(LINES_A_SECOND, partial(_summarise, logging.ERROR, "the node"))
 
     def write(self, answer: Answer, method: str, path: str) -> None:
         """Write the line of `answer`, if it is a plain error; no text of a client can begin a line of its own."""
         if answer.logged is None:
             return
-        lines = self._of_the_node if answer.status >= SERVER_ERROR else self._of_clients
-        lines.write(answer, method, path)
+        is_of_the_node = answer.status >= SERVER_ERROR
+        if (self._of_the_node if is_of_the_node else self._of_clients).has_room(str(answer.status)):
+            _write(logging.ERROR if is_of_the_node else logging.INFO, answer, method, path)
 
 
-class _Lines:
-    """The lines of one level, counted apart so that they cannot hide those of another."""
-
-    def __init__(self, level: int, causer: str) -> None:
-        self._level = level
-        self._causer = causer
-        self._second_s = 0.0
-        self._line_count = 0
-        self._left_out: dict[int, int] = {}
-
-    def write(self, answer: Answer, method: str, path: str) -> None:
-        if self._has_room():
-            _write(self._level, answer, method, path)
-        else:
-            self._leave_out(answer.status)
-
-    def _has_room(self) -> bool:
-        now_s = asyncio.get_running_loop().time()
-        if now_s - self._second_s >= 1.0:
-            self._second_s, self._line_count = now_s, 0
-        self._line_count += 1
-        return self._line_count <= LINES_A_SECOND
-
-    def _leave_out(self, status: int) -> None:
-        if not self._left_out:
-            loop = asyncio.get_running_loop()
-            loop.call_at(self._second_s + 1.0, self._summarise, context=Context())
-        self._left_out[status] = self._left_out.get(status, 0) + 1
-
-    def _summarise(self) -> None:
-        counts = {str(status): count for status, count in sorted(self._left_out.items())}
-        self._left_out = {}
-        text = "HTTP API errors: %d more by %s"
-        logger.log(self._level, text, sum(counts.values()), self._causer, extra={"counts": counts})
+def _summarise(level: int, causer: str, counts: Mapping[str, int]) -> None:
+    logger.log(level, "HTTP API errors: %d more by %s", sum(counts.values()), causer, extra={"counts": counts})
 
 
 def _write(level: int, answer: Answer, method: str, path: str) -> None:

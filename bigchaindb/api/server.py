@@ -5,8 +5,10 @@ from functools import partial
 from http import HTTPStatus
 from typing import Final
 
+from bigchaindb.access.addresses import NO_PROXIES, Proxies
 from bigchaindb.access.gate import Gate, Visitor
-from bigchaindb.access.request_ids import RequestIds
+from bigchaindb.access.origins import ALL, Origins
+from bigchaindb.api import cors
 from bigchaindb.api.answers import Answer, Reply
 from bigchaindb.api.bodies import Bodies
 from bigchaindb.api.call import Call, Context, ElectionSource, NodeInfo, PluginStatuses
@@ -17,7 +19,6 @@ from bigchaindb.api.wire import last, send, write_answer
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
 from bigchaindb.ledger.ports import ProofSource, Queries
-from bigchaindb.log import request_id
 from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits, Texts
 from bigchaindb.serving.listener import Listener
 from bigchaindb.serving.places import Room
@@ -40,7 +41,17 @@ Answering = Callable[[str, str, Call, Visitor], Awaitable[Reply]]
 class ReplyServer(Server):
     """A server whose requests are answered by values. Belongs to the event loop."""
 
-    def __init__(self, name: str, answer: Answering, limits: Limits, room: Room, full: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        answer: Answering,
+        limits: Limits,
+        room: Room,
+        full: str,
+        *,
+        origins: Origins | None = None,
+        proxies: Proxies = NO_PROXIES,
+    ) -> None:
         """Make a server that is not started.
 
         Args:
@@ -49,26 +60,28 @@ class ReplyServer(Server):
             limits: of a request, and of the memory of all.
             room: how many connections are allowed.
             full: the text for a client beyond them.
+            origins: of pages that may read its answers; None: no page reaches it.
+            proxies: in front of it.
         """
         self._answer = answer
         self._bodies = Bodies(limits)
         self._problems = ProblemLog()
-        self._ids = RequestIds()
+        self._origins = origins
+        unread = cors.unread_lines(origins)
         slow = plain(408, f"the request did not arrive within {limits.body_read_s_max:g} s", close=True)
         refused = (plain(503, text, headers=RETRY_AFTER, close=True) for text in (full, CROWDED))
         super().__init__(
             Listener(
                 self._serve,
-                ConnectionLimits(room, limits.body_read_s_max, limits.stream_stall_s_max),
-                Texts(*map(last, (*refused, slow))),
+                ConnectionLimits(room, limits.body_read_s_max, limits.stream_stall_s_max, proxies),
+                Texts(*(last(one, unread) for one in (*refused, slow))),
                 self._refuse,
                 name=name,
             )
         )
 
     async def _serve(self, connection: Connection, request: Request) -> None:
-        request.id = self._ids.of(request.headers.get("x-request-id"))
-        request_id.set(request.id)
+        request.lines = self.identify(request) + cors.lines(self._origins, request)
         path, query = target(request.target)
         body, given = partial(self._bodies.read, connection, request), request.headers.get
         call = Call("", query, body, given("accept", ""), given("last-event-id", ""), given("host", ""))
@@ -79,6 +92,7 @@ class ReplyServer(Server):
 
     def _refuse(self, connection: Connection, request: Request, status: int, text: str) -> None:
         answer = plain(status, text, close=True)
+        request.lines = cors.lines(self._origins, request)
         if status == HTTPStatus.NOT_IMPLEMENTED:  # the only refusal of bytes that are an HTTP request
             self._problems.write(answer, request.method, target(request.target)[0])
         write_answer(connection, request, answer)
@@ -100,6 +114,8 @@ class HttpApi(ReplyServer):
         elections: ElectionSource = lambda: None,
         proofs: ProofSource | None = None,
         heartbeat_s: float = HEARTBEAT_S,
+        origins: Origins = ALL,
+        proxies: Proxies = NO_PROXIES,
     ) -> None:
         self._reads = Reads(limits, queries.interrupt)
         self._log: SharedLog[Choice] = SharedLog(log, "events", read_frames)
@@ -119,7 +135,8 @@ class HttpApi(ReplyServer):
         )
         count = limits.connection_count_max
         open_now = f"{count} connections are open (limits.connection_count_max); try again later"
-        super().__init__("http", partial(reply_to, context), limits, Room.of(limits, count), open_now)
+        room = Room.of(limits, count)
+        super().__init__("http", partial(reply_to, context), limits, room, open_now, origins=origins, proxies=proxies)
 
     @property
     def stream_count(self) -> int:

@@ -17,8 +17,6 @@ STREAM_HEAD: Final = (
     b"Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n" + VARY_ACCEPT
 )
 """Of a stream that no proxy may cache or buffer; the third line is NGINX's own header for that."""
-ANY_ORIGIN: Final = b"Access-Control-Allow-Origin: *\r\n"
-METHODS: Final = b"Access-Control-Allow-Methods: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n"
 
 
 async def send(connection: Connection, request: Request, reply: Reply) -> None:
@@ -44,12 +42,12 @@ def write_answer(connection: Connection, request: Request, answer: Answer) -> No
     if answer.close:
         request.keeps_alive = False
     kind = JSON_TYPE if answer.body else b""
-    connection.answer(request, answer.status, answer.body, kind + _cors(request) + answer.headers)
+    connection.answer(request, answer.status, answer.body, kind + answer.headers)
 
 
-def last(answer: Answer) -> bytes:
-    """Return the bytes of an answer to a client whose request is not read."""
-    return whole(answer.status, answer.body, JSON_TYPE + ANY_ORIGIN + CLOSE + answer.headers)
+def last(answer: Answer, lines: bytes) -> bytes:
+    """Return the bytes of an answer, with further header lines, to a client whose request is not read."""
+    return whole(answer.status, answer.body, JSON_TYPE + lines + CLOSE + answer.headers)
 
 
 async def _send_listing(connection: Connection, request: Request, listing: Listing) -> None:
@@ -58,7 +56,7 @@ async def _send_listing(connection: Connection, request: Request, listing: Listi
     transport = connection.transport
     if transport.is_closing():
         return
-    transport.write(opening(request, JSON_TYPE + _cors(request)))
+    transport.write(opening(request, JSON_TYPE))
     if request.method == "HEAD":
         return
     try:
@@ -88,7 +86,7 @@ async def _send_stream(connection: Connection, request: Request, stream: EventSt
     transport = connection.transport
     if transport.is_closing():
         return
-    transport.write(opening(request, STREAM_HEAD + _cors(request)))
+    transport.write(opening(request, STREAM_HEAD))
     if request.method == "HEAD":
         return
     writing = asyncio.create_task(_write_messages(connection, request, stream))
@@ -120,24 +118,3 @@ async def _write_piece(connection: Connection, request: Request, piece: bytes) -
 def _end(connection: Connection, request: Request) -> None:
     if request.is_1_1 and not connection.transport.is_closing():
         connection.transport.write(b"0\r\n\r\n")
-
-
-def _cors(request: Request) -> bytes:
-    """Return the header lines that allow pages of any origin to read the answer. Source: http-api.md, section 1."""
-    headers = request.headers
-    origin = headers.get("origin")
-    if origin is None:
-        return ANY_ORIGIN
-    lines = b"Access-Control-Allow-Origin: %b\r\nVary: Origin\r\n" % _sent_back(origin)
-    if request.method != "OPTIONS" or "access-control-request-method" not in headers:
-        return lines
-    names = headers.get("access-control-request-headers")
-    allowed = b"" if names is None else b"Access-Control-Allow-Headers: %b\r\n" % _sent_back(names)
-    return lines + METHODS + allowed
-
-
-def _sent_back(value: str) -> bytes:
-    """Return the bytes of a header value as they arrived; the parser rejects line ends in a value."""
-    assert "\r" not in value
-    assert "\n" not in value
-    return value.encode("utf-8", "surrogateescape")

@@ -5,6 +5,8 @@ Source: docs/reference/configuration.md, section `access`.
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
 from typing import Final
 
 from bigchaindb.errors import ConfigurationError
@@ -16,6 +18,7 @@ SUBSCRIBE: Final = "subscribe:"
 NO_SCOPE: Final = "none"
 """The text of no scope at all."""
 SCOPE_COUNT_MAX: Final = 32
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+")
 _SUBSCRIPTION: Final = re.compile(r"[^\s/*.][^\s/*]{0,99}\*?|\*")
 """A name, or a pattern whose only `*` is its end. Source: the names of plugins, without blanks."""
 
@@ -51,6 +54,15 @@ def _is_subscribe(scope: str) -> bool:
     return name != scope and name.isprintable() and _SUBSCRIPTION.fullmatch(name) is not None
 
 
+def _check_network(text: str) -> None:
+    try:
+        ip_network(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"access.proxies: must be addresses or networks such as `10.0.0.0/8`, found {text[:100]!r}: {error}"
+        ) from error
+
+
 @dataclass(frozen=True, kw_only=True)
 class Access:
     """What strangers may do."""
@@ -58,11 +70,24 @@ class Access:
     anonymous: str | None = None
     """Scopes of requests without an access key, separated by blanks, or `none`; null is `read write subscribe:*` where
     HTTP and WebSocket are served on loopback alone, else `read write`."""
+    origins: tuple[str, ...] = ("*",)
+    """Origins of web pages that may read answers and open WebSockets, such as `https://app.example`; `*` is any."""
+    proxies: tuple[str, ...] = ()
+    """Addresses and networks of proxies whose last `X-Forwarded-For` is the address of the client."""
+    writers: Path | None = None
+    """A file of public keys, one on each line, of which one must have signed a CREATE; null is everybody. A node of a
+    network has none."""
 
     def __post_init__(self) -> None:
-        if self.anonymous is None:
-            return
-        if OPERATE in check_scopes(self.anonymous, "access.anonymous"):
+        for origin in self.origins:
+            if origin != "*" and _ORIGIN.fullmatch(origin) is None:
+                raise ConfigurationError(
+                    "access.origins: must be `*`, or origins such as `https://app.example` in lower case and without a "
+                    f"path, found {origin[:100]!r}"
+                )
+        for proxy in self.proxies:
+            _check_network(proxy)
+        if self.anonymous is not None and OPERATE in check_scopes(self.anonymous, "access.anonymous"):
             raise ConfigurationError(
                 "access.anonymous: must not hold operate, which needs an access key; make one with `bigchaindb access "
                 "key new`"

@@ -33,7 +33,7 @@ LOADED: Final = "Configuration loaded from"
 
 HINTS: Final = {leaf.path: leaf.hint for leaf in leaves(Settings())}
 """The type of every setting by its path."""
-_PATHS: Final = ("database.path", "log.file", "log.error_file", "network.cometbft")
+_PATHS: Final = ("database.path", "log.file", "log.error_file", "network.cometbft", "access.writers")
 _SECRET_SECTIONS: Final = frozenset({"keypair"})
 """Sections whose value may by mistake be the secret itself."""
 
@@ -300,7 +300,9 @@ def _flat(document: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[
 def _put(document: dict[str, Any], keys: Sequence[str], value: object) -> None:
     *sections, name = keys
     for section in sections:
-        document = document.setdefault(section, {})
+        if document.get(section) is None:  # null may stand for a section whose members are all null
+            document[section] = {}
+        document = document[section]
     document[name] = value
 
 

@@ -23,8 +23,8 @@ TRUTH: Final[Mapping[str, bool]] = {
 ENDS: Final[Mapping[Any, int]] = {int: 2**63, float: 10**15}
 """Bounds of numbers for SQLite and timers; 1e999 is a number in JSON, and infinity in Python."""
 
-SEPARATORS: Final[Mapping[str, str]] = {"network.peers": ","}
-"""Separators of a list in a text where it is no colon, which is part of a peer."""
+SEPARATORS: Final[Mapping[str, str]] = dict.fromkeys(("network.peers", "access.origins", "access.proxies"), ",")
+"""Separators of a list in a text where it is no colon, which they hold themselves."""
 
 _NAMES: Final[Mapping[Any, str]] = {
     bool: "true or false",
@@ -101,7 +101,8 @@ def build(value: object, hint: Any, path: str) -> Any:  # noqa: ANN401 - a type 
         return _section(value, base, path)
     if get_origin(base) is tuple:
         value = from_text(value, base, path) if isinstance(value, str) else value
-        return tuple(build(member, str, path) for member in _required(value, list, path, "a list"))
+        member_hint = get_args(base)[0]
+        return tuple(build(member, member_hint, path) for member in _required(value, list, path, "a list"))
     if get_origin(base) is Mapping:
         item = get_args(base)[1]
         members = _required(value, dict, path, "an object")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from bigchaindb import belonging
+from bigchaindb.access.writers import read_writers
 from bigchaindb.config import Settings, WebSocketServer
 from bigchaindb.config.load import Loaded, exposed_key
 from bigchaindb.config.settings import split_bind
@@ -77,6 +78,7 @@ def examine(load: Callable[[], Loaded]) -> Iterator[Finding]:
         yield Finding("node", "ok", f"running, process {running}")
     yield _checks(settings)
     yield from _ports(settings, running)
+    yield from _writers(settings)
     if refusal(directory.path) is not None:
         yield from _access(directory)
         return  # nothing in the folder can be read
@@ -134,6 +136,19 @@ def _checks(settings: Settings) -> Finding:
     if workers is not None and workers > count:
         return Finding("checks", "note", f"{text}; server.workers is {workers}", "set it to null, or to fewer")
     return Finding("checks", "ok", text)
+
+
+def _writers(settings: Settings) -> Iterator[Finding]:
+    """Examine the list of those who may create assets, if there is one."""
+    if (path := settings.access.writers) is None:
+        return
+    try:
+        count = len(read_writers(path))
+    except BigchainDBError as error:
+        advice = "correct it: the node does not start with it, and one that runs goes on with the list it read last"
+        yield Finding("writers", "fix", str(error), advice)
+    else:
+        yield Finding("writers", "ok", f"a CREATE needs the signature of one of {count} keys in `{path}`")
 
 
 def _ports(settings: Settings, running: int | None) -> Iterator[Finding]:

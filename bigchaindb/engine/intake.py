@@ -24,6 +24,7 @@ from bigchaindb.errors import (
     Stopping,
     StoreDamaged,
     ValidationError,
+    WriterNotAllowed,
 )
 from bigchaindb.ledger.elections import validate_election
 from bigchaindb.ledger.pool import Pool, RejectedTransaction
@@ -44,6 +45,7 @@ class Intake:
         pool: what was admitted and is in no block.
         proposed: ids that stand in the block that is being decided.
         work: set whenever something was admitted, and at the end.
+        require_writer: raises WriterNotAllowed for a transaction that this node does not take.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Intake:
         self._accepted = accepted
         self._turned_away = turned_away
         self._elected = elected
+        self.require_writer: Callable[[Transaction], None] = lambda _: None
         self._queue = AdmissionQueue(limits.admission_bytes_max)
         self._checks = Checks(ledger, workers)
         # As many as there can be batches at a time, the heavy one included: none waits for the disk of another.
@@ -310,7 +313,7 @@ class Intake:
         for entry, outcome in zip(entries, outcomes, strict=True):
             try:
                 transaction = self._admit_one(outcome, view)
-            except (ValidationError, Overloaded, CheckFailed, StoreDamaged) as error:
+            except (ValidationError, Overloaded, CheckFailed, WriterNotAllowed, StoreDamaged) as error:
                 entry.resolve(error)
                 self._forget(outcome)
                 continue
@@ -327,6 +330,7 @@ class Intake:
     def _admit_one(self, outcome: CheckOutcome | StoreDamaged, view: View) -> Transaction:
         if isinstance(outcome, (ValidationError, CheckFailed, StoreDamaged)):
             raise outcome
+        self.require_writer(outcome.transaction)
         self.pool.admit(
             outcome.transaction, view, signatures_valid=outcome.signatures_valid, validators=self._elected()
         )

@@ -101,6 +101,10 @@ class SoloEngine:
         """
         self._damage, self._halt = damage, halt
 
+    def require_writer(self, require: Callable[[Transaction], None]) -> None:
+        """Take only transactions for which `require` raises no WriterNotAllowed."""
+        self._intake.require_writer = require
+
     async def run(self) -> None:
         """See `Engine`.
 

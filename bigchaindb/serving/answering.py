@@ -55,16 +55,15 @@ def chunk(request: Request, piece: bytes) -> tuple[bytes, ...]:
 
 
 def request_lines(request: Request) -> bytes:
-    """Return the header lines of the request's id, and of what becomes of the connection where that is no default."""
-    line = id_line(request)
+    """Return the header lines that follow from the request; the connection's end is named where it is no default."""
     if not request.keeps_alive:
-        return line + CLOSE
-    return line if request.is_1_1 else line + KEEP_ALIVE
+        return request.lines + CLOSE
+    return request.lines if request.is_1_1 else request.lines + KEEP_ALIVE
 
 
-def id_line(request: Request) -> bytes:
-    """Return the header line of the request's id, if it has one."""
-    return b"X-Request-Id: %b\r\n" % request.id.encode() if request.id else b""
+def id_line(request_id: str) -> bytes:
+    """Return the header line of a request's id."""
+    return b"X-Request-Id: %b\r\n" % request_id.encode()
 
 
 @lru_cache(maxsize=2)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final, cast
 
+from bigchaindb.access.addresses import Proxies, group
 from bigchaindb.serving.connection import Connection, Texts
-from bigchaindb.serving.places import Places, group
+from bigchaindb.serving.places import Places
 from bigchaindb.serving.summary import Summary
 
 REFUSAL_S: Final = 1.0
@@ -29,10 +30,11 @@ class Reason(StrEnum):
 class Door:
     """Refuses clients that find no place, and counts them. Belongs to the event loop."""
 
-    def __init__(self, name: str, places: Places[Connection], texts: Texts) -> None:
+    def __init__(self, name: str, places: Places[Connection], texts: Texts, proxies: Proxies) -> None:
         self.refused: Counter[Reason] = Counter()
         self.refusing_count = 0
         self.places = places
+        self.proxies = proxies
         self._name = name
         self._answers = {Reason.PLACES: texts.full, Reason.ADDRESS: texts.crowded}
         self._summaries = {reason: Summary(self._writer(reason)) for reason in Reason}
@@ -42,11 +44,11 @@ class Door:
         for summary in self._summaries.values():
             summary.close()
 
-    def reason(self, address: str) -> Reason | None:
-        """Return why a client of that address gets no place; None if it gets one."""
+    def reason(self, address: str, *, is_proxy: bool) -> Reason | None:
+        """Return why a client of that address gets no place; None if it gets one, as proxies do for their clients."""
         if self.places.is_full:
             return Reason.PLACES
-        return Reason.ADDRESS if self.places.is_crowded(address) else None
+        return Reason.ADDRESS if not is_proxy and self.places.is_crowded(address) else None
 
     def refuse(self, reason: Reason, address: str) -> bytes:
         """Count a refusal and return the answer."""
@@ -67,7 +69,7 @@ class Door:
 class Arrival(asyncio.Protocol):
     """A client whose address is not known yet."""
 
-    def __init__(self, door: Door, connection: Callable[[str], Connection]) -> None:
+    def __init__(self, door: Door, connection: Callable[[str, bool], Connection]) -> None:
         self._door = door
         self._connection = connection
         self._answer = b""
@@ -75,9 +77,10 @@ class Arrival(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
-        address = group(transport.get_extra_info("peername"))
-        if (reason := self._door.reason(address)) is None:
-            connection = self._connection(address)
+        peer = transport.get_extra_info("peername")
+        address, is_proxy = group(peer), self._door.proxies.holds(peer)
+        if (reason := self._door.reason(address, is_proxy=is_proxy)) is None:
+            connection = self._connection(address, is_proxy)
             transport.set_protocol(connection)
             connection.connection_made(transport)
             return

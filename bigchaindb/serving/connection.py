@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, NamedTuple, Self, cast
 
+from bigchaindb.access.addresses import NO_PROXIES, Proxies
 from bigchaindb.config import Limits
 from bigchaindb.serving.answering import TEXT_TYPE, request_lines, whole
 from bigchaindb.serving.flow import Flow
@@ -34,16 +35,18 @@ class ConnectionLimits(NamedTuple):
         room: how many connections are allowed.
         head_s_max: time from a request's first byte to the end of its head.
         stall_s_max: time without progress while there is something to send.
+        proxies: whose connections count for the clients that they name.
     """
 
     room: Room
     head_s_max: float
     stall_s_max: float
+    proxies: Proxies = NO_PROXIES
 
     @classmethod
-    def of(cls, limits: Limits, count_max: int) -> Self:
+    def of(cls, limits: Limits, count_max: int, proxies: Proxies = NO_PROXIES) -> Self:
         """Bound a listener that has `count_max` places."""
-        return cls(Room.of(limits, count_max), limits.body_read_s_max, limits.stream_stall_s_max)
+        return cls(Room.of(limits, count_max), limits.body_read_s_max, limits.stream_stall_s_max, proxies)
 
 
 class Texts(NamedTuple):
@@ -66,6 +69,7 @@ class Connection(asyncio.Protocol):
     Attributes:
         on_gone: set while an answer without end is written; called when the client leaves. A client that closes its
             side has left then, since it cannot wait for the end of such an answer.
+        is_upgraded: whether another protocol has its transport.
         serving: the handler's work on the present request.
         transport: set once the connection is made.
     """
@@ -94,7 +98,7 @@ class Connection(asyncio.Protocol):
         self._is_last = False
         self._has_ended = False
         self._is_leaving = False
-        self._is_upgraded = False
+        self.is_upgraded = False
         self._flow = Flow()
         self._since_s = self._loop.time()
         self._unsent = 0
@@ -132,7 +136,7 @@ class Connection(asyncio.Protocol):
 
     def upgrade(self, protocol: asyncio.Protocol) -> None:
         """Pass all further bytes to another protocol, which calls this one's `connection_lost` in the end."""
-        self._is_upgraded = True
+        self.is_upgraded = True
         self._parser.close()
         held, self._unparsed = self._unparsed, b""
         self.transport.set_protocol(protocol)
@@ -145,7 +149,7 @@ class Connection(asyncio.Protocol):
     def end_soon(self) -> None:
         """End the connection with its present answer, or at once if there is none."""
         self._is_last = True
-        if self._request is None and not self._is_upgraded:
+        if self._request is None and not self.is_upgraded:
             self.transport.close()
 
     def abort(self) -> None:
@@ -156,7 +160,7 @@ class Connection(asyncio.Protocol):
 
     def sweep(self, now_s: float, limits: ConnectionLimits, slow: bytes) -> None:
         """End the connection if it exceeds a bound at `now_s`, a time of the loop."""
-        if self._is_upgraded:
+        if self.is_upgraded:
             return
         is_waiting = self._request is None and not self._parser.requests
         if is_waiting and not self.transport.is_closing() and not self._is_leaving:
@@ -287,7 +291,7 @@ class Connection(asyncio.Protocol):
     def _finish(self, request: Request) -> None:
         """Go on behind an answered request."""
         self._request = None
-        if self._is_upgraded or self.transport.is_closing():
+        if self.is_upgraded or self.transport.is_closing():
             return
         self._since_s = self._loop.time()
         is_done = self._has_ended and not self._parser.requests

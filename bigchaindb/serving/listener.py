@@ -7,10 +7,12 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from bigchaindb.access.addresses import FORWARDED, forwarded
 from bigchaindb.errors import StartupError
 from bigchaindb.serving.arrival import Arrival, Door, Reason
 from bigchaindb.serving.connection import Connection, ConnectionLimits, Handler, Refuse, Texts
 from bigchaindb.serving.places import Places
+from bigchaindb.serving.request import Request
 
 BACKLOG: Final = 1024
 """With the usual 128, some of 200 clients that connected at once waited a second for a retransmission."""
@@ -49,7 +51,7 @@ class Listener:
         self._texts = texts
         self._refuse = refuse
         self._places: Places[Connection] = Places(limits.room)
-        self._door = Door(name, self._places, texts)
+        self._door = Door(name, self._places, texts, limits.proxies)
         self._receive_bytes = receive_bytes
         self._servers: list[asyncio.Server] = []
         self._is_empty = asyncio.Event()
@@ -132,10 +134,24 @@ class Listener:
     def _arrival(self) -> asyncio.Protocol:
         return Arrival(self._door, self._connection)
 
-    def _connection(self, address: str) -> Connection:
-        made = Connection(self._handler, self._refuse, self._left)
+    def _connection(self, address: str, is_proxy: bool) -> Connection:  # noqa: FBT001 - called by `Arrival` alone
+        made = Connection(self._serve_forwarded if is_proxy else self._handler, self._refuse, self._left)
         self._places.take(made, address)
         return made
+
+    async def _serve_forwarded(self, connection: Connection, request: Request) -> None:
+        """Serve a request of a proxy; meanwhile its connection counts for the client that the proxy names."""
+        client, proxy = forwarded(request.headers.get(FORWARDED, "")), self._places.address_of(connection)
+        if client is None:
+            await self._handler(connection, request)
+        elif self._places.is_crowded(client):
+            request.keeps_alive = False
+            connection.transport.write(self._door.refuse(Reason.ADDRESS, client))
+        else:
+            self._places.move(connection, client)
+            await self._handler(connection, request)
+            if not connection.is_upgraded:
+                self._places.move(connection, proxy)
 
     def _left(self, connection: Connection) -> None:
         self._places.leave(connection)

@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 
 import httptools
 
+from bigchaindb.access.addresses import FORWARDED
 from bigchaindb.serving.request import Body, BrokenBody, Refusal, Request, refused
 
 HEADER_COUNT_MAX: Final = 100
@@ -43,6 +44,7 @@ _KEPT: Final = {
         "sec-websocket-version",
         "transfer-encoding",
         "upgrade",
+        "x-forwarded-for",
         "x-request-id",
     )
 }
@@ -202,6 +204,8 @@ class RequestParser:
             self._headers[name] = value
         elif name == "transfer-encoding":
             self._headers[name] += f",{value}"
+        elif name == FORWARDED:
+            self._headers[name] = value  # Proxies that add a line of their own add it behind those of clients.
         elif name == "host":
             raise _Refused(400, f"{MALFORMED}Duplicate 'Host' header found")
 

@@ -2,15 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Final, Generic, NamedTuple, Self, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
+from bigchaindb.access.addresses import UNKNOWN, is_loopback
 from bigchaindb.config import Limits
-
-IPV6_PREFIX: Final = 64
-"""Bits that distinguish IPv6 clients: a client with one address has all 2^64 addresses of its /64."""
-UNKNOWN: Final = "unknown"
-"""The address of all clients that leave before their address can be read."""
 
 T = TypeVar("T")
 
@@ -58,7 +53,7 @@ class Places(Generic[T]):
 
     def is_crowded(self, address: str) -> bool:
         """Whether an address, as `group` returns it, has as many places as it may take."""
-        bound = self._room.loopback_count_max if _is_loopback(address) else self._room.address_count_max
+        bound = self._room.loopback_count_max if is_loopback(address) else self._room.address_count_max
         return self._counts[address] >= bound
 
     def address_of(self, connection: T) -> str:
@@ -70,6 +65,12 @@ class Places(Generic[T]):
         self._open[connection] = address
         self._counts[address] += 1
 
+    def move(self, connection: T, address: str) -> None:
+        """Count an open connection for another address; do nothing if it has ended."""
+        if connection in self._open:
+            self.leave(connection)
+            self.take(connection, address)
+
     def leave(self, connection: T) -> None:
         """Record that a connection has ended; safe to call twice."""
         if (address := self._open.pop(connection, None)) is None:
@@ -77,28 +78,3 @@ class Places(Generic[T]):
         self._counts[address] -= 1
         if not self._counts[address]:
             del self._counts[address]
-
-
-def group(peer: object) -> str:
-    """Return the text that counts as one address: an IPv4 address, or the /64 of an IPv6 address.
-
-    Args:
-        peer: the socket's peer name: a tuple that begins with an address; anything else is `UNKNOWN`.
-    """
-    try:
-        address = ip_address(peer[0].partition("%")[0])  # type: ignore[index]  # a wrong one raises
-    except (TypeError, IndexError, AttributeError, ValueError):
-        return UNKNOWN
-    address = _plain(address)
-    if address.version == 4 or address.is_loopback:  # noqa: PLR2004  IPv4
-        return str(address)
-    return str(ip_network((address, IPV6_PREFIX), strict=False))
-
-
-def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return address if mapped is None else mapped
-
-
-def _is_loopback(address: str) -> bool:
-    return address == "::1" or address.startswith("127.")

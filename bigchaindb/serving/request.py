@@ -102,7 +102,7 @@ class Request:
         may_upgrade: whether it asks for another protocol and has no body.
         key: the access key that it shows, and that is in no header; None: it shows none.
         refusal: why it gets no handler; None: it gets one.
-        id: in its answer and its log lines; empty: it has none.
+        lines: header lines of each answer to it.
     """
 
     method: str
@@ -114,7 +114,7 @@ class Request:
     may_upgrade: bool = False
     key: str | None = field(default=None, repr=False)
     refusal: Refusal | None = None
-    id: str = ""
+    lines: bytes = b""
 
 
 def refused(status: int, text: str) -> Request:

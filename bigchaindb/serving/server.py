@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 
 from bigchaindb.access.gate import Visitor
+from bigchaindb.access.request_ids import RequestIds
+from bigchaindb.log import request_id
+from bigchaindb.serving.answering import id_line
 from bigchaindb.serving.arrival import Reason
 from bigchaindb.serving.connection import Connection
 from bigchaindb.serving.listener import Listener
@@ -14,6 +17,7 @@ class Server:
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
+        self._ids = RequestIds()
 
     @property
     def port(self) -> int:
@@ -29,6 +33,12 @@ class Server:
     def refused_counts(self) -> Mapping[Reason, int]:
         """How many clients got no connection since the start."""
         return self._listener.refused_counts
+
+    def identify(self, request: Request) -> bytes:
+        """Write the id of a request into its log lines; return the header line of its answer."""
+        name = self._ids.of(request.headers.get("x-request-id"))
+        request_id.set(name)
+        return id_line(name)
 
     def visitor(self, connection: Connection, request: Request) -> Visitor:
         """Return what a request shows of who sent it."""

@@ -15,7 +15,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, SEND_EOF, Protocol, Side
 from websockets.utils import accept_key
 
-from bigchaindb.serving.answering import STATUS_LINES, id_line
+from bigchaindb.serving.answering import STATUS_LINES
 from bigchaindb.serving.flow import Flow
 from bigchaindb.serving.inbound import Inbound
 from bigchaindb.serving.request import Request
@@ -33,7 +33,7 @@ _log.setLevel(logging.WARNING)  # the library has a line for each connection tha
 def accepted(request: Request) -> bytes:
     """Return the answer to a correct upgrade."""
     key = accept_key(request.headers["sec-websocket-key"])
-    return _UPGRADED + id_line(request) + f"Sec-WebSocket-Accept: {key}\r\n\r\n".encode()
+    return _UPGRADED + request.lines + f"Sec-WebSocket-Accept: {key}\r\n\r\n".encode()
 
 
 class WebSocket(asyncio.Protocol):

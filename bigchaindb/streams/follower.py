@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from bigchaindb.serving.places import group
 from bigchaindb.serving.websocket import WebSocket
 from bigchaindb.streams.shared_log import Frames, Place
 
@@ -125,11 +124,6 @@ class Follower:
     def abort(self) -> None:
         """End the connection at once."""
         self._transport.abort()
-
-    @property
-    def address(self) -> str:
-        """The address that its connection counts for."""
-        return group(self._transport.get_extra_info("peername"))
 
     def _leave(self) -> None:
         self.gone.set()

@@ -11,13 +11,13 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl
 
+from bigchaindb.access.addresses import NO_PROXIES, Proxies
 from bigchaindb.access.gate import Denial, Gate
-from bigchaindb.access.request_ids import RequestIds
+from bigchaindb.access.origins import ALL, Origins
 from bigchaindb.config import Limits, WebSocketServer
 from bigchaindb.config.access import READ
 from bigchaindb.config.settings import KIB
 from bigchaindb.errors import EventError, StoreError
-from bigchaindb.log import request_id
 from bigchaindb.serving.answering import last_text
 from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits, Texts
 from bigchaindb.serving.frame_budget import BYTES_MAX, FRAME_COUNT_MAX
@@ -36,6 +36,7 @@ KEY_BYTES: Final = 16
 GOING_AWAY: Final = 1001
 POLICY_VIOLATION: Final = 1008
 FLOOD: Final = f"more than {FRAME_COUNT_MAX} frames or {BYTES_MAX // KIB} KiB a second; this stream expects no messages"
+FOREIGN: Final = "pages of this Origin may not open this stream; the operator can add it to access.origins"
 UNREADABLE: Final = "the node cannot read its log; use another node or inform the operator"
 RECEIVE_BYTES: Final = 4 * KIB
 """Unread bytes that the system keeps for each client, or twice as many: enough for a request. Bytes beyond a client's
@@ -52,21 +53,30 @@ _log: Final = logging.getLogger(__name__)
 class StreamServer(Server):
     """The WebSocket API of a node. Belongs to the event loop."""
 
-    def __init__(self, source: LogSource, limits: Limits, settings: WebSocketServer, gate: Gate) -> None:
+    def __init__(
+        self,
+        source: LogSource,
+        limits: Limits,
+        settings: WebSocketServer,
+        gate: Gate,
+        *,
+        origins: Origins = ALL,
+        proxies: Proxies = NO_PROXIES,
+    ) -> None:
         self._gate = gate
+        self._origins = origins
         self._limits = limits
         self._heartbeat_s = settings.heartbeat
         self._feed = Feed(source, limits.stream_stall_s_max)
         self._tasks: list[asyncio.Task[None]] = []
         self._flood_count = 0
-        self._ids = RequestIds()
         self._floods = Summary(_log_floods)
         texts = Texts(
             last_text(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections"),
             last_text(HTTPStatus.SERVICE_UNAVAILABLE, CROWDED),
             last_text(HTTPStatus.REQUEST_TIMEOUT, "too slow"),
         )
-        connections = ConnectionLimits.of(limits, limits.stream_connection_count_max)
+        connections = ConnectionLimits.of(limits, limits.stream_connection_count_max, proxies)
         super().__init__(
             Listener(
                 self._serve, connections, texts, Connection.answer_text, name="stream", receive_bytes=RECEIVE_BYTES
@@ -117,8 +127,7 @@ class StreamServer(Server):
         self._floods.close()
 
     async def _serve(self, connection: Connection, request: Request) -> None:
-        request.id = self._ids.of(request.headers.get("x-request-id"))
-        request_id.set(request.id)
+        request.lines = self.identify(request)
         try:
             refusal = self._denied(connection, request) or _wrong_upgrade(request)
             if refusal is None:
@@ -131,6 +140,8 @@ class StreamServer(Server):
             connection.answer_text(request, *refusal)
 
     def _denied(self, connection: Connection, request: Request) -> Denial | None:
+        if not self._origins.may_use(request.headers):
+            return Denial(403, FOREIGN)
         admitted = self._gate.admit(self.visitor(connection, request), READ)
         return admitted if isinstance(admitted, Denial) else None
 
@@ -146,7 +157,7 @@ class StreamServer(Server):
             begin,
             buffer_bytes_max=self._limits.stream_buffer_bytes_max,
             message_bytes_max=self._limits.stream_message_bytes_max,
-            on_flood=self._end_flood,
+            on_flood=lambda follower: self._end_flood(connection, follower),
             on_left=lambda follower: self._leave(connection, follower),
         )
         self._feed.add(follower)
@@ -156,9 +167,9 @@ class StreamServer(Server):
         self._feed.remove(follower)
         connection.connection_lost(None)
 
-    def _end_flood(self, follower: Follower) -> None:
+    def _end_flood(self, connection: Connection, follower: Follower) -> None:
         self._flood_count += 1
-        self._floods.note(follower.address)
+        self._floods.note(self._listener.address_of(connection))
         follower.end(POLICY_VIOLATION, FLOOD)
 
     async def _check_heartbeats(self) -> None:

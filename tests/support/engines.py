@@ -17,6 +17,7 @@ from bigchaindb.ledger.effects import Effects, Tip
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.store.damages import Damages
+from bigchaindb.transaction import Transaction
 from tests.support.chains import NODE
 from tests.support.ledgers import ledger_over
 
@@ -32,6 +33,7 @@ def engine_over(
     free_bytes: Callable[[], int] = lambda: 1 << 40,
     propose: Proposer | None = None,
     damages: Damages | None = None,
+    require_writer: Callable[[Transaction], None] = lambda _: None,
 ) -> SoloEngine:
     """Make the engine of a node that votes alone."""
     limits = limits or Limits()
@@ -47,6 +49,7 @@ def engine_over(
         room=Room(lambda: Usage(free_bytes(), 0), limits, itertools.count().__next__),  # each look is a fresh one
         propose=propose,
     )
+    engine.require_writer(require_writer)
     engine.heed(damages.halting, damages.halt)
     return engine
 

@@ -7,11 +7,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bigchaindb.access.addresses import Proxies
 from bigchaindb.access.exposure import LOCAL
 from bigchaindb.access.gate import Gate
+from bigchaindb.access.origins import Origins
 from bigchaindb.api.call import ElectionSource, NodeInfo
 from bigchaindb.api.server import HttpApi
-from bigchaindb.config import Limits, WebSocketServer
+from bigchaindb.config import Access, Limits, WebSocketServer
 from bigchaindb.engine.deciding import Proposer
 from bigchaindb.engine.engine import Mode
 from bigchaindb.engine.room import Room, usage_of
@@ -70,9 +72,10 @@ async def serving(
     plugins: Sequence[LaneStatus] = (),
     sse_heartbeat_s: float = 15.0,
     elections: ElectionSource = lambda: None,
+    access: Access | None = None,
 ) -> AsyncIterator[Served]:
     """Run a node's inside below `folder`; it is stopped in the order of a real one."""
-    limits = limits or Limits()
+    limits, access = limits or Limits(), access or Access()
     store = Store(folder / "data", page_count_max=limits.page_count_max)
     proven = Proven(count_max=limits.pool_count_max, bytes_max=limits.pool_bytes_max)
     block = BlockLimits(limits.block_count_max, limits.block_bytes_max)
@@ -95,7 +98,7 @@ async def serving(
         stream_url=lambda _: STREAM_URL,
     )
     source = LogSource(hub, store.log_reader, CHAIN_ID)
-    gate = Gate(LOCAL)
+    gate, origins, proxies = Gate(LOCAL), Origins(access.origins), Proxies(access.proxies)
     api = HttpApi(
         engine,
         store.queries(),
@@ -106,8 +109,12 @@ async def serving(
         plugins=lambda: plugins,
         elections=elections,
         heartbeat_s=sse_heartbeat_s,
+        origins=origins,
+        proxies=proxies,
     )
-    stream = StreamServer(source, limits, WebSocketServer(heartbeat=heartbeat_s), gate)
+    stream = StreamServer(
+        source, limits, WebSocketServer(heartbeat=heartbeat_s), gate, origins=origins, proxies=proxies
+    )
     running = asyncio.create_task(engine.run())
 
     async def stop_engine() -> None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bigchaindb.api.routes import ROUTES
-from bigchaindb.config import Limits
+from bigchaindb.config import Access, Limits
 from tests.support import scale
 from tests.support.raw import ask, request, wire
 from tests.support.served import Served, serving
@@ -62,6 +62,7 @@ json_values = st.recursive(
     max_leaves=6,
 )
 bodies = st.binary(max_size=40) | json_values.map(lambda value: json.dumps(value).encode())
+BORDERS = Access(origins=("https://a.example",), proxies=("127.0.0.1",))
 HEADERS = [
     "",
     "Connection: close\r\n",
@@ -74,13 +75,19 @@ HEADERS = [
     "X\r\n",
     " X: a\r\n",
 ]
+named = st.builds(
+    "{}: {}\r\n".format,
+    st.sampled_from(["Host", "Origin", "X-Forwarded-For", "X-Request-Id"]),
+    st.sampled_from(["null", "http://a", "[::1]:9", "192.0.2.7:80", "a, b", "9" * 300])
+    | st.text(st.characters(max_codepoint=255)),
+)
 
 
 def head(method: str, path: str, query: str, header: str) -> bytes:
     return f"{method} {path}?{query} HTTP/1.1\r\nHost: a\r\n{header}\r\n".encode("latin-1")
 
 
-heads = st.builds(head, methods, paths, queries, st.sampled_from(HEADERS))
+heads = st.builds(head, methods, paths, queries, st.sampled_from(HEADERS) | named)
 sent = st.lists(heads | bodies | st.binary(max_size=200), min_size=1, max_size=4).map(b"".join)
 
 
@@ -98,7 +105,7 @@ async def survives(served: Served, data: bytes) -> bytes:
 @pytest.mark.parametrize("strategy", [sent, heads], ids=["bytes", "heads"])
 def test_any_bytes(strategy: st.SearchStrategy[bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        running = serving(tmp_path, limits=LIMITS)
+        running = serving(tmp_path, limits=LIMITS, access=BORDERS)
         served = runner.run(running.__aenter__())
 
         @given(strategy)

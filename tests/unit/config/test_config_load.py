@@ -128,6 +128,8 @@ EXAMPLES: dict[str, str] = {
     "network.external_address": "node.example:26000",
     "network.peers": f"{'0a' * 20}@one.example:26656,{'0b' * 20}@[2001:db8::1]:26656",
     "access.anonymous": "read subscribe:billing-*",
+    "access.origins": "https://a.example:1,http://b.example",
+    "access.proxies": "10.0.0.0/8,::1",
     "limits.body_bytes_max": "1000",
     "limits.receiving_bytes_max": "2000000",
     "limits.admission_bytes_max": "2000000",

@@ -83,3 +83,8 @@ def test_no_error_shows_a_secret() -> None:
         with pytest.raises(ConfigurationError) as caught:
             build(shown, int, "url")
         assert "hunter22" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["network.peers", "access.origins", "access.proxies"])
+def test_lists_whose_members_hold_colons_are_split_at_commas(path: str) -> None:
+    assert from_text("https://a.example:1,[::1]", tuple[str, ...], path) == ["https://a.example:1", "[::1]"]

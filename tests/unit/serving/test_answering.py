@@ -2,7 +2,7 @@
 
 import pytest
 
-from bigchaindb.serving.answering import STATUS_LINES, chunk, last_text, opening, request_lines, whole
+from bigchaindb.serving.answering import STATUS_LINES, chunk, id_line, last_text, opening, request_lines, whole
 from bigchaindb.serving.request import Body, Request
 
 
@@ -67,6 +67,6 @@ def test_an_answer_of_unknown_length_is_in_chunks_where_the_version_has_them() -
 
 def test_a_request_with_an_id_is_answered_with_it() -> None:
     request = asked()
-    request.id = "mine-1"
+    request.lines = id_line("mine-1")
     assert request_lines(request) == b"X-Request-Id: mine-1\r\n"
     assert b"\r\nX-Request-Id: mine-1\r\n" in opening(request, b"")
