@@ -1,179 +1,259 @@
-"""Figures that stay flat as the ledger grows: start, memory, throughput, look-ups, commits; and bytes on disk."""
+"""Figures that stay flat as the ledger grows, end to end over HTTP: throughput, waits, look-ups, start, memory, bytes.
 
-import time
-from contextlib import ExitStack, closing
+One node is filled over HTTP with signed transactions, and a copy of its folder is kept at each size. Copies of these
+are then measured in turn. All documents are signed while nothing is measured.
+"""
+
+import os
+import random
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from bench.ledgers import Growing, Spent, cached
-from bench.load import Plan, load, percentile, write_look_ups
+from bench.against import verify_us
+from bench.documents import Documents, Owner, Signed
+from bench.load import Plan, Seen, load, percentile, write_asks, write_requests
 from bench.measure import Scale, alternate, median
 from bench.node import Node
-from bench.report import Figure, at_most, ratio_at_least, ratio_at_most
-from bigchaindb.ledger.view import Needs
+from bench.report import Figure, Limit, at_most, ratio_at_least, ratio_at_most
+from bigchaindb.transaction.build import create
+from bigchaindb.transaction.keys import KeyPair
 
-BLOCK_SIZE: Final = 1_000
-BLOCK_COUNTS: Final = (10, 100, 1_000)
-MEASURED_COUNT: Final = 10
-SMALL_SIZE: Final = 100
-SMALL_COUNT: Final = 100
+SIZES: Final = (10_000, 100_000, 1_000_000)
+FILL_COUNT: Final = 20_000
+"""Documents that are signed, and then posted, at a time."""
+OWNER_COUNT: Final = 50_000
+"""Different owners: their index must not profit from few keys that come again and again."""
+KEPT_PART: Final = 4
+"""Each fourth document of a filling is a CREATE that stays unspent; of a measurement each fourth spends one of these,
+from all over the ledger."""
+CONNECTION_COUNT: Final = 64
+COMMIT_CONNECTION_COUNT: Final = 32
+RATE_COUNT: Final = 8_000
+COMMIT_COUNT: Final = 2_000
+"""Both together spend no more than what the smallest ledger keeps unspent."""
 LOOK_UP_COUNT: Final = 2_000
-VIEW_SIZE: Final = 64
-"""Documents of a batch, whose state is loaded at a time."""
+SINGLE_COUNT: Final = 200
+"""Owners of one output, which are asked for: at every size the answer is the same."""
 
 
 def run(scale: Scale) -> list[Figure]:
-    """Make ledgers of three sizes, then measure them in turn."""
-    folders = {count * BLOCK_SIZE: cached(scale, BLOCK_SIZE, count) for count in _block_counts(scale)}
-    look_ups: dict[int, Path] = {}
-    figures: list[Figure] = []
-    with ExitStack() as stack:
-        ledgers = [stack.enter_context(closing(Growing(folder / "data"))) for folder in folders.values()]
-        for size, ledger in zip(folders, ledgers, strict=True):
-            ids = ledger.some_ids(scale.count(LOOK_UP_COUNT))
-            look_ups[size] = write_look_ups(scale.folder / f"look-ups-{size}", ids)
-        figures += _bytes(ledgers)
-        figures += _blocks(scale, ledgers)
-        figures += _small_blocks(scale, ledgers)
-        figures += _views(scale, ledgers)
-    return figures + _nodes(scale, folders, look_ups)
+    """Fill a ledger, then measure what it was at each size, in turn."""
+    growing = _Growing(scale)
+    sizes = [size for size in SIZES if size <= SIZES[-1] * scale.share]
+    folders = [growing.kept_at(size) for size in sizes]
+    works = [growing.work_at(size) for size in sizes]
+    runs = [partial(_measure, scale, folder, work) for folder, work in zip(folders, works, strict=True)]
+    found = [_Found(*map(median, zip(*rounds, strict=True))) for rounds in alternate(scale.rounds, runs)]
+    return [*_figures(sizes, found), *_bytes(sizes, folders, growing.document_bytes)]
 
 
-def _block_counts(scale: Scale) -> list[int]:
-    return [count for count in BLOCK_COUNTS if count <= BLOCK_COUNTS[-1] * scale.share]
+class _Work(NamedTuple):
+    """Files of requests for a ledger of one size."""
+
+    rate: Path
+    commit: Path
+    look_ups: Path
+    outputs: Path
 
 
-def _bytes(ledgers: list[Growing]) -> list[Figure]:
-    figures = []
-    for ledger in ledgers:
-        found = ledger.store.queries().statistics()
-        figures.append(
-            Figure(
-                what=f"bytes on disk of each of {_name(ledger)}",
-                value=found["ledger_bytes"] / found["transactions"],
-                unit="B",
-                peer=found["event_bytes"] / found["transactions"],
-                peer_name="B: its own canonical bytes",
-            )
-        )
-    return figures
+class _Found(NamedTuple):
+    """Findings at one size, in the units of the table; `verify_us` is the machine's own speed meanwhile."""
 
-
-def _blocks(scale: Scale, ledgers: list[Growing]) -> list[Figure]:
-    found = _added(scale, ledgers, BLOCK_SIZE, MEASURED_COUNT)
-    first = _per_s(found[0])
-    return [
-        Figure(
-            what=f"stored with {_name(ledger)} there, blocks of {BLOCK_SIZE:,}",
-            value=_per_s(spent),
-            unit="/s",
-            peer=first,
-            peer_name=f"/s with {_name(ledgers[0])}",
-            limit=ratio_at_least(0.8) if ledger is ledgers[-1] else None,
-        )
-        for ledger, spent in zip(ledgers, found, strict=True)
-    ] + [
-        Figure(
-            what=f"CPU to store each, with {_name(ledger)}",
-            value=median(one.cpu_s for one in spent) * 1e6 / BLOCK_SIZE,
-            unit="µs",
-        )
-        for ledger, spent in zip(ledgers, found, strict=True)
-    ]
-
-
-def _per_s(spent: list[Spent]) -> float:
-    return BLOCK_SIZE * len(spent) / sum(one.whole_s for one in spent)
-
-
-def _small_blocks(scale: Scale, ledgers: list[Growing]) -> list[Figure]:
-    found = _added(scale, ledgers, SMALL_SIZE, scale.count(SMALL_COUNT))
-    return [
-        Figure(
-            what=f"commit of {SMALL_SIZE} with {_name(ledger)}, {name}",
-            value=percentile(sorted(one.commit_s for one in spent), share) * 1e3,
-            unit="ms",
-            limit=at_most(10) if name == "p99" and ledger is ledgers[-1] else None,
-        )
-        for ledger, spent in zip(ledgers, found, strict=True)
-        for name, share in (("p50", 0.5), ("p99", 0.99))
-    ]
-
-
-def _added(scale: Scale, ledgers: list[Growing], size: int, count: int) -> list[list[Spent]]:
-    def add(ledger: Growing) -> list[Spent]:
-        return [ledger.add(block) for block in ledger.blocks(size, count)]
-
-    rounds = alternate(scale.rounds, [partial(add, ledger) for ledger in ledgers])
-    return [[spent for one in found for spent in one] for found in rounds]
-
-
-def _views(scale: Scale, ledgers: list[Growing]) -> list[Figure]:
-    pairs = [(ledger, ledger.some_ids(scale.count(LOOK_UP_COUNT))) for ledger in ledgers]
-    found = [median(times) for times in alternate(scale.rounds, [partial(_view_us, *pair) for pair in pairs])]
-    return [
-        Figure(
-            what=f"look up {VIEW_SIZE} of {_name(ledger)} to validate, each",
-            value=value,
-            unit="µs",
-            peer=found[0],
-            peer_name=f"µs of {_name(ledgers[0])}, which memory holds",
-        )
-        for ledger, value in zip(ledgers, found, strict=True)
-    ]
-
-
-def _view_us(ledger: Growing, ids: list[str]) -> float:
-    times = []
-    for start in range(0, len(ids), VIEW_SIZE):
-        part = frozenset(ids[start : start + VIEW_SIZE])
-        begin = time.perf_counter()
-        view = ledger.store.writer.view(Needs(part, frozenset()))
-        times.append((time.perf_counter() - begin) / len(part))
-        assert len(view.present) == len(part)
-    return median(times) * 1e6
-
-
-class _Node(NamedTuple):
-    """Measurements of a running node."""
-
-    get_us: float
+    per_s: float
+    cpu_us: float
+    commit_ms: float
+    look_up_us: float
+    outputs_us: float
     start_s: float
     memory_mb: float
+    verify_us: float
+    load: float
 
 
-def _nodes(scale: Scale, folders: dict[int, Path], look_ups: dict[int, Path]) -> list[Figure]:
-    runs = [partial(_at_a_node, folders[size], look_ups[size]) for size in folders]
-    found = [_Node(*map(median, zip(*rounds, strict=True))) for rounds in alternate(scale.rounds, runs)]
-    first, last = min(folders), max(folders)
-    whats = (
+class _Growing:
+    """A ledger that grows over HTTP, and what it keeps unspent.
+
+    Attributes:
+        document_bytes: of each, on the average.
+    """
+
+    def __init__(self, scale: Scale) -> None:
+        self._scale = scale
+        self._folder = scale.folder / "growing"
+        self._documents = Documents(owner_count=OWNER_COUNT)
+        self._kept: list[tuple[str, Owner]] = []
+        self._kept_at: dict[int, int] = {}
+        self._singles = [KeyPair.from_seed(number.to_bytes(32)) for number in range(SINGLE_COUNT)]
+        self._count = 0
+        self._bytes = 0
+
+    @property
+    def document_bytes(self) -> float:
+        return self._bytes / self._count
+
+    def kept_at(self, size: int) -> Path:
+        """Fill it up to a size; return a folder with its data directory as it is then."""
+        with Node(self._folder) as node:
+            while self._count < size:
+                self._post(node, self._filling(min(FILL_COUNT, size - self._count)))
+        self._kept_at[size] = len(self._kept)
+        kept = self._scale.folder / f"kept-{size}"
+        shutil.copytree(self._folder / "data", kept / "data", ignore=shutil.ignore_patterns("*.sock"))
+        return kept
+
+    def work_at(self, size: int) -> _Work:
+        """Sign what is posted to a ledger of a size, and choose what is asked for."""
+        scale = self._scale
+        known = self._kept[: self._kept_at[size]]
+        choices = random.Random(size)
+        choices.shuffle(known)
+        spent = iter(known)
+        keys = [self._singles[index % SINGLE_COUNT].public_key for index in range(scale.count(LOOK_UP_COUNT))]
+        look_ups = [id_ for id_, _ in choices.choices(known, k=scale.count(LOOK_UP_COUNT))]
+        return _Work(
+            self._write(f"rate-{size}", scale.count(RATE_COUNT), CONNECTION_COUNT, spent, "async"),
+            self._write(f"commit-{size}", scale.count(COMMIT_COUNT), COMMIT_CONNECTION_COUNT, spent, "commit"),
+            write_asks(scale.folder / f"look-ups-{size}", [f"transactions/{id_}" for id_ in look_ups]),
+            write_asks(scale.folder / f"outputs-{size}", [f"outputs?public_key={key}" for key in keys]),
+        )
+
+    def _write(self, name: str, count: int, lane_count: int, kept: Iterator[tuple[str, Owner]], mode: str) -> Path:
+        spends = [
+            self._documents.transfer(Signed((id_, b"")), owner)[0]
+            for _, (id_, owner) in zip(range(count // KEPT_PART), kept, strict=False)
+        ]
+        mixed = _mixed(self._documents.lanes(count - len(spends), lane_count), spends, lane_count)
+        return write_requests(self._scale.folder / name, mixed, mode)
+
+    def _filling(self, count: int) -> list[Signed]:
+        """Sign the next `count` documents."""
+        first: list[Signed] = []
+        if not self._count:
+            built = [create([key], data={"single": number}) for number, key in enumerate(self._singles)]
+            first = [Signed((one.id, one.body)) for one in built]
+        made = [self._documents.create() for _ in range(count // KEPT_PART)]
+        self._kept += [(one.id, owner) for one, owner in made]
+        kept = [one for one, _ in made]
+        pairs = self._documents.lanes(count - len(first) - len(kept), CONNECTION_COUNT)
+        return [*_mixed(pairs, kept, CONNECTION_COUNT), *first]
+
+    def _post(self, node: Node, documents: Sequence[Signed]) -> None:
+        requests = write_requests(self._scale.folder / "filling", documents, "async")
+        plan = Plan(port=node.port, requests=str(requests), connection_count=CONNECTION_COUNT, confirm=True)
+        seen = _load(node, plan, "202")
+        self._count += len(documents)
+        self._bytes += sum(len(one.body) for one in documents)
+        _say(f"{self._count:,}: {_per_s(seen):,.0f}/s, {_cpu_us(seen):.0f} µs of CPU each, {_machine()}")
+
+
+def _mixed(pairs: Sequence[Signed], others: Sequence[Signed], lane_count: int) -> Iterator[Signed]:
+    """Put a row of others, one for each connection, behind three rows of pairs: a pair stays on its connection."""
+    step = (KEPT_PART - 1) * lane_count
+    for row in range(-(-max(len(others) * (KEPT_PART - 1), len(pairs)) // step)):
+        yield from pairs[row * step : (row + 1) * step]
+        yield from others[row * lane_count : (row + 1) * lane_count]
+
+
+def _measure(scale: Scale, kept: Path, work: _Work) -> _Found:
+    """Measure a copy of what was kept, so that every round finds the same."""
+    before_us = verify_us()
+    with _copied(scale, kept) as folder, Node(folder) as node:
+        look_ups = _ask(node, work.look_ups)  # they warm up what is posted to
+        outputs = _ask(node, work.outputs)
+        rate = Plan(port=node.port, requests=str(work.rate), connection_count=CONNECTION_COUNT, confirm=True)
+        seen = _load(node, rate, "202")
+        wait = Plan(port=node.port, requests=str(work.commit), connection_count=COMMIT_CONNECTION_COUNT)
+        waits = _load(node, wait, "202").latencies
+        found = _Found(
+            per_s=_per_s(seen),
+            cpu_us=_cpu_us(seen),
+            commit_ms=percentile(waits, 0.5) * 1e3,
+            look_up_us=look_ups,
+            outputs_us=outputs,
+            start_s=node.start_s,
+            memory_mb=node.memory_mb(),
+            verify_us=(before_us + verify_us()) / 2,
+            load=os.getloadavg()[0],
+        )
+    _say(f"{kept.name}: {found._asdict()}")
+    return found
+
+
+@contextmanager
+def _copied(scale: Scale, kept: Path) -> Iterator[Path]:
+    folder = scale.folder / "measured"
+    shutil.copytree(kept, folder)
+    os.sync()  # what the copy left to write would be paid by the first commits
+    yield folder
+    shutil.rmtree(folder)
+
+
+def _ask(node: Node, requests: Path) -> float:
+    seen = _load(node, Plan(port=node.port, requests=str(requests), connection_count=1), "200")
+    return percentile(seen.latencies, 0.5) * 1e6
+
+
+def _load(node: Node, plan: Plan, status: str) -> Seen:
+    seen = load(node, plan)
+    assert set(seen.statuses) == {status}, (seen.statuses, seen.refusals)
+    return seen
+
+
+def _per_s(seen: Seen) -> float:
+    return len(seen.latencies) / seen.seconds
+
+
+def _cpu_us(seen: Seen) -> float:
+    return seen.server_cpu_s * 1e6 / len(seen.latencies)
+
+
+def _figures(sizes: Sequence[int], found: Sequence[_Found]) -> list[Figure]:
+    whats: tuple[tuple[str, str, Limit | None], ...] = (
+        (f"committed over HTTP, {CONNECTION_COUNT} connections,", "/s", ratio_at_least(0.85)),
+        ("CPU of all processes for each", "µs", None),
+        (f"mode=commit, {COMMIT_CONNECTION_COUNT} clients, p50,", "ms", None),
         ("GET one by id, p50,", "µs", ratio_at_most(1.2)),
-        ("start", "s", at_most(2.0)),
-        ("memory, after start and look-ups,", "MB", at_most(300.0)),
+        ("GET an owner's one output, p50,", "µs", ratio_at_most(1.2)),
+        ("start", "s", at_most(1.5)),
+        ("memory of all processes, after all that,", "MiB", at_most(250.0)),
+        ("libsodium's verify meanwhile,", "µs", None),
+        ("load of the machine meanwhile,", "", None),
     )
     return [
         Figure(
-            what=f"{what} with {size:,} transactions",
-            value=node[index],
+            what=f"{what} with {size:,} there",
+            value=one[index],
             unit=unit,
             peer=found[0][index],
-            peer_name=f"{unit} with {first:,}",
-            limit=limit if size == last else None,
+            peer_name=f"{unit} with {sizes[0]:,}",
+            limit=limit if size == sizes[-1] else None,
         )
         for index, (what, unit, limit) in enumerate(whats)
-        for size, node in zip(folders, found, strict=True)
+        for size, one in zip(sizes, found, strict=True)
     ]
 
 
-def _at_a_node(folder: Path, look_ups: Path) -> _Node:
-    with Node(folder) as node:
-        seen = load(node, Plan(port=node.port, requests=str(look_ups), connection_count=1))
-        assert set(seen.statuses) == {"200"}, (seen.statuses, seen.refusals)
-        return _Node(percentile(seen.latencies, 0.5) * 1e6, node.start_s, node.memory_mb())
+def _bytes(sizes: Sequence[int], folders: Sequence[Path], document_bytes: float) -> list[Figure]:
+    return [
+        Figure(
+            what=f"bytes on disk of each of {size:,}",
+            value=sum(file.stat().st_size for file in (folder / "data").rglob("*") if file.is_file()) / size,
+            unit="B",
+            peer=document_bytes,
+            peer_name="B: its own canonical bytes",
+        )
+        for size, folder in zip(sizes, folders, strict=True)
+    ]
 
 
-def _name(ledger: Growing) -> str:
-    """Return how many transactions the ledger began the measurements with."""
-    digits = len(str(ledger.transaction_count)) - 1
-    return f"{10**digits:,}"
+def _machine() -> str:
+    return f"libsodium's verify {verify_us():.0f} µs, load {os.getloadavg()[0]:.1f}"
+
+
+def _say(text: str) -> None:
+    print(f"    {text}", file=sys.stderr, flush=True)

@@ -6,7 +6,6 @@ keys, spends and search texts are those of signed ones, so storing and reading c
 
 import hashlib
 import os
-import random
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,6 @@ from bench.measure import Scale
 from bigchaindb.identity import make_chain_id
 from bigchaindb.ledger import proposal, transition
 from bigchaindb.store import Store
-from bigchaindb.store.database import open_reader
 from bigchaindb.transaction.keys import KeyPair
 from bigchaindb.transaction.model import Transaction
 
@@ -50,7 +48,6 @@ class Growing:
 
     def __init__(self, folder: Path) -> None:
         self.store = Store(folder)
-        self.transaction_count: int = self.store.queries().statistics()["transactions"]
         self._documents = Documents(1 + self.store.writer.tip().position, OWNER_COUNT)
         self._blocks: dict[int, Iterator[Transactions]] = {}
 
@@ -74,15 +71,7 @@ class Growing:
             on_durable(effects.tip.position)
         while writer.tidy():
             pass
-        self.transaction_count += len(transactions)
         return Spent(durable - begin, time.thread_time() - used, time.perf_counter() - begin)
-
-    def some_ids(self, count: int) -> list[str]:
-        """Return the ids of transactions from all over the ledger."""
-        seqs = random.Random(1).choices(range(1, self.transaction_count + 1), k=count)
-        with closing(open_reader(self.store.directory.ledger)) as reader:
-            rows = (reader.execute("SELECT id FROM transactions WHERE seq = ?", (seq,)).fetchone() for seq in seqs)
-            return [row[0].hex() for row in rows]
 
     def close(self) -> None:
         self.store.close()

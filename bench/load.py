@@ -75,12 +75,12 @@ def write_requests(path: Path, documents: Iterable[tuple[str, bytes]], mode: str
     return path
 
 
-def write_look_ups(path: Path, transaction_ids: Iterable[str]) -> Path:
-    """Build the GET requests for transactions into a file."""
+def write_asks(path: Path, targets: Iterable[str]) -> Path:
+    """Build GET requests, for what is below `/api/v1/`, into a file."""
     with path.open("wb") as file:
-        for transaction_id in transaction_ids:
-            request = f"GET /api/v1/transactions/{transaction_id} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
-            file.write(HEAD.pack(transaction_id.encode(), len(request)) + request)
+        for target in targets:
+            request = f"GET /api/v1/{target} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+            file.write(HEAD.pack(b"", len(request)) + request)
     return path
 
 
