@@ -96,7 +96,8 @@ class Nursery:
     def replace(self) -> None:
         """Kill the process and its children; the next order starts another."""
         if self._process is not None:
-            _log.error("the parent of the check processes ended", extra={"children": [*self.pids.values()]})
+            about = {"pid": self._process.pid, "children": [*self.pids.values()]}
+            _log.error("the parent of the check processes ended, and another is started", extra=about)
             self._end(0)
 
     def close(self) -> None:

@@ -1,6 +1,15 @@
-"""The state of processes in /proc."""
+"""The state of processes in /proc, and the end of single ones."""
 
+import os
+import random
+import re
+import signal
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
+
+CHECKS_ENDED: Final = re.compile(r"check process(?:es)? ended.*")
+"""What a node's log has of each check process, or parent of these, that was killed; it names their ids."""
 
 
 def children_of(parent: int) -> list[int]:
@@ -28,3 +37,34 @@ def command_of(pid: int) -> list[str]:
 def is_nursery(pid: int) -> bool:
     """Whether a process is the parent of a node's check processes."""
     return not {"bigchaindb.engine.nursery", "tests.support.poison"}.isdisjoint(command_of(pid))
+
+
+def check_pids(node: int) -> list[int]:
+    """Return the ids of a node's check processes behind that of their parent; empty while it has none, or is gone."""
+    with suppress(OSError):
+        parents = [child for child in children_of(node) if is_nursery(child)]
+        return [*parents, *(child for parent in parents for child in children_of(parent))]
+    return []
+
+
+def kill(pid: int) -> bool:
+    """Kill a process, another of the same id never; return whether it was still alive."""
+    with suppress(OSError):
+        fd = os.pidfd_open(pid)
+        try:
+            if not is_gone(pid):
+                signal.pidfd_send_signal(fd, signal.SIGKILL)
+                return True
+        finally:
+            os.close(fd)
+    return False
+
+
+def kill_a_check(node: int, choices: random.Random) -> str:
+    """Kill a check process of a node, or the parent of all; return which: "process", "parent", or "" if none was."""
+    if not (pids := check_pids(node)):  # the parent may have been killed a moment ago
+        return ""
+    pid = choices.choice([pids[0], *pids[1:] * 3])
+    if not kill(pid):
+        return ""
+    return "parent" if pid == pids[0] else "process"

@@ -5,6 +5,7 @@ in its votes, under light load and on an idle chain; meanwhile an honest one is 
 gets its ledger anew. What CometBFT itself wrote down is held against the events.
 """
 
+import random
 import sqlite3
 import struct
 import sys
@@ -27,13 +28,14 @@ from bigchaindb.ledger.proofs.verifying import verify
 from bigchaindb.ledger.rejections import Rejection
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.transaction.keys import decode_key
-from tests.support import byzantine_node, consensus_wal
+from tests.support import byzantine_node, consensus_wal, scale
 from tests.support.byzantine_node import COIN, EXTENSIONS, PROPOSALS, SPENT, Name, Proposed
 from tests.support.chains import create
 from tests.support.consensus_wal import PREVOTE, SignedProposal, SignedVote
 from tests.support.installed import CHECKOUT
 from tests.support.live_networks import CHAIN, Member, Network, make_network
 from tests.support.networks import kept_proof
+from tests.support.processes import CHECKS_ENDED, kill_a_check
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
@@ -139,13 +141,20 @@ def trade(member: Member, numbers: Iterator[int]) -> None:
 
 
 def break_each_rule(network: Network, orders: Orders, numbers: Iterator[int]) -> None:
-    """Put each fault to the vote until each is on record: one that came too late to be judged is not."""
+    """Put each fault to the vote until each is on record: one that came too late to be judged is not.
+
+    Meanwhile who votes loses check processes, of which no vote comes and none is changed.
+    """
+    choices = random.Random(scale.seed())
     for _ in range(ATTEMPTS):
         missing = sorted(PROPOSALS.keys() - faults_on_record(network[0], orders).keys())
         orders.give("proposals", *missing)
         orders.give("extensions", *EXTENSIONS, *EXTENSIONS)
         while not orders.are_carried_out():
             trade(network[0], numbers)
+            victim = choices.choice(network.members[:BYZANTINE]).process
+            assert victim is not None
+            kill_a_check(victim.pid, choices)
         until_silent(network[0])
         if faults_on_record(network[0], orders).keys() == PROPOSALS.keys():
             return
@@ -300,6 +309,13 @@ def test_each_kind_of_fault_is_on_record_for_its_reason(story: Story) -> None:
         **votes,
     }
     assert len(story.records) >= 20
+
+
+def test_validators_lost_check_processes_meanwhile(story: Story) -> None:
+    """What else is said here holds all the same: nobody votes for what was not checked, or against it."""
+    for member in story.network.members[:BYZANTINE]:
+        assert CHECKS_ENDED.search(member.log), member.folder.name
+        assert "critical" not in member.log
 
 
 def test_what_a_third_of_the_power_has_not_seen_is_no_event(story: Story) -> None:

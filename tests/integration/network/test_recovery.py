@@ -26,6 +26,7 @@ from tests.support.altered_node import altered
 from tests.support.chains import Coin, create, transfer
 from tests.support.live_networks import PROGRESS_S, Member, Network, make_network
 from tests.support.node import COMMAND
+from tests.support.processes import CHECKS_ENDED, kill_a_check
 from tests.support.small_disk import small_disk
 from tests.support.waiting import until
 
@@ -98,14 +99,21 @@ def assert_all_have(network: Network, *transactions: Transaction) -> None:
 
 @pytest.mark.timeout(120 + 20 * scale.NETWORK_KILLS)
 def test_nothing_is_lost_whichever_node_is_killed_under_load(network: Network) -> None:
-    """A node and its CometBFT at once, as a power cut ends them: what its client was told stays true."""
+    """A node and its CometBFT at once, as a power cut ends them: what its client was told stays true.
+
+    Meanwhile others lose check processes: they go on, and nobody hears of it.
+    """
     seed = scale.seed()
     print(f"repeat it with: SEED={seed} pytest {__file__} -k under_load")
     chance = random.Random(seed)
     load = Load()
     with load.on(*network):
         for _ in range(scale.NETWORK_KILLS):
-            victim = chance.choice(network.members)
+            victim, *others = chance.sample(network.members, COUNT)
+            for other in others:
+                time.sleep(chance.uniform(0, 0.3))
+                assert other.process is not None
+                kill_a_check(other.process.pid, chance)
             time.sleep(chance.uniform(0.1, 1.0))
             victim.kill()
             time.sleep(chance.uniform(0, 0.5))
@@ -114,6 +122,8 @@ def test_nothing_is_lost_whichever_node_is_killed_under_load(network: Network) -
     network.until_followed()
     assert len(load.accepted) > COUNT * scale.NETWORK_KILLS
     assert_all_have(network, *load.accepted)
+    assert sum(len(CHECKS_ENDED.findall(member.log)) for member in network) > scale.NETWORK_KILLS
+    assert not any("critical" in member.log for member in network)
 
 
 def test_a_node_whose_cometbft_is_killed_serves_on_and_follows_again(network: Network) -> None:

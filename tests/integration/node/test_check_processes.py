@@ -1,13 +1,10 @@
 """Check processes of a real node: killed at any moment, hung, and left by their node."""
 
 import asyncio
-import os
 import random
 import re
-import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from hashlib import sha3_256
 from pathlib import Path
 from typing import Final
@@ -20,7 +17,7 @@ from tests.support import scale
 from tests.support.chains import create
 from tests.support.node import Node
 from tests.support.poison import poisoned
-from tests.support.processes import children_of, is_gone, is_nursery
+from tests.support.processes import CHECKS_ENDED, check_pids, is_gone, kill
 from tests.support.raw import until
 
 OWNERS: Final = 4
@@ -33,16 +30,9 @@ POISONED: Final = (
 ENVIRONMENT: Final = {"PYTHONPATH": str(Path(__file__).parents[3])}
 
 
-def nursery_of(node: Node) -> int:
-    """Return the parent of the check processes."""
+def pid_of(node: Node) -> int:
     assert node.process is not None
-    [found] = filter(is_nursery, children_of(node.process.pid))
-    return found
-
-
-def kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+    return node.process.pid
 
 
 async def until_all_go_on(owners: Sequence[Owner], tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -73,11 +63,12 @@ async def test_kills_of_check_processes_lose_nothing_and_are_not_seen(start_node
     owners = [Owner(f"owner {number}", random.Random(choices.random())) for number in range(OWNERS)]
     tasks = [asyncio.create_task(owner.trade(node.port)) for owner in owners]
     await until(lambda: all(len(owner.promised) > 2 for owner in owners), "each client to have commits")
+    killed: list[int] = []
     for _ in range(scale.CHECK_KILLS):
         await asyncio.sleep(choices.uniform(0, 0.1))
-        with suppress(ValueError):  # the parent was killed a moment ago
-            parent = nursery_of(node)
-            kill(choices.choice([parent, *children_of(parent) * 3]))
+        if pids := check_pids(pid_of(node)):  # the parent may have been killed a moment ago
+            pid = choices.choice([pids[0], *pids[1:] * 3])
+            killed += [pid] * kill(pid)
         await until_all_go_on(owners, tasks)  # what ends three processes in turn counts as deadly
     assert node.stop() == 0, node.tail()
     await until_broken(tasks)
@@ -86,13 +77,14 @@ async def test_kills_of_check_processes_lose_nothing_and_are_not_seen(start_node
         owner.stopped_cleanly()
         owner.require_kept(bodies)
     assert not re.search("Traceback|critical", node.log), node.tail()
+    told = CHECKS_ENDED.findall(node.log)
+    assert set(map(str, killed)) <= {word for line in told for word in re.findall(r"\d+", line)}, told
 
 
 async def test_a_killed_node_leaves_no_check_process(start_node: StartNode) -> None:
     node = start_node()
     assert node.post(create(1).body).status == 202
-    parent = nursery_of(node)
-    pids = [parent, *children_of(parent)]
+    pids = check_pids(pid_of(node))
     assert len(pids) > 1
     node.kill()
     await until(lambda: all(map(is_gone, pids)), "the end of the check processes")
@@ -110,13 +102,12 @@ async def test_a_check_that_does_not_end_holds_up_no_stop(start_node: StartNode)
     """What was accepted is committed; nobody was promised anything about what is being checked."""
     node = start_node(command=POISONED, environment=ENVIRONMENT)
     assert node.post(create(1).body).status == 202
-    parent = nursery_of(node)
     posts = [
         asyncio.create_task(asyncio.to_thread(node.post, poisoned("sleep", padding=padding).body))
         for padding in (0, 5_000)
     ]
-    await until(lambda: len(children_of(parent)) == 2, "the process for large documents")
-    pids = [parent, *children_of(parent)]
+    await until(lambda: len(check_pids(pid_of(node))) == 3, "the process for large documents")
+    pids = check_pids(pid_of(node))
     assert await until_ended(node) < STOP_S_MAX
     await asyncio.gather(*posts, return_exceptions=True)
     assert all(map(is_gone, pids))

@@ -1,4 +1,4 @@
-"""`kill -9` of a real node, at any moment: nothing that it promised is lost, nothing half done is seen.
+"""`kill -9` of a real node and of its check processes, at any moment: nothing promised is lost, nothing half done seen.
 
 Source: docs/reference/promises.md, P1 to P6; invariants L1, L2, L5, E1 to E3.
 """
@@ -11,6 +11,7 @@ import shutil
 import signal
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -22,9 +23,12 @@ from tests.integration.node.audit import audit
 from tests.integration.node.owners import Owner, until_broken
 from tests.support import scale
 from tests.support.node import COMMAND, Node, configuration_of
+from tests.support.processes import kill_a_check
 from tests.support.raw import until, wire
 
 OWNERS: Final = 6
+CHECK_KILLS_MOST: Final = 2
+"""Kills of check processes in one life of a node: what ends three in turn counts as deadly."""
 IMAGE_EVERY: Final = 25
 START_S_MAX: Final = 30.0
 PLUGINS: Final = ("console_print", "recorder")
@@ -46,7 +50,11 @@ async def test_nothing_is_lost_whenever_the_node_is_killed(tmp_path: Path, plugi
 
 
 class Campaign:
-    """One node that is killed again and again, and the clients that it has meanwhile."""
+    """One node that is killed again and again, with or without its check processes, and the clients it has meanwhile.
+
+    Attributes:
+        check_kills: of check processes and of their parents, see `kill_a_check`.
+    """
 
     def __init__(self, folder: Path, plugins: Mapping[str, str], choices: random.Random) -> None:
         folder.mkdir()
@@ -55,7 +63,9 @@ class Campaign:
         self.record = folder / "record"
         self.starts_s: list[float] = []
         self._choices = choices
+        self.check_kills: Counter[str] = Counter()
         self._trading: list[asyncio.Task[None]] = []
+        self._killing: asyncio.Task[None] | None = None
 
     async def run(self, kills: int) -> None:
         """Kill it so many times; look at it from outside all the time, and at its files now and then.
@@ -68,6 +78,11 @@ class Campaign:
         except Exception as error:
             raise AssertionError(f"{error!r}\n{self.node.tail()}") from error
 
+    @property
+    def _usual_s(self) -> float:
+        """The time that a start takes; on a busy machine all else takes as many times longer."""
+        return min(self.starts_s, default=0.5)
+
     async def _run(self, kills: int) -> None:
         moments = (self._kill_at_start, self._kill_at_work, self._kill_at_work, self._kill_at_work, self._kill_at_stop)
         for number in range(1, kills + 1):
@@ -77,19 +92,18 @@ class Campaign:
         await self._finish(kills)
 
     async def _kill_at_start(self) -> None:
-        usual_s = min(self.starts_s, default=0.5)
         self._launch()
-        await asyncio.sleep(self._choices.uniform(0, 1.2 * usual_s))
+        await asyncio.sleep(self._choices.uniform(0, 1.2 * self._usual_s))
         await self._kill()
 
     async def _kill_at_work(self) -> None:
         await self._start()
-        await asyncio.sleep(self._choices.uniform(0, 0.4))
+        await asyncio.sleep(self._choices.uniform(0, 0.8 * self._usual_s))
         await self._kill()
 
     async def _kill_at_stop(self) -> None:
         await self._start()
-        await asyncio.sleep(self._choices.uniform(0, 0.3))
+        await asyncio.sleep(self._choices.uniform(0, 0.6 * self._usual_s))
         assert self.node.process is not None
         self.node.process.send_signal(signal.SIGTERM)
         await asyncio.sleep(self._choices.uniform(0, 0.15))
@@ -116,6 +130,13 @@ class Campaign:
         await self._until_open()
         self.starts_s.append(time.monotonic() - begun)
         self._trading = [asyncio.create_task(owner.trade(self.node.port)) for owner in self.owners]
+        self._killing = asyncio.create_task(self._kill_checks(random.Random(self._choices.random())))
+
+    async def _kill_checks(self, choices: random.Random) -> None:
+        for _ in range(choices.randint(0, CHECK_KILLS_MOST)):
+            await asyncio.sleep(choices.uniform(0, 0.5 * self._usual_s))
+            assert self.node.process is not None
+            self.check_kills[kill_a_check(self.node.process.pid, choices)] += 1
 
     async def _until_open(self) -> None:
         assert self.node.process is not None
@@ -144,6 +165,8 @@ class Campaign:
             owner.stopped_cleanly()
 
     async def _end_trade(self) -> None:
+        if self._killing is not None:
+            self._killing.cancel()
         trading, self._trading = self._trading, []
         await until_broken(trading)
 
@@ -180,7 +203,8 @@ class Campaign:
         assert_each_in_order(self._recorded(), audited.block_ids, repeats_max=kills)
         assert not re.search(r"Traceback|critical|GAPPED|FAILED|BLOCKED", self.node.log), self.node.log
         print(
-            f"{kills} kills, {len(self.starts_s)} starts of {min(self.starts_s):.2f} to {max(self.starts_s):.2f} s, "
+            f"{kills} kills, of check processes {dict(self.check_kills)}; "
+            f"{len(self.starts_s)} starts of {min(self.starts_s):.2f} to {max(self.starts_s):.2f} s, "
             f"{head} blocks, {len(audited.bodies)} transactions"
         )
 
