@@ -25,7 +25,7 @@ BENCHMARKS: Final = {
     "sinks": "events into RabbitMQ, against its client library alone; and while both sides are killed",
     "network": "throughput and latency of networks of one and of four validators",
     "stalled": "memory of a node and of its plugin that hangs, while 1,000,000 events go by",
-    "kills": "10,000 SIGKILLs over plugins and nodes under load: what is lost, disordered or repeated",
+    "kills": "10,000 SIGKILLs over plugins, nodes and check processes: what is lost, disordered or repeated",
     "byzantine": "200 proposals of a faulty validator on a network of four: all on record, and what they cost",
     "chaos": "an hour of kills and cut links on a network of four: nothing lost, nothing forked, never stuck",
     "hostile": "another client's commits while strangers flood the node or post costly documents",

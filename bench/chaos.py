@@ -2,10 +2,11 @@
 
 One of the validators is faulty besides: each fourth of its proposals breaks a rule, and its votes slander.
 
-One fault after the other: a node, its CometBFT or its plugin is killed, a node is cut off, a link breaks, the network
-falls into halves or loses half of its validators. Meanwhile clients post; each fault lasts until whoever is left has
-gone on, if that is more than two thirds of the power, and stands still otherwise. After it all must go on, and all logs
-must agree as far as they go. At the end each plugin's file is held against the log, and the log against the promises.
+One fault after the other: a node, its CometBFT, its plugin or check processes of all nodes are killed, a node is cut
+off, a link breaks, the network falls into halves or loses half of its validators. Meanwhile clients post; each fault
+lasts until whoever is left has gone on, if that is more than two thirds of the power, and stands still otherwise. After
+it all must go on, and all logs must agree as far as they go. At the end each plugin's file is held against the log, and
+the log against the promises.
 """
 
 import os
@@ -20,7 +21,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from http.client import HTTPException
 from itertools import count, cycle
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -40,7 +40,7 @@ from tests.support.byzantine_node import COIN, HONEST, PROPOSALS, SPENT, Name
 from tests.support.chains import create
 from tests.support.links import Cut, Links, links_between
 from tests.support.live_networks import Member, Network
-from tests.support.processes import is_nursery
+from tests.support.processes import children_of, is_nursery, kill_a_check
 from tests.support.waiting import until
 
 DURATION_S: Final = 3_600.0
@@ -152,8 +152,8 @@ class _Chaos:
     def run(self, duration_s: float) -> None:
         """Cause one fault after the other."""
         faults: list[Callable[[], AbstractContextManager[Undisturbed]]] = [
-            *(self._killed_node, self._killed_cometbft, self._killed_plugin, self._cut_off, self._broken_link),
-            *(self._halves, self._killed_half),
+            *(self._killed_node, self._killed_cometbft, self._killed_plugin, self._killed_check_processes),
+            *(self._cut_off, self._broken_link, self._halves, self._killed_half),
         ]
         self._clients.start()
         end = time.monotonic() + duration_s
@@ -244,6 +244,14 @@ class _Chaos:
         for pid in _plugin_pids(member):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        yield self._network.members
+
+    @contextmanager
+    def _killed_check_processes(self) -> Iterator[Undisturbed]:
+        """Kill one of each node, or the parent of all: no validator votes for what it could not check."""
+        for member in self._network:
+            assert member.process is not None
+            kill_a_check(member.process.pid, self._choices)
         yield self._network.members
 
     @contextmanager
@@ -352,10 +360,8 @@ def _digest(member: Member, position: int) -> bytes | None:
 def _plugin_pids(member: Member) -> list[int]:
     """Return the node's children but for its CometBFT and the parent of its check processes."""
     assert member.process is not None
-    pid = member.process.pid
-    children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
     cometbft = member.cometbft_pid()
-    return [child for child in children if child != cometbft and not is_nursery(child)]
+    return [child for child in children_of(member.process.pid) if child != cometbft and not is_nursery(child)]
 
 
 def _keep_logs(network: Network) -> None:

@@ -1,9 +1,9 @@
-"""10,000 SIGKILLs over plugins and nodes under load: nothing lost, order kept, and again only what was in hand (P6).
+"""10,000 SIGKILLs over plugins, nodes and check processes: nothing lost, order kept, again only what was in hand (P6).
 
 Two real nodes, four plugins each. The plugins kill themselves at moments that were drawn beforehand (decision 0026),
 are killed from outside at any moment of their lives, starts included, and die with their node, which is killed too: at
-its start, at work, within its stop. Clients trade meanwhile, and hold the node to every answer. The nodes, clients and
-the audit of what is left are those of `tests/integration/node/test_kills.py`.
+its start, at work, within its stop. So are its check processes. Clients trade meanwhile, and hold the node to every
+answer. The nodes, clients and the audit of what is left are those of `tests/integration/node/test_kills.py`.
 
 A kill is one SIGKILL that was sent; what died with its node is counted apart.
 """
@@ -12,7 +12,6 @@ import asyncio
 import os
 import random
 import re
-import signal
 import sys
 import time
 from collections import Counter
@@ -31,7 +30,7 @@ from tests.integration.node.audit import audit
 from tests.integration.node.owners import Owner
 from tests.integration.node.test_kills import IMAGE_EVERY, Campaign
 from tests.support.packages import advertise
-from tests.support.processes import is_nursery
+from tests.support.processes import children_of, is_nursery, kill, kill_a_check
 from tests.support.raw import Wire, ask, wire
 
 KILL_COUNT: Final = 10_000
@@ -44,6 +43,8 @@ PLUGIN_KILLS_MOST: Final = 120
 """Kills of plugins in one life of a node; each number up to it is as likely."""
 OUTSIDE_EVERY_S: Final = 0.6
 """Mean time between two kills from outside."""
+CHECK_SHARE: Final = 0.5
+"""Kills of check processes, for each of those."""
 GAP_MOST: Final = 20
 """Events that a process takes before it is killed from inside; each number up to it is as likely."""
 RETRY: Final = {"delay_s_max": 0.5}
@@ -83,13 +84,17 @@ def _figures(campaigns: Sequence["_Campaign"], duration_s: float) -> list[Figure
     inside = sum((lane.kills() for campaign in campaigns for lane in campaign.lanes), Counter[Moment]())
     outside = sum(campaign.outside_count for campaign in campaigns)
     node = sum(campaign.node_count for campaign in campaigns)
-    kills = inside.total() + outside + node
+    checks = sum((campaign.check_kills for campaign in campaigns), Counter[str]())
+    of_plugins = inside.total() + outside + node
+    kills = of_plugins + checks["process"] + checks["parent"]
     repeats = sum(one.repeat_count for one in judged)
     return [
         Figure(what="kills", value=kills, unit=""),
         *(Figure(what=f"of a plugin, {moment}", value=inside[moment], unit="") for moment in Moment),
         Figure(what="of a plugin, from outside at any moment", value=outside, unit=""),
         Figure(what="of a node", value=node, unit=""),
+        Figure(what="of a check process", value=checks["process"], unit=""),
+        Figure(what="of the parent of a node's check processes", value=checks["parent"], unit=""),
         Figure(
             what="further plugin processes that died with their node",
             value=sum(campaign.orphan_count for campaign in campaigns),
@@ -101,7 +106,7 @@ def _figures(campaigns: Sequence["_Campaign"], duration_s: float) -> list[Figure
         Figure(what="events due to all plugins", value=sum(one.event_count for one in judged), unit=""),
         Figure(what="events lost", value=sum(one.lost_count for one in judged), unit="", limit=at_most(0)),
         Figure(what="events out of order", value=sum(one.disorder_count for one in judged), unit="", limit=at_most(0)),
-        Figure(what="events that came again, a kill", value=repeats / kills, unit=""),
+        Figure(what="events that came again, a kill of a plugin or node", value=repeats / of_plugins, unit=""),
         Figure(
             what="events that came again beyond what was in hand, at most",
             value=max(one.excess_most for one in judged),
@@ -277,7 +282,7 @@ class _Campaign(Campaign):
         await self._kill_plugins(self._choices.randrange(min(PLUGIN_KILLS_MOST, max(1, left))))
 
     async def _kill_plugins(self, count: int) -> None:
-        """Wait until so many plugins were killed by themselves, and kill some of them from outside."""
+        """Wait until so many plugins were killed by themselves; kill some, and check processes, from outside."""
         known, since = self._plugin_count(), time.monotonic()
         goal = known + count
         while (found := self._plugin_count()) < goal:
@@ -288,7 +293,9 @@ class _Campaign(Campaign):
             assert time.monotonic() - since < QUIET_S_MAX, f"no plugin was killed for {QUIET_S_MAX} s"
             await asyncio.sleep(self._choices.uniform(0, 2 * OUTSIDE_EVERY_S))
             if pids := self._plugin_pids():
-                self.outside_count += _kill(self._choices.choice(pids))
+                self.outside_count += kill(self._choices.choice(pids))
+            if self._choices.random() < CHECK_SHARE:
+                self.check_kills[kill_a_check(self.node.process.pid, self._choices)] += 1
 
     async def _kill(self) -> None:
         pids = self._plugin_pids()
@@ -302,9 +309,7 @@ class _Campaign(Campaign):
     def _plugin_pids(self) -> list[int]:
         """Return the node's children but for the parent of its check processes."""
         assert self.node.process is not None
-        pid = self.node.process.pid
-        children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-        return [child for child in children if not is_nursery(child)]
+        return [child for child in children_of(self.node.process.pid) if not is_nursery(child)]
 
     async def _finish(self, kills: int) -> None:
         """Start the node without a kill, wait until it is at rest, stop it, and compare everything with everything."""
@@ -336,17 +341,3 @@ def _draw_kills(choices: random.Random, count: int) -> list[Kill]:
     """Draw more than there can be; `position` is how many events after the first one of the process."""
     moments = list(Moment)
     return [Kill(choices.choice(moments), choices.randint(0, GAP_MOST), choices.random()) for _ in range(count)]
-
-
-def _kill(pid: int) -> bool:
-    """Kill a plugin's process group as it is; return whether it was still alive."""
-    with suppress(OSError):
-        fd = os.pidfd_open(pid)
-        try:
-            if ") Z " in Path(f"/proc/{pid}/stat").read_text():
-                return False
-            signal.pidfd_send_signal(fd, signal.SIGKILL)
-        finally:
-            os.close(fd)
-        return True
-    return False
