@@ -91,6 +91,8 @@ async def _send_stream(connection: Connection, request: Request, stream: EventSt
         return
     writing = asyncio.create_task(_write_messages(connection, request, stream))
     connection.on_gone = writing.cancel
+    if connection.has_ended:  # with its request, or before the stream could begin
+        writing.cancel()
     try:
         await asyncio.wait({writing})
         if not writing.cancelled() and (error := writing.exception()) is not None:

@@ -70,6 +70,7 @@ class Connection(asyncio.Protocol):
         on_gone: set while an answer without end is written; called when the client leaves. A client that closes its
             side has left then, since it cannot wait for the end of such an answer.
         is_upgraded: whether another protocol has its transport.
+        has_ended: the client has closed its side, behind a request that is not answered yet.
         serving: the handler's work on the present request.
         transport: set once the connection is made.
     """
@@ -96,7 +97,7 @@ class Connection(asyncio.Protocol):
         self._next_piece: asyncio.Handle | None = None
         self._request: Request | None = None
         self._is_last = False
-        self._has_ended = False
+        self.has_ended = False
         self._is_leaving = False
         self.is_upgraded = False
         self._flow = Flow()
@@ -216,7 +217,7 @@ class Connection(asyncio.Protocol):
         if self.on_gone is not None or self._is_leaving or is_answered:
             self._close()
             return False
-        self._has_ended = True
+        self.has_ended = True
         self._parser.break_off(BrokenBody("the body is incomplete"))
         return True
 
@@ -294,7 +295,7 @@ class Connection(asyncio.Protocol):
         if self.is_upgraded or self.transport.is_closing():
             return
         self._since_s = self._loop.time()
-        is_done = self._has_ended and not self._parser.requests
+        is_done = self.has_ended and not self._parser.requests
         if self._is_last or is_done or not request.keeps_alive:
             self._leave()
         else:
@@ -316,7 +317,7 @@ class Connection(asyncio.Protocol):
         self._is_leaving = True
         self._unparsed = b""
         self._resume()
-        if self._has_ended:
+        if self.has_ended:
             self._close()
         else:
             self.transport.write_eof()

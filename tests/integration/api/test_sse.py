@@ -124,6 +124,16 @@ class TestFollowing:
             half.writer.write_eof()
             await gone(served)
 
+    async def test_a_client_that_closes_its_side_with_its_request_gets_no_stream(self, served: Served) -> None:
+        """It has left before the stream begins, and would hold a place until something fails."""
+        async with wire(served.api.port) as opened:
+            opened.writer.write(b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
+            opened.writer.write_eof()
+            async with asyncio.timeout(60):
+                received = await opened.reader.read()
+            assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+        await gone(served)
+
 
 class TestHeartbeat:
     async def test_silence_is_broken_and_the_place_moves_though_nothing_matches(self, start: Start) -> None:
