@@ -10,6 +10,7 @@ Source: docs/explanation/network.md; CometBFT v0.38, its RPC reference.
 import itertools
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -34,10 +35,12 @@ from bigchaindb.ledger.proofs.signed_header import VALIDATOR_COUNT_MAX
 
 ANSWER_S_MAX: Final = 10.0
 """Time for an answer. It comes in milliseconds, but CometBFT also replays and compacts on the same cores."""
+SUBMIT_S_MAX: Final = 2.0
+"""Time until a batch of transactions is sent again: it holds back those behind it. What was taken is known then."""
 ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
 """The largest answer is a block of 4 MiB, in base64."""
-CONNECTION_COUNT_MAX: Final = 4
-"""At once: one sends transactions, the others requests."""
+CONNECTION_COUNT_MAX: Final = 3
+"""At once, for requests. Transactions have one of their own: they wait for no proof that a client asks for."""
 PAGE_COUNT: Final = 100
 """Validators of a page, the most that CometBFT returns."""
 REFUSAL_CHARS_MAX: Final = 500
@@ -62,15 +65,14 @@ class CometBftRpc:
             answer_s_max: time for one answer.
         """
         self._path = path
-        self._timeout = aiohttp.ClientTimeout(total=answer_s_max)
+        self._answer_s_max = answer_s_max
         self._ids = itertools.count(1)
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        while self._sessions:
+            await self._sessions.popitem()[1].close()
 
     async def status(self) -> NodeStatus:
         """Return the identity and the height of this CometBFT."""
@@ -159,17 +161,22 @@ class CometBftRpc:
     def _request(self, method: str, parameters: Mapping[str, object]) -> dict[str, Any]:
         return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": parameters}
 
+    def _session(self, *, submits: bool) -> aiohttp.ClientSession:
+        if (session := self._sessions.get(submits)) is None:
+            connector = aiohttp.UnixConnector(str(self._path), limit=1 if submits else CONNECTION_COUNT_MAX)
+            timeout = aiohttp.ClientTimeout(total=min(self._answer_s_max, SUBMIT_S_MAX if submits else inf))
+            session = self._sessions[submits] = aiohttp.ClientSession(connector=connector, timeout=timeout)
+        return session
+
     async def _post(self, method: str, content: Any) -> bytes:  # noqa: ANN401 - JSON
-        if self._session is None:
-            connector = aiohttp.UnixConnector(str(self._path), limit=CONNECTION_COUNT_MAX)
-            self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
+        session = self._session(submits=method == _SUBMIT)
         try:
-            async with self._session.post(
+            async with session.post(
                 _URL, data=msgspec.json.encode(content), headers={"Content-Type": "application/json"}
             ) as response:
                 return await _bounded(method, response)
         except TimeoutError as error:
-            raise CometBftUnavailable(f"{method}: no reply from CometBFT within {self._timeout.total:g} s") from error
+            raise CometBftUnavailable(f"{method}: no reply from CometBFT within {session.timeout.total:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise CometBftUnavailable(f"{method}: cannot reach CometBFT at `{self._path}`: {error}") from error
 

@@ -1,5 +1,6 @@
 """The node never hangs on CometBFT, and never takes nonsense for an answer."""
 
+import asyncio
 import json
 import socket
 from base64 import b64decode, b64encode
@@ -14,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from bigchaindb.engine.cometbft import rpc
-from bigchaindb.engine.cometbft.rpc import CometBftRpc
+from bigchaindb.engine.cometbft.rpc import CONNECTION_COUNT_MAX, CometBftRpc
 from bigchaindb.engine.cometbft.rpc_answers import (
     ConsensusPeer,
     ConsensusState,
@@ -245,6 +246,26 @@ async def test_silence_ends_at_the_deadline(tmp_path: Path) -> None:
         with pytest.raises(CometBftUnavailable, match=r"^status: no reply from CometBFT within 0\.05 s$"):
             await client.status()
         await client.close()
+
+
+async def test_transactions_wait_for_no_other_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proofs that clients ask for would hold back what others have posted, and one slow answer all of it."""
+    monkeypatch.setattr(rpc, "SUBMIT_S_MAX", 0.05)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "rpc.sock"))
+        silent.listen()
+        client = CometBftRpc(tmp_path / "rpc.sock", answer_s_max=60)
+        questions = [asyncio.create_task(client.status()) for _ in range(CONNECTION_COUNT_MAX + 1)]
+        accepted = [await asyncio.to_thread(silent.accept) for _ in range(CONNECTION_COUNT_MAX)]
+        with pytest.raises(CometBftUnavailable, match=r"^broadcast_tx_async: no reply from CometBFT within 0\.05 s$"):
+            await client.broadcast_many([b"x"])
+        silent.settimeout(0)
+        accepted.append(silent.accept())
+        for task in questions:
+            task.cancel()
+        await client.close()
+        for connection, _ in accepted:
+            connection.close()
 
 
 async def test_how_far_the_peers_are(fake: Fake) -> None:
