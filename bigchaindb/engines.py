@@ -146,6 +146,7 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
     sizes = files.Sizes(
         validator_count=len(genesis.validator_set.powers if state is None else network.decode(state).elected.powers),
         pool_count_max=limits.pool_count_max,
+        pool_bytes_max=limits.pool_bytes_max,
         transaction_bytes_max=TRANSACTION_BYTES_MAX,
     )
     peers = files.others_of(settings.network, key)

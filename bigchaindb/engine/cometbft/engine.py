@@ -18,7 +18,7 @@ from bigchaindb.engine.admission import Entry, answer_in_slices
 from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft.abci_server import AbciServer
 from bigchaindb.engine.cometbft.accepted import Accepted
-from bigchaindb.engine.cometbft.files import Layout, Sizes
+from bigchaindb.engine.cometbft.files import POOL_FACTOR, Layout, Sizes
 from bigchaindb.engine.cometbft.handlers import LedgerHandlers, Observers, Parts
 from bigchaindb.engine.cometbft.health import Health
 from bigchaindb.engine.cometbft.misbehavior import Misbehaviors
@@ -38,8 +38,6 @@ from bigchaindb.ledger.validators import ValidatorSet, address_of
 from bigchaindb.transaction.keys import KeyPair, decode_key
 from bigchaindb.transaction.model import Transaction
 
-POOL_FACTOR: Final = 8
-"""The pool holds the transactions in flight of so many nodes; a node refuses its own clients long before."""
 AGAIN_S: Final = 5.0
 """Time between two rounds in which undecided transactions are submitted again, unless they have just come."""
 HEALTH_S: Final = 0.5

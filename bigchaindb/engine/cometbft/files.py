@@ -28,8 +28,14 @@ from bigchaindb.transaction.keys import KeyPair, decode_key
 FOLDER: Final = "cometbft"
 MEMPOOL_COUNT_MIN: Final = 100_000
 """A full mempool drops silently, so it is far above what the nodes admit."""
+POOL_FACTOR: Final = 8
+"""The node's pool holds the transactions of others too: so many times what the node admits of its own clients."""
 MEMPOOL_FACTOR: Final = 2
-"""Size of the mempool, as a multiple of what all validators together admit."""
+"""Transactions of the mempool, as a multiple of the pool, or of what all validators together admit: each in the pool
+may be there alone and in a bundle."""
+MEMPOOL_BYTES_FACTOR: Final = 4
+"""Bytes of the mempool, as a multiple of the pool's: each there alone, bundles of which half is new, and half as much
+again for what this node submits anew and for orphans."""
 
 _NODE_KEY_PURPOSE: Final = b"bigchaindb: key of a node among its peers"
 _PRIVATE_KEY_TYPE: Final = "tendermint/PrivKeyEd25519"
@@ -77,18 +83,25 @@ class Sizes:
 
     Attributes:
         validator_count: that may hand over transactions at the same time.
-        pool_count_max: transactions that each node admits.
+        pool_count_max: transactions that each node admits of its own clients.
+        pool_bytes_max: bytes of those.
         transaction_bytes_max: of one transaction.
     """
 
     validator_count: int
     pool_count_max: int
+    pool_bytes_max: int
     transaction_bytes_max: int
 
     @property
     def mempool_count(self) -> int:
-        """Transactions in CometBFT's mempool: twice what all nodes together admit, and never few."""
-        return max(MEMPOOL_COUNT_MIN, MEMPOOL_FACTOR * self.validator_count * self.pool_count_max)
+        """Transactions in CometBFT's mempool: twice the pool, or what all nodes together admit, and never few."""
+        return max(MEMPOOL_COUNT_MIN, MEMPOOL_FACTOR * max(POOL_FACTOR, self.validator_count) * self.pool_count_max)
+
+    @property
+    def mempool_bytes(self) -> int:
+        """Bytes in CometBFT's mempool: four times the pool."""
+        return MEMPOOL_BYTES_FACTOR * POOL_FACTOR * self.pool_bytes_max
 
     def admitted_count(self, validator_count: int) -> int:
         """Transactions that a node may admit while so many validators share this mempool, which was made for fewer."""
@@ -264,7 +277,7 @@ def config_text(layout: Layout, *, key: KeyPair, settings: Network, sizes: Sizes
         "mempool": {
             "size": sizes.mempool_count,
             "cache_size": 2 * sizes.mempool_count,
-            "max_txs_bytes": 1024**3,
+            "max_txs_bytes": sizes.mempool_bytes,
             "max_tx_bytes": sizes.transaction_bytes_max,
             "recheck": True,
         },

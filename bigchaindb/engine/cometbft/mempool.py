@@ -8,6 +8,7 @@ taken into the pool in any case, so an honest node whose bundle is refused has l
 Source: docs/explanation/network.md; docs/decisions/0083-bundles.md.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -32,6 +33,8 @@ from bigchaindb.transaction.model import Transaction
 
 ORPHAN_COUNT_MAX: Final = 1_000
 """Transactions of other nodes whose inputs are not there yet: their parents may be on the way."""
+ORPHAN_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Of what brings them: the mempool has room for it beside the pool."""
 REFUSED: Final = 1
 """Code of a transaction that the mempool should not hold."""
 FAULTS: Final = (InvalidHash, InvalidSignature, MalformedJson, SchemaValidationError, ThresholdTooDeep)
@@ -64,16 +67,24 @@ class Mempool:
         self._is_own = is_own
         self._is_empty = True
         self._orphans: dict[bytes, int] = {}
+        self._orphan_bytes = 0
         self._orphans_before: dict[bytes, int] = {}
+        self._late: dict[bytes, asyncio.Task[object]] = {}
 
     def started(self) -> None:
         """Note that CometBFT has started, so it holds nothing."""
         self._is_empty = True
 
     def committed(self) -> None:
-        """Note a block: what CometBFT still holds is checked again now, also what was without its parents."""
+        """Note a block: what CometBFT still holds is checked again now, also what was without its parents.
+
+        Raises:
+            Exception: a check of those failed, and the engine with it.
+        """
         self._is_empty = True
-        self._orphans_before, self._orphans = self._orphans, {}
+        self._orphans_before, self._orphans, self._orphan_bytes = self._orphans, {}, 0
+        for digest in [digest for digest, task in self._late.items() if task.done()]:
+            self._late.pop(digest).result()
 
     def check_known(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx | None:
         """Answer from what the pool holds; None if there is something to check."""
@@ -100,18 +111,18 @@ class Mempool:
             return self._check_known_bundle(tx, is_again=is_again)
         if self._intake.pool.holds(tx):
             return _checked(None)
-        return self._settled(tx) if is_again else None
+        return self._check_again(tx, [tx]) if is_again else None
 
     async def _check(self, request: pb.RequestCheckTx) -> pb.ResponseCheckTx:
-        tx, is_again = request.tx, request.type == pb.RECHECK
+        tx = request.tx
         if self._orphans_before:
             self._orphans_before.pop(_digest(tx), None)
         if members := members_of(tx):
-            return await self._check_bundle(tx, members, is_again=is_again)
+            return await self._check_bundle(tx, members)
         try:
             await self._intake.admit(tx)
         except InputDoesNotExist as error:
-            if is_again or not self._keep_orphans(tx, 1):
+            if not self._keep_orphans(tx, 1):
                 return _checked(_named(error))
         except _PASSED as error:
             return _checked(_named(error))
@@ -122,17 +133,15 @@ class Mempool:
         if not members:
             return _checked("it begins as a bundle and is none")
         if is_again:
-            return _checked(None) if self._waits(members) else self._settled(tx)
+            return _checked(None) if self._waits(members) else self._check_again(tx, members)
         if not all(map(self._intake.pool.holds, members)):
             return None
         return _checked(None if self._is_empty or self._is_own(tx) else "all of it waits here")
 
-    async def _check_bundle(self, tx: bytes, members: Sequence[bytes], *, is_again: bool) -> pb.ResponseCheckTx:
-        found = await self._admit([one for one in members if not self._intake.pool.holds(one)])
+    async def _check_bundle(self, tx: bytes, members: Sequence[bytes]) -> pb.ResponseCheckTx:
+        found = await self._admit(members)
         if found.fault is not None:
             return _checked(_named(found.fault))
-        if is_again:
-            return _checked(None if self._waits(members) else "it is decided, or was turned away")
         new_bytes = found.new_bytes
         if found.orphans and self._keep_orphans(tx, len(found.orphans)):
             new_bytes += sum(map(len, found.orphans))
@@ -140,7 +149,8 @@ class Mempool:
         return _checked(None if is_needed or _is_half(new_bytes, tx) or self._is_own(tx) else "little of it is new")
 
     async def _admit(self, bodies: Sequence[bytes]) -> _Found:
-        """Admit transactions; those without their parents once more, for these may stand behind them."""
+        """Admit what the pool lacks; what is without its parents once more, for these may stand behind it."""
+        bodies = [one for one in bodies if not self._intake.pool.holds(one)]
         new_bytes, fault = 0, None
         for _ in range(2):
             orphans: list[bytes] = []
@@ -164,15 +174,22 @@ class Mempool:
 
     def _keep_orphans(self, tx: bytes, count: int) -> bool:
         """Keep what came before its parents, if there is room for so many transactions: the next block decides."""
-        if sum(self._orphans.values()) + count > ORPHAN_COUNT_MAX:
+        if sum(self._orphans.values()) + count > ORPHAN_COUNT_MAX or self._orphan_bytes + len(tx) > ORPHAN_BYTES_MAX:
             return False
         self._orphans[_digest(tx)] = count
+        self._orphan_bytes += len(tx)
         return True
 
-    def _settled(self, tx: bytes) -> pb.ResponseCheckTx | None:
-        """Answer for what the pool does not hold any more; None if it came before its parents."""
-        is_orphan = bool(self._orphans_before) and _digest(tx) in self._orphans_before
-        return None if is_orphan else _checked("it is decided, or was turned away")
+    def _check_again(self, tx: bytes, members: Sequence[bytes]) -> pb.ResponseCheckTx:
+        """Answer for what the pool does not hold. What came before its parents stays until the next block.
+
+        It is checked meanwhile: CometBFT decides nothing while it waits for an answer, and strangers' documents may be
+        ahead of it. The admission queue bounds what waits.
+        """
+        digest = _digest(tx) if self._orphans_before or self._late else b""
+        if self._orphans_before.pop(digest, None) is not None:
+            self._late[digest] = asyncio.create_task(self._admit(members))
+        return _checked(None if digest in self._late else "it is decided, or was turned away")
 
 
 def _is_half(size: int, tx: bytes) -> bool:

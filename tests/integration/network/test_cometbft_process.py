@@ -30,7 +30,7 @@ from tests.support.ports import free_ports
 from tests.support.waiting import until
 
 KEY = KeyPair.from_seed(bytes(range(32)))
-SIZES = Sizes(validator_count=1, pool_count_max=10_000, transaction_bytes_max=1_048_576)
+SIZES = Sizes(validator_count=1, pool_count_max=10_000, pool_bytes_max=1 << 26, transaction_bytes_max=1_048_576)
 
 
 @pytest.fixture(scope="module")

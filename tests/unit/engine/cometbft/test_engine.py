@@ -135,7 +135,12 @@ class Node:
     """A running engine and its CometBFT."""
 
     def __init__(self, store: Store, limits: Limits) -> None:
-        sizes = Sizes(validator_count=1, pool_count_max=limits.pool_count_max, transaction_bytes_max=1 << 20)
+        sizes = Sizes(
+            validator_count=1,
+            pool_count_max=limits.pool_count_max,
+            pool_bytes_max=1 << 26,
+            transaction_bytes_max=1 << 20,
+        )
         proven, own = Proven(count_max=100, bytes_max=1_000_000), Rejections(store.node)
         self.store = store
         self.ledger = NetworkLedger(
@@ -333,7 +338,7 @@ async def test_what_lost_before_the_pool_could_take_it_is_reported(
     """L4. The pool did not have it when a block took what it spends: that is why it is rejected, and not for ever."""
     monkeypatch.setattr(engine_module, "AGAIN_S", 0.1)
     monkeypatch.setattr(accepted_module, "OUTSIDE_ROUND_COUNT_MAX", 1)
-    many = [create(number) for number in range(2, 2 + engine_module.POOL_FACTOR)]
+    many = [create(number) for number in range(2, 2 + files_module.POOL_FACTOR)]
     rival = transfer(Coin(PARENT), to=CAROL)
     with open_store(data) as store:
         async with running(store) as node:
@@ -355,7 +360,7 @@ async def test_what_the_pool_had_no_room_for_comes_in_once_there_is_some(
 ) -> None:
     monkeypatch.setattr(engine_module, "AGAIN_S", 0.1)
     monkeypatch.setattr(accepted_module, "OUTSIDE_ROUND_COUNT_MAX", 0)
-    many = [create(number) for number in range(2, 2 + engine_module.POOL_FACTOR)]
+    many = [create(number) for number in range(2, 2 + files_module.POOL_FACTOR)]
     with open_store(data) as store:
         await begin(store)
         keep(store, [*many, PARENT])
@@ -390,6 +395,7 @@ async def test_less_is_taken_once_more_validators_share_the_mempool_than_it_was_
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A mempool that is full drops what clients were told is accepted."""
+    monkeypatch.setattr(files_module, "POOL_FACTOR", 1)
     monkeypatch.setattr(files_module, "MEMPOOL_COUNT_MIN", 8)  # for four validators: one of each, twice
     with open_store(data) as store:
         async with running(store, Limits(pool_count_max=2)) as node:

@@ -3,6 +3,7 @@
 import base64
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from bigchaindb.errors import StartupError
 from bigchaindb.transaction.keys import KeyPair, decode_key
 
 KEY = KeyPair.from_seed(bytes(range(32)))
-SIZES = Sizes(validator_count=4, pool_count_max=10_000, transaction_bytes_max=1_048_576)
+SIZES = Sizes(validator_count=4, pool_count_max=10_000, pool_bytes_max=1 << 26, transaction_bytes_max=1_048_576)
 OTHER = f"{'0a' * 20}@node-2.example:26656"
 
 
@@ -98,17 +99,22 @@ def test_peers_on_one_machine_may_share_its_address(tmp_path: Path, others: str,
     assert config_of(written(tmp_path, Network(peers=peers)))["p2p"]["allow_duplicate_ip"] is may_share
 
 
-@pytest.mark.parametrize(("validators", "count"), [(1, 100_000), (5, 100_000), (7, 140_000)])
-def test_the_mempool_holds_twice_what_all_nodes_admit(validators: int, count: int) -> None:
+@pytest.mark.parametrize(("validators", "count"), [(1, 160_000), (8, 160_000), (10, 200_000)])
+def test_the_mempool_holds_twice_what_all_nodes_admit_and_twice_the_pool(validators: int, count: int) -> None:
     """A full one drops what clients were told is accepted."""
-    assert Sizes(validator_count=validators, pool_count_max=10_000, transaction_bytes_max=1).mempool_count == count
+    assert replace(SIZES, validator_count=validators).mempool_count == count
+    assert replace(SIZES, pool_count_max=100).mempool_count == 100_000, "others may admit more"
 
 
-@pytest.mark.parametrize(("validators", "count"), [(0, 10_000), (4, 10_000), (5, 10_000), (6, 8_333), (50, 1_000)])
+def test_the_mempool_has_room_for_the_pool_alone_and_in_bundles(tmp_path: Path) -> None:
+    """Each transaction may be there alone, and in a bundle of which half is new; both change with the settings."""
+    assert config_of(written(tmp_path, Network()))["mempool"]["max_txs_bytes"] == 4 * 8 * SIZES.pool_bytes_max
+
+
+@pytest.mark.parametrize(("validators", "count"), [(0, 10_000), (4, 10_000), (8, 10_000), (9, 8_888), (50, 1_600)])
 def test_a_node_admits_less_once_more_validators_share_the_mempool(validators: int, count: int) -> None:
     """Elections come while it runs, and a mempool keeps the size that it was started with."""
-    sizes = Sizes(validator_count=4, pool_count_max=10_000, transaction_bytes_max=1)
-    assert sizes.admitted_count(validators) == count
+    assert SIZES.admitted_count(validators) == count
 
 
 def test_a_path_with_quotes_and_accents_stays_one(tmp_path: Path) -> None:
