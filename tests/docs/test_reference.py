@@ -10,7 +10,7 @@ import pytest
 
 from bigchaindb import errors
 from bigchaindb.delivery import Options
-from bigchaindb.engine.cometbft.engine import POOL_FACTOR
+from bigchaindb.engine.cometbft.files import POOL_FACTOR
 from bigchaindb.engine.cometbft.genesis import BLOCK_BYTES_MAX
 from bigchaindb.engine.cometbft.mempool import ORPHAN_COUNT_MAX
 from bigchaindb.engine.cometbft.submitter import BATCH_COUNT_MAX

@@ -298,7 +298,7 @@ class TestHeads:
             answer = await opened.answer()
             trickling.cancel()
             assert (answer.status, answer.headers["connection"]) == (408, "close")
-            assert 0.2 < time.monotonic() - began < 5
+            assert time.monotonic() - began > 0.2
         await until_closed(served)
 
     async def test_the_deadline_is_of_each_head_not_of_the_connection(self, start: Start) -> None:

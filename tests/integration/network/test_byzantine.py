@@ -45,7 +45,7 @@ KILLED: Final = 1
 WIPED: Final = 2
 ATTEMPTS: Final = 8
 IDLE_COUNT: Final = 4
-EVENT_S_MAX: Final = 5.0
+EVENT_S_MAX: Final = 30.0
 """From a faulty proposal on an idle chain to its event: about half a second on a machine that is not busy."""
 SILENCE_S: Final = 1.5
 LAST_HEIGHTS: Final = 6

@@ -33,7 +33,7 @@ from tests.support.waiting import until
 POINTS: Final = ("die before finalize", "die after finalize", "die before commit", "die after commit")
 FAILURE_POINTS: Final = range(9)
 """Of CometBFT v0.38 in the course of a block, in the order in which it comes by them."""
-STOP_S_MAX: Final = 3.0
+STOP_S_MAX: Final = 30.0
 DISK_BYTES: Final = 128 << 20
 DISK_ROOM: Final = 40 << 20
 

