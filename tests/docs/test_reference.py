@@ -10,9 +10,9 @@ import pytest
 
 from bigchaindb import errors
 from bigchaindb.delivery import Options
-from bigchaindb.engine.cometbft.files import POOL_FACTOR
+from bigchaindb.engine.cometbft.files import MEMPOOL_BYTES_FACTOR, MEMPOOL_FACTOR, POOL_FACTOR
 from bigchaindb.engine.cometbft.genesis import BLOCK_BYTES_MAX
-from bigchaindb.engine.cometbft.mempool import ORPHAN_COUNT_MAX
+from bigchaindb.engine.cometbft.mempool import ORPHAN_BYTES_MAX, ORPHAN_COUNT_MAX
 from bigchaindb.engine.cometbft.submitter import BATCH_COUNT_MAX
 from bigchaindb.engines import TRANSACTION_BYTES_MAX
 from bigchaindb.eventlog.lane import Stage, State
@@ -83,8 +83,9 @@ def test_the_constants_of_a_network_are_those_of_the_code() -> None:
         "transactions that a node submits in one bundle, their bytes": (
             f"{BATCH_COUNT_MAX}, {TRANSACTION_BYTES_MAX // MIB} MiB"
         ),
-        "transactions held without their parents": f"{ORPHAN_COUNT_MAX:,}",
+        "transactions held without their parents, their bytes": f"{ORPHAN_COUNT_MAX:,}, {ORPHAN_BYTES_MAX // MIB} MiB",
         "pool, as a multiple of `limits.pool_*`": f"{POOL_FACTOR}",
+        "CometBFT's mempool, as multiples of the pool: count, bytes": f"{MEMPOOL_FACTOR}, {MEMPOOL_BYTES_FACTOR}",
     }
 
 
