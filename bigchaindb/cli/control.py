@@ -28,6 +28,7 @@ RELOAD_S_MAX: Final = 300.0
 FIGURES_S_MAX: Final = 2.0
 """Time for the figures of a network: a person waits."""
 _DATA: Final = b"data: "
+STOPPED: Final = "the node has stopped, so no further event will come; start it and run the command again"
 _CLOSED: Final = "the node closed the connection without an answer, as when it stops; try again"
 
 T = TypeVar("T")
@@ -77,15 +78,20 @@ class ControlClient:
         return None if found is None else found["position"]
 
     def head_beyond(self, position: int) -> int | None:
-        """Return the last durable position once it is beyond another one."""
+        """Return the last durable position once it is beyond another one.
+
+        Raises:
+            RequestFailed: the node has stopped meanwhile, or as ever.
+        """
 
         def first(answer: HTTPResponse) -> int:
             for line in answer:  # the others are heartbeats
                 if line.startswith(_DATA):
                     return int(line.removeprefix(_DATA))
-            raise RequestFailed(_CLOSED)
+            raise RequestFailed(STOPPED)
 
-        return self._request(f"{answers.HEAD}?beyond={position}", first, accept="text/event-stream")
+        target = f"{answers.HEAD}?beyond={position}"
+        return self._request(target, first, accept="text/event-stream", closed=STOPPED)
 
     def network(self) -> NetworkFigures | None:
         """Return the node's figures of its network."""
@@ -102,6 +108,7 @@ class ControlClient:
         *,
         accept: str = "application/json",
         wait_s: float | None = None,
+        closed: str = _CLOSED,
     ) -> T | None:
         """Return what `read` finds in the answer; None where no node listens.
 
@@ -121,7 +128,7 @@ class ControlClient:
             text = f"the node did not answer within {wait_s:g} s over `{self._path}`; its log may name the cause"
             raise RequestFailed(text) from error
         except (ConnectionError, IncompleteRead) as error:
-            raise RequestFailed(_CLOSED) from error
+            raise RequestFailed(closed) from error
         except OSError as error:
             why = refusal(self._path.parent) if isinstance(error, PermissionError) else None
             raise RequestFailed(f"cannot ask the node over `{self._path}`: {why or error.strerror or error}") from error

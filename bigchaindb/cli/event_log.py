@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from bigchaindb.cli.control import ControlClient
+from bigchaindb.cli.control import STOPPED, ControlClient
 from bigchaindb.cli.session import no_ledger
 from bigchaindb.config.load import Loaded
 from bigchaindb.errors import MalformedSelection, RequestFailed, UnknownPlace
@@ -159,5 +159,5 @@ def filter_of(options: Mapping[str, Any]) -> EventFilter:
 
 def _wait_beyond(control: ControlClient, position: int) -> int:
     if (head := control.head_beyond(position)) is None:
-        raise RequestFailed("the node has stopped, so no further event will come; start it and run the command again")
+        raise RequestFailed(STOPPED)
     return head

@@ -80,6 +80,9 @@ def test_whatever_else_it_says_is_an_error(
         ControlClient(path).head()
 
 
+HEARTBEAT = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n:\n\n\r\n"
+
+
 def test_heartbeats_are_no_head(path: Path) -> None:
     messages = b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in (b":\n\n", b"data: 12\n\n"))
     said = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + messages
@@ -87,10 +90,11 @@ def test_heartbeats_are_no_head(path: Path) -> None:
         assert ControlClient(path).head_beyond(3) == 12
 
 
-def test_a_node_that_stops_ends_the_wait_for_the_head(path: Path) -> None:
-    said = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n:\n\n\r\n"
-    closed = pytest.raises(RequestFailed, match="closed the connection without an answer")
-    with answering(path, lambda connection: connection.sendall(said)), closed:
+@pytest.mark.parametrize("said", [b"", HEARTBEAT[:-4], HEARTBEAT, HEARTBEAT + b"0\r\n\r\n"])
+def test_a_node_that_stops_ends_the_wait_for_the_head(path: Path, said: bytes) -> None:
+    """Whoever follows the events learns what to do, however the node ended."""
+    stopped = pytest.raises(RequestFailed, match=r"the node has stopped, .* start it and run the command again")
+    with answering(path, lambda connection: connection.sendall(said)), stopped:
         ControlClient(path).head_beyond(3)
 
 
