@@ -175,6 +175,15 @@ async def test_what_has_no_route_or_is_too_long_is_refused(served: Served) -> No
     assert await served.ask(ControlClient.head) == 0
 
 
+async def test_no_answer_is_for_web_pages(served: Served) -> None:
+    """A page reaches no unix socket; who forwards the socket to a port must not open it to all pages."""
+    page = b"Host: x\r\nOrigin: http://page.example\r\nConnection: close\r\n\r\n"
+    for line in (b"GET /api/v1/head", b"OPTIONS /api/v1/head", b"GET /nowhere", b"DELETE /api/v1/plugins", b"GET"):
+        answer = await served.say(line + b" HTTP/1.1\r\n" + page)
+        assert answer.startswith(b"HTTP/1.1 ")
+        assert b"access-control" not in answer.lower(), answer
+
+
 async def test_who_says_nothing_is_closed(served: Served) -> None:
     """Else 32 of them would keep everybody out."""
     other = served.server(None, Settings(limits=Limits(body_read_s_max=0.01)))
