@@ -39,6 +39,7 @@
     │   ├── CometBftUnavailable     the consensus process does not answer, or with nonsense
     │   └── AbciProtocolError       the consensus process breaks the protocol
     ├── ProofError                  a document does not prove its event
+    ├── AccessRefused               a change of access keys is refused
     ├── OrderRefused                the state of a plugin's lane does not allow an order
     ├── RequestFailed               a node did not answer the command line, or refused
     └── EventError                  what plugin authors catch
@@ -225,6 +226,10 @@ class AbciProtocolError(EngineError):
 
 class ProofError(BigchainDBError):
     """A document does not prove its event; the message names the failed check."""
+
+
+class AccessRefused(BigchainDBError):
+    """A change of access keys is refused; the message says what to do."""
 
 
 class OrderRefused(BigchainDBError):

@@ -23,6 +23,7 @@ _SECRET_CHARACTERS_MIN: Final = 6  # Masking shorter secrets, such as "a", would
 # Logs hold texts of strangers, so every search here takes time linear in the text.
 _WORD: Final = re.compile(r"\S+")
 _USER: Final = re.compile(r"://[^\s:/@?#]*:")
+_ACCESS_KEY: Final = re.compile(r"(?P<id>bdb_[0-9A-Za-z]{12}_)[0-9A-Za-z]+")
 _QUERY: Final = re.compile(r"(?P<before>[?&;](?P<name>[\w.-]+)=)(?P<value>[^&;#\s]+)")
 
 
@@ -44,7 +45,9 @@ def masked(value: Any, *, secret: bool = False) -> Any:  # noqa: ANN401 - any JS
 
 
 def masked_text(text: str) -> str:
-    """Return `text` with the passwords of all URLs in it masked, in user info and in query arguments."""
+    """Return `text` with access keys and the passwords of URLs masked, in user info and in query arguments."""
+    if "bdb_" in text:
+        text = _ACCESS_KEY.sub(lambda found: found["id"] + MASK, text)
     if "://" not in text:
         return text
     text = _WORD.sub(_without_password, text)

@@ -18,6 +18,7 @@ import uvloop
 
 from bigchaindb import __version__, replaying
 from bigchaindb.access.addresses import Proxies
+from bigchaindb.access.book import KeyBook
 from bigchaindb.access.exposure import anonymous
 from bigchaindb.access.gate import Gate
 from bigchaindb.access.origins import Origins
@@ -27,7 +28,8 @@ from bigchaindb.api.call import NodeInfo
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Limits, Settings
 from bigchaindb.config.settings import split_bind
-from bigchaindb.control.server import ControlServer, Reloader
+from bigchaindb.control.access import AccessDesk, Reloader
+from bigchaindb.control.server import ControlServer
 from bigchaindb.engine.engine import Engine
 from bigchaindb.engine.room import usage_of
 from bigchaindb.engines import Wired, engine_of
@@ -64,6 +66,8 @@ FULL_RETRY_S: Final = 1.0
 """Time between two attempts to start on a full disk."""
 LOOK_S: Final = 10.0
 """Time between two looks at files that may have changed."""
+USES_S: Final = 60.0
+"""Time between two writes of the last days of use of access keys: one page of node.db."""
 RESERVE_S: Final = 60.0
 """Time between two attempts to put room by for a start on a full disk."""
 COLLECT_AFTER: Final = (20_000, 20, 100)
@@ -151,7 +155,7 @@ async def _serve(
                 await edges.metrics.start(*split_bind(settings.metrics.bind, "metrics.bind"))
         gc.freeze()  # all that exists by now stays: later collections need not search it
         gc.set_threshold(*COLLECT_AFTER)
-        works = (_upgrade(store), _keep_reserve(store.directory), _watch_writers(wired.writers))
+        works = (_upgrade(store), _keep_reserve(store.directory), _watch_writers(wired.writers), edges.write_uses())
         beside = [asyncio.create_task(work) for work in works]
         running.callback(lambda: [task.cancel() for task in beside])
         _log.info("ready", extra={"chain": chain_id, "head": hub.head, "http": api.port, "websocket": stream.port})
@@ -184,7 +188,8 @@ class _Edges:
             hub=hub, store=store, chain_id=chain_id, plugins=settings.events_plugins, limits=limits
         )
         log = LogSource(hub, store.log_reader, chain_id)
-        gate = Gate(anonymous(settings))
+        self.book = KeyBook(store.node, limits.access_key_count_max)
+        self.gate = gate = Gate(anonymous(settings), self.book)
         origins, proxies = Origins.of(settings), Proxies(settings.access.proxies)
         self.stream = StreamServer(log, limits, settings.wsserver, gate, origins=origins, proxies=proxies)
         self.api = HttpApi(
@@ -207,6 +212,7 @@ class _Edges:
             hub=hub,
             settings=settings,
             reload=reload,
+            access=AccessDesk(self.book, gate, settings, reload),
             network=wired.network,
         )
 
@@ -216,6 +222,13 @@ class _Edges:
         for outcome in await asyncio.gather(*(stop() for stop in stops), return_exceptions=True):
             if outcome is not None:
                 raise outcome
+        await asyncio.to_thread(self.book.write_uses)
+
+    async def write_uses(self) -> None:
+        """Write on which day each access key was used last, until cancelled."""
+        while True:
+            await asyncio.sleep(USES_S)
+            await asyncio.to_thread(self.book.write_uses)
 
     async def _figures(self) -> Figures:
         store, api, stream = self._store, self.api, self.stream

@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 
 from bigchaindb.engine import check_places
-from tests.support import groups, scale
+from tests.support import groups, made_secrets, scale
 from tests.support.installation import Installation, install_node
 from tests.support.node import COMMAND, Node, running_node
 
@@ -55,6 +55,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     yield
     if "PYTEST_XDIST_WORKER" in os.environ:
         groups.put_longest_first(items)
+
+
+@pytest.fixture(autouse=True)
+def no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Search what a test logs for every secret that was made; the logs of nodes are searched when they end."""
+    yield
+    made_secrets.require_absent(caplog.text, "the log of this test")
 
 
 @pytest.fixture

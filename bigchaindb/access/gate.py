@@ -3,13 +3,34 @@
 Source: docs/reference/contract/http-api.md, section 1, "authentication".
 """
 
-from collections.abc import Mapping
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
+from bigchaindb.access.book import KeyBook
+from bigchaindb.access.keys import PREFIX, judge
 from bigchaindb.access.scopes import Scopes
+from bigchaindb.config.access import READ
 
 ASKS_FOR_KEY: Final = b"WWW-Authenticate: Bearer\r\n"
+IN_CLEAR: Final = "revoke it, and use https; behind a proxy that ends TLS, tls.ended_by_proxy must be true"
+IN_TARGET: Final = (
+    "an access key stands in the address of a request, where it proves nothing and others may log it: send it in the "
+    "header Authorization, and revoke that one; this is logged once"
+)
+POLICY_VIOLATION: Final = 1008
+EXPIRED: Final = 4401
+REASON_BYTES_MAX: Final = 123
+"""Of a close frame. Source: RFC 6455, sections 5.5 and 5.5.1."""
+RECHECK_S: Final = 60.0
+"""Time after which an expiry that is further away is compared with the clock again."""
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Visitor(NamedTuple):
@@ -18,13 +39,15 @@ class Visitor(NamedTuple):
     Attributes:
         key: the access key as it was shown; None: none was.
         address: that the connection counts for.
-        is_clear: whether the connection is not encrypted.
+        target: of the request, path and query.
+        is_exposed: whether the key came in clear from another machine.
         headers: without whatever proves a principal.
     """
 
     key: str | None
     address: str
-    is_clear: bool
+    target: str
+    is_exposed: bool
     headers: Mapping[str, str]
 
 
@@ -43,7 +66,7 @@ class Principal(NamedTuple):
 
     def __str__(self) -> str:
         """Return who it is, for texts."""
-        return f"the key {self.key_id} ({self.name})" if self.key_id else "an anonymous request"
+        return f"the access key {self.key_id} ({self.name})" if self.key_id else "an anonymous request"
 
 
 NOBODY: Final = Principal("", "", Scopes())
@@ -58,11 +81,32 @@ class Denial(NamedTuple):
 
 
 class Gate:
-    """Decides for each request of a node. Belongs to the event loop."""
+    """Decides for each request of a node, and ends streams whose principal may no longer read.
 
-    def __init__(self, anonymous: Scopes) -> None:
-        """Admit anonymous requests with these scopes."""
+    Attributes:
+        refused: answers by status, since the start.
+    """
+
+    def __init__(self, anonymous: Scopes, book: KeyBook | None = None, *, ended_by_proxy: bool = False) -> None:
+        """Admit anonymous requests with these scopes.
+
+        Args:
+            anonymous: what they may do.
+            book: the access keys; None: there are none.
+            ended_by_proxy: whether keys may come in clear from other machines, as a proxy ends TLS.
+        """
         self._anonymous = Principal("", "", anonymous)
+        self._book = book
+        self._ended_by_proxy = ended_by_proxy
+        self._streams: dict[str, set[End]] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._has_warned = False
+        self.refused: Counter[int] = Counter()
+
+    @property
+    def anonymous(self) -> Scopes:
+        """What anonymous requests may do."""
+        return self._anonymous.scopes
 
     def admit(self, visitor: Visitor, scope: str | None) -> Principal | Denial:
         """Return the principal of a request, or why it is refused.
@@ -71,11 +115,80 @@ class Gate:
             visitor: what the request shows.
             scope: what it needs; None: nothing.
         """
-        assert visitor is not None
-        principal = self._anonymous
-        if scope is None or principal.scopes.allows(scope):
-            return principal
-        return _lack(principal, scope)
+        if PREFIX in visitor.target and not self._has_warned:
+            self._has_warned = True
+            _log.warning(IN_TARGET)
+        principal = self._anonymous if visitor.key is None else self._known(visitor, visitor.key)
+        if isinstance(principal, Principal) and not (scope is None or principal.scopes.allows(scope)):
+            principal = _lack(principal, scope)
+        if isinstance(principal, Denial):
+            self.refused[principal.status] += 1
+        return principal
+
+    def watch(self, principal: Principal, end: "End") -> Callable[[], None]:
+        """Call `end` once a principal may no longer read, at once perhaps; return what ends the watch."""
+        streams = self._streams.setdefault(principal.key_id, set())
+        streams.add(end)
+        self._check(principal.key_id)
+        return partial(self._forget, principal.key_id, end)
+
+    def change(self, anonymous: Scopes | None = None) -> None:
+        """End the streams of principals that may no longer read: keys, or what anonymous requests may do, changed."""
+        if anonymous is not None:
+            self._anonymous = Principal("", "", anonymous)
+        for key_id in list(self._streams):
+            self._check(key_id)
+
+    def _known(self, visitor: Visitor, shown: str) -> Principal | Denial:
+        now_s = time.time()
+        found = judge(shown, {} if self._book is None else self._book.keys, now_s)
+        if isinstance(found, str):
+            return Denial(HTTPStatus.UNAUTHORIZED, found, ASKS_FOR_KEY)
+        assert self._book is not None
+        is_exposed = visitor.is_exposed and not self._ended_by_proxy
+        self._book.note_use(found, now_s, is_exposed=is_exposed)
+        if is_exposed:
+            return Denial(HTTPStatus.FORBIDDEN, f"{found} came in clear from another machine: {IN_CLEAR}")
+        return Principal(found.id, found.name, found.scopes)
+
+    def _forget(self, key_id: str, end: "End") -> None:
+        streams = self._streams.get(key_id, set())
+        streams.discard(end)
+        if not streams:
+            self._streams.pop(key_id, None)
+            if (timer := self._timers.pop(key_id, None)) is not None:
+                timer.cancel()
+
+    def _check(self, key_id: str) -> None:
+        """End the streams of a principal if it may no longer read; else check again when its key expires."""
+        now_s = time.time()
+        code, reason = self._ending(key_id, now_s)
+        if (timer := self._timers.pop(key_id, None)) is not None:
+            timer.cancel()
+        if code:
+            for end in self._streams.pop(key_id, set()):
+                end(code, reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore"))
+            return
+        key = self._book.keys.get(key_id) if self._book is not None else None
+        if key is not None and key.expires is not None:
+            wait_s = min(max(key.expires - now_s, 0.0), RECHECK_S)  # The clock of the machine may be set meanwhile.
+            self._timers[key_id] = asyncio.get_running_loop().call_later(wait_s, self._check, key_id)
+
+    def _ending(self, key_id: str, now_s: float) -> tuple[int, str]:
+        """Return the code and the reason with which the streams of a principal end; 0: they go on."""
+        if not key_id:
+            may = self.anonymous.allows(READ)
+            return (0, "") if may else (POLICY_VIOLATION, _lack(self._anonymous, READ).text)
+        key = None if self._book is None else self._book.keys.get(key_id)
+        if key is None:
+            return POLICY_VIOLATION, f"this node no longer knows the access key {key_id}"
+        if (flaw := key.flaw(now_s)) is None:
+            return 0, ""
+        return EXPIRED if key.revoked is None and not key.held else POLICY_VIOLATION, flaw
+
+
+End = Callable[[int, str], None]
+"""Ends a stream. Arguments: a code of WebSockets, and the reason."""
 
 
 def _lack(principal: Principal, scope: str) -> Denial:

@@ -6,6 +6,8 @@ from those of every router, and because a look-up in a dict costs 0.2 µs.
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Final, Generic, NamedTuple, TypeVar
 from urllib.parse import unquote
 
@@ -30,6 +32,7 @@ from bigchaindb.api.call import Call, Context, Handler
 from bigchaindb.api.problems import INTERNAL_ERROR, answer_for, not_found, plain
 from bigchaindb.config.access import READ, WRITE
 from bigchaindb.errors import BigchainDBError
+from bigchaindb.streams.sse import EventStream
 from bigchaindb.streams.websocket import PATH as STREAM_PATH
 
 logger = logging.getLogger(__name__)
@@ -161,7 +164,8 @@ async def reply_to(context: Context, method: str, path: str, call: Call, visitor
     handler = handler_of(route, method)
     if isinstance(handler, Answer):
         return handler
-    return await guarded(handler, context, call._replace(parameter=parameter, principal=principal))
+    reply = await guarded(handler, context, call._replace(parameter=parameter, principal=principal))
+    return replace(reply, watch=partial(context.gate.watch, principal)) if isinstance(reply, EventStream) else reply
 
 
 def handler_of(route: Route[H], method: str) -> H | Answer:

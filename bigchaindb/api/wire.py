@@ -93,15 +93,20 @@ async def _send_stream(connection: Connection, request: Request, stream: EventSt
     connection.on_gone = writing.cancel
     if connection.has_ended:  # with its request, or before the stream could begin
         writing.cancel()
+    unwatch = None if stream.watch is None else stream.watch(lambda *_: writing.cancel())
     try:
         await asyncio.wait({writing})
-        if not writing.cancelled() and (error := writing.exception()) is not None:
+        if writing.cancelled():  # The client is gone, or may no longer read: the answer ends between two messages.
+            _end(connection, request)
+        elif (error := writing.exception()) is not None:
             if not isinstance(error, ConnectionError):
                 logger.error("a stream of events was cut off by an error", exc_info=error)
             transport.abort()
     finally:
         connection.on_gone = None
         writing.cancel()
+        if unwatch is not None:
+            unwatch()
 
 
 async def _write_messages(connection: Connection, request: Request, stream: EventStream) -> None:

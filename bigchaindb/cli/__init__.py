@@ -52,6 +52,7 @@ class Commands(LazyGroup):
 @click.group(
     cls=Commands,
     places={
+        "access": ("access:access", "Decide who may send what: access keys, and requests without one."),
         "backup": ("backup:backup", "Copy the node's data into DIR."),
         "check": ("check:check", "Read the whole ledger and compare it with its checksums."),
         "configure": ("configure:configure", "Write a configuration file."),

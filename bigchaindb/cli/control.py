@@ -93,6 +93,14 @@ class ControlClient:
         target = f"{answers.HEAD}?beyond={position}"
         return self._request(target, first, accept="text/event-stream", closed=STOPPED)
 
+    def access(self) -> answers.AccessState | None:
+        """Return who may do what."""
+        return self._ask(answers.ACCESS, answers.AccessState)
+
+    def change_access(self, order: answers.AccessOrder, kind: type[T]) -> T | None:
+        """Have an order about access carried out; return its answer."""
+        return self._ask(answers.ACCESS, kind, msgspec.json.encode(order))
+
     def network(self) -> NetworkFigures | None:
         """Return the node's figures of its network."""
         return self._ask(answers.NETWORK, NetworkFigures, wait_s=FIGURES_S_MAX)

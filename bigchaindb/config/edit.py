@@ -23,16 +23,17 @@ KEPT_COUNT_MAX: Final = 99
 
 def given_elsewhere(loaded: Loaded) -> str | None:
     """Return what sets the list of plugins, None if the file does."""
-    return _elsewhere(loaded, KEY)
+    return elsewhere(loaded, KEY)
 
 
-def _elsewhere(loaded: Loaded, path: str) -> str | None:
+def elsewhere(loaded: Loaded, path: str) -> str | None:
+    """Return what sets a setting, None if the file does or may."""
     origin = loaded.origins.get(path)
     return None if origin == f"`{loaded.path}`" else origin
 
 
 def _require_own(loaded: Loaded, path: str, what: str) -> None:
-    if (origin := _elsewhere(loaded, path)) is not None:
+    if (origin := elsewhere(loaded, path)) is not None:
         raise ConfigurationError(
             f"{path}: {origin} sets {what}, so a change of `{loaded.path}` would have no effect; change it there"
         )

@@ -102,6 +102,8 @@ class Limits:
     """Bytes of event bodies in a page of `/api/v1/events`; one event always fits."""
     sse_connection_count_max: int = 1024
     """Open Server-Sent Events; more are answered 503. They count as HTTP connections too."""
+    access_key_count_max: int = 10_000
+    """Access keys, revoked ones included; beyond it the oldest that is over makes room."""
     log_bytes_max: int = 4 * MIB
     """Bytes of log lines that wait for standard error, and for each log file; further lines are dropped and counted."""
     wal_bytes_max: int = 256 * MIB

@@ -23,8 +23,9 @@ from bigchaindb.api.routes import Route, handler_of
 from bigchaindb.api.server import ReplyServer
 from bigchaindb.config import Settings
 from bigchaindb.config.edit import given_elsewhere
-from bigchaindb.config.load import Loaded, to_document
+from bigchaindb.config.load import to_document
 from bigchaindb.control import answers
+from bigchaindb.control.access import AccessDesk, Reloader
 from bigchaindb.engine.engine import NetworkFigures
 from bigchaindb.errors import BigchainDBError, OrderRefused
 from bigchaindb.masking import longest_first, secrets_in, without_secrets
@@ -48,8 +49,6 @@ _TEXTS: Final = frozenset({"error", "errors", "message", "warning"})
 _instruction: Final[msgspec.json.Decoder[answers.Instruction]] = msgspec.json.Decoder(answers.Instruction)
 _log: Final = logging.getLogger(__name__)
 
-Reloader = Callable[[], Loaded]
-"""Loads the node's configuration again. Raises ConfigurationError and OSError."""
 _Handler = Callable[[Call], Awaitable[object]]
 """Returns what is to be sent as JSON, or a stream."""
 
@@ -65,6 +64,7 @@ class ControlServer(ReplyServer):
         hub: Hub,
         settings: Settings,
         reload: Reloader | None,
+        access: AccessDesk,
         network: Callable[[], NetworkFigures | None] = lambda: None,
     ) -> None:
         """Do nothing before `listen`.
@@ -75,6 +75,7 @@ class ControlServer(ReplyServer):
             hub: has the durable head.
             settings: their secrets are masked in answers.
             reload: None if this node has no configuration to read again.
+            access: carries out orders about access.
             network: returns the figures of the network; None on a node on its own.
         """
         room = Room(CONNECTION_COUNT_MAX, CONNECTION_COUNT_MAX, CONNECTION_COUNT_MAX)
@@ -93,6 +94,7 @@ class ControlServer(ReplyServer):
             Route(answers.CONFIGURATION, self._get_configuration, None, self._post_configuration),
             Route(answers.HEAD, self._get_head, None),
             Route(answers.NETWORK, self._get_network, None),
+            Route(answers.ACCESS, access.get, None, access.post),
         )
         self._routes = {route.path: route for route in routes}
 

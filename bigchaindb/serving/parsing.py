@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 import httptools
 
 from bigchaindb.access.addresses import FORWARDED
+from bigchaindb.access.keys import BEARER_PROTOCOL, shown_in, without_key
 from bigchaindb.serving.request import Body, BrokenBody, Refusal, Request, refused
 
 HEADER_COUNT_MAX: Final = 100
@@ -35,12 +36,14 @@ _KEPT: Final = {
         "accept",
         "access-control-request-headers",
         "access-control-request-method",
+        "authorization",
         "content-length",
         "expect",
         "host",
         "last-event-id",
         "origin",
         "sec-websocket-key",
+        "sec-websocket-protocol",
         "sec-websocket-version",
         "transfer-encoding",
         "upgrade",
@@ -178,6 +181,7 @@ class RequestParser:
                 body,
                 is_1_1=version == "1.1",
                 keeps_alive=self._http.should_keep_alive() and is_certain,
+                key=_take_key(headers),
                 may_upgrade=self._http.should_upgrade() and method != "CONNECT" and body.length == 0,
                 refusal=_unknown_coding(coding),
             )
@@ -202,7 +206,7 @@ class RequestParser:
     def _keep(self, name: str, value: str) -> None:
         if name not in self._headers:
             self._headers[name] = value
-        elif name == "transfer-encoding":
+        elif name in {"transfer-encoding", "sec-websocket-protocol"}:
             self._headers[name] += f",{value}"
         elif name == FORWARDED:
             self._headers[name] = value  # Proxies that add a line of their own add it behind those of clients.
@@ -241,6 +245,19 @@ class RequestParser:
         else:
             self.break_off(BrokenBody(f"the body is incomplete: {text.removeprefix(MALFORMED)}"))
         self.is_broken = True
+
+
+def _take_key(headers: dict[str, str]) -> str | None:
+    """Take out of the headers what may prove a principal, before anything else sees them; return the access key.
+
+    The subprotocols stay where one of them carried the key: the answer must name one of the others.
+    """
+    authorization, protocols = headers.pop("authorization", ""), headers.pop("sec-websocket-protocol", "")
+    if not authorization and not protocols:
+        return None
+    if BEARER_PROTOCOL in protocols:
+        headers["sec-websocket-protocol"] = without_key(protocols)
+    return shown_in(authorization, protocols)
 
 
 _TOO_LARGE: Final = Refusal(

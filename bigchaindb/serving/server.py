@@ -1,7 +1,9 @@
 """The common part of the node's servers."""
 
+import asyncio
 from collections.abc import Mapping
 
+from bigchaindb.access.addresses import group, is_loopback
 from bigchaindb.access.gate import Visitor
 from bigchaindb.access.request_ids import RequestIds
 from bigchaindb.log import request_id
@@ -42,9 +44,9 @@ class Server:
 
     def visitor(self, connection: Connection, request: Request) -> Visitor:
         """Return what a request shows of who sent it."""
-        key = request.key
-        is_clear = key is not None and connection.transport.get_extra_info("sslcontext") is None
-        return Visitor(key, self._listener.address_of(connection), is_clear, request.headers)
+        is_exposed = request.key is not None and _is_exposed(connection.transport)
+        address = self._listener.address_of(connection)
+        return Visitor(request.key, address, request.target, is_exposed, request.headers)
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 selects a free one.
@@ -53,3 +55,9 @@ class Server:
             StartupError: an address cannot be bound.
         """
         await self._listener.start(host, port)
+
+
+def _is_exposed(transport: asyncio.Transport) -> bool:
+    """Whether what arrives came in clear from another machine, or from a proxy on one."""
+    is_clear = transport.get_extra_info("sslcontext") is None
+    return is_clear and not is_loopback(group(transport.get_extra_info("peername")))

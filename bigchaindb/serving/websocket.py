@@ -32,8 +32,11 @@ _log.setLevel(logging.WARNING)  # the library has a line for each connection tha
 
 def accepted(request: Request) -> bytes:
     """Return the answer to a correct upgrade."""
-    key = accept_key(request.headers["sec-websocket-key"])
-    return _UPGRADED + request.lines + f"Sec-WebSocket-Accept: {key}\r\n\r\n".encode()
+    lines = f"Sec-WebSocket-Accept: {accept_key(request.headers['sec-websocket-key'])}\r\n"
+    # Browsers close where none of the subprotocols is chosen; the one that carried a key is not sent back.
+    if protocol := request.headers.get("sec-websocket-protocol", "").partition(",")[0]:
+        lines += f"Sec-WebSocket-Protocol: {protocol}\r\n"
+    return _UPGRADED + request.lines + f"{lines}\r\n".encode("utf-8", "surrogateescape")
 
 
 class WebSocket(asyncio.Protocol):

@@ -101,10 +101,9 @@ def _check_node(directory: DataDirectory, *, is_copy: bool) -> Iterator[Damage]:
             for (text,) in connection.execute("PRAGMA integrity_check").fetchall():
                 if text != "ok":
                     yield Damage("file", "-", text, directory.node.name)
-            if node_rows.has_sums(connection):
-                for table in node_rows.TABLES:
-                    for one in node_rows.compare(connection, table).damages:
-                        yield Damage(table.name, one.error.row, "is not what its checksum is of", directory.node.name)
+            for table in node_rows.summed_tables(connection):
+                for one in node_rows.compare(connection, table).damages:
+                    yield Damage(table.name, one.error.row, "is not what its checksum is of", directory.node.name)
     except StoreDamaged as error:
         yield Damage("file", "-", str(error), directory.node.name)
 

@@ -20,12 +20,14 @@ class Table(NamedTuple):
         columns: all but the checksum, in its order; the key first.
         key_count: columns of the key.
         floats: columns that SQLite returns as floats, whatever was written.
+        since: the first version of node.db whose rows of it have checksums.
     """
 
     name: str
     columns: tuple[str, ...]
     key_count: int = 1
     floats: frozenset[str] = frozenset()
+    since: int = SUMS_VERSION
 
 
 NODE: Final = Table("node", ("one", "id"))
@@ -43,7 +45,12 @@ TROUBLES: Final = Table(
 )
 OUTBOX: Final = Table("outbox", ("seq", "id", "body"))
 REJECTIONS: Final = Table("rejections", ("height", "block", "record", "body"), key_count=2)
-TABLES: Final = (NODE, LANES, RAN, TROUBLES, OUTBOX, REJECTIONS)
+ACCESS_KEYS: Final = Table(
+    "access_keys",
+    ("id", "digest", "name", "scopes", "made", "expires", "revoked", "used_day", "exposed", "held"),
+    since=5,
+)
+TABLES: Final = (NODE, LANES, RAN, TROUBLES, OUTBOX, REJECTIONS, ACCESS_KEYS)
 
 
 class Damaged(NamedTuple):
@@ -124,6 +131,8 @@ def sealed(table: Table, row: Sequence[Any]) -> tuple[object, ...]:
 def add_checksums(connection: sqlite3.Connection) -> None:
     """Write the checksums of all rows: the schema step, after which each row has one."""
     for table in TABLES:
+        if table.since > SUMS_VERSION:  # a later step makes it
+            continue
         where = " AND ".join(f"{column} = ?" for column in table.columns[: table.key_count])
         connection.executemany(
             f"UPDATE {table.name} SET checksum = ? WHERE {where}",  # noqa: S608 - names of our own
@@ -140,8 +149,24 @@ def renew_id(connection: sqlite3.Connection) -> None:
 
 def has_sums(connection: sqlite3.Connection) -> bool:
     """Whether the rows of a node.db have checksums."""
+    return _version(connection) >= SUMS_VERSION
+
+
+def summed_tables(connection: sqlite3.Connection) -> Sequence[Table]:
+    """Return the tables of a node.db, of an older version perhaps, whose rows have checksums."""
+    version = _version(connection)
+    return [table for table in TABLES if table.since <= version]
+
+
+def hold_access_keys(connection: sqlite3.Connection) -> None:
+    """Hold all access keys, within a batch: the data were restored, and a revocation may be missing (access.md, 9)."""
+    held = [(*row[:-1], 1) for row in compare(connection, ACCESS_KEYS).whole]
+    put(connection, ACCESS_KEYS, held)
+
+
+def _version(connection: sqlite3.Connection) -> int:
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
-    return int(version) >= SUMS_VERSION
+    return int(version)
 
 
 def _stored(value: object, *, is_float: bool) -> object:

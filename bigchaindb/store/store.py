@@ -15,6 +15,7 @@ from bigchaindb.store.indexing import GENERATION_ROWS
 from bigchaindb.store.log import Log
 from bigchaindb.store.migrations import LEDGER_STEPS, migrate
 from bigchaindb.store.node_db import NodeDb
+from bigchaindb.store.node_rows import hold_access_keys
 from bigchaindb.store.queries import LedgerQueries
 from bigchaindb.store.writer import Writer
 
@@ -106,6 +107,9 @@ class Store:
             self.run, known_id = start_barrier(self._connection, own_id)
             read_one(self._connection, "unchecked")
         self.knows_node = known_id == self.node.id
+        if not self.knows_node:
+            with self.node.batch() as connection:
+                hold_access_keys(connection)
         self._readers = files.enter_context(closing(Readers(directory.ledger, self.damages)))
         # Apart, for they are interrupted at a stop while the writer's still read.
         self._query_readers = files.enter_context(closing(Readers(directory.ledger, self.damages)))

@@ -55,10 +55,12 @@ class EventStream:
     Attributes:
         pieces: whole messages.
         close: call it once, after the last write.
+        watch: is told what ends the stream, for whoever may end it; returns what to call afterwards.
     """
 
     pieces: AsyncIterator[bytes]
     close: Callable[[], None]
+    watch: Callable[[Callable[..., object]], Callable[[], None]] | None = None
 
 
 class EventStreams:

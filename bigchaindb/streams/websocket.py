@@ -7,12 +7,13 @@ import asyncio
 import base64
 import contextlib
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl
 
 from bigchaindb.access.addresses import NO_PROXIES, Proxies
-from bigchaindb.access.gate import Denial, Gate
+from bigchaindb.access.gate import Denial, Gate, Principal
 from bigchaindb.access.origins import ALL, Origins
 from bigchaindb.config import Limits, WebSocketServer
 from bigchaindb.config.access import READ
@@ -69,6 +70,7 @@ class StreamServer(Server):
         self._heartbeat_s = settings.heartbeat
         self._feed = Feed(source, limits.stream_stall_s_max)
         self._tasks: list[asyncio.Task[None]] = []
+        self._watches: dict[Follower, Callable[[], None]] = {}
         self._flood_count = 0
         self._floods = Summary(_log_floods)
         texts = Texts(
@@ -129,9 +131,10 @@ class StreamServer(Server):
     async def _serve(self, connection: Connection, request: Request) -> None:
         request.lines = self.identify(request)
         try:
-            refusal = self._denied(connection, request) or _wrong_upgrade(request)
-            if refusal is None:
-                await self._follow(connection, request)
+            principal = self._admitted(connection, request)
+            refusal = principal if isinstance(principal, Denial) else _wrong_upgrade(request)
+            if isinstance(principal, Principal) and refusal is None:
+                await self._follow(connection, request, principal)
         except EventError as error:
             refusal = Denial(400, f"after: {error}")
         except StoreError:  # The reader has logged what it could not read.
@@ -139,13 +142,12 @@ class StreamServer(Server):
         if refusal is not None:
             connection.answer_text(request, *refusal)
 
-    def _denied(self, connection: Connection, request: Request) -> Denial | None:
+    def _admitted(self, connection: Connection, request: Request) -> Principal | Denial:
         if not self._origins.may_use(request.headers):
             return Denial(403, FOREIGN)
-        admitted = self._gate.admit(self.visitor(connection, request), READ)
-        return admitted if isinstance(admitted, Denial) else None
+        return self._gate.admit(self.visitor(connection, request), READ)
 
-    async def _follow(self, connection: Connection, request: Request) -> None:
+    async def _follow(self, connection: Connection, request: Request, principal: Principal) -> None:
         # Fix the place before the 101 is sent: events that commit after the client has seen the 101 are behind it.
         begin = await self._feed.log.begin(_argument(request.target, "after"))
         transport = connection.transport
@@ -162,9 +164,12 @@ class StreamServer(Server):
         )
         self._feed.add(follower)
         connection.upgrade(follower.socket)
+        self._watches[follower] = self._gate.watch(principal, follower.end)
 
     def _leave(self, connection: Connection, follower: Follower) -> None:
         self._feed.remove(follower)
+        if (unwatch := self._watches.pop(follower, None)) is not None:  # the client left within its upgrade
+            unwatch()
         connection.connection_lost(None)
 
     def _end_flood(self, connection: Connection, follower: Follower) -> None:

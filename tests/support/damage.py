@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from bigchaindb.access.book import KeyBook
+from bigchaindb.access.scopes import Scopes
 from bigchaindb.errors import HistoryLost, StoreDamaged
 from bigchaindb.eventlog.selection import MetadataMember, Selection
 from bigchaindb.ledger.effects import Effects, LoggedEvent
@@ -18,7 +20,7 @@ from bigchaindb.store.beside import read_node
 from bigchaindb.store.database import open_writer
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.migrations import CHAIN_VERSION, LEDGER_STEPS, NETWORK_VERSION, Step, migrate
-from bigchaindb.store.node_rows import TABLES
+from bigchaindb.store.node_rows import SUMS_VERSION, TABLES
 from bigchaindb.store.own import Outbox, Rejections
 from bigchaindb.store.queries import LedgerQueries
 from bigchaindb.transaction.model import OutputRef, Transaction
@@ -143,6 +145,9 @@ def make_older_node(path: Path, version: int) -> None:
     """Take out of a node.db that nobody uses all that came after an older version."""
     with closing(open_writer(path)) as connection:
         for table in TABLES:
+            if table.since > SUMS_VERSION:
+                connection.execute(f"DROP TABLE {table.name}")
+                continue
             connection.execute(f"ALTER TABLE {table.name} DROP COLUMN checksum")
         if version < RAN_VERSION:
             connection.execute("DROP TABLE ran")
@@ -159,6 +164,7 @@ def write_node(node: NodeDb) -> None:
             node.park(TroubleRow(name, position, 5, 4, 1.5, "ValueError: x", 3.5))
         node.let_return(name, [12], epoch=4)
         node.note_run(name)
+    KeyBook(node, 10).new("billing", Scopes(("read",)), 2_000_000_000, 1_700_000_000)
     Outbox(node).put([("ff" * 32, b"parent"), ("00" * 32, b"child")])
     for height in (7, 8):
         rejection = Rejection(

@@ -29,7 +29,10 @@ SERVED: Final = ("integration", "acceptance", "docs")
 WORKERS: Final = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
 """Two, as the machine that decides has two cores; the order is that of `tests/support/groups.py`."""
 COVERAGE: Final = ("--cov", "--cov-report=")
-PURE: Final = "bigchaindb/transaction/*,bigchaindb/ledger/*,bigchaindb/eventlog/*"
+PURE: Final = (
+    "bigchaindb/transaction/*,bigchaindb/ledger/*,bigchaindb/eventlog/*,"
+    "bigchaindb/access/scopes.py,bigchaindb/access/keys.py"
+)
 NICE: Final = 10
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
+from tests.support import made_secrets
 from tests.support.http import Answer, request
 from tests.support.ports import free_ports
 from tests.support.waiting import until
@@ -71,9 +72,11 @@ class Node:
         """The folder of the node's ledger."""
         return Path(self.settings["database"]["path"])
 
-    def get(self, path: str, **query: object) -> Answer:
-        """GET a path below `/api/v1/`."""
-        return request("GET", f"{self.url}/api/v1/{path}{'?' if query else ''}{urlencode(query)}")
+    def get(self, path: str, *, key: str | None = None, **query: object) -> Answer:
+        """GET a path below `/api/v1/`, with an access key perhaps."""
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        url = f"{self.url}/api/v1/{path}{'?' if query else ''}{urlencode(query)}"
+        return request("GET", url, headers=headers)
 
     def post(self, body: object, *, mode: str | None = "commit") -> Answer:
         """POST a transaction: a document, or bytes as they are; without `mode` as clients of 1.x do."""
@@ -83,6 +86,12 @@ class Node:
         """Run a command of the command line with this node's configuration; the caller looks at its exit code."""
         line = [*self.command, "-c", str(self.configuration), *arguments]
         return subprocess.run(line, env=self._environment(), capture_output=True, text=True, timeout=60, check=False)
+
+    def new_key(self, *arguments: str) -> str:
+        """Make an access key with `access key new`; its options are the caller's."""
+        made = self.run("-y", "access", "key", "new", *arguments)
+        assert made.returncode == 0, made.stderr
+        return made_secrets.remember(made.stdout)
 
     @property
     def configuration(self) -> Path:
@@ -186,6 +195,8 @@ def running_node(
         yield node
     finally:
         node.kill()
+        for log in sorted({*folder.glob("*.txt"), *folder.rglob("*.log")}):
+            made_secrets.require_absent(log.read_text(errors="replace"), str(log))
 
 
 def configuration_of(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:

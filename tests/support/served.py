@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bigchaindb.access.addresses import Proxies
+from bigchaindb.access.book import KeyBook
 from bigchaindb.access.exposure import LOCAL
 from bigchaindb.access.gate import Gate
 from bigchaindb.access.origins import Origins
+from bigchaindb.access.scopes import Scopes
 from bigchaindb.api.call import ElectionSource, NodeInfo
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Access, Limits, WebSocketServer
@@ -28,6 +30,7 @@ from bigchaindb.streams.websocket import StreamServer
 from bigchaindb.subscribers.lane_status import LaneStatus
 from bigchaindb.transaction.build import create
 from bigchaindb.transaction.keys import KeyPair
+from tests.support import made_secrets
 
 CHAIN_ID = "solo-0123456789abcdef0123456789abcdef"
 KEY = KeyPair.from_seed(bytes(range(32)))
@@ -43,6 +46,8 @@ class Served:
     engine: SoloEngine
     api: HttpApi
     stream: StreamServer
+    gate: Gate
+    book: KeyBook
 
     @property
     def url(self) -> str:
@@ -53,6 +58,16 @@ class Served:
     def stream_url(self) -> str:
         """The address of the stream."""
         return f"ws://127.0.0.1:{self.stream.port}/api/v1/streams/valid_transactions"
+
+    def new_key(self, scopes: str, expires: int | None = None) -> tuple[str, str]:
+        """Make an access key; return its id and its text."""
+        made, text = self.book.new("test", Scopes.parse(scopes, "scopes"), expires, time.time())
+        return made.id, made_secrets.remember(text)
+
+    def revoke(self, id_: str) -> None:
+        """Revoke an access key."""
+        self.book.revoke(id_, time.time())
+        self.gate.change()
 
     async def commit(self, count: int = 1, *, text: str = "an asset") -> list[str]:
         """Commit so many CREATEs, each another; return their ids in the order they were posted in."""
@@ -98,7 +113,9 @@ async def serving(
         stream_url=lambda _: STREAM_URL,
     )
     source = LogSource(hub, store.log_reader, CHAIN_ID)
-    gate, origins, proxies = Gate(LOCAL), Origins(access.origins), Proxies(access.proxies)
+    book = KeyBook(store.node, limits.access_key_count_max)
+    gate = Gate(LOCAL if access.anonymous is None else Scopes.parse(access.anonymous, "anonymous"), book)
+    origins, proxies = Origins(access.origins), Proxies(access.proxies)
     api = HttpApi(
         engine,
         store.queries(),
@@ -128,4 +145,4 @@ async def serving(
         ending.push_async_callback(api.stop)
         await api.start("localhost", 0)
         await stream.start("localhost", 0)
-        yield Served(store, hub, engine, api, stream)
+        yield Served(store, hub, engine, api, stream, gate, book)

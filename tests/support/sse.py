@@ -83,10 +83,16 @@ class EventSource:
 
 @asynccontextmanager
 async def listening(
-    port: int, query: str = "", *, last_event_id: str | None = None, is_narrow: bool = False
+    port: int,
+    query: str = "",
+    *,
+    last_event_id: str | None = None,
+    is_narrow: bool = False,
+    headers: Mapping[str, str] | None = None,
 ) -> AsyncIterator[EventSource]:
     """Open a stream; what is committed from now on is behind its beginning."""
     lines = [f"GET /api/v1/events{query} HTTP/1.1", "Host: x", "Accept: text/event-stream"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     if last_event_id is not None:
         lines.append(f"Last-Event-ID: {last_event_id}")
     async with wire(port, is_narrow=is_narrow) as opened:
@@ -94,8 +100,8 @@ async def listening(
         async with asyncio.timeout(ARRIVAL_S):
             head = (await opened.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             status_line, *rest = head.rstrip("\r\n").split("\r\n")
-            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in rest)}
-            source = EventSource(opened, int(status_line.split(" ")[1]), headers)
+            found = {name.lower(): value for name, _, value in (line.partition(": ") for line in rest)}
+            source = EventSource(opened, int(status_line.split(" ")[1]), found)
             if source.status == 200:
                 opening = await source.message()
                 assert opening is not None

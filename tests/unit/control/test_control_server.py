@@ -9,11 +9,15 @@ from typing import Any, TypeVar
 
 import pytest
 
+from bigchaindb.access.book import KeyBook
+from bigchaindb.access.exposure import LOCAL
+from bigchaindb.access.gate import Gate
 from bigchaindb.cli.control import ControlClient
 from bigchaindb.config import Settings
 from bigchaindb.config.load import Loaded, load_all
 from bigchaindb.config.settings import Limits
 from bigchaindb.control import server
+from bigchaindb.control.access import AccessDesk
 from bigchaindb.control.answers import Configuration
 from bigchaindb.control.server import ControlServer
 from bigchaindb.errors import RequestFailed, StartupError
@@ -44,7 +48,11 @@ class Served:
 
     def server(self, reload: Callable[[], Loaded] | None, settings: Settings | None = None) -> ControlServer:
         settings = settings or Settings()
-        return ControlServer(self.path, supervisor=self.supervisor, hub=self.hub, settings=settings, reload=reload)
+        book = KeyBook(self.store.node, settings.limits.access_key_count_max)
+        access = AccessDesk(book, Gate(LOCAL, book), settings, reload)
+        return ControlServer(
+            self.path, supervisor=self.supervisor, hub=self.hub, settings=settings, reload=reload, access=access
+        )
 
     async def ask(self, call: Callable[[ControlClient], T]) -> T:
         """Return what the command line's client gets."""

@@ -1,0 +1,155 @@
+"""Access keys by command, beside a node that runs and without one. Source: docs/reference/command-line.md, Access."""
+
+import json
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from tests.conftest import StartNode
+from tests.support import made_secrets
+from tests.support.node import Node
+
+
+def key_list(node: Node) -> list[dict[str, Any]]:
+    """Return what `access key list` prints."""
+    listed = node.run("access", "key", "list", "--json")
+    assert listed.returncode == 0, listed.stderr
+    found: list[dict[str, Any]] = json.loads(listed.stdout)
+    return found
+
+
+def with_input(node: Node, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that reads standard input."""
+    line = [*node.command, "-c", str(node.configuration), *arguments]
+    return subprocess.run(
+        line, env=node._environment(), input=text, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def configured(node: Node) -> object:
+    return json.loads(node.configuration.read_text()).get("access")
+
+
+def test_the_first_key_closes_the_door_of_a_running_node_and_revocation_ends_streams(start_node: StartNode) -> None:
+    """The way of an operator from an open node to a closed one, without a restart."""
+    node = start_node()
+    assert node.get("").status == 200
+    refused = with_input(node, "n\n", "access", "key", "new", "billing", "--scopes", "read")
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].endswith(
+        "no key was made; --keep-anonymous makes one and leaves other requests as they are"
+    )
+    assert (node.get("").status, key_list(node), configured(node)) == (200, [], None)
+    with connect(node.stream_url) as anonymous:
+        key = node.new_key("billing", "--scopes", "read", "--expires", "90d")
+        with pytest.raises(ConnectionClosed) as closed:
+            anonymous.recv(timeout=10)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1008
+    assert configured(node) == {"anonymous": "none"}
+    assert (node.get("").status, node.get("", key=key).status) == (401, 200)
+
+    checked = with_input(node, f"{key}\n", "access", "check")
+    (listed,) = key_list(node)
+    assert checked.stdout.splitlines()[0] == f"{listed['id']} (billing) may: read"
+    assert (listed["state"], listed["expires"] - listed["made"]) == ("good", 90 * 86_400)
+
+    file = node.folder / "heir.key"
+    rotated = node.run("access", "key", "rotate", listed["id"], "--output", str(file))
+    assert (rotated.returncode, rotated.stdout) == (0, "")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    heir = made_secrets.remember(file.read_text())
+    assert {node.get("", key=one).status for one in (key, heir)} == {200}
+    headers = {"Authorization": f"Bearer {key}"}
+    with connect(node.stream_url, additional_headers=headers) as stream:
+        assert node.run("access", "key", "revoke", listed["id"]).returncode == 0
+        with pytest.raises(ConnectionClosed) as closed:
+            stream.recv(timeout=10)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1008
+    assert [node.get("", key=one).status for one in (key, heir)] == [401, 200]
+    refused = with_input(node, key, "access", "check")
+    assert (refused.returncode, "was revoked on" in refused.stderr) == (1, True)
+
+    node.stop()
+    assert [one["state"] for one in key_list(node)] == ["revoked", "good"]
+    assert [one["used"] is None for one in key_list(node)] == [False, False]
+
+
+def test_a_node_that_does_not_run_has_the_same_commands(start_node: StartNode) -> None:
+    node = start_node(settings={"access": {"anonymous": "read"}})
+    node.stop()
+    key = node.new_key("billing", "--scopes", "read write subscribe:billing-*")
+    assert configured(node) == {"anonymous": "read"}  # a person has decided
+    (listed,) = key_list(node)
+    assert with_input(node, key, "access", "check").returncode == 0
+    assert node.run("access", "key", "rotate", listed["id"], "--overlap", "1h").returncode == 0
+    assert node.run("access", "key", "revoke", listed["id"]).returncode == 0
+    assert node.run("access", "reload").returncode == 0
+    assert [one["state"] for one in key_list(node)] == ["revoked", "good"]
+
+
+def test_without_a_file_that_can_be_written_no_key_is_made(start_node: StartNode) -> None:
+    """A key that leaves the door open at the next start would be worse than none."""
+    node = start_node()
+    for environment in ({"BIGCHAINDB_ACCESS_ANONYMOUS": ""}, {"BIGCHAINDB_SERVER_BIND": node.url[7:]}):
+        node.environment = environment
+        if "BIGCHAINDB_SERVER_BIND" in environment:  # by its environment alone
+            node.environment = environment | {
+                "BIGCHAINDB_DATABASE_PATH": str(node.data),
+                "BIGCHAINDB_CONFIG_PATH": str(node.folder / "missing.json"),
+            }
+            line = [*node.command, "-y", "access", "key", "new", "x", "--scopes", "read"]
+            made = subprocess.run(line, env=node._environment(), capture_output=True, text=True, check=False)
+        else:
+            made = node.run("-y", "access", "key", "new", "x", "--scopes", "read")
+        assert (made.returncode, made.stdout) == (1, "BIGCHAINDB_ACCESS_ANONYMOUS=none\n"), made.stderr
+    node.environment = {}
+    assert (key_list(node), configured(node)) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        (("key", "new", "x", "--scopes", "reed"), 1, "--scopes: unknown scope 'reed'"),
+        (("key", "new", "", "--scopes", "read"), 1, "name: must be 1 to 100 printable characters, found ''"),
+        (("key", "new", "x", "--scopes", "read", "--expires", "soon"), 2, "expected a duration such as 90d"),
+        (("key", "new", "x", "--scopes", "read", "--output", "/"), 1, "--output: `/` exists already"),
+        (("key", "revoke", "nobody"), 1, "there is no access key 'nobody'; `bigchaindb access key list` lists them"),
+        (("key", "rotate", "nobody"), 1, "there is no access key 'nobody'"),
+        (("check",), 1, "there is no access key on standard input; one has 66 characters"),
+    ],
+)
+def test_a_mistake_is_told_with_what_to_do(node: Node, arguments: tuple[str, ...], code: int, why: str) -> None:
+    ended = node.run("access", *arguments)
+    assert ended.returncode == code, ended.stderr
+    assert why in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_keys_of_restored_data_are_held_until_a_person_confirms_them(start_node: StartNode, tmp_path: Path) -> None:
+    """A key that was revoked after the backup must not come back with it."""
+    node = start_node(settings={"access": {"anonymous": "read"}})
+    key = node.new_key("billing", "--scopes", "read")
+    backup = tmp_path / "backup"
+    assert node.run("backup", str(backup)).returncode == 0
+    (listed,) = key_list(node)
+    assert node.run("access", "key", "revoke", listed["id"]).returncode == 0
+    node.stop()
+    shutil.rmtree(node.data)
+    assert node.run("restore", str(backup)).returncode == 0
+    node.start()
+    answer = node.get("", key=key)
+    assert (answer.status, "is held since this node's data were restored" in answer.json()["message"]) == (401, True)
+    confirmed = with_input(node, "y\n", "access", "key", "list", "--confirm")
+    assert confirmed.returncode == 0, confirmed.stderr
+    assert node.get("", key=key).status == 200
+    node.stop()
+    node.start()
+    assert node.get("", key=key).status == 200
