@@ -29,6 +29,7 @@ BENCHMARKS: Final = {
     "byzantine": "200 proposals of a faulty validator on a network of four: all on record, and what they cost",
     "chaos": "an hour of kills and cut links on a network of four: nothing lost, nothing forked, never stuck",
     "hostile": "another client's commits while strangers flood the node or post costly documents",
+    "access": "what an access key and a refusal cost, and how fast a revocation reaches a stream",
     "streams": "messages to 1,000 WebSocket clients, against a bare server that writes the same bytes",
     "growth": "throughput, waits, look-ups, start, memory over HTTP from 10,000 to 1,000,000 transactions",
 }

@@ -4,6 +4,7 @@ It works until it is ended, and connects again where it is thrown out. `bench.ho
 """
 
 import asyncio
+import ipaddress
 import itertools
 import os
 import sys
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 import uvloop
 
+from bigchaindb.access.keys import RANDOM_BYTES, make
 from bigchaindb.transaction.build import Payment, create
 from bigchaindb.transaction.conditions import details_of
 from bigchaindb.transaction.keys import KeyPair
@@ -20,6 +22,7 @@ STREAM_COUNT: Final = 16
 POSTER_COUNT: Final = 32
 CHUNKER_COUNT: Final = 8
 SEARCHER_COUNT: Final = 8
+ADDRESS_COUNT: Final = 100_000
 DEPTH: Final = 90
 DOCUMENT_COUNT: Final = 48
 """Different documents of a kind; blanks behind them make each post another one to whoever compares bytes."""
@@ -90,6 +93,15 @@ def _posts(kind: str) -> Iterator[bytes]:
             yield head.encode() + padded
 
 
+def _wrong_keys() -> Iterator[bytes]:
+    for number in itertools.count():
+        address = ipaddress.IPv4Address(0x0A000000 + number % ADDRESS_COUNT)
+        key = make(os.urandom(RANDOM_BYTES))[1]
+        yield (
+            f"GET /api/v1/ HTTP/1.1\r\nHost: bench\r\nX-Forwarded-For: {address}\r\nAuthorization: Bearer {key}\r\n\r\n"
+        ).encode()
+
+
 async def _flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, opening: bytes, piece: bytes) -> None:
     """Send without end; whatever is answered is read and forgotten."""
     writer.write(opening)
@@ -141,7 +153,7 @@ async def _attack(kind: str, port: int) -> None:
     elif kind == "searches":
         attacks = [_again(port, lambda r, w: _post(r, w, itertools.cycle(_SEARCHES))) for _ in range(SEARCHER_COUNT)]
     else:
-        posts = _posts(kind)
+        posts = _wrong_keys() if kind == "keys" else _posts(kind)
         attacks = [_again(port, lambda r, w: _post(r, w, posts)) for _ in range(POSTER_COUNT)]
     print("ready", flush=True)
     await asyncio.gather(*attacks)

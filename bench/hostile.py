@@ -9,9 +9,9 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from bench.documents import Documents
 from bench.load import percentile
@@ -37,8 +37,11 @@ ATTACKS: Final = {
     "searches": "8 clients that search for a common word, list and scan",
     "pipelined": "one client that sends GETs without end",
     "chunks": "8 clients that send a body in chunks of one byte",
+    "keys": "32 clients with 100,000 addresses that try wrong access keys",
 }
 _KEY: Final = KeyPair.from_seed(bytes(32))
+SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {"keys": {"access": {"proxies": ["127.0.0.1"]}}}
+"""Of the node under an attack: a proxy is believed, so that one machine has as many addresses as it likes."""
 STREAMING: Final = frozenset({"frames", "pings"})
 ATTACK_S: Final = 30.0
 PAUSE_S: Final = 0.05
@@ -133,7 +136,10 @@ def _figures(kind: str, scale: Scale) -> Iterator[Figure]:
 def _suffer(kind: str, scale: Scale, documents: Documents, *, at_node: bool) -> _Run:
     folder = scale.folder / f"hostile-{len(list(scale.folder.glob('hostile-*')))}"
     [bare_port] = free_ports(1)
-    with Node(folder) as node, Process(python("bench.bare", str(bare_port)), log=folder / "bare.log"):
+    with (
+        Node(folder, settings=SETTINGS.get(kind, {})) as node,
+        Process(python("bench.bare", str(bare_port)), log=folder / "bare.log"),
+    ):
         client = _Client(node.port)
         for _ in range(20):
             client.commit(documents.create()[0].body)
