@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from copy import copy
 from typing import Any
 
 import pytest
@@ -630,9 +631,12 @@ class TestSlowClients:
             await until(lambda: len(connections(served)) == 1, "the connection to be there")
             [connection] = connections(served)
             connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            sent = 0
             while connection.transport.get_write_buffer_size() < 25_000:
                 opened.writer.write(20 * request("GET", "/nothing", None))
-                await asyncio.sleep(0.001)
+                sent += 20
+                # Requests that pile up would fill the buffer beyond the mark at which no more are served.
+                await until(lambda: next(copy(served.stream._ids._numbers)) > sent, "the answers")  # noqa: B023
             opened.writer.write(request("GET", PATH, None, **UPGRADE))
             await until(lambda: bool(served.stream._feed.followers), "the upgrade")
             [follower] = served.stream._feed.followers
