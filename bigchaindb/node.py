@@ -22,7 +22,9 @@ from bigchaindb.access.book import KeyBook
 from bigchaindb.access.exposure import anonymous
 from bigchaindb.access.gate import Gate
 from bigchaindb.access.origins import Origins
-from bigchaindb.access.writers import Writers
+from bigchaindb.access.rates import Rates
+from bigchaindb.access.renewing import Renewing
+from bigchaindb.access.writers import watch_writers
 from bigchaindb.api.advertised import stream_url
 from bigchaindb.api.call import NodeInfo
 from bigchaindb.api.server import HttpApi
@@ -64,8 +66,6 @@ LOCK_WAIT_S: Final = 2.0
 """A command that reads the data of a stopped node holds the lock for a moment: a start waits for it."""
 FULL_RETRY_S: Final = 1.0
 """Time between two attempts to start on a full disk."""
-LOOK_S: Final = 10.0
-"""Time between two looks at files that may have changed."""
 USES_S: Final = 60.0
 """Time between two writes of the last days of use of access keys: one page of node.db."""
 RESERVE_S: Final = 60.0
@@ -155,7 +155,7 @@ async def _serve(
                 await edges.metrics.start(*split_bind(settings.metrics.bind, "metrics.bind"))
         gc.freeze()  # all that exists by now stays: later collections need not search it
         gc.set_threshold(*COLLECT_AFTER)
-        works = (_upgrade(store), _keep_reserve(store.directory), _watch_writers(wired.writers), edges.write_uses())
+        works = (_upgrade(store), _keep_reserve(store.directory), watch_writers(wired.writers), edges.write_uses())
         beside = [asyncio.create_task(work) for work in works]
         running.callback(lambda: [task.cancel() for task in beside])
         _log.info("ready", extra={"chain": chain_id, "head": hub.head, "http": api.port, "websocket": stream.port})
@@ -189,8 +189,9 @@ class _Edges:
         )
         log = LogSource(hub, store.log_reader, chain_id)
         self.book = KeyBook(store.node, limits.access_key_count_max)
-        self.gate = gate = Gate(anonymous(settings), self.book)
         origins, proxies = Origins.of(settings), Proxies(settings.access.proxies)
+        rates = Rates(settings.access, limits.bucket_count_max)
+        self.gate = gate = Gate(anonymous(settings), self.book, origins=origins, rates=rates)
         self.stream = StreamServer(log, limits, settings.wsserver, gate, origins=origins, proxies=proxies)
         self.api = HttpApi(
             wired.engine,
@@ -212,7 +213,7 @@ class _Edges:
             hub=hub,
             settings=settings,
             reload=reload,
-            access=AccessDesk(self.book, gate, settings, reload),
+            access=AccessDesk(self.book, gate, settings, reload, [Renewing(settings, gate, wired.writers)]),
             network=wired.network,
         )
 
@@ -353,13 +354,6 @@ async def _keep_reserve(directory: DataDirectory) -> None:
     while True:
         await asyncio.to_thread(reserve.put_by, directory)
         await asyncio.sleep(RESERVE_S)
-
-
-async def _watch_writers(writers: Writers | None) -> None:
-    """Read the list of writers again whenever its file has changed."""
-    while writers is not None:
-        await asyncio.sleep(LOOK_S)
-        await asyncio.to_thread(writers.look)
 
 
 def _info(settings: Settings, key: KeyPair, stream: StreamServer) -> NodeInfo:

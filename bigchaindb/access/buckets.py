@@ -5,22 +5,12 @@ taken, so a bucket needs no work while nobody takes from it, and a look-up costs
 """
 
 from collections import OrderedDict
-from typing import Final, NamedTuple
+from typing import Final
+
+from bigchaindb.config.access import Rate
 
 _ROUNDING: Final = 1e-3
 """Part of a token that may be missing: sums of floating-point times are not exact."""
-
-
-class Rate(NamedTuple):
-    """How often.
-
-    Attributes:
-        per_s: tokens that a bucket gains each second.
-        burst: tokens of a full bucket, which can be taken at once.
-    """
-
-    per_s: float
-    burst: float
 
 
 class Buckets:

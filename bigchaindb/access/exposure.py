@@ -34,4 +34,4 @@ def anonymous(settings: Settings) -> Scopes:
     """Return the scopes of anonymous requests."""
     if (text := settings.access.anonymous) is not None:
         return Scopes.parse(text, "access.anonymous")
-    return LOCAL if is_local(settings) else OPEN
+    return LOCAL if is_local(settings) and not settings.access.proxies else OPEN

@@ -12,10 +12,13 @@ from functools import partial
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
+from bigchaindb.access.audit import Audit
 from bigchaindb.access.book import KeyBook
 from bigchaindb.access.keys import PREFIX, judge
+from bigchaindb.access.origins import ALL, Origins
+from bigchaindb.access.rates import Excess, Rates
 from bigchaindb.access.scopes import Scopes
-from bigchaindb.config.access import READ
+from bigchaindb.config.access import READ, WRITE, Access
 
 ASKS_FOR_KEY: Final = b"WWW-Authenticate: Bearer\r\n"
 IN_CLEAR: Final = "revoke it, and use https; behind a proxy that ends TLS, tls.ended_by_proxy must be true"
@@ -23,10 +26,14 @@ IN_TARGET: Final = (
     "an access key stands in the address of a request, where it proves nothing and others may log it: send it in the "
     "header Authorization, and revoke that one; this is logged once"
 )
+ID_PLACE: Final = slice(4, 16)
+"""Of the id in the text of a key."""
 POLICY_VIOLATION: Final = 1008
 EXPIRED: Final = 4401
 REASON_BYTES_MAX: Final = 123
 """Of a close frame. Source: RFC 6455, sections 5.5 and 5.5.1."""
+WRONG_COUNT_MAX: Final = 10_000
+"""Addresses whose wrong keys are counted where no limit is given."""
 RECHECK_S: Final = 60.0
 """Time after which an expiry that is further away is compared with the clock again."""
 
@@ -42,6 +49,7 @@ class Visitor(NamedTuple):
         target: of the request, path and query.
         is_exposed: whether the key came in clear from another machine.
         headers: without whatever proves a principal.
+        method: of the request.
     """
 
     key: str | None
@@ -49,6 +57,7 @@ class Visitor(NamedTuple):
     target: str
     is_exposed: bool
     headers: Mapping[str, str]
+    method: str = ""
 
 
 class Principal(NamedTuple):
@@ -56,7 +65,7 @@ class Principal(NamedTuple):
 
     Attributes:
         key_id: of its access key; empty for anonymous ones.
-        name: of its access key.
+        name: of its access key; of anonymous ones, what kind they are.
         scopes: what it may do.
     """
 
@@ -66,7 +75,12 @@ class Principal(NamedTuple):
 
     def __str__(self) -> str:
         """Return who it is, for texts."""
-        return f"the access key {self.key_id} ({self.name})" if self.key_id else "an anonymous request"
+        return f"the access key {self.key_id} ({self.name})" if self.key_id else f"an anonymous request{self.name}"
+
+    @property
+    def who(self) -> str:
+        """Who it is, for the audit log."""
+        return f"key:{self.key_id}" if self.key_id else "anonymous"
 
 
 NOBODY: Final = Principal("", "", Scopes())
@@ -84,18 +98,32 @@ class Gate:
     """Decides for each request of a node, and ends streams whose principal may no longer read.
 
     Attributes:
+        rates: of all requests.
         refused: answers by status, since the start.
     """
 
-    def __init__(self, anonymous: Scopes, book: KeyBook | None = None, *, ended_by_proxy: bool = False) -> None:
+    def __init__(
+        self,
+        anonymous: Scopes,
+        book: KeyBook | None = None,
+        *,
+        ended_by_proxy: bool = False,
+        origins: Origins = ALL,
+        rates: Rates | None = None,
+    ) -> None:
         """Admit anonymous requests with these scopes.
 
         Args:
             anonymous: what they may do.
             book: the access keys; None: there are none.
             ended_by_proxy: whether keys may come in clear from other machines, as a proxy ends TLS.
+            origins: tell foreign pages, from which anonymous requests may at most read and write.
+            rates: of all requests; None: wrong keys alone have one.
         """
-        self._anonymous = Principal("", "", anonymous)
+        self._set_anonymous(anonymous)
+        self._origins = origins
+        self.rates = Rates(Access(), WRONG_COUNT_MAX) if rates is None else rates
+        self._audit = Audit()
         self._book = book
         self._ended_by_proxy = ended_by_proxy
         self._streams: dict[str, set[End]] = {}
@@ -118,12 +146,20 @@ class Gate:
         if PREFIX in visitor.target and not self._has_warned:
             self._has_warned = True
             _log.warning(IN_TARGET)
-        principal = self._anonymous if visitor.key is None else self._known(visitor, visitor.key)
-        if isinstance(principal, Principal) and not (scope is None or principal.scopes.allows(scope)):
-            principal = _lack(principal, scope)
+        if visitor.key is not None:
+            principal = self._known(visitor, visitor.key)
+        elif self._foreign is not self._anonymous and self._origins.are_foreign(visitor.headers):
+            principal = self._foreign
+        else:
+            principal = self._anonymous
         if isinstance(principal, Denial):
-            self.refused[principal.status] += 1
-        return principal
+            return self._refuse(principal, self._claimed(visitor.key), visitor, scope)
+        excess = self.rates.take(principal.key_id, visitor.address, scope, time.monotonic())
+        if excess is not None:
+            return self._refuse(_too_many(excess), principal.who, visitor, scope)
+        if scope is None or principal.scopes.allows(scope):
+            return principal
+        return self._refuse(_lack(principal, scope), principal.who, visitor, scope)
 
     def watch(self, principal: Principal, end: "End") -> Callable[[], None]:
         """Call `end` once a principal may no longer read, at once perhaps; return what ends the watch."""
@@ -135,15 +171,34 @@ class Gate:
     def change(self, anonymous: Scopes | None = None) -> None:
         """End the streams of principals that may no longer read: keys, or what anonymous requests may do, changed."""
         if anonymous is not None:
-            self._anonymous = Principal("", "", anonymous)
+            self._set_anonymous(anonymous)
         for key_id in list(self._streams):
             self._check(key_id)
+
+    def _set_anonymous(self, scopes: Scopes) -> None:
+        self._anonymous = Principal("", "", scopes)
+        narrow = tuple(text for text in scopes.texts if text in {READ, WRITE})
+        is_narrow = len(narrow) == len(scopes.texts)
+        self._foreign = self._anonymous if is_narrow else Principal("", " of a foreign page", Scopes(narrow))
+
+    def _refuse(self, denial: Denial, who: str, visitor: Visitor, scope: str | None) -> Denial:
+        self.refused[denial.status] += 1
+        self._audit.refuse(
+            denial.status, who, scope, method=visitor.method, target=visitor.target, address=visitor.address
+        )
+        return denial
+
+    def _claimed(self, shown: str | None) -> str:
+        """Return who a refused key claims to be; the text of an unknown one may hold a secret."""
+        key_id = "" if shown is None else shown[ID_PLACE]
+        return f"key:{key_id}" if self._book is not None and key_id in self._book.keys else "unknown"
 
     def _known(self, visitor: Visitor, shown: str) -> Principal | Denial:
         now_s = time.time()
         found = judge(shown, {} if self._book is None else self._book.keys, now_s)
         if isinstance(found, str):
-            return Denial(HTTPStatus.UNAUTHORIZED, found, ASKS_FOR_KEY)
+            excess = self.rates.fail(visitor.address, time.monotonic())
+            return _too_many(excess) if excess is not None else Denial(HTTPStatus.UNAUTHORIZED, found, ASKS_FOR_KEY)
         assert self._book is not None
         is_exposed = visitor.is_exposed and not self._ended_by_proxy
         self._book.note_use(found, now_s, is_exposed=is_exposed)
@@ -189,6 +244,10 @@ class Gate:
 
 End = Callable[[int, str], None]
 """Ends a stream. Arguments: a code of WebSockets, and the reason."""
+
+
+def _too_many(excess: Excess) -> Denial:
+    return Denial(HTTPStatus.TOO_MANY_REQUESTS, excess.text, b"Retry-After: %d\r\n" % excess.wait_s)
 
 
 def _lack(principal: Principal, scope: str) -> Denial:

@@ -1,5 +1,6 @@
 """Who may create assets on this node: the owners of the public keys in a file. Admission, and no rule of the ledger."""
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,8 @@ WRITER_COUNT_MAX: Final = 10_000
 BYTES_MAX: Final = 1024 * 1024
 """Largest file: twice what so many keys take, a line each."""
 KEY: Final = "access.writers"
+LOOK_S: Final = 10.0
+"""Time between two looks at the file."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -64,6 +67,13 @@ class Writers:
         """Read the list again if its file has changed since it was last read."""
         if _stamp(self._path) != self._stamp:
             self.reload()
+
+
+async def watch_writers(writers: Writers | None) -> None:
+    """Read the list again whenever its file has changed, until cancelled."""
+    while writers is not None:
+        await asyncio.sleep(LOOK_S)
+        await asyncio.to_thread(writers.look)
 
 
 def read_writers(path: Path) -> frozenset[bytes]:

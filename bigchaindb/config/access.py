@@ -4,10 +4,11 @@ Source: docs/reference/configuration.md, section `access`.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from bigchaindb.errors import ConfigurationError
 
@@ -54,6 +55,14 @@ def _is_subscribe(scope: str) -> bool:
     return name != scope and name.isprintable() and _SUBSCRIPTION.fullmatch(name) is not None
 
 
+def _check_rate(rate: Sequence[float] | None, key: str) -> None:
+    if rate is not None and not (len(rate) == 2 and rate[0] > 0 and rate[1] >= 1):  # noqa: PLR2004  a pair
+        raise ConfigurationError(
+            f"{key}: must be [per second, at once] such as [20, 100], above 0 and at least 1, or null; found "
+            f"{list(rate)[:3]}"
+        )
+
+
 def _check_network(text: str) -> None:
     try:
         ip_network(text)
@@ -63,13 +72,47 @@ def _check_network(text: str) -> None:
         ) from error
 
 
+class Rate(NamedTuple):
+    """How often something may happen.
+
+    Attributes:
+        per_s: how often in a second, in the long run.
+        burst: how often at once.
+    """
+
+    per_s: float
+    burst: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScopeRates:
+    """How often requests may come that need a scope: `[per second, at once]`; null is as often as they like."""
+
+    write: tuple[float, ...] | None = None
+    """Requests that need `write`."""
+    read: tuple[float, ...] | None = None
+    """All others, connections to streams included."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateSettings:
+    """How often requests may come, by who sends them."""
+
+    anonymous: ScopeRates | None = field(default_factory=ScopeRates)
+    """Requests of one IPv4 address or IPv6 /64 without an access key."""
+    known: ScopeRates | None = field(default_factory=ScopeRates)
+    """Requests with one access key."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Access:
     """What strangers may do."""
 
     anonymous: str | None = None
     """Scopes of requests without an access key, separated by blanks, or `none`; null is `read write subscribe:*` where
-    HTTP and WebSocket are served on loopback alone, else `read write`."""
+    HTTP and WebSocket are served on loopback alone and not by a proxy, else `read write`."""
+    rates: RateSettings | None = field(default_factory=RateSettings)
+    """How often requests may come; null is as often as they like."""
     origins: tuple[str, ...] = ("*",)
     """Origins of web pages that may read answers and open WebSockets, such as `https://app.example`; `*` is any."""
     proxies: tuple[str, ...] = ()
@@ -87,8 +130,19 @@ class Access:
                 )
         for proxy in self.proxies:
             _check_network(proxy)
+        for who in ("anonymous", "known"):
+            for scope in (READ, WRITE):
+                _check_rate(self._rate(who, scope), f"access.rates.{who}.{scope}")
         if self.anonymous is not None and OPERATE in check_scopes(self.anonymous, "access.anonymous"):
             raise ConfigurationError(
                 "access.anonymous: must not hold operate, which needs an access key; make one with `bigchaindb access "
                 "key new`"
             )
+
+    def rate(self, who: str, scope: str) -> Rate | None:
+        """Return how often requests of `anonymous` or `known` may come that need `read` or `write`."""
+        return None if (pair := self._rate(who, scope)) is None else Rate(*pair)
+
+    def _rate(self, who: str, scope: str) -> tuple[float, ...] | None:
+        of_scopes = getattr(self.rates, who, None)
+        return getattr(of_scopes, scope, None)

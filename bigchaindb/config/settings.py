@@ -104,6 +104,9 @@ class Limits:
     """Open Server-Sent Events; more are answered 503. They count as HTTP connections too."""
     access_key_count_max: int = 10_000
     """Access keys, revoked ones included; beyond it the oldest that is over makes room."""
+    bucket_count_max: int = 10_000
+    """Addresses, or access keys, whose rate is remembered, for each rate of `access.rates` and for wrong keys; the
+    least recently used one is forgotten, and may then send its burst anew."""
     log_bytes_max: int = 4 * MIB
     """Bytes of log lines that wait for standard error, and for each log file; further lines are dropped and counted."""
     wal_bytes_max: int = 256 * MIB

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from bigchaindb import log
+from bigchaindb.access import audit
 from bigchaindb.access.gate import Visitor
 from bigchaindb.api import arguments
 from bigchaindb.api.answers import Answer, Reply, json_answer
@@ -142,6 +143,7 @@ class ControlServer(ReplyServer):
             raise OrderRefused(
                 f"the node does not know this request: {error}; does it have another version?"
             ) from error
+        audit.ordered("control", type(order).__name__.lower(), plugin=name)
         if isinstance(order, answers.Forget):
             await self._supervisor.forget(name)
             return {"forgotten": name}
@@ -156,6 +158,7 @@ class ControlServer(ReplyServer):
     async def _post_configuration(self, _: Call) -> object:
         if self._reload is None:
             raise OrderRefused("this node was started without a configuration to read again; restart it")
+        audit.ordered("control", "reload")
         async with self._reloading:
             loaded = await asyncio.to_thread(self._reload)
             importlib.invalidate_caches()  # packages may have been installed since the node started

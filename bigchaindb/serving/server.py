@@ -46,7 +46,7 @@ class Server:
         """Return what a request shows of who sent it."""
         is_exposed = request.key is not None and _is_exposed(connection.transport)
         address = self._listener.address_of(connection)
-        return Visitor(request.key, address, request.target, is_exposed, request.headers)
+        return Visitor(request.key, address, request.target, is_exposed, request.headers, request.method)
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 selects a free one.

@@ -12,6 +12,7 @@ from bigchaindb.access.book import KeyBook
 from bigchaindb.access.exposure import LOCAL
 from bigchaindb.access.gate import Gate
 from bigchaindb.access.origins import Origins
+from bigchaindb.access.rates import Rates
 from bigchaindb.access.scopes import Scopes
 from bigchaindb.api.call import ElectionSource, NodeInfo
 from bigchaindb.api.server import HttpApi
@@ -114,8 +115,9 @@ async def serving(
     )
     source = LogSource(hub, store.log_reader, CHAIN_ID)
     book = KeyBook(store.node, limits.access_key_count_max)
-    gate = Gate(LOCAL if access.anonymous is None else Scopes.parse(access.anonymous, "anonymous"), book)
+    scopes = LOCAL if access.anonymous is None else Scopes.parse(access.anonymous, "anonymous")
     origins, proxies = Origins(access.origins), Proxies(access.proxies)
+    gate = Gate(scopes, book, origins=origins, rates=Rates(access, limits.bucket_count_max))
     api = HttpApi(
         engine,
         store.queries(),

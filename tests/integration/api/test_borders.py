@@ -7,6 +7,7 @@ import pytest
 
 from bigchaindb.access.writers import Writers
 from bigchaindb.config import Access, Limits
+from bigchaindb.config.access import RateSettings, ScopeRates
 from bigchaindb.serving.arrival import Reason
 from bigchaindb.streams.websocket import PATH
 from bigchaindb.transaction.build import create
@@ -127,3 +128,39 @@ async def test_a_create_that_no_writer_signed_is_403(served: Served, tmp_path: P
     assert (answer.status, answer.json()["status"]) == (403, 403)
     assert "access.writers" in answer.json()["message"]
     assert (await ask(served.api.port, "POST", target, create([KEY]).body)).status == 202
+
+
+class TestRates:
+    """Source: docs/reference/configuration.md, "Access"."""
+
+    async def test_a_client_that_posts_too_often_is_told_when_to_come_again(self, start: Start) -> None:
+        served = await start(access=Access(rates=RateSettings(anonymous=ScopeRates(write=(0.001, 2)))))
+        target, port = "/api/v1/transactions?mode=commit", served.api.port
+        assert [(await ask(port, "POST", target, create([KEY], data={"n": n}).body)).status for n in range(2)] == [
+            202
+        ] * 2
+        async with wire(port) as opened:
+            refused = await opened.ask(request("POST", target, create([KEY]).body))
+            assert (refused.status, refused.json()["status"]) == (429, 429)
+            assert int(refused.headers["retry-after"]) > 900
+            assert "access.rates.anonymous.write" in refused.json()["message"]
+            assert (await opened.ask(request("GET", "/api/v1"))).status == 200
+
+    async def test_its_unread_body_is_not_read(self, start: Start) -> None:
+        """Whoever is refused must not cost the memory of a body."""
+        served = await start(access=Access(rates=RateSettings(anonymous=ScopeRates(write=(0.001, 1)))))
+        await ask(served.api.port, "POST", "/api/v1/transactions", b"{")
+        async with wire(served.api.port) as opened:
+            await opened.send(request("POST", "/api/v1/transactions", None, Content_Length="1000000"))
+            assert (await opened.answer(to="POST")).status == 429
+            assert await opened.ended() == b""
+
+    async def test_streams_count_as_reading_and_addresses_are_those_of_clients(self, start: Start) -> None:
+        few = Access(rates=RateSettings(anonymous=ScopeRates(read=(0.001, 1))), proxies=("127.0.0.1",))
+        served = await start(access=few)
+        for client in ("192.0.2.1", "192.0.2.2"):
+            found = [
+                (await ask(served.stream.port, "GET", PATH, None, **UPGRADE, X_Forwarded_For=client)).status
+                for _ in range(2)
+            ]
+            assert found == [101, 429]

@@ -128,6 +128,10 @@ EXAMPLES: dict[str, str] = {
     "network.external_address": "node.example:26000",
     "network.peers": f"{'0a' * 20}@one.example:26656,{'0b' * 20}@[2001:db8::1]:26656",
     "access.anonymous": "read subscribe:billing-*",
+    "access.rates.anonymous.read": "0.5:100.0",
+    "access.rates.anonymous.write": "20.0:100.0",
+    "access.rates.known.read": "100.0:1000.0",
+    "access.rates.known.write": "100.0:1000.0",
     "access.origins": "https://a.example:1,http://b.example",
     "access.proxies": "10.0.0.0/8,::1",
     "limits.body_bytes_max": "1000",
@@ -153,7 +157,7 @@ def test_every_setting_has_its_variable(path: str, load_document: LoadDocument) 
         for name in path.split("."):
             value = getattr(value, name)
         separator = SEPARATORS.get(path, ":")
-        shown = separator.join(value) if isinstance(value, tuple | Mapping) else str(value)
+        shown = separator.join(map(str, value)) if isinstance(value, tuple | Mapping) else str(value)
         assert shown in (text, f"{text}.0", str(Path(text).absolute()))
 
 
