@@ -299,15 +299,24 @@ class Intake:
         return outcome
 
     async def _view(self, outcomes: Sequence[CheckOutcome | StoreDamaged]) -> View:
-        """Load the state for the rules: in a thread if it may lie anywhere on the disk, as spent outputs do."""
+        """Load the state for the rules: in a thread if it may lie anywhere on the disk, as older outputs do."""
         needs = Needs.of([one.transaction for one in outcomes if isinstance(one, Parsed)])
         while True:
-            if needs.outputs:
-                view = await asyncio.get_running_loop().run_in_executor(self._readers, self._store.view, needs)
+            if (near := self._near(needs)) is not None:
+                view = self._store.view(near)
             else:
-                view = self._store.view(needs)
+                view = await asyncio.get_running_loop().run_in_executor(self._readers, self._store.view, needs)
             if view.height >= self._height:  # L1: never judge by a state that a commit has overtaken
                 return view
+
+    def _near(self, needs: Needs) -> Needs | None:
+        """Return what to load where none of it waits for a disk; else None.
+
+        The pool answers for what stands in it, before any state: what is judged in this turn needs no more of that.
+        """
+        outputs = {ref for ref in needs.outputs if ref.transaction_id not in self.pool}
+        ids = {ref.transaction_id for ref in outputs} - needs.transaction_ids
+        return needs._replace(outputs=outputs) if all(map(self._store.is_recent, ids)) else None
 
     def _admit(self, entries: Sequence[Entry], outcomes: Sequence[CheckOutcome | StoreDamaged], view: View) -> None:
         for entry, outcome in zip(entries, outcomes, strict=True):

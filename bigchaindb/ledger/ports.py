@@ -29,6 +29,10 @@ class LedgerStore(Protocol):
         """Load what `needs` names, all of it at one height."""
         ...
 
+    def is_recent(self, transaction_id: str) -> bool:
+        """Whether a transaction is known to be one of the newest, whose rows lie in memory: nobody waits for a disk."""
+        ...
+
     def commit(self, effects: Effects) -> None:
         """Write everything in one fsynced batch, or nothing. Called by one thread, the writer, alone.
 

@@ -82,6 +82,10 @@ class Writer:
                 if generations is self.recent.generations:
                     return view
 
+    def is_recent(self, transaction_id: str) -> bool:
+        """See `LedgerStore`."""
+        return self.recent.known(bytes.fromhex(transaction_id)) is not None
+
     def commit(self, effects: Effects) -> None:
         """See `LedgerStore`.
 

@@ -119,6 +119,9 @@ class ModelNetworkStore:
     def view(self, needs: Needs) -> LoadedView:
         return self.state.view(needs)
 
+    def is_recent(self, transaction_id: str) -> bool:
+        return self.state.has_transaction(transaction_id)
+
     def network(self) -> bytes | None:
         return self.kept
 

@@ -298,6 +298,12 @@ class LedgerStoreConformance:
         commit(stored, [Chain().valid(proposed, vote(proposed, ALICE))])
         assert of_asset(stored.queries(), proposed.id, "TRANSFER", last_only=True) == []
 
+    def test_what_was_just_committed_is_recent(self, stored: Stored) -> None:
+        chain_ = Chain()
+        commit(stored, [chain_.valid(create(1))])
+        assert stored.writer.is_recent(create(1).id)
+        assert not stored.writer.is_recent(create(2).id)
+
     def test_statistics_count(self, stored: Stored) -> None:
         chain_ = Chain()
         commit(stored, [chain_.valid(made(1, owners=[("a",), ("b",)]), made(2)), chain_.invalid(made(3))])

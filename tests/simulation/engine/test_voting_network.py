@@ -47,6 +47,9 @@ class ModelStore:
     def view(self, needs: Needs) -> LoadedView:
         return self.state.view(needs)
 
+    def is_recent(self, transaction_id: str) -> bool:
+        return self.state.has_transaction(transaction_id)
+
     def commit(self, effects: Effects) -> None:
         assert effects.last.event.position == self.last.position + 1  # E2
         if effects.transactions:

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -282,6 +283,49 @@ async def test_a_commit_that_overtakes_a_check_is_seen_by_it(store: Store) -> No
         gated.opened.set()
         with pytest.raises(DoubleSpend):
             await rival
+
+
+@dataclass
+class WatchedStore(GatedStore):
+    """The real store, and for each view of spent outputs: how many, and whether a thread of its own loaded it."""
+
+    views: list[tuple[int, bool]] = field(default_factory=list)
+
+    def view(self, needs: Needs) -> LoadedView:
+        name = threading.current_thread().name
+        if needs.outputs and not name.startswith("writer"):
+            self.views.append((len(needs.outputs), name.startswith("view")))
+        return self.store.view(needs)
+
+    def is_recent(self, transaction_id: str) -> bool:
+        return self.store.is_recent(transaction_id)
+
+
+async def test_only_state_that_may_lie_on_the_disk_is_loaded_in_a_thread(tmp_path: Path) -> None:
+    """A hop to a thread costs more than the rows of the newest transactions, and the pool needs none for its own."""
+    with closing(Store(tmp_path / "data", generation_rows=8)) as store:
+        watched = WatchedStore(store.writer)
+        async with running(engine_over(watched)) as engine:
+            await engine.submit(PARENT.body, Mode.COMMIT)
+            await engine.submit(CHILD.body, Mode.COMMIT)
+            assert watched.views == [(1, False)]
+            for number in range(10, 30):  # two generations later
+                await engine.submit(create(number).body, Mode.COMMIT)
+            assert not store.writer.is_recent(CHILD.id)
+            await engine.submit(GRANDCHILD.body, Mode.COMMIT)
+            assert watched.views == [(1, False), (1, True)]
+
+
+async def test_what_spends_from_the_pool_needs_no_state_of_it(store: Store) -> None:
+    clock = GatedClock()
+    watched = WatchedStore(store.writer)
+    async with running(engine_over(watched, now=clock)) as engine:
+        await engine.submit(PARENT.body, Mode.ASYNC)
+        await engine.submit(CHILD.body, Mode.ASYNC)
+        with pytest.raises(DoubleSpend):
+            await engine.submit(RIVAL.body, Mode.ASYNC)
+        clock.opened.set()
+    assert watched.views == []
 
 
 async def test_the_bytes_that_wait_for_a_check_are_bounded(store: Store) -> None:

@@ -243,6 +243,9 @@ class CountingStore:
         self.view_count += 1
         return self.store.view(needs)
 
+    def is_recent(self, transaction_id: str) -> bool:
+        return self.store.is_recent(transaction_id)
+
     def commit(self, effects: Effects) -> None:
         self.store.commit(effects)
 
