@@ -153,18 +153,24 @@ class Accepted:
         else:
             raise outcome
 
-    async def keep(self, intake: Intake) -> None:
+    async def keep(self, intake: Intake, wake: Callable[[], bool]) -> None:
         """Write new transactions down, then answer and submit them; drop decided ones. One fsync for many.
 
         Returns once the intake has ended and all of its transactions are written down.
+
+        Args:
+            intake: which fills the pool.
+            wake: makes this node propose what the pool holds; returns False if others propose too.
         """
         while True:
             self._writing, self._new = self._new, []
             if self._writing:
                 await self._off_loop(self._outbox.put, [(one.id, one.body) for _, one in self._writing])
+                is_proposed = wake()
                 for entry, transaction in self._writing:
                     accept(entry, transaction)
-                    self._submitter.put(transaction.body)
+                    if not is_proposed:
+                        self._submitter.put(transaction.body)
             if self._is_drop_due or len(self._decided) >= DROP_COUNT:
                 # One that is dropped too late is found to be decided at the next start.
                 self._is_drop_due = False

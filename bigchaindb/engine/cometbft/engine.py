@@ -153,6 +153,7 @@ class CometBftEngine:
             committed=self._conclude,
             wake=self._submitter.put,
             is_own=self._submitter.has_sent,
+            is_sole=lambda: self.validators().powers.keys() == {decode_key(own.key.public_key)},
         )
         self._damage: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -186,7 +187,7 @@ class CometBftEngine:
                 if has_begun:
                     await self._accepted.readmit(self._intake)
                 await self._server.start()
-                tasks.create_task(self._accepted.keep(self._intake))
+                tasks.create_task(self._accepted.keep(self._intake, self._handlers.wake))
                 for work in (self._submitter.run, self._submit_again, self._watch, self._dial):
                     tasks.create_task(work())
                 if not has_begun:

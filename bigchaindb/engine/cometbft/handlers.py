@@ -9,7 +9,6 @@ Source: docs/explanation/network.md; CometBFT v0.38, its specification of ABCI 2
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,6 +18,7 @@ from typing import Final, NamedTuple, TypeVar
 from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft.mempool import Mempool
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
+from bigchaindb.engine.cometbft.wake import Wake
 from bigchaindb.engine.intake import Intake
 from bigchaindb.engine.room import Room
 from bigchaindb.errors import EngineError, ImproperVoteError
@@ -31,15 +31,12 @@ from bigchaindb.ledger.rejections import (
     BODY_COUNT_MAX,
     CARRY_HEIGHTS,
     INTERNAL_MARK,
-    WAKE_MARK,
     Rejection,
     SignedExtension,
 )
 from bigchaindb.ledger.validating import ParseResult
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.store.own import Outbox, Rejections
-
-NONCE_BYTES: Final = 8
 
 T = TypeVar("T")
 _log: Final = logging.getLogger(__name__)
@@ -88,6 +85,7 @@ class LedgerHandlers:
         committed: Callable[[Effects], None],
         wake: Callable[[bytes], object],
         is_own: Callable[[bytes], bool] = lambda _: False,
+        is_sole: Callable[[], bool] = lambda: False,
         observed: Observers | None = None,
     ) -> None:
         """Answer for one node.
@@ -99,6 +97,7 @@ class LedgerHandlers:
             committed: called on the loop with what has become durable.
             wake: submits a transaction of the network's own.
             is_own: whether this node has submitted a bundle.
+            is_sole: whether this node is the only validator.
             observed: callbacks for what decided blocks show of validators.
         """
         self._ledger = parts.ledger
@@ -108,12 +107,11 @@ class LedgerHandlers:
         self._intake = intake
         self._observed = Observers(lambda _: None, lambda *_: None) if observed is None else observed
         self._committed = committed
-        self._wake = wake
-        self._wake_tx = b""
+        self._wake = Wake(wake, pool=intake.pool, has_fresh=parts.ledger.has_fresh, is_sole=is_sole)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._verdict: NetworkVerdict | None = None
         self._staged: Effects | None = None
-        self._mempool = Mempool(intake, wakes=self._wakes, is_own=is_own)
+        self._mempool = Mempool(intake, wakes=self._wake.holds, is_own=is_own)
 
     def close(self) -> None:
         """End the writer, once what it does is done."""
@@ -154,9 +152,9 @@ class LedgerHandlers:
         """See `Handlers`."""
         return await self._mempool.check(request)
 
-    def _wakes(self, tx: bytes) -> bool:
-        """Whether a transaction is this node's own for a fresh rejection: a faulty one would fill the mempool."""
-        return tx == self._wake_tx and self._ledger.has_fresh()
+    def wake(self) -> bool:
+        """Make CometBFT begin blocks until the pool is empty; return False, and do nothing, if others propose too."""
+        return self._wake.for_pool()
 
     # Consensus
 
@@ -243,9 +241,7 @@ class LedgerHandlers:
         self._intake.proposed = frozenset()
         self._mempool.committed()
         self._committed(effects)
-        if self._ledger.has_fresh():
-            self._wake_tx = WAKE_MARK + secrets.token_bytes(NONCE_BYTES)
-            self._wake(self._wake_tx)
+        self._wake.for_rejections()
         self._writer.submit(self._tidy, effects.tip.height)
         return pb.ResponseCommit()
 

@@ -50,6 +50,7 @@ from bigchaindb.ledger.proven import Proven
 from bigchaindb.store import Store
 from bigchaindb.store.own import Outbox, Rejections
 from bigchaindb.transaction import Transaction
+from bigchaindb.transaction.keys import KeyPair
 from tests.support.chains import CAROL, Coin, create, transfer
 from tests.support.elections import election, votes
 from tests.support.engines import until
@@ -159,14 +160,14 @@ class Node:
             own=Own(KEYS[0], Layout(store.directory.path), PEERS, sizes),
         )
 
-    async def begin(self) -> None:
-        validators = [pb.ValidatorUpdate(pub_key=pb.PublicKey(ed25519=raw(key)), power=10) for key in KEYS[:4]]
+    async def begin(self, count: int = 4) -> None:
+        validators = [pb.ValidatorUpdate(pub_key=pb.PublicKey(ed25519=raw(key)), power=10) for key in KEYS[:count]]
         assert self.cometbft.handlers is not None
         await self.cometbft.handlers.init_chain(
             pb.RequestInitChain(chain_id=CHAIN, initial_height=1, validators=validators)
         )
 
-    async def decide(self, *transactions: Transaction) -> None:
+    async def decide(self, *transactions: Transaction, proposer: KeyPair = KEYS[1]) -> None:
         handlers = self.cometbft.handlers
         assert handlers is not None
         about: dict[str, Any] = {
@@ -174,7 +175,7 @@ class Node:
             "txs": [one.body for one in transactions],
             "hash": bytes(32),
             "time": pb.Timestamp(seconds=TIME),
-            "proposer_address": bytes.fromhex(address(KEYS[1])),
+            "proposer_address": bytes.fromhex(address(proposer)),
         }
         await handlers.finalize_block(pb.RequestFinalizeBlock(**about))
         await handlers.commit(pb.RequestCommit())
@@ -268,6 +269,36 @@ async def test_what_the_pool_has_no_room_for_at_a_start_waits_for_it(data: Path)
             assert node.engine.figures.pool_count < len(many)
             assert node.engine.network().outbox_count == len(many)
         assert len(kept(store)) == len(many)
+
+
+async def test_a_sole_validator_sends_its_clients_transactions_to_nobody_until_they_are_late(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CometBFT would bring them back with each proposal, a third of what a transaction costs; it only has to begin."""
+    monkeypatch.setattr(engine_module, "AGAIN_S", 0.5)
+    with open_store(data) as store:
+        async with running(store, begun=False) as node:
+            await until(lambda: node.cometbft.is_served)
+            await node.begin(1)
+            await node.decide(proposer=KEYS[0])
+            await node.submit(PARENT)
+            await node.submit(CHILD)
+            await until(lambda: bool(node.cometbft.carried))
+            [wake] = node.cometbft.carried
+            handlers = node.cometbft.handlers
+            assert handlers is not None
+            asked = pb.RequestCheckTx(tx=wake, type=pb.RECHECK)
+            proposed = await handlers.prepare_proposal(pb.RequestPrepareProposal(height=2, max_tx_bytes=1 << 20))
+            assert list(unbundled(proposed.txs)) == [PARENT.body, CHILD.body]
+            assert answered(handlers, asked)
+            await until(lambda: CHILD.body in node.cometbft.submitted)  # CometBFT may have lost the wake transaction
+            await node.decide(PARENT, CHILD, proposer=KEYS[0])
+            assert not answered(handlers, asked)
+
+
+def answered(handlers: LedgerHandlers, request: pb.RequestCheckTx) -> bool:
+    answer = handlers.check_known(request)
+    return answer is not None and answer.code == 0
 
 
 async def test_the_oldest_that_are_undecided_are_submitted_again_alone(
