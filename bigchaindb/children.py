@@ -5,12 +5,15 @@ nothing itself.
 """
 
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from time import monotonic
 from typing import Final, NamedTuple
 
 from bigchaindb import keeper
@@ -22,6 +25,9 @@ PYTHON: Final = (sys.executable, "-P", "-u")
 at once."""
 _PREFIX: Final = "BIGCHAINDB_"
 _SECRET_PARTS: Final = frozenset({"KEYPAIR", "KEY", "PASSWORD", "PASSPHRASE", "SECRET", "TOKEN"})
+ENDS_MAX: Final = 3
+ENDS_S: Final = 60.0
+"""A place whose processes ended so many times within this time is out of order."""
 REPORT_BYTES_MAX: Final = 64
 """Two numbers, a line each."""
 
@@ -141,3 +147,62 @@ def clean_environment(without: tuple[str, ...] = ()) -> dict[str, str]:
         if not (name.startswith(_PREFIX) and _SECRET_PARTS & set(name.removeprefix(_PREFIX).split("_")))
         and not name.startswith(without)
     }
+
+
+def bound_resources(bounds: Mapping[int, int]) -> None:
+    """Bound what this process may use, by numbers of `resource`; no bound is raised."""
+    for number, most in bounds.items():
+        hard = resource.getrlimit(number)[1]
+        bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(number, (bound, bound))
+
+
+class PlaceFigures(NamedTuple):
+    """What the processes of one place do.
+
+    Attributes:
+        process_count: that run.
+        batch_count: batches of documents, or questions, that were answered.
+        wait_s: from the hand-over of each of them to its answer.
+        restart_count: ends of processes before the node's.
+        is_failing: whether no process could be started the last time, or they end again and again.
+    """
+
+    process_count: int
+    batch_count: int
+    wait_s: float
+    restart_count: int
+    is_failing: bool = False
+
+
+class Ends:
+    """The ends of the processes of one place, which tell whether it is in order.
+
+    Attributes:
+        count: ends before the node's.
+    """
+
+    def __init__(self) -> None:
+        """Begin with a place that is in order."""
+        self.count = 0
+        self._recent_s: deque[float] = deque(maxlen=ENDS_MAX)
+        self._is_refused = False
+
+    def note(self) -> None:
+        """Note the end of a process before the node's."""
+        self.count += 1
+        self._recent_s.append(monotonic())
+
+    def refuse(self) -> None:
+        """Note that no process could be started."""
+        self._is_refused = True
+
+    def answered(self) -> None:
+        """Note that a process has answered."""
+        self._is_refused = False
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether no process could be started the last time, or they end again and again."""
+        often = len(self._recent_s) == ENDS_MAX and monotonic() - self._recent_s[0] < ENDS_S
+        return self._is_refused or often

@@ -26,6 +26,8 @@
     ├── StoreError                  the ledger's files cannot be used as asked
     │   ├── StoreFull               no room on the disk
     │   ├── StoreDamaged            the stored data are not those that were written
+    │   ├── SearchTooWide           too many rows match, or it takes too long
+    │   ├── ReaderLost              the process that reads lists ended over this one
     │   └── SchemaTooNew            written by a later version
     ├── EngineError                 a transaction could not be brought to a decision
     │   ├── Overloaded              the pool is full: try again
@@ -174,6 +176,14 @@ class StoreDamaged(StoreError):
         super().__init__(message)
         self.table = table
         self.row = row
+
+
+class SearchTooWide(StoreError):
+    """A search matches too many rows, or takes too long; the message names the limit, and how to narrow it."""
+
+
+class ReaderLost(StoreError):
+    """The process that reads lists ended over this one, or was ended; the message says why."""
 
 
 class SchemaTooNew(StoreError):

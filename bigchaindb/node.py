@@ -27,6 +27,7 @@ from bigchaindb.access.renewing import Renewing
 from bigchaindb.access.writers import watch_writers
 from bigchaindb.api.advertised import stream_url
 from bigchaindb.api.call import NodeInfo
+from bigchaindb.api.reads import Reads
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Limits, Settings
 from bigchaindb.config.settings import split_bind
@@ -49,6 +50,7 @@ from bigchaindb.log import dropped_count
 from bigchaindb.metrics.families import Figures
 from bigchaindb.metrics.server import MetricsServer
 from bigchaindb.ownership import watch
+from bigchaindb.reader.reader import Reader
 from bigchaindb.serving.descriptors import make_room
 from bigchaindb.serving.memory import give_back_large_blocks
 from bigchaindb.serving.ports import require_free
@@ -188,6 +190,7 @@ class _Edges:
             hub=hub, store=store, chain_id=chain_id, plugins=settings.events_plugins, limits=limits
         )
         log = LogSource(hub, store.log_reader, chain_id)
+        self.reader = Reader(store.directory.ledger, store.damages, limits, chain_id)
         self.book = KeyBook(store.node, limits.access_key_count_max)
         origins, proxies = Origins.of(settings), Proxies(settings.access.proxies)
         rates = Rates(settings.access, limits.bucket_count_max)
@@ -195,7 +198,7 @@ class _Edges:
         self.stream = StreamServer(log, limits, settings.wsserver, gate, origins=origins, proxies=proxies)
         self.api = HttpApi(
             wired.engine,
-            store.queries(),
+            Reads(limits, store.queries(), self.reader),
             _info(settings, key, self.stream),
             limits,
             gate,
@@ -326,7 +329,6 @@ async def _open_store(settings: Settings, limits: Limits, ordered: asyncio.Task[
         try:
             store = Store(
                 directory.path,
-                page_count_max=limits.page_count_max,
                 wal_bytes_max=limits.wal_bytes_max,
                 lock_wait_s=LOCK_WAIT_S,
             )

@@ -11,8 +11,8 @@ from bigchaindb.api.reads import Reads
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
 from bigchaindb.ledger.elections import Elections
-from bigchaindb.ledger.ports import ProofSource, Queries
-from bigchaindb.streams.pages import Pages
+from bigchaindb.ledger.ports import ProofSource
+from bigchaindb.store.queries import LedgerQueries
 from bigchaindb.streams.sse import EventStreams
 from bigchaindb.subscribers.lane_status import LaneStatus
 
@@ -76,9 +76,8 @@ class Context:
     """
 
     engine: Engine
-    queries: Queries
+    queries: LedgerQueries
     reads: Reads
-    pages: Pages
     streams: EventStreams
     plugins: PluginStatuses
     elections: ElectionSource

@@ -10,6 +10,7 @@ from bigchaindb.api.problems import argument_error
 from bigchaindb.errors import MalformedSelection, MalformedToken
 from bigchaindb.eventlog import selection
 from bigchaindb.events import EventTypes
+from bigchaindb.reader.frames import EventPage
 from bigchaindb.streams.cloud_events import Choice
 
 STREAM_TYPE: Final = "text/event-stream"
@@ -28,13 +29,24 @@ async def get(context: Context, call: Call) -> Reply:
     if accepts_stream(call.accept):
         return await _stream(context, choice, call)
     try:
-        piece, head = await context.pages.read(choice, given.get("after"), limit)
+        head = context.streams.head
+        page = await context.reads.page(
+            EventPage(
+                members={name: value for name, value in given.items() if selection.is_member(name)},
+                types=choice.types,
+                each_transaction=choice.each_transaction,
+                after=given.get("after"),
+                head=head,
+                count_max=limit,
+                bytes_max=context.limits.event_page_bytes_max,
+            )
+        )
     except MalformedToken as error:
         raise argument_error({"after": str(error)}) from None
     body = b'{"events":[%b],"head":%b,"next":"%b"}\n' % (
-        b",".join([item.envelope for item in piece.items]),
-        b"true" if head else b"false",
-        piece.token.encode(),
+        page.envelopes,
+        b"true" if page.position >= head else b"false",
+        page.token.encode(),
     )
     return Answer(200, body, VARY_ACCEPT)
 

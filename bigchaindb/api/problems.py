@@ -14,7 +14,9 @@ from bigchaindb.errors import (
     HistoryLost,
     MalformedJson,
     Overloaded,
+    ReaderLost,
     SchemaValidationError,
+    SearchTooWide,
     Stopping,
     StoreDamaged,
     StoreFull,
@@ -73,9 +75,9 @@ def answer_for(error: BigchainDBError) -> Answer:
     match error:
         case Problem():
             return error.answer
-        case ValidationError() | HistoryLost() | WriterNotAllowed():
+        case ValidationError() | HistoryLost() | SearchTooWide() | WriterNotAllowed():
             return _refusal(error)
-        case Overloaded() | Stopping() | StoreFull():
+        case Overloaded() | Stopping() | StoreFull() | ReaderLost():
             return plain(503, str(error), headers=RETRY_AFTER)
         case CheckFailed():  # logged where it was raised
             return INTERNAL_ERROR
@@ -92,13 +94,15 @@ def _of_the_node(error: BigchainDBError) -> Answer:
     return INTERNAL_ERROR
 
 
-def _refusal(error: ValidationError | HistoryLost | WriterNotAllowed) -> Answer:
+def _refusal(error: ValidationError | HistoryLost | SearchTooWide | WriterNotAllowed) -> Answer:
     match error:
         case HistoryLost():  # Clients that reconnect by themselves stop at this status (P8).
             body = {"message": str(error), "status": 410, "position": error.position, "head": error.head}
             return Answer(410, json_line(body), logged=str(error))
         case WriterNotAllowed():
             return plain(403, str(error))
+        case SearchTooWide():  # as upstream writes the errors of its store: http-api.md, section 8
+            return plain(400, f"({type(error).__name__}): {error}")
         case MalformedJson():
             return Answer(400, json_line({"message": f"Failed to decode JSON object: {error}"}))
         case SchemaValidationError():

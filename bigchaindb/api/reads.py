@@ -1,23 +1,27 @@
 """Runs the store's queries beside the event loop, a few at a time.
 
 A point look-up takes about as long as passing it to a thread, but one that waits for the disk would delay every
-client, so all look-ups run in threads. A search ranks all matches at once, which can take seconds: searches have a
-thread of their own and wait only for each other.
+client, so look-ups run in threads, as do the first rows of a list. All that follows in it, and searches, are read by
+the reader process: whatever they take, they take no interpreter lock from the node.
 """
 
 import asyncio
-import itertools
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, ParamSpec, TypeVar
 
 from bigchaindb.api.answers import Answer, Listing, Reply
 from bigchaindb.config import Limits
 from bigchaindb.errors import Overloaded, Stopping, StoreError
+from bigchaindb.reader.frames import EventPage, Page
+from bigchaindb.reader.reader import Reader
+from bigchaindb.store.lists import Bounds, Walk
+from bigchaindb.store.queries import LedgerQueries
 
 THREAD_COUNT: Final = 2
 """SQLite releases the interpreter lock only in its own work, which is the smaller half of a query."""
-SEARCH_THREAD_COUNT: Final = 1
+FIRST_COUNT_MAX: Final = 100
+"""Rows of a list that a thread reads: most lists have no more, and a hop to a process costs as much as ten of them."""
 INTERRUPT_COUNT_MAX: Final = 50
 """Interrupts of the running reads at a stop; a read that the disk delays for longer is abandoned."""
 INTERRUPT_PAUSE_S: Final = 0.01
@@ -26,20 +30,40 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class _Threads:
-    """A bounded queue before a few threads."""
+class Reads:
+    """All queries of the HTTP API. Belongs to the event loop.
 
-    def __init__(self, name: str, thread_count: int, limit: str, waiting_count_max: int) -> None:
-        self._executor = ThreadPoolExecutor(thread_count, thread_name_prefix=name)
-        self._limit = f"limits.{limit}"
-        self._waiting_count_max = waiting_count_max
+    Attributes:
+        queries: of the ledger.
+    """
+
+    def __init__(self, limits: Limits, queries: LedgerQueries, reader: Reader) -> None:
+        """Make the threads.
+
+        Args:
+            limits: of queries that wait for a thread.
+            queries: of the ledger.
+            reader: is closed with this.
+        """
+        self._executor = ThreadPoolExecutor(THREAD_COUNT, thread_name_prefix="api-read")
+        self._waiting_count_max = limits.query_waiting_count_max
         self._waiting_count = 0
         self._closed = False
+        self.queries = queries
+        self._reader = reader
+        self._first = Bounds(min(FIRST_COUNT_MAX, limits.page_count_max), limits.search_match_count_max)
 
     async def run(self, query: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return the result of `query`, which must be short.
+
+        Raises:
+            Overloaded: too many queries are waiting.
+            Stopping: the node stops.
+        """
         self._check_open()
         if self._waiting_count >= self._waiting_count_max:
-            raise Overloaded(f"{self._waiting_count} queries are waiting ({self._limit}); try again later")
+            text = f"{self._waiting_count} queries are waiting (limits.query_waiting_count_max); try again later"
+            raise Overloaded(text)
 
         def attempt() -> T:
             self._check_open()  # The node may have begun to stop while this waited.
@@ -54,89 +78,50 @@ class _Threads:
         finally:
             self._waiting_count -= 1
 
-    def close(self) -> None:
-        self._closed = True
-        self._executor.shutdown(wait=False)
+    async def listing(self, begin: Callable[[], Walk]) -> Reply:
+        """Return a JSON array: complete if its first rows are all, else one that is read while it is written.
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise Stopping("the node is about to stop")
-
-
-class Reads:
-    """All queries of the HTTP API. Belongs to the event loop."""
-
-    def __init__(self, limits: Limits, interrupt: Callable[[], bool]) -> None:
-        """Make the threads.
-
-        Args:
-            limits: of queries that wait for a thread.
-            interrupt: `Queries.interrupt`.
-        """
-        self._interrupt = interrupt
-        self._short = _Threads("api-read", THREAD_COUNT, "query_waiting_count_max", limits.query_waiting_count_max)
-        self._searches = _Threads(
-            "api-search", SEARCH_THREAD_COUNT, "search_waiting_count_max", limits.search_waiting_count_max
-        )
-
-    async def run(self, query: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return the result of `query`, which must be short.
-
-        Raises:
-            Overloaded: too many queries are waiting.
-            Stopping: the node stops.
-        """
-        return await self._short.run(query, *args, **kwargs)
-
-    async def listing(
-        self, start: Callable[[], Iterator[Sequence[T]]], render: Callable[[Sequence[T]], bytes]
-    ) -> Reply:
-        """Return a JSON array: complete if one piece holds it, else one that is read while it is written.
-
-        Each piece, an empty one too, waits for a thread anew, so that a query with few matches does not hold one.
-
-        Args:
-            start: begins the query; each piece is one short read.
-            render: returns the elements of a non-empty piece, joined by commas.
+        Each further piece, an empty one too, waits for the reader process anew.
 
         Raises:
             Overloaded: see `run`.
             Stopping: see `run`.
         """
-        return self._array(*await self._short.run(_begin, start, render))
 
-    async def search(self, start: Callable[[], Iterator[Sequence[bytes]]]) -> Reply:
-        """Return a JSON array as `listing` does, for a query whose first read may be long.
+        def first() -> tuple[Walk, bytes]:
+            walk = begin()
+            return walk, self.queries.step(walk, self._first)
 
-        Raises:
-            Overloaded: too many searches are waiting.
-            Stopping: see `run`.
-        """
-        return self._array(*await self._searches.run(_begin, start, b",".join))
+        return self._array(*await self.run(first))
 
-    def _array(self, pieces: Iterator[bytes], head: Sequence[bytes]) -> Reply:
-        if len(head) < 2:  # noqa: PLR2004 -- without a second piece this is the whole array
-            return Answer(200, b"[" + b"".join(head) + b"]\n")
-        return Listing(self._rest(head, pieces))
+    async def search(self, walk: Walk) -> Reply:
+        """Return a JSON array as `listing` does, whose first read may be long; raises as `Reader.search` does."""
+        return self._array(walk, await self._reader.search(walk))
 
-    async def _rest(self, head: Sequence[bytes], pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-        for piece in head:
-            yield piece
-        while (more := await self.run(next, pieces, None)) is not None:
-            yield more
+    async def page(self, asked: EventPage) -> Page:
+        """Return a page of events; raises as `Reader.page` does."""
+        return await self._reader.page(asked)
+
+    def _array(self, walk: Walk, elements: bytes) -> Reply:
+        if walk.is_over:
+            return Answer(200, b"[" + elements + b"]\n")
+        return Listing(self._rest(walk, elements))
+
+    async def _rest(self, walk: Walk, elements: bytes) -> AsyncIterator[bytes]:
+        yield elements
+        while not walk.is_over:
+            yield await self._reader.step(walk)
 
     async def close(self) -> None:
         """Start no further query, and interrupt those that run."""
-        self._short.close()
-        self._searches.close()
+        self._closed = True
+        self._executor.shutdown(wait=False)
+        await self._reader.close()
         for _ in range(INTERRUPT_COUNT_MAX):
-            if not self._interrupt():
+            if not self.queries.interrupt():
                 break
             await asyncio.sleep(INTERRUPT_PAUSE_S)
 
-
-def _begin(
-    start: Callable[[], Iterator[Sequence[T]]], render: Callable[[Sequence[T]], bytes]
-) -> tuple[Iterator[bytes], list[bytes]]:
-    pieces = (render(piece) if piece else b"" for piece in start())
-    return pieces, list(itertools.islice(pieces, 2))
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Stopping("the node is about to stop")

@@ -18,14 +18,13 @@ from bigchaindb.api.routes import reply_to
 from bigchaindb.api.wire import last, send, write_answer
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
-from bigchaindb.ledger.ports import ProofSource, Queries
+from bigchaindb.ledger.ports import ProofSource
 from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits, Texts
 from bigchaindb.serving.listener import Listener
 from bigchaindb.serving.places import Room
 from bigchaindb.serving.request import Request
 from bigchaindb.serving.server import Server
 from bigchaindb.streams.cloud_events import Choice
-from bigchaindb.streams.pages import Pages
 from bigchaindb.streams.shared_log import LogSource, SharedLog
 from bigchaindb.streams.sse import HEARTBEAT_S, EventStreams, read_frames
 
@@ -104,7 +103,7 @@ class HttpApi(ReplyServer):
     def __init__(  # noqa: PLR0913 - half of them by keyword
         self,
         engine: Engine,
-        queries: Queries,
+        reads: Reads,
         node: NodeInfo,
         limits: Limits,
         gate: Gate,
@@ -117,14 +116,13 @@ class HttpApi(ReplyServer):
         origins: Origins = ALL,
         proxies: Proxies = NO_PROXIES,
     ) -> None:
-        self._reads = Reads(limits, queries.interrupt)
+        self._reads = reads
         self._log: SharedLog[Choice] = SharedLog(log, "events", read_frames)
         self._streams = EventStreams(self._log, count_max=limits.sse_connection_count_max, heartbeat_s=heartbeat_s)
         context = Context(
             engine=engine,
-            queries=queries,
-            reads=self._reads,
-            pages=Pages(self._log, limits),
+            queries=reads.queries,
+            reads=reads,
             streams=self._streams,
             plugins=plugins,
             elections=elections,

@@ -31,6 +31,7 @@ async def listing(context: Context, call: Call) -> Reply:
     operation = arguments.optional(given, "operation", arguments.operation)
     last_only = arguments.optional(given, "last_tx", arguments.boolean) or False
     queries = context.queries
-    return await context.reads.listing(
-        lambda: queries.transactions_of_asset(asset_id, operation, last_only=last_only), b",".join
-    )
+    if last_only:
+        last = await context.reads.run(queries.last_of_asset, asset_id, operation)
+        return Answer(200, b"[]\n" if last is None else b"[" + last + b"]\n")
+    return await context.reads.listing(lambda: queries.transactions_of_asset(asset_id, operation))

@@ -5,6 +5,7 @@ import logging
 from typing import Final
 
 from bigchaindb.api.answers import VARY_ACCEPT, Answer, Listing, Reply
+from bigchaindb.errors import BigchainDBError
 from bigchaindb.serving.answering import CLOSE, chunk, opening, whole
 from bigchaindb.serving.connection import Connection
 from bigchaindb.serving.request import Request
@@ -63,6 +64,9 @@ async def _send_listing(connection: Connection, request: Request, listing: Listi
         await _write_pieces(connection, request, listing)
     except ConnectionError:
         raise
+    except BigchainDBError as error:
+        logger.error("a list was cut off by an error: %s", error)  # noqa: TRY400 - no defect
+        transport.abort()
     except Exception:
         logger.exception("a list was cut off by an error")
         transport.abort()

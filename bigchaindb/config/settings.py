@@ -87,7 +87,11 @@ class Limits:
     query_waiting_count_max: int = 1_024
     """Queries of the HTTP API that run or wait for a thread, searches apart; beyond it 503."""
     search_waiting_count_max: int = 64
-    """Searches that run or wait for their thread; beyond it 503."""
+    """Searches that run or wait for the reader process; beyond it 503."""
+    search_match_count_max: int = 100_000
+    """Rows that a search may match, whatever its `limit`: ranking them takes half a second; beyond it 400."""
+    search_s_max: float = 10.0
+    """Time of one search, or of a piece of a list, in the reader process; beyond it 400. Twice as long ends it."""
     rejected_count_max: int = 10_000
     """Rejected ids that `/statuses` still explains."""
     stream_connection_count_max: int = 4096

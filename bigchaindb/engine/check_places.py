@@ -18,9 +18,9 @@ from typing import Final
 from msgspec import json
 
 from bigchaindb import children
+from bigchaindb.children import PlaceFigures
 from bigchaindb.engine import check_frames as frames
 from bigchaindb.engine.check_process import ADDRESS_BYTES_MAX, BATCH_CPU_S_MAX, OUT_OF_MEMORY
-from bigchaindb.engine.engine import PlaceFigures
 from bigchaindb.engine.nursery import KILL, ORDER, REPORT, STARTED
 from bigchaindb.errors import CheckFailed, EngineError, Overloaded
 from bigchaindb.ledger.validating import ParseResult

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, NoReturn
 
+from bigchaindb.children import bound_resources
 from bigchaindb.engine import check_frames as frames
 from bigchaindb.keeper import end_with
 from bigchaindb.ledger import verifying
@@ -71,16 +72,8 @@ def renounce(own: int, parent: int, niceness: int) -> None:
             os.setresgid(_NOBODY, _NOBODY, _NOBODY)
             os.setresuid(_NOBODY, _NOBODY, _NOBODY)
     ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    for number, most in (
-        (resource.RLIMIT_AS, ADDRESS_BYTES_MAX),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_NOFILE, 0),
-    ):
-        hard = resource.getrlimit(number)[1]
-        bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(number, (bound, bound))
+    none = (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE)
+    bound_resources({resource.RLIMIT_AS: ADDRESS_BYTES_MAX, **dict.fromkeys(none, 0)})
     if not end_with(parent):  # the last step: a change of the user would undo it
         os._exit(0)
 

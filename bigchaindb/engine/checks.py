@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from hashlib import sha3_256
 from typing import Final, Protocol
 
+from bigchaindb.children import PlaceFigures
 from bigchaindb.engine.admission import BATCH_BYTES_MAX, BATCH_COUNT_MAX
 from bigchaindb.engine.check_places import CheckOutcome, Nursery, Place, ProcessLost
-from bigchaindb.engine.engine import PlaceFigures
 from bigchaindb.errors import CheckFailed, EngineError, Overloaded, Stopping
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.ledger.validating import Parsed, ParseResult

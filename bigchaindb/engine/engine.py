@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from bigchaindb.children import PlaceFigures
 from bigchaindb.errors import ValidationError
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.validators import ValidatorSet
@@ -34,22 +35,6 @@ class Standing(NamedTuple):
 
     status: Status
     error: ValidationError | None = None
-
-
-class PlaceFigures(NamedTuple):
-    """What the check processes of one place do.
-
-    Attributes:
-        process_count: that run.
-        batch_count: batches of documents that were answered.
-        wait_s: from the hand-over of each of them to its answer.
-        restart_count: ends of processes before the node's.
-    """
-
-    process_count: int
-    batch_count: int
-    wait_s: float
-    restart_count: int
 
 
 class EngineFigures(NamedTuple):

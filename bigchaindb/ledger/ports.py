@@ -4,7 +4,7 @@ Every method may be called from any thread unless its docstring restricts it. Re
 (P4).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from bigchaindb.eventlog.selection import Selection
@@ -15,7 +15,6 @@ from bigchaindb.ledger.proofs.signed_header import SignedHeader
 from bigchaindb.ledger.rejections import Rejection
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import LoadedView, Needs
-from bigchaindb.transaction.model import OutputRef
 
 
 class LedgerStore(Protocol):
@@ -211,30 +210,14 @@ class ProofSource(Protocol):
 
 
 class Queries(Protocol):
-    """What the HTTP API reads. Lists come in pieces, each its own short read; none is longer than requested.
-
-    A piece may be empty: a read is bounded, also where little of what it reads matches.
-    """
+    """What the HTTP API looks up; each is a short read."""
 
     def transaction(self, transaction_id: str) -> bytes | None:
         """Return the canonical bytes of a committed transaction."""
         ...
 
-    def transactions_of_asset(
-        self, asset_id: str, operation: Literal["CREATE", "TRANSFER"] | None, *, last_only: bool
-    ) -> Iterator[Sequence[bytes]]:
-        """Return the asset's transactions, oldest first, in pieces of up to 1,000."""
-        ...
-
-    def outputs(self, public_key: str, *, spent: bool | None) -> Iterator[Sequence[OutputRef]]:
-        """Return the outputs listed for a key in commit order, in pieces of up to 1,000. Source: http-api.md, 7."""
-        ...
-
-    def search(self, table: Literal["assets", "metadata"], text: str, limit: int) -> Iterator[Sequence[bytes]]:
-        """Return the rows that match, best first, as JSON objects; `limit` 0 is all. Source: http-api.md, section 8.
-
-        For a text of more words than rows can be ranked by: in commit order.
-        """
+    def last_of_asset(self, asset_id: str, operation: Literal["CREATE", "TRANSFER"] | None) -> bytes | None:
+        """Return the asset's last transaction, or the last of that operation; None if there is none."""
         ...
 
     def block(self, height: int) -> Block | None:

@@ -10,8 +10,9 @@ from typing import Any, Final
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from bigchaindb.children import PlaceFigures
 from bigchaindb.config import Limits
-from bigchaindb.engine.engine import EngineFigures, NetworkFigures, PlaceFigures
+from bigchaindb.engine.engine import EngineFigures, NetworkFigures
 from bigchaindb.eventlog.lane import State
 from bigchaindb.serving.arrival import Reason
 from bigchaindb.subscribers.lane_status import LaneStatus

@@ -1,5 +1,6 @@
 """The event log as subscribers read it: in the node's process, or in a plugin's own."""
 
+import sqlite3
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -50,6 +51,11 @@ class Log:
         self._name = ledger.name
         self._damages = damages or Damages()
         self._connection = open_ledger(ledger)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """What it reads by; it belongs to the same thread."""
+        return self._connection
 
     def close(self) -> None:
         """Close the file."""

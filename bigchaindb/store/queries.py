@@ -1,51 +1,33 @@
-"""What the HTTP API asks. Lists come in pages, each one short read, up to the head at the first.
+"""What the HTTP API asks. Lists come in pieces (`lists.py`), each one short read, up to the head at the first.
 
 Look-ups ask the rows in memory first and the index tables second: `recent.py` explains why that misses nothing.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final
 
 from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.effects import LoggedEvent
 from bigchaindb.ledger.ports import Decision
-from bigchaindb.store.checksums import (
-    OUTPUTS,
-    SPENDS,
-    TRANSACTIONS,
-    damaged,
-    due_sum,
-    expect_body,
-    join_transaction,
-)
+from bigchaindb.store.checksums import TRANSACTIONS, damaged, due_sum, expect_body, join_transaction
 from bigchaindb.store.database import Readers
 from bigchaindb.store.event_rows import first_at_height, read_entry, read_records
-from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, id_bytes, key_of, owner_hash, owner_hashes
+from bigchaindb.store.keys import id_bytes, key_of, owner_hash
+from bigchaindb.store.lists import Bounds, Operation, OutputsOf, Search, Table, TransactionsOf, Walk, step
 from bigchaindb.store.neighbours import FIRST, LAST, expect_neighbours
-from bigchaindb.store.pages import array_of, bodies_of, cut, hits, numbers
+from bigchaindb.store.pages import bodies_of
 from bigchaindb.store.recent import Located, Recent
-from bigchaindb.store.search import match_expression, read_query
-from bigchaindb.store.stored import asset_row, block_of, metadata_row, operation_of
+from bigchaindb.store.stored import block_of, operation_of
 from bigchaindb.store.tip import read_tip
 from bigchaindb.store.views import indexed_transaction, locate
-from bigchaindb.transaction.model import OutputRef
 from bigchaindb.transaction.texts import id_of
 
 _TRANSACTION: Final = f"SELECT {TRANSACTIONS.row} FROM {TRANSACTIONS.tables} WHERE t.seq = ?"  # noqa: S608 - names of our own
-_OF_ASSET: Final = f"""
-SELECT wanted.value, {TRANSACTIONS.row} FROM json_each(?) AS wanted {join_transaction("wanted.value")}
-ORDER BY wanted.value
-"""  # noqa: S608 - as above
 _LAST_TRANSFER: Final = f"""
 SELECT i.seq, {TRANSACTIONS.row} FROM asset_index AS i {join_transaction("i.seq")}
 WHERE i.key = ? AND i.seq < ? ORDER BY i.seq DESC LIMIT 1
-"""  # noqa: S608 - as above
-_OUTPUTS: Final = f"""
-SELECT wanted.value, {OUTPUTS.columns}, t.id, {OUTPUTS.checksum}, o.spent_by, {SPENDS.checksum}
-FROM json_each(?) AS wanted LEFT JOIN outputs AS o ON o.output = wanted.value
-LEFT JOIN transactions AS t ON t.seq = wanted.value >> {OUTPUT_BITS} ORDER BY wanted.value
 """  # noqa: S608 - as above
 _POSITIONS_OF_BLOCK: Final = "SELECT position FROM block_index WHERE key = ? ORDER BY position DESC"
 _POSITION_AT_HEIGHT: Final = "SELECT position FROM events WHERE height = ? AND reason IS NULL"
@@ -58,13 +40,12 @@ LEFT JOIN event_checksums AS es ON es.position = v.position WHERE v.position = ?
 
 
 class LedgerQueries:
-    """Implements `bigchaindb.ledger.ports.Queries`; any thread may call it, and iterate its results."""
+    """Implements `bigchaindb.ledger.ports.Queries`; any thread may call it."""
 
-    def __init__(self, readers: Readers, recent: Recent, ledger: Path, *, page_count_max: int) -> None:
+    def __init__(self, readers: Readers, recent: Recent, ledger: Path) -> None:
         self._readers = readers
         self._recent = recent
         self._ledger = ledger
-        self._page_count_max = page_count_max
 
     def transaction(self, transaction_id: str) -> bytes | None:
         """See `Queries`."""
@@ -76,46 +57,39 @@ class LedgerQueries:
                 raise damaged("transactions", place.seq, f"does not hash to its id {transaction_id}")
             return body
 
-    def transactions_of_asset(
-        self, asset_id: str, operation: Literal["CREATE", "TRANSFER"] | None, *, last_only: bool
-    ) -> Iterator[Sequence[bytes]]:
+    def last_of_asset(self, asset_id: str, operation: Operation | None) -> bytes | None:
         """See `Queries`."""
+        if (create := self._create_of(asset_id)) is None:
+            return None
+        if operation != "CREATE" and (last := self._last_transfer(create.asset, operation)) is not None:
+            return last
         with self._readers.connection() as connection:
-            create = self._place(connection, asset_id)
-        if create is None or create.asset.hex() != asset_id:
-            return
-        asset = create.asset
-        if last_only and operation != "CREATE" and (last := self._last_body(asset, operation)):
-            yield last
-            return
-        if operation != "TRANSFER":
-            yield from _only(operation, self._bodies([create.seq]))
-        if operation != "CREATE" and not last_only:
-            for seqs in self._transfers(asset):
-                yield from _only(operation, self._bodies(seqs))
+            return None if operation == "TRANSFER" else _only(operation, bodies_of(connection, [create.seq]))
 
-    def outputs(self, public_key: str, *, spent: bool | None) -> Iterator[Sequence[OutputRef]]:
-        """See `Queries`."""
-        owner = owner_hash(public_key)
-        recent = self._recent.outputs(owner)
-        end = (self._last_seq() + 1) << OUTPUT_BITS
-        for page in numbers(self._readers, "owner_index", key_of(owner), recent, end, self._page_count_max):
-            with self._readers.connection() as connection:
-                rows = connection.execute(_OUTPUTS, (array_of(page),)).fetchall()
-                found = [_output_of(owner, *row) for row in rows]
-            yield [one.ref for one in found if one is not None and (spent is None or one.is_spent == spent)]
+    def transactions_of_asset(self, asset_id: str, operation: Operation | None) -> Walk:
+        """Begin the list of an asset's transactions, oldest first."""
+        if (create := self._create_of(asset_id)) is None:
+            return Walk(None, self._recent)
+        return Walk(TransactionsOf(create.asset, create_seq=create.seq, operation=operation), self._recent)
 
-    def search(self, table: Literal["assets", "metadata"], text: str, limit: int) -> Iterator[Sequence[bytes]]:
-        """See `Queries`. What matches is ranked in one read and kept as 8 bytes each; rows are read page by page."""
-        query = read_query(text)
-        if (expression := match_expression(query)) is None:
-            return
-        row = asset_row if table == "assets" else metadata_row
+    def outputs(self, public_key: str, *, spent: bool | None) -> Walk:
+        """Begin the list of a key's outputs in commit order. Source: http-api.md, section 7."""
+        return Walk(OutputsOf(owner_hash(public_key), spent=spent), self._recent)
+
+    def search(self, table: Table, text: str, limit: int) -> Walk:
+        """Begin the list of the rows that match, best first, as JSON objects; `limit` 0 is all. Source: section 8.
+
+        For a text of more words than rows can be ranked by: in commit order.
+        """
+        return Walk(Search(table, text, limit), self._recent)
+
+    def step(self, walk: Walk, bounds: Bounds) -> bytes:
+        """Return the next elements of a list, perhaps none: see `lists`."""
+        if walk.is_over:
+            return b""
+        request = walk.ask(bounds.row_count_max)
         with self._readers.connection() as connection:
-            seqs = hits(connection, f"{table}_search", expression, limit, ranked=query.is_ranked)
-        for start in range(0, len(seqs), self._page_count_max):
-            for bodies in self._bodies(seqs[start : start + self._page_count_max]):
-                yield list(map(row, bodies))
+            return walk.take(step(connection, request, bounds))
 
     def block(self, height: int) -> Block | None:
         """See `Queries`."""
@@ -211,74 +185,34 @@ class LedgerQueries:
             expect_neighbours(connection, "block_index", key, LAST)
         return min(entries, key=lambda entry: entry.reason is not None, default=None)
 
-    def _transfers(self, asset: bytes) -> Iterator[list[int]]:
-        recent = self._recent.transfers(asset)
-        end = self._last_seq() + 1
-        key = key_of(asset)
-        for page in numbers(self._readers, "asset_index", key, recent, end, self._page_count_max):
-            with self._readers.connection() as connection:
-                rows = connection.execute(_OF_ASSET, (array_of(page),)).fetchall()
-                found = [(seq, indexed_transaction("asset_index", key, seq, row)) for seq, *row in rows]
-            yield [seq for seq, (_, of_asset) in found if of_asset == asset]
-
-    def _last_body(self, asset: bytes, operation: str | None) -> Sequence[bytes]:
-        last = self._last_transfer(asset)
-        found = [] if last is None else next(_only(operation, self._bodies([last])), [])
-        if last is not None and not found:  # a VOTE where a TRANSFER is asked for: few assets have both
-            for seqs in self._transfers(asset):
-                for piece in _only(operation, self._bodies(seqs)):
-                    found = piece[-1:] or found
-        return found
-
-    def _last_transfer(self, asset: bytes) -> int | None:
-        recent = self._recent.transfers(asset)
-        end = self._last_seq() + 1
-        if committed := [seq for seq in recent if seq < end]:
-            return committed[-1]
-        key = key_of(asset)
+    def _create_of(self, asset_id: str) -> Located | None:
         with self._readers.connection() as connection:
+            create = self._place(connection, asset_id)
+        return create if create is not None and create.asset.hex() == asset_id else None
+
+    def _last_transfer(self, asset: bytes, operation: str | None) -> bytes | None:
+        """Find the last transaction behind a CREATE, of one operation perhaps: few assets have votes as well."""
+        recent, key = self._recent.transfers(asset), key_of(asset)
+        with self._readers.connection() as connection:
+            end = read_tip(connection)[1].transactions + 1
+            for seq in reversed([seq for seq in recent if seq < end]):
+                if found := _only(operation, bodies_of(connection, [seq])):
+                    return found
+            end = min([end, *recent[:1]])
             expect_neighbours(connection, "asset_index", key, end - 1)
             while rows := connection.execute(_LAST_TRANSFER, (key, end)).fetchall():
                 end = int(rows[0][0])
-                if indexed_transaction("asset_index", key, end, rows[0][1:])[1] == asset:
-                    return end
+                if indexed_transaction("asset_index", key, end, rows[0][1:])[1] != asset:
+                    continue
+                if found := _only(operation, bodies_of(connection, [end])):
+                    return found
         return None
 
-    def _last_seq(self) -> int:
-        with self._readers.connection() as connection:
-            return read_tip(connection)[1].transactions
 
-    def _bodies(self, seqs: Sequence[int]) -> Iterator[list[bytes]]:
-        for page in cut(self._readers, seqs):
-            with self._readers.connection() as connection:
-                bodies = bodies_of(connection, page)
-            yield bodies
-
-
-def _only(operation: str | None, pieces: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
-    """Leave out what is of another operation; elections and votes lie where assets and their transfers do."""
-    for piece in pieces:
-        yield [body for body in piece if operation is None or operation_of(body) == operation]
-
-
-class _Owned(NamedTuple):
-    ref: OutputRef
-    is_spent: bool
-
-
-def _output_of(owner: bytes, number: int, *row: Any) -> _Owned | None:  # noqa: ANN401 - a row
-    """Return the output that a row of `owner_index` leads to; None if it is of an owner whose key is the same."""
-    output, _, _, owners, id_, _, spent_by, spent_checksum = row
-    if output is None:
-        raise damaged("owner_index", f"{key_of(owner)}, {number}", "leads to no output")
-    OUTPUTS.expect(*row[:6])
-    SPENDS.expect(output, spent_by, spent_checksum)
-    hashes = owner_hashes(owners)
-    if owner in hashes:
-        return _Owned(OutputRef(id_.hex(), number % OUTPUT_COUNT_MAX), spent_by is not None)
-    if key_of(owner) not in map(key_of, hashes):
-        raise damaged("owner_index", f"{key_of(owner)}, {number}", "leads to another's output")
-    return None
+def _only(operation: str | None, bodies: Sequence[bytes]) -> bytes | None:
+    """Return a transaction unless it is of another operation; elections and votes lie where transfers do."""
+    (body,) = bodies
+    return body if operation is None or operation_of(body) == operation else None
 
 
 def _entry_at_height(connection: sqlite3.Connection, height: int) -> LoggedEvent | None:

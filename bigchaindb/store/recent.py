@@ -5,6 +5,7 @@ the rows of a *generation*, a stretch of the chain, are kept here until there ar
 `indexing.py` moves them into the tables then. Nothing is lost with the memory: they are read again from the ledger.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -100,13 +101,19 @@ class Recent:
                 return place
         return None
 
-    def transfers(self, asset: bytes) -> list[int]:
-        """Return the seqs of an asset's recent TRANSFERs, ascending. Raises StoreDamaged: it may lack some."""
-        return [seq for generation in self._whole() for seq in tuple(generation.transfers.get(asset, ()))]
+    def transfers(self, asset: bytes, after: int = -1, count_max: int | None = None) -> list[int]:
+        """Return the seqs of an asset's recent TRANSFERs, ascending. Raises StoreDamaged: it may lack some.
 
-    def outputs(self, owner: bytes) -> list[int]:
-        """Return the numbers of an owner's recent outputs, ascending. Raises StoreDamaged: it may lack some."""
-        return [number for generation in self._whole() for number in tuple(generation.outputs.get(owner, ()))]
+        Args:
+            asset: its id.
+            after: the seq before the first.
+            count_max: how many; None is all.
+        """
+        return _behind((generation.transfers.get(asset) for generation in self._whole()), after, count_max)
+
+    def outputs(self, owner: bytes, after: int = -1, count_max: int | None = None) -> list[int]:
+        """Return the numbers of an owner's recent outputs as `transfers` does those of TRANSFERs."""
+        return _behind((generation.outputs.get(owner) for generation in self._whole()), after, count_max)
 
     def blocks(self, block_id: bytes) -> list[int]:
         """Return the positions of events about a block, the valid one among them if there is one.
@@ -122,3 +129,12 @@ class Recent:
             if generation.damage is not None:
                 raise generation.damage
         return self.generations
+
+
+def _behind(tables: Iterable[list[int] | None], after: int, count_max: int | None) -> list[int]:
+    found: list[int] = []
+    for numbers in tables:
+        if numbers:
+            begin = bisect_right(numbers, after)
+            found += numbers[begin : None if count_max is None else begin + count_max - len(found)]
+    return found

@@ -19,8 +19,6 @@ from bigchaindb.store.node_rows import hold_access_keys
 from bigchaindb.store.queries import LedgerQueries
 from bigchaindb.store.writer import Writer
 
-PAGE_COUNT_MAX: Final = 1_000
-"""Rows of a page by default; the node passes `limits.page_count_max`."""
 WAL_BYTES_MAX: Final = 256 * 1024 * 1024
 """Size of the write-ahead log by default; the node passes `limits.wal_bytes_max`."""
 
@@ -48,7 +46,6 @@ class Store:
         self,
         path: Path,
         *,
-        page_count_max: int = PAGE_COUNT_MAX,
         wal_bytes_max: int = WAL_BYTES_MAX,
         generation_rows: int = GENERATION_ROWS,
         lock_wait_s: float = 0.0,
@@ -58,7 +55,6 @@ class Store:
 
         Args:
             path: of the data directory.
-            page_count_max: rows of a long list that are read at once.
             wal_bytes_max: size of the write-ahead log from which the writer asks for a fresh one.
             generation_rows: index rows that are kept in memory before they move into the tables.
             lock_wait_s: how long to wait for another process to release the directory.
@@ -71,7 +67,6 @@ class Store:
             StoreError: its files cannot be used.
         """
         self.directory = directory = prepare(path)
-        self._page_count_max = page_count_max
         with ExitStack() as files:
             self.lock = files.enter_context(closing(DirectoryLock(directory, wait_s=lock_wait_s)))
             if not replays and (remains := directory.remains()):
@@ -116,9 +111,7 @@ class Store:
 
     def queries(self) -> LedgerQueries:
         """Return the queries of the HTTP API; any thread may use them."""
-        return LedgerQueries(
-            self._query_readers, self.writer.recent, self.directory.ledger, page_count_max=self._page_count_max
-        )
+        return LedgerQueries(self._query_readers, self.writer.recent, self.directory.ledger)
 
     def log_reader(self) -> Log:
         """Return a reader of the log for one thread, which closes it."""

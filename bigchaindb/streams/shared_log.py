@@ -1,7 +1,7 @@
 """The log as many clients read it: in threads beside the event loop, never beyond the durable head (P4).
 
 A client is a place in the log and asks for the piece behind it; the log is the only buffer (S1). Clients at the head
-have one thread, pages and all other clients another, so that reads of history cannot delay the clients at the head.
+have one thread, all other clients another, so that reads of history cannot delay the clients at the head.
 Clients at the head with equal choices get the same piece, which is read and rendered once.
 """
 
@@ -25,7 +25,6 @@ SHARED_BYTES_MAX: Final = 8 * 1024 * 1024
 """Their bytes."""
 
 C = TypeVar("C")
-T = TypeVar("T")
 
 
 class LogSource(NamedTuple):
@@ -150,10 +149,6 @@ class SharedLog(Generic[C]):
             self._shared[choice, Place(one.place.position - 1)] = piece
             self._newest = max(self._newest, (one.place, one.token))
         self._trim()
-
-    async def history(self, read: Callable[[LogReader], T]) -> T:
-        """Return the result of a bounded read that is in no hurry."""
-        return await self._late.run(read)
 
     def close(self) -> None:
         """Wait for the running reads; start no other."""

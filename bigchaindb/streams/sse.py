@@ -80,6 +80,11 @@ class EventStreams:
         """How many clients there are."""
         return self._count
 
+    @property
+    def head(self) -> int:
+        """The last durable position."""
+        return self._log.hub.head
+
     async def open(self, choice: Choice, after: str | None) -> EventStream:
         """Return a stream that begins after a token, or with the next event that becomes durable.
 

@@ -1,7 +1,7 @@
 """Damage as a disk does it: one bit of one column of one row, in a ledger of every kind of row."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
@@ -19,6 +19,7 @@ from bigchaindb.store import LaneRow, Log, NodeDb, Store, TroubleRow
 from bigchaindb.store.beside import read_node
 from bigchaindb.store.database import open_writer
 from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.lists import Walk
 from bigchaindb.store.migrations import CHAIN_VERSION, LEDGER_STEPS, NETWORK_VERSION, Step, migrate
 from bigchaindb.store.node_rows import SUMS_VERSION, TABLES
 from bigchaindb.store.own import Outbox, Rejections
@@ -26,6 +27,7 @@ from bigchaindb.store.queries import LedgerQueries
 from bigchaindb.transaction.model import OutputRef, Transaction
 from tests.support.chains import ALICE, BOB, Coin, create, transfer
 from tests.support.decisions import Chain
+from tests.support.lists import outputs, whole
 
 NAMES: Final = ("audit", "print")
 """Plugins with lanes in node.db."""
@@ -226,16 +228,19 @@ def _questions(store: Store, written: Written) -> Iterator[Question]:
         for one in written.transactions:
             yield f"transaction {one.id}", partial(queries.transaction, one.id)
             yield f"blocks of {one.id}", partial(queries.blocks_of_transaction, one.id)
-            for last_only in (False, True):
-                of_asset = partial(queries.transactions_of_asset, one.asset_id, None, last_only=last_only)
-                yield f"asset {one.id} {last_only}", partial(_all, of_asset)
+            yield f"asset {one.id}", partial(_all, queries, partial(queries.transactions_of_asset, one.asset_id, None))
+            yield f"last of {one.id}", partial(queries.last_of_asset, one.asset_id, None)
             needs = Needs({one.id}, {OutputRef(one.id, index) for index in range(3)})
             yield f"view of {one.id}", partial(store.writer.view, needs)
         for owner in OWNERS:
             for spent in (None, True, False):
-                yield f"outputs of {owner} {spent}", partial(_all, partial(queries.outputs, owner, spent=spent))
-        yield "search assets", partial(_all, partial(queries.search, "assets", written.transactions[0].id, 0))
-        yield "search metadata", partial(_all, partial(queries.search, "metadata", written.transactions[1].id, 0))
+                yield (
+                    f"outputs of {owner} {spent}",
+                    partial(outputs, queries, owner, spent),
+                )
+        first, second = (one.id for one in written.transactions[:2])
+        yield "search assets", partial(_all, queries, partial(queries.search, "assets", first, 0))
+        yield "search metadata", partial(_all, queries, partial(queries.search, "metadata", second, 0))
         for height in range(1, written.height + 1):
             yield f"block {height}", partial(queries.block, height)
             yield f"decision {height}", partial(queries.decision, height)
@@ -246,8 +251,8 @@ def _questions(store: Store, written: Written) -> Iterator[Question]:
         yield "read_node", partial(read_node, store.directory)
 
 
-def _all(ask: Callable[[], Iterator[Sequence[Any]]]) -> list[Any]:
-    return [one for page in ask() for one in page]
+def _all(queries: LedgerQueries, begin: Callable[[], Walk]) -> list[bytes]:
+    return whole(queries, begin())
 
 
 def _counts(queries: LedgerQueries) -> dict[str, Any]:

@@ -68,3 +68,8 @@ def kill_a_check(node: int, choices: random.Random) -> str:
     if not kill(pid):
         return ""
     return "parent" if pid == pids[0] else "process"
+
+
+def is_reader(pid: int) -> bool:
+    """Whether a process is a node's reader process."""
+    return "bigchaindb.reader.process" in command_of(pid)

@@ -15,6 +15,7 @@ from bigchaindb.access.origins import Origins
 from bigchaindb.access.rates import Rates
 from bigchaindb.access.scopes import Scopes
 from bigchaindb.api.call import ElectionSource, NodeInfo
+from bigchaindb.api.reads import Reads
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Access, Limits, WebSocketServer
 from bigchaindb.engine.deciding import Proposer
@@ -24,6 +25,7 @@ from bigchaindb.engine.solo import SoloEngine
 from bigchaindb.ledger.application import Ledger
 from bigchaindb.ledger.checking import BlockLimits
 from bigchaindb.ledger.proven import Proven
+from bigchaindb.reader.reader import Reader
 from bigchaindb.store.store import Store
 from bigchaindb.streams.hub import Hub
 from bigchaindb.streams.shared_log import LogSource
@@ -92,7 +94,7 @@ async def serving(
 ) -> AsyncIterator[Served]:
     """Run a node's inside below `folder`; it is stopped in the order of a real one."""
     limits, access = limits or Limits(), access or Access()
-    store = Store(folder / "data", page_count_max=limits.page_count_max)
+    store = Store(folder / "data")
     proven = Proven(count_max=limits.pool_count_max, bytes_max=limits.pool_bytes_max)
     block = BlockLimits(limits.block_count_max, limits.block_bytes_max)
     ledger = Ledger(store.writer, key=KEY, voters=[KEY.public_key], block=block, proven=proven)
@@ -120,7 +122,7 @@ async def serving(
     gate = Gate(scopes, book, origins=origins, rates=Rates(access, limits.bucket_count_max))
     api = HttpApi(
         engine,
-        store.queries(),
+        Reads(limits, store.queries(), Reader(store.directory.ledger, store.damages, limits, CHAIN_ID)),
         info,
         limits,
         gate,

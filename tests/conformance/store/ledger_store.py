@@ -4,20 +4,21 @@ import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import chain
 from typing import Literal, Protocol
 
 import pytest
 
 from bigchaindb.ledger.block import event_body
 from bigchaindb.ledger.effects import Effects, Tip
-from bigchaindb.ledger.ports import Decision, LedgerStore, LogReader, Queries
+from bigchaindb.ledger.ports import Decision, LedgerStore, LogReader
 from bigchaindb.ledger.view import HeldOutput, LoadedView, Needs
+from bigchaindb.store.queries import LedgerQueries
 from bigchaindb.transaction.model import OutputRef, Transaction
 from tests.support import scale
 from tests.support.chains import ALICE, BOB, NODE, Coin, create, transfer
 from tests.support.decisions import Chain, made, random_block
 from tests.support.elections import election, vote
+from tests.support.lists import outputs, whole
 
 
 class Stored(Protocol):
@@ -26,7 +27,7 @@ class Stored(Protocol):
     @property
     def writer(self) -> LedgerStore: ...
 
-    def queries(self) -> Queries: ...
+    def queries(self) -> LedgerQueries: ...
 
     def log_reader(self) -> LogReader: ...
 
@@ -232,8 +233,8 @@ class LedgerStoreConformance:
         assert queries.vote(text) is None
         assert queries.decision(text) is None
         assert queries.blocks_of_transaction(text) == []
-        assert list(queries.transactions_of_asset(text, None, last_only=False)) == []
-        assert list(queries.outputs(text, spent=None)) == []
+        assert of_asset(queries, text, None) == of_asset(queries, text, None, last_only=True) == []
+        assert outputs(queries, text, None) == []
 
     def test_an_id_in_capitals_is_another_text(self, stored: Stored) -> None:
         """Source: http-api.md, section 5."""
@@ -248,9 +249,9 @@ class LedgerStoreConformance:
         stored.writer.commit(Chain().valid(shared))
         queries = stored.queries()
 
-        assert listed(queries, "alice", None) == [OutputRef(shared.id, 0)]
-        assert listed(queries, "bob", None) == [OutputRef(shared.id, 0), OutputRef(shared.id, 1)]
-        assert listed(queries, "carol", None) == []
+        assert outputs(queries, "alice", None) == [OutputRef(shared.id, 0)]
+        assert outputs(queries, "bob", None) == [OutputRef(shared.id, 0), OutputRef(shared.id, 1)]
+        assert outputs(queries, "carol", None) == []
 
     def test_search_answers_with_the_rows_of_the_contract(self, stored: Stored) -> None:
         """Source: http-api.md, section 8; numbers keep their text."""
@@ -261,7 +262,7 @@ class LedgerStoreConformance:
         queries = stored.queries()
 
         def found(table: Literal["assets", "metadata"], text: str) -> list[bytes]:
-            return list(chain.from_iterable(queries.search(table, text, 0)))
+            return whole(queries, queries.search(table, text, 0))
 
         asset = b'{"data":{"msg":"Hello BigchainDB","n":1' + b"0" * 40 + b'},"id":"' + coin.id.encode() + b'"}'
         metadata = b'{"id":"' + spender.id.encode() + b'","metadata":{"f":1.5,"m":["call me maybe"]}}'
@@ -286,7 +287,7 @@ class LedgerStoreConformance:
             assert of_asset(queries, proposed.id, "CREATE", last_only=True) == []
             assert of_asset(queries, proposed.id, "TRANSFER") == [delegated.body]
             assert of_asset(queries, proposed.id, "TRANSFER", last_only=True) == [delegated.body]
-            assert list(chain.from_iterable(queries.search("assets", "n1", 0))) == []
+            assert whole(queries, queries.search("assets", "n1", 0)) == []
             announced = [one.asset_id for one in now.log_reader().announcements(2)]
             assert announced == [proposed.id, proposed.id]
             block = queries.block(1)
@@ -344,9 +345,9 @@ class LedgerStoreConformance:
         queries = stored.queries()
         for owner in [f"owner-{number}" for number in range(5)]:
             all_ = [OutputRef(t.id, i) for t in committed for i, o in enumerate(t.outputs) if owner in o.owners]
-            assert listed(queries, owner, None) == all_
-            assert listed(queries, owner, spent=False) == [ref for ref in all_ if ref in unspent]
-            assert listed(queries, owner, spent=True) == [ref for ref in all_ if ref not in unspent]
+            assert outputs(queries, owner, None) == all_
+            assert outputs(queries, owner, spent=False) == [ref for ref in all_ if ref in unspent]
+            assert outputs(queries, owner, spent=True) == [ref for ref in all_ if ref not in unspent]
         for asset_id in {t.asset_id for t in committed[::9]}:
             create, *transfers = [t.body for t in committed if t.asset_id == asset_id]
             assert of_asset(queries, asset_id, None) == [create, *transfers]
@@ -355,8 +356,8 @@ class LedgerStoreConformance:
             assert of_asset(queries, asset_id, None, last_only=True) == [create, *transfers][-1:]
             assert of_asset(queries, asset_id, "CREATE", last_only=True) == [create]
             assert of_asset(queries, asset_id, "TRANSFER", last_only=True) == transfers[-1:]
-        outputs = {OutputRef(t.id, i) for t in committed for i in range(len(t.outputs))}
-        view = viewed(stored.writer, Needs({t.id for t in committed}, outputs))
+        refs = {OutputRef(t.id, i) for t in committed for i in range(len(t.outputs))}
+        view = viewed(stored.writer, Needs({t.id for t in committed}, refs))
         assert view.present == {t.id for t in committed}
         assert {ref for ref, held in view.outputs.items() if held.spent_by is None} == unspent
         for decision in decisions[::5]:
@@ -375,13 +376,10 @@ def decided(effects: Effects) -> Decision:
     return Decision(logged.event, event_body(logged.block, logged.event.reason), logged.vote, logged.proof)
 
 
-def listed(queries: Queries, owner: str, spent: bool | None) -> list[OutputRef]:  # noqa: FBT001
-    """Return the whole list of an owner's outputs."""
-    return list(chain.from_iterable(queries.outputs(owner, spent=spent)))
-
-
 def of_asset(
-    queries: Queries, asset_id: str, operation: Literal["CREATE", "TRANSFER"] | None, *, last_only: bool = False
+    queries: LedgerQueries, asset_id: str, operation: Literal["CREATE", "TRANSFER"] | None, *, last_only: bool = False
 ) -> list[bytes]:
     """Return the whole list of an asset's transactions."""
-    return list(chain.from_iterable(queries.transactions_of_asset(asset_id, operation, last_only=last_only)))
+    if last_only:
+        return [last for last in [queries.last_of_asset(asset_id, operation)] if last is not None]
+    return whole(queries, queries.transactions_of_asset(asset_id, operation))

@@ -16,7 +16,7 @@ class Opened:
 
     def __init__(self, path: Path) -> None:
         self._files = ExitStack()
-        self._store = self._files.enter_context(closing(Store(path, page_count_max=3, generation_rows=40)))
+        self._store = self._files.enter_context(closing(Store(path, generation_rows=40)))
         self.writer = self._store.writer
 
     def queries(self) -> LedgerQueries:

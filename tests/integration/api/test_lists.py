@@ -99,7 +99,7 @@ async def test_nothing_more_is_read_for_a_client_that_is_gone(start: Start) -> N
         await opened.send(request("GET", OUTPUTS))
         assert await opened.reader.readuntil(b"\r\n\r\n")
     await until(lambda: served.api.connection_count == 0, "the connection to end")
-    await until(lambda: served.api._reads._short._waiting_count == 0, "the reading to end")
+    await until(lambda: not served.api._reads._reader._others.asked, "the reading to end")
 
 
 async def test_nothing_more_is_looked_for_for_a_client_that_is_gone(start: Start) -> None:
@@ -111,7 +111,7 @@ async def test_nothing_more_is_looked_for_for_a_client_that_is_gone(start: Start
         at_once = struct.pack("ii", 1, 0)
         opened.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
     await until(lambda: served.api.connection_count == 0, "the connection to end")
-    await until(lambda: served.api._reads._short._waiting_count == 0, "the reading to end")
+    await until(lambda: not served.api._reads._reader._others.asked, "the reading to end")
 
 
 async def test_a_client_that_takes_nothing_is_let_go_and_holds_a_piece_at_most(start: Start) -> None:

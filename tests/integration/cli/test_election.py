@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from bigchaindb.access.exposure import LOCAL
 from bigchaindb.access.gate import Gate
 from bigchaindb.api.call import NodeInfo
+from bigchaindb.api.reads import Reads
 from bigchaindb.api.server import HttpApi
 from bigchaindb.cli import commands
 from bigchaindb.config import Limits
@@ -26,6 +27,7 @@ from bigchaindb.ledger.elections import Elections
 from bigchaindb.ledger.rules import validate
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import Needs
+from bigchaindb.reader.reader import Reader
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
 from bigchaindb.streams.shared_log import LogSource
@@ -91,7 +93,7 @@ async def network(folder: Path) -> AsyncIterator[tuple[OneProcess, int]]:
         log = LogSource(Hub(0), store.log_reader, "chain")
         api = HttpApi(
             engine,
-            store.queries(),
+            Reads(Limits(), store.queries(), Reader(store.directory.ledger, store.damages, Limits(), "chain")),
             info,
             Limits(),
             Gate(LOCAL),

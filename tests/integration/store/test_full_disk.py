@@ -8,6 +8,7 @@ import pytest
 from bigchaindb.store import Store
 from bigchaindb.store.database import open_reader
 from tests.integration.store.tracing import said, traced
+from tests.support.lists import outputs
 
 
 @pytest.mark.parametrize("first", [150, 171, 192])
@@ -27,5 +28,5 @@ def test_p1_blocks_that_found_no_room_are_committed_later(tmp_path: Path, first:
 
     with closing(Store(data)) as store, closing(open_reader(data / "ledger.db")) as reader:
         assert store.queries().statistics()["transactions"] == 1000
-        assert [len(page) for page in store.queries().outputs("alice", spent=False)] == [1000]
+        assert len(outputs(store.queries(), "alice", spent=False)) == 1000
         assert reader.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

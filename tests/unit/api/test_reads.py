@@ -3,67 +3,47 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from bigchaindb.api.answers import Answer, Listing
 from bigchaindb.api.reads import Reads
 from bigchaindb.config import Limits
 from bigchaindb.errors import Overloaded, Stopping
+from bigchaindb.reader.reader import Reader
+from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import Readers, open_writer
+from bigchaindb.store.queries import LedgerQueries
+from bigchaindb.store.recent import Generation, Recent
 
 ENDLESS: Final = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
-LIMITS: Final = Limits(query_waiting_count_max=1, search_waiting_count_max=1)
+LIMITS: Final = Limits(query_waiting_count_max=1)
 
 
-def nothing_runs() -> bool:
-    return False
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[Path]:
+    with closing(open_writer(tmp_path / "ledger.db")):
+        yield tmp_path / "ledger.db"
 
 
-@asynccontextmanager
-async def searching(reads: Reads) -> AsyncIterator[None]:
-    """Have a search run, which ends with the context."""
-    loop = asyncio.get_running_loop()
-    begun, end = asyncio.Event(), threading.Event()
-
-    def search() -> Iterator[Sequence[bytes]]:
-        loop.call_soon_threadsafe(begun.set)
-        end.wait()
-        yield [b"1", b"2"]
-
-    task = asyncio.create_task(reads.search(search))
-    await begun.wait()
-    try:
-        yield
-    finally:
-        end.set()
-    answer = await task
-    assert isinstance(answer, Answer)
-    assert answer.body == b"[1,2]\n"
+@pytest.fixture
+def readers(path: Path) -> Iterator[Readers]:
+    with closing(Readers(path)) as pool:
+        yield pool
 
 
-async def test_a_search_holds_up_no_look_up() -> None:
-    """A few searches for common words in a large ledger take seconds."""
-    reads = Reads(LIMITS, nothing_runs)
-    async with searching(reads):
-        assert await reads.run(len, "abc") == 3
-    await reads.close()
+def reads_of(readers: Readers, limits: Limits = LIMITS) -> Reads:
+    path = readers._path
+    return Reads(
+        limits, LedgerQueries(readers, Recent((Generation(),)), path), Reader(path, Damages(), limits, "chain")
+    )
 
 
-async def test_searches_have_a_bound_of_their_own() -> None:
-    reads = Reads(LIMITS, nothing_runs)
-    async with searching(reads):
-        with pytest.raises(Overloaded, match=r"^1 queries are waiting \(limits\.search_waiting_count_max\); "):
-            await reads.search(lambda: iter([[b"1"]]))
-    await reads.close()
-
-
-async def test_look_ups_have_a_bound() -> None:
-    reads = Reads(LIMITS, nothing_runs)
+async def test_look_ups_have_a_bound(readers: Readers) -> None:
+    reads = reads_of(readers)
     end = threading.Event()
     first = asyncio.create_task(reads.run(end.wait))
     await asyncio.sleep(0)
@@ -74,12 +54,6 @@ async def test_look_ups_have_a_bound() -> None:
     await reads.close()
 
 
-@pytest.fixture
-def readers(tmp_path: Path) -> Iterator[Readers]:
-    with closing(open_writer(tmp_path / "some.db")), closing(Readers(tmp_path / "some.db")) as pool:
-        yield pool
-
-
 def endless(readers: Readers) -> list[sqlite3.Row]:
     with readers.connection() as connection:
         return connection.execute(ENDLESS).fetchall()
@@ -87,7 +61,7 @@ def endless(readers: Readers) -> list[sqlite3.Row]:
 
 async def test_a_stop_ends_what_runs_and_begins_no_other(readers: Readers) -> None:
     """Else one search would hold the whole node at its stop."""
-    reads = Reads(Limits(), readers.interrupt)
+    reads = reads_of(readers, Limits())
     asked = [asyncio.create_task(reads.run(endless, readers)) for _ in range(4)]  # two of them wait
     await asyncio.sleep(0.02)
     async with asyncio.timeout(1):
@@ -99,32 +73,19 @@ async def test_a_stop_ends_what_runs_and_begins_no_other(readers: Readers) -> No
         await reads.run(len, "abc")
 
 
-async def test_a_stop_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stop_does_not_wait_for_ever(readers: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
     """A read may hang in the disk, where nothing reaches it."""
     monkeypatch.setattr("bigchaindb.api.reads.INTERRUPT_COUNT_MAX", 3)
     end = threading.Event()
-    reads = Reads(Limits(), lambda: True)
-    running = asyncio.create_task(reads.run(end.wait))
-    await asyncio.sleep(0)
+    reads = reads_of(readers)
+
+    def hang() -> bool:
+        with readers.connection():
+            return end.wait()
+
+    running = asyncio.create_task(reads.run(hang))
+    await asyncio.sleep(0.02)
     async with asyncio.timeout(1):
         await reads.close()
     end.set()
     assert await running
-
-
-async def test_a_list_that_finds_nothing_lets_others_have_their_turn() -> None:
-    """A key may own a million unspent outputs: whoever asks for its spent ones must not hold up all look-ups."""
-    reads = Reads(Limits(), nothing_runs)
-    read: list[int] = []
-
-    def nothing() -> Iterator[Sequence[bytes]]:
-        for number in range(1_000):
-            read.append(number)
-            yield []
-
-    listing = await reads.listing(nothing, b",".join)
-    assert isinstance(listing, Listing)
-    assert len(read) == 2
-    assert [piece async for piece in listing.pieces] == 1_000 * [b""]
-    assert len(read) == 1_000
-    await reads.close()

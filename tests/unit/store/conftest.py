@@ -18,7 +18,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(data: Path) -> Iterator[Store]:
     """An empty store."""
-    store = Store(data, page_count_max=3, generation_rows=40)
+    store = Store(data, generation_rows=40)
     yield store
     store.close()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from shutil import copytree
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
@@ -34,17 +34,15 @@ from tests.support.damage import (
     write_whole,
 )
 
-PAGE_COUNT_MAX: Final = 3
-
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     path = tmp_path_factory.mktemp("whole") / "data"
-    return write_whole(path, page_count_max=PAGE_COUNT_MAX, generation_rows=GENERATION_ROWS)
+    return write_whole(path, generation_rows=GENERATION_ROWS)
 
 
 def _open(path: Path) -> Store:
-    return Store(path, page_count_max=PAGE_COUNT_MAX, generation_rows=GENERATION_ROWS)
+    return Store(path, generation_rows=GENERATION_ROWS)
 
 
 def _compare(column: Column, found: dict[str, Any], whole: dict[str, Any]) -> None:

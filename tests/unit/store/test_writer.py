@@ -2,7 +2,6 @@
 
 import random
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 from pathlib import Path
 from threading import Event
 
@@ -15,6 +14,7 @@ from bigchaindb.ledger.view import Needs
 from bigchaindb.store import Store
 from bigchaindb.transaction.model import OutputRef
 from tests.support.decisions import Chain, made, random_block
+from tests.support.lists import outputs, whole
 
 
 def test_a_full_disk_loses_nothing_and_the_block_can_be_committed_later(store: Store) -> None:
@@ -33,13 +33,13 @@ def test_a_full_disk_loses_nothing_and_the_block_can_be_committed_later(store: S
         assert store.writer.tip().height == 1
         assert store.writer.view(Needs.of([large])).present == set()
         assert store.queries().transaction(large.id) is None
-        assert list(store.queries().outputs("alice", spent=False)) == [[OutputRef(coin.id, 0)]]
+        assert outputs(store.queries(), "alice", spent=False) == [OutputRef(coin.id, 0)]
 
     store._connection.execute("PRAGMA max_page_count = 100000").fetchall()
     store.writer.commit(effects)
     assert store.writer.tip() == effects.tip
     assert store.queries().transaction(large.id) == large.body
-    assert list(store.queries().outputs("alice", spent=None)) == [[OutputRef(coin.id, 0), OutputRef(large.id, 0)]]
+    assert outputs(store.queries(), "alice", spent=None) == [OutputRef(coin.id, 0), OutputRef(large.id, 0)]
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,8 @@ def test_ids_that_begin_alike_are_told_apart(store: Store, tidies: int) -> None:
     blocks = [[entry.height for entry in queries.blocks_of_transaction(id_)] for id_ in (one.id, other.id, absent)]
     assert blocks == [[1], [1], []]
     for coin, spend in zip((one, other), spends, strict=True):
-        listed = queries.transactions_of_asset(coin.id, None, last_only=False)
-        assert list(chain.from_iterable(listed)) == [coin.body, spend.body]
-        assert list(queries.transactions_of_asset(coin.id, None, last_only=True)) == [[spend.body]]
+        assert whole(queries, queries.transactions_of_asset(coin.id, None)) == [coin.body, spend.body]
+        assert queries.last_of_asset(coin.id, None) == spend.body
 
 
 def test_views_are_of_one_height_while_blocks_are_committed_and_rows_move(store: Store) -> None:

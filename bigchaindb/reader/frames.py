@@ -1,0 +1,148 @@
+"""Frames between a node and its reader process: a question goes down, its answer comes up. Pure.
+
+A frame is its length and MessagePack. The node believes its own child, and still bounds and types what it reads.
+"""
+
+from struct import Struct as Layout
+from typing import Final, TypeAlias
+
+from msgspec import DecodeError, Struct, msgpack
+
+from bigchaindb.config import Limits
+from bigchaindb.errors import (
+    BigchainDBError,
+    HistoryLost,
+    MalformedToken,
+    SearchTooWide,
+    StoreDamaged,
+    StoreError,
+)
+from bigchaindb.store.lists import Bounds, ListRequest, Piece
+from bigchaindb.store.pages import PAGE_BYTES_MAX
+
+HEAD: Final = Layout("<I")
+"""Begins a frame: the bytes of the rest."""
+OUTPUT_BYTES: Final = 128
+"""Of an element of a list of outputs, or what stands between two bodies."""
+ENVELOPES: Final = 4
+"""Bytes of CloudEvents for each byte of events: a small transaction takes twice as much in an envelope of its own."""
+OTHER_BYTES_MAX: Final = 64 * 1024
+"""Of an answer beside its elements and the numbers of what follows: an error, with a traceback perhaps."""
+
+
+class FrameError(Exception):
+    """A frame is not what it must be."""
+
+
+class Start(Struct, frozen=True):
+    """What a reader process begins with.
+
+    Attributes:
+        ledger: path of the file.
+        chain_id: begins the id of every event.
+        bounds: of each step of a list.
+        time_s_max: of each question; twice that is the node's patience.
+    """
+
+    ledger: str
+    chain_id: str
+    bounds: Bounds
+    time_s_max: float
+
+
+class EventPage(Struct, tag=True, frozen=True, array_like=True, kw_only=True):
+    """The next CloudEvents of a client that asks for one page at a time.
+
+    Attributes:
+        members: arguments of the query that make a selection; none selects all.
+        types: see `Choice`.
+        each_transaction: see `Choice`.
+        after: a token, None for the beginning of the log.
+        head: the last durable position.
+        count_max: most CloudEvents.
+        bytes_max: most bytes of events, except for a single one that is larger.
+    """
+
+    members: dict[str, str]
+    types: int
+    each_transaction: bool
+    after: str | None
+    head: int
+    count_max: int
+    bytes_max: int
+
+
+class Page(Struct, tag=True, frozen=True, array_like=True):
+    """CloudEvents as JSON with commas between them, and the token and the position behind what was looked at."""
+
+    envelopes: bytes
+    token: str
+    position: int
+
+
+class Failed(Struct, tag=True, frozen=True, array_like=True):
+    """A question without an answer: the class of the error, its message, and what else it is made of."""
+
+    error: str
+    message: str
+    details: tuple[str, str] = ("", "")
+
+
+Question: TypeAlias = ListRequest | EventPage
+Answer: TypeAlias = Piece | Page
+
+_ERRORS: Final = {one.__name__: one for one in (SearchTooWide, StoreError, MalformedToken)}
+_encode: Final = msgpack.Encoder().encode
+_question: Final[msgpack.Decoder[Question]] = msgpack.Decoder(Question)
+_answer: Final[msgpack.Decoder[Answer | Failed]] = msgpack.Decoder(Answer | Failed)
+
+
+def frame(value: Question | Answer | Failed) -> bytes:
+    """Return the frame of a question or an answer."""
+    payload = _encode(value)
+    return HEAD.pack(len(payload)) + payload
+
+
+def question_of(payload: bytes) -> Question:
+    """Return the question of a frame without its head."""
+    return _question.decode(payload)
+
+
+def answer_of(payload: bytes) -> Answer:
+    """Return the answer of a frame without its head.
+
+    Raises:
+        StoreError, EventError: the question has none; of the class that the reader process met.
+        FrameError: it is no answer.
+    """
+    try:
+        answer = _answer.decode(payload)
+    except DecodeError as error:
+        raise FrameError(str(error)) from error
+    if not isinstance(answer, Failed):
+        return answer
+    one, other = answer.details
+    if answer.error == StoreDamaged.__name__:
+        raise StoreDamaged(answer.message, table=one, row=other)
+    if answer.error == HistoryLost.__name__:
+        raise HistoryLost(int(one), int(other))
+    raise _ERRORS.get(answer.error, StoreError)(answer.message)
+
+
+def failed(error: BigchainDBError) -> Failed:
+    """Return what is answered to a question that met an error."""
+    match error:
+        case StoreDamaged():
+            details = error.table, error.row
+        case HistoryLost():
+            details = str(error.position), str(error.head)
+        case _:
+            details = "", ""
+    return Failed(type(error).__name__, str(error), details)
+
+
+def answer_bytes_max(bounds: Bounds, limits: Limits) -> int:
+    """Return the most bytes of an answer: a page of bodies, one body, or a page of outputs or events; what follows."""
+    elements = max(PAGE_BYTES_MAX, limits.block_bytes_max) + OUTPUT_BYTES * bounds.row_count_max
+    events = ENVELOPES * max(limits.event_page_bytes_max, limits.event_bytes_max)
+    return max(elements + 8 * bounds.match_count_max, events) + OTHER_BYTES_MAX

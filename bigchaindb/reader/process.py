@@ -1,0 +1,131 @@
+"""The reader process: `python -m bigchaindb.reader.process FD NODE START`.
+
+It reads a question, reads the ledger, writes the answer, and begins again. It blocks, has one thread and no key, opens
+the ledger by itself, read-only, and steps back for all other processes. Nothing of one question is kept for another.
+"""
+
+import os
+import resource
+import signal
+import socket
+import sqlite3
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Final
+
+from msgspec import json
+
+from bigchaindb.children import bound_resources
+from bigchaindb.errors import EventError, SearchTooWide, StoreError
+from bigchaindb.eventlog import selection
+from bigchaindb.keeper import end_with
+from bigchaindb.reader import frames
+from bigchaindb.serving.memory import give_back_large_blocks
+from bigchaindb.store.database import translated
+from bigchaindb.store.lists import step
+from bigchaindb.store.log import Log
+from bigchaindb.store.migrations import open_ledger
+from bigchaindb.streams.cloud_events import Choice, read_piece
+from bigchaindb.streams.shared_log import Place, place_of
+
+NICENESS: Final = 10
+ADDRESS_BYTES_MAX: Final = 1024 * 1024 * 1024
+"""Address space: a search of 100,000 matches takes some 40 MiB of it, a piece of a list a few."""
+DESCRIPTOR_COUNT_MAX: Final = 64
+STEPS: Final = 1_000
+"""Steps of SQLite between two looks at the clock: a few hundredths of a millisecond."""
+READY: Final = b"r"
+"""Is sent once the ledger is open."""
+_IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+"""Ctrl-C reaches all processes of a terminal, and a service's stop all of the service: the node ends this one."""
+
+
+def main() -> None:
+    """Serve one node until it ends or closes the socket."""
+    fd, parent, start = sys.argv[1:]
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    if not end_with(int(parent)):
+        return
+    os.nice(NICENESS)
+    bound_resources(
+        {
+            resource.RLIMIT_AS: ADDRESS_BYTES_MAX,
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_NOFILE: DESCRIPTOR_COUNT_MAX,
+        }
+    )
+    give_back_large_blocks()
+    decoded = json.decode(start, type=frames.Start)
+    with socket.socket(fileno=int(fd)) as stream:
+        questions = Questions(decoded)
+        stream.sendall(READY)
+        serve(stream, questions)
+
+
+def serve(stream: socket.socket, questions: "Questions") -> None:
+    """Answer question after question until the node closes the socket."""
+    with stream.makefile("rb") as reader:
+        while head := reader.read(frames.HEAD.size):
+            [size] = frames.HEAD.unpack(head)
+            stream.sendall(frames.frame(questions.answer(reader.read(size))))
+
+
+class Questions:
+    """Answers from the ledger, each within its time."""
+
+    def __init__(self, start: frames.Start) -> None:
+        """Open the ledger.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        self._start = start
+        self._end_s = 0.0
+        self._log = Log(Path(start.ledger))
+        self._connection = open_ledger(Path(start.ledger))
+        for connection in (self._connection, self._log.connection):
+            connection.set_progress_handler(self._is_late, STEPS)
+
+    def answer(self, payload: bytes) -> frames.Answer | frames.Failed:
+        """Return the answer to a question, or the error that it met."""
+        self._end_s = time.monotonic() + self._start.time_s_max
+        try:
+            question = frames.question_of(payload)
+            if isinstance(question, frames.EventPage):
+                return self._page(question)
+            with translated("ledger.db"):
+                return step(self._connection, question, self._start.bounds)
+        except (StoreError, EventError) as error:
+            if isinstance(error.__cause__, sqlite3.OperationalError) and self._is_late():
+                return frames.failed(self._too_long())
+            return frames.failed(error)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001  a defect of one question must not end those that follow
+            return frames.failed(StoreError(f"the reader process met a defect: {traceback.format_exc()[-3_000:]}"))
+
+    def _page(self, asked: frames.EventPage) -> frames.Page:
+        chain_id, after = self._start.chain_id, Place(0)
+        if asked.after is not None:
+            after = place_of(self._log, asked.after, chain_id, asked.head)
+        choice = Choice(selection.from_query(asked.members), asked.types, asked.each_transaction)
+        bounds = {"count_max": asked.count_max, "bytes_max": asked.bytes_max}
+        piece = read_piece(self._log, chain_id, choice, after, asked.head, **bounds)
+        envelopes = b",".join(item.envelope for item in piece.items)
+        return frames.Page(envelopes, piece.token, piece.place.position)
+
+    def _is_late(self) -> bool:
+        return time.monotonic() >= self._end_s
+
+    def _too_long(self) -> SearchTooWide:
+        return SearchTooWide(
+            f"the query took more than {self._start.time_s_max:g} s (limits.search_s_max); search for fewer and rarer "
+            "words, or try again when the node has less to do"
+        )
+
+
+if __name__ == "__main__":
+    main()
