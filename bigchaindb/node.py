@@ -209,7 +209,7 @@ class _Edges:
             origins=origins,
             proxies=proxies,
         )
-        self.metrics = MetricsServer(self._figures, limits)
+        self.metrics = MetricsServer(self._figures, limits, gate, needs_key=settings.metrics.access)
         self.control = ControlServer(
             store.directory.control,
             supervisor=self.supervisor,
@@ -257,6 +257,8 @@ class _Edges:
                 "metrics": self.metrics.refused_counts,
             },
             log_dropped_count=dropped_count(),
+            access_key_count=self.book.good_count(time.time()),
+            access_refused_counts=self.gate.refused,
             plugins=self.supervisor.status(),
             limits=self._limits,
         )

@@ -41,6 +41,10 @@ class KeyBook:
         self._unwritten: dict[str, tuple[int, int | None]] = {}
         self.keys: Mapping[str, AccessKey] = {row[0]: _key(row) for row in db.compared(ACCESS_KEYS).whole}
 
+    def good_count(self, now_s: float) -> int:
+        """Count the keys that are not over."""
+        return sum(not key.is_over(now_s) for key in self.keys.values())
+
     def new(self, name: str, scopes: Scopes, expires: int | None, now_s: float) -> tuple[AccessKey, str]:
         """Make a key; return it and its text, which is kept nowhere.
 

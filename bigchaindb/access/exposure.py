@@ -8,6 +8,7 @@ from typing import Final
 
 from bigchaindb.access.scopes import Scopes
 from bigchaindb.config import Settings
+from bigchaindb.config.access import WRITE
 
 LOCAL: Final = Scopes(("read", "write", "subscribe:*"))
 """Of anonymous requests where this machine alone reaches the node: what published drivers and suites need, and more."""
@@ -28,6 +29,13 @@ def is_loopback(host: str) -> bool:
 def is_local(settings: Settings) -> bool:
     """Whether HTTP and WebSocket are served to this machine alone."""
     return is_loopback(settings.server.host) and is_loopback(settings.wsserver.host)
+
+
+def open_door(settings: Settings) -> str | None:
+    """Return the sentence about other machines that may write without a key, None where none may."""
+    if is_loopback(settings.server.host) or not anonymous(settings).allows(WRITE):
+        return None
+    return f"everybody who reaches {settings.server.bind} can write; bigchaindb access key new closes it"
 
 
 def anonymous(settings: Settings) -> Scopes:

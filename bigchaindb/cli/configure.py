@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from bigchaindb.access.exposure import open_door
 from bigchaindb.cli.output import ask, put, put_json, say
 from bigchaindb.cli.session import STANDARD_OUTPUT, Session, pass_session
 from bigchaindb.config import Database, Settings, edit
@@ -71,18 +72,20 @@ def _keep_or_change(session: Session, path: Path) -> None:
         error.add_note(f"correct it; or `configure --new` writes a fresh file and keeps this one as {path}.1")
         raise
     edit.put(loaded, _changed_answers(loaded.document), os.environ)
-    _say_written(path)
+    _say_written(path, load_all(path, os.environ).settings)
 
 
 def _write_fresh(session: Session, path: Path) -> None:
     kept = edit.write_fresh(path, _answered(session, load_without_file(os.environ).document))
     if kept is not None:
         say(f"The previous file is kept as {kept}")
-    _say_written(path)
+    _say_written(path, load_all(path, os.environ).settings)
 
 
-def _say_written(path: Path) -> None:
+def _say_written(path: Path, settings: Settings) -> None:
     say(f"Configuration written to {path}")
+    if (sentence := open_door(settings)) is not None:
+        say(f"Mind that {sentence}.")
     say("Ready to go!")
 
 

@@ -14,6 +14,7 @@ from typing import Final
 import click
 
 from bigchaindb import __version__, log
+from bigchaindb.access.exposure import open_door
 from bigchaindb.belonging import has_remains, require
 from bigchaindb.cli.lanes import mask_of
 from bigchaindb.cli.output import ask, say
@@ -153,6 +154,7 @@ def start(
     loaded = session.load(log_files=True, names_file=True)
     settings = loaded.settings
     _warn_of_exposed_key(loaded, strict=strict)
+    _warn_of_open_door(settings)
     if experimental_parallel_validation:
         say("--experimental-parallel-validation: ignored, as signatures are always checked in processes of their own")
     if dev_allow_temp_keypair:
@@ -206,6 +208,12 @@ def _warn_of_exposed_key(loaded: Loaded, *, strict: bool) -> None:
     if strict:
         raise StartupError(f"{exposed} (start --strict)")
     _log.warning("%s", exposed)
+
+
+def _warn_of_open_door(settings: Settings) -> None:
+    """Warn where other machines may write and nobody decided that they may; the node starts in every case."""
+    if settings.access.anonymous is None and (sentence := open_door(settings)) is not None:
+        _log.warning("%s", sentence)
 
 
 def _refuse_alone(settings: Settings) -> None:

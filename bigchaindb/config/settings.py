@@ -280,7 +280,9 @@ class Metrics:
     """Where figures for Prometheus are served."""
 
     bind: str | None = None
-    """`host:port` for `GET /metrics`, which anybody may read who reaches it; null is nowhere."""
+    """`host:port` for `GET /metrics`; null is nowhere."""
+    access: bool = False
+    """Whether a reader needs an access key with the scope `operate`; else anybody may read who reaches it."""
 
     def __post_init__(self) -> None:
         if self.bind is not None:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
 from bigchaindb import belonging
 from bigchaindb.access.writers import read_writers
@@ -19,7 +19,9 @@ from bigchaindb.config import Settings, WebSocketServer
 from bigchaindb.config.load import Loaded, exposed_key
 from bigchaindb.config.settings import split_bind
 from bigchaindb.doctor import sharing
+from bigchaindb.doctor.access import examine_access
 from bigchaindb.doctor.checks import try_check_process
+from bigchaindb.doctor.finding import Finding
 from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.engine.checks import process_count
 from bigchaindb.engine.cometbft import binary, signer
@@ -49,17 +51,6 @@ _ADVERTISED: Final = (
     "delete it from the configuration, unless a proxy listens there: if unset, it is the address that clients ask"
 )
 
-Status = Literal["ok", "note", "fix"]
-
-
-class Finding(NamedTuple):
-    """The outcome for one subject; with status `fix` something must be done, which `advice` says."""
-
-    subject: str
-    status: Status
-    text: str
-    advice: str = ""
-
 
 def examine(load: Callable[[], Loaded]) -> Iterator[Finding]:
     """Examine everything; without a readable configuration the machine alone."""
@@ -82,6 +73,7 @@ def examine(load: Callable[[], Loaded]) -> Iterator[Finding]:
     if refusal(directory.path) is not None:
         yield from _access(directory)
         return  # nothing in the folder can be read
+    yield from examine_access(settings, directory)
     yield from _directory(directory, settings)
     yield from _tip(directory)
     yield from _clock(directory)

@@ -38,6 +38,8 @@ class Figures:
         is_damaged: whether damage was found, in this run or before, and the data were not restored since.
         refused_counts: clients that got no connection, by listener and reason.
         log_dropped_count: log lines that were dropped.
+        access_key_count: access keys that are neither revoked nor expired.
+        access_refused_counts: requests that were refused for who sent them, by status.
         plugins: in the order of the configuration.
     """
 
@@ -57,6 +59,8 @@ class Figures:
     is_damaged: bool
     refused_counts: Mapping[str, Mapping[Reason, int]]
     log_dropped_count: int
+    access_key_count: int
+    access_refused_counts: Mapping[int, int]
     plugins: Sequence[LaneStatus]
     limits: Limits
 
@@ -79,6 +83,12 @@ def families(figures: Figures) -> Iterator[Metric]:
         for reason, count in counts.items():
             refused.add_metric((listener, reason.value), count)
     yield refused
+    denied = CounterMetricFamily(
+        "bigchaindb_access_refused", "Requests refused for who sent them, since the node started.", labels=("status",)
+    )
+    for status in (401, 403, 429):
+        denied.add_metric((str(status),), figures.access_refused_counts.get(status, 0))
+    yield denied
     yield from _of_checks(figures.engine.checks)
     yield from _of_network(figures.network)
     yield from _of_plugins(figures.plugins)
@@ -103,6 +113,7 @@ def _gauges(figures: Figures) -> dict[str, tuple[str, float]]:
         "pool_bytes": ("Bytes of transactions that wait for a block.", engine.pool_bytes),
         "store_damaged": ("1 from damage found in ledger.db until the data are restored.", figures.is_damaged),
         "commit_waiters": ("Requests in mode commit that wait for their decision.", engine.waiting_count),
+        "access_keys": ("Access keys that are neither revoked nor expired.", figures.access_key_count),
         "http_connections": ("Open connections of the HTTP API.", figures.http_connection_count),
         "sse_clients": ("Clients of Server-Sent Events.", figures.sse_count),
         "stream_connections": ("Open connections of the WebSocket API.", figures.stream_connection_count),

@@ -6,7 +6,9 @@ from typing import Final
 from prometheus_client import CONTENT_TYPE_LATEST, Metric, ProcessCollector, generate_latest
 from prometheus_client.registry import Collector
 
+from bigchaindb.access.gate import Denial, Gate
 from bigchaindb.config import Limits
+from bigchaindb.config.access import OPERATE
 from bigchaindb.errors import StoreError
 from bigchaindb.metrics.families import Figures, families
 from bigchaindb.serving.answering import CLOSE, whole
@@ -26,9 +28,20 @@ _SLOW: Final = whole(408, b"", CLOSE)
 class MetricsServer(Server):
     """Serves the figures of a node. Belongs to the event loop."""
 
-    def __init__(self, read: Callable[[], Awaitable[Figures]], limits: Limits) -> None:
-        """Make a server that calls `read` at each scrape."""
+    def __init__(
+        self, read: Callable[[], Awaitable[Figures]], limits: Limits, gate: Gate, *, needs_key: bool = False
+    ) -> None:
+        """Make a server that calls `read` at each scrape.
+
+        Args:
+            read: returns the figures.
+            limits: of its connections.
+            gate: decides who may read.
+            needs_key: whether the scope `operate` is needed; else anybody may.
+        """
         self._read = read
+        self._gate = gate
+        self._needs_key = needs_key
         self._process = ProcessCollector(registry=None)
         connections = ConnectionLimits.of(limits, CONNECTION_COUNT_MAX)
         texts = Texts(_FULL, _FULL, _SLOW)
@@ -39,6 +52,11 @@ class MetricsServer(Server):
         await self._listener.stop(STOP_GRACE_S)
 
     async def _serve(self, connection: Connection, request: Request) -> None:
+        if self._needs_key:
+            admitted = self._gate.admit(self.visitor(connection, request), OPERATE)
+            if isinstance(admitted, Denial):
+                connection.answer_text(request, *admitted)
+                return
         if request.target.partition("?")[0] != PATH:
             connection.answer_text(request, 404, f"the metrics are at {PATH}")
         elif request.method not in {"GET", "HEAD"}:

@@ -79,6 +79,8 @@ FIGURES: Final = Figures(
     stream_flood_count=15,
     refused_counts={"http": {Reason.PLACES: 16, Reason.ADDRESS: 17}},
     log_dropped_count=70,
+    access_key_count=71,
+    access_refused_counts={401: 72, 403: 73},
     plugins=[status("ValueError: secret")],
     limits=Limits(),
 )

@@ -13,7 +13,10 @@ from websockets.sync.client import connect
 
 from tests.conftest import StartNode
 from tests.support import made_secrets
+from tests.support.http import request
 from tests.support.node import Node
+from tests.support.ports import free_ports
+from tests.support.waiting import until
 
 
 def key_list(node: Node) -> list[dict[str, Any]]:
@@ -153,3 +156,31 @@ def test_keys_of_restored_data_are_held_until_a_person_confirms_them(start_node:
     node.stop()
     node.start()
     assert node.get("", key=key).status == 200
+
+
+def test_a_node_that_others_reach_warns_of_it_until_the_door_is_closed(start_node: StartNode) -> None:
+    """Nobody reads a page before a node faces the internet, but many read its first lines."""
+    port, metrics_port = free_ports(2)
+    metrics = {"bind": f"127.0.0.1:{metrics_port}", "access": True}
+    node = start_node(settings={"server": {"bind": f"0.0.0.0:{port}"}, "metrics": metrics})
+    sentence = f"everybody who reaches 0.0.0.0:{port} can write"
+    assert f"[warning] {sentence}; bigchaindb access key new closes it" in node.log
+    examined = node.run("doctor")
+    assert f"FIX   access            {sentence}\n" in examined.stdout
+
+    writer = node.new_key("application", "--scopes", "read write")
+    reader = node.new_key("prometheus", "--scopes", "operate")
+    url = f"http://{metrics['bind']}/metrics"
+    statuses = [
+        request("GET", url, headers=headers).status
+        for headers in ({}, {"Authorization": f"Bearer {writer}"}, {"Authorization": f"Bearer {reader}"})
+    ]
+    assert statuses == [401, 403, 200]
+    assert "FIX   access" not in node.run("doctor").stdout
+
+    told = node.log.count(sentence)
+    node.stop()
+    node.settings = json.loads(node.configuration.read_text())
+    node.launch()
+    until(lambda: node.log.count("[info] ready ") == 2, what="the node to be ready")
+    assert node.log.count(sentence) == told

@@ -15,7 +15,8 @@ import pytest
 
 from bigchaindb.config.load import load_all
 from bigchaindb.doctor import sharing
-from bigchaindb.doctor.examine import Finding, examine
+from bigchaindb.doctor.examine import examine
+from bigchaindb.doctor.finding import Finding
 from bigchaindb.engine.cometbft.files import Layout, write_genesis
 from bigchaindb.engine.cometbft.genesis import GenesisValidator, NetworkGenesis, genesis_hash
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION

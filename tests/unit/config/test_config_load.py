@@ -124,6 +124,7 @@ EXAMPLES: dict[str, str] = {
     "log.level_console": "critical",
     "log.level_logfile": "critical",
     "metrics.bind": "0.0.0.0:9100",
+    "metrics.access": "True",
     "network.bind": "0.0.0.0:26000",
     "network.external_address": "node.example:26000",
     "network.peers": f"{'0a' * 20}@one.example:26656,{'0b' * 20}@[2001:db8::1]:26656",
@@ -360,7 +361,7 @@ def test_a_wrong_address_for_metrics_is_refused_under_its_own_name(bind: str, lo
 
 def test_metrics_are_off_by_default_and_shown_by_show_config(load_document: LoadDocument) -> None:
     """Figures of a node are nobody's business unless its operator says so."""
-    assert load_document({}).document["metrics"] == {"bind": None}
+    assert load_document({}).document["metrics"] == {"access": False, "bind": None}
     assert load_document({"metrics": {"bind": "[::1]:9100"}}).settings.metrics.bind == "[::1]:9100"
 
 

@@ -27,6 +27,10 @@ def test_refusals_are_told_by_listener_and_reason() -> None:
     assert value("bigchaindb_refused_connections", listener="http", reason="address") == 17
 
 
+def test_refusals_for_who_sent_are_told_by_status_before_there_are_any() -> None:
+    assert [value("bigchaindb_access_refused", status=status) for status in ("401", "403", "429")] == [72, 73, 0]
+
+
 def test_each_figure_stands_under_its_own_name() -> None:
     names = {
         "log_head_position": 5,
@@ -46,6 +50,7 @@ def test_each_figure_stands_under_its_own_name() -> None:
         "stream_late_clients": 14,
         "stream_floods": 15,
         "log_dropped_lines": 70,
+        "access_keys": 71,
         "network_following": 1,
         "network_degraded": 0,
         "network_stalled": 1,
