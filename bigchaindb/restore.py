@@ -24,6 +24,7 @@ from bigchaindb.engine.cometbft.files import Layout, is_network
 from bigchaindb.errors import BigchainDBError, StoreError, StoreFull
 from bigchaindb.files import PRIVATE, make_folder, sync
 from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE, read_chain_id, read_keypair
+from bigchaindb.store.backup import has_access_keys
 from bigchaindb.store.checking import check_copy
 from bigchaindb.store.database import Progress
 from bigchaindb.store.directory import MODE, DataDirectory, DirectoryLock
@@ -196,6 +197,11 @@ def _take_over(old: DataDirectory, copy: DataDirectory, settings: Settings) -> S
         )
     elif before is not None and before != after:
         notes.append(f"The public key has changed from {before} to {after}.")
+    if has_access_keys(copy.node):
+        notes.append(
+            "Access keys are held, as one may have been revoked after the backup: revoke what may not be used, then "
+            "run `bigchaindb access key list --confirm`."
+        )
     if is_network(copy.path):
         signed, target = Layout(old.path).validator_state, Layout(copy.path).validator_state
         if signed.exists() and before == after and _chain(old) == read_chain_id(copy.path):

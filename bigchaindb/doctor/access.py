@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import Final
 
 from bigchaindb.access.book import KeyBook
-from bigchaindb.access.exposure import anonymous, is_loopback, open_door
+from bigchaindb.access.exposure import anonymous, is_local, is_loopback, open_door
 from bigchaindb.access.keys import DAY_S, AccessKey, day
 from bigchaindb.config import Settings
 from bigchaindb.config.access import OPERATE, WRITE
@@ -25,6 +25,9 @@ ROTATE: Final = "bigchaindb access key rotate"
 def examine_access(settings: Settings, directory: DataDirectory) -> Iterator[Finding]:
     """Examine the door, then the keys, which a running node may be changing."""
     yield _door(settings)
+    if not is_local(settings) and settings.access.rate("anonymous", WRITE) is None:
+        text = "requests of one address may come as often as it likes, as access.rates has none for anonymous ones"
+        yield Finding(SUBJECT, "note", text, 'such as "rates": {"anonymous": {"write": [20, 100], "read": [100, 500]}}')
     if settings.metrics.bind is not None and not settings.metrics.access:
         host, _ = split_bind(settings.metrics.bind, "metrics.bind")
         if not is_loopback(host):

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from bigchaindb.ledger.effects import Tip
-from bigchaindb.store.database import Progress, backup, batch, open_reader, open_writer, snapshot, translated
-from bigchaindb.store.node_rows import renew_id
+from bigchaindb.store.database import Progress, backup, batch, open_copy, open_reader, open_writer, snapshot, translated
+from bigchaindb.store.node_rows import ACCESS_KEYS, renew_id, summed_tables
 from bigchaindb.store.older import cover
 from bigchaindb.store.tip import read_tip
 
@@ -28,6 +28,13 @@ def back_up_ledger(source: Path, target: Path, progress: Progress) -> Tip:
         tip, _ = read_tip(reader)
         backup(reader, target, progress)
     return tip
+
+
+def has_access_keys(node: Path) -> bool:
+    """Whether a copy of node.db, which nobody has open, holds access keys: a restore holds them."""
+    with closing(open_copy(node)) as connection, translated(node.name):
+        is_there = ACCESS_KEYS in summed_tables(connection)
+        return is_there and bool(connection.execute("SELECT count(*) FROM access_keys").fetchone()[0])
 
 
 def back_up_node(source: Path, target: Path) -> None:

@@ -146,7 +146,9 @@ def test_keys_of_restored_data_are_held_until_a_person_confirms_them(start_node:
     assert node.run("access", "key", "revoke", listed["id"]).returncode == 0
     node.stop()
     shutil.rmtree(node.data)
-    assert node.run("restore", str(backup)).returncode == 0
+    restored = node.run("restore", str(backup))
+    assert restored.returncode == 0, restored.stderr
+    assert "Access keys are held" in restored.stdout + restored.stderr
     node.start()
     answer = node.get("", key=key)
     assert (answer.status, "is held since this node's data were restored" in answer.json()["message"]) == (401, True)

@@ -120,3 +120,13 @@ def test_the_example_of_a_url_stays_readable() -> None:
     assert masked_text(example) == example
     assert "secret77" not in masked_text("found amqp://USER:secret77@HOST, write amqp://USER:PASSWORD@HOST")
     assert list(secrets_in({"url": "amqp://USER:PASSWORD@HOST"})) == []
+
+
+@pytest.mark.parametrize("end", ["", "abc", '"', "&x=1"])
+def test_the_secret_of_an_access_key_is_masked_wherever_it_stands_and_its_id_is_not(end: str) -> None:
+    """A client that sends its key as a path would write it into the log, and the operator must know which it is."""
+    key = "bdb_k3fA9xx01bQz_" + "s3cret" * 8 + "x"
+    shown = masked_text(f"GET /?key={key}{end} of bdb_k3fA9xx01bQz")
+    assert "s3cret" not in shown
+    assert shown.startswith(f"GET /?key=bdb_k3fA9xx01bQz_{MASK}")
+    assert shown.endswith("of bdb_k3fA9xx01bQz")

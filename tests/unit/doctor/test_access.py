@@ -9,6 +9,7 @@ import pytest
 from bigchaindb.access.book import KeyBook
 from bigchaindb.access.scopes import Scopes
 from bigchaindb.config import Access, Server, Settings
+from bigchaindb.config.access import RateSettings, ScopeRates
 from bigchaindb.config.settings import Metrics
 from bigchaindb.doctor.access import examine_access
 from bigchaindb.doctor.finding import Finding
@@ -17,6 +18,7 @@ from bigchaindb.store.directory import DataDirectory
 
 DAY_S = 86_400
 OPEN = Server(bind="0.0.0.0:9984")
+RATES = RateSettings(anonymous=ScopeRates(write=(20, 100)))
 
 
 def found(settings: Settings, folder: Path) -> list[Finding]:
@@ -27,9 +29,9 @@ def found(settings: Settings, folder: Path) -> list[Finding]:
     ("settings", "statuses"),
     [
         (Settings(), []),
-        (Settings(server=OPEN), ["fix"]),
-        (Settings(server=OPEN, access=Access(anonymous="read write")), ["note"]),
-        (Settings(server=OPEN, access=Access(anonymous="read")), []),
+        (Settings(server=OPEN), ["fix", "note"]),
+        (Settings(server=OPEN, access=Access(anonymous="read write")), ["note", "note"]),
+        (Settings(server=OPEN, access=Access(anonymous="read", rates=RATES)), []),
         (Settings(metrics=Metrics(bind="0.0.0.0:9100")), ["note"]),
         (Settings(metrics=Metrics(bind="0.0.0.0:9100", access=True)), []),
         (Settings(metrics=Metrics(bind="localhost:9100")), []),
@@ -40,7 +42,7 @@ def test_what_is_open_to_other_machines_is_told(settings: Settings, statuses: li
 
 
 def test_an_open_door_is_told_with_what_closes_it(tmp_path: Path) -> None:
-    assert found(Settings(server=OPEN), tmp_path) == [
+    assert found(Settings(server=OPEN, access=Access(rates=RATES)), tmp_path) == [
         Finding("access", "fix", "everybody who reaches 0.0.0.0:9984 can write", "bigchaindb access key new closes it")
     ]
 
