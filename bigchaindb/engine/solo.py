@@ -35,6 +35,9 @@ TIDY_COUNT: Final = 256
 """Transactions of a block for which a further piece is tidied behind it: what blocks of 1,000 leave is two of them, and
 a block waits for one piece, unless it waited longer for the block before."""
 
+LIGHT_BLOCKS_MAX: Final = 32
+"""Blocks in a row without heavy transactions while others wait: a load may leave more to tidy up than is tidied."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -86,6 +89,7 @@ class SoloEngine:
         self._store = store
         self._round = 0
         self._was_heavy = self._is_untidy = False
+        self._light_count = 0
         self._full: StoreFull | None = None
         self._damage: StoreDamaged | None = None
         self._halt: Callable[[StoreDamaged], None] = lambda _: None
@@ -185,16 +189,18 @@ class SoloEngine:
 
     async def _decide_one(self, loop: asyncio.AbstractEventLoop) -> StoreFull | None:
         """Decide a block of waiting transactions; return why there was no room for it."""
+        may_wait = self._light_count < LIGHT_BLOCKS_MAX
         candidates = self._pool.candidates(
             count_max=self._limits.block_count_max,
             bytes_max=self._limits.block_bytes_max,
-            light_first=self._was_heavy or self._is_untidy,
+            light_first=may_wait and (self._was_heavy or self._is_untidy),
         )
         is_heavy = self._pool.has_heavy(candidates)
-        if is_heavy and self._is_untidy:  # they wait for what they leave behind, and nobody else does
+        if is_heavy and may_wait and self._is_untidy:  # they wait for what they leave behind, and nobody else does
             await self._write(loop, self._tidy, 1)
             return None
         self._was_heavy = is_heavy
+        self._light_count = 0 if is_heavy else self._light_count + 1
         self._intake.proposed = frozenset(candidate.id for candidate in candidates)
         try:
             await self._write(loop, self._decide, loop, candidates)

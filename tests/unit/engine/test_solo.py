@@ -1,6 +1,7 @@
 """The engine of one node, over the real store: what submitters are told is so, whatever races."""
 
 import asyncio
+import itertools
 import logging
 import threading
 from collections.abc import Iterator, Sequence
@@ -97,6 +98,23 @@ async def test_between_two_pieces_of_tidying_light_ones_are_committed_and_heavy_
         before = untidy.piece_count
         await until(lambda: untidy.piece_count > before + 3)
         untidy.is_untidy = False
+        await heavy
+
+
+async def test_heavy_transactions_wait_for_no_more_light_ones_than_a_few_blocks(store: Store) -> None:
+    """Under a load that leaves more to tidy up than is tidied they would never be committed."""
+    async with running(engine_over(UntidyStore(store.writer))) as engine:
+        await engine.submit(create(1).body, Mode.COMMIT)
+        body = build.create([ALICE], data={"text": 10_000 * "x"}).body
+        heavy = asyncio.create_task(engine.submit(body, Mode.COMMIT))
+        serials = itertools.count(2)
+
+        async def trade() -> None:
+            while not heavy.done():
+                await engine.submit(create(next(serials)).body, Mode.COMMIT)
+
+        async with asyncio.timeout(60):
+            await asyncio.gather(trade(), trade(), trade())
         await heavy
 
 
