@@ -2,7 +2,7 @@
 
 One of the validators is faulty besides: each fourth of its proposals breaks a rule, and its votes slander.
 
-One fault after the other: a node, its CometBFT, its plugin or check processes of all nodes are killed, a node is cut
+One fault after the other: a node, its CometBFT, its plugin, or a process of each node are killed, a node is cut
 off, a link breaks, the network falls into halves or loses half of its validators. Meanwhile clients post; each fault
 lasts until whoever is left has gone on, if that is more than two thirds of the power, and stands still otherwise. After
 it all must go on, and all logs must agree as far as they go. At the end each plugin's file is held against the log, and
@@ -40,7 +40,7 @@ from tests.support.byzantine_node import COIN, HONEST, PROPOSALS, SPENT, Name
 from tests.support.chains import create
 from tests.support.links import Cut, Links, links_between
 from tests.support.live_networks import Member, Network
-from tests.support.processes import children_of, is_nursery, kill_a_check
+from tests.support.processes import children_of, is_helper, kill_a_helper
 from tests.support.waiting import until
 
 DURATION_S: Final = 3_600.0
@@ -152,7 +152,7 @@ class _Chaos:
     def run(self, duration_s: float) -> None:
         """Cause one fault after the other."""
         faults: list[Callable[[], AbstractContextManager[Undisturbed]]] = [
-            *(self._killed_node, self._killed_cometbft, self._killed_plugin, self._killed_check_processes),
+            *(self._killed_node, self._killed_cometbft, self._killed_plugin, self._killed_helpers),
             *(self._cut_off, self._broken_link, self._halves, self._killed_half),
         ]
         self._clients.start()
@@ -247,11 +247,11 @@ class _Chaos:
         yield self._network.members
 
     @contextmanager
-    def _killed_check_processes(self) -> Iterator[Undisturbed]:
-        """Kill one of each node, or the parent of all: no validator votes for what it could not check."""
+    def _killed_helpers(self) -> Iterator[Undisturbed]:
+        """Kill a check process of each node, the parent of these, or the reader: no vote is for what nobody checked."""
         for member in self._network:
             assert member.process is not None
-            kill_a_check(member.process.pid, self._choices)
+            kill_a_helper(member.process.pid, self._choices)
         yield self._network.members
 
     @contextmanager
@@ -358,10 +358,10 @@ def _digest(member: Member, position: int) -> bytes | None:
 
 
 def _plugin_pids(member: Member) -> list[int]:
-    """Return the node's children but for its CometBFT and the parent of its check processes."""
+    """Return the node's children but for its CometBFT and those that it has for itself."""
     assert member.process is not None
     cometbft = member.cometbft_pid()
-    return [child for child in children_of(member.process.pid) if child != cometbft and not is_nursery(child)]
+    return [child for child in children_of(member.process.pid) if child != cometbft and not is_helper(child)]
 
 
 def _keep_logs(network: Network) -> None:

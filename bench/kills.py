@@ -2,8 +2,9 @@
 
 Two real nodes, four plugins each. The plugins kill themselves at moments that were drawn beforehand (decision 0026),
 are killed from outside at any moment of their lives, starts included, and die with their node, which is killed too: at
-its start, at work, within its stop. So are its check processes. Clients trade meanwhile, and hold the node to every
-answer. The nodes, clients and the audit of what is left are those of `tests/integration/node/test_kills.py`.
+its start, at work, within its stop. So are its check processes and its reader. Clients trade meanwhile, and hold the
+node to every answer. The nodes, clients and the audit of what is left are those of
+`tests/integration/node/test_kills.py`.
 
 A kill is one SIGKILL that was sent; what died with its node is counted apart.
 """
@@ -30,7 +31,7 @@ from tests.integration.node.audit import audit
 from tests.integration.node.owners import Owner
 from tests.integration.node.test_kills import IMAGE_EVERY, Campaign
 from tests.support.packages import advertise
-from tests.support.processes import children_of, is_nursery, kill, kill_a_check
+from tests.support.processes import children_of, is_helper, kill, kill_a_helper
 from tests.support.raw import Wire, ask, wire
 
 KILL_COUNT: Final = 10_000
@@ -43,8 +44,13 @@ PLUGIN_KILLS_MOST: Final = 120
 """Kills of plugins in one life of a node; each number up to it is as likely."""
 OUTSIDE_EVERY_S: Final = 0.6
 """Mean time between two kills from outside."""
-CHECK_SHARE: Final = 0.5
-"""Kills of check processes, for each of those."""
+HELPER_SHARE: Final = 0.5
+"""Kills of a node's own processes, for each of those."""
+HELPERS: Final = {
+    "check process": "a check process",
+    "parent": "the parent of a node's check processes",
+    "reader": "a node's reader process",
+}
 GAP_MOST: Final = 20
 """Events that a process takes before it is killed from inside; each number up to it is as likely."""
 RETRY: Final = {"delay_s_max": 0.5}
@@ -84,17 +90,16 @@ def _figures(campaigns: Sequence["_Campaign"], duration_s: float) -> list[Figure
     inside = sum((lane.kills() for campaign in campaigns for lane in campaign.lanes), Counter[Moment]())
     outside = sum(campaign.outside_count for campaign in campaigns)
     node = sum(campaign.node_count for campaign in campaigns)
-    checks = sum((campaign.check_kills for campaign in campaigns), Counter[str]())
+    helpers = sum((campaign.helper_kills for campaign in campaigns), Counter[str]())
     of_plugins = inside.total() + outside + node
-    kills = of_plugins + checks["process"] + checks["parent"]
+    kills = of_plugins + sum(helpers[kind] for kind in HELPERS)
     repeats = sum(one.repeat_count for one in judged)
     return [
         Figure(what="kills", value=kills, unit=""),
         *(Figure(what=f"of a plugin, {moment}", value=inside[moment], unit="") for moment in Moment),
         Figure(what="of a plugin, from outside at any moment", value=outside, unit=""),
         Figure(what="of a node", value=node, unit=""),
-        Figure(what="of a check process", value=checks["process"], unit=""),
-        Figure(what="of the parent of a node's check processes", value=checks["parent"], unit=""),
+        *(Figure(what=f"of {what}", value=helpers[kind], unit="") for kind, what in HELPERS.items()),
         Figure(
             what="further plugin processes that died with their node",
             value=sum(campaign.orphan_count for campaign in campaigns),
@@ -282,7 +287,7 @@ class _Campaign(Campaign):
         await self._kill_plugins(self._choices.randrange(min(PLUGIN_KILLS_MOST, max(1, left))))
 
     async def _kill_plugins(self, count: int) -> None:
-        """Wait until so many plugins were killed by themselves; kill some, and check processes, from outside."""
+        """Wait until so many plugins were killed by themselves; kill some, and what the node has, from outside."""
         known, since = self._plugin_count(), time.monotonic()
         goal = known + count
         while (found := self._plugin_count()) < goal:
@@ -294,8 +299,8 @@ class _Campaign(Campaign):
             await asyncio.sleep(self._choices.uniform(0, 2 * OUTSIDE_EVERY_S))
             if pids := self._plugin_pids():
                 self.outside_count += kill(self._choices.choice(pids))
-            if self._choices.random() < CHECK_SHARE:
-                self.check_kills[kill_a_check(self.node.process.pid, self._choices)] += 1
+            if self._choices.random() < HELPER_SHARE:
+                self.helper_kills[kill_a_helper(self.node.process.pid, self._choices)] += 1
 
     async def _kill(self) -> None:
         pids = self._plugin_pids()
@@ -307,9 +312,9 @@ class _Campaign(Campaign):
         return self.outside_count + sum(kill_count(lane.folder) for lane in self.lanes)
 
     def _plugin_pids(self) -> list[int]:
-        """Return the node's children but for the parent of its check processes."""
+        """Return the node's children but for those that it has for itself."""
         assert self.node.process is not None
-        return [child for child in children_of(self.node.process.pid) if not is_nursery(child)]
+        return [child for child in children_of(self.node.process.pid) if not is_helper(child)]
 
     async def _finish(self, kills: int) -> None:
         """Start the node without a kill, wait until it is at rest, stop it, and compare everything with everything."""

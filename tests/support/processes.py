@@ -60,16 +60,28 @@ def kill(pid: int) -> bool:
     return False
 
 
-def kill_a_check(node: int, choices: random.Random) -> str:
-    """Kill a check process of a node, or the parent of all; return which: "process", "parent", or "" if none was."""
-    if not (pids := check_pids(node)):  # the parent may have been killed a moment ago
-        return ""
-    pid = choices.choice([pids[0], *pids[1:] * 3])
-    if not kill(pid):
-        return ""
-    return "parent" if pid == pids[0] else "process"
-
-
 def is_reader(pid: int) -> bool:
     """Whether a process is a node's reader process."""
     return "bigchaindb.reader.process" in command_of(pid)
+
+
+def is_helper(pid: int) -> bool:
+    """Whether a process is one that a node has for itself, not for a plugin or a network."""
+    return is_nursery(pid) or is_reader(pid)
+
+
+def kill_a_helper(node: int, choices: random.Random) -> str:
+    """Kill a check process of a node, the parent of all, or its reader process.
+
+    Returns:
+        which it was: "check process", "parent" or "reader"; "" if there was none.
+    """
+    parents, checks = (found := check_pids(node))[:1], found[1:]
+    with suppress(OSError):
+        readers = [child for child in children_of(node) if is_reader(child)]
+        kinds = [*((pid, "parent") for pid in parents), *((pid, "check process") for pid in checks * 3)]
+        kinds += [(pid, "reader") for pid in readers]
+        if kinds:  # the parent may have been killed a moment ago
+            pid, kind = choices.choice(kinds)
+            return kind * kill(pid)
+    return ""

@@ -35,7 +35,7 @@ from tests.support.consensus_wal import PREVOTE, SignedProposal, SignedVote
 from tests.support.installed import CHECKOUT
 from tests.support.live_networks import CHAIN, Member, Network, make_network
 from tests.support.networks import kept_proof
-from tests.support.processes import CHECKS_ENDED, kill_a_check
+from tests.support.processes import CHECKS_ENDED, kill_a_helper
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
@@ -154,7 +154,7 @@ def break_each_rule(network: Network, orders: Orders, numbers: Iterator[int]) ->
             trade(network[0], numbers)
             victim = choices.choice(network.members[:BYZANTINE]).process
             assert victim is not None
-            kill_a_check(victim.pid, choices)
+            kill_a_helper(victim.pid, choices)
         until_silent(network[0])
         if faults_on_record(network[0], orders).keys() == PROPOSALS.keys():
             return

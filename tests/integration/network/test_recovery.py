@@ -26,7 +26,7 @@ from tests.support.altered_node import altered
 from tests.support.chains import Coin, create, transfer
 from tests.support.live_networks import PROGRESS_S, Member, Network, make_network
 from tests.support.node import COMMAND
-from tests.support.processes import CHECKS_ENDED, kill_a_check
+from tests.support.processes import CHECKS_ENDED, kill_a_helper
 from tests.support.small_disk import small_disk
 from tests.support.waiting import until
 
@@ -113,7 +113,7 @@ def test_nothing_is_lost_whichever_node_is_killed_under_load(network: Network) -
             for other in others:
                 time.sleep(chance.uniform(0, 0.3))
                 assert other.process is not None
-                kill_a_check(other.process.pid, chance)
+                kill_a_helper(other.process.pid, chance)
             time.sleep(chance.uniform(0.1, 1.0))
             victim.kill()
             time.sleep(chance.uniform(0, 0.5))

@@ -1,10 +1,11 @@
-"""`kill -9` of a real node and of its check processes, at any moment: nothing promised is lost, nothing half done seen.
+"""`kill -9` of a real node and of what it has, at any moment: nothing promised is lost, nothing half done is seen.
 
 Source: docs/reference/promises.md, P1 to P6; invariants L1, L2, L5, E1 to E3.
 """
 
 import asyncio
 import itertools
+import json
 import random
 import re
 import shutil
@@ -13,7 +14,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,12 +24,15 @@ from tests.integration.node.audit import audit
 from tests.integration.node.owners import Owner, until_broken
 from tests.support import scale
 from tests.support.node import COMMAND, Node, configuration_of
-from tests.support.processes import kill_a_check
-from tests.support.raw import until, wire
+from tests.support.processes import kill_a_helper
+from tests.support.raw import ask, until, wire
 
 OWNERS: Final = 6
-CHECK_KILLS_MOST: Final = 2
-"""Kills of check processes in one life of a node: what ends three in turn counts as deadly."""
+HELPER_KILLS_MOST: Final = 2
+"""Kills of its own processes in one life of a node: what ends three check processes in turn counts as deadly."""
+SEARCHES: Final = ("assets?search=serial", "events?limit=200")
+"""What the reader process answers."""
+SEARCH_PAUSE_S: Final = 0.1
 IMAGE_EVERY: Final = 25
 START_S_MAX: Final = 30.0
 PLUGINS: Final = ("console_print", "recorder")
@@ -50,10 +54,10 @@ async def test_nothing_is_lost_whenever_the_node_is_killed(tmp_path: Path, plugi
 
 
 class Campaign:
-    """One node that is killed again and again, with or without its check processes, and the clients it has meanwhile.
+    """One node that is killed again and again, with or without its helpers, and the clients it has meanwhile.
 
     Attributes:
-        check_kills: of check processes and of their parents, see `kill_a_check`.
+        helper_kills: of its check processes, their parents and its readers, see `kill_a_helper`.
     """
 
     def __init__(self, folder: Path, plugins: Mapping[str, str], choices: random.Random) -> None:
@@ -63,7 +67,7 @@ class Campaign:
         self.record = folder / "record"
         self.starts_s: list[float] = []
         self._choices = choices
-        self.check_kills: Counter[str] = Counter()
+        self.helper_kills: Counter[str] = Counter()
         self._trading: list[asyncio.Task[None]] = []
         self._killing: asyncio.Task[None] | None = None
 
@@ -130,13 +134,14 @@ class Campaign:
         await self._until_open()
         self.starts_s.append(time.monotonic() - begun)
         self._trading = [asyncio.create_task(owner.trade(self.node.port)) for owner in self.owners]
-        self._killing = asyncio.create_task(self._kill_checks(random.Random(self._choices.random())))
+        self._trading.append(asyncio.create_task(search(self.node.port, random.Random(self._choices.random()))))
+        self._killing = asyncio.create_task(self._kill_helpers(random.Random(self._choices.random())))
 
-    async def _kill_checks(self, choices: random.Random) -> None:
-        for _ in range(choices.randint(0, CHECK_KILLS_MOST)):
+    async def _kill_helpers(self, choices: random.Random) -> None:
+        for _ in range(choices.randint(0, HELPER_KILLS_MOST)):
             await asyncio.sleep(choices.uniform(0, 0.5 * self._usual_s))
             assert self.node.process is not None
-            self.check_kills[kill_a_check(self.node.process.pid, choices)] += 1
+            self.helper_kills[kill_a_helper(self.node.process.pid, choices)] += 1
 
     async def _until_open(self) -> None:
         assert self.node.process is not None
@@ -203,7 +208,7 @@ class Campaign:
         assert_each_in_order(self._recorded(), audited.block_ids, repeats_max=kills)
         assert not re.search(r"Traceback|critical|GAPPED|FAILED|BLOCKED", self.node.log), self.node.log
         print(
-            f"{kills} kills, of check processes {dict(self.check_kills)}; "
+            f"{kills} kills, of its own processes {dict(self.helper_kills)}; "
             f"{len(self.starts_s)} starts of {min(self.starts_s):.2f} to {max(self.starts_s):.2f} s, "
             f"{head} blocks, {len(audited.bodies)} transactions"
         )
@@ -220,6 +225,20 @@ class Campaign:
     def _recorded(self) -> list[str]:
         lines = [line.split() for line in self.record.read_text().splitlines()] if self.record.exists() else []
         return [block_id for _, block_id in lines]
+
+
+async def search(port: int, choices: random.Random) -> None:
+    """Search and list events until nothing listens: an answer is whole, refused, or breaks off.
+
+    Raises:
+        OSError: nothing listens.
+    """
+    while True:
+        with suppress(EOFError, ConnectionResetError):  # the reader has ended, or the node
+            answer = await ask(port, "GET", f"/api/v1/{choices.choice(SEARCHES)}")
+            assert answer.status in {200, 503}, answer
+            json.loads(answer.body)
+        await asyncio.sleep(SEARCH_PAUSE_S)
 
 
 def assert_each_in_order(seen: Sequence[str], block_ids: Sequence[str], *, repeats_max: int) -> None:
