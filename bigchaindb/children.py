@@ -16,6 +16,8 @@ from contextlib import suppress
 from time import monotonic
 from typing import Final, NamedTuple
 
+import msgspec
+
 from bigchaindb import keeper
 
 # -I and -S: a keeper needs neither packages nor settings.
@@ -157,7 +159,7 @@ def bound_resources(bounds: Mapping[int, int]) -> None:
         resource.setrlimit(number, (bound, bound))
 
 
-class PlaceFigures(NamedTuple):
+class PlaceFigures(msgspec.Struct, frozen=True):
     """What the processes of one place do.
 
     Attributes:

@@ -50,7 +50,7 @@ from bigchaindb.log import dropped_count
 from bigchaindb.metrics.families import Figures
 from bigchaindb.metrics.server import MetricsServer
 from bigchaindb.ownership import watch
-from bigchaindb.reader.reader import Reader
+from bigchaindb.reader.reader import READER, Reader
 from bigchaindb.serving.descriptors import make_room
 from bigchaindb.serving.memory import give_back_large_blocks
 from bigchaindb.serving.ports import require_free
@@ -218,6 +218,7 @@ class _Edges:
             reload=reload,
             access=AccessDesk(self.book, gate, settings, reload, [Renewing(settings, gate, wired.writers)]),
             network=wired.network,
+            processes=lambda: {**wired.engine.figures.checks, READER: self.reader.figures},
         )
 
     async def stop(self) -> None:
@@ -242,6 +243,7 @@ class _Edges:
             head=self._hub.head,
             store=await asyncio.to_thread(store.queries().statistics),
             engine=self._wired.engine.figures,
+            reader=self.reader.figures,
             network=self._wired.network(),
             damage_count=store.damages.count,
             is_damaged=store.damages.first is not None,

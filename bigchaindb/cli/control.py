@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from bigchaindb.children import PlaceFigures
 from bigchaindb.cli.client import ask, message_in, whole
 from bigchaindb.config import Settings
 from bigchaindb.control import answers
@@ -104,6 +105,10 @@ class ControlClient:
     def network(self) -> NetworkFigures | None:
         """Return the node's figures of its network."""
         return self._ask(answers.NETWORK, NetworkFigures, wait_s=FIGURES_S_MAX)
+
+    def processes(self) -> dict[str, PlaceFigures] | None:
+        """Return the figures of the node's children, by place."""
+        return self._ask(answers.PROCESSES, dict[str, PlaceFigures], wait_s=FIGURES_S_MAX)
 
     def _ask(self, target: str, kind: type[T], body: bytes | None = None, wait_s: float | None = None) -> T | None:
         return self._request(target, lambda answer: msgspec.json.decode(whole(answer), type=kind), body, wait_s=wait_s)

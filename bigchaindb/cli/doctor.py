@@ -2,6 +2,7 @@
 
 import click
 
+from bigchaindb.cli.control import ControlClient
 from bigchaindb.cli.options import json_option
 from bigchaindb.cli.output import put, put_json
 from bigchaindb.cli.session import Session, pass_session
@@ -27,7 +28,7 @@ def doctor(context: click.Context, session: Session, *, as_json: bool) -> None:
     and prints what to do about each fault. Nothing is changed.
     """
     findings = []
-    for finding in examine(session.load_silently):
+    for finding in examine(session.load_silently, lambda directory: ControlClient(directory.control).processes()):
         findings.append(masked(finding._asdict()))
         if not as_json:
             _put_finding(**findings[-1])

@@ -18,6 +18,8 @@ NETWORK: Final = "/api/v1/network"
 
 ACCESS: Final = "/api/v1/access"
 """GET: `AccessState`. POST with an `AccessOrder`: what each of them names."""
+PROCESSES: Final = "/api/v1/processes"
+"""GET: `PlaceFigures` of the check processes and of the reader process, by place."""
 
 
 class Forget(msgspec.Struct, frozen=True, tag=True):

@@ -6,7 +6,7 @@ Source: promises P13 and P14.
 import asyncio
 import importlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from bigchaindb.api.events import accepts_stream
 from bigchaindb.api.problems import Problem, not_found
 from bigchaindb.api.routes import Route, handler_of
 from bigchaindb.api.server import ReplyServer
+from bigchaindb.children import PlaceFigures
 from bigchaindb.config import Settings
 from bigchaindb.config.edit import given_elsewhere
 from bigchaindb.config.load import to_document
@@ -67,6 +68,7 @@ class ControlServer(ReplyServer):
         reload: Reloader | None,
         access: AccessDesk,
         network: Callable[[], NetworkFigures | None] = lambda: None,
+        processes: Callable[[], Mapping[str, PlaceFigures]] = dict,
     ) -> None:
         """Do nothing before `listen`.
 
@@ -78,6 +80,7 @@ class ControlServer(ReplyServer):
             reload: None if this node has no configuration to read again.
             access: carries out orders about access.
             network: returns the figures of the network; None on a node on its own.
+            processes: returns the figures of the node's children, by place.
         """
         room = Room(CONNECTION_COUNT_MAX, CONNECTION_COUNT_MAX, CONNECTION_COUNT_MAX)
         super().__init__("control", self._reply, settings.limits, room, _FULL)
@@ -86,6 +89,7 @@ class ControlServer(ReplyServer):
         self._hub = hub
         self._reload = reload
         self._network = network
+        self._processes = processes
         self._reloading = asyncio.Lock()
         self._secrets = longest_first(secrets_in(to_document(settings)))
         self._follower_count = 0
@@ -95,6 +99,7 @@ class ControlServer(ReplyServer):
             Route(answers.CONFIGURATION, self._get_configuration, None, self._post_configuration),
             Route(answers.HEAD, self._get_head, None),
             Route(answers.NETWORK, self._get_network, None),
+            Route(answers.PROCESSES, self._get_processes, None),
             Route(answers.ACCESS, access.get, None, access.post),
         )
         self._routes = {route.path: route for route in routes}
@@ -172,6 +177,9 @@ class ControlServer(ReplyServer):
         if (figures := self._network()) is None:
             raise OrderRefused("this node is part of no network")
         return figures
+
+    async def _get_processes(self, _: Call) -> object:
+        return self._processes()
 
     async def _get_head(self, call: Call) -> object:
         if not accepts_stream(call.accept):

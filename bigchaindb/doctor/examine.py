@@ -9,12 +9,13 @@ import sqlite3
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from bigchaindb import belonging
 from bigchaindb.access.writers import read_writers
+from bigchaindb.children import PlaceFigures
 from bigchaindb.config import Settings, WebSocketServer
 from bigchaindb.config.load import Loaded, exposed_key
 from bigchaindb.config.settings import split_bind
@@ -28,9 +29,10 @@ from bigchaindb.engine.cometbft import binary, signer
 from bigchaindb.engine.cometbft.files import Layout, is_network, read_bounded, read_genesis
 from bigchaindb.engine.cometbft.genesis import genesis_hash
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
-from bigchaindb.errors import BigchainDBError, StartupError, StoreError
+from bigchaindb.errors import BigchainDBError, RequestFailed, StartupError, StoreError
 from bigchaindb.identity import find
 from bigchaindb.owners import refusal, user
+from bigchaindb.reader.reader import READER
 from bigchaindb.serving.ports import taken
 from bigchaindb.serving.processes import lock_owner
 from bigchaindb.serving.unix_socket import SOCKET_PATH_BYTES_MAX
@@ -52,7 +54,11 @@ _ADVERTISED: Final = (
 )
 
 
-def examine(load: Callable[[], Loaded]) -> Iterator[Finding]:
+Processes = Callable[[DataDirectory], Mapping[str, PlaceFigures] | None]
+"""Returns what a running node says of its children, by place; None where none answers. Raises RequestFailed."""
+
+
+def examine(load: Callable[[], Loaded], processes: Processes = lambda _: None) -> Iterator[Finding]:
     """Examine everything; without a readable configuration the machine alone."""
     yield from _python()
     try:
@@ -67,6 +73,7 @@ def examine(load: Callable[[], Loaded]) -> Iterator[Finding]:
     running = lock_owner(directory.lock)
     if running is not None:
         yield Finding("node", "ok", f"running, process {running}")
+        yield from _processes(processes, directory)
     yield _checks(settings)
     yield from _ports(settings, running)
     yield from _writers(settings)
@@ -141,6 +148,27 @@ def _writers(settings: Settings) -> Iterator[Finding]:
         yield Finding("writers", "fix", str(error), advice)
     else:
         yield Finding("writers", "ok", f"a CREATE needs the signature of one of {count} keys in `{path}`")
+
+
+def _processes(ask: Processes, directory: DataDirectory) -> Iterator[Finding]:
+    """Examine the children of the running node."""
+    try:
+        places = ask(directory) or {}
+    except RequestFailed as error:
+        yield Finding("processes", "note", str(error), "see the log of the node")
+        return
+    for name, place in sorted(places.items()):
+        text = f"{place.process_count} running, {place.batch_count:,} answers, {place.restart_count:,} ended before"
+        if place.batch_count:
+            text += f", {1e3 * place.wait_s / place.batch_count:,.1f} ms for each on average"
+        subject = "reader process" if name == READER else f"checks {name}"
+        if place.is_failing:
+            advice = "see the log of the node and of the system for what ends them; look for memory and process limits"
+            yield Finding(subject, "fix", f"{text}; they cannot be started, or end again and again", advice)
+        elif place.restart_count:
+            yield Finding(subject, "note", text, "the log of the node says what ended them")
+        else:
+            yield Finding(subject, "ok", text)
 
 
 def _ports(settings: Settings, running: int | None) -> Iterator[Finding]:

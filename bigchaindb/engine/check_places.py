@@ -18,7 +18,7 @@ from typing import Final
 from msgspec import json
 
 from bigchaindb import children
-from bigchaindb.children import PlaceFigures
+from bigchaindb.children import Ends, PlaceFigures
 from bigchaindb.engine import check_frames as frames
 from bigchaindb.engine.check_process import ADDRESS_BYTES_MAX, BATCH_CPU_S_MAX, OUT_OF_MEMORY
 from bigchaindb.engine.nursery import KILL, ORDER, REPORT, STARTED
@@ -319,14 +319,15 @@ class Place:
         self._waiting: deque[Batch] = deque()
         self._answered_count = 0
         self._wait_s = 0.0
-        self._lost_count = 0
+        self._ends = Ends()
         self._unborn_count = 0
         self._closed: EngineError | None = None
 
     @property
     def figures(self) -> PlaceFigures:
         """What they do."""
-        return PlaceFigures(len(self._processes), self._answered_count, self._wait_s, self._lost_count)
+        ends = self._ends
+        return PlaceFigures(len(self._processes), self._answered_count, self._wait_s, ends.count, ends.is_failing)
 
     def open(self) -> None:
         """Order the processes before there is work for them."""
@@ -373,6 +374,7 @@ class Place:
                     process = self._order()
                 except OSError as error:
                     _log.error("no check process can be started", extra={"error": str(error)})
+                    self._ends.refuse()
                     if process is None:
                         _fail(self._waiting.popleft(), Overloaded(_NO_PROCESS))
                         continue
@@ -387,6 +389,7 @@ class Place:
         return process
 
     def _note(self, batch: Batch) -> None:
+        self._ends.answered()
         self._answered_count += 1
         self._wait_s += asyncio.get_running_loop().time() - batch.begin_s
         self._hand_over()
@@ -394,12 +397,13 @@ class Place:
     def _lose(self, process: Process) -> None:
         """Replace a process: the batch at work is lost, those behind it go to another."""
         self._processes.remove(process)
-        self._lost_count += 1
+        self._ends.note()
         self._unborn_count = 0 if process.was_born else self._unborn_count + 1
         if process.in_hand and process.was_born:
             _fail(process.in_hand.popleft(), ProcessLost())
         elif process.in_hand and self._unborn_count >= UNBORN_COUNT_MAX:
             _log.error("no check process can be started", extra={"attempts": self._unborn_count})
+            self._ends.refuse()
             _fail(process.in_hand.popleft(), Overloaded(_NO_PROCESS))
         self._waiting.extendleft(reversed(process.in_hand))
         self._hand_over()

@@ -27,6 +27,7 @@ class Figures:
         chain_id: begins the id of every event.
         head: the last durable position.
         store: `Queries.statistics`.
+        reader: of the reader process.
         network: figures of the network; None on a network of one node.
         disk_free_bytes: bytes that the node's user may still write to the ledger's disk.
         http_connection_count: open on the HTTP API, Server-Sent Events included.
@@ -48,6 +49,7 @@ class Figures:
     head: int
     store: Mapping[str, Any]
     engine: EngineFigures
+    reader: PlaceFigures
     network: NetworkFigures | None
     disk_free_bytes: int
     http_connection_count: int
@@ -90,6 +92,7 @@ def families(figures: Figures) -> Iterator[Metric]:
         denied.add_metric((str(status),), figures.access_refused_counts.get(status, 0))
     yield denied
     yield from _of_checks(figures.engine.checks)
+    yield from _of_reader(figures.reader)
     yield from _of_network(figures.network)
     yield from _of_plugins(figures.plugins)
     limits = GaugeMetricFamily("bigchaindb_limit", "A bound of the configuration, in its own unit.", labels=("limit",))
@@ -154,12 +157,26 @@ def _of_checks(places: Mapping[str, PlaceFigures]) -> Iterator[Metric]:
     restarts = CounterMetricFamily(
         "bigchaindb_check_restarts", "Check processes that ended and were replaced.", labels=("place",)
     )
+    failing = GaugeMetricFamily(
+        "bigchaindb_check_failing", "1 while no process can be started, or they end again and again.", labels=("place",)
+    )
     for name, place in places.items():
         running.add_metric((name,), place.process_count)
         batches.add_metric((name,), place.batch_count)
         waits.add_metric((name,), place.wait_s)
         restarts.add_metric((name,), place.restart_count)
-    yield from (running, batches, waits, restarts)
+        failing.add_metric((name,), place.is_failing)
+    yield from (running, batches, waits, restarts, failing)
+
+
+def _of_reader(reader: PlaceFigures) -> Iterator[Metric]:
+    prefix = "bigchaindb_reader"
+    yield GaugeMetricFamily(f"{prefix}_processes", "1 while the reader process runs.", reader.process_count)
+    yield CounterMetricFamily(f"{prefix}_queries", "Questions to the reader process.", reader.batch_count)
+    yield CounterMetricFamily(f"{prefix}_wait_seconds", "Time from each question to its answer.", reader.wait_s)
+    yield CounterMetricFamily(f"{prefix}_restarts", "Reader processes that ended.", reader.restart_count)
+    text = "1 while no reader process can be started, or they end again and again."
+    yield GaugeMetricFamily(f"{prefix}_failing", text, reader.is_failing)
 
 
 def _of_network(network: NetworkFigures | None) -> Iterator[Metric]:

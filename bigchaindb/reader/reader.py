@@ -27,6 +27,8 @@ from bigchaindb.reader.process import READY
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.lists import Bounds, Piece, Walk
 
+READER: Final = "reader"
+"""The place of the process, beside those of check processes."""
 MODULE: Final = "bigchaindb.reader.process"
 START_S_MAX: Final = 30.0
 """Time in which a process is ready, a hundred times what it needs: it steps back for all others."""

@@ -10,12 +10,14 @@ from bigchaindb.serving.arrival import Reason
 from tests.support.lane_statuses import status
 
 STATISTICS: Final = {"height": 4, "transactions": 9, "ledger_bytes": 4096, "wal_bytes": 512}
+CHECKS: Final = {"light": PlaceFigures(2, 80, 1.5, 3), "heavy": PlaceFigures(1, 0, 0.0, 0, is_failing=True)}
 FIGURES: Final = Figures(
     version="3.0.0",
     chain_id="solo-1",
     head=5,
     store=STATISTICS,
-    engine=EngineFigures(1, 2, 3, 4, 5, 6, {"light": PlaceFigures(2, 80, 1.5, 3), "heavy": PlaceFigures(1, 0, 0.0, 0)}),
+    engine=EngineFigures(1, 2, 3, 4, 5, 6, CHECKS),
+    reader=PlaceFigures(1, 90, 2.5, 4),
     network=NetworkFigures(
         is_following=True,
         is_degraded=False,

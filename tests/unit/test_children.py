@@ -53,3 +53,20 @@ def test_a_program_does_not_run_if_its_parent_ended_before_it_was_tied(tmp_path:
     done = subprocess.run([*keeper, "1", touch, path], check=False)
     assert done.returncode == 1
     assert not (tmp_path / "made").exists()
+
+
+def test_a_place_is_out_of_order_while_its_processes_end_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends, now_s, seen = children.Ends(), [0.0], []
+    monkeypatch.setattr(children, "monotonic", lambda: now_s[0])
+    for _ in range(children.ENDS_MAX):
+        seen.append(ends.is_failing)
+        ends.note()
+    seen.append(ends.is_failing)
+    now_s[0] = children.ENDS_S
+    assert seen == [False] * children.ENDS_MAX + [True]
+    assert ends.count == children.ENDS_MAX
+    seen.clear()
+    for step in (ends.refuse, ends.answered, bool):
+        seen.append(ends.is_failing)
+        step()
+    assert seen == [False, True, False]

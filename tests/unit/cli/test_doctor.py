@@ -13,18 +13,21 @@ from typing import Any, Final
 
 import pytest
 
+from bigchaindb.children import PlaceFigures
 from bigchaindb.config.load import load_all
 from bigchaindb.doctor import sharing
-from bigchaindb.doctor.examine import examine
+from bigchaindb.doctor.examine import Processes, examine
 from bigchaindb.doctor.finding import Finding
 from bigchaindb.engine.cometbft.files import Layout, write_genesis
 from bigchaindb.engine.cometbft.genesis import GenesisValidator, NetworkGenesis, genesis_hash
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
+from bigchaindb.errors import RequestFailed
 from bigchaindb.identity import keypair_document, new_keypair
 from bigchaindb.serving.processes import listener, lock_owner, name_of
 from bigchaindb.store.directory import DataDirectory, DirectoryLock, prepare
 from bigchaindb.store.store import Store
 from bigchaindb.subscribers.lane_page import page_path
+from tests.support.figures import CHECKS
 from tests.support.packages import advertise
 
 Examine = Callable[..., dict[str, Finding]]
@@ -55,7 +58,7 @@ def free_port() -> Iterator[int]:
 def findings(tmp_path: Path, free_port: int) -> Examine:
     """Examine with a configuration that is right but for what the test changes; yield findings by subject."""
 
-    def examined(**changes: Any) -> dict[str, Finding]:
+    def examined(processes: Processes = lambda _: None, **changes: Any) -> dict[str, Finding]:
         document = {
             "server": {"bind": f"127.0.0.2:{free_port}"},
             "wsserver": {"host": "127.0.0.3", "port": free_port + 1},
@@ -64,7 +67,9 @@ def findings(tmp_path: Path, free_port: int) -> Examine:
         }
         path = tmp_path / "node.json"
         path.write_text(json.dumps(document))
-        return {finding.subject: finding for finding in examine(lambda: load_all(path, {"HOME": str(tmp_path)}))}
+        return {
+            finding.subject: finding for finding in examine(lambda: load_all(path, {"HOME": str(tmp_path)}), processes)
+        }
 
     return examined
 
@@ -75,6 +80,23 @@ def test_a_good_machine_has_nothing_to_fix(findings: Examine, tmp_path: Path) ->
     assert {finding.status for finding in found.values()} == {"ok"}
     assert {"python", "configuration", "data directory", "socket path", "disk", "file system", "clock"} <= set(found)
     assert [entry.name for entry in (tmp_path / "data").iterdir()] == []  # nothing was changed
+
+
+def test_children_of_the_running_node_that_fall_over_and_over_do_not_look_healthy(
+    findings: Examine, tmp_path: Path
+) -> None:
+    places = {**CHECKS, "reader": PlaceFigures(1, 200, 0.5, 0)}
+    assert not {"checks heavy", "reader process"} & findings(lambda _: places).keys(), "no node runs"
+    with closing(DirectoryLock(prepare(tmp_path / "data"))):
+        found = findings(lambda _: places)
+        assert [found[f"checks {name}"].status for name in ("light", "heavy")] == ["note", "fix"]
+        assert found["reader process"].status == "ok"
+        assert "200 answers, 0 ended before, 2.5 ms for each" in found["reader process"].text
+
+        def silent(_: DataDirectory) -> None:
+            raise RequestFailed("the node did not answer")
+
+        assert findings(silent)["processes"].status == "note"
 
 
 def test_what_must_be_fixed_says_how(findings: Examine, tmp_path: Path) -> None:

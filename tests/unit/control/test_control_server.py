@@ -26,6 +26,7 @@ from bigchaindb.masking import MASK
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.supervisor import Supervisor
+from tests.support.figures import CHECKS
 from tests.support.raw import until
 
 T = TypeVar("T")
@@ -51,7 +52,13 @@ class Served:
         book = KeyBook(self.store.node, settings.limits.access_key_count_max)
         access = AccessDesk(book, Gate(LOCAL, book), settings, reload)
         return ControlServer(
-            self.path, supervisor=self.supervisor, hub=self.hub, settings=settings, reload=reload, access=access
+            self.path,
+            supervisor=self.supervisor,
+            hub=self.hub,
+            settings=settings,
+            reload=reload,
+            access=access,
+            processes=lambda: CHECKS,
         )
 
     async def ask(self, call: Callable[[ControlClient], T]) -> T:
@@ -116,6 +123,10 @@ async def test_a_path_that_fits_no_socket_stops_the_start(served: Served, tmp_pa
 async def test_a_server_that_never_started_stops(served: Served) -> None:
     await served.server(None).stop()
     assert served.path.exists()
+
+
+async def test_it_tells_how_the_children_of_the_node_fare(served: Served) -> None:
+    assert await served.ask(ControlClient.processes) == CHECKS
 
 
 async def test_the_head_is_told_at_once_or_when_it_moves(served: Served) -> None:

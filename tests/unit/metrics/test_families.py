@@ -74,6 +74,12 @@ def test_each_place_of_check_processes_has_its_figures() -> None:
     figures = {"processes": 2, "batches": 80, "wait_seconds": 1.5, "restarts": 3}
     assert {name: value(f"bigchaindb_check_{name}", place="light") for name in figures} == figures
     assert value("bigchaindb_check_batches", place="heavy") == 0
+    assert [value("bigchaindb_check_failing", place=place) for place in ("light", "heavy")] == [0, 1]
+
+
+def test_the_reader_process_has_its_figures() -> None:
+    figures = {"processes": 1, "queries": 90, "wait_seconds": 2.5, "restarts": 4, "failing": 0}
+    assert {name: value(f"bigchaindb_reader_{name}") for name in figures} == figures
 
 
 def test_each_validator_has_its_figures() -> None:
