@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from bigchaindb.access import audit
 from bigchaindb.access.book import KeyBook
 from bigchaindb.access.exposure import anonymous
 from bigchaindb.access.gate import Gate
@@ -21,6 +22,10 @@ from bigchaindb.control import answers
 from bigchaindb.errors import OrderRefused
 
 ANONYMOUS: Final = "access.anonymous"
+SHOWN: Final = {"id": "id", "name": "named", "scopes": "scopes"}
+"""Members of orders that the audit log shows, and as what; the key in a check is none of them."""
+SHOWN_MAX: Final = 100
+"""Characters of each."""
 _order: Final[msgspec.json.Decoder[answers.AccessOrder]] = msgspec.json.Decoder(answers.AccessOrder)
 
 Reloader = Callable[[], Loaded]
@@ -108,6 +113,8 @@ class AccessDesk:
             order = _order.decode(await call.body())
         except msgspec.MsgspecError as error:
             raise OrderRefused(f"the node does not know this order: {error}; does it have another version?") from error
+        about = {shown: getattr(order, part)[:SHOWN_MAX] for part, shown in SHOWN.items() if hasattr(order, part)}
+        audit.ordered("control", type(order).__name__.lower(), **about)
         if isinstance(order, answers.ReloadAccess):
             return await self._read_again()
         done = await asyncio.to_thread(carry_out, self._book, order)

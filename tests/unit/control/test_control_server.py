@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -18,10 +19,11 @@ from bigchaindb.config.load import Loaded, load_all
 from bigchaindb.config.settings import Limits
 from bigchaindb.control import server
 from bigchaindb.control.access import AccessDesk
-from bigchaindb.control.answers import Configuration
+from bigchaindb.control.answers import Checked, CheckKey, Configuration, KeyStatus, MadeKey, NewKey, RevokeKey
 from bigchaindb.control.server import ControlServer
 from bigchaindb.errors import RequestFailed, StartupError
 from bigchaindb.eventlog.orders import Discard, Order, Pause, Restart, Resume, Retry, Seek
+from bigchaindb.log import Formatter
 from bigchaindb.masking import MASK
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
@@ -303,3 +305,24 @@ async def test_a_defect_is_logged_and_leaves_the_node_running(served: Served, ca
     assert "ZeroDivisionError" in caplog.text
     assert await served.ask(ControlClient.head) == 0
     await other.stop()
+
+
+async def test_each_order_is_in_the_audit_log_without_its_secrets(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who asks what was done at night finds it there."""
+    caplog.set_level(logging.INFO, "bigchaindb.access")
+    made = await served.ask(lambda one: one.change_access(NewKey("shop", "read write", None), MadeKey))
+    assert made is not None
+    await served.ask(lambda one: one.change_access(CheckKey(made.text), Checked))
+    await served.ask(lambda one: one.change_access(RevokeKey(made.key.id), KeyStatus))
+    await served.ask(lambda one: one.forget("sales"))
+    lines = [Formatter("").format(one) for one in caplog.records if one.name == "bigchaindb.access"]
+    about = [line.partition("who=control ")[2].partition(" request=")[0] for line in lines]
+    assert about == [
+        'order=newkey named=shop scopes="read write"',
+        "order=checkkey",
+        f"order=revokekey id={made.key.id}",
+        "order=forget plugin=sales",
+    ]
+    assert made.text[20:] not in "".join(lines)
