@@ -152,8 +152,11 @@ async def _attack(kind: str, port: int) -> None:
         attacks = [_again(port, lambda r, w: _flood(r, w, opening, piece)) for _ in range(count)]
     elif kind == "searches":
         attacks = [_again(port, lambda r, w: _post(r, w, itertools.cycle(_SEARCHES))) for _ in range(SEARCHER_COUNT)]
+    elif kind == "keys":
+        tries = _wrong_keys()
+        attacks = [_again(port, lambda r, w: _post(r, w, tries)) for _ in range(SEARCHER_COUNT)]
     else:
-        posts = _wrong_keys() if kind == "keys" else _posts(kind)
+        posts = _posts(kind)
         attacks = [_again(port, lambda r, w: _post(r, w, posts)) for _ in range(POSTER_COUNT)]
     print("ready", flush=True)
     await asyncio.gather(*attacks)

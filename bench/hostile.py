@@ -37,7 +37,7 @@ ATTACKS: Final = {
     "searches": "8 clients that search for a common word, list and scan",
     "pipelined": "one client that sends GETs without end",
     "chunks": "8 clients that send a body in chunks of one byte",
-    "keys": "32 clients with 100,000 addresses that try wrong access keys",
+    "keys": "8 clients with 100,000 addresses that try wrong access keys",
 }
 _KEY: Final = KeyPair.from_seed(bytes(32))
 SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {"keys": {"access": {"proxies": ["127.0.0.1"]}}}
