@@ -65,11 +65,15 @@ def _check_rate(rate: Sequence[float] | None, key: str) -> None:
 
 def _check_network(text: str) -> None:
     try:
-        ip_network(text)
+        network = ip_network(text)
     except ValueError as error:
         raise ConfigurationError(
             f"access.proxies: must be addresses or networks such as `10.0.0.0/8`, found {text[:100]!r}: {error}"
         ) from error
+    if network.prefixlen == 0:
+        raise ConfigurationError(
+            f"access.proxies: {text} is everybody, who could then claim any address; name the proxies"
+        )
 
 
 class Rate(NamedTuple):

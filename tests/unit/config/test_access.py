@@ -23,3 +23,10 @@ def test_a_proxy_is_an_address_or_a_network(proxy: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^access\.proxies: must be"):
         Access(proxies=(proxy,))
     assert Access(proxies=("10.0.0.0/8", "::1")).proxies
+
+
+@pytest.mark.parametrize("everybody", ["0.0.0.0/0", "::/0"])
+def test_not_everybody_is_a_proxy(everybody: str) -> None:
+    """Whoever is one has any address that he likes."""
+    with pytest.raises(ConfigurationError, match=r"^access\.proxies: .* is everybody"):
+        Access(proxies=(everybody,))
