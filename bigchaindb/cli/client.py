@@ -12,6 +12,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
+from bigchaindb.cli.access_key import CURE, header_for
 from bigchaindb.config.settings import MIB
 from bigchaindb.errors import RequestFailed
 
@@ -154,12 +155,15 @@ class NodeClient:
             raise RequestFailed(f"{self.url}{path} answered {status} without JSON: is it a node?") from error
         if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own figures
             return answer, sent
-        raise RequestFailed(f"{self.url} answered {status}: {message_in(answer)}", status)
+        refused = RequestFailed(f"{self.url} answered {status}: {message_in(answer)}", status)
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            refused.add_note(CURE)
+        raise refused
 
     def _exchange(self, path: str, body: bytes | None) -> tuple[int, bytes]:
         try:
             with closing(self._connect()) as connection:
-                answer = ask(connection, f"{self._path}{path}", body)
+                answer = ask(connection, f"{self._path}{path}", body, **header_for(self.url))
                 return answer.status, whole(answer)
         except TimeoutError as error:
             raise self._unreachable(f"no answer within {self._timeout_s:g} s") from error
@@ -173,9 +177,11 @@ class NodeClient:
         )
 
 
-def ask(connection: HTTPConnection, target: str, body: bytes | None = None, accept: str = "*/*") -> HTTPResponse:
+def ask(connection: HTTPConnection, target: str, body: bytes | None = None, **headers: str) -> HTTPResponse:
     """Send a request, GET or POST with a body, and return the beginning of its answer. Redirects are not followed."""
-    headers = {"Accept": accept} if body is None else {"Accept": accept, "Content-Type": "application/json"}
+    headers = {"Accept": "*/*", **headers}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
     connection.request("GET" if body is None else "POST", target, body, headers)
     return connection.getresponse()
 

@@ -131,7 +131,7 @@ class ControlClient:
         wait_s = wait_s or self._answer_s_max
         try:
             with closing(_Connection(self._path, wait_s)) as connection:
-                answer = ask(connection, target, body, accept)
+                answer = ask(connection, target, body, Accept=accept)
                 if answer.status != 200:  # noqa: PLR2004 - HTTP's own figure
                     raise RequestFailed(str(message_in(json.loads(whole(answer)))))
                 return read(answer)

@@ -26,7 +26,14 @@ from bigchaindb.masking import is_secret_name
 PATH_VARIABLE: Final = "BIGCHAINDB_CONFIG_PATH"
 IN_USE_CHARACTERS_MAX: Final = 200
 """Characters of a value in a warning: a path is printed whole, a long list of plugins is not."""
-OTHER_VARIABLES: Final = (PATH_VARIABLE, "BIGCHAINDB_KEY_FILE", "BIGCHAINDB_PRIVATE_KEY", "BIGCHAINDB_NODE")
+ACCESS_KEY_VARIABLE: Final = "BIGCHAINDB_ACCESS_KEY_FILE"
+OTHER_VARIABLES: Final = (
+    PATH_VARIABLE,
+    ACCESS_KEY_VARIABLE,
+    "BIGCHAINDB_KEY_FILE",
+    "BIGCHAINDB_PRIVATE_KEY",
+    "BIGCHAINDB_NODE",
+)
 """Variables that the commands read and that are no settings."""
 LOADED: Final = "Configuration loaded from"
 """Beginning of the notice that names the file."""

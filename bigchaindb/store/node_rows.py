@@ -159,7 +159,7 @@ def summed_tables(connection: sqlite3.Connection) -> Sequence[Table]:
 
 
 def hold_access_keys(connection: sqlite3.Connection) -> None:
-    """Hold all access keys, within a batch: the data were restored, and a revocation may be missing (access.md, 9)."""
+    """Hold all access keys, within a batch: the data were restored, and a revocation may be missing."""
     held = [(*row[:-1], 1) for row in compare(connection, ACCESS_KEYS).whole]
     put(connection, ACCESS_KEYS, held)
 

@@ -162,18 +162,19 @@ def _outputs(recipients: Sequence[Recipient]) -> list[Document]:
 
 
 @contextmanager
-def connected(name: str, *urls: str) -> Iterator[Client]:
+def connected(name: str, *urls: str, key: str | None = None) -> Iterator[Client]:
     """Start a driver's agent, connect it to the nodes in the order given, end it afterwards.
 
     Args:
         name: the driver's language and release, such as `python-0.6.2`.
         urls: nodes without path; each driver adds what its manual says.
+        key: an access key, which each driver shows in the way that it has.
     """
     process = subprocess.Popen(_command(name), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with process:
         client = Client(name, process)
         try:
-            client.call("connect", urls=list(urls))
+            client.call("connect", urls=list(urls), key=key)
             yield client
         finally:
             process.kill()

@@ -19,8 +19,9 @@ class Agent:
 
     driver: BigchainDB
 
-    def connect(self, urls: list[str]) -> None:
-        self.driver = BigchainDB(*urls)
+    def connect(self, urls: list[str], key: str | None) -> None:
+        headers = {} if key is None else {"headers": {"Authorization": f"Bearer {key}"}}
+        self.driver = BigchainDB(*urls, **headers)
 
     def keys(self) -> Json:
         pair = generate_keypair()

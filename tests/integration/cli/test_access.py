@@ -80,6 +80,15 @@ def test_the_first_key_closes_the_door_of_a_running_node_and_revocation_ends_str
     refused = with_input(node, key, "access", "check")
     assert (refused.returncode, "was revoked on" in refused.stderr) == (1, True)
 
+    shown = ("transactions", "show", "ab" * 32)
+    assert "answered 401: needs the scope read" in node.run(*shown).stderr
+    node.environment = {"BIGCHAINDB_ACCESS_KEY_FILE": str(file)}
+    assert "answered 404: Not found" in node.run(*shown).stderr
+    assert "would travel in clear" in node.run(*shown, "--node", "http://192.0.2.7:9984").stderr
+    node.environment = {"BIGCHAINDB_ACCESS_KEY_FILE": str(node.folder)}
+    assert f"cannot read `{node.folder}`: Is a directory" in node.run(*shown).stderr
+    node.environment = {}
+
     node.stop()
     assert [one["state"] for one in key_list(node)] == ["revoked", "good"]
     assert [one["used"] is None for one in key_list(node)] == [False, False]

@@ -45,8 +45,10 @@ function signedByAll(transaction, inputs) {
 }
 
 const agent = {
-  connect({ urls }) {
-    connection = new driver.Connection(urls.map((url) => `${url}/api/v1/`));
+  connect({ urls, key }) {
+    // This driver sends no headers; credentials in the URL arrive as Basic.
+    const shown = key === null ? "://" : `://key:${key}@`;
+    connection = new driver.Connection(urls.map((url) => `${url.replace("://", shown)}/api/v1/`));
   },
   keys() {
     const pair = new driver.Ed25519Keypair();
