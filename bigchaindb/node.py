@@ -45,6 +45,7 @@ from bigchaindb.errors import (
     StoreError,
     StoreFull,
 )
+from bigchaindb.hangups import hangups
 from bigchaindb.identity import find_or_make, read_chain_id
 from bigchaindb.log import dropped_count
 from bigchaindb.metrics.families import Figures
@@ -52,8 +53,10 @@ from bigchaindb.metrics.server import MetricsServer
 from bigchaindb.ownership import watch
 from bigchaindb.reader.reader import READER, Reader
 from bigchaindb.serving.descriptors import make_room
+from bigchaindb.serving.handshakes import Handshakes
 from bigchaindb.serving.memory import give_back_large_blocks
 from bigchaindb.serving.ports import require_free
+from bigchaindb.serving.tls import Tls
 from bigchaindb.stop_order import StopOrder
 from bigchaindb.store import reserve
 from bigchaindb.store.directory import DataDirectory
@@ -128,6 +131,7 @@ async def _serve(
             return
         running.enter_context(closing(store))
         watch(store.lock)
+        tls = _tls(settings, limits)
         require_free(_addresses(settings))
         key = find_or_make(settings)
         chain_id = read_chain_id(settings.database.path)
@@ -140,24 +144,26 @@ async def _serve(
         wired = engine_of(settings, store, key, hub, chain_id)
         _tell_damage(store, wired)
         await asyncio.to_thread(store.check_recent)
-        edges = _Edges(settings, limits, store, wired, hub, key=key, chain_id=chain_id, reload=reload)
+        edges = _Edges(settings, limits, store, wired, hub, key=key, chain_id=chain_id, reload=reload, tls=tls)
         supervisor, api, stream = edges.supervisor, edges.api, edges.stream
         running.push_async_callback(edges.stop)
+        running.enter_context(hangups(edges.desk.read_again))
         if not await _unless(ordered, supervisor.start(strict=strict)):
             return
         await edges.control.listen()
         with _naming("wsserver.port"):
-            await stream.start(settings.wsserver.host, settings.wsserver.port)
+            await stream.start(settings.wsserver.host, settings.wsserver.port, edges.handshakes)
         deciding = asyncio.create_task(wired.engine.run())
         running.push_async_callback(_drain, wired.engine, deciding)
         with _naming("server.bind"):
-            await api.start(settings.server.host, settings.server.port)
+            await api.start(settings.server.host, settings.server.port, edges.handshakes)
         if settings.metrics.bind is not None:
             with _naming("metrics.bind"):
-                await edges.metrics.start(*split_bind(settings.metrics.bind, "metrics.bind"))
+                await edges.metrics.start(*split_bind(settings.metrics.bind, "metrics.bind"), edges.handshakes)
         gc.freeze()  # all that exists by now stays: later collections need not search it
         gc.set_threshold(*COLLECT_AFTER)
-        works = (_upgrade(store), _keep_reserve(store.directory), watch_writers(wired.writers), edges.write_uses())
+        works = [_upgrade(store), _keep_reserve(store.directory), watch_writers(wired.writers), edges.write_uses()]
+        works += [] if tls is None else [tls.watch()]
         beside = [asyncio.create_task(work) for work in works]
         running.callback(lambda: [task.cancel() for task in beside])
         _log.info("ready", extra={"chain": chain_id, "head": hub.head, "http": api.port, "websocket": stream.port})
@@ -183,9 +189,11 @@ class _Edges:
         key: KeyPair,
         chain_id: str,
         reload: Reloader | None,
+        tls: Tls | None,
     ) -> None:
         """Start nothing; `limits` are those of the settings, less what the machine does not allow."""
         self._limits, self._store, self._wired, self._hub, self._chain_id = limits, store, wired, hub, chain_id
+        self._tls = tls
         self.supervisor = Supervisor(
             hub=hub, store=store, chain_id=chain_id, plugins=settings.events_plugins, limits=limits
         )
@@ -199,7 +207,7 @@ class _Edges:
         self.api = HttpApi(
             wired.engine,
             Reads(limits, store.queries(), self.reader),
-            _info(settings, key, self.stream),
+            _info(settings, key, self.stream, is_secure=tls is not None),
             limits,
             gate,
             log=log,
@@ -209,6 +217,8 @@ class _Edges:
             origins=origins,
             proxies=proxies,
         )
+        renewals = [Renewing(settings, gate, wired.writers), *([] if tls is None else [tls.renew])]
+        self.desk = AccessDesk(self.book, gate, settings, reload, renewals)
         self.metrics = MetricsServer(self._figures, limits, gate, needs_key=settings.metrics.access)
         self.control = ControlServer(
             store.directory.control,
@@ -216,10 +226,15 @@ class _Edges:
             hub=hub,
             settings=settings,
             reload=reload,
-            access=AccessDesk(self.book, gate, settings, reload, [Renewing(settings, gate, wired.writers)]),
+            access=self.desk,
             network=wired.network,
             processes=lambda: {**wired.engine.figures.checks, READER: self.reader.figures},
         )
+
+    @property
+    def handshakes(self) -> Handshakes | None:
+        """Of TLS, for every listener; None where the node serves without."""
+        return None if self._tls is None else self._tls.handshakes
 
     async def stop(self) -> None:
         """Stop the edges side by side: each takes a second at most, and so do all of them."""
@@ -228,6 +243,8 @@ class _Edges:
             if outcome is not None:
                 raise outcome
         await asyncio.to_thread(self.book.write_uses)
+        if self._tls is not None:
+            self._tls.close()
 
     async def write_uses(self) -> None:
         """Write on which day each access key was used last, until cancelled."""
@@ -261,6 +278,7 @@ class _Edges:
             log_dropped_count=dropped_count(),
             access_key_count=self.book.good_count(time.time()),
             access_refused_counts=self.gate.refused,
+            tls_expiry_s=None if self._tls is None else self._tls.ends_s - time.time(),
             plugins=self.supervisor.status(),
             limits=self._limits,
         )
@@ -362,12 +380,16 @@ async def _keep_reserve(directory: DataDirectory) -> None:
         await asyncio.sleep(RESERVE_S)
 
 
-def _info(settings: Settings, key: KeyPair, stream: StreamServer) -> NodeInfo:
+def _tls(settings: Settings, limits: Limits) -> Tls | None:
+    return None if (files := settings.tls.files) is None else Tls(*files, limits.handshake_count_max)
+
+
+def _info(settings: Settings, key: KeyPair, stream: StreamServer, *, is_secure: bool) -> NodeInfo:
     return NodeInfo(
         version=__version__,
         public_key=key.public_key,
         keyring=settings.keyring,
-        stream_url=stream_url(settings.wsserver, lambda: stream.port, PATH),
+        stream_url=stream_url(settings.wsserver, lambda: stream.port, PATH, is_secure=is_secure),
     )
 
 

@@ -18,6 +18,7 @@ from bigchaindb.engine import check_places
 from tests.support import groups, made_secrets, scale
 from tests.support.installation import Installation, install_node
 from tests.support.node import COMMAND, Node, running_node
+from tests.support.tls import Authority
 
 NAME_CHARS: Final = 12
 
@@ -118,6 +119,20 @@ def start_node(tmp_path: Path) -> Iterator[StartNode]:
             return nodes.enter_context(running)
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority that signs certificates for the whole run."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Authority:
+    """That authority, trusted by this process and those that it starts."""
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
+        monkeypatch.setenv(name, str(authority.file))
+    return authority
 
 
 @pytest.fixture(scope="session")

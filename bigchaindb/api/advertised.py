@@ -18,17 +18,20 @@ _HOST_HEADER: Final = re.compile(
 )
 
 
-def stream_url(settings: WebSocketServer, port: Callable[[], int], path: str) -> Callable[[str], str]:
+def stream_url(
+    settings: WebSocketServer, port: Callable[[], int], path: str, *, is_secure: bool = False
+) -> Callable[[str], str]:
     """Return a function from a request's header `Host` to the stream's URL.
 
     Args:
         settings: values that are set take precedence; the others follow from the request and the port.
+        is_secure: whether the stream is served over TLS.
         port: returns the port that is listened on.
         path: of the stream.
     """
 
     def url(host_header: str) -> str:
-        scheme = settings.advertised_scheme or settings.scheme
+        scheme = settings.advertised_scheme or ("wss" if is_secure else settings.scheme)
         host = settings.advertised_host or host_of(host_header) or _configured_host(settings)
         number = port() if settings.advertised_port is None else settings.advertised_port
         return f"{scheme}://{host}:{number}{path}"

@@ -4,17 +4,22 @@ Source: docs/reference/contract/http-api.md, sections 1, 4 and 5.
 """
 
 import json
+import ssl
 import time
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, suppress
 from functools import partial
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from bigchaindb.cli.access_key import CURE, header_for
 from bigchaindb.config.settings import MIB
 from bigchaindb.errors import RequestFailed
+from bigchaindb.serving.certificates import reason_of, trusting
+from bigchaindb.serving.secured import ASK_OVER_TLS
 
 TIMEOUT_S: Final = 20.0
 """The drivers wait this long, too; mode commit answers within 10 s."""
@@ -35,11 +40,29 @@ CURES: Final = {
 """What to do, by the rule that a transaction breaks; the rule's own text is the same for every client."""
 
 
+_NAME_AUTHORITY: Final = "set SSL_CERT_FILE to the file of the authority that signed it"
+_CURES_OF_TRUST: Final = {
+    9: "set the clock of this machine, if it is wrong",
+    10: "the node's operator must renew it, unless the clock of this machine is wrong",
+    62: "ask the node under a name that its certificate has",
+    64: "ask the node under a name or address that its certificate has",
+}
+"""What to do, by OpenSSL's number of the failure; unknown authorities have several."""
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})
+"""OpenSSL's reasons, by version, for an answer that is no TLS."""
+
+
 class NodeClient:
     """A node, by its URL."""
 
     def __init__(
-        self, url: str, timeout_s: float = TIMEOUT_S, busy_s_max: float = BUSY_S_MAX, *, origin: str = ""
+        self,
+        url: str,
+        timeout_s: float = TIMEOUT_S,
+        busy_s_max: float = BUSY_S_MAX,
+        *,
+        origin: str = "",
+        certificate: Path | None = None,
     ) -> None:
         """Take the URL of the node's root.
 
@@ -48,6 +71,7 @@ class NodeClient:
             timeout_s: time for one answer.
             busy_s_max: time in which a request is repeated that was answered with 503: the node did nothing.
             origin: where the URL comes from, for the error of a node that does not answer.
+            certificate: the node's own file, which is trusted whatever it says; None trusts the machine's authorities.
 
         Raises:
             RequestFailed: it is no URL of HTTP.
@@ -60,8 +84,10 @@ class NodeClient:
         self._timeout_s = timeout_s
         self._busy_s_max = busy_s_max
         self._origin = origin
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        self._connect = partial(kind, parts.netloc, timeout=timeout_s)
+        self._connect: Callable[[], HTTPConnection] = partial(HTTPConnection, parts.netloc, timeout=timeout_s)
+        if parts.scheme == "https":
+            context = _context(certificate)
+            self._connect = partial(HTTPSConnection, parts.netloc, timeout=timeout_s, context=context)
 
     def transaction(self, transaction_id: str) -> dict[str, Any]:
         """Return a committed transaction.
@@ -152,6 +178,8 @@ class NodeClient:
         try:
             answer = json.loads(sent)
         except ValueError as error:
+            if sent.startswith(ASK_OVER_TLS.encode()):
+                raise RequestFailed(f"{self.url} is served over TLS; ask {_other_scheme(self.url)}") from error
             raise RequestFailed(f"{self.url}{path} answered {status} without JSON: is it a node?") from error
         if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own figures
             return answer, sent
@@ -167,6 +195,8 @@ class NodeClient:
                 return answer.status, whole(answer)
         except TimeoutError as error:
             raise self._unreachable(f"no answer within {self._timeout_s:g} s") from error
+        except ssl.SSLError as error:
+            raise RequestFailed(f"cannot ask {self.url}: {_of_tls(error, self.url)}") from error
         except (OSError, HTTPException) as error:
             raise self._unreachable(error) from error
 
@@ -175,6 +205,28 @@ class NodeClient:
         return RequestFailed(
             f"cannot ask {self.url}: {why}; is the node running, and is that its address?{self._origin}"
         )
+
+
+def _context(certificate: Path | None) -> ssl.SSLContext:
+    with suppress(OSError):  # whoever may not read it is a client like any other
+        if certificate is not None:
+            return trusting(certificate)
+    return ssl.create_default_context()
+
+
+def _of_tls(error: ssl.SSLError, url: str) -> str:
+    """Return what is wrong with TLS at a URL, and what to do."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = error.verify_message.rstrip(".")
+        return f"its certificate is not trusted: {why}; {_CURES_OF_TRUST.get(error.verify_code, _NAME_AUTHORITY)}"
+    if error.reason in _NO_TLS:
+        return f"it answers without TLS; ask {_other_scheme(url)}"
+    return f"no agreement on TLS: {reason_of(error)}"
+
+
+def _other_scheme(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    return f"{'http' if scheme.lower() == 'https' else 'https'}{separator}{rest}"
 
 
 def ask(connection: HTTPConnection, target: str, body: bytes | None = None, **headers: str) -> HTTPResponse:

@@ -50,8 +50,9 @@ def own_node(session: Session) -> NodeClient:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104 - compared with
     origin = loaded.origins.get("server.bind", f"the default, as {named(loaded)} has none")
     advice = f" The address is server.bind, from {origin}: start that node, or name another with -c or --node URL"
-    url = f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"
-    return NodeClient(url, origin=advice)
+    scheme = "http" if loaded.settings.tls.files is None else "https"
+    url = f"{scheme}://[{host}]:{server.port}" if ":" in host else f"{scheme}://{host}:{server.port}"
+    return NodeClient(url, origin=advice, certificate=loaded.settings.tls.certificate_file)
 
 
 def read_object(text: str | None, option: str) -> dict[str, Any] | None:

@@ -316,4 +316,5 @@ def _delete(directory: DataDirectory) -> None:
 def _banner(settings: Settings) -> str:
     websocket = settings.wsserver
     host = f"[{websocket.host}]" if ":" in websocket.host else websocket.host
-    return BANNER.format(websocket=f"{websocket.scheme}://{host}:{websocket.port}", bind=settings.server.bind)
+    scheme = websocket.scheme if settings.tls.files is None else "wss"
+    return BANNER.format(websocket=f"{scheme}://{host}:{websocket.port}", bind=settings.server.bind)

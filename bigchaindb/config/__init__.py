@@ -12,6 +12,7 @@ from bigchaindb.config.settings import (
     Settings,
     WebSocketServer,
 )
+from bigchaindb.config.tls import Tls
 
 __all__ = [
     "Access",
@@ -23,5 +24,6 @@ __all__ = [
     "PluginSettings",
     "Server",
     "Settings",
+    "Tls",
     "WebSocketServer",
 ]

@@ -40,7 +40,15 @@ LOADED: Final = "Configuration loaded from"
 
 HINTS: Final = {leaf.path: leaf.hint for leaf in leaves(Settings())}
 """The type of every setting by its path."""
-_PATHS: Final = ("database.path", "log.file", "log.error_file", "network.cometbft", "access.writers")
+_PATHS: Final = (
+    "database.path",
+    "log.file",
+    "log.error_file",
+    "network.cometbft",
+    "access.writers",
+    "tls.certificate_file",
+    "tls.private_key_file",
+)
 _SECRET_SECTIONS: Final = frozenset({"keypair"})
 """Sections whose value may by mistake be the secret itself."""
 

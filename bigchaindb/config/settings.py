@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bigchaindb.config.access import Access
+from bigchaindb.config.tls import Tls
 from bigchaindb.errors import ConfigurationError
 
 LEVELS: Final[Mapping[str, int]] = {
@@ -111,6 +112,8 @@ class Limits:
     bucket_count_max: int = 10_000
     """Addresses, or access keys, whose rate is remembered, for each rate of `access.rates` and for wrong keys; the
     least recently used one is forgotten, and may then send its burst anew."""
+    handshake_count_max: int = 64
+    """TLS handshakes under way, an eighth of them from one address; further clients wait, as connections."""
     log_bytes_max: int = 4 * MIB
     """Bytes of log lines that wait for standard error, and for each log file; further lines are dropped and counted."""
     wal_bytes_max: int = 256 * MIB
@@ -166,13 +169,14 @@ class WebSocketServer:
     """Where the WebSocket API listens and what `streams` advertises."""
 
     scheme: str = "ws"
-    """`ws` or `wss`: what the server's address is said to be; TLS itself is the proxy's."""
+    """`ws` or `wss`: what the server's address is said to be, where the node itself serves without TLS."""
     host: str = "localhost"
     """Where WebSocket is served."""
     port: int = 9985
     """Its port; 0 takes a free one. It must differ from that of `server.bind`."""
     advertised_scheme: str | None = None
-    """`ws` or `wss`: what clients find in `streams`; null is `wsserver.scheme`."""
+    """`ws` or `wss`: what clients find in `streams`; null is `wss` with `tls.certificate_file`, else
+    `wsserver.scheme`."""
     advertised_host: str | None = None
     """The host that clients find in `streams`; null is the host that they ask."""
     advertised_port: int | None = None
@@ -359,6 +363,7 @@ class Settings:
     metrics: Metrics = field(default_factory=Metrics)
     network: Network = field(default_factory=Network)
     access: Access = field(default_factory=Access)
+    tls: Tls = field(default_factory=Tls)
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:

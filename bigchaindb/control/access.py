@@ -116,12 +116,19 @@ class AccessDesk:
         about = {shown: getattr(order, part)[:SHOWN_MAX] for part, shown in SHOWN.items() if hasattr(order, part)}
         audit.ordered("control", type(order).__name__.lower(), **about)
         if isinstance(order, answers.ReloadAccess):
-            return await self._read_again()
+            return await self.read_again()
         done = await asyncio.to_thread(carry_out, self._book, order)
         self._gate.change()
         return done
 
-    async def _read_again(self) -> answers.AccessReloaded:
+    async def read_again(self) -> answers.AccessReloaded:
+        """Read the configuration and the files that it names again; return what is in force then.
+
+        Raises:
+            OrderRefused: this node has no configuration to read again.
+            ConfigurationError: it cannot be used; what was read before it counts.
+            OSError: it cannot be read.
+        """
         if self._reload is None:
             raise OrderRefused("this node was started without a configuration to read again; restart it")
         settings = (await asyncio.to_thread(self._reload)).settings

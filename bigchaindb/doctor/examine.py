@@ -23,6 +23,7 @@ from bigchaindb.doctor import sharing
 from bigchaindb.doctor.access import examine_access
 from bigchaindb.doctor.checks import try_check_process
 from bigchaindb.doctor.finding import Finding
+from bigchaindb.doctor.tls import examine_tls
 from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.engine.checks import process_count
 from bigchaindb.engine.cometbft import binary, signer
@@ -76,6 +77,7 @@ def examine(load: Callable[[], Loaded], processes: Processes = lambda _: None) -
         yield from _processes(processes, directory)
     yield _checks(settings)
     yield from _ports(settings, running)
+    yield from examine_tls(settings)
     yield from _writers(settings)
     if refusal(directory.path) is not None:
         yield from _access(directory)

@@ -41,6 +41,7 @@ class Figures:
         log_dropped_count: log lines that were dropped.
         access_key_count: access keys that are neither revoked nor expired.
         access_refused_counts: requests that were refused for who sent them, by status.
+        tls_expiry_s: seconds until the certificate in force ends; None where the node serves without TLS.
         plugins: in the order of the configuration.
     """
 
@@ -63,6 +64,7 @@ class Figures:
     log_dropped_count: int
     access_key_count: int
     access_refused_counts: Mapping[int, int]
+    tls_expiry_s: float | None
     plugins: Sequence[LaneStatus]
     limits: Limits
 
@@ -91,6 +93,9 @@ def families(figures: Figures) -> Iterator[Metric]:
     for status in (401, 403, 429):
         denied.add_metric((str(status),), figures.access_refused_counts.get(status, 0))
     yield denied
+    if (left_s := figures.tls_expiry_s) is not None:
+        text = "Seconds until the certificate in force ends; below 0 once it has."
+        yield GaugeMetricFamily("bigchaindb_tls_expiry_seconds", text, left_s)
     yield from _of_checks(figures.engine.checks)
     yield from _of_reader(figures.reader)
     yield from _of_network(figures.network)

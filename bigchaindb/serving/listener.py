@@ -11,6 +11,7 @@ from bigchaindb.access.addresses import FORWARDED, forwarded
 from bigchaindb.errors import StartupError
 from bigchaindb.serving.arrival import Arrival, Door, Reason
 from bigchaindb.serving.connection import Connection, ConnectionLimits, Handler, Refuse, Texts
+from bigchaindb.serving.handshakes import Handshakes
 from bigchaindb.serving.places import Places
 from bigchaindb.serving.request import Request
 
@@ -56,6 +57,7 @@ class Listener:
         self._servers: list[asyncio.Server] = []
         self._is_empty = asyncio.Event()
         self._sweeper: asyncio.Task[None] | None = None
+        self._handshakes: Handshakes | None = None
         self._port = 0
 
     @property
@@ -77,16 +79,17 @@ class Listener:
         """Return the address that a connection counts for."""
         return self._places.address_of(connection)
 
-    async def start(self, host: str, port: int) -> None:
+    async def start(self, host: str, port: int, handshakes: Handshakes | None = None) -> None:
         """Listen; `localhost` is 127.0.0.1 and, where there is IPv6, ::1 as well.
 
         Raises:
             StartupError: an address cannot be bound; the text names it and the reason.
         """
-        await self.listen(bind(host, port))
+        await self.listen(bind(host, port), handshakes)
 
-    async def listen(self, sockets: Sequence[socket.socket]) -> None:
-        """Listen on bound sockets, which may be of the file system."""
+    async def listen(self, sockets: Sequence[socket.socket], handshakes: Handshakes | None = None) -> None:
+        """Listen on bound sockets, which may be of the file system; without `handshakes` there is no TLS."""
+        self._handshakes = handshakes
         loop = asyncio.get_running_loop()
         if sockets[0].family != socket.AF_UNIX:
             self._port = sockets[0].getsockname()[1]
@@ -132,7 +135,8 @@ class Listener:
                     await self._is_empty.wait()
 
     def _arrival(self) -> asyncio.Protocol:
-        return Arrival(self._door, self._connection)
+        arrival = Arrival(self._door, self._connection)
+        return arrival if self._handshakes is None else self._handshakes.secured(arrival)
 
     def _connection(self, address: str, is_proxy: bool) -> Connection:  # noqa: FBT001 - called by `Arrival` alone
         made = Connection(self._serve_forwarded if is_proxy else self._handler, self._refuse, self._left)

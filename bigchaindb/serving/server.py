@@ -10,6 +10,7 @@ from bigchaindb.log import request_id
 from bigchaindb.serving.answering import id_line
 from bigchaindb.serving.arrival import Reason
 from bigchaindb.serving.connection import Connection
+from bigchaindb.serving.handshakes import Handshakes
 from bigchaindb.serving.listener import Listener
 from bigchaindb.serving.request import Request
 
@@ -48,13 +49,18 @@ class Server:
         address = self._listener.address_of(connection)
         return Visitor(request.key, address, request.target, is_exposed, request.headers, request.method)
 
-    async def start(self, host: str, port: int) -> None:
+    async def start(self, host: str, port: int, handshakes: Handshakes | None = None) -> None:
         """Listen; port 0 selects a free one.
+
+        Args:
+            host: name or address.
+            port: of TCP.
+            handshakes: of TLS; None serves without TLS.
 
         Raises:
             StartupError: an address cannot be bound.
         """
-        await self._listener.start(host, port)
+        await self._listener.start(host, port, handshakes)
 
 
 def _is_exposed(transport: asyncio.Transport) -> bool:

@@ -22,6 +22,7 @@ from bigchaindb.errors import EventError, StoreError
 from bigchaindb.serving.answering import last_text
 from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits, Texts
 from bigchaindb.serving.frame_budget import BYTES_MAX, FRAME_COUNT_MAX
+from bigchaindb.serving.handshakes import Handshakes
 from bigchaindb.serving.listener import Listener
 from bigchaindb.serving.request import Request
 from bigchaindb.serving.server import Server
@@ -95,9 +96,9 @@ class StreamServer(Server):
         """How many clients were closed since the start because they would not stop sending."""
         return self._flood_count
 
-    async def start(self, host: str, port: int) -> None:
+    async def start(self, host: str, port: int, handshakes: Handshakes | None = None) -> None:
         """See `Server.start`."""
-        await super().start(host, port)
+        await super().start(host, port, handshakes)
         self._tasks.append(asyncio.create_task(self._feed.run()))
         if self._heartbeat_s > 0:
             self._tasks.append(asyncio.create_task(self._check_heartbeats()))

@@ -44,7 +44,8 @@ def request(
         timeout_s: for each step; the time after which both drivers give up.
     """
     target = urlsplit(url)
-    connection = http.client.HTTPConnection(target.netloc, timeout=timeout_s)
+    kind = http.client.HTTPSConnection if target.scheme == "https" else http.client.HTTPConnection
+    connection = kind(target.netloc, timeout=timeout_s)
     try:
         return exchange(connection, method, f"{target.path or '/'}?{target.query}".rstrip("?"), body, headers=headers)
     finally:

@@ -44,7 +44,12 @@ class Node:
     @property
     def url(self) -> str:
         """The HTTP API's address, without path."""
-        return f"http://{self.settings['server']['bind']}"
+        return f"{'https' if self.is_secure else 'http'}://{self.settings['server']['bind']}"
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it serves over TLS; the fixture `trusted` makes clients trust it."""
+        return "tls" in self.settings
 
     @property
     def port(self) -> int:
@@ -55,7 +60,8 @@ class Node:
     def stream_url(self) -> str:
         """The address of the stream of valid transactions."""
         stream = self.settings["wsserver"]
-        return f"ws://{stream['host']}:{stream['port']}/api/v1/streams/valid_transactions"
+        scheme = "wss" if self.is_secure else "ws"
+        return f"{scheme}://{stream['host']}:{stream['port']}/api/v1/streams/valid_transactions"
 
     @property
     def console(self) -> str:

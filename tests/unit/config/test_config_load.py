@@ -135,6 +135,9 @@ EXAMPLES: dict[str, str] = {
     "access.rates.known.write": "100.0:1000.0",
     "access.origins": "https://a.example:1,http://b.example",
     "access.proxies": "10.0.0.0/8,::1",
+    "tls.certificate_file": "",  # as with a key pair
+    "tls.private_key_file": "",
+    "tls.ended_by_proxy": "True",
     "limits.body_bytes_max": "1000",
     "limits.receiving_bytes_max": "2000000",
     "limits.admission_bytes_max": "2000000",
@@ -160,6 +163,16 @@ def test_every_setting_has_its_variable(path: str, load_document: LoadDocument) 
         separator = SEPARATORS.get(path, ":")
         shown = separator.join(map(str, value)) if isinstance(value, tuple | Mapping) else str(value)
         assert shown in (text, f"{text}.0", str(Path(text).absolute()))
+
+
+def test_a_pair_of_tls_is_not_set_by_halves(load_document: LoadDocument) -> None:
+    """Half a pair would serve in clear what somebody wanted encrypted."""
+    pair = {"certificate_file": "node.crt", "private_key_file": "~/node.key"}
+    loaded = load_document({"tls": pair}, {"HOME": "/home/node"}).settings.tls
+    assert loaded.files == (Path("node.crt").absolute(), Path("/home/node/node.key"))
+    for missing, other in (("private_key_file", "certificate_file"), ("certificate_file", "private_key_file")):
+        with pytest.raises(ConfigurationError, match=rf"^tls\.{missing}: it is null and tls\.{other} is set"):
+            load_document({"tls": {other: pair[other]}})
 
 
 def test_variable_names_are_unambiguous() -> None:
