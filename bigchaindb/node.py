@@ -8,7 +8,6 @@ within a second.
 import asyncio
 import gc
 import logging
-import math
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, closing, contextmanager
@@ -43,7 +42,6 @@ from bigchaindb.errors import (
     StartupError,
     StoreDamaged,
     StoreError,
-    StoreFull,
 )
 from bigchaindb.hangups import hangups
 from bigchaindb.identity import find_or_make, read_chain_id
@@ -53,7 +51,6 @@ from bigchaindb.metrics.server import MetricsServer
 from bigchaindb.ownership import watch
 from bigchaindb.reader.reader import READER, Reader
 from bigchaindb.serving.descriptors import make_room
-from bigchaindb.serving.handshakes import Handshakes
 from bigchaindb.serving.memory import give_back_large_blocks
 from bigchaindb.serving.ports import require_free
 from bigchaindb.serving.tls import Tls
@@ -66,6 +63,7 @@ from bigchaindb.streams.shared_log import LogSource
 from bigchaindb.streams.websocket import PATH, StreamServer
 from bigchaindb.subscribers.supervisor import Supervisor
 from bigchaindb.transaction.keys import KeyPair
+from bigchaindb.upkeep import keep_reserve, upgrade
 
 LOCK_WAIT_S: Final = 2.0
 """A command that reads the data of a stopped node holds the lock for a moment: a start waits for it."""
@@ -73,8 +71,6 @@ FULL_RETRY_S: Final = 1.0
 """Time between two attempts to start on a full disk."""
 USES_S: Final = 60.0
 """Time between two writes of the last days of use of access keys: one page of node.db."""
-RESERVE_S: Final = 60.0
-"""Time between two attempts to put room by for a start on a full disk."""
 COLLECT_AFTER: Final = (20_000, 20, 100)
 """Thresholds of the garbage collector. There are few cycles here, and with its default, every 700 allocations, it took
 5 % of a busy node's CPU time to search the pool."""
@@ -82,8 +78,6 @@ COLLECT_AFTER: Final = (20_000, 20, 100)
 Ready = Callable[[Mapping[str, str]], None]
 """Takes the plugins that ran before and do not run now, by name, each with the reason."""
 
-UPGRADE_TELL_S: Final = 10.0
-"""Time between two lines about how far checksums are written."""
 DAMAGES_TOLD_MAX: Final = 100
 """Rows that the log names as damaged in one run of the node; `bigchaindb check` names all."""
 
@@ -131,7 +125,7 @@ async def _serve(
             return
         running.enter_context(closing(store))
         watch(store.lock)
-        tls = _tls(settings, limits)
+        tls = Tls.of(settings)
         require_free(_addresses(settings))
         key = find_or_make(settings)
         chain_id = read_chain_id(settings.database.path)
@@ -162,7 +156,7 @@ async def _serve(
                 await edges.metrics.start(*split_bind(settings.metrics.bind, "metrics.bind"), edges.handshakes)
         gc.freeze()  # all that exists by now stays: later collections need not search it
         gc.set_threshold(*COLLECT_AFTER)
-        works = [_upgrade(store), _keep_reserve(store.directory), watch_writers(wired.writers), edges.write_uses()]
+        works = [upgrade(store), keep_reserve(store.directory), watch_writers(wired.writers), edges.write_uses()]
         works += [] if tls is None else [tls.watch()]
         beside = [asyncio.create_task(work) for work in works]
         running.callback(lambda: [task.cancel() for task in beside])
@@ -193,7 +187,7 @@ class _Edges:
     ) -> None:
         """Start nothing; `limits` are those of the settings, less what the machine does not allow."""
         self._limits, self._store, self._wired, self._hub, self._chain_id = limits, store, wired, hub, chain_id
-        self._tls = tls
+        self._tls, self.handshakes = tls, None if tls is None else tls.handshakes
         self.supervisor = Supervisor(
             hub=hub, store=store, chain_id=chain_id, plugins=settings.events_plugins, limits=limits
         )
@@ -207,7 +201,7 @@ class _Edges:
         self.api = HttpApi(
             wired.engine,
             Reads(limits, store.queries(), self.reader),
-            _info(settings, key, self.stream, is_secure=tls is not None),
+            _info(settings, key, self.stream),
             limits,
             gate,
             log=log,
@@ -217,7 +211,7 @@ class _Edges:
             origins=origins,
             proxies=proxies,
         )
-        renewals = [Renewing(settings, gate, wired.writers), *([] if tls is None else [tls.renew])]
+        renewals = (Renewing(settings, gate, wired.writers), *(() if tls is None else (tls.renew,)))
         self.desk = AccessDesk(self.book, gate, settings, reload, renewals)
         self.metrics = MetricsServer(self._figures, limits, gate, needs_key=settings.metrics.access)
         self.control = ControlServer(
@@ -230,11 +224,6 @@ class _Edges:
             network=wired.network,
             processes=lambda: {**wired.engine.figures.checks, READER: self.reader.figures},
         )
-
-    @property
-    def handshakes(self) -> Handshakes | None:
-        """Of TLS, for every listener; None where the node serves without."""
-        return None if self._tls is None else self._tls.handshakes
 
     async def stop(self) -> None:
         """Stop the edges side by side: each takes a second at most, and so do all of them."""
@@ -304,29 +293,6 @@ def _tell_damage(store: Store, wired: Wired) -> None:
     store.damages.listen(pass_on)
 
 
-async def _upgrade(store: Store) -> None:
-    """Add checksums to the rows of an older version, in half of the time: a commit waits for one step at most."""
-    left_count, told_s = store.writer.upgrade_count, -math.inf
-    total = left_count
-    while left_count:
-        begun_s = time.monotonic()
-        if begun_s - told_s >= UPGRADE_TELL_S:
-            told_s = begun_s
-            _log.info("rows of an earlier version get checksums", extra={"done": total - left_count, "events": total})
-        try:
-            left_count = await asyncio.to_thread(store.writer.upgrade)
-        except StoreFull:
-            await asyncio.sleep(UPGRADE_TELL_S)
-        except StoreError as error:
-            _log.error(
-                "checksums of older rows could not be written; the next start tries again", extra={"why": str(error)}
-            )
-            return
-        await asyncio.sleep(time.monotonic() - begun_s)
-    if total:
-        _log.info("all rows have checksums", extra={"events": total})
-
-
 def _addresses(settings: Settings) -> dict[str, tuple[str, int]]:
     """Return the addresses of the node by setting, without that of CometBFT."""
     addresses = {
@@ -373,23 +339,12 @@ def _full(directory: DataDirectory, error: Exception | None = None) -> dict[str,
     return {"path": str(directory.path), "free_bytes": reserve.free_bytes(directory), **about}
 
 
-async def _keep_reserve(directory: DataDirectory) -> None:
-    """Put room by for a start on a full disk, and again whenever it was used."""
-    while True:
-        await asyncio.to_thread(reserve.put_by, directory)
-        await asyncio.sleep(RESERVE_S)
-
-
-def _tls(settings: Settings, limits: Limits) -> Tls | None:
-    return None if (files := settings.tls.files) is None else Tls(*files, limits.handshake_count_max)
-
-
-def _info(settings: Settings, key: KeyPair, stream: StreamServer, *, is_secure: bool) -> NodeInfo:
+def _info(settings: Settings, key: KeyPair, stream: StreamServer) -> NodeInfo:
     return NodeInfo(
         version=__version__,
         public_key=key.public_key,
         keyring=settings.keyring,
-        stream_url=stream_url(settings.wsserver, lambda: stream.port, PATH, is_secure=is_secure),
+        stream_url=stream_url(settings.wsserver, lambda: stream.port, PATH, is_secure=settings.tls.files is not None),
     )
 
 

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from bigchaindb.config import Settings
 from bigchaindb.errors import ConfigurationError
@@ -40,6 +40,15 @@ class Tls:
         self._reloading = asyncio.Lock()
         self._warned_s = float("-inf")
         self.handshakes = Handshakes(self._certificate.context, handshake_count_max)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self | None:
+        """Load what the settings name; None where the node serves without TLS.
+
+        Raises:
+            ConfigurationError: see `Tls`.
+        """
+        return None if (files := settings.tls.files) is None else cls(*files, settings.limits.handshake_count_max)
 
     @property
     def ends_s(self) -> float:
