@@ -5,7 +5,7 @@ A request is data (`Choice`) and so is a place in the log (`Place`); this module
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -13,10 +13,10 @@ from bigchaindb.delivery import Message, block_message, transaction_messages
 from bigchaindb.eventlog import token
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.events import EventTypes
-from bigchaindb.ledger.ports import LogReader, Record
+from bigchaindb.ledger.ports import Record
 from bigchaindb.streams.shared_log import Place, token_at
 
-_decode: Final = msgspec.json.Decoder(float_hook=float).decode  # see `bigchaindb.transaction.reading`
+document_of: Final = msgspec.json.Decoder(float_hook=float).decode  # see `bigchaindb.transaction.reading`
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,23 @@ class Choice:
     selection: Selection | None = None
     types: int = EventTypes.ALL
     each_transaction: bool = False
+
+
+class Selects(token.Digests, Protocol):
+    """What is read of a log here; `LogReader` has it, and so has a decision that was just announced."""
+
+    def selected(
+        self,
+        after: int,
+        through: int,
+        selection: Selection | None,
+        *,
+        types: int = -1,
+        count_max: int,
+        bytes_max: int,
+    ) -> tuple[list[Record], int]:
+        """See `LogReader`."""
+        ...
 
 
 class Item(NamedTuple):
@@ -64,7 +81,7 @@ class Piece(NamedTuple):
 
 
 def read_piece(
-    reader: LogReader,
+    reader: Selects,
     chain_id: str,
     choice: Choice,
     after: Place,
@@ -123,5 +140,5 @@ def _items(record: Record, chain_id: str, choice: Choice, skip: int) -> Iterator
 def _matches(choice: Choice, message: Message) -> bool:
     if choice.selection is None:
         return True
-    transaction: dict[str, Any] = _decode(message.data)
+    transaction: dict[str, Any] = document_of(message.data)
     return choice.selection.matches(transaction)

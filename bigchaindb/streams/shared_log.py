@@ -65,7 +65,7 @@ ReadFrames = Callable[[LogReader, str, C, Place, int], Frames]
 """Reads the next piece. Arguments: the reader, the chain id, the choice, the place and the last position to read."""
 
 
-def token_at(reader: LogReader, chain_id: str, position: int) -> str:
+def token_at(reader: token.Digests, chain_id: str, position: int) -> str:
     """Return the token of the place behind the event at `position`, which the log holds; 0 is before the first."""
     digest = token.digest_at(reader, position)
     assert digest is not None, position  # P7
@@ -141,9 +141,14 @@ class SharedLog(Generic[C]):
             raise
 
     def add(self, choice: C, frames: Sequence[Frames]) -> None:
-        """Keep pieces of one event each for clients at the head, in order, so that none of them is read."""
+        """Keep pieces of one event each for clients at the head, in order, so that none of them is read.
+
+        A piece that ends within its event is left out: whoever wants it reads it.
+        """
         loop = asyncio.get_running_loop()
         for one in frames:
+            if one.place.skip:
+                continue
             piece: asyncio.Future[Frames] = loop.create_future()
             piece.set_result(one)
             self._shared[choice, Place(one.place.position - 1)] = piece

@@ -7,14 +7,16 @@ Source: docs/reference/http-events.md; https://html.spec.whatwg.org/multipage/se
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from bigchaindb.errors import Overloaded, Stopping
-from bigchaindb.ledger.ports import LogReader
-from bigchaindb.streams.cloud_events import Choice, Piece, read_piece
-from bigchaindb.streams.shared_log import PIECE_BYTES, Frames, Place, SharedLog
+from bigchaindb.ledger.effects import Effects
+from bigchaindb.streams.announced import Announced
+from bigchaindb.streams.cloud_events import Choice, Piece, Selects, read_piece
+from bigchaindb.streams.shared_log import PIECE_BYTES, SHARED_COUNT_MAX, Frames, Place, SharedLog
 
 HEARTBEAT_S: Final = 15.0
 """Silence after which a heartbeat is written: proxies end silent connections after 30 to 60 s."""
@@ -22,9 +24,13 @@ RETRY_MS: Final = 1_000
 """How long browsers wait before they reconnect."""
 PIECE_COUNT_MAX: Final = 1_000
 """CloudEvents in one piece."""
+LOOP_BYTES_MAX: Final = 1024 * 1024
+"""Bytes of a decision that are rendered on the loop for all choices together, a millisecond; what is beyond is read."""
+DECODED_WEIGHT: Final = 4
+"""Of a byte where transactions are decoded or stand alone, against one that is copied."""
 
 
-def read_frames(reader: LogReader, chain_id: str, choice: Choice, after: Place, through: int) -> Frames:
+def read_frames(reader: Selects, chain_id: str, choice: Choice, after: Place, through: int) -> Frames:
     """Return the next messages; see `shared_log.ReadFrames`."""
     piece = read_piece(reader, chain_id, choice, after, through, count_max=PIECE_COUNT_MAX, bytes_max=PIECE_BYTES)
     return Frames(frames(piece), piece.place, piece.token)
@@ -73,6 +79,8 @@ class EventStreams:
         self._count = 0
         self._stopping = False
         self._moved = asyncio.Event()
+        self._level: Counter[Choice] = Counter()
+        log.hub.witness(self._add)
         log.hub.listen(lambda _: self._wake())
 
     @property
@@ -111,6 +119,18 @@ class EventStreams:
         self._stopping = True
         self._wake()
 
+    def _add(self, effects: Effects) -> None:
+        """Keep the pieces of a decision for the clients that wait at the head."""
+        if not self._level or not effects.logged:
+            return
+        announced, room = Announced(effects), LOOP_BYTES_MAX
+        for choice, _ in self._level.most_common(SHARED_COUNT_MAX // len(announced.positions)):
+            room -= announced.bytes_count * (DECODED_WEIGHT if choice.each_transaction or choice.selection else 1)
+            if room < 0:
+                break
+            read = (read_frames(announced, self._log.chain_id, choice, Place(p - 1), p) for p in announced.positions)
+            self._log.add(choice, list(read))
+
     def _wake(self) -> None:
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
@@ -129,7 +149,7 @@ class EventStreams:
                     yield data
                     due_s = loop.time() + self._heartbeat_s
             else:
-                await self._wait(due_s)
+                await self._wait(choice, due_s)
             if loop.time() >= due_s:
                 yield heartbeat(place.position, hub.head, token)
                 due_s = loop.time() + self._heartbeat_s
@@ -138,10 +158,15 @@ class EventStreams:
     def _is_over(self, place: Place) -> bool:
         return self._stopping and place.position >= self._log.hub.head
 
-    async def _wait(self, until_s: float) -> None:
+    async def _wait(self, choice: Choice, until_s: float) -> None:
         """Wait until the head moves, the node stops or the time comes."""
+        self._level[choice] += 1
         try:
             async with asyncio.timeout_at(until_s):
                 await self._moved.wait()
         except TimeoutError:
             return
+        finally:
+            self._level[choice] -= 1
+            if not self._level[choice]:
+                del self._level[choice]

@@ -10,11 +10,19 @@ import pytest
 
 from bigchaindb.api import wire as written
 from bigchaindb.config import Limits
+from bigchaindb.eventlog import selection
 from bigchaindb.eventlog.token import WHOLE, encode
+from bigchaindb.events import EventTypes
+from bigchaindb.ledger.checking import Chosen
+from bigchaindb.streams import sse
+from bigchaindb.streams.announced import Announced
+from bigchaindb.streams.cloud_events import Choice
+from bigchaindb.streams.shared_log import Frames, Place
+from bigchaindb.streams.sse import read_frames
 from tests.integration.api.conftest import Start
 from tests.integration.api.test_events import commit, everything, page
 from tests.support.raw import ask, until, wire
-from tests.support.served import CHAIN_ID, Served, serving
+from tests.support.served import CHAIN_ID, KEY, Served, serving
 from tests.support.sse import EventSource, listening
 
 
@@ -24,6 +32,49 @@ def sequences(events: list[dict[str, Any]]) -> list[str]:
 
 async def gone(served: Served) -> None:
     await until(lambda: served.api.stream_count == 0, "the streams to be closed")
+
+
+class TestAtTheHead:
+    async def test_pieces_of_a_decision_are_those_that_the_log_gives(self, start: Start) -> None:
+        """Clients that wait at the head get the first, all others the second, with the same tokens (P15)."""
+        served = await start(propose=lambda bodies: Chosen((*bodies, *bodies), ()))
+        log, decisions = served.store.log_reader(), list[Announced]()
+        served.hub.witness(lambda effects: decisions.append(Announced(effects)))
+        id_ = await commit(served, metadata={"colour": "red"})
+        await served.commit(20)
+        choices = [
+            Choice(selection.from_query(members), types, each_transaction)
+            for members in ({}, {"operation": "CREATE"}, {"asset": id_}, {"owner": KEY.public_key}, {"metadata.a": "b"})
+            for types in (EventTypes.ALL, EventTypes.BLOCK_VALID, EventTypes.BLOCK_INVALID)
+            for each_transaction in (False, True)
+        ]
+        positions = [(one, position) for one in decisions for position in one.positions]
+        assert [position for _, position in positions] == list(range(1, served.hub.head + 1))
+        for choice in choices:
+            for one, position in positions:
+                place = Place(position - 1), position
+                assert read_frames(one, CHAIN_ID, choice, *place) == read_frames(log, CHAIN_ID, choice, *place)
+        log.close()
+
+    async def test_nothing_is_read_for_a_client_that_waits_there(self, served: Served) -> None:
+        def read(*_: object) -> Frames:
+            raise AssertionError("the log was read")
+
+        served.api._log._read = read
+        async with listening(served.api.port) as all_, listening(served.api.port, "?metadata.colour=red") as red:
+            await until(lambda: served.api._streams._level.total() == 2, "both clients to wait")
+            plain, colourful = await commit(served), await commit(served, metadata={"colour": "red"})
+            ids = [event["data"]["block"]["transactions"][0]["id"] for event in await all_.events(2)]
+            assert ids == [plain, colourful]
+            assert len(await red.events(1)) == 1
+
+    async def test_what_is_too_much_for_the_loop_is_read(self, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sse, "LOOP_BYTES_MAX", 1)
+        async with listening(served.api.port) as source:
+            await until(lambda: bool(served.api._streams._level), "the client to wait")
+            id_ = await commit(served)
+            event = await source.event()
+        assert [one["id"] for one in event["data"]["block"]["transactions"]] == [id_]
 
 
 class TestFollowing:
