@@ -153,13 +153,13 @@ class Gate:
         else:
             principal = self._anonymous
         if isinstance(principal, Denial):
-            return self._refuse(principal, self._claimed(visitor.key), visitor, scope)
+            return self.refuse(principal, self._claimed(visitor.key), visitor, scope)
         excess = self.rates.take(principal.key_id, visitor.address, scope, time.monotonic())
         if excess is not None:
-            return self._refuse(_too_many(excess), principal.who, visitor, scope)
+            return self.refuse(_too_many(excess), principal.who, visitor, scope)
         if scope is None or principal.scopes.allows(scope):
             return principal
-        return self._refuse(_lack(principal, scope), principal.who, visitor, scope)
+        return self.refuse(_lack(principal, scope), principal.who, visitor, scope)
 
     def watch(self, principal: Principal, end: "End") -> Callable[[], None]:
         """Call `end` once a principal may no longer read, at once perhaps; return what ends the watch."""
@@ -175,18 +175,26 @@ class Gate:
         for key_id in list(self._streams):
             self._check(key_id)
 
-    def _set_anonymous(self, scopes: Scopes) -> None:
-        self._anonymous = Principal("", "", scopes)
-        narrow = tuple(text for text in scopes.texts if text in {READ, WRITE})
-        is_narrow = len(narrow) == len(scopes.texts)
-        self._foreign = self._anonymous if is_narrow else Principal("", " of a foreign page", Scopes(narrow))
+    def refuse(self, denial: Denial, who: str, visitor: Visitor, scope: str | None) -> Denial:
+        """Count a refusal and write its audit line; return it.
 
-    def _refuse(self, denial: Denial, who: str, visitor: Visitor, scope: str | None) -> Denial:
+        Args:
+            denial: the answer.
+            who: as `Principal.who`.
+            visitor: what the request showed.
+            scope: what it needs.
+        """
         self.refused[denial.status] += 1
         self._audit.refuse(
             denial.status, who, scope, method=visitor.method, target=visitor.target, address=visitor.address
         )
         return denial
+
+    def _set_anonymous(self, scopes: Scopes) -> None:
+        self._anonymous = Principal("", "", scopes)
+        narrow = tuple(text for text in scopes.texts if text in {READ, WRITE})
+        is_narrow = len(narrow) == len(scopes.texts)
+        self._foreign = self._anonymous if is_narrow else Principal("", " of a foreign page", Scopes(narrow))
 
     def _claimed(self, shown: str | None) -> str:
         """Return who a refused key claims to be; the text of an unknown one may hold a secret."""

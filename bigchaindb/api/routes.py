@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from http import HTTPStatus
 from typing import Final, Generic, NamedTuple, TypeVar
 from urllib.parse import unquote
 
@@ -155,7 +156,8 @@ async def reply_to(context: Context, method: str, path: str, call: Call, visitor
         ConnectionError: the client is gone.
     """
     found = find(path)
-    principal = context.gate.admit(visitor, None if found is None else found[0].scope(method))
+    scope = None if found is None else found[0].scope(method)
+    principal = context.gate.admit(visitor, scope)
     if isinstance(principal, Denial):
         return plain(principal.status, principal.text, headers=principal.headers)
     if found is None:
@@ -165,7 +167,11 @@ async def reply_to(context: Context, method: str, path: str, call: Call, visitor
     if isinstance(handler, Answer):
         return handler
     reply = await guarded(handler, context, call._replace(parameter=parameter, principal=principal))
-    return replace(reply, watch=partial(context.gate.watch, principal)) if isinstance(reply, EventStream) else reply
+    if isinstance(reply, EventStream):
+        return replace(reply, watch=partial(context.gate.watch, principal))
+    if isinstance(reply, Answer) and reply.status == HTTPStatus.FORBIDDEN:  # no writer signed what was posted
+        context.gate.refuse(Denial(reply.status, reply.logged or ""), principal.who, visitor, scope)
+    return reply
 
 
 def handler_of(route: Route[H], method: str) -> H | Answer:

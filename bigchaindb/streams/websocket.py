@@ -144,9 +144,11 @@ class StreamServer(Server):
             connection.answer_text(request, *refusal)
 
     def _admitted(self, connection: Connection, request: Request) -> Principal | Denial:
-        if not self._origins.may_use(request.headers):
-            return Denial(403, FOREIGN)
-        return self._gate.admit(self.visitor(connection, request), READ)
+        visitor = self.visitor(connection, request)
+        principal = self._gate.admit(visitor, READ)
+        if isinstance(principal, Principal) and not self._origins.may_use(request.headers):
+            return self._gate.refuse(Denial(403, FOREIGN), principal.who, visitor, READ)
+        return principal
 
     async def _follow(self, connection: Connection, request: Request, principal: Principal) -> None:
         # Fix the place before the 101 is sent: events that commit after the client has seen the 101 are behind it.

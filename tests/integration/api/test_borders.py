@@ -109,6 +109,7 @@ class TestOrigins:
             answer = await ask(served.stream.port, "GET", PATH, None, **UPGRADE, Origin=origin)
             assert answer.status == status, origin
         assert b"access.origins" in answer.body
+        assert served.gate.refused == {403: 2}
         assert (await ask(served.stream.port, "GET", PATH, None, **UPGRADE)).status == 101
 
 
@@ -127,6 +128,7 @@ async def test_a_create_that_no_writer_signed_is_403(served: Served, tmp_path: P
     answer = await ask(served.api.port, "POST", target, create([stranger]).body)
     assert (answer.status, answer.json()["status"]) == (403, 403)
     assert "access.writers" in answer.json()["message"]
+    assert served.gate.refused == {403: 1}
     assert (await ask(served.api.port, "POST", target, create([KEY]).body)).status == 202
 
 
