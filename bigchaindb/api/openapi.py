@@ -43,14 +43,23 @@ def document() -> Schema:
             "title": "BigchainDB HTTP API",
             "version": __version__,
             "description": (
-                "Post transactions; read transactions, outputs, blocks, votes and events. There is no authentication. "
+                "Post transactions; read transactions, outputs, blocks, votes and events. A node takes requests "
+                "without an access key until its operator closes the door. "
                 "`streams` in `/api/v1` is the address of a WebSocket stream with a message for each transaction of "
                 "every valid block; with `?after=TOKEN` it continues from a page or a stream of `/api/v1/events`."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": _paths(),
-        "components": {"schemas": {"Transaction": transaction, **definitions, **_schemas()}, "responses": _errors()},
+        "security": [{}, {"bearer": []}, {"basic": []}],
+        "components": {
+            "schemas": {"Transaction": transaction, **definitions, **_schemas()},
+            "responses": _errors(),
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "An access key of the node."},
+                "basic": {"type": "http", "scheme": "basic", "description": "Any user, the key as password."},
+            },
+        },
     }
 
 
@@ -164,7 +173,7 @@ def _post() -> Schema:
                 "headers": {"Location": {"description": "Relative address of its status.", "schema": TEXT}},
                 "content": _json(_ref("Transaction")),
             },
-            **_refusals(400, 408, 413, 503),
+            **_refusals(400, 401, 403, 408, 413, 429, 503),
             "504": _response("Undecided"),
         },
     }
@@ -214,8 +223,8 @@ def _search(what: str, row: Schema) -> Schema:
 
 
 def _get(summary: str, schema: Schema, *parameters: Schema, errors: Iterable[int] = ()) -> Schema:
-    """Return a read that can fail with these statuses; with 503 all can."""
-    responses = {"200": {"description": "OK", "content": _json(schema)}, **_refusals(*errors, 503)}
+    """Return a read that can fail with these statuses, and with those with which all can."""
+    responses = {"200": {"description": "OK", "content": _json(schema)}, **_refusals(*errors, 401, 403, 429, 503)}
     return {"summary": summary, "parameters": list(parameters), "responses": responses}
 
 
@@ -229,10 +238,13 @@ def _response(name: str) -> Schema:
 
 _ERRORS: Final = {
     400: "Refused",
+    401: "Unknown",
+    403: "Forbidden",
     404: "NotFound",
     408: "Slow",
     410: "HistoryLost",
     413: "TooLarge",
+    429: "TooOften",
     503: "Unavailable",
     504: "Silent",
 }
@@ -241,6 +253,9 @@ _ERRORS: Final = {
 def _errors() -> dict[str, Schema]:
     described = {
         "Refused": "An argument or the transaction breaks a rule, named in the message",
+        "Unknown": "A scope is missing and no access key was shown, or the node does not take the key",
+        "Forbidden": "The access key lacks a scope, or came in clear; or none of the node's writers signed a CREATE",
+        "TooOften": "The rate of the sender is used up; try again after `Retry-After`",
         "NotFound": "Not found",
         "HistoryLost": "The token belongs to another chain or to a log that this node does not have",
         "Slow": "The request did not arrive in time",

@@ -75,7 +75,15 @@ class Route(NamedTuple, Generic[H]):
                 return None
 
 
-ROUTES: Final[tuple[Route[Handler], ...]] = (
+def require_scopes(*routes: Route[H]) -> tuple[Route[H], ...]:
+    """Return the routes; each of their methods must name a scope, so that nothing is open by an oversight."""
+    for route in routes:
+        assert route.get_scope, f"{route.path}: GET needs a scope"
+        assert (route.post is None) == (route.post_scope is None), f"{route.path}: POST needs a scope"
+    return routes
+
+
+ROUTES: Final[tuple[Route[Handler], ...]] = require_scopes(
     Route("/", info.root, READ),
     Route("/api/v1", info.index, READ),
     Route("/api/v1/transactions", transactions.listing, READ, transactions.post, WRITE),
@@ -97,7 +105,6 @@ ROUTES: Final[tuple[Route[Handler], ...]] = (
     Route("/api/v1/openapi.json", openapi.get, READ),
 )
 """A parameter is the last segment, or the last but one."""
-assert all(route.get_scope and bool(route.post) == bool(route.post_scope) for route in ROUTES), "a scope is missing"
 EXACT: Final[Mapping[str, Route[Handler]]] = {
     route.path.removesuffix("/"): route for route in ROUTES if "{" not in route.path
 }

@@ -62,7 +62,8 @@ def outcome(node: Node, shop: str) -> dict[str, Any]:
     services.require("chromium")
     chromium = shutil.which("chromium")
     assert chromium
-    address = f"{shop}/page.html?{urlencode({'node': node.url, 'stream': node.stream_url})}"
+    key = node.new_key("page", "--scopes", "read", "--keep-anonymous")
+    address = f"{shop}/page.html?{urlencode({'node': node.url, 'stream': node.stream_url, 'key': key})}"
     python = installed.python_environment("browser")
     visit = [str(python), "-I", str(HERE / "browser/visit.py"), chromium, address]
     done = subprocess.run(visit, capture_output=True, text=True, timeout=120, check=False)
@@ -103,3 +104,8 @@ def test_a_page_follows_the_events_from_another_origin(outcome: dict[str, Any], 
 def test_a_browser_remembers_an_id_without_data(outcome: dict[str, Any]) -> None:
     """A client whose filter matches nothing comes back to where the node had looked."""
     assert outcome["back"] == "here"
+
+
+def test_a_page_shows_its_access_key_as_a_subprotocol(outcome: dict[str, Any]) -> None:
+    """A browser ends a WebSocket whose subprotocols are all passed over, and sets no headers."""
+    assert (outcome["known"], outcome["unknown"]) == ("page.v1", None)

@@ -4,6 +4,7 @@
 
 const node = new URLSearchParams(location.search).get("node");
 const stream = new URLSearchParams(location.search).get("stream");
+const key = new URLSearchParams(location.search).get("key");
 const { Connection, Ed25519Keypair, Transaction } = window.BigchainDB;
 
 function created(owner, data) {
@@ -87,6 +88,19 @@ function sentOnComingBack() {
   });
 }
 
+// A WebSocket of a browser sets no headers: an access key goes along as a subprotocol, and the node chooses another.
+function openedWith(key) {
+  const bearer = btoa(key).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return new Promise((resolve) => {
+    const socket = new WebSocket(stream, ["page.v1", `bigchaindb.bearer.${bearer}`]);
+    socket.onerror = () => resolve(null);
+    socket.onopen = () => {
+      resolve(socket.protocol);
+      socket.close();
+    };
+  });
+}
+
 async function main() {
   try {
     window.outcome = {
@@ -95,6 +109,8 @@ async function main() {
       stream: await firstOfStream(),
       events: await firstOfEvents(),
       back: await sentOnComingBack(),
+      known: await openedWith(key),
+      unknown: await openedWith(`${key}x`),
     };
   } catch (error) {
     window.failure = error.stack || error.message || JSON.stringify(error);

@@ -43,6 +43,12 @@ def test_it_describes_every_route_and_no_other() -> None:
         assert described == ({"get", "post"} if route.post else {"get"}), route.path
 
 
+def test_each_operation_names_how_a_key_is_shown_and_how_it_is_refused() -> None:
+    assert DOCUMENT["security"] == [{}, {"bearer": []}, {"basic": []}]
+    for operations in DOCUMENT["paths"].values():
+        assert all({"401", "403", "429"} <= operation["responses"].keys() for operation in operations.values())
+
+
 def test_it_is_json_without_loose_ends() -> None:
     assert json.loads(json.dumps(DOCUMENT)) == DOCUMENT
     for reference in references(DOCUMENT):

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigchaindb.api.answers import Answer, Reply
-from bigchaindb.api.call import Call, Context
-from bigchaindb.api.routes import NESTED, PARENTS, ROUTES, find, guarded, near
+from bigchaindb.api.call import Call, Context, Handler
+from bigchaindb.api.routes import NESTED, PARENTS, ROUTES, Route, find, guarded, near, require_scopes
 from bigchaindb.api.server import target
 
 
@@ -117,3 +117,21 @@ def test_a_route_that_is_nearly_named_is_told(path: str, meant: str | None) -> N
 @given(st.text())
 def test_no_path_confuses_what_is_near(path: str) -> None:
     assert near(path) in {None, *(route.path for route in ROUTES)}
+
+
+async def _handler(_: Context, __: Call) -> Reply:
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        Route("/x", _handler, None),
+        Route("/x", _handler, "", _handler, "write"),
+        Route("/x", _handler, "read", _handler),
+    ],
+)
+def test_a_route_with_a_method_without_a_scope_fails_at_import(route: Route[Handler]) -> None:
+    """What nobody decided about must not be open."""
+    with pytest.raises(AssertionError, match=r"/x: .* needs a scope"):
+        require_scopes(route)

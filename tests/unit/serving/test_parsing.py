@@ -242,3 +242,28 @@ async def test_a_client_that_is_gone_breaks_the_body_off() -> None:
     with pytest.raises(ConnectionResetError):
         await parser.requests[0].body.more()
     assert parser.feed(b"defghi") == 6
+
+
+@pytest.mark.parametrize(
+    ("lines", "left"),
+    [
+        (b"Authorization: Bearer bdb_secret\r\n", None),
+        (b"Authorization: Basic eDpiZGJfc2VjcmV0\r\nAuthorization: Bearer other\r\n", None),
+        (b"Sec-WebSocket-Protocol: a.v1\r\nSec-WebSocket-Protocol: bigchaindb.bearer.YmRiX3NlY3JldA\r\n", "a.v1"),
+        (b"Sec-WebSocket-Protocol: bigchaindb.bearer.YmRiX3NlY3JldA, a, b\r\n", "a, b"),
+    ],
+)
+def test_what_proves_a_principal_leaves_the_headers(lines: bytes, left: str | None) -> None:
+    """Whatever prints a request must have no secret to print."""
+    [request] = parsed(b"GET / HTTP/1.1\r\n" + HOST + lines + b"\r\n")
+    assert request.key == "bdb_secret"
+    assert request.headers.get("sec-websocket-protocol") == left
+    assert "authorization" not in request.headers
+    assert "secret" not in repr(request)
+    assert "bearer" not in repr(request)
+
+
+def test_subprotocols_without_a_key_are_passed_over() -> None:
+    """None is chosen, as clients of 1.x and 2.x know it."""
+    [request] = parsed(b"GET / HTTP/1.1\r\n" + HOST + b"Sec-WebSocket-Protocol: a, b\r\nAuthorization: x\r\n\r\n")
+    assert (request.key, dict(request.headers)) == (None, {"host": "a"})
