@@ -152,7 +152,7 @@ class _Chaos:
     def run(self, duration_s: float) -> None:
         """Cause one fault after the other."""
         faults: list[Callable[[], AbstractContextManager[Undisturbed]]] = [
-            *(self._killed_node, self._killed_cometbft, self._killed_plugin, self._killed_helpers),
+            *(self._killed_node, self._killed_cometbft, self._killed_plugin, self._killed_check_process_or_reader),
             *(self._cut_off, self._broken_link, self._halves, self._killed_half),
         ]
         self._clients.start()
@@ -247,7 +247,7 @@ class _Chaos:
         yield self._network.members
 
     @contextmanager
-    def _killed_helpers(self) -> Iterator[Undisturbed]:
+    def _killed_check_process_or_reader(self) -> Iterator[Undisturbed]:
         """Kill a check process of each node, the parent of these, or the reader: no vote is for what nobody checked."""
         for member in self._network:
             assert member.process is not None
