@@ -196,7 +196,8 @@ class _Edges:
         self.book = KeyBook(store.node, limits.access_key_count_max)
         origins, proxies = Origins.of(settings), Proxies(settings.access.proxies)
         rates = Rates(settings.access, limits.bucket_count_max)
-        self.gate = gate = Gate(anonymous(settings), self.book, origins=origins, rates=rates)
+        by_proxy = settings.tls.ended_by_proxy
+        self.gate = gate = Gate(anonymous(settings), self.book, ended_by_proxy=by_proxy, origins=origins, rates=rates)
         self.stream = StreamServer(log, limits, settings.wsserver, gate, origins=origins, proxies=proxies)
         self.api = HttpApi(
             wired.engine,
