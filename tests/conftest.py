@@ -18,7 +18,7 @@ from bigchaindb.engine import check_places
 from tests.support import groups, made_secrets, scale
 from tests.support.installation import Installation, install_node
 from tests.support.node import COMMAND, Node, running_node
-from tests.support.tls import Authority
+from tests.support.tls import Authority, trust
 
 NAME_CHARS: Final = 12
 
@@ -130,8 +130,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture
 def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Authority:
     """That authority, trusted by this process and those that it starts."""
-    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
-        monkeypatch.setenv(name, str(authority.file))
+    trust(authority, monkeypatch)
     return authority
 
 

@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import pytest
+
 from bigchaindb.serving.secured import Secured
 
 NAME: Final = "localhost"
@@ -59,6 +61,12 @@ class Authority:
     def client(self) -> ssl.SSLContext:
         """Return the context of a client that trusts this authority alone."""
         return ssl.create_default_context(cafile=self.file)
+
+
+def trust(authority: Authority, environment: pytest.MonkeyPatch) -> None:
+    """Have an authority trusted by this process and those that it starts."""
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
+        environment.setenv(name, str(authority.file))
 
 
 _NEW_KEY: Final = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
