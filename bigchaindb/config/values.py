@@ -83,7 +83,8 @@ def from_text(text: str, hint: Any, path: str) -> object:  # noqa: ANN401 - a ty
     if base in (int, float):
         return _number(text, base, path)
     if get_origin(base) is tuple:
-        return text.split(SEPARATORS.get(path, ":")) if text else []
+        members = text.split(SEPARATORS.get(path, ":")) if text else []
+        return [from_text(member, get_args(base)[0], path) for member in members]
     return text
 
 

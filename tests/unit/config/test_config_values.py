@@ -85,6 +85,14 @@ def test_no_error_shows_a_secret() -> None:
         assert "hunter22" not in str(caught.value)
 
 
+def test_numbers_of_a_list_are_numbers() -> None:
+    """`show-config` prints what the node runs with."""
+    assert from_text("20:0.5", tuple[float, ...] | None, "a") == [20.0, 0.5]
+    assert from_text("", tuple[float, ...] | None, "a") is None
+    with pytest.raises(ConfigurationError, match=r"^a: expected a number"):
+        from_text("20:x", tuple[float, ...] | None, "a")
+
+
 @pytest.mark.parametrize("path", ["network.peers", "access.origins", "access.proxies"])
 def test_lists_whose_members_hold_colons_are_split_at_commas(path: str) -> None:
     assert from_text("https://a.example:1,[::1]", tuple[str, ...], path) == ["https://a.example:1", "[::1]"]
