@@ -78,6 +78,9 @@ def _gate(store: Store) -> tuple[Gate, list[str]]:
     """Make a gate with keys and rates; return it and the keys."""
     book = KeyBook(store.node, 2 * KEY_COUNT)
     texts = [book.new(f"bench-{number}", Scopes(("read", "write")), None, 1.0)[1] for number in range(KEY_COUNT)]
+    for key in book.keys.values():
+        book.note_use(key, time.time(), is_exposed=False)
+    book.write_uses()  # as a node does each minute: the day of use is written once a day
     rates = Rates(Access(rates=RateSettings(anonymous=_WIDE, known=_WIDE)), 10_000)
     return Gate(OPEN, book, rates=rates), texts
 

@@ -110,8 +110,8 @@ class Limits:
     access_key_count_max: int = 10_000
     """Access keys, revoked ones included; beyond it the oldest that is over makes room."""
     bucket_count_max: int = 10_000
-    """Addresses, or access keys, whose rate is remembered, for each rate of `access.rates` and for wrong keys; the
-    least recently used one is forgotten, and may then send its burst anew."""
+    """Addresses, or access keys, whose rate is remembered, for each rate of `access.rates` and for wrong keys; those
+    not used for longest are forgotten, and may then send their burst anew."""
     handshake_count_max: int = 64
     """TLS handshakes under way, an eighth of them from one address; further clients wait, as connections."""
     log_bytes_max: int = 4 * MIB

@@ -45,17 +45,17 @@ def test_who_waits_as_long_as_told_gets_a_token(rate: Rate, times_s: list[float]
         if (wait_s := buckets.take("a", now_s)) > 0.0:
             assert wait_s <= 1.0 / rate.per_s + 1e-6
             other = Buckets(rate, count_max=10)
-            other._full_s.update(buckets._full_s)
+            other._young, other._old = dict(buckets._young), dict(buckets._old)
             assert other.take("a", now_s + wait_s + 1e-9) == 0.0
 
 
 def test_the_least_recently_used_bucket_is_forgotten() -> None:
     """Strangers with a hundred thousand addresses must not fill the memory, nor free one that floods."""
-    buckets = Buckets(Rate(1, 1), count_max=3)
+    buckets = Buckets(Rate(1, 1), count_max=8)
     passed = 0
     for number in range(1_000):
         passed += buckets.take("flood", 1.0) == 0.0
         buckets.take(f"stranger {number}", 1.0)
-    assert len(buckets) == 3
+        assert len(buckets) <= 8
     assert passed == 1
     assert buckets.take("stranger 0", 1.0) == 0.0
