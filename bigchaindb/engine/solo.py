@@ -231,7 +231,8 @@ class SoloEngine:
         """Decide one block, report it to the loop, tidy up: the whole work of the writer thread."""
         decision = self._decider.decide(candidates, self._round)
         loop.call_soon_threadsafe(self._conclude_or_fail, decision)
-        self._tidy(1 + len(candidates) // TIDY_COUNT)
+        # Who came while a heavy block was written has waited long enough.
+        self._tidy(0 if self._was_heavy else 1 + len(candidates) // TIDY_COUNT)
 
     def _tidy(self, piece_count: int) -> None:
         """Tidy up a piece or several; the rest is for when nobody waits, or behind the next block."""

@@ -118,6 +118,34 @@ async def test_heavy_transactions_wait_for_no_more_light_ones_than_a_few_blocks(
         await heavy
 
 
+@dataclass
+class NotingStore(GatedStore):
+    """The real store, and what it did, in order: the ids of each block, or `tidy`."""
+
+    done: list[object] = field(default_factory=list)
+
+    def commit(self, effects: Effects) -> None:
+        super().commit(effects)
+        self.done.append([one.id for one in effects.transactions])
+
+    def tidy(self) -> bool:
+        self.done.append("tidy")
+        return super().tidy()
+
+
+async def test_behind_a_heavy_block_those_who_came_meanwhile_are_first(store: Store) -> None:
+    """They have waited for a stranger's document, and need not wait for what it leaves behind."""
+    noting, clock = NotingStore(store.writer), GatedClock()
+    heavy, light = build.create([ALICE], data={"text": 10_000 * "x"}), create(1)
+    async with running(engine_over(noting, now=clock)) as engine:
+        await engine.submit(heavy.body, Mode.ASYNC)
+        await until(clock.asked.is_set)
+        await engine.submit(light.body, Mode.ASYNC)
+        clock.opened.set()
+        await until(lambda: len(noting.done) > 2)
+    assert noting.done[:3] == [[heavy.id], [light.id], "tidy"]
+
+
 async def test_a_heavy_transaction_that_is_refused_leaves_nothing(store: Store) -> None:
     """Else strangers would fill 80 MiB with them, and four times that with what they are parsed into."""
     engine = engine_over(store.writer)
