@@ -52,11 +52,7 @@ class KeyBook:
             AccessRefused: its name or its expiry is refused, or there is no room.
             StoreError: it could not be written.
         """
-        check_name(name)
-        if expires is not None and expires <= now_s:
-            raise AccessRefused(f"expires: must be later than now, found {keys.day(expires)}")
-        id_, text = keys.make(secrets.token_bytes(keys.RANDOM_BYTES))
-        made = AccessKey(id_, keys.digest_of(text), name, scopes, int(now_s), expires)
+        made, text = _made(name, scopes, expires, now_s)
         with self._lock:
             self._write(made, gone=self._oldest_over(now_s))
         return made, text
@@ -79,15 +75,15 @@ class KeyBook:
         Raises:
             AccessRefused: there is no such key, or it is over.
         """
-        key = self._known(id_)
-        if key.is_over(now_s):
-            raise AccessRefused(f"{key.flaw(now_s)}: make another with `bigchaindb access key new`")
-        lifetime = None if key.expires is None else key.expires - key.made
-        made, text = self.new(key.name, key.scopes, None if lifetime is None else int(now_s) + lifetime, now_s)
-        end = int(now_s + overlap_s)
         with self._lock:
             former = self._known(id_)
-            self._write(former._replace(expires=end if former.expires is None else min(end, former.expires)))
+            if former.is_over(now_s):
+                raise AccessRefused(f"{former.flaw(now_s)}: make another with `bigchaindb access key new`")
+            lifetime = None if former.expires is None else former.expires - former.made
+            made, text = _made(former.name, former.scopes, None if lifetime is None else int(now_s) + lifetime, now_s)
+            end = int(now_s + overlap_s)
+            ended = former._replace(expires=end if former.expires is None else min(end, former.expires))
+            self._write(made, ended, gone=self._oldest_over(now_s))
         return made, text
 
     def confirm(self) -> int:
@@ -145,6 +141,14 @@ class KeyBook:
             node_rows.put(connection, ACCESS_KEYS, [_row(key) for key in changed])
         kept = {id_: key for id_, key in self.keys.items() if gone is None or id_ != gone.id}
         self.keys = kept | {key.id: key for key in changed}
+
+
+def _made(name: str, scopes: Scopes, expires: int | None, now_s: float) -> tuple[AccessKey, str]:
+    check_name(name)
+    if expires is not None and expires <= now_s:
+        raise AccessRefused(f"expires: must be later than now, found {keys.day(expires)}")
+    id_, text = keys.make(secrets.token_bytes(keys.RANDOM_BYTES))
+    return AccessKey(id_, keys.digest_of(text), name, scopes, int(now_s), expires), text
 
 
 def check_name(name: str) -> None:

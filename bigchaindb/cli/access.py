@@ -91,8 +91,7 @@ def new(
     loaded = session.load()
     Scopes.parse(scopes, "--scopes")
     check_name(name)
-    if output is not None and output.exists():
-        raise AccessRefused(f"--output: `{output}` exists already; name a new file, so that no key is lost")
+    _require_new(output)
     is_closed = _close_the_door(session, loaded, keep=keep_anonymous)
     made = _carry_out(loaded, answers.NewKey(name, scopes, expires), answers.MadeKey)
     if is_closed:
@@ -160,8 +159,7 @@ Example:
 def rotate(session: Session, id_: str, *, overlap: float, output: Path | None) -> None:
     """Replace the access key ID by a new one of the same name, scopes and lifetime."""
     loaded = session.load()
-    if output is not None and output.exists():
-        raise AccessRefused(f"--output: `{output}` exists already; name a new file, so that no key is lost")
+    _require_new(output)
     _put_made(_carry_out(loaded, answers.RotateKey(id_, overlap), answers.MadeKey), output)
 
 
@@ -301,6 +299,16 @@ def _read_again(loaded: Loaded) -> bool:
     for line in done.lines:
         say(line)
     return True
+
+
+def _require_new(output: Path | None) -> None:
+    """Require that a file can be made, before there is a key that it would lose."""
+    if output is None:
+        return
+    if output.exists():
+        raise AccessRefused(f"--output: `{output}` exists already; name a new file, so that no key is lost")
+    if not os.access(output.absolute().parent, os.W_OK | os.X_OK):
+        raise AccessRefused(f"--output: no file can be made in `{output.absolute().parent}`; name another folder")
 
 
 def _put_made(made: answers.MadeKey, output: Path | None) -> None:

@@ -133,6 +133,7 @@ def test_without_a_file_that_can_be_written_no_key_is_made(start_node: StartNode
         (("key", "new", "", "--scopes", "read"), 1, "name: must be 1 to 100 printable characters, found ''"),
         (("key", "new", "x", "--scopes", "read", "--expires", "soon"), 2, "expected a duration such as 90d"),
         (("key", "new", "x", "--scopes", "read", "--output", "/"), 1, "--output: `/` exists already"),
+        (("key", "new", "x", "--scopes", "read", "--output", "/none/x"), 1, "--output: no file can be made in `/none`"),
         (("key", "revoke", "nobody"), 1, "there is no access key 'nobody'; `bigchaindb access key list` lists them"),
         (("key", "rotate", "nobody"), 1, "there is no access key 'nobody'"),
         (("check",), 1, "there is no access key on standard input; one has 66 characters"),
