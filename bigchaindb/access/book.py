@@ -96,10 +96,8 @@ class KeyBook:
 
     def note_use(self, key: AccessKey, now_s: float, *, is_exposed: bool) -> None:
         """Remember that a key was used today; it is written later."""
-        day = int(now_s) // DAY_S
-        if key.used_day != day or is_exposed:
-            known = self._unwritten.get(key.id, (0, None))
-            self._unwritten[key.id] = (day, int(now_s) if is_exposed else known[1])
+        known = self._unwritten.get(key.id, (0, None))
+        self._unwritten[key.id] = (int(now_s) // DAY_S, int(now_s) if is_exposed else known[1])
 
     def write_uses(self) -> None:
         """Write the last days of use."""

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from bigchaindb.access.audit import Audit
 from bigchaindb.access.book import KeyBook
-from bigchaindb.access.keys import PREFIX, judge
+from bigchaindb.access.keys import DAY_S, PREFIX, judge
 from bigchaindb.access.origins import ALL, Origins
 from bigchaindb.access.rates import Excess, Rates
 from bigchaindb.access.scopes import Scopes
@@ -210,7 +210,8 @@ class Gate:
             return _too_many(excess) if excess is not None else Denial(HTTPStatus.UNAUTHORIZED, found, ASKS_FOR_KEY)
         assert self._book is not None
         is_exposed = visitor.is_exposed and not self._ended_by_proxy
-        self._book.note_use(found, now_s, is_exposed=is_exposed)
+        if is_exposed or found.used_day != int(now_s) // DAY_S:
+            self._book.note_use(found, now_s, is_exposed=is_exposed)
         if is_exposed:
             return Denial(HTTPStatus.FORBIDDEN, f"{found} came in clear from another machine: {IN_CLEAR}")
         principal = self._principals.get(found.id)

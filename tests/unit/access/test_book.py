@@ -110,9 +110,6 @@ def test_uses_are_written_later_and_together(db: NodeDb, book: KeyBook) -> None:
         (NOW // 86_400, None),
         (NOW // 86_400, NOW),
     ]
-    book.note_use(book.keys[used.id], NOW, is_exposed=False)  # once a day is enough
-    assert not book._unwritten
-    book.write_uses()
 
 
 def test_a_damaged_key_is_unknown_and_noted(tmp_path: Path) -> None:

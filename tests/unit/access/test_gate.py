@@ -48,6 +48,17 @@ def test_it_is_taken_where_a_proxy_ends_tls(book: KeyBook) -> None:
     assert book.keys[made.id].exposed is None
 
 
+def test_a_use_is_noted_once_a_day(book: KeyBook) -> None:
+    """A key of a busy application must not cost a write each minute."""
+    _, text = book.new("billing", READ, None, time())
+    gate = Gate(LOCAL, book)
+    gate.admit(visitor(remember(text)), None)
+    assert len(book._unwritten) == 1
+    book.write_uses()
+    gate.admit(visitor(text), None)
+    assert not book._unwritten
+
+
 def test_a_wrong_key_in_clear_lists_none(book: KeyBook) -> None:
     made, text = book.new("billing", READ, None, time())
     denied = Gate(LOCAL, book).admit(visitor(remember(text)[:-1], is_exposed=True), None)

@@ -70,6 +70,13 @@ def test_every_character_counts(place: int, character: str) -> None:
     assert (judge(text, known(), NOW) == KEY) == (text == TEXT)
 
 
+def test_bytes_that_are_no_text_prove_nothing() -> None:
+    """A header may hold any bytes, and none may end in a 500."""
+    assert isinstance(judge(TEXT[:-1] + "\udcff", known(), NOW), str)
+    assert isinstance(judge(TEXT[:16] + "\udcff" + TEXT[17:], known(), NOW), str)
+    assert isinstance(judge(TEXT[:16] + "-" + TEXT[17:], known(), NOW), str)
+
+
 def test_a_key_of_another_node_or_with_another_secret_is_unknown() -> None:
     """Whoever tries secrets must not learn which ids there are."""
     other = AccessKey(ID, keys.digest_of(make(bytes(41))[1]), "other", Scopes(), NOW)
