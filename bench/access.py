@@ -1,4 +1,4 @@
-"""What access costs a request, and how fast a revocation reaches an open stream."""
+"""What access and TLS cost a request, and how fast a revocation reaches an open stream."""
 
 import asyncio
 import itertools
@@ -11,6 +11,7 @@ from typing import Final
 from bench.measure import Scale, alternate, median, thread_us_each
 from bench.node import Node
 from bench.report import Figure, at_most
+from bench.secured import figures as figures_of_tls
 from bigchaindb.access.book import KeyBook
 from bigchaindb.access.exposure import OPEN
 from bigchaindb.access.gate import Gate, Visitor
@@ -71,6 +72,7 @@ def run(scale: Scale) -> list[Figure]:
             peer_name="ms, median",
             limit=at_most(REVOKE_MS_MAX),
         ),
+        *figures_of_tls(scale),
     ]
 
 

@@ -4,9 +4,11 @@ It works until it is ended, and connects again where it is thrown out. `bench.ho
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import itertools
 import os
+import ssl
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
@@ -22,6 +24,8 @@ STREAM_COUNT: Final = 16
 POSTER_COUNT: Final = 32
 CHUNKER_COUNT: Final = 8
 SEARCHER_COUNT: Final = 8
+SHAKER_COUNT: Final = 64
+SHAKER_ADDRESSES: Final = 16
 ADDRESS_COUNT: Final = 100_000
 DEPTH: Final = 90
 DOCUMENT_COUNT: Final = 48
@@ -126,17 +130,39 @@ async def _post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, post
         await reader.readexactly(int(head.partition(b"content-length:")[2].split(b"\r", 1)[0]))
 
 
-async def _again(port: int, attack: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> None:
+async def _begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, opening: bytes) -> None:
+    """Begin a handshake, and leave once the server has signed it; one without TLS has a moment."""
+    writer.write(opening)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(AGAIN_S):
+            await reader.read(PIECE_BYTES)
+
+
+def _opening() -> bytes:
+    """Return the first bytes of a client of TLS."""
+    context, sent = ssl.create_default_context(), ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), sent, server_hostname="127.0.0.1").do_handshake()
+    return sent.read()
+
+
+async def _again(
+    port: int,
+    attack: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    *,
+    source: str = "127.0.0.1",
+    pause_s: float = AGAIN_S,
+) -> None:
     while True:
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
             try:
                 await attack(reader, writer)
             finally:
                 writer.transport.abort()
         except (OSError, EOFError):
             pass
-        await asyncio.sleep(AGAIN_S)
+        await asyncio.sleep(pause_s)
 
 
 async def _attack(kind: str, port: int) -> None:
@@ -155,6 +181,14 @@ async def _attack(kind: str, port: int) -> None:
     elif kind == "keys":
         tries = _wrong_keys()
         attacks = [_again(port, lambda r, w: _post(r, w, tries)) for _ in range(SEARCHER_COUNT)]
+    elif kind == "handshakes":
+        opening = _opening()
+        attacks = [
+            _again(
+                port, lambda r, w: _begin(r, w, opening), source=f"127.0.1.{1 + number % SHAKER_ADDRESSES}", pause_s=0
+            )
+            for number in range(SHAKER_COUNT)
+        ]
     else:
         posts = _posts(kind)
         attacks = [_again(port, lambda r, w: _post(r, w, posts)) for _ in range(POSTER_COUNT)]

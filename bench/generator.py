@@ -7,6 +7,7 @@ input (so that whoever measures can take CPU times right before), works, leaves 
 import asyncio
 import json
 import resource
+import ssl
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -203,9 +204,10 @@ async def _work(plan: Plan) -> Seen:
     requests = _read_requests(plan.requests)
     run = _Run(plan, plan.connection_count, loop.create_future())
     parts = [requests[index :: plan.connection_count] for index in range(plan.connection_count)]
-    lanes = [await _connect(loop, plan.port, partial(_Lane, part, run)) for part in parts]
+    client = ssl.create_default_context(cafile=plan.authority) if plan.authority else None
+    lanes = [await _connect(loop, plan.port, partial(_Lane, part, run), client) for part in parts]
     if plan.stream_port:
-        await loop.create_connection(lambda: _Stream(run), "127.0.0.1", plan.stream_port)
+        await loop.create_connection(lambda: _Stream(run), "127.0.0.1", plan.stream_port, ssl=client)
         await run.stream_open.wait()
     print("ready", flush=True)
     sys.stdin.readline()
@@ -224,8 +226,10 @@ async def _work(plan: Plan) -> Seen:
     )
 
 
-async def _connect(loop: asyncio.AbstractEventLoop, port: int, make: Callable[[], _Lane]) -> _Lane:
-    return (await loop.create_connection(make, "127.0.0.1", port))[1]
+async def _connect(
+    loop: asyncio.AbstractEventLoop, port: int, make: Callable[[], _Lane], client: ssl.SSLContext | None
+) -> _Lane:
+    return (await loop.create_connection(make, "127.0.0.1", port, ssl=client))[1]
 
 
 def _own_cpu_s() -> float:

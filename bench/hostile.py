@@ -11,13 +11,14 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from bench.documents import Documents
 from bench.load import percentile
 from bench.measure import Scale, alternate, median
 from bench.node import Node
-from bench.processes import Process, family_mb, python
+from bench.processes import Process, family_mb, python, secured
 from bench.report import Figure, at_most, ratio_at_most
 from bigchaindb.transaction.build import create
 from bigchaindb.transaction.keys import KeyPair
@@ -36,12 +37,15 @@ ATTACKS: Final = {
     "names": "32 clients that post 15,000 names of members",
     "searches": "8 clients that search for a common word, list and scan",
     "pipelined": "one client that sends GETs without end",
+    "handshakes": "64 clients that begin TLS handshakes without end, from 16 addresses",
     "chunks": "8 clients that send a body in chunks of one byte",
     "keys": "8 clients with 100,000 addresses that try wrong access keys",
 }
 _KEY: Final = KeyPair.from_seed(bytes(32))
 SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {"keys": {"access": {"proxies": ["127.0.0.1"]}}}
 """Of the node under an attack: a proxy is believed, so that one machine has as many addresses as it likes."""
+SECURE: Final = "handshakes"
+"""The attack on a node that serves over TLS, as does the client that suffers."""
 STREAMING: Final = frozenset({"frames", "pings"})
 ATTACK_S: Final = 30.0
 PAUSE_S: Final = 0.05
@@ -137,10 +141,10 @@ def _suffer(kind: str, scale: Scale, documents: Documents, *, at_node: bool) -> 
     folder = scale.folder / f"hostile-{len(list(scale.folder.glob('hostile-*')))}"
     [bare_port] = free_ports(1)
     with (
-        Node(folder, settings=SETTINGS.get(kind, {})) as node,
+        Node(folder, settings=SETTINGS.get(kind, {}), is_secure=kind == SECURE) as node,
         Process(python("bench.bare", str(bare_port)), log=folder / "bare.log"),
     ):
-        client = _Client(node.port)
+        client = _Client(node.port, node.authority)
         for _ in range(20):
             client.commit(documents.create()[0].body)
         for number in range(WARM_COUNT):
@@ -182,8 +186,8 @@ def _attacking(kind: str, port: int) -> Iterator[None]:
 class _Client:
     """Commits one after the other over one connection."""
 
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), ANSWER_S_MAX)
+    def __init__(self, port: int, authority: Path | None) -> None:
+        self._socket = secured(socket.create_connection(("127.0.0.1", port), ANSWER_S_MAX), authority)
 
     def commit(self, body: bytes) -> float:
         """Commit; return how long that took, in ms."""

@@ -27,6 +27,7 @@ class Plan:
         connection_count: request i goes out on connection i modulo this, when the one before it is answered.
         per_s: pace of all connections together; 0 sends the next as soon as one is answered.
         stream_port: follow the WebSocket stream there, too; 0 does not.
+        authority: file of the authority that signed the server's certificate; empty: there is no TLS.
         confirm: at the end, ask on each connection for the last transaction that was accepted until it is there.
     """
 
@@ -35,6 +36,7 @@ class Plan:
     connection_count: int
     per_s: float = 0.0
     stream_port: int = 0
+    authority: str = ""
     confirm: bool = False
 
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -139,18 +140,25 @@ def _field_mb(path: Path, name: str) -> float:
     return int(next(line for line in lines if line.startswith(name)).split()[1]) / 1024
 
 
-def answers(port: int, path: str = "/") -> Callable[[], bool]:
-    """Make a question: does an HTTP server answer 200 there?"""
+def answers(port: int, path: str = "/", authority: Path | None = None) -> Callable[[], bool]:
+    """Make a question: does an HTTP server answer 200 there, over TLS if there is an authority?"""
 
     def ask() -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", port), 1) as connection:
+            with secured(socket.create_connection(("127.0.0.1", port), 1), authority) as connection:
                 connection.sendall(f"GET {path} HTTP/1.0\r\nHost: bench\r\n\r\n".encode())
                 return connection.recv(64).split(b" ", 2)[1:2] == [b"200"]
         except OSError:
             return False
 
     return ask
+
+
+def secured(connection: socket.socket, authority: Path | None) -> socket.socket:
+    """Return a connection over TLS to a server whose certificate that authority signed; without one, as it is."""
+    if authority is None:
+        return connection
+    return ssl.create_default_context(cafile=authority).wrap_socket(connection, server_hostname="127.0.0.1")
 
 
 def python(module: str, *arguments: str) -> list[str]:

@@ -1,0 +1,58 @@
+"""What TLS costs: POST/s over connections that stay open, and the CPU of each event on the stream."""
+
+from dataclasses import replace
+from typing import Final
+
+from bench.documents import Documents
+from bench.load import Plan, Seen, write_requests
+from bench.measure import Scale, alternate, median
+from bench.node import load_a_node
+from bench.report import Figure, at_least
+
+CONNECTION_COUNT: Final = 64
+POST_COUNT: Final = 15_000
+SHARE_MIN: Final = 0.8
+"""Of the POST/s without TLS, in the same run."""
+
+
+def figures(scale: Scale) -> list[Figure]:
+    """Measure a node with and without a certificate in turn, each with one follower of the stream."""
+    documents = Documents(seed=11)
+    count = scale.count(POST_COUNT)
+    requests = write_requests(scale.folder / "posts", documents.lanes(count, CONNECTION_COUNT), "async")
+    plan = Plan(port=0, requests=str(requests), connection_count=CONNECTION_COUNT, confirm=True)
+    plain, secure, with_stream, with_secure_stream = alternate(
+        scale.rounds,
+        [
+            lambda: load_a_node(scale, plan),
+            lambda: load_a_node(scale, plan, is_secure=True),
+            lambda: load_a_node(scale, replace(plan, confirm=False), stream=True),
+            lambda: load_a_node(scale, replace(plan, confirm=False), stream=True, is_secure=True),
+        ],
+    )
+    return [
+        Figure(
+            what="POST/s over TLS",
+            value=_rate(secure),
+            unit="/s",
+            peer=_rate(plain),
+            peer_name="/s without TLS",
+            limit=at_least(SHARE_MIN * _rate(plain)),
+        ),
+        Figure(what="- CPU of the node", value=_us(secure), unit="us", peer=_us(plain), peer_name="us without TLS"),
+        Figure(
+            what="- and with an event each",
+            value=_us(with_secure_stream),
+            unit="us",
+            peer=_us(with_stream),
+            peer_name="us without TLS",
+        ),
+    ]
+
+
+def _rate(seen: list[Seen]) -> float:
+    return median(len(one.latencies) / one.seconds for one in seen)
+
+
+def _us(seen: list[Seen]) -> float:
+    return median(one.server_cpu_s / len(one.latencies) * 1e6 for one in seen)
