@@ -128,10 +128,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture
-def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Authority:
+def trusted(authority: Authority) -> Iterator[Authority]:
     """That authority, trusted by this process and those that it starts."""
-    trust(authority, monkeypatch)
-    return authority
+    with trust(authority):
+        yield authority
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
-"""The published drivers with an access key, over TLS, against a node that takes nothing else.
+"""The published drivers over TLS with an access key, against a node that takes nothing else.
 
-Source: docs/reference/contract/http-api.md, section 1.
+Source: http-api.md, section 1.
 """
 
 from collections.abc import Iterator
@@ -10,18 +10,15 @@ import pytest
 from tests.support import clients
 from tests.support.clients import Client, Recipient, RefusedError, Spend
 from tests.support.node import Node, running_node
-from tests.support.tls import Authority, trust
+from tests.support.tls import Authority, settings_of, trust
 
 
 @pytest.fixture(scope="module")
 def closed_node(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[tuple[Node, str]]:
     """Run a node over TLS whose door is closed; yield it with a key that may read and write."""
-    certificate, key = authority.sign()
-    settings = {"tls": {"certificate_file": str(certificate), "private_key_file": str(key)}}
-    with pytest.MonkeyPatch.context() as environment:
-        trust(authority, environment)
-        with running_node(tmp_path_factory.mktemp("closed"), settings=settings) as node:
-            yield node, node.new_key("application", "--scopes", "read write")
+    settings = settings_of(authority.sign())
+    with trust(authority), running_node(tmp_path_factory.mktemp("closed"), settings=settings) as node:
+        yield node, node.new_key("application", "--scopes", "read write")
 
 
 @pytest.fixture(scope="module", params=clients.VERSION_2)

@@ -4,8 +4,10 @@ import asyncio
 import shutil
 import ssl
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pytest
 
@@ -63,13 +65,21 @@ class Authority:
         return ssl.create_default_context(cafile=self.file)
 
 
-def trust(authority: Authority, environment: pytest.MonkeyPatch) -> None:
-    """Have an authority trusted by this process and those that it starts."""
-    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
-        environment.setenv(name, str(authority.file))
-
-
 _NEW_KEY: Final = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+
+@contextmanager
+def trust(authority: Authority) -> Iterator[None]:
+    """Have this process and what it starts trust an authority; Python, `requests` and Node read a variable each."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
+            patch.setenv(name, str(authority.file))
+        yield
+
+
+def settings_of(pair: Pair) -> dict[str, Any]:
+    """Return the settings of a node that serves with a certificate."""
+    return {"tls": {"certificate_file": str(pair.certificate), "private_key_file": str(pair.key)}}
 
 
 def server_context(pair: Pair) -> ssl.SSLContext:

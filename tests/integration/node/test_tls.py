@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from websockets.asyncio.client import connect
@@ -23,7 +23,7 @@ from tests.support.http import request
 from tests.support.node import COMMAND, Node, running_node
 from tests.support.ports import free_ports
 from tests.support.served import KEY
-from tests.support.tls import Authority, Pair
+from tests.support.tls import Authority, Pair, settings_of, trust
 from tests.support.waiting import until
 
 RELOAD_COUNT: Final = 20
@@ -40,20 +40,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     return Pair(folder / "node.crt", folder / "node.key")
 
 
-def settings_of(place: Pair, **more: Any) -> dict[str, Any]:
-    return {"tls": {"certificate_file": str(place.certificate), "private_key_file": str(place.key)}, **more}
-
-
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, place: Pair, authority: Authority) -> Iterator[Node]:
     """A node over TLS for the whole file."""
     authority.put(place)
     (port,) = free_ports(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SSL_CERT_FILE", str(authority.file))
-        settings = settings_of(place, metrics={"bind": f"127.0.0.1:{port}"})
-        with running_node(tmp_path_factory.mktemp("node"), settings=settings) as node:
-            yield node
+    settings = {**settings_of(place), "metrics": {"bind": f"127.0.0.1:{port}"}}
+    with trust(authority), running_node(tmp_path_factory.mktemp("node"), settings=settings) as node:
+        yield node
 
 
 @pytest.fixture
@@ -174,7 +168,7 @@ def test_a_hangup_reloads_and_ends_nothing(secure: Node, authority: Authority, p
 def test_a_node_whose_files_do_not_fit_does_not_start(place: Pair, tmp_path: Path) -> None:
     place.key.write_bytes(place.key.read_bytes()[:100])
     file = tmp_path / "node.json"
-    file.write_text(json.dumps(settings_of(place, database={"path": str(tmp_path / "data")})))
+    file.write_text(json.dumps({**settings_of(place), "database": {"path": str(tmp_path / "data")}}))
     done = subprocess.run([*COMMAND, "-c", str(file), "start"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert f"tls.private_key_file: `{place.key}` cannot be used" in done.stderr
