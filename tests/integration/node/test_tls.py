@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import pty
 import signal
 import socket
 import ssl
@@ -20,7 +22,7 @@ from bigchaindb.store.directory import DataDirectory
 from bigchaindb.transaction.build import create
 from tests.support import scale
 from tests.support.http import request
-from tests.support.node import COMMAND, Node, running_node
+from tests.support.node import COMMAND, Node, configuration_of, running_node
 from tests.support.ports import free_ports
 from tests.support.served import KEY
 from tests.support.tls import Authority, Pair, settings_of, trust
@@ -163,6 +165,20 @@ def test_a_hangup_reloads_and_ends_nothing(secure: Node, authority: Authority, p
     secure.process.send_signal(signal.SIGHUP)
     until(lambda: served_by(secure) == der(signed), what="the new certificate", within_s=SOON_S)
     assert secure.answers()
+
+
+def test_the_end_of_its_terminal_ends_a_node(tmp_path: Path) -> None:
+    """As ever: whoever closes the window has ended what ran in it."""
+    file = tmp_path / "node.json"
+    file.write_text(json.dumps(configuration_of(tmp_path, {})))
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execv(COMMAND[0], [COMMAND[0], "-c", str(file), "start"])
+    printed = b""
+    while b"Listening to client connections" not in printed:
+        printed += os.read(terminal, 4096)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGHUP
 
 
 def test_a_node_whose_files_do_not_fit_does_not_start(place: Pair, tmp_path: Path) -> None:
