@@ -34,6 +34,10 @@ STAGING: Final = "restoring"
 """Suffix of the folder in which the copy is made, beside the data directory."""
 UNFINISHED: Final = "unfinished"
 """A file in that folder while the copy is not whole: all beside it may be deleted."""
+HELD: Final = (
+    "Access keys are held, as one may have been revoked after the backup: revoke what may not be used, then run "
+    "`bigchaindb access key list --confirm`."
+)
 PARTS: Final = (CHAIN_ID_FILE, "ledger.db", "node.db")
 """Files of every backup."""
 
@@ -95,6 +99,8 @@ def restore(source: Path, settings: Settings, progress: Progress) -> Restored:
             about = (chain_id, checked.height, checked.position, notes)
             if damages:
                 return Restored(place, None, *about, damages)
+            if has_access_keys(copy.node):
+                notes.append(HELD)
             locks.enter_context(closing(DirectoryLock(copy)))  # no node starts before all is in its place
             return Restored(place, _put(copy.path, place), *about)
 
@@ -183,9 +189,9 @@ def _make_private(folder: Path, below: Path) -> None:
         folder.mkdir(MODE, exist_ok=True)
 
 
-def _take_over(old: DataDirectory, copy: DataDirectory, settings: Settings) -> Sequence[str]:
+def _take_over(old: DataDirectory, copy: DataDirectory, settings: Settings) -> list[str]:
     """Bring what no backup holds from the data that are there: the key, and what it has signed (decision 0037)."""
-    notes = []
+    notes: list[str] = []
     before, after = _public_key(old, settings), _public_key(copy, settings)
     if after is None and before is not None:
         copy_new(old.path / KEYPAIR_FILE, copy.path / KEYPAIR_FILE)
@@ -197,11 +203,6 @@ def _take_over(old: DataDirectory, copy: DataDirectory, settings: Settings) -> S
         )
     elif before is not None and before != after:
         notes.append(f"The public key has changed from {before} to {after}.")
-    if has_access_keys(copy.node):
-        notes.append(
-            "Access keys are held, as one may have been revoked after the backup: revoke what may not be used, then "
-            "run `bigchaindb access key list --confirm`."
-        )
     if is_network(copy.path):
         signed, target = Layout(old.path).validator_state, Layout(copy.path).validator_state
         if signed.exists() and before == after and _chain(old) == read_chain_id(copy.path):
