@@ -45,7 +45,7 @@ class Intake:
         pool: what was admitted and is in no block.
         proposed: ids that stand in the block that is being decided.
         work: set whenever something was admitted, and at the end.
-        require_writer: raises WriterNotAllowed for a transaction that this node does not take.
+        has_ended: whether nothing more will be admitted.
     """
 
     def __init__(
@@ -81,7 +81,6 @@ class Intake:
         self._accepted = accepted
         self._turned_away = turned_away
         self._elected = elected
-        self.require_writer: Callable[[Transaction], None] = lambda _: None
         self._queue = AdmissionQueue(limits.admission_bytes_max)
         self._checks = Checks(ledger, workers)
         # As many as there can be batches at a time, the heavy one included: none waits for the disk of another.
@@ -92,7 +91,7 @@ class Intake:
         self._height = store.tip().height
         self._commit_count = 0
         self._stopping = False
-        self._has_ended = False
+        self.has_ended = False
         self.pool = pool
         self.proposed: frozenset[str] = frozenset()
         self.work = asyncio.Event()
@@ -104,7 +103,7 @@ class Intake:
             for _ in range(self._checks.width):
                 tasks.create_task(self._admit_batches())
             tasks.create_task(self._admit_heavy())
-        self._has_ended = True
+        self.has_ended = True
         self.work.set()
 
     def close(self) -> None:
@@ -125,11 +124,6 @@ class Intake:
         """Answer all who wait for a block with `error`, since none comes."""
         answer_all(self._waiting.values(), error)
         self._waiting.clear()
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing more will be admitted."""
-        return self._has_ended
 
     async def submit(self, body: bytes, mode: Mode) -> Transaction:
         """See `Engine`."""
@@ -339,7 +333,6 @@ class Intake:
     def _admit_one(self, outcome: CheckOutcome | StoreDamaged, view: View) -> Transaction:
         if isinstance(outcome, (ValidationError, CheckFailed, StoreDamaged)):
             raise outcome
-        self.require_writer(outcome.transaction)
         self.pool.admit(
             outcome.transaction, view, signatures_valid=outcome.signatures_valid, validators=self._elected()
         )

@@ -107,7 +107,7 @@ class SoloEngine:
 
     def require_writer(self, require: Callable[[Transaction], None]) -> None:
         """Take only transactions for which `require` raises no WriterNotAllowed."""
-        self._intake.require_writer = require
+        self._pool.require_writer = require
 
     async def run(self) -> None:
         """See `Engine`.

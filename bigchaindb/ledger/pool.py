@@ -5,7 +5,7 @@ spent. They keep the order of their admission, so that parents precede children.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from bigchaindb.errors import DoubleSpend, DuplicateTransaction, InputDoesNotExist, Overloaded, ValidationError
@@ -34,9 +34,14 @@ class RejectedTransaction(NamedTuple):
 
 
 class Pool:
-    """Checked transactions in order, bounded by number and bytes."""
+    """Checked transactions in order, bounded by number and bytes.
+
+    Attributes:
+        require_writer: raises WriterNotAllowed for a transaction that this node does not take.
+    """
 
     def __init__(self, *, count_max: int, bytes_max: int) -> None:
+        self.require_writer: Callable[[Transaction], None] = lambda _: None
         self._count_max = count_max
         self._bytes_max = bytes_max
         self._transactions: dict[str, Transaction] = {}
@@ -103,8 +108,10 @@ class Pool:
 
         Raises:
             ValidationError: the rule that it breaks; a repeat of what is in the pool is `DuplicateTransaction`.
+            WriterNotAllowed: this node does not take it.
             Overloaded: a bound is reached.
         """
+        self.require_writer(transaction)
         if transaction.id in self._transactions:
             raise DuplicateTransaction(f"transaction `{transaction.id}` already exists")  # http-api.md, section 4
         overlay = Overlay(committed, self._transactions, self._spent)
