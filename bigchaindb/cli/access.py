@@ -28,7 +28,7 @@ from bigchaindb.config import edit
 from bigchaindb.config.load import Loaded, variable_name
 from bigchaindb.control import answers
 from bigchaindb.control.access import ANONYMOUS, carry_out, listed
-from bigchaindb.errors import AccessRefused, ConfigurationError, StartupError
+from bigchaindb.errors import AccessRefused, ConfigurationError, RequestFailed, StartupError
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.store import Store
 
@@ -92,11 +92,8 @@ def new(
     Scopes.parse(scopes, "--scopes")
     check_name(name)
     _require_new(output)
-    is_closed = _close_the_door(session, loaded, keep=keep_anonymous)
-    made = _carry_out(loaded, answers.NewKey(name, scopes, expires), answers.MadeKey)
-    if is_closed:
-        _read_again(loaded)
-    _put_made(made, output)
+    _close_the_door(session, loaded, keep=keep_anonymous)
+    _put_made(_carry_out(loaded, answers.NewKey(name, scopes, expires), answers.MadeKey), output)
 
 
 @key.command(
@@ -120,7 +117,7 @@ def list_keys(session: Session, *, confirm: bool, as_json: bool) -> None:
         put_json(msgspec.to_builtins(state.keys))
     elif state.keys:
         put_table("ID  NAME  SCOPES  STATE  MADE  EXPIRES  USED  EXPOSED", map(_cells, state.keys))
-    say(f"requests without a key may: {state.anonymous} (access.anonymous)")
+    _say_door(loaded, state)
     if confirm:
         _confirm(session, loaded, state)
 
@@ -197,8 +194,8 @@ def read_again(session: Session) -> None:
         say("the node is not running; it reads its configuration when it starts")
 
 
-def _close_the_door(session: Session, loaded: Loaded, *, keep: bool) -> bool:
-    """Have requests without a key refused from the first key on; return whether the file was changed.
+def _close_the_door(session: Session, loaded: Loaded, *, keep: bool) -> None:
+    """Have requests without a key refused, before there is a first key.
 
     Raises:
         AccessRefused: the person does not answer.
@@ -206,8 +203,8 @@ def _close_the_door(session: Session, loaded: Loaded, *, keep: bool) -> bool:
     """
     state = ControlClient.of(loaded.settings).access()
     if loaded.settings.access.anonymous is not None or keep:
-        say(f"requests without a key may: {_anonymous(loaded, state)} (access.anonymous)")
-        return False
+        _say_door(loaded, state)
+        return
     if state is None:
         with _book(loaded) as book:
             keys = listed(book)
@@ -215,7 +212,7 @@ def _close_the_door(session: Session, loaded: Loaded, *, keep: bool) -> bool:
         keys = state.keys
     if keys:  # the first one has decided
         say(f"requests without a key may: {_anonymous(loaded, state)}; access.anonymous changes that")
-        return False
+        return
     if is_local(loaded.settings) and not session.assume_yes:
         answer = ask("Requests without a key, also those of this machine, are refused from now on. Go on? [y/N]: ")
         if answer != "y":
@@ -230,7 +227,10 @@ def _close_the_door(session: Session, loaded: Loaded, *, keep: bool) -> bool:
             f"{error}; so no key was made: set {setting} for the node, restart it, and try again"
         ) from error
     say(f'"anonymous": "none" is written into `{loaded.path}`: requests without a key are refused from now on')
-    return True
+    try:
+        _read_again(loaded)
+    except RequestFailed as error:  # of a certificate, perhaps
+        raise RequestFailed(f"{error}; no key was made: mend this, and try again") from error
 
 
 def _require_the_file(loaded: Loaded, state: answers.AccessState | None) -> None:
@@ -250,6 +250,14 @@ def _require_the_file(loaded: Loaded, state: answers.AccessState | None) -> None
         why = f"this node has no file `{loaded.path}` and is configured by its environment"
     if why is not None:
         raise ConfigurationError(why)
+
+
+def _say_door(loaded: Loaded, state: answers.AccessState | None) -> None:
+    """Print what requests without a key may do; a command that was cut short may have changed the file alone."""
+    present, wanted = _anonymous(loaded, state), _anonymous(loaded, None)
+    say(f"requests without a key may: {present} (access.anonymous)")
+    if present != wanted:
+        say(f"the configuration has {wanted}, which the running node has not read: run `bigchaindb access reload`")
 
 
 def _anonymous(loaded: Loaded, state: answers.AccessState | None) -> str:
@@ -305,7 +313,7 @@ def _require_new(output: Path | None) -> None:
     """Require that a file can be made, before there is a key that it would lose."""
     if output is None:
         return
-    if output.exists():
+    if os.path.lexists(output):  # a link to no file is in the way, too
         raise AccessRefused(f"--output: `{output}` exists already; name a new file, so that no key is lost")
     if not os.access(output.absolute().parent, os.W_OK | os.X_OK):
         raise AccessRefused(f"--output: no file can be made in `{output.absolute().parent}`; name another folder")

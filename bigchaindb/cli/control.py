@@ -16,7 +16,7 @@ from bigchaindb.cli.client import ask, message_in, whole
 from bigchaindb.config import Settings
 from bigchaindb.control import answers
 from bigchaindb.engine.engine import NetworkFigures
-from bigchaindb.errors import RequestFailed
+from bigchaindb.errors import AccessRefused, RequestFailed
 from bigchaindb.eventlog.orders import Order
 from bigchaindb.owners import refusal
 from bigchaindb.store.directory import DataDirectory
@@ -100,7 +100,13 @@ class ControlClient:
 
     def change_access(self, order: answers.AccessOrder, kind: type[T]) -> T | None:
         """Have an order about access carried out; return its answer."""
-        return self._ask(answers.ACCESS, kind, msgspec.json.encode(order))
+        try:
+            body = msgspec.json.encode(order)
+        except UnicodeEncodeError:  # its text has what was given, which may be a key
+            raise AccessRefused(
+                "an access key and its id are ASCII letters and digits; found bytes of no text"
+            ) from None
+        return self._ask(answers.ACCESS, kind, body)
 
     def network(self) -> NetworkFigures | None:
         """Return the node's figures of its network."""

@@ -1,13 +1,17 @@
 """doctor: finds faults of the machine or the configuration, with what to do about each."""
 
+from collections.abc import Mapping
+
 import click
 
+from bigchaindb.children import PlaceFigures
 from bigchaindb.cli.control import ControlClient
 from bigchaindb.cli.options import json_option
 from bigchaindb.cli.output import put, put_json
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.doctor.examine import examine
 from bigchaindb.masking import masked
+from bigchaindb.store.directory import DataDirectory
 
 
 @click.command(
@@ -28,7 +32,7 @@ def doctor(context: click.Context, session: Session, *, as_json: bool) -> None:
     and prints what to do about each fault. Nothing is changed.
     """
     findings = []
-    for finding in examine(session.load_silently, lambda directory: ControlClient(directory.control).processes()):
+    for finding in examine(session.load_silently, _processes, _door):
         findings.append(masked(finding._asdict()))
         if not as_json:
             _put_finding(**findings[-1])
@@ -36,6 +40,15 @@ def doctor(context: click.Context, session: Session, *, as_json: bool) -> None:
     if as_json:
         put_json({"findings": findings, "ok": not must_fix})
     context.exit(1 if must_fix else 0)
+
+
+def _processes(directory: DataDirectory) -> Mapping[str, PlaceFigures] | None:
+    return ControlClient(directory.control).processes()
+
+
+def _door(directory: DataDirectory) -> str | None:
+    state = ControlClient(directory.control).access()
+    return None if state is None else state.anonymous
 
 
 def _put_finding(subject: str, status: str, text: str, advice: str) -> None:

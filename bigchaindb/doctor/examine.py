@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from bigchaindb import belonging
+from bigchaindb.access.exposure import anonymous
 from bigchaindb.access.writers import read_writers
 from bigchaindb.children import PlaceFigures
 from bigchaindb.config import Settings, WebSocketServer
@@ -57,9 +58,13 @@ _ADVERTISED: Final = (
 
 Processes = Callable[[DataDirectory], Mapping[str, PlaceFigures] | None]
 """Returns what a running node says of its children, by place; None where none answers. Raises RequestFailed."""
+Door = Callable[[DataDirectory], str | None]
+"""Returns what requests without a key may do in a running node; None where none answers. Raises RequestFailed."""
 
 
-def examine(load: Callable[[], Loaded], processes: Processes = lambda _: None) -> Iterator[Finding]:
+def examine(
+    load: Callable[[], Loaded], processes: Processes = lambda _: None, door: Door = lambda _: None
+) -> Iterator[Finding]:
     """Examine everything; without a readable configuration the machine alone."""
     yield from _python()
     try:
@@ -83,6 +88,8 @@ def examine(load: Callable[[], Loaded], processes: Processes = lambda _: None) -
         yield from _access(directory)
         return  # nothing in the folder can be read
     yield from examine_access(settings, directory)
+    if running is not None:
+        yield from _door(door, directory, settings)
     yield from _directory(directory, settings)
     yield from _tip(directory)
     yield from _clock(directory)
@@ -171,6 +178,17 @@ def _processes(ask: Processes, directory: DataDirectory) -> Iterator[Finding]:
             yield Finding(subject, "note", text, "the log of the node says what ended them")
         else:
             yield Finding(subject, "ok", text)
+
+
+def _door(ask: Door, directory: DataDirectory, settings: Settings) -> Iterator[Finding]:
+    """Examine whether the running node has read what the configuration says of requests without a key."""
+    try:
+        present = ask(directory)
+    except RequestFailed:  # its children could not be examined either, which is told
+        return
+    if present not in (None, wanted := str(anonymous(settings))):
+        text = f"requests without a key may: {present}, in the running node; by the configuration: {wanted}"
+        yield Finding("access", "fix", text, "run `bigchaindb access reload`")
 
 
 def _ports(settings: Settings, running: int | None) -> Iterator[Finding]:

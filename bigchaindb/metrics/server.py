@@ -52,6 +52,7 @@ class MetricsServer(Server):
         await self._listener.stop(STOP_GRACE_S)
 
     async def _serve(self, connection: Connection, request: Request) -> None:
+        request.lines = self.identify(request)
         if self._needs_key:
             admitted = self._gate.admit(self.visitor(connection, request), OPERATE)
             if isinstance(admitted, Denial):

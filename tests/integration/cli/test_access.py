@@ -16,6 +16,7 @@ from tests.support import made_secrets
 from tests.support.http import request
 from tests.support.node import Node
 from tests.support.ports import free_ports
+from tests.support.tls import Authority, settings_of
 from tests.support.waiting import until
 
 
@@ -134,6 +135,7 @@ def test_without_a_file_that_can_be_written_no_key_is_made(start_node: StartNode
         (("key", "new", "x", "--scopes", "read", "--expires", "soon"), 2, "expected a duration such as 90d"),
         (("key", "new", "x", "--scopes", "read", "--output", "/"), 1, "--output: `/` exists already"),
         (("key", "new", "x", "--scopes", "read", "--output", "/none/x"), 1, "--output: no file can be made in `/none`"),
+        (("key", "revoke", "\udcff"), 1, "an access key and its id are ASCII letters and digits"),
         (("key", "revoke", "nobody"), 1, "there is no access key 'nobody'; `bigchaindb access key list` lists them"),
         (("key", "rotate", "nobody"), 1, "there is no access key 'nobody'"),
         (("check",), 1, "there is no access key on standard input; one has 66 characters"),
@@ -144,6 +146,42 @@ def test_a_mistake_is_told_with_what_to_do(node: Node, arguments: tuple[str, ...
     assert ended.returncode == code, ended.stderr
     assert why in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_command_that_was_cut_short_leaves_a_node_that_speaks_of_it(start_node: StartNode, tmp_path: Path) -> None:
+    """Killed behind its change of the file: by the file the door is closed, and the running node has it open."""
+    node = start_node()
+    node.configuration.write_text(json.dumps({**node.settings, "access": {"anonymous": "none"}}))
+    unread = "the configuration has none, which the running node has not read: run `bigchaindb access reload`"
+    assert unread in node.run("access", "key", "list").stderr
+    examined = node.run("doctor")
+    assert examined.returncode == 1
+    assert "read write subscribe:*, in the running node; by the configuration: none" in examined.stdout
+    (link := tmp_path / "link").symlink_to(tmp_path / "none" / "file")
+    refused = node.run("access", "key", "new", "x", "--scopes", "read", "--output", str(link))
+    assert "exists already" in refused.stderr
+    assert key_list(node) == []
+    made = node.run("access", "key", "new", "x", "--scopes", "read")
+    assert unread in made.stderr
+    made_secrets.remember(made.stdout)
+    assert node.run("access", "reload").returncode == 0
+    assert node.get("").status == 401
+    assert unread not in node.run("access", "key", "list").stderr
+
+
+def test_no_key_is_made_and_lost_by_a_node_that_cannot_read_its_certificate_again(
+    start_node: StartNode, trusted: Authority
+) -> None:
+    pair = trusted.sign()
+    node = start_node(settings=settings_of(pair))
+    whole = pair.certificate.read_text()
+    pair.certificate.write_text(whole[:300])
+    refused = node.run("-y", "access", "key", "new", "x", "--scopes", "read")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "holds no whole certificate" in refused.stderr
+    assert "no key was made: mend this, and try again" in refused.stderr
+    assert (key_list(node), node.get("").status) == ([], 401), "the door is closed"
+    assert node.get("", key=node.new_key("x", "--scopes", "read")).status == 200
 
 
 def test_keys_of_restored_data_are_held_until_a_person_confirms_them(start_node: StartNode, tmp_path: Path) -> None:
