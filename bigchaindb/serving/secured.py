@@ -120,7 +120,7 @@ class Secured(asyncio.Transport, asyncio.Protocol):
     def begin(self, context: ssl.SSLContext) -> None:
         """Begin the handshake, which may take `HANDSHAKE_S_MAX`."""
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        self._late = self._loop.call_later(HANDSHAKE_S_MAX, self._fail, f"longer than {HANDSHAKE_S_MAX:g} s")
+        self._late = self._loop.call_later(HANDSHAKE_S_MAX, self.give_up, f"longer than {HANDSHAKE_S_MAX:g} s")
         if self._held:
             self._guard.work(self)
         else:
@@ -134,7 +134,7 @@ class Secured(asyncio.Transport, asyncio.Protocol):
             self._is_shaken = self._is_agreed(self._tls)
         except ssl.SSLError as error:
             self._flush()
-            self._fail(error.reason or str(error))
+            self.give_up(error.reason or str(error))
             return
         self._flush()
         if self._is_shaken:
@@ -158,7 +158,10 @@ class Secured(asyncio.Transport, asyncio.Protocol):
             self._late.cancel()
         self._guard.left(self)
 
-    def _fail(self, reason: str) -> None:
+    def give_up(self, reason: str) -> None:
+        """End a handshake that failed."""
+        if self._raw.is_closing():
+            return
         self._guard.failed(self, reason)
         if reason == _IS_HTTP:
             self._raw.write(PLAIN)

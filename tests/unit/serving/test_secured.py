@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from bigchaindb.serving import connection, secured
+from bigchaindb.serving import connection, handshakes, secured
 from bigchaindb.serving.answering import last_text
 from bigchaindb.serving.connection import Connection, ConnectionLimits, Handler, Texts
 from bigchaindb.serving.handshakes import ADDRESS_PART, Handshakes
@@ -226,6 +226,27 @@ async def test_one_address_waits_for_its_own_handshakes_and_delays_no_other(
     await until(lambda: not server.handshakes._addresses, "nothing to be left")
     assert not server.handshakes._waiting
     assert not server.handshakes._counts
+
+
+async def test_silence_from_many_addresses_delays_a_client_for_a_moment_alone(
+    server: Serving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who holds all places, or all of its own address, and sends nothing must not close the node to others."""
+    monkeypatch.setattr(secured, "HANDSHAKE_S_MAX", 1e6)
+    monkeypatch.setattr(handshakes, "HURRIED_S", 0.1)
+    caplog.set_level(logging.INFO)
+    async with AsyncExitStack() as stack:
+        for number in range(2 * ADDRESS_PART):
+            source = f"127.0.1.{number % ADDRESS_PART}", 0
+            _, writer = await asyncio.open_connection("127.0.0.1", server.listener.port, local_addr=source)
+            stack.callback(writer.close)
+        await until(lambda: server.handshakes._counts.total() == HANDSHAKE_COUNT, "all places to be taken")
+        assert await ask_once(server) == 200
+        for _ in range(3):
+            await stack.enter_async_context(wire(server.listener.port))
+        assert await ask_once(server) == 200
+    await until(lambda: not server.handshakes._addresses, "nothing to be left")
+    assert not server.handshakes._begun
 
 
 async def ask_once(server: Serving) -> int:
