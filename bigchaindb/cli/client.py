@@ -16,6 +16,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from bigchaindb.cli.access_key import CURE, header_for
+from bigchaindb.config.load import ACCESS_KEY_VARIABLE
 from bigchaindb.config.settings import MIB
 from bigchaindb.errors import RequestFailed
 from bigchaindb.serving.certificates import reason_of, trusting
@@ -76,9 +77,17 @@ class NodeClient:
         Raises:
             RequestFailed: it is no URL of HTTP.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:  # a bracket without its other one
+            parts = urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise RequestFailed(f"{url!r} is not the URL of a node, such as http://localhost:9984")
+        if "@" in parts.netloc:  # as the JavaScript driver takes it
+            raise RequestFailed(
+                "the URL of a node has no user and no key in it here, as others on this machine see the arguments of a "
+                f"command; set {ACCESS_KEY_VARIABLE} to a file with the key"
+            )
         self.url = url.rstrip("/")
         self._path = parts.path.rstrip("/")
         self._timeout_s = timeout_s

@@ -117,7 +117,13 @@ def test_a_silent_node_is_given_up() -> None:
             NodeClient(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.1).transaction("abc")
 
 
-@pytest.mark.parametrize("url", ["localhost:9984", "ftp://h", "file:///etc/passwd", ""])
+def test_a_key_in_an_address_is_refused_and_not_shown() -> None:
+    with pytest.raises(RequestFailed, match=r"set BIGCHAINDB_ACCESS_KEY_FILE to a file with the key$") as refused:
+        NodeClient("https://key:secret@ledger.example:9984")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["localhost:9984", "ftp://h", "file:///etc/passwd", "http://[::1", ""])
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(RequestFailed, match="is not the URL of a node"):
         NodeClient(url)
