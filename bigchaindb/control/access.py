@@ -96,7 +96,8 @@ class AccessDesk:
         self._renewals = renewals
 
     async def get(self, _: Call) -> object:
-        """Return the state of access."""
+        """Return the state of access, to the last use of each key."""
+        await asyncio.to_thread(self._book.write_uses)
         keys, scopes = listed(self._book), str(self._gate.anonymous)
         if self._reload is None:
             return answers.AccessState(keys, scopes, None, "the program that runs the node")

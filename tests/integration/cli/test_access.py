@@ -63,6 +63,7 @@ def test_the_first_key_closes_the_door_of_a_running_node_and_revocation_ends_str
     (listed,) = key_list(node)
     assert checked.stdout.splitlines()[0] == f"{listed['id']} (billing) may: read"
     assert (listed["state"], listed["expires"] - listed["made"]) == ("good", 90 * 86_400)
+    assert listed["used"] is not None, "a use that is not written yet is listed"
 
     file = node.folder / "heir.key"
     rotated = node.run("access", "key", "rotate", listed["id"], "--output", str(file))
