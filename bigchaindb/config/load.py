@@ -135,9 +135,10 @@ def _on_defaults(
     settings = _settings(document, origins, environ)
 
     def in_use(key: str) -> str:
-        section, _, name = key.partition(".")
-        value = document[section][name] if name else document[section]
-        return shown(value, secret=is_secret_name(name))[:IN_USE_CHARACTERS_MAX]
+        value: Any = document
+        for name in key.split("."):
+            value = value and value[name]  # a section that is null has no members
+        return shown(value, secret="." in key and is_secret_name(name))[:IN_USE_CHARACTERS_MAX]
 
     said = [*notices(origins, HINTS, origins, in_use), *_unknown_variables(document, environ)]
     return Loaded(settings, document, origins, tuple(said), path)

@@ -112,4 +112,5 @@ def _verdict(path: str, known: list[str], origin: str, in_use: Callable[[str], s
 
 def _is_known(path: str, known: list[str]) -> bool:
     # Below these two the names are the user's own.
-    return path in known or path.startswith(("events_plugins.", "log.granular_levels."))
+    is_own = path.startswith(("events_plugins.", "log.granular_levels."))
+    return is_own or path in known or any(one.startswith(f"{path}.") for one in known)  # a section that is null

@@ -104,6 +104,14 @@ def test_keys_with_one_reason_share_a_line(tmp_path: Path) -> None:
     ("document", "text"),
     [
         ({"server": {"threads": 1}}, "server.threads: ignored: no Gunicorn (from"),
+        (
+            {"access": {"rates": {"anonymus": {"write": [1, 1]}}}},
+            "access.rates.anonymus.write: unknown, so ignored; did you mean access.rates.anonymous.write? (from",
+        ),
+        (
+            {"access": {"rates": {"anonymous": None, "anonymus": {"write": [1, 1]}}}},
+            "access.rates.anonymus.write: unknown, so ignored; did you mean access.rates.anonymous.write? (from",
+        ),
         ({"server": {"bnid": "x"}}, "server.bnid: unknown, so ignored; did you mean server.bind? (from"),
         ({"databse": {"path": "x"}}, "databse.path: unknown, so ignored; did you mean database.path? (from"),
         ({"event_plugins": ["a"]}, "event_plugins: unknown, so ignored; did you mean events_plugins? (from"),
@@ -131,3 +139,10 @@ def test_gunicorns_names_are_no_typos(tmp_path: Path) -> None:
     (_, notice) = load_it(tmp_path, {"server": dict.fromkeys(GUNICORN, 1)}).notices
     assert notice.text.count("server.") == len(GUNICORN) > 60
     assert ": ignored: no Gunicorn (from" in notice.text
+
+
+@pytest.mark.parametrize("rates", [None, {}, {"anonymous": None}])
+def test_a_section_that_is_null_where_it_may_be_is_known(tmp_path: Path, rates: Any) -> None:
+    path = tmp_path / "node.json"
+    path.write_text(json.dumps({"access": {"rates": rates}}))
+    assert [notice for notice in load_all(path, {}).notices if notice.level == "warning"] == []
