@@ -24,8 +24,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from bigchaindb.config.checks import LEVELS
 from bigchaindb.config.old import Notice
-from bigchaindb.config.settings import LEVELS, Settings
+from bigchaindb.config.settings import Settings
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.line_queue import CONSOLE, LineQueue, put, queues
 from bigchaindb.masking import MASK, is_secret_name, longest_first, masked_text

@@ -29,7 +29,7 @@ from bigchaindb.api.call import NodeInfo
 from bigchaindb.api.reads import Reads
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Limits, Settings
-from bigchaindb.config.settings import split_bind
+from bigchaindb.config.checks import split_bind
 from bigchaindb.control.access import AccessDesk, Reloader
 from bigchaindb.control.server import ControlServer
 from bigchaindb.engine.engine import Engine

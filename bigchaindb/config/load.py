@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 
+from bigchaindb.config.checks import check_level
 from bigchaindb.config.old import OLD_KEYS, Notice, notices, refuse_old
-from bigchaindb.config.settings import Settings, check_level
+from bigchaindb.config.settings import Settings
 from bigchaindb.config.unknown import about_variable, unknown_variables
 from bigchaindb.config.unparsed import explain
 from bigchaindb.config.values import build, from_text, leaves, plugin_mapping, shown, to_json

@@ -5,36 +5,20 @@ Every `Settings` is valid: each class checks its own members and names the key i
 Source: docs/reference/contract/configuration-and-cli.md, section 2.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from bigchaindb.config.access import Access
+from bigchaindb.config.checks import PORT_MAX, check_address, check_level, check_peer, require, split_bind
 from bigchaindb.config.tls import Tls
-from bigchaindb.errors import ConfigurationError
 
-LEVELS: Final[Mapping[str, int]] = {
-    "critical": 50,
-    "error": 40,
-    "warning": 30,
-    "info": 20,
-    "benchmark": 15,
-    "debug": 10,
-    "notset": 0,
-}
-"""Log level names, in any case, and their numbers; `benchmark` is a name of 2.x. Source: section 2, below the table."""
-
-PORT_MAX: Final = 65535
 PLUGIN_NAME_CHARACTERS_MAX: Final = 100
 PEER_COUNT_MAX: Final = 1_000
-_HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
-_NODE_ID: Final = re.compile(r"[0-9a-f]{40}")
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
-
 
 _AT_LEAST: Final = (
     ("event_bytes_max", "block_bytes_max", 512 * KIB, "one event could not leave"),
@@ -125,13 +109,13 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            _require(value is None or value > 0, f"limits.{name}: must be above 0, found {value!r}")
+            require(value is None or value > 0, f"limits.{name}: must be above 0, found {value!r}")
         for name, other, more, why in _AT_LEAST:
             least = f"{other} + {more // KIB} KiB" if more else other
             fits = getattr(self, name) >= getattr(self, other) + more
-            _require(fits, f"limits.{name}: below {least}, so {why}")
+            require(fits, f"limits.{name}: below {least}, so {why}")
         fits = self.body_bytes_max <= self.block_bytes_max
-        _require(fits, "limits.body_bytes_max: above block_bytes_max, so one transaction could not be decided")
+        require(fits, "limits.body_bytes_max: above block_bytes_max, so one transaction could not be decided")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +132,7 @@ class Server:
     def __post_init__(self) -> None:
         split_bind(self.bind)
         check_level("server.loglevel", self.loglevel)
-        _require(
+        require(
             self.workers is None or self.workers > 0,
             f"server.workers: must be above 0 or null, found {self.workers!r}",
         )
@@ -188,13 +172,13 @@ class WebSocketServer:
         for name in ("scheme", "advertised_scheme"):
             value = getattr(self, name)
             is_unset = value is None and name != "scheme"
-            _require(is_unset or value in ("ws", "wss"), f"wsserver.{name}: must be 'ws' or 'wss', found {value!r}")
+            require(is_unset or value in ("ws", "wss"), f"wsserver.{name}: must be 'ws' or 'wss', found {value!r}")
         for name in ("port", "advertised_port"):
             value = getattr(self, name)
             is_unset = value is None and name != "port"
-            _require(is_unset or 0 <= value <= PORT_MAX, f"wsserver.{name}: must be 0 to {PORT_MAX}, found {value!r}")
-        _require(self.host != "", "wsserver.host: must not be empty")
-        _require(self.heartbeat >= 0, f"wsserver.heartbeat: must be 0 or more, found {self.heartbeat!r}")
+            require(is_unset or 0 <= value <= PORT_MAX, f"wsserver.{name}: must be 0 to {PORT_MAX}, found {value!r}")
+        require(self.host != "", "wsserver.host: must not be empty")
+        require(self.heartbeat >= 0, f"wsserver.heartbeat: must be 0 or more, found {self.heartbeat!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +193,7 @@ class Database:
     """The data directory."""
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.backend == "sqlite",
             f"database.backend: must be 'sqlite', found {self.backend!r}; delete the key, the node has no other",
         )
@@ -225,7 +209,7 @@ class KeyPairSettings:
     """Base58 of the 32 bytes that `public` is derived from. Secret."""
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             (self.public is None) == (self.private is None),
             "keypair: one half is set and the other is null; set both, or neither",
         )
@@ -243,9 +227,9 @@ class RetrySettings:
     """The longest wait between two attempts; waits are random and their bound doubles from one second."""
 
     def __post_init__(self) -> None:
-        _require(self.attempts >= 1, f"retry.attempts: must be 1 or more, found {self.attempts!r}")
-        _require(self.duration_s >= 0, f"retry.duration_s: must be 0 or more, found {self.duration_s!r}")
-        _require(self.delay_s_max > 0, f"retry.delay_s_max: must be above 0, found {self.delay_s_max!r}")
+        require(self.attempts >= 1, f"retry.attempts: must be 1 or more, found {self.attempts!r}")
+        require(self.duration_s >= 0, f"retry.duration_s: must be 0 or more, found {self.duration_s!r}")
+        require(self.delay_s_max > 0, f"retry.delay_s_max: must be above 0, found {self.delay_s_max!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,16 +251,16 @@ class PluginSettings:
 
     def __post_init__(self) -> None:
         form = self.start.partition(":")[0]
-        _require(
+        require(
             self.start in ("now", "genesis") or (form in ("height", "time") and self.start != f"{form}:"),
             f"start: must be 'now', 'genesis', 'height:N' or 'time:T', found {self.start!r}",
         )
-        _require(self.window is None or self.window >= 1, f"window: must be 1 or more or null, found {self.window!r}")
-        _require(
+        require(self.window is None or self.window >= 1, f"window: must be 1 or more or null, found {self.window!r}")
+        require(
             self.on_failure in ("park", "block", "skip"),
             f"on_failure: must be 'park', 'block' or 'skip', found {self.on_failure!r}",
         )
-        _require(self.queue in ("log", "pipe"), f"queue: must be 'log' or 'pipe', found {self.queue!r}")
+        require(self.queue in ("log", "pipe"), f"queue: must be 'log' or 'pipe', found {self.queue!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -336,7 +320,7 @@ class Network:
         check_address(self.bind, "network.bind")
         if self.external_address is not None:
             check_address(self.external_address, "network.external_address")
-        _require(
+        require(
             len(self.peers) <= PEER_COUNT_MAX,
             f"network.peers: must be at most {PEER_COUNT_MAX} peers, found {len(self.peers)}",
         )
@@ -344,7 +328,7 @@ class Network:
             check_peer(peer, "network.peers")
         ids = [peer.partition("@")[0] for peer in self.peers]
         twice = next((one for index, one in enumerate(ids) if one in ids[:index]), None)
-        _require(twice is None, f"network.peers: {twice} is named twice")
+        require(twice is None, f"network.peers: {twice} is named twice")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -367,88 +351,24 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.server.port != self.wsserver.port or self.server.port == 0,
             f"wsserver.port: {self.wsserver.port} is also the port of server.bind; they must differ",
         )
         for name in self.events_plugins:
-            _require(
+            require(
                 _is_plugin_name(name),
                 f"events_plugins: {name!r} cannot be a plugin's name: it must be 1 to {PLUGIN_NAME_CHARACTERS_MAX} "
                 "printable characters, without a slash or a leading dot",
             )
         for name, plugin in self.events_plugins.items():
             most = self.limits.window_count_max
-            _require(
+            require(
                 plugin.window is None or plugin.window <= most,
                 f"events_plugins.{name}.window: above limits.window_count_max = {most}, found {plugin.window!r}",
             )
 
 
-def split_bind(bind: str, key: str = "server.bind") -> tuple[str, int]:
-    """Return host (without brackets) and port of `host:port`.
-
-    Raises:
-        ConfigurationError: there is no host, or no port from 0 to 65535.
-    """
-    host, colon, port = bind.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise ConfigurationError(f"{key}: must have an IPv6 address in brackets, such as '[::]:9984', found {bind!r}")
-    is_port = re.fullmatch("0*[0-9]{1,5}", port) is not None and int(port) <= PORT_MAX
-    _require(
-        colon == ":" and host != "" and is_port,
-        f"{key}: must be host:port with a port of 0 to {PORT_MAX}, found {bind!r}",
-    )
-    return host, int(port)
-
-
-def check_address(address: str, key: str) -> None:
-    """Require `host:port` of a node of a network: a name or an address, and a port that is not 0.
-
-    Raises:
-        ConfigurationError: it is none.
-    """
-    host, port = split_bind(address, key)
-    _require(
-        _HOST.fullmatch(host) is not None, f"{key}: must be host:port, the host a name or an address, found {address!r}"
-    )
-    _require(port > 0, f"{key}: the port must be 1 to {PORT_MAX}, found {address!r}")
-
-
-def check_peer(peer: str, key: str) -> None:
-    """Require `ID@HOST:PORT`, the id as `bigchaindb network id` prints it.
-
-    Raises:
-        ConfigurationError: it is none.
-    """
-    one, at, address = peer.partition("@")
-    _require(
-        at == "@" and _NODE_ID.fullmatch(one) is not None,
-        f"{key}: must be ID@HOST:PORT with an id of 40 hex digits, found {peer[:100]!r}",
-    )
-    check_address(address, key)
-
-
-def check_level(key: str, level: object) -> None:
-    """Require the name of a log level.
-
-    Raises:
-        ConfigurationError: it is no string, or no level's name.
-    """
-    if not isinstance(level, str):
-        error = ConfigurationError("Log level must be a string!")  # the contract's text, so the key is a note
-        error.add_note(f"{key}: found {level!r}")
-        raise error
-    _require(level.lower() in LEVELS, f"{key}: unknown log level {level!r}; the levels are {', '.join(LEVELS)}")
-
-
 def _is_plugin_name(name: str) -> bool:
     fits = 1 <= len(name) <= PLUGIN_NAME_CHARACTERS_MAX
     return fits and name.isprintable() and "/" not in name and not name.startswith(".")
-
-
-def _require(condition: bool, message: str) -> None:  # noqa: FBT001 - reads as an assert that stays
-    if not condition:
-        raise ConfigurationError(message)

@@ -10,7 +10,7 @@ from bigchaindb.access.exposure import anonymous, is_local, is_loopback, open_do
 from bigchaindb.access.keys import DAY_S, AccessKey, day
 from bigchaindb.config import Settings
 from bigchaindb.config.access import OPERATE, WRITE
-from bigchaindb.config.settings import split_bind
+from bigchaindb.config.checks import split_bind
 from bigchaindb.doctor.finding import Finding
 from bigchaindb.errors import StoreError
 from bigchaindb.store.directory import DataDirectory

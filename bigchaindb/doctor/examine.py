@@ -18,8 +18,8 @@ from bigchaindb.access.exposure import anonymous
 from bigchaindb.access.writers import read_writers
 from bigchaindb.children import PlaceFigures
 from bigchaindb.config import Settings, WebSocketServer
+from bigchaindb.config.checks import split_bind
 from bigchaindb.config.load import Loaded, exposed_key
-from bigchaindb.config.settings import split_bind
 from bigchaindb.doctor import sharing
 from bigchaindb.doctor.access import examine_access
 from bigchaindb.doctor.checks import try_check_process

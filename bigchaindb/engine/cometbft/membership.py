@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from bigchaindb.config.settings import check_peer
+from bigchaindb.config.checks import check_peer
 from bigchaindb.engine.cometbft.genesis import VALIDATOR_COUNT_MAX, GenesisValidator, NetworkGenesis
 from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.ledger.effects import Tip

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from bigchaindb.config.settings import check_peer
+from bigchaindb.config.checks import check_peer
 from bigchaindb.engine.cometbft.membership import Member
 from bigchaindb.engine.cometbft.rpc_answers import Peer
 from bigchaindb.errors import ConfigurationError

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigchaindb import log
-from bigchaindb.config.settings import LEVELS, Log, Settings
+from bigchaindb.config.checks import LEVELS
+from bigchaindb.config.settings import Log, Settings
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.masking import MASK, secrets_in
 
