@@ -1,6 +1,6 @@
 """Durable writes: content is on the disk before it has its name, and both are when a call returns.
 
-What the files hold is no matter of this module.
+And what shows that a file has changed. What the files hold is no matter of this module.
 """
 
 import os
@@ -8,10 +8,27 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 PRIVATE: Final = 0o600
 """Mode of a file that only its owner may read."""
+
+
+class Stamp(NamedTuple):
+    """What changes with a file: its time, its size and the file itself; links are followed."""
+
+    changed_ns: int
+    size: int
+    inode: int
+
+
+def stamp(path: Path) -> Stamp | None:
+    """Return the present stamp of a file; None if it cannot be found."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return Stamp(about.st_mtime_ns, about.st_size, about.st_ino)
 
 
 def sync(path: Path) -> None:

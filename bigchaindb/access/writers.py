@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bigchaindb.errors import ConfigurationError, WriterNotAllowed
+from bigchaindb.files import stamp
 from bigchaindb.transaction.keys import decode_key
 from bigchaindb.transaction.model import Transaction
 
@@ -29,7 +30,7 @@ class Writers:
             ConfigurationError: the file cannot be read, or is no list of keys.
         """
         self._path = path
-        self._stamp = _stamp(path)
+        self._stamp = stamp(path)
         self._keys = read_writers(path)
 
     def __len__(self) -> int:
@@ -54,7 +55,7 @@ class Writers:
 
     def reload(self) -> str | None:
         """Read the list again; return why the former one stays in force, if it does."""
-        self._stamp = _stamp(self._path)
+        self._stamp = stamp(self._path)
         try:
             self._keys = read_writers(self._path)
         except ConfigurationError as error:
@@ -65,7 +66,7 @@ class Writers:
 
     def look(self) -> None:
         """Read the list again if its file has changed since it was last read."""
-        if _stamp(self._path) != self._stamp:
+        if stamp(self._path) != self._stamp:
             self.reload()
 
 
@@ -103,11 +104,3 @@ def _key(line: bytes, number: int, path: Path) -> bytes:
         raise ConfigurationError(
             f"{KEY}: line {number} of `{path}` must be 32 bytes in base58, a public key, found {len(line)} characters"
         ) from None  # the cause has the text, which may be a private key
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

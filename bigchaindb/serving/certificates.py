@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from bigchaindb.config.settings import MIB
 from bigchaindb.errors import ConfigurationError
+from bigchaindb.files import Stamp, stamp
 
 FILE_BYTES_MAX: Final = 1 * MIB
 """Chains of certificates have some KiB; a wrong path may name anything."""
@@ -32,17 +33,9 @@ class Certificate(NamedTuple):
     ends_s: float
 
 
-class Stamp(NamedTuple):
-    """What changes with a file: its time, its size and the file itself; links are followed."""
-
-    changed_ns: int
-    size: int
-    inode: int
-
-
 def stamps(certificate: Path, key: Path) -> tuple[Stamp | None, Stamp | None]:
     """Return the present stamps; None for a file that cannot be found."""
-    return _stamp(certificate), _stamp(key)
+    return stamp(certificate), stamp(key)
 
 
 def load(certificate: Path, key: Path) -> Certificate:
@@ -155,11 +148,3 @@ def _check_certificate(path: Path) -> None:
 
 def _refuse_password() -> NoReturn:
     raise PermissionError(0, "it is encrypted, and the node asks for no password; remove it with `openssl pkey`")
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        about = path.stat()
-    except OSError:
-        return None
-    return Stamp(about.st_mtime_ns, about.st_size, about.st_ino)
