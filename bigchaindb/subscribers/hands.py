@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from math import inf
 from typing import Final, NamedTuple
 
-from bigchaindb.events import Event
+from bigchaindb.events import AnswerTo, Event
 
 NOW: Final = 0.0
 UNDECIDED: Final = inf
@@ -74,6 +74,13 @@ class Unanswered(NamedTuple):
     attempt: int
     body_bytes: int
     thread: str
+
+
+def answerable(event: Event, slot: int, answer_to: AnswerTo | None) -> Unanswered:
+    """Mark an event as one that the plugin answers for, to `answer_to`."""
+    assert answer_to is not None
+    event._answer_to = answer_to  # noqa: SLF001 - the queue's own mark
+    return Unanswered(slot, event.attempt, len(event.body), threading.current_thread().name)
 
 
 class Redelivery(NamedTuple):

@@ -4,7 +4,6 @@ No lock, no waiting, no clock that wakes anybody: `Gate` does that. What changes
 a signal handler may raise anywhere else. Source: decisions 0015 and 0025; promises P3, P6 and P10.
 """
 
-import threading
 from collections.abc import Mapping
 from time import monotonic, monotonic_ns
 from typing import Final
@@ -15,6 +14,7 @@ from bigchaindb.subscribers.hands import (
     Hand,
     Redelivery,
     Unanswered,
+    answerable,
     first_due,
     with_redelivery,
     without_position,
@@ -120,7 +120,7 @@ class Window:
         position = event.position
         events, slots = (*hand.events, event), (*hand.slots, slot)
         reached = reading.read if len(buffer) == 1 else position
-        unanswered = self._answerable(event, slot) if self._is_explicit else None
+        unanswered = answerable(event, slot, self.answer_to) if self._is_explicit else None
         now = monotonic_ns()
         # No calls below: a signal handler could run between them (decision 0015).
         words[slot + 1] = now
@@ -165,7 +165,7 @@ class Window:
         events, slots = (*hand.events, event), (*hand.slots, slot)
         all_unanswered, body_bytes = self.unanswered, 0
         if self._is_explicit:
-            unanswered = self._answerable(event, slot)
+            unanswered = answerable(event, slot, self.answer_to)
             all_unanswered = dict(sorted({**all_unanswered, position: unanswered}.items()))
             body_bytes = unanswered.body_bytes
         now = monotonic_ns()
@@ -182,12 +182,6 @@ class Window:
         """Note how far was read, when nothing of that matched: it is settled once nothing before it is in hand."""
         self._reached = self._words[_REACHED] = self._reading.read
         self._words[_CURSOR] = self._cursor()  # E6
-
-    def _answerable(self, event: Event, slot: int) -> Unanswered:
-        """Mark the event as one that the plugin answers for."""
-        assert self.answer_to is not None
-        event._answer_to = self.answer_to  # noqa: SLF001 - the queue's own mark
-        return Unanswered(slot, event.attempt, len(event.body), threading.current_thread().name)
 
     def give_back(self, hand: Hand, count: int) -> None:
         """Release for any thread what is reserved for this one beyond `count` events and was not delivered."""
