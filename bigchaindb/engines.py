@@ -16,9 +16,10 @@ from bigchaindb.api.call import ElectionSource
 from bigchaindb.config import Settings
 from bigchaindb.engine.cometbft import binary, files
 from bigchaindb.engine.cometbft.abci_server import AbciServer
-from bigchaindb.engine.cometbft.engine import CometBftEngine, Own
+from bigchaindb.engine.cometbft.engine import CometBftEngine
 from bigchaindb.engine.cometbft.genesis import NetworkGenesis
 from bigchaindb.engine.cometbft.handlers import Parts
+from bigchaindb.engine.cometbft.own import Own
 from bigchaindb.engine.cometbft.process import CometBft
 from bigchaindb.engine.cometbft.proof_source import CometBftProofs
 from bigchaindb.engine.cometbft.reading import ReadingEngine

@@ -9,19 +9,20 @@ Source: docs/explanation/network.md.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, NamedTuple, ParamSpec, Protocol, TypeVar
+from typing import Final, ParamSpec, Protocol, TypeVar
 
 from bigchaindb.config import Limits
 from bigchaindb.engine.admission import Entry, answer_in_slices
 from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft.abci_server import AbciServer
 from bigchaindb.engine.cometbft.accepted import Accepted
-from bigchaindb.engine.cometbft.files import POOL_FACTOR, Layout, Sizes
+from bigchaindb.engine.cometbft.files import POOL_FACTOR
 from bigchaindb.engine.cometbft.handlers import LedgerHandlers, Observers, Parts
 from bigchaindb.engine.cometbft.health import Health
 from bigchaindb.engine.cometbft.misbehavior import Misbehaviors
+from bigchaindb.engine.cometbft.own import Own
 from bigchaindb.engine.cometbft.participation import Participation
 from bigchaindb.engine.cometbft.probation import Probation
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
@@ -34,8 +35,8 @@ from bigchaindb.errors import CometBftUnavailable, EngineError, Overloaded, Stor
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.elections import Elections
 from bigchaindb.ledger.pool import Pool
-from bigchaindb.ledger.validators import ValidatorSet, address_of
-from bigchaindb.transaction.keys import KeyPair, decode_key
+from bigchaindb.ledger.validators import ValidatorSet
+from bigchaindb.transaction.keys import decode_key
 from bigchaindb.transaction.model import Transaction
 
 AGAIN_S: Final = 5.0
@@ -77,29 +78,6 @@ class Process(Protocol):
     async def stop(self) -> None:
         """End it, and wait for its end."""
         ...
-
-
-class Own(NamedTuple):
-    """Who a node is among the others.
-
-    Attributes:
-        key: its pair.
-        layout: where its CometBFT's files are.
-        peers: other nodes that it is to be connected to, as `ID@HOST:PORT`.
-        sizes: of its CometBFT's mempool.
-        is_held: whether CometBFT is started with another key, since this one may have voted before.
-    """
-
-    key: KeyPair
-    layout: Layout
-    peers: Sequence[str]
-    sizes: Sizes
-    is_held: bool = False
-
-    @property
-    def address(self) -> bytes:
-        """Its address in votes."""
-        return address_of(decode_key(self.key.public_key))
 
 
 class CometBftEngine:

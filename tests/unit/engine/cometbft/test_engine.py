@@ -16,9 +16,10 @@ from bigchaindb.engine.cometbft import accepted as accepted_module
 from bigchaindb.engine.cometbft import engine as engine_module
 from bigchaindb.engine.cometbft import files as files_module
 from bigchaindb.engine.cometbft.abci_server import AbciServer
-from bigchaindb.engine.cometbft.engine import CometBftEngine, Own
+from bigchaindb.engine.cometbft.engine import CometBftEngine
 from bigchaindb.engine.cometbft.files import Layout, Sizes
 from bigchaindb.engine.cometbft.handlers import LedgerHandlers, Parts
+from bigchaindb.engine.cometbft.own import Own
 from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.rpc_answers import (
     CommitAnswer,
