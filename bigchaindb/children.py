@@ -1,7 +1,7 @@
 """Child processes: started without the node's secrets, and ended with this process or before. Source: decision 0046.
 
 `start` and `run` put foreign code below a keeper, which ends all that it started. `tied` is for a program that starts
-nothing itself.
+nothing itself, `start_module` for a module of ours that sees to its end itself.
 """
 
 import os
@@ -101,6 +101,27 @@ def start(
         ours.close()
         raise
     return Kept(process, ours)
+
+
+def start_module(module: str, theirs: socket.socket, given: str) -> "subprocess.Popen[bytes]":
+    """Start a module of ours in a session of its own, without settings and secrets.
+
+    Args:
+        module: gets a descriptor, the id of this process and `given` as its arguments.
+        theirs: the socket that it inherits.
+        given: what it begins with.
+
+    Raises:
+        OSError: there is no room for another process.
+    """
+    return subprocess.Popen(  # noqa: S603 - our own module
+        [*PYTHON, "-m", module, str(theirs.fileno()), str(os.getpid()), given],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        pass_fds=[theirs.fileno()],
+        start_new_session=True,
+        env=clean_environment(without=(_PREFIX,)),
+    )
 
 
 def run(kept: Kept, limit_s: float, given: bytes | None = None) -> Ran:

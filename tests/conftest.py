@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 import hypothesis
 import pytest
 
-from bigchaindb.engine import check_places
+from bigchaindb.engine import check_nursery
 from tests.support import groups, made_secrets, scale
 from tests.support.installation import Installation, install_node
 from tests.support.node import COMMAND, Node, running_node
@@ -68,7 +68,7 @@ def no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 @pytest.fixture
 def poison(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the check processes of engines in this process fall over the documents of `tests.support.poison`."""
-    monkeypatch.setattr(check_places, "NURSERY", "tests.support.poison")
+    monkeypatch.setattr(check_nursery, "NURSERY", "tests.support.poison")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
 
 

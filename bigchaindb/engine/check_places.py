@@ -1,4 +1,4 @@
-"""Check processes as a node holds them: forked by the nursery, given batches, replaced when they end.
+"""Check processes as a node holds them: given batches, and replaced when they end.
 
 Belongs to the event loop, which nothing here makes wait. What one of them does to its batch is its own affair: here it
 answers, or it is lost.
@@ -6,28 +6,16 @@ answers, or it is lost.
 
 import asyncio
 import logging
-import os
-import signal
-import socket
-import subprocess
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Final
 
-from msgspec import json
-
-from bigchaindb import children
 from bigchaindb.children import Ends, PlaceFigures
 from bigchaindb.engine import check_frames as frames
-from bigchaindb.engine.check_process import ADDRESS_BYTES_MAX, BATCH_CPU_S_MAX, OUT_OF_MEMORY
-from bigchaindb.engine.nursery import KILL, ORDER, REPORT, STARTED
+from bigchaindb.engine.check_nursery import Nursery
 from bigchaindb.errors import CheckFailed, EngineError, Overloaded
 from bigchaindb.ledger.validating import ParseResult
-from bigchaindb.ledger.verifying import DocumentRules
 
-NURSERY: Final = "bigchaindb.engine.nursery"
-"""The module that runs as the parent of the check processes; tests have one whose children fall over some documents."""
 READ_BYTES: Final = 256 * 1024
 UNBORN_COUNT_MAX: Final = 5
 """Processes in a row that ended before they began, with their parent most likely, after which no more are ordered for
@@ -35,139 +23,16 @@ one batch. What only waited for such a process did not end it."""
 ANSWER_S_MAX: Final = 60.0
 """Time in which a process answers its oldest batch, six times what it may compute. Without it one that is stopped, or
 waits for a disk, would hold its place for ever and look healthy."""
-END_S_MAX: Final = 1.0
-"""Time in which the nursery ends its children and itself once its socket is closed; it needs milliseconds."""
 
 CheckOutcome = ParseResult | CheckFailed
 """What a check process found, or the defect that it met."""
 
-_WHY: Final = {
-    -signal.SIGPROF: f"it took more than {BATCH_CPU_S_MAX:g} s of CPU time for one batch",
-    OUT_OF_MEMORY: f"it needed more than {ADDRESS_BYTES_MAX >> 20} MiB of address space",
-}
 _NO_PROCESS: Final = "no check process can be started; try again later"
 _log: Final = logging.getLogger(__name__)
 
 
 class ProcessLost(Exception):
     """A check process ended while it had the batch at work, so nothing is known about that."""
-
-
-class Nursery:
-    """The parent of the check processes, started when the first is wanted, and again after its end.
-
-    Attributes:
-        pids: of its children, by number.
-        last_born: the highest number of a child that it forked; it forks them in order.
-    """
-
-    def __init__(self, rules: DocumentRules) -> None:
-        """Start nothing yet."""
-        self._rules = json.encode(rules).decode()
-        self._number = 0
-        self._process: subprocess.Popen[bytes] | None = None
-        self._socket: socket.socket
-        self.pids: dict[int, int] = {}
-        self.last_born = 0
-
-    def fork(self, niceness: int) -> tuple[int, socket.socket]:
-        """Order a check process; return its number and the socket that leads to it.
-
-        Where it cannot be forked, the socket ends.
-
-        Raises:
-            OSError: the nursery cannot be started.
-        """
-        self._number += 1
-        ours, theirs = socket.socketpair()
-        try:
-            with theirs:
-                self._order(self._number, niceness, theirs)
-        except OSError:
-            ours.close()
-            raise
-        return self._number, ours
-
-    def kill(self, number: int) -> None:
-        """Kill a check process."""
-        with suppress(OSError):
-            self._socket.send(ORDER.pack(number, KILL))
-
-    def replace(self) -> None:
-        """Kill the process and its children; the next order starts another."""
-        if self._process is not None:
-            about = {"pid": self._process.pid, "children": [*self.pids.values()]}
-            _log.error("the parent of the check processes ended, and another is started", extra=about)
-            self._end(0)
-
-    def close(self) -> None:
-        """End all check processes and their parent, and wait for that."""
-        if self._process is not None:
-            self._end(END_S_MAX if self.pids else 0)  # without a child it may still be importing
-
-    def _order(self, number: int, niceness: int, theirs: socket.socket) -> None:
-        if self._process is not None:
-            try:
-                socket.send_fds(self._socket, [ORDER.pack(number, niceness)], [theirs.fileno()])
-            except BlockingIOError:  # it has not read hundreds of orders
-                raise
-            except OSError:
-                self.replace()
-            else:
-                return
-        self._start()
-        socket.send_fds(self._socket, [ORDER.pack(number, niceness)], [theirs.fileno()])
-
-    def _start(self) -> None:
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            with theirs:
-                arguments = [str(theirs.fileno()), str(os.getpid()), self._rules]
-                self._process = subprocess.Popen(  # noqa: S603 - our own module
-                    [*children.PYTHON, "-m", NURSERY, *arguments],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    start_new_session=True,
-                    env=children.clean_environment(without=("BIGCHAINDB_",)),
-                )
-        except OSError:
-            self._socket.close()
-            raise
-        self._socket.settimeout(0)
-        asyncio.get_running_loop().add_reader(self._socket, self._read)
-
-    def _read(self) -> None:
-        try:
-            report = self._socket.recv(REPORT.size)
-        except BlockingIOError:
-            return
-        except OSError:
-            report = b""
-        if not report:
-            self.replace()
-            return
-        number, pid, status = REPORT.unpack(report)
-        if status == STARTED:
-            self.pids[number], self.last_born = pid, number
-            return
-        self.pids.pop(number, None)
-        code = os.waitstatus_to_exitcode(status)
-        if code:  # else its socket was closed
-            why = _WHY.get(code) or children.words_for(code)
-            _log.error("a check process ended, and its documents are checked again", extra={"pid": pid, "why": why})
-
-    def _end(self, wait_s: float) -> None:
-        """Close the socket; kill the process if it takes longer than `wait_s` to end, and all children with it."""
-        assert self._process is not None
-        asyncio.get_running_loop().remove_reader(self._socket)
-        self._socket.close()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(wait_s)
-        self._process.kill()
-        self._process.wait()
-        self._process = None
-        self.pids.clear()
 
 
 class Batch:

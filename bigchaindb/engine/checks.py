@@ -13,7 +13,8 @@ from typing import Final, Protocol
 
 from bigchaindb.children import PlaceFigures
 from bigchaindb.engine.admission import BATCH_BYTES_MAX, BATCH_COUNT_MAX
-from bigchaindb.engine.check_places import CheckOutcome, Nursery, Place, ProcessLost
+from bigchaindb.engine.check_nursery import Nursery
+from bigchaindb.engine.check_places import CheckOutcome, Place, ProcessLost
 from bigchaindb.errors import CheckFailed, EngineError, Overloaded, Stopping
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.ledger.validating import Parsed, ParseResult

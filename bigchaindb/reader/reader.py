@@ -6,7 +6,6 @@ Belongs to the event loop, which nothing here makes wait. Source: decision 0085.
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 import subprocess
 import time
@@ -277,15 +276,7 @@ class _Process:
         with theirs:
             reader, writer = await asyncio.open_unix_connection(sock=ours, limit=READ_BYTES)
             try:
-                arguments = [str(theirs.fileno()), str(os.getpid()), msgspec.json.encode(start).decode()]
-                process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own module; to start it takes 2 ms
-                    [*children.PYTHON, "-m", MODULE, *arguments],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    start_new_session=True,
-                    env=children.clean_environment(without=("BIGCHAINDB_",)),
-                )
+                process = children.start_module(MODULE, theirs, msgspec.json.encode(start).decode())
             except OSError:
                 writer.close()
                 raise

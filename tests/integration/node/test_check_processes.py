@@ -24,7 +24,7 @@ OWNERS: Final = 4
 POISONED: Final = (
     sys.executable,
     "-c",
-    "import bigchaindb.cli as c, bigchaindb.engine.check_places as p; p.NURSERY = 'tests.support.poison'; c.main()",
+    "import bigchaindb.cli as c, bigchaindb.engine.check_nursery as p; p.NURSERY = 'tests.support.poison'; c.main()",
 )
 """A node whose check processes fall over the documents of `tests.support.poison`."""
 ENVIRONMENT: Final = {"PYTHONPATH": str(Path(__file__).parents[3])}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bigchaindb.engine import check_places, check_process
+from bigchaindb.engine import check_nursery, check_places, check_process
 from bigchaindb.engine.admission import BATCH_BYTES_MAX, BATCH_COUNT_MAX
 from bigchaindb.engine.checks import Checks, batches, process_count
 from bigchaindb.errors import CheckFailed, EngineError, MalformedJson, Overloaded, Stopping
@@ -268,7 +268,7 @@ async def test_where_no_process_can_be_started_nothing_is_concluded(
 
 
 async def test_a_parent_that_never_comes_up_is_no_fault_of_a_document(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check_places, "NURSERY", "bigchaindb.no_such_module")
+    monkeypatch.setattr(check_nursery, "NURSERY", "bigchaindb.no_such_module")
     async with open_checks() as checks, asyncio.timeout(30):
         for body in GOOD[:2]:
             with pytest.raises(Overloaded, match="no check process can be started"):
@@ -277,16 +277,16 @@ async def test_a_parent_that_never_comes_up_is_no_fault_of_a_document(monkeypatc
 
 async def test_a_vote_waits_for_a_process_that_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bigchaindb.engine.checks.VOTE_PAUSE_S", 0.01)
-    real = check_places.Nursery.fork
+    real = check_nursery.Nursery.fork
     refused = iter(range(3))
 
-    def fork(nursery: check_places.Nursery, niceness: int) -> tuple[int, socket.socket]:
+    def fork(nursery: check_nursery.Nursery, niceness: int) -> tuple[int, socket.socket]:
         if next(refused, None) is not None:
             raise OSError(errno.EMFILE, "too many open files")
         return real(nursery, niceness)
 
     checks = Checks(Memory(), 1)
-    monkeypatch.setattr(check_places.Nursery, "fork", fork)
+    monkeypatch.setattr(check_nursery.Nursery, "fork", fork)
     async with asyncio.timeout(30):
         assert len(await checks.judge([*GOOD, HEAVY])) == len(GOOD) + 1
     assert next(refused, None) is None
@@ -327,7 +327,7 @@ async def test_less_address_space_than_the_bound_is_enough() -> None:
 
 
 async def test_a_failed_fork_ends_no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check_places, "NURSERY", "tests.support.barren")
+    monkeypatch.setattr(check_nursery, "NURSERY", "tests.support.barren")
     monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
     async with open_checks() as checks, asyncio.timeout(60):
         await checks.check(GOOD[:1])
