@@ -2,26 +2,13 @@
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from bigchaindb import __version__
 from bigchaindb.api.answers import Answer, Reply, json_answer
 from bigchaindb.api.call import Call, Context
-from bigchaindb.delivery import BLOCK_TYPES, TRANSACTION_TYPE
-from bigchaindb.ledger.proofs.document import FORMAT
+from bigchaindb.api.openapi_schemas import BOOLEAN, HEIGHT, HEIGHT_OR_ID, HEX_64, KEY, TEXT, Schema, array, ref, schemas
 from bigchaindb.transaction.schema import transaction_schema
-
-Schema = dict[str, Any]
-
-HEX_64: Final[Schema] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-KEY: Final[Schema] = {"type": "string", "pattern": "^[1-9A-HJ-NP-Za-km-z]{43,44}$"}
-TEXT: Final[Schema] = {"type": "string"}
-BOOLEAN: Final[Schema] = {"type": "boolean"}
-HEIGHT: Final[Schema] = {"type": "integer", "minimum": 0}
-SECONDS: Final[Schema] = {"type": "string", "pattern": "^[0-9]{10}$"}
-SIGNATURE: Final[Schema] = {"type": "string", "pattern": "^[1-9A-HJ-NP-Za-km-z]{86,88}$"}
-HEIGHT_OR_ID: Final[Schema] = {"oneOf": [{"type": "string", "pattern": "^[0-9]{1,18}$"}, HEX_64]}
-ANY_OBJECT: Final[Schema] = {"type": ["object", "null"]}
 
 
 async def get(_: Context, __: Call) -> Reply:
@@ -53,7 +40,7 @@ def document() -> Schema:
         "paths": _paths(),
         "security": [{}, {"bearer": []}, {"basic": []}],
         "components": {
-            "schemas": {"Transaction": transaction, **definitions, **_schemas()},
+            "schemas": {"Transaction": transaction, **definitions, **schemas()},
             "responses": _errors(),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An access key of the node."},
@@ -72,9 +59,9 @@ def _paths() -> dict[str, Schema]:
 
 def _node_reads() -> dict[str, Schema]:
     return {
-        "/": _get("The node and its addresses", _ref("Root")),
-        "/api/v1": _get("Addresses of the resources", _ref("Index")),
-        "/api/v1/plugins": _get("State of each plugin", _array(_ref("Plugin"))),
+        "/": _get("The node and its addresses", ref("Root")),
+        "/api/v1": _get("Addresses of the resources", ref("Index")),
+        "/api/v1/plugins": _get("State of each plugin", array(ref("Plugin"))),
         "/api/v1/openapi.json": _get("This description", {"type": "object"}),
     }
 
@@ -83,27 +70,27 @@ def _transaction_reads() -> dict[str, Schema]:
     return {
         "/api/v1/transactions": _get(
             "Transactions of an asset, oldest first",
-            _array(_ref("Transaction")),
+            array(ref("Transaction")),
             _query("asset_id", HEX_64, required=True),
             _query("operation", {"enum": ["CREATE", "TRANSFER"]}),
             _query("last_tx", BOOLEAN, "Return only the newest one."),
             errors=(400,),
         ),
         "/api/v1/transactions/{id}": _get(
-            "A committed transaction", _ref("Transaction"), _segment("id", TEXT), errors=(404,)
+            "A committed transaction", ref("Transaction"), _segment("id", TEXT), errors=(404,)
         ),
         "/api/v1/outputs": _get(
             "Outputs of a key, in commit order",
-            _array(_ref("OutputReference")),
+            array(ref("OutputReference")),
             _query("public_key", KEY, required=True),
             _query("spent", BOOLEAN, "Return only spent outputs, or only unspent ones."),
             errors=(400,),
         ),
-        "/api/v1/assets": _search("assets", _ref("Asset")),
-        "/api/v1/metadata": _search("metadata", _ref("Metadata")),
+        "/api/v1/assets": _search("assets", ref("Asset")),
+        "/api/v1/metadata": _search("metadata", ref("Metadata")),
         "/api/v1/statuses": _get(
             "Status of a transaction or a block; takes exactly one argument",
-            _ref("Status"),
+            ref("Status"),
             _query("transaction_id", TEXT),
             _query("block_id", TEXT, "A block's id or height."),
             errors=(400, 404),
@@ -115,26 +102,26 @@ def _block_reads() -> dict[str, Schema]:
     return {
         "/api/v1/blocks": _get(
             "Height of the block that contains a transaction; its id if `status` is given",
-            _array({"oneOf": [HEIGHT, HEX_64]}),
+            array({"oneOf": [HEIGHT, HEX_64]}),
             _query("transaction_id", TEXT, required=True),
             _query("status", {"enum": ["valid", "invalid", "undecided"]}),
             errors=(400,),
         ),
         "/api/v1/blocks/{height_or_id}": _get(
             "A block by its height, or in its 1.x form by its id",
-            {"oneOf": [_ref("Block"), _ref("BlockV1")]},
+            {"oneOf": [ref("Block"), ref("BlockV1")]},
             _segment("height_or_id", HEIGHT_OR_ID),
             errors=(404,),
         ),
         "/api/v1/blocks/{height_or_id}/proof": _get(
             "Proof of the event of a block, valid or invalid, for readers who trust the validators' keys",
-            _ref("Proof"),
+            ref("Proof"),
             _segment("height_or_id", HEIGHT_OR_ID),
             errors=(404, 504),
         ),
         "/api/v1/votes": _get(
             "This node's vote on a block, if it has one",
-            _array(_ref("Vote")),
+            array(ref("Vote")),
             _query("block_id", TEXT, required=True),
             errors=(400,),
         ),
@@ -145,17 +132,15 @@ def _network_reads() -> dict[str, Schema]:
     return {
         "/api/v1/validators": _get(
             "Validators of the next block or of a decided one",
-            _array(_ref("Validator")),
+            array(ref("Validator")),
             _query(
                 "height", {"type": "integer", "minimum": 1}, "Height of a decided block; omit it for the next block."
             ),
             errors=(400, 404, 504),
         ),
-        "/api/v1/elections": _get(
-            "Open elections of validators, oldest first", _array(_ref("Election")), errors=(404,)
-        ),
+        "/api/v1/elections": _get("Open elections of validators, oldest first", array(ref("Election")), errors=(404,)),
         "/api/v1/elections/{id}": _get(
-            "Status of an election", _ref("ElectionStatus"), _segment("id", TEXT), errors=(404,)
+            "Status of an election", ref("ElectionStatus"), _segment("id", TEXT), errors=(404,)
         ),
     }
 
@@ -166,12 +151,12 @@ def _post() -> Schema:
         "summary": "Submit a transaction",
         "description": "`async` and `sync` answer once it is in the pool, `commit` once every query shows it.",
         "parameters": [_query("mode", modes)],
-        "requestBody": {"required": True, "content": _json(_ref("Transaction"))},
+        "requestBody": {"required": True, "content": _json(ref("Transaction"))},
         "responses": {
             "202": {
                 "description": "The posted document",
                 "headers": {"Location": {"description": "Relative address of its status.", "schema": TEXT}},
-                "content": _json(_ref("Transaction")),
+                "content": _json(ref("Transaction")),
             },
             **_refusals(400, 401, 403, 408, 413, 429, 503),
             "504": _response("Undecided"),
@@ -182,7 +167,7 @@ def _post() -> Schema:
 def _event_reads() -> dict[str, Schema]:
     events = _get(
         "Events of the ledger in order: a page, or with `Accept: text/event-stream` a stream without end",
-        _ref("EventPage"),
+        ref("EventPage"),
         _query("after", TEXT, "A token: `next` of a page, an SSE id, or the close reason of the WebSocket stream."),
         _query("limit", {"type": "integer", "minimum": 1, "default": 100}, "Most events of a page."),
         _query("type", {"enum": ["valid", "invalid"]}),
@@ -205,7 +190,7 @@ def _event_reads() -> dict[str, Schema]:
     events["responses"]["200"]["content"]["text/event-stream"] = {"schema": TEXT}
     proof = _get(
         "Proof of the event at a position, which distinguishes events with the same id",
-        _ref("Proof"),
+        ref("Proof"),
         _segment("position", {"type": "string", "pattern": "^[0-9]{1,18}$"}),
         errors=(404, 504),
     )
@@ -215,7 +200,7 @@ def _event_reads() -> dict[str, Schema]:
 def _search(what: str, row: Schema) -> Schema:
     return _get(
         f"Full-text search in {what}, best match first",
-        _array(row),
+        array(row),
         _query("search", TEXT, 'Words; `"a phrase"` must occur, `-word` must not.', required=True),
         _query("limit", {"type": "integer", "minimum": 0}, "Most results; 0 returns all."),
         errors=(400,),
@@ -264,122 +249,7 @@ def _errors() -> dict[str, Schema]:
         "Silent": "The consensus engine did not answer; try again later",
         "Undecided": "The deadline passed; the transaction may still be committed",
     }
-    return {name: {"description": text, "content": _json(_ref("Error"))} for name, text in described.items()}
-
-
-def _schemas() -> dict[str, Schema]:
-    return {
-        "Error": _object(
-            {"message": {"type": ["string", "object"]}},
-            {"status": {"type": "integer"}, "position": HEIGHT, "head": HEIGHT},
-        ),
-        **_node_schemas(),
-        **_block_schemas(),
-        "OutputReference": _object({"transaction_id": HEX_64, "output_index": HEIGHT}),
-        "Asset": _object({"data": ANY_OBJECT, "id": HEX_64}),
-        "Metadata": _object({"metadata": ANY_OBJECT, "id": HEX_64}),
-        "Status": _object({"status": {"enum": ["backlog", "undecided", "valid", "invalid"]}}),
-        "EventPage": _object({"events": _array(_ref("Event")), "head": BOOLEAN, "next": TEXT}),
-        "Event": _event(),
-        "Proof": _proof(),
-        "Election": _object(
-            {
-                "id": HEX_64,
-                "node_id": TEXT,
-                "power": HEIGHT,
-                "proposer": KEY,
-                "public_key": _ref("ValidatorKey"),
-                "votes": HEIGHT,
-            }
-        ),
-        "ElectionStatus": _object({"id": HEX_64, "status": {"enum": ["ongoing", "concluded", "inconclusive"]}}),
-        "Validator": _object({"public_key": _ref("ValidatorKey"), "voting_power": {"type": "integer", "minimum": 1}}),
-        "ValidatorKey": _object({"type": {"const": "ed25519-base64"}, "value": TEXT}),
-    }
-
-
-def _node_schemas() -> dict[str, Schema]:
-    return {
-        "Index": _object(dict.fromkeys(("docs", "streams", *_RESOURCES), TEXT)),
-        "Root": _object(
-            {
-                "api": _object({"v1": _ref("Index")}),
-                "docs": TEXT,
-                "keyring": _array(KEY),
-                "public_key": {"oneOf": [KEY, {"type": "null"}]},
-                "software": {"const": "BigchainDB"},
-                "version": TEXT,
-            }
-        ),
-        "Plugin": _object(
-            {
-                "name": TEXT,
-                "state": TEXT,
-                "lag": HEIGHT,
-                "attempts": HEIGHT,
-                "parked": HEIGHT,
-                "error": {"type": ["string", "null"]},
-            }
-        ),
-    }
-
-
-def _block_schemas() -> dict[str, Schema]:
-    transactions = _array(_ref("Transaction"))
-    return {
-        "Block": _object({"height": HEIGHT, "transactions": transactions}),
-        "BlockV1": _object(
-            {
-                "id": HEX_64,
-                "block": _object(
-                    {"timestamp": TEXT, "transactions": transactions, "node_pubkey": KEY, "voters": _array(KEY)}
-                ),
-                "signature": {"oneOf": [SIGNATURE, {"type": "null"}]},
-            }
-        ),
-        "Vote": _object({"node_pubkey": KEY, "vote": _ref("VoteBody"), "signature": SIGNATURE}),
-        "VoteBody": _object(
-            {
-                "voting_for_block": HEX_64,
-                "previous_block": HEX_64,
-                "is_block_valid": BOOLEAN,
-                "invalid_reason": {"type": ["string", "null"]},
-                "timestamp": SECONDS,
-            }
-        ),
-    }
-
-
-def _event() -> Schema:
-    kinds = [*BLOCK_TYPES.values(), TRANSACTION_TYPE]
-    return _object(
-        {
-            "specversion": {"const": "1.0"},
-            "type": {"enum": kinds},
-            "source": TEXT,
-            "id": TEXT,
-            "subject": HEX_64,
-            "sequence": TEXT,
-            "time": {"type": "string", "format": "date-time"},
-            "datacontenttype": {"const": "application/json"},
-            "data": {"type": "object"},
-        },
-        {"partitionkey": HEX_64},
-    )
-
-
-def _proof() -> Schema:
-    kinds = {"enum": ["commit", "commit-2", "rejection-2", "node"]}
-    return _object(
-        {
-            "format": {"const": FORMAT},
-            "event": {"type": "object"},
-            "evidence": {"type": "object", "properties": {"kind": kinds}, "required": ["kind"]},
-        }
-    )
-
-
-_RESOURCES: Final = ("assets", "blocks", "metadata", "outputs", "statuses", "transactions", "validators", "votes")
+    return {name: {"description": text, "content": _json(ref("Error"))} for name, text in described.items()}
 
 
 def _query(name: str, schema: Schema, description: str = "", *, required: bool = False) -> Schema:
@@ -389,18 +259,6 @@ def _query(name: str, schema: Schema, description: str = "", *, required: bool =
 
 def _segment(name: str, schema: Schema) -> Schema:
     return {"name": name, "in": "path", "required": True, "schema": schema}
-
-
-def _object(required: Schema, optional: Schema | None = None) -> Schema:
-    return {"type": "object", "properties": {**required, **(optional or {})}, "required": list(required)}
-
-
-def _array(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def _json(schema: Schema) -> Schema:
