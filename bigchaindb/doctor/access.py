@@ -26,8 +26,10 @@ def examine_access(settings: Settings, directory: DataDirectory) -> Iterator[Fin
     """Examine the door, then the keys, which a running node may be changing."""
     yield _door(settings)
     if not is_local(settings) and settings.access.rate("anonymous", WRITE) is None:
-        text = "requests of one address may come as often as it likes, as access.rates has none for anonymous ones"
-        yield Finding(SUBJECT, "note", text, 'such as "rates": {"anonymous": {"write": [20, 100], "read": [100, 500]}}')
+        text = "one address may send requests as often as it likes, as access.rates has no rate for anonymous ones"
+        yield Finding(
+            SUBJECT, "note", text, 'add to `access`: "rates": {"anonymous": {"write": [20, 100], "read": [100, 500]}}'
+        )
     if settings.metrics.bind is not None and not settings.metrics.access:
         host, _ = split_bind(settings.metrics.bind, "metrics.bind")
         if not is_loopback(host):
@@ -39,9 +41,10 @@ def examine_access(settings: Settings, directory: DataDirectory) -> Iterator[Fin
 
 def _door(settings: Settings) -> Finding:
     if (sentence := open_door(settings)) is not None:
-        is_decided = settings.access.anonymous is not None
         what, _, cure = sentence.partition("; ")
-        return Finding(SUBJECT, "note" if is_decided else "fix", what, cure)
+        if settings.access.anonymous is not None:
+            return Finding(SUBJECT, "note", f"{what}, as access.anonymous says", "set it to none if that is not meant")
+        return Finding(SUBJECT, "fix", what, cure)
     return Finding(SUBJECT, "ok", f"requests without a key may: {anonymous(settings)}")
 
 
@@ -70,7 +73,7 @@ def _key(key: AccessKey, now_s: float) -> Iterator[Finding]:
         yield Finding(SUBJECT, "note", text, f"`{ROTATE} {key.id}`, or make one with --expires")
     used_s = key.made if key.used_day is None else key.used_day * DAY_S
     if now_s - used_s > UNUSED_DAYS_MAX * DAY_S:
-        text = f"{key} was not used since {day(used_s)}"
+        text = f"{key} has not been used since {day(used_s)}"
         yield Finding(SUBJECT, "note", text, f"run `bigchaindb access key revoke {key.id}` if nobody needs it")
     if key.scopes.allows(OPERATE) and key.scopes.allows(WRITE):
         text = f"{key} may both operate and write: whoever takes it from an application operates the node"

@@ -47,6 +47,18 @@ def test_an_open_door_is_told_with_what_closes_it(tmp_path: Path) -> None:
     ]
 
 
+def test_a_door_that_somebody_left_open_is_told_with_the_setting(tmp_path: Path) -> None:
+    """The first key closes it only where nobody has decided."""
+    assert found(Settings(server=OPEN, access=Access(anonymous="write", rates=RATES)), tmp_path) == [
+        Finding(
+            "access",
+            "note",
+            "everybody who reaches 0.0.0.0:9984 can write, as access.anonymous says",
+            "set it to none if that is not meant",
+        )
+    ]
+
+
 def test_keys_that_want_a_person_are_told(tmp_path: Path) -> None:
     now_s = time.time()
     read, both = Scopes(("read",)), Scopes(("write", "operate"))
@@ -67,7 +79,7 @@ def test_keys_that_want_a_person_are_told(tmp_path: Path) -> None:
         ("fix", "exposed", "came"),
         ("note", "both", "may"),
         ("note", "old", "has"),
-        ("note", "unused", "was"),
+        ("note", "unused", "has"),
     ]
 
 
