@@ -76,7 +76,7 @@ The first key closes the door: requests without a key are refused from then on, 
 or --keep-anonymous is given."""
 )
 @click.argument("name")
-@click.option("--scopes", metavar="TEXT", required=True, help='What it may do: "read write subscribe:billing operate".')
+@click.option("--scopes", metavar="TEXT", required=True, help='What it may do, such as "read write".')
 @click.option("--expires", callback=_duration, metavar="AFTER", help="90d, 24h or 30m from now; by default never.")
 @click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write it into a new file, mode 0600.")
 @click.option("--keep-anonymous", is_flag=True, help="Leave what requests without a key may do as it is.")
