@@ -22,6 +22,9 @@ TURN_BYTES: Final = 64 * 1024
 FIRST_BYTES_MAX: Final = 20 * 1024
 """Bytes that a client may send before the node answers: one record, and room."""
 HANDSHAKE_S_MAX: Final = 10.0
+REPLY_BYTES_MAX: Final = 64 * 1024
+"""What OpenSSL may reply by itself on one connection, behind its handshake: 2,000 changes of the keys that a client
+asks for. Nobody needs as many, and one who reads none of the replies would fill the memory."""
 ASK_OVER_TLS: Final = "this address is served over TLS; ask it with https:// or wss://"
 PLAIN: Final = last_text(400, ASK_OVER_TLS)
 """To a client that speaks HTTP without TLS."""
@@ -69,6 +72,7 @@ class Secured(asyncio.Transport, asyncio.Protocol):
         self._is_paused = False
         self._is_deaf = False
         self._has_ended = False
+        self._reply_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
@@ -178,7 +182,11 @@ class Secured(asyncio.Transport, asyncio.Protocol):
         except ssl.SSLError:
             self._raw.abort()
             return
+        self._reply_bytes += self._outgoing.pending
         self._flush()
+        if self._reply_bytes > REPLY_BYTES_MAX:
+            self._raw.abort()
+            return
         self._hold_back(is_busy=bool(self._held))
         if pieces:
             self._protocol.data_received(pieces[0] if len(pieces) == 1 else b"".join(pieces))

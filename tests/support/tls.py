@@ -1,11 +1,14 @@
 """Certificates of our own, and a client that can close its side of TLS alone, as asyncio's cannot."""
 
 import asyncio
+import ctypes
 import shutil
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ctypes.util import find_library
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -147,3 +150,25 @@ async def open_connection(
 
 def _openssl(*arguments: object) -> None:
     subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+def change_keys(port: int, count: int) -> int:
+    """Change the keys of a connection and ask the server for the same; return how often that went.
+
+    Python's `ssl` cannot, so this is OpenSSL itself, in calls that block.
+    """
+    name = find_library("ssl")
+    assert name is not None, "this machine has no OpenSSL"
+    openssl = ctypes.CDLL(name)
+    for made in (openssl.TLS_client_method, openssl.SSL_CTX_new, openssl.SSL_new):
+        made.restype = ctypes.c_void_p
+    context = ctypes.c_void_p(openssl.SSL_CTX_new(ctypes.c_void_p(openssl.TLS_client_method())))
+    connection = ctypes.c_void_p(openssl.SSL_new(context))
+    with socket.create_connection((NAME, port)) as raw:
+        raw.settimeout(None)
+        openssl.SSL_set_fd(connection, raw.fileno())
+        assert openssl.SSL_connect(connection) == 1
+        for number in range(count):
+            if openssl.SSL_key_update(connection, 1) != 1 or openssl.SSL_do_handshake(connection) != 1:
+                return number
+    return count

@@ -19,7 +19,7 @@ from bigchaindb.serving.parsing import AHEAD_BYTES
 from bigchaindb.serving.places import Room
 from bigchaindb.serving.request import Request
 from tests.support.raw import HEAD_BYTES_MAX, Wire, request, until, wire
-from tests.support.tls import Authority, Pair, open_connection, server_context
+from tests.support.tls import Authority, Pair, change_keys, open_connection, server_context
 
 LARGE: Final = 3_000_000 * b"x"
 READ_BYTES_MAX: Final = 256 * 1024
@@ -247,6 +247,15 @@ async def test_silence_from_many_addresses_delays_a_client_for_a_moment_alone(
         assert await ask_once(server) == 200
     await until(lambda: not server.handshakes._addresses, "nothing to be left")
     assert not server.handshakes._begun
+
+
+async def test_a_client_that_changes_its_keys_without_end_is_ended(
+    server: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL replies to each change by itself, and the client need not read the replies."""
+    monkeypatch.setattr(secured, "REPLY_BYTES_MAX", 4_000)
+    assert 100 < await asyncio.to_thread(change_keys, server.listener.port, 10_000) < 10_000
+    await until(lambda: server.listener.connection_count == 0, "the connection to end")
 
 
 async def ask_once(server: Serving) -> int:
