@@ -71,6 +71,7 @@ class LaneMachine(RuleBasedStateMachine):
         self.settled = {*range(1, cursor + 1)} - parked
         self.passed_over: set[int] = set()  # skipped or discarded
         self.returning: set[int] = set()  # asked for again, and not settled
+        self.left: set[int] = set()  # parked still, since a seek came while they returned: their deliveries count on
         self.recording: dict[int, int] = {}
         self.rows = dict.fromkeys(parked, 2)
         self.epochs: list[int] = []
@@ -321,6 +322,7 @@ class LaneMachine(RuleBasedStateMachine):
         return True
 
     def move(self, position: int) -> None:
+        self.left = {p for p in self.lane.progress.returning if p <= position}
         self.start = self.handed = position
         self.returning.clear()
         for kept in (self.settled, self.passed_over):
@@ -386,7 +388,7 @@ class LaneMachine(RuleBasedStateMachine):
     @invariant()
     def s1_nothing_is_kept_of_what_is_settled(self) -> None:
         if not self.is_running:
-            assert self.lane.troubles.keys() <= {*self.lane.progress.unsettled}
+            assert self.lane.troubles.keys() <= {*self.lane.progress.unsettled} | self.left
 
     @invariant()
     def p12_epochs_ascend(self) -> None:
