@@ -5,9 +5,13 @@ Source: event-plugin-api.md, section 4; decision 0016.
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from typing import Final
 
 from bigchaindb.eventlog.lane import Trouble
+
+UNDECIDED: Final = inf
+"""When an event is due that was nacked, or is to be parked: not before its lane has decided about it."""
 
 _DOUBLINGS_MAX: Final = 32
 """2.0 ** 1024 would overflow, in a lane that fails for days."""

@@ -6,14 +6,12 @@ Source: decision 0015; promises P3 and P6.
 import threading
 import weakref
 from collections.abc import Iterable
-from math import inf
 from typing import Final, NamedTuple
 
+from bigchaindb.eventlog.retrying import UNDECIDED
 from bigchaindb.events import AnswerTo, Event
 
 NOW: Final = 0.0
-UNDECIDED: Final = inf
-"""Due when the supervisor has answered."""
 _SAMPLE_COUNT: Final = 2
 
 

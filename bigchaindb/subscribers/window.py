@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from time import monotonic, monotonic_ns
 from typing import Final
 
+from bigchaindb.eventlog.retrying import UNDECIDED
 from bigchaindb.events import AnswerTo, Event
 from bigchaindb.subscribers.hands import (
-    UNDECIDED,
     Hand,
     Redelivery,
     Unanswered,
