@@ -12,6 +12,7 @@ import sqlite3
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -59,7 +60,7 @@ def main() -> None:
     )
     give_back_large_blocks()
     decoded = json.decode(start, type=frames.Start)
-    with socket.socket(fileno=int(fd)) as stream:
+    with socket.socket(fileno=int(fd)) as stream, suppress(ConnectionError):  # the node may let go of it at any time
         questions = Questions(decoded)
         stream.sendall(READY)
         serve(stream, questions)

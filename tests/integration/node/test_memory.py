@@ -25,6 +25,8 @@ NUMBERS: Final = list(range(10**14, 10**14 + 11_000))
 """176 KB as JSON."""
 GROWTH_BYTES_MAX: Final = 24 * MIB
 """A third of what would be held if what the streams do not take were kept, or the bodies of the events."""
+LOAD_COUNT_MAX: Final = 3
+"""What is kept grows with each load; what the allocator takes in addition on a busy machine grows once."""
 COMMIT_S_MAX: Final = 20.0
 
 SETTINGS: Final = {
@@ -49,11 +51,13 @@ async def test_stalled_subscribers_cost_neither_memory_nor_time(
             await clients.enter_async_context(unread_stream(node))
         # This fills the caches, which have bounds of their own.
         await load(node, serials, large_count=2 * scale.LARGE_TRANSACTIONS)
-        before = resident_bytes(node)
-        await load(node, serials)
-        growth = resident_bytes(node) - before
-        print(f"{before / MIB:.0f} MiB, then {growth / MIB:+.1f}")
-        assert growth < GROWTH_BYTES_MAX
+        growths: list[int] = []
+        while not growths or (growths[-1] >= GROWTH_BYTES_MAX and len(growths) < LOAD_COUNT_MAX):
+            before = resident_bytes(node)
+            await load(node, serials)
+            growths.append(resident_bytes(node) - before)
+            print(f"{before / MIB:.0f} MiB, then {growths[-1] / MIB:+.1f}")
+        assert growths[-1] < GROWTH_BYTES_MAX
         assert await longest_commit_s(node, serials) < COMMIT_S_MAX
 
 

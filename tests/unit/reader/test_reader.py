@@ -3,12 +3,14 @@
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Final
 
+import msgspec
 import pytest
 
 from bigchaindb import children
@@ -19,7 +21,7 @@ from bigchaindb.events import EventTypes
 from bigchaindb.reader import frames, reader
 from bigchaindb.reader.reader import Reader
 from bigchaindb.store import Store
-from bigchaindb.store.lists import Walk
+from bigchaindb.store.lists import Bounds, Walk
 from bigchaindb.streams.cloud_events import Choice, read_piece
 from bigchaindb.streams.shared_log import Place
 from bigchaindb.transaction.model import Transaction
@@ -132,6 +134,17 @@ async def test_a_process_that_ends_is_replaced(store: Store) -> None:
             await asked[0]
         assert len(elements(await asked[1])) == 3
         assert one.figures.restart_count == 2
+
+
+def test_a_process_whose_node_let_go_of_it_ends_without_a_word(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
+    start = frames.Start(str(store.directory.ledger), CHAIN, Bounds(10, 10), 1.0)
+    ours, theirs = socket.socketpair()
+    ours.close()
+    with theirs:
+        process = children.start_module(reader.MODULE, theirs, msgspec.json.encode(start).decode())
+
+    assert process.wait(60) == 0
+    assert capfd.readouterr().err == ""
 
 
 async def test_a_process_that_hangs_is_ended_after_twice_the_time(store: Store) -> None:
