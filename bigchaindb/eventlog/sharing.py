@@ -2,11 +2,11 @@
 
 An event is *waiting* or *out* with a consumer until it is settled; both are in hand for the lane. Of each key the
 events that are out come before those that wait, and all are with one consumer, the holder of the key: what is taken
-back takes the later ones of its key along (P17). No change costs more for how much is in hand, but for the logarithm
+back takes the later ones of its key along. No change costs more for how much is in hand, but for the logarithm
 of a queue.
 
-P17: all events of a key that are out are with one consumer, given in the log's order. P18: an answer counts once, for
-the delivery that it was given. P19: a consumer's end costs no event. Source: decision 0096; promise P2 and invariant
+All events of a key that are out are with one consumer, given in the log's order. An answer counts once, for
+the delivery that it was given. A consumer's end costs no event. Source: decision 0096; promise P2 and invariant
 E6 in docs/reference/promises.md.
 """
 
@@ -20,7 +20,7 @@ from bigchaindb.eventlog.sharing_lists import SLACK_COUNT, Consumer, Key, Shared
 
 
 class Delivery(NamedTuple):
-    """One delivery of one event: what an answer is for (P18).
+    """One delivery of one event: what an answer is for.
 
     Attributes:
         number: of the event.
@@ -123,7 +123,7 @@ class Sharing:
         self._consumers[consumer] = Consumer(room_count, WaitingQueue(self._events))
 
     def lose(self, consumer: Hashable, *, is_blameless: bool = False) -> TakenBack:
-        """Remove a consumer; what it had goes to others at once (P19).
+        """Remove a consumer; what it had goes to others at once.
 
         An event that was given to it alone is undecided, unless the consumer `is_blameless`.
         """
@@ -160,7 +160,7 @@ class Sharing:
     # Answers
 
     def ack(self, consumer: Hashable, delivery: Delivery) -> bool:
-        """Settle an event; False if the answer is stale: nothing changes (P18)."""
+        """Settle an event; False if the answer is stale: nothing changes."""
         event = self._answered(consumer, delivery)
         if event is None:
             return False
@@ -221,7 +221,7 @@ class Sharing:
     # Parts
 
     def _answered(self, consumer: Hashable, delivery: Delivery) -> SharedEvent | None:
-        """Return the event that is out with this very delivery; None for any other answer (P18)."""
+        """Return the event that is out with this very delivery; None for any other answer."""
         giver = self._consumers.get(consumer)
         event = None if giver is None else giver.out.get(delivery.number)
         return None if event is None or event.attempt != delivery.attempt else event
@@ -234,7 +234,7 @@ class Sharing:
 
     def _hand_out(self, event: SharedEvent, taker: Consumer) -> None:
         key = event.key
-        assert key.holder in {None, taker}, event.number  # P17
+        assert key.holder in {None, taker}, event.number  # one consumer has all of a key
         assert event.queue is not None
         event.queue.pop()
         key.holder = taker
