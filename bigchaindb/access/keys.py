@@ -114,10 +114,10 @@ def judge(text: str, keys: Mapping[str, AccessKey], now_s: float) -> AccessKey |
     if key is not None and compare_digest(digest_of(text), key.digest) and text[_ID_END] == "_":
         return key.flaw(now_s) or key
     if not _FORM.fullmatch(text) or text[-6:] != _checksum(text[:-6]):
-        return (
-            f"the access key is cut or has a typing error: it has {len(text)} characters, and one of a node has "
-            f"{CHARACTER_COUNT} with a checksum at the end"
-        )
+        why = f"it has {len(text)} characters, and one of a node has {CHARACTER_COUNT}"
+        if len(text) == CHARACTER_COUNT:
+            why = "its checksum is not that of its other characters"
+        return f"the access key is cut or has a typing error: {why}"
     return f"this node does not know the access key {text[len(PREFIX) : _ID_END]}: each node has keys of its own"
 
 
