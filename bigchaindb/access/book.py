@@ -113,6 +113,7 @@ class KeyBook:
             try:
                 self._write(*used)
             except StoreError as error:
+                self._unwritten = noted | self._unwritten
                 _log.warning("the last days of use of access keys could not be written", extra={"why": str(error)})
 
     def _known(self, id_: str) -> AccessKey:

@@ -1,6 +1,7 @@
 """The access keys of a node, over its changes and restarts."""
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -110,6 +111,18 @@ def test_uses_are_written_later_and_together(db: NodeDb, book: KeyBook) -> None:
         (NOW // 86_400, None),
         (NOW // 86_400, NOW),
     ]
+
+
+def test_uses_that_cannot_be_written_are_written_later(db: NodeDb, book: KeyBook, tmp_path: Path) -> None:
+    """That a key came in clear is known of that request alone: it must not be lost on a full disk."""
+    exposed, _ = book.new("exposed", READ, None, NOW)
+    book.note_use(exposed, NOW, is_exposed=True)
+    with closing(sqlite3.connect(tmp_path / "node.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        book.write_uses()
+    assert KeyBook(db, 3).keys[exposed.id].exposed is None
+    book.write_uses()
+    assert KeyBook(db, 3).keys[exposed.id].exposed == NOW
 
 
 def test_a_damaged_key_is_unknown_and_noted(tmp_path: Path) -> None:
