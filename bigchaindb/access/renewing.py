@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
+from operator import attrgetter
+from typing import Final
 
 from bigchaindb.access.gate import Gate
 from bigchaindb.access.rates import Rates
 from bigchaindb.access.writers import Writers
 from bigchaindb.config import Settings
 
-FIXED = ("origins", "proxies", "writers")
-"""Settings of `access` that a node reads at its start alone; of the writers the file is read again."""
+FIXED: Final = ("access.origins", "access.proxies", "access.writers", "tls.ended_by_proxy", "metrics.access")
+"""Settings that a node reads at its start alone; of the writers the file is read again."""
 
 
 class Renewing:
@@ -28,10 +30,11 @@ class Renewing:
         if self._writers is not None:
             why = await asyncio.to_thread(self._writers.reload)
             lines.append(
-                f"access.writers: {len(self._writers)} keys"
+                f"access.writers: read again, keys: {len(self._writers)}"
                 if why is None
-                else f"{why}; the former list stays in force: {len(self._writers)} keys"
+                else f"{why}; the former list stays in force, keys: {len(self._writers)}"
             )
-        changed = [name for name in FIXED if getattr(settings.access, name) != getattr(self._running.access, name)]
-        lines += [f"access.{name}: the change takes effect at the next start" for name in changed]
-        return lines
+        changed = [path for path in FIXED if attrgetter(path)(settings) != attrgetter(path)(self._running)]
+        if (settings.tls.files is None) != (self._running.tls.files is None):
+            changed.append("tls.certificate_file")
+        return lines + [f"{path}: the change takes effect at the next start" for path in changed]

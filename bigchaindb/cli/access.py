@@ -269,10 +269,10 @@ def _confirm(session: Session, loaded: Loaded, state: answers.AccessState) -> No
     if not held:
         say("no key is held")
         return
-    if not session.assume_yes and ask(f"Take {held} held keys again? Revoke others first. [y/N]: ") != "y":
+    if not session.assume_yes and ask(f"Take all held keys again ({held})? Revoke others first. [y/N]: ") != "y":
         raise AccessRefused("nothing was changed")
     _carry_out(loaded, answers.ConfirmKeys(), dict[str, int])
-    say(f"{held} keys are taken again")
+    say(f"keys that are taken again: {held}")
 
 
 def _carry_out(loaded: Loaded, order: answers.KeyOrder, kind: type[T]) -> T:

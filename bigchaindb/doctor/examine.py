@@ -156,7 +156,7 @@ def _writers(settings: Settings) -> Iterator[Finding]:
         advice = "correct it: the node does not start with it, and one that runs goes on with the list it read last"
         yield Finding("writers", "fix", str(error), advice)
     else:
-        yield Finding("writers", "ok", f"a CREATE needs the signature of one of {count} keys in `{path}`")
+        yield Finding("writers", "ok", f"a CREATE needs the signature of a key in `{path}`, keys: {count}")
 
 
 def _processes(ask: Processes, directory: DataDirectory) -> Iterator[Finding]:

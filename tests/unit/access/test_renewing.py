@@ -6,8 +6,9 @@ from bigchaindb.access.exposure import OPEN
 from bigchaindb.access.gate import Denial, Gate, Visitor
 from bigchaindb.access.renewing import Renewing
 from bigchaindb.access.writers import Writers
-from bigchaindb.config import Access, Settings
+from bigchaindb.config import Access, Settings, Tls
 from bigchaindb.config.access import RateSettings, ScopeRates
+from bigchaindb.config.settings import Metrics
 from tests.support.chains import ALICE, BOB
 
 VISITOR = Visitor(None, "192.0.2.7", "/", False, {}, "GET")  # noqa: FBT003
@@ -29,14 +30,16 @@ async def test_the_list_of_writers_is_read_again_or_stays(tmp_path: Path) -> Non
     settings = Settings(access=Access(writers=path))
     renewing = Renewing(settings, Gate(OPEN), Writers(path))
     path.write_text(f"{ALICE.public_key}\n{BOB.public_key}\n")
-    assert await renewing(settings) == ["access.writers: 2 keys"]
+    assert await renewing(settings) == ["access.writers: read again, keys: 2"]
     path.write_text("nonsense\n")
     [line] = await renewing(settings)
     assert line.startswith("access.writers: line 1 of")
-    assert line.endswith("the former list stays in force: 2 keys")
+    assert line.endswith("the former list stays in force, keys: 2")
 
 
 async def test_what_takes_a_start_is_told() -> None:
     renewing = Renewing(Settings(), Gate(OPEN), None)
-    lines = await renewing(Settings(access=Access(origins=(), proxies=("::1",))))
-    assert lines == [f"access.{name}: the change takes effect at the next start" for name in ("origins", "proxies")]
+    tls = Tls(certificate_file=Path("crt"), private_key_file=Path("key"), ended_by_proxy=True)
+    lines = await renewing(Settings(access=Access(origins=(), proxies=("::1",)), metrics=Metrics(access=True), tls=tls))
+    changed = ("access.origins", "access.proxies", "tls.ended_by_proxy", "metrics.access", "tls.certificate_file")
+    assert lines == [f"{path}: the change takes effect at the next start" for path in changed]
