@@ -27,19 +27,26 @@ def is_loopback(host: str) -> bool:
 
 
 def is_local(settings: Settings) -> bool:
-    """Whether HTTP and WebSocket are served to this machine alone."""
-    return is_loopback(settings.server.host) and is_loopback(settings.wsserver.host)
+    """Whether HTTP and WebSocket are served to this machine alone, and no proxy brings other machines."""
+    is_loopback_alone = is_loopback(settings.server.host) and is_loopback(settings.wsserver.host)
+    return is_loopback_alone and not settings.access.proxies
 
 
 def open_door(settings: Settings) -> str | None:
     """Return the sentence about other machines that may write without a key, None where none may."""
-    if is_loopback(settings.server.host) or not anonymous(settings).allows(WRITE):
+    if not anonymous(settings).allows(WRITE):
         return None
-    return f"everybody who reaches {settings.server.bind} can write; bigchaindb access key new closes it"
+    if not is_loopback(settings.server.host):
+        what = settings.server.bind
+    elif settings.access.proxies:
+        what = "a proxy in access.proxies"
+    else:
+        return None
+    return f"everybody who reaches {what} can write; bigchaindb access key new closes it"
 
 
 def anonymous(settings: Settings) -> Scopes:
     """Return the scopes of anonymous requests."""
     if (text := settings.access.anonymous) is not None:
         return Scopes.parse(text, "access.anonymous")
-    return LOCAL if is_local(settings) and not settings.access.proxies else OPEN
+    return LOCAL if is_local(settings) else OPEN

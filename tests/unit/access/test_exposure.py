@@ -2,7 +2,7 @@
 
 import pytest
 
-from bigchaindb.access.exposure import anonymous, is_loopback
+from bigchaindb.access.exposure import anonymous, is_local, is_loopback, open_door
 from bigchaindb.config import Access, Server, Settings, WebSocketServer
 
 
@@ -22,6 +22,22 @@ from bigchaindb.config import Access, Server, Settings, WebSocketServer
 )
 def test_which_addresses_are_of_this_machine_alone(host: str, *, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        (Settings(), None),
+        (Settings(access=Access(proxies=("::1",))), "a proxy in access.proxies"),
+        (Settings(access=Access(proxies=("::1",), anonymous="read")), None),
+        (Settings(server=Server(bind="0.0.0.0:9984"), access=Access(proxies=("::1",))), "0.0.0.0:9984"),
+    ],
+)
+def test_a_door_that_a_proxy_holds_open_is_open(settings: Settings, what: str | None) -> None:
+    """The node listens on loopback then, and strangers write nevertheless."""
+    sentence = f"everybody who reaches {what} can write; bigchaindb access key new closes it"
+    assert open_door(settings) == (sentence if what else None)
+    assert is_local(settings) == (settings == Settings())
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ def found(settings: Settings, folder: Path) -> list[Finding]:
     [
         (Settings(), []),
         (Settings(server=OPEN), ["fix", "note"]),
+        (Settings(access=Access(proxies=("127.0.0.1",))), ["fix", "note"]),
+        (Settings(access=Access(proxies=("127.0.0.1",), anonymous="read", rates=RATES)), []),
         (Settings(server=OPEN, access=Access(anonymous="read write")), ["note", "note"]),
         (Settings(server=OPEN, access=Access(anonymous="read", rates=RATES)), []),
         (Settings(metrics=Metrics(bind="0.0.0.0:9100")), ["note"]),
