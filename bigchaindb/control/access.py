@@ -119,6 +119,8 @@ class AccessDesk:
         if isinstance(order, answers.ReloadAccess):
             return await self.read_again()
         done = await asyncio.to_thread(carry_out, self._book, order)
+        if isinstance(done, answers.MadeKey):
+            audit.ordered("control", "made", id=done.key.id, named=done.key.name)
         self._gate.change()
         return done
 

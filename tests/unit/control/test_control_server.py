@@ -321,6 +321,7 @@ async def test_each_order_is_in_the_audit_log_without_its_secrets(
     about = [line.partition("who=control ")[2].partition(" request=")[0] for line in lines]
     assert about == [
         'order=newkey named=shop scopes="read write"',
+        f"order=made id={made.key.id} named=shop",
         "order=checkkey",
         f"order=revokekey id={made.key.id}",
         "order=forget plugin=sales",
