@@ -101,6 +101,7 @@ def _check_node(directory: DataDirectory, *, is_copy: bool) -> Iterator[Damage]:
             for (text,) in connection.execute("PRAGMA integrity_check").fetchall():
                 if text != "ok":
                     yield Damage("file", "-", text, directory.node.name)
+            node_rows.require_tables(connection)
             for table in node_rows.summed_tables(connection):
                 for one in node_rows.compare(connection, table).damages:
                     yield Damage(table.name, one.error.row, "is not what its checksum is of", directory.node.name)

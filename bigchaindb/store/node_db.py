@@ -101,6 +101,8 @@ class NodeDb:
         self.is_new = False
         if read_only:
             self._connection = open_reader(path)
+            with translated("node.db"):
+                node_rows.require_tables(self._connection)
         else:
             self._connection = open_writer(path, cache_kib=_CACHE_KIB)
             self._prepare()
@@ -247,6 +249,7 @@ class NodeDb:
     def _prepare(self) -> None:
         with translated("node.db"):
             migrate(self._connection, "node.db", NODE_STEPS)
+            node_rows.require_tables(self._connection)
             self._connection.execute("PRAGMA foreign_keys = ON")
             ((version,),) = self._connection.execute("PRAGMA user_version").fetchall()
             with batch(self._connection):

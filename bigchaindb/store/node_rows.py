@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from bigchaindb.errors import StoreDamaged
+from bigchaindb.errors import RESTORE, StoreDamaged
 from bigchaindb.store.checksums import checksum_of, damaged
 
 SUMS_VERSION: Final = 4
@@ -156,6 +156,15 @@ def summed_tables(connection: sqlite3.Connection) -> Sequence[Table]:
     """Return the tables of a node.db, of an older version perhaps, whose rows have checksums."""
     version = _version(connection)
     return [table for table in TABLES if table.since <= version]
+
+
+def require_tables(connection: sqlite3.Connection) -> None:
+    """Require the tables of the file's version, which only something else can have taken away. Raises StoreDamaged."""
+    expected = summed_tables(connection)  # before the tables are listed: another process may bring it up to date
+    found = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    for table in expected:
+        if table.name not in found:
+            raise StoreDamaged(f"node.db: there is no table {table.name}; stop, and {RESTORE}", table=table.name)
 
 
 def hold_access_keys(connection: sqlite3.Connection) -> None:

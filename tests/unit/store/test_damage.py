@@ -146,6 +146,21 @@ def test_a_byte_of_a_text_that_is_no_utf_8_is_damage_of_its_row(tmp_path: Path) 
             node.lane("audit")
 
 
+@pytest.mark.parametrize("table", ["access_keys", "node"])
+def test_a_table_that_is_gone_is_damage_that_a_backup_mends(table: str, tmp_path: Path) -> None:
+    """SQLite's own error says no way on, and the keys of a node would read as if there were none."""
+    with closing(Store(tmp_path)):
+        pass
+    with closing(open_writer(tmp_path / "node.db")) as connection:
+        connection.execute(f"DROP TABLE {table}")
+    gone = f"node.db: there is no table {table}; stop, and restore a backup"
+    for opening in (Store, lambda folder: NodeDb(folder / "node.db", read_only=True)):
+        with pytest.raises(StoreDamaged, match=gone):
+            opening(tmp_path)
+    [damage] = check_directory(DataDirectory(tmp_path), lambda *_: None).damages
+    assert gone in str(damage)
+
+
 def test_a_check_of_a_whole_ledger_finds_nothing(whole: Whole) -> None:
     path, written, _ = whole
     told: list[tuple[int, int]] = []
