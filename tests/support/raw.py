@@ -1,6 +1,7 @@
 """HTTP/1.1 by hand, for what no client library lets a test do: odd bytes, odd timing, several requests at once."""
 
 import asyncio
+import base64
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,13 @@ ANSWER_S = 60.0
 LOOK_S = 0.01
 SWITCHING = 101
 HEAD_BYTES_MAX = 2**20
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec_WebSocket_Version": "13",
+    "Sec_WebSocket_Key": base64.b64encode(bytes(16)).decode(),
+}
+"""The headers of a correct upgrade to WebSocket, as `request` takes them."""
 
 
 @dataclass

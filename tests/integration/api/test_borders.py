@@ -13,8 +13,7 @@ from bigchaindb.streams.websocket import PATH
 from bigchaindb.transaction.build import create
 from bigchaindb.transaction.keys import KeyPair
 from tests.integration.api.conftest import Start
-from tests.integration.api.test_stream import UPGRADE
-from tests.support.raw import Wire, ask, request, until, wire
+from tests.support.raw import UPGRADE, Wire, ask, request, until, wire
 from tests.support.served import KEY, Served
 from tests.support.sse import listening
 

@@ -13,17 +13,11 @@ from bigchaindb.transaction.conditions import details_of
 from bigchaindb.transaction.keys import KeyPair
 from tests.support import scale
 from tests.support.node import Node
-from tests.support.raw import Wire, narrow, request, wire
+from tests.support.raw import UPGRADE, Wire, narrow, request, wire
 
 ALICE: Final = KeyPair.from_seed(b"a" * 32)
 CONNECTION_COUNT: Final = 8
 RETRY_S: Final = 0.02
-UPGRADE: Final = {
-    "Connection": "Upgrade",
-    "Upgrade": "websocket",
-    "Sec_WebSocket_Version": "13",
-    "Sec_WebSocket_Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-}
 
 
 @asynccontextmanager
