@@ -16,12 +16,15 @@ from bigchaindb.engine.solo import SoloEngine
 from bigchaindb.ledger.effects import Effects, Tip
 from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.ledger.view import LoadedView, Needs
+from bigchaindb.store import Store
 from bigchaindb.store.damages import Damages
 from bigchaindb.transaction import Transaction
 from tests.support.chains import NODE
 from tests.support.ledgers import ledger_over
 
 START = 1_700_000_000
+WITHIN_S = 30.0
+"""Time for what a test waits for, on a busy machine."""
 
 
 def engine_over(
@@ -126,8 +129,13 @@ class GatedStore:
         return self.store.tidy()
 
 
-async def until(condition: Callable[[], bool], *, wait_s_max: float = 10.0) -> None:
+def is_committed(store: Store, transaction: Transaction) -> bool:
+    """Whether queries find a transaction as it was."""
+    return store.queries().transaction(transaction.id) == transaction.body
+
+
+async def until(condition: Callable[[], bool]) -> None:
     """Wait for a condition, with turns of the loop in between."""
-    async with asyncio.timeout(wait_s_max):
+    async with asyncio.timeout(WITHIN_S):
         while not condition():  # noqa: ASYNC110 - what other threads do sets no event of the loop
             await asyncio.sleep(0.001)

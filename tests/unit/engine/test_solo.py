@@ -1,10 +1,9 @@
 """The engine of one node, over the real store: what submitters are told is so, whatever races."""
 
 import asyncio
-import itertools
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +18,10 @@ from bigchaindb.errors import (
     CommitTimeout,
     DoubleSpend,
     DuplicateTransaction,
-    EngineError,
     InputDoesNotExist,
     InvalidHash,
     Overloaded,
     Stopping,
-    StoreError,
-    StoreFull,
     ValidationError,
 )
 from bigchaindb.events import EventTypes
@@ -33,11 +29,9 @@ from bigchaindb.ledger.checking import Chosen
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.store import Store
-from bigchaindb.store.damages import Damages
 from bigchaindb.transaction import Transaction, build
 from tests.support.chains import ALICE, BOB, CAROL, Coin, create, transfer
-from tests.support.damage import Column, flip
-from tests.support.engines import START, GatedClock, GatedStore, HeldCheck, engine_over, running, until
+from tests.support.engines import START, GatedClock, GatedStore, engine_over, is_committed, running, until
 from tests.support.ledgers import open_store
 
 PARENT = create(1, amounts=(2, 3))
@@ -45,116 +39,6 @@ CHILD = transfer(Coin(PARENT))
 RIVAL = transfer(Coin(PARENT), to=CAROL)
 GRANDCHILD = transfer(Coin(CHILD, owner=BOB), to=CAROL)
 MODES = list(Mode)
-DAMAGE = (
-    r"^the node's ledger is damaged, and it takes no transaction: ledger\.db: outputs \d+ is not what was written; "
-    "run `bigchaindb check`, and restore a backup$"
-)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(tmp_path / "data") as opened:
-        yield opened
-
-
-def is_committed(store: Store, transaction: Transaction) -> bool:
-    return store.queries().transaction(transaction.id) == transaction.body
-
-
-async def test_a_light_document_is_accepted_and_committed_before_32_heavy_ones(store: Store) -> None:
-    """Strangers' large documents are theirs to wait for."""
-    heavies = [build.create([ALICE], data={"serial": n, "values": [1] * 8_000}).body for n in range(32)]
-    async with running(engine_over(store.writer)) as engine:
-        waiting = [asyncio.create_task(engine.submit(body, Mode.COMMIT)) for body in heavies]
-        await asyncio.sleep(0)
-        await engine.submit(create(100).body, Mode.COMMIT)
-        assert sum(one.done() for one in waiting) < len(heavies) // 2
-        await asyncio.gather(*waiting)
-
-
-@dataclass
-class UntidyStore(GatedStore):
-    """The real store, with always another piece to tidy up until it is told that there is none."""
-
-    is_untidy: bool = True
-    piece_count: int = 0
-
-    def tidy(self) -> bool:
-        super().tidy()
-        self.piece_count += 1
-        return self.is_untidy
-
-
-async def test_between_two_pieces_of_tidying_light_ones_are_committed_and_heavy_ones_are_not(store: Store) -> None:
-    """What strangers' large documents leave behind is theirs to wait for; and an idle node tidies up."""
-    untidy = UntidyStore(store.writer)
-    async with running(engine_over(untidy)) as engine:
-        await engine.submit(create(1).body, Mode.COMMIT)
-        heavy = asyncio.create_task(engine.submit(build.create([ALICE], data={"text": 10_000 * "x"}).body, Mode.COMMIT))
-        await until(lambda: engine.figures.pool_count == 1)
-        for number in range(2, 5):
-            await engine.submit(create(number).body, Mode.COMMIT)
-        assert not heavy.done()
-        before = untidy.piece_count
-        await until(lambda: untidy.piece_count > before + 3)
-        untidy.is_untidy = False
-        await heavy
-
-
-async def test_heavy_transactions_wait_for_no_more_light_ones_than_a_few_blocks(store: Store) -> None:
-    """Under a load that leaves more to tidy up than is tidied they would never be committed."""
-    async with running(engine_over(UntidyStore(store.writer))) as engine:
-        await engine.submit(create(1).body, Mode.COMMIT)
-        body = build.create([ALICE], data={"text": 10_000 * "x"}).body
-        heavy = asyncio.create_task(engine.submit(body, Mode.COMMIT))
-        serials = itertools.count(2)
-
-        async def trade() -> None:
-            while not heavy.done():
-                await engine.submit(create(next(serials)).body, Mode.COMMIT)
-
-        async with asyncio.timeout(60):
-            await asyncio.gather(trade(), trade(), trade())
-        await heavy
-
-
-@dataclass
-class NotingStore(GatedStore):
-    """The real store, and what it did, in order: the ids of each block, or `tidy`."""
-
-    done: list[object] = field(default_factory=list)
-
-    def commit(self, effects: Effects) -> None:
-        super().commit(effects)
-        self.done.append([one.id for one in effects.transactions])
-
-    def tidy(self) -> bool:
-        self.done.append("tidy")
-        return super().tidy()
-
-
-async def test_behind_a_heavy_block_those_who_came_meanwhile_are_first(store: Store) -> None:
-    """They have waited for a stranger's document, and need not wait for what it leaves behind."""
-    noting, clock = NotingStore(store.writer), GatedClock()
-    heavy, light = build.create([ALICE], data={"text": 10_000 * "x"}), create(1)
-    async with running(engine_over(noting, now=clock)) as engine:
-        await engine.submit(heavy.body, Mode.ASYNC)
-        await until(clock.asked.is_set)
-        await engine.submit(light.body, Mode.ASYNC)
-        clock.opened.set()
-        await until(lambda: len(noting.done) > 2)
-    assert noting.done[:3] == [[heavy.id], [light.id], "tidy"]
-
-
-async def test_a_heavy_transaction_that_is_refused_leaves_nothing(store: Store) -> None:
-    """Else strangers would fill 80 MiB with them, and four times that with what they are parsed into."""
-    engine = engine_over(store.writer)
-    made = build.create([ALICE], data={"text": 10_000 * "x"})
-    async with running(engine):
-        await engine.submit(made.body, Mode.COMMIT)
-        with pytest.raises(DuplicateTransaction):
-            await engine.submit(made.body, Mode.COMMIT)
-        assert len(engine._intake._proven) == 0
 
 
 def log_of(store: Store) -> list[tuple[int, int, str | None]]:
@@ -178,61 +62,6 @@ async def test_l5_a_commit_is_answered_when_every_query_sees_it(store: Store) ->
         assert await engine.submit(PARENT.body, Mode.COMMIT) == PARENT
         assert is_committed(store, PARENT)
         assert engine.standing(PARENT.id) is None
-
-
-async def test_damage_that_a_block_meets_ends_nothing_but_commits(
-    store: Store, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The row was whole when the transaction was admitted, and is damaged when its block needs it."""
-    async with running(engine_over(store.writer)) as engine:
-        await engine.submit(PARENT.body, Mode.COMMIT)
-    clock = GatedClock()
-    async with running(engine_over(store.writer, now=clock, damages=store.damages)) as engine:
-        before = asyncio.create_task(engine.submit(create(1).body, Mode.COMMIT))
-        await until(clock.asked.is_set)
-        waiting = asyncio.create_task(engine.submit(CHILD.body, Mode.COMMIT))
-        await until(lambda: engine.standing(CHILD.id) is not None)
-        flip(store.directory.ledger, Column("outputs", "amount"), at=0.0)
-        clock.opened.set()
-        await before
-        with pytest.raises(Overloaded, match=DAMAGE):
-            await waiting
-        with pytest.raises(Overloaded, match=DAMAGE):
-            await engine.submit(create(2).body, Mode.ASYNC)
-        assert is_committed(store, PARENT)
-        assert not is_committed(store, CHILD)
-        assert engine.standing(CHILD.id) == Standing(Status.BACKLOG)
-    assert {one.message for one in caplog.records if one.levelno == logging.CRITICAL} == {
-        "a block needs what is damaged: no transaction is taken, and reads are served until a person restores it",
-        "accepted transactions are not committed",
-    }
-
-    later = Damages(store.directory.damage)  # as the next process finds it
-    async with running(engine_over(store.writer, damages=later)) as engine:
-        with pytest.raises(Overloaded, match=DAMAGE):
-            await engine.submit(create(3).body, Mode.COMMIT)
-
-
-async def test_what_was_being_checked_when_damage_was_met_is_refused(store: Store) -> None:
-    clock = GatedClock()
-    async with running(engine_over(store.writer)) as engine:
-        await engine.submit(PARENT.body, Mode.COMMIT)
-    async with running(engine_over(store.writer, now=clock, damages=store.damages)) as engine:
-        before = asyncio.create_task(engine.submit(create(1).body, Mode.COMMIT))
-        await until(clock.asked.is_set)
-        first = asyncio.create_task(engine.submit(CHILD.body, Mode.COMMIT))
-        await until(lambda: engine.standing(CHILD.id) is not None)
-        held = HeldCheck(engine)
-        second = asyncio.create_task(engine.submit(create(4).body, Mode.COMMIT))
-        await held.checked.wait()
-        flip(store.directory.ledger, Column("outputs", "amount"), at=0.0)
-        clock.opened.set()
-        await before
-        with pytest.raises(Overloaded, match=DAMAGE):
-            await first
-        held.opened.set()
-        with pytest.raises(Overloaded, match=DAMAGE):
-            await second
 
 
 async def test_what_no_block_can_hold_is_refused_and_ends_nothing(store: Store) -> None:
@@ -622,135 +451,3 @@ async def test_what_was_rejected_may_come_again(store: Store) -> None:
         await engine.submit(parent.body, Mode.COMMIT)
         await engine.submit(child.body, Mode.COMMIT)
         assert engine.standing(child.id) is None
-
-
-@dataclass
-class FullStore(GatedStore):
-    """The real store on a disk that may be full."""
-
-    full: bool = True
-
-    def commit(self, effects: Effects) -> None:
-        if self.full:
-            raise StoreFull("no room")
-        super().commit(effects)
-
-
-class CountingClock:
-    """Is asked at each try to make a block."""
-
-    asked_count = 0
-
-    def __call__(self) -> float:
-        self.asked_count += 1
-        return START
-
-
-async def test_a_full_disk_stops_admission_and_loses_nothing(
-    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr("bigchaindb.engine.solo.FULL_RETRY_S", 0.01)
-    clock, disk = CountingClock(), FullStore(store.writer)
-    async with running(engine_over(disk, now=clock)) as engine:
-        waiting = asyncio.create_task(engine.submit(PARENT.body, Mode.COMMIT))
-        await until(lambda: clock.asked_count > 2)
-        with pytest.raises(Overloaded, match="the disk is full"):
-            await engine.submit(CHILD.body, Mode.ASYNC)
-        await until(lambda: engine.standing(PARENT.id) == Standing(Status.BACKLOG))  # in no block until there is room
-        disk.full = False
-        assert await waiting == PARENT
-        await engine.submit(CHILD.body, Mode.COMMIT)
-    assert caplog.text.count("the disk is full") == 1
-
-
-async def test_a_disk_that_is_nearly_full_stops_admission_until_there_is_room(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without the reserve a node would find out by a failed write, and could not even commit at its stop."""
-    monkeypatch.setattr("bigchaindb.engine.solo.FULL_RETRY_S", 0.01)
-    free = [Limits().disk_free_bytes_min]
-    async with running(engine_over(store.writer, free_bytes=lambda: free[0])) as engine:
-        waiting = asyncio.create_task(engine.submit(PARENT.body, Mode.COMMIT))
-        await asyncio.sleep(0)  # it is taken, and not checked yet
-        free[0] -= 1
-        await until(lambda: engine.standing(PARENT.id) is not None)
-        with pytest.raises(Overloaded, match="disk_free_bytes_min"):
-            await engine.submit(CHILD.body, Mode.ASYNC)
-        free[0] += 1
-        assert await waiting == PARENT
-
-
-async def test_a_stop_uses_the_reserve_to_commit_what_was_accepted(store: Store) -> None:
-    free = [Limits().disk_free_bytes_min]
-    async with running(engine_over(store.writer, free_bytes=lambda: free[0])) as engine:
-        accepted = asyncio.create_task(engine.submit(PARENT.body, Mode.ASYNC))
-        await asyncio.sleep(0)
-        free[0] = 0
-        await accepted
-    assert store.writer.tip().height == 1
-
-
-async def test_p7_an_idle_node_sees_that_others_fill_its_disk(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is committed, so no block finds out; the first client is refused at once, not kept waiting."""
-    async with running(engine_over(store.writer, free_bytes=lambda: 0)) as engine:
-        await until(lambda: "the disk of the ledger is filling up" in caplog.text)
-        with pytest.raises(Overloaded, match="disk_free_bytes_min"):
-            await engine.submit(PARENT.body, Mode.COMMIT)
-
-
-class NoRoomToTidy(GatedStore):
-    def tidy(self) -> bool:
-        raise StoreFull("no room")
-
-
-async def test_a_disk_too_full_to_tidy_up_stops_nothing(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    async with running(engine_over(NoRoomToTidy(store.writer))) as engine:
-        await engine.submit(PARENT.body, Mode.COMMIT)
-        await engine.submit(CHILD.body, Mode.COMMIT)
-    assert caplog.text.count("the store was not tidied") == 2
-
-
-async def test_a_stop_on_a_full_disk_says_what_is_lost(store: Store) -> None:
-    engine = engine_over(FullStore(store.writer))
-    task = asyncio.create_task(engine.run())
-    waiting = asyncio.create_task(engine.submit(PARENT.body, Mode.COMMIT))
-    await until(lambda: engine.standing(PARENT.id) is not None)
-    engine.stop()
-    with pytest.raises(EngineError, match="1 accepted transactions are not committed: StoreFull"):
-        await task
-    with pytest.raises(EngineError):
-        await waiting
-
-
-class BrokenStore(GatedStore):
-    def commit(self, effects: Effects) -> None:
-        if effects.tip.height > 1:
-            raise StoreError("the disk answers no more")
-        super().commit(effects)
-
-
-async def test_any_other_failure_of_the_store_stops_the_engine(store: Store) -> None:
-    """What is on the disk is unknown then: going on could tell two histories."""
-    engine = engine_over(BrokenStore(store.writer))
-    task = asyncio.create_task(engine.run())
-    await engine.submit(PARENT.body, Mode.COMMIT)
-    with pytest.raises(EngineError):
-        await engine.submit(CHILD.body, Mode.COMMIT)
-    with pytest.raises(EngineError, match="StoreError"):
-        await task
-    with pytest.raises(Stopping):
-        await engine.submit(CHILD.body, Mode.COMMIT)
-
-
-class UnreadableStore(GatedStore):
-    def view(self, needs: Needs) -> LoadedView:
-        raise StoreError(f"cannot read {len(needs.transaction_ids)} rows")
-
-
-async def test_a_failing_check_stops_the_engine_and_answers_its_batch(store: Store) -> None:
-    engine = engine_over(UnreadableStore(store.writer))
-    task = asyncio.create_task(engine.run())
-    with pytest.raises(EngineError, match="stopped before the transaction was checked"):
-        await engine.submit(PARENT.body, Mode.ASYNC)
-    with pytest.raises(EngineError, match="cannot read 1 rows"):
-        await task

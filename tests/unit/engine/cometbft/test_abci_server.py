@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import stat
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from bigchaindb.engine.cometbft.abci_server import CONNECTION_COUNT_MAX, CONSENS
 from bigchaindb.engine.cometbft.framing import FrameDecoder
 from bigchaindb.errors import AbciProtocolError, EngineError, StartupError, StoreFull
 from bigchaindb.ledger.protobuf import delimited
+from tests.support.engines import until
 
 FLUSH = pb.Request(flush=pb.RequestFlush())
 WITHIN_S = 10
@@ -150,12 +151,6 @@ async def serving(folder: Path) -> AsyncIterator[Running]:
 async def running(tmp_path: Path) -> AsyncIterator[Running]:
     async with serving(tmp_path) as running:
         yield running
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WITHIN_S):
-        while not condition():  # noqa: ASYNC110 - what is waited for says nothing
-            await asyncio.sleep(0.001)
 
 
 def check(text: str) -> pb.Request:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -13,6 +13,7 @@ from bigchaindb.engine.cometbft.submitter import BATCH_BYTES_MAX, BATCH_COUNT_MA
 from bigchaindb.errors import CometBftUnavailable
 from bigchaindb.ledger.bundle import bundle_of, unbundled
 from bigchaindb.ledger.rejections import WAKE_MARK
+from tests.support.engines import until
 
 WITHIN_S = 10
 BUNDLE_BYTES_MAX = 1024 * 1024
@@ -69,12 +70,6 @@ async def running() -> AsyncIterator[Running]:
     mempool.gate.set()
     async with asyncio.timeout(WITHIN_S):
         await work
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WITHIN_S):
-        while not condition():  # noqa: ASYNC110 - what is waited for says nothing
-            await asyncio.sleep(0.001)
 
 
 def bodies(count: int, first: int = 0) -> list[bytes]:

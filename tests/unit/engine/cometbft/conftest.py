@@ -1,0 +1,18 @@
+"""An application for CometBFT's questions."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.applications import Application
+from tests.support.ledgers import open_store
+
+
+@pytest.fixture
+async def application(tmp_path: Path) -> AsyncIterator[Application]:
+    """The handlers of a validator over an empty store."""
+    with open_store(tmp_path / "data") as store:
+        found = Application(store)
+        yield found
+        await found.close()
