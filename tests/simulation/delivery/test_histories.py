@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from tests.simulation.delivery.history import play
+from tests.simulation.delivery.author import play
 from tests.support import scale
 
 SEEDS: Final = scale.seeds(scale.DELIVERY_HISTORIES)
