@@ -18,7 +18,7 @@ from bigchaindb.config import Limits
 from bigchaindb.errors import HistoryLost, MalformedToken, Overloaded, ReaderLost, SearchTooWide, Stopping, StoreDamaged
 from bigchaindb.eventlog import token
 from bigchaindb.events import EventTypes
-from bigchaindb.reader import frames, reader
+from bigchaindb.reader import frames, process, reader
 from bigchaindb.reader.reader import Reader
 from bigchaindb.store import Store
 from bigchaindb.store.lists import Bounds, Walk
@@ -30,7 +30,7 @@ from tests.support.lists import elements, whole
 from tests.support.processes import is_gone
 from tests.support.raw import until
 
-LIMITS: Final = Limits(page_count_max=3, search_match_count_max=20, search_waiting_count_max=2, search_s_max=0.4)
+LIMITS: Final = Limits(page_count_max=3, search_match_count_max=20, search_waiting_count_max=2)
 WORDS: Final = "equal"
 CHAIN: Final = "solo-1"
 
@@ -141,27 +141,33 @@ def test_a_process_whose_node_let_go_of_it_ends_without_a_word(store: Store, cap
     ours, theirs = socket.socketpair()
     ours.close()
     with theirs:
-        process = children.start_module(reader.MODULE, theirs, msgspec.json.encode(start).decode())
+        child = children.start_module(reader.MODULE, theirs, msgspec.json.encode(start).decode())
 
-    assert process.wait(60) == 0
+    assert child.wait(60) == 0
     assert capfd.readouterr().err == ""
 
 
 async def test_a_process_that_hangs_is_ended_after_twice_the_time(store: Store) -> None:
-    async with reading(store) as one:
+    async with reading(store, Limits(search_s_max=2.0)) as one:
         await one.search(search(store))
         [pid] = one.pids
         os.kill(pid, signal.SIGSTOP)
-        with pytest.raises(ReaderLost, match=r"more than 0\.8 s, twice limits\.search_s_max"):
+        with pytest.raises(ReaderLost, match=r"more than 4 s, twice limits\.search_s_max"):
             await one.search(search(store))
         await until(lambda: is_gone(pid), "its end")
         assert await one.search(search(store))
 
 
-async def test_a_query_that_takes_too_long_is_refused_by_the_process_itself(store: Store) -> None:
-    async with reading(store, Limits(search_s_max=1e-9)) as one:
-        with pytest.raises((SearchTooWide, ReaderLost), match=r"limits\.search_s_max"):
-            await one.search(search(store))
+def test_a_query_that_takes_too_long_is_refused_by_the_process_itself(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node ends one that does not: then the next question waits for another process."""
+    monkeypatch.setattr(process, "STEPS", 1)
+    questions = process.Questions(frames.Start(str(store.directory.ledger), CHAIN, Bounds(10, 10), 0.0))
+    for question in (search(store).ask(10), page()):
+        answer = questions.answer(frames.frame(question)[frames.HEAD.size :])
+        with pytest.raises(SearchTooWide, match=r"^the query took more than 0 s \(limits\.search_s_max\); search for "):
+            frames.answer_of(frames.frame(answer)[frames.HEAD.size :])
 
 
 async def test_searches_have_a_bound(store: Store) -> None:
@@ -231,7 +237,7 @@ async def test_a_stop_ends_what_runs(store: Store) -> None:
     os.kill(pid, signal.SIGSTOP)
     asked = [asyncio.create_task(one.search(search(store))) for _ in range(2)]
     await asyncio.sleep(0.01)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(30):
         await one.close()
     for task in asked:
         with pytest.raises(Stopping):
