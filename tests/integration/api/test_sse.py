@@ -316,10 +316,10 @@ class TestStop:
 
     async def test_a_stop_waits_for_no_slow_client(self, tmp_path: Any) -> None:
         async with AsyncExitStack() as clients:
-            async with asyncio.timeout(20), serving(tmp_path) as served:
+            async with asyncio.timeout(100), serving(tmp_path) as served:
                 slow = await clients.enter_async_context(listening(served.api.port, is_narrow=True))
                 for _ in range(30):
                     await commit(served, text="x" * 200_000)
                 begun = asyncio.get_running_loop().time()
-            assert asyncio.get_running_loop().time() - begun < 5
+            assert asyncio.get_running_loop().time() - begun < Limits().stream_stall_s_max / 2
             assert isinstance(slow, EventSource)

@@ -44,9 +44,9 @@ class TestClients:
 
     async def test_a_ping_is_answered_with_its_payload(self, served: Served) -> None:
         async with following(served, ping_interval=None) as client:
-            await asyncio.wait_for(await client.ping(b"payload"), 5)
+            await asyncio.wait_for(await client.ping(b"payload"), WITHIN_S)
             await client.pong(b"unsolicited")
-            await asyncio.wait_for(await client.ping(), 5)
+            await asyncio.wait_for(await client.ping(), WITHIN_S)
 
     @pytest.mark.parametrize("code", [1000, 4321])
     async def test_a_close_is_answered(self, served: Served, code: int) -> None:

@@ -76,16 +76,17 @@ async def test_a_stop_ends_what_runs_and_begins_no_other(readers: Readers, monke
 async def test_a_stop_does_not_wait_for_ever(readers: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
     """A read may hang in the disk, where nothing reaches it."""
     monkeypatch.setattr("bigchaindb.api.reads.INTERRUPT_COUNT_MAX", 3)
-    end = threading.Event()
+    begun, end = threading.Event(), threading.Event()
     reads = reads_of(readers)
 
     def hang() -> bool:
         with readers.connection():
+            begun.set()
             return end.wait()
 
     running = asyncio.create_task(reads.run(hang))
-    await asyncio.sleep(0.02)
-    async with asyncio.timeout(1):
+    await asyncio.to_thread(begun.wait)
+    async with asyncio.timeout(30):
         await reads.close()
     end.set()
     assert await running

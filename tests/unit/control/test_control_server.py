@@ -154,7 +154,7 @@ async def test_a_page_that_follows_gets_each_head(served: Served, monkeypatch: p
 
 async def test_a_stop_does_not_wait_for_whoever_waits_for_the_head(served: Served) -> None:
     writer = await follow(served)
-    await asyncio.wait_for(served.control.stop(), 5)
+    await asyncio.wait_for(served.control.stop(), 30)
     assert served.control._follower_count == 0
     writer.close()
 

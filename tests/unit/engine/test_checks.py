@@ -298,7 +298,7 @@ async def test_what_does_not_answer_is_ended(
     which: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It uses no CPU time, so only a clock shows it: a node that waited for it would look healthy."""
-    monkeypatch.setattr(check_places, "ANSWER_S_MAX", 2.0)  # a parent may take a second to start on a busy machine
+    monkeypatch.setattr(check_places, "ANSWER_S_MAX", 5.0)  # a parent may take seconds to start on a busy machine
     async with open_checks() as checks, asyncio.timeout(30):
         await checks.check(GOOD[:1])
         [process] = checks.pids

@@ -498,7 +498,7 @@ async def test_whoever_waits_for_the_outbox_hears_that_it_failed(data: Path, mon
         node = Node(store, Limits())
         task = asyncio.create_task(node.engine.run())
         with pytest.raises(EngineError, match="the engine stopped; the transaction may be committed"):
-            await asyncio.wait_for(node.submit(PARENT), 5)
+            await asyncio.wait_for(node.submit(PARENT), 30)
         with pytest.raises(EngineError, match="the disk is gone"):
             await task
 
