@@ -144,6 +144,8 @@ def _check_certificate(path: Path) -> None:
         raise ConfigurationError(
             f"{CERTIFICATE}: `{path}` holds no whole certificate in PEM: {reason_of(error)}"
         ) from error
+    except OSError as error:  # it was there just now: a tool replaces it by a new one
+        raise ConfigurationError(f"{CERTIFICATE}: cannot read `{path}`: {error.strerror}") from error
 
 
 def _refuse_password() -> NoReturn:

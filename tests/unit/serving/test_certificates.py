@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from bigchaindb.errors import ConfigurationError
-from bigchaindb.serving.certificates import load, refusal, shake_hands, stamps, trusting
+from bigchaindb.serving.certificates import _check_certificate, load, refusal, shake_hands, stamps, trusting
 from tests.support.tls import NAME, Authority, Pair
 
 DAY_S: Final = 86_400.0
@@ -50,6 +50,12 @@ def test_an_expired_certificate_is_served_and_its_end_is_known(authority: Author
     assert -2 * DAY_S < loaded.ends_s - time.time() < 0
     with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
         shake_hands(loaded.context, authority.client(), NAME)
+
+
+def test_a_certificate_that_goes_amid_its_checks_is_one_that_does_not_fit(tmp_path: Path) -> None:
+    """Tools that renew replace links in two steps, and any other error would end the node's watch over its files."""
+    with pytest.raises(ConfigurationError, match=r"^tls\.certificate_file: cannot read `\S+gone\.crt`: No such file"):
+        _check_certificate(tmp_path / "gone.crt")
 
 
 def test_what_a_client_would_say(trusted: Authority) -> None:
