@@ -83,9 +83,6 @@ class Principal(NamedTuple):
         return f"key:{self.key_id}" if self.key_id else "anonymous"
 
 
-NOBODY: Final = Principal("", "", Scopes())
-
-
 class Denial(NamedTuple):
     """The answer to a request that may not: a status, a text and further header lines."""
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bigchaindb.access.gate import NOBODY, Gate, Principal
+from bigchaindb.access.gate import Gate
 from bigchaindb.api.answers import Reply
 from bigchaindb.api.arguments import Arguments, parse_query
 from bigchaindb.api.reads import Reads
@@ -27,7 +27,6 @@ class Call(NamedTuple):
         accept: the header `Accept`.
         last_event_id: the header `Last-Event-ID`.
         host: the header `Host` as sent.
-        principal: what the request proves to be.
     """
 
     parameter: str
@@ -36,7 +35,6 @@ class Call(NamedTuple):
     accept: str = ""
     last_event_id: str = ""
     host: str = ""
-    principal: Principal = NOBODY
 
     @property
     def arguments(self) -> Arguments:

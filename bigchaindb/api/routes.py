@@ -173,7 +173,7 @@ async def reply_to(context: Context, method: str, path: str, call: Call, visitor
     handler = handler_of(route, method)
     if isinstance(handler, Answer):
         return handler
-    reply = await guarded(handler, context, call._replace(parameter=parameter, principal=principal))
+    reply = await guarded(handler, context, call._replace(parameter=parameter) if parameter else call)
     if isinstance(reply, EventStream):
         return replace(reply, watch=partial(context.gate.watch, principal))
     if isinstance(reply, Answer) and reply.status == HTTPStatus.FORBIDDEN:  # no writer signed what was posted
