@@ -125,7 +125,6 @@ class Gate:
         self._ended_by_proxy = ended_by_proxy
         self._streams: dict[str, set[End]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._principals: dict[str, Principal] = {}
         self._has_warned = False
         self.refused: Counter[int] = Counter()
 
@@ -211,10 +210,7 @@ class Gate:
             self._book.note_use(found, now_s, is_exposed=is_exposed)
         if is_exposed:
             return Denial(HTTPStatus.FORBIDDEN, f"{found} came in clear from another machine: {IN_CLEAR}")
-        principal = self._principals.get(found.id)
-        if principal is None or principal.scopes is not found.scopes:
-            principal = self._principals[found.id] = Principal(found.id, found.name, found.scopes)
-        return principal
+        return Principal(found.id, found.name, found.scopes)
 
     def _forget(self, key_id: str, end: "End") -> None:
         streams = self._streams.get(key_id, set())
