@@ -84,6 +84,8 @@ def read_writers(path: Path) -> frozenset[bytes]:
         ConfigurationError: it cannot be read, or is no such list; the text never has what is in it.
     """
     try:
+        if path.is_fifo():  # to open one would wait for whoever writes into it
+            raise ConfigurationError(f"{KEY}: `{path}` must be a regular file, found a pipe")
         with path.open("rb") as file:
             text = file.read(BYTES_MAX + 1)
     except OSError as error:

@@ -1,5 +1,6 @@
 """Who may create assets on this node."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,15 @@ def test_a_file_that_is_gone_leaves_the_former_list(path: Path) -> None:
     assert len(writers) == 2
     with pytest.raises(ConfigurationError, match="cannot read"):
         Writers(path)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(path: Path) -> None:
+    """A start would hang without a word, and so would the watch over the list."""
+    writers = Writers(path)
+    path.unlink()
+    os.mkfifo(path)
+    assert "must be a regular file, found a pipe" in str(writers.reload())
+    writers.require(create(1, ALICE))
 
 
 def test_a_change_is_seen(path: Path, tmp_path: Path) -> None:
