@@ -303,3 +303,15 @@ class Gone(EventError):
 
 class Unavailable(EventError):
     """The target of a plugin is down: deliver the same event again later, without end."""
+
+
+def forget_frames(error: BaseException) -> None:
+    """Drop the frames in which an answered error was raised, and those of its causes.
+
+    They hold the document that it is about, and whoever waited for it; these hold the error. Python frees such a
+    circle in its next full collection, for which a few large documents are no reason.
+    """
+    one: BaseException | None = error
+    while one is not None:
+        one.__traceback__ = None
+        one = one.__cause__ or one.__context__

@@ -32,7 +32,7 @@ from bigchaindb.api.answers import Answer, Reply, json_line
 from bigchaindb.api.call import Call, Context, Handler
 from bigchaindb.api.problems import INTERNAL_ERROR, answer_for, not_found, plain
 from bigchaindb.config.access import READ, WRITE
-from bigchaindb.errors import BigchainDBError
+from bigchaindb.errors import BigchainDBError, forget_frames
 from bigchaindb.streams.sse import EventStream
 from bigchaindb.streams.websocket import PATH as STREAM_PATH
 
@@ -203,7 +203,9 @@ async def guarded(handler: Handler, context: Context, call: Call) -> Reply:
     try:
         return await handler(context, call)
     except BigchainDBError as error:
-        return answer_for(error)
+        answer = answer_for(error)
+        forget_frames(error)
+        return answer
     except ConnectionError:
         raise
     except Exception:

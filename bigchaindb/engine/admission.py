@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bigchaindb.engine.engine import Mode
-from bigchaindb.errors import EngineError, Overloaded
+from bigchaindb.errors import EngineError, Overloaded, forget_frames
 from bigchaindb.ledger.weight import is_heavy
 from bigchaindb.transaction.model import Transaction
 
@@ -45,6 +45,7 @@ class Entry:
         if self.answer.done():
             return
         if isinstance(outcome, Exception):
+            forget_frames(outcome)
             self.answer.set_exception(outcome)
         else:
             self.answer.set_result(outcome)

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, Self, cast
 
 from bigchaindb.access.addresses import NO_PROXIES, Proxies
 from bigchaindb.config import Limits
+from bigchaindb.errors import forget_frames
 from bigchaindb.serving.answering import TEXT_TYPE, request_lines, whole
 from bigchaindb.serving.flow import Flow
 from bigchaindb.serving.parsing import PIECE_BYTES, RequestParser
@@ -281,7 +282,8 @@ class Connection(asyncio.Protocol):
     async def _work(self, request: Request) -> None:
         try:
             await self._handler(self, request)
-        except ConnectionError:
+        except ConnectionError as error:
+            forget_frames(error)
             self.transport.abort()
         except Exception:  # noqa: BLE001  a defect must end neither the server nor leave the client waiting
             _log.exception("a request failed")
