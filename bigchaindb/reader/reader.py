@@ -48,7 +48,7 @@ class _Asked(NamedTuple):
 
 
 class _Queue:
-    """Questions that wait, and how many clients may wait for their first answer."""
+    """Questions that wait, and how many may: those of clients that have left wait for their turn too."""
 
     def __init__(self, what: str, limit: str, count_max: int) -> None:
         self.asked: deque[_Asked] = deque()
@@ -58,7 +58,7 @@ class _Queue:
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """Count a client; raises Overloaded: there are too many."""
+        """Count a question; raises Overloaded: there are too many."""
         if self._count >= self._count_max:
             raise Overloaded(f"{self._count} {self._text}")
         self._count += 1
@@ -86,7 +86,7 @@ class Reader:
         self._damages = damages
         self._process: _Process | None = None
         self._searches = _Queue("searches", "search_waiting_count_max", limits.search_waiting_count_max)
-        self._others = _Queue("pages of events", "query_waiting_count_max", limits.query_waiting_count_max)
+        self._others = _Queue("pages of lists or events", "query_waiting_count_max", limits.query_waiting_count_max)
         self._turn = (self._searches, self._others)
         self._serving: asyncio.Task[None] | None = None
         self._ends = Ends()
@@ -103,8 +103,7 @@ class Reader:
             Stopping: the node stops.
             StoreError: what the process met, or its end.
         """
-        with self._searches.waiting():
-            return await self._step(walk, self._searches)
+        return await self._step(walk, self._searches)
 
     async def step(self, walk: Walk) -> bytes:
         """Return the next elements of a list; raises as `search` does."""
@@ -118,8 +117,7 @@ class Reader:
             HistoryLost: the token is of another log.
             Overloaded, Stopping, StoreError: as for `search`.
         """
-        with self._others.waiting():
-            page = await self._ask(asked, self._others)
+        page = await self._ask(asked, self._others)
         assert isinstance(page, Page), page
         return page
 
@@ -132,11 +130,12 @@ class Reader:
         if self._is_closed:
             raise _stopping()
         loop = asyncio.get_running_loop()
-        asked = _Asked(request, loop.time(), loop.create_future())
-        queue.asked.append(asked)
-        if self._serving is None:
-            self._serving = loop.create_task(self._serve())
-        return await asked.answer
+        with queue.waiting():
+            asked = _Asked(request, loop.time(), loop.create_future())
+            queue.asked.append(asked)
+            if self._serving is None:
+                self._serving = loop.create_task(self._serve())
+            return await asked.answer
 
     @property
     def figures(self) -> PlaceFigures:

@@ -222,8 +222,10 @@ async def test_as_many_pages_wait_as_are_allowed_and_none_waits_for_all_searches
         await asyncio.sleep(0)
         waiting = asyncio.create_task(one.page(page()))
         await asyncio.sleep(0)
-        with pytest.raises(Overloaded, match=r"^1 pages of events are waiting \(limits\.query_waiting_count_max\); "):
-            await one.page(page())
+        text = r"^1 pages of lists or events are waiting \(limits\.query_waiting_count_max\); "
+        for another in (one.page(page()), one.step(search(store))):
+            with pytest.raises(Overloaded, match=text):
+                await another
         os.kill(pid, signal.SIGCONT)
         assert (await waiting).position == 4
         assert not all(one.done() for one in searches)
