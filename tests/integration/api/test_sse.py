@@ -2,14 +2,17 @@
 
 import asyncio
 import random
+import re
 import tracemalloc
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, closing
 from typing import Any
 
 import pytest
 
 from bigchaindb.api import wire as written
 from bigchaindb.config import Limits
+from bigchaindb.errors import Stopping
 from bigchaindb.eventlog import selection
 from bigchaindb.eventlog.token import WHOLE, encode
 from bigchaindb.events import EventTypes
@@ -32,6 +35,48 @@ def sequences(events: list[dict[str, Any]]) -> list[str]:
 
 async def gone(served: Served) -> None:
     await until(lambda: served.api.stream_count == 0, "the streams to be closed")
+
+
+CHOICES = [
+    Choice(selection.from_query(members), EventTypes.ALL, each_transaction)
+    for members in ({}, {"metadata.colour": "red"})
+    for each_transaction in (False, True)
+]
+
+
+def events_of(piece: bytes) -> list[bytes]:
+    return [message for message in piece.split(b"\n\n") if b"\ndata: " in message]
+
+
+class Followed:
+    """A client that is level, falls behind, leaves and comes back as chance will have it."""
+
+    def __init__(self, choice: Choice, chance: random.Random) -> None:
+        self.choice = choice
+        self.taken: list[bytes] = []
+        self._chance = chance
+        self._token = encode(CHAIN_ID, 0, WHOLE, bytes(32))
+
+    async def follow(self, streams: sse.EventStreams) -> None:
+        """Take events until the node stops."""
+        has_left = True
+        while has_left:
+            try:
+                stream = await streams.open(self.choice, self._token)
+            except Stopping:
+                return
+            has_left = await self._take(stream.pieces)
+            stream.close()
+
+    async def _take(self, pieces: AsyncIterator[bytes]) -> bool:
+        async for piece in pieces:
+            self.taken += events_of(piece)
+            self._token = re.findall(rb"^id: (.*)$", piece, re.MULTILINE)[-1].decode()
+            if self._chance.random() < 0.1:
+                return True
+            for _ in range(self._chance.choice([0, 0, 0, 100])):
+                await asyncio.sleep(0)
+        return False
 
 
 class TestAtTheHead:
@@ -75,6 +120,34 @@ class TestAtTheHead:
             id_ = await commit(served)
             event = await source.event()
         assert [one["id"] for one in event["data"]["block"]["transactions"]] == [id_]
+
+    @pytest.mark.parametrize("seed", range(2))
+    async def test_who_falls_behind_or_comes_back_gets_each_event_once_in_order(self, start: Start, seed: int) -> None:
+        """From announcements or from the log, across a stop in the middle, with and without a filter (P3, P15)."""
+        chance = random.Random(seed)
+        served = await start(propose=lambda bodies: Chosen((*bodies, *bodies), ()))
+        log = served.api._log
+        followed = [Followed(choice, chance) for choice in (*CHOICES, *CHOICES)]
+        announced_counts = []
+        served.hub.witness(lambda _: announced_counts.append(served.api._streams._level.total()))
+        for streams, stops_at in ((served.api._streams, 25), (sse.EventStreams(log, count_max=100), 50)):
+            following = [asyncio.create_task(one.follow(streams)) for one in followed]
+            for number in range(50):
+                if number == stops_at:
+                    streams.stop()
+                await commit(served, metadata={"colour": chance.choice(["red", "green"])})
+                for _ in range(chance.choice([0, 1, 100])):
+                    await asyncio.sleep(0)
+            streams.stop()
+            await asyncio.gather(*following)
+        assert 0 < sum(announced_counts) < len(followed) * len(announced_counts), "no client was level, or all were"
+        with closing(served.store.log_reader()) as reader:
+            for one in followed:
+                place, expected = Place(0), list[bytes]()
+                while place.position < served.hub.head:
+                    data, place, _ = read_frames(reader, CHAIN_ID, one.choice, place, served.hub.head)
+                    expected += events_of(data)
+                assert one.taken == expected
 
 
 class TestFollowing:
