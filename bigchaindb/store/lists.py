@@ -20,7 +20,6 @@ from bigchaindb.store.pages import array_of, bodies_of, fitting
 from bigchaindb.store.recent import Recent
 from bigchaindb.store.search import match_expression, read_query
 from bigchaindb.store.stored import asset_row, metadata_row, operation_of
-from bigchaindb.store.tip import read_tip
 from bigchaindb.store.views import indexed_transaction
 
 Table: TypeAlias = Literal["assets", "metadata"]
@@ -43,14 +42,15 @@ class _Indexed(Struct, frozen=True, array_like=True):
 
     Attributes:
         hash: what the index has its keys of.
+        end: beyond the last number that was committed when the list began. What is in memory beyond it may belong to a
+            commit that fails, after which another block takes its number.
         after: the number of the last row that was looked at.
-        end: beyond the last number; None until the first step has fixed it at the head.
         recent: the next numbers that are in the node's memory, all or one more than a piece has rows.
     """
 
     hash: bytes
+    end: int
     after: int = FIRST
-    end: int | None = None
     recent: Sequence[int] = ()
 
 
@@ -174,23 +174,21 @@ def step(connection: sqlite3.Connection, request: ListRequest, bounds: Bounds) -
 
 
 def _outputs(connection: sqlite3.Connection, request: OutputsOf, count: int) -> Piece:
-    end = request.end or (_last_seq(connection) + 1) << OUTPUT_BITS
-    numbers, goes_on = _numbers(connection, "owner_index", request, end, count)
+    numbers, goes_on = _numbers(connection, "owner_index", request, count)
     rows = connection.execute(_OUTPUTS, (array_of(numbers),)).fetchall()
     found = [_output_of(request.hash, *row) for row in rows]
     wanted = [one for one in found if one is not None and request.spent in (None, one.is_spent)]
     elements = ",".join(f'{{"output_index":{one.number},"transaction_id":"{one.id.hex()}"}}' for one in wanted)
-    rest = structs.replace(request, after=numbers[-1], end=end, recent=()) if goes_on else None
+    rest = structs.replace(request, after=numbers[-1], recent=()) if goes_on else None
     return Piece(elements.encode(), rest)
 
 
 def _transactions(connection: sqlite3.Connection, request: TransactionsOf, count: int) -> Piece:
-    end = request.end or _last_seq(connection) + 1
     operation, seqs, transfers, goes_on = request.operation, list[int](), list[int](), False
     if request.after == FIRST and operation != "TRANSFER":
         seqs.append(request.create_seq)
     if operation != "CREATE":
-        transfers, goes_on = _numbers(connection, "asset_index", request, end, count)
+        transfers, goes_on = _numbers(connection, "asset_index", request, count)
         seqs += _of_asset(connection, request.hash, transfers)
     served = fitting(connection, seqs) if seqs else []
     bodies = bodies_of(connection, served)
@@ -201,7 +199,7 @@ def _transactions(connection: sqlite3.Connection, request: TransactionsOf, count
         after = transfers[-1]
     else:
         return Piece(elements, None)
-    return Piece(elements, structs.replace(request, after=after, end=end, recent=()))
+    return Piece(elements, structs.replace(request, after=after, recent=()))
 
 
 def _rows(connection: sqlite3.Connection, table: Table, seqs: "array[int]", count: int) -> Piece:
@@ -240,18 +238,17 @@ def _expect_few(count: int, count_max: int) -> None:
         )
 
 
-def _numbers(
-    connection: sqlite3.Connection, index: str, request: _Indexed, end: int, count: int
-) -> tuple[list[int], bool]:
-    """Return the next numbers of one index key below `end`, ascending, and whether there are more.
+def _numbers(connection: sqlite3.Connection, index: str, request: _Indexed, count: int) -> tuple[list[int], bool]:
+    """Return the next numbers of one index key, ascending, and whether there are more.
 
     Those of the table come first, then those in memory. The numbers of another hash with an equal key come too.
 
     Raises:
         StoreDamaged: a row of the index may be hidden.
     """
-    column, key, recent = INDEXES[index], key_of(request.hash), request.recent
-    below = min([end, *recent[:1]])
+    column, key = INDEXES[index], key_of(request.hash)
+    recent = [number for number in request.recent if number < request.end]
+    below = min([request.end, *recent[:1]])
     # S608: names of our own.
     statement = (
         f"SELECT {column} FROM {index} WHERE key = ? AND {column} > ? AND {column} < ? ORDER BY {column} LIMIT ?"  # noqa: S608
@@ -262,7 +259,7 @@ def _numbers(
     if len(found) <= count:
         if found:
             expect_neighbours(connection, index, key, found[-1])
-        found += [number for number in recent if number < end]
+        found += recent
     return found[:count], len(found) > count
 
 
@@ -293,7 +290,3 @@ def _output_of(owner: bytes, number: int, *row: Any) -> _Output | None:  # noqa:
     if key_of(owner) not in map(key_of, hashes):
         raise damaged("owner_index", f"{key_of(owner)}, {number}", "leads to another's output")
     return None
-
-
-def _last_seq(connection: sqlite3.Connection) -> int:
-    return read_tip(connection)[1].transactions

@@ -14,7 +14,7 @@ from bigchaindb.ledger.ports import Decision
 from bigchaindb.store.checksums import TRANSACTIONS, damaged, due_sum, expect_body, join_transaction
 from bigchaindb.store.database import Readers
 from bigchaindb.store.event_rows import first_at_height, read_entry, read_records
-from bigchaindb.store.keys import id_bytes, key_of, owner_hash
+from bigchaindb.store.keys import OUTPUT_BITS, id_bytes, key_of, owner_hash
 from bigchaindb.store.lists import Bounds, Operation, OutputsOf, Search, Table, TransactionsOf, Walk, step
 from bigchaindb.store.neighbours import FIRST, LAST, expect_neighbours
 from bigchaindb.store.pages import bodies_of
@@ -70,11 +70,12 @@ class LedgerQueries:
         """Begin the list of an asset's transactions, oldest first."""
         if (create := self._create_of(asset_id)) is None:
             return Walk(None, self._recent)
-        return Walk(TransactionsOf(create.asset, create_seq=create.seq, operation=operation), self._recent)
+        request = TransactionsOf(create.asset, self._end(), create_seq=create.seq, operation=operation)
+        return Walk(request, self._recent)
 
     def outputs(self, public_key: str, *, spent: bool | None) -> Walk:
         """Begin the list of a key's outputs in commit order. Source: http-api.md, section 7."""
-        return Walk(OutputsOf(owner_hash(public_key), spent=spent), self._recent)
+        return Walk(OutputsOf(owner_hash(public_key), self._end() << OUTPUT_BITS, spent=spent), self._recent)
 
     def search(self, table: Table, text: str, limit: int) -> Walk:
         """Begin the list of the rows that match, best first, as JSON objects; `limit` 0 is all. Source: section 8.
@@ -184,6 +185,11 @@ class LedgerQueries:
         if not entries:
             expect_neighbours(connection, "block_index", key, LAST)
         return min(entries, key=lambda entry: entry.reason is not None, default=None)
+
+    def _end(self) -> int:
+        """Return the seq beyond the last transaction."""
+        with self._readers.connection() as connection:
+            return read_tip(connection)[1].transactions + 1
 
     def _create_of(self, asset_id: str) -> Located | None:
         with self._readers.connection() as connection:

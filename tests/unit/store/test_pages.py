@@ -5,7 +5,8 @@ import pytest
 
 from bigchaindb.errors import SearchTooWide
 from bigchaindb.store import Store
-from bigchaindb.store.lists import Bounds
+from bigchaindb.store.keys import OUTPUT_BITS, owner_hash
+from bigchaindb.store.lists import Bounds, step
 from bigchaindb.store.pages import PAGE_BYTES_MAX
 from bigchaindb.store.search import RANKED_COUNT_MAX
 from bigchaindb.transaction.model import OutputRef
@@ -43,6 +44,20 @@ def test_a_list_ends_at_the_head_of_its_beginning(store: Store) -> None:
 
     assert len(first) == 3
     assert [len(page) for page in read] == [1]
+
+
+def test_what_a_failed_commit_left_in_a_question_is_no_damage(store: Store) -> None:
+    """It may wait for the reader process while another block takes the numbers of the one that failed."""
+    decisions = Chain()
+    store.writer.commit(decisions.valid(made(1)))
+    walk = store.queries().outputs("alice", spent=None)
+    store.writer.recent.open.add_outputs([(2 << OUTPUT_BITS, owner_hash("alice"))])  # a commit begins with this
+    asked = walk.ask(3)
+    store.writer._indexing.load()  # it ends with this if it fails
+    store.writer.commit(decisions.valid(made(2, owners=[["bob"]])))
+
+    with store._query_readers.connection() as connection:
+        assert len(elements(step(connection, asked, Bounds(3, 20)).elements)) == 1
 
 
 def test_a_search_is_cut_by_its_limit(store: Store) -> None:
