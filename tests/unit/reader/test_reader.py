@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -33,6 +34,8 @@ from tests.support.raw import until
 LIMITS: Final = Limits(page_count_max=3, search_match_count_max=20, search_waiting_count_max=2)
 WORDS: Final = "equal"
 CHAIN: Final = "solo-1"
+NICENESS_MOST: Final = 19
+"""Of Linux."""
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +171,16 @@ def test_a_query_that_takes_too_long_is_refused_by_the_process_itself(
         answer = questions.answer(frames.frame(question)[frames.HEAD.size :])
         with pytest.raises(SearchTooWide, match=r"^the query took more than 0 s \(limits\.search_s_max\); search for "):
             frames.answer_of(frames.frame(answer)[frames.HEAD.size :])
+
+
+async def test_it_steps_back_for_all_others_and_has_a_bound_on_memory(store: Store) -> None:
+    """Else a search would delay commits, or take the memory of the machine."""
+    async with reading(store) as one:
+        await one.search(search(store))
+        [pid] = one.pids
+        ours, its = (os.getpriority(os.PRIO_PROCESS, who) for who in (0, pid))
+        assert its == min(NICENESS_MOST, ours + process.NICENESS) > 0
+        assert resource.prlimit(pid, resource.RLIMIT_AS) == 2 * (process.ADDRESS_BYTES_MAX,)
 
 
 async def test_searches_have_a_bound(store: Store) -> None:
