@@ -39,7 +39,8 @@ from tests.integration.network.test_byzantine import (
 from tests.support.byzantine_node import COIN, HONEST, PROPOSALS, SPENT, Name
 from tests.support.chains import create
 from tests.support.links import Cut, Links, links_between
-from tests.support.live_networks import Member, Network
+from tests.support.live_networks import Network
+from tests.support.members import Member
 from tests.support.processes import children_of, is_helper, kill_a_helper
 from tests.support.waiting import until
 

@@ -10,7 +10,8 @@ from hashlib import sha256
 from typing import Any
 
 from bigchaindb.ledger.consensus import BlockId, Moment, precommit_sign_bytes
-from tests.support.live_networks import CHAIN, POWER, Member, UnixConnection
+from tests.support.live_networks import CHAIN, POWER
+from tests.support.members import Member, UnixConnection
 
 
 def submit_double_vote(to: Member, faulty: Member, *, height: int, total_power: int) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from itertools import permutations
 from typing import Any, Final, Literal
 
-from tests.support.live_networks import Member
+from tests.support.members import Member
 
 Cut = Literal["refused", "silent"]
 """Connections are broken and new ones refused, or nothing passes and nobody is told."""

@@ -33,7 +33,8 @@ from tests.support.byzantine_node import COIN, EXTENSIONS, PROPOSALS, SPENT, Nam
 from tests.support.chains import create
 from tests.support.consensus_wal import PREVOTE, SignedProposal, SignedVote
 from tests.support.installed import CHECKOUT
-from tests.support.live_networks import CHAIN, Member, Network, make_network
+from tests.support.live_networks import CHAIN, Network, make_network
+from tests.support.members import Member
 from tests.support.networks import kept_proof
 from tests.support.processes import CHECKS_ENDED, kill_a_helper
 from tests.support.waiting import until

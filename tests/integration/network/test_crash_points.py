@@ -25,7 +25,8 @@ from tests.support import scale
 from tests.support.altered_node import DEATH, altered
 from tests.support.chains import Coin, create, transfer
 from tests.support.cometbft import require_cometbft
-from tests.support.live_networks import Member, Network, make_network
+from tests.support.live_networks import Network, make_network
+from tests.support.members import Member
 from tests.support.node import COMMAND
 from tests.support.small_disk import small_disk
 from tests.support.waiting import until

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tests.support.chains import create
 from tests.support.damage import Column, flip
-from tests.support.live_networks import Member, running_network
+from tests.support.live_networks import running_network
+from tests.support.members import Member
 from tests.support.waiting import until
 
 

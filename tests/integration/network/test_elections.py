@@ -15,7 +15,8 @@ import pytest
 from bigchaindb.engine.cometbft import files
 from bigchaindb.transaction.keys import decode_key
 from tests.support.chains import create
-from tests.support.live_networks import POWER, PROGRESS_S, Member, Network, running_network
+from tests.support.live_networks import POWER, Network, running_network
+from tests.support.members import PROGRESS_S, Member
 from tests.support.waiting import until
 
 COUNT: Final = 4

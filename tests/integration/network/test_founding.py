@@ -10,7 +10,8 @@ from pathlib import Path
 from bigchaindb.engine.cometbft.genesis import NetworkGenesis
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from tests.support.chains import Coin, create, transfer
-from tests.support.live_networks import Member, Network, make_alone
+from tests.support.live_networks import Network, make_alone
+from tests.support.members import Member
 
 
 def done(member: Member, *arguments: str) -> str:

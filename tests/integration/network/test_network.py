@@ -22,7 +22,8 @@ from tests.support import clients
 from tests.support.chains import ALICE, BOB, CAROL, Coin, create, transfer
 from tests.support.clients import Recipient, Spend
 from tests.support.http import Answer
-from tests.support.live_networks import CHAIN, POWER, Member, Network, make_network
+from tests.support.live_networks import CHAIN, POWER, Network, make_network
+from tests.support.members import Member
 from tests.support.waiting import until
 
 COUNT = 4

@@ -12,7 +12,8 @@ from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.own import Outbox
 from tests.support.chains import Coin, create, transfer
 from tests.support.http import request
-from tests.support.live_networks import Member, make_network
+from tests.support.live_networks import make_network
+from tests.support.members import Member
 from tests.support.ports import free_ports
 from tests.support.waiting import until
 

@@ -24,7 +24,8 @@ from bigchaindb.transaction import Transaction
 from tests.support import scale
 from tests.support.altered_node import altered
 from tests.support.chains import Coin, create, transfer
-from tests.support.live_networks import PROGRESS_S, Member, Network, make_network
+from tests.support.live_networks import Network, make_network
+from tests.support.members import PROGRESS_S, Member
 from tests.support.node import COMMAND
 from tests.support.processes import CHECKS_ENDED, kill_a_helper
 from tests.support.small_disk import small_disk

@@ -20,7 +20,8 @@ import pytest
 from bigchaindb.engine.cometbft.copying import DATABASES
 from bigchaindb.transaction import Transaction
 from tests.support.chains import create
-from tests.support.live_networks import Member, Network, make_network, running_network
+from tests.support.live_networks import Network, make_network, running_network
+from tests.support.members import Member
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(400)

@@ -19,7 +19,8 @@ from bigchaindb.engine.cometbft.genesis import genesis_hash
 from tests.support.chains import create
 from tests.support.cometbft import VERSION
 from tests.support.http import request
-from tests.support.live_networks import CHAIN, POWER, Member, Network, make_alone, make_network
+from tests.support.live_networks import CHAIN, POWER, Network, make_alone, make_network
+from tests.support.members import Member
 from tests.support.ports import free_ports
 from tests.support.waiting import until
 

@@ -16,7 +16,8 @@ from bigchaindb.engine.cometbft.files import put_validator_state
 from tests.support.chains import create
 from tests.support.evidence import submit_double_vote
 from tests.support.http import request
-from tests.support.live_networks import POWER, Member, Network, make_network
+from tests.support.live_networks import POWER, Network, make_network
+from tests.support.members import Member
 from tests.support.ports import free_ports
 from tests.support.waiting import until
 
