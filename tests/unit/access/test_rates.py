@@ -65,6 +65,20 @@ def test_wrong_keys_always_have_a_rate() -> None:
     assert found.fail("192.0.2.7", 2.0) is None
 
 
+def test_as_many_addresses_and_keys_are_remembered_as_are_allowed() -> None:
+    """Strangers have any number of addresses, and each that is remembered takes memory."""
+    found = rates(anonymous={"read": [0.001, 1], "write": [0.001, 1]}, known={"read": [0.001, 1], "write": [0.001, 1]})
+    for key, scope in (("", "read"), ("", "write"), ("k3fA9xx", "read"), ("k3fA9xx", "write")):
+        assert [found.take(key, "a", scope, 1.0) is None for _ in range(2)] == [True, False]
+        for number in range(100):
+            found.take(key and f"key {number}", f"address {number}", scope, 1.0)
+        assert found.take(key, "a", scope, 1.0) is None, (key, scope)
+    assert [found.fail("a", 1.0) is None for _ in range(21)] == 20 * [True] + [False]
+    for number in range(100):
+        found.fail(f"address {number}", 1.0)
+    assert found.fail("a", 1.0) is None
+
+
 @pytest.mark.parametrize("rate", [[], [1], [0, 1], [1, 0.5], [-1, 5], [1, 2, 3]])
 def test_a_rate_that_lets_nothing_through_is_refused(rate: list[float]) -> None:
     with pytest.raises(ConfigurationError, match=r"^access\.rates\.known\.read: must be \[per second, at once\]"):
