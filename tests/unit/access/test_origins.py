@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigchaindb.access.origins import ALL, Origins
+from bigchaindb.access.origins import ALL, HOSTS_CACHED_MAX, Origins
 from bigchaindb.config import Access, Server, Settings, WebSocketServer
 
 NODE = Origins.of(Settings(wsserver=WebSocketServer(advertised_host="ledger.example")))
@@ -79,3 +79,11 @@ def test_the_settings_name_the_node() -> None:
     origins = Origins.of(settings)
     assert not origins.are_foreign({"host": "node.example", "origin": "http://node.example:80"})
     assert not origins.takes_any
+
+
+def test_the_names_of_strangers_are_not_all_remembered() -> None:
+    """Each request has a `Host` of its client's choice, of up to 8 KB."""
+    origins = Origins()
+    for number in range(2 * HOSTS_CACHED_MAX):
+        assert origins.are_foreign({"host": f"{number}.example"})
+    assert origins._is_own_name.cache_info().currsize <= HOSTS_CACHED_MAX

@@ -9,6 +9,7 @@ from bigchaindb.access.writers import BYTES_MAX, Writers
 from bigchaindb.errors import ConfigurationError, WriterNotAllowed
 from bigchaindb.transaction import build, parse
 from bigchaindb.transaction.conditions import details_of
+from bigchaindb.transaction.keys import encode
 from bigchaindb.transaction.model import Version
 from tests.support.chains import ALICE, BOB, CAROL, Coin, create, transfer
 
@@ -54,7 +55,12 @@ def test_a_transfer_is_its_owners_own(path: Path) -> None:
         (f"{ALICE.public_key}\n{BOB.public_key[:30]}".encode(), "line 2"),
         (ALICE.public_key.encode() + b"\n\xff\n", "line 2"),
         ((BYTES_MAX + 1) * b"#", "is larger than 1048576 bytes"),
+        (
+            b"\n".join(encode(number.to_bytes(4) * 8).encode() for number in range(1 << 30, (1 << 30) + 10_001)),
+            "keys, found 10001",
+        ),
     ],
+    ids=["empty", "comments", "a cut key", "no text", "large", "many"],
 )
 def test_what_is_no_list_is_an_error_and_leaves_the_former(path: Path, content: bytes, why: str) -> None:
     """A file that is half written must neither open the door nor close it."""

@@ -237,9 +237,7 @@ async def test_silence_from_many_addresses_delays_a_client_for_a_moment_alone(
     caplog.set_level(logging.INFO)
     async with AsyncExitStack() as stack:
         for number in range(2 * ADDRESS_PART):
-            source = f"127.0.1.{number % ADDRESS_PART}", 0
-            _, writer = await asyncio.open_connection("127.0.0.1", server.listener.port, local_addr=source)
-            stack.callback(writer.close)
+            await silent(server, stack, f"127.0.1.{number % ADDRESS_PART}")
         await until(lambda: server.handshakes._counts.total() == HANDSHAKE_COUNT, "all places to be taken")
         assert await ask_once(server) == 200
         for _ in range(3):
@@ -247,6 +245,45 @@ async def test_silence_from_many_addresses_delays_a_client_for_a_moment_alone(
         assert await ask_once(server) == 200
     await until(lambda: not server.handshakes._addresses, "nothing to be left")
     assert not server.handshakes._begun
+
+
+async def test_a_client_is_not_hurried_by_those_who_cannot_have_its_place(
+    server: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is far away must get in while another address waits for its own places."""
+    monkeypatch.setattr(secured, "HANDSHAKE_S_MAX", 1e6)
+    monkeypatch.setattr(handshakes, "HURRIED_S", 0.1)
+    counts = server.handshakes._counts
+    async with AsyncExitStack() as stack:
+        await silent(server, stack, "127.0.0.2")
+        await until(lambda: counts["127.0.0.2"] == 1, "the first to have a place")
+        crowd = [await silent(server, stack, "127.0.0.1") for _ in range(HANDSHAKE_COUNT // ADDRESS_PART + 1)]
+        assert await crowd[0].ended() == b""
+        assert counts["127.0.0.2"] == 1
+
+
+async def test_addresses_take_turns(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has many clients that wait is not served before the one of another."""
+    monkeypatch.setattr(secured, "HANDSHAKE_S_MAX", 1e6)
+    monkeypatch.setattr(handshakes, "HURRIED_S", 1e6)
+    counts = server.handshakes._counts
+    async with AsyncExitStack() as stack:
+        first = [await silent(server, stack, f"127.0.1.{number % ADDRESS_PART}") for number in range(HANDSHAKE_COUNT)]
+        await until(lambda: counts.total() == HANDSHAKE_COUNT, "all places to be taken")
+        for count, source in enumerate(("127.0.0.2", "127.0.0.2", "127.0.0.3"), HANDSHAKE_COUNT + 1):
+            await silent(server, stack, source)
+            await until(lambda: server.listener.connection_count == count, "it to be connected")  # noqa: B023
+        for number in range(2):
+            first[number].close()
+        await until(lambda: counts.total() == HANDSHAKE_COUNT == server.listener.connection_count - 1, "two to go on")
+        assert (counts["127.0.0.2"], counts["127.0.0.3"]) == (1, 1)
+
+
+async def silent(server: Serving, stack: AsyncExitStack, source: str) -> Wire:
+    """Connect from an address of this machine, and send nothing."""
+    opened = Wire(*await asyncio.open_connection("127.0.0.1", server.listener.port, local_addr=(source, 0)))
+    stack.callback(opened.close)
+    return opened
 
 
 async def test_a_client_that_changes_its_keys_without_end_is_ended(
