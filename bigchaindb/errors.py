@@ -43,6 +43,7 @@
     ├── ProofError                  a document does not prove its event
     ├── AccessRefused               a change of access keys is refused
     ├── OrderRefused                the state of a plugin's lane does not allow an order
+    ├── UnknownSubscription         no subscription has the name
     ├── RequestFailed               a node did not answer the command line, or refused
     └── EventError                  what plugin authors catch
         ├── Closed                  the queue has ended
@@ -244,6 +245,10 @@ class AccessRefused(BigchainDBError):
 
 class OrderRefused(BigchainDBError):
     """The state of a plugin's lane does not allow an order; the message says what to do."""
+
+
+class UnknownSubscription(BigchainDBError):
+    """No subscription has the name; the message says how one is created."""
 
 
 class RequestFailed(BigchainDBError):

@@ -20,6 +20,7 @@ from bigchaindb.errors import (
     Stopping,
     StoreDamaged,
     StoreFull,
+    UnknownSubscription,
     ValidationError,
     WriterNotAllowed,
 )
@@ -75,7 +76,7 @@ def answer_for(error: BigchainDBError) -> Answer:
     match error:
         case Problem():
             return error.answer
-        case ValidationError() | HistoryLost() | SearchTooWide() | WriterNotAllowed():
+        case ValidationError() | HistoryLost() | SearchTooWide() | WriterNotAllowed() | UnknownSubscription():
             return _refusal(error)
         case Overloaded() | Stopping() | StoreFull() | ReaderLost():
             return plain(503, str(error), headers=RETRY_AFTER)
@@ -94,13 +95,15 @@ def _of_the_node(error: BigchainDBError) -> Answer:
     return INTERNAL_ERROR
 
 
-def _refusal(error: ValidationError | HistoryLost | SearchTooWide | WriterNotAllowed) -> Answer:
+def _refusal(
+    error: ValidationError | HistoryLost | SearchTooWide | WriterNotAllowed | UnknownSubscription,
+) -> Answer:
     match error:
         case HistoryLost():  # Clients that reconnect by themselves stop at this status (P8).
             body = {"message": str(error), "status": 410, "position": error.position, "head": error.head}
             return Answer(410, json_line(body), logged=str(error))
-        case WriterNotAllowed():
-            return plain(403, str(error))
+        case WriterNotAllowed() | UnknownSubscription():
+            return plain(403 if isinstance(error, WriterNotAllowed) else 404, str(error))
         case SearchTooWide():  # as upstream writes the errors of its store: http-api.md, section 8
             return plain(400, f"({type(error).__name__}): {error}")
         case MalformedJson():

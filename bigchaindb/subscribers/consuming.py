@@ -50,12 +50,14 @@ class Standing(NamedTuple):
         reason: why; "" if there is nothing to say.
         lag: events of the log behind the place that was read.
         token: of that place: what is up to it was looked at.
+        epoch: of the run, or of the last one; 0 if it never ran.
     """
 
     state: State
     reason: str
     lag: int
     token: str
+    epoch: int
 
 
 class Consumer(Protocol):
@@ -66,7 +68,10 @@ class Consumer(Protocol):
         ...
 
     def revoke(self, deliveries: Sequence[Delivery], reason: Reason) -> None:
-        """Take note that these are the consumer's no longer; an answer for one is stale."""
+        """Take note that these are the consumer's no longer; an answer for one is stale.
+
+        What an answer hands back itself is not among them, but what it takes along is: later events of its key.
+        """
         ...
 
     def changed(self, standing: Standing) -> None:
@@ -80,6 +85,11 @@ class Consumer(Protocol):
 
 class Attendance(Protocol):
     """A consumer's place at the desk, across the epochs of its lane."""
+
+    @property
+    def consumer(self) -> str:
+        """The name of the consumer, as the subscription's status has it; no other ever gets it."""
+        ...
 
     @property
     def standing(self) -> Standing:
@@ -114,6 +124,30 @@ class Attendance(Protocol):
         """Set events aside for a person; return the stale ones once the others are durably recorded."""
         ...
 
+    def expire(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Hand deliveries back that the consumer has had for too long, as if it was lost; return the stale ones."""
+        ...
+
     def leave(self, *, is_blameless: bool) -> None:
         """End the attendance; what is out goes to others, and an event given alone is blamed unless `is_blameless`."""
+        ...
+
+
+class Desks(Protocol):
+    """All subscriptions, for those who consume."""
+
+    def attach(self, name: str, consumer: Consumer, *, room_count: int, label: str) -> Attendance:
+        """Seat a consumer, in whatever state the subscription is.
+
+        Args:
+            name: of the subscription.
+            consumer: to be told of deliveries.
+            room_count: the most deliveries that it may have out.
+            label: for people; "" is none.
+
+        Raises:
+            UnknownSubscription: there is none of that name.
+            Overloaded: it has as many consumers as it may have.
+            Stopping: the node stops.
+        """
         ...

@@ -24,6 +24,7 @@ ANSWERS = [
     (errors.ValidationError("x"), 400, '{"message":"Invalid transaction (ValidationError): x","status":400}'),
     (errors.DoubleSpend("x"), 400, '{"message":"Invalid transaction (DoubleSpend): x","status":400}'),
     (errors.ThresholdTooDeep(), 400, '{"message":"Invalid transaction (ThresholdTooDeep): ","status":400}'),
+    (errors.UnknownSubscription("x"), 404, '{"message":"x","status":404}'),
     (errors.Overloaded("x"), 503, '{"message":"x","status":503}'),
     (errors.Stopping("x"), 503, '{"message":"x","status":503}'),
     (errors.StoreFull("x"), 503, '{"message":"x","status":503}'),
