@@ -51,6 +51,7 @@
         ├── HistoryLost             the log lacks the position of a cursor or token
         ├── MalformedToken          a text is no token
         ├── MalformedSelection      a filter breaks a rule
+        ├── MalformedSubscription   a definition of a subscription breaks a rule
         ├── UnknownPlace            a text names no place of the log
         └── Unavailable             the plugin's own target is down: retry without end
 
@@ -296,6 +297,10 @@ class MalformedToken(EventError, ValueError):
 
 class MalformedSelection(EventError):
     """A filter of events breaks a rule; the message names the member and the rule."""
+
+
+class MalformedSubscription(EventError):
+    """A definition of a subscription breaks a rule; the message names the member, the rule and the value found."""
 
 
 class UnknownPlace(EventError):

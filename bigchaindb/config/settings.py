@@ -13,8 +13,8 @@ from typing import Any, Final
 from bigchaindb.config.access import Access
 from bigchaindb.config.checks import PORT_MAX, check_address, check_level, check_peer, require, split_bind
 from bigchaindb.config.tls import Tls
+from bigchaindb.eventlog import names
 
-PLUGIN_NAME_CHARACTERS_MAX: Final = 100
 PEER_COUNT_MAX: Final = 1_000
 
 KIB: Final = 1024
@@ -357,9 +357,8 @@ class Settings:
         )
         for name in self.events_plugins:
             require(
-                _is_plugin_name(name),
-                f"events_plugins: {name!r} cannot be a plugin's name: it must be 1 to {PLUGIN_NAME_CHARACTERS_MAX} "
-                "printable characters, without a slash or a leading dot",
+                names.is_name(name),
+                f"events_plugins: {name!r} cannot be a plugin's name: it must be {names.RULE}",
             )
         for name, plugin in self.events_plugins.items():
             most = self.limits.window_count_max
@@ -367,8 +366,3 @@ class Settings:
                 plugin.window is None or plugin.window <= most,
                 f"events_plugins.{name}.window: above limits.window_count_max = {most}, found {plugin.window!r}",
             )
-
-
-def _is_plugin_name(name: str) -> bool:
-    fits = 1 <= len(name) <= PLUGIN_NAME_CHARACTERS_MAX
-    return fits and name.isprintable() and "/" not in name and not name.startswith(".")
