@@ -123,7 +123,7 @@ class Gate:
         self._audit = Audit()
         self._book = book
         self._ended_by_proxy = ended_by_proxy
-        self._streams: dict[str, set[End]] = {}
+        self._streams: dict[str, dict[End, str]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._has_warned = False
         self.refused: Counter[int] = Counter()
@@ -158,10 +158,10 @@ class Gate:
             return principal
         return self.refuse(_lack(principal, scope), principal.who, visitor, scope)
 
-    def watch(self, principal: Principal, end: "End") -> Callable[[], None]:
-        """Call `end` once a principal may no longer read, at once perhaps; return what ends the watch."""
-        streams = self._streams.setdefault(principal.key_id, set())
-        streams.add(end)
+    def watch(self, principal: Principal, end: "End", scope: str = READ) -> Callable[[], None]:
+        """Call `end` once a principal lacks `scope`, at once perhaps; return what ends the watch."""
+        streams = self._streams.setdefault(principal.key_id, {})
+        streams[end] = scope
         self._check(principal.key_id)
         return partial(self._forget, principal.key_id, end)
 
@@ -213,39 +213,42 @@ class Gate:
         return Principal(found.id, found.name, found.scopes)
 
     def _forget(self, key_id: str, end: "End") -> None:
-        streams = self._streams.get(key_id, set())
-        streams.discard(end)
+        streams = self._streams.get(key_id, {})
+        streams.pop(end, None)
         if not streams:
             self._streams.pop(key_id, None)
             if (timer := self._timers.pop(key_id, None)) is not None:
                 timer.cancel()
 
     def _check(self, key_id: str) -> None:
-        """End the streams of a principal if it may no longer read; else check again when its key expires."""
-        now_s = time.time()
-        code, reason = self._ending(key_id, now_s)
+        """End the streams of a principal that it may no longer have; else check again when its key expires."""
         if (timer := self._timers.pop(key_id, None)) is not None:
             timer.cancel()
-        if code:
-            for end in self._streams.pop(key_id, set()):
-                end(code, reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore"))
+        now_s = time.time()
+        for end, (code, reason) in self._endings(key_id, now_s).items():
+            self._streams[key_id].pop(end, None)
+            end(code, reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore"))
+        if not self._streams.get(key_id):
+            self._streams.pop(key_id, None)
             return
         key = self._book.keys.get(key_id) if self._book is not None else None
         if key is not None and key.expires is not None:
             wait_s = min(max(key.expires - now_s, 0.0), RECHECK_S)  # The clock of the machine may be set meanwhile.
             self._timers[key_id] = asyncio.get_running_loop().call_later(wait_s, self._check, key_id)
 
-    def _ending(self, key_id: str, now_s: float) -> tuple[int, str]:
-        """Return the code and the reason with which the streams of a principal end; 0: they go on."""
+    def _endings(self, key_id: str, now_s: float) -> dict["End", tuple[int, str]]:
+        """Return the streams of a principal that end, each with a code and a reason."""
+        streams = self._streams.get(key_id, {})
         if not key_id:
-            may = self.anonymous.allows(READ)
-            return (0, "") if may else (POLICY_VIOLATION, _lack(self._anonymous, READ).text)
+            lost = {end: scope for end, scope in streams.items() if not self.anonymous.allows(scope)}
+            return {end: (POLICY_VIOLATION, _lack(self._anonymous, scope).text) for end, scope in lost.items()}
         key = None if self._book is None else self._book.keys.get(key_id)
         if key is None:
-            return POLICY_VIOLATION, f"this node no longer knows the access key {key_id}"
+            return dict.fromkeys(streams, (POLICY_VIOLATION, f"this node no longer knows the access key {key_id}"))
         if (flaw := key.flaw(now_s)) is None:
-            return 0, ""
-        return EXPIRED if key.revoked is None and not key.held else POLICY_VIOLATION, flaw
+            return {}
+        code = EXPIRED if key.revoked is None and not key.held else POLICY_VIOLATION
+        return dict.fromkeys(streams, (code, flaw))
 
 
 End = Callable[[int, str], None]

@@ -1,6 +1,6 @@
 """The HTTP API as a server: passes each request to its handler and writes the reply."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -15,6 +15,7 @@ from bigchaindb.api.call import Call, Context, ElectionSource, NodeInfo, PluginS
 from bigchaindb.api.problems import RETRY_AFTER, ProblemLog, plain
 from bigchaindb.api.reads import Reads
 from bigchaindb.api.routes import reply_to
+from bigchaindb.api.upgrades import Upgrades, WebSocketRoute
 from bigchaindb.api.wire import last, send, write_answer
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
@@ -89,6 +90,10 @@ class ReplyServer(Server):
             self._problems.write(reply, request.method, path)
         await send(connection, request, reply)
 
+    def _write(self, connection: Connection, request: Request, path: str, answer: Answer) -> None:
+        self._problems.write(answer, request.method, path)
+        write_answer(connection, request, answer)
+
     def _refuse(self, connection: Connection, request: Request, status: int, text: str) -> None:
         answer = plain(status, text, close=True)
         request.lines = cors.lines(self._origins, request)
@@ -113,10 +118,12 @@ class HttpApi(ReplyServer):
         elections: ElectionSource = lambda: None,
         proofs: ProofSource | None = None,
         heartbeat_s: float = HEARTBEAT_S,
+        websockets: Sequence[WebSocketRoute] = (),
         origins: Origins = ALL,
         proxies: Proxies = NO_PROXIES,
     ) -> None:
         self._reads = reads
+        self._upgrades = Upgrades(gate, origins, websockets)
         self._log: SharedLog[Choice] = SharedLog(log, "events", read_frames)
         self._streams = EventStreams(self._log, count_max=limits.sse_connection_count_max, heartbeat_s=heartbeat_s)
         context = Context(
@@ -146,9 +153,20 @@ class HttpApi(ReplyServer):
         self._listener.close()
         self._listener.end_idle()
 
+    async def _serve(self, connection: Connection, request: Request) -> None:
+        path, query = target(request.target)
+        if (found := self._upgrades.find(request, path)) is None:
+            await super()._serve(connection, request)
+            return
+        request.lines = self.identify(request) + cors.lines(self._origins, request)
+        refusal = await self._upgrades.open(found, connection, request, self.visitor(connection, request), query)
+        if refusal is not None:
+            self._write(connection, request, path, refusal)
+
     async def stop(self) -> None:
         """Accept no more requests; wait for the running ones, for a second at most."""
         self._streams.stop()
+        self._upgrades.stop()
         await self._listener.stop(STOP_GRACE_S)
         await self._reads.close()
         self._log.close()

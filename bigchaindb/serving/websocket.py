@@ -5,6 +5,7 @@ many clients are written to the transport as they are, between those that it mak
 """
 
 import asyncio
+import base64
 import logging
 from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, SEND_EOF, Protocol, Side
 from websockets.utils import accept_key
 
+from bigchaindb.access.gate import Denial
 from bigchaindb.serving.answering import STATUS_LINES
 from bigchaindb.serving.flow import Flow
 from bigchaindb.serving.inbound import Inbound
@@ -23,6 +25,8 @@ from bigchaindb.serving.request import Request
 CLOSE_S: Final = 5.0
 """How long a client may take to answer a close frame, which follows everything that it has not read yet."""
 INVALID_DATA: Final = 1007
+VERSION: Final = "13"
+KEY_BYTES: Final = 16
 _UPGRADED: Final = STATUS_LINES[HTTPStatus.SWITCHING_PROTOCOLS] + b"Upgrade: websocket\r\nConnection: upgrade\r\n"
 _Decoder: Final = getincrementaldecoder("utf-8")
 
@@ -30,11 +34,43 @@ _log: Final = logging.getLogger(__name__)
 _log.setLevel(logging.WARNING)  # the library has a line for each connection that ends
 
 
-def accepted(request: Request) -> bytes:
-    """Return the answer to a correct upgrade."""
+def is_upgrade(request: Request) -> bool:
+    """Whether a request asks for a WebSocket."""
+    is_asked = request.method == "GET" and request.may_upgrade
+    return is_asked and request.headers.get("upgrade", "").lower() == "websocket"
+
+
+def wrong_upgrade(request: Request) -> Denial | None:
+    """Return the answer to an upgrade that breaks the standard, else None. Source: RFC 6455, section 4.2.1."""
+    headers = request.headers
+    if headers.get("sec-websocket-version", "") != VERSION:
+        named = b"Sec-WebSocket-Version: %b\r\n" % VERSION.encode()
+        return Denial(HTTPStatus.BAD_REQUEST, f"Sec-WebSocket-Version must be {VERSION}", named)
+    if not _is_key(headers.get("sec-websocket-key", "")):
+        return Denial(HTTPStatus.BAD_REQUEST, f"Sec-WebSocket-Key must be {KEY_BYTES} bytes in base64")
+    return None
+
+
+def _is_key(value: str) -> bool:
+    try:
+        return len(base64.b64decode(value, validate=True)) == KEY_BYTES
+    except ValueError:
+        return False
+
+
+def offered(request: Request) -> list[str]:
+    """Return the subprotocols that a client offers; one that carried a key is not among them."""
+    names = request.headers.get("sec-websocket-protocol", "").split(",")
+    return [name.strip() for name in names if name.strip()]
+
+
+def accepted(request: Request, protocol: str | None = None) -> bytes:
+    """Return the answer to a correct upgrade; it chooses a subprotocol, the first that is offered unless one is given.
+
+    Browsers close where none is chosen.
+    """
     lines = f"Sec-WebSocket-Accept: {accept_key(request.headers['sec-websocket-key'])}\r\n"
-    # Browsers close where none of the subprotocols is chosen; the one that carried a key is not sent back.
-    if protocol := request.headers.get("sec-websocket-protocol", "").partition(",")[0]:
+    if protocol := protocol or next(iter(offered(request)), ""):
         lines += f"Sec-WebSocket-Protocol: {protocol}\r\n"
     return _UPGRADED + request.lines + f"{lines}\r\n".encode("utf-8", "surrogateescape")
 

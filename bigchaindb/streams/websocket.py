@@ -4,7 +4,6 @@ Source: docs/reference/contract/websocket-api.md.
 """
 
 import asyncio
-import base64
 import contextlib
 import logging
 from collections.abc import Callable
@@ -27,14 +26,12 @@ from bigchaindb.serving.listener import Listener
 from bigchaindb.serving.request import Request
 from bigchaindb.serving.server import Server
 from bigchaindb.serving.summary import Summary
-from bigchaindb.serving.websocket import accepted
+from bigchaindb.serving.websocket import accepted, is_upgrade, wrong_upgrade
 from bigchaindb.streams.feed import Feed
 from bigchaindb.streams.follower import Follower
 from bigchaindb.streams.shared_log import LogSource
 
 PATH: Final = "/api/v1/streams/valid_transactions"
-VERSION: Final = "13"
-KEY_BYTES: Final = 16
 GOING_AWAY: Final = 1001
 POLICY_VIOLATION: Final = 1008
 FLOOD: Final = f"more than {FRAME_COUNT_MAX} frames or {BYTES_MAX // KIB} KiB a second; this stream expects no messages"
@@ -196,26 +193,13 @@ def _log_floods(count: int, last: str) -> None:
 
 def _wrong_upgrade(request: Request) -> Denial | None:
     """Return the answer to an incorrect upgrade, else None. Source: websocket-api.md, section 2."""
-    headers = request.headers
     if request.target.partition("?")[0].removesuffix("/") != PATH:
         return Denial(404, "Not found")
     if request.method not in {"GET", "HEAD"}:
         return Denial(405, "Method not allowed", b"Allow: GET,HEAD\r\n")
-    if request.method != "GET" or not request.may_upgrade or headers.get("upgrade", "").lower() != "websocket":
+    if not is_upgrade(request):
         return Denial(400, "this address serves a WebSocket stream; send an upgrade request")
-    if headers.get("sec-websocket-version", "") != VERSION:
-        named = b"Sec-WebSocket-Version: %b\r\n" % VERSION.encode()
-        return Denial(400, f"Sec-WebSocket-Version must be {VERSION}", named)
-    if not _is_key(headers.get("sec-websocket-key", "")):
-        return Denial(400, f"Sec-WebSocket-Key must be {KEY_BYTES} bytes in base64")
-    return None
-
-
-def _is_key(value: str) -> bool:
-    try:
-        return len(base64.b64decode(value, validate=True)) == KEY_BYTES
-    except ValueError:
-        return False
+    return wrong_upgrade(request)
 
 
 def _argument(target: str, name: str) -> str | None:

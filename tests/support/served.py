@@ -17,6 +17,7 @@ from bigchaindb.access.scopes import Scopes
 from bigchaindb.api.call import ElectionSource, NodeInfo
 from bigchaindb.api.reads import Reads
 from bigchaindb.api.server import HttpApi
+from bigchaindb.api.upgrades import WebSocketRoute
 from bigchaindb.config import Access, Limits, WebSocketServer
 from bigchaindb.engine.deciding import Proposer
 from bigchaindb.engine.engine import Mode
@@ -91,6 +92,7 @@ async def serving(
     sse_heartbeat_s: float = 15.0,
     elections: ElectionSource = lambda: None,
     access: Access | None = None,
+    websockets: Sequence[WebSocketRoute] = (),
 ) -> AsyncIterator[Served]:
     """Run a node's inside below `folder`; it is stopped in the order of a real one."""
     limits, access = limits or Limits(), access or Access()
@@ -130,6 +132,7 @@ async def serving(
         plugins=lambda: plugins,
         elections=elections,
         heartbeat_s=sse_heartbeat_s,
+        websockets=websockets,
         origins=origins,
         proxies=proxies,
     )
