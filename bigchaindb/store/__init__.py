@@ -4,7 +4,7 @@
 """
 
 from bigchaindb.store.log import Log
-from bigchaindb.store.node_db import LaneRow, NodeDb, TroubleRow
+from bigchaindb.store.node_db import LaneRow, NodeDb, SubscriptionRow, TroubleRow
 from bigchaindb.store.store import Store
 
-__all__ = ["LaneRow", "Log", "NodeDb", "Store", "TroubleRow"]
+__all__ = ["LaneRow", "Log", "NodeDb", "Store", "SubscriptionRow", "TroubleRow"]

@@ -12,7 +12,7 @@ from bigchaindb.store import node_rows
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import batch, open_reader, open_writer, translated
 from bigchaindb.store.migrations import NODE_STEPS, migrate
-from bigchaindb.store.node_rows import LANES, NODE, RAN, TROUBLES, Compared, Damaged, Table
+from bigchaindb.store.node_rows import LANES, NODE, RAN, SUBSCRIPTIONS, TROUBLES, Compared, Damaged, Table
 
 _CACHE_KIB: Final = 1024
 _CHECKPOINT_COMMITS: Final = 100
@@ -67,6 +67,22 @@ class TroubleRow:
     error: str
     parked_at: float | None = None
     returns_in: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionRow:
+    """A lane that is consumed over the network.
+
+    Attributes:
+        definition: JSON, as `bigchaindb.eventlog.subscription` reads it.
+        created: Unix seconds.
+        start: the number behind which it began.
+    """
+
+    name: str
+    definition: str
+    created: float
+    start: int
 
 
 # An upsert, because REPLACE would delete the lane's parked events.
@@ -171,9 +187,47 @@ class NodeDb:
     def forget_lane(self, name: str) -> None:
         """Remove a lane and what it parked. Raises: as `save_lanes`."""
         with self.batch() as connection:
-            connection.execute("DELETE FROM lanes WHERE name = ?", (name,))
-            for table in (RAN, TROUBLES):  # of a lane whose name is damaged
-                connection.execute(f"DELETE FROM {table.name} WHERE lane = ?", (name,))  # noqa: S608 - as above
+            _forget(connection, name)
+
+    def subscriptions(self) -> list[SubscriptionRow]:
+        """Return all subscriptions by name; of damaged rows note is taken."""
+        with self._lock, translated("node.db"):
+            if SUBSCRIPTIONS not in node_rows.summed_tables(self._connection):  # a file that an older version wrote
+                return []
+        return [SubscriptionRow(*row) for row in self.compared(SUBSCRIPTIONS, "ORDER BY name").whole]
+
+    def subscription(self, name: str) -> SubscriptionRow | None:
+        """Return one subscription, None if there is none of that name.
+
+        Raises:
+            StoreDamaged: its row is not what was written.
+        """
+        found = self.compared(SUBSCRIPTIONS)
+        if (one := next((one for one in found.damages if name == one.row[0] or one.is_of(name)), None)) is not None:
+            raise one.error
+        return next((SubscriptionRow(*row) for row in found.whole if row[0] == name), None)
+
+    def put_subscription(self, row: SubscriptionRow, lane: LaneRow | None = None) -> None:
+        """Write a subscription down, durably, and with a new one its lane, at the place where it begins.
+
+        Raises:
+            StoreDamaged: the row of that name is not what was written; it is not replaced.
+            StoreFull: there was no room; nothing was written.
+        """
+        self.subscription(row.name)
+        with self.batch() as connection:
+            node_rows.put(connection, SUBSCRIPTIONS, [astuple(row)])
+            if lane is not None:
+                connection.execute(_PUT_LANE, node_rows.sealed(LANES, astuple(lane)))
+
+    def delete_subscription(self, name: str) -> None:
+        """Remove a subscription, a damaged one too, with its lane and what that parked. Raises: as `save_lanes`."""
+        damages = self.compared(SUBSCRIPTIONS).damages
+        # Bytes: a damaged name may be no text.
+        names = [name.encode(), *(one.row[0].encode(errors="surrogateescape") for one in damages if one.is_of(name))]
+        with self.batch() as connection:
+            connection.executemany("DELETE FROM subscriptions WHERE CAST(name AS BLOB) = ?", [(one,) for one in names])
+            _forget(connection, name)
 
     def troubles(self, lane: str) -> list[TroubleRow]:
         """Return the events of a lane that failed and are in hand, and those that come back to it, by position.
@@ -300,6 +354,12 @@ class NodeDb:
             self._commits += 1
             if self._commits % _CHECKPOINT_COMMITS == 0:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def _forget(connection: sqlite3.Connection, lane: str) -> None:
+    connection.execute("DELETE FROM lanes WHERE name = ?", (lane,))
+    for table in (RAN, TROUBLES):  # of a lane whose name is damaged
+        connection.execute(f"DELETE FROM {table.name} WHERE lane = ?", (lane,))  # noqa: S608 - as above
 
 
 def _damages_of(found: Compared, lane: str, names: Iterable[str]) -> list[Damaged]:

@@ -50,7 +50,10 @@ ACCESS_KEYS: Final = Table(
     ("id", "digest", "name", "scopes", "made", "expires", "revoked", "used_day", "exposed", "held"),
     since=5,
 )
-TABLES: Final = (NODE, LANES, RAN, TROUBLES, OUTBOX, REJECTIONS, ACCESS_KEYS)
+SUBSCRIPTIONS: Final = Table(
+    "subscriptions", ("name", "definition", "created", "start"), floats=frozenset({"created"}), since=6
+)
+TABLES: Final = (NODE, LANES, RAN, TROUBLES, OUTBOX, REJECTIONS, ACCESS_KEYS, SUBSCRIPTIONS)
 
 
 class Damaged(NamedTuple):

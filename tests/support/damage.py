@@ -15,7 +15,7 @@ from bigchaindb.eventlog.selection import MetadataMember, Selection
 from bigchaindb.ledger.effects import Effects, LoggedEvent
 from bigchaindb.ledger.rejections import Rejection
 from bigchaindb.ledger.view import Needs
-from bigchaindb.store import LaneRow, Log, NodeDb, Store, TroubleRow
+from bigchaindb.store import LaneRow, Log, NodeDb, Store, SubscriptionRow, TroubleRow
 from bigchaindb.store.beside import read_node
 from bigchaindb.store.database import open_writer
 from bigchaindb.store.directory import DataDirectory
@@ -166,6 +166,7 @@ def write_node(node: NodeDb) -> None:
             node.park(TroubleRow(name, position, 5, 4, 1.5, "ValueError: x", 3.5))
         node.let_return(name, [12], epoch=4)
         node.note_run(name)
+        node.put_subscription(SubscriptionRow(name, '{"log":"events"}', 1.5, 10))
     KeyBook(node, 10).new("billing", Scopes(("read",)), 2_000_000_000, 1_700_000_000)
     Outbox(node).put([("ff" * 32, b"parent"), ("00" * 32, b"child")])
     for height in (7, 8):
@@ -201,6 +202,20 @@ def node_answers(node: NodeDb) -> dict[str, Any]:
             found[name] = ask()
         except StoreDamaged:
             found[name] = DAMAGED
+    return found
+
+
+def later_answers(node: NodeDb) -> dict[str, Any]:
+    """Ask for what is in the tables that came after the checksums, as `node_answers` does."""
+    found: dict[str, Any] = {
+        "keys": list(KeyBook(node, 10).keys.values()),
+        "subscriptions": node.subscriptions(),
+    }
+    for name in NAMES:
+        try:
+            found[f"subscription {name}"] = node.subscription(name)
+        except StoreDamaged:
+            found[f"subscription {name}"] = DAMAGED
     return found
 
 

@@ -9,13 +9,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from bigchaindb.access.book import KeyBook
+import pytest
+
 from bigchaindb.store import NodeDb, Store
 from bigchaindb.store.checking import check_directory
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import open_reader, open_writer
 from bigchaindb.store.directory import DataDirectory
-from bigchaindb.store.node_rows import SUMS_VERSION, TABLES, has_sums, summed_tables
+from bigchaindb.store.node_rows import SUBSCRIPTIONS, SUMS_VERSION, TABLES, Table, has_sums, summed_tables
 from tests.support import scale
 from tests.support.damage import GENERATION_ROWS, answers, make_older_node, node_answers, write_node, write_older
 
@@ -107,7 +108,7 @@ def test_a_kill_in_the_step_of_node_db_leaves_old_or_new(tmp_path: Path) -> None
         assert (node_answers(node), damages.first) == (before, None)
 
 
-ACCESS_PROGRAM: Final = """
+TABLE_PROGRAM: Final = """
 import os
 import signal
 import sys
@@ -123,23 +124,27 @@ def dying(connection, name):
 migrations.run_script = dying
 NodeDb(Path(sys.argv[1])).close()
 """
-"""Dies when the table of access keys is made, before the step is committed."""
+"""Dies when a table is made, before the step is committed."""
 
 
-def test_a_kill_in_the_step_of_access_keys_leaves_old_or_new(tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", [one for one in TABLES if one.since > SUMS_VERSION], ids=lambda table: table.name)
+def test_a_kill_in_the_step_of_a_new_table_leaves_old_or_new(table: Table, tmp_path: Path) -> None:
     path = tmp_path / "node.db"
     with closing(NodeDb(path)) as node:
         write_node(node)
         before = node_answers(node)
     with closing(open_writer(path)) as connection:
-        connection.execute("DROP TABLE access_keys")
-        connection.execute(f"PRAGMA user_version = {SUMS_VERSION}")
+        for later in TABLES:
+            if later.since >= table.since:
+                connection.execute(f"DROP TABLE {later.name}")
+        connection.execute(f"PRAGMA user_version = {table.since - 1}")
     for _ in range(2):
-        ended = subprocess.run([sys.executable, "-c", ACCESS_PROGRAM, path], check=False)
+        ended = subprocess.run([sys.executable, "-c", TABLE_PROGRAM, path], check=False)
         assert ended.returncode == -signal.SIGKILL
         with closing(open_reader(path)) as reader:
-            assert not [table for table in summed_tables(reader) if table.since > SUMS_VERSION]
+            assert not [one for one in summed_tables(reader) if one.since >= table.since]
         with closing(NodeDb(path, read_only=True)) as node:
             assert node_answers(node) == before
+            assert table.since > SUBSCRIPTIONS.since or node.subscriptions() == []
     with closing(NodeDb(path)) as node:
-        assert (node_answers(node), KeyBook(node, 10).keys) == (before, {})
+        assert (node_answers(node), node.rows(table)) == (before, [])

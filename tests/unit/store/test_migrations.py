@@ -67,7 +67,7 @@ def test_lanes_of_an_older_node_db_count_as_run(connection: sqlite3.Connection) 
 def test_a_later_version_is_refused(connection: sqlite3.Connection) -> None:
     """Older software must not write into what it does not understand."""
     connection.execute(f"PRAGMA user_version = {len(NODE_STEPS) + 1}")
-    with pytest.raises(SchemaTooNew, match=r"file\.db: schema 6 was written by a later version .* knows 5 at most"):
+    with pytest.raises(SchemaTooNew, match=r"file\.db: schema \d was written by a later version .* knows \d at most"):
         migrate(connection, "file.db", NODE_STEPS)
 
 

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from bigchaindb.errors import StoreError
-from bigchaindb.store import LaneRow, NodeDb, TroubleRow
+from bigchaindb.errors import StoreDamaged, StoreError
+from bigchaindb.store import LaneRow, NodeDb, SubscriptionRow, TroubleRow
+from bigchaindb.store.database import open_writer
 
 LANE = LaneRow("print", 3, 10, 17, b"d" * 32, "LIVE", 1.5, "ValueError: x", 2.5)
 PARKED = TroubleRow("print", 12, 5, 4, 1.5, "ValueError: x", 3.5)
+
+BILLING = SubscriptionRow("billing", '{"log":"events"}', 1.5, 17)
 
 
 @pytest.fixture
@@ -122,3 +125,66 @@ def test_a_lane_that_goes_back_gets_what_was_parked_behind_in_its_turn(node: Nod
     assert [row.returns_in for row in node.parked("print")] == [4, 4]
     node.save_lanes({replace(LANE, acked=12): ()}, sought=["print"])
     assert node.parked("print") == [PARKED]
+
+
+# Subscriptions
+
+
+def test_subscriptions_are_kept_and_changed_by_name(node: NodeDb, path: Path) -> None:
+    other = replace(BILLING, name="audit")
+    assert (node.subscriptions(), node.subscription("billing")) == ([], None)
+    node.put_subscription(BILLING)
+    node.put_subscription(other)
+    node.put_subscription(replace(BILLING, definition="{}"))
+    assert node.subscriptions() == [other, replace(BILLING, definition="{}")]
+    with closing(NodeDb(path, read_only=True)) as reader:
+        assert reader.subscription("audit") == other
+
+
+def test_a_new_subscription_brings_the_place_where_it_begins(node: NodeDb) -> None:
+    """With the digest there: of a log that was restored since, the lane is GAPPED (P8)."""
+    node.put_subscription(BILLING, replace(LANE, name="billing", acked=17))
+    assert node.lane("billing") == replace(LANE, name="billing", acked=17)
+
+
+def test_a_deleted_subscription_leaves_nothing_to_its_successor(node: NodeDb) -> None:
+    """One of the same name must begin where it is told to, and not list what another has parked."""
+    node.put_subscription(BILLING, replace(LANE, name="billing"))
+    node.park(replace(PARKED, lane="billing"))
+    node.note_run("billing")
+    node.save_lanes({LANE: ()})
+    node.delete_subscription("billing")
+    assert (node.subscriptions(), node.lane_names(), node.has_run("billing")) == ([], ["print"], False)
+    node.put_subscription(BILLING, replace(LANE, name="billing"))
+    assert node.parked("billing") == []
+    node.delete_subscription("billing")
+    node.delete_subscription("billing")  # again: nothing happens
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "definition = '{}'",
+        "start = 16",
+        "checksum = 1",
+        "name = 'bilking'",
+        "name = CAST(x'e1756469' AS TEXT)",
+    ],
+)
+def test_a_damaged_subscription_is_named_and_not_replaced(node: NodeDb, path: Path, damage: str) -> None:
+    """Whoever creates it anew without knowing would begin at another place; a person may delete it."""
+    other = replace(BILLING, name="other")
+    node.put_subscription(BILLING)
+    node.put_subscription(other)
+    with closing(open_writer(path)) as connection:
+        connection.execute(f"UPDATE subscriptions SET {damage} WHERE name = 'billing'")
+    assert node.subscriptions() == [other]
+    named = r"node\.db: subscriptions .* is not what was written"
+    with pytest.raises(StoreDamaged, match=named):
+        node.subscription("billing")
+    with pytest.raises(StoreDamaged, match=named):
+        node.put_subscription(BILLING)
+    node.put_subscription(replace(other, start=18))
+    node.delete_subscription("billing")
+    node.put_subscription(BILLING)
+    assert node.subscriptions() == [BILLING, replace(other, start=18)]
