@@ -13,7 +13,7 @@ from typing import Any, Final
 from bigchaindb.config.access import Access
 from bigchaindb.config.checks import PORT_MAX, check_address, check_level, check_peer, require, split_bind
 from bigchaindb.config.tls import Tls
-from bigchaindb.eventlog import names
+from bigchaindb.eventlog.bounds import INDEX_BITS, INDEX_END, NAME_RULE, is_name
 
 PEER_COUNT_MAX: Final = 1_000
 
@@ -98,6 +98,16 @@ class Limits:
     not used for longest are forgotten, and may then send their burst anew."""
     handshake_count_max: int = 64
     """TLS handshakes under way, an eighth of them from one address; further clients wait, as connections."""
+    subscription_count_max: int = 1_000
+    """Subscriptions; beyond it 503. Each that somebody consumes has a page and a descriptor."""
+    consumer_count_max: int = 64
+    """Consumers of one subscription; beyond it 429. All of them are asked whenever an event is given."""
+    subscription_window_count_max: int = 65_536
+    """Events of one subscription that are in hand: a page of 1 MiB and 25 MiB of memory."""
+    pull_waiting_count_max: int = 1_024
+    """Pulls of subscriptions that wait for events; beyond it 503."""
+    lease_s_max: float = 3_600.0
+    """The longest time for which a pull may have its events; one that is forgotten holds their keys so long."""
     log_bytes_max: int = 4 * MIB
     """Bytes of log lines that wait for standard error, and for each log file; further lines are dropped and counted."""
     wal_bytes_max: int = 256 * MIB
@@ -114,6 +124,11 @@ class Limits:
             least = f"{other} + {more // KIB} KiB" if more else other
             fits = getattr(self, name) >= getattr(self, other) + more
             require(fits, f"limits.{name}: below {least}, so {why}")
+        require(
+            self.block_count_max < INDEX_END,
+            f"limits.block_count_max: must be below {INDEX_END}, as events number a block's transactions in "
+            f"{INDEX_BITS} bits; found {self.block_count_max}",
+        )
         fits = self.body_bytes_max <= self.block_bytes_max
         require(fits, "limits.body_bytes_max: above block_bytes_max, so one transaction could not be decided")
 
@@ -357,8 +372,8 @@ class Settings:
         )
         for name in self.events_plugins:
             require(
-                names.is_name(name),
-                f"events_plugins: {name!r} cannot be a plugin's name: it must be {names.RULE}",
+                is_name(name),
+                f"events_plugins: {name!r} cannot be a plugin's name: it must be {NAME_RULE}",
             )
         for name, plugin in self.events_plugins.items():
             most = self.limits.window_count_max

@@ -10,11 +10,8 @@ from typing import Final
 
 from bigchaindb.errors import UnknownPlace
 from bigchaindb.eventlog import token
+from bigchaindb.eventlog.bounds import INDEX_BITS
 from bigchaindb.eventlog.place import POSITION_MAX
-
-INDEX_BITS: Final = 20
-INDEX_END: Final = (1 << INDEX_BITS) - 1
-"""Behind every transaction of a block: a block has fewer (`limits.block_count_max`)."""
 
 _TEXT: Final = re.compile("([0-9]{1,18})(?::([0-9]{1,7}))?")
 _SHOWN_MAX: Final = 80

@@ -10,7 +10,8 @@ from typing import Any, Final, Self
 import msgspec
 
 from bigchaindb.errors import ConfigurationError, MalformedSubscription, UnknownPlace
-from bigchaindb.eventlog import names, numbering, place
+from bigchaindb.eventlog import numbering, place
+from bigchaindb.eventlog.bounds import NAME_RULE, is_name
 from bigchaindb.eventlog.retrying import Backoff, OnFailure, Policy
 from bigchaindb.eventlog.selection import Selection, from_data
 from bigchaindb.events import EventTypes
@@ -101,13 +102,14 @@ class Subscription:
         Raises:
             MalformedSubscription: a member is unknown, of another type or out of its bounds.
         """
-        if not names.is_name(name):
-            raise MalformedSubscription(f"name: must be {names.RULE}, found {_shown(name)}")
+        if not is_name(name):
+            raise MalformedSubscription(f"name: must be {NAME_RULE}, found {_shown(name)}")
         given = _members(definition, "", _MEMBERS, "a subscription")
         log = _one_of(given, "log", (EVENTS, REJECTED), EVENTS)
         granularity = _granularity(given, log)
         types = _types(given, log, granularity)
         policy, retry = _policy(given)
+        window_max = place.POSITION_MAX if window_count_max is None else window_count_max
         document = {
             "log": log,
             "granularity": granularity,
@@ -115,7 +117,7 @@ class Subscription:
             "select": given.get("select", {}),
             "order": _order(given, granularity),
             "start": _start(given, log),
-            "window": _number(given, "window", 1, window_count_max or place.POSITION_MAX, WINDOW_COUNT, whole=True),
+            "window": _number(given, "window", 1, window_max, min(WINDOW_COUNT, window_max), whole=True),
             "retry": retry,
             "on_failure": policy.on_failure.value,
             "answer_s": _number(given, "answer_s", ANSWER_S_MIN, SECONDS_MAX, None),

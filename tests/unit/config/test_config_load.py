@@ -255,6 +255,7 @@ def test_a_dotted_logger_can_be_set_where_the_file_names_it(load_document: LoadD
         ({"limits": {"receiving_bytes_max": 1000}}, "limits.receiving_bytes_max: below body_bytes_max"),
         ({"limits": {"admission_bytes_max": 1000}}, "limits.admission_bytes_max: below body_bytes_max"),
         ({"limits": {"pool_bytes_max": 4_000_000}}, "limits.pool_bytes_max: below block_bytes_max"),
+        ({"limits": {"block_count_max": 2**20 - 1}}, "limits.block_count_max: must be below 1048575, as events number"),
         ({"log": {"level_console": "loud"}}, "log.level_console: unknown log level 'loud'; the levels are critical"),
         (
             {"log": {"granular_levels": {"a": "loud"}}},

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from bigchaindb.errors import UnknownPlace
 from bigchaindb.eventlog import token
-from bigchaindb.eventlog.numbering import INDEX_END, ROWS, TRANSACTIONS, Numbering
+from bigchaindb.eventlog.bounds import INDEX_END
+from bigchaindb.eventlog.numbering import ROWS, TRANSACTIONS, Numbering
 
 POSITIONS: Final = st.integers(1, 2**42)
 INDEXES: Final = st.integers(0, INDEX_END - 1)

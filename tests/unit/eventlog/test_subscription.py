@@ -221,6 +221,10 @@ def test_what_no_limit_holds_is_what_the_database_takes() -> None:
     assert Subscription.read("billing", {"window": LIMIT + 1}).window_count == LIMIT + 1
 
 
+def test_a_limit_below_the_usual_window_is_the_window() -> None:
+    assert Subscription.read("billing", {}, 9).window_count == 9
+
+
 def test_a_definition_that_would_fill_the_memory_is_refused() -> None:
     many = {f"metadata.{number}": "x" * 1024 for number in range(16)}
     with pytest.raises(MalformedSubscription, match=f"at most {DEFINITION_BYTES_MAX} are allowed; select less"):
