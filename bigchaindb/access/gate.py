@@ -133,12 +133,12 @@ class Gate:
         """What anonymous requests may do."""
         return self._anonymous.scopes
 
-    def admit(self, visitor: Visitor, scope: str | None) -> Principal | Denial:
+    def admit(self, visitor: Visitor, *scopes: str) -> Principal | Denial:
         """Return the principal of a request, or why it is refused.
 
         Args:
             visitor: what the request shows.
-            scope: what it needs; None: nothing.
+            scopes: of which it needs one; without any: nothing.
         """
         if PREFIX in visitor.target and not self._has_warned:
             self._has_warned = True
@@ -150,13 +150,13 @@ class Gate:
         else:
             principal = self._anonymous
         if isinstance(principal, Denial):
-            return self.refuse(principal, self._claimed(visitor.key), visitor, scope)
-        excess = self.rates.take(principal.key_id, visitor.address, scope, time.monotonic())
+            return self.refuse(principal, self._claimed(visitor.key), visitor, *scopes)
+        excess = self.rates.take(principal.key_id, visitor.address, scopes[0] if scopes else None, time.monotonic())
         if excess is not None:
-            return self.refuse(_too_many(excess), principal.who, visitor, scope)
-        if scope is None or principal.scopes.allows(scope):
+            return self.refuse(_too_many(excess), principal.who, visitor, *scopes)
+        if not scopes or any(map(principal.scopes.allows, scopes)):
             return principal
-        return self.refuse(_lack(principal, scope), principal.who, visitor, scope)
+        return self.refuse(_lack(principal, *scopes), principal.who, visitor, *scopes)
 
     def watch(self, principal: Principal, end: "End", scope: str = READ) -> Callable[[], None]:
         """Call `end` once a principal lacks `scope`, at once perhaps; return what ends the watch."""
@@ -172,18 +172,23 @@ class Gate:
         for key_id in list(self._streams):
             self._check(key_id)
 
-    def refuse(self, denial: Denial, who: str, visitor: Visitor, scope: str | None) -> Denial:
+    def refuse(self, denial: Denial, who: str, visitor: Visitor, *scopes: str) -> Denial:
         """Count a refusal and write its audit line; return it.
 
         Args:
             denial: the answer.
             who: as `Principal.who`.
             visitor: what the request showed.
-            scope: what it needs.
+            scopes: of which it needs one.
         """
         self.refused[denial.status] += 1
         self._audit.refuse(
-            denial.status, who, scope, method=visitor.method, target=visitor.target, address=visitor.address
+            denial.status,
+            who,
+            " or ".join(scopes) or None,
+            method=visitor.method,
+            target=visitor.target,
+            address=visitor.address,
         )
         return denial
 
@@ -259,8 +264,8 @@ def _too_many(excess: Excess) -> Denial:
     return Denial(HTTPStatus.TOO_MANY_REQUESTS, excess.text, b"Retry-After: %d\r\n" % excess.wait_s)
 
 
-def _lack(principal: Principal, scope: str) -> Denial:
-    text = f"needs the scope {scope}; {principal} has {principal.scopes}"
+def _lack(principal: Principal, *scopes: str) -> Denial:
+    text = f"needs the scope {' or '.join(scopes)}; {principal} has {principal.scopes}"
     if principal.key_id:
         return Denial(HTTPStatus.FORBIDDEN, text)
     return Denial(HTTPStatus.UNAUTHORIZED, f"{text}: send an access key", ASKS_FOR_KEY)

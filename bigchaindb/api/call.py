@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bigchaindb.access.gate import Gate
+from bigchaindb.access.gate import Gate, Principal
 from bigchaindb.api.answers import Reply
 from bigchaindb.api.arguments import Arguments, parse_query
 from bigchaindb.api.reads import Reads
@@ -27,6 +27,7 @@ class Call(NamedTuple):
         accept: the header `Accept`.
         last_event_id: the header `Last-Event-ID`.
         host: the header `Host` as sent.
+        principal: who asks; None where no gate stands in front.
     """
 
     parameter: str
@@ -35,6 +36,7 @@ class Call(NamedTuple):
     accept: str = ""
     last_event_id: str = ""
     host: str = ""
+    principal: Principal | None = None
 
     @property
     def arguments(self) -> Arguments:

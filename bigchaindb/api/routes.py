@@ -5,7 +5,7 @@ from those of every router, and because a look-up in a dict costs 0.2 µs.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
@@ -42,44 +42,56 @@ logger = logging.getLogger(__name__)
 H = TypeVar("H")
 
 
+Scope = str | Callable[[Context, str], Sequence[str]]
+"""What a method needs, or returns that for the path's parameter: any of several scopes."""
+
+
 class Route(NamedTuple, Generic[H]):
     """A path and its handlers.
 
     Attributes:
         path: with `{…}` as the segment that is a parameter.
-        get: for GET and HEAD.
+        get: for GET and HEAD, where there is one.
         get_scope: what they need; None: nothing.
         post: for POST, where there is one.
-        post_scope: what it needs.
+        change_scope: what POST, PUT and DELETE need.
+        put: for PUT, where there is one.
+        delete: for DELETE, where there is one.
     """
 
     path: str
-    get: H
-    get_scope: str | None
+    get: H | None
+    get_scope: Scope | None
     post: H | None = None
-    post_scope: str | None = None
+    change_scope: Scope | None = None
+    put: H | None = None
+    delete: H | None = None
+
+    @property
+    def handlers(self) -> Mapping[str, H]:
+        """The handlers by method, in the order of `Allow`: as upstream, POST comes first."""
+        found = {"POST": self.post, "GET": self.get, "HEAD": self.get, "PUT": self.put, "DELETE": self.delete}
+        return {method: handler for method, handler in found.items() if handler is not None}
 
     @property
     def allow(self) -> str:
-        """The value of `Allow`; as upstream, only the route of the list names POST."""
-        return "GET, HEAD, OPTIONS" if self.post is None else "POST, GET, HEAD, OPTIONS"
+        """The value of `Allow`."""
+        return ", ".join([*self.handlers, "OPTIONS"])
 
-    def scope(self, method: str) -> str | None:
-        """Return the scope that a method needs; None for those that no handler gets."""
-        match method:
-            case "POST":
-                return self.post_scope
-            case "GET" | "HEAD":
-                return self.get_scope
-            case _:
-                return None
+    def scopes(self, method: str, context: Context, parameter: str) -> Sequence[str]:
+        """Return the scopes of which a request needs one; none for methods that no handler gets."""
+        if method not in self.handlers:
+            return ()
+        scope = self.get_scope if method in {"GET", "HEAD"} else self.change_scope
+        return scope(context, parameter) if callable(scope) else [] if scope is None else [scope]
 
 
 def require_scopes(*routes: Route[H]) -> tuple[Route[H], ...]:
     """Return the routes; each of their methods must name a scope, so that nothing is open by an oversight."""
     for route in routes:
-        assert route.get_scope, f"{route.path}: GET needs a scope"
-        assert (route.post is None) == (route.post_scope is None), f"{route.path}: POST needs a scope"
+        changes = {*route.handlers} - {"GET", "HEAD"}
+        assert (route.get is None) == (not route.get_scope), f"{route.path}: GET needs a scope"
+        assert bool(changes) == bool(route.change_scope), f"{route.path}: {' and '.join(sorted(changes))} needs a scope"
     return routes
 
 
@@ -163,8 +175,8 @@ async def reply_to(context: Context, method: str, path: str, call: Call, visitor
         ConnectionError: the client is gone.
     """
     found = find(path)
-    scope = None if found is None else found[0].scope(method)
-    principal = context.gate.admit(visitor, scope)
+    scopes = () if found is None else found[0].scopes(method, context, found[1])
+    principal = context.gate.admit(visitor, *scopes)
     if isinstance(principal, Denial):
         return plain(principal.status, principal.text, headers=principal.headers)
     if found is None:
@@ -173,25 +185,19 @@ async def reply_to(context: Context, method: str, path: str, call: Call, visitor
     handler = handler_of(route, method)
     if isinstance(handler, Answer):
         return handler
-    reply = await guarded(handler, context, call._replace(parameter=parameter) if parameter else call)
+    reply = await guarded(handler, context, call._replace(parameter=parameter, principal=principal))
     if isinstance(reply, EventStream):
         return replace(reply, watch=partial(context.gate.watch, principal))
     if isinstance(reply, Answer) and reply.status == HTTPStatus.FORBIDDEN:  # no writer signed what was posted
-        context.gate.refuse(Denial(reply.status, reply.logged or ""), principal.who, visitor, scope)
+        context.gate.refuse(Denial(reply.status, reply.logged or ""), principal.who, visitor, *scopes)
     return reply
 
 
 def handler_of(route: Route[H], method: str) -> H | Answer:
     """Return the handler of a route for a method, or the answer to a method without one."""
-    match method:
-        case "POST" if route.post is not None:
-            return route.post
-        case "GET" | "HEAD":
-            return route.get
-        case "OPTIONS":
-            return Answer(200, headers=_allow(route))
-        case _:
-            return Answer(405, METHOD_REFUSED, _allow(route))
+    if (found := route.handlers.get(method)) is not None:
+        return found
+    return Answer(200, headers=_allow(route)) if method == "OPTIONS" else Answer(405, METHOD_REFUSED, _allow(route))
 
 
 async def guarded(handler: Handler, context: Context, call: Call) -> Reply:

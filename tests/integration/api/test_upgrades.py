@@ -85,7 +85,7 @@ async def test_scope_and_origin_are_required(start: Start) -> None:
 async def test_a_watch_ends_what_needs_the_scope_that_is_gone() -> None:
     """Anonymous requests may lose one scope and keep another."""
     gate, ends = Gate(Scopes(("read", "subscribe:*"))), list[str]()
-    anonymous = gate.admit(Visitor(None, "127.0.0.1", "/", False, {}), None)  # noqa: FBT003 - a tuple
+    anonymous = gate.admit(Visitor(None, "127.0.0.1", "/", False, {}))  # noqa: FBT003 - a tuple
     assert isinstance(anonymous, Principal)
     gate.watch(anonymous, lambda *_: ends.append("reader"))
     gate.watch(anonymous, lambda *_: ends.append("consumer"), "subscribe:a")

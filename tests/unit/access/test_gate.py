@@ -32,7 +32,7 @@ def test_a_key_in_clear_from_another_machine_is_refused_and_listed(book: KeyBook
     """Whoever listens on the way has the key: the operator must learn of it, and the client must notice."""
     made, text = book.new("billing", READ, None, time())
     gate = Gate(LOCAL, book)
-    denied = gate.admit(visitor(remember(text), is_exposed=True), None)
+    denied = gate.admit(visitor(remember(text), is_exposed=True))
     assert isinstance(denied, Denial)
     assert (denied.status, gate.refused[403]) == (403, 1)
     assert denied.text.startswith(f"the access key {made.id} (billing) came in clear from another machine: revoke it")
@@ -52,16 +52,16 @@ def test_a_use_is_noted_once_a_day(book: KeyBook) -> None:
     """A key of a busy application must not cost a write each minute."""
     _, text = book.new("billing", READ, None, time())
     gate = Gate(LOCAL, book)
-    gate.admit(visitor(remember(text)), None)
+    gate.admit(visitor(remember(text)))
     assert len(book._unwritten) == 1
     book.write_uses()
-    gate.admit(visitor(text), None)
+    gate.admit(visitor(text))
     assert not book._unwritten
 
 
 def test_a_wrong_key_in_clear_lists_none(book: KeyBook) -> None:
     made, text = book.new("billing", READ, None, time())
-    denied = Gate(LOCAL, book).admit(visitor(remember(text)[:-1], is_exposed=True), None)
+    denied = Gate(LOCAL, book).admit(visitor(remember(text)[:-1], is_exposed=True))
     assert isinstance(denied, Denial)
     assert denied.status == 401
     book.write_uses()
@@ -69,7 +69,7 @@ def test_a_wrong_key_in_clear_lists_none(book: KeyBook) -> None:
 
 
 def test_without_keys_every_key_is_unknown() -> None:
-    denied = Gate(LOCAL).admit(visitor("bdb_x"), None)
+    denied = Gate(LOCAL).admit(visitor("bdb_x"))
     assert isinstance(denied, Denial)
     assert denied.status == 401
 
@@ -97,3 +97,13 @@ async def test_an_expiry_that_comes_nearer_is_noticed(book: KeyBook) -> None:
     book.rotate(made.id, 0.1, time())
     gate.change()
     assert (await asyncio.wait_for(ended, 10))[0] == 4401
+
+
+def test_one_of_several_scopes_suffices(book: KeyBook) -> None:
+    """A subscription's orders are for whoever operates the node, and for whoever consumes it."""
+    for text, may in (("operate", True), ("subscribe:bill*", True), ("subscribe:other", False), ("read", False)):
+        _, shown = book.new("test", Scopes.parse(text, "scopes"), None, time())
+        found = Gate(LOCAL, book).admit(visitor(remember(shown)), "subscribe:billing", "operate")
+        assert isinstance(found, Principal) is may, text
+        if isinstance(found, Denial):
+            assert found.text.startswith("needs the scope subscribe:billing or operate; ")

@@ -119,6 +119,13 @@ def test_no_path_confuses_what_is_near(path: str) -> None:
     assert near(path) in {None, *(route.path for route in ROUTES)}
 
 
+def test_allow_names_the_methods_that_there_are() -> None:
+    assert Route("/x", _handler, None).allow == "GET, HEAD, OPTIONS"
+    assert Route("/x", _handler, None, _handler).allow == "POST, GET, HEAD, OPTIONS"
+    assert Route("/x", _handler, None, put=_handler, delete=_handler).allow == "GET, HEAD, PUT, DELETE, OPTIONS"
+    assert Route("/x", None, None, _handler).allow == "POST, OPTIONS"
+
+
 async def _handler(_: Context, __: Call) -> Reply:
     raise AssertionError
 
@@ -129,6 +136,9 @@ async def _handler(_: Context, __: Call) -> Reply:
         Route("/x", _handler, None),
         Route("/x", _handler, "", _handler, "write"),
         Route("/x", _handler, "read", _handler),
+        Route("/x", _handler, "read", put=_handler),
+        Route("/x", _handler, "read", delete=_handler),
+        Route("/x", None, "read", _handler, "write"),
     ],
 )
 def test_a_route_with_a_method_without_a_scope_fails_at_import(route: Route[Handler]) -> None:
