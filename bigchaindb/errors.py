@@ -42,7 +42,8 @@
     │   └── AbciProtocolError       the consensus process breaks the protocol
     ├── ProofError                  a document does not prove its event
     ├── AccessRefused               a change of access keys is refused
-    ├── OrderRefused                the state of a plugin's lane does not allow an order
+    ├── OrderRefused                the state of a lane does not allow an order
+    │   └── SubscriptionDiffers     a subscription of that name has another definition
     ├── UnknownSubscription         no subscription has the name
     ├── RequestFailed               a node did not answer the command line, or refused
     └── EventError                  what plugin authors catch
@@ -58,6 +59,7 @@
 The names under `ValidationError` appear in HTTP answers (docs/reference/contract/transactions.md, section 6).
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 
@@ -245,7 +247,23 @@ class AccessRefused(BigchainDBError):
 
 
 class OrderRefused(BigchainDBError):
-    """The state of a plugin's lane does not allow an order; the message says what to do."""
+    """The state of a lane does not allow an order; the message says what to do."""
+
+
+class SubscriptionDiffers(OrderRefused):
+    """A subscription of that name has another definition; the message names what differs.
+
+    Attributes:
+        differences: a text for each member.
+    """
+
+    def __init__(self, name: str, differences: Sequence[str]) -> None:
+        """Keep what differs."""
+        super().__init__(
+            f"the subscription {name!r} has another definition: {'; '.join(differences)}; put that one, take another "
+            "name, or change it with ?change=true"
+        )
+        self.differences = differences
 
 
 class UnknownSubscription(BigchainDBError):

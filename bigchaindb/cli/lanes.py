@@ -20,7 +20,7 @@ from bigchaindb.identity import read_chain_id
 from bigchaindb.masking import longest_first, secrets_in, without_secrets
 from bigchaindb.store import Store
 from bigchaindb.store.directory import DataDirectory
-from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.lane_status import PLUGIN, LaneStatus
 from bigchaindb.subscribers.offline import OfflineDesk, kept_lanes
 
 Mask = Callable[[str], str]
@@ -106,8 +106,13 @@ def settle_the_past(loaded: Loaded) -> None:
 
 
 def as_document(lane: LaneStatus, mask: Mask) -> dict[str, Any]:
-    """Return a lane as JSON values, its texts masked."""
+    """Return a lane as JSON values, its texts masked; numbers within blocks as people write them."""
     document: dict[str, Any] = to_builtins(lane)
+    del document["numbering"], document["number"]
+    if lane.kind == PLUGIN:
+        del document["consumers"], document["waits_for"]
+    elif lane.numbering.index_bits:
+        document["in_hand"] = [*map(lane.numbering.text, lane.in_hand)]
     return document | {"error": mask(lane.error), "warning": mask(lane.warning)}
 
 
