@@ -1,15 +1,23 @@
-"""Reads request bodies, bounded in size, in time, and in the bytes that all unfinished bodies hold together."""
+"""Reads request bodies, bounded in size, in time, and in the bytes that all unfinished bodies hold together.
+
+Large ones are read slowly while some of them are refused: see `pace`.
+"""
 
 import asyncio
+import time
+from http import HTTPStatus
 from typing import Final
 
+from bigchaindb.api.pace import Pace
 from bigchaindb.api.problems import RETRY_AFTER, Problem, plain
 from bigchaindb.config import Limits
 from bigchaindb.serving.connection import Connection
-from bigchaindb.serving.parsing import MALFORMED
+from bigchaindb.serving.parsing import AHEAD_BYTES, MALFORMED
 from bigchaindb.serving.request import Body, BrokenBody, Request
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+LARGE_BYTES: Final = AHEAD_BYTES
+"""Largest body that is read at once, whatever others send: so much is taken before anybody asks for it."""
 
 
 class Bodies:
@@ -20,6 +28,12 @@ class Bodies:
         self._read_s_max = limits.body_read_s_max
         self._held_bytes_max = limits.receiving_bytes_max
         self._held_bytes = 0
+        self._pace = Pace(time.monotonic)
+
+    def answered(self, request: Request, status: int) -> None:
+        """Note the status of the answer to a request."""
+        if status >= HTTPStatus.BAD_REQUEST and request.body.size > LARGE_BYTES:
+            self._pace.slow_down()
 
     async def read(self, connection: Connection, request: Request) -> bytes:
         """Return the whole body.
@@ -30,7 +44,7 @@ class Bodies:
             ConnectionError: the client is gone.
         """
         body = request.body
-        if not body.is_complete:
+        if not body.is_complete or body.size > LARGE_BYTES:
             await self._receive(connection, request)
         if body.size > self._bytes_max:
             raise self._too_large()
@@ -40,7 +54,7 @@ class Bodies:
         body = request.body
         if (body.length or 0) > self._bytes_max:
             raise self._too_large()
-        if request.headers.get("expect", "").lower() == "100-continue" and request.is_1_1:
+        if not body.is_complete and request.headers.get("expect", "").lower() == "100-continue" and request.is_1_1:
             connection.transport.write(CONTINUE)
         slow = Problem(plain(408, f"the request body did not arrive within {self._read_s_max:g} s", close=True))
         timer = asyncio.get_running_loop().call_later(self._read_s_max, body.break_off, slow)
@@ -55,9 +69,13 @@ class Bodies:
         held_bytes = 0
         try:
             while True:
-                self._held_bytes += body.size - held_bytes
+                read_bytes = body.size - held_bytes
+                self._held_bytes += read_bytes
                 held_bytes = body.size
                 self._require_room(held_bytes)
+                if held_bytes > LARGE_BYTES and (wait_s := self._pace.wait_s(read_bytes)):
+                    body.is_wanted = False
+                    await asyncio.sleep(wait_s)
                 if body.is_complete:
                     return
                 await body.more()

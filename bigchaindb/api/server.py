@@ -87,6 +87,7 @@ class ReplyServer(Server):
         call = Call("", query, body, given("accept", ""), given("last-event-id", ""), given("host", ""))
         reply = await self._answer(request.method, path, call, self.visitor(connection, request))
         if isinstance(reply, Answer):
+            self._bodies.answered(request, reply.status)
             self._problems.write(reply, request.method, path)
         await send(connection, request, reply)
 

@@ -17,7 +17,7 @@ class Body:
         length: as announced; None for a body in chunks.
         size: bytes that have arrived.
         is_complete: whether all of it has arrived.
-        is_wanted: whether it is being read.
+        is_wanted: whether it is being read; a reader that pauses unsets it.
         on_wanted: called when its reader begins.
     """
 
