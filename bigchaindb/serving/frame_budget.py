@@ -35,7 +35,8 @@ class Admitted(NamedTuple):
 class FrameBudget:
     """Counts frames and bytes of one client in windows of a second; looks at heads alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, frame_count_max: int = FRAME_COUNT_MAX) -> None:
+        self._frame_count_max = frame_count_max
         self._since_s = float("-inf")
         self._frames_left = 0
         self._bytes_left = 0
@@ -49,7 +50,7 @@ class FrameBudget:
     def admit(self, data: bytes, now_s: float) -> Admitted:
         """Return how much of `data` passes; whoever calls keeps the rest, and puts it in front of what comes next."""
         if now_s >= self.renewed_s:
-            self._since_s, self._frames_left, self._bytes_left = now_s, FRAME_COUNT_MAX, BYTES_MAX
+            self._since_s, self._frames_left, self._bytes_left = now_s, self._frame_count_max, BYTES_MAX
         at = 0
         while at < len(data):
             if self._payload_left == 0:

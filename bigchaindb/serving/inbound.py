@@ -37,6 +37,11 @@ class Inbound:
         self._over_since_s = self._over_last_s = float("-inf")
         self._has_flooded = False
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that were read and not passed on."""
+        return len(self._held)
+
     def receive(self, data: bytes) -> None:
         """Take bytes that were read."""
         self._held += data

@@ -248,15 +248,12 @@ class RequestParser:
 
 
 def _take_key(headers: dict[str, str]) -> str | None:
-    """Take out of the headers what may prove a principal, before anything else sees them; return the access key.
-
-    The subprotocols stay where one of them carried the key: the answer must name one of the others.
-    """
+    """Take out of the headers what may prove a principal, before anything else sees them; return the access key."""
     authorization, protocols = headers.pop("authorization", ""), headers.pop("sec-websocket-protocol", "")
     if not authorization and not protocols:
         return None
-    if BEARER_PROTOCOL in protocols:
-        headers["sec-websocket-protocol"] = without_key(protocols)
+    if protocols:
+        headers["sec-websocket-protocol"] = without_key(protocols) if BEARER_PROTOCOL in protocols else protocols
     return shown_in(authorization, protocols)
 
 

@@ -1,4 +1,4 @@
-"""The server's end of a WebSocket on which it alone speaks: what a client sends is checked, bounded and dropped.
+"""The server's end of a WebSocket: what a client sends is checked, bounded, and dropped where nobody listens.
 
 `websockets` checks frames and knows the rules of closing; it does no input and output, so frames that are the same for
 many clients are written to the transport as they are, between those that it makes. Source: RFC 6455.
@@ -11,6 +11,7 @@ from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
+from typing import Protocol as TypingProtocol
 
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, SEND_EOF, Protocol, Side
@@ -19,7 +20,6 @@ from websockets.utils import accept_key
 from bigchaindb.access.gate import Denial
 from bigchaindb.serving.answering import STATUS_LINES
 from bigchaindb.serving.flow import Flow
-from bigchaindb.serving.inbound import Inbound
 from bigchaindb.serving.request import Request
 
 CLOSE_S: Final = 5.0
@@ -65,14 +65,33 @@ def offered(request: Request) -> list[str]:
 
 
 def accepted(request: Request, protocol: str | None = None) -> bytes:
-    """Return the answer to a correct upgrade; it chooses a subprotocol, the first that is offered unless one is given.
+    """Return the answer to a correct upgrade, which chooses a subprotocol.
 
-    Browsers close where none is chosen.
+    Without one, the first that is offered besides one that carried a key: browsers close where none is chosen.
     """
     lines = f"Sec-WebSocket-Accept: {accept_key(request.headers['sec-websocket-key'])}\r\n"
-    if protocol := protocol or next(iter(offered(request)), ""):
+    if protocol is None and request.key is not None:
+        protocol = next(iter(offered(request)), None)
+    if protocol is not None:
         lines += f"Sec-WebSocket-Protocol: {protocol}\r\n"
     return _UPGRADED + request.lines + f"{lines}\r\n".encode("utf-8", "surrogateescape")
+
+
+class Filter(TypingProtocol):
+    """Holds back what a client sends."""
+
+    @property
+    def held_bytes(self) -> int:
+        """How much it holds."""
+        ...
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes that were read."""
+        ...
+
+    def close(self) -> None:
+        """Pass nothing more on."""
+        ...
 
 
 class WebSocket(asyncio.Protocol):
@@ -88,26 +107,30 @@ class WebSocket(asyncio.Protocol):
         transport: asyncio.Transport,
         *,
         message_bytes_max: int,
+        inbound: Callable[[Callable[[bytes], None]], Filter],
         on_heard: Callable[[], None],
-        on_flood: Callable[[], None],
         on_left: Callable[[], None],
+        on_message: Callable[[bytes | None], None] | None = None,
     ) -> None:
         """Take over the transport of a client whose upgrade is accepted.
 
         Args:
             transport: of the client.
             message_bytes_max: bytes of its largest message.
+            inbound: returns what passes the client's bytes on to the given function.
             on_heard: called after each frame.
-            on_flood: see `Inbound`.
             on_left: called when the client has left.
+            on_message: takes each message that is a text; None for one that is not. Without it messages are dropped.
         """
         self.transport = transport
         self.flow = Flow()
         self._on_heard = on_heard
         self._on_left = on_left
+        self._on_message = on_message
         self._frames = Protocol(Side.SERVER, state=OPEN, max_size=message_bytes_max, logger=_log)
-        self._inbound = Inbound(transport, self._take, on_flood)
+        self._inbound = inbound(self.take)
         self._text: IncrementalDecoder | None = None
+        self._message = bytearray()
         self._has_closed = False
         self._is_deaf = False
 
@@ -115,6 +138,11 @@ class WebSocket(asyncio.Protocol):
     def is_closing(self) -> bool:
         """Whether nothing more may be written."""
         return self._frames.state is not OPEN or self.transport.is_closing()
+
+    @property
+    def close_code(self) -> int | None:
+        """The code of the client's close frame, once there is one."""
+        return None if self._frames.close_rcvd is None else self._frames.close_rcvd.code
 
     def close(self, code: int, reason: str) -> None:
         """Write a close frame behind all unsent bytes; the client has `CLOSE_S` to answer it."""
@@ -150,13 +178,15 @@ class WebSocket(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         self.flow.resume()
 
-    def _take(self, data: bytes) -> None:
-        """Take bytes within the budget; `websockets` answers pings and closes by itself."""
+    def take(self, data: bytes) -> None:
+        """Take bytes that the filter passes; `websockets` answers pings and closes by itself."""
         self._frames.receive_data(data)
         for frame in self._frames.events_received():
             assert isinstance(frame, Frame), "the handshake is over"
             self._on_heard()
-            if not self._is_right(frame):
+            if self._is_right(frame):
+                self._gather(frame)
+            else:
                 self._frames.fail(INVALID_DATA, "a text message is not UTF-8")
         self._flush()
 
@@ -170,6 +200,15 @@ class WebSocket(asyncio.Protocol):
             return self._text is None or self._text.decode(frame.data, final=frame.fin) is not None
         except UnicodeDecodeError:
             return False
+
+    def _gather(self, frame: Frame) -> None:
+        """Pass a message on once all of it is here; `message_bytes_max` bounds what is kept of it."""
+        if self._on_message is None or frame.opcode not in {Opcode.TEXT, Opcode.BINARY, Opcode.CONT}:
+            return
+        self._message += frame.data
+        if frame.fin:
+            message, self._message = self._message, bytearray()
+            self._on_message(bytes(message) if self._text is not None else None)
 
     def _flush(self) -> None:
         for data in self._frames.data_to_send():

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from bigchaindb.serving.heartbeat import Heartbeat
+from bigchaindb.serving.inbound import Inbound
 from bigchaindb.serving.websocket import WebSocket
 from bigchaindb.streams.shared_log import Frames, Place
 
-PING: Final = b"\x89\x00"
 STALL_CHECK_COUNT: Final = 4
 """Checks for progress within the time that a client may make none."""
 
@@ -46,18 +47,17 @@ class Follower:
         self.socket = WebSocket(
             transport,
             message_bytes_max=message_bytes_max,
+            inbound=lambda take: Inbound(transport, take, lambda: on_flood(self)),
             on_heard=self.hear,
-            on_flood=lambda: on_flood(self),
             on_left=self._leave,
         )
         self._on_left = on_left
         self._transport = transport
         self._buffer_bytes_max = buffer_bytes_max
-        self._unanswered_s: float | None = None
+        self._heartbeat = Heartbeat(transport)
         self.gone = asyncio.Event()
         self.place, self.token = begin
         self.late = False
-        self.hear()
         transport.set_write_buffer_limits(high=buffer_bytes_max)
 
     @property
@@ -98,24 +98,12 @@ class Follower:
         return True
 
     def check_heartbeat(self, now_s: float, heartbeat_s: float, every_s: float) -> bool:
-        """Ping a silent client; return False if a ping stays unanswered for half of `heartbeat_s`.
-
-        A late client may have a megabyte to read before the ping, so `drained` checks it instead. While the node stands
-        still it reads no answers, so the wait is counted in calls, which come each `every_s`.
-        """
-        if self.late or self.closing or now_s - self._heard_s < heartbeat_s:
-            return True
-        if self._unanswered_s is None:
-            self._unanswered_s = 0.0
-            self._transport.write(PING)
-            return True
-        self._unanswered_s += every_s
-        return self._unanswered_s < heartbeat_s / 2
+        """See `Heartbeat`; a late client may have a megabyte to read before a ping, so `drained` checks it instead."""
+        return self.late or self.closing or self._heartbeat.check(now_s, heartbeat_s, every_s)
 
     def hear(self) -> None:
         """Record that the client is alive now."""
-        self._heard_s = asyncio.get_running_loop().time()
-        self._unanswered_s = None
+        self._heartbeat.hear()
 
     def end(self, code: int, reason: str) -> None:
         """Send a close frame behind all unsent bytes, then end the connection."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +92,7 @@ async def serving(
     sse_heartbeat_s: float = 15.0,
     elections: ElectionSource = lambda: None,
     access: Access | None = None,
-    websockets: Sequence[WebSocketRoute] = (),
+    websockets: Callable[[Gate], Sequence[WebSocketRoute]] = lambda _: (),
 ) -> AsyncIterator[Served]:
     """Run a node's inside below `folder`; it is stopped in the order of a real one."""
     limits, access = limits or Limits(), access or Access()
@@ -132,7 +132,7 @@ async def serving(
         plugins=lambda: plugins,
         elections=elections,
         heartbeat_s=sse_heartbeat_s,
-        websockets=websockets,
+        websockets=websockets(gate),
         origins=origins,
         proxies=proxies,
     )

@@ -207,7 +207,7 @@ class TestFloods:
                 assert await ids(other, 1) == committed
             await until(lambda: served.stream.flood_count == 16, "all floods to be ended")
             followers = served.stream._feed.followers
-            assert all(len(one.socket._inbound._held) <= RECEIVED_BYTES_MAX for one in followers)
+            assert all(one.socket._inbound.held_bytes <= RECEIVED_BYTES_MAX for one in followers)
             for received in await asyncio.gather(*reading):
                 assert received.endswith(frame(8, (1008).to_bytes(2, "big") + FLOOD.encode(), is_masked=False))
                 assert received.count(self.PONG) <= 12 * FRAME_COUNT_MAX  # 5 s beyond the budget, 5 s to close

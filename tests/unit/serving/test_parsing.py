@@ -263,7 +263,6 @@ def test_what_proves_a_principal_leaves_the_headers(lines: bytes, left: str | No
     assert "bearer" not in repr(request)
 
 
-def test_subprotocols_without_a_key_are_passed_over() -> None:
-    """None is chosen, as clients of 1.x and 2.x know it."""
+def test_subprotocols_without_a_key_are_kept() -> None:
     [request] = parsed(b"GET / HTTP/1.1\r\n" + HOST + b"Sec-WebSocket-Protocol: a, b\r\nAuthorization: x\r\n\r\n")
-    assert (request.key, dict(request.headers)) == (None, {"host": "a"})
+    assert (request.key, dict(request.headers)) == (None, {"host": "a", "sec-websocket-protocol": "a, b"})
