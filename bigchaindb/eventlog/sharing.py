@@ -140,6 +140,14 @@ class Sharing:
             self._release(key)
         return TakenBack(tuple(sorted(deliveries)), undecided)
 
+    def may_give(self, consumer: Hashable) -> bool:
+        """Whether `give` has something for a consumer now."""
+        taker = self._consumers[consumer]
+        if len(taker.out) >= taker.room_count or taker.has_one_alone():
+            return False
+        event = self._first(taker)
+        return event is not None and not (event.is_alone and taker.out)
+
     def give(self, consumer: Hashable, count_max: int) -> list[Delivery]:
         """Hand the lowest events out that a consumer may have: of keys that it holds, or that nobody holds."""
         taker = self._consumers[consumer]

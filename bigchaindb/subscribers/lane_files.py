@@ -12,41 +12,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from bigchaindb.errors import ConfigurationError, StoreDamaged, StoreError, UnknownPlace
+from bigchaindb.errors import ConfigurationError, OrderRefused, StoreDamaged, StoreError, UnknownPlace
 from bigchaindb.eventlog import place
 from bigchaindb.eventlog.lane import WAITING, Lane, Progress, State, Trouble, count_deliveries
+from bigchaindb.eventlog.numbering import ROWS, Numbering
 from bigchaindb.eventlog.orders import POSITION_COUNT_MAX, Discard, Known, Order, Retry, Seek
-from bigchaindb.eventlog.place import AtHeight, AtTime, Place
-from bigchaindb.eventlog.token import digest_at
-from bigchaindb.store import LaneRow, Store, TroubleRow
+from bigchaindb.eventlog.subscription import Subscription
+from bigchaindb.store import LaneRow, Store, SubscriptionRow, TroubleRow
+from bigchaindb.subscribers.lane_log import LOST, RESTORED, UNKNOWN, LaneLog
 from bigchaindb.subscribers.lane_page import LanePage, page_path
 
 _FORGET_COUNT: Final = 1_000
 """Rows that one statement's worth of memory holds; a lane may have set any number aside."""
-_LOST: Final = (
-    "node.db was lost, and with it where this plugin was; `now` would skip all that is in the log. "
-    "Say where it goes on, with everything again: bigchaindb plugins seek {name} genesis"
-)
-_UNKNOWN: Final = (
-    "these data were restored from a backup or put together from two, and do not know this plugin: it never ran, or "
-    "only over what came later and is gone; `now` would skip all that is in the log. "
-    "Say where it goes on, with everything again: bigchaindb plugins seek {name} genesis"
-)
-_RESTORED: Final = (
-    "these data were restored from a backup or put together from two: the plugin had settled position {cursor} of the "
-    "log that they are from; say where it goes on: bigchaindb plugins seek {name} position:{next}"
-)
-_SHORTER: Final = (
-    "the plugin had position {reached}, and the log ends at {head}; say where it goes on, with what comes next: "
-    "bigchaindb plugins seek {name} position:{next}"
-)
-_OTHER: Final = (
-    "position {cursor} of the log is another event than the one that the plugin acknowledged; "
-    "`now` would skip all that is in the log. "
-    "Say where it goes on, with everything again: bigchaindb plugins seek {name} genesis"
-)
-
-
 _DAMAGED: Final = "{damage}, or say where the plugin goes on, of which {known}: bigchaindb plugins seek {name} {place}"
 
 
@@ -76,23 +53,26 @@ class LaneFiles:
         self._directory.mkdir(mode=0o700, exist_ok=True)
         self._node = store.node
         self._store = store
-        self._chain_id = chain_id
-        self._log = store.log_reader()
+        self._log = LaneLog(store, chain_id)
+        self._numberings: dict[str, Numbering] = {}
+        self._places: dict[str, tuple[int, bytes]] = {}
         self._starts: dict[str, int] = {}
         self._ran: set[str] = set()
         self._epochs: dict[str, int] = {}  # of the page on disk; writing a later one may have failed
 
-    def recover(self, name: str, start: str) -> Lane:
+    def recover(self, name: str, start: str, numbering: Numbering = ROWS) -> Lane:
         """Return the lane as the node before left it, or a new one. GAPPED, with the reason, where the log is another.
 
         Args:
-            name: of the plugin.
+            name: of the plugin or the subscription.
             start: where a plugin that never ran begins, as a place in the log.
+            numbering: of what the lane delivers.
 
         Raises:
             ConfigurationError: `start` is no place in this log.
         """
         row = None
+        self._numberings[name] = numbering
         try:
             row = self._node.lane(name)
             known = self._node.troubles(name)
@@ -101,6 +81,7 @@ class LaneFiles:
         self._epochs[name] = 0 if row is None else row.epoch
         if row is None:
             return self._new(name, start)
+        self._places[name] = row.acked, row.acked_digest
         progress, is_whole = self._progress(row, known)
         # A returning event's row is that of its park: its deliveries count on, its failures begin anew.
         troubles = {
@@ -120,11 +101,12 @@ class LaneFiles:
         if lane.state is State.GAPPED:
             return lane
         try:
-            gap = self._difference(row, progress)
+            gap = self._log.difference(row, progress, numbering)
         except StoreDamaged as error:  # it goes on where it was, and fails at what it cannot read
             return replace(lane, error=str(error))
         if not self._store.knows_node:
-            gap = _RESTORED.format(name=name, cursor=progress.cursor, next=progress.cursor + 1)
+            seen = numbering.seen(progress.cursor)
+            gap = RESTORED.format(name=name, cursor=seen, next=seen + 1)
         if gap:
             return replace(lane, state=State.GAPPED, error=gap)
         return lane if is_whole else self._in_turn(name, lane)
@@ -138,7 +120,7 @@ class LaneFiles:
         """
         match order:
             case Seek(where):
-                return Known(position=self._resolve(place.parse(where), head))
+                return Known(position=self._log.resolve(place.parse(where), head, self._numbering(name)))
             case Retry(None):
                 rows = self._node.parked(name, count_max=POSITION_COUNT_MAX)
                 return Known(parked={row.position: row.attempts for row in rows})
@@ -147,7 +129,15 @@ class LaneFiles:
         return Known()
 
     def begin_epoch(
-        self, name: str, lane: Lane, *, since: float, head: int, slot_count: int, is_sought: bool = False
+        self,
+        name: str,
+        lane: Lane,
+        *,
+        since: float,
+        head: int,
+        slot_count: int,
+        is_sought: bool = False,
+        is_packed: bool = False,
     ) -> LanePage:
         """Make the page of the lane's epoch; page and row are durable before this returns (P12).
 
@@ -158,10 +148,13 @@ class LaneFiles:
             head: of the log.
             slot_count: the plugin's window.
             is_sought: a person sent it there. All that follows from that is written with the row, or nothing is.
+            is_packed: for a desk.
         """
         path = page_path(self._directory, name, lane.epoch)
         counts = {position: trouble.attempts for position, trouble in lane.troubles.items()}
-        page = LanePage.create(path, lane.progress, head=head, slot_count=slot_count, counts=counts)
+        page = LanePage.create(
+            path, lane.progress, head=head, slot_count=slot_count, counts=counts, is_packed=is_packed
+        )
         cursor = self._starts[name] = lane.progress.cursor
         epoch, self._epochs[name] = self._epochs.get(name, 0), lane.epoch
         try:
@@ -220,10 +213,54 @@ class LaneFiles:
         self._node.unpark(name, positions)
 
     def forget(self, name: str) -> None:
-        """Delete everything that is kept of a lane."""
+        """Delete everything that is kept of a plugin's lane."""
         self._node.forget_lane(name)
+        self._forgotten(name)
+
+    def delete(self, name: str) -> None:
+        """Delete a subscription and everything that is kept of it, if there is one of this name."""
+        with suppress(StoreDamaged):
+            if self._node.subscription(name) is None:
+                return
+        self._node.delete_subscription(name)
+        self._forgotten(name)
+
+    def _forgotten(self, name: str) -> None:
         self._ran.discard(name)
+        self._places.pop(name, None)
         self._remove_pages(name)
+
+    def place(self, name: str) -> tuple[int, bytes]:
+        """Return a cursor of a lane, as it was written down last, and the log's digest there; any thread may ask."""
+        return self._places.get(name, (0, b""))
+
+    def define(self, wanted: Subscription, head: int) -> None:
+        """Write a new subscription down, with its lane at the place where it starts; durable before this returns.
+
+        Raises:
+            OrderRefused: something is kept of a lane of this name.
+            EventError: as `known`.
+            StoreError: it could not be written.
+        """
+        name = wanted.name
+        if name in self._node.lane_names():
+            raise OrderRefused(
+                f"{name!r}: the place of an events plugin of this name is kept; take another name, or run "
+                f"`bigchaindb plugins forget {name}`"
+            )
+        start, now = self._log.resolve(place.parse(wanted.start), head, wanted.numbering), time.time()
+        digest = self._log.digest(wanted.numbering.position(start))
+        lane = LaneRow(name, 0, start, start, digest, State.STOPPED, now, None, now)
+        self._node.put_subscription(SubscriptionRow(name, wanted.text, now, start), lane)
+
+    def redefine(self, wanted: Subscription) -> None:
+        """Write another definition of a subscription down.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+        if (row := self._node.subscription(wanted.name)) is not None:
+            self._node.put_subscription(replace(row, definition=wanted.text))
 
     def close(self) -> None:
         """Close the log."""
@@ -236,40 +273,33 @@ class LaneFiles:
 
     def _new(self, name: str, start: str) -> Lane:
         if not self._store.knows_node:  # once it does, what is enabled is known to be new
-            reason = _LOST if self._node.is_new else _UNKNOWN
+            reason = LOST if self._node.is_new else UNKNOWN
             return Lane(State.GAPPED, error=reason.format(name=name))
         try:
-            position = place.resolve(place.parse(start), self._log, self._chain_id, self._log.head())
+            number = self._numbering(name).behind(self._log.start(place.parse(start)))
         except UnknownPlace as error:
             raise ConfigurationError(f"events_plugins.{name}.start: {error}") from error
-        return Lane(progress=Progress(position, position))
+        return Lane(progress=Progress(number, number))
 
     def _damaged(self, name: str, row: LaneRow | None, error: StoreDamaged) -> Lane:
         """Return a lane of which a row is damaged: GAPPED, as no page has a checksum and could take a row's place."""
         epoch, position, known = 0, 0, "nothing is known"
         if row is not None:
-            epoch, position, known = row.epoch, row.acked, f"position {row.acked} is written down"
+            epoch, position = row.epoch, row.acked
+            known = f"position {self._numbering(name).text(position)} is written down"
         elif pages := {number: path for path, number in self._pages(name) if path.suffix != ".new"}:
             epoch = max(pages)
             with suppress(StoreDamaged), closing(LanePage(pages[epoch])) as page:
-                position, known = page.cursor, f"the page, which has no checksum, has position {page.cursor}"
-        if position > self._log.head():
+                position = page.cursor
+                text = self._numbering(name).text(position)
+                known = f"the page, which has no checksum, has position {text}"
+        numbering = self._numbering(name)
+        if numbering.position(position) > self._log.head():
             position = 0
         self._epochs[name] = epoch
-        place = f"position:{position + 1}" if position else "WHERE"
+        place = f"position:{numbering.seen(position) + 1}" if position else "WHERE"
         text = _DAMAGED.format(damage=error, name=name, known=known, place=place)
         return Lane(State.GAPPED, epoch, Progress(position, position), error=text, has_run=self._has_run(name))
-
-    def _resolve(self, where: Place, head: int) -> int:
-        position = place.resolve(where, self._log, self._chain_id, head)
-        if position < head:
-            return position
-        match where:
-            case AtHeight(height) if height > (last := self._height(head)) + 1:
-                raise UnknownPlace(f"height:{height} is beyond the end: the last is {last}; `now` is what comes next")
-            case AtTime(seconds) if seconds > time.time():
-                raise UnknownPlace(f"time:{seconds}, Unix seconds, has not come yet; `now` is what comes next")
-        return position
 
     def _progress(self, row: LaneRow, known: Collection[TroubleRow]) -> tuple[Progress, bool]:
         """Return the progress by page and rows, and whether they cover the events beyond the cursor."""
@@ -306,49 +336,34 @@ class LaneFiles:
         returning = tuple(position for position in lane.progress.returning if position <= cursor)
         return replace(lane, progress=replace(lane.progress, returning=returning))
 
-    def _difference(self, row: LaneRow, progress: Progress) -> str:
-        """Return why the log is not the one that the lane knew; "" if it is (P8)."""
-        head = self._log.head()
-        if progress.reached > head:
-            return _SHORTER.format(name=row.name, reached=progress.reached, head=head, next=head + 1)
-        if self._digest(row.acked) != row.acked_digest:
-            return _OTHER.format(name=row.name, cursor=row.acked)
-        return ""
-
     def _row(self, saving: Saving) -> LaneRow:
         lane, cursor = saving.lane, saving.cursor
+        digest = self._known_digest(saving.name, cursor)
+        self._places[saving.name] = cursor, digest
         return LaneRow(
             name=saving.name,
             epoch=self._epochs[saving.name],
             start_position=self._starts.get(saving.name, cursor),
             acked=cursor,
-            acked_digest=self._known_digest(saving.name, cursor),
+            acked_digest=digest,
             state=lane.state,
             state_since=saving.since,
             last_error=lane.error or None,
             updated_at=time.time(),
         )
 
-    def _height(self, position: int) -> int:
-        """Return the chain's height at an event; blocks behind the last event may log nothing."""
-        tip = self._store.writer.tip()
-        if tip.position == position:
-            return tip.height
-        entry = self._log.entry(position)
-        return 0 if entry is None else entry.height
-
     def _known_digest(self, name: str, cursor: int) -> bytes:
         """Return the log's digest at a cursor; if that row is damaged, the one written down before."""
         try:
-            return self._digest(cursor)
+            return self._log.digest(self._numbering(name).position(cursor))
         except StoreDamaged:
             with suppress(StoreDamaged):
                 if (row := self._node.lane(name)) is not None and row.acked == cursor:
                     return row.acked_digest
             return b""
 
-    def _digest(self, position: int) -> bytes:
-        return digest_at(self._log, position) or b""
+    def _numbering(self, name: str) -> Numbering:
+        return self._numberings.get(name, ROWS)
 
     def _remove_pages(self, name: str, but: int | None = None) -> None:
         for path, _ in list(self._pages(name)):

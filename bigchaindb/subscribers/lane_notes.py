@@ -5,7 +5,8 @@ from typing import Final
 
 from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import RUNNING, Lane, State
-from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.lane_status import SUBSCRIPTION, LaneStatus
+from bigchaindb.subscribers.lane_work import Work
 from bigchaindb.subscribers.machine import Machine
 from bigchaindb.subscribers.plugin_run import PluginRun
 
@@ -69,15 +70,18 @@ class LaneNotes:
         is_why = lane.state in {State.BLOCKED, State.GAPPED, State.FAILED}
         return lane.error != "" and not is_why and cursor > self._error_cursor
 
-    def status(self, lane: Lane, run: PluginRun | None, *, cursor: int, head: int, parked_count: int) -> LaneStatus:
+    def status(
+        self, lane: Lane, run: PluginRun | None, work: Work, *, cursor: int, head: int, parked_count: int
+    ) -> LaneStatus:
         """Return the lane as people see it."""
+        seen = work.numbering.seen(cursor)
         return LaneStatus(
             name=self._name,
             state=lane.state,
             since=self.since,
             epoch=lane.epoch,
-            position=cursor,
-            lag=head - cursor,
+            position=seen,
+            lag=head - seen,
             in_hand=lane.progress.unsettled if run is None else run.page.in_hand(),
             oldest_s=0.0 if run is None else run.oldest_s(),
             attempts=max((trouble.attempts for trouble in lane.troubles.values()), default=0),
@@ -90,6 +94,10 @@ class LaneNotes:
             error_at=self._error_at if lane.error else None,
             is_error_past=self.is_error_past(lane, cursor),
             next_attempt_at=self._next_attempt_at if lane.state is State.BACKOFF else None,
+            kind=work.kind,
+            number=cursor if work.kind == SUBSCRIPTION else None,
+            numbering=work.numbering,
+            consumers=work.statuses(),
         )
 
     def _complaint_about_returns(self) -> str:

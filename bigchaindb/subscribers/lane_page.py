@@ -9,15 +9,18 @@ hand (0: free; with the bit `RETURNING` if it was parked and comes again by hand
 delivered before) and when this epoch's process took it (0: not yet). A position stands in a slot before the event is
 delivered and leaves it by settlement alone (P6).
 
-Source: decision 0014.
+Where a desk is the host the page is *packed*: the first word has 63 bits for a number, and the count stands in the
+second one, below the time in milliseconds. So the number of a transaction, position and index, has room.
+
+Source: decisions 0014 and 0097.
 """
 
 import mmap
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 from urllib.parse import quote
 
 from bigchaindb.errors import StoreDamaged
@@ -33,6 +36,10 @@ POSITION: Final = (1 << _COUNT_SHIFT) - 1
 """The bits of a position: 10,000 events a second take 55 years to fill them."""
 COUNT_MAX: Final = RETURNING // (POSITION + 1) - 1
 """Deliveries that a page counts, 524,287 of one event; beyond them node.db alone does, once a second."""
+_TIME_SHIFT: Final = 22
+_PACKED_COUNT_MAX: Final = (1 << _TIME_SHIFT) - 1
+"""Deliveries that a packed page counts; above them there is room for 139 years in milliseconds."""
+_NS_PER_MS: Final = 1_000_000
 _MAGIC: Final = int.from_bytes(b"bcdblan1", "little")
 
 
@@ -53,6 +60,17 @@ class Word(IntEnum):
     """When the read of the log began that is under way, monotonic nanoseconds; 0: none is."""
     CLOSING = 8
     """1: the next `get` raises `Closed`."""
+    IS_PACKED = 9
+    """1: the page of a desk."""
+
+
+class _Held(NamedTuple):
+    """What a slot holds: how often the event was delivered before, and since when it is out, or 0."""
+
+    number: int
+    is_returning: bool
+    deliveries: int
+    since_ns: int
 
 
 class LanePage:
@@ -74,6 +92,8 @@ class LanePage:
             raise
         self.words: memoryview = memoryview(self._map).cast("Q")
         self.slots: Final = range(SLOTS_WORD, SLOTS_WORD + 2 * self.words[Word.SLOT_COUNT], 2)
+        self._is_packed = self.words[Word.IS_PACKED] == 1
+        self._number: Final = RETURNING - 1 if self._is_packed else POSITION
         if self.words[Word.MAGIC] != _MAGIC or self.slots.stop > len(self.words):
             self.close()
             raise StoreDamaged(
@@ -82,7 +102,14 @@ class LanePage:
 
     @classmethod
     def create(
-        cls, path: Path, progress: Progress, *, head: int, slot_count: int, counts: Mapping[int, int] | None = None
+        cls,
+        path: Path,
+        progress: Progress,
+        *,
+        head: int,
+        slot_count: int,
+        counts: Mapping[int, int] | None = None,
+        is_packed: bool = False,
     ) -> Self:
         """Make a page that goes on from `progress`, durable before this returns. Replaces what is at `path`.
 
@@ -92,15 +119,20 @@ class LanePage:
             head: of the log.
             slot_count: the plugin's window.
             counts: deliveries so far, by position; 0 for others.
+            is_packed: for a desk.
         """
         unsettled = sorted([*progress.in_hand, *(position | RETURNING for position in progress.returning)])
         slot_count = max(slot_count, len(unsettled))
         words = memoryview(bytearray(PAGE_BYTES + 16 * slot_count)).cast("Q")
         words[Word.MAGIC], words[Word.BOOT], words[Word.SLOT_COUNT] = _MAGIC, _boot(), slot_count
         words[Word.START] = words[Word.CURSOR] = progress.cursor
-        words[Word.REACHED], words[Word.HEAD] = progress.reached, head
-        for index, position in enumerate(unsettled):
-            words[SLOTS_WORD + 2 * index] = with_count(position, (counts or {}).get(position & POSITION, 0))
+        words[Word.REACHED], words[Word.HEAD], words[Word.IS_PACKED] = progress.reached, head, int(is_packed)
+        for slot, word in zip(range(SLOTS_WORD, len(words), 2), unsettled, strict=False):
+            count = (counts or {}).get(word & (RETURNING - 1), 0)
+            if is_packed:
+                words[slot], words[slot + 1] = word, packed_count(count)
+            else:
+                words[slot] = with_count(word, count)
         _write_durably(path, words)
         return cls(path)
 
@@ -124,18 +156,18 @@ class LanePage:
         cursor = words[Word.CURSOR]
         if not self.is_of_this_boot:
             return Progress(cursor, cursor)
-        held = [(words[slot], words[slot + 1]) for slot in self.slots if words[slot]]
-        in_hand = tuple(sorted(word & POSITION for word, _ in held if word < RETURNING))
-        returning = tuple(sorted(word & POSITION for word, _ in held if word >= RETURNING))
-        delivered = {word & POSITION for word, delivered_ns in held if delivered_ns}
-        counts = {word & POSITION: _count(word) for word, _ in held if _count(word)}
+        held = list(self._held())
+        in_hand = tuple(sorted(one.number for one in held if not one.is_returning))
+        returning = tuple(sorted(one.number for one in held if one.is_returning))
+        delivered = {one.number for one in held if one.since_ns}
+        counts = {one.number: one.deliveries for one in held if one.deliveries}
         reached = max((words[Word.REACHED], *in_hand))  # a kill between slot and REACHED
         cursor = in_hand[0] - 1 if in_hand else reached
         return Progress(cursor, reached, in_hand, returning, delivered, counts)
 
     def in_hand(self) -> tuple[int, ...]:
         """Return the positions in the slots, ascending; while the host runs, as of this moment."""
-        return tuple(sorted(word & POSITION for slot in self.slots if (word := self.words[slot])))
+        return tuple(sorted(word & self._number for slot in self.slots if (word := self.words[slot])))
 
     def free_slot(self, start: int) -> int:
         """Return a free slot, the next one from `start` on; there must be one."""
@@ -144,16 +176,30 @@ class LanePage:
 
     def end_deliveries(self) -> None:
         """Count what was delivered to a process that has ended, and clear the times: it is nobody's fault any more."""
+        words = self.words
         for slot in self.slots:
-            if self.words[slot + 1]:
-                word = self.words[slot]
-                self.words[slot] = with_count(word, _count(word) + 1) if word else 0
-                self.words[slot + 1] = 0
+            if not words[slot + 1]:
+                continue
+            one = self._slot(slot)
+            if self._is_packed:
+                words[slot + 1] = packed_count(one.deliveries + (one.since_ns > 0)) if words[slot] else 0
+            else:
+                words[slot] = with_count(words[slot], one.deliveries + 1) if words[slot] else 0
+                words[slot + 1] = 0
 
     def oldest_delivery(self) -> tuple[int, int] | None:
         """Return when the event in hand for longest was delivered, monotonic ns, and its position; None if none is."""
-        held = ((self.words[slot], self.words[slot + 1]) for slot in self.slots)
-        return min(((since_ns, word & POSITION) for word, since_ns in held if word and since_ns), default=None)
+        return min(((one.since_ns, one.number) for one in self._held() if one.since_ns), default=None)
+
+    def _held(self) -> Iterator[_Held]:
+        return (self._slot(slot) for slot in self.slots if self.words[slot])
+
+    def _slot(self, slot: int) -> _Held:
+        word, beside = self.words[slot], self.words[slot + 1]
+        if self._is_packed:
+            since_ns = (beside >> _TIME_SHIFT) * _NS_PER_MS
+            return _Held(word & self._number, word >= RETURNING, beside & _PACKED_COUNT_MAX, since_ns)
+        return _Held(word & self._number, word >= RETURNING, word >> _COUNT_SHIFT & COUNT_MAX, beside)
 
     def sync(self) -> None:
         """Make the page durable."""
@@ -176,8 +222,14 @@ def with_count(word: int, count: int) -> int:
     return word & (RETURNING | POSITION) | min(count, COUNT_MAX) << _COUNT_SHIFT
 
 
-def _count(word: int) -> int:
-    return word >> _COUNT_SHIFT & COUNT_MAX
+def packed_count(count: int, since_ns: int = 0) -> int:
+    """Return the second word of a slot of a packed page.
+
+    Args:
+        count: how often the event was delivered before.
+        since_ns: when it was delivered, monotonic ns; 0 if it is not out.
+    """
+    return since_ns // _NS_PER_MS << _TIME_SHIFT | min(count, _PACKED_COUNT_MAX)
 
 
 def _boot() -> int:

@@ -35,6 +35,11 @@ class ParkRecords:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether something is being written."""
+        return bool(self._tasks)
+
     async def all_recorded(self) -> None:
         """Wait until nothing is being written."""
         while self._tasks:

@@ -1,28 +1,22 @@
-"""One plugin's lane at the edge: reports to the state machine what happened, and carries out its actions."""
+"""One lane at the edge: reports to the state machine what happened, and carries out its actions."""
 
 import asyncio
 import logging
-import sys
 from collections.abc import Callable
-from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Final, assert_never
 
-from bigchaindb.config import Limits, PluginSettings
 from bigchaindb.errors import BigchainDBError, ConfigurationError, OrderRefused, StartupError, StoreDamaged
 from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import RUNNING, Lane, Stage, State
-from bigchaindb.eventlog.retrying import Backoff, OnFailure, Policy
 from bigchaindb.eventlog.transitions import TRANSITIONS, step
-from bigchaindb.store.damages import Damages
-from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers import host_protocol as wire
-from bigchaindb.subscribers.lane_files import LaneFiles, Saving
+from bigchaindb.subscribers.lane_files import Saving
 from bigchaindb.subscribers.lane_notes import LaneNotes, log
 from bigchaindb.subscribers.lane_page import LanePage, Word
-from bigchaindb.subscribers.lane_status import LaneStatus
-from bigchaindb.subscribers.machine import Machine, in_thread
+from bigchaindb.subscribers.lane_status import SUBSCRIPTION, LaneStatus
+from bigchaindb.subscribers.lane_work import Shared, Work
+from bigchaindb.subscribers.machine import in_thread
 from bigchaindb.subscribers.park_records import ParkRecords
 from bigchaindb.subscribers.plugin_run import PluginRun
 
@@ -34,79 +28,28 @@ GRACE_S: Final = 1.0
 _log_1x: Final = logging.getLogger("bigchaindb.processes")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shared:
-    """What all lanes of a node have in common.
-
-    Attributes:
-        thread: where `files` is used, by one thread in order.
-        backoff: how long a plugin that failed waits; None leaves it to the plugins' settings.
-        damages: takes note of what plugins' processes find damaged.
-    """
-
-    hub: Hub
-    files: LaneFiles
-    thread: Executor
-    ledger: Path
-    damages: Damages
-    chain_id: str
-    limits: Limits
-    backoff: Backoff | None
-    machine: Machine
-
-    def policy(self, settings: PluginSettings) -> Policy:
-        """Return when a plugin is tried again, and when an event is given up."""
-        retry = settings.retry
-        return Policy(
-            backoff=self.backoff or Backoff(max_s=retry.delay_s_max),
-            patience=self.backoff or Policy().patience,
-            attempts=retry.attempts,
-            duration_s=retry.duration_s,
-            on_failure=OnFailure(settings.on_failure),
-        )
-
-    def window_count(self, settings: PluginSettings) -> int:
-        """Return how many events a plugin may hold unsettled."""
-        return settings.window or self.limits.window_count_max
-
-    def launch(self, name: str, settings: PluginSettings, lane: Lane, page: LanePage) -> wire.Launch:
-        """Return what a plugin's process needs to run."""
-        return wire.Launch(
-            name=name,
-            ledger=str(self.ledger.absolute()),
-            page=str(page.path.absolute()),
-            chain_id=self.chain_id,
-            options=dict(settings.options),
-            queue=settings.queue,
-            window_count=self.window_count(settings),
-            window_bytes_max=self.limits.window_bytes_max,
-            sys_path=sys.path,
-            attempts={position: lane.attempt(position) for position in lane.progress.unsettled},
-            one_at_a_time=lane.one_at_a_time,
-        )
-
-
 class PluginLane:
-    """Runs one plugin. Belongs to the event loop.
+    """Runs one plugin, or serves one subscription. Belongs to the event loop.
 
     Attributes:
+        work: what it runs.
         lane: what the state machine knows.
-        run: the plugin's process, if there is one.
+        run: the plugin's process or the subscription's desk, if there is one.
         records: of its parked events.
         first: resolved when the first process after `tell(Enabled())` is ready, or failed with what kept it from it.
         ordering: held while an order of a person is carried out.
     """
 
-    def __init__(self, name: str, settings: PluginSettings, lane: Lane, shared: Shared, *, parked_count: int) -> None:
+    def __init__(self, name: str, work: Work, lane: Lane, shared: Shared, *, parked_count: int) -> None:
         """Go on with a recovered lane, once told `Enabled`."""
         self.name = name
-        self.settings = settings
+        self.work = work
         self.lane = lane
         self.run: PluginRun | None = None
         self.records = ParkRecords(name, shared.files, shared.thread, count=parked_count)
         self.ordering = asyncio.Lock()
         self.first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._policy = shared.policy(settings)
+        self._policy = work.policy
         self._shared = shared
         self._notes = LaneNotes(name, shared.machine, lane.progress.cursor)
         self._beginning: asyncio.Task[None] | None = None
@@ -124,15 +67,29 @@ class PluginLane:
         self._notes.stepped(before, self.lane, fact, self.cursor, is_starting=not self.first.done())
         for action in actions:
             self._do(action)
+        if (self.lane.state, self.lane.error) != (before.state, before.error):
+            self.work.changed()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is neither a host, nor one about to start."""
+        return self.run is None and (self._beginning is None or self._beginning.done())
 
     @property
     def cursor(self) -> int:
-        """The position up to which everything is settled."""
+        """The number up to which everything is settled."""
         return self.lane.progress.cursor if self.run is None else self.run.page.cursor
 
     def takes(self, fact: type[facts.Fact]) -> bool:
         """Whether the lane's state has a row for a fact."""
         return (self.lane.state, fact) in TRANSITIONS
+
+    def start(self) -> None:
+        """Start a host; `first` stands for it."""
+        if self.first.done():
+            self.first = asyncio.get_running_loop().create_future()
+        self.begin()
+        self.tell(facts.Enabled())
 
     def begin(self) -> None:
         """Run the plugin, now and whenever it starts again: all plugins of the node are ready."""
@@ -140,14 +97,9 @@ class PluginLane:
         if self.run is not None and self.lane.state is State.CATCHING_UP:
             self.run.begin()
 
-    def configure(self, settings: PluginSettings) -> None:
-        """Take other settings, between two processes."""
-        self.settings, self._policy = settings, self._shared.policy(settings)
-
-    def expect_first(self) -> None:
-        """Make `first` stand for the process that comes next."""
-        if self.first.done():
-            self.first = asyncio.get_running_loop().create_future()
+    def configure(self, work: Work) -> None:
+        """Take other work, between two processes."""
+        self.work, self._policy = work, work.policy
 
     def look(self) -> Saving | None:
         """Read the page, once a second; return what is to be saved, if anything changed."""
@@ -155,7 +107,9 @@ class PluginLane:
             if self.run.has_begun:
                 self._look_at(self.run)
             self.lane = self.lane.forget_settled(self.run.page.in_hand())
-        self._head_before = self._shared.hub.head
+        elif self._saved is not None and self._saved[0] is self.lane:  # a thousand may have no consumer
+            return None
+        self._head_before = self.work.hub.head
         if self.lane.at(Stage.PARKING):  # it must stay in hand on the disk, and its record must not be overwritten
             return None
         cursor, returned = self.cursor, self.lane.at(Stage.RETURNED)
@@ -218,8 +172,8 @@ class PluginLane:
 
     def status(self) -> LaneStatus:
         """Return the lane as people see it."""
-        head, count = self._shared.hub.head, self.records.count
-        return self._notes.status(self.lane, self.run, cursor=self.cursor, head=head, parked_count=count)
+        head, count = self.work.hub.head, self.records.count
+        return self._notes.status(self.lane, self.run, self.work, cursor=self.cursor, head=head, parked_count=count)
 
     # Done for the state machine
 
@@ -261,10 +215,11 @@ class PluginLane:
             if not self._is_starting(epoch):  # the node stops, or another order came
                 shared.thread.submit(page.close)
                 return
-            page.words[Word.HEAD] = shared.hub.head  # it may have moved meanwhile
+            page.words[Word.HEAD] = self.work.hub.head  # it may have moved meanwhile
             self._notes.started()
-            launch = shared.launch(self.name, self.settings, self.lane, page)
-            self.run = PluginRun(page, shared.machine, launch, self._reported, self._exited)
+            host = self.work.start(self.lane, page, self._reported, self._exited)
+            self.run = PluginRun(page, shared.machine, host)
+            shared.running[self.run] = None
         except (OSError, BigchainDBError) as error:
             if page is not None:
                 shared.thread.submit(page.close)
@@ -290,9 +245,10 @@ class PluginLane:
             self.name,
             lane,
             since=self._notes.since,
-            head=self._shared.hub.head,
-            slot_count=self._shared.window_count(self.settings),
+            head=self.work.hub.head,
+            slot_count=self.work.window_count,
             is_sought=is_sought,
+            is_packed=self.work.kind == SUBSCRIPTION,
         )
 
     def _reported(self, report: wire.Report) -> None:
@@ -329,6 +285,7 @@ class PluginLane:
     def _exited(self, how: str) -> None:
         assert self.run is not None
         run, self.run = self.run, None
+        self._shared.running.pop(run, None)
         progress = run.page.progress()  # nobody writes there any more
         run.page.end_deliveries()
         self._shared.thread.submit(run.page.close)
@@ -356,7 +313,7 @@ class PluginLane:
             self._timer = asyncio.get_running_loop().call_later(delay_s, call)
 
     def _look_at(self, run: PluginRun) -> None:
-        has_taken_all = run.has_reached(self._head_before)
+        has_taken_all = run.has_reached(self.work.numbering.behind(self._head_before))
         if self.lane.state is State.CATCHING_UP and has_taken_all:
             self.tell(facts.CaughtUp())
         elif self.lane.state is State.LIVE and not has_taken_all:

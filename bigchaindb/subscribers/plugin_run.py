@@ -1,12 +1,10 @@
-"""One process of a plugin, and the lane page that it shares with the node. Belongs to the event loop."""
+"""One host of a lane, and the page that it shares with the node. Belongs to the event loop."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from bigchaindb.eventlog import facts
-from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.machine import Host, Machine
 
@@ -17,36 +15,24 @@ STUCK_S: Final = 60.0
 
 
 class PluginRun:
-    """A process from its start to its end.
+    """A host from its start to its end.
 
     Attributes:
-        host: the process.
+        host: the process, or the desk.
         last: what it reported last of how `run` ended; or why the node ended it.
         is_blameless: the node ended it, for no fault of an event.
         has_begun: `run` may be called: the process has been nudged.
     """
 
-    def __init__(
-        self,
-        page: LanePage,
-        machine: Machine,
-        launch: wire.Launch,
-        on_report: Callable[[wire.Report], None],
-        on_exit: Callable[[str], None],
-    ) -> None:
-        """Start it.
-
-        Raises:
-            ConfigurationError: the options are too large.
-            OSError: there is no room for another process.
-        """
+    def __init__(self, page: LanePage, machine: Machine, host: Host) -> None:
+        """Take over a host that was started on a page."""
         self.page = page
+        self.host = host
         self.last: facts.LastWord | None = None
         self.is_blameless = False
         self.has_begun = False
         self._machine = machine
         self._warned_of = 0
-        self.host: Host = machine.start_host(launch, on_report, on_exit)
 
     def begin(self) -> None:
         """Nudge the process, which then calls `run`."""
@@ -69,9 +55,9 @@ class PluginRun:
         self.last, self.is_blameless = facts.Raised(why), True
         self.host.kill()
 
-    def has_reached(self, position: int) -> bool:
-        """Whether the plugin has taken every event up to a position."""
-        return self.page.words[Word.REACHED] >= position
+    def has_reached(self, number: int) -> bool:
+        """Whether every event up to a number was taken."""
+        return self.page.words[Word.REACHED] >= number
 
     def oldest_s(self) -> float:
         """Return the age of the event in hand for longest; 0 if none is."""

@@ -11,7 +11,7 @@ import pytest
 
 from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.eventlog.lane import State
-from bigchaindb.subscribers import supervisor as supervisor_module
+from bigchaindb.subscribers import lanes as lanes_module
 from tests.integration.plugins.conftest import Running, make_known, until
 
 NEVER_S = 3_600.0
@@ -141,7 +141,7 @@ def read_process(pid: int | None, file: str) -> bytes:
 async def test_a_plugin_that_waits_ends_at_once_and_keeps_its_place(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor_module, "GRACE_S", NEVER_S)
+    monkeypatch.setattr(lanes_module, "GRACE_S", NEVER_S)
     supervisor = await running.run()
     running.commit(2)
     await running.until_seen(2)
@@ -166,7 +166,7 @@ async def test_a_plugin_that_hangs_is_killed_after_a_second_and_gets_its_event_a
 async def test_a_plugin_that_swallows_every_exception_ends_all_the_same(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor_module, "GRACE_S", NEVER_S)
+    monkeypatch.setattr(lanes_module, "GRACE_S", NEVER_S)
     supervisor = await running.run(fault="swallow")
     running.commit(1)
     await running.until_seen(1)

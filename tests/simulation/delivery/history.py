@@ -260,7 +260,7 @@ class History:
             self._orphan(plugin, of_power_cut=of_power_cut)
         for thread in node.threads:
             thread.die()
-        for lane in node.supervisor._lanes.values():
+        for lane in node.supervisor._lanes.all.values():
             if lane.run is not None:
                 lane_pages.close(lane.run.page)
                 lane.run = None
@@ -289,7 +289,7 @@ class History:
         is_short = self.agenda.elapsed_s - node.started_s < 2 * SYNC_S  # it may not have written down what it found
         for name, plugin in self.plugins.items():
             safe_s = self.disk.worked_s - SYNC_S
-            if is_short or name not in node.supervisor._lanes:
+            if is_short or name not in node.supervisor._lanes.all:
                 safe_s = min(safe_s, plugin.safe_s)
             plugin.safe_s = safe_s
             plugin.account.is_seeking = False

@@ -28,8 +28,11 @@ def a_sharing(*keys: str, consumers: str = "ab", keeps_keys: bool = False) -> Sh
 
 
 def numbers(sharing: Sharing, consumer: str, count: int = ROOM) -> list[int]:
-    """Return the events that a consumer is given."""
-    return [delivery.number for delivery in sharing.give(consumer, count)]
+    """Return the events that a consumer is given; whether there are any was known before."""
+    may_give = sharing.may_give(consumer)
+    given = [delivery.number for delivery in sharing.give(consumer, count)]
+    assert may_give is bool(given)
+    return given
 
 
 def dues(sharing: Sharing) -> set[float | None]:

@@ -8,7 +8,6 @@ import pytest
 
 from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import Progress
-from bigchaindb.subscribers.host_protocol import Launch
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.machine import Machine
 from bigchaindb.subscribers.plugin_run import READ_S_MAX, PluginRun
@@ -49,22 +48,7 @@ def run_reading(ledger: Path, since_ns: int) -> PluginRun:
     """Make a process that has read the log since a moment; 0: it does not read."""
     page = kept(LanePage.create(ledger.with_name("lane.1"), Progress(), head=1, slot_count=4))
     page.words[Word.READ_SINCE] = since_ns
-    host = ModelHost()
-    machine = Machine(start_host=lambda *_: host, monotonic_ns=lambda: NOW_NS)
-    launch = Launch(
-        name="audit",
-        ledger=str(ledger),
-        page=str(page.path),
-        chain_id="solo-1",
-        options={},
-        queue="log",
-        window_count=4,
-        window_bytes_max=1_000,
-        sys_path=[],
-        attempts={},
-        one_at_a_time=False,
-    )
-    return PluginRun(page, machine, launch, lambda _: None, lambda _: None)
+    return PluginRun(page, Machine(monotonic_ns=lambda: NOW_NS), ModelHost())
 
 
 def is_ended(run: PluginRun, ledger: Path) -> bool:

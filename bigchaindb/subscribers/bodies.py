@@ -1,0 +1,38 @@
+"""Events of a subscription that were read and are not out with a consumer, by number. Bounded in bytes."""
+
+from typing import Final
+
+BYTES_MAX: Final = 1024 * 1024
+"""Bytes from which on no further event is read ahead."""
+
+
+class Bodies:
+    """Envelopes by number."""
+
+    def __init__(self) -> None:
+        self._bodies: dict[int, bytes] = {}
+        self._bytes = 0
+
+    @property
+    def room_bytes(self) -> int:
+        """Bytes that may be added."""
+        return max(0, BYTES_MAX - self._bytes)
+
+    def get(self, number: int) -> bytes | None:
+        """Return the body of an event; None if it has to be read again."""
+        return self._bodies.get(number)
+
+    def put(self, number: int, body: bytes) -> None:
+        """Add the body of an event."""
+        self.drop(number)
+        self._bodies[number] = body
+        self._bytes += len(body)
+
+    def drop(self, number: int) -> None:
+        """Forget the body of an event, if it is here."""
+        self._bytes -= len(self._bodies.pop(number, b""))
+
+    def clear(self) -> None:
+        """Forget all bodies."""
+        self._bodies.clear()
+        self._bytes = 0

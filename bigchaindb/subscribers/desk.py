@@ -1,0 +1,379 @@
+"""The host of a subscription's lane: deals the events of its page out to consumers. Belongs to the event loop.
+
+An event that was read and is not settled has a slot of the page, whether it is out, waits for its key or for its delay.
+No step costs more for how large the window is.
+
+Source: promises P2, P6, P8 and P17 to P19; decisions 0096 and 0098.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from itertools import islice
+from typing import Final
+
+from bigchaindb.errors import HistoryLost, StoreDamaged
+from bigchaindb.eventlog import facts
+from bigchaindb.eventlog import subscription as definitions
+from bigchaindb.eventlog.lane import Lane
+from bigchaindb.eventlog.sharing import Delivery, Sharing, TakenBack
+from bigchaindb.eventlog.subscription import Subscription
+from bigchaindb.subscribers import host_protocol as wire
+from bigchaindb.subscribers.consuming import Consumer, Given, Reason
+from bigchaindb.subscribers.desk_log import DeskLog, Item
+from bigchaindb.subscribers.desk_reader import DeskReader
+from bigchaindb.subscribers.desk_slots import Slots
+from bigchaindb.subscribers.lane_page import LanePage
+from bigchaindb.subscribers.overdue import Overdue, Timer
+from bigchaindb.subscribers.parkings import Parkings
+
+DEAL_COUNT: Final = 64
+"""Events that are dealt to a consumer at once."""
+_LATE: Final = "it was not answered in time"
+_LOST: Final = "its consumer was lost"
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Taker:
+    """A consumer as the desk knows it.
+
+    Attributes:
+        client: to be told of deliveries.
+        room_count: the most deliveries that it may have out.
+        dealt: deliveries that are its, and that it has not taken yet.
+        out_count: those that it has taken.
+        desk: where it sits; None between two runs.
+    """
+
+    def __init__(self, client: Consumer, room_count: int) -> None:
+        self.client = client
+        self.room_count = room_count
+        self.dealt: deque[Delivery] = deque()
+        self.out_count = 0
+        self.desk: Desk | None = None
+
+
+class Desk:
+    """Implements `bigchaindb.subscribers.machine.Host`, and `bigchaindb.subscribers.desk_reader.Dealer`.
+
+    Attributes:
+        ended: set once the page is no longer used.
+        reader: knows how far the log was read.
+    """
+
+    pid = None
+
+    def __init__(
+        self,
+        wanted: Subscription,
+        lane: Lane,
+        page: LanePage,
+        log: DeskLog,
+        takers: Collection[Taker],
+        now_ns: Callable[[], int],
+        on_report: Callable[[wire.Report], None],
+        on_exit: Callable[[str], None],
+    ) -> None:
+        """Go on where `page` says, with the first nudge.
+
+        Args:
+            wanted: the subscription.
+            lane: knows how often each event in hand was delivered.
+            page: packed.
+            log: that it follows.
+            takers: the consumers; further ones are attached.
+            now_ns: the clock of lane pages.
+            on_report: takes what the lane has to know.
+            on_exit: is told the end, once.
+        """
+        self.ended = asyncio.Event()
+        self._slots = Slots(page)
+        self.reader = DeskReader(wanted, log, self, self._slots)
+        self._lane, self._takers, self._now_ns = lane, takers, now_ns
+        self._report, self._on_exit = on_report, on_exit
+        self._loop = asyncio.get_running_loop()
+        self._sharing = Sharing(page.cursor, len(page.slots), keeps_keys=wanted.order == definitions.BY_LOG)
+        self._wanting: dict[Taker, None] = {}
+        self._parkings = Parkings()
+        self._delays = Timer(self._wake)
+        self._overdue = Overdue[Taker](wanted.answer_s, self._take_overdue)
+        self._serving: asyncio.Handle | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._is_open = self._is_closed = False
+        self._loop.call_soon(self._ready)
+
+    # For the lane
+
+    def nudge(self) -> None:
+        """Begin, read on, or end, as the page has it."""
+        if self._slots.is_closing:
+            self.kill()
+        elif self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+        else:
+            self.reader.asked.set()
+
+    def answer(self, answer: facts.Answer) -> None:
+        """Carry out the lane's word on an event that is undecided."""
+        if self._is_closed:
+            return
+        match answer:
+            case facts.Again(number, _, delay_s):
+                if self._sharing.again(number, self._loop.time() + delay_s):
+                    self._delays.set(self._sharing.due)
+            case facts.Settle(number):
+                if self._sharing.settle(number):
+                    self._slots.returning.discard(number)
+                    self._settled(number)
+                self._parkings.settled(number)
+        self.serve_soon()
+
+    def kill(self) -> None:
+        """Take everything back, and end."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        for running in (self._reading, self._serving, self._delays, self._overdue.timer):
+            if running is not None:
+                running.cancel()
+        for taker in [one for one in self._takers if one.desk is self]:
+            taken = self._sharing.lose(taker, is_blameless=True)
+            taker.desk, taker.out_count = None, 0
+            taker.dealt.clear()
+            if revoked := [one for one in taken.deliveries if self._slots.is_taken(one)]:
+                taker.client.revoke(revoked, Reason.ENDED)
+        self._parkings.end()
+        self._loop.call_soon(self._exit)
+
+    # For consumers
+
+    def attach(self, taker: Taker) -> None:
+        """Add a consumer, once all that was in hand is known."""
+        if self._is_open and not self._is_closed:
+            self._sharing.attach(taker, taker.room_count)
+            taker.desk = self
+            self._wanting[taker] = None
+            self.serve_soon()
+
+    def take(self, taker: Taker, count_max: int, bytes_max: int) -> list[Given]:
+        """Return the next deliveries; see `Attendance.take`."""
+        given: list[Given] = []
+        now_ns, dealt, bodies = self._now_ns(), taker.dealt, self.reader.bodies
+        while len(given) < count_max:
+            if not dealt and not self._deal(taker, count_max - len(given)):
+                self._want(taker)
+                break
+            delivery = dealt[0]
+            if not self._slots.is_dealt(delivery):  # taken back before it was taken
+                dealt.popleft()
+                continue
+            body = bodies.get(delivery.number)
+            if body is None:
+                self.reader.recall(one.number for one in islice(dealt, DEAL_COUNT))
+                self._want(taker)
+                break
+            if given and len(body) > bytes_max:
+                break
+            dealt.popleft()
+            self._hand(taker, delivery, now_ns)
+            given.append(Given(delivery, body))
+            bytes_max -= len(body)
+        return given
+
+    def ack(self, taker: Taker, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Settle deliveries; return the stale ones."""
+        stale = []
+        for delivery in deliveries:
+            if self._is_closed or not self._sharing.ack(taker, delivery):
+                stale.append(delivery)
+                continue
+            taker.out_count -= 1
+            self._overdue.drop(delivery)
+            self._settled(delivery.number)
+            if delivery.number in self._slots.returning:
+                self._slots.returning.remove(delivery.number)
+                self._report(facts.ReturnSettled(delivery.number))
+        self.serve_soon()
+        return stale
+
+    def nack(
+        self,
+        taker: Taker,
+        deliveries: Sequence[Delivery],
+        report: Callable[[Delivery], facts.Nacked | facts.ParkAsked],
+    ) -> Sequence[Delivery]:
+        """Take deliveries back until the lane has decided on what is reported; return the stale ones."""
+        stale = []
+        for delivery in sorted(deliveries):
+            taken = TakenBack() if self._is_closed else self._sharing.nack(taker, delivery)
+            if taken.undecided is None:
+                stale.append(delivery)
+                continue
+            self._took_back(taker, taken, deliveries, Reason.ORDER)
+            self._report(report(delivery))
+        self.serve_soon()
+        return stale
+
+    def park(self, taker: Taker, deliveries: Sequence[Delivery], error: str) -> asyncio.Future[Sequence[Delivery]]:
+        """Have events set aside; the future holds the stale deliveries, once all others are recorded."""
+        parking = self._parkings.begin(deliveries)
+        for delivery in self.nack(taker, deliveries, lambda one: facts.ParkAsked(*one, error)):
+            self._parkings.refuse(parking, delivery)
+        return parking.stale
+
+    def overrun(self, taker: Taker, deliveries: Sequence[Delivery], *, is_known: bool) -> Sequence[Delivery]:
+        """Take deliveries back that their consumer has had for too long; return the stale ones.
+
+        Args:
+            taker: who has them.
+            deliveries: to be taken back.
+            is_known: the consumer knows that these are its no longer.
+        """
+        stale = []
+        for delivery in sorted(deliveries):
+            taken = TakenBack() if self._is_closed else self._sharing.overrun(taker, delivery)
+            if not taken.deliveries:
+                stale.append(delivery)
+                continue
+            if not is_known:
+                taker.client.revoke([delivery], Reason.LATE)
+            self._took_back(taker, taken, deliveries if is_known else [delivery], Reason.ORDER)
+            self._blame(taken, _LATE)
+        self.serve_soon()
+        return stale
+
+    def lose(self, taker: Taker, *, is_blameless: bool) -> None:
+        """Take everything back from a consumer that leaves."""
+        is_blameless = is_blameless or not taker.out_count  # it never got what was dealt to it
+        taken = self._sharing.lose(taker, is_blameless=is_blameless)
+        self._wanting.pop(taker, None)
+        self._took_back(taker, taken, taken.deliveries, Reason.ENDED)
+        taker.desk = None
+        self._blame(taken, _LOST)
+        self.serve_soon()
+
+    def _take_overdue(self, taker: Taker, deliveries: Sequence[Delivery]) -> None:
+        self.overrun(taker, deliveries, is_known=False)
+
+    # For the reader
+
+    @property
+    def unread_count(self) -> int:
+        """See `Dealer`."""
+        return self._slots.count_max - self._sharing.unsettled_count if self._takers else 0
+
+    @property
+    def is_wanting(self) -> bool:
+        """See `Dealer`."""
+        return bool(self._wanting)
+
+    def take_up(self, item: Item) -> None:
+        """See `Dealer`."""
+        is_returning = item.number in self._slots.returning
+        self._sharing.read(item.number, item.key, attempt=self._lane.attempt(item.number), is_returning=is_returning)
+
+    def take_in(self, item: Item) -> None:
+        """See `Dealer`."""
+        self._slots.add(item.number)
+        self._sharing.read(item.number, item.key)
+
+    def passed(self, number: int) -> None:
+        """See `Dealer`."""
+        self._sharing.passed(number)
+        self._slots.reach(number, self._sharing.cursor)
+        self.serve_soon()
+
+    def opened(self) -> None:
+        """See `Dealer`."""
+        self._is_open = True
+        for taker in self._takers:
+            self.attach(taker)
+
+    async def _read(self) -> None:
+        try:
+            await self.reader.run()
+        except HistoryLost as error:
+            self._report(facts.Lost(str(error)))
+        except StoreDamaged as error:
+            self._report(facts.Damaged(str(error), error.table, error.row))
+        except Exception:  # noqa: BLE001 - a defect of ours; the lane starts it again
+            _log.exception("a subscription's desk has failed, and starts again")
+            self._report(facts.Raised("its desk has failed; the node's log has the place", is_unavailable=True))
+            self.kill()
+
+    # Dealing out
+
+    def _deal(self, taker: Taker, count_max: int) -> bool:
+        dealt = self._sharing.give(taker, min(count_max, DEAL_COUNT))
+        for delivery in dealt:
+            self._slots.deal(delivery)
+        taker.dealt.extend(dealt)
+        return bool(dealt)
+
+    def _hand(self, taker: Taker, delivery: Delivery, now_ns: int) -> None:
+        self._slots.take(delivery, now_ns)
+        taker.out_count += 1
+        self.reader.bodies.drop(delivery.number)
+        self._overdue.add(delivery, taker)
+
+    def _want(self, taker: Taker) -> None:
+        self._wanting[taker] = None
+        self.reader.asked.set()
+
+    def _took_back(self, taker: Taker, taken: TakenBack, known: Collection[Delivery], reason: Reason) -> None:
+        """Note what a consumer has no longer, and tell it but for what is `known`."""
+        revoked = []
+        for delivery in taken.deliveries:
+            self._overdue.drop(delivery)
+            if self._slots.take_back(delivery):
+                taker.out_count -= 1
+                if delivery not in known:
+                    revoked.append(delivery)
+        if revoked:
+            taker.client.revoke(revoked, reason)
+
+    def _settled(self, number: int) -> None:
+        self._slots.settle(number)
+        self.reader.bodies.drop(number)
+        self._slots.settled_up_to(self._sharing.cursor)
+
+    def _blame(self, taken: TakenBack, error: str) -> None:
+        if taken.undecided is not None:
+            self._report(facts.Nacked(*taken.undecided, error))
+
+    def serve_soon(self) -> None:
+        """See `Dealer`."""
+        if self._serving is None and not self._is_closed:
+            self._serving = self._loop.call_soon(self._serve)
+
+    def _serve(self) -> None:
+        """Wake the consumers that there is something for, and read on for the others."""
+        self._serving = None
+        for taker in [one for one in self._wanting if self._has_for(one)]:
+            del self._wanting[taker]
+            taker.client.wake()
+        self.reader.asked.set()
+
+    def _has_for(self, taker: Taker) -> bool:
+        if not taker.dealt:
+            return self._sharing.may_give(taker)
+        first = taker.dealt[0]
+        return not self._slots.is_dealt(first) or self.reader.bodies.get(first.number) is not None
+
+    def _wake(self) -> None:
+        """End the delays that are over."""
+        self._sharing.wake(self._loop.time())
+        self._delays.set(self._sharing.due)
+        self.serve_soon()
+
+    # Its life
+
+    def _ready(self) -> None:
+        if not self._is_closed:
+            self._report(facts.Ready())
+
+    def _exit(self) -> None:
+        self.ended.set()
+        self._on_exit("it has ended")

@@ -1,0 +1,194 @@
+"""All subscriptions of a node: created, changed, deleted, and attached to. Belongs to the event loop."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from itertools import count
+from typing import Final
+
+import msgspec
+
+from bigchaindb.errors import (
+    BigchainDBError,
+    ConfigurationError,
+    MalformedSubscription,
+    OrderRefused,
+    Overloaded,
+    Stopping,
+    SubscriptionDiffers,
+    UnknownSubscription,
+)
+from bigchaindb.eventlog.lane import State
+from bigchaindb.eventlog.subscription import Subscription
+from bigchaindb.store import SubscriptionRow
+from bigchaindb.subscribers.consumers import Consumers
+from bigchaindb.subscribers.consuming import Attendance, Consumer, End
+from bigchaindb.subscribers.desk_log import DeskLog
+from bigchaindb.subscribers.lanes import STOPS, Lanes
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Subscriptions:
+    """Implements `bigchaindb.subscribers.consuming.Desks`."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        """Do nothing before `start`; the lanes' files are open."""
+        shared = lanes.shared
+        self._lanes = lanes
+        self._log = DeskLog(shared.hub, lanes.store.log_reader, shared.chain_id, shared.machine.start_thread)
+        self._all: dict[str, Consumers] = {}
+        self._consumers = count(1)
+        self._expiring: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Take up what is written down.
+
+        Raises:
+            ConfigurationError: a plugin has the name of a subscription.
+        """
+        for row in await self._lanes.in_thread(self._lanes.store.node.subscriptions):
+            if row.name in self._lanes.all:
+                raise two_of(row.name)
+            if (wanted := _read_back(row)) is not None:
+                await self._add(wanted, f"position:{wanted.numbering.seen(row.start) + 1}")
+
+    def stop(self) -> None:
+        """Send all consumers away: the node stops."""
+        for consumers in self._all.values():
+            consumers.end(End.STOPPING)
+
+    def close(self) -> None:
+        """Close the log."""
+        self._log.close()
+
+    @property
+    def definitions(self) -> Mapping[str, Subscription]:
+        """What there is, by name."""
+        return {name: one.wanted for name, one in self._all.items()}
+
+    def attach(self, name: str, consumer: Consumer, *, room_count: int, label: str) -> Attendance:
+        """See `Desks`."""
+        if self._lanes.is_stopping:
+            raise Stopping(STOPS)
+        if (consumers := self._all.get(name)) is None:
+            raise UnknownSubscription(
+                f"there is no subscription {name!r}; create it with PUT /api/v1/subscriptions/NAME or "
+                "`bigchaindb subscriptions new NAME`"
+            )
+        return consumers.attach(f"c{next(self._consumers)}", consumer, room_count=room_count, label=label)
+
+    async def create(self, wanted: Subscription, *, is_change: bool = False) -> bool:
+        """Create a subscription; durable before this returns. Whether it is new: the same again is none.
+
+        Args:
+            wanted: the subscription.
+            is_change: take another definition of a name that exists, and go on at its place.
+
+        Raises:
+            SubscriptionDiffers: the name exists with another definition.
+            MalformedSubscription: a member is fixed that is to change.
+            OrderRefused: the name is an events plugin's.
+            Overloaded: there are as many as there may be.
+            EventError: its start is in no log, or in another.
+            StoreError: it could not be written down.
+        """
+        async with self._lanes.changing:
+            if self._lanes.is_stopping:
+                raise Stopping(STOPS)
+            if (consumers := self._all.get(wanted.name)) is None:
+                await self._create(wanted)
+                return True
+            if differences := consumers.wanted.differences(wanted):
+                if not is_change:
+                    raise SubscriptionDiffers(wanted.name, differences)
+                await self._change(consumers, consumers.wanted.changed(wanted))
+            return False
+
+    async def delete(self, name: str) -> None:
+        """Delete a subscription, and all that is kept of it; nothing happens if there is none.
+
+        Raises:
+            OrderRefused: an event is about to be recorded as parked, and the disk is full.
+            StoreError: it could not be written down.
+        """
+        lanes = self._lanes
+        async with lanes.changing:
+            if name not in self._all:
+                if name not in lanes.all:
+                    await lanes.in_thread(lanes.files.delete, name)  # of a damaged row, or of a later version
+                return
+            async with lanes.ordering(name) as lane:
+                await lane.between_processes()
+                del lanes.all[name]  # what is saved meanwhile would stay
+                try:
+                    await lanes.in_thread(lanes.files.delete, name)
+                except (BigchainDBError, OSError):
+                    lanes.all[name] = lane
+                    raise
+                self._all.pop(name).end(End.DELETED)
+
+    async def _create(self, wanted: Subscription) -> None:
+        lanes, count_max = self._lanes, self._lanes.shared.limits.subscription_count_max
+        if wanted.name in lanes.all:
+            raise OrderRefused(f"{wanted.name!r} is an events plugin; take another name for the subscription")
+        if len(self._all) >= count_max:
+            raise Overloaded(
+                f"there are {count_max} subscriptions (limits.subscription_count_max); delete one, or raise the limit"
+            )
+        await lanes.in_thread(lanes.files.define, wanted, lanes.hub.head)
+        await self._add(wanted, wanted.start)
+
+    async def _change(self, consumers: Consumers, wanted: Subscription) -> None:
+        lanes = self._lanes
+        async with lanes.ordering(wanted.name) as lane:
+            await lane.between_processes()
+            await lanes.in_thread(lanes.files.redefine, wanted)
+            consumers.redefine(wanted)
+            lane.configure(consumers)
+            if lane.lane.state in {State.STOPPED, State.FAILED}:
+                await lanes.run(lane)
+
+    async def _add(self, wanted: Subscription, start: str) -> None:
+        consumers = Consumers(wanted, self._lanes.shared, self._log, self._expire)
+        consumers.lane = await self._lanes.add(wanted.name, consumers, start)
+        self._all[wanted.name] = consumers
+
+    def _expire(self, consumers: Consumers) -> None:
+        task = asyncio.create_task(self._expired(consumers))
+        self._expiring.add(task)
+        task.add_done_callback(self._expiring.discard)
+
+    async def _expired(self, consumers: Consumers) -> None:
+        """Delete a subscription that nobody consumes, as its definition wants."""
+        name = consumers.wanted.name
+        if self._all.get(name) is not consumers or consumers.is_wanted or self._lanes.is_stopping:
+            return
+        fields = {"subscription": name, "expires_s": consumers.wanted.expires_s}
+        try:
+            await self.delete(name)
+        except (BigchainDBError, OSError) as error:
+            _log.error("cannot delete a subscription that has expired", extra={**fields, "error": str(error)})
+            consumers.watch_expiry()
+        else:
+            _log.warning("a subscription has expired, as nobody consumed it, and is deleted", extra=fields)
+
+
+def two_of(name: str) -> ConfigurationError:
+    """Return the error for a plugin that has the name of a subscription."""
+    return ConfigurationError(
+        f"events_plugins.{name}: a subscription has this name, and each needs a place of its own in the log; "
+        f"delete it with `bigchaindb subscriptions delete {name}`, or leave the plugin out"
+    )
+
+
+def _read_back(row: SubscriptionRow) -> Subscription | None:
+    """Return a subscription as it was written down; None if only a later version understands it."""
+    try:
+        return Subscription.read(row.name, msgspec.json.decode(row.definition))
+    except (MalformedSubscription, msgspec.DecodeError) as error:
+        _log.error(
+            "a subscription does not run: this version does not know its definition, which is kept as it is",
+            extra={"subscription": row.name, "error": str(error)},
+        )
+        return None

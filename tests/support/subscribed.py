@@ -1,0 +1,66 @@
+"""The part of a node that serves subscriptions, over a chain that grows when a test wants it to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from bigchaindb.config import Limits
+from bigchaindb.eventlog.retrying import Backoff
+from bigchaindb.eventlog.subscription import Subscription
+from bigchaindb.simulated.chain import Chain, Recipe
+from bigchaindb.store import Store
+from bigchaindb.streams.hub import Hub
+from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.supervisor import Supervisor
+
+RECIPE: Final = Recipe(blocks=12, transactions=5)
+
+
+class Node:
+    """A node without its outside."""
+
+    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
+        self.store = Store(folder)
+        self.chain = Chain(self.store, RECIPE)
+        self.hub = Hub(self.store.writer.tip().position)
+        self.desks = Supervisor(
+            hub=self.hub,
+            store=self.store,
+            chain_id=RECIPE.chain_id,
+            plugins={},
+            limits=limits,
+            backoff=Backoff(base_s=0.0, max_s=0.0),
+        )
+
+    def grow(self, count: int = 1) -> None:
+        self.chain.grow(count)
+        self.hub.announce(self.store.writer.tip().position)
+
+    async def subscribe(self, name: str = "one", *, is_change: bool = False, **members: object) -> bool:
+        """Create a subscription that begins with the log."""
+        wanted = Subscription.read(name, {"start": "genesis", **members})
+        return await self.desks.create(wanted, is_change=is_change)
+
+    @property
+    def status(self) -> LaneStatus:
+        (found,) = self.desks.status()
+        return found
+
+    async def until(self, is_so: Callable[[LaneStatus], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not is_so(self.status):  # noqa: ASYNC110 - nobody is told of it
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def running(folder: Path, limits: Limits | None = None) -> AsyncIterator[Node]:
+    """Run one over the files of a folder."""
+    node = Node(folder, limits)
+    try:
+        await node.desks.start()
+        yield node
+    finally:
+        await node.desks.stop()
+        node.store.close()

@@ -1,0 +1,229 @@
+"""A desk deals out what its subscription selects, and loses nothing between two runs."""
+
+import asyncio
+from pathlib import Path
+
+from bigchaindb.eventlog.lane import State
+from bigchaindb.eventlog.orders import Pause, Restart, Resume, Retry, Seek
+from bigchaindb.eventlog.sharing import Delivery
+from bigchaindb.subscribers.consuming import End, Reason
+from tests.support.subscribed import running
+from tests.support.takers import Taker, deliveries, event
+
+
+def test_blocks_come_one_behind_the_other(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(3)
+            await node.subscribe()
+            taker = Taker(node.desks, "one")
+            given = await taker.take(3)
+            assert [event(one)["sequence"] for one in given] == [f"{n:020d}" for n in (1, 2, 3)]
+            assert taker.seat.ack(deliveries(given)) == []
+            node.grow()
+            (fourth,) = await taker.take(1)
+            assert fourth.delivery == Delivery(4, 1)
+            assert node.status.position == 3
+            await taker.nothing()
+
+    asyncio.run(play())
+
+
+def test_transactions_come_each_on_its_own(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(4)
+            await node.subscribe(granularity="transaction")
+            taker = Taker(node.desks, "one")
+            given = await taker.take(20)
+            assert [one.delivery.number for one in given] == [p << 20 | i for p in range(1, 5) for i in range(5)]
+            ids = [event(one)["subject"] for one in given]
+            assert len({*ids}) == 20
+            taker.seat.ack(deliveries(given)[:7])
+            assert node.status.position == 1
+            assert node.status.number == 2 << 20 | 1
+            assert node.status.lag == 3
+            taker.seat.leave(is_blameless=True)
+            other = Taker(node.desks, "one")
+            again = await other.take(13)
+            assert deliveries(again) == [Delivery(one.delivery.number, 2) for one in given[7:]]
+            assert [event(one) for one in again] == [event(one) for one in given[7:]]
+
+    asyncio.run(play())
+
+
+def test_what_was_in_hand_comes_first_in_the_next_run_of_the_node(tmp_path: Path) -> None:
+    numbers: list[int] = []
+
+    async def first() -> None:
+        async with running(tmp_path) as node:
+            node.grow(4)
+            await node.subscribe(granularity="transaction", window=8)
+            taker = Taker(node.desks, "one", room_count=4)
+            given = await taker.take(4)
+            numbers.extend(one.delivery.number for one in given)
+            taker.seat.ack([given[1].delivery])
+            await node.until(lambda status: len(status.in_hand) == 8)
+        assert taker.ended is End.STOPPING
+
+    async def second() -> None:
+        async with running(tmp_path) as node:
+            assert node.status.state is State.STOPPED
+            taker = Taker(node.desks, "one")
+            given = await taker.take(8)
+            assert deliveries(given)[:3] == [Delivery(numbers[0], 2), Delivery(numbers[2], 2), Delivery(numbers[3], 2)]
+            assert [one.attempt for one in deliveries(given)[3:]] == [1] * 5
+            taker.seat.ack(deliveries(given))
+            taker.seat.ack(deliveries(await taker.take(8)))
+            await taker.take(3)
+
+    asyncio.run(first())
+    asyncio.run(second())
+
+
+def test_p17_a_nacked_event_takes_the_later_ones_of_its_key_along(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(4)
+            await node.subscribe(order="log")
+            taker = Taker(node.desks, "one")
+            one, two, three, four = deliveries(await taker.take(4))
+            assert taker.seat.nack([two, four], delay_s=0.01, error="no", is_unavailable=False) == [four]
+            assert taker.revoked == [(three, Reason.ORDER)]
+            assert taker.seat.ack([three, one, one]) == [three, one]
+            assert deliveries(await taker.take(3)) == [Delivery(number, 2) for number in (2, 3, 4)]
+
+    asyncio.run(play())
+
+
+def test_a_parked_event_is_recorded_and_comes_back_when_a_person_wants_it(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(3)
+            await node.subscribe(granularity="transaction", order="none")
+            taker = Taker(node.desks, "one")
+            given = deliveries(await taker.take(15))
+            assert await taker.seat.park([given[2]], error="no good") == []
+            assert await taker.seat.park([given[2]], error="no good") == [given[2]]
+            assert node.status.parked_count == 1
+            assert taker.seat.ack([one for one in given if one != given[2]]) == []
+            assert node.status.lag == 0
+            await node.desks.order("one", Retry(None))
+            (back,) = await taker.take(1)
+            assert back.delivery == Delivery(given[2].number, 2)
+            taker.seat.ack([back.delivery])
+            await node.until(lambda status: status.parked_count == 0)
+
+    asyncio.run(play())
+
+
+def test_consumers_stay_while_orders_end_and_begin_runs(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(3)
+            await node.subscribe()
+            taker = Taker(node.desks, "one")
+            held = deliveries(await taker.take(3))
+            await node.desks.order("one", Pause())
+            assert taker.revoked == [(one, Reason.ENDED) for one in held]
+            assert taker.seat.standing.state is State.PAUSED
+            assert taker.seat.ack(held) == held
+            await node.desks.order("one", Resume())
+            assert deliveries(await taker.take(3)) == [Delivery(n, 2) for n in (1, 2, 3)]
+            await node.desks.order("one", Seek("position:3"))
+            assert deliveries(await taker.take(1)) == [Delivery(3, 1)]
+            await node.desks.order("one", Restart())
+            assert deliveries(await taker.take(1)) == [Delivery(3, 2)]
+            await node.desks.delete("one")
+            assert taker.ended is End.DELETED
+            assert node.desks.status() == []
+
+    asyncio.run(play())
+
+
+def test_p18_an_answer_counts_for_the_delivery_that_it_was_given_alone(tmp_path: Path) -> None:
+    """A late answer settles an event that another consumer works on."""
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(2)
+            await node.subscribe(order="none")
+            slow, other = Taker(node.desks, "one", room_count=1), Taker(node.desks, "one", room_count=1)
+            (first,) = deliveries(await slow.take(1))
+            (second,) = deliveries(await other.take(1))
+            assert slow.seat.ack([second]) == [second]
+            assert slow.seat.nack([first], delay_s=0.0, error="no", is_unavailable=False) == []
+            assert other.seat.ack([second]) == []
+            (again,) = deliveries(await other.take(1))
+            assert again == (first.number, 2)
+            assert slow.seat.ack([first]) == [first]
+            assert slow.seat.nack([first], delay_s=0.0, error="no", is_unavailable=False) == [first]
+            assert await slow.seat.park([first], error="no") == [first]
+            assert slow.seat.expire([first]) == [first]
+            assert node.status.in_hand == (first.number,)
+            assert other.seat.ack([again, again]) == [again]
+            await node.until(lambda status: not status.in_hand)
+
+    asyncio.run(play())
+
+
+def test_p19_what_a_lost_consumer_had_is_with_another_at_once(tmp_path: Path) -> None:
+    """An event is lost with a connection, or waits for a time that nobody asked for."""
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(4)
+            await node.subscribe(granularity="transaction")
+            first = Taker(node.desks, "one", room_count=7)
+            held = deliveries(await first.take(7))
+            second = Taker(node.desks, "one")
+            first.seat.leave(is_blameless=False)
+            given = deliveries(await second.take(20))
+            assert [one for one in given if one.attempt == 2] == [Delivery(one.number, 2) for one in held]
+            assert len(given) == 20
+
+    asyncio.run(play())
+
+
+def test_p19_an_event_that_is_not_answered_in_time_goes_to_another(tmp_path: Path) -> None:
+    """A consumer that hangs keeps an event for ever."""
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(1)
+            await node.subscribe(answer_s=1)
+            hanging = Taker(node.desks, "one")
+            (held,) = deliveries(await hanging.take(1))
+            other = Taker(node.desks, "one")
+            await hanging.until(revoked=1)
+            assert hanging.revoked == [(held, Reason.LATE)]
+            hanging.seat.leave(is_blameless=True)
+            assert deliveries(await other.take(1)) == [Delivery(1, 2)]
+
+    asyncio.run(play())
+
+
+def test_an_event_that_ends_its_consumers_is_found_and_set_aside(tmp_path: Path) -> None:
+    """A poisonous event ends every consumer that there is, for ever."""
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(3)
+            await node.subscribe(granularity="transaction", order="none", retry={"attempts": 2, "duration_s": 0})
+            poison, settled = 1 << 20 | 2, 0
+            while not node.status.parked_count:
+                taker = Taker(node.desks, "one", room_count=4)
+                given = deliveries(await taker.take(1))
+                if poison in [one.number for one in given]:
+                    taker.seat.leave(is_blameless=False)
+                    await asyncio.sleep(0.01)
+                else:
+                    settled += len(given) - len(taker.seat.ack(given))
+                    taker.seat.leave(is_blameless=True)
+            rest = Taker(node.desks, "one")
+            given = deliveries(await rest.take(14 - settled))
+            assert poison not in [one.number for one in given]
+            assert rest.seat.ack(given) == []
+            assert (node.status.lag, node.status.parked_count) == (0, 1)
+
+    asyncio.run(play())

@@ -1,0 +1,245 @@
+"""Subscriptions are created, changed and deleted, and cost nothing while nobody consumes them."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+
+from bigchaindb.config import Limits
+from bigchaindb.errors import (
+    HistoryLost,
+    MalformedSubscription,
+    MalformedToken,
+    OrderRefused,
+    Overloaded,
+    Stopping,
+    SubscriptionDiffers,
+    UnknownPlace,
+    UnknownSubscription,
+)
+from bigchaindb.eventlog import token
+from bigchaindb.eventlog.lane import State
+from bigchaindb.eventlog.orders import Pause, Resume, Seek
+from bigchaindb.eventlog.subscription import Subscription
+from bigchaindb.subscribers import consumers
+from tests.support.subscribed import RECIPE, running
+from tests.support.takers import Taker, deliveries
+
+
+def descriptor_count() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_p20_a_subscription_that_nobody_consumes_costs_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node with many subscriptions has no descriptors left for its clients."""
+    monkeypatch.setattr(consumers, "LINGER_S", 0.05)
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(2)
+            before = descriptor_count(), threading.active_count()
+            for number in range(20):
+                await node.subscribe(f"subscription {number}")
+            assert (descriptor_count(), threading.active_count()) == before
+            assert {status.state for status in node.desks.status()} == {State.STOPPED}
+            taker = Taker(node.desks, "subscription 7")
+            taker.seat.ack(deliveries(await taker.take(2)))
+            assert descriptor_count() > before[0]
+            taker.seat.leave(is_blameless=True)
+            async with asyncio.timeout(20):
+                while node.desks.status()[7].state is not State.STOPPED:  # noqa: ASYNC110 - nobody is told of it
+                    await asyncio.sleep(0.01)
+            assert node.desks.status()[7].position == 2
+            node.grow()
+            assert {status.state for status in node.desks.status()} == {State.STOPPED}
+            assert [status.lag for status in node.desks.status()[6:9]] == [3, 1, 3]
+            again = Taker(node.desks, "subscription 7")
+            assert [one.number for one in deliveries(await again.take(1))] == [3]
+
+    asyncio.run(play())
+
+
+def test_what_is_created_is_there_after_a_restart(tmp_path: Path) -> None:
+    """A subscription that was answered with 201 is gone, or begins elsewhere."""
+
+    async def first() -> None:
+        async with running(tmp_path) as node:
+            node.grow(2)
+            assert await node.subscribe("late", start="now") is True
+            assert await node.subscribe("late", start="now") is False
+            node.grow()
+
+    async def second() -> None:
+        async with running(tmp_path) as node:
+            assert list(node.desks.subscriptions) == ["late"]
+            assert node.status.position == 2
+            taker = Taker(node.desks, "late")
+            assert [one.number for one in deliveries(await taker.take(1))] == [3]
+            await node.desks.delete("late")
+            await node.desks.delete("late")
+
+    async def third() -> None:
+        async with running(tmp_path) as node:
+            assert node.desks.status() == []
+            assert node.store.node.lane_names() == []
+
+    for play in (first, second, third):
+        asyncio.run(play())
+
+
+def test_another_definition_is_a_change_or_refused(tmp_path: Path) -> None:
+    """A deployment with an old file changes what a newer one has made."""
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(4)
+            await node.subscribe(window=2)
+            taker = Taker(node.desks, "one")
+            held = deliveries(await taker.take(2))
+            taker.seat.ack(held[:1])
+            with pytest.raises(SubscriptionDiffers, match="window is 2, not 3"):
+                await node.subscribe(window=3)
+            with pytest.raises(MalformedSubscription, match="granularity"):
+                await node.subscribe(granularity="transaction", is_change=True)
+            assert await node.subscribe(window=3, is_change=True) is False
+            assert node.desks.subscriptions["one"].window_count == 3
+            given = deliveries(await taker.take(3))
+            assert given[0] == (2, 2)
+            assert [one.number for one in given] == [2, 3, 4]
+
+    asyncio.run(play())
+
+
+def test_each_bound_is_named(tmp_path: Path) -> None:
+    """A flood of subscriptions or consumers takes the node's memory."""
+
+    async def play() -> None:
+        async with running(tmp_path, Limits(subscription_count_max=1, consumer_count_max=2)) as node:
+            await node.subscribe()
+            with pytest.raises(Overloaded, match="subscription_count_max"):
+                await node.subscribe("two")
+            seats = [Taker(node.desks, "one") for _ in range(2)]
+            with pytest.raises(Overloaded, match="consumer_count_max"):
+                Taker(node.desks, "one")
+            seats[0].seat.leave(is_blameless=True)
+            seats[0].seat.leave(is_blameless=True)
+            assert Taker(node.desks, "one").seat.consumer == "c4"
+            assert [one.consumer for one in node.status.consumers] == ["c2", "c4"]
+            with pytest.raises(UnknownSubscription, match="'two'"):
+                Taker(node.desks, "two")
+            desks = node.desks
+        with pytest.raises(Stopping):
+            Taker(desks, "one")
+
+    asyncio.run(play())
+
+
+def test_a_start_that_is_nowhere_creates_nothing(tmp_path: Path) -> None:
+    """A subscription silently begins elsewhere than its creator wanted."""
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(2)
+            foreign = token.encode("another", 1, token.WHOLE, bytes(32))
+            for start, error in (
+                ("height:9", UnknownPlace),
+                (foreign, HistoryLost),
+                ("1.x", MalformedToken),
+            ):
+                with pytest.raises(error):
+                    await node.subscribe(start=start)
+            assert node.desks.status() == []
+            entry = node.store.log_reader()
+            digest = token.digest_at(entry, 1)
+            entry.close()
+            assert digest is not None
+            await node.subscribe(start=token.encode(RECIPE.chain_id, 1, 2, digest), granularity="transaction")
+            taker = Taker(node.desks, "one")
+            given = [one.number for one in deliveries(await taker.take(7))]
+            assert given == [*((1 << 20) + i for i in (3, 4)), *((2 << 20) + i for i in range(5))]
+
+    asyncio.run(play())
+
+
+def test_a_name_of_which_something_is_kept_is_refused(tmp_path: Path) -> None:
+    """A subscription goes on where a plugin of its name was."""
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            await node.subscribe()
+            row = node.store.node.subscription("one")
+            lane = node.store.node.lane("one")
+            assert row is not None
+            assert lane is not None
+            await node.desks.delete("one")
+            node.store.node.save_lanes({lane: []})
+            with pytest.raises(OrderRefused, match="forget one"):
+                await node.subscribe()
+
+    asyncio.run(play())
+
+
+def test_a_definition_of_a_later_version_is_kept_and_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A node of an older version does not start, or removes what it does not know."""
+
+    async def first() -> None:
+        async with running(tmp_path) as node:
+            await node.subscribe()
+            row = node.store.node.subscription("one")
+            assert row is not None
+            later = type(row)("one", '{"log": "of a later version"}', row.created, row.start)
+            node.store.node.put_subscription(later)
+
+    async def second() -> None:
+        async with running(tmp_path) as node:
+            assert node.desks.status() == []
+            assert node.store.node.subscription("one") is not None
+            with pytest.raises(OrderRefused):
+                await node.subscribe()
+
+    asyncio.run(first())
+    asyncio.run(second())
+    assert "does not know its definition" in caplog.text
+
+
+def test_it_expires_only_while_nobody_consumes_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A subscription disappears under its consumer, or stays for ever though its creator wanted otherwise."""
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            wanted = Subscription.read("one", {"expires_s": 10})
+            object.__setattr__(wanted, "expires_s", 0.2)
+            await node.desks.create(wanted)
+            taker = Taker(node.desks, "one")
+            await asyncio.sleep(0.4)
+            taker.seat.leave(is_blameless=True)
+            assert "one" in node.desks.subscriptions
+            async with asyncio.timeout(20):
+                while "one" in node.desks.subscriptions:  # noqa: ASYNC110 - nobody is told of it
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(play())
+    assert "a subscription has expired" in caplog.text
+
+
+def test_orders_to_a_subscription_without_consumers_start_nothing(tmp_path: Path) -> None:
+    """A page and a descriptor for whoever was paused and resumed."""
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(3)
+            await node.subscribe()
+            assert (await node.desks.order("one", Pause())).state is State.PAUSED
+            taker = Taker(node.desks, "one")
+            assert taker.seat.standing.state is State.PAUSED
+            taker.seat.leave(is_blameless=True)
+            assert (await node.desks.order("one", Resume())).state is State.STOPPED
+            assert (await node.desks.order("one", Seek("position:3"))).position == 2
+            assert node.status.pid is None
+            taker = Taker(node.desks, "one")
+            assert [one.number for one in deliveries(await taker.take(1))] == [3]
+
+    asyncio.run(play())
