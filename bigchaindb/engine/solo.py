@@ -20,6 +20,7 @@ from bigchaindb.engine.engine import Announce, EngineFigures, Mode, Standing
 from bigchaindb.engine.failures import first_of
 from bigchaindb.engine.intake import Intake, accept
 from bigchaindb.engine.room import MEASURE_S, Room
+from bigchaindb.engine.turns import Turns
 from bigchaindb.errors import EngineError, Overloaded, StoreDamaged, StoreFull
 from bigchaindb.ledger.application import Ledger
 from bigchaindb.ledger.effects import Effects
@@ -34,9 +35,6 @@ FULL_RETRY_S: Final = 1.0
 TIDY_COUNT: Final = 256
 """Transactions of a block for which a further piece is tidied behind it: what blocks of 1,000 leave is two of them, and
 a block waits for one piece, unless it waited longer for the block before."""
-
-LIGHT_BLOCKS_MAX: Final = 32
-"""Blocks in a row without heavy transactions while others wait: a load may leave more to tidy up than is tidied."""
 
 _log = logging.getLogger(__name__)
 
@@ -88,8 +86,8 @@ class SoloEngine:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._store = store
         self._round = 0
-        self._was_heavy = self._is_untidy = False
-        self._light_count = 0
+        self._turns = Turns(self._pool, limits)
+        self._is_untidy = False
         self._full: StoreFull | None = None
         self._damage: StoreDamaged | None = None
         self._halt: Callable[[StoreDamaged], None] = lambda _: None
@@ -189,24 +187,29 @@ class SoloEngine:
 
     async def _decide_one(self, loop: asyncio.AbstractEventLoop) -> StoreFull | None:
         """Decide a block of waiting transactions; return why there was no room for it."""
-        may_wait = self._light_count < LIGHT_BLOCKS_MAX
-        candidates = self._pool.candidates(
-            count_max=self._limits.block_count_max,
-            bytes_max=self._limits.block_bytes_max,
-            light_first=may_wait and (self._was_heavy or self._is_untidy),
-        )
-        is_heavy = self._pool.has_heavy(candidates)
-        if is_heavy and may_wait and self._is_untidy:  # they wait for what they leave behind, and nobody else does
-            await self._write(loop, self._tidy, 1)
+        stopping = self._stopping.is_set()
+        candidates = self._turns.choose(loop.time(), is_untidy=self._is_untidy, is_last=stopping)
+        if not candidates:  # heavy ones wait, for what they leave behind or for others, and nobody else does
+            await self._wait_for_turn(loop)
             return None
-        self._was_heavy = is_heavy
-        self._light_count = 0 if is_heavy else self._light_count + 1
         self._intake.proposed = frozenset(candidate.id for candidate in candidates)
+        begin_s = loop.time()
         try:
             await self._write(loop, self._decide, loop, candidates)
         except StoreFull as error:
             return error
+        self._turns.wrote(begin_s, loop.time())
         return None
+
+    async def _wait_for_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Tidy up a piece, or wait for others."""
+        self._turns.waited()
+        if self._is_untidy:
+            await self._write(loop, self._tidy, 1)
+            return
+        self._intake.work.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._intake.work.wait(), self._turns.wait_s(loop.time()))
 
     async def _has_work(self, loop: asyncio.AbstractEventLoop) -> bool:
         while not self._pool and self._damage is None:
@@ -232,7 +235,7 @@ class SoloEngine:
         decision = self._decider.decide(candidates, self._round)
         loop.call_soon_threadsafe(self._conclude_or_fail, decision)
         # Who came while a heavy block was written has waited long enough.
-        self._tidy(0 if self._was_heavy else 1 + len(candidates) // TIDY_COUNT)
+        self._tidy(0 if self._turns.is_heavy else 1 + len(candidates) // TIDY_COUNT)
 
     def _tidy(self, piece_count: int) -> None:
         """Tidy up a piece or several; the rest is for when nobody waits, or behind the next block."""

@@ -12,15 +12,16 @@ from bigchaindb.errors import DoubleSpend, DuplicateTransaction, InputDoesNotExi
 from bigchaindb.ledger.rules import validate
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import Overlay, View
-from bigchaindb.ledger.weight import is_heavy
+from bigchaindb.ledger.weight import is_heavy, weight_ms
 from bigchaindb.transaction.model import OutputRef, Transaction
 
 HEAVY_SHARE: Final = 8
 """One part in so many of the pool's bytes is for heavy transactions: all others have room while strangers send those,
 and the objects that one stands for in memory take up to four times its bytes."""
-HEAVY_BLOCK_BYTES: Final = 512 * 1024
-"""Bytes of heavy transactions in a block that has several: writing 0.8 MB of new words takes 80 ms (measured), and
-a request for a commit waits for the block that is being written and for the next."""
+HEAVY_BLOCK_MS: Final = 5.0
+"""Time that the heavy transactions of a block take to write together, as estimated: as long as sixty usual ones. What
+takes more by itself is dear: writing 60,000 new words takes 50 ms (measured), and a request for a commit waits for the
+block that is being written and for the next."""
 
 Body = bytes
 """Canonical bytes of a transaction; within the pool `bytes` is its size."""
@@ -48,7 +49,7 @@ class Pool:
         self._bodies: set[bytes] = set()
         self._spent: dict[OutputRef, str] = {}
         self._bytes = 0
-        self._heavy: set[str] = set()
+        self._heavy: dict[str, float] = {}
         self._heavy_bytes = 0
 
     def __len__(self) -> int:
@@ -122,45 +123,52 @@ class Pool:
         self._bodies.add(transaction.body)
         self._bytes += len(transaction.body)
         if is_heavy(transaction.body):
-            self._heavy.add(transaction.id)
+            self._heavy[transaction.id] = weight_ms(transaction)
             self._heavy_bytes += len(transaction.body)
 
-    def candidates(self, *, count_max: int, bytes_max: int, light_first: bool = False) -> list[Transaction]:
+    def candidates(self, *, count_max: int, bytes_max: int, heavy_ms_max: float = HEAVY_BLOCK_MS) -> list[Transaction]:
         """Return what a block may hold, in order; whatever a candidate spends is committed or before it.
 
-        It is the longest beginning of the pool that fits, except that heavy transactions beyond `HEAVY_BLOCK_BYTES`,
-        and those that stand on them, are left for the next blocks: others do not wait for them.
+        It is the longest beginning of the pool that fits, without heavy transactions beyond `heavy_ms_max`, and without
+        those that stand on them: others do not wait for them.
 
         Args:
             count_max: transactions.
             bytes_max: of them all.
-            light_first: leave all heavy ones, as long as there are others.
+            heavy_ms_max: weight of the heavy ones together.
         """
-        if light_first and (light := self._chosen(count_max, bytes_max, 0)):
-            return light
-        return self._chosen(count_max, bytes_max, HEAVY_BLOCK_BYTES)
-
-    def has_heavy(self, transactions: Iterable[Transaction]) -> bool:
-        """Whether one of these, which are in the pool, is heavy."""
-        return any(one.id in self._heavy for one in transactions)
-
-    def _chosen(self, count_max: int, bytes_max: int, heavy_bytes_max: int) -> list[Transaction]:
         chosen: list[Transaction] = []
-        room, heavy_room = bytes_max, heavy_bytes_max
+        room, heavy_room = bytes_max, heavy_ms_max
         left: set[str] = set()
         for transaction in self._transactions.values():
-            size = len(transaction.body)
-            is_left = transaction.id in self._heavy and size > heavy_room and heavy_room < HEAVY_BLOCK_BYTES
-            if is_left or (left and not left.isdisjoint(_spent_ids(transaction))):
+            weight = self._heavy.get(transaction.id, 0.0)
+            if weight > heavy_room or (left and not left.isdisjoint(_spent_ids(transaction))):
                 left.add(transaction.id)
                 continue
-            if transaction.id in self._heavy:
-                heavy_room -= size
-            room -= size
+            heavy_room -= weight
+            room -= len(transaction.body)
             if room < 0 or len(chosen) == count_max:
                 break
             chosen.append(transaction)
         return chosen
+
+    def first_dear(self, *, bytes_max: int) -> list[Transaction]:
+        """Return the first transaction that takes over `HEAVY_BLOCK_MS` and spends nothing of the pool, or none."""
+        for id_, weight in self._heavy.items():
+            if weight > HEAVY_BLOCK_MS:
+                found = self._transactions[id_]
+                if self._transactions.keys().isdisjoint(_spent_ids(found)):
+                    return [found] if len(found.body) <= bytes_max else []
+        return []
+
+    @property
+    def heavy_count(self) -> int:
+        """How many heavy transactions wait in it."""
+        return len(self._heavy)
+
+    def has_heavy(self, transactions: Iterable[Transaction]) -> bool:
+        """Whether one of these, which are in the pool, is heavy."""
+        return any(one.id in self._heavy for one in transactions)
 
     def remove(self, transaction_ids: Iterable[str]) -> None:
         """Drop what was committed; ids that are not in the pool are passed over."""
@@ -212,7 +220,7 @@ class Pool:
             self._bodies.discard(transaction.body)
             self._bytes -= len(transaction.body)
             if transaction_id in self._heavy:
-                self._heavy.discard(transaction_id)
+                del self._heavy[transaction_id]
                 self._heavy_bytes -= len(transaction.body)
             for input_ in transaction.inputs:
                 if input_.fulfills is not None:

@@ -18,6 +18,8 @@ def heavy(serial: int, size: int) -> Transaction:
     return parse(build.create([ALICE], data={"serial": serial, "text": size * "x"}).body)
 
 
-def choice(pool: Pool, *, light_first: bool = False, bytes_max: int = 4_000_000) -> list[Transaction]:
-    """Return what the pool puts into the next block."""
-    return pool.candidates(count_max=100, bytes_max=bytes_max, light_first=light_first)
+def wordy(serial: int, count: int) -> Transaction:
+    """Make a CREATE of `count` words."""
+    return parse(
+        build.create([ALICE], data={"serial": serial, "text": " ".join(f"w{serial}x{n}" for n in range(count))}).body
+    )

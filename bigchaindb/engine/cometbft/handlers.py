@@ -160,7 +160,10 @@ class LedgerHandlers:
 
     async def prepare_proposal(self, request: pb.RequestPrepareProposal) -> pb.ResponsePrepareProposal:
         """See `Handlers`."""
-        candidates = self._intake.pool.candidates(count_max=BLOCK_COUNT_MAX, bytes_max=request.max_tx_bytes)
+        pool, bytes_max = self._intake.pool, request.max_tx_bytes
+        # One dear transaction a block, and in front: at the end a full block would leave it out for ever.
+        others = pool.candidates(count_max=BLOCK_COUNT_MAX, bytes_max=bytes_max)
+        candidates = [*pool.first_dear(bytes_max=bytes_max), *others]
         self._intake.proposed = frozenset(one.id for one in candidates)
         last = request.local_last_commit
         evidence = [
@@ -174,7 +177,7 @@ class LedgerHandlers:
             if vote.block_id_flag == pb.BLOCK_ID_FLAG_COMMIT and vote.vote_extension
         ]
         bodies = [one.body for one in candidates]
-        selection = await self._write(lambda: self._ledger.propose(bodies, evidence, bytes_max=request.max_tx_bytes))
+        selection = await self._write(lambda: self._ledger.propose(bodies, evidence, bytes_max=bytes_max))
         for index, error in selection.rejected:
             self._intake.turn_away(candidates[index].id, error)
         return pb.ResponsePrepareProposal(txs=selection.transactions)

@@ -10,38 +10,41 @@ from bigchaindb.errors import (
     Overloaded,
     ValidationError,
 )
-from bigchaindb.ledger.pool import HEAVY_BLOCK_BYTES, Pool
+from bigchaindb.ledger.pool import HEAVY_BLOCK_MS, Pool
 from bigchaindb.ledger.view import Needs
+from bigchaindb.ledger.weight import weight_ms
 from bigchaindb.transaction import Transaction
 from tests.support.chains import ALICE, BOB, CAROL, Coin, Committed, create, transfer
-from tests.support.pools import choice, heavy, pool_of
+from tests.support.pools import pool_of, wordy
 
 
 @given(
-    plan=st.lists(st.tuples(st.sampled_from([0, 5_000, 200_000]), st.integers(0, 9)), max_size=12),
-    light_first=st.booleans(),
+    plan=st.lists(st.tuples(st.sampled_from([0, 1_000, 4_000, 20_000]), st.integers(0, 9)), max_size=12),
+    heavy_ms_max=st.sampled_from([0, HEAVY_BLOCK_MS]),
 )
 def test_candidates_are_in_order_and_stand_on_what_is_before_them(
-    plan: list[tuple[int, int]], *, light_first: bool
+    plan: list[tuple[int, int]], *, heavy_ms_max: float
 ) -> None:
     """Else a proposer would vote against its own block."""
     made: list[Transaction] = []
-    for serial, (size, parent) in enumerate(plan):
+    for serial, (count, parent) in enumerate(plan):
         spent = {i.fulfills for one in made for i in one.inputs}
         coin = Coin(made[parent]) if parent < len(made) else None
         if coin is None or coin.ref in spent or made[parent].operation != "CREATE":
-            made.append(heavy(serial, size))
+            made.append(wordy(serial, count))
         else:
             made.append(transfer(coin))
     pool = pool_of(*made, bytes_max=64_000_000)
-    chosen = choice(pool, light_first=light_first)
-    assert bool(chosen) == bool(made)
+    chosen = pool.candidates(count_max=100, bytes_max=4_000_000, heavy_ms_max=heavy_ms_max)
+    dear = pool.first_dear(bytes_max=4_000_000)
+    assert heavy_ms_max == 0 or bool(chosen or dear) == bool(made)
+    assert all(i.fulfills is None for one in dear for i in one.inputs)
+    assert not set(dear) & set(chosen)
     places = [made.index(one) for one in chosen]
     assert places == sorted(places)
     ids = {one.id for one in chosen}
     assert all(i.fulfills is None or i.fulfills.transaction_id in ids for one in chosen for i in one.inputs)
-    large = [len(one.body) for one in chosen if pool.has_heavy([one])]
-    assert len(large) <= 1 or sum(large) <= HEAVY_BLOCK_BYTES
+    assert sum(weight_ms(one) for one in chosen if pool.has_heavy([one])) <= heavy_ms_max
 
 
 CREATES = [create(serial, amounts=(1, 2)) for serial in range(6)]

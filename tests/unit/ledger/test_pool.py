@@ -10,11 +10,11 @@ from bigchaindb.errors import (
     Overloaded,
     ValidationError,
 )
-from bigchaindb.ledger.pool import HEAVY_BLOCK_BYTES, HEAVY_SHARE
+from bigchaindb.ledger.pool import HEAVY_SHARE, Pool
 from bigchaindb.transaction import Transaction
 from tests.support.chains import ALICE, BOB, CAROL, Coin, Committed, create, transfer
 from tests.support.elections import NEWCOMER, election, validators_of, vote
-from tests.support.pools import choice, heavy, pool_of
+from tests.support.pools import pool_of, wordy
 
 PARENT = create(1, amounts=(2, 3))
 CHILD = transfer(Coin(PARENT))
@@ -100,30 +100,51 @@ def test_candidates_are_the_longest_beginning_that_fits() -> None:
     assert pool.candidates(count_max=9, bytes_max=1_000_000) == [PARENT, CHILD, GRANDCHILD]
 
 
-HALF, MOST, TWICE = heavy(1, HEAVY_BLOCK_BYTES // 2), heavy(2, HEAVY_BLOCK_BYTES * 2 // 3), heavy(3, 900_000)
-OF_MOST = transfer(Coin(MOST))
+HALF, MOST, DEAR = wordy(1, 4_000), wordy(2, 6_000), wordy(3, 60_000)
+OF_MOST, OF_DEAR = transfer(Coin(MOST)), transfer(Coin(DEAR))
 LIGHT = create(9)
 
 
-def test_heavy_ones_beyond_a_share_of_the_block_are_left_and_so_is_what_stands_on_them() -> None:
+def candidates(pool: Pool, *, bytes_max: int = 4_000_000, **bound: float) -> list[Transaction]:
+    return pool.candidates(count_max=100, bytes_max=bytes_max, **bound)
+
+
+def test_heavy_ones_beyond_some_milliseconds_are_left_and_so_is_what_stands_on_them() -> None:
     """Whoever waits for a commit must not wait for eight of them to be written."""
-    pool = pool_of(HALF, MOST, OF_MOST, LIGHT, TWICE, bytes_max=64_000_000)
-    assert choice(pool) == [HALF, LIGHT]
-    pool.remove([HALF.id, LIGHT.id])
-    assert choice(pool) == [MOST, OF_MOST]
-    pool.remove([MOST.id, OF_MOST.id])
-    assert choice(pool) == [TWICE]  # the first is taken whatever its size
-    assert choice(pool, bytes_max=len(TWICE.body) - 1) == []
-
-
-def test_light_ones_can_go_first_and_heavy_ones_do_not_wait_for_ever() -> None:
-    """The block after one with heavy ones is for those who came meanwhile."""
     pool = pool_of(HALF, MOST, OF_MOST, LIGHT, bytes_max=64_000_000)
-    assert choice(pool, light_first=True) == [LIGHT]
+    assert candidates(pool) == [HALF, LIGHT]
+    assert candidates(pool, heavy_ms_max=0) == [LIGHT]
+    assert candidates(pool, bytes_max=len(HALF.body)) == [HALF]
+    pool.remove([HALF.id, LIGHT.id])
+    assert candidates(pool) == [MOST, OF_MOST]
+
+
+def test_a_dear_one_shares_a_block_with_none() -> None:
+    """A light one would wait for all of it."""
+    pool = pool_of(LIGHT, DEAR, OF_DEAR, HALF, bytes_max=64_000_000)
+    assert candidates(pool) == [LIGHT, HALF]
+    assert pool.first_dear(bytes_max=len(DEAR.body) - 1) == []
+    assert pool.first_dear(bytes_max=len(DEAR.body)) == [DEAR]
+    pool.remove([DEAR.id])
+    assert candidates(pool) == [LIGHT, OF_DEAR, HALF]
+    assert pool.first_dear(bytes_max=4_000_000) == []
+
+
+def test_a_dear_one_waits_for_what_it_spends() -> None:
+    """Alone in a block it would be a spend of nothing."""
+    whole = create(1, amounts=(1_800,))
+    child = transfer(Coin(whole), amounts=[1] * 1_800)
+    pool = pool_of(whole, child)
+    assert pool.first_dear(bytes_max=4_000_000) == []
+    pool.remove([whole.id])
+    assert pool.first_dear(bytes_max=4_000_000) == [child]
+
+
+def test_it_knows_its_heavy_ones() -> None:
+    pool = pool_of(LIGHT, HALF, MOST, OF_MOST, bytes_max=64_000_000)
+    assert pool.heavy_count == 2
     assert pool.has_heavy([LIGHT, HALF])
     assert not pool.has_heavy([LIGHT, OF_MOST])
-    pool.remove([LIGHT.id])
-    assert choice(pool, light_first=True) == [HALF]
 
 
 def test_heavy_ones_leave_room_for_all_others() -> None:
@@ -135,7 +156,7 @@ def test_heavy_ones_leave_room_for_all_others() -> None:
     assert pool.shortage(LIGHT.body) is None
     pool.remove([HALF.id])
     pool.admit(MOST, Committed(), signatures_valid=True)
-    assert list(pool_of(TWICE, bytes_max=len(TWICE.body))) == [TWICE]  # the first is taken whatever its share
+    assert list(pool_of(DEAR, bytes_max=len(DEAR.body))) == [DEAR]  # the first is taken whatever its share
 
 
 def test_l4_a_rejected_parent_takes_its_children_along_and_each_is_reported() -> None:

@@ -23,6 +23,7 @@ from tests.support.applications import ACCEPT, REJECT, Application, init_chain, 
 from tests.support.chains import CAROL, Coin, create, transfer
 from tests.support.networks import KEYS, TIME, address, signed
 from tests.support.poison import poisoned
+from tests.support.pools import wordy
 
 PARENT = create(1, amounts=(2, 3))
 CHILD = transfer(Coin(PARENT))
@@ -89,6 +90,17 @@ async def test_a_block_is_proposed_from_the_pool_whatever_the_mempool_says(appli
     answer = await application.handlers.prepare_proposal(application.propose())
     assert list(answer.txs) == [bundle_of([PARENT.body, CHILD.body])]
     assert application.intake.proposed == {PARENT.id, CHILD.id}
+    assert await application.judge(*answer.txs) == ACCEPT
+
+
+async def test_a_proposal_holds_one_dear_transaction_and_all_others(application: Application) -> None:
+    """Each takes tens of milliseconds on every node, and behind others a full block would leave it out for ever."""
+    dear, another = wordy(1, 7_500), wordy(2, 7_500)  # the pool holds no more of them
+    await application.begin()
+    for one in (PARENT, dear, another, CHILD):
+        await application.intake.submit(one.body, Mode.SYNC)
+    answer = await application.handlers.prepare_proposal(application.propose())
+    assert list(answer.txs) == [bundle_of([dear.body, PARENT.body, CHILD.body])]
     assert await application.judge(*answer.txs) == ACCEPT
 
 
