@@ -207,6 +207,7 @@ class _Edges:
             gate,
             log=log,
             plugins=self.supervisor.status,
+            desks=self.supervisor,
             elections=wired.elections,
             proofs=wired.proofs,
             origins=origins,

@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from bigchaindb.access.gate import Gate, Principal
-from bigchaindb.api.answers import Reply
+from bigchaindb.api.answers import Answer, Reply
 from bigchaindb.api.arguments import Arguments, parse_query
 from bigchaindb.api.reads import Reads
 from bigchaindb.config import Limits
@@ -15,6 +15,25 @@ from bigchaindb.ledger.ports import ProofSource
 from bigchaindb.store.queries import LedgerQueries
 from bigchaindb.streams.sse import EventStreams
 from bigchaindb.subscribers.lane_status import LaneStatus
+
+T = TypeVar("T")
+
+
+class WhileThere(Protocol):
+    """Waits for something for as long as the client is there."""
+
+    def __call__(self, work: Awaitable[T], /) -> Awaitable[T]:
+        """Return what came of it.
+
+        Raises:
+            ConnectionError: the client is gone; the work is cancelled.
+        """
+        ...
+
+
+async def regardless(work: Awaitable[T], /) -> T:
+    """Wait for something, whoever asked for it."""
+    return await work
 
 
 class Call(NamedTuple):
@@ -28,6 +47,7 @@ class Call(NamedTuple):
         last_event_id: the header `Last-Event-ID`.
         host: the header `Host` as sent.
         principal: who asks; None where no gate stands in front.
+        while_there: waits for something for as long as the client is there.
     """
 
     parameter: str
@@ -37,6 +57,7 @@ class Call(NamedTuple):
     last_event_id: str = ""
     host: str = ""
     principal: Principal | None = None
+    while_there: WhileThere = regardless
 
     @property
     def arguments(self) -> Arguments:
@@ -73,6 +94,7 @@ class Context:
     """What all handlers share.
 
     `proofs` is None on a network of one node, whose events are proven by that node's signatures alone.
+    `pull` answers a pull of a subscription.
     """
 
     engine: Engine
@@ -85,6 +107,7 @@ class Context:
     proofs: ProofSource | None
     node: NodeInfo
     gate: Gate
+    pull: Callable[[Call], Awaitable[Answer]]
 
 
 Handler = Callable[[Context, Call], Awaitable[Reply]]

@@ -8,6 +8,7 @@ from bigchaindb import __version__
 from bigchaindb.api.answers import Answer, Reply, json_answer
 from bigchaindb.api.call import Call, Context
 from bigchaindb.api.openapi_schemas import BOOLEAN, HEIGHT, HEIGHT_OR_ID, HEX_64, KEY, TEXT, Schema, array, ref, schemas
+from bigchaindb.api.pulls import COUNT, COUNT_MAX, LEASE_S, WAIT_S_MAX
 from bigchaindb.transaction.schema import transaction_schema
 
 
@@ -54,6 +55,7 @@ def _paths() -> dict[str, Schema]:
     reads = {**_node_reads(), **_transaction_reads(), **_block_reads(), **_event_reads(), **_network_reads()}
     paths = {path: {"get": operation} for path, operation in reads.items()}
     paths["/api/v1/transactions"]["post"] = _post()
+    paths["/api/v1/subscriptions/{name}/pull"] = {"post": _pull()}
     return paths
 
 
@@ -195,6 +197,34 @@ def _event_reads() -> dict[str, Schema]:
         errors=(404, 504),
     )
     return {"/api/v1/events": events, "/api/v1/events/{position}/proof": proof}
+
+
+def _pull() -> Schema:
+    lease, seconds = {"type": "string"}, {"type": "number", "minimum": 0}
+    nacked = _members(lease=lease, delay_s=seconds, error=TEXT, unavailable={"type": "boolean"})
+    members = {
+        "count": {"type": "integer", "minimum": 0, "maximum": COUNT_MAX, "default": COUNT},
+        "wait_s": {**seconds, "maximum": WAIT_S_MAX, "default": 0},
+        "lease_s": {**seconds, "minimum": 1, "default": LEASE_S},
+        "ack": array(lease),
+        "nack": array(nacked),
+        "park": array(_members(lease=lease, error=TEXT)),
+        "extend": array(lease),
+    }
+    event = _members(lease=lease, attempt={"type": "integer"}, event=ref("Event"))
+    page = _members(events=array(event), stale=array(lease), level={"type": "boolean"}, token=TEXT)
+    operation = _get(
+        "Answer for events of a subscription, and take the next ones for a time",
+        page,
+        _segment("name", TEXT),
+        errors=(400, 404, 410, 413),
+    )
+    operation["responses"]["409"] = {"description": "Its state gives nothing", "content": _json(ref("Error"))}
+    return {**operation, "requestBody": {"content": _json(_members(**members))}}
+
+
+def _members(**members: Schema) -> Schema:
+    return {"type": "object", "properties": members}
 
 
 def _search(what: str, row: Schema) -> Schema:

@@ -22,6 +22,7 @@ from bigchaindb.api import (
     outputs,
     plugins,
     proofs,
+    pulls,
     search,
     statuses,
     transactions,
@@ -114,6 +115,7 @@ ROUTES: Final[tuple[Route[Handler], ...]] = require_scopes(
     Route("/api/v1/elections", elections.listing, READ),
     Route("/api/v1/elections/{id}", elections.get, READ),
     Route("/api/v1/plugins", plugins.listing, READ),
+    Route("/api/v1/subscriptions/{name}/pull", None, None, pulls.post, pulls.scopes),
     Route("/api/v1/openapi.json", openapi.get, READ),
 )
 """A parameter is the last segment, or the last but one."""

@@ -13,8 +13,10 @@ from bigchaindb.api.answers import Answer, Reply
 from bigchaindb.api.bodies import Bodies
 from bigchaindb.api.call import Call, Context, ElectionSource, NodeInfo, PluginStatuses
 from bigchaindb.api.problems import RETRY_AFTER, ProblemLog, plain
+from bigchaindb.api.pulls import Pulls
 from bigchaindb.api.reads import Reads
 from bigchaindb.api.routes import reply_to
+from bigchaindb.api.subscription_socket import SubscriptionSockets
 from bigchaindb.api.upgrades import Upgrades, WebSocketRoute
 from bigchaindb.api.wire import last, send, write_answer
 from bigchaindb.config import Limits
@@ -28,6 +30,7 @@ from bigchaindb.serving.server import Server
 from bigchaindb.streams.cloud_events import Choice
 from bigchaindb.streams.shared_log import LogSource, SharedLog
 from bigchaindb.streams.sse import HEARTBEAT_S, EventStreams, read_frames
+from bigchaindb.subscribers.consuming import Desks
 
 STOP_GRACE_S: Final = 1.0
 """How long running requests may take at a stop, once nothing can be committed any more: a client that does not read
@@ -84,7 +87,15 @@ class ReplyServer(Server):
         request.lines = self.identify(request) + cors.lines(self._origins, request)
         path, query = target(request.target)
         body, given = partial(self._bodies.read, connection, request), request.headers.get
-        call = Call("", query, body, given("accept", ""), given("last-event-id", ""), given("host", ""))
+        call = Call(
+            "",
+            query,
+            body,
+            given("accept", ""),
+            given("last-event-id", ""),
+            given("host", ""),
+            while_there=connection.while_there,
+        )
         reply = await self._answer(request.method, path, call, self.visitor(connection, request))
         if isinstance(reply, Answer):
             self._bodies.answered(request, reply.status)
@@ -116,6 +127,7 @@ class HttpApi(ReplyServer):
         *,
         log: LogSource,
         plugins: PluginStatuses,
+        desks: Desks,
         elections: ElectionSource = lambda: None,
         proofs: ProofSource | None = None,
         heartbeat_s: float = HEARTBEAT_S,
@@ -124,7 +136,9 @@ class HttpApi(ReplyServer):
         proxies: Proxies = NO_PROXIES,
     ) -> None:
         self._reads = reads
-        self._upgrades = Upgrades(gate, origins, websockets)
+        self._sockets = SubscriptionSockets(desks, gate, limits)
+        self._pulls = Pulls(desks, gate, limits)
+        self._upgrades = Upgrades(gate, origins, (self._sockets.route(), *websockets))
         self._log: SharedLog[Choice] = SharedLog(log, "events", read_frames)
         self._streams = EventStreams(self._log, count_max=limits.sse_connection_count_max, heartbeat_s=heartbeat_s)
         context = Context(
@@ -138,6 +152,7 @@ class HttpApi(ReplyServer):
             proofs=proofs,
             node=node,
             gate=gate,
+            pull=self._pulls.serve,
         )
         count = limits.connection_count_max
         open_now = f"{count} connections are open (limits.connection_count_max); try again later"
@@ -148,6 +163,16 @@ class HttpApi(ReplyServer):
     def stream_count(self) -> int:
         """How many clients of Server-Sent Events there are."""
         return self._streams.count
+
+    @property
+    def consumer_count(self) -> int:
+        """How many consumers of subscriptions are connected by WebSocket."""
+        return self._sockets.count
+
+    @property
+    def lease_count(self) -> int:
+        """How many events are leased to pulls."""
+        return self._pulls.lease_count
 
     def close(self) -> None:
         """Accept no more requests; running ones continue, and their connections end with the answer."""

@@ -7,8 +7,8 @@ request costs no timer.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, NamedTuple, Self, cast
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, NamedTuple, Self, TypeVar, cast
 
 from bigchaindb.access.addresses import NO_PROXIES, Proxies
 from bigchaindb.config import Limits
@@ -27,6 +27,8 @@ CROWDED: Final = "too many connections from your address (limits.address_connect
 """To a client whose address has as many connections as are allowed."""
 
 _log: Final = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class ConnectionLimits(NamedTuple):
@@ -135,6 +137,26 @@ class Connection(asyncio.Protocol):
             raise ConnectionResetError("the client is gone")
         if self._flow.drained is not None:
             await self._flow.drained
+
+    async def while_there(self, work: Awaitable[T], /) -> T:
+        """Return what comes of something, which is cancelled once the client leaves, or closes its side.
+
+        Raises:
+            ConnectionError: the client is gone.
+        """
+        waiting = asyncio.ensure_future(work)
+        self.on_gone = waiting.cancel
+        if self.has_ended or self.transport.is_closing():
+            waiting.cancel()
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            if self.has_ended or self.transport.is_closing():
+                raise ConnectionResetError("the client is gone") from None
+            raise
+        finally:
+            self.on_gone = None
+            waiting.cancel()
 
     def upgrade(self, protocol: asyncio.Protocol) -> None:
         """Pass all further bytes to another protocol, which calls this one's `connection_lost` in the end."""

@@ -99,11 +99,12 @@ class ListDesk:
         """Make what is undecided come again after a delay."""
         if taken.undecided is not None:
             loop = asyncio.get_running_loop()
-            self.sharing.again(taken.undecided.number, loop.time() + delay_s)
-            loop.call_later(delay_s, self._wake_up)
+            due_s = loop.time() + delay_s
+            self.sharing.again(taken.undecided.number, due_s)
+            loop.call_at(due_s, self._wake_up, due_s)
 
-    def _wake_up(self) -> None:
-        self.sharing.wake(asyncio.get_running_loop().time())
+    def _wake_up(self, due_s: float) -> None:
+        self.sharing.wake(due_s)
         self.wake()
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +31,12 @@ from bigchaindb.store.store import Store
 from bigchaindb.streams.hub import Hub
 from bigchaindb.streams.shared_log import LogSource
 from bigchaindb.streams.websocket import StreamServer
+from bigchaindb.subscribers.consuming import Desks
 from bigchaindb.subscribers.lane_status import LaneStatus
 from bigchaindb.transaction.build import create
 from bigchaindb.transaction.keys import KeyPair
 from tests.support import made_secrets
+from tests.support.desks import ListDesks
 
 CHAIN_ID = "solo-0123456789abcdef0123456789abcdef"
 KEY = KeyPair.from_seed(bytes(range(32)))
@@ -82,7 +84,7 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(
+async def serving(  # noqa: PLR0913 - all but one by keyword
     folder: Path,
     *,
     limits: Limits | None = None,
@@ -92,7 +94,8 @@ async def serving(
     sse_heartbeat_s: float = 15.0,
     elections: ElectionSource = lambda: None,
     access: Access | None = None,
-    websockets: Callable[[Gate], Sequence[WebSocketRoute]] = lambda _: (),
+    desks: Desks | None = None,
+    websockets: Sequence[WebSocketRoute] = (),
 ) -> AsyncIterator[Served]:
     """Run a node's inside below `folder`; it is stopped in the order of a real one."""
     limits, access = limits or Limits(), access or Access()
@@ -132,7 +135,8 @@ async def serving(
         plugins=lambda: plugins,
         elections=elections,
         heartbeat_s=sse_heartbeat_s,
-        websockets=websockets(gate),
+        desks=desks or ListDesks(),
+        websockets=websockets,
         origins=origins,
         proxies=proxies,
     )

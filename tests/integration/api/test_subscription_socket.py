@@ -18,8 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Close
 from websockets.typing import Subprotocol
 
-from bigchaindb.access.gate import Gate
-from bigchaindb.api.subscription_socket import PROTOCOL, SubscriptionSockets
+from bigchaindb.api.subscription_socket import PROTOCOL
 from bigchaindb.config import Access, Limits
 from bigchaindb.eventlog.lane import State
 from bigchaindb.subscribers.consuming import End
@@ -100,12 +99,7 @@ def desks() -> ListDesks:
 
 
 async def subscribed(start: Start, desks: ListDesks, **settings: Any) -> Subscribed:
-    limits = settings.setdefault("limits", Limits())
-
-    def websockets(gate: Gate) -> list[Any]:
-        return [SubscriptionSockets(desks, gate, limits).route()]
-
-    return Subscribed(await start(websockets=websockets, **settings), desks)
+    return Subscribed(await start(desks=desks, **settings), desks)
 
 
 async def test_a_client_library_takes_every_event_once_and_in_order(start: Start, desks: ListDesks) -> None:

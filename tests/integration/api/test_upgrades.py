@@ -37,7 +37,7 @@ ROUTES = (
 
 
 async def test_a_path_opens_with_and_without_a_parameter(start: Start) -> None:
-    served = await start(websockets=lambda _: ROUTES)
+    served = await start(websockets=ROUTES)
     OPENED.clear()
     for path in ("/api/v1/streams/test?a=b", "/api/v1/tests/a%20name", "/api/v1/streams/test/"):
         answer = await ask(served.api.port, "GET", path, **UPGRADE)
@@ -46,7 +46,7 @@ async def test_a_path_opens_with_and_without_a_parameter(start: Start) -> None:
 
 
 async def test_an_error_of_the_tree_is_an_answer(start: Start) -> None:
-    served = await start(websockets=lambda _: ROUTES)
+    served = await start(websockets=ROUTES)
     for name, status in (("none", 404), ("full", 429)):
         answer = await ask(served.api.port, "GET", f"/api/v1/tests/{name}", **UPGRADE)
         assert (answer.status, json.loads(answer.body)["status"]) == (status, status)
@@ -64,13 +64,13 @@ async def test_an_error_of_the_tree_is_an_answer(start: Start) -> None:
 async def test_what_is_no_upgrade_is_a_request_like_any_other(
     start: Start, method: str, changed: dict[str, str], status: int
 ) -> None:
-    served = await start(websockets=lambda _: ROUTES)
+    served = await start(websockets=ROUTES)
     answer = await ask(served.api.port, method, "/api/v1/streams/test", **{**UPGRADE, **changed})
     assert answer.status == status
 
 
 async def test_scope_and_origin_are_required(start: Start) -> None:
-    served = await start(websockets=lambda _: ROUTES, access=Access(anonymous="read", origins=("https://app.example",)))
+    served = await start(websockets=ROUTES, access=Access(anonymous="read", origins=("https://app.example",)))
     port = served.api.port
     assert (await ask(port, "GET", "/api/v1/tests/billing", **UPGRADE)).status == 401
     assert (await ask(port, "GET", "/api/v1/streams/test", **UPGRADE)).status == 101

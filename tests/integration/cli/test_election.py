@@ -35,6 +35,7 @@ from bigchaindb.transaction import KeyPair, Transaction, parse, verify
 from tests.conftest import StartNode
 from tests.support.chains import ALICE, BOB, CAROL, NODE
 from tests.support.decisions import Chain
+from tests.support.desks import ListDesks
 from tests.support.elections import NEWCOMER, key_of, validators_of
 from tests.support.ledgers import open_store
 
@@ -99,6 +100,7 @@ async def network(folder: Path) -> AsyncIterator[tuple[OneProcess, int]]:
             Gate(LOCAL),
             log=log,
             plugins=list,
+            desks=ListDesks(),
             elections=lambda: engine.elections,
         )
         await api.start("127.0.0.1", 0)

@@ -1,0 +1,378 @@
+"""`POST /api/v1/subscriptions/NAME/pull`: a subscription for functions, cron jobs, and proxies without WebSockets.
+
+Each pull is a consumer of its own, and stays one until nothing of it is leased any more. A lease is an event's tag: it
+names one delivery, so an answer never reaches another one (P18). Source: docs/reference/subscriptions.md, "Pull".
+"""
+
+import asyncio
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Annotated, Final, NamedTuple
+
+import msgspec
+import orjson
+from msgspec import Meta, Struct, field
+
+from bigchaindb.access.gate import ASKS_FOR_KEY, Gate
+from bigchaindb.api.answers import Answer, json_line
+from bigchaindb.api.call import Call, Context, WhileThere
+from bigchaindb.api.problems import RETRY_AFTER, Problem, plain
+from bigchaindb.api.subscription_frames import Delay
+from bigchaindb.api.subscription_session import FRAME_BYTES_MAX
+from bigchaindb.config import Limits
+from bigchaindb.config.access import SUBSCRIBE
+from bigchaindb.errors import Overloaded, Stopping, UnknownSubscription
+from bigchaindb.eventlog.lane import WAITING, State
+from bigchaindb.eventlog.sharing import Delivery
+from bigchaindb.subscribers.consuming import Attendance, Desks, End, Given, Reason, Standing
+from bigchaindb.subscribers.plugins import one_line
+
+COUNT: Final = 100
+COUNT_MAX: Final = 1_000
+WAIT_S_MAX: Final = 60
+LEASE_S: Final = 30.0
+BEGIN_S: Final = 5.0
+"""Time within which a pull that does not wait gives what is in the log already: its subscription may have to begin."""
+LOOK_S: Final = 0.05
+LABEL: Final = "pull"
+
+
+class NackedLease(Struct, frozen=True, forbid_unknown_fields=True):
+    """An event that is to come again."""
+
+    lease: str
+    delay_s: Delay | None = None
+    error: str = ""
+    unavailable: bool = False
+
+
+class ParkedLease(Struct, frozen=True, forbid_unknown_fields=True):
+    """An event that is to be set aside for a person."""
+
+    lease: str
+    error: str = ""
+
+
+class Pull(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a request. See docs/reference/subscriptions.md."""
+
+    count: Annotated[int, Meta(ge=0, le=COUNT_MAX)] = COUNT
+    wait_s: Annotated[float, Meta(ge=0, le=WAIT_S_MAX)] = 0.0
+    lease_s: Annotated[float, Meta(ge=1)] = LEASE_S
+    ack: list[str] = field(default_factory=list)
+    nack: list[NackedLease] = field(default_factory=list)
+    park: list[ParkedLease] = field(default_factory=list)
+    extend: list[str] = field(default_factory=list)
+
+
+class Lease(NamedTuple):
+    """An event that a pull was given and that is not answered."""
+
+    puller: "Puller"
+    delivery: Delivery
+
+
+async def post(context: Context, call: Call) -> Answer:
+    """Answer `POST …/pull`."""
+    return await context.pull(call)
+
+
+def scopes(_: Context, name: str) -> Sequence[str]:
+    """Return what those who consume need."""
+    return [SUBSCRIBE + name]
+
+
+class Pulls:
+    """All pulls of a node, and what is leased. Belongs to the event loop."""
+
+    def __init__(self, desks: Desks, gate: Gate, limits: Limits) -> None:
+        self._desks = desks
+        self._gate = gate
+        self._limits = limits
+        self._leases: dict[str, Lease] = {}
+        self._waiting_count = 0
+
+    @property
+    def lease_count(self) -> int:
+        """Events that are leased."""
+        return len(self._leases)
+
+    async def serve(self, call: Call) -> Answer:
+        """Carry out the answers of a pull, and give it events.
+
+        Raises:
+            Problem: the body is no pull, or its principal may no longer pull.
+            Overloaded: as many pulls are under way as may be.
+            UnknownSubscription: there is none of that name.
+            Stopping: the node stops.
+            ConnectionError: the client is gone.
+        """
+        pull, name = _read(await call.body(), self._limits), call.parameter
+        if pull.count and self._waiting_count >= self._limits.pull_waiting_count_max:
+            count = self._waiting_count
+            raise Overloaded(f"{count} pulls are under way (limits.pull_waiting_count_max); try again later")
+        self._waiting_count += 1
+        try:
+            stale = await self._carry_out(name, pull, call.while_there)
+            return await self._serve(name, pull, stale, call)
+        finally:
+            self._waiting_count -= 1
+
+    async def _serve(self, name: str, pull: Pull, stale: Sequence[str], call: Call) -> Answer:
+        puller = Puller(name, self._leases)
+        try:
+            puller.attend(self._desks.attach(name, puller, room_count=max(pull.count, 1), label=LABEL))
+        except Overloaded as error:
+            return plain(HTTPStatus.TOO_MANY_REQUESTS, str(error), headers=RETRY_AFTER)
+        principal = call.principal
+        unwatch = None if principal is None else self._gate.watch(principal, puller.deny, SUBSCRIBE + name)
+        try:
+            return await self._give(puller, pull, stale, call.while_there)
+        finally:
+            if unwatch is not None:
+                unwatch()
+            puller.leave_if_idle()
+
+    async def _give(self, puller: "Puller", pull: Pull, stale: Sequence[str], while_there: WhileThere) -> Answer:
+        loop = asyncio.get_running_loop()
+        until_s, begun_s = loop.time() + pull.wait_s, loop.time() + BEGIN_S
+        given: list[Given] = []
+        while pull.count:
+            puller.woken.clear()
+            given = puller.take(pull.count, self._limits.event_page_bytes_max)
+            standing, now_s = puller.standing, loop.time()
+            if given or standing.state in WAITING:
+                break
+            if now_s >= until_s and (_is_level(standing) or now_s >= begun_s):
+                break
+            with suppress(TimeoutError):
+                async with asyncio.timeout(until_s - now_s if now_s < until_s else LOOK_S):
+                    await while_there(puller.woken.wait())
+        standing = puller.standing
+        if pull.count and not given and standing.state in WAITING:
+            return _refusal(puller.name, standing, stale)
+        is_level = pull.count > len(given) and puller.is_exhausted and _is_level(standing)
+        return _page(puller.lease(given, pull.lease_s), stale, standing, is_level=is_level)
+
+    async def _carry_out(self, name: str, pull: Pull, while_there: WhileThere) -> list[str]:
+        """Carry answers out; return the leases that are stale, each once."""
+        stale, pullers = dict[str, None](), set[Puller]()
+
+        def held(texts: Iterable[str]) -> Mapping[Puller, dict[Delivery, str]]:
+            found = self._take_back(name, texts, stale)
+            pullers.update(found)
+            return found
+
+        try:
+            for puller, texts in held(pull.ack).items():
+                stale.update((texts[late], None) for late in puller.attendance.ack([*texts]))
+            for nack in pull.nack:
+                why = one_line(nack.error or "the consumer nacked it")
+                for puller, texts in held([nack.lease]).items():
+                    late = puller.attendance.nack(
+                        [*texts], delay_s=nack.delay_s, error=why, is_unavailable=nack.unavailable
+                    )
+                    stale.update((texts[one], None) for one in late)
+            for park in pull.park:
+                why = one_line(park.error or "the consumer parked it")
+                for puller, texts in held([park.lease]).items():
+                    parking = asyncio.ensure_future(puller.attendance.park([*texts], error=why))
+                    stale.update((texts[one], None) for one in await while_there(asyncio.shield(parking)))
+            for text in pull.extend:
+                if (lease := self._find(name, text)) is None:
+                    stale[text] = None
+                else:
+                    lease.puller.extend(lease.delivery, pull.lease_s)
+        finally:
+            for puller in pullers:
+                puller.leave_if_idle()
+        return list(stale)
+
+    def _find(self, name: str, text: str) -> Lease | None:
+        lease = self._leases.get(text)
+        return None if lease is None or lease.puller.name != name else lease
+
+    def _take_back(
+        self, name: str, texts: Iterable[str], stale: dict[str, None]
+    ) -> Mapping["Puller", dict[Delivery, str]]:
+        """End leases; return their deliveries by the pulls that had them, and add those that are `stale`."""
+        found: defaultdict[Puller, dict[Delivery, str]] = defaultdict(dict)
+        for text in dict.fromkeys(texts):
+            if (lease := self._find(name, text)) is None:
+                stale[text] = None
+            else:
+                lease.puller.drop([lease.delivery])
+                found[lease.puller][lease.delivery] = text
+        return found
+
+
+class Puller:
+    """One pull as a consumer: implements `consuming.Consumer`.
+
+    Attributes:
+        name: of the subscription.
+        attendance: at its desk.
+        woken: set once there may be something.
+        is_exhausted: whether the desk had nothing more when it was asked last.
+    """
+
+    attendance: Attendance
+
+    def __init__(self, name: str, leases: dict[str, Lease]) -> None:
+        """Take leases into `leases`, where those of all pulls are."""
+        self.name = name
+        self.woken = asyncio.Event()
+        self.is_exhausted = False
+        self._all = leases
+        self._loop = asyncio.get_running_loop()
+        self._leases: dict[Delivery, tuple[str, float]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_attending = False
+        self._end: End | None = None
+        self._denied = ""
+
+    def attend(self, attendance: Attendance) -> None:
+        """Begin."""
+        self.attendance = attendance
+        self._is_attending = True
+
+    @property
+    def standing(self) -> Standing:
+        """How the subscription stands.
+
+        Raises:
+            UnknownSubscription: it was deleted.
+            Stopping: the node stops.
+            Problem: its principal may no longer pull.
+        """
+        if self._denied:
+            raise Problem(plain(HTTPStatus.UNAUTHORIZED, self._denied, headers=ASKS_FOR_KEY))
+        if self._end is End.DELETED:
+            raise UnknownSubscription(f"the subscription {self.name!r} was deleted")
+        if self._end is not None:
+            raise Stopping("the node is about to stop")
+        return self.attendance.standing
+
+    def take(self, count: int, bytes_max: int) -> list[Given]:
+        """Return the next events, up to about so many bytes; one always fits."""
+        given: list[Given] = []
+        self.is_exhausted = False
+        while self._is_attending and not self.is_exhausted and len(given) < count and bytes_max > 0:
+            more = self.attendance.take(count - len(given), min(bytes_max, FRAME_BYTES_MAX))
+            self.is_exhausted = not more
+            given += more
+            bytes_max -= sum(len(one.envelope) for one in more)
+        return given
+
+    def lease(self, given: Iterable[Given], lease_s: float) -> list[tuple[str, Given]]:
+        """Return events each with its lease."""
+        due_s, leased = self._loop.time() + lease_s, list[tuple[str, Given]]()
+        for one in given:
+            number, attempt = one.delivery
+            text = f"{self.standing.epoch}.{number}.{attempt}.{secrets.token_hex(8)}"
+            self._leases[one.delivery] = text, due_s
+            self._all[text] = Lease(self, one.delivery)
+            leased.append((text, one))
+        self._set_timer()
+        return leased
+
+    def extend(self, delivery: Delivery, lease_s: float) -> None:
+        """Lease an event for so long from now on."""
+        self._leases[delivery] = self._leases[delivery][0], self._loop.time() + lease_s
+        self._set_timer()
+
+    def drop(self, deliveries: Iterable[Delivery]) -> None:
+        """End leases."""
+        for one in deliveries:
+            if (held := self._leases.pop(one, None)) is not None:
+                del self._all[held[0]]
+
+    def deny(self, _: int, reason: str) -> None:
+        """End the wait: the principal may no longer pull."""
+        self._denied = reason
+        self.woken.set()
+
+    def leave_if_idle(self) -> None:
+        """End the attendance if nothing is leased."""
+        self._set_timer()
+        if self._is_attending and not self._leases:
+            self._is_attending = False
+            self.attendance.leave(is_blameless=True)
+
+    # What the desk says
+
+    def wake(self) -> None:
+        """See `Consumer`."""
+        self.woken.set()
+
+    def revoke(self, deliveries: Sequence[Delivery], _: Reason) -> None:
+        """See `Consumer`."""
+        self.drop(deliveries)
+        self._loop.call_soon(self.leave_if_idle)
+
+    def changed(self, _: Standing) -> None:
+        """See `Consumer`."""
+        self.woken.set()
+
+    def end(self, end: End) -> None:
+        """See `Consumer`."""
+        self._is_attending = False
+        self._end = end
+        self.drop([*self._leases])
+        self.woken.set()
+
+    # Time
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._leases:
+            self._timer = self._loop.call_at(min(due_s for _, due_s in self._leases.values()), self._expire)
+
+    def _expire(self) -> None:
+        now_s = self._loop.time()
+        over = [one for one, (_, due_s) in self._leases.items() if due_s <= now_s]
+        self.drop(over)
+        if self._is_attending and over:
+            self.attendance.expire(over)
+        self.leave_if_idle()
+
+
+def _read(body: bytes, limits: Limits) -> Pull:
+    try:
+        pull = _PULLS.decode(body or b"{}")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(plain(400, f"the body is no pull: {error}")) from None
+    if pull.lease_s > limits.lease_s_max:
+        text = f"`lease_s` is {pull.lease_s:g}, and must be 1 to {limits.lease_s_max:g} (limits.lease_s_max)"
+        raise Problem(plain(400, f"the body is no pull: {text}"))
+    return pull
+
+
+_PULLS: Final[msgspec.json.Decoder[Pull]] = msgspec.json.Decoder(Pull)
+
+
+def _is_level(standing: Standing) -> bool:
+    return standing.state is State.LIVE and standing.lag == 0
+
+
+def _page(leased: Iterable[tuple[str, Given]], stale: Sequence[str], standing: Standing, *, is_level: bool) -> Answer:
+    events = [
+        b'{"lease":"%b","attempt":%d,"event":%b}' % (text.encode(), one.delivery.attempt, one.envelope)
+        for text, one in leased
+    ]
+    rest = orjson.dumps({"stale": stale, "level": is_level, "token": standing.token}, option=orjson.OPT_APPEND_NEWLINE)
+    return Answer(200, b'{"events":[%b],%b' % (b",".join(events), rest[1:]))
+
+
+def _refusal(name: str, standing: Standing, stale: Sequence[str]) -> Answer:
+    """Return the answer of a subscription that gives nothing until somebody has done something."""
+    why = f": {standing.reason}" if standing.reason else ""
+    status = 410 if standing.state is State.GAPPED else 409
+    message = f"the subscription {name!r} is {standing.state}{why}"
+    about = {"state": str(standing.state), "reason": standing.reason, "stale": stale}
+    return Answer(status, json_line({"message": message, "status": status, **about}), logged=message)

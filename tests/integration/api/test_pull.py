@@ -1,0 +1,324 @@
+"""Pulling a subscription over HTTP; its desk is a list dealt out by `Sharing`.
+
+Source: docs/reference/subscriptions.md; promises P18 and P19.
+"""
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import pytest
+
+from bigchaindb.config import Access, Limits
+from bigchaindb.eventlog.lane import State
+from bigchaindb.subscribers.consuming import End
+from tests.integration.api.conftest import Start
+from tests.support.desks import ListDesk, ListDesks
+from tests.support.http import Answer
+from tests.support.raw import ask, request, until, wire
+from tests.support.served import Served
+
+PATH = "/api/v1/subscriptions/a/pull"
+
+
+@pytest.fixture
+def desk() -> ListDesk:
+    return ListDesk()
+
+
+@pytest.fixture
+async def served(start: Start, desk: ListDesk) -> Served:
+    return await start(desks=ListDesks(a=desk, b=ListDesk()))
+
+
+def log(desk: ListDesk, *keys: str) -> None:
+    for key in keys:
+        desk.add(key, b'{"id":"%d:%b"}' % (len(desk.events) + 1, key.encode()))
+
+
+async def asked(served: Served, path: str = PATH, **body: Any) -> Answer:
+    return await ask(served.api.port, "POST", path, json.dumps(body).encode())
+
+
+async def pull(served: Served, **body: Any) -> dict[str, Any]:
+    answer = await asked(served, **body)
+    assert answer.status == 200, answer.body
+    found: dict[str, Any] = json.loads(answer.body)
+    assert list(found) == ["events", "stale", "level", "token"]
+    return found
+
+
+def ids(found: dict[str, Any]) -> list[str]:
+    return [one["event"]["id"] for one in found["events"]]
+
+
+async def test_events_are_leased_and_acknowledged_by_the_next_pull(served: Served, desk: ListDesk) -> None:
+    log(desk, "a", "b", "c")
+    first = await pull(served, count=2)
+    assert (ids(first), first["level"], first["stale"]) == (["1:a", "2:b"], False, [])
+    [lease, other] = [one["lease"] for one in first["events"]]
+    assert lease.startswith("1.1.1.")
+    assert len(lease.split(".")[3]) == 16
+    second = await pull(served, count=5, ack=[lease, other])
+    assert (ids(second), second["level"], second["token"]) == (["3:c"], True, "token-3")
+    assert desk.settled == [1, 2]
+    last = await pull(served, count=0, ack=[lease, second["events"][0]["lease"]])
+    assert (last["events"], last["stale"], desk.settled) == ([], [lease], [1, 2, 3])
+    await until(lambda: not desk.seats, "all pulls to be over")
+    assert {line.split()[-1] for line in desk.log} == {"blameless"}
+
+
+async def test_a_body_may_be_empty(served: Served, desk: ListDesk) -> None:
+    log(desk, "a")
+    answer = await ask(served.api.port, "POST", PATH, b"")
+    assert ids(json.loads(answer.body)) == ["1:a"]
+
+
+async def test_a_nack_takes_the_later_event_of_its_key_along(served: Served, desk: ListDesk) -> None:
+    log(desk, "a", "a", "b")
+    first = await pull(served)
+    nacked, later, other = (one["lease"] for one in first["events"])
+    answered = await pull(served, count=0, nack=[{"lease": nacked, "delay_s": 0.05, "error": "locked"}], ack=[other])
+    assert answered["stale"] == []
+    assert (await pull(served, count=0, ack=[later]))["stale"] == [later]
+    again = await pull(served, wait_s=30)
+    assert [(one["event"]["id"], one["attempt"]) for one in again["events"]] == [("1:a", 2), ("2:a", 2)]
+    assert "nack [(1, 1)] 0.05 'locked' False" in desk.log
+
+
+async def test_parking_is_answered_once_it_is_durable(served: Served, desk: ListDesk) -> None:
+    desk.parking = asyncio.Event()
+    log(desk, "a", "b")
+    first, second = (one["lease"] for one in (await pull(served))["events"])
+    parking = asyncio.ensure_future(pull(served, count=0, park=[{"lease": first, "error": "no account"}]))
+    await until(lambda: any("no account" in line for line in desk.log), "the answer")
+    assert (await pull(served, count=0, ack=[second]))["stale"] == [], "others go on"
+    assert not parking.done()
+    desk.parking.set()
+    assert (await parking)["stale"] == []
+    assert (desk.parked, sorted(desk.settled)) == ([1], [1, 2])
+
+
+class TestLeases:
+    async def test_what_is_not_answered_comes_again_after_its_lease(self, served: Served, desk: ListDesk) -> None:
+        log(desk, "a", "b")
+        first = await pull(served, lease_s=1)
+        again = await pull(served, wait_s=30)
+        assert [(one["event"]["id"], one["attempt"]) for one in again["events"]][:1] == [("1:a", 2)]
+        assert (await pull(served, count=0, ack=[first["events"][0]["lease"]]))["stale"]
+        assert desk.settled == []
+        assert any(line.startswith("expire [(1, 1), (2, 1)]") for line in desk.log)
+
+    async def test_a_lease_can_be_extended(self, served: Served, desk: ListDesk) -> None:
+        log(desk, "a", "b")
+        [first, second] = [one["lease"] for one in (await pull(served, lease_s=1))["events"]]
+        assert (await pull(served, count=0, lease_s=60, extend=[first, "1.9.1.ab"]))["stale"] == ["1.9.1.ab"]
+        again = await pull(served, wait_s=30)
+        assert ids(again) == ["2:b"]
+        assert (await pull(served, count=0, ack=[first, second]))["stale"] == [second]
+        assert desk.settled == [1]
+
+    async def test_those_of_an_earlier_run_are_stale(self, served: Served, desk: ListDesk) -> None:
+        log(desk, "a")
+        [lease] = [one["lease"] for one in (await pull(served))["events"]]
+        desk.restart()
+        again = await pull(served, ack=[lease])
+        assert (again["stale"], [one["attempt"] for one in again["events"]]) == ([lease], [2])
+        assert again["events"][0]["lease"].startswith("2.1.2.")
+
+    async def test_those_of_another_subscription_are_stale(self, served: Served, desk: ListDesk) -> None:
+        log(desk, "a")
+        [lease] = [one["lease"] for one in (await pull(served))["events"]]
+        answer = await asked(served, "/api/v1/subscriptions/b/pull", count=0, ack=[lease])
+        assert (json.loads(answer.body)["stale"], desk.settled) == ([lease], [])
+
+
+class TestWaiting:
+    async def test_a_pull_waits_for_an_event(self, served: Served, desk: ListDesk) -> None:
+        waiting = asyncio.ensure_future(pull(served, wait_s=60))
+        await until(lambda: bool(desk.seats), "the pull")
+        log(desk, "a")
+        assert ids(await waiting) == ["1:a"]
+
+    async def test_a_wait_that_is_over_is_level(self, served: Served) -> None:
+        found = await pull(served, wait_s=0.05)
+        assert (found["events"], found["level"]) == ([], True)
+
+    async def test_one_that_does_not_wait_gets_what_a_subscription_has_that_only_begins(
+        self, served: Served, desk: ListDesk
+    ) -> None:
+        """Without consumers a subscription is stopped, and its desk begins with the pull."""
+        log(desk, "a")
+        desk.state = State.STOPPED
+        waiting = asyncio.ensure_future(pull(served))
+        await until(lambda: bool(desk.seats), "the pull")
+        desk.change(State.LIVE)
+        assert ids(await waiting) == ["1:a"]
+
+    async def test_a_client_that_goes_frees_its_place_at_once(self, served: Served, desk: ListDesk) -> None:
+        async with wire(served.api.port) as one:
+            await one.send(request("POST", PATH, b'{"wait_s":60}'))
+            await until(lambda: bool(desk.seats), "the pull")
+        await until(lambda: not desk.seats, "its place to be free")
+        assert desk.log == ["leave c1 blameless"]
+        async with wire(served.api.port) as one:
+            await one.send(request("POST", PATH, b'{"wait_s":60}'))
+            await until(lambda: bool(desk.seats), "the pull")
+            one.writer.write_eof()
+            await until(lambda: not desk.seats, "its place to be free")
+
+    async def test_there_are_so_many_at_most(self, start: Start, desk: ListDesk) -> None:
+        served = await start(desks=ListDesks(a=desk), limits=Limits(pull_waiting_count_max=1))
+        log(desk, "a")
+        [lease] = [one["lease"] for one in (await pull(served))["events"]]
+        waiting = asyncio.ensure_future(pull(served, wait_s=60))
+        await until(lambda: len(desk.seats) == 2, "the pull")
+        answer = await asked(served, ack=[lease])
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert desk.settled == [], "nothing was carried out"
+        assert (await pull(served, count=0, ack=[lease]))["stale"] == [], "answers alone always are"
+        log(desk, "b")
+        await waiting
+        assert ids(await pull(served)) == []
+
+    async def test_consumers_have_a_bound(self, served: Served, desk: ListDesk) -> None:
+        desk.consumer_count_max = 1
+        log(desk, "a", "b")
+        [lease] = [one["lease"] for one in (await pull(served, count=1))["events"]]
+        answer = await asked(served)
+        assert (answer.status, answer.headers["retry-after"]) == (429, "1")
+        assert ids(await pull(served, ack=[lease])) == ["2:b"], "its answer made room"
+
+    async def test_a_key_that_is_revoked_ends_the_wait(self, start: Start, desk: ListDesk) -> None:
+        served = await start(desks=ListDesks(a=desk), access=Access(anonymous="none"))
+        id_, key = served.new_key("subscribe:a")
+        _, other = served.new_key("subscribe:b")
+        for refused, status in (({}, 401), ({"Authorization": f"Bearer {other}"}, 403)):
+            assert (await ask(served.api.port, "POST", PATH, b"{}", **refused)).status == status
+        waiting = asyncio.ensure_future(
+            ask(served.api.port, "POST", PATH, b'{"wait_s":60}', Authorization=f"Bearer {key}")
+        )
+        await until(lambda: bool(desk.seats), "the pull")
+        served.revoke(id_)
+        assert (await waiting).status == 401
+        assert not desk.seats
+
+
+class TestStates:
+    @pytest.mark.parametrize(
+        ("state", "status"),
+        [(State.GAPPED, 410), (State.PAUSED, 409), (State.BLOCKED, 409), (State.FAILED, 409)],
+    )
+    async def test_one_that_gives_nothing_says_so(
+        self, served: Served, desk: ListDesk, state: State, status: int
+    ) -> None:
+        log(desk, "a")
+        [lease] = [one["lease"] for one in (await pull(served))["events"]]
+        desk.change(state, "why")
+        answer = await asked(served, wait_s=60, ack=[lease])
+        assert (answer.status, json.loads(answer.body)) == (
+            status,
+            {
+                "message": f"the subscription 'a' is {state}: why",
+                "status": status,
+                "state": str(state),
+                "reason": "why",
+                "stale": [lease],
+            },
+        )
+
+    async def test_a_state_that_changes_ends_the_wait(self, served: Served, desk: ListDesk) -> None:
+        waiting = asyncio.ensure_future(asked(served, wait_s=60))
+        await until(lambda: bool(desk.seats), "the pull")
+        desk.change(State.PAUSED)
+        assert (await waiting).status == 409
+
+    @pytest.mark.parametrize(("end", "status"), [(End.DELETED, 404), (End.STOPPING, 503)])
+    async def test_an_end_ends_the_wait(self, served: Served, desk: ListDesk, end: End, status: int) -> None:
+        log(desk, "a")
+        [lease] = [one["lease"] for one in (await pull(served))["events"]]
+        waiting = asyncio.ensure_future(asked(served, wait_s=60))
+        await until(lambda: len(desk.seats) == 2, "the pull")
+        desk.end(end)
+        assert (await waiting).status == status
+        assert served.api.lease_count == 0
+        desk.restart()
+        assert (await pull(served, count=0, ack=[lease]))["stale"] == [lease]
+
+    async def test_an_unknown_subscription(self, served: Served) -> None:
+        assert (await asked(served, "/api/v1/subscriptions/none/pull")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ({"count": -1}, "$.count"),
+        ({"count": 1_001}, "$.count"),
+        ({"count": 1.5}, "$.count"),
+        ({"wait_s": 61}, "$.wait_s"),
+        ({"wait_s": -1}, "$.wait_s"),
+        ({"lease_s": 0.5}, "$.lease_s"),
+        ({"lease_s": 3_601}, "`lease_s` is 3601, and must be 1 to 3600 (limits.lease_s_max)"),
+        ({"ack": "x"}, "$.ack"),
+        ({"ack": [1]}, "$.ack[0]"),
+        ({"nack": ["x"]}, "$.nack[0]"),
+        ({"nack": [{}]}, "`lease`"),
+        ({"nack": [{"lease": "x", "delay_s": 1e9}]}, "$.nack[0].delay_s"),
+        ({"park": [{"lease": "x", "delay_s": 1}]}, "`delay_s`"),
+        ({"acks": []}, "`acks`"),
+        ([], "object"),
+        (5, "object"),
+    ],
+)
+async def test_what_is_no_pull_is_refused_and_changes_nothing(
+    served: Served, desk: ListDesk, body: Any, found: str
+) -> None:
+    answer = await ask(served.api.port, "POST", PATH, json.dumps(body).encode())
+    assert answer.status == 400
+    message = json.loads(answer.body)["message"]
+    assert message.startswith("the body is no pull: ")
+    assert found in message
+    assert desk.seated_count == 0
+
+
+@pytest.mark.parametrize("body", [b"x", b"\xff", b"{", 100_000 * b"["])
+async def test_bytes_that_are_no_json_are_refused(served: Served, body: bytes) -> None:
+    assert (await ask(served.api.port, "POST", PATH, body)).status == 400
+
+
+async def test_a_pull_has_a_mebibyte_or_one_event(served: Served, desk: ListDesk) -> None:
+    for number in range(40):
+        desk.add(number, b'"%b"' % (40_000 * b"x"))
+    desk.add("large", b'"%b"' % (3_000_000 * b"x"))
+    first = await pull(served, count=1_000)
+    assert 20 < len(first["events"]) < 40
+    assert not first["level"]
+    leases = [one["lease"] for one in first["events"]]
+    rest = await pull(served, count=1_000, ack=leases)
+    assert len(first["events"]) + len(rest["events"]) == 41
+
+
+async def test_many_pulls_side_by_side_take_every_event_once(served: Served, desk: ListDesk) -> None:
+    """As functions of a cloud do: each takes a few, answers, and is gone."""
+    log(desk, *(str(number % 50) for number in range(500)))
+    taken: list[str] = []
+
+    async def function() -> None:
+        leases: list[str] = []
+        while True:
+            found = await pull(served, count=3, ack=leases)
+            assert found["stale"] == []
+            leases = [one["lease"] for one in found["events"]]
+            taken.extend(ids(found))
+            if len(desk.settled) + len(leases) >= 500 and not leases:
+                return
+
+    begun = time.monotonic()
+    await asyncio.gather(*(function() for _ in range(10)))
+    assert time.monotonic() - begun < 60
+    assert len(taken) == 500 == len(set(taken))
+    assert sorted(desk.settled) == [*range(1, 501)]
+    for key in range(50):
+        of_key = [int(one.split(":")[0]) for one in taken if one.split(":")[1] == str(key)]
+        assert of_key == sorted(of_key)
