@@ -269,6 +269,10 @@ class SubscriptionDiffers(OrderRefused):
 class UnknownSubscription(BigchainDBError):
     """No subscription has the name; the message says how one is created."""
 
+    def __init__(self, name: str) -> None:
+        """Name it, cut."""
+        super().__init__(f"there is no subscription {name[:100]!r}; PUT /api/v1/subscriptions/NAME creates one")
+
 
 class RequestFailed(BigchainDBError):
     """A node could not be reached, or answered with an error, which the message quotes.

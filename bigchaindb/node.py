@@ -206,7 +206,7 @@ class _Edges:
             limits,
             gate,
             log=log,
-            plugins=self.supervisor.status,
+            lanes=self.supervisor,
             desks=self.supervisor,
             elections=wired.elections,
             proofs=wired.proofs,
@@ -270,7 +270,7 @@ class _Edges:
             access_key_count=self.book.good_count(time.time()),
             access_refused_counts=self.gate.refused,
             tls_expiry_s=None if self._tls is None else self._tls.ends_s - time.time(),
-            plugins=self.supervisor.status(),
+            lanes=self.supervisor.status(),
             limits=self._limits,
         )
 

@@ -1,6 +1,6 @@
 """The arguments of a handler: one request, and what all handlers share."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -10,8 +10,11 @@ from bigchaindb.api.arguments import Arguments, parse_query
 from bigchaindb.api.reads import Reads
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
+from bigchaindb.eventlog.orders import Order
+from bigchaindb.eventlog.subscription import Subscription
 from bigchaindb.ledger.elections import Elections
 from bigchaindb.ledger.ports import ProofSource
+from bigchaindb.store import TroubleRow
 from bigchaindb.store.queries import LedgerQueries
 from bigchaindb.streams.sse import EventStreams
 from bigchaindb.subscribers.lane_status import LaneStatus
@@ -65,8 +68,37 @@ class Call(NamedTuple):
         return parse_query(self.query)
 
 
-PluginStatuses = Callable[[], Sequence[LaneStatus]]
-"""Returns the status of each plugin, in the order of the configuration."""
+class Lanes(Protocol):
+    """The lanes of a node, as clients see and order them; the `Supervisor` has them."""
+
+    @property
+    def subscriptions(self) -> Mapping[str, Subscription]:
+        """The subscriptions in force, by name."""
+        ...
+
+    def status(self) -> Sequence[LaneStatus]:
+        """Return the status of each lane: plugins in the order of the configuration, then subscriptions by name."""
+        ...
+
+    async def order(self, name: str, order: Order) -> LaneStatus:
+        """See `Supervisor.order`."""
+        ...
+
+    async def create(self, subscription: Subscription, *, is_change: bool = False) -> bool:
+        """See `Supervisor.create`."""
+        ...
+
+    async def delete(self, name: str) -> None:
+        """See `Supervisor.delete`."""
+        ...
+
+    async def parked(self, name: str, after: int, count_max: int) -> Sequence[TroubleRow]:
+        """See `Supervisor.parked`."""
+        ...
+
+    def token(self, name: str) -> str:
+        """See `Supervisor.token`."""
+        ...
 
 
 ElectionSource = Callable[[], Elections | None]
@@ -101,7 +133,7 @@ class Context:
     queries: LedgerQueries
     reads: Reads
     streams: EventStreams
-    plugins: PluginStatuses
+    lanes: Lanes
     elections: ElectionSource
     limits: Limits
     proofs: ProofSource | None

@@ -2,12 +2,28 @@
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Final
 
 from bigchaindb import __version__
 from bigchaindb.api.answers import Answer, Reply, json_answer
 from bigchaindb.api.call import Call, Context
-from bigchaindb.api.openapi_schemas import BOOLEAN, HEIGHT, HEIGHT_OR_ID, HEX_64, KEY, TEXT, Schema, array, ref, schemas
+from bigchaindb.api.openapi_lanes import paths as lane_paths
+from bigchaindb.api.openapi_schemas import (
+    BOOLEAN,
+    HEIGHT,
+    HEIGHT_OR_ID,
+    HEX_64,
+    KEY,
+    TEXT,
+    Schema,
+    array,
+    json_of,
+    query,
+    ref,
+    refusals,
+    response,
+    schemas,
+    segment,
+)
 from bigchaindb.api.pulls import COUNT, COUNT_MAX, LEASE_S, WAIT_S_MAX
 from bigchaindb.transaction.schema import transaction_schema
 
@@ -56,7 +72,7 @@ def _paths() -> dict[str, Schema]:
     paths = {path: {"get": operation} for path, operation in reads.items()}
     paths["/api/v1/transactions"]["post"] = _post()
     paths["/api/v1/subscriptions/{name}/pull"] = {"post": _pull()}
-    return paths
+    return paths | lane_paths()
 
 
 def _node_reads() -> dict[str, Schema]:
@@ -73,19 +89,19 @@ def _transaction_reads() -> dict[str, Schema]:
         "/api/v1/transactions": _get(
             "Transactions of an asset, oldest first",
             array(ref("Transaction")),
-            _query("asset_id", HEX_64, required=True),
-            _query("operation", {"enum": ["CREATE", "TRANSFER"]}),
-            _query("last_tx", BOOLEAN, "Return only the newest one."),
+            query("asset_id", HEX_64, required=True),
+            query("operation", {"enum": ["CREATE", "TRANSFER"]}),
+            query("last_tx", BOOLEAN, "Return only the newest one."),
             errors=(400,),
         ),
         "/api/v1/transactions/{id}": _get(
-            "A committed transaction", ref("Transaction"), _segment("id", TEXT), errors=(404,)
+            "A committed transaction", ref("Transaction"), segment("id", TEXT), errors=(404,)
         ),
         "/api/v1/outputs": _get(
             "Outputs of a key, in commit order",
             array(ref("OutputReference")),
-            _query("public_key", KEY, required=True),
-            _query("spent", BOOLEAN, "Return only spent outputs, or only unspent ones."),
+            query("public_key", KEY, required=True),
+            query("spent", BOOLEAN, "Return only spent outputs, or only unspent ones."),
             errors=(400,),
         ),
         "/api/v1/assets": _search("assets", ref("Asset")),
@@ -93,8 +109,8 @@ def _transaction_reads() -> dict[str, Schema]:
         "/api/v1/statuses": _get(
             "Status of a transaction or a block; takes exactly one argument",
             ref("Status"),
-            _query("transaction_id", TEXT),
-            _query("block_id", TEXT, "A block's id or height."),
+            query("transaction_id", TEXT),
+            query("block_id", TEXT, "A block's id or height."),
             errors=(400, 404),
         ),
     }
@@ -105,26 +121,26 @@ def _block_reads() -> dict[str, Schema]:
         "/api/v1/blocks": _get(
             "Height of the block that contains a transaction; its id if `status` is given",
             array({"oneOf": [HEIGHT, HEX_64]}),
-            _query("transaction_id", TEXT, required=True),
-            _query("status", {"enum": ["valid", "invalid", "undecided"]}),
+            query("transaction_id", TEXT, required=True),
+            query("status", {"enum": ["valid", "invalid", "undecided"]}),
             errors=(400,),
         ),
         "/api/v1/blocks/{height_or_id}": _get(
             "A block by its height, or in its 1.x form by its id",
             {"oneOf": [ref("Block"), ref("BlockV1")]},
-            _segment("height_or_id", HEIGHT_OR_ID),
+            segment("height_or_id", HEIGHT_OR_ID),
             errors=(404,),
         ),
         "/api/v1/blocks/{height_or_id}/proof": _get(
             "Proof of the event of a block, valid or invalid, for readers who trust the validators' keys",
             ref("Proof"),
-            _segment("height_or_id", HEIGHT_OR_ID),
+            segment("height_or_id", HEIGHT_OR_ID),
             errors=(404, 504),
         ),
         "/api/v1/votes": _get(
             "This node's vote on a block, if it has one",
             array(ref("Vote")),
-            _query("block_id", TEXT, required=True),
+            query("block_id", TEXT, required=True),
             errors=(400,),
         ),
     }
@@ -135,14 +151,14 @@ def _network_reads() -> dict[str, Schema]:
         "/api/v1/validators": _get(
             "Validators of the next block or of a decided one",
             array(ref("Validator")),
-            _query(
+            query(
                 "height", {"type": "integer", "minimum": 1}, "Height of a decided block; omit it for the next block."
             ),
             errors=(400, 404, 504),
         ),
         "/api/v1/elections": _get("Open elections of validators, oldest first", array(ref("Election")), errors=(404,)),
         "/api/v1/elections/{id}": _get(
-            "Status of an election", ref("ElectionStatus"), _segment("id", TEXT), errors=(404,)
+            "Status of an election", ref("ElectionStatus"), segment("id", TEXT), errors=(404,)
         ),
     }
 
@@ -152,16 +168,16 @@ def _post() -> Schema:
     return {
         "summary": "Submit a transaction",
         "description": "`async` and `sync` answer once it is in the pool, `commit` once every query shows it.",
-        "parameters": [_query("mode", modes)],
-        "requestBody": {"required": True, "content": _json(ref("Transaction"))},
+        "parameters": [query("mode", modes)],
+        "requestBody": {"required": True, "content": json_of(ref("Transaction"))},
         "responses": {
             "202": {
                 "description": "The posted document",
                 "headers": {"Location": {"description": "Relative address of its status.", "schema": TEXT}},
-                "content": _json(ref("Transaction")),
+                "content": json_of(ref("Transaction")),
             },
-            **_refusals(400, 401, 403, 408, 413, 429, 503),
-            "504": _response("Undecided"),
+            **refusals(400, 401, 403, 408, 413, 429, 503),
+            "504": response("Undecided"),
         },
     }
 
@@ -170,21 +186,21 @@ def _event_reads() -> dict[str, Schema]:
     events = _get(
         "Events of the ledger in order: a page, or with `Accept: text/event-stream` a stream without end",
         ref("EventPage"),
-        _query("after", TEXT, "A token: `next` of a page, an SSE id, or the close reason of the WebSocket stream."),
-        _query("limit", {"type": "integer", "minimum": 1, "default": 100}, "Most events of a page."),
-        _query("type", {"enum": ["valid", "invalid"]}),
-        _query("granularity", {"enum": ["block", "transaction"], "default": "block"}),
-        _query("operation", {"enum": ["CREATE", "TRANSFER"]}),
-        _query("asset", HEX_64),
-        _query("owner", KEY, "Among an output's `public_keys` or an input's `owners_before`."),
+        query("after", TEXT, "A token: `next` of a page, an SSE id, or the close reason of the WebSocket stream."),
+        query("limit", {"type": "integer", "minimum": 1, "default": 100}, "Most events of a page."),
+        query("type", {"enum": ["valid", "invalid"]}),
+        query("granularity", {"enum": ["block", "transaction"], "default": "block"}),
+        query("operation", {"enum": ["CREATE", "TRANSFER"]}),
+        query("asset", HEX_64),
+        query("owner", KEY, "Among an output's `public_keys` or an input's `owners_before`."),
         {
-            **_query("metadata", {"type": "object", "patternProperties": {"^metadata\\.": TEXT}}),
+            **query("metadata", {"type": "object", "patternProperties": {"^metadata\\.": TEXT}}),
             "description": "`metadata.<path>=<value>`: a value in the metadata of one transaction.",
             "style": "form",
             "explode": True,
         },
         {
-            **_query("Last-Event-ID", TEXT, "Token after which a stream continues; takes precedence over `after`."),
+            **query("Last-Event-ID", TEXT, "Token after which a stream continues; takes precedence over `after`."),
             "in": "header",
         },
         errors=(400, 410),
@@ -193,7 +209,7 @@ def _event_reads() -> dict[str, Schema]:
     proof = _get(
         "Proof of the event at a position, which distinguishes events with the same id",
         ref("Proof"),
-        _segment("position", {"type": "string", "pattern": "^[0-9]{1,18}$"}),
+        segment("position", {"type": "string", "pattern": "^[0-9]{1,18}$"}),
         errors=(404, 504),
     )
     return {"/api/v1/events": events, "/api/v1/events/{position}/proof": proof}
@@ -216,11 +232,11 @@ def _pull() -> Schema:
     operation = _get(
         "Answer for events of a subscription, and take the next ones for a time",
         page,
-        _segment("name", TEXT),
+        segment("name", TEXT),
         errors=(400, 404, 410, 413),
     )
-    operation["responses"]["409"] = {"description": "Its state gives nothing", "content": _json(ref("Error"))}
-    return {**operation, "requestBody": {"content": _json(_members(**members))}}
+    operation["responses"]["409"] = {"description": "Its state gives nothing", "content": json_of(ref("Error"))}
+    return {**operation, "requestBody": {"content": json_of(_members(**members))}}
 
 
 def _members(**members: Schema) -> Schema:
@@ -231,38 +247,16 @@ def _search(what: str, row: Schema) -> Schema:
     return _get(
         f"Full-text search in {what}, best match first",
         array(row),
-        _query("search", TEXT, 'Words; `"a phrase"` must occur, `-word` must not.', required=True),
-        _query("limit", {"type": "integer", "minimum": 0}, "Most results; 0 returns all."),
+        query("search", TEXT, 'Words; `"a phrase"` must occur, `-word` must not.', required=True),
+        query("limit", {"type": "integer", "minimum": 0}, "Most results; 0 returns all."),
         errors=(400,),
     )
 
 
 def _get(summary: str, schema: Schema, *parameters: Schema, errors: Iterable[int] = ()) -> Schema:
     """Return a read that can fail with these statuses, and with those with which all can."""
-    responses = {"200": {"description": "OK", "content": _json(schema)}, **_refusals(*errors, 401, 403, 429, 503)}
+    responses = {"200": {"description": "OK", "content": json_of(schema)}, **refusals(*errors, 401, 403, 429, 503)}
     return {"summary": summary, "parameters": list(parameters), "responses": responses}
-
-
-def _refusals(*statuses: int) -> dict[str, Schema]:
-    return {str(status): _response(_ERRORS[status]) for status in statuses}
-
-
-def _response(name: str) -> Schema:
-    return {"$ref": f"#/components/responses/{name}"}
-
-
-_ERRORS: Final = {
-    400: "Refused",
-    401: "Unknown",
-    403: "Forbidden",
-    404: "NotFound",
-    408: "Slow",
-    410: "HistoryLost",
-    413: "TooLarge",
-    429: "TooOften",
-    503: "Unavailable",
-    504: "Silent",
-}
 
 
 def _errors() -> dict[str, Schema]:
@@ -272,6 +266,7 @@ def _errors() -> dict[str, Schema]:
         "Forbidden": "The access key lacks a scope, or came in clear; or none of the node's writers signed a CREATE",
         "TooOften": "The rate of the sender is used up; try again after `Retry-After`",
         "NotFound": "Not found",
+        "Differs": "The state of the lane does not allow it, or a subscription of that name has another definition",
         "HistoryLost": "The token belongs to another chain or to a log that this node does not have",
         "Slow": "The request did not arrive in time",
         "TooLarge": "The body is too large",
@@ -279,17 +274,4 @@ def _errors() -> dict[str, Schema]:
         "Silent": "The consensus engine did not answer; try again later",
         "Undecided": "The deadline passed; the transaction may still be committed",
     }
-    return {name: {"description": text, "content": _json(ref("Error"))} for name, text in described.items()}
-
-
-def _query(name: str, schema: Schema, description: str = "", *, required: bool = False) -> Schema:
-    told = {"description": description} if description else {}
-    return {"name": name, "in": "query", "required": required, "schema": schema, **told}
-
-
-def _segment(name: str, schema: Schema) -> Schema:
-    return {"name": name, "in": "path", "required": True, "schema": schema}
-
-
-def _json(schema: Schema) -> Schema:
-    return {"application/json": {"schema": schema}}
+    return {name: {"description": text, "content": json_of(ref("Error"))} for name, text in described.items()}

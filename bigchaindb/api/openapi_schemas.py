@@ -15,6 +15,7 @@ HEIGHT: Final[Schema] = {"type": "integer", "minimum": 0}
 SECONDS: Final[Schema] = {"type": "string", "pattern": "^[0-9]{10}$"}
 SIGNATURE: Final[Schema] = {"type": "string", "pattern": "^[1-9A-HJ-NP-Za-km-z]{86,88}$"}
 HEIGHT_OR_ID: Final[Schema] = {"oneOf": [{"type": "string", "pattern": "^[0-9]{1,18}$"}, HEX_64]}
+_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
 ANY_OBJECT: Final[Schema] = {"type": ["object", "null"]}
 _RESOURCES: Final = ("assets", "blocks", "metadata", "outputs", "statuses", "transactions", "validators", "votes")
 
@@ -24,9 +25,10 @@ def schemas() -> dict[str, Schema]:
     return {
         "Error": record(
             {"message": {"type": ["string", "object"]}},
-            {"status": {"type": "integer"}, "position": HEIGHT, "head": HEIGHT},
+            {"status": {"type": "integer"}, "position": HEIGHT, "head": HEIGHT, "differences": array(TEXT)},
         ),
         **_node_schemas(),
+        **_lane_schemas(),
         **_block_schemas(),
         "OutputReference": record({"transaction_id": HEX_64, "output_index": HEIGHT}),
         "Asset": record({"data": ANY_OBJECT, "id": HEX_64}),
@@ -67,11 +69,62 @@ def _node_schemas() -> dict[str, Schema]:
         "Plugin": record(
             {
                 "name": TEXT,
+                "kind": {"enum": ["plugin", "subscription"]},
                 "state": TEXT,
                 "lag": HEIGHT,
                 "attempts": HEIGHT,
                 "parked": HEIGHT,
-                "error": {"type": ["string", "null"]},
+                "error": _OR_NULL,
+            }
+        ),
+    }
+
+
+def _lane_schemas() -> dict[str, Schema]:
+    number = {"type": ["number", "null"]}
+    return {
+        "Definition": {
+            "type": "object",
+            "properties": {
+                "log": {"enum": ["events", "rejected"], "default": "events"},
+                "granularity": {"enum": ["block", "transaction"]},
+                "types": {"type": ["array", "null"], "items": {"enum": ["valid", "invalid"]}},
+                "select": {"type": "object"},
+                "order": {"enum": ["asset", "log", "none"]},
+                "start": {"type": "string", "default": "now"},
+                "window": {"type": "integer", "minimum": 1, "default": 1024},
+                "retry": {"type": "object"},
+                "on_failure": {"enum": ["park", "block", "skip"], "default": "park"},
+                "answer_s": number,
+                "expires_s": number,
+            },
+        },
+        "Subscription": record(
+            {
+                "name": TEXT,
+                "definition": ref("Definition"),
+                "state": TEXT,
+                "since": {"type": "number"},
+                "reason": _OR_NULL,
+                "cursor": HEIGHT,
+                "lag": HEIGHT,
+                "in_hand": HEIGHT,
+                "oldest_s": {"type": "number"},
+                "attempts": HEIGHT,
+                "parked": HEIGHT,
+                "waits_for": _OR_NULL,
+                "consumers": array(record({"consumer": TEXT, "name": _OR_NULL, "in_hand": HEIGHT})),
+            },
+            {"token": TEXT},
+        ),
+        "ParkedPage": record(
+            {
+                "parked": array(
+                    record(
+                        {"position": TEXT, "attempts": HEIGHT, "error": TEXT, "parked_at": number, "returns": BOOLEAN}
+                    )
+                ),
+                "next": _OR_NULL,
             }
         ),
     }
@@ -145,3 +198,44 @@ def array(items: Schema) -> Schema:
 def ref(name: str) -> Schema:
     """Return a reference to a schema by its name."""
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def refusals(*statuses: int) -> dict[str, Schema]:
+    """Return the responses of these statuses."""
+    return {str(status): response(ERRORS[status]) for status in statuses}
+
+
+def response(name: str) -> Schema:
+    """Return a reference to a response by its name."""
+    return {"$ref": f"#/components/responses/{name}"}
+
+
+ERRORS: Final = {
+    400: "Refused",
+    401: "Unknown",
+    403: "Forbidden",
+    404: "NotFound",
+    409: "Differs",
+    408: "Slow",
+    410: "HistoryLost",
+    413: "TooLarge",
+    429: "TooOften",
+    503: "Unavailable",
+    504: "Silent",
+}
+
+
+def query(name: str, schema: Schema, description: str = "", *, required: bool = False) -> Schema:
+    """Return an argument of the query."""
+    told = {"description": description} if description else {}
+    return {"name": name, "in": "query", "required": required, "schema": schema, **told}
+
+
+def segment(name: str, schema: Schema) -> Schema:
+    """Return a parameter of the path."""
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def json_of(schema: Schema) -> Schema:
+    """Return the content of a body that is JSON."""
+    return {"application/json": {"schema": schema}}

@@ -13,6 +13,9 @@ from bigchaindb.errors import (
     EngineError,
     HistoryLost,
     MalformedJson,
+    MalformedSubscription,
+    MalformedToken,
+    OrderRefused,
     Overloaded,
     ReaderLost,
     SchemaValidationError,
@@ -20,6 +23,8 @@ from bigchaindb.errors import (
     Stopping,
     StoreDamaged,
     StoreFull,
+    SubscriptionDiffers,
+    UnknownPlace,
     UnknownSubscription,
     ValidationError,
     WriterNotAllowed,
@@ -71,13 +76,15 @@ def not_found(near: str | None = None) -> Answer:
     return plain(404, "Not found" if near is None else f"Not found; did you mean {near}")
 
 
-def answer_for(error: BigchainDBError) -> Answer:
+def answer_for(error: BigchainDBError) -> Answer:  # noqa: PLR0911 - a case for each kind
     """Return the answer for an error of the tree; a defect of the node itself is not disclosed to the client."""
     match error:
         case Problem():
             return error.answer
         case ValidationError() | HistoryLost() | SearchTooWide() | WriterNotAllowed() | UnknownSubscription():
             return _refusal(error)
+        case OrderRefused() | MalformedSubscription() | MalformedToken() | UnknownPlace():
+            return _refused_order(error)
         case Overloaded() | Stopping() | StoreFull() | ReaderLost():
             return plain(503, str(error), headers=RETRY_AFTER)
         case CheckFailed():  # logged where it was raised
@@ -112,6 +119,14 @@ def _refusal(
             return plain(400, f"Invalid transaction schema: {error}")
         case _:
             return plain(400, refusal_text("Invalid transaction", error))
+
+
+def _refused_order(error: BigchainDBError) -> Answer:
+    if not isinstance(error, OrderRefused):
+        return plain(400, str(error))
+    differences = {"differences": error.differences} if isinstance(error, SubscriptionDiffers) else {}
+    body = {"message": str(error), "status": 409, **differences}
+    return Answer(409, json_line(body), logged=str(error))
 
 
 def refusal_text(lead: str, error: ValidationError) -> str:

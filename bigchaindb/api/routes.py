@@ -5,11 +5,11 @@ from those of every router, and because a look-up in a dict costs 0.2 µs.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final
 from urllib.parse import unquote
 
 from bigchaindb.access.gate import Denial, Visitor
@@ -19,12 +19,14 @@ from bigchaindb.api import (
     events,
     info,
     openapi,
+    orders,
     outputs,
     plugins,
     proofs,
     pulls,
     search,
     statuses,
+    subscriptions,
     transactions,
     validators,
     votes,
@@ -32,69 +34,13 @@ from bigchaindb.api import (
 from bigchaindb.api.answers import Answer, Reply, json_line
 from bigchaindb.api.call import Call, Context, Handler
 from bigchaindb.api.problems import INTERNAL_ERROR, answer_for, not_found, plain
+from bigchaindb.api.route import H, Route, require_scopes
 from bigchaindb.config.access import READ, WRITE
 from bigchaindb.errors import BigchainDBError, forget_frames
 from bigchaindb.streams.sse import EventStream
 from bigchaindb.streams.websocket import PATH as STREAM_PATH
 
 logger = logging.getLogger(__name__)
-
-
-H = TypeVar("H")
-
-
-Scope = str | Callable[[Context, str], Sequence[str]]
-"""What a method needs, or returns that for the path's parameter: any of several scopes."""
-
-
-class Route(NamedTuple, Generic[H]):
-    """A path and its handlers.
-
-    Attributes:
-        path: with `{…}` as the segment that is a parameter.
-        get: for GET and HEAD, where there is one.
-        get_scope: what they need; None: nothing.
-        post: for POST, where there is one.
-        change_scope: what POST, PUT and DELETE need.
-        put: for PUT, where there is one.
-        delete: for DELETE, where there is one.
-    """
-
-    path: str
-    get: H | None
-    get_scope: Scope | None
-    post: H | None = None
-    change_scope: Scope | None = None
-    put: H | None = None
-    delete: H | None = None
-
-    @property
-    def handlers(self) -> Mapping[str, H]:
-        """The handlers by method, in the order of `Allow`: as upstream, POST comes first."""
-        found = {"POST": self.post, "GET": self.get, "HEAD": self.get, "PUT": self.put, "DELETE": self.delete}
-        return {method: handler for method, handler in found.items() if handler is not None}
-
-    @property
-    def allow(self) -> str:
-        """The value of `Allow`."""
-        return ", ".join([*self.handlers, "OPTIONS"])
-
-    def scopes(self, method: str, context: Context, parameter: str) -> Sequence[str]:
-        """Return the scopes of which a request needs one; none for methods that no handler gets."""
-        if method not in self.handlers:
-            return ()
-        scope = self.get_scope if method in {"GET", "HEAD"} else self.change_scope
-        return scope(context, parameter) if callable(scope) else [] if scope is None else [scope]
-
-
-def require_scopes(*routes: Route[H]) -> tuple[Route[H], ...]:
-    """Return the routes; each of their methods must name a scope, so that nothing is open by an oversight."""
-    for route in routes:
-        changes = {*route.handlers} - {"GET", "HEAD"}
-        assert (route.get is None) == (not route.get_scope), f"{route.path}: GET needs a scope"
-        assert bool(changes) == bool(route.change_scope), f"{route.path}: {' and '.join(sorted(changes))} needs a scope"
-    return routes
-
 
 ROUTES: Final[tuple[Route[Handler], ...]] = require_scopes(
     Route("/", info.root, READ),
@@ -115,7 +61,18 @@ ROUTES: Final[tuple[Route[Handler], ...]] = require_scopes(
     Route("/api/v1/elections", elections.listing, READ),
     Route("/api/v1/elections/{id}", elections.get, READ),
     Route("/api/v1/plugins", plugins.listing, READ),
+    *orders.routes("/api/v1/plugins", orders.scopes),
+    Route("/api/v1/subscriptions", subscriptions.listing, READ),
+    Route(
+        "/api/v1/subscriptions/{name}",
+        subscriptions.get,
+        subscriptions.scopes,
+        change_scope=subscriptions.scopes,
+        put=subscriptions.put,
+        delete=subscriptions.delete,
+    ),
     Route("/api/v1/subscriptions/{name}/pull", None, None, pulls.post, pulls.scopes),
+    *orders.routes("/api/v1/subscriptions", subscriptions.scopes),
     Route("/api/v1/openapi.json", openapi.get, READ),
 )
 """A parameter is the last segment, or the last but one."""

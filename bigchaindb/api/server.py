@@ -11,7 +11,7 @@ from bigchaindb.access.origins import ALL, Origins
 from bigchaindb.api import cors
 from bigchaindb.api.answers import Answer, Reply
 from bigchaindb.api.bodies import Bodies
-from bigchaindb.api.call import Call, Context, ElectionSource, NodeInfo, PluginStatuses
+from bigchaindb.api.call import Call, Context, ElectionSource, Lanes, NodeInfo
 from bigchaindb.api.problems import RETRY_AFTER, ProblemLog, plain
 from bigchaindb.api.pulls import Pulls
 from bigchaindb.api.reads import Reads
@@ -126,7 +126,7 @@ class HttpApi(ReplyServer):
         gate: Gate,
         *,
         log: LogSource,
-        plugins: PluginStatuses,
+        lanes: Lanes,
         desks: Desks,
         elections: ElectionSource = lambda: None,
         proofs: ProofSource | None = None,
@@ -146,7 +146,7 @@ class HttpApi(ReplyServer):
             queries=reads.queries,
             reads=reads,
             streams=self._streams,
-            plugins=plugins,
+            lanes=lanes,
             elections=elections,
             limits=limits,
             proofs=proofs,

@@ -20,7 +20,8 @@ from bigchaindb.api.answers import Answer, Reply, json_answer
 from bigchaindb.api.call import Call
 from bigchaindb.api.events import accepts_stream
 from bigchaindb.api.problems import Problem, not_found
-from bigchaindb.api.routes import Route, handler_of
+from bigchaindb.api.route import Route
+from bigchaindb.api.routes import handler_of
 from bigchaindb.api.server import ReplyServer
 from bigchaindb.children import PlaceFigures
 from bigchaindb.config import Settings

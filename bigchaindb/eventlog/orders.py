@@ -13,11 +13,15 @@ import msgspec
 from bigchaindb.errors import RESTORE, OrderRefused
 from bigchaindb.eventlog.facts import Discarded, Paused, Retried, Sought
 from bigchaindb.eventlog.lane import Lane, Stage, State
+from bigchaindb.eventlog.numbering import ROWS, Numbering
 from bigchaindb.eventlog.place import POSITION_MAX
 from bigchaindb.eventlog.transitions import TRANSITIONS
 
 POSITION_COUNT_MAX: Final = 1_000
 """Events of one order: each that comes again takes a slot of the lane's page."""
+
+PLUGIN: Final = "events plugin"
+"""What most lanes are of, in words."""
 
 Position: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=POSITION_MAX)]
 
@@ -69,10 +73,14 @@ class Known:
     Attributes:
         position: behind which the place of a `Seek` is.
         parked: deliveries so far of the parked events that are meant, by position.
+        kind: what the lane is of, in words.
+        numbering: of positions: a subscription's are numbers.
     """
 
     position: int = 0
     parked: Mapping[int, int] = field(default_factory=dict)
+    kind: str = PLUGIN
+    numbering: Numbering = ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +132,16 @@ def apply(name: str, order: Order, lane: Lane, known: Known) -> Effects:
     match order:
         case Pause():
             if (lane.state, Paused) not in TRANSITIONS:
-                raise refusal(name, lane, "paused", "it delivers nothing already")
+                raise refusal(name, lane, "paused", "it delivers nothing already", kind=known.kind)
             return Effects(ends_process=False, fact=Paused())
         case Resume():
             if lane.state not in {State.PAUSED, State.BACKOFF}:
-                raise refusal(name, lane, "resumed", way_on(name, lane.state, lane.error) or "it is not paused")
+                way = way_on(name, lane.state, lane.error) or "it is not paused"
+                raise refusal(name, lane, "resumed", way, kind=known.kind)
             return Effects(starts=True)
         case Restart():
             if lane.state is State.GAPPED:
-                raise refusal(name, lane, "restarted")
+                raise refusal(name, lane, "restarted", kind=known.kind)
             return Effects(starts=True)
         case Seek():
             return Effects(fact=Sought(known.position), starts=lane.state is not State.PAUSED)
@@ -144,10 +153,10 @@ def apply(name: str, order: Order, lane: Lane, known: Known) -> Effects:
             assert_never(order)
 
 
-def refusal(name: str, lane: Lane, what: str, instead: str = "") -> OrderRefused:
+def refusal(name: str, lane: Lane, what: str, instead: str = "", *, kind: str = PLUGIN) -> OrderRefused:
     """Return the error for an order that the lane's state does not allow."""
     reason = "".join(f"; {text}" for text in (lane.error, instead) if text)
-    return OrderRefused(f"events plugin {name!r} is {lane.state.value}: it cannot be {what}{reason}")
+    return OrderRefused(f"{kind} {name!r} is {lane.state.value}: it cannot be {what}{reason}")
 
 
 def not_enabled(name: str, enabled: Collection[str]) -> OrderRefused:
@@ -192,26 +201,26 @@ def is_damage(error: str) -> bool:
 
 def _retried(name: str, positions: Collection[int] | None, lane: Lane, known: Known) -> Mapping[int, int]:
     if positions is not None:
-        _require_parked(name, positions, known.parked)
+        _require_parked(name, positions, known)
     elif lane.state is State.BLOCKED:
         return {}
     if not known.parked and lane.state is not State.BLOCKED:
-        raise OrderRefused(f"events plugin {name!r}: no event is parked")
+        raise OrderRefused(f"{known.kind} {name!r}: no event is parked")
     return known.parked
 
 
 def _discarded(name: str, positions: Collection[int], lane: Lane, known: Known) -> Effects:
     is_why = lane.state is State.BLOCKED and {*positions} <= {*lane.progress.unsettled}
     if not is_why:
-        _require_parked(name, positions, known.parked)
+        _require_parked(name, positions, known)
     # What blocks the lane may have been parked before, and be listed still.
     if is_why or {*positions} & {*lane.progress.returning}:
         return Effects(fact=Discarded(tuple(positions)), forgotten=positions)
     return Effects(ends_process=False, forgotten=positions)
 
 
-def _require_parked(name: str, positions: Collection[int], parked: Mapping[int, int]) -> None:
+def _require_parked(name: str, positions: Collection[int], known: Known) -> None:
     if len(positions) > POSITION_COUNT_MAX:
         raise OrderRefused(f"{len(positions)} positions at once, the most is {POSITION_COUNT_MAX}")
-    if missing := [position for position in positions if position not in parked]:
-        raise OrderRefused(f"events plugin {name!r}: position {missing[0]} is not parked")
+    if missing := [position for position in positions if position not in known.parked]:
+        raise OrderRefused(f"{known.kind} {name!r}: position {known.numbering.text(missing[0])} is not parked")

@@ -15,7 +15,7 @@ from bigchaindb.config import Limits
 from bigchaindb.engine.engine import EngineFigures, NetworkFigures
 from bigchaindb.eventlog.lane import State
 from bigchaindb.serving.arrival import Reason
-from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.lane_status import PLUGIN, SUBSCRIPTION, LaneStatus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Figures:
         access_key_count: access keys that are neither revoked nor expired.
         access_refused_counts: requests that were refused for who sent them, by status.
         tls_expiry_s: seconds until the certificate in force ends; None where the node serves without TLS.
-        plugins: in the order of the configuration.
+        lanes: plugins in the order of the configuration, then subscriptions.
     """
 
     version: str
@@ -65,7 +65,7 @@ class Figures:
     access_key_count: int
     access_refused_counts: Mapping[int, int]
     tls_expiry_s: float | None
-    plugins: Sequence[LaneStatus]
+    lanes: Sequence[LaneStatus]
     limits: Limits
 
 
@@ -99,7 +99,8 @@ def families(figures: Figures) -> Iterator[Metric]:
     yield from _of_checks(figures.engine.checks)
     yield from _of_reader(figures.reader)
     yield from _of_network(figures.network)
-    yield from _of_plugins(figures.plugins)
+    yield from _of_plugins([lane for lane in figures.lanes if lane.kind == PLUGIN])
+    yield from _of_subscriptions([lane for lane in figures.lanes if lane.kind == SUBSCRIPTION])
     limits = GaugeMetricFamily("bigchaindb_limit", "A bound of the configuration, in its own unit.", labels=("limit",))
     for name, bound in vars(figures.limits).items():
         if bound is not None:
@@ -260,6 +261,27 @@ _OF_A_PLUGIN: Final = {
     "parked_events": "Events parked for a person to decide.",
     "epoch": "Number of the lane's owner; each start of a process has another.",
 }
+
+
+_OF_A_SUBSCRIPTION: Final = {
+    "lag_events": "Events of the log that the subscription has not settled.",
+    "in_hand_events": "Events delivered to consumers, or read for them, and not settled.",
+    "oldest_in_hand_seconds": "Age of the oldest event that a consumer has.",
+    "attempts": "Deliveries so far of the event in hand that has failed most often.",
+    "parked_events": "Events parked for a person to decide.",
+    "consumers": "Connections and pulls that take events from it.",
+}
+
+
+def _of_subscriptions(subscriptions: Sequence[LaneStatus]) -> Iterator[Metric]:
+    # Its present state alone: there may be a thousand of them, and ten states.
+    labels = ("subscription", "state")
+    states = GaugeMetricFamily("bigchaindb_subscription_state", "1 for the state of the subscription.", labels=labels)
+    for one in subscriptions:
+        states.add_metric((one.name, one.state.value), 1.0)
+    yield states
+    values = {one.name: {**_values(one), "consumers": len(one.consumers)} for one in subscriptions}
+    yield from _labelled("subscription", "subscription", _OF_A_SUBSCRIPTION, values)
 
 
 def _of_plugins(plugins: Sequence[LaneStatus]) -> Iterator[Metric]:

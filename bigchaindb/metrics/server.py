@@ -1,5 +1,6 @@
 """`GET /metrics` on an address of its own, so that monitoring needs no access to the API."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
@@ -71,7 +72,8 @@ class MetricsServer(Server):
         except StoreError:  # The node stops, or its disk fails; the log has the reason.
             connection.answer_text(request, 503, "the ledger cannot be read; the node's log has the reason")
             return
-        exposition = generate_latest(_Scrape(figures, self._process))
+        # In a thread: with a thousand subscriptions it takes a tenth of a second.
+        exposition = await asyncio.to_thread(generate_latest, _Scrape(figures, self._process))
         connection.answer(request, 200, exposition, b"Content-Type: %b\r\n" % CONTENT_TYPE_LATEST.encode())
 
 

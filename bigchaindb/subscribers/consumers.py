@@ -126,9 +126,15 @@ class Consumers:
         reason = lane.error if lane.state in WAITING | {State.BACKOFF} else ""
         if desk is not None and desk.reader.token:
             return Standing(lane.state, reason, desk.reader.lag, desk.reader.token, lane.epoch)
+        number, _ = self._shared.files.place(self.lane.name)
+        lag = max(0, self.hub.head - numbering.seen(number))
+        return Standing(lane.state, reason, lag, self.token, lane.epoch)
+
+    @property
+    def token(self) -> str:
+        """The token of the cursor as it was written down last."""
         number, digest = self._shared.files.place(self.lane.name)
-        place = token.encode(self._shared.chain_id, *numbering.token_place(number), digest)
-        return Standing(lane.state, reason, max(0, self.hub.head - numbering.seen(number)), place, lane.epoch)
+        return token.encode(self._shared.chain_id, *self.numbering.token_place(number), digest)
 
     def attach(self, name: str, client: Consumer, *, room_count: int, label: str) -> Seat:
         """Seat a consumer; see `Desks.attach`."""

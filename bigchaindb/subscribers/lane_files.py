@@ -239,10 +239,16 @@ class LaneFiles:
 
         Raises:
             OrderRefused: something is kept of a lane of this name.
+            StoreDamaged: the row of that name is not what was written.
             EventError: as `known`.
             StoreError: it could not be written.
         """
         name = wanted.name
+        if self._node.subscription(name) is not None:
+            raise OrderRefused(
+                f"a subscription {name!r} is kept, and only a later version knows its definition; take another name, "
+                "or delete it"
+            )
         if name in self._node.lane_names():
             raise OrderRefused(
                 f"{name!r}: the place of an events plugin of this name is kept; take another name, or run "

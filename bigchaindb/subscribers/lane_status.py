@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from bigchaindb.eventlog import orders
 from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.numbering import ROWS, Numbering
 
 PLUGIN: Final = "plugin"
 SUBSCRIPTION: Final = "subscription"
+IN_WORDS: Final = {PLUGIN: orders.PLUGIN, SUBSCRIPTION: SUBSCRIPTION}
+"""Kinds as errors name them."""
 
 
 class ConsumerStatus(NamedTuple):

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final, ParamSpec, TypeVar
 
 from bigchaindb.config import Limits
@@ -21,6 +22,7 @@ from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.lane_files import LaneFiles
+from bigchaindb.subscribers.lane_status import IN_WORDS
 from bigchaindb.subscribers.lane_work import Shared, Work
 from bigchaindb.subscribers.machine import Machine, in_thread
 from bigchaindb.subscribers.plugin_lane import GRACE_S, PluginLane
@@ -131,6 +133,7 @@ class Lanes:
         """Carry out an order to a lane, between two hosts where that is needed. See `Supervisor.order`."""
         async with self.ordering(name) as lane:
             known = await self.in_thread(self.files.known, name, order, lane.work.hub.head)
+            known = replace(known, kind=IN_WORDS[lane.work.kind], numbering=lane.work.numbering)
             effects = apply(name, order, lane.lane, known)
             if effects.ends_process:
                 await lane.between_processes()
@@ -164,7 +167,7 @@ class Lanes:
         if self.is_stopping:
             raise StoreError(STOPS)
         if not lane.takes(facts.Enabled):
-            raise refusal(lane.name, lane.lane, "started")
+            raise refusal(lane.name, lane.lane, "started", kind=IN_WORDS[lane.work.kind])
         if lane.work.is_wanted:
             lane.start()
             await lane.first
@@ -179,7 +182,7 @@ class Lanes:
             raise not_enabled(name, self.all)
         async with lane.ordering:
             if self.is_stopping or self.all.get(name) is not lane:
-                raise OrderRefused(f"events plugin {name!r}: the node stops, or the plugin was disabled")
+                raise OrderRefused(f"{IN_WORDS[lane.work.kind]} {name!r}: the node stops, or it was taken away")
             try:
                 yield lane
             except (BigchainDBError, OSError):

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from itertools import count
 from typing import Final
 
@@ -50,7 +50,7 @@ class Subscriptions:
         for row in await self._lanes.in_thread(self._lanes.store.node.subscriptions):
             if row.name in self._lanes.all:
                 raise two_of(row.name)
-            if (wanted := _read_back(row)) is not None:
+            if (wanted := read_back(row)) is not None:
                 await self._add(wanted, f"position:{wanted.numbering.seen(row.start) + 1}")
 
     def stop(self) -> None:
@@ -72,11 +72,18 @@ class Subscriptions:
         if self._lanes.is_stopping:
             raise Stopping(STOPS)
         if (consumers := self._all.get(name)) is None:
-            raise UnknownSubscription(
-                f"there is no subscription {name!r}; create it with PUT /api/v1/subscriptions/NAME or "
-                "`bigchaindb subscriptions new NAME`"
-            )
+            raise UnknownSubscription(name)
         return consumers.attach(f"c{next(self._consumers)}", consumer, room_count=room_count, label=label)
+
+    def token(self, name: str) -> str:
+        """Return the token of a cursor, as it was written down last: up to there all is settled.
+
+        Raises:
+            UnknownSubscription: there is none of that name.
+        """
+        if (consumers := self._all.get(name)) is None:
+            raise UnknownSubscription(name)
+        return consumers.token
 
     async def create(self, wanted: Subscription, *, is_change: bool = False) -> bool:
         """Create a subscription; durable before this returns. Whether it is new: the same again is none.
@@ -130,12 +137,7 @@ class Subscriptions:
 
     async def _create(self, wanted: Subscription) -> None:
         lanes, count_max = self._lanes, self._lanes.shared.limits.subscription_count_max
-        if wanted.name in lanes.all:
-            raise OrderRefused(f"{wanted.name!r} is an events plugin; take another name for the subscription")
-        if len(self._all) >= count_max:
-            raise Overloaded(
-                f"there are {count_max} subscriptions (limits.subscription_count_max); delete one, or raise the limit"
-            )
+        require_room(wanted.name, lanes.all, len(self._all), count_max)
         await lanes.in_thread(lanes.files.define, wanted, lanes.hub.head)
         await self._add(wanted, wanted.start)
 
@@ -174,6 +176,21 @@ class Subscriptions:
             _log.warning("a subscription has expired, as nobody consumed it, and is deleted", extra=fields)
 
 
+def require_room(name: str, lanes: Container[str], count: int, count_max: int) -> None:
+    """Require that a subscription may be created.
+
+    Raises:
+        OrderRefused: the name is an events plugin's.
+        Overloaded: there are as many as there may be.
+    """
+    if name in lanes:
+        raise OrderRefused(f"{name!r} is an events plugin; take another name for the subscription")
+    if count >= count_max:
+        raise Overloaded(
+            f"there are {count_max} subscriptions (limits.subscription_count_max); delete one, or raise the limit"
+        )
+
+
 def two_of(name: str) -> ConfigurationError:
     """Return the error for a plugin that has the name of a subscription."""
     return ConfigurationError(
@@ -182,7 +199,7 @@ def two_of(name: str) -> ConfigurationError:
     )
 
 
-def _read_back(row: SubscriptionRow) -> Subscription | None:
+def read_back(row: SubscriptionRow) -> Subscription | None:
     """Return a subscription as it was written down; None if only a later version understands it."""
     try:
         return Subscription.read(row.name, msgspec.json.decode(row.definition))

@@ -8,7 +8,7 @@ Source: docs/reference/contract/event-plugin-api.md, sections 3 to 5; decisions 
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bigchaindb.config import Limits, PluginSettings
@@ -18,7 +18,7 @@ from bigchaindb.eventlog.lane import WAITING, State
 from bigchaindb.eventlog.orders import Order, still_enabled
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.eventlog.subscription import Subscription
-from bigchaindb.store import Store
+from bigchaindb.store import Store, TroubleRow
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.consuming import Attendance, Consumer
 from bigchaindb.subscribers.lane_status import LaneStatus
@@ -115,6 +115,15 @@ class Supervisor:
     async def delete(self, name: str) -> None:
         """Delete a subscription; see `Subscriptions.delete`."""
         await self._subscribed.delete(name)
+
+    def token(self, name: str) -> str:
+        """Return the token of a subscription's cursor; see `Subscriptions.token`."""
+        return self._subscribed.token(name)
+
+    async def parked(self, name: str, after: int, count_max: int) -> Sequence[TroubleRow]:
+        """Return the first events that a lane has parked beyond a number, ascending."""
+        node = self._lanes.store.node
+        return await self._lanes.in_thread(node.parked, name, after=after, count_max=count_max)
 
     @property
     def _subscribed(self) -> Subscriptions:

@@ -84,6 +84,6 @@ FIGURES: Final = Figures(
     log_dropped_count=70,
     access_key_count=71,
     access_refused_counts={401: 72, 403: 73},
-    plugins=[status("ValueError: secret")],
+    lanes=[status("ValueError: secret")],
     limits=Limits(),
 )

@@ -33,10 +33,10 @@ from bigchaindb.streams.shared_log import LogSource
 from bigchaindb.streams.websocket import StreamServer
 from bigchaindb.subscribers.consuming import Desks
 from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.supervisor import Supervisor
 from bigchaindb.transaction.build import create
 from bigchaindb.transaction.keys import KeyPair
 from tests.support import made_secrets
-from tests.support.desks import ListDesks
 
 CHAIN_ID = "solo-0123456789abcdef0123456789abcdef"
 KEY = KeyPair.from_seed(bytes(range(32)))
@@ -54,6 +54,7 @@ class Served:
     stream: StreamServer
     gate: Gate
     book: KeyBook
+    supervisor: Supervisor
 
     @property
     def url(self) -> str:
@@ -81,6 +82,18 @@ class Served:
         made = [create([KEY], data={"message": text, "tag": f"{tag}-{number}"}) for number in range(count)]
         await asyncio.gather(*(self.engine.submit(one.body, Mode.COMMIT) for one in made))
         return [one.id for one in made]
+
+
+class ShownLanes(Supervisor):
+    """The subscriptions of a node without plugins, whose status shows further lanes."""
+
+    def __init__(self, hub: Hub, store: Store, limits: Limits, shown: Sequence[LaneStatus]) -> None:
+        super().__init__(hub=hub, store=store, chain_id=CHAIN_ID, plugins={}, limits=limits)
+        self._shown = shown
+
+    def status(self) -> list[LaneStatus]:
+        """See `Supervisor`."""
+        return [*self._shown, *super().status()]
 
 
 @asynccontextmanager
@@ -125,6 +138,7 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
     scopes = LOCAL if access.anonymous is None else Scopes.parse(access.anonymous, "anonymous")
     origins, proxies = Origins(access.origins), Proxies(access.proxies)
     gate = Gate(scopes, book, origins=origins, rates=Rates(access, limits.bucket_count_max))
+    supervisor = ShownLanes(hub, store, limits, plugins)
     api = HttpApi(
         engine,
         Reads(limits, store.queries(), Reader(store.directory.ledger, store.damages, limits, CHAIN_ID)),
@@ -132,10 +146,10 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
         limits,
         gate,
         log=source,
-        plugins=lambda: plugins,
+        lanes=supervisor,
         elections=elections,
         heartbeat_s=sse_heartbeat_s,
-        desks=desks or ListDesks(),
+        desks=desks or supervisor,
         websockets=websockets,
         origins=origins,
         proxies=proxies,
@@ -144,6 +158,7 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
         source, limits, WebSocketServer(heartbeat=heartbeat_s), gate, origins=origins, proxies=proxies
     )
     running = asyncio.create_task(engine.run())
+    await supervisor.start()
 
     async def stop_engine() -> None:
         engine.stop()
@@ -153,7 +168,8 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
         ending.callback(store.close)
         ending.push_async_callback(stream.stop)
         ending.push_async_callback(stop_engine)
+        ending.push_async_callback(supervisor.stop)
         ending.push_async_callback(api.stop)
         await api.start("localhost", 0)
         await stream.start("localhost", 0)
-        yield Served(store, hub, engine, api, stream, gate, book)
+        yield Served(store, hub, engine, api, stream, gate, book, supervisor)

@@ -5,6 +5,7 @@ import time
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.client import HTTPConnection
+from types import SimpleNamespace
 from typing import Final, cast
 
 import pytest
@@ -42,9 +43,10 @@ SCOPES: Final = ("none", "read", "write", "operate", "subscribe:*", "read write"
 
 def calls() -> Iterator[tuple[str, str, Sequence[str]]]:
     """Yield method, path and needed scopes of every route."""
-    context = cast("Context", None)
+    context = cast("Context", SimpleNamespace(lanes=SimpleNamespace(subscriptions={})))
     for route in ROUTES:
         path = route.path.replace("{id}", "ab" * 32).replace("{height_or_id}", "7").replace("{position}", "7")
+        path = path.replace("{name}", "7")
         for method in dict.fromkeys(("GET", "HEAD", "OPTIONS", "PUT", *route.handlers)):
             yield method, path, route.scopes(method, context, "7")
 

@@ -31,11 +31,11 @@ from bigchaindb.reader.reader import Reader
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
 from bigchaindb.streams.shared_log import LogSource
+from bigchaindb.subscribers.supervisor import Supervisor
 from bigchaindb.transaction import KeyPair, Transaction, parse, verify
 from tests.conftest import StartNode
 from tests.support.chains import ALICE, BOB, CAROL, NODE
 from tests.support.decisions import Chain
-from tests.support.desks import ListDesks
 from tests.support.elections import NEWCOMER, key_of, validators_of
 from tests.support.ledgers import open_store
 
@@ -91,7 +91,9 @@ async def network(folder: Path) -> AsyncIterator[tuple[OneProcess, int]]:
     with open_store(folder / "ledger") as store:
         engine = OneProcess(store)
         info = NodeInfo(version="3", public_key=None, keyring=(), stream_url=lambda _: "ws://h")
-        log = LogSource(Hub(0), store.log_reader, "chain")
+        hub = Hub(0)
+        supervisor = Supervisor(hub=hub, store=store, chain_id="chain", plugins={})
+        log = LogSource(hub, store.log_reader, "chain")
         api = HttpApi(
             engine,
             Reads(Limits(), store.queries(), Reader(store.directory.ledger, store.damages, Limits(), "chain")),
@@ -99,8 +101,8 @@ async def network(folder: Path) -> AsyncIterator[tuple[OneProcess, int]]:
             Limits(),
             Gate(LOCAL),
             log=log,
-            plugins=list,
-            desks=ListDesks(),
+            lanes=supervisor,
+            desks=supervisor,
             elections=lambda: engine.elections,
         )
         await api.start("127.0.0.1", 0)

@@ -14,6 +14,7 @@ def test_it_is_the_state_and_figures_and_nothing_that_a_plugin_said() -> None:
     assert document(status("OperationalError: cannot reach 10.0.0.7 as user audit")) == {
         "attempts": 2,
         "error": "OperationalError",
+        "kind": "plugin",
         "lag": 7,
         "name": "audit",
         "parked": 1,

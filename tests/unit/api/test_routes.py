@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 
 from bigchaindb.api.answers import Answer, Reply
 from bigchaindb.api.call import Call, Context, Handler
-from bigchaindb.api.routes import NESTED, PARENTS, ROUTES, Route, find, guarded, near, require_scopes
+from bigchaindb.api.route import Route, require_scopes
+from bigchaindb.api.routes import NESTED, PARENTS, ROUTES, find, guarded, near
 from bigchaindb.api.server import target
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
 def test_every_route_is_found_with_and_without_a_slash(route: object) -> None:
     path = str(getattr(route, "path", ""))
-    concrete = path.replace("{id}", "abc").replace("{height_or_id}", "7")
+    concrete = path.replace("{id}", "abc").replace("{height_or_id}", "7")  # and the others as they are
     for asked in {concrete, concrete.rstrip("/") + "/"}:
         found = find(asked)
         assert found is not None
