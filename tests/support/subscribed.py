@@ -21,14 +21,14 @@ RECIPE: Final = Recipe(blocks=12, transactions=5)
 class Node:
     """A node without its outside."""
 
-    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
+    def __init__(self, folder: Path, limits: Limits | None = None, recipe: Recipe = RECIPE) -> None:
         self.store = Store(folder)
-        self.chain = Chain(self.store, RECIPE)
+        self.chain = Chain(self.store, recipe)
         self.hub = Hub(self.store.writer.tip().position)
         self.desks = Supervisor(
             hub=self.hub,
             store=self.store,
-            chain_id=RECIPE.chain_id,
+            chain_id=recipe.chain_id,
             plugins={},
             limits=limits,
             backoff=Backoff(base_s=0.0, max_s=0.0),

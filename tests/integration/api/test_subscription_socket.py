@@ -13,9 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
-from websockets.frames import Close
+from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from bigchaindb.api.subscription_socket import PROTOCOL
@@ -27,6 +25,7 @@ from tests.support.desks import ListDesk, ListDesks
 from tests.support.frames import frame
 from tests.support.raw import UPGRADE, Wire, request, until, wire
 from tests.support.served import Served
+from tests.support.subscriber import Consumer
 
 WITHIN_S = 60.0
 OFFERED = Subprotocol(PROTOCOL)
@@ -44,49 +43,11 @@ class Subscribed:
         return self.served.api.port
 
     @asynccontextmanager
-    async def consuming(self, name: str = "a", query: str = "", **options: Any) -> AsyncIterator["Consumer"]:
+    async def consuming(self, name: str = "a", query: str = "", **options: Any) -> AsyncIterator[Consumer]:
         url = f"ws://127.0.0.1:{self.port}/api/v1/subscriptions/{name}{query}"
         async with connect(url, subprotocols=[OFFERED], max_size=2**23, **options) as client:
             assert client.subprotocol == PROTOCOL
             yield Consumer(client)
-
-
-class Consumer:
-    """A connected client."""
-
-    def __init__(self, client: ClientConnection) -> None:
-        self.client = client
-
-    async def next(self, *kinds: str) -> dict[str, Any]:
-        """Take the next frame of these kinds, or of any but `level`; others are passed over."""
-        async with asyncio.timeout(WITHIN_S):
-            while True:
-                found: dict[str, Any] = json.loads(await self.client.recv())
-                if found["type"] in kinds or (not kinds and found["type"] != "level"):
-                    return found
-
-    async def events(self, count: int) -> list[dict[str, Any]]:
-        """Take so many events."""
-        found: list[dict[str, Any]] = []
-        while len(found) < count:
-            found += (await self.next("events"))["events"]
-        assert len(found) == count
-        return found
-
-    async def say(self, **said: Any) -> None:
-        await self.client.send(json.dumps(said))
-
-    async def closed(self) -> Close:
-        """Take what comes until the node closes; return how it did."""
-        async with asyncio.timeout(WITHIN_S):
-            with pytest.raises(ConnectionClosed) as caught:
-                await self._exhaust()
-        assert caught.value.rcvd is not None
-        return caught.value.rcvd
-
-    async def _exhaust(self) -> None:
-        while True:
-            await self.client.recv()
 
 
 def numbered(count: int, *, keys: int = 10_000) -> list[tuple[int, bytes]]:
