@@ -21,6 +21,7 @@ from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft.handlers import LedgerHandlers, Parts
 from bigchaindb.engine.cometbft.submitter import BATCH_COUNT_MAX
 from bigchaindb.engine.intake import Intake, accept
+from bigchaindb.engine.rejected import Rejected
 from bigchaindb.engine.room import Room, Usage
 from bigchaindb.ledger.bundle import bundle_of, unbundled
 from bigchaindb.ledger.network_ledger import NetworkLedger
@@ -116,6 +117,7 @@ def _application(store: Store) -> tuple[Intake, LedgerHandlers]:
         pool=Pool(count_max=limits.pool_count_max, bytes_max=limits.pool_bytes_max),
         refusal=lambda _: None,
         accepted=accept,
+        rejected=Rejected(),
         elected=lambda: ledger.state.elected,
     )
     handlers = LedgerHandlers(

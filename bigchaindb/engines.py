@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from bigchaindb.access.writers import Writers
 from bigchaindb.api.call import ElectionSource
@@ -27,6 +27,7 @@ from bigchaindb.engine.cometbft.rpc import CometBftRpc
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.engine.cometbft.signer import complaint, must_be_held
 from bigchaindb.engine.engine import Engine, NetworkFigures
+from bigchaindb.engine.rejected import Record
 from bigchaindb.engine.room import Room, usage_of
 from bigchaindb.engine.solo import SoloEngine
 from bigchaindb.errors import ConfigurationError, StartupError, StoreDamaged
@@ -72,7 +73,19 @@ class Wired:
     writers: Writers | None = None
 
 
-def engine_of(settings: Settings, store: Store, key: KeyPair, hub: Hub, chain_id: str) -> Wired:
+class Hubs(NamedTuple):
+    """The logs of a node, whose heads an engine announces.
+
+    Attributes:
+        events: the event log.
+        rejected: the node's log of rejected transactions.
+    """
+
+    events: Hub
+    rejected: Hub
+
+
+def engine_of(settings: Settings, store: Store, key: KeyPair, hubs: Hubs, chain_id: str) -> Wired:
     """Make the engine that the data directory is for.
 
     Raises:
@@ -83,12 +96,12 @@ def engine_of(settings: Settings, store: Store, key: KeyPair, hub: Hub, chain_id
     if files.is_network(settings.database.path):
         if writers is not None:
             raise ConfigurationError(NO_WRITERS)
-        return _network_engine(settings, store, key, hub, chain_id)
+        return _network_engine(settings, store, key, hubs, chain_id)
     listed = None if writers is None else Writers(writers)
-    return Wired(_solo_engine(settings, store, key, hub, listed), lambda: None, None, lambda: None, writers=listed)
+    return Wired(_solo_engine(settings, store, key, hubs, listed), lambda: None, None, lambda: None, writers=listed)
 
 
-def _solo_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, writers: Writers | None) -> SoloEngine:
+def _solo_engine(settings: Settings, store: Store, key: KeyPair, hubs: Hubs, writers: Writers | None) -> SoloEngine:
     limits = settings.limits
     _warn_of_another_key(store, key)
     ledger = Ledger(
@@ -103,9 +116,10 @@ def _solo_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, write
         store.writer,
         key=key,
         limits=limits,
-        announce=hub.committed,
+        announce=hubs.events.committed,
         now=time.time,
         room=_room(settings, store),
+        record=Record(store.rejected_writer(limits).add, hubs.rejected.announce),
         workers=settings.server.workers,
     )
     if writers is not None:
@@ -127,7 +141,7 @@ def _warn_of_another_key(store: Store, key: KeyPair) -> None:
         )
 
 
-def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, chain_id: str) -> Wired:
+def _network_engine(settings: Settings, store: Store, key: KeyPair, hubs: Hubs, chain_id: str) -> Wired:
     """Make the engine, and write the files that CometBFT reads."""
     layout, limits = files.Layout(settings.database.path), settings.limits
     state = store.writer.network()
@@ -163,12 +177,12 @@ def _network_engine(settings: Settings, store: Store, key: KeyPair, hub: Hub, ch
     ledger = NetworkLedger(
         store.writer, chain_id=chain_id, key=key, body_bytes_max=TRANSACTION_BYTES_MAX, proven=proven, own=own
     )
-    rpc = CometBftRpc(layout.rpc)
+    rpc, outbox = CometBftRpc(layout.rpc), Outbox(store.node, store.rejected_writer(limits))
     engine = CometBftEngine(
-        Parts(ledger, store.writer, own, Outbox(store.node), _room(settings, store)),
+        Parts(ledger, store.writer, own, outbox, _room(settings, store), hubs.rejected.announce),
         chain_id=chain_id,
         limits=limits,
-        announce=hub.committed,
+        announce=hubs.events.committed,
         rpc=rpc,
         serve=lambda handlers, failed: AbciServer(layout.abci, handlers, failed),
         process=CometBft(program, layout),

@@ -34,7 +34,7 @@ from bigchaindb.control.access import AccessDesk, Reloader
 from bigchaindb.control.server import ControlServer
 from bigchaindb.engine.engine import Engine
 from bigchaindb.engine.room import usage_of
-from bigchaindb.engines import Wired, engine_of
+from bigchaindb.engines import Hubs, Wired, engine_of
 from bigchaindb.errors import (
     CometBftFailed,
     EngineError,
@@ -58,6 +58,7 @@ from bigchaindb.stop_order import StopOrder
 from bigchaindb.store import reserve
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.store import Store
+from bigchaindb.streams.cloud_events import rejected_name
 from bigchaindb.streams.hub import Hub
 from bigchaindb.streams.shared_log import LogSource
 from bigchaindb.streams.websocket import PATH, StreamServer
@@ -131,14 +132,14 @@ async def _serve(
         chain_id = read_chain_id(settings.database.path)
         store.adopt_chain(chain_id)
         if replaying.is_due(store.directory):
-            replayed = engine_of(settings, store, key, Hub(store.writer.tip().position), chain_id)
+            replayed = engine_of(settings, store, key, _hubs(store), chain_id)
             if not await _unless(ordered, replaying.replay(store, replayed)):
                 return
-        hub = Hub(store.writer.tip().position)
-        wired = engine_of(settings, store, key, hub, chain_id)
+        hubs = _hubs(store)
+        hub, wired = hubs.events, engine_of(settings, store, key, hubs, chain_id)
         _tell_damage(store, wired)
         await asyncio.to_thread(store.check_recent)
-        edges = _Edges(settings, limits, store, wired, hub, key=key, chain_id=chain_id, reload=reload, tls=tls)
+        edges = _Edges(settings, limits, store, wired, hubs, key=key, chain_id=chain_id, reload=reload, tls=tls)
         supervisor, api, stream = edges.supervisor, edges.api, edges.stream
         running.push_async_callback(edges.stop)
         running.enter_context(hangups(edges.desk.read_again))
@@ -178,7 +179,7 @@ class _Edges:
         limits: Limits,
         store: Store,
         wired: Wired,
-        hub: Hub,
+        hubs: Hubs,
         *,
         key: KeyPair,
         chain_id: str,
@@ -186,12 +187,15 @@ class _Edges:
         tls: Tls | None,
     ) -> None:
         """Start nothing; `limits` are those of the settings, less what the machine does not allow."""
+        hub = hubs.events
         self._limits, self._store, self._wired, self._hub, self._chain_id = limits, store, wired, hub, chain_id
         self._tls, self.handshakes = tls, None if tls is None else tls.handshakes
         self.supervisor = Supervisor(
             hub=hub, store=store, chain_id=chain_id, plugins=settings.events_plugins, limits=limits
         )
         log = LogSource(hub, store.log_reader, chain_id)
+        rejected_log = store.rejected_log()
+        rejected = LogSource(hubs.rejected, lambda: rejected_log, rejected_name(chain_id, store.node.id))
         self.reader = Reader(store.directory.ledger, store.damages, limits, chain_id)
         self.book = KeyBook(store.node, limits.access_key_count_max)
         origins, proxies = Origins.of(settings), Proxies(settings.access.proxies)
@@ -208,6 +212,8 @@ class _Edges:
             log=log,
             lanes=self.supervisor,
             desks=self.supervisor,
+            rejected=rejected,
+            rejected_log=rejected_log,
             elections=wired.elections,
             proofs=wired.proofs,
             origins=origins,
@@ -250,6 +256,7 @@ class _Edges:
             chain_id=self._chain_id,
             head=self._hub.head,
             store=await asyncio.to_thread(store.queries().statistics),
+            rejected_size=await asyncio.to_thread(store.rejected_log().size),
             engine=self._wired.engine.figures,
             reader=self.reader.figures,
             network=self._wired.network(),
@@ -273,6 +280,10 @@ class _Edges:
             lanes=self.supervisor.status(),
             limits=self._limits,
         )
+
+
+def _hubs(store: Store) -> Hubs:
+    return Hubs(Hub(store.writer.tip().position), Hub(store.rejected_log().head()))
 
 
 def _tell_damage(store: Store, wired: Wired) -> None:

@@ -16,6 +16,7 @@ from bigchaindb.ledger.elections import Elections
 from bigchaindb.ledger.ports import ProofSource
 from bigchaindb.store import TroubleRow
 from bigchaindb.store.queries import LedgerQueries
+from bigchaindb.store.rejected import RejectedLog
 from bigchaindb.streams.sse import EventStreams
 from bigchaindb.subscribers.lane_status import LaneStatus
 
@@ -121,6 +122,20 @@ class NodeInfo:
     stream_url: Callable[[str], str]
 
 
+class Rejected(NamedTuple):
+    """The node's log of rejected transactions.
+
+    Attributes:
+        log: any thread may read it.
+        name: of the log.
+        streams: of its clients.
+    """
+
+    log: RejectedLog
+    name: str
+    streams: EventStreams
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """What all handlers share.
@@ -134,6 +149,7 @@ class Context:
     reads: Reads
     streams: EventStreams
     lanes: Lanes
+    rejected: Rejected
     elections: ElectionSource
     limits: Limits
     proofs: ProofSource | None

@@ -1,5 +1,6 @@
 """`/api/v1/events`: the event log, page by page or as a stream without end. Source: docs/reference/http-events.md."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from bigchaindb.api import arguments
@@ -10,8 +11,9 @@ from bigchaindb.api.problems import argument_error
 from bigchaindb.errors import MalformedSelection, MalformedToken
 from bigchaindb.eventlog import selection
 from bigchaindb.events import EventTypes
-from bigchaindb.reader.frames import EventPage
-from bigchaindb.streams.cloud_events import Choice
+from bigchaindb.reader.frames import EventPage, Page, page_of
+from bigchaindb.streams.cloud_events import Choice, read_page
+from bigchaindb.streams.sse import EventStreams
 
 STREAM_TYPE: Final = "text/event-stream"
 LIMIT: Final = 100
@@ -24,23 +26,58 @@ _TYPES: Final = {"valid": EventTypes.BLOCK_VALID, "invalid": EventTypes.BLOCK_IN
 async def get(context: Context, call: Call) -> Reply:
     """Answer with a page, or with a stream if the client accepts one."""
     given = call.arguments
-    choice = choice_of(given)
-    limit = arguments.optional(given, "limit", lambda text: limit_of(text, context.limits.page_count_max)) or LIMIT
-    if accepts_stream(call.accept):
-        return await _stream(context, choice, call)
-    try:
-        head = context.streams.head
-        page = await context.reads.page(
+    choice = choice_of(given, _OWN)
+
+    async def read(after: str | None, head: int, count_max: int) -> Page:
+        return await context.reads.page(
             EventPage(
                 members={name: value for name, value in given.items() if selection.is_member(name)},
                 types=choice.types,
                 each_transaction=choice.each_transaction,
-                after=given.get("after"),
+                after=after,
                 head=head,
-                count_max=limit,
+                count_max=count_max,
                 bytes_max=context.limits.event_page_bytes_max,
             )
         )
+
+    return await page_or_stream(context, call, choice, context.streams, read)
+
+
+async def get_rejected(context: Context, call: Call) -> Reply:
+    """Answer as `get` does, from the node's log of rejected transactions."""
+    choice, rejected = choice_of(call.arguments, _OWN[:2]), context.rejected
+
+    async def read(after: str | None, head: int, count_max: int) -> Page:
+        bounds = {"beginning": -1, "count_max": count_max, "bytes_max": context.limits.event_page_bytes_max}
+        return page_of(await context.reads.run(read_page, rejected.log, rejected.name, choice, after, head, **bounds))
+
+    return await page_or_stream(context, call, choice, rejected.streams, read)
+
+
+async def page_or_stream(
+    context: Context,
+    call: Call,
+    choice: Choice,
+    streams: EventStreams,
+    read: Callable[[str | None, int, int], Awaitable[Page]],
+) -> Reply:
+    """Answer with a page of a log, or with a stream if the client accepts one.
+
+    Args:
+        context: has the limits.
+        call: of the client.
+        choice: its arguments.
+        streams: of the log.
+        read: returns a page behind a token or the beginning, up to a head, with so many events at most.
+    """
+    given = call.arguments
+    limit = arguments.optional(given, "limit", lambda text: limit_of(text, context.limits.page_count_max)) or LIMIT
+    if accepts_stream(call.accept):
+        return await _stream(streams, choice, call)
+    try:
+        head = streams.head
+        page = await read(given.get("after"), head, limit)
     except MalformedToken as error:
         raise argument_error({"after": str(error)}) from None
     body = b'{"events":[%b],"head":%b,"next":"%b"}\n' % (
@@ -51,24 +88,28 @@ async def get(context: Context, call: Call) -> Reply:
     return Answer(200, body, VARY_ACCEPT)
 
 
-async def _stream(context: Context, choice: Choice, call: Call) -> Reply:
+async def _stream(streams: EventStreams, choice: Choice, call: Call) -> Reply:
     # A browser that reconnects requests the same address again, with its present place in the header.
     name = "Last-Event-ID" if call.last_event_id else "after"
     after = call.last_event_id or call.arguments.get("after")
     try:
-        return await context.streams.open(choice, after)
+        return await streams.open(choice, after)
     except MalformedToken as error:
         raise argument_error({name: str(error)}) from None
 
 
-def choice_of(given: Arguments) -> Choice:
+def choice_of(given: Arguments, own: Sequence[str] = _OWN) -> Choice:
     """Return the events that the arguments ask for.
+
+    Args:
+        given: by the client.
+        own: names of the arguments that may stand beside the filters.
 
     Raises:
         Problem: an argument is unknown or wrong.
     """
     members = filter(selection.is_member, given)
-    arguments.refuse_unknown(given, *_OWN, *members, advice=f"; use {', '.join((*_OWN, *_MEMBERS))}")
+    arguments.refuse_unknown(given, *own, *members, advice=f"; use {', '.join((*own, *_MEMBERS))}")
     types = arguments.optional(given, "type", _type) or EventTypes.ALL
     each_transaction = arguments.optional(given, "granularity", _is_each_transaction) or False
     if each_transaction and types == EventTypes.BLOCK_INVALID:

@@ -183,13 +183,31 @@ def _post() -> Schema:
 
 
 def _event_reads() -> dict[str, Schema]:
-    events = _get(
-        "Events of the ledger in order: a page, or with `Accept: text/event-stream` a stream without end",
+    types = (
+        query("type", {"enum": ["valid", "invalid"]}),
+        query("granularity", {"enum": ["block", "transaction"], "default": "block"}),
+    )
+    proof = _get(
+        "Proof of the event at a position, which distinguishes events with the same id",
+        ref("Proof"),
+        segment("position", {"type": "string", "pattern": "^[0-9]{1,18}$"}),
+        errors=(404, 504),
+    )
+    return {
+        "/api/v1/events": _log("Events of the ledger", *types),
+        "/api/v1/events/{position}/proof": proof,
+        "/api/v1/rejected": _log("Transactions that this node accepted and rejected later"),
+        "/api/v1/streams/events": _get("A WebSocket; the arguments of `/api/v1/events`", {}, errors=(400,)),
+    }
+
+
+def _log(what: str, *arguments: Schema) -> Schema:
+    described = _get(
+        f"{what} in order: a page, or with `Accept: text/event-stream` a stream without end",
         ref("EventPage"),
         query("after", TEXT, "A token: `next` of a page, an SSE id, or the close reason of the WebSocket stream."),
         query("limit", {"type": "integer", "minimum": 1, "default": 100}, "Most events of a page."),
-        query("type", {"enum": ["valid", "invalid"]}),
-        query("granularity", {"enum": ["block", "transaction"], "default": "block"}),
+        *arguments,
         query("operation", {"enum": ["CREATE", "TRANSFER"]}),
         query("asset", HEX_64),
         query("owner", KEY, "Among an output's `public_keys` or an input's `owners_before`."),
@@ -205,14 +223,8 @@ def _event_reads() -> dict[str, Schema]:
         },
         errors=(400, 410),
     )
-    events["responses"]["200"]["content"]["text/event-stream"] = {"schema": TEXT}
-    proof = _get(
-        "Proof of the event at a position, which distinguishes events with the same id",
-        ref("Proof"),
-        segment("position", {"type": "string", "pattern": "^[0-9]{1,18}$"}),
-        errors=(404, 504),
-    )
-    return {"/api/v1/events": events, "/api/v1/events/{position}/proof": proof}
+    described["responses"]["200"]["content"]["text/event-stream"] = {"schema": TEXT}
+    return described
 
 
 def _pull() -> Schema:

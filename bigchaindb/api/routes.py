@@ -16,6 +16,7 @@ from bigchaindb.access.gate import Denial, Visitor
 from bigchaindb.api import (
     blocks,
     elections,
+    event_sockets,
     events,
     info,
     openapi,
@@ -58,6 +59,8 @@ ROUTES: Final[tuple[Route[Handler], ...]] = require_scopes(
     Route("/api/v1/votes", votes.listing, READ),
     Route("/api/v1/events", events.get, READ),
     Route("/api/v1/events/{position}/proof", proofs.of_event, READ),
+    Route("/api/v1/rejected", events.get_rejected, READ),
+    Route("/api/v1/streams/events", event_sockets.get, READ),
     Route("/api/v1/elections", elections.listing, READ),
     Route("/api/v1/elections/{id}", elections.get, READ),
     Route("/api/v1/plugins", plugins.listing, READ),

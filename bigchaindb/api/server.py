@@ -11,7 +11,8 @@ from bigchaindb.access.origins import ALL, Origins
 from bigchaindb.api import cors
 from bigchaindb.api.answers import Answer, Reply
 from bigchaindb.api.bodies import Bodies
-from bigchaindb.api.call import Call, Context, ElectionSource, Lanes, NodeInfo
+from bigchaindb.api.call import Call, Context, ElectionSource, Lanes, NodeInfo, Rejected
+from bigchaindb.api.event_sockets import EventSockets
 from bigchaindb.api.problems import RETRY_AFTER, ProblemLog, plain
 from bigchaindb.api.pulls import Pulls
 from bigchaindb.api.reads import Reads
@@ -27,9 +28,10 @@ from bigchaindb.serving.listener import Listener
 from bigchaindb.serving.places import Room
 from bigchaindb.serving.request import Request
 from bigchaindb.serving.server import Server
+from bigchaindb.store.rejected import RejectedLog
 from bigchaindb.streams.cloud_events import Choice
 from bigchaindb.streams.shared_log import LogSource, SharedLog
-from bigchaindb.streams.sse import HEARTBEAT_S, EventStreams, read_frames
+from bigchaindb.streams.sse import HEARTBEAT_S, SSE, TEXTS, EventStreams, Places
 from bigchaindb.subscribers.consuming import Desks
 
 STOP_GRACE_S: Final = 1.0
@@ -128,6 +130,8 @@ class HttpApi(ReplyServer):
         log: LogSource,
         lanes: Lanes,
         desks: Desks,
+        rejected: LogSource,
+        rejected_log: RejectedLog,
         elections: ElectionSource = lambda: None,
         proofs: ProofSource | None = None,
         heartbeat_s: float = HEARTBEAT_S,
@@ -136,17 +140,27 @@ class HttpApi(ReplyServer):
         proxies: Proxies = NO_PROXIES,
     ) -> None:
         self._reads = reads
+        self._places = Places(limits.sse_connection_count_max)
+        self._log: SharedLog[Choice] = SharedLog(log, "events", SSE.read)
+        texts: SharedLog[Choice] = SharedLog(log, "texts", TEXTS.read)
+        of_rejected: SharedLog[Choice] = SharedLog(rejected, "rejected", SSE.read)
+        self._streams, *others = (
+            EventStreams(one, self._places, form=form, heartbeat_s=heartbeat_s)
+            for one, form in ((self._log, SSE), (of_rejected, SSE), (texts, TEXTS))
+        )
+        rejected_streams, text_streams = others
+        self._all_streams = (self._streams, *others)
+        sockets = EventSockets(text_streams, gate, limits)
         self._sockets = SubscriptionSockets(desks, gate, limits)
         self._pulls = Pulls(desks, gate, limits)
-        self._upgrades = Upgrades(gate, origins, (self._sockets.route(), *websockets))
-        self._log: SharedLog[Choice] = SharedLog(log, "events", read_frames)
-        self._streams = EventStreams(self._log, count_max=limits.sse_connection_count_max, heartbeat_s=heartbeat_s)
+        self._upgrades = Upgrades(gate, origins, (self._sockets.route(), sockets.route, *websockets))
         context = Context(
             engine=engine,
             queries=reads.queries,
             reads=reads,
             streams=self._streams,
             lanes=lanes,
+            rejected=Rejected(rejected_log, rejected.chain_id, rejected_streams),
             elections=elections,
             limits=limits,
             proofs=proofs,
@@ -162,7 +176,7 @@ class HttpApi(ReplyServer):
     @property
     def stream_count(self) -> int:
         """How many clients of Server-Sent Events there are."""
-        return self._streams.count
+        return self._places.count
 
     @property
     def consumer_count(self) -> int:
@@ -191,11 +205,13 @@ class HttpApi(ReplyServer):
 
     async def stop(self) -> None:
         """Accept no more requests; wait for the running ones, for a second at most."""
-        self._streams.stop()
+        for streams in self._all_streams:
+            streams.stop()
         self._upgrades.stop()
         await self._listener.stop(STOP_GRACE_S)
         await self._reads.close()
-        self._log.close()
+        for streams in self._all_streams:
+            streams.close()
 
 
 def target(raw: str) -> tuple[str, str]:

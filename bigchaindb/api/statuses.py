@@ -4,7 +4,7 @@ from bigchaindb.api import arguments
 from bigchaindb.api.answers import Reply, json_answer
 from bigchaindb.api.blocks import height_of
 from bigchaindb.api.call import Call, Context
-from bigchaindb.api.problems import not_found, plain, refusal_text
+from bigchaindb.api.problems import not_found, plain
 from bigchaindb.engine.engine import Status
 
 CHOICE = "Provide exactly one query parameter. Choices are: block_id, transaction_id"
@@ -29,9 +29,11 @@ async def _of_transaction(context: Context, transaction_id: str) -> Reply:
         return json_answer({"status": standing.status.value})
     if await context.reads.run(context.queries.transaction, transaction_id) is not None:
         return json_answer({"status": "valid"})
-    if standing is None or standing.error is None:
+    if standing is not None and standing.error is not None:  # on its way into the log
+        return plain(404, f"rejected ({type(standing.error).__name__}): {standing.error}")
+    if (row := await context.reads.run(context.rejected.log.of, transaction_id)) is None:
         return not_found()
-    return plain(404, refusal_text("rejected", standing.error))
+    return plain(404, f"rejected ({row.error}): {row.message}")
 
 
 async def _of_block(context: Context, block_id: str) -> Reply:

@@ -30,6 +30,7 @@ NOTICED: Final[Mapping[str, str]] = {
     "log.fmt_logfile": _ONE_FORMAT,
     "log.port": "processes write their log lines themselves",
     "graphite.host": "figures are not sent to Graphite",
+    "limits.rejected_count_max": "limits.rejected_log_count_max bounds what is kept of rejected transactions",
 }
 """Old keys that get a notice: files of 1.x have them by default."""
 

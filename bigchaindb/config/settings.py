@@ -77,8 +77,10 @@ class Limits:
     """Rows that a search may match, whatever its `limit`: ranking them takes half a second; beyond it 400."""
     search_s_max: float = 10.0
     """Time of one search, or of a piece of a list, in the reader process; beyond it 400. Twice as long ends it."""
-    rejected_count_max: int = 10_000
-    """Rejected ids that `/statuses` still explains."""
+    rejected_log_count_max: int = 100_000
+    """Rows in the node's log of rejected transactions; beyond it the oldest go."""
+    rejected_log_bytes_max: int = 128 * MIB
+    """Their bytes; beyond it the oldest go, too. The newest one always stays."""
     stream_connection_count_max: int = 4096
     """Open WebSocket connections; more are answered 503."""
     stream_buffer_bytes_max: int = 256 * KIB

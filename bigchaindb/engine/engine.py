@@ -47,6 +47,7 @@ class EngineFigures(NamedTuple):
         waiting_count: requests in mode commit that wait for their decision.
         commit_count: decisions committed, valid or invalid.
         rejected_count: transactions that turned out to be invalid after they were accepted or proposed.
+        rejected_bytes: of rejected transactions that are not recorded yet.
         checks: of the check processes, by place.
     """
 
@@ -56,6 +57,7 @@ class EngineFigures(NamedTuple):
     waiting_count: int
     commit_count: int
     rejected_count: int
+    rejected_bytes: int = 0
     checks: Mapping[str, PlaceFigures] = MappingProxyType({})
 
 

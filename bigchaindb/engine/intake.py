@@ -57,7 +57,7 @@ class Intake:
         pool: Pool,
         refusal: Callable[[bytes], EngineError | None],
         accepted: Callable[[Entry, Transaction], None],
-        turned_away: Callable[[str], None] = lambda _: None,
+        rejected: Rejected,
         elected: Callable[[], ValidatorSet | None] = lambda: None,
         workers: int | None = None,
     ) -> None:
@@ -70,7 +70,7 @@ class Intake:
             pool: empty.
             refusal: returns why a body is not taken now; None: it may be.
             accepted: called with an entry and the transaction just put into the pool, and answers it: see `accept`.
-            turned_away: called with the id of each transaction that breaks a rule after it was in the pool.
+            rejected: takes each transaction that breaks a rule after it was in the pool.
             elected: returns the validators that elections are checked against; None where there are no elections.
             workers: see `bigchaindb.engine.checks.process_count`.
         """
@@ -79,7 +79,6 @@ class Intake:
         self._limits = limits
         self._refusal = refusal
         self._accepted = accepted
-        self._turned_away = turned_away
         self._elected = elected
         self._queue = AdmissionQueue(limits.admission_bytes_max)
         self._checks = Checks(ledger, workers)
@@ -87,7 +86,7 @@ class Intake:
         self._readers = ThreadPoolExecutor(self._checks.width + 1, thread_name_prefix="view")
         self._waiting: dict[str, Entry] = {}
         self._waiting_count = 0
-        self._rejected = Rejected(count_max=limits.rejected_count_max)
+        self._rejected = rejected
         self._height = store.tip().height
         self._commit_count = 0
         self._stopping = False
@@ -185,14 +184,13 @@ class Intake:
             waiting_count=self._waiting_count,
             commit_count=self._commit_count,
             rejected_count=self._rejected.added_count,
+            rejected_bytes=self._rejected.bytes,
             checks=self._checks.figures(),
         )
 
     def committed(self, transactions: Sequence[Transaction], height: int) -> list[Answer]:
         """Take note of a block; return the answers to those who waited for it."""
         self._height = height
-        for transaction in transactions:
-            self._rejected.discard(transaction.id)
         rivals = self.pool.settle(transactions)
         waiting = self._waiting
         answers: list[Answer] = [(waiting.pop(one.id), one) for one in transactions if one.id in waiting]
@@ -206,17 +204,11 @@ class Intake:
         """Leave word of each rejected transaction (L4); return the answers to those who waited for it."""
         answers: list[Answer] = []
         for transaction, error in rejections:
-            self.leave_word(transaction.id, error)
-            self._turned_away(transaction.id)
+            leave_word(transaction.id, error)
+            self._rejected.add(transaction, error)
             if (entry := self._waiting.pop(transaction.id, None)) is not None:
                 answers.append((entry, error))
         return answers
-
-    def leave_word(self, transaction_id: str, error: ValidationError) -> None:
-        """Log and remember why a transaction is rejected that had been accepted or proposed (L4)."""
-        about = {"transaction": transaction_id, "error": f"{type(error).__name__}: {error}"}
-        _log.warning("a transaction was rejected after it had been accepted or proposed", extra=about)
-        self._rejected.add(transaction_id, error)
 
     def turn_away(self, transaction_id: str, error: ValidationError) -> None:
         """Drop a transaction that breaks a rule now and its descendants from the pool, and leave word of each (L4)."""
@@ -343,3 +335,9 @@ def accept(entry: Entry, transaction: Transaction) -> None:
     """Answer a submitter that does not wait for a block: the transaction is in the pool (L5)."""
     if entry.mode is not Mode.COMMIT:
         entry.resolve(transaction)
+
+
+def leave_word(transaction_id: str, error: ValidationError) -> None:
+    """Log why a transaction is rejected that had been accepted or proposed (L4)."""
+    about = {"transaction": transaction_id, "error": f"{type(error).__name__}: {error}"}
+    _log.warning("a transaction was rejected after it had been accepted or proposed", extra=about)

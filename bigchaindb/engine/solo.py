@@ -19,6 +19,7 @@ from bigchaindb.engine.deciding import Decided, Decider, Proposer
 from bigchaindb.engine.engine import Announce, EngineFigures, Mode, Standing
 from bigchaindb.engine.failures import first_of
 from bigchaindb.engine.intake import Intake, accept
+from bigchaindb.engine.rejected import Record, Rejected
 from bigchaindb.engine.room import MEASURE_S, Room
 from bigchaindb.engine.turns import Turns
 from bigchaindb.errors import EngineError, Overloaded, StoreDamaged, StoreFull
@@ -42,7 +43,7 @@ _log = logging.getLogger(__name__)
 class SoloEngine:
     """Implements `bigchaindb.engine.engine.Engine`. Belongs to the event loop; one `run` each."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - most of them by keyword
         self,
         ledger: Ledger,
         store: LedgerStore,
@@ -52,6 +53,7 @@ class SoloEngine:
         announce: Announce,
         now: Callable[[], float],
         room: Room,
+        record: Record,
         workers: int | None = None,
         propose: Proposer | None = None,
     ) -> None:
@@ -65,6 +67,7 @@ class SoloEngine:
             announce: called with the effects of each commit.
             now: returns Unix seconds.
             room: on the ledger's disk.
+            record: takes rejected transactions.
             workers: see `bigchaindb.engine.checks.process_count`.
             propose: a faulty proposer for the first round of each height; only tests pass one.
         """
@@ -73,6 +76,7 @@ class SoloEngine:
         self._announce = announce
         self._room = room
         self._pool = Pool(count_max=limits.pool_count_max, bytes_max=limits.pool_bytes_max)
+        self._record, self._rejected = record, Rejected()
         self._intake = Intake(
             ledger,
             store,
@@ -80,6 +84,7 @@ class SoloEngine:
             pool=self._pool,
             refusal=self._refusal,
             accepted=self._accept,
+            rejected=self._rejected,
             workers=workers,
         )
         self._decider = Decider(ledger, store, key, now, propose)
@@ -116,7 +121,8 @@ class SoloEngine:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._intake.run())
-                tasks.create_task(self._decide_until_stopped())
+                tasks.create_task(self._decide_all())
+                tasks.create_task(self._rejected.run(self._record))
                 tasks.create_task(self._watch_room())
         except ExceptionGroup as group:
             cause = first_of(group)
@@ -152,13 +158,17 @@ class SoloEngine:
             return _unable(self._damage)
         if (full := self._full or self._room.shortage()) is not None:
             return Overloaded(f"the disk is full: {full}; try again later")
-        return self._pool.shortage(body)
+        return self._rejected.shortage(self._limits.pool_bytes_max) or self._pool.shortage(body)
 
     def _accept(self, entry: Entry, transaction: Transaction) -> None:
         if self._damage is None:
             accept(entry, transaction)
         else:  # it was being checked when the damage was met
             entry.resolve(_unable(self._damage))
+
+    async def _decide_all(self) -> None:
+        await self._decide_until_stopped()
+        self._rejected.end()
 
     async def _decide_until_stopped(self) -> None:
         loop = asyncio.get_running_loop()

@@ -5,7 +5,7 @@ Every method may be called from any thread unless its docstring restricts it. Re
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.events import Event
@@ -15,6 +15,9 @@ from bigchaindb.ledger.proofs.signed_header import SignedHeader
 from bigchaindb.ledger.rejections import Rejection
 from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import LoadedView, Needs
+
+REJECTED: Final = 1 << 30
+"""The type of records of the node's log of rejected transactions; no event has it."""
 
 
 class LedgerStore(Protocol):
@@ -93,6 +96,24 @@ class Record(NamedTuple):
             height=self.height,
             time=self.time,
         )
+
+
+class RejectedRow(NamedTuple):
+    """A transaction that this node accepted and that turned out to break a rule, as it is recorded.
+
+    Attributes:
+        id: of the transaction.
+        asset: that it belongs to: of a CREATE its own id.
+        error: class of the broken rule.
+        message: its text.
+        body: canonical bytes of the transaction.
+    """
+
+    id: str
+    asset: str
+    error: str
+    message: str
+    body: bytes
 
 
 class Announcement(NamedTuple):

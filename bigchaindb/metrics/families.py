@@ -27,6 +27,7 @@ class Figures:
         chain_id: begins the id of every event.
         head: the last durable position.
         store: `Queries.statistics`.
+        rejected_size: rows and bytes of the log of rejected transactions.
         reader: of the reader process.
         network: figures of the network; None on a network of one node.
         disk_free_bytes: bytes that the node's user may still write to the ledger's disk.
@@ -49,6 +50,7 @@ class Figures:
     chain_id: str
     head: int
     store: Mapping[str, Any]
+    rejected_size: tuple[int, int]
     engine: EngineFigures
     reader: PlaceFigures
     network: NetworkFigures | None
@@ -120,6 +122,12 @@ def _gauges(figures: Figures) -> dict[str, tuple[str, float]]:
         "admission_bytes": ("Bytes of posted bodies that wait for their check.", engine.admission_bytes),
         "pool_transactions": ("Transactions that wait for a block.", engine.pool_count),
         "pool_bytes": ("Bytes of transactions that wait for a block.", engine.pool_bytes),
+        "rejected_log_rows": ("Rows in the node's log of rejected transactions.", figures.rejected_size[0]),
+        "rejected_log_bytes": ("Bytes of that log, as its bound counts them.", figures.rejected_size[1]),
+        "rejected_unrecorded_bytes": (
+            "Bytes of rejected transactions that are not recorded yet.",
+            engine.rejected_bytes,
+        ),
         "store_damaged": ("1 from damage found in ledger.db until the data are restored.", figures.is_damaged),
         "commit_waiters": ("Requests in mode commit that wait for their decision.", engine.waiting_count),
         "access_keys": ("Access keys that are neither revoked nor expired.", figures.access_key_count),

@@ -19,6 +19,7 @@ from bigchaindb.errors import (
 )
 from bigchaindb.store.lists import Bounds, ListRequest, Piece
 from bigchaindb.store.pages import PAGE_BYTES_MAX
+from bigchaindb.streams import cloud_events
 
 HEAD: Final = Layout("<I")
 """Begins a frame: the bytes of the rest."""
@@ -78,6 +79,11 @@ class Page(Struct, tag=True, frozen=True, array_like=True):
     envelopes: bytes
     token: str
     position: int
+
+
+def page_of(piece: cloud_events.Piece) -> Page:
+    """Return a piece of the log as a page."""
+    return Page(b",".join(item.envelope for item in piece.items), piece.token, piece.place.position)
 
 
 class Failed(Struct, tag=True, frozen=True, array_like=True):

@@ -28,8 +28,7 @@ from bigchaindb.store.database import translated
 from bigchaindb.store.lists import step
 from bigchaindb.store.log import Log
 from bigchaindb.store.migrations import open_ledger
-from bigchaindb.streams.cloud_events import Choice, read_piece
-from bigchaindb.streams.shared_log import Place, place_of
+from bigchaindb.streams.cloud_events import Choice, read_page
 
 NICENESS: Final = 10
 ADDRESS_BYTES_MAX: Final = 1024 * 1024 * 1024
@@ -109,14 +108,9 @@ class Questions:
             return frames.failed(StoreError(f"the reader process met a defect: {traceback.format_exc()[-3_000:]}"))
 
     def _page(self, asked: frames.EventPage) -> frames.Page:
-        chain_id, after = self._start.chain_id, Place(0)
-        if asked.after is not None:
-            after = place_of(self._log, asked.after, chain_id, asked.head)
         choice = Choice(selection.from_query(asked.members), asked.types, asked.each_transaction)
-        bounds = {"count_max": asked.count_max, "bytes_max": asked.bytes_max}
-        piece = read_piece(self._log, chain_id, choice, after, asked.head, **bounds)
-        envelopes = b",".join(item.envelope for item in piece.items)
-        return frames.Page(envelopes, piece.token, piece.place.position)
+        bounds = {"beginning": 0, "count_max": asked.count_max, "bytes_max": asked.bytes_max}
+        return frames.page_of(read_page(self._log, self._start.chain_id, choice, asked.after, asked.head, **bounds))
 
     def _is_late(self) -> bool:
         return time.monotonic() >= self._end_s

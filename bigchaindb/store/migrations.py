@@ -34,6 +34,7 @@ NODE_STEPS: Final[Mapping[int, Step]] = {
     3: lambda connection: add_node_checksums(connection, "node_checksum_schema.sql"),
     4: lambda connection: run_script(connection, "node_access_schema.sql"),
     5: lambda connection: run_script(connection, "node_subscriptions_schema.sql"),
+    6: lambda connection: run_script(connection, "node_rejected_schema.sql"),
 }
 """The same for node.db."""
 

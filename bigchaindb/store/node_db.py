@@ -17,6 +17,8 @@ from bigchaindb.store.node_rows import LANES, NODE, RAN, SUBSCRIPTIONS, TROUBLES
 _CACHE_KIB: Final = 1024
 _CHECKPOINT_COMMITS: Final = 100
 """Commits after which the write-ahead log is moved home: each is a page or two."""
+_COMMIT_BYTES: Final = 8 * 1024
+"""A commit of so many bytes counts as two, and so on."""
 
 PARKED_COUNT: Final = 1_000
 """Parked events of one read by default."""
@@ -342,8 +344,8 @@ class NodeDb:
             return self._connection.execute(sql, arguments).fetchall()
 
     @contextmanager
-    def batch(self) -> Iterator[sqlite3.Connection]:
-        """Write what happens inside durably and in one fsync, or not at all.
+    def batch(self, bytes_count: int = 0) -> Iterator[sqlite3.Connection]:
+        """Write what happens inside durably and in one fsync, or not at all; `bytes_count` is about what is written.
 
         Raises:
             StoreFull: there was no room; nothing was written.
@@ -351,8 +353,9 @@ class NodeDb:
         with self._lock, translated("node.db"):
             with batch(self._connection):
                 yield self._connection
-            self._commits += 1
-            if self._commits % _CHECKPOINT_COMMITS == 0:
+            self._commits += 1 + bytes_count // _COMMIT_BYTES
+            if self._commits >= _CHECKPOINT_COMMITS:
+                self._commits = 0
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 

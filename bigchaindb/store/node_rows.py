@@ -53,7 +53,13 @@ ACCESS_KEYS: Final = Table(
 SUBSCRIPTIONS: Final = Table(
     "subscriptions", ("name", "definition", "created", "start"), floats=frozenset({"created"}), since=6
 )
-TABLES: Final = (NODE, LANES, RAN, TROUBLES, OUTBOX, REJECTIONS, ACCESS_KEYS, SUBSCRIPTIONS)
+REJECTED: Final = Table(
+    "rejected_transactions",
+    ("seq", "at", "id", "asset", "error", "message", "body", "begins"),
+    floats=frozenset({"at"}),
+    since=7,
+)
+TABLES: Final = (NODE, LANES, RAN, TROUBLES, OUTBOX, REJECTIONS, ACCESS_KEYS, SUBSCRIPTIONS, REJECTED)
 
 
 class Damaged(NamedTuple):

@@ -1,15 +1,18 @@
 """What a node of a network knows for itself, in node.db: what it has promised its clients, and what it has rejected."""
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from threading import Lock
 from typing import Final
 
 import msgspec
 
+from bigchaindb.ledger.ports import RejectedRow
 from bigchaindb.ledger.rejections import BODY_BYTES_MAX, Rejection
 from bigchaindb.store import node_rows
 from bigchaindb.store.node_db import NodeDb
 from bigchaindb.store.node_rows import OUTBOX, REJECTIONS
+from bigchaindb.store.rejected import RejectedWriter
 
 
 class Outbox:
@@ -18,8 +21,9 @@ class Outbox:
     Where each stands is known in memory: an index over ids would dirty a page for each.
     """
 
-    def __init__(self, db: NodeDb) -> None:
+    def __init__(self, db: NodeDb, log: RejectedWriter | None = None) -> None:
         self._db = db
+        self._log = log or RejectedWriter(db)
         self._seqs = {id_.hex(): seq for id_, seq in db.read("SELECT id, seq FROM outbox")}
         self._last = max(self._seqs.values(), default=0)
 
@@ -41,9 +45,18 @@ class Outbox:
 
     def drop(self, ids: Iterable[str]) -> None:
         """Forget what was decided."""
-        seqs = [(seq,) for id_ in ids if (seq := self._seqs.pop(id_, None)) is not None]
         with self._db.batch() as connection:
-            connection.executemany("DELETE FROM outbox WHERE seq = ?", seqs)
+            self._delete(connection, ids)
+
+    def reject(self, rejected: Sequence[RejectedRow], ids: Iterable[str]) -> int:
+        """Record rejected transactions and forget `ids`, in one write (P21); return the last position of the record."""
+        with self._db.batch(sum(len(one.body) for one in rejected)) as connection:
+            self._delete(connection, ids)
+            return self._log.insert(connection, rejected)
+
+    def _delete(self, connection: sqlite3.Connection, ids: Iterable[str]) -> None:
+        seqs = [(seq,) for id_ in ids if (seq := self._seqs.pop(id_, None)) is not None]
+        connection.executemany("DELETE FROM outbox WHERE seq = ?", seqs)
 
     def all(self) -> list[tuple[str, bytes]]:
         """Return ids and bodies, oldest first; of damaged rows note is taken."""

@@ -68,6 +68,10 @@ class Filter:
         except msgspec.MsgspecError as error:
             raise StoreDamaged(f"events: no JSON document: {error}; {RESTORE}", table="events") from error
 
+    def matches(self, transaction: bytes) -> bool:
+        """Whether one transaction in canonical form is wanted."""
+        return self._selection is None or self._matches(transaction, self._needles)
+
     def _matches(self, text: bytes, needles: Sequence[Sequence[bytes]]) -> bool:
         if not _occur(needles, text):
             return False

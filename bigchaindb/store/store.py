@@ -5,6 +5,7 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Final
 
+from bigchaindb.config import Limits
 from bigchaindb.errors import HistoryLost, StartupError, StoreDamaged
 from bigchaindb.files import sync
 from bigchaindb.store.checksums import read_one, seal_one
@@ -17,6 +18,7 @@ from bigchaindb.store.migrations import LEDGER_STEPS, migrate
 from bigchaindb.store.node_db import NodeDb
 from bigchaindb.store.node_rows import hold_access_keys
 from bigchaindb.store.queries import LedgerQueries
+from bigchaindb.store.rejected import RejectedLog, RejectedWriter
 from bigchaindb.store.writer import Writer
 
 WAL_BYTES_MAX: Final = 256 * 1024 * 1024
@@ -108,6 +110,7 @@ class Store:
         self._readers = files.enter_context(closing(Readers(directory.ledger, self.damages)))
         # Apart, for they are interrupted at a stop while the writer's still read.
         self._query_readers = files.enter_context(closing(Readers(directory.ledger, self.damages)))
+        self._node_readers = files.enter_context(closing(Readers(directory.node, self.damages)))
 
     def queries(self) -> LedgerQueries:
         """Return the queries of the HTTP API; any thread may use them."""
@@ -116,6 +119,15 @@ class Store:
     def log_reader(self) -> Log:
         """Return a reader of the log for one thread, which closes it."""
         return Log(self.directory.ledger, self.damages)
+
+    def rejected_log(self) -> RejectedLog:
+        """Return the log of rejected transactions; any thread may use it."""
+        return RejectedLog(self._node_readers)
+
+    def rejected_writer(self, limits: Limits) -> RejectedWriter:
+        """Return what appends to that log, for one thread."""
+        count_max, bytes_max = limits.rejected_log_count_max, limits.rejected_log_bytes_max
+        return RejectedWriter(self.node, count_max=count_max, bytes_max=bytes_max)
 
     def check_recent(self) -> None:
         """Read the last events and their transactions again, before anybody is served: damage is noted, not raised."""

@@ -13,8 +13,11 @@ from bigchaindb.delivery import Message, block_message, transaction_messages
 from bigchaindb.eventlog import token
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.events import EventTypes
-from bigchaindb.ledger.ports import Record
-from bigchaindb.streams.shared_log import Place, token_at
+from bigchaindb.ledger.ports import REJECTED, Record
+from bigchaindb.streams.shared_log import Place, place_of, token_at
+
+REJECTED_TYPE: Final = "com.bigchaindb.transaction.rejected.v1"
+"""The CloudEvents type of a transaction that this node accepted and rejected later."""
 
 document_of: Final = msgspec.json.Decoder(float_hook=float).decode  # see `bigchaindb.transaction.reading`
 
@@ -32,6 +35,23 @@ class Choice:
     selection: Selection | None = None
     types: int = EventTypes.ALL
     each_transaction: bool = False
+
+
+class _Asset(msgspec.Struct):
+    id: str | None = None
+
+
+class _Transaction(msgspec.Struct):
+    id: str
+    operation: str
+    asset: _Asset
+
+
+class _Rejected(msgspec.Struct):
+    transaction: _Transaction
+
+
+_decode_rejected: Final = msgspec.json.Decoder(_Rejected).decode
 
 
 class Selects(token.Digests, Protocol):
@@ -80,6 +100,32 @@ class Piece(NamedTuple):
     token: str
 
 
+def rejected_name(chain_id: str, node_id: str) -> str:
+    """Return the name of a node's log of rejected transactions: what the chain id is to the log of events."""
+    return f"{chain_id}:node:{node_id}"
+
+
+def read_page(
+    reader: Selects,
+    chain_id: str,
+    choice: Choice,
+    after: str | None,
+    through: int,
+    *,
+    beginning: int,
+    count_max: int,
+    bytes_max: int,
+) -> Piece:
+    """Return the next CloudEvents behind the token `after`; None is the `beginning`. Else as `read_piece`.
+
+    Raises:
+        MalformedToken: `after` is no token.
+        HistoryLost: the token is of another log.
+    """
+    place = Place(beginning) if after is None else place_of(reader, after, chain_id, through)
+    return read_piece(reader, chain_id, choice, place, through, count_max=count_max, bytes_max=bytes_max)
+
+
 def read_piece(
     reader: Selects,
     chain_id: str,
@@ -122,6 +168,9 @@ def _items(record: Record, chain_id: str, choice: Choice, skip: int) -> Iterator
     event = record.event(chain_id)
     behind = Place(record.position)
     whole = token.encode(chain_id, record.position, token.WHOLE, record.digest)
+    if record.type == REJECTED:
+        yield Item(REJECTED_TYPE, _rejected_message(record, chain_id).envelope, behind, whole)
+        return
     if not choice.each_transaction:
         message = block_message(event)
         yield Item(message.type, message.envelope, behind, whole)
@@ -135,6 +184,23 @@ def _items(record: Record, chain_id: str, choice: Choice, skip: int) -> Iterator
             assert index is not None, message
             within = token.encode(chain_id, record.position, index, record.digest)
             yield Item(message.type, message.envelope, Place(record.position - 1, index + 1), within)
+
+
+def _rejected_message(record: Record, name: str) -> Message:
+    found = _decode_rejected(record.body).transaction
+    asset_id = found.asset.id or found.id
+    return Message(
+        id=f"{name}:{record.position:020d}",
+        type=REJECTED_TYPE,
+        chain_id=name,
+        position=record.position,
+        subject=found.id,
+        operation=found.operation,
+        asset_id=asset_id,
+        routing_key="",
+        time=record.time,
+        data=record.body,
+    )
 
 
 def _matches(choice: Choice, message: Message) -> bool:

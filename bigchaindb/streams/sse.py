@@ -1,4 +1,4 @@
-"""Server-Sent Events: the log as a stream without end, each client at its own speed.
+"""The log as a stream without end, as Server-Sent Events or as WebSocket texts, each client at its own speed.
 
 Every client is a loop that reads the next piece from its own place, writes it, and continues once its socket has room
 (S1): the log is the buffer. The connection ends a stream that takes nothing for `limits.stream_stall_s_max`.
@@ -10,13 +10,14 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from bigchaindb.errors import Overloaded, Stopping
+from bigchaindb.errors import HistoryLost, Overloaded, Stopping
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.streams.announced import Announced
 from bigchaindb.streams.cloud_events import Choice, Piece, Selects, read_piece
 from bigchaindb.streams.shared_log import PIECE_BYTES, SHARED_COUNT_MAX, Frames, Place, SharedLog
+from bigchaindb.streams.websocket_frames import text_frame
 
 HEARTBEAT_S: Final = 15.0
 """Silence after which a heartbeat is written: proxies end silent connections after 30 to 60 s."""
@@ -54,6 +55,62 @@ def heartbeat(position: int, head: int, token: str) -> bytes:
     return b": at %d of %d\nid: %b\n\n" % (position, head, token.encode())
 
 
+def read_texts(reader: Selects, chain_id: str, choice: Choice, after: Place, through: int) -> Frames:
+    """Return the next messages of a WebSocket; see `shared_log.ReadFrames`."""
+    piece = read_piece(reader, chain_id, choice, after, through, count_max=PIECE_COUNT_MAX, bytes_max=PIECE_BYTES)
+    texts = [text_frame(b'{"token":"%b","event":%b}' % (item.token.encode(), item.envelope)) for item in piece.items]
+    return Frames(b"".join(texts), piece.place, piece.token)
+
+
+def token_text(token: str) -> bytes:
+    """Return the message of a WebSocket that holds a place alone."""
+    return text_frame(b'{"token":"%b"}' % token.encode())
+
+
+class Form(NamedTuple):
+    """How a stream looks.
+
+    Attributes:
+        read: reads its next events.
+        opening: returns the first message, with the token to begin with.
+        heartbeat: returns the message after a silence, with position, head and token.
+    """
+
+    read: Callable[[Selects, str, Choice, Place, int], Frames]
+    opening: Callable[[str], bytes]
+    heartbeat: Callable[[int, int, str], bytes]
+
+
+SSE: Final = Form(read_frames, opening, heartbeat)
+TEXTS: Final = Form(read_texts, token_text, lambda _position, _head, token: token_text(token))
+
+
+class Places:
+    """How many streams may be open, of all logs and forms together.
+
+    Attributes:
+        count: of those that are open.
+    """
+
+    def __init__(self, count_max: int) -> None:
+        self._count_max = count_max
+        self.count = 0
+
+    def take(self) -> None:
+        """Count one more.
+
+        Raises:
+            Overloaded: none is left.
+        """
+        if self.count >= self._count_max:
+            raise Overloaded(f"{self.count} event streams are open (limits.sse_connection_count_max); try again later")
+        self.count += 1
+
+    def leave(self) -> None:
+        """Count one less."""
+        self.count -= 1
+
+
 @dataclass(frozen=True, slots=True)
 class EventStream:
     """Server-Sent Events: an answer without end, until the client leaves or the node stops.
@@ -70,23 +127,20 @@ class EventStream:
 
 
 class EventStreams:
-    """All clients of Server-Sent Events. Belongs to the event loop."""
+    """All clients of one log and form. Belongs to the event loop."""
 
-    def __init__(self, log: SharedLog[Choice], *, count_max: int, heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(
+        self, log: SharedLog[Choice], places: Places, *, form: Form = SSE, heartbeat_s: float = HEARTBEAT_S
+    ) -> None:
         self._log = log
-        self._count_max = count_max
+        self._places = places
+        self._form = form
         self._heartbeat_s = heartbeat_s
-        self._count = 0
         self._stopping = False
         self._moved = asyncio.Event()
         self._level: Counter[Choice] = Counter()
         log.hub.witness(self._add)
         log.hub.listen(lambda _: self._wake())
-
-    @property
-    def count(self) -> int:
-        """How many clients there are."""
-        return self._count
 
     @property
     def head(self) -> int:
@@ -104,20 +158,22 @@ class EventStreams:
         """
         if self._stopping:
             raise Stopping("the node is about to stop")
-        if self._count >= self._count_max:
-            raise Overloaded(f"{self._count} event streams are open (limits.sse_connection_count_max); try again later")
-        self._count += 1
+        self._places.take()
         try:
             place, token = await self._log.begin(after)
         except BaseException:
-            self._close()
+            self._places.leave()
             raise
-        return EventStream(self._follow(choice, place, token), self._close)
+        return EventStream(self._follow(choice, place, token), self._places.leave)
 
     def stop(self) -> None:
         """End each stream once it is at the durable head; the server's stop cuts off slow clients."""
         self._stopping = True
         self._wake()
+
+    def close(self) -> None:
+        """Wait for the running reads; start no other."""
+        self._log.close()
 
     def _add(self, effects: Effects) -> None:
         """Keep the pieces of a decision for the clients that wait at the head."""
@@ -128,32 +184,34 @@ class EventStreams:
             room -= announced.bytes_count * (DECODED_WEIGHT if choice.each_transaction or choice.selection else 1)
             if room < 0:
                 break
-            read = (read_frames(announced, self._log.chain_id, choice, Place(p - 1), p) for p in announced.positions)
+            read = (
+                self._form.read(announced, self._log.chain_id, choice, Place(p - 1), p) for p in announced.positions
+            )
             self._log.add(choice, list(read))
 
     def _wake(self) -> None:
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 
-    def _close(self) -> None:
-        self._count -= 1
-
     async def _follow(self, choice: Choice, place: Place, token: str) -> AsyncIterator[bytes]:
         loop, hub = asyncio.get_running_loop(), self._log.hub
-        yield opening(token)
+        yield self._form.opening(token)
         due_s = loop.time() + self._heartbeat_s
         while not self._is_over(place):
             if place.position < hub.head:
-                data, place, token = await self._log.next(choice, place)
+                try:
+                    data, place, token = await self._log.next(choice, place)
+                except HistoryLost:  # the client comes back with its token, and is told that
+                    return
                 if data:
                     yield data
                     due_s = loop.time() + self._heartbeat_s
             else:
                 await self._wait(choice, due_s)
             if loop.time() >= due_s:
-                yield heartbeat(place.position, hub.head, token)
+                yield self._form.heartbeat(place.position, hub.head, token)
                 due_s = loop.time() + self._heartbeat_s
-        yield heartbeat(place.position, hub.head, token)
+        yield self._form.heartbeat(place.position, hub.head, token)
 
     def _is_over(self, place: Place) -> bool:
         return self._stopping and place.position >= self._log.hub.head

@@ -10,6 +10,7 @@ from bigchaindb.config import Limits
 from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft.handlers import LedgerHandlers, Parts
 from bigchaindb.engine.intake import Intake, accept
+from bigchaindb.engine.rejected import Rejected
 from bigchaindb.engine.room import Room, Usage
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.network_ledger import NetworkLedger
@@ -49,6 +50,7 @@ class Application:
             pool=Pool(count_max=self.pool_count_max, bytes_max=1_000_000),
             refusal=lambda _: None,
             accepted=accept,
+            rejected=Rejected(),
             elected=lambda: self.ledger.state.elected,
         )
         self.handlers = LedgerHandlers(

@@ -13,17 +13,19 @@ from bigchaindb.access.scopes import Scopes
 from bigchaindb.errors import HistoryLost, StoreDamaged
 from bigchaindb.eventlog.selection import MetadataMember, Selection
 from bigchaindb.ledger.effects import Effects, LoggedEvent
+from bigchaindb.ledger.ports import RejectedRow
 from bigchaindb.ledger.rejections import Rejection
 from bigchaindb.ledger.view import Needs
 from bigchaindb.store import LaneRow, Log, NodeDb, Store, SubscriptionRow, TroubleRow
 from bigchaindb.store.beside import read_node
-from bigchaindb.store.database import open_writer
+from bigchaindb.store.database import Readers, open_writer
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.lists import Walk
 from bigchaindb.store.migrations import CHAIN_VERSION, LEDGER_STEPS, NETWORK_VERSION, Step, migrate
 from bigchaindb.store.node_rows import SUMS_VERSION, TABLES
 from bigchaindb.store.own import Outbox, Rejections
 from bigchaindb.store.queries import LedgerQueries
+from bigchaindb.store.rejected import RejectedLog, RejectedWriter
 from bigchaindb.transaction.model import OutputRef, Transaction
 from tests.support.chains import ALICE, BOB, Coin, create, transfer
 from tests.support.decisions import Chain
@@ -33,6 +35,7 @@ NAMES: Final = ("audit", "print")
 """Plugins with lanes in node.db."""
 RAN_VERSION: Final = 3
 """The first version of node.db that has the table `ran`."""
+REJECTED_IDS: Final = ("aa" * 32, "bb" * 32, "cc" * 32)
 OWNERS: Final = (ALICE.public_key, BOB.public_key)
 GENERATION_ROWS: Final = 12
 """So few that a ledger of some blocks has rows in the index tables as well as in memory."""
@@ -169,6 +172,7 @@ def write_node(node: NodeDb) -> None:
         node.put_subscription(SubscriptionRow(name, '{"log":"events"}', 1.5, 10))
     KeyBook(node, 10).new("billing", Scopes(("read",)), 2_000_000_000, 1_700_000_000)
     Outbox(node).put([("ff" * 32, b"parent"), ("00" * 32, b"child")])
+    RejectedWriter(node).add([RejectedRow(id_, id_, "DoubleSpend", "taken", b"{}") for id_ in REJECTED_IDS])
     for height in (7, 8):
         rejection = Rejection(
             height=height,
@@ -210,12 +214,30 @@ def later_answers(node: NodeDb) -> dict[str, Any]:
     found: dict[str, Any] = {
         "keys": list(KeyBook(node, 10).keys.values()),
         "subscriptions": node.subscriptions(),
+        "rejected": _rejected(node),
     }
     for name in NAMES:
         try:
             found[f"subscription {name}"] = node.subscription(name)
         except StoreDamaged:
             found[f"subscription {name}"] = DAMAGED
+    return found
+
+
+def _rejected(node: NodeDb) -> list[Any]:
+    """Follow the log of rejected transactions to its end, or to what is damaged, and ask for each of them."""
+    [(_, _, path)] = node.read("PRAGMA database_list")
+    found: list[Any] = []
+    with closing(Readers(Path(path), node._damages)) as readers:
+        log = RejectedLog(readers)
+        with suppress(StoreDamaged):
+            after, head = -1, log.head()
+            while after < head:
+                records, after = log.selected(after, head, None, count_max=100, bytes_max=1 << 20)
+                found += records
+        for id_ in REJECTED_IDS:
+            with suppress(StoreDamaged):
+                found += [row] if (row := log.of(id_)) is not None else []
     return found
 
 

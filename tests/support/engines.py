@@ -11,10 +11,11 @@ from bigchaindb.config import Limits
 from bigchaindb.engine.check_places import CheckOutcome
 from bigchaindb.engine.deciding import Proposer
 from bigchaindb.engine.engine import Announce
+from bigchaindb.engine.rejected import Record
 from bigchaindb.engine.room import Room, Usage
 from bigchaindb.engine.solo import SoloEngine
 from bigchaindb.ledger.effects import Effects, Tip
-from bigchaindb.ledger.ports import LedgerStore
+from bigchaindb.ledger.ports import LedgerStore, RejectedRow
 from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.store import Store
 from bigchaindb.store.damages import Damages
@@ -37,6 +38,7 @@ def engine_over(
     propose: Proposer | None = None,
     damages: Damages | None = None,
     require_writer: Callable[[Transaction], None] = lambda _: None,
+    record: Record | None = None,
 ) -> SoloEngine:
     """Make the engine of a node that votes alone."""
     limits = limits or Limits()
@@ -50,6 +52,7 @@ def engine_over(
         announce=announce or (lambda _: None),
         now=now,
         room=Room(lambda: Usage(free_bytes(), 0), limits, itertools.count().__next__),  # each look is a fresh one
+        record=record or Record(len, lambda _: None),
         propose=propose,
     )
     engine.require_writer(require_writer)
@@ -66,6 +69,27 @@ async def running(engine: SoloEngine) -> AsyncIterator[SoloEngine]:
     finally:
         engine.stop()
         await task
+
+
+@dataclass
+class Recorded:
+    """A log of rejected transactions in memory."""
+
+    rows: list[RejectedRow] = field(default_factory=list)
+    announced: list[int] = field(default_factory=list)
+
+    @property
+    def record(self) -> Record:
+        return Record(self._write, self.announced.append)
+
+    @property
+    def found(self) -> list[tuple[str, str]]:
+        """The id and the class of the error of each."""
+        return [(row.id, row.error) for row in self.rows]
+
+    def _write(self, rows: Sequence[RejectedRow]) -> int:
+        self.rows += rows
+        return len(self.rows)
 
 
 @dataclass

@@ -21,19 +21,23 @@ from bigchaindb.api.upgrades import WebSocketRoute
 from bigchaindb.config import Access, Limits, WebSocketServer
 from bigchaindb.engine.deciding import Proposer
 from bigchaindb.engine.engine import Mode
+from bigchaindb.engine.rejected import Record
 from bigchaindb.engine.room import Room, usage_of
 from bigchaindb.engine.solo import SoloEngine
+from bigchaindb.errors import DoubleSpend, ValidationError
 from bigchaindb.ledger.application import Ledger
 from bigchaindb.ledger.checking import BlockLimits
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.reader.reader import Reader
 from bigchaindb.store.store import Store
+from bigchaindb.streams.cloud_events import rejected_name
 from bigchaindb.streams.hub import Hub
 from bigchaindb.streams.shared_log import LogSource
 from bigchaindb.streams.websocket import StreamServer
 from bigchaindb.subscribers.consuming import Desks
 from bigchaindb.subscribers.lane_status import LaneStatus
 from bigchaindb.subscribers.supervisor import Supervisor
+from bigchaindb.transaction import Transaction
 from bigchaindb.transaction.build import create
 from bigchaindb.transaction.keys import KeyPair
 from tests.support import made_secrets
@@ -55,6 +59,7 @@ class Served:
     gate: Gate
     book: KeyBook
     supervisor: Supervisor
+    rejected_hub: Hub
 
     @property
     def url(self) -> str:
@@ -75,6 +80,12 @@ class Served:
         """Revoke an access key."""
         self.book.revoke(id_, time.time())
         self.gate.change()
+
+    async def reject(self, transaction: Transaction, error: ValidationError | None = None) -> int:
+        """Reject a transaction as an engine does, and wait until it is in the log; return its position."""
+        head = self.rejected_hub.head
+        self.engine._rejected.add(transaction, error or DoubleSpend("input `x` was already spent"))
+        return await self.rejected_hub.wait_beyond(head)
 
     async def commit(self, count: int = 1, *, text: str = "an asset") -> list[str]:
         """Commit so many CREATEs, each another; return their ids in the order they were posted in."""
@@ -117,6 +128,8 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
     block = BlockLimits(limits.block_count_max, limits.block_bytes_max)
     ledger = Ledger(store.writer, key=KEY, voters=[KEY.public_key], block=block, proven=proven)
     hub = Hub(store.writer.tip().position)
+    rejected_log = store.rejected_log()
+    rejected_hub = Hub(rejected_log.head())
     engine = SoloEngine(
         ledger,
         store.writer,
@@ -125,6 +138,7 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
         announce=hub.committed,
         now=time.time,
         room=Room(lambda: usage_of(store.directory.ledger), limits, time.monotonic),
+        record=Record(store.rejected_writer(limits).add, rejected_hub.announce),
         propose=propose,
     )
     info = NodeInfo(
@@ -147,6 +161,8 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
         gate,
         log=source,
         lanes=supervisor,
+        rejected=LogSource(rejected_hub, lambda: rejected_log, rejected_name(CHAIN_ID, store.node.id)),
+        rejected_log=rejected_log,
         elections=elections,
         heartbeat_s=sse_heartbeat_s,
         desks=desks or supervisor,
@@ -172,4 +188,4 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
         ending.push_async_callback(api.stop)
         await api.start("localhost", 0)
         await stream.start("localhost", 0)
-        yield Served(store, hub, engine, api, stream, gate, book, supervisor)
+        yield Served(store, hub, engine, api, stream, gate, book, supervisor, rejected_hub)

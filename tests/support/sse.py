@@ -89,9 +89,10 @@ async def listening(
     last_event_id: str | None = None,
     is_narrow: bool = False,
     headers: Mapping[str, str] | None = None,
+    path: str = "/api/v1/events",
 ) -> AsyncIterator[EventSource]:
     """Open a stream; what is committed from now on is behind its beginning."""
-    lines = [f"GET /api/v1/events{query} HTTP/1.1", "Host: x", "Accept: text/event-stream"]
+    lines = [f"GET {path}{query} HTTP/1.1", "Host: x", "Accept: text/event-stream"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     if last_event_id is not None:
         lines.append(f"Last-Event-ID: {last_event_id}")

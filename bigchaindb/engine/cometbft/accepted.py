@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from itertools import takewhile
 from typing import Final, NamedTuple, ParamSpec, TypeVar
 
 from bigchaindb.config import Limits
 from bigchaindb.engine.admission import BATCH_COUNT_MAX, Entry, answer_all
 from bigchaindb.engine.cometbft.submitter import Submitter
-from bigchaindb.engine.intake import Intake, accept
+from bigchaindb.engine.intake import Intake, accept, leave_word
+from bigchaindb.engine.rejected import Rejected
 from bigchaindb.engine.together import Outcome
 from bigchaindb.errors import (
     CheckFailed,
@@ -58,21 +60,30 @@ class Accepted:
     Attributes:
         count_max: how many may be in flight; below `limits.pool_count_max` while more validators share the mempool
             than it was made for.
+        rejected: those that a rule turned away and the outbox still holds.
     """
 
     def __init__(
-        self, outbox: Outbox, submitter: Submitter, *, limits: Limits, empty_mempool: Callable[[], Awaitable[None]]
+        self,
+        outbox: Outbox,
+        submitter: Submitter,
+        recorded: Callable[[int], None],
+        limits: Limits,
+        empty_mempool: Callable[[], Awaitable[None]],
     ) -> None:
         """Take over nothing before `readmit`.
 
         Args:
             outbox: where they are on disk.
             submitter: hands them to CometBFT.
+            recorded: called with the last durable position of the log of rejected transactions.
             limits: those of the pool bound the transactions in flight.
             empty_mempool: makes CometBFT forget what it has sent; raises CometBftUnavailable.
         """
         self._outbox = outbox
         self._submitter = submitter
+        self._recorded = recorded
+        self.rejected = Rejected(self._land)
         self._limits = limits
         self.count_max = limits.pool_count_max
         self._empty_mempool = empty_mempool
@@ -84,7 +95,7 @@ class Accepted:
         self._writing: list[tuple[Entry, Transaction]] = []
         self._decided: dict[str, None] = {}
         self._is_drop_due = False
-        self._work = asyncio.Event()
+        self._work = self.rejected.work
 
     @property
     def count(self) -> int:
@@ -104,6 +115,8 @@ class Accepted:
             return Overloaded(
                 f"{limits.pool_count_max:,} transactions are in flight (limits.pool_count_max); try again later"
             )
+        if (shortage := self.rejected.shortage(limits.pool_bytes_max)) is not None:
+            return shortage
         if self._bytes + body_bytes > limits.pool_bytes_max:
             return Overloaded(
                 f"{self._bytes:,} of {limits.pool_bytes_max:,} bytes are in flight (limits.pool_bytes_max); try again "
@@ -118,9 +131,8 @@ class Accepted:
         self._work.set()
 
     def forget(self, transaction_id: str) -> None:
-        """Drop a transaction that was decided, one way or the other."""
-        if (found := self._in_flight.pop(transaction_id, None)) is not None:
-            self._bytes -= len(found.body)
+        """Drop a transaction that was decided."""
+        if self._land(transaction_id):
             self._decided[transaction_id] = None
             if len(self._decided) >= DROP_COUNT:
                 self._work.set()
@@ -148,8 +160,8 @@ class Accepted:
             self._submit(id_, body)
             self._outside[id_] = 0
         elif isinstance(outcome, ValidationError):
-            intake.leave_word(id_, outcome)
-            self._decided[id_] = None
+            leave_word(id_, outcome)
+            self.rejected.record(id_, body, outcome)
         else:
             raise outcome
 
@@ -176,12 +188,24 @@ class Accepted:
                 self._is_drop_due = False
                 decided, self._decided = self._decided, {}
                 await self._off_loop(self._outbox.drop, decided)
-            if not self._new:
-                if intake.has_ended:
-                    break
-                self._work.clear()
-                await self._work.wait()
+            if await self._record() or self._new:
+                continue
+            if intake.has_ended:
+                break
+            self._work.clear()
+            await self._work.wait()
         await self._off_loop(self._outbox.drop, self._decided)
+
+    async def _record(self) -> bool:
+        """Write the next rejected transactions into the log and drop them; return whether there were any."""
+        unwritten = {transaction.id for _, transaction in self._new}
+        rows = list(takewhile(lambda row: row.id not in unwritten, self.rejected.batch()))
+        if rows:
+            ids = [row.id for row in rows if row.id not in self._in_flight]  # else it was accepted once more
+            head = await self._off_loop(self._outbox.reject, rows, ids)
+            self.rejected.written(rows)
+            self._recorded(head)
+        return bool(rows)
 
     def wake(self) -> None:
         """Wake `keep`, since the intake has ended."""
@@ -233,10 +257,10 @@ class Accepted:
                 due.append((id_, self._in_flight[id_].body))
         for batch in _batches(due, self._limits.admission_bytes_max):
             outcomes = await intake.admit_all([body for _, body in batch])
-            for (id_, _), outcome in zip(batch, outcomes, strict=True):
-                self._check_one_outside(intake, id_, outcome)
+            for (id_, body), outcome in zip(batch, outcomes, strict=True):
+                self._check_one_outside(intake, id_, body, outcome)
 
-    def _check_one_outside(self, intake: Intake, id_: str, outcome: Outcome) -> None:
+    def _check_one_outside(self, intake: Intake, id_: str, body: bytes, outcome: Outcome) -> None:
         if id_ in intake.pool or isinstance(outcome, (Overloaded, Stopping)):
             return  # the next round sees what became of it
         if isinstance(outcome, CheckFailed):  # no verdict: the log has why, and it was accepted
@@ -246,10 +270,17 @@ class Accepted:
         if id_ not in self._in_flight or isinstance(outcome, (Transaction, DuplicateTransaction)):
             self.forget(id_)
         elif isinstance(outcome, ValidationError):
-            intake.leave_word(id_, outcome)
-            self.forget(id_)
+            leave_word(id_, outcome)
+            self._land(id_)
+            self.rejected.record(id_, body, outcome)
         else:
             raise outcome
+
+    def _land(self, id_: str) -> bool:
+        """Track a transaction no longer; return whether it was in flight."""
+        if (found := self._in_flight.pop(id_, None)) is not None:
+            self._bytes -= len(found.body)
+        return found is not None
 
     def _submit(self, id_: str, body: bytes) -> None:
         self._note(id_, body)
@@ -257,8 +288,7 @@ class Accepted:
 
     def _note(self, id_: str, body: bytes) -> None:
         """Track a transaction; the outbox may hold it from before, and may have been about to drop it."""
-        if (before := self._in_flight.pop(id_, None)) is not None:
-            self._bytes -= len(before.body)
+        self._land(id_)
         self._decided.pop(id_, None)
         self._in_flight[id_] = _InFlight(body, asyncio.get_running_loop().time())
         self._bytes += len(body)

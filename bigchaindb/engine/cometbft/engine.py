@@ -115,7 +115,7 @@ class CometBftEngine:
         self._process = process
         self._own = own
         self._submitter = Submitter(rpc.broadcast_many, bundle_bytes_max=own.sizes.transaction_bytes_max)
-        self._accepted = Accepted(parts.outbox, self._submitter, limits=limits, empty_mempool=rpc.flush_mempool)
+        self._accepted = Accepted(parts.outbox, self._submitter, parts.recorded, limits, rpc.flush_mempool)
         self._participation = Participation(self.validators, self._validators_at, own=own.address, peers=own.peers)
         self._misbehaviors = Misbehaviors(own.layout, own.address, self._validators_at)
         self._probation = Probation(own.layout, own.key, own.address, is_held=own.is_held)
@@ -147,7 +147,7 @@ class CometBftEngine:
             pool=Pool(count_max=POOL_FACTOR * limits.pool_count_max, bytes_max=POOL_FACTOR * limits.pool_bytes_max),
             refusal=self._refusal,
             accepted=self._take,
-            turned_away=self._accepted.forget,
+            rejected=self._accepted.rejected,
             elected=lambda: parts.ledger.state.elected,
             workers=workers,
         )

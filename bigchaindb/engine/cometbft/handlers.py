@@ -52,6 +52,7 @@ class Parts:
         own: this node's verdicts.
         outbox: transactions that this node has accepted from its clients.
         room: on the ledger's disk.
+        recorded: called on the loop with the last durable position of the log of rejected transactions.
     """
 
     ledger: NetworkLedger
@@ -59,6 +60,7 @@ class Parts:
     own: Rejections
     outbox: Outbox
     room: Room
+    recorded: Callable[[int], None] = lambda _: None
 
 
 class Observers(NamedTuple):

@@ -18,8 +18,8 @@ SOME = {
     "/api/v1/metadata": "?search=nothing",
     "/api/v1/votes": "?block_id=" + 64 * "a",
 }
-NOT_ALONE = {"/api/v1/statuses", "/api/v1/elections"}
-"""The first wants one of two arguments, the second a network."""
+NOT_ALONE = {"/api/v1/statuses", "/api/v1/elections", "/api/v1/streams/events"}
+"""The first wants one of two arguments, the second a network, the third an upgrade."""
 METHOD_REFUSED = b'{"message":"The method is not allowed for the requested URL."}\n'
 
 

@@ -130,7 +130,7 @@ class TestAtTheHead:
         followed = [Followed(choice, chance) for choice in (*CHOICES, *CHOICES)]
         announced_counts = []
         served.hub.witness(lambda _: announced_counts.append(served.api._streams._level.total()))
-        for streams, stops_at in ((served.api._streams, 25), (sse.EventStreams(log, count_max=100), 50)):
+        for streams, stops_at in ((served.api._streams, 25), (sse.EventStreams(log, sse.Places(100)), 50)):
             following = [asyncio.create_task(one.follow(streams)) for one in followed]
             for number in range(50):
                 if number == stops_at:

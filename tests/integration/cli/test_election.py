@@ -103,6 +103,8 @@ async def network(folder: Path) -> AsyncIterator[tuple[OneProcess, int]]:
             log=log,
             lanes=supervisor,
             desks=supervisor,
+            rejected=LogSource(Hub(0), store.rejected_log, "chain:node:1"),
+            rejected_log=store.rejected_log(),
             elections=lambda: engine.elections,
         )
         await api.start("127.0.0.1", 0)

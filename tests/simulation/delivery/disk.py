@@ -99,11 +99,11 @@ class UnreliableNodeDb(NodeDb):
         self._on_commit = on_commit
 
     @contextmanager
-    def batch(self) -> Iterator[sqlite3.Connection]:
+    def batch(self, bytes_count: int = 0) -> Iterator[sqlite3.Connection]:
         self._disk.reach()
         if self._disk.is_full:
             raise StoreFull("node.db: no room on the disk; nothing was written")
-        with super().batch() as connection:
+        with super().batch(bytes_count) as connection:
             yield connection
             self._disk.reach()
         self._on_commit(self._connection)

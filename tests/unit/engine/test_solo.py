@@ -13,6 +13,7 @@ import pytest
 from bigchaindb.config import Limits
 from bigchaindb.engine.admission import BATCH_COUNT_MIN
 from bigchaindb.engine.engine import Mode, Standing, Status
+from bigchaindb.engine.rejected import Record
 from bigchaindb.engine.solo import SoloEngine
 from bigchaindb.errors import (
     CommitTimeout,
@@ -27,11 +28,12 @@ from bigchaindb.errors import (
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.checking import Chosen
 from bigchaindb.ledger.effects import Effects
+from bigchaindb.ledger.ports import RejectedRow
 from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.store import Store
 from bigchaindb.transaction import Transaction, build
 from tests.support.chains import ALICE, BOB, CAROL, Coin, create, transfer
-from tests.support.engines import START, GatedClock, GatedStore, engine_over, is_committed, running, until
+from tests.support.engines import START, GatedClock, GatedStore, Recorded, engine_over, is_committed, running, until
 from tests.support.ledgers import open_store
 
 PARENT = create(1, amounts=(2, 3))
@@ -354,18 +356,15 @@ class Faulty:
 async def test_a_faulty_proposal_is_voted_invalid_and_its_good_transactions_are_committed(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bad = transfer(Coin(create(99)))
+    bad, recorded = transfer(Coin(create(99))), Recorded()
     with caplog.at_level(logging.WARNING):
-        async with running(engine_over(store.writer, propose=adding(bad.body))) as engine:
+        async with running(engine_over(store.writer, propose=adding(bad.body), record=recorded.record)) as engine:
             assert await engine.submit(PARENT.body, Mode.COMMIT) == PARENT
-            standing = engine.standing(bad.id)
     assert log_of(store) == [
         (EventTypes.BLOCK_INVALID, 1, "InputDoesNotExist at transactions[1]"),
         (EventTypes.BLOCK_VALID, 1, None),
     ]
-    assert standing is not None
-    assert standing.status is Status.REJECTED
-    assert isinstance(standing.error, InputDoesNotExist)
+    assert recorded.found == [(bad.id, "InputDoesNotExist")]
     assert [record.getMessage() for record in caplog.records] == [
         "a transaction was rejected after it had been accepted or proposed",
         "a block was voted invalid",
@@ -415,10 +414,9 @@ async def test_l4_what_was_accepted_and_fails_later_is_reported_with_its_childre
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A proposer that brings in a rival from elsewhere, as the next node of a network may, takes the input away."""
-    clock = GatedClock()
-    async with running(
-        engine_over(store.writer, now=clock, propose=Faulty([PARENT.body, RIVAL.body], alone=True))
-    ) as engine:
+    clock, recorded = GatedClock(), Recorded()
+    faulty = Faulty([PARENT.body, RIVAL.body], alone=True)
+    async with running(engine_over(store.writer, now=clock, propose=faulty, record=recorded.record)) as engine:
         await engine.submit(PARENT.body, Mode.ASYNC)
         await until(clock.asked.is_set)
         child = asyncio.create_task(engine.submit(CHILD.body, Mode.COMMIT))
@@ -427,27 +425,62 @@ async def test_l4_what_was_accepted_and_fails_later_is_reported_with_its_childre
         clock.opened.set()
         with pytest.raises(DoubleSpend):
             await child
-        await until(lambda: engine.standing(grandchild.id) == standing_of(engine, grandchild, Status.REJECTED))
-        error = standing_of(engine, grandchild, Status.REJECTED).error
-        assert isinstance(error, InputDoesNotExist)
-        assert str(error) == f"input `{CHILD.id}` doesn't exist"
+        await until(lambda: recorded.announced == [2] and engine.standing(grandchild.id) is None)
         await engine.submit(transfer(Coin(RIVAL, owner=CAROL)).body, Mode.COMMIT)
     reported = [vars(record)["transaction"] for record in caplog.records if "rejected" in record.getMessage()]
     assert reported == [CHILD.id, GRANDCHILD.id]
+    assert recorded.found == [(CHILD.id, "DoubleSpend"), (GRANDCHILD.id, "InputDoesNotExist")]
+    assert recorded.rows[1] == RejectedRow(
+        GRANDCHILD.id, PARENT.id, "InputDoesNotExist", f"input `{CHILD.id}` doesn't exist", GRANDCHILD.body
+    )
     assert is_committed(store, RIVAL)
 
 
-def standing_of(engine: SoloEngine, transaction: Transaction, status: Status) -> Standing:
-    standing = engine.standing(transaction.id)
-    return Standing(status, None if standing is None else standing.error)
+async def test_p9_a_log_of_rejected_transactions_that_cannot_be_written_holds_up_no_commit(store: Store) -> None:
+    """And until it is written the engine itself knows what became of a transaction."""
+    bad, recorded, opened = transfer(Coin(create(99))), Recorded(), threading.Event()
+
+    def write(rows: Sequence[RejectedRow]) -> int:
+        assert opened.wait(30)
+        return recorded.record.write(rows)
+
+    record = Record(write, recorded.announced.append)
+    async with running(engine_over(store.writer, propose=adding(bad.body), record=record)) as engine:
+        await engine.submit(PARENT.body, Mode.COMMIT)
+        await engine.submit(create(2).body, Mode.COMMIT)
+        standing = engine.standing(bad.id)
+        assert standing is not None
+        assert (standing.status, type(standing.error)) == (Status.REJECTED, InputDoesNotExist)
+        assert recorded.announced == []
+        opened.set()
+    assert recorded.found == [(bad.id, "InputDoesNotExist")]
+
+
+async def test_nothing_is_accepted_while_too_much_that_is_rejected_waits_for_the_disk(store: Store) -> None:
+    bad, opened = [transfer(Coin(create(number))).body for number in range(90, 93)], threading.Event()
+    size = sum(map(len, bad))
+    limits = Limits(pool_bytes_max=size, block_bytes_max=size, body_bytes_max=size)
+    left = iter(bad)
+    record = Record(lambda rows: opened.wait(30) and len(rows), lambda _: None)
+    engine = engine_over(
+        store.writer, limits=limits, propose=lambda bodies: Chosen((*bodies, next(left, b"")), ()), record=record
+    )
+    async with running(engine):
+        for number in range(3):
+            await engine.submit(create(number).body, Mode.COMMIT)
+        with pytest.raises(Overloaded, match="of rejected transactions are not recorded yet"):
+            await engine.submit(create(4).body, Mode.COMMIT)
+        opened.set()
+        await until(lambda: engine._rejected.bytes == 0)
+        await engine.submit(create(4).body, Mode.COMMIT)
 
 
 async def test_what_was_rejected_may_come_again(store: Store) -> None:
     parent = create(99)
-    child = transfer(Coin(parent))
-    async with running(engine_over(store.writer, propose=adding(child.body))) as engine:
+    child, recorded = transfer(Coin(parent)), Recorded()
+    async with running(engine_over(store.writer, propose=adding(child.body), record=recorded.record)) as engine:
         await engine.submit(PARENT.body, Mode.COMMIT)
-        assert standing_of(engine, child, Status.REJECTED) == engine.standing(child.id)
+        await until(lambda: recorded.announced == [1])
         await engine.submit(parent.body, Mode.COMMIT)
         await engine.submit(child.body, Mode.COMMIT)
         assert engine.standing(child.id) is None

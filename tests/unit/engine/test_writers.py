@@ -9,7 +9,7 @@ from bigchaindb.access.writers import Writers
 from bigchaindb.config import Access, Database, Settings
 from bigchaindb.engine.cometbft.files import Layout
 from bigchaindb.engine.engine import Mode
-from bigchaindb.engines import engine_of
+from bigchaindb.engines import Hubs, engine_of
 from bigchaindb.errors import ConfigurationError, InvalidSignature, WriterNotAllowed
 from bigchaindb.streams.hub import Hub
 from tests.support.chains import ALICE, BOB, NODE, Coin, create, transfer
@@ -55,4 +55,4 @@ def test_a_node_of_a_network_does_not_start_with_a_list(path: Path, tmp_path: Pa
         Layout(data).genesis.parent.mkdir(parents=True)
         Layout(data).genesis.write_text("{}")
         with pytest.raises(ConfigurationError, match=r"^access\.writers: this node is part of a network"):
-            engine_of(settings, store, NODE, Hub(0), "chain")
+            engine_of(settings, store, NODE, Hubs(Hub(0), Hub(0)), "chain")

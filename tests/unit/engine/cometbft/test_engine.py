@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -37,13 +38,10 @@ from bigchaindb.engine.engine import Status as Stands
 from bigchaindb.engine.room import Room, Usage
 from bigchaindb.errors import (
     CometBftUnavailable,
-    DoubleSpend,
     EngineError,
-    InputDoesNotExist,
     Overloaded,
     StoreDamaged,
     StoreError,
-    UnequalValidatorSet,
 )
 from bigchaindb.ledger.bundle import bundle_of, unbundled
 from bigchaindb.ledger.network_ledger import NetworkLedger
@@ -52,7 +50,7 @@ from bigchaindb.store import Store
 from bigchaindb.store.own import Outbox, Rejections
 from bigchaindb.transaction import Transaction
 from bigchaindb.transaction.keys import KeyPair
-from tests.support.chains import CAROL, Coin, create, transfer
+from tests.support.chains import BOB, CAROL, Coin, create, transfer
 from tests.support.elections import election, votes
 from tests.support.engines import until
 from tests.support.ledgers import open_store
@@ -61,6 +59,7 @@ from tests.support.poison import poisoned
 
 PARENT = create(1)
 CHILD = transfer(Coin(PARENT))
+RIVAL = transfer(Coin(PARENT), to=CAROL)
 PEERS = [f"{'7f' * 20}@one.example:26656"]
 POWERS = dict.fromkeys(KEYS[:4], 10)
 STATUS = NodeStatus(
@@ -149,9 +148,10 @@ class Node:
             store.writer, chain_id=CHAIN, key=KEYS[0], body_bytes_max=1_000_000, proven=proven, own=own
         )
         self.cometbft = CometBft()
+        self.recorded: list[int] = []
         room = Room(lambda: Usage(1 << 40, 0), limits, itertools.count().__next__)
         self.engine = CometBftEngine(
-            Parts(self.ledger, store.writer, own, Outbox(store.node), room),
+            Parts(self.ledger, store.writer, own, Outbox(store.node), room, self.recorded.append),
             chain_id=CHAIN,
             limits=limits,
             announce=lambda _: None,
@@ -215,6 +215,15 @@ def keep(store: Store, transactions: Iterable[Transaction]) -> None:
 
 def kept(store: Store) -> list[str]:
     return [id_ for id_, _ in Outbox(store.node).all()]
+
+
+async def rejected(node: Node, one: Transaction) -> str:
+    """Wait until the log's first row is announced, of this transaction; return the class of the error."""
+    await until(lambda: node.recorded == [1])
+    found = node.store.rejected_log().of(one.id)
+    assert found is not None
+    assert (found.asset, found.body) == (one.asset_id, one.body)
+    return found.error
 
 
 @pytest.fixture
@@ -326,9 +335,67 @@ async def test_what_is_invalid_at_a_start_is_reported(data: Path) -> None:
         keep(store, [CHILD])
         async with running(store) as node:
             await until(lambda: node.cometbft.is_served)
-            standing = node.engine.standing(CHILD.id)
-            assert standing is not None
-            assert (standing.status, type(standing.error)) == (Stands.REJECTED, DoubleSpend)
+            assert await rejected(node, CHILD) == "DoubleSpend"
+        assert kept(store) == []
+
+
+async def test_p21_a_rejection_that_could_not_be_recorded_is_recorded_once_after_the_next_start(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outbox holds it until its row is written."""
+
+    def fail(*_: object) -> int:
+        raise StoreError("the disk is gone")
+
+    with open_store(data) as store:
+        await begin(store)
+        with monkeypatch.context() as broken:
+            broken.setattr(Outbox, "reject", fail)
+            node = Node(store, Limits())
+            task = asyncio.create_task(node.engine.run())
+            await until(lambda: node.cometbft.is_served)
+            await node.submit(PARENT)
+            await node.decide(PARENT)
+            await node.submit(CHILD)
+            await node.decide(RIVAL)
+            with pytest.raises(EngineError, match="the disk is gone"):
+                await task
+        assert node.recorded == []
+        assert CHILD.id in kept(store)
+        async with running(store) as node:
+            assert await rejected(node, CHILD) == "DoubleSpend"
+        assert (kept(store), store.rejected_log().head()) == ([], 1)
+        async with running(store) as node:
+            await until(lambda: node.cometbft.is_served)
+        assert store.rejected_log().head() == 1
+
+
+async def test_what_other_nodes_accepted_is_no_event_of_this_one(data: Path) -> None:
+    with open_store(data) as store:
+        async with running(store) as node:
+            await node.decide(PARENT)
+            assert node.cometbft.handlers is not None
+            await node.cometbft.handlers.check_tx(pb.RequestCheckTx(tx=CHILD.body))
+            await node.decide(RIVAL)
+            assert node.engine.figures.rejected_count == 0
+        assert store.rejected_log().head() == 0
+
+
+async def test_a_child_is_rejected_with_its_parent_in_their_order(data: Path) -> None:
+    """Whoever reads it corrects the parent first."""
+    grandchild = transfer(Coin(CHILD, owner=BOB), to=CAROL)
+    with open_store(data) as store:
+        async with running(store) as node:
+            await node.decide(PARENT)
+            for one in (CHILD, grandchild):
+                await node.submit(one)
+            await node.decide(RIVAL)
+            await until(lambda: node.recorded[-1:] == [2])
+            log = store.rejected_log()
+            found = [json.loads(one.body) for one in log.records(0, 2, count_max=2, bytes_max=1 << 20)]
+            assert [one["transaction"]["id"] for one in found] == [CHILD.id, grandchild.id]
+            assert [one["error"] for one in found] == ["DoubleSpend", "InputDoesNotExist"]
+            assert node.engine.network().outbox_count == 0
         assert kept(store) == []
 
 
@@ -356,10 +423,7 @@ async def test_what_is_given_up_for_its_parent_is_reported(data: Path, monkeypat
         await begin(store)
         keep(store, [CHILD])
         async with running(store) as node:
-            await until(lambda: node.engine.standing(CHILD.id) is not None)
-            standing = node.engine.standing(CHILD.id)
-            assert standing is not None
-            assert (standing.status, type(standing.error)) == (Stands.REJECTED, InputDoesNotExist)
+            assert await rejected(node, CHILD) == "InputDoesNotExist"
         assert kept(store) == []
 
 
@@ -379,10 +443,7 @@ async def test_what_lost_before_the_pool_could_take_it_is_reported(
         async with running(store, Limits() if has_room else Limits(pool_count_max=1)) as node:
             await until(lambda: CHILD.body in node.cometbft.submitted)
             await node.decide(*([PARENT] if has_room else []), rival)
-            await until(lambda: node.engine.standing(CHILD.id) is not None)
-            standing = node.engine.standing(CHILD.id)
-            assert standing is not None
-            assert (standing.status, type(standing.error)) == (Stands.REJECTED, DoubleSpend)
+            assert await rejected(node, CHILD) == "DoubleSpend"
             assert node.engine.network().outbox_count == len(many)
         assert CHILD.id not in kept(store)
 
@@ -459,10 +520,7 @@ async def test_elections_that_a_change_of_validators_ended_are_turned_away(data:
             await node.submit(late)
             await node.submit(PARENT)
             await node.decide(first, *votes(first, KEYS[:3]))
-            standing = node.engine.standing(late.id)
-            assert standing is not None
-            assert standing.status is Stands.REJECTED
-            assert isinstance(standing.error, UnequalValidatorSet)
+            assert await rejected(node, late) == "UnequalValidatorSet"
             assert node.engine.network().outbox_count == 1
 
 

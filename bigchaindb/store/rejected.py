@@ -1,0 +1,221 @@
+"""The node's log of rejected transactions, in node.db: those that it accepted and rejected later (P21).
+
+It is this node's own, bounded, and the oldest rows go first. Rows become durable before anybody is told of them.
+"""
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+
+from bigchaindb.errors import HistoryLost
+from bigchaindb.eventlog.selection import Selection
+from bigchaindb.ledger.block import NO_BLOCK_ID
+from bigchaindb.ledger.effects import NO_DIGEST, LoggedEvent
+from bigchaindb.ledger.ports import REJECTED as REJECTED_TYPE
+from bigchaindb.ledger.ports import Announcement, Record, RejectedRow
+from bigchaindb.store import node_rows
+from bigchaindb.store.checksums import damaged
+from bigchaindb.store.database import Readers
+from bigchaindb.store.node_db import NodeDb
+from bigchaindb.store.node_rows import REJECTED
+from bigchaindb.store.selecting import Filter
+
+COUNT_MAX: Final = 100_000
+BYTES_MAX: Final = 128 * 1024 * 1024
+"""Bounds by default; a node passes `limits.rejected_log_count_max` and `limits.rejected_log_bytes_max`."""
+ROW_BYTES: Final = 256
+"""What a row counts besides its message and its body: ids, index, checksum."""
+MESSAGE_CHARACTERS_MAX: Final = 1_000
+LOOK_COUNT_MAX: Final = 256
+LOOK_BYTES_MAX: Final = 1024 * 1024
+"""Rows, and bytes of bodies, that one call of `selected` reads: a few milliseconds."""
+
+_SUM: Final = f"""
+SELECT coalesce(max(seq), 0), coalesce(min(begins) + sum(length(body) + length(CAST(message AS BLOB)) + {ROW_BYTES}), 0)
+FROM rejected_transactions
+"""  # noqa: S608 - a number of our own
+_FIT: Final = "SELECT seq FROM rejected_transactions WHERE begins >= ? ORDER BY seq LIMIT 1"
+_ENDS: Final = "SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) FROM rejected_transactions"
+_SIZE: Final = f"""
+SELECT count(*), coalesce((
+    SELECT begins + length(body) + length(CAST(message AS BLOB)) + {ROW_BYTES}
+    FROM rejected_transactions ORDER BY seq DESC LIMIT 1
+) - (SELECT begins FROM rejected_transactions ORDER BY seq LIMIT 1), 0)
+FROM rejected_transactions
+"""  # noqa: S608 - as above
+_FIRST_AT: Final = "SELECT min(seq) FROM rejected_transactions WHERE at >= ?"
+_SIZES: Final = """
+SELECT seq, length(body) FROM rejected_transactions WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?
+"""
+
+
+Row = tuple[Any, ...]
+
+
+class RejectedWriter:
+    """Appends to the log, within a batch of node.db; belongs to one thread."""
+
+    def __init__(self, db: NodeDb, *, count_max: int = COUNT_MAX, bytes_max: int = BYTES_MAX) -> None:
+        self._db = db
+        self._count_max = count_max
+        self._bytes_max = bytes_max
+
+    def add(self, rejected: Sequence[RejectedRow]) -> int:
+        """Append rows, durably, in one fsync; return the last position. Raises: as `NodeDb.batch`."""
+        with self._db.batch(sum(len(one.body) for one in rejected)) as connection:
+            return self.insert(connection, rejected)
+
+    def insert(self, connection: sqlite3.Connection, rejected: Sequence[RejectedRow]) -> int:
+        """Append rows and delete the oldest beyond the bounds, within a batch; return the last position."""
+        last, end = _end(connection)
+        rows, now_s = [], time.time()
+        for one in rejected:
+            last, message = last + 1, one.message[:MESSAGE_CHARACTERS_MAX]
+            rows.append((last, now_s, one.id, one.asset, one.error, message, one.body, end))
+            end += _size(message, one.body)
+        node_rows.put(connection, REJECTED, rows)
+        [(fits,)] = connection.execute(_FIT, (end - self._bytes_max,)).fetchall() or [(last,)]
+        oldest = max(fits, last - self._count_max + 1)
+        connection.execute("DELETE FROM rejected_transactions WHERE seq < ?", (oldest,))
+        return last
+
+
+class RejectedLog:
+    """Implements `bigchaindb.ledger.ports.LogReader`: a row is an event without a block. Any thread may call it."""
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+
+    def first(self) -> int:
+        """Return the position of the first row that is left; of an empty log, 1."""
+        return self._ends()[0]
+
+    def head(self) -> int:
+        """See `LogReader`."""
+        return self._ends()[1]
+
+    def size(self) -> tuple[int, int]:
+        """Return how many rows there are, and their bytes as the bounds count them."""
+        with self._readers.connection() as connection:
+            [(count, size)] = connection.execute(_SIZE).fetchall()
+        return count, size
+
+    def of(self, transaction_id: str) -> RejectedRow | None:
+        """Return the last rejection of a transaction; None if the log has none."""
+        rows = self._read("WHERE id = ? ORDER BY seq DESC LIMIT 1", transaction_id)
+        return RejectedRow(*rows[0][2:7]) if rows else None
+
+    def entry(self, position: int) -> LoggedEvent | None:
+        """See `LogReader`. The place before the first row is the beginning of the log, whatever was deleted there."""
+        digest = NO_DIGEST
+        if position != self.first() - 1:
+            if not (rows := self._read("WHERE seq = ?", position)):
+                return None
+            digest = _digest(*rows[0][:3])
+        return LoggedEvent(position, REJECTED_TYPE, 0, NO_BLOCK_ID, None, digest)
+
+    def first_at(self, *, height: int | None = None, time: int | None = None) -> int:
+        """See `LogReader`; rows have no height."""
+        assert height is None, height
+        with self._readers.connection() as connection:
+            [(found,)] = connection.execute(_FIRST_AT, (time or 0,)).fetchall()
+        return self.head() + 1 if found is None else int(found)
+
+    def announcements(self, position: int) -> list[Announcement]:  # noqa: ARG002 - none has any
+        """See `LogReader`."""
+        return []
+
+    def records(self, after: int, through: int, *, count_max: int, bytes_max: int) -> list[Record]:
+        """See `LogReader`."""
+        return self.selected(after, through, None, count_max=count_max, bytes_max=bytes_max)[0]
+
+    def selected(
+        self,
+        after: int,
+        through: int,
+        selection: Selection | None,
+        *,
+        types: int = -1,  # noqa: ARG002 - there is one type
+        count_max: int,
+        bytes_max: int,
+    ) -> tuple[list[Record], int]:
+        """See `LogReader`; `after` -1 is the beginning, whichever row is the first by then."""
+        rows, wanted = self._piece(after, through, bytes_max), Filter(selection, -1)
+        found: list[Record] = []
+        for row in rows:
+            if wanted.matches(row[6]):
+                found.append(_record(*row))
+                if len(found) >= count_max:
+                    return found, row[0]
+        return found, rows[-1][0] if rows else max(after, 0)
+
+    def close(self) -> None:
+        """Close nothing: the connections are the store's."""
+
+    def _ends(self) -> tuple[int, int]:
+        with self._readers.connection() as connection:
+            [(first, last)] = connection.execute(_ENDS).fetchall()
+        return first, last
+
+    def _piece(self, after: int, through: int, bytes_max: int) -> list[Row]:
+        """Return the next rows; one at least, unless the log ends there."""
+        with self._readers.connection() as connection:
+            sizes = connection.execute(_SIZES, (after, through, LOOK_COUNT_MAX)).fetchall()
+        last, room = after, min(bytes_max, LOOK_BYTES_MAX)
+        for seq, size in sizes:
+            room -= size
+            if room < 0 and last > after:
+                break
+            last = seq
+        rows = self._read("WHERE seq > ? AND seq <= ? ORDER BY seq", after, last)
+        expected = after + 1 if after >= 0 else self.first()
+        for position, (seq, *_) in enumerate(rows, expected):
+            if seq != position:
+                raise self._missing(position, through)
+        if not rows and max(after, 0) < through:
+            raise self._missing(expected, through)
+        return rows
+
+    def _missing(self, position: int, head: int) -> Exception:
+        """Return the error of a row that is not there: it was deleted for newer ones, or is damaged (P8)."""
+        if position < self.first():
+            return HistoryLost(position, head)
+        return damaged(REJECTED.name, position, "is missing", file="node.db")
+
+    def _read(self, where: str, *arguments: object) -> list[Row]:
+        """Return rows; those before a damaged one, or its error if it is the first."""
+        with self._readers.connection() as connection:
+            found = node_rows.compare(connection, REJECTED, where, arguments)
+            first = min((one.row[0] for one in found.damages), default=None)
+            rows = [row for row in found.whole if first is None or row[0] < first]
+            if found.damages and not rows:
+                raise found.damages[0].error
+        return rows
+
+
+def _end(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Return the last position, and the bytes of all rows up to it: of the last row, unless that one is damaged."""
+    found = node_rows.compare(connection, REJECTED, "ORDER BY seq DESC LIMIT 1")
+    if found.whole:
+        [(seq, *_, message, body, begins)] = found.whole
+        return seq, begins + _size(message, body)
+    [(last, end)] = connection.execute(_SUM).fetchall()
+    return last, end
+
+
+def _size(message: str, body: bytes) -> int:
+    return len(message.encode()) + len(body) + ROW_BYTES
+
+
+def _digest(seq: int, at: float, id_: str) -> bytes:
+    return sha256(f"{seq} {at!r} {id_}".encode()).digest()
+
+
+def _record(*row: Any) -> Record:  # noqa: ANN401 - columns
+    seq, at, id_, _, error, message, body, _ = row
+    why = msgspec.json.encode({"error": error, "message": message})[:-1]
+    return Record(seq, REJECTED_TYPE, 0, int(at), _digest(seq, at, id_), b'%b,"transaction":%b}' % (why, body))

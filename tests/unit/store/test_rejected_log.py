@@ -1,0 +1,196 @@
+"""The log of rejected transactions, over the real file: bounded, in order, and loud where rows are gone or damaged."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bigchaindb.errors import HistoryLost, StoreDamaged
+from bigchaindb.eventlog.selection import Selection
+from bigchaindb.ledger.effects import NO_DIGEST
+from bigchaindb.ledger.ports import Record, RejectedRow
+from bigchaindb.store import rejected as rejected_module
+from bigchaindb.store.damages import Damages
+from bigchaindb.store.database import Readers, open_writer
+from bigchaindb.store.node_db import NodeDb
+from bigchaindb.store.rejected import ROW_BYTES, RejectedLog, RejectedWriter
+from bigchaindb.transaction import build
+from tests.support.chains import ALICE
+
+BIG = 1 << 30
+
+
+@dataclass
+class Opened:
+    node: NodeDb
+    log: RejectedLog
+    path: Path
+
+    def add(self, *rows: RejectedRow, count_max: int = 100, bytes_max: int = BIG) -> int:
+        return RejectedWriter(self.node, count_max=count_max, bytes_max=bytes_max).add(rows)
+
+    def positions(self) -> list[int]:
+        return [one.position for one in self.read(-1)]
+
+    def read(self, after: int, selection: Selection | None = None, *, count_max: int = 100) -> list[Record]:
+        return self.log.selected(after, self.log.head(), selection, count_max=count_max, bytes_max=1 << 20)[0]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Opened]:
+    path = tmp_path / "node.db"
+    with closing(NodeDb(path)) as node, closing(Readers(path, Damages())) as readers:
+        yield Opened(node, RejectedLog(readers), path)
+
+
+def row(number: int, body: bytes = b"{}") -> RejectedRow:
+    return RejectedRow(f"{number:064x}", "aa" * 32, "DoubleSpend", f"input {number} was already spent", body)
+
+
+def test_an_empty_log_has_a_beginning(opened: Opened) -> None:
+    log = opened.log
+    assert (log.first(), log.head(), opened.positions()) == (1, 0, [])
+    entry = log.entry(0)
+    assert entry is not None
+    assert entry.digest == NO_DIGEST
+    assert log.entry(1) is None
+    assert log.of("ab" * 32) is None
+    assert log.selected(-1, 0, None, count_max=1, bytes_max=1) == ([], 0)
+
+
+def test_p21_what_is_added_is_read_again_in_order(opened: Opened) -> None:
+    assert opened.add(row(1), row(2)) == 2
+    assert opened.add(row(3)) == 3
+    found = opened.read(0)
+    assert [one.position for one in found] == [1, 2, 3]
+    data = json.loads(found[1].body)
+    assert data == {"error": "DoubleSpend", "message": "input 2 was already spent", "transaction": {}}
+    assert opened.read(1) == found[1:]
+    assert opened.log.records(0, 2, count_max=1, bytes_max=1) == found[:1]
+    assert opened.log.of(row(2).id) == row(2)
+
+
+def test_the_last_rejection_of_a_transaction_counts(opened: Opened) -> None:
+    again = row(1)._replace(error="InputDoesNotExist")
+    opened.add(row(1), again)
+    assert opened.log.of(row(1).id) == again
+
+
+def test_beyond_the_count_the_oldest_go(opened: Opened) -> None:
+    for number in range(5):
+        opened.add(row(number), count_max=3)
+    assert opened.positions() == [3, 4, 5]
+    assert opened.log.of(row(0).id) is None
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_beyond_the_bytes_the_oldest_go_and_one_always_stays(opened: Opened, batch: int) -> None:
+    size = len(row(0).message) + ROW_BYTES + 1_000
+    rows = [row(number, bytes(1_000)) for number in range(8)]
+    for number in range(0, 8, batch):
+        opened.add(*rows[number : number + batch], bytes_max=3 * size)
+    assert opened.positions() == [6, 7, 8]
+    opened.add(row(9, bytes(10_000)), bytes_max=3 * size)
+    assert opened.positions() == [9]
+    opened.add(row(8, bytes(1_000)), bytes_max=3 * size)
+    assert opened.positions() == [10]
+    opened.add(row(8, bytes(1_000)), bytes_max=3 * size)
+    assert opened.positions() == [10, 11]
+
+
+def test_a_bound_that_was_lowered_holds_from_the_next_row_on(opened: Opened) -> None:
+    opened.add(*map(row, range(10)))
+    opened.add(row(10), count_max=2)
+    assert opened.positions() == [10, 11]
+
+
+def test_p8_a_place_before_the_first_row_is_lost_and_the_place_at_it_is_the_beginning(opened: Opened) -> None:
+    opened.add(*map(row, range(5)))
+    digests = [entry.digest for position in range(6) if (entry := opened.log.entry(position)) is not None]
+    assert len(set(digests)) == 6
+    opened.add(row(5), count_max=3)
+    log = opened.log
+    assert log.first() == 4
+    assert log.entry(2) is None
+    third = log.entry(3)
+    assert third is not None
+    assert third.digest == NO_DIGEST  # not what it was: it cannot be compared any more
+    with pytest.raises(HistoryLost):
+        opened.read(2)
+    assert [one.position for one in opened.read(3)] == [4, 5, 6]
+
+
+def test_a_row_that_is_missing_in_the_middle_is_damage(opened: Opened) -> None:
+    """A gap that nobody made must not look as if nothing had been there."""
+    opened.add(*map(row, range(4)))
+    with closing(open_writer(opened.path)) as connection:
+        connection.execute("DELETE FROM rejected_transactions WHERE seq = 3")
+    with pytest.raises(StoreDamaged, match=r"node\.db: rejected_transactions 3 is missing"):
+        opened.read(2)
+    with pytest.raises(StoreDamaged, match="rejected_transactions 3 is missing"):
+        opened.read(1)
+
+
+def test_what_stands_before_a_damaged_row_is_served(opened: Opened) -> None:
+    opened.add(*map(row, range(3)))
+    with closing(open_writer(opened.path)) as connection:
+        connection.execute("UPDATE rejected_transactions SET message = 'x' WHERE seq = 3")
+    assert opened.positions() == [1, 2]
+    with pytest.raises(StoreDamaged, match=r"node\.db: rejected_transactions 3 is not what was written"):
+        opened.read(2)
+    with pytest.raises(StoreDamaged):
+        opened.log.of(row(2).id)
+
+
+@pytest.mark.parametrize("begins", [-(1 << 40), 1 << 40])
+def test_damage_of_the_last_row_deletes_no_other(opened: Opened, begins: int) -> None:
+    opened.add(*map(row, range(3)), bytes_max=10_000)
+    with closing(open_writer(opened.path)) as connection:
+        connection.execute("UPDATE rejected_transactions SET begins = ? WHERE seq = 3", (begins,))
+    opened.add(row(3), bytes_max=10_000)
+    assert opened.log.first() == 1
+
+
+def test_one_read_is_bounded_whatever_matches(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = build.create([ALICE]).body
+    opened.add(*[row(number, body) for number in range(6)])
+    none = Selection(operation="TRANSFER")
+    monkeypatch.setattr(rejected_module, "LOOK_COUNT_MAX", 2)
+    assert opened.log.selected(0, 6, none, count_max=9, bytes_max=1 << 20) == ([], 2)
+    monkeypatch.setattr(rejected_module, "LOOK_BYTES_MAX", 1)
+    assert opened.log.selected(2, 6, none, count_max=9, bytes_max=1 << 20) == ([], 3)
+    assert opened.log.selected(3, 6, None, count_max=9, bytes_max=1 << 20)[1] == 4
+
+
+def test_a_selection_matches_transactions(opened: Opened) -> None:
+    first = build.create([ALICE], metadata={"n": 1}).body
+    opened.add(row(1, first), row(2, build.create([ALICE], metadata={"n": 2}).body), row(3, first))
+    wanted = Selection(owner=ALICE.public_key, operation="CREATE")
+    assert [one.position for one in opened.read(0, wanted, count_max=2)] == [1, 2]
+    assert [one.position for one in opened.read(2, wanted)] == [3]
+
+
+def test_time_finds_a_place(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    for now_s in (10.5, 20.5):
+        monkeypatch.setattr(time, "time", lambda now_s=now_s: now_s)
+        opened.add(row(1))
+    assert [opened.log.first_at(time=at) for at in (0, 10, 11, 20, 21)] == [1, 1, 2, 2, 3]
+    assert [one.time for one in opened.read(0)] == [10, 20]
+
+
+def test_its_size_is_what_the_bounds_count(opened: Opened) -> None:
+    assert opened.log.size() == (0, 0)
+    for number in range(5):
+        opened.add(row(number, bytes(1_000)), count_max=3)
+    assert opened.log.size() == (3, 3 * (len(row(0).message) + ROW_BYTES + 1_000))
+
+
+def test_messages_are_cut(opened: Opened) -> None:
+    opened.add(row(1)._replace(message="é" * 5_000))
+    found = opened.log.of(row(1).id)
+    assert found is not None
+    assert found.message == "é" * 1_000
