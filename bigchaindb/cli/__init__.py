@@ -68,6 +68,10 @@ class Commands(LazyGroup):
         "restore": ("restore:restore", "Replace the node's data by a backup that `bigchaindb backup` made."),
         "show-config": ("configure:show_config", "Print the effective configuration."),
         "start": ("run:start", "Run the node until it is stopped."),
+        "subscriptions": (
+            "subscriptions:subscriptions",
+            "Create, list and delete subscriptions, by which applications follow the ledger over the network.",
+        ),
         "transactions": ("transactions:transactions", "Create, transfer and show assets."),
         "verify": ("proofs:verify", "Check the proof of an event, without a node or a network."),
     },

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -64,6 +64,17 @@ class ControlClient:
     def forget(self, name: str) -> bool:
         """Have the lane of a plugin that is not enabled deleted; return whether a node did."""
         return self._ask(_plugin(name), dict[str, str], msgspec.json.encode(answers.Forget())) is not None
+
+    def put_subscription(self, name: str, definition: dict[str, Any], *, is_change: bool) -> bool | None:
+        """Have a subscription created, or changed; return whether it is new."""
+        body = msgspec.json.encode(answers.PutSubscription(definition, is_change))
+        found = self._ask(_plugin(name), dict[str, bool], body)
+        return None if found is None else found["is_new"]
+
+    def delete_subscription(self, name: str) -> bool:
+        """Have a subscription deleted; return whether a node did."""
+        body = msgspec.json.encode(answers.DeleteSubscription())
+        return self._ask(_plugin(name), dict[str, str], body) is not None
 
     def configuration(self) -> answers.Configuration | None:
         """Return the file with the node's list of plugins."""

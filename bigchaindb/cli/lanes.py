@@ -1,10 +1,11 @@
 """How the commands about plugins reach the lanes: through the running node, or in the files where none runs."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
+import click
 from msgspec import to_builtins
 
 from bigchaindb.belonging import lost_ledger
@@ -13,8 +14,9 @@ from bigchaindb.cli.output import put
 from bigchaindb.cli.session import no_ledger
 from bigchaindb.config import Settings
 from bigchaindb.config.load import Loaded
-from bigchaindb.errors import OrderRefused, StartupError
+from bigchaindb.errors import OrderRefused, StartupError, UnknownPlace
 from bigchaindb.eventlog.lane import RUNNING
+from bigchaindb.eventlog.numbering import ROWS, Numbering
 from bigchaindb.eventlog.orders import Order
 from bigchaindb.identity import read_chain_id
 from bigchaindb.masking import longest_first, secrets_in, without_secrets
@@ -50,6 +52,24 @@ def never_ran(name: str, settings: Settings) -> OrderRefused:
         f"no plugin {name!r} has run over the ledger in `{settings.database.path}`; `bigchaindb plugins list` lists "
         "those that have, and -c names another node's configuration"
     )
+
+
+def numbering_of(settings: Settings, name: str) -> Numbering:
+    """Return how the events of a lane are numbered; of one that is not there, as a plugin's are."""
+    return next((lane.numbering for lane in read_lanes(settings)[1] if lane.name == name), ROWS)
+
+
+def numbers_of(numbering: Numbering, positions: Sequence[str]) -> tuple[int, ...]:
+    """Return the numbers of events that were named on the command line."""
+    try:
+        return tuple(map(numbering.read, positions))
+    except UnknownPlace as error:
+        raise click.UsageError(f"POSITION: {error}") from error
+
+
+def written(numbering: Numbering, number: int) -> int | str:
+    """Return a number as machines read it: a position, or `41:3` for a transaction."""
+    return numbering.text(number) if numbering.index_bits else number
 
 
 def carry_out(loaded: Loaded, name: str, order: Order) -> LaneStatus:
@@ -111,8 +131,7 @@ def as_document(lane: LaneStatus, mask: Mask) -> dict[str, Any]:
     del document["numbering"], document["number"]
     if lane.kind == PLUGIN:
         del document["consumers"], document["waits_for"]
-    elif lane.numbering.index_bits:
-        document["in_hand"] = [*map(lane.numbering.text, lane.in_hand)]
+    document["in_hand"] = [written(lane.numbering, number) for number in lane.in_hand]
     return document | {"error": mask(lane.error), "warning": mask(lane.warning)}
 
 

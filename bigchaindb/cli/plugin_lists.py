@@ -8,18 +8,17 @@ from typing import Any, Final
 import click
 from msgspec import to_builtins
 
-from bigchaindb.cli.lanes import ago, as_document, mask_of, never_ran, read_lanes
+from bigchaindb.cli.lanes import ago, as_document, mask_of, never_ran, numbering_of, numbers_of, read_lanes, written
 from bigchaindb.cli.options import json_option, on_plugin
-from bigchaindb.cli.output import put, put_json, put_table, say
+from bigchaindb.cli.output import printable, put, put_json, put_table, say
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.config.load import Loaded
 from bigchaindb.doctor.installed import plugins as installed
 from bigchaindb.errors import OrderRefused
 from bigchaindb.eventlog.orders import is_damage, way_on
-from bigchaindb.eventlog.place import POSITION_MAX
 from bigchaindb.store import NodeDb
 from bigchaindb.store.directory import DataDirectory
-from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.lane_status import PLUGIN, SUBSCRIPTION, ConsumerStatus, LaneStatus
 
 NEVER_RAN: Final = dict.fromkeys(
     ("state", "position", "lag", "attempts", "parked", "last_error", "last_error_at", "warning")
@@ -40,7 +39,7 @@ The states are explained in docs/reference/lane-states.md.""",
 @json_option
 @pass_session
 def list_plugins(session: Session, *, as_json: bool) -> None:
-    """List the plugins that are installed, are enabled or have run."""
+    """List the plugins that are installed, are enabled or have run, and the subscriptions."""
     loaded = session.load()
     is_running, lanes = read_lanes(loaded.settings)
     rows = _rows(loaded, lanes)
@@ -64,7 +63,9 @@ def status(session: Session, name: str, *, as_json: bool) -> None:
     lane = next((lane for lane in read_lanes(loaded.settings)[1] if lane.name == name), None)
     if lane is None:
         raise never_ran(name, loaded.settings)
-    document = as_document(lane, mask_of(loaded)) | {"enabled": name in loaded.settings.events_plugins}
+    document = as_document(lane, mask_of(loaded))
+    if lane.kind == PLUGIN:
+        document["enabled"] = name in loaded.settings.events_plugins
     if as_json:
         put_json(document)
         return
@@ -84,11 +85,11 @@ Examples:
   bigchaindb plugins parked sales --json | jq '.[].position'
 
 Then: `bigchaindb events show POSITION`, `plugins retry NAME POSITION`, `plugins discard NAME POSITION`.""")
-@click.option("--after", type=click.IntRange(0, POSITION_MAX), default=0, help="Only events beyond this position.")
+@click.option("--after", default="0", metavar="POSITION", help="Only events beyond this position.")
 @click.option(
     "-n", "--count", type=click.IntRange(1, 1000), default=1000, show_default=True, help="Number of events at most."
 )
-def parked(session: Session, name: str, *, after: int, count: int, as_json: bool) -> None:
+def parked(session: Session, name: str, *, after: str, count: int, as_json: bool) -> None:
     """List the parked events of the plugin NAME: those that it failed on and that were set aside."""
     loaded = session.load()
     mask, path = mask_of(loaded), DataDirectory(loaded.settings.database.path).node
@@ -99,17 +100,21 @@ def parked(session: Session, name: str, *, after: int, count: int, as_json: bool
     with closing(NodeDb(path, read_only=True)) as node:
         if node.lane(name) is None:
             raise never_ran(name, loaded.settings)
-        rows = node.parked(name, after=after, count_max=count)
+        numbering = numbering_of(loaded.settings, name)
+        behind = 0 if after == "0" else numbers_of(numbering, [after])[0]
+        rows = [to_builtins(row) for row in node.parked(name, after=behind, count_max=count)]
+    for row in rows:
+        row |= {"position": written(numbering, row["position"]), "error": mask(row["error"])}
     if as_json:
-        put_json([to_builtins(row) | {"error": mask(row.error)} for row in rows])
+        put_json(rows)
     elif rows:
         cells = (
             (
-                row.position,
-                row.attempts,
-                _moment(row.parked_at or 0.0),
-                _yes(row.returns_in is not None),
-                mask(row.error),
+                row["position"],
+                row["attempts"],
+                _moment(row["parked_at"] or 0.0),
+                _yes(row["returns_in"] is not None),
+                row["error"],
             )
             for row in rows
         )
@@ -122,7 +127,9 @@ def _readable(lane: LaneStatus, document: dict[str, Any]) -> dict[str, Any]:
     """Return the document as texts for a person: moments as dates, and an error with its time."""
     shown = {key: value for key, value in document.items() if not key.startswith(("error", "is_error", "next_"))}
     shown["since"] = _moment(lane.since)
-    shown["in_hand"] = ", ".join(map(str, lane.in_hand)) or "nothing"
+    shown["in_hand"] = ", ".join(map(str, document["in_hand"])) or "nothing"
+    if lane.kind == SUBSCRIPTION:
+        shown["consumers"] = ", ".join(map(_consumer, lane.consumers)) or "none"
     shown["oldest_s"] = f"{lane.oldest_s:.1f}"
     if lane.next_attempt_at is not None:
         wait_s = max(0.0, lane.next_attempt_at - time.time())
@@ -133,6 +140,10 @@ def _readable(lane: LaneStatus, document: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
+def _consumer(one: ConsumerStatus) -> str:
+    return f"{one.consumer}{f' ({printable(one.label)})' if one.label else ''} has {one.in_hand_count}"
+
+
 def _say_where(loaded: Loaded) -> None:
     """Name the folder that was read: a node with another configuration has another list."""
     hint = "" if loaded.path.exists() else "; name a node's configuration with -c or BIGCHAINDB_CONFIG_PATH"
@@ -141,14 +152,16 @@ def _say_where(loaded: Loaded) -> None:
 
 def _rows(loaded: Loaded, kept: list[LaneStatus]) -> list[dict[str, Any]]:
     mask, enabled = mask_of(loaded), loaded.settings.events_plugins
-    found: list[tuple[str, str | None]] = [(plugin.name, plugin.package) for plugin in installed()]
     lanes = {lane.name: lane for lane in kept}
-    names = {name for name, _ in found}
-    found += [(name, None) for name in {*enabled, *lanes} - names]
+    subscribed = [name for name, lane in sorted(lanes.items()) if lane.kind == SUBSCRIPTION]
+    packages: dict[str, str | None] = {one.name: one.package for one in installed() if one.name not in subscribed}
+    packages |= dict.fromkeys({*enabled, *lanes} - {*packages, *subscribed})
     rows = []
-    for name, package in sorted(found, key=lambda pair: pair[0]):
-        row = {"name": name, "package": package, "enabled": name in enabled, **NEVER_RAN}
-        if name not in enabled:
+    for name in [*sorted(packages), *subscribed]:
+        kind = SUBSCRIPTION if name in subscribed else PLUGIN
+        is_enabled = kind == SUBSCRIPTION or name in enabled
+        row = {"name": name, "kind": kind, "package": packages.get(name), "enabled": is_enabled, **NEVER_RAN}
+        if not is_enabled:
             row["state"] = "DISABLED"
         if (lane := lanes.get(name)) is not None:
             row |= {
@@ -166,7 +179,7 @@ def _rows(loaded: Loaded, kept: list[LaneStatus]) -> list[dict[str, Any]]:
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    package = row["package"] or "(not installed)"
+    package = "(a subscription)" if row["kind"] == SUBSCRIPTION else row["package"] or "(not installed)"
     keys = ("state", "position", "lag", "attempts", "parked")
     figures = ("-" if row[key] is None else str(row[key]) for key in keys)
     error = row["last_error"] or ""

@@ -1,18 +1,27 @@
 """plugins pause, resume, restart, seek, retry, discard, forget: orders to one plugin's lane."""
 
+from collections.abc import Callable, Sequence
+
 import click
 
 from bigchaindb.cli.control import ControlClient
-from bigchaindb.cli.lanes import as_document, carry_out, desk, mask_of, never_ran, put_state, read_lanes
+from bigchaindb.cli.lanes import (
+    as_document,
+    carry_out,
+    desk,
+    mask_of,
+    never_ran,
+    numbering_of,
+    numbers_of,
+    put_state,
+    read_lanes,
+)
 from bigchaindb.cli.options import on_plugin
 from bigchaindb.cli.output import put, put_json
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.errors import UnknownPlace
 from bigchaindb.eventlog import place
 from bigchaindb.eventlog.orders import Discard, Order, Pause, Restart, Resume, Retry, Seek
-from bigchaindb.eventlog.place import POSITION_MAX
-
-POSITION = click.IntRange(1, POSITION_MAX)
 
 
 @on_plugin("""\b
@@ -72,15 +81,15 @@ Examples:
   bigchaindb plugins retry sales --all         the first 1,000; or the event that blocks the plugin
 
 Each event gets as many attempts as a new one. `bigchaindb plugins parked NAME` lists parked events.""")
-@click.argument("positions", metavar="[POSITION]...", nargs=-1, type=POSITION)
+@click.argument("positions", metavar="[POSITION]...", nargs=-1)
 @click.option(
     "--all", "all_of_them", is_flag=True, help="The first 1,000 parked events, or the event that blocks the plugin."
 )
-def retry(session: Session, name: str, positions: tuple[int, ...], *, all_of_them: bool, as_json: bool) -> None:
+def retry(session: Session, name: str, positions: tuple[str, ...], *, all_of_them: bool, as_json: bool) -> None:
     """Deliver parked events to the plugin NAME again, before any other."""
     if bool(positions) is all_of_them:
         raise click.UsageError("name positions, or pass --all")
-    _order(session, name, Retry(positions or None), as_json=as_json)
+    _order(session, name, lambda numbers: Retry(numbers or None), positions, as_json=as_json)
 
 
 @on_plugin("""\b
@@ -88,10 +97,10 @@ Example:
   bigchaindb plugins discard sales 4711
 
 The event stays in the log: `bigchaindb events show 4711` prints it, and a `seek` before it delivers it again.""")
-@click.argument("positions", metavar="POSITION...", nargs=-1, required=True, type=POSITION)
-def discard(session: Session, name: str, positions: tuple[int, ...], *, as_json: bool) -> None:
+@click.argument("positions", metavar="POSITION...", nargs=-1, required=True)
+def discard(session: Session, name: str, positions: tuple[str, ...], *, as_json: bool) -> None:
     """Never deliver these events to the plugin NAME: parked ones, or the one that blocks it."""
-    _order(session, name, Discard(positions), as_json=as_json)
+    _order(session, name, Discard, positions, as_json=as_json)
 
 
 @click.command(
@@ -117,8 +126,17 @@ def forget(session: Session, name: str) -> None:
     put(f"{name} is forgotten")
 
 
-def _order(session: Session, name: str, order: Order, *, as_json: bool) -> None:
+def _order(
+    session: Session,
+    name: str,
+    order: Order | Callable[[tuple[int, ...]], Order],
+    positions: Sequence[str] = (),
+    *,
+    as_json: bool,
+) -> None:
     loaded = session.load()
+    if callable(order):
+        order = order(numbers_of(numbering_of(loaded.settings, name), positions) if positions else ())
     lane = carry_out(loaded, name, order)
     if as_json:
         put_json(as_document(lane, mask_of(loaded)))

@@ -8,7 +8,10 @@ from bigchaindb.cli.lazy import LazyGroup
 @click.group(
     cls=LazyGroup,
     places={
-        "list": ("plugin_lists:list_plugins", "List the plugins that are installed, are enabled or have run."),
+        "list": (
+            "plugin_lists:list_plugins",
+            "List the plugins that are installed, are enabled or have run, and the subscriptions.",
+        ),
         "status": (
             "plugin_lists:status",
             "Print the lane of the plugin NAME: its state, its cursor and its events in hand.",

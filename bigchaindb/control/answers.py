@@ -1,6 +1,6 @@
 """What the node answers and takes over its control socket, beside the status of lanes."""
 
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -8,7 +8,7 @@ from bigchaindb.eventlog.orders import Order
 from bigchaindb.subscribers.lane_status import LaneStatus
 
 PLUGINS: Final = "/api/v1/plugins"
-"""GET: the lanes. POST `?name=` with an `Instruction`: the changed lane, or the name that is forgotten."""
+"""GET: the lanes. POST `?name=` with an `Instruction`: the changed lane, or what it names."""
 CONFIGURATION: Final = "/api/v1/configuration"
 """GET: `Configuration`. POST: read the list of plugins again and run those; `Reloaded`."""
 HEAD: Final = "/api/v1/head"
@@ -26,7 +26,18 @@ class Forget(msgspec.Struct, frozen=True, tag=True):
     """Delete the lane of a plugin that is not enabled."""
 
 
-Instruction: TypeAlias = Order | Forget
+class PutSubscription(msgspec.Struct, frozen=True, tag=True):
+    """Create the subscription of that name, or change it: `{"is_new": BOOLEAN}`."""
+
+    definition: dict[str, Any]
+    is_change: bool
+
+
+class DeleteSubscription(msgspec.Struct, frozen=True, tag=True):
+    """Delete the subscription of that name, with its parked events: `{"deleted": NAME}`."""
+
+
+Instruction: TypeAlias = Order | Forget | PutSubscription | DeleteSubscription
 
 
 class Configuration(msgspec.Struct, frozen=True):

@@ -31,11 +31,13 @@ from bigchaindb.control import answers
 from bigchaindb.control.access import AccessDesk, Reloader
 from bigchaindb.engine.engine import NetworkFigures
 from bigchaindb.errors import BigchainDBError, OrderRefused
+from bigchaindb.eventlog.subscription import Subscription
 from bigchaindb.masking import longest_first, secrets_in, without_secrets
 from bigchaindb.serving.places import Room
 from bigchaindb.serving.unix_socket import bound
 from bigchaindb.streams.hub import Hub
 from bigchaindb.streams.sse import HEARTBEAT_S, EventStream
+from bigchaindb.subscribers.lane_status import PLUGIN, SUBSCRIPTION
 from bigchaindb.subscribers.supervisor import Supervisor
 
 CONNECTION_COUNT_MAX: Final = 32
@@ -93,6 +95,7 @@ class ControlServer(ReplyServer):
         self._processes = processes
         self._reloading = asyncio.Lock()
         self._secrets = longest_first(secrets_in(to_document(settings)))
+        self._window_count_max = settings.limits.subscription_window_count_max
         self._follower_count = 0
         self._is_listening = False
         routes: tuple[Route[_Handler], ...] = (
@@ -149,11 +152,21 @@ class ControlServer(ReplyServer):
             raise OrderRefused(
                 f"the node does not know this request: {error}; does it have another version?"
             ) from error
-        audit.ordered("control", type(order).__name__.lower(), plugin=name)
-        if isinstance(order, answers.Forget):
-            await self._supervisor.forget(name)
-            return {"forgotten": name}
-        return await self._supervisor.order(name, order)
+        is_subscription = isinstance(order, answers.PutSubscription) or name in self._supervisor.subscriptions
+        kind = SUBSCRIPTION if is_subscription else PLUGIN
+        audit.ordered("control", type(order).__name__.lower(), **{kind: name})
+        match order:
+            case answers.Forget():
+                await self._supervisor.forget(name)
+                return {"forgotten": name}
+            case answers.PutSubscription(definition, is_change):
+                wanted = Subscription.read(name, definition, self._window_count_max)
+                return {"is_new": await self._supervisor.create(wanted, is_change=is_change)}
+            case answers.DeleteSubscription():
+                await self._supervisor.delete(name)
+                return {"deleted": name}
+            case _:
+                return await self._supervisor.order(name, order)
 
     async def _get_configuration(self, _: Call) -> object:
         if self._reload is None:

@@ -9,20 +9,23 @@ Source: promises P12 to P14; decision 0024.
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bigchaindb.config import PluginSettings, Settings
-from bigchaindb.errors import OrderRefused, StoreDamaged
+from bigchaindb.errors import OrderRefused, StoreDamaged, SubscriptionDiffers
 from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import WAITING, State
+from bigchaindb.eventlog.numbering import ROWS
 from bigchaindb.eventlog.orders import Order, Restart, apply, not_enabled, still_enabled
 from bigchaindb.eventlog.retrying import Policy
+from bigchaindb.eventlog.subscription import Subscription
 from bigchaindb.eventlog.transitions import step
 from bigchaindb.store import LaneRow, Log, NodeDb, Store, TroubleRow
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_page import LanePage, page_path
-from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.lane_status import IN_WORDS, PLUGIN, SUBSCRIPTION, LaneStatus
+from bigchaindb.subscribers.subscriptions import read_back, require_room
 
 
 def kept_lanes(directory: DataDirectory, enabled: Mapping[str, PluginSettings]) -> list[LaneStatus]:
@@ -36,15 +39,18 @@ def kept_lanes(directory: DataDirectory, enabled: Mapping[str, PluginSettings]) 
         StoreError: the files cannot be read.
     """
     with closing(NodeDb(directory.node, read_only=True)) as node, closing(Log(directory.ledger)) as log:
-        head = log.head()
-        return [_status(name, node, directory, head, is_enabled=name in enabled) for name in node.lane_names()]
+        kept = _Kept(node, directory, log.head())
+        subscribed = {row.name: read_back(row) for row in node.subscriptions()}
+        names = [name for name in node.lane_names() if name not in subscribed]
+        plugins = [kept.status(name, is_enabled=name in enabled) for name in names]
+        return [*plugins, *(kept.status(name, wanted, kind=SUBSCRIPTION) for name, wanted in subscribed.items())]
 
 
 class OfflineDesk:
     """Carries out orders on the lanes of a store that no node uses."""
 
     def __init__(self, store: Store, chain_id: str, settings: Settings) -> None:
-        """Take the lanes of the plugins that are enabled.
+        """Take the lanes of the plugins that are enabled, and of all subscriptions.
 
         Raises:
             ConfigurationError: where one is to start is no place in this log.
@@ -53,6 +59,9 @@ class OfflineDesk:
         self._settings = settings
         self._files = LaneFiles(store, chain_id)
         self._lanes = {name: self._files.recover(name, one.start) for name, one in settings.events_plugins.items()}
+        self._subscribed = {row.name: wanted for row in store.node.subscriptions() if (wanted := read_back(row))}
+        for name, wanted in self._subscribed.items():
+            self._lanes[name] = self._files.recover(name, wanted.start, wanted.numbering)
         if not store.knows_node:
             for name in self._lanes:  # GAPPED in the new node.db before the ledger takes it for its own
                 self._keep(name)
@@ -70,10 +79,16 @@ class OfflineDesk:
     def order(self, name: str, order: Order) -> None:
         """See `Supervisor.order`; the next node starts what is to run."""
         if isinstance(order, Restart):
-            raise OrderRefused("the node is not running; when it starts, it runs each plugin as it is installed then")
+            raise OrderRefused(
+                "the node is not running; when it starts, it runs each plugin as it is installed then, and gives what "
+                "subscriptions have in hand again"
+            )
         if (lane := self._lanes.get(name)) is None:
             raise not_enabled(name, self._lanes)
-        effects = apply(name, order, lane, self._files.known(name, order, self._head()))
+        known = self._files.known(name, order, self._head())
+        if (wanted := self._subscribed.get(name)) is not None:
+            known = replace(known, kind=IN_WORDS[SUBSCRIPTION], numbering=wanted.numbering)
+        effects = apply(name, order, lane, known)
         if effects.returning:
             self._files.let_return(name, [*effects.returning])
         if effects.fact is not None:
@@ -82,6 +97,23 @@ class OfflineDesk:
             self._take(name, facts.Enabled())
         if effects.forgotten:
             self._files.discard(name, effects.forgotten)
+
+    def create(self, wanted: Subscription, *, is_change: bool) -> bool:
+        """See `Supervisor.create`."""
+        if (known := self._subscribed.get(wanted.name)) is None:
+            require_room(wanted.name, self._lanes, len(self._subscribed), self._settings.limits.subscription_count_max)
+            self._files.define(wanted, self._head())
+            return True
+        if differences := known.differences(wanted):
+            if not is_change:
+                raise SubscriptionDiffers(wanted.name, differences)
+            self._files.redefine(known.changed(wanted))
+        return False
+
+    def delete(self, name: str) -> None:
+        """See `Supervisor.delete`."""
+        if name not in self._settings.events_plugins:
+            self._files.delete(name)
 
     def forget(self, name: str) -> None:
         """See `Supervisor.forget`."""
@@ -100,43 +132,68 @@ class OfflineDesk:
         """Write a lane down, with a page of its next epoch."""
         lane = self._lanes[name]
         self._lanes[name] = lane = replace(lane, epoch=lane.epoch + 1)
-        slot_count = self._settings.events_plugins[name].window or self._settings.limits.window_count_max
+        limits = self._settings.limits
+        if (wanted := self._subscribed.get(name)) is not None:
+            slot_count = min(wanted.window_count, limits.subscription_window_count_max)
+        else:
+            slot_count = self._settings.events_plugins[name].window or limits.window_count_max
         self._files.begin_epoch(
-            name, lane, since=time.time(), head=self._head(), slot_count=slot_count, is_sought=is_sought
+            name,
+            lane,
+            since=time.time(),
+            head=self._head(),
+            slot_count=slot_count,
+            is_sought=is_sought,
+            is_packed=wanted is not None,
         ).close()
 
     def _head(self) -> int:
         return self._store.writer.tip().position
 
 
-def _status(name: str, node: NodeDb, directory: DataDirectory, head: int, *, is_enabled: bool) -> LaneStatus:
-    troubles: list[TroubleRow] = []
-    try:
-        row = node.lane(name)
-        troubles = node.troubles(name)
-    except StoreDamaged as error:  # as the next start finds it
-        row = LaneRow(name, 0, 0, 0, b"", State.GAPPED, 0.0, str(error), 0.0)
-    assert row is not None, name  # the file is not written meanwhile, or it is one that was just made
-    cursor, in_hand = row.acked, tuple[int, ...]()
-    try:
-        page = LanePage(page_path(directory.lanes, row.name, row.epoch))
-    except FileNotFoundError:
-        pass
-    else:
-        with closing(page):
-            cursor, in_hand = max(row.acked, page.progress().cursor), page.progress().unsettled
-    state = State(row.state) if State(row.state) in WAITING else State.STOPPED
-    return LaneStatus(
-        name=row.name,
-        state=state if is_enabled else State.DISABLED,
-        since=row.state_since,
-        epoch=row.epoch,
-        position=cursor,
-        lag=max(0, head - cursor),
-        in_hand=in_hand,
-        attempts=max((one.attempts for one in troubles), default=0),
-        parked_count=node.parked_count(row.name),
-        error=row.last_error or "",
-        # A lane that waits began to when its error was told; when others failed is not written down.
-        error_at=row.state_since if row.last_error and state in WAITING - {State.PAUSED} else None,
-    )
+@dataclass(frozen=True)
+class _Kept:
+    """What is written down of lanes."""
+
+    node: NodeDb
+    directory: DataDirectory
+    head: int
+
+    def status(
+        self, name: str, wanted: Subscription | None = None, *, kind: str = PLUGIN, is_enabled: bool = True
+    ) -> LaneStatus:
+        """Return the status of a lane; of a subscription `wanted`, unless only a later version can read it."""
+        troubles: list[TroubleRow] = []
+        try:
+            row = self.node.lane(name)
+            troubles = self.node.troubles(name)
+        except StoreDamaged as error:  # as the next start finds it
+            row = LaneRow(name, 0, 0, 0, b"", State.GAPPED, 0.0, str(error), 0.0)
+        assert row is not None, name  # the file is not written meanwhile, or it is one that was just made
+        cursor, in_hand = row.acked, tuple[int, ...]()
+        try:
+            page = LanePage(page_path(self.directory.lanes, row.name, row.epoch))
+        except FileNotFoundError:
+            pass
+        else:
+            with closing(page):
+                cursor, in_hand = max(row.acked, page.progress().cursor), page.progress().unsettled
+        state = State(row.state) if State(row.state) in WAITING else State.STOPPED
+        numbering = ROWS if wanted is None else wanted.numbering
+        return LaneStatus(
+            name=row.name,
+            state=state if is_enabled else State.DISABLED,
+            since=row.state_since,
+            epoch=row.epoch,
+            position=numbering.seen(cursor),
+            lag=max(0, self.head - numbering.seen(cursor)),
+            in_hand=in_hand,
+            attempts=max((one.attempts for one in troubles), default=0),
+            parked_count=self.node.parked_count(row.name),
+            error=row.last_error or "",
+            # A lane that waits began to when its error was told; when others failed is not written down.
+            error_at=row.state_since if row.last_error and state in WAITING - {State.PAUSED} else None,
+            kind=kind,
+            number=cursor if kind == SUBSCRIPTION else None,
+            numbering=numbering,
+        )
