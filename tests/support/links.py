@@ -1,16 +1,19 @@
-"""Links between nodes that a test can cut: small TCP proxies, each between one node and the port of another."""
+"""Links that a test can cut: small TCP proxies, each between one node, or a client, and the port of another node."""
 
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import permutations
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar, cast
 
 from tests.support.members import Member
 
 Cut = Literal["refused", "silent"]
 """Connections are broken and new ones refused, or nothing passes and nobody is told."""
+Direction = Literal["there", "back"]
+"""To the target, or from it."""
+T = TypeVar("T")
 PIECE_BYTES: Final = 64 * 1024
 
 
@@ -20,9 +23,11 @@ class Link:
     def __init__(self, target: int) -> None:
         self._target = target
         self._is_refusing = False
-        self._flows = asyncio.Event()
-        self._flows.set()
+        self._flows: dict[Direction, asyncio.Event] = {"there": asyncio.Event(), "back": asyncio.Event()}
         self._writers: set[asyncio.StreamWriter] = set()
+        self.held: set[Direction] = set()
+        """Where something waits to be passed on."""
+        self.mend()
         self._server: asyncio.Server | None = None
 
     async def open(self) -> int:
@@ -31,14 +36,20 @@ class Link:
 
     def cut(self, how: Cut) -> None:
         if how == "silent":
-            self._flows.clear()
+            self.hold("there", "back")
         else:
             self._is_refusing = True
             self._break()
 
+    def hold(self, *directions: Direction) -> None:
+        """Keep what comes, until `mend`; nobody is told."""
+        for direction in directions:
+            self._flows[direction].clear()
+
     def mend(self) -> None:
         self._is_refusing = False
-        self._flows.set()
+        for flow in self._flows.values():
+            flow.set()
 
     def close(self) -> None:
         if self._server is not None:
@@ -57,7 +68,7 @@ class Link:
             onward_reader, onward = await asyncio.open_connection("127.0.0.1", self._target)
             self._writers.add(onward)
             try:
-                await asyncio.gather(self._pass(reader, onward), self._pass(onward_reader, writer))
+                await asyncio.gather(self._pass("there", reader, onward), self._pass("back", onward_reader, writer))
             finally:
                 self._drop(onward)
         except OSError:
@@ -65,10 +76,12 @@ class Link:
         finally:
             self._drop(writer)
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(self, way: Direction, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass on what comes; the end of one direction is the end of both, as CometBFT has it."""
         while piece := await reader.read(PIECE_BYTES):
-            await self._flows.wait()
+            self.held.add(way)
+            await self._flows[way].wait()
+            self.held.discard(way)
             writer.write(piece)
             await writer.drain()
         raise ConnectionResetError
@@ -79,7 +92,7 @@ class Link:
 
 
 class Links:
-    """The links between members of a network, in a thread of their own."""
+    """Links, in a thread of their own: between members of a network, or one of a client."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -100,10 +113,24 @@ class Links:
         """Undo `cut`."""
         self._each(one, others, Link.mend)
 
+    def open(self, begin: str, end: str, target: int) -> int:
+        """Make a link from one name to another, which listens at a port; return the link's own port."""
+        link = self._links[begin, end] = Link(target)
+        return int(self._ask(link.open()))
+
+    def do(self, change: Callable[[Link], T]) -> T:
+        """Change, or look at, the only link."""
+        (link,) = self._links.values()
+
+        async def carry_out() -> T:
+            return change(link)
+
+        return cast("T", self._ask(carry_out()))
+
     def _link(self, member: Member, other: Member) -> str:
         identity, _, address = other.peer.partition("@")
-        link = self._links[member.address, other.address] = Link(int(address.rpartition(":")[2]))
-        return f"{identity}@127.0.0.1:{self._ask(link.open())}"
+        port = self.open(member.address, other.address, int(address.rpartition(":")[2]))
+        return f"{identity}@127.0.0.1:{port}"
 
     def _each(self, one: Iterable[Member], others: Iterable[Member], change: Callable[[Link], None]) -> None:
         sides = [{member.address for member in side} for side in (one, others)]
@@ -137,12 +164,19 @@ class Links:
 
 
 @contextmanager
-def links_between(members: Sequence[Member]) -> Iterator[Links]:
-    """Connect members that do not run yet by links that can be cut."""
+def running_links() -> Iterator[Links]:
+    """Run links, none yet."""
     links = Links()
     links.start()
     try:
-        links.put_between(members)
         yield links
     finally:
         links.stop()
+
+
+@contextmanager
+def links_between(members: Sequence[Member]) -> Iterator[Links]:
+    """Connect members that do not run yet by links that can be cut."""
+    with running_links() as links:
+        links.put_between(members)
+        yield links

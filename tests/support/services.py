@@ -16,7 +16,8 @@ from tests.support import installed
 DEBIAN_PACKAGES: Final = {
     "chromium": "chromium",
     "g++": "g++",  # an old driver's JSON library is source alone
-    "go": "golang-go",  # CometBFT is published as source
+    "go": "golang-go",  # CometBFT and an example of ours are published as source
+    "ip": "iproute2",
     "promtool": "prometheus",
     "strace": "strace",
     "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
@@ -61,7 +62,7 @@ def _apt_get(*arguments: str) -> None:
 
 def main() -> None:
     """Install everything at once and say so: tests then start with all they need."""
-    from tests.support import cometbft  # it imports this module
+    from tests.support import cometbft, consumers  # they import this module
 
     require()
     for name in PYTHON_ENVIRONMENTS:
@@ -72,6 +73,7 @@ def main() -> None:
     for package in sorted((Path(__file__).parents[1] / "acceptance/javascript").glob("*/package.json")):
         installed.javascript_packages(package)
     cometbft.require_cometbft()
+    consumers.require()
     installed.forget_unused()
     print("==> every service and published driver is there", file=sys.stderr)
 
