@@ -80,13 +80,21 @@ class Node:
 
     def get(self, path: str, *, key: str | None = None, **query: object) -> Answer:
         """GET a path below `/api/v1/`, with an access key perhaps."""
-        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         url = f"{self.url}/api/v1/{path}{'?' if query else ''}{urlencode(query)}"
-        return request("GET", url, headers=headers)
+        return request("GET", url, headers=_authorization(key))
 
-    def post(self, body: object, *, mode: str | None = "commit") -> Answer:
+    def post(self, body: object, *, mode: str | None = "commit", key: str | None = None) -> Answer:
         """POST a transaction: a document, or bytes as they are; without `mode` as clients of 1.x do."""
-        return request("POST", f"{self.url}/api/v1/transactions{f'?mode={mode}' if mode else ''}", body)
+        url = f"{self.url}/api/v1/transactions{f'?mode={mode}' if mode else ''}"
+        return request("POST", url, body, headers=_authorization(key))
+
+    def put(self, path: str, body: object, *, key: str | None = None) -> Answer:
+        """PUT a document below `/api/v1/`."""
+        return request("PUT", f"{self.url}/api/v1/{path}", body, headers=_authorization(key))
+
+    def delete(self, path: str, *, key: str | None = None) -> Answer:
+        """DELETE what is below `/api/v1/`."""
+        return request("DELETE", f"{self.url}/api/v1/{path}", headers=_authorization(key))
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the command line with this node's configuration; the caller looks at its exit code."""
@@ -176,6 +184,10 @@ class Node:
     def _read(self, name: str) -> str:
         file = self.folder / name
         return file.read_text(errors="replace") if file.exists() else ""
+
+
+def _authorization(key: str | None) -> Mapping[str, str]:
+    return {} if key is None else {"Authorization": f"Bearer {key}"}
 
 
 @contextmanager

@@ -87,6 +87,8 @@ NETWORK_KILLS: Final = of(suite=4, long=25)
 SSE_RESTARTS: Final = of(suite=6, long=30)
 STOPS: Final = of(suite=3, long=20)
 
+CONSUMED_EVENTS: Final = of(suite=2_000, long=100_000)
+"""Of a subscription that consumers in other languages share."""
 STREAMS: Final = of(suite=100, long=200)
 SMALL_TRANSACTIONS: Final = of(suite=3_000, long=6_000)
 LARGE_TRANSACTIONS: Final = of(suite=300, long=600)
