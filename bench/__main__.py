@@ -30,6 +30,7 @@ BENCHMARKS: Final = {
     "chaos": "an hour of kills and cut links on a network of four: nothing lost, nothing forked, never stuck",
     "hostile": "another client's commits while strangers flood the node or post costly documents",
     "access": "what an access key and a refusal cost, and how fast a revocation reaches a stream",
+    "subscriptions": "events of a subscription to a client in Node, against nats-server; what dies, and what they cost",
     "streams": "messages to 1,000 WebSocket clients, against a bare server that writes the same bytes",
     "growth": "throughput, waits, look-ups, start, memory over HTTP from 10,000 to 1,000,000 transactions",
 }
@@ -52,7 +53,7 @@ alternating rounds, each by its own benchmarks, and prints the speed of the mach
 ONLY=nested,words python -m bench hostile carries out these attacks alone (bench/hostile.py lists them).
 SEED=N python -m bench kills, or chaos, repeats the draws of a run that printed N. docs/explanation/performance.md
 explains the figures.
-""".format(names="\n".join(f"  {name:<12}{what}" for name, what in BENCHMARKS.items()))
+""".format(names="\n".join(f"  {name:<15}{what}" for name, what in BENCHMARKS.items()))
 
 
 @click.command(epilog=EPILOG)

@@ -29,6 +29,9 @@ class Node(Process):
         plugins: Sequence[str] = (),
         settings: Mapping[str, Any] = MappingProxyType({}),
         is_secure: bool = False,
+        module: str = "bigchaindb",
+        environment: Mapping[str, str] | None = None,
+        is_awaited: bool = True,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.data = folder / "data"
@@ -48,8 +51,11 @@ class Node(Process):
             document["tls"] = {"certificate_file": str(certificate), "private_key_file": str(key)}
         configuration = folder / "bigchaindb.json"
         configuration.write_text(json.dumps(document))
-        super().__init__(python("bigchaindb", "-c", str(configuration), "start"), log=folder / "log")
-        self.start_s = self.wait_until(answers(self.port, "/api/v1/", self.authority))
+        command = python(module, "-c", str(configuration), "start")
+        super().__init__(command, environment=environment, log=folder / "log")
+        self.start_s = 0.0
+        if is_awaited:
+            self.start_s = self.wait_until(answers(self.port, "/api/v1/", self.authority))
 
 
 def load_a_node(scale: Scale, plan: Plan, *, stream: bool = False, is_secure: bool = False) -> Seen:

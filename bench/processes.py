@@ -62,6 +62,11 @@ class Process:
         """Return the CPU seconds so far of the process and of all that descend from it."""
         return sum(map(cpu_s, family(self.pid)))
 
+    def kill(self) -> None:
+        """Send SIGKILL, and wait for the end."""
+        self._child.kill()
+        self._child.wait()
+
     def stop(self) -> float:
         """Send SIGTERM; return the seconds until the process has ended."""
         begin = time.perf_counter()
