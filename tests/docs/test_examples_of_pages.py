@@ -1,0 +1,16 @@
+"""Programs in other languages stand in a page as they stand in examples/, where tests run them."""
+
+from typing import Final
+
+import pytest
+
+from tests.support.consumers import EXAMPLES
+from tests.support.pages import PAGES, examples
+
+FILES: Final = {"js": EXAMPLES / "node/consumer.js", "go": EXAMPLES / "go/consumer.go"}
+
+
+@pytest.mark.parametrize("language", FILES)
+def test_a_page_shows_the_example_that_tests_run(language: str) -> None:
+    shown = [one.text for page in PAGES for one in examples(page) if one.language == language]
+    assert shown == [FILES[language].read_text()]
