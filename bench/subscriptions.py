@@ -263,7 +263,7 @@ def _takeover(desk: Desk) -> Figure:
 
 
 def _stalled(scale: Scale, desk: Desk) -> Figure:
-    """Let all events pass by a consumer that reads nothing, beside one that takes them."""
+    """Pass all events by a consumer that reads nothing, beside one that takes them."""
     event_count = scale.count(BLOCK_COUNT) * BLOCK_SIZE
     path = desk.subscribe(order="none")
     with _connected(desk.node, path):
