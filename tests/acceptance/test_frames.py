@@ -1,4 +1,4 @@
-"""The kept frames of subscriptions, read and written by Node and Go: no language is left out by how a frame is written."""
+"""The kept frames of subscriptions, read and written by Node and Go, so that no language is left out."""
 
 import json
 import subprocess
