@@ -26,7 +26,7 @@ from websockets.typing import Subprotocol
 
 from bench.documents import Documents
 from bench.latency import CONNECTION_COUNT, HALF_PER_S
-from bench.ledgers import cached
+from bench.ledgers import KEY, cached
 from bench.load import Plan, load, percentile, write_requests
 from bench.measure import Scale, alternate, median
 from bench.node import Node
@@ -52,6 +52,8 @@ IDLE_COUNT: Final = 1_000
 TAKEOVER_COUNT: Final = 10
 LINES: Final = 1_000
 """Different events that fill the peer's stream."""
+OURS: Final = {"keypair": {"private": KEY.private_key, "public": KEY.public_key}}
+"""The settings of a node whose key has signed the made ledgers."""
 BODY_BYTES_MAX: Final = 8 << 20
 
 
@@ -150,7 +152,7 @@ def run(scale: Scale) -> list[Figure]:
     """Measure all of it."""
     clients = _clients(scale)
     ledger = cached(scale, BLOCK_SIZE, scale.count(BLOCK_COUNT))
-    with Node(ledger) as node:
+    with Node(ledger, settings=OURS) as node:
         desk = Desk(node, clients)
         figures = [*_rates(scale, desk, clients), _takeover(desk), _stalled(scale, desk), _idle(desk)]
     figures += _secured(scale, ledger, clients)
@@ -237,7 +239,7 @@ def _peer(scale: Scale, desk: Desk, clients: Path, event_count: int) -> Iterator
 
 def _secured(scale: Scale, ledger: Path, clients: Path) -> list[Figure]:
     event_count = scale.count(BLOCK_COUNT) * BLOCK_SIZE
-    with Node(ledger, is_secure=True) as node:
+    with Node(ledger, settings=OURS, is_secure=True) as node:
         found = [Desk(node, clients, prefix=f"tls{number}-").take(event_count) for number in range(scale.rounds)]
     return [
         Figure(what="events to a client over TLS", value=median(one.per_s for one in found), unit="/s"),
@@ -293,14 +295,14 @@ def _idle(desk: Desk) -> Figure:
 
 def _restart(scale: Scale, ledger: Path, clients: Path) -> Figure:
     """Kill a node, start it again, and come back as soon as its port is open."""
-    with Node(ledger) as node:
+    with Node(ledger, settings=OURS) as node:
         path = Desk(node, clients, prefix="restart-").subscribe()
         with _connected(node, path) as consumer:
             consumer.recv()
         node.kill()
     found = []
     for _ in range(scale.rounds):
-        with Node(ledger, is_awaited=False) as node:
+        with Node(ledger, settings=OURS, is_awaited=False) as node:
             node.wait_until(lambda node=node: _is_open(node.port))  # type: ignore[misc]
             begin = time.perf_counter()
             with _connected(node, path) as consumer:

@@ -38,6 +38,7 @@ func consume(url string) (code int, retryAfter string) {
 	}
 	socket, response, err := websocket.Dial(context.Background(), url, &options)
 	if response == nil {
+		log.Print(err)
 		return -1, ""
 	} else if err != nil {
 		return response.StatusCode, response.Header.Get("Retry-After")
