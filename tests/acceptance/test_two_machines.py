@@ -32,7 +32,7 @@ def test_both_miss_nothing_when_either_or_the_node_is_killed(trusted: Authority,
         settings = {
             **settings_of(trusted.sign(addresses)),
             "server": {"bind": f"{EVERY_ADDRESS}:{port}"},
-            "access": {"anonymous": "none"},
+            "access": {"anonymous": "read"},
         }
         node = stack.enter_context(running_node(tmp_path / "node", settings=settings))
         ours = node.new_key("ours", "--scopes", "read write subscribe:billing")
@@ -46,7 +46,7 @@ def test_both_miss_nothing_when_either_or_the_node_is_killed(trusted: Authority,
             if not file.exists():
                 file.write_text(node.new_key(language, "--scopes", "subscribe:billing"))
             line = [*other.enter, *consumers.command(language, tmp_path / language)]
-            url = f"wss://{other.address}:{port}/api/v1/subscriptions/billing"
+            url = f"wss://{other.address}:{port}/api/v1/subscriptions/billing?window={WINDOW_COUNT}"
             environment = {"BIGCHAINDB_ACCESS_KEY_FILE": str(file)}
             running = stack.enter_context(ExitStack())
             running.enter_context(consuming(line, url, work.file, environment=environment))
@@ -57,12 +57,12 @@ def test_both_miss_nothing_when_either_or_the_node_is_killed(trusted: Authority,
             assets.grow(ROUNDS)
             until(work.count, what="the first events")
             if language is None:
-                node.kill()
-                work.note_fault(repeats=2 * WINDOW_COUNT)
+                with work.fault(repeats=2 * WINDOW_COUNT):
+                    node.kill()
                 node.start()
             else:
-                applications[language].close()
-                work.note_fault()
+                with work.fault():
+                    applications[language].close()
                 assets.grow(1)
                 applications[language] = start(language)
         assets.grow(ROUNDS)

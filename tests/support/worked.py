@@ -1,9 +1,9 @@
 """What consumers must have worked on, and the judgement of what they did: the set, the order per key, the repeats."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,8 @@ from tests.support.node import Node
 from tests.support.waiting import until
 
 POSTER_COUNT: Final = 8
-WINDOW_COUNT: Final = 100
-"""Deliveries that a consumer has at most, if it does not ask for more or less."""
+WINDOW_COUNT: Final = 16
+"""Deliveries that a consumer has at most: so few that it does not run through all events in a moment."""
 POST_S: Final = 120.0
 
 
@@ -66,11 +66,13 @@ class Fault(NamedTuple):
     """Something that was broken.
 
     Attributes:
-        line: events that had been worked on by then, repeats included.
+        begin: events that had been worked on before it, repeats included.
+        end: and after it.
         repeats: as many may come again.
     """
 
-    line: int
+    begin: int
+    end: int
     repeats: int
 
 
@@ -98,9 +100,12 @@ class Work:
         """Return how often an event was worked on."""
         return len(self.ids())
 
-    def note_fault(self, *, repeats: int = WINDOW_COUNT) -> None:
-        """Take note that something breaks now."""
-        self.faults.append(Fault(self.count(), repeats))
+    @contextmanager
+    def fault(self, *, repeats: int = WINDOW_COUNT) -> Iterator[None]:
+        """Take note that something breaks meanwhile."""
+        begin = self.count()
+        yield
+        self.faults.append(Fault(begin, self.count(), repeats))
 
     def wait_for(self, wanted: Sequence[Sequence[str]], *, within_s: float = 60) -> None:
         """Wait until every transaction was worked on, then judge."""
@@ -136,7 +141,7 @@ class Work:
                 reasons = (
                     number
                     for number, fault in enumerate(self.faults)
-                    if before - fault.repeats < fault.line <= line and left[number] > 0
+                    if before - fault.repeats < fault.end and fault.begin <= line and left[number] > 0
                 )
                 number = next(reasons, None)
                 assert number is not None, f"{one} came again without a fault: lines {before}, {line}; {self.faults}"
