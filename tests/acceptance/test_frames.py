@@ -33,5 +33,5 @@ def taken(text: str) -> dict[str, Any]:
     """Return what a program has to take from a frame."""
     frame = json.loads(text)
     given = [[one["tag"], one["attempt"], one["event"]["id"]] for one in frame.get("events", [])]
-    members = {"tags": [], "stale": [], "ref": None, "lag": 0}
+    members: dict[str, Any] = {"tags": [], "stale": [], "ref": None, "lag": 0}
     return {"type": frame["type"], "given": given, **{name: frame.get(name, usual) for name, usual in members.items()}}
