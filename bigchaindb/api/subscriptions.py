@@ -3,13 +3,14 @@
 Source: docs/reference/subscriptions.md.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import orjson
 
 from bigchaindb.api import arguments
-from bigchaindb.api.answers import Answer, Reply, json_answer
+from bigchaindb.api.answers import Answer, Listing, Reply, json_answer, json_line
 from bigchaindb.api.call import Call, Context
 from bigchaindb.api.orders import ordered
 from bigchaindb.api.plugins import scopes_of, seen
@@ -21,6 +22,9 @@ from bigchaindb.subscribers.lane_status import SUBSCRIPTION, LaneStatus
 BODY_BYTES_MAX: Final = 4 * DEFINITION_BYTES_MAX
 """Of a definition as it is sent, with blanks and escapes: parsing more would hold the loop."""
 
+PIECE_COUNT: Final = 16
+"""Subscriptions of a list that are rendered in a turn of the loop: 256 KiB at most."""
+
 
 def scopes(_: Context, name: str) -> Sequence[str]:
     """Return the scopes of which one is needed for a subscription."""
@@ -29,8 +33,7 @@ def scopes(_: Context, name: str) -> Sequence[str]:
 
 async def listing(context: Context, call: Call) -> Reply:
     """List the subscriptions that the client may see."""
-    shown = (status for status in seen(context, call) if status.kind == SUBSCRIPTION)
-    return json_answer([_document(context, status) for status in shown])
+    return Listing(_pieces(context, [status for status in seen(context, call) if status.kind == SUBSCRIPTION]))
 
 
 async def get(context: Context, call: Call) -> Reply:
@@ -58,6 +61,16 @@ async def delete(context: Context, call: Call) -> Reply:
         ordered(call, "delete", SUBSCRIPTION)
     await context.lanes.delete(call.parameter)
     return Answer(204)
+
+
+async def _pieces(context: Context, shown: Sequence[LaneStatus]) -> AsyncIterator[bytes]:
+    """Yield the list a few at a time: a thousand definitions may have 16 MiB."""
+    for begin in range(0, len(shown), PIECE_COUNT):
+        some = shown[begin : begin + PIECE_COUNT]
+        # One may be deleted meanwhile.
+        documents = [_document(context, one) for one in some if one.name in context.lanes.subscriptions]
+        yield b",".join(json_line(document).removesuffix(b"\n") for document in documents)
+        await asyncio.sleep(0)
 
 
 def _parsed(body: bytes) -> object:

@@ -24,6 +24,7 @@ from bigchaindb.doctor import sharing
 from bigchaindb.doctor.access import examine_access
 from bigchaindb.doctor.checks import try_check_process
 from bigchaindb.doctor.finding import Finding
+from bigchaindb.doctor.subscriptions import examine_subscriptions
 from bigchaindb.doctor.tls import examine_tls
 from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.engine.checks import process_count
@@ -96,6 +97,7 @@ def examine(
     yield from _network(settings, directory, running)
     for name in settings.events_plugins:
         yield _plugin(name, directory)
+    yield from examine_subscriptions(settings, directory)
 
 
 def _python() -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
+from bigchaindb.errors import StoreDamaged
 from bigchaindb.store import node_rows
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import batch, open_reader, open_writer, translated
@@ -193,10 +194,13 @@ class NodeDb:
 
     def subscriptions(self) -> list[SubscriptionRow]:
         """Return all subscriptions by name; of damaged rows note is taken."""
-        with self._lock, translated("node.db"):
-            if SUBSCRIPTIONS not in node_rows.summed_tables(self._connection):  # a file that an older version wrote
-                return []
+        if not self._has(SUBSCRIPTIONS):
+            return []
         return [SubscriptionRow(*row) for row in self.compared(SUBSCRIPTIONS, "ORDER BY name").whole]
+
+    def damaged_subscriptions(self) -> list[StoreDamaged]:
+        """Return an error for each row of a subscription that is not what was written."""
+        return [one.error for one in self.compared(SUBSCRIPTIONS).damages] if self._has(SUBSCRIPTIONS) else []
 
     def subscription(self, name: str) -> SubscriptionRow | None:
         """Return one subscription, None if there is none of that name.
@@ -318,6 +322,11 @@ class NodeDb:
                     node_rows.renew_id(self._connection)
         for one in found.damages:
             self._damages.note(one.error)
+
+    def _has(self, table: Table) -> bool:
+        """Whether the file has a table; one that an older version wrote may lack it."""
+        with self._lock, translated("node.db"):
+            return table in node_rows.summed_tables(self._connection)
 
     def rows(self, table: Table, where: str = "", *arguments: object) -> list[tuple[Any, ...]]:
         """Return the rows of a table.

@@ -199,11 +199,23 @@ def two_of(name: str) -> ConfigurationError:
     )
 
 
+def definition_of(row: SubscriptionRow) -> Subscription:
+    """Return a subscription as it was written down.
+
+    Raises:
+        MalformedSubscription: only a later version understands it.
+    """
+    try:
+        return Subscription.read(row.name, msgspec.json.decode(row.definition))
+    except msgspec.DecodeError as error:
+        raise MalformedSubscription(f"the definition: {error}") from error
+
+
 def read_back(row: SubscriptionRow) -> Subscription | None:
     """Return a subscription as it was written down; None if only a later version understands it."""
     try:
-        return Subscription.read(row.name, msgspec.json.decode(row.definition))
-    except (MalformedSubscription, msgspec.DecodeError) as error:
+        return definition_of(row)
+    except MalformedSubscription as error:
         _log.error(
             "a subscription does not run: this version does not know its definition, which is kept as it is",
             extra={"subscription": row.name, "error": str(error)},

@@ -150,10 +150,10 @@ def make_older_node(path: Path, version: int) -> None:
     """Take out of a node.db that nobody uses all that came after an older version."""
     with closing(open_writer(path)) as connection:
         for table in TABLES:
-            if table.since > SUMS_VERSION:
+            if table.since > max(version, SUMS_VERSION):
                 connection.execute(f"DROP TABLE {table.name}")
-                continue
-            connection.execute(f"ALTER TABLE {table.name} DROP COLUMN checksum")
+            elif version < SUMS_VERSION:
+                connection.execute(f"ALTER TABLE {table.name} DROP COLUMN checksum")
         if version < RAN_VERSION:
             connection.execute("DROP TABLE ran")
         connection.execute(f"PRAGMA user_version = {version}")

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from bigchaindb.store.directory import DataDirectory, DirectoryLock
-from bigchaindb.store.node_rows import renew_id
+from bigchaindb.store.node_rows import SUBSCRIPTIONS, renew_id
 from tests.conftest import StartNode
 from tests.support.chains import create
+from tests.support.damage import make_older_node
 from tests.support.node import Node
 from tests.support.packages import advertise
 from tests.support.waiting import until
@@ -124,6 +125,17 @@ def test_a_plugin_is_disabled_forgotten_and_enabled(stopped: Stopped) -> None:
     assert stopped.plugins("enable", "follows", "--start", "height:3") is None
     stopped.start()
     until(lambda: stopped.seen() == [1, 2, 3, 3], what="the event where it starts")
+
+
+def test_a_folder_of_the_release_before_goes_on(stopped: Stopped) -> None:
+    """It has no subscriptions yet; its plugins and their parked events are what they were."""
+    make_older_node(DataDirectory(stopped.node.data).node, SUBSCRIPTIONS.since - 1)
+    assert stopped.plugins("status", "follows")["parked_count"] == 1
+    assert [row["name"] for row in stopped.plugins("list") if row["kind"] == "subscription"] == []
+    stopped.start()
+    assert [row["position"] for row in stopped.plugins("parked", "follows")] == [2]
+    stopped.plugins("retry", "follows", "2")
+    until(lambda: stopped.seen() == [1, 2, 3, 2], what="the parked event again")
 
 
 def test_what_makes_no_sense_says_so(stopped: Stopped, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Subscriptions from the command line, beside a running node and over the files of a stopped one."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,3 +135,20 @@ def test_a_subscription_is_looked_after_while_the_node_is_stopped(operator: Oper
     assert [taken[:2] for taken in operator.take(2)] == [("2:0", 2), ("3:0", 2)]
     (row,) = operator.run("subscriptions", "list")
     assert (row["name"], row["definition"]["window"], row["in_hand"]) == ("billing", 9, ["2:0", "3:0"])
+
+
+def test_p8_a_restored_subscription_goes_on_nowhere_by_itself(operator: Operator, tmp_path: Path) -> None:
+    """What it had settled after the backup would come again, or what is new would be passed over, in silence."""
+    with_one_parked(operator)
+    operator.text("backup", str(tmp_path / "copy"))
+    assert operator.node.stop() == 0
+    operator.text("-y", "restore", str(tmp_path / "copy"))
+    operator.node.start()
+    shown = request("GET", f"{operator.node.url}/api/v1/subscriptions/billing").json()
+    assert (shown["state"], shown["parked"]) == ("GAPPED", 1)
+    assert "restored from a backup" in shown["reason"]
+    refused = request("POST", f"{operator.node.url}/api/v1/subscriptions/billing/pull", {"count": 1})
+    assert (refused.status, refused.json()["state"]) == (410, "GAPPED")
+    assert "billing" in operator.node.run("doctor").stdout
+    assert operator.run("plugins", "seek", "billing", "position:2")["state"] == "STOPPED"
+    assert [place for place, _, _ in operator.take(2)] == ["2:0", "3:0"]

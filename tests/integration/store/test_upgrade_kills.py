@@ -14,7 +14,7 @@ import pytest
 from bigchaindb.store import NodeDb, Store
 from bigchaindb.store.checking import check_directory
 from bigchaindb.store.damages import Damages
-from bigchaindb.store.database import open_reader, open_writer
+from bigchaindb.store.database import open_reader
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.node_rows import SUBSCRIPTIONS, SUMS_VERSION, TABLES, Table, has_sums, summed_tables
 from tests.support import scale
@@ -133,11 +133,7 @@ def test_a_kill_in_the_step_of_a_new_table_leaves_old_or_new(table: Table, tmp_p
     with closing(NodeDb(path)) as node:
         write_node(node)
         before = node_answers(node)
-    with closing(open_writer(path)) as connection:
-        for later in TABLES:
-            if later.since >= table.since:
-                connection.execute(f"DROP TABLE {later.name}")
-        connection.execute(f"PRAGMA user_version = {table.since - 1}")
+    make_older_node(path, table.since - 1)
     for _ in range(2):
         ended = subprocess.run([sys.executable, "-c", TABLE_PROGRAM, path], check=False)
         assert ended.returncode == -signal.SIGKILL
