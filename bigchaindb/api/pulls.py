@@ -251,7 +251,7 @@ class Puller:
         if self._denied:
             raise Problem(plain(HTTPStatus.UNAUTHORIZED, self._denied, headers=ASKS_FOR_KEY))
         if self._end is End.DELETED:
-            raise UnknownSubscription(f"the subscription {self.name!r} was deleted")
+            raise UnknownSubscription(self.name)
         if self._end is not None:
             raise Stopping("the node is about to stop")
         return self.attendance.standing

@@ -94,6 +94,7 @@ class Watch:
         allowed: events that may come again.
         repeats: deliveries of events that had been delivered before.
         keys: the places of each key that were seen.
+        key: of each place.
     """
 
     order: str = "asset"
@@ -104,6 +105,7 @@ class Watch:
     repeats: int = 0
     stale: int = 0
     keys: dict[str, set[tuple[int, int]]] = field(default_factory=lambda: defaultdict(set))
+    key: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def delivered(self, event: dict[str, Any], attempt: int, held: Iterable[tuple[int, int]]) -> tuple[int, int]:
         """Note a delivery to a consumer that holds other events; return the event's place."""
@@ -120,6 +122,7 @@ class Watch:
         before = {other for other in self.keys[key] if other < place}
         assert before <= self.answered | mine, f"{place} comes before {before - self.answered - mine} of its key"
         self.keys[key].add(place)
+        self.key[place] = key
         return place
 
     def key_of(self, event: dict[str, Any]) -> str:
@@ -200,7 +203,14 @@ class Application:
             # What is being nacked is held until the node has said that it is done.
             nacked = [place for kind, tags in self.pending.values() if kind == "nack" for place in tags.values()]
             held = [*self.held.values(), *nacked]
-            self.held[one["tag"]] = self.watch.delivered(one["event"], one["attempt"], held)
+            place = self.held[one["tag"]] = self.watch.delivered(one["event"], one["attempt"], held)
+            if self.watch.key[place] in self._given_back():
+                self.watch.may_come_again([place])
+
+    def _given_back(self) -> set[str]:
+        """Return the keys of which something is being given back: the later ones go with it, to anybody."""
+        given_back = [tags.values() for kind, tags in self.pending.values() if kind in {"nack", "park"}]
+        return {self.watch.key[place] for places in given_back for place in places}
 
     def _lose(self, tags: list[int]) -> None:
         for tag in tags:
@@ -243,5 +253,11 @@ class Application:
         self.pending[self.ref] = kind, taken
         if kind != "nack":
             self.watch.answered.update(taken.values())
+        if kind != "ack":
+            keys = self._given_back()
+            others = [place for _, tags in self.pending.values() for place in tags.values()]
+            self.watch.may_come_again(
+                place for place in [*self.held.values(), *others] if self.watch.key[place] in keys
+            )
         named = {} if "through" in members else {"tags": tags}
         await client.send(json.dumps({"type": kind, **named, **members, "ref": self.ref}))
