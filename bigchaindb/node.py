@@ -190,12 +190,17 @@ class _Edges:
         hub = hubs.events
         self._limits, self._store, self._wired, self._hub, self._chain_id = limits, store, wired, hub, chain_id
         self._tls, self.handshakes = tls, None if tls is None else tls.handshakes
-        self.supervisor = Supervisor(
-            hub=hub, store=store, chain_id=chain_id, plugins=settings.events_plugins, limits=limits
-        )
-        log = LogSource(hub, store.log_reader, chain_id)
         rejected_log = store.rejected_log()
         rejected = LogSource(hubs.rejected, lambda: rejected_log, rejected_name(chain_id, store.node.id))
+        self.supervisor = Supervisor(
+            hub=hub,
+            store=store,
+            chain_id=chain_id,
+            plugins=settings.events_plugins,
+            limits=limits,
+            rejected=rejected,
+        )
+        log = LogSource(hub, store.log_reader, chain_id)
         self.reader = Reader(store.directory.ledger, store.damages, limits, chain_id)
         self.book = KeyBook(store.node, limits.access_key_count_max)
         origins, proxies = Origins.of(settings), Proxies(settings.access.proxies)

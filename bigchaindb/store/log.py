@@ -66,6 +66,10 @@ class Log:
         with self._reading():
             return self._head()
 
+    def first(self) -> int:
+        """Return the first position: nothing is ever removed (P7)."""
+        return 1
+
     def records(self, after: int, through: int, *, count_max: int, bytes_max: int) -> list[Record]:
         """See `LogReader`."""
         with self._reading():

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bigchaindb.errors import HistoryLost
+from bigchaindb.errors import HistoryLost, UnknownPlace
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.ledger.block import NO_BLOCK_ID
 from bigchaindb.ledger.effects import NO_DIGEST, LoggedEvent
@@ -91,7 +91,7 @@ class RejectedLog:
         self._readers = readers
 
     def first(self) -> int:
-        """Return the position of the first row that is left; of an empty log, 1."""
+        """Return the first position that is left; of an empty log, 1."""
         return self._ends()[0]
 
     def head(self) -> int:
@@ -119,8 +119,13 @@ class RejectedLog:
         return LoggedEvent(position, REJECTED_TYPE, 0, NO_BLOCK_ID, None, digest)
 
     def first_at(self, *, height: int | None = None, time: int | None = None) -> int:
-        """See `LogReader`; rows have no height."""
-        assert height is None, height
+        """See `LogReader`.
+
+        Raises:
+            UnknownPlace: rows have no height.
+        """
+        if height is not None:
+            raise UnknownPlace(f"height:{height}: rejected transactions are of no block; name a position or a token")
         with self._readers.connection() as connection:
             [(found,)] = connection.execute(_FIRST_AT, (time or 0,)).fetchall()
         return self.head() + 1 if found is None else int(found)

@@ -169,7 +169,7 @@ def _items(record: Record, chain_id: str, choice: Choice, skip: int) -> Iterator
     behind = Place(record.position)
     whole = token.encode(chain_id, record.position, token.WHOLE, record.digest)
     if record.type == REJECTED:
-        yield Item(REJECTED_TYPE, _rejected_message(record, chain_id).envelope, behind, whole)
+        yield Item(REJECTED_TYPE, rejected_message(record, chain_id).envelope, behind, whole)
         return
     if not choice.each_transaction:
         message = block_message(event)
@@ -186,7 +186,8 @@ def _items(record: Record, chain_id: str, choice: Choice, skip: int) -> Iterator
             yield Item(message.type, message.envelope, Place(record.position - 1, index + 1), within)
 
 
-def _rejected_message(record: Record, name: str) -> Message:
+def rejected_message(record: Record, name: str) -> Message:
+    """Return the message of a record of the log of rejected transactions, whose name `rejected_name` returns."""
     found = _decode_rejected(record.body).transaction
     asset_id = found.asset.id or found.id
     return Message(

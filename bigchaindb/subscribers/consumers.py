@@ -134,7 +134,7 @@ class Consumers:
     def token(self) -> str:
         """The token of the cursor as it was written down last."""
         number, digest = self._shared.files.place(self.lane.name)
-        return token.encode(self._shared.chain_id, *self.numbering.token_place(number), digest)
+        return token.encode(self._log.name, *self.numbering.token_place(number), digest)
 
     def attach(self, name: str, client: Consumer, *, room_count: int, label: str) -> Seat:
         """Seat a consumer; see `Desks.attach`."""
@@ -214,6 +214,11 @@ class Consumers:
     def hub(self) -> Hub:
         """See `Work`."""
         return self._log.hub
+
+    @property
+    def log(self) -> str:
+        """See `Work`."""
+        return self.wanted.log
 
     @property
     def numbering(self) -> Numbering:

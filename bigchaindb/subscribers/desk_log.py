@@ -16,10 +16,9 @@ from bigchaindb.eventlog import subscription as definitions
 from bigchaindb.eventlog import token
 from bigchaindb.eventlog.selection import ALL
 from bigchaindb.eventlog.subscription import Subscription
-from bigchaindb.ledger.ports import LogReader, Record
-from bigchaindb.streams.cloud_events import document_of
-from bigchaindb.streams.hub import Hub
-from bigchaindb.streams.shared_log import LIVE_COUNT
+from bigchaindb.ledger.ports import REJECTED, LogReader, Record
+from bigchaindb.streams.cloud_events import document_of, rejected_message
+from bigchaindb.streams.shared_log import LIVE_COUNT, LogSource
 from bigchaindb.subscribers.machine import in_thread
 
 FRAME_BYTES: Final = 64 * 1024
@@ -58,20 +57,19 @@ class Piece(NamedTuple):
 
 
 class DeskLog:
-    """One log of this node. Belongs to the event loop."""
+    """One log of this node. Belongs to the event loop.
 
-    def __init__(
-        self,
-        hub: Hub,
-        open_reader: Callable[[], LogReader],
-        chain_id: str,
-        start_thread: Callable[[], Executor],
-    ) -> None:
+    Attributes:
+        hub: announces its head.
+        name: begins the ids of its events: the chain id, or that of the node's own log.
+    """
+
+    def __init__(self, source: LogSource, start_thread: Callable[[], Executor]) -> None:
         """Begin without threads; the first reads start them."""
-        self.hub = hub
-        self._chain_id = chain_id
-        self._live = _Thread(open_reader, start_thread)
-        self._late = _Thread(open_reader, start_thread)
+        self.hub = source.hub
+        self.name = source.chain_id
+        self._live = _Thread(source.open_reader, start_thread)
+        self._late = _Thread(source.open_reader, start_thread)
 
     async def read(self, wanted: Subscription, after: int, *, count_max: int, bytes_max: int) -> Piece:
         """Return the next events behind a number; there must be some, or rows that do not match.
@@ -88,7 +86,7 @@ class DeskLog:
         """
         head = self.hub.head
         thread = self._live if head - wanted.numbering.position(after) <= LIVE_COUNT else self._late
-        return await thread.run(lambda reader: _read(reader, self._chain_id, wanted, after, head, count_max, bytes_max))
+        return await thread.run(lambda reader: _read(reader, self.name, wanted, after, head, count_max, bytes_max))
 
     async def recall(self, wanted: Subscription, numbers: Sequence[int], *, bytes_max: int) -> list[Item]:
         """Return events that were read before: the first of these, up to a bound of bytes, at least one.
@@ -103,7 +101,7 @@ class DeskLog:
             StoreError: as `read`.
         """
         return await self._live.run(
-            lambda reader: _bounded(_recalled(reader, self._chain_id, wanted, numbers), len(numbers), bytes_max)[0]
+            lambda reader: _bounded(_recalled(reader, self.name, wanted, numbers), len(numbers), bytes_max)[0]
         )
 
     async def token(self, wanted: Subscription, number: int) -> str:
@@ -113,7 +111,7 @@ class DeskLog:
             HistoryLost: the log does not hold it.
             StoreError: as `read`.
         """
-        return await self._live.run(lambda reader: _token(reader, self._chain_id, wanted, number))
+        return await self._live.run(lambda reader: _token(reader, self.name, wanted, number))
 
     def close(self) -> None:
         """Start no other read, and close the files."""
@@ -221,6 +219,10 @@ def _items(
 ) -> Iterator[Item]:
     """Return what a row holds for the subscription; a block is never cut."""
     numbering, event = wanted.numbering, record.event(chain_id)
+    if record.type == REJECTED:
+        number, message = numbering.number(record.position), rejected_message(record, chain_id)
+        yield Item(number, key_of(wanted, number, message.asset_id), message.envelope)
+        return
     if wanted.granularity == definitions.BLOCK:
         number = numbering.number(record.position)
         yield Item(number, key_of(wanted, number), block_message(event).envelope)

@@ -17,8 +17,10 @@ from bigchaindb.eventlog import place
 from bigchaindb.eventlog.lane import WAITING, Lane, Progress, State, Trouble, count_deliveries
 from bigchaindb.eventlog.numbering import ROWS, Numbering
 from bigchaindb.eventlog.orders import POSITION_COUNT_MAX, Discard, Known, Order, Retry, Seek
-from bigchaindb.eventlog.subscription import Subscription
+from bigchaindb.eventlog.subscription import EVENTS, REJECTED, Subscription
+from bigchaindb.ledger.effects import Tip
 from bigchaindb.store import LaneRow, Store, SubscriptionRow, TroubleRow
+from bigchaindb.streams.cloud_events import rejected_name
 from bigchaindb.subscribers.lane_log import LOST, RESTORED, UNKNOWN, LaneLog
 from bigchaindb.subscribers.lane_page import LanePage, page_path
 
@@ -53,26 +55,31 @@ class LaneFiles:
         self._directory.mkdir(mode=0o700, exist_ok=True)
         self._node = store.node
         self._store = store
-        self._log = LaneLog(store, chain_id)
+        self._logs = {
+            EVENTS: LaneLog(store.log_reader(), chain_id, store.writer.tip),
+            REJECTED: LaneLog(store.rejected_log(), rejected_name(chain_id, store.node.id), Tip),
+        }
+        self._followed: dict[str, LaneLog] = {}
         self._numberings: dict[str, Numbering] = {}
         self._places: dict[str, tuple[int, bytes]] = {}
         self._starts: dict[str, int] = {}
         self._ran: set[str] = set()
         self._epochs: dict[str, int] = {}  # of the page on disk; writing a later one may have failed
 
-    def recover(self, name: str, start: str, numbering: Numbering = ROWS) -> Lane:
+    def recover(self, name: str, start: str, numbering: Numbering = ROWS, log: str = EVENTS) -> Lane:
         """Return the lane as the node before left it, or a new one. GAPPED, with the reason, where the log is another.
 
         Args:
             name: of the plugin or the subscription.
             start: where a plugin that never ran begins, as a place in the log.
             numbering: of what the lane delivers.
+            log: that it follows.
 
         Raises:
             ConfigurationError: `start` is no place in this log.
         """
         row = None
-        self._numberings[name] = numbering
+        self._numberings[name], self._followed[name] = numbering, self._logs[log]
         try:
             row = self._node.lane(name)
             known = self._node.troubles(name)
@@ -101,7 +108,7 @@ class LaneFiles:
         if lane.state is State.GAPPED:
             return lane
         try:
-            gap = self._log.difference(row, progress, numbering)
+            gap = self._log(name).difference(row, progress, numbering)
         except StoreDamaged as error:  # it goes on where it was, and fails at what it cannot read
             return replace(lane, error=str(error))
         if not self._store.knows_node:
@@ -120,7 +127,7 @@ class LaneFiles:
         """
         match order:
             case Seek(where):
-                return Known(position=self._log.resolve(place.parse(where), head, self._numbering(name)))
+                return Known(position=self._log(name).resolve(place.parse(where), head, self._numbering(name)))
             case Retry(None):
                 rows = self._node.parked(name, count_max=POSITION_COUNT_MAX)
                 return Known(parked={row.position: row.attempts for row in rows})
@@ -254,8 +261,9 @@ class LaneFiles:
                 f"{name!r}: the place of an events plugin of this name is kept; take another name, or run "
                 f"`bigchaindb plugins forget {name}`"
             )
-        start, now = self._log.resolve(place.parse(wanted.start), head, wanted.numbering), time.time()
-        digest = self._log.digest(wanted.numbering.position(start))
+        log = self._logs[wanted.log]
+        start, now = log.resolve(place.parse(wanted.start), head, wanted.numbering), time.time()
+        digest = log.digest(wanted.numbering.position(start))
         lane = LaneRow(name, 0, start, start, digest, State.STOPPED, now, None, now)
         self._node.put_subscription(SubscriptionRow(name, wanted.text, now, start), lane)
 
@@ -269,8 +277,9 @@ class LaneFiles:
             self._node.put_subscription(replace(row, definition=wanted.text))
 
     def close(self) -> None:
-        """Close the log."""
-        self._log.close()
+        """Close the logs."""
+        for log in self._logs.values():
+            log.close()
 
     def _has_run(self, name: str) -> bool:
         if self._node.has_run(name):
@@ -282,7 +291,7 @@ class LaneFiles:
             reason = LOST if self._node.is_new else UNKNOWN
             return Lane(State.GAPPED, error=reason.format(name=name))
         try:
-            number = self._numbering(name).behind(self._log.start(place.parse(start)))
+            number = self._numbering(name).behind(self._log(name).start(place.parse(start)))
         except UnknownPlace as error:
             raise ConfigurationError(f"events_plugins.{name}.start: {error}") from error
         return Lane(progress=Progress(number, number))
@@ -300,7 +309,7 @@ class LaneFiles:
                 text = self._numbering(name).text(position)
                 known = f"the page, which has no checksum, has position {text}"
         numbering = self._numbering(name)
-        if numbering.position(position) > self._log.head():
+        if numbering.position(position) > self._log(name).head():
             position = 0
         self._epochs[name] = epoch
         place = f"position:{numbering.seen(position) + 1}" if position else "WHERE"
@@ -361,12 +370,15 @@ class LaneFiles:
     def _known_digest(self, name: str, cursor: int) -> bytes:
         """Return the log's digest at a cursor; if that row is damaged, the one written down before."""
         try:
-            return self._log.digest(self._numbering(name).position(cursor))
+            return self._log(name).digest(self._numbering(name).position(cursor))
         except StoreDamaged:
             with suppress(StoreDamaged):
                 if (row := self._node.lane(name)) is not None and row.acked == cursor:
                     return row.acked_digest
             return b""
+
+    def _log(self, name: str) -> LaneLog:
+        return self._followed.get(name, self._logs[EVENTS])
 
     def _numbering(self, name: str) -> Numbering:
         return self._numberings.get(name, ROWS)

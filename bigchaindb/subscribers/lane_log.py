@@ -4,15 +4,18 @@ One thread, the lanes' own, calls all of it, in order.
 """
 
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
-from bigchaindb.errors import UnknownPlace
+from bigchaindb.errors import HistoryLost, UnknownPlace
 from bigchaindb.eventlog import place, token
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.eventlog.numbering import Numbering
 from bigchaindb.eventlog.place import AtHeight, AtTime, AtToken, Place
 from bigchaindb.eventlog.token import digest_at
-from bigchaindb.store import LaneRow, Store
+from bigchaindb.ledger.effects import Tip
+from bigchaindb.ledger.ports import LogReader
+from bigchaindb.store import LaneRow
 
 LOST: Final = (
     "node.db was lost, and with it where this plugin was; `now` would skip all that is in the log. "
@@ -38,13 +41,35 @@ _OTHER: Final = (
 )
 
 
-class LaneLog:
-    """The log of a store."""
+_GONE: Final = (
+    "it had position {cursor}, and the log begins at {first}: the rows between went for newer ones "
+    "(limits.rejected_log_count_max, limits.rejected_log_bytes_max); say where it goes on, with what is left: "
+    "bigchaindb plugins seek {name} genesis"
+)
 
-    def __init__(self, store: Store, chain_id: str) -> None:
-        self._writer = store.writer
-        self._chain_id = chain_id
-        self._log = store.log_reader()
+
+class Kept(LogReader, Protocol):
+    """A log, whose oldest rows may go."""
+
+    def first(self) -> int:
+        """Return the first position that it holds."""
+        ...
+
+
+class LaneLog:
+    """One log of a node."""
+
+    def __init__(self, log: Kept, name: str, tip: Callable[[], Tip]) -> None:
+        """Compare with `log`.
+
+        Args:
+            log: the log.
+            name: begins the ids of its events.
+            tip: returns where the chain stands.
+        """
+        self._tip = tip
+        self._chain_id = name
+        self._log = log
 
     def close(self) -> None:
         """Close the file."""
@@ -62,6 +87,11 @@ class LaneLog:
         """
         return place.resolve(where, self._log, self._chain_id, self._log.head())
 
+    @property
+    def _before(self) -> int:
+        """The position before the first row that the log holds."""
+        return self._log.first() - 1
+
     def resolve(self, where: Place, head: int, numbering: Numbering) -> int:
         """Return the number behind which a place is.
 
@@ -71,6 +101,10 @@ class LaneLog:
         if isinstance(where, AtToken):
             return numbering.of_token(token.known(where.text, self._log, self._chain_id, head))
         position = place.resolve(where, self._log, self._chain_id, head)
+        if position < (before := self._before):
+            if position:
+                raise HistoryLost(position, head)
+            position = before  # the beginning is what is left
         if position < head:
             return numbering.behind(position)
         match where:
@@ -85,7 +119,9 @@ class LaneLog:
         head = self._log.head()
         if numbering.position(progress.reached) > head:
             return _SHORTER.format(name=row.name, reached=numbering.text(progress.reached), head=head, next=head + 1)
-        if self.digest(numbering.position(row.acked)) != row.acked_digest:
+        if (cursor := numbering.position(row.acked)) < (before := self._before):
+            return _GONE.format(name=row.name, cursor=cursor, first=before + 1)
+        if self.digest(cursor) != row.acked_digest:
             return _OTHER.format(name=row.name, cursor=numbering.text(row.acked))
         return ""
 
@@ -95,7 +131,7 @@ class LaneLog:
 
     def _height(self, position: int) -> int:
         """Return the chain's height at an event; blocks behind the last event may log nothing."""
-        tip = self._writer.tip()
+        tip = self._tip()
         if tip.position == position:
             return tip.height
         entry = self._log.entry(position)

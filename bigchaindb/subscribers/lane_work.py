@@ -11,6 +11,7 @@ from bigchaindb.config import Limits, PluginSettings
 from bigchaindb.eventlog.lane import Lane
 from bigchaindb.eventlog.numbering import ROWS, Numbering
 from bigchaindb.eventlog.retrying import Backoff, OnFailure, Policy
+from bigchaindb.eventlog.subscription import EVENTS
 from bigchaindb.store.damages import Damages
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers import host_protocol as wire
@@ -29,7 +30,7 @@ class Shared:
         thread: where `files` is used, by one thread in order.
         backoff: how long a plugin that failed waits; None leaves it to the plugins' settings.
         damages: takes note of what plugins' processes find damaged.
-        running: the hosts that there are, in the order of their starts.
+        running: the hosts that there are, in the order of their starts, each with the hub of the log that it follows.
     """
 
     hub: Hub
@@ -41,7 +42,7 @@ class Shared:
     limits: Limits
     backoff: Backoff | None
     machine: Machine
-    running: dict[PluginRun, None] = field(default_factory=dict)
+    running: dict[PluginRun, Hub] = field(default_factory=dict)
 
 
 class Work(Protocol):
@@ -55,6 +56,11 @@ class Work(Protocol):
     @property
     def hub(self) -> Hub:
         """Announces the head of the log that the lane follows."""
+        ...
+
+    @property
+    def log(self) -> str:
+        """Which log the lane follows: `EVENTS` or `REJECTED`."""
         ...
 
     @property
@@ -114,6 +120,7 @@ class PluginWork:
     shared: Shared
 
     kind = PLUGIN
+    log = EVENTS
     numbering = ROWS
     is_wanted = True
 

@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
 from bigchaindb.config import Limits
@@ -19,8 +20,11 @@ from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.orders import Order, apply, not_enabled, refusal
 from bigchaindb.eventlog.retrying import Backoff
+from bigchaindb.eventlog.subscription import EVENTS, REJECTED
 from bigchaindb.store import Store
+from bigchaindb.streams.cloud_events import rejected_name
 from bigchaindb.streams.hub import Hub
+from bigchaindb.streams.shared_log import LogSource
 from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_status import IN_WORDS
 from bigchaindb.subscribers.lane_work import Shared, Work
@@ -40,23 +44,41 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
+def rejected_source(store: Store, chain_id: str) -> LogSource:
+    """Return the node's log of rejected transactions, with a hub of its own."""
+    log = store.rejected_log()
+    return LogSource(Hub(log.head()), store.rejected_log, rejected_name(chain_id, store.node.id))
+
+
 class Lanes:
     """The lanes by name, and what they have in common.
 
     Attributes:
         all: in the order in which they are listed.
         hub: announces the durable head.
+        logs: what lanes follow, by `EVENTS` and `REJECTED`.
         store: of the node.
         changing: held while lanes are added or removed.
         is_stopping: the node stops.
     """
 
     def __init__(
-        self, hub: Hub, store: Store, chain_id: str, limits: Limits, backoff: Backoff | None, machine: Machine
+        self,
+        hub: Hub,
+        store: Store,
+        chain_id: str,
+        limits: Limits,
+        backoff: Backoff | None,
+        machine: Machine,
+        rejected: LogSource | None,
     ) -> None:
         """Do nothing before `open`; see `Supervisor` for the arguments."""
         self.all: dict[str, PluginLane] = {}
         self.hub = hub
+        self.logs = {
+            EVENTS: LogSource(hub, store.log_reader, chain_id),
+            REJECTED: rejected or rejected_source(store, chain_id),
+        }
         self.store = store
         self.changing = asyncio.Lock()
         self.is_stopping = False
@@ -85,8 +107,9 @@ class Lanes:
 
     def begin(self) -> None:
         """Announce the head to whatever runs, and write progress down, from now on."""
-        self.hub.listen(self._announce)
-        self._announce(self.hub.head)
+        for log in self.logs.values():
+            log.hub.listen(partial(self._announce, log.hub))
+            self._announce(log.hub, log.hub.head)
         self._syncing = asyncio.create_task(self._sync_forever())
 
     async def stop(self) -> None:
@@ -124,7 +147,7 @@ class Lanes:
 
     async def add(self, name: str, work: Work, start: str) -> PluginLane:
         """Add a lane as the node before left it, or a new one that begins at `start`."""
-        lane = await self.in_thread(self.files.recover, name, start, work.numbering)
+        lane = await self.in_thread(self.files.recover, name, start, work.numbering, work.log)
         parked_count = await self.in_thread(self.files.parked_count, name)
         added = self.all[name] = PluginLane(name, work, lane, self.shared, parked_count=parked_count)
         return added
@@ -219,9 +242,10 @@ class Lanes:
         """Return the result of `work`, done by the lanes' thread in its turn."""
         return await in_thread(self._thread, work, *args, **kwargs)
 
-    def _announce(self, head: int) -> None:
-        for run in self._shared.running if self._shared is not None else ():
-            run.announce(head)
+    def _announce(self, hub: Hub, head: int) -> None:
+        for run, followed in self._shared.running.items() if self._shared is not None else ():
+            if followed is hub:
+                run.announce(head)
 
     async def _sync_forever(self) -> None:
         while True:

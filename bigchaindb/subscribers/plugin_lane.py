@@ -219,7 +219,7 @@ class PluginLane:
             self._notes.started()
             host = self.work.start(self.lane, page, self._reported, self._exited)
             self.run = PluginRun(page, shared.machine, host)
-            shared.running[self.run] = None
+            shared.running[self.run] = self.work.hub
         except (OSError, BigchainDBError) as error:
             if page is not None:
                 shared.thread.submit(page.close)

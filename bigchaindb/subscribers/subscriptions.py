@@ -36,7 +36,7 @@ class Subscriptions:
         """Do nothing before `start`; the lanes' files are open."""
         shared = lanes.shared
         self._lanes = lanes
-        self._log = DeskLog(shared.hub, lanes.store.log_reader, shared.chain_id, shared.machine.start_thread)
+        self._logs = {name: DeskLog(source, shared.machine.start_thread) for name, source in lanes.logs.items()}
         self._all: dict[str, Consumers] = {}
         self._consumers = count(1)
         self._expiring: set[asyncio.Task[None]] = set()
@@ -59,8 +59,9 @@ class Subscriptions:
             consumers.end(End.STOPPING)
 
     def close(self) -> None:
-        """Close the log."""
-        self._log.close()
+        """Close the logs."""
+        for log in self._logs.values():
+            log.close()
 
     @property
     def definitions(self) -> Mapping[str, Subscription]:
@@ -138,7 +139,7 @@ class Subscriptions:
     async def _create(self, wanted: Subscription) -> None:
         lanes, count_max = self._lanes, self._lanes.shared.limits.subscription_count_max
         require_room(wanted.name, lanes.all, len(self._all), count_max)
-        await lanes.in_thread(lanes.files.define, wanted, lanes.hub.head)
+        await lanes.in_thread(lanes.files.define, wanted, lanes.logs[wanted.log].hub.head)
         await self._add(wanted, wanted.start)
 
     async def _change(self, consumers: Consumers, wanted: Subscription) -> None:
@@ -152,7 +153,7 @@ class Subscriptions:
                 await lanes.run(lane)
 
     async def _add(self, wanted: Subscription, start: str) -> None:
-        consumers = Consumers(wanted, self._lanes.shared, self._log, self._expire)
+        consumers = Consumers(wanted, self._lanes.shared, self._logs[wanted.log], self._expire)
         consumers.lane = await self._lanes.add(wanted.name, consumers, start)
         self._all[wanted.name] = consumers
 

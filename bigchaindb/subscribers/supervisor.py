@@ -20,6 +20,7 @@ from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.eventlog.subscription import Subscription
 from bigchaindb.store import Store, TroubleRow
 from bigchaindb.streams.hub import Hub
+from bigchaindb.streams.shared_log import LogSource
 from bigchaindb.subscribers.consuming import Attendance, Consumer
 from bigchaindb.subscribers.lane_status import LaneStatus
 from bigchaindb.subscribers.lane_work import PluginWork
@@ -51,6 +52,7 @@ class Supervisor:
         limits: Limits | None = None,
         backoff: Backoff | None = None,
         machine: Machine | None = None,
+        rejected: LogSource | None = None,
     ) -> None:
         """Do nothing before `start`.
 
@@ -62,9 +64,10 @@ class Supervisor:
             limits: of the window.
             backoff: how long a plugin that failed waits; None leaves it to the plugins' settings.
             machine: None is this one.
+            rejected: the node's log of rejected transactions; None is the store's, which nobody writes.
         """
         self._plugins = plugins
-        self._lanes = Lanes(hub, store, chain_id, limits or Limits(), backoff, machine or Machine())
+        self._lanes = Lanes(hub, store, chain_id, limits or Limits(), backoff, machine or Machine(), rejected)
         self._subscriptions: Subscriptions | None = None
         self.left_out: dict[str, str] = {}
 

@@ -9,11 +9,14 @@ from typing import Final
 from bigchaindb.config import Limits
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.eventlog.subscription import Subscription
+from bigchaindb.ledger.ports import RejectedRow
 from bigchaindb.simulated.chain import Chain, Recipe
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.lanes import rejected_source
 from bigchaindb.subscribers.supervisor import Supervisor
+from bigchaindb.transaction import Transaction
 
 RECIPE: Final = Recipe(blocks=12, transactions=5)
 
@@ -25,6 +28,8 @@ class Node:
         self.store = Store(folder)
         self.chain = Chain(self.store, recipe)
         self.hub = Hub(self.store.writer.tip().position)
+        self.limits = limits or Limits()
+        self.rejected = rejected_source(self.store, recipe.chain_id)
         self.desks = Supervisor(
             hub=self.hub,
             store=self.store,
@@ -32,11 +37,17 @@ class Node:
             plugins={},
             limits=limits,
             backoff=Backoff(base_s=0.0, max_s=0.0),
+            rejected=self.rejected,
         )
 
     def grow(self, count: int = 1) -> None:
         self.chain.grow(count)
         self.hub.announce(self.store.writer.tip().position)
+
+    def reject(self, *transactions: Transaction) -> None:
+        """Reject transactions, as an engine does."""
+        rows = [RejectedRow(one.id, one.asset_id, "DoubleSpend", "taken", one.body) for one in transactions]
+        self.rejected.hub.announce(self.store.rejected_writer(self.limits).add(rows))
 
     async def subscribe(self, name: str = "one", *, is_change: bool = False, **members: object) -> bool:
         """Create a subscription that begins with the log."""
