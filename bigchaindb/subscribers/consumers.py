@@ -150,7 +150,7 @@ class Consumers:
         self._ends = self._expires = None
         if self._desk is not None:
             self._desk.attach(seat)
-        self._look()
+        asyncio.get_running_loop().call_soon(self._look)  # nobody is told anything before this returns
         return seat
 
     def leave(self, seat: Seat, *, is_blameless: bool) -> None:

@@ -94,8 +94,16 @@ class Account:
         if self.place is None:
             return sorted(self.returning - self.open_ended)
         past = self.acked.keys() | self.skipped | self.discarded | self.open_ended | (self.listed - self.returning)
-        owed = {position for position in range(self.place + 1, head + 1) if self.matches(position)}
+        owed = {position for position in self.every(head) if position > self.place and self.matches(position)}
         return sorted((owed - past) | (self.returning - self.open_ended))
+
+    def every(self, head: int) -> Iterable[int]:
+        """Return the numbers of all events of the log."""
+        return range(1, head + 1)
+
+    def end(self, head: int) -> int:
+        """Return the number that comes behind the log's head."""
+        return head + 1
 
     @property
     def open_ended(self) -> set[int]:
@@ -140,7 +148,7 @@ class Account:
             self._must_be_late(position)
             del self.acked[position]
             self.maybe.add(position)
-        lowest = min((p for p in self.undone(head) if p not in self.returning), default=head + 1)
+        lowest = min((p for p in self.undone(head) if p not in self.returning), default=self.end(head))
         keep("E6", cursor < lowest, f"after a power cut the cursor is {cursor}, and {lowest} is not done")
         first = min([lowest, *self.maybe])  # what is not dealt with keeps the cursor, whatever follows it
         passed = [position for position in sorted(self.acked) if cursor < position < first]

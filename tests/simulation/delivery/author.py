@@ -23,18 +23,23 @@ def play(seed: int, folder: Path, *, steps: int = 40) -> History:
         AssertionError: a promise was broken; its notes hold the last steps.
     """
     history = History(seed, folder)
-    with history.in_force():
-        try:
-            _Author(history).play(steps)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised with what led to it
-            cause = history.broken or error  # the first thing that went wrong
-            cause.add_note("\n".join(["the last steps:", *history.transcript[-60:]]))
-            cause.add_note(f"repeat it: SEED={seed} pytest tests/simulation/delivery")
-            raise cause  # noqa: B904
+    play_out(history, Author(history), steps)
     return history
 
 
-class _Author:
+def play_out(history: History, author: "Author", steps: int) -> None:
+    """Have an author play a history. Raises: as `play`."""
+    with history.in_force():
+        try:
+            author.play(steps)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised with what led to it
+            cause = history.broken or error  # the first thing that went wrong
+            cause.add_note("\n".join(["the last steps:", *history.transcript[-60:]]))
+            cause.add_note(f"repeat it: SEED={history.seed} pytest tests/simulation/delivery")
+            raise cause  # noqa: B904
+
+
+class Author:
     """Draws what happens next."""
 
     def __init__(self, history: History) -> None:
@@ -43,15 +48,18 @@ class _Author:
 
     def play(self, steps: int) -> None:
         history, draw = self.history, self.draw
-        for number in range(draw.choice((1, 1, 2))):
-            history.install(f"plugin{number}", self.settings(), self.temper())
-        history.start()
+        self.begin()
         acts = [act for act, weight in self.acts().items() for _ in range(weight)]
         for _ in range(steps):
             history.start()
             draw.choice(acts)()
             history.run(draw.choice((0.0, 0.01, 0.2, 1.0, 1.0, 3.0, 3.0, 20.0)))
         history.settle()
+
+    def begin(self) -> None:
+        for number in range(self.draw.choice((1, 1, 2))):
+            self.history.install(f"plugin{number}", self.settings(), self.temper())
+        self.history.start()
 
     def acts(self) -> Mapping[Callable[[], None], int]:
         return {

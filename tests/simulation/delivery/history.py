@@ -23,6 +23,7 @@ from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.orders import Discard, Restart, Retry, Seek
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.events import EventTypes
+from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers import (
@@ -40,6 +41,7 @@ from bigchaindb.subscribers import (
 from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_page import LanePage
+from bigchaindb.subscribers.lane_status import LaneStatus
 from bigchaindb.subscribers.machine import Host, Machine
 from bigchaindb.subscribers.plugins import Wants
 from bigchaindb.subscribers.supervisor import Supervisor
@@ -100,6 +102,7 @@ class History:
     """The world that a seed makes, and what happens in it."""
 
     def __init__(self, seed: int, folder: Path) -> None:
+        self.seed = seed
         self.draw = Random(seed)
         self.agenda = Agenda()
         self.disk = Disk(self.agenda, self.draw)
@@ -185,7 +188,7 @@ class History:
 
     def _start(self) -> None:
         loop = VirtualLoop(self.agenda)
-        store = Store(self.folder / "data")
+        store = self.open_store()
         store.node.close()
         store.node = UnreliableNodeDb(store.directory.node, self.disk, self._committed)
         threads: list[SimulatedThread] = []
@@ -230,6 +233,22 @@ class History:
             self.disk.fail(is_full=False, fails_to_sync=False)
         else:
             self.check()
+
+    def open_store(self) -> Store:
+        return Store(self.folder / "data")
+
+    def cursor_of(self, status: LaneStatus) -> int:
+        return status.position
+
+    def number_behind(self, position: int) -> int:
+        """Return what the account calls a place."""
+        return position
+
+    def position_before(self, number: int) -> int:
+        return number - 1
+
+    def commit_block(self, store: LedgerStore, kind: str) -> int:
+        return commit(store, kind, self.branch)
 
     def die(self, *, of_power_cut: bool = False) -> None:
         """The node is killed, or the whole machine loses its power."""
@@ -351,7 +370,7 @@ class History:
         assert not self.node.loop.errors, self.node.loop.errors
         for status in self.node.supervisor.status():
             account = self.plugins[status.name].account
-            account.check_cursor(status.position, self.head, "status")
+            account.check_cursor(self.cursor_of(status), self.head, "status")
             if status.state is State.GAPPED and not account.is_gapped and not account.sought:
                 self.note("lane is gapped", status.name)
                 account.is_gapped = True
@@ -378,7 +397,7 @@ class History:
         before_s = self.agenda.elapsed_s
         for kind in kinds:
             self.events.append(kind)
-            position = commit(self.node.store.writer, kind, self.branch)
+            position = self.commit_block(self.node.store.writer, kind)
             assert position == self.head
             self.node.hub.announce(position)
         keep("P9", self.agenda.elapsed_s == before_s, "a commit took time")
@@ -399,17 +418,17 @@ class History:
 
     def seek(self, name: str, place: int) -> None:
         assert self.node is not None
-        account = self.plugins[name].account
+        account, number = self.plugins[name].account, self.number_behind(place)
         account.is_seeking, moves = True, account.moves
-        account.sought.add(place)
+        account.sought.add(number)
 
         def done(error: BaseException | None) -> None:
             account.is_seeking = False
             if isinstance(error, OrderRefused):
-                account.sought.discard(place)
+                account.sought.discard(number)
             elif error is None:
                 if account.moves == moves:
-                    account.move(place)
+                    account.move(number)
                 account.is_gapped, account.is_other_log = False, False
                 account.sought.clear()
 
@@ -460,7 +479,7 @@ class History:
         self.branch += 1
         self.note("backup is restored", f"head {head}")
         for status in self.start().supervisor.status():
-            if self.plugins[status.name].account.handed > head:
+            if self.plugins[status.name].account.handed > self.number_behind(head):
                 keep("P8", status.state is State.GAPPED, f"{status.name} knew more than the log, and is {status.state}")
             # It may have passed over what was not for it.
             self.plugins[status.name].account.is_other_log = status.state is State.GAPPED
@@ -527,7 +546,7 @@ class History:
                 case State.GAPPED:
                     left = [] if account.place is None else account.undone(self.head)
                     known = min(self.head, self.backup[1]) if self.backup and self.branch else self.head
-                    self.seek(name, min([known, *(position - 1 for position in left)]))
+                    self.seek(name, min([known, *map(self.position_before, left)]))
                 case State.BLOCKED:
                     self.retry(name)
                 case _:

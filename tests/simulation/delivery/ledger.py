@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from hashlib import sha256
-from typing import Final
+from typing import Final, Literal
 
 from bigchaindb.eventlog.selection import from_data
 from bigchaindb.events import EventTypes
@@ -16,27 +16,58 @@ KINDS: Final = ("red", "green", "rejected")
 RED: Final = from_data({"metadata.colour": "red"}, "select")
 
 
+ASSETS: Final = tuple(sha256(name).hexdigest() for name in (b"car", b"house", b"boat"))
+"""That transactions are of."""
+
+
 def commit(store: LedgerStore, kind: str, branch: int) -> int:
-    """Commit a block; return its position. Of two branches no two events are the same."""
+    """Commit a block of one CREATE; return its position. Of two branches no two events are the same."""
+    return _commit(store, kind, branch, [kind], is_transfer=False)
+
+
+def commit_several(store: LedgerStore, kind: str, branch: int) -> int:
+    """Commit a block with a TRANSFER for each of `colours_of`; return its position."""
+    return _commit(store, kind, branch, colours_of(kind, store.tip().position + 1), is_transfer=True)
+
+
+def colours_of(kind: str, position: int) -> list[str]:
+    """Return the colours of the transactions of a block."""
+    return [kind, "green", kind, "green", "red"][: 1 + position % 5]
+
+
+def asset_of(position: int, index: int) -> str:
+    """Return the asset of a transaction."""
+    return ASSETS[(position * 7 + index * 5) % len(ASSETS)]
+
+
+def _commit(store: LedgerStore, kind: str, branch: int, colours: list[str], *, is_transfer: bool) -> int:
     tip = store.tip()
     position, height = tip.position + 1, tip.height + 1
-    id_ = sha256(f"{branch} {position}".encode()).hexdigest()
-    body = f'{{"asset":{{"data":null}},"id":"{id_}","metadata":{{"colour":"{kind}"}},"operation":"CREATE"}}'.encode()
-    transaction = Transaction(id=id_, version="2.0", operation="CREATE", asset_id=id_, inputs=(), outputs=(), body=body)
+    block_id = sha256(f"{branch} {position}".encode()).hexdigest()
+    transactions = tuple(
+        _transaction(block_id if index == 0 else f"{branch} {position} {index}", colour, asset)
+        for index, colour in enumerate(colours)
+        for asset in (asset_of(position, index) if is_transfer else "",)
+    )
     is_valid = kind != "rejected"
     event_type = EventTypes.BLOCK_VALID if is_valid else EventTypes.BLOCK_INVALID
-    header = Header(id_, height, 1_700_000_000 + height, "node", ("node",), None)
-    digest = log_digest(tip.digest, event_type, height, id_)
+    header = Header(block_id, height, 1_700_000_000 + height, "node", ("node",), None)
+    digest = log_digest(tip.digest, event_type, height, block_id)
     reason = None if is_valid else "InvalidSignature at transactions[0]"
     after = replace(tip, position=position, digest=digest)
     if is_valid:
-        after = replace(after, height=height, block_id=id_, timestamp=header.timestamp)
-    event = LoggedEvent(position, event_type, height, id_, reason, digest)
-    store.commit(
-        Effects(
-            after,
-            (Logged(event, Block(header, (transaction.body,)), b"{}"),),
-            (transaction,) if is_valid else (),
-        )
-    )
+        after = replace(after, height=height, block_id=block_id, timestamp=header.timestamp)
+    event = LoggedEvent(position, event_type, height, block_id, reason, digest)
+    block = Block(header, tuple(one.body for one in transactions))
+    store.commit(Effects(after, (Logged(event, block, b"{}"),), transactions if is_valid else ()))
     return position
+
+
+def _transaction(name: str, colour: str, asset: str) -> Transaction:
+    id_ = name if len(name) == 64 else sha256(name.encode()).hexdigest()
+    of = f'{{"id":"{asset}"}}' if asset else '{"data":null}'
+    operation: Literal["CREATE", "TRANSFER"] = "TRANSFER" if asset else "CREATE"
+    body = f'{{"asset":{of},"id":"{id_}","metadata":{{"colour":"{colour}"}},"operation":"{operation}"}}'.encode()
+    return Transaction(
+        id=id_, version="2.0", operation=operation, asset_id=asset or id_, inputs=(), outputs=(), body=body
+    )

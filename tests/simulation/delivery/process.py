@@ -82,6 +82,13 @@ class HoleyLog(Log):
         records = super().records(after, through, count_max=count_max, bytes_max=bytes_max)
         return [record for record in records if record.position != self._world.hole]
 
+    def _piece(self, after: int, last: int, bytes_max: int) -> list[Record]:
+        if after < self._world.hole <= last:
+            last = self._world.hole - 1
+            if last == after:
+                raise HistoryLost(last + 1, self._world.head)
+        return super()._piece(after, last, bytes_max)
+
 
 @dataclass
 class Wire:

@@ -1,14 +1,18 @@
 """A desk deals out what its subscription selects, and loses nothing between two runs."""
 
 import asyncio
+import threading
 from pathlib import Path
+
+import pytest
 
 from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.orders import Pause, Restart, Resume, Retry, Seek
 from bigchaindb.eventlog.sharing import Delivery
+from bigchaindb.subscribers import consumers
 from bigchaindb.subscribers.consuming import End, Reason
 from tests.support.subscribed import running
-from tests.support.takers import Taker, deliveries, event
+from tests.support.takers import FRAME_BYTES, Taker, deliveries, event
 
 
 def test_blocks_come_one_behind_the_other(tmp_path: Path) -> None:
@@ -213,17 +217,58 @@ def test_an_event_that_ends_its_consumers_is_found_and_set_aside(tmp_path: Path)
             poison, settled = 1 << 20 | 2, 0
             while not node.status.parked_count:
                 taker = Taker(node.desks, "one", room_count=4)
-                given = deliveries(await taker.take(1))
-                if poison in [one.number for one in given]:
-                    taker.seat.leave(is_blameless=False)
-                    await asyncio.sleep(0.01)
-                else:
-                    settled += len(given) - len(taker.seat.ack(given))
-                    taker.seat.leave(is_blameless=True)
+                await asyncio.sleep(0.01)
+                given = deliveries(taker.seat.take(1, FRAME_BYTES))
+                is_poisoned = poison in [one.number for one in given]
+                settled += 0 if is_poisoned else len(given) - len(taker.seat.ack(given))
+                taker.seat.leave(is_blameless=not is_poisoned)
             rest = Taker(node.desks, "one")
             given = deliveries(await rest.take(14 - settled))
             assert poison not in [one.number for one in given]
             assert rest.seat.ack(given) == []
             assert (node.status.lag, node.status.parked_count) == (0, 1)
+
+    asyncio.run(play())
+
+
+def test_a_run_does_not_end_while_an_event_is_being_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event stands in hand and is listed as parked, so that it comes without anybody's word."""
+    monkeypatch.setattr(consumers, "LINGER_S", 0.05)
+    monkeypatch.setattr(consumers, "AGAIN_S", 0.05)
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(3)
+            await node.subscribe(order="none")
+            taker = Taker(node.desks, "one")
+            one, two, three = deliveries(await taker.take(3))
+            disk_answers = threading.Event()
+            node.desks._lanes.shared.thread.submit(disk_answers.wait)
+            parked = taker.seat.park([two], error="no good")
+            taker.seat.ack([one, three])
+            taker.seat.leave(is_blameless=True)
+            await asyncio.sleep(0.3)
+            assert node.status.state is not State.STOPPED
+            disk_answers.set()
+            assert await parked == []
+            await node.until(lambda status: status.state is State.STOPPED)
+            assert (node.status.in_hand, node.status.parked_count, node.status.lag) == ((), 1, 0)
+
+    asyncio.run(play())
+
+
+def test_an_event_that_came_back_is_out_for_nobody(tmp_path: Path) -> None:
+    """The status names an event as in work that waits for its delay."""
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(1)
+            await node.subscribe()
+            taker = Taker(node.desks, "one")
+            (held,) = deliveries(await taker.take(1))
+            await asyncio.sleep(0.05)
+            assert node.status.oldest_s > 0
+            taker.seat.nack([held], delay_s=60, error="no", is_unavailable=True)
+            assert (node.status.oldest_s, node.status.in_hand) == (0, (1,))
 
     asyncio.run(play())
