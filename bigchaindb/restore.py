@@ -23,7 +23,8 @@ from bigchaindb.engine.cometbft.copying import DATABASES
 from bigchaindb.engine.cometbft.files import Layout, is_network
 from bigchaindb.errors import BigchainDBError, StoreError, StoreFull
 from bigchaindb.files import PRIVATE, make_folder, sync
-from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE, read_chain_id, read_keypair
+from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE, read_chain_id
+from bigchaindb.key_files import read_keypair
 from bigchaindb.store.backup import has_access_keys
 from bigchaindb.store.checking import check_copy
 from bigchaindb.store.database import Progress

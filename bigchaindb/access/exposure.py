@@ -3,10 +3,10 @@
 Source: docs/reference/configuration.md, section `access`.
 """
 
-from ipaddress import ip_address
 from typing import Final
 
 from bigchaindb.access.scopes import Scopes
+from bigchaindb.agreed import is_loopback
 from bigchaindb.config import Settings
 from bigchaindb.config.access import WRITE
 
@@ -14,16 +14,6 @@ LOCAL: Final = Scopes(("read", "write", "subscribe:*"))
 """Of anonymous requests where this machine alone reaches the node: what published drivers and suites need, and more."""
 OPEN: Final = Scopes(("read", "write"))
 """Of anonymous requests elsewhere: what images and drivers of 1.x and 2.x count on."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address, or a name that a server listens on, is of this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
 
 
 def is_local(settings: Settings) -> bool:

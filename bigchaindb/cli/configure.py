@@ -18,7 +18,8 @@ from bigchaindb.config.load import HINTS, load_all, load_without_file, locate, v
 from bigchaindb.config.old import OLD_BACKENDS, old_backend
 from bigchaindb.config.values import build, from_text, hints
 from bigchaindb.errors import ConfigurationError, StartupError
-from bigchaindb.identity import find, new_keypair
+from bigchaindb.identity import find
+from bigchaindb.key_files import new_keypair
 from bigchaindb.masking import masked
 
 QUESTIONS: Final = (

@@ -17,6 +17,7 @@ from bigchaindb.cli.options import json_option, node_at, node_option
 from bigchaindb.cli.output import printable, put, put_json, put_table
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.errors import ConfigurationError, RequestFailed
+from bigchaindb.key_files import read_keypair
 from bigchaindb.ledger.elections import proposal_of
 from bigchaindb.transaction import build, parse
 from bigchaindb.transaction.build import Payment, Signed
@@ -204,7 +205,7 @@ def _find(node: NodeClient, election_id: str) -> tuple[Transaction, str]:
 
 def _signer(session: Session, key_file: Path | None) -> KeyPair:
     if key_file is not None:
-        return _read_validator_key(key_file) or identity.read_keypair(key_file)
+        return _read_validator_key(key_file) or read_keypair(key_file)
     if (pair := identity.find(session.load_silently().settings)) is None:
         raise ConfigurationError(f"this node has no key pair yet: pass --private-key, {_KEY_FILE}")
     return pair

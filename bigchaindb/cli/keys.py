@@ -8,7 +8,7 @@ import click
 from bigchaindb.cli.options import json_option
 from bigchaindb.cli.output import put, put_json, say
 from bigchaindb.errors import StartupError
-from bigchaindb.identity import keypair_document, new_keypair, read_keypair, write_keypair
+from bigchaindb.key_files import keypair_document, new_keypair, read_keypair, write_keypair
 from bigchaindb.transaction.keys import KeyPair
 
 KEY_FILE_VARIABLE: Final = "BIGCHAINDB_KEY_FILE"

@@ -27,15 +27,8 @@ from bigchaindb.engine.cometbft.files import Layout, is_network
 from bigchaindb.errors import ConfigurationError, StartupError, StoreError
 from bigchaindb.eventlog.orders import is_damage
 from bigchaindb.files import remove, sync
-from bigchaindb.identity import (
-    CHAIN_ID_FILE,
-    KEYPAIR_FILE,
-    find,
-    find_or_make,
-    make_chain_id,
-    new_keypair,
-    read_chain_id,
-)
+from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE, find, find_or_make, make_chain_id, read_chain_id
+from bigchaindb.key_files import new_keypair
 from bigchaindb.masking import secrets_in
 from bigchaindb.owners import user
 from bigchaindb.standard_error import STANDARD_ERROR, fill_standard_streams

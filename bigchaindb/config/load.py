@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 
+from bigchaindb.agreed import ACCESS_KEY_VARIABLE
 from bigchaindb.config.checks import check_level
 from bigchaindb.config.old import OLD_KEYS, Notice, notices, refuse_old
 from bigchaindb.config.settings import Settings
@@ -27,7 +28,6 @@ from bigchaindb.masking import is_secret_name
 PATH_VARIABLE: Final = "BIGCHAINDB_CONFIG_PATH"
 IN_USE_CHARACTERS_MAX: Final = 200
 """Characters of a value in a warning: a path is printed whole, a long list of plugins is not."""
-ACCESS_KEY_VARIABLE: Final = "BIGCHAINDB_ACCESS_KEY_FILE"
 OTHER_VARIABLES: Final = (
     PATH_VARIABLE,
     ACCESS_KEY_VARIABLE,

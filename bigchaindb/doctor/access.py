@@ -6,8 +6,9 @@ from contextlib import closing
 from typing import Final
 
 from bigchaindb.access.book import KeyBook
-from bigchaindb.access.exposure import anonymous, is_local, is_loopback, open_door
+from bigchaindb.access.exposure import anonymous, is_local, open_door
 from bigchaindb.access.keys import DAY_S, AccessKey, day
+from bigchaindb.agreed import is_loopback
 from bigchaindb.config import Settings
 from bigchaindb.config.access import OPERATE, WRITE
 from bigchaindb.config.checks import split_bind

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Final, Protocol, cast
 
+from bigchaindb.agreed import ASK_OVER_TLS
 from bigchaindb.serving.answering import last_text
 
 PIECE_BYTES: Final = 16 * 1024
@@ -25,7 +26,6 @@ HANDSHAKE_S_MAX: Final = 10.0
 REPLY_BYTES_MAX: Final = 64 * 1024
 """What OpenSSL may reply by itself on one connection, behind its handshake: 2,000 changes of the keys that a client
 asks for. Nobody needs as many, and one who reads none of the replies would fill the memory."""
-ASK_OVER_TLS: Final = "this address is served over TLS; ask it with https:// or wss://"
 PLAIN: Final = last_text(400, ASK_OVER_TLS)
 """To a client that speaks HTTP without TLS."""
 _IS_HTTP: Final = "HTTP_REQUEST"

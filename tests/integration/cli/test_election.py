@@ -22,7 +22,7 @@ from bigchaindb.cli import commands
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import EngineFigures, Mode, Standing
 from bigchaindb.errors import ConfigurationError, RequestFailed
-from bigchaindb.identity import write_keypair
+from bigchaindb.key_files import write_keypair
 from bigchaindb.ledger.elections import Elections
 from bigchaindb.ledger.rules import validate
 from bigchaindb.ledger.validators import ValidatorSet

@@ -20,7 +20,8 @@ from bigchaindb.backup import back_up
 from bigchaindb.engine.cometbft.files import Layout, make_folders, put_validator_state, write_genesis
 from bigchaindb.engine.cometbft.genesis import GenesisValidator, NetworkGenesis
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
-from bigchaindb.identity import make_chain_id, new_keypair, read_chain_id, write_keypair
+from bigchaindb.identity import make_chain_id, read_chain_id
+from bigchaindb.key_files import new_keypair, write_keypair
 from bigchaindb.store import Store
 from bigchaindb.store.directory import DataDirectory, DirectoryLock
 from bigchaindb.transaction.keys import decode_key

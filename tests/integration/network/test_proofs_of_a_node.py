@@ -11,7 +11,8 @@ import pytest
 from bigchaindb.engine.cometbft import files
 from bigchaindb.engine.cometbft.genesis import GenesisValidator, NetworkGenesis
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
-from bigchaindb.identity import read_chain_id, read_keypair
+from bigchaindb.identity import read_chain_id
+from bigchaindb.key_files import read_keypair
 from bigchaindb.transaction.keys import decode_key
 from tests.support.chains import create
 from tests.support.cometbft import require_cometbft

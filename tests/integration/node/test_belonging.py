@@ -15,7 +15,7 @@ from typing import Final
 
 import pytest
 
-from bigchaindb.identity import keypair_document, new_keypair
+from bigchaindb.key_files import keypair_document, new_keypair
 from tests.conftest import StartNode
 from tests.support.chains import create
 from tests.support.node import START_S, Node

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bigchaindb.access.exposure import anonymous, is_local, is_loopback, open_door
+from bigchaindb.access.exposure import anonymous, is_local, open_door
+from bigchaindb.agreed import is_loopback
 from bigchaindb.config import Access, Server, Settings, WebSocketServer
 
 

@@ -22,7 +22,7 @@ from bigchaindb.engine.cometbft.files import Layout, write_genesis
 from bigchaindb.engine.cometbft.genesis import GenesisValidator, NetworkGenesis, genesis_hash
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.errors import RequestFailed
-from bigchaindb.identity import keypair_document, new_keypair
+from bigchaindb.key_files import keypair_document, new_keypair
 from bigchaindb.serving.processes import listener, lock_owner, name_of
 from bigchaindb.store.directory import DataDirectory, DirectoryLock, prepare
 from bigchaindb.store.store import Store

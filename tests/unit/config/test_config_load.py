@@ -20,7 +20,7 @@ from bigchaindb.config.load import (
 )
 from bigchaindb.config.values import SEPARATORS
 from bigchaindb.errors import ConfigurationError
-from bigchaindb.identity import new_keypair
+from bigchaindb.key_files import new_keypair
 
 LoadDocument = Callable[..., Loaded]
 

@@ -9,15 +9,8 @@ import pytest
 
 from bigchaindb.config import Database, KeyPairSettings, Settings
 from bigchaindb.errors import StartupError
-from bigchaindb.identity import (
-    find,
-    find_or_make,
-    make_chain_id,
-    new_keypair,
-    read_chain_id,
-    read_keypair,
-    write_keypair,
-)
+from bigchaindb.identity import find, find_or_make, make_chain_id, read_chain_id
+from bigchaindb.key_files import new_keypair, read_keypair, write_keypair
 
 
 def settings_in(folder: Path, **keypair: str) -> Settings:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 
+from bigchaindb.agreed import ASK_OVER_TLS
 from bigchaindb.serving import connection, handshakes, secured
 from bigchaindb.serving.answering import last_text
 from bigchaindb.serving.connection import Connection, ConnectionLimits, Handler, Texts
@@ -165,7 +166,7 @@ async def test_records_of_one_byte_leave_others_their_turn(server: Serving) -> N
 async def test_plain_http_is_told_what_to_do(server: Serving) -> None:
     async with wire(server.listener.port) as opened:
         answered = await opened.ask(request("GET", "/"))
-        assert (answered.status, answered.body.decode().strip()) == (400, secured.ASK_OVER_TLS)
+        assert (answered.status, answered.body.decode().strip()) == (400, ASK_OVER_TLS)
         assert await opened.ended() == b""
 
 
