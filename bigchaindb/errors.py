@@ -45,7 +45,10 @@
     ├── OrderRefused                the state of a lane does not allow an order
     │   └── SubscriptionDiffers     a subscription of that name has another definition
     ├── UnknownSubscription         no subscription has the name
-    ├── RequestFailed               a node did not answer the command line, or refused
+    ├── RequestFailed               a node did not answer a client, or refused
+    │   └── TransactionRefused      the ledger does not take a transaction; `rule` is the class of the broken rule
+    ├── CannotSpend                 the outputs at hand do not pay what a transfer shall pay
+    ├── ClientUnusable              a client is closed, or of another event loop or process
     └── EventError                  what plugin authors catch
         ├── Closed                  the queue has ended
         ├── Gone                    the plugin's own target refuses all further events: a person decides
@@ -285,6 +288,27 @@ class RequestFailed(BigchainDBError):
         """Keep the status."""
         super().__init__(message)
         self.status = status
+
+
+class TransactionRefused(RequestFailed):
+    """A node refused a transaction, or accepted and then rejected it.
+
+    Attributes:
+        rule: name of the class under `ValidationError` that the transaction breaks, such as `DoubleSpend`.
+    """
+
+    def __init__(self, message: str, status: int | None, rule: str) -> None:
+        """Keep the rule."""
+        super().__init__(message, status)
+        self.rule = rule
+
+
+class CannotSpend(BigchainDBError):
+    """The outputs at hand do not pay what a transfer shall pay; nothing was sent."""
+
+
+class ClientUnusable(BigchainDBError):
+    """A client is closed, or was opened in another event loop or process; the message says what to do."""
 
 
 class EventError(BigchainDBError):

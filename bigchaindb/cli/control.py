@@ -12,8 +12,8 @@ from urllib.parse import quote
 import msgspec
 
 from bigchaindb.children import PlaceFigures
-from bigchaindb.cli.client import ask, message_in, whole
 from bigchaindb.config import Settings
+from bigchaindb.config.settings import MIB
 from bigchaindb.control import answers
 from bigchaindb.engine.engine import NetworkFigures
 from bigchaindb.errors import AccessRefused, RequestFailed
@@ -26,6 +26,7 @@ ANSWER_S_MAX: Final = 60.0
 """Time for an answer: an order may wait until one process is killed and another one is ready."""
 RELOAD_S_MAX: Final = 300.0
 """A file that was edited by hand may name several new plugins; each may take 30 s to be ready."""
+ANSWER_BYTES_MAX: Final = 16 * MIB
 FIGURES_S_MAX: Final = 2.0
 """Time for the figures of a network: a person waits."""
 _DATA: Final = b"data: "
@@ -128,7 +129,7 @@ class ControlClient:
         return self._ask(answers.PROCESSES, dict[str, PlaceFigures], wait_s=FIGURES_S_MAX)
 
     def _ask(self, target: str, kind: type[T], body: bytes | None = None, wait_s: float | None = None) -> T | None:
-        return self._request(target, lambda answer: msgspec.json.decode(whole(answer), type=kind), body, wait_s=wait_s)
+        return self._request(target, lambda answer: msgspec.json.decode(_whole(answer), type=kind), body, wait_s=wait_s)
 
     def _request(
         self,
@@ -148,9 +149,9 @@ class ControlClient:
         wait_s = wait_s or self._answer_s_max
         try:
             with closing(_Connection(self._path, wait_s)) as connection:
-                answer = ask(connection, target, body, Accept=accept)
+                answer = _ask(connection, target, body, Accept=accept)
                 if answer.status != 200:  # noqa: PLR2004 - HTTP's own figure
-                    raise RequestFailed(str(message_in(json.loads(whole(answer)))))
+                    raise RequestFailed(str(_message_in(json.loads(_whole(answer)))))
                 return read(answer)
         except (FileNotFoundError, ConnectionRefusedError):
             return None
@@ -182,3 +183,31 @@ class _Connection(HTTPConnection):
 
 def _plugin(name: str) -> str:
     return f"{answers.PLUGINS}?name={quote(name, safe='')}"
+
+
+def _ask(connection: HTTPConnection, target: str, body: bytes | None = None, **headers: str) -> HTTPResponse:
+    """Send a request, GET or POST with a body, and return the beginning of its answer. Redirects are not followed."""
+    headers = {"Accept": "*/*", **headers}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    connection.request("GET" if body is None else "POST", target, body, headers)
+    return connection.getresponse()
+
+
+def _whole(answer: HTTPResponse) -> bytes:
+    """Return the body of an answer.
+
+    Raises:
+        RequestFailed: it is larger than any answer of a node.
+        IncompleteRead: the connection ended before it did.
+    """
+    if len(body := answer.read(ANSWER_BYTES_MAX + 1)) > ANSWER_BYTES_MAX:
+        raise RequestFailed(f"the node's answer has more than {ANSWER_BYTES_MAX} bytes")
+    if answer.length:
+        raise IncompleteRead(body, answer.length)
+    return body
+
+
+def _message_in(answer: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return the text of an error's body."""
+    return answer.get("message", answer) if isinstance(answer, dict) else answer

@@ -12,10 +12,11 @@ from uuid import uuid4
 import click
 
 from bigchaindb import identity
-from bigchaindb.cli.client import NodeClient
-from bigchaindb.cli.options import json_option, node_at, node_option
+from bigchaindb.cli.asking import node_at, node_option
+from bigchaindb.cli.options import json_option
 from bigchaindb.cli.output import printable, put, put_json, put_table
 from bigchaindb.cli.session import Session, pass_session
+from bigchaindb.client import Client, calls
 from bigchaindb.errors import ConfigurationError, RequestFailed
 from bigchaindb.key_files import read_keypair
 from bigchaindb.ledger.elections import proposal_of
@@ -69,7 +70,7 @@ def upsert_validator(
     signer = _signer(session, key_file)
     target = _network(session, node)
     signed = _proposal(target, signer, public_key=proposed, power=power, node_id=node_id)
-    target.post(signed.body, "commit")
+    target.ask(calls.post(signed.body, "commit"))
     put(f"[SUCCESS] Submitted proposal with id: {signed.id}")
 
 
@@ -106,7 +107,7 @@ def approve(session: Session, election_id: str, key_file: Path | None, node: str
         raise ConfigurationError(f"the key {signer.public_key} has no votes in this election")
     details = details_of([signer.public_key])
     spends = [build.Spend(OutputRef(election_id, index), details, (signer,)) for index in own]
-    target.post(build.vote(election_id, spends, sum(own.values())).body, "commit")
+    target.ask(calls.post(build.vote(election_id, spends, sum(own.values())).body, "commit"))
     put("[SUCCESS] Your vote has been submitted")
 
 
@@ -123,7 +124,7 @@ Examples:
 def list_open(session: Session, *, as_json: bool, node: str | None) -> None:
     """List the open elections, oldest first."""
     target = node_at(session, node)
-    open_now = target.elections()
+    open_now = target.ask(calls.elections())
     total = sum(one["voting_power"] for one in target.validators())
     rows = [
         {
@@ -167,18 +168,18 @@ def show(session: Session, election_id: str, node: str | None) -> None:
     put(f"status={status}")
 
 
-def _network(session: Session, url: str | None) -> NodeClient:
+def _network(session: Session, url: str | None) -> Client:
     """Return the node; it must be part of a network.
 
     Raises:
         RequestFailed: it is part of none, or it cannot be asked.
     """
     node = node_at(session, url)
-    node.elections()
+    node.ask(calls.elections())
     return node
 
 
-def _proposal(node: NodeClient, signer: KeyPair, **proposed: Any) -> Signed:  # noqa: ANN401 - as of `build.election`
+def _proposal(node: Client, signer: KeyPair, **proposed: Any) -> Signed:  # noqa: ANN401 - as of `build.election`
 
     voters = [
         Payment(details_of([encode(_from_base64(one["public_key"]["value"]) or b"")]), one["voting_power"])
@@ -193,9 +194,9 @@ def _proposal(node: NodeClient, signer: KeyPair, **proposed: Any) -> Signed:  # 
         return signed
 
 
-def _find(node: NodeClient, election_id: str) -> tuple[Transaction, str]:
+def _find(node: Client, election_id: str) -> tuple[Transaction, str]:
     try:
-        status = node.election_status(election_id)
+        status = node.ask(calls.election_status(election_id))
         return parse(json.dumps(node.transaction(election_id)).encode(), elections=True), status
     except RequestFailed as error:
         if error.status == 404:  # noqa: PLR2004 - HTTP's own figure

@@ -6,8 +6,7 @@ from typing import Any, Final
 
 import click
 
-from bigchaindb.cli.client import NodeClient
-from bigchaindb.cli.session import Session, named, pass_session
+from bigchaindb.cli.session import pass_session
 from bigchaindb.errors import ConfigurationError
 
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -22,37 +21,6 @@ def on_plugin(epilog: str) -> Callable[[Callable[..., None]], click.Command]:
         return made
 
     return make
-
-
-node_option: Final = click.option(
-    "--node",
-    metavar="URL",
-    envvar="BIGCHAINDB_NODE",
-    help="URL of the node; by default the address in server.bind.",
-)
-
-
-def node_at(session: Session, node: str | NodeClient | None) -> NodeClient:
-    """Return the node of a URL, by default that of the configuration.
-
-    Raises:
-        RequestFailed: `node` is no URL.
-    """
-    if isinstance(node, NodeClient):
-        return node
-    return NodeClient(node) if node else own_node(session)
-
-
-def own_node(session: Session) -> NodeClient:
-    """Return the node of the configuration; one that listens on every address is reached on this machine."""
-    loaded = session.load_silently()
-    server = loaded.settings.server
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104 - compared with
-    origin = loaded.origins.get("server.bind", f"the default, as {named(loaded)} has none")
-    advice = f" The address is server.bind, from {origin}: start that node, or name another with -c or --node URL"
-    scheme = "http" if loaded.settings.tls.files is None else "https"
-    url = f"{scheme}://[{host}]:{server.port}" if ":" in host else f"{scheme}://{host}:{server.port}"
-    return NodeClient(url, origin=advice, certificate=loaded.settings.tls.certificate_file)
 
 
 def read_object(text: str | None, option: str) -> dict[str, Any] | None:

@@ -6,9 +6,10 @@ from typing import BinaryIO, Final
 
 import click
 
-from bigchaindb.cli.options import node_at, node_option
+from bigchaindb.cli.asking import node_at, node_option
 from bigchaindb.cli.output import put
 from bigchaindb.cli.session import Session, pass_session
+from bigchaindb.client import calls
 from bigchaindb.errors import ConfigurationError, ProofError
 from bigchaindb.ledger.proofs.document import PROOF_BYTES_MAX
 from bigchaindb.ledger.proofs.pieces import Verified
@@ -36,7 +37,7 @@ or `position:N` for the event at that position of the log. The node is asked ove
 @pass_session
 def proof(session: Session, block: str, node: str | None) -> None:
     """Print the proof of the event about a block, as JSON."""
-    put(node_at(session, node).proof(block).decode().rstrip("\n"))
+    put(node_at(session, node).ask(calls.proof(block)).decode().rstrip("\n"))
 
 
 @click.command(

@@ -6,23 +6,24 @@ A private key comes from a file, the environment or a hidden prompt, never from 
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
-from bigchaindb.cli.client import NodeClient
+from bigchaindb.cli.asking import node_at, node_option
 from bigchaindb.cli.keys import KEY_FILE_VARIABLE, PRIVATE_KEY_VARIABLE, read_key_file
-from bigchaindb.cli.options import node_at, node_option, read_object
+from bigchaindb.cli.options import read_object
 from bigchaindb.cli.output import ask_secret, put, put_json, say
 from bigchaindb.cli.session import Session, pass_session
-from bigchaindb.errors import ConfigurationError
+from bigchaindb.client import Client, calls
+from bigchaindb.client.calls import Mode
+from bigchaindb.client.spending import payment, spending
+from bigchaindb.errors import CannotSpend, ConfigurationError
 from bigchaindb.transaction import build
-from bigchaindb.transaction.build import Payment, Signed, Spend
-from bigchaindb.transaction.conditions import details_of, to_json
+from bigchaindb.transaction.build import Signed
 from bigchaindb.transaction.keys import KeyPair, decode_key
-from bigchaindb.transaction.model import OutputRef
 
 _ID: Final = re.compile("[0-9a-f]{64}")
 MODES: Final = ("async", "sync", "commit")
@@ -84,8 +85,9 @@ def create(
     """Create an asset and print the transaction."""
     data, about = read_object(asset, "--asset"), read_object(metadata, "--metadata")
     signer = _signer(key_file)
-    payments = [_payment(to or signer.public_key, amount)]
-    _finish(session, build.create([signer], payments, data=data, metadata=about), **how)
+    _require_key(to or signer.public_key)
+    paid = payment(to or signer.public_key, amount)
+    _finish(session, build.create([signer], [paid], data=data, metadata=about), **how)
 
 
 @transactions.command(
@@ -120,15 +122,12 @@ def transfer(
     signer = _signer(key_file)
     how["node"] = node = node_at(session, how["node"])
     held = node.transaction(transaction_id)
-    spend, shares = _spend(held, index, signer)
-    paid = shares if amount is None else amount
-    if paid > shares:
-        raise ConfigurationError(f"--amount: the output holds {shares} shares, found {paid}; name at most that many")
-    payments = [_payment(to, paid)]
-    if paid < shares:
-        payments.append(_payment(signer.public_key, shares - paid))
-    asset_id = held["asset"].get("id", held["id"])
-    _finish(session, build.transfer(asset_id, [spend], payments, metadata=about), **how)
+    _require_key(to)
+    try:
+        what = spending([held], [signer], to, amount, index)
+    except CannotSpend as error:
+        raise ConfigurationError(re.sub("^amount: ", "--amount: ", str(error))) from error
+    _finish(session, build.transfer(what.asset_id, what.spends, what.payments, metadata=about), **how)
 
 
 @transactions.command(
@@ -151,17 +150,17 @@ def show(session: Session, transaction_id: str, node: str | None, *, as_json: bo
 
 
 def _finish(
-    session: Session, signed: Signed, *, node: str | NodeClient | None, mode: str, dry_run: bool, as_json: bool
+    session: Session, signed: Signed, *, node: str | Client | None, mode: Mode, dry_run: bool, as_json: bool
 ) -> None:
     if dry_run:
         _put(json.loads(signed.body), as_json=as_json)
         return
-    target = node_at(session, node)
+    target = node if isinstance(node, Client) else node_at(session, node)
     say(f"Sending {signed.id} to {target.url} …")
-    _put(target.post(signed.body, mode), as_json=as_json)
+    _put(target.ask(calls.post(signed.body, mode)), as_json=as_json)
 
 
-def _put(transaction: dict[str, Any], *, as_json: bool) -> None:
+def _put(transaction: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         put(json.dumps(transaction, separators=(",", ":"), sort_keys=True, ensure_ascii=False))
     else:
@@ -178,7 +177,7 @@ def _signer(key_file: Path | None) -> KeyPair:
         raise ConfigurationError(f"the private key cannot be used: {error}") from None
 
 
-def _payment(public_key: str, amount: int) -> Payment:
+def _require_key(public_key: str) -> None:
     try:
         decode_key(public_key)
     except ValueError as error:
@@ -187,22 +186,6 @@ def _payment(public_key: str, amount: int) -> Payment:
         else:
             cure = "a public key has 43 or 44 characters, as `bigchaindb keys show FILE` prints it"
         raise ConfigurationError(f"--to: {error}; {cure}") from None
-    return Payment(details_of([public_key]), amount)
-
-
-def _spend(held: dict[str, Any], index: int, signer: KeyPair) -> tuple[Spend, int]:
-    """Return what spends output `index` of a transaction, and the number of its shares."""
-    outputs = held["outputs"]
-    if index >= len(outputs):
-        raise ConfigurationError(f"{held['id']} has {len(outputs)} outputs, counted from 0; there is no output {index}")
-    output = outputs[index]
-    details = details_of([signer.public_key])
-    if output["condition"]["details"] != to_json(details):  # `public_keys` is an index for queries, and may be null
-        owners = ", ".join(output["public_keys"] or ["nobody by name"])
-        raise ConfigurationError(
-            f"output {index} belongs to {owners}, and the signing key is {signer.public_key}; sign with an owner's key"
-        )
-    return Spend(OutputRef(held["id"], index), details, (signer,)), int(output["amount"])
 
 
 def _reference(text: str) -> tuple[str, int]:

@@ -92,7 +92,7 @@ def decode(text: str, chain_id: str, head: int) -> Token:
         MalformedToken: it is none.
         HistoryLost: it is of another chain, or of a position that this log does not have.
     """
-    token = _unpacked(text)
+    token = unpacked(text)
     if token.chain != _chain(chain_id) or token.position > head:
         raise HistoryLost(token.position, head)
     return token
@@ -126,7 +126,12 @@ def digest_at(log: Digests, position: int) -> bytes | None:
     return None if entry is None else entry.digest
 
 
-def _unpacked(text: str) -> Token:
+def unpacked(text: str) -> Token:
+    """Return the token that a text is, of whatever chain and log.
+
+    Raises:
+        MalformedToken: it is none.
+    """
     malformed = (
         f"{text[:80]!r} is no token: a token is {PREFIX!r} and 38 characters that a node gave out; "
         "take `next` of a page of events, or the id of a Server-Sent Event"

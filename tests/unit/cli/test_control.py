@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from bigchaindb.cli import client
+from bigchaindb.cli import control
 from bigchaindb.cli.control import ANSWER_S_MAX, ControlClient
 from bigchaindb.errors import RequestFailed
 
@@ -75,7 +75,7 @@ def test_whatever_else_it_says_is_an_error(
     path: Path, said: bytes, error: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A node of before an upgrade may still run, and answer in its own way."""
-    monkeypatch.setattr(client, "ANSWER_BYTES_MAX", 99)
+    monkeypatch.setattr(control, "ANSWER_BYTES_MAX", 99)
     with answering(path, lambda connection: connection.sendall(said)), pytest.raises(RequestFailed, match=error):
         ControlClient(path).head()
 

@@ -1,0 +1,41 @@
+"""A client of the ledger for applications: `AsyncClient` for asyncio, `Client` for threads and scripts.
+
+It imports nothing of the node. Source: docs/reference/client.md.
+"""
+
+from bigchaindb.client.blocking import Client
+from bigchaindb.client.calls import Status
+from bigchaindb.client.client import AsyncClient
+from bigchaindb.client.event import Event, LogEvent, Proven
+from bigchaindb.documents import BlockEvent, Transaction
+from bigchaindb.errors import (
+    CannotSpend,
+    ClientUnusable,
+    HistoryLost,
+    ProofError,
+    RequestFailed,
+    TransactionRefused,
+)
+from bigchaindb.key_files import new_keypair, read_keypair, write_keypair
+from bigchaindb.transaction.keys import KeyPair
+
+__all__ = [
+    "AsyncClient",
+    "BlockEvent",
+    "CannotSpend",
+    "Client",
+    "ClientUnusable",
+    "Event",
+    "HistoryLost",
+    "KeyPair",
+    "LogEvent",
+    "ProofError",
+    "Proven",
+    "RequestFailed",
+    "Status",
+    "Transaction",
+    "TransactionRefused",
+    "new_keypair",
+    "read_keypair",
+    "write_keypair",
+]

@@ -1,0 +1,364 @@
+"""What a client asks of a node, how it reads the answers, and when it asks again. Pure.
+
+Source: docs/reference/contract/http-api.md, sections 1, 4 to 11; docs/reference/http-events.md.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar, cast
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from bigchaindb.agreed import ACCESS_KEY_VARIABLE, ASK_OVER_TLS
+from bigchaindb.documents import Transaction
+from bigchaindb.errors import HistoryLost, RequestFailed, TransactionRefused
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+Mode = Literal["async", "sync", "commit"]
+Granularity = Literal["block", "transaction"]
+Scalar = str | int | float | bool | None
+Selected = Mapping[str, Scalar]
+"""A filter of events, as members of `select`: `operation`, `asset`, `owner` and `metadata.<path>`."""
+
+AGAIN: Final = frozenset({429, 502, 503, 504})
+"""Statuses of a node that is busy, starting or behind a proxy without it: the same request may succeed later."""
+PAUSE_S: Final = 0.25
+PAUSE_S_MAX: Final = 5.0
+RETRY_AFTER_S_MAX: Final = 30.0
+"""A node names seconds; a proxy in front of it may name an hour."""
+POSITION: Final = "position:"
+"""Prefix of an event's position, as in the places of `plugins seek`."""
+PAGE_COUNT: Final = 1_000
+"""Events of a page: the most that a node with default limits allows. It sends at most 1 MiB of them."""
+
+_RULES: Final = (
+    (re.compile(r"Invalid transaction \((\w+)\): "), None),
+    (re.compile(r"Invalid transaction schema: "), "SchemaValidationError"),
+    (re.compile(r"Failed to decode JSON object: "), "MalformedJson"),
+    (re.compile(r"rejected \((\w+)\): "), None),
+)
+"""Beginnings of the texts of a refusal, and the rule of those that do not name it."""
+_CURES: Final = {
+    "DoubleSpend": "an output can be spent once; {url}/api/v1/outputs?public_key=KEY&spent=false lists what is left",
+    "InputDoesNotExist": "commit the transaction that it spends first, or correct the id",
+    "DuplicateTransaction": "the ledger holds this transaction already; nothing is left to do",
+}
+"""What to do, by the rule that a transaction breaks; the rule's own text is the same for every client."""
+_WHERE_ELSE: Final = "it may be pending, rejected, or of another ledger"
+_NEEDS_KEY: Final = (
+    f"set {ACCESS_KEY_VARIABLE} to a file with an access key of that node; its operator makes one with `bigchaindb "
+    'access key new NAME --scopes "read write" --output FILE`'
+)
+
+_UNREADABLE: Final = (msgspec.MsgspecError, ValueError, TypeError, KeyError, RecursionError)
+
+_decode: Final = msgspec.json.Decoder(float_hook=float).decode  # see `bigchaindb.transaction.reading`
+
+
+class Answer(NamedTuple):
+    """An answer as it came.
+
+    Attributes:
+        retry_after_s: as its header has it; None without one.
+    """
+
+    status: int
+    body: bytes
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T_co]):
+    """A request, and how its answer is read.
+
+    Attributes:
+        path: with its query, below the node's URL.
+        read: makes the result of the body of a 2xx answer. Raises an error of Python or msgspec for another form.
+        body: of a POST or PUT; None for none.
+        method: of HTTP.
+        cure: returns what to do about a refusal, by the node's URL.
+    """
+
+    path: str
+    read: Callable[[bytes], T_co]
+    body: bytes | None = None
+    method: str = "GET"
+    cure: Callable[[RequestFailed, str], list[str]] | None = None
+
+
+class Status(NamedTuple):
+    """What a node knows of a transaction.
+
+    Attributes:
+        name: `backlog`, `undecided`, `valid`, `rejected` or `unknown`.
+        text: why it was rejected.
+        rule: the class of the rule that it breaks.
+    """
+
+    name: str
+    text: str = ""
+    rule: str = ""
+
+
+class Page(NamedTuple):
+    """A piece of the log.
+
+    Attributes:
+        events: CloudEvents as JSON, perhaps none.
+        is_head: whether the log ended here.
+        next: the token to continue with.
+    """
+
+    events: tuple[bytes, ...]
+    is_head: bool
+    next: str
+
+
+def transaction(transaction_id: str) -> Call[Transaction]:
+    """Ask for a committed transaction."""
+
+    def cure(error: RequestFailed, url: str) -> list[str]:
+        if error.status != HTTPStatus.NOT_FOUND:
+            return []
+        return [
+            f"no block of that node's ledger holds the transaction {transaction_id}: {_WHERE_ELSE}",
+            f"its status: {url}/api/v1/statuses?transaction_id={transaction_id}",
+        ]
+
+    return Call(f"/api/v1/transactions/{_segment(transaction_id)}", read_transaction, cure=cure)
+
+
+def transactions(
+    asset_id: str, operation: Literal["CREATE", "TRANSFER"] | None = None, *, is_last: bool = False
+) -> Call[list[Transaction]]:
+    """Ask for the transactions of an asset, oldest first."""
+    query = _query({"asset_id": asset_id, "operation": operation, "last_tx": "true" if is_last else None})
+    return Call(f"/api/v1/transactions{query}", lambda body: cast("list[Transaction]", _list(body)))
+
+
+def post(body: bytes, mode: Mode) -> Call[Transaction]:
+    """Send a transaction; the answer is the transaction."""
+
+    def cure(error: RequestFailed, url: str) -> list[str]:
+        rule = error.rule if isinstance(error, TransactionRefused) else ""
+        return [_CURES[rule].format(url=url)] if rule in _CURES else []
+
+    return Call(f"/api/v1/transactions?mode={mode}", read_transaction, body, "POST", cure)
+
+
+def status(transaction_id: str) -> Call[str]:
+    """Ask how far a transaction is: `backlog`, `undecided` or `valid`; see `status_of` for a 404."""
+    return Call(f"/api/v1/statuses{_query({'transaction_id': transaction_id})}", _status)
+
+
+def status_of(refused: RequestFailed) -> Status:
+    """Return what a node that does not have a transaction says about it.
+
+    Raises:
+        RequestFailed: it says nothing about it.
+    """
+    if refused.status != HTTPStatus.NOT_FOUND:
+        raise refused
+    if isinstance(refused, TransactionRefused):
+        return Status("rejected", str(refused), refused.rule)
+    return Status("unknown")
+
+
+def outputs(public_key: str, *, spent: bool | None = None) -> Call[list[dict[str, Any]]]:
+    """Ask for the outputs of a key: `transaction_id` and `output_index` of each."""
+    about = None if spent is None else str(spent).lower()
+    return Call(f"/api/v1/outputs{_query({'public_key': public_key, 'spent': about})}", _list)
+
+
+def block(height: int) -> Call[dict[str, Any]]:
+    """Ask for the block at a height."""
+    return Call(f"/api/v1/blocks/{height}", _dict)
+
+
+def search(kind: Literal["assets", "metadata"], text: str, limit: int | None = None) -> Call[list[dict[str, Any]]]:
+    """Search assets or metadata for words."""
+    return Call(f"/api/v1/{kind}{_query({'search': text, 'limit': limit})}", _list)
+
+
+def validators() -> Call[list[dict[str, Any]]]:
+    """Ask for the validators."""
+    return Call("/api/v1/validators", _list)
+
+
+def elections() -> Call[list[dict[str, Any]]]:
+    """Ask for the open elections of validators."""
+    return Call("/api/v1/elections", _list)
+
+
+def election_status(election_id: str) -> Call[str]:
+    """Ask for the status of an election."""
+    return Call(f"/api/v1/elections/{_segment(election_id)}", _status)
+
+
+def proof(place: str) -> Call[bytes]:
+    """Ask for the proof of an event.
+
+    Args:
+        place: height or id of its block, or `position:P`.
+    """
+    named = place.removeprefix(POSITION)
+    kind = "blocks" if named == place else "events"
+
+    def cure(error: RequestFailed, _: str) -> list[str]:
+        if error.status != HTTPStatus.NOT_FOUND:
+            return []
+        return [
+            f"that node's log has no event for {place!r}; a block without transactions makes no event",
+            "`bigchaindb events tail` lists events; name one by its height, its id or `position:N`",
+        ]
+
+    return Call(f"/api/v1/{kind}/{_segment(named)}/proof", _proof, cure=cure)
+
+
+def events(
+    select: Selected | None,
+    *,
+    types: Literal["valid", "invalid"] | None,
+    granularity: Granularity,
+    after: str | None,
+    limit: int | None = PAGE_COUNT,
+) -> Call[Page]:
+    """Ask for a page of events."""
+    query = _query(
+        {
+            **{name: _text(value) for name, value in (select or {}).items()},
+            "type": types,
+            "granularity": granularity if granularity == "transaction" else None,
+            "limit": limit,
+            "after": after,
+        }
+    )
+    return Call(f"/api/v1/events{query}", _page)
+
+
+def result(call: Call[T], answer: Answer, url: str) -> T:
+    """Return what an answer says.
+
+    Args:
+        call: what was asked.
+        answer: to it.
+        url: of the node, for messages.
+
+    Raises:
+        RequestFailed: it is an error, or no answer of a node.
+        HistoryLost: the node does not have the place that was named.
+    """
+    if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own figures
+        raise refusal(call, answer, url)
+    try:
+        return call.read(answer.body)
+    except _UNREADABLE as error:
+        where = f"{url}{call.path.partition('?')[0]}"
+        raise RequestFailed(f"{where} answered {answer.status} without JSON: is it a node?") from error
+
+
+def refusal(call: Call[Any], answer: Answer, url: str) -> RequestFailed | HistoryLost:
+    """Return the error that an answer is."""
+    try:
+        said = _decode(answer.body)
+    except _UNREADABLE:
+        if answer.body.startswith(ASK_OVER_TLS.encode()):
+            return RequestFailed(f"{url} is served over TLS; ask {other_scheme(url)}")
+        where = f"{url}{call.path.partition('?')[0]}"
+        return RequestFailed(f"{where} answered {answer.status} without JSON: is it a node?", answer.status)
+    if answer.status == HTTPStatus.GONE and isinstance(said, dict) and isinstance(said.get("position"), int):
+        return HistoryLost(said["position"], int(said.get("head", 0)))
+    message = said.get("message", said) if isinstance(said, dict) else said
+    text = f"{url} answered {answer.status}: {message}"
+    rule = _rule_in(message)
+    error = RequestFailed(text, answer.status) if rule is None else TransactionRefused(text, answer.status, rule)
+    if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        error.add_note(_NEEDS_KEY)
+    for note in [] if call.cure is None else call.cure(error, url):
+        error.add_note(note)
+    return error
+
+
+def pause_s(attempt: int, draw: float, retry_after_s: float | None = None) -> float:
+    """Return how long to wait before a request is sent again.
+
+    Args:
+        attempt: how often it was sent to each node, from 1.
+        draw: from 0 to 1, by chance, so that clients of a node that was away do not all come at once.
+        retry_after_s: as the node asks for.
+    """
+    if retry_after_s is not None:
+        return min(retry_after_s, RETRY_AFTER_S_MAX) * (1 + draw / 4)
+    return min(PAUSE_S * 2.0 ** min(attempt - 1, 10), PAUSE_S_MAX) * (0.5 + draw / 2)
+
+
+def other_scheme(url: str) -> str:
+    """Return a URL with TLS if it has none, and without if it has."""
+    scheme, separator, rest = url.partition("://")
+    return f"{'http' if scheme.lower() == 'https' else 'https'}{separator}{rest}"
+
+
+def _rule_in(message: object) -> str | None:
+    for pattern, rule in _RULES:
+        if isinstance(message, str) and (found := pattern.match(message)):
+            return rule or found[1]
+    return None
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _query(arguments: Mapping[str, object]) -> str:
+    given = {name: value for name, value in arguments.items() if value is not None}
+    return f"?{urlencode(given)}" if given else ""
+
+
+def _text(value: Scalar) -> str:
+    """Return a value of a filter as a query writes it: a text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def read_transaction(body: bytes) -> Transaction:
+    """Return the transaction that JSON holds."""
+    return cast("Transaction", _dict(body))
+
+
+def _dict(body: bytes) -> dict[str, Any]:
+    if not isinstance(found := _decode(body), dict):
+        raise TypeError(found)
+    return found
+
+
+def _list(body: bytes) -> list[dict[str, Any]]:
+    if not isinstance(found := _decode(body), list):
+        raise TypeError(found)
+    return found
+
+
+def _status(body: bytes) -> str:
+    return str(_dict(body)["status"])
+
+
+def _proof(body: bytes) -> bytes:
+    _dict(body)
+    return body
+
+
+class _Page(msgspec.Struct):
+    events: list[msgspec.Raw]
+    head: bool
+    next: str
+
+
+_decode_page: Final = msgspec.json.Decoder(_Page).decode
+
+
+def _page(body: bytes) -> Page:
+    found = _decode_page(body)
+    return Page(tuple(map(bytes, found.events)), found.head, found.next)

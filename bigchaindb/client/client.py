@@ -1,0 +1,334 @@
+"""`AsyncClient`: a ledger, by the URLs of its nodes, for asyncio."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any, Final, Literal, Self, TypedDict, TypeVar
+
+from bigchaindb.client import calls
+from bigchaindb.client.calls import Call, Granularity, Mode, Selected, Status
+from bigchaindb.client.connection import ANSWER_S, DEADLINE_S, Connection
+from bigchaindb.client.event import Event, LogEvent, Proven, proven
+from bigchaindb.client.following import AWAY_S, Wish, follow
+from bigchaindb.client.spending import Owners, Signers, payment, signers_of, spending
+from bigchaindb.client.trusting import Trusted, trust_of
+from bigchaindb.documents import Transaction
+from bigchaindb.errors import RequestFailed, TransactionRefused
+from bigchaindb.ledger.proofs.pieces import Trust
+from bigchaindb.ledger.proofs.verifying import verify
+from bigchaindb.transaction import build
+from bigchaindb.transaction.build import Signed
+
+POLL_S: Final = 0.2
+"""Time between two questions about a transaction that another request has brought to the node."""
+_MAYBE_THERE: Final = frozenset({"DuplicateTransaction", "DoubleSpend"})
+"""Rules that a transaction breaks when it is sent a second time."""
+
+T = TypeVar("T")
+
+
+class Options(TypedDict, total=False):
+    """The arguments of `AsyncClient` behind the first."""
+
+    key: str | None
+    tls: ssl.SSLContext | str | Path | None
+    answer_s: float
+    deadline_s: float
+    unreachable_s: float | None
+    advice: str
+
+
+class AsyncClient:
+    """A ledger, by the URLs of its nodes. Belongs to the event loop that uses it first; close it at the end.
+
+    Requests are sent again while no node answers, or while a node is busy, until the deadline. That is safe: the id of
+    a transaction is its hash, so that the ledger takes it once however often it comes.
+    """
+
+    def __init__(
+        self,
+        nodes: str | Sequence[str],
+        *,
+        key: str | None = None,
+        tls: ssl.SSLContext | str | Path | None = None,
+        answer_s: float = ANSWER_S,
+        deadline_s: float = DEADLINE_S,
+        unreachable_s: float | None = None,
+        advice: str = "",
+    ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            nodes: URL of a node, such as `http://localhost:9984`; several of one network: the next is asked when one
+                does not answer.
+            key: access key (`bdb_…`) that is shown to the nodes; None takes the one in the file that
+                `BIGCHAINDB_ACCESS_KEY_FILE` names, if it is set.
+            tls: file of the authorities that are trusted, in PEM, or a context; None trusts those of the machine.
+            answer_s: time for one answer.
+            deadline_s: time in which a request is sent again; 0 sends it once.
+            unreachable_s: the part of it in which a node that does not answer at all is asked again; None: all of it.
+            advice: added to the error of nodes that do not answer.
+
+        Raises:
+            RequestFailed: `nodes` is no URL, or has a key in it.
+        """
+        self._connection = Connection(
+            nodes,
+            key=key,
+            tls=tls,
+            answer_s=answer_s,
+            deadline_s=deadline_s,
+            unreachable_s=unreachable_s,
+            advice=advice,
+        )
+
+    @property
+    def url(self) -> str:
+        """The node that is asked next."""
+        return self._connection.url
+
+    async def __aenter__(self) -> Self:
+        self._connection.usable()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections; what waits ends with `ClientUnusable`. Safe to call twice."""
+        await self._connection.close()
+
+    async def ask(self, call: Call[T]) -> T:
+        """Return the result of any call of `bigchaindb.client.calls`.
+
+        Raises:
+            RequestFailed: no node answered by the deadline, or one refused; `status` is that of HTTP.
+            ClientUnusable: this client is closed, or of another loop or process.
+        """
+        return await self._connection.ask(call)
+
+    async def create(
+        self,
+        signers: Signers,
+        asset: Mapping[str, Any] | None = None,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        amount: int = 1,
+        to: Owners | None = None,
+        mode: Mode = "commit",
+    ) -> Transaction:
+        """Create an asset, and return its transaction once it is committed.
+
+        The same arguments make the same transaction, which is there once: an asset that shall be another one needs a
+        member that differs, such as a serial number.
+
+        Args:
+            signers: the key pair of the issuer, or several.
+            asset: what it is; never changes.
+            metadata: what this transaction says besides.
+            amount: shares that are made.
+            to: public key of the owner, or several that own together; by default the signers.
+            mode: when the node answers: `commit`, `sync` or `async`.
+
+        Raises:
+            TransactionRefused: it breaks a rule, which `rule` names.
+            RequestFailed: no decision by the deadline; it may still be committed.
+            CannotSpend: `to` is no public key, or the amount is none.
+        """
+        keys = signers_of(signers)
+        paid = payment(to or [one.public_key for one in keys], amount)
+        return await self.send(build.create(keys, [paid], data=asset, metadata=metadata), mode=mode)
+
+    async def transfer(
+        self,
+        held: Transaction | Sequence[Transaction],
+        signers: Signers,
+        *,
+        to: Owners,
+        amount: int | None = None,
+        index: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        mode: Mode = "commit",
+    ) -> Transaction:
+        """Pass on shares of an asset, and return the transaction once it is committed.
+
+        It spends outputs of `held` that the signers can open, in order, as many as are needed; what is left goes back
+        to the owner of the last one. The same arguments make the same transaction, which is there once.
+
+        Args:
+            held: the transaction whose outputs are spent, or several of one asset.
+            signers: the key pair of the owner, or of each of several owners.
+            to: public key of the new owner, or several that own together.
+            amount: shares; by default all that the signers can spend.
+            index: of the only output to spend.
+            metadata: what this transaction says besides.
+            mode: when the node answers: `commit`, `sync` or `async`.
+
+        Raises:
+            CannotSpend: the outputs are not the signers', or hold too few shares.
+            TransactionRefused: it breaks a rule: `DoubleSpend` if another transaction has spent an output.
+            RequestFailed: no decision by the deadline; it may still be committed.
+        """
+        keys, transactions = signers_of(signers), held if isinstance(held, Sequence) else [held]
+        what = spending(transactions, keys, to, amount, index)
+        return await self.send(build.transfer(what.asset_id, what.spends, what.payments, metadata=metadata), mode=mode)
+
+    async def send(self, signed: Signed, *, mode: Mode = "commit") -> Transaction:
+        """Send a signed transaction; return it once it is committed, or as `mode` says.
+
+        That the ledger has it already is success, not an error.
+
+        Args:
+            signed: of `bigchaindb.transaction.build`.
+            mode: `commit` waits for the block, `sync` for the engine's check, `async` for the node's own.
+
+        Raises:
+            TransactionRefused: it breaks a rule, or was rejected later.
+            RequestFailed: no decision by the deadline; it may still be committed.
+        """
+        loop = self._connection.usable()
+        deadline_s = loop.time() + self._connection.deadline_s
+        while True:
+            try:
+                return await self._connection.ask(calls.post(signed.body, mode), deadline_s)
+            except TransactionRefused as refused:
+                if refused.rule not in _MAYBE_THERE:
+                    raise
+                if (found := await self._found(signed, mode, refused, deadline_s)) is not None:
+                    return found
+
+    async def _found(
+        self, signed: Signed, mode: Mode, refused: TransactionRefused, deadline_s: float
+    ) -> Transaction | None:
+        """Return a transaction that the node has already; None if it is to be sent again.
+
+        Raises:
+            TransactionRefused: the ledger has another one in its place, or rejected it.
+            RequestFailed: no decision by the deadline.
+        """
+        loop, ask = asyncio.get_running_loop(), self._connection.ask
+        while True:
+            try:
+                return await ask(calls.transaction(signed.id), deadline_s)
+            except RequestFailed as error:
+                if error.status != 404:  # noqa: PLR2004 - HTTP's own figure
+                    raise
+            if refused.rule == "DoubleSpend":
+                raise refused
+            if mode != "commit":  # the node has it in hand, which is all that was asked for
+                return calls.read_transaction(signed.body)
+            known = await self._status(signed.id, deadline_s)
+            if known.name == "rejected":
+                raise TransactionRefused(known.text, None, known.rule)
+            if known.name == "unknown":
+                return None
+            if loop.time() + POLL_S >= deadline_s:
+                raise RequestFailed(
+                    f"{self.url}: the transaction {signed.id} waits for its block, and may still be committed; send "
+                    "the same again, or ask for its status"
+                )
+            async with self._connection.until_closed():
+                await asyncio.sleep(POLL_S)
+
+    async def transaction(self, transaction_id: str) -> Transaction:
+        """Return a committed transaction.
+
+        Raises:
+            RequestFailed: `status` is 404 if no block holds it.
+        """
+        return await self.ask(calls.transaction(transaction_id))
+
+    async def transactions(
+        self, asset_id: str, operation: Literal["CREATE", "TRANSFER"] | None = None, *, is_last: bool = False
+    ) -> list[Transaction]:
+        """Return the transactions of an asset, oldest first; with `is_last` the newest one alone."""
+        return await self.ask(calls.transactions(asset_id, operation, is_last=is_last))
+
+    async def outputs(self, public_key: str, *, spent: bool | None = None) -> list[dict[str, Any]]:
+        """Return the outputs of a key, each as `transaction_id` and `output_index`."""
+        return await self.ask(calls.outputs(public_key, spent=spent))
+
+    async def status(self, transaction_id: str) -> Status:
+        """Return how far a transaction is: `backlog`, `undecided`, `valid`, `rejected` with its reason, `unknown`."""
+        return await self._status(transaction_id, None)
+
+    async def search(
+        self, kind: Literal["assets", "metadata"], text: str, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the assets or metadata that match words, best first."""
+        return await self.ask(calls.search(kind, text, limit))
+
+    async def block(self, height: int) -> dict[str, Any]:
+        """Return the block at a height."""
+        return await self.ask(calls.block(height))
+
+    async def validators(self) -> list[dict[str, Any]]:
+        """Return the validators as the node lists them; whom to trust is for the caller to know."""
+        return await self.ask(calls.validators())
+
+    async def proof(self, event: Event) -> bytes:
+        """Return the proof of an event, unverified."""
+        return await self.ask(calls.proof(f"{calls.POSITION}{event.position}"))
+
+    async def verify(self, event: Event, validators: Trusted) -> Proven:
+        """Ask for the proof of an event, and verify it.
+
+        Args:
+            event: of this ledger; of any granularity.
+            validators: those that are trusted, see `bigchaindb.client.trusting`; never taken from the node that is to
+                be verified. For a node on its own it is its own key, and the result says `is_own_word`.
+
+        Raises:
+            ProofError: the event is not proven; the message names what fails.
+            ConfigurationError: `validators` are none.
+            RequestFailed: there is no proof, or no node answered by the deadline.
+        """
+        return await self._verify(event, trust_of(validators))
+
+    async def _verify(self, event: Event, trust: Trust) -> Proven:
+        document = await self.proof(event)
+        return proven(event, await asyncio.to_thread(verify, document, trust), document)
+
+    async def events(
+        self,
+        *,
+        after: str | None = None,
+        until: Literal["head"] | None = None,
+        select: Selected | None = None,
+        types: Literal["valid", "invalid"] | None = None,
+        granularity: Granularity = "block",
+        validators: Trusted | None = None,
+        away_s: float | None = AWAY_S,
+    ) -> AsyncGenerator[LogEvent, None]:
+        """Yield the events of the ledger in their order, for ever; lost connections are made again.
+
+        Args:
+            after: token of the place to continue at, of any node of the network; None begins with the first event,
+                "now" with what is committed from now on.
+            until: "head" ends with the last event that there is.
+            select: filter; see `calls.Selected`.
+            types: blocks with that decision only.
+            granularity: "transaction" makes each transaction of a valid block an event.
+            validators: if they are given, each event is proven to them before it is yielded; see `verify`.
+            away_s: time without a connection after which the iteration ends with RequestFailed; None: never.
+
+        Raises:
+            HistoryLost: the node's log does not have the place of the token; a person decides where to go on.
+            RequestFailed: a node refused, or none was reached in `away_s`.
+            ProofError: an event is not proven to `validators`; it is not yielded.
+        """
+        wish = Wish(select, types, granularity, away_s)
+        trust = None if validators is None else trust_of(validators)
+        async with aclosing(follow(self._connection, wish, after, until)) as stream:
+            async for event in stream:
+                if trust is not None:
+                    await self._verify(event, trust)
+                yield event
+
+    async def _status(self, transaction_id: str, deadline_s: float | None) -> Status:
+        try:
+            return Status(await self._connection.ask(calls.status(transaction_id), deadline_s))
+        except RequestFailed as error:
+            return calls.status_of(error)

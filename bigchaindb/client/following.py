@@ -1,0 +1,194 @@
+"""The event log, followed: a stream of Server-Sent Events that reconnects by itself.
+
+Nothing between two connections is missed, as each begins behind the last event that was yielded.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final, Literal
+
+import aiohttp
+
+from bigchaindb.client import calls
+from bigchaindb.client.calls import AGAIN, Answer, Granularity, Selected
+from bigchaindb.client.connection import Connection, Lost, answer_of
+from bigchaindb.client.event import Event, LogEvent, Messages
+from bigchaindb.eventlog.token import CHECK_BYTES, WHOLE, encode, unpacked
+
+logger = logging.getLogger(__name__)
+
+NOW: Final = "now"
+SILENCE_S: Final = 45.0
+"""Silence after which a stream is lost: nodes write a heartbeat after 15 s."""
+QUIET_S: Final = 0.25
+"""Silence after which a stream that shall end with the log is taken for being there, and a page asked for its end."""
+AWAY_S: Final = 600.0
+"""Time without any connection after which a stream ends with an error: longer than a restart or an upgrade takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The events that are wanted.
+
+    Attributes:
+        select: what one of their transactions must be; see `calls.Selected`.
+        types: of valid or of invalid blocks only.
+        granularity: of an event.
+        away_s: time without a connection after which following ends with an error; None: never.
+    """
+
+    select: Selected | None = None
+    types: Literal["valid", "invalid"] | None = None
+    granularity: Granularity = "block"
+    away_s: float | None = AWAY_S
+
+
+async def follow(
+    connection: Connection, wish: Wish, after: str | None, until: Literal["head"] | None
+) -> AsyncGenerator[LogEvent, None]:
+    """Yield events in the order of the log.
+
+    Args:
+        connection: to nodes.
+        wish: which events.
+        after: token of a place; None is before the first event, and "now" behind the last one.
+        until: "head" ends with the last event that the log has now; None waits for further ones, for ever.
+
+    Raises:
+        HistoryLost: the node does not have the place of the token.
+        RequestFailed: a node refused, or none was reached in time.
+        ClientUnusable: the client was closed.
+    """
+    stream = _Stream(connection, wish, None if after == NOW else after or await _genesis(connection))
+    if until is None:
+        async for event in stream.events():
+            yield event
+        return
+    head = unpacked(await _Stream(connection, wish, None).begin()).position
+    if after == NOW or (stream.token is not None and _is_behind(stream.token, head)):
+        return
+    async with aclosing(stream.events(head)) as events:
+        async for event in events:
+            if event.position <= head:
+                yield event
+            if event.position > head or _is_behind(event.token, head):
+                return
+
+
+class _Stream:
+    """Server-Sent Events of one place after the other, over as many connections as it takes."""
+
+    def __init__(self, connection: Connection, wish: Wish, token: str | None) -> None:
+        self.token = token
+        self._connection = connection
+        self._wish = wish
+
+    async def begin(self) -> str:
+        """Return the token of the place where the stream begins."""
+        async with aclosing(self._messages(None)) as messages:
+            async for token, _ in messages:
+                return token
+        raise AssertionError("a stream has no end")
+
+    async def events(self, head: int | None = None) -> AsyncGenerator[LogEvent, None]:
+        """Yield events; with `head` until none is left up to that position."""
+        async with aclosing(self._messages(head)) as messages:
+            async for token, envelope in messages:
+                if envelope is not None:
+                    yield LogEvent(envelope, token)
+
+    async def _messages(self, head: int | None) -> AsyncGenerator[tuple[str, bytes | None], None]:
+        """Yield the messages of all connections, each with its token; the place moves on with each."""
+        connection, loop = self._connection, self._connection.usable()
+        connected_s, tried, attempt = loop.time(), dict[str, str](), 0
+        while True:
+            url, attempt, wait_s = connection.url, attempt + 1, None
+            try:
+                async with self._opened(url) as response:
+                    if isinstance(response, Answer):
+                        tried[url], wait_s = f"answered {response.status}", response.retry_after_s
+                    else:
+                        attempt, tried = 0, {}
+                        async with aclosing(self._read(response, head)) as messages:
+                            async for message in messages:
+                                connected_s = loop.time()
+                                yield message
+                        if head is not None:
+                            return
+                        raise Lost("the stream ended")  # noqa: TRY301 - as if it had broken
+            except Lost as lost:
+                tried[url] = str(lost)
+            connection.turn()
+            wait_s = connection.pause_s(max(attempt, 1), wait_s)
+            away_s = loop.time() - connected_s
+            if self._wish.away_s is not None and away_s + wait_s >= self._wish.away_s:
+                raise connection.unreachable(tried, away_s)
+            logger.warning("following events of %s: %s; connecting again in %.1f s", url, tried[url], wait_s)
+            async with connection.until_closed():
+                await asyncio.sleep(wait_s)
+
+    @asynccontextmanager
+    async def _opened(self, url: str) -> AsyncIterator[aiohttp.ClientResponse | Answer]:
+        """Yield the stream of a node, or its answer if it is busy."""
+        wish = self._wish
+        call = calls.events(wish.select, types=wish.types, granularity=wish.granularity, after=None, limit=None)
+        headers = {"Accept": "text/event-stream"} | ({} if self.token is None else {"Last-Event-ID": self.token})
+        async with self._connection.stream(url, call.path, headers, SILENCE_S) as response:
+            if response.status == HTTPStatus.OK:
+                yield response
+                return
+            answer = await answer_of(response)
+        if answer.status not in AGAIN:
+            raise calls.refusal(call, answer, url)
+        yield answer
+
+    async def _read(
+        self, response: aiohttp.ClientResponse, head: int | None
+    ) -> AsyncGenerator[tuple[str, bytes | None], None]:
+        """Yield the messages of one connection until it ends, or until nothing is left up to `head`."""
+        messages = Messages()
+        while True:
+            try:
+                async with self._connection.until_closed(), asyncio.timeout(None if head is None else QUIET_S):
+                    piece = await response.content.readany()
+            except TimeoutError:
+                if head is None:
+                    raise
+                if await self._is_over(head):
+                    return
+                continue
+            if not piece:
+                if head is not None:
+                    raise Lost("the stream ended")
+                return
+            for token, envelope in messages.feed(piece):
+                self.token = token
+                yield token, envelope
+
+    async def _is_over(self, head: int) -> bool:
+        """Whether nothing that is wanted is left up to a position; pages name their end, and streams are silent."""
+        wish, token = self._wish, self.token
+        while token is not None and not _is_behind(token, head):
+            page = await self._connection.ask(
+                calls.events(wish.select, types=wish.types, granularity=wish.granularity, after=token, limit=1)
+            )
+            if page.events:
+                return Event(page.events[0]).position > head
+            token = page.next
+        return token is not None
+
+
+async def _genesis(connection: Connection) -> str:
+    """Return the token of the place before the first event."""
+    page = await connection.ask(calls.events(None, types=None, granularity="block", after=None, limit=1))
+    return encode(Event(page.events[0]).chain_id, 0, WHOLE, bytes(CHECK_BYTES)) if page.events else page.next
+
+
+def _is_behind(token: str, position: int) -> bool:
+    """Whether a place is behind the whole event at a position."""
+    place = unpacked(token)
+    return place.position > position or (place.position == position and place.index == WHOLE)
