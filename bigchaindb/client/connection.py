@@ -228,8 +228,9 @@ class Connection:
             self._is_closed = True
             return
         self._is_closed = True
-        for scope in self._waiting:
-            scope.reschedule(asyncio.get_running_loop().time())
+        loop = asyncio.get_running_loop()
+        for scope in self._waiting if self._home == (os.getpid(), loop) else ():
+            scope.reschedule(loop.time())
         if self._session is not None:
             await self._session.close()
 

@@ -81,6 +81,8 @@ class Event:
         """What happened, parsed on first use: a block's event or a transaction."""
         if self._data is _UNPARSED:
             self._data = _decode(self.body)
+            if self.index is None:
+                self._data["transactions"] = self._data["block"]["transactions"]
         return cast("dict[str, Any]", self._data)
 
     @property

@@ -70,6 +70,7 @@ def spending(
     assets = {asset_of(one) for one in held}
     if len(assets) != 1:
         raise CannotSpend(f"a transfer is of one asset; found {len(assets)}: {', '.join(sorted(assets))}")
+    payment(to, 1 if amount is None else amount)  # refused before the outputs are
     given = _candidates(held, signers) if index is None else iter([_only(held[0], signers, index)])
     spends, sum_, details = [], 0, None
     while amount is None or sum_ < amount:

@@ -1,0 +1,176 @@
+"""The log followed by a client: nothing missed, nothing twice, whatever happens to the connection."""
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from bigchaindb.client import AsyncClient, ClientUnusable, HistoryLost, LogEvent, ProofError, RequestFailed
+from bigchaindb.config import Access, Limits
+from bigchaindb.errors import ConfigurationError
+from tests.integration.client.conftest import Start
+from tests.support.hungry_links import hungry_link
+from tests.support.odd_nodes import odd_node, refusal, stream
+from tests.support.raw import until
+from tests.support.served import Served
+
+
+async def listed(client: AsyncClient, **wish: object) -> list[LogEvent]:
+    return [event async for event in client.events(until="head", **wish)]  # type: ignore[arg-type]
+
+
+def ids(events: list[LogEvent]) -> list[str]:
+    return [event.id for event in events]
+
+
+async def test_the_whole_log_and_the_rest_behind_each_token(served: Served) -> None:
+    """A token is exact: what comes behind it is neither repeated nor left out, within a block too."""
+    async with AsyncClient(served.url) as client:
+        assert await listed(client) == []
+        for count in (1, 5, 3):
+            await served.commit(count)
+        blocks = await listed(client)
+        assert [event.position for event in blocks] == list(range(1, served.hub.head + 1))
+        each = await listed(client, granularity="transaction")
+        assert [one["id"] for event in blocks for one in event.transactions] == [event.subject for event in each]
+        for events, wish in ((blocks, {}), (each, {"granularity": "transaction"})):
+            for number, event in enumerate(events, 1):
+                assert ids(await listed(client, after=event.token, **wish)) == ids(events[number:])
+
+
+async def test_a_list_ends_with_the_log_though_nothing_matches_at_its_end(served: Served) -> None:
+    async with AsyncClient(served.url) as client:
+        first = await served.commit()
+        for _ in range(3):
+            await served.commit()
+        assert [
+            event.subject for event in await listed(client, granularity="transaction", select={"asset": first[0]})
+        ] == first
+        assert await listed(client, select={"operation": "TRANSFER"}) == []
+        assert await listed(client, types="invalid") == []
+        assert await listed(client, after="now") == []
+
+
+async def test_what_is_committed_later_is_followed(served: Served) -> None:
+    async with AsyncClient(served.url) as client, aclosing(client.events(after="now")) as events:
+        await served.commit()
+        waiting = asyncio.ensure_future(anext(events))
+        await until(lambda: served.api.stream_count == 1, "the stream")
+        later = await served.commit()
+        assert [one["id"] for one in (await waiting).transactions] == later
+
+
+async def test_nothing_is_missed_or_repeated_over_broken_connections(served: Served) -> None:
+    async with hungry_link(served.api.port) as link, AsyncClient(link.url) as client:
+        seen: list[LogEvent] = []
+
+        async def follow() -> None:
+            async for event in client.events(granularity="transaction"):
+                seen.append(event)  # noqa: PERF401 - it has no end
+
+        following = asyncio.create_task(follow())
+        wanted: list[str] = []
+        for number in range(12):
+            wanted += await served.commit(3)
+            if number % 3 == 1:
+                link.cut("refused")
+                wanted += await served.commit(2)
+                link.mend()
+        await until(lambda: len(seen) >= len(wanted), "all transactions")
+        following.cancel()
+        assert [event.subject for event in seen] == [
+            event.subject for event in await listed(client, granularity="transaction")
+        ]
+        assert sorted(event.subject for event in seen) == sorted(wanted)
+
+
+async def test_a_token_of_another_log_ends_the_iteration(start: Start) -> None:
+    """P8: a person decides where to go on."""
+    node, other = await start(), await start("other")
+    await node.commit()
+    await other.commit()
+    async with AsyncClient(node.url) as client, AsyncClient(other.url) as elsewhere:
+        [event] = await listed(elsewhere)
+        for wish in ({}, {"until": "head"}):
+            events = client.events(after=event.token, **wish)  # type: ignore[arg-type]
+            if wish:  # the place is behind the whole log of this node, which has as many events
+                await node.commit()
+            with pytest.raises(HistoryLost) as lost:
+                await anext(events)
+            assert lost.value.position == 1
+            with pytest.raises(StopAsyncIteration):
+                await anext(events)
+
+
+async def test_a_node_that_is_away_for_good_is_named() -> None:
+    async with odd_node(b"") as node, AsyncClient(node.url) as client:
+        with pytest.raises(RequestFailed, match=rf"cannot ask {node.url}: .*; is the node running"):
+            await anext(client.events(after="now", away_s=0.3))
+
+
+async def test_a_busy_node_is_waited_for(start: Start) -> None:
+    """503 for a further stream, until one ends."""
+    served = await start(limits=Limits(sse_connection_count_max=1))
+    async with AsyncClient(served.url) as first, AsyncClient(served.url) as second:
+        taken = first.events(after="now")
+        holding = asyncio.ensure_future(anext(taken))
+        await until(lambda: served.api.stream_count == 1, "the first stream")
+        waiting = asyncio.ensure_future(anext(second.events(after="now")))
+        await asyncio.sleep(0.1)
+        holding.cancel()
+        await until(lambda: served.api.stream_count == 0, "its end")
+        await until(lambda: served.api.stream_count == 1, "the second stream")
+        await served.commit()
+        assert (await waiting).position == 1
+
+
+async def test_a_revoked_key_ends_the_iteration(start: Start) -> None:
+    served = await start(access=Access(anonymous="none"))
+    id_, key = served.new_key("read")
+    async with AsyncClient(served.url, key=key) as client:
+        waiting = asyncio.ensure_future(anext(client.events(after="now")))
+        await until(lambda: served.api.stream_count == 1, "the stream")
+        served.revoke(id_)
+        with pytest.raises(RequestFailed, match=r"401: .* was revoked") as refused:
+            await waiting
+        assert refused.value.status == 401
+
+
+async def test_a_closed_client_ends_the_iteration(served: Served) -> None:
+    client = AsyncClient(served.url)
+    waiting = asyncio.ensure_future(anext(client.events(after="now")))
+    await until(lambda: served.api.stream_count == 1, "the stream")
+    await client.close()
+    with pytest.raises(ClientUnusable, match="this client is closed"):
+        await waiting
+    with pytest.raises(ClientUnusable):
+        await anext(client.events())
+
+
+async def test_events_are_proven_before_they_are_yielded(start: Start) -> None:
+    """A node alone proves by its own word; whoever trusts another key gets nothing."""
+    served = await start()
+    await served.commit(3)
+    async with AsyncClient(served.url) as client:
+        validators = await client.validators()
+        events = await listed(client, validators=validators)
+        each = await listed(client, validators=validators, granularity="transaction")
+        assert (len(events) >= 1, len(each)) == (True, 3)
+        proven = await client.verify(each[0], validators)
+        assert (proven.is_own_word, proven.event) == (True, each[0])
+        stranger = [{**validators[0], "public_key": {"type": "ed25519-base64", "value": "A" * 43 + "="}}]
+        with pytest.raises(ProofError, match="power: 0 of the"):
+            await anext(client.events(validators=stranger))
+        with pytest.raises(ConfigurationError, match="lists no validator"):
+            await anext(client.events(validators=[]))
+
+
+async def test_streams_of_something_else_than_a_node() -> None:
+    for said, error in (
+        (refusal(400, {"after": "a token is '1.' and 38 characters"}), "400: .*a token is"),
+        (b"HTTP/1.1 404 X\r\nContent-Length: 6\r\n\r\n<html>", "answered 404 without JSON: is it a node"),
+        (stream(b"id: 1.a\ndata: {}\n\n"), "holds no event of a node"),
+    ):
+        async with odd_node(said) as node, AsyncClient(node.url) as client:
+            with pytest.raises(RequestFailed, match=error):
+                await anext(client.events(after="now"))
