@@ -140,7 +140,11 @@ class Connection:
                 timeout=times,
                 allow_redirects=False,
             ) as response:
-                yield response
+                try:
+                    yield response
+                finally:
+                    if response.connection is not None and response.connection.transport is not None:
+                        response.connection.transport.abort()  # the farewell of TLS would outlive the loop
         except aiohttp.SocketTimeoutError as error:
             raise Lost(f"nothing came for {silence_s:g} s") from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -232,6 +236,8 @@ class Connection:
         for scope in self._waiting if self._home == (os.getpid(), loop) else ():
             scope.reschedule(loop.time())
         if self._session is not None:
+            if self._session.connector is not None:
+                await self._session.connector.close(abort_ssl=True)  # a farewell would outlive the loop
             await self._session.close()
 
     async def _exchange(self, url: str, call: Call[Any]) -> Answer:
