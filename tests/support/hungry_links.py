@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.support.links import PIECE_BYTES, Link
+from tests.support.links import Direction, Link
 
 
 class HungryLink(Link):
@@ -15,16 +15,24 @@ class HungryLink(Link):
         self.url = ""
         self.swallow_count = 0
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        is_answer = writer.get_extra_info("peername")[1] != self._target
-        while piece := await reader.read(PIECE_BYTES):
-            await self._flows.wait()
-            if is_answer and self.swallow_count:
-                self.swallow_count -= 1
-                break
-            writer.write(piece)
-            await writer.drain()
-        raise ConnectionResetError
+    async def _pass(self, way: Direction, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await super()._pass(way, _Swallowing(self, reader) if way == "back" else reader, writer)
+
+
+class _Swallowing(asyncio.StreamReader):
+    """A reader of a link that ends where an answer is to be swallowed."""
+
+    def __init__(self, link: HungryLink, reader: asyncio.StreamReader) -> None:
+        super().__init__()
+        self._link = link
+        self._source = reader
+
+    async def read(self, n: int = -1) -> bytes:
+        piece = await self._source.read(n)
+        if piece and self._link.swallow_count:
+            self._link.swallow_count -= 1
+            return b""
+        return piece
 
 
 @asynccontextmanager
