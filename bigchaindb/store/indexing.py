@@ -23,6 +23,9 @@ MOVE_COUNT: Final = 64
 
 _SEAL: Final = "UPDATE indexing SET sealed_seq = ?, sealed_position = ?, move_count = 0"
 _DONE: Final = "UPDATE indexing SET done_seq = sealed_seq, done_position = sealed_position"
+_SPENT: Final = """
+SELECT output FROM outputs WHERE output >= ? AND output < ? AND (spent_by IS NOT NULL OR spent_checksum IS NOT NULL)
+"""
 _READ: Final = {
     # S608: names of our own.
     TRANSACTIONS: f"SELECT {TRANSACTIONS.row} FROM {TRANSACTIONS.tables} WHERE t.seq > ? AND t.seq <= ? ORDER BY t.seq",  # noqa: S608
@@ -40,6 +43,7 @@ class Indexing:
 
     Attributes:
         recent: the rows in memory.
+        has_moved: whether the index tables hold any.
     """
 
     def __init__(self, connection: sqlite3.Connection, damages: Damages, *, generation_rows: int) -> None:
@@ -55,6 +59,7 @@ class Indexing:
         """Read what the index tables do not hold: at start, and after a commit that failed."""
         state: tuple[Any, ...] = read_one(self._connection, "indexing")
         done_seq, done_position, sealed_seq, sealed_position, self._moved = state
+        self.has_moved = done_seq > 0 or self._moved > 0
         tip, counts = read_tip(self._connection)
         open_ = self._generation((sealed_seq, counts.transactions), (sealed_position, tip.position))
         if (done_seq, done_position) == (sealed_seq, sealed_position):
@@ -73,7 +78,7 @@ class Indexing:
             position: the last event's.
         """
         open_ = self.recent.open
-        if any(generation.damage is not None for generation in self.recent.generations):
+        if self.recent.is_damaged:
             return 0  # what is missing in memory must not be missing in the tables as well
         if self._sealed is not None:
             return self._move(self._sealed, min(MOVE_COUNT, MOVE_COUNT * open_.row_count // self._generation_rows))
@@ -88,6 +93,7 @@ class Indexing:
     def _move(self, sealed: "_Sealed", due: int) -> int:
         if due <= self._moved:  # less only if generations have grown since those moves
             return 0
+        self.has_moved = True
         before = self._connection.total_changes
         with batch(self._connection):
             for number in range(self._moved, due):
@@ -108,13 +114,16 @@ class Indexing:
         transactions = self._whole(generation, TRANSACTIONS, *seqs)
         generation.add_transactions((seq, id_, asset) for seq, id_, asset, _ in transactions)
         outputs = self._whole(generation, OUTPUTS, *numbers)
-        generation.add_outputs((number, owners) for number, _, _, owners, _ in outputs)
+        generation.add_outputs(row[:4] for row in outputs)
         for position, *_, block_id, reason in self._whole(generation, EVENTS, *positions):
             generation.add_block(block_id, position, is_valid=reason is None)
         if generation.damage is None and len(transactions) != seqs[1] - seqs[0]:
             generation.damage = damaged("transactions", f"{seqs[0] + 1} to {seqs[1]}", "are not all there")
         if generation.damage is not None:
             self._damages.note(generation.damage)
+        else:
+            for (number,) in self._connection.execute(_SPENT, numbers).fetchall():
+                generation.unspent.pop(number, None)
         return generation
 
     def _whole(self, generation: Generation, kind: Kind, low: int, high: int) -> list[tuple[Any, ...]]:

@@ -29,6 +29,7 @@ class Generation:
         transactions: by id.
         transfers: seqs of TRANSFERs by asset, ascending.
         outputs: numbers by owner, ascending.
+        unspent: amount and fingerprint by the number of an output that nothing has spent, as far as is known.
         blocks: position of the last event by block id.
         damage: a row that belongs here and could not be read: an id that is not found here may be that row's.
     """
@@ -36,6 +37,7 @@ class Generation:
     transactions: dict[bytes, Located] = field(default_factory=dict)
     transfers: dict[bytes, list[int]] = field(default_factory=dict)
     outputs: dict[bytes, list[int]] = field(default_factory=dict)
+    unspent: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     blocks: dict[bytes, int] = field(default_factory=dict)
     row_count: int = 0
     damage: StoreDamaged | None = None
@@ -51,9 +53,10 @@ class Generation:
                 self.transfers.setdefault(asset, []).append(seq)
                 self.row_count += 1
 
-    def add_outputs(self, rows: Iterable[tuple[int, bytes]]) -> None:
-        """Add (output, owners), ascending."""
-        for number, owners in rows:
+    def add_outputs(self, rows: Iterable[tuple[int, int, bytes, bytes]]) -> None:
+        """Add (output, amount, fingerprint, owners), ascending."""
+        for number, amount, fingerprint, owners in rows:
+            self.unspent[number] = amount, fingerprint
             for owner in owner_hashes(owners):
                 self.outputs.setdefault(owner, []).append(number)
                 self.row_count += 1
@@ -100,6 +103,24 @@ class Recent:
             if (place := generation.transactions.get(id_)) is not None:
                 return place
         return None
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether a generation lacks a row that could not be read."""
+        return any(generation.damage is not None for generation in self.generations)
+
+    def unspent(self, number: int) -> tuple[int, bytes] | None:
+        """Return amount and fingerprint of an output that is known to be unspent."""
+        for generation in self.generations:
+            if (found := generation.unspent.get(number)) is not None:
+                return found
+        return None
+
+    def spend(self, numbers: Iterable[int]) -> None:
+        """Forget that these outputs are unspent, before the commit that spends them: who needs one of them reads it."""
+        for number in numbers:
+            for generation in self.generations:
+                generation.unspent.pop(number, None)
 
     def transfers(self, asset: bytes, after: int = -1, count_max: int | None = None) -> list[int]:
         """Return the seqs of an asset's recent TRANSFERs, ascending. Raises StoreDamaged: it may lack some.

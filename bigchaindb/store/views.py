@@ -1,7 +1,7 @@
 """Finding transactions and outputs in batches: what validation asks, and what a commit needs to know of what it spends.
 
-The hot path: recent transactions are found in memory, all others by one statement whatever the size of the batch, its
-keys handed over as a JSON array.
+The hot path: what memory knows of the newest transactions is read there. All else is found by one statement whatever
+the size of the batch, its keys handed over as a JSON array.
 """
 
 import sqlite3
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from bigchaindb.ledger.view import HeldOutput, LoadedView, Needs
 from bigchaindb.store.checksums import OUTPUTS, SPENDS, TRANSACTIONS, damaged, join_transaction
-from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, key_of
+from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, key_of, output_number
 from bigchaindb.store.neighbours import FIRST, expect_neighbours
 from bigchaindb.store.pages import array_of
 from bigchaindb.store.recent import Generation, Located, Recent
@@ -25,7 +25,51 @@ _OUTPUTS: Final = f"""
 SELECT {OUTPUTS.row}, o.spent_by, {SPENDS.checksum}, {TRANSACTIONS.row}
 FROM json_each(?) AS wanted CROSS JOIN outputs AS o ON o.output = wanted.value {join_transaction("o.spent_by")}
 """  # noqa: S608 - as above
+_INDEXED: Final = """
+SELECT 1 FROM json_each(?) AS wanted CROSS JOIN transaction_index AS i ON i.key = wanted.value LIMIT 1
+"""
 _LAST_OUTPUT: Final = "SELECT max(output) FROM outputs WHERE output BETWEEN ? AND ?"
+
+
+def view_from_memory(
+    generations: tuple[Generation, ...], needs: Needs, height: int, counts: Counts
+) -> LoadedView | None:
+    """Return the view of transactions that are new, and that spend what is new and unspent; None: it must be loaded.
+
+    That the ids are in no index is for the caller to ask. What the transactions create themselves is no part of it.
+
+    Args:
+        generations: read after `counts`: what was committed by then is in them, or in the index tables.
+        needs: as those of `load_view`.
+        height: of the last commit.
+        counts: after that.
+    """
+    recent = Recent(generations)
+    refs = {ref for ref in needs.outputs if ref.transaction_id not in needs.transaction_ids}
+    outputs = _unspent(recent, refs, counts)
+    if len(outputs) < len(refs) or any(recent.known(bytes.fromhex(id_)) for id_ in needs.transaction_ids):
+        return None
+    return None if recent.is_damaged else LoadedView(height, frozenset(), outputs)
+
+
+def _unspent(recent: Recent, refs: Iterable[OutputRef], counts: Counts) -> dict[OutputRef, HeldOutput]:
+    """Return those outputs that memory knows to be unspent after `counts`."""
+    if recent.is_damaged:
+        return {}
+    found = {}
+    for ref in refs:
+        place = recent.known(bytes.fromhex(ref.transaction_id))
+        if place is not None and place.seq <= counts.transactions and 0 <= ref.output_index < OUTPUT_COUNT_MAX:
+            held = recent.unspent(output_number(place.seq, ref.output_index))
+            if held is not None:
+                found[ref] = HeldOutput(*held, place.asset.hex(), None)
+    return found
+
+
+def are_indexed(connection: sqlite3.Connection, ids: Iterable[str]) -> bool:
+    """Whether the index has a row of one of `ids`, or of an id whose key is equal."""
+    keys = sorted(key_of(bytes.fromhex(id_)) for id_ in ids)  # neighbours share pages
+    return bool(connection.execute(_INDEXED, (array_of(keys),)).fetchall())
 
 
 def load_view(
@@ -41,13 +85,15 @@ def load_view(
         counts: of that snapshot.
     """
     ids = needs.transaction_ids
-    wanted = ids | {ref.transaction_id for ref in needs.outputs}
+    unspent = _unspent(Recent(generations), needs.outputs, counts)
+    refs = needs.outputs - unspent.keys()
+    wanted = ids | {ref.transaction_id for ref in refs}
     places = locate(connection, generations, wanted)
     for id_ in sorted(wanted - ids - places.keys()):  # of those that are new themselves none is in an index
         expect_neighbours(connection, "transaction_index", key_of(bytes.fromhex(id_)), FIRST)
     committed = {id_: place for id_, place in places.items() if place.seq <= counts.transactions}
-    outputs = _outputs(connection, needs.outputs, committed) if committed else {}
-    return LoadedView(height, ids & committed.keys(), outputs)
+    outputs = _outputs(connection, refs, committed) if committed else {}
+    return LoadedView(height, ids & committed.keys(), unspent | outputs)
 
 
 def locate(

@@ -18,7 +18,7 @@ from bigchaindb.store.rows import Rows, rows_of
 from bigchaindb.store.tidying import Tidying
 from bigchaindb.store.tip import read_network, read_tip, write_network, write_tip
 from bigchaindb.store.upgrading import Upgrading
-from bigchaindb.store.views import load_view, locate
+from bigchaindb.store.views import are_indexed, load_view, locate, view_from_memory
 
 _UNLISTED: Final = "SELECT seq FROM transactions WHERE seq > (SELECT done_seq FROM indexing) AND id = ?"
 
@@ -43,7 +43,7 @@ class Writer:
         self._connection = connection
         self._readers = readers
         self._damages = damages
-        self._tip, self._counts = read_tip(connection)
+        self._state = read_tip(connection)
         self._indexing = Indexing(connection, damages, generation_rows=generation_rows)
         self._tidying = Tidying(connection, path, wal_bytes_max=wal_bytes_max)
         self._upgrading = Upgrading(connection, damages, self._locate_any)
@@ -53,7 +53,7 @@ class Writer:
 
     def tip(self) -> Tip:
         """See `LedgerStore`."""
-        return self._tip
+        return self._state[0]
 
     def network(self) -> bytes | None:
         """See `NetworkStore`."""
@@ -68,12 +68,22 @@ class Writer:
     def view(self, needs: Needs) -> LoadedView:
         """See `LedgerStore`.
 
+        What is new, and spends what is new, needs no state but the index of older ids, if there are any.
         The thread that commits reads over its own connection: 50 µs less, as that has the last block's pages in memory.
         """
+        tip, counts = self._state  # before the generations, which so hold no less
+        generations, ids = self.recent.generations, needs.transaction_ids
+        view = view_from_memory(generations, needs, tip.height, counts)
+        if view is not None and not (ids and self._indexing.has_moved):
+            return view
         if get_ident() == self._committer:
             with self._writing, self._damages.noted(), translated("ledger.db"):  # no commit is under way
-                return load_view(self._connection, self.recent.generations, needs, self._tip.height, self._counts)
+                if view is not None and not are_indexed(self._connection, ids):
+                    return view
+                return load_view(self._connection, generations, needs, tip.height, counts)
         with self._readers.connection() as connection:
+            if view is not None and not are_indexed(connection, ids):
+                return view
             while True:  # a second time only if a generation was replaced in this moment
                 generations = self.recent.generations
                 with snapshot(connection):
@@ -94,9 +104,10 @@ class Writer:
             StoreError: what is on the disk is unknown: the node must stop.
         """
         positions = [one.event.position for one in effects.logged]
-        assert positions == [*range(self._tip.position + 1, effects.tip.position + 1)], (positions, self._tip)  # E2
+        tip, counts = self._state
+        assert positions == [*range(tip.position + 1, effects.tip.position + 1)], (positions, tip)  # E2
         with self._writing, self._damages.noted(), translated("ledger.db"):
-            rows = rows_of(effects, self._counts, self._spent_seqs(effects))
+            rows = rows_of(effects, counts, self._spent_seqs(effects))
             self._remember(rows, effects)
             try:
                 with batch(self._connection):  # E1: the block and its event, or neither
@@ -104,15 +115,15 @@ class Writer:
             except BaseException:
                 self._indexing.load()
                 raise
-            body_bytes = rows.counts.log_bytes - self._counts.log_bytes
-            self._tip, self._counts = effects.tip, rows.counts
+            self._state = effects.tip, rows.counts
             self._committer = get_ident()
-        self._tidying.committed(len(rows.transactions), body_bytes)
+        self._tidying.committed(len(rows.transactions), rows.counts.log_bytes - counts.log_bytes)
 
     def tidy(self) -> bool:
         """See `LedgerStore`."""
         with self._writing, self._damages.noted(), translated("ledger.db"):
-            self._tidying.wrote(self._indexing.step(self._counts.transactions, self._tip.position))
+            tip, counts = self._state
+            self._tidying.wrote(self._indexing.step(counts.transactions, tip.position))
             return self._tidying.tidy()
 
     def upgrade(self) -> int:
@@ -167,7 +178,8 @@ class Writer:
         """Add the index rows in memory, where readers drop them until the commit is done."""
         generation = self.recent.open
         generation.add_transactions((seq, id_, asset) for seq, id_, asset, *_ in rows.transactions)
-        generation.add_outputs((number, owners) for number, _, _, owners, _ in rows.outputs)
+        generation.add_outputs(row[:4] for row in rows.outputs)
+        self.recent.spend(number for _, _, number in rows.spends)
         for one in effects.logged:
             event = one.event
             generation.add_block(bytes.fromhex(event.block_id), event.position, is_valid=event.reason is None)

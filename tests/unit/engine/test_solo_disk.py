@@ -31,6 +31,7 @@ async def test_damage_that_a_block_meets_ends_nothing_but_commits(
     """The row was whole when the transaction was admitted, and is damaged when its block needs it."""
     async with running(engine_over(store.writer)) as engine:
         await engine.submit(PARENT.body, Mode.COMMIT)
+    store.writer.recent.open.unspent.clear()  # as if it were older than what memory has: it is read
     clock = GatedClock()
     async with running(engine_over(store.writer, now=clock, damages=store.damages)) as engine:
         before = asyncio.create_task(engine.submit(create(1).body, Mode.COMMIT))
@@ -62,6 +63,7 @@ async def test_what_was_being_checked_when_damage_was_met_is_refused(store: Stor
     clock = GatedClock()
     async with running(engine_over(store.writer)) as engine:
         await engine.submit(PARENT.body, Mode.COMMIT)
+    store.writer.recent.open.unspent.clear()  # as above
     async with running(engine_over(store.writer, now=clock, damages=store.damages)) as engine:
         before = asyncio.create_task(engine.submit(create(1).body, Mode.COMMIT))
         await until(clock.asked.is_set)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bigchaindb.ledger.view import Needs
 from bigchaindb.store import Store
 from bigchaindb.store.keys import owner_hashes
 from bigchaindb.transaction.model import OutputRef
@@ -74,6 +75,20 @@ def test_a_later_version_may_keep_more_rows_in_memory(tmp_path: Path) -> None:
             assert [store.queries().transaction(t.id) for t in part] == [t.body for t in part]
     with closing(Store(tmp_path / "data")) as store:
         assert all(store.queries().transaction(t.id) == t.body for t in transactions)
+
+
+def test_a_restart_knows_what_is_spent(tmp_path: Path) -> None:
+    """Else it would be spent a second time, and the node would stop (L1)."""
+    coin = made(1, owners=[("alice",), ("bob",)])
+    kept, spent = OutputRef(coin.id, 0), OutputRef(coin.id, 1)
+    spender, again = (made(serial, spends=[spent], asset_id=coin.id) for serial in (2, 3))
+    with closing(Store(tmp_path / "data")) as store:
+        store.writer.commit((decisions := Chain()).valid(coin))
+        store.writer.commit(decisions.valid(spender))
+    with closing(Store(tmp_path / "data")) as store:
+        assert store.writer.recent.open.unspent.keys() == {1 << 20, 2 << 20}
+        view = store.writer.view(Needs({again.id}, {kept, spent}))
+    assert [view.outputs[ref].spent_by for ref in (kept, spent)] == [None, spender.id]
 
 
 def test_a_block_is_found_while_its_row_moves_into_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ def test_what_a_failed_commit_left_in_a_question_is_no_damage(store: Store) -> N
     decisions = Chain()
     store.writer.commit(decisions.valid(made(1)))
     walk = store.queries().outputs("alice", spent=None)
-    store.writer.recent.open.add_outputs([(2 << OUTPUT_BITS, owner_hash("alice"))])  # a commit begins with this
+    store.writer.recent.open.add_outputs([(2 << OUTPUT_BITS, 1, b"", owner_hash("alice"))])  # a commit begins with this
     asked = walk.ask(3)
     store.writer._indexing.load()  # it ends with this if it fails
     store.writer.commit(decisions.valid(made(2, owners=[["bob"]])))

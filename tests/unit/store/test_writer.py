@@ -98,7 +98,7 @@ def test_views_are_of_one_height_while_blocks_are_committed_and_rows_move(store:
     decisions, unspent = Chain(), list[tuple[OutputRef, str]]()
     blocks = [random_block(draw, unspent, 4) for _ in range(150)]
     heights = {t.id: height for height, block in enumerate(blocks, 1) for t in block}
-    needs = Needs.of(t for block in blocks for t in block)
+    asked = [Needs.of(t for block in blocks for t in block), *map(Needs.of, blocks)]
     spent_at = {
         i.fulfills: height
         for height, block in enumerate(blocks, 1)
@@ -111,8 +111,11 @@ def test_views_are_of_one_height_while_blocks_are_committed_and_rows_move(store:
     def look(writer: LedgerStore) -> int:
         count = 0
         while not done.is_set():
+            needs = asked[count % len(asked)] if count % 2 else asked[min(writer.tip().height + 1, len(blocks))]
             view = writer.view(needs)
-            assert view.present == {id_ for id_, height in heights.items() if height <= view.height}
+            assert view.present == {id_ for id_ in needs.transaction_ids if heights[id_] <= view.height}
+            there = {ref for ref in needs.outputs if heights[ref.transaction_id] <= view.height}
+            assert view.outputs.keys() == there
             for ref, held in view.outputs.items():
                 assert (held.spent_by is not None) == (spent_at[ref] <= view.height)
             count += 1
