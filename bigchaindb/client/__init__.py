@@ -3,10 +3,12 @@
 It imports nothing of the node. Source: docs/reference/client.md.
 """
 
-from bigchaindb.client.blocking import Client
+from bigchaindb.client.blocking import Client, Subscription
 from bigchaindb.client.calls import Status
 from bigchaindb.client.client import AsyncClient
+from bigchaindb.client.consuming import SubscriptionEvent
 from bigchaindb.client.event import Event, LogEvent, Proven
+from bigchaindb.client.subscription import AsyncSubscription
 from bigchaindb.documents import BlockEvent, Transaction
 from bigchaindb.errors import (
     CannotSpend,
@@ -21,6 +23,7 @@ from bigchaindb.transaction.keys import KeyPair
 
 __all__ = [
     "AsyncClient",
+    "AsyncSubscription",
     "BlockEvent",
     "CannotSpend",
     "Client",
@@ -33,6 +36,8 @@ __all__ = [
     "Proven",
     "RequestFailed",
     "Status",
+    "Subscription",
+    "SubscriptionEvent",
     "Transaction",
     "TransactionRefused",
     "new_keypair",

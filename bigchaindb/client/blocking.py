@@ -5,19 +5,30 @@ import os
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from typing import Any, Literal, Self, TypeVar, Unpack
+from contextlib import suppress
+from typing import Any, Literal, Protocol, Self, TypeVar, Unpack
 
 from bigchaindb.client.calls import Call, Granularity, Mode, Selected, Status
 from bigchaindb.client.client import AsyncClient, Options
+from bigchaindb.client.consuming import SubscriptionEvent
 from bigchaindb.client.event import Event, LogEvent, Proven
 from bigchaindb.client.following import AWAY_S
 from bigchaindb.client.spending import Owners, Signers
+from bigchaindb.client.subscription import WINDOW, Acknowledge, AsyncSubscription, Definition
 from bigchaindb.client.trusting import Trusted
 from bigchaindb.documents import Transaction
 from bigchaindb.errors import ClientUnusable
 from bigchaindb.transaction.build import Signed
 
 T = TypeVar("T")
+
+
+class Run(Protocol):
+    """What runs a coroutine of a client on its thread."""
+
+    def __call__(self, work: Coroutine[Any, Any, T], /) -> T:
+        """Return what it returns."""
+        ...
 
 
 class Client:
@@ -156,6 +167,22 @@ class Client:
             )
         )
 
+    def subscription(
+        self,
+        name: str,
+        *,
+        acknowledge: Acknowledge = "next",
+        unanswered: int = WINDOW,
+        label: str | None = None,
+        away_s: float | None = AWAY_S,
+        **definition: Unpack[Definition],
+    ) -> "Subscription":
+        """See `AsyncClient.subscription`."""
+        consumed = self._client.subscription(
+            name, acknowledge=acknowledge, unanswered=unanswered, label=label, away_s=away_s, **definition
+        )
+        return Subscription(self._run, consumed)
+
     def _iterate(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
         """Yield what an asynchronous generator yields."""
         try:
@@ -166,9 +193,10 @@ class Client:
                 self._run(items.aclose())
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what a coroutine returns, run on the loop of the other thread."""
+        """Return what a coroutine of this client returns, run on the loop of its thread."""
         try:
-            future = asyncio.run_coroutine_threadsafe(work, self._started())
+            with self._lock:  # nothing is given to a loop that close() has stopped
+                future = asyncio.run_coroutine_threadsafe(work, self._started())
         except ClientUnusable:
             work.close()
             raise
@@ -190,16 +218,41 @@ class Client:
             raise ClientUnusable(
                 "this client was made in another process, before a fork; make a client of its own for each process"
             )
-        with self._lock:
-            if self._is_closed:
-                raise ClientUnusable("this client is closed; make a new one")
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=_serve, args=(self._loop,), name="bigchaindb-client", daemon=True
-                )
-                self._thread.start()
-            return self._loop
+        if self._is_closed:
+            raise ClientUnusable("this client is closed; make a new one")
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=_serve, args=(self._loop,), name="bigchaindb-client", daemon=True)
+            self._thread.start()
+        return self._loop
+
+
+class Subscription:
+    """A subscription that is consumed: iterate over it inside `with`; see `AsyncSubscription`."""
+
+    def __init__(self, run: Run, consumed: AsyncSubscription) -> None:
+        """Connect to nothing yet; see `Client.subscription`."""
+        self._run = run
+        self._consumed = consumed
+
+    def __enter__(self) -> Self:
+        self._run(self._consumed.__aenter__())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """See `AsyncSubscription.close`."""
+        with suppress(ClientUnusable):  # the client ended it
+            self._run(self._consumed.close())
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> SubscriptionEvent:
+        """See `AsyncSubscription.__anext__`."""
+        return self._run(self._consumed.__anext__())
 
 
 async def _next(items: AsyncGenerator[T, None]) -> T | None:

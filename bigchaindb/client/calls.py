@@ -241,6 +241,21 @@ def events(
     return Call(f"/api/v1/events{query}", _page)
 
 
+def subscribe(name: str, definition: Mapping[str, object]) -> Call[dict[str, Any]]:
+    """Create a subscription, unless it is there with this definition."""
+    return Call(_subscription(name), _dict, msgspec.json.encode(definition), "PUT")
+
+
+def subscription(name: str) -> Call[dict[str, Any]]:
+    """Ask for a subscription: its definition, and how it stands."""
+    return Call(_subscription(name), _dict)
+
+
+def consume(name: str, window: int, label: str | None) -> Call[None]:
+    """Open a WebSocket to consume a subscription; its refusals are those of any call."""
+    return Call(f"{_subscription(name)}{_query({'window': window, 'name': label})}", lambda _: None)
+
+
 def result(call: Call[T], answer: Answer, url: str) -> T:
     """Return what an answer says.
 
@@ -308,6 +323,10 @@ def _rule_in(message: object) -> str | None:
         if isinstance(message, str) and (found := pattern.match(message)):
             return rule or found[1]
     return None
+
+
+def _subscription(name: str) -> str:
+    return f"/api/v1/subscriptions/{_segment(name)}"
 
 
 def _segment(text: str) -> str:

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, Final, Literal, Self, TypedDict, TypeVar
+from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack
 
 from bigchaindb.client import calls
 from bigchaindb.client.calls import Call, Granularity, Mode, Selected, Status
@@ -13,6 +13,7 @@ from bigchaindb.client.connection import ANSWER_S, DEADLINE_S, Connection
 from bigchaindb.client.event import Event, LogEvent, Proven, proven
 from bigchaindb.client.following import AWAY_S, Wish, follow
 from bigchaindb.client.spending import Owners, Signers, payment, signers_of, spending
+from bigchaindb.client.subscription import WINDOW, Acknowledge, AsyncSubscription, Definition
 from bigchaindb.client.trusting import Trusted, trust_of
 from bigchaindb.documents import Transaction
 from bigchaindb.errors import RequestFailed, TransactionRefused
@@ -326,6 +327,39 @@ class AsyncClient:
                 if trust is not None:
                     await self._verify(event, trust)
                 yield event
+
+    def subscription(
+        self,
+        name: str,
+        *,
+        acknowledge: Acknowledge = "next",
+        unanswered: int = WINDOW,
+        label: str | None = None,
+        away_s: float | None = AWAY_S,
+        **definition: Unpack[Definition],
+    ) -> AsyncSubscription:
+        """Return a named subscription to consume, with what it is: it is made if it is not there.
+
+        It remembers what was acknowledged, on the node whose URL stands first, and shares its events among all
+        consumers of its name. Without any member of a definition it must be there.
+
+        Args:
+            name: of the subscription; all instances of an application use the same.
+            acknowledge: "next": to ask for the next event acknowledges the one before; "explicit": `event.ack()` does.
+            unanswered: the most events that this consumer gets ahead of its answers.
+            label: of this consumer, in the node's lists.
+            away_s: time without a connection after which the iteration ends with RequestFailed; None: never.
+            definition: granularity, select, order, start and so on; see `Definition`.
+        """
+        return AsyncSubscription(
+            self._connection,
+            name,
+            definition,
+            acknowledge=acknowledge,
+            unanswered=unanswered,
+            label=label,
+            away_s=away_s,
+        )
 
     async def _status(self, transaction_id: str, deadline_s: float | None) -> Status:
         try:

@@ -39,6 +39,11 @@ T = TypeVar("T")
 class Lost(Exception):
     """A node did not answer; the message has the reason in few words."""
 
+    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
+        """Keep how long the node asks to wait."""
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
 
 class Connection:
     """Nodes that hold one ledger, by their URLs."""
@@ -59,7 +64,7 @@ class Connection:
         self.deadline_s = deadline_s
         self._key = key
         self._tls = tls
-        self._answer_s = answer_s
+        self.answer_s = answer_s
         self._unreachable_s = deadline_s if unreachable_s is None else unreachable_s
         self._advice = advice
         self._current = 0
@@ -132,7 +137,7 @@ class Connection:
         Raises:
             Lost: the node does not answer. Errors of a broken stream are those of aiohttp, see `why`.
         """
-        times = aiohttp.ClientTimeout(total=None, connect=self._answer_s, sock_read=silence_s)
+        times = aiohttp.ClientTimeout(total=None, connect=self.answer_s, sock_read=silence_s)
         try:
             async with self._opened().get(
                 URL(f"{url}{path}", encoded=True),
@@ -170,7 +175,7 @@ class Connection:
         if isinstance(cause, ssl.SSLError):
             raise RequestFailed(f"cannot ask {url}: {about_tls(cause, url)}") from error
         if isinstance(error, TimeoutError):
-            return Lost(f"no answer within {self._answer_s:g} s")
+            return Lost(f"no answer within {self.answer_s:g} s")
         return Lost(about(cause))
 
     def unreachable(self, tried: Mapping[str, str], spent_s: float) -> RequestFailed:
@@ -270,7 +275,7 @@ class Connection:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=CONNECTION_COUNT_MAX, ssl=self.context() or True),
-                timeout=aiohttp.ClientTimeout(total=self._answer_s),
+                timeout=aiohttp.ClientTimeout(total=self.answer_s),
                 headers={"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "bigchaindb"},
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,  # what is packed could be far larger than what is counted
@@ -293,9 +298,9 @@ async def answer_of(response: aiohttp.ClientResponse) -> Answer:
         pieces.append(piece)
         if (count := count + len(piece)) > ANSWER_BYTES_MAX:
             raise RequestFailed(f"the node's answer has more than {ANSWER_BYTES_MAX} bytes", response.status)
-    return Answer(response.status, b"".join(pieces), _seconds(response.headers.get("Retry-After")))
+    return Answer(response.status, b"".join(pieces), seconds(response.headers.get("Retry-After")))
 
 
-def _seconds(text: str | None) -> float | None:
+def seconds(text: str | None) -> float | None:
     """Return the value of `Retry-After`; None for a date or no number."""
     return float(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 10 else None  # noqa: PLR2004

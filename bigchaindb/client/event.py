@@ -15,7 +15,7 @@ from bigchaindb.ledger.proofs.pieces import Verified
 
 BLOCK_VALID: Final = "com.bigchaindb.block.valid.v1"
 BLOCK_INVALID: Final = "com.bigchaindb.block.invalid.v1"
-TRANSACTION_VALID: Final = "com.bigchaindb.transaction.valid.v1"
+REJECTED: Final = "com.bigchaindb.transaction.rejected.v1"
 MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Of one message of a stream: an event of 5 MiB, with room."""
 
@@ -81,14 +81,19 @@ class Event:
         """What happened, parsed on first use: a block's event or a transaction."""
         if self._data is _UNPARSED:
             self._data = _decode(self.body)
-            if self.index is None:
+            if self.is_block:
                 self._data["transactions"] = self._data["block"]["transactions"]
         return cast("dict[str, Any]", self._data)
 
     @property
+    def is_block(self) -> bool:
+        """Whether it is a whole block."""
+        return self.type in {BLOCK_VALID, BLOCK_INVALID}
+
+    @property
     def is_valid(self) -> bool:
-        """Whether the network voted the block valid."""
-        return self.type != BLOCK_INVALID
+        """Whether the network voted the block valid; a rejected transaction is in none."""
+        return self.type not in {BLOCK_INVALID, REJECTED}
 
     @property
     def block(self) -> BlockEvent:
@@ -97,27 +102,27 @@ class Event:
         Raises:
             TypeError: this is one transaction; ask for granularity "block".
         """
-        if self.index is not None:
+        if not self.is_block:
             raise TypeError("this event is one transaction; ask for granularity='block' to get blocks")
         return cast("BlockEvent", self.data)
 
     @property
     def transaction(self) -> Transaction:
-        """The transaction.
+        """The transaction; of a rejected one `data` has the reason besides.
 
         Raises:
             TypeError: this is a block; ask for granularity "transaction", or read `transactions`.
         """
-        if self.index is None:
+        if self.is_block:
             raise TypeError(
                 "this event is a block; ask for granularity='transaction', or read its list of `transactions`"
             )
-        return cast("Transaction", self.data)
+        return cast("Transaction", self.data["transaction"] if self.type == REJECTED else self.data)
 
     @property
     def transactions(self) -> list[Transaction]:
         """The transactions of the block, or the one."""
-        return self.block["block"]["transactions"] if self.index is None else [self.transaction]
+        return self.block["block"]["transactions"] if self.is_block else [self.transaction]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self.type}>"
