@@ -18,10 +18,12 @@ from bigchaindb.eventlog.lane import WAITING, State
 from bigchaindb.eventlog.numbering import ROWS
 from bigchaindb.eventlog.orders import Order, Restart, apply, not_enabled, still_enabled
 from bigchaindb.eventlog.retrying import Policy
-from bigchaindb.eventlog.subscription import Subscription
+from bigchaindb.eventlog.subscription import REJECTED, Subscription
 from bigchaindb.eventlog.transitions import step
 from bigchaindb.store import LaneRow, Log, NodeDb, Store, TroubleRow
+from bigchaindb.store.database import Readers
 from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.rejected import RejectedLog
 from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_page import LanePage, page_path
 from bigchaindb.subscribers.lane_status import IN_WORDS, PLUGIN, SUBSCRIPTION, LaneStatus
@@ -39,7 +41,7 @@ def kept_lanes(directory: DataDirectory, enabled: Mapping[str, PluginSettings]) 
         StoreError: the files cannot be read.
     """
     with closing(NodeDb(directory.node, read_only=True)) as node, closing(Log(directory.ledger)) as log:
-        kept = _Kept(node, directory, log.head())
+        kept = _Kept(node, directory, log)
         subscribed = {row.name: read_back(row) for row in node.subscriptions()}
         names = [name for name in node.lane_names() if name not in subscribed]
         plugins = [kept.status(name, is_enabled=name in enabled) for name in names]
@@ -61,7 +63,7 @@ class OfflineDesk:
         self._lanes = {name: self._files.recover(name, one.start) for name, one in settings.events_plugins.items()}
         self._subscribed = {row.name: wanted for row in store.node.subscriptions() if (wanted := read_back(row))}
         for name, wanted in self._subscribed.items():
-            self._lanes[name] = self._files.recover(name, wanted.start, wanted.numbering)
+            self._lanes[name] = self._files.recover(name, wanted.start, wanted.numbering, wanted.log)
         if not store.knows_node:
             for name in self._lanes:  # GAPPED in the new node.db before the ledger takes it for its own
                 self._keep(name)
@@ -85,7 +87,7 @@ class OfflineDesk:
             )
         if (lane := self._lanes.get(name)) is None:
             raise not_enabled(name, self._lanes)
-        known = self._files.known(name, order, self._head())
+        known = self._files.known(name, order, self._head(self._subscribed.get(name)))
         if (wanted := self._subscribed.get(name)) is not None:
             known = replace(known, kind=IN_WORDS[SUBSCRIPTION], numbering=wanted.numbering)
         effects = apply(name, order, lane, known)
@@ -102,7 +104,7 @@ class OfflineDesk:
         """See `Supervisor.create`."""
         if (known := self._subscribed.get(wanted.name)) is None:
             require_room(wanted.name, self._lanes, len(self._subscribed), self._settings.limits.subscription_count_max)
-            self._files.define(wanted, self._head())
+            self._files.define(wanted, self._head(wanted))
             return True
         if differences := known.differences(wanted):
             if not is_change:
@@ -141,13 +143,16 @@ class OfflineDesk:
             name,
             lane,
             since=time.time(),
-            head=self._head(),
+            head=self._head(wanted),
             slot_count=slot_count,
             is_sought=is_sought,
             is_packed=wanted is not None,
         ).close()
 
-    def _head(self) -> int:
+    def _head(self, wanted: Subscription | None) -> int:
+        """Return the last position of the log that a lane follows."""
+        if wanted is not None and wanted.log == REJECTED:
+            return self._store.rejected_log().head()
         return self._store.writer.tip().position
 
 
@@ -157,7 +162,7 @@ class _Kept:
 
     node: NodeDb
     directory: DataDirectory
-    head: int
+    log: Log
 
     def status(
         self, name: str, wanted: Subscription | None = None, *, kind: str = PLUGIN, is_enabled: bool = True
@@ -186,7 +191,7 @@ class _Kept:
             since=row.state_since,
             epoch=row.epoch,
             position=numbering.seen(cursor),
-            lag=max(0, self.head - numbering.seen(cursor)),
+            lag=max(0, self._head(wanted) - numbering.seen(cursor)),
             in_hand=in_hand,
             attempts=max((one.attempts for one in troubles), default=0),
             parked_count=self.node.parked_count(row.name),
@@ -197,3 +202,9 @@ class _Kept:
             number=cursor if kind == SUBSCRIPTION else None,
             numbering=numbering,
         )
+
+    def _head(self, wanted: Subscription | None) -> int:
+        if wanted is None or wanted.log != REJECTED:
+            return self.log.head()
+        with closing(Readers(self.directory.node)) as readers:
+            return RejectedLog(readers).head()

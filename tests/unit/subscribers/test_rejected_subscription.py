@@ -1,16 +1,19 @@
 """Subscriptions of rejected transactions: as those of events, over a log that is the node's own and bounded."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from bigchaindb.config import Limits
+from bigchaindb.config import Database, Limits, Settings
 from bigchaindb.errors import HistoryLost, MalformedSubscription, UnknownPlace
 from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.orders import Seek
 from bigchaindb.eventlog.subscription import Subscription
+from bigchaindb.store import Store
 from bigchaindb.streams.cloud_events import rejected_name
 from bigchaindb.subscribers.lane_page import Word
+from bigchaindb.subscribers.offline import OfflineDesk
 from tests.support.chains import Coin, create, transfer
 from tests.support.subscribed import RECIPE, running
 from tests.support.takers import Taker, deliveries, event
@@ -127,6 +130,27 @@ async def test_a_token_of_the_event_log_is_lost_there(tmp_path: Path) -> None:
         token = node.desks.token("blocks")
         with pytest.raises(HistoryLost):
             await node.subscribe(log="rejected", start=token)
+
+
+async def test_orders_while_no_node_runs_know_the_log(tmp_path: Path) -> None:
+    """The event log is longer, and would take any place in the other for one that has come."""
+    settings = Settings(database=Database(path=tmp_path))
+    async with running(tmp_path) as node:
+        node.grow(5)
+        node.reject(*MADE[:3])
+        await node.subscribe(log="rejected", start="now")
+    with closing(Store(tmp_path)) as store, closing(OfflineDesk(store, RECIPE.chain_id, settings)) as desk:
+        assert (desk.status("one").position, desk.status("one").lag) == (3, 0)
+        with pytest.raises(UnknownPlace, match="the head is 3"):
+            desk.order("one", Seek("position:5"))
+        desk.order("one", Seek("position:2"))
+        assert desk.status("one").lag == 2
+        desk.create(Subscription.read("two", {"log": "rejected", "start": "now"}), is_change=False)
+    async with running(tmp_path) as node:
+        given = await Taker(node.desks, "one").take(2)
+        assert [event(one)["sequence"] for one in given] == [f"{2:020d}", f"{3:020d}"]
+        node.reject(MADE[3])
+        assert len(await Taker(node.desks, "two").take(1)) == 1
 
 
 def test_blocks_are_not_offered() -> None:
