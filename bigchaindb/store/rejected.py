@@ -63,6 +63,7 @@ class RejectedWriter:
         self._db = db
         self._count_max = count_max
         self._bytes_max = bytes_max
+        self._end = 0, 0  # of the last batch, if it was committed
 
     def add(self, rejected: Sequence[RejectedRow]) -> int:
         """Append rows, durably, in one fsync; return the last position. Raises: as `NodeDb.batch`."""
@@ -71,12 +72,14 @@ class RejectedWriter:
 
     def insert(self, connection: sqlite3.Connection, rejected: Sequence[RejectedRow]) -> int:
         """Append rows and delete the oldest beyond the bounds, within a batch; return the last position."""
-        last, end = _end(connection)
+        [(last,)] = connection.execute("SELECT coalesce(max(seq), 0) FROM rejected_transactions").fetchall()
+        last, end = self._end if self._end[0] == last else _end(connection)
         rows, now_s = [], time.time()
         for one in rejected:
             last, message = last + 1, one.message[:MESSAGE_CHARACTERS_MAX]
             rows.append((last, now_s, one.id, one.asset, one.error, message, one.body, end))
             end += _size(message, one.body)
+        self._end = last, end
         node_rows.put(connection, REJECTED, rows)
         [(fits,)] = connection.execute(_FIT, (end - self._bytes_max,)).fetchall() or [(last,)]
         oldest = max(fits, last - self._count_max + 1)

@@ -3,13 +3,13 @@
 import json
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from bigchaindb.errors import HistoryLost, StoreDamaged
+from bigchaindb.errors import HistoryLost, StoreDamaged, StoreFull
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.ledger.effects import NO_DIGEST
 from bigchaindb.ledger.ports import Record, RejectedRow
@@ -100,6 +100,20 @@ def test_beyond_the_bytes_the_oldest_go_and_one_always_stays(opened: Opened, bat
     assert opened.positions() == [10]
     opened.add(row(8, bytes(1_000)), bytes_max=3 * size)
     assert opened.positions() == [10, 11]
+
+
+def test_a_batch_that_was_not_committed_leaves_the_bounds_as_they_were(opened: Opened) -> None:
+    size = len(row(0).message) + ROW_BYTES + 1_000
+    writer = RejectedWriter(opened.node, count_max=100, bytes_max=3 * size)
+    writer.add([row(0, bytes(1_000))])
+    with suppress(StoreFull), opened.node.batch() as connection:
+        writer.insert(connection, [row(1, bytes(100_000)), row(2, bytes(100_000))])
+        raise StoreFull("no room")
+    assert writer.add([row(1, bytes(1_000)), row(2, bytes(1_000))]) == 3
+    assert opened.positions() == [1, 2, 3]
+    assert opened.log.size() == (3, 3 * size)
+    assert writer.add([row(3, bytes(1_000))]) == 4
+    assert opened.positions() == [2, 3, 4]
 
 
 def test_a_bound_that_was_lowered_holds_from_the_next_row_on(opened: Opened) -> None:
