@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.sync.client import connect
@@ -126,6 +127,12 @@ def test_of_two_spends_posted_to_two_nodes_at_once_one_wins(network: Network, mo
             told = answers[loser].body
         else:
             told = until(partial(rejection, network[1 + loser], rivals[loser]), what="a rejection")
+            until(partial(rejected, network[1 + loser], rivals[loser]), what="its event")
+            found = [rejected(member, rivals[loser]) for member in network]
+            assert [len(one) for one in found] == [number == 1 + loser for number, _ in enumerate(network)]  # P21
+            (event,) = found[1 + loser]
+            assert event["data"]["transaction"] == json.loads(rivals[loser].body)
+            assert event["source"].startswith(f"urn:bigchaindb:{CHAIN}:node:")
         assert b"DoubleSpend" in told
 
 
@@ -138,6 +145,12 @@ def rejection(member: Member, transaction: Transaction) -> bytes | None:
     """Return a node's problem about a transaction that it turned away after it had taken it."""
     answer = member.get("statuses", transaction_id=transaction.id)
     return answer.body if answer.status == 404 and b"rejected" in answer.body else None
+
+
+def rejected(member: Member, transaction: Transaction) -> list[dict[str, Any]]:
+    """Return the events of a node about a transaction that it accepted and rejected."""
+    events = member.get("rejected", asset=transaction.asset_id).json()["events"]
+    return [event for event in events if event["subject"] == transaction.id]
 
 
 def test_every_node_names_the_same_validators(network: Network) -> None:
