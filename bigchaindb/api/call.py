@@ -77,8 +77,12 @@ class Lanes(Protocol):
         """The subscriptions in force, by name."""
         ...
 
-    def status(self) -> Sequence[LaneStatus]:
-        """Return the status of each lane: plugins in the order of the configuration, then subscriptions by name."""
+    def names(self) -> Sequence[str]:
+        """See `Supervisor.names`."""
+        ...
+
+    def status_of(self, name: str) -> LaneStatus | None:
+        """See `Supervisor.status_of`."""
         ...
 
     async def order(self, name: str, order: Order) -> LaneStatus:

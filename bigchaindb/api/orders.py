@@ -62,8 +62,7 @@ def lane_of(context: Context, name: str) -> LaneStatus:
     Raises:
         Problem: there is none.
     """
-    found = next((status for status in context.lanes.status() if status.name == name), None)
-    if found is None:
+    if (found := context.lanes.status_of(name)) is None:
         raise Problem(plain(404, f"no plugin is enabled and no subscription is there of the name {name[:100]!r}"))
     return found
 

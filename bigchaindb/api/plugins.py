@@ -3,36 +3,50 @@
 The text of an error may hold what only the node's operator should know, so only the error's class is shown here.
 """
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Final
 
 from bigchaindb.access.scopes import Scopes
-from bigchaindb.api.answers import Reply, json_answer
+from bigchaindb.api.answers import Listing, Reply, json_answer, json_line
 from bigchaindb.api.call import Call, Context
 from bigchaindb.config.access import OPERATE, SUBSCRIBE
 from bigchaindb.eventlog.bounds import NAME_CHARACTER_COUNT_MAX
-from bigchaindb.subscribers.lane_status import PLUGIN, SUBSCRIPTION, LaneStatus
+from bigchaindb.subscribers.lane_status import LaneStatus
 
+PIECE_COUNT: Final = 16
+"""Lanes of a list that are rendered in a turn of the loop: 256 KiB at most, with the definitions of subscriptions."""
 _LIVE: Final = "LIVE"
 _CLASS: Final = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?=: |$)", re.ASCII)
 
 
 async def listing(context: Context, call: Call) -> Reply:
     """List the plugins, then the subscriptions that the client may see."""
-    return json_answer([document(status) for status in seen(context, call)])
+    subscriptions = context.lanes.subscriptions
+    plugins = [name for name in context.lanes.names() if name not in subscriptions]
+    return some_at_a_time(context, [*plugins, *seen(subscriptions, call)], document)
 
 
-def seen(context: Context, call: Call) -> Sequence[LaneStatus]:
-    """Return the lanes that a client may see: plugins in the order of the configuration, then subscriptions by name."""
-    shown = [status for status in context.lanes.status() if _may_see(call, status)]
-    return sorted(shown, key=lambda status: status.name if status.kind == SUBSCRIPTION else "")
-
-
-def _may_see(call: Call, status: LaneStatus) -> bool:
-    """Whether a client may see a lane: every plugin, and the subscriptions that its scopes name."""
+def seen(subscriptions: Iterable[str], call: Call) -> Sequence[str]:
+    """Return the subscriptions that a client may see, by name."""
     scopes = call.principal.scopes if call.principal is not None else Scopes()
-    return status.kind == PLUGIN or any(map(scopes.allows, scopes_of(status.name)))
+    return sorted(name for name in subscriptions if any(map(scopes.allows, scopes_of(name))))
+
+
+def some_at_a_time(context: Context, names: Sequence[str], render: Callable[[LaneStatus], object]) -> Reply:
+    """Return a list of lanes; of many it is rendered in pieces: a thousand take some hundredths of a second."""
+
+    def some(begin: int) -> Sequence[object]:
+        # One may be deleted meanwhile.
+        return [*map(render, filter(None, map(context.lanes.status_of, names[begin : begin + PIECE_COUNT])))]
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for begin in range(0, len(names), PIECE_COUNT):
+            yield json_line(some(begin))[1:-2]  # within its brackets
+            await asyncio.sleep(0)
+
+    return Listing(pieces()) if len(names) > PIECE_COUNT else json_answer(some(0))
 
 
 def scopes_of(name: str) -> Sequence[str]:

@@ -3,17 +3,16 @@
 Source: docs/reference/subscriptions.md.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
 
 from bigchaindb.api import arguments
-from bigchaindb.api.answers import Answer, Listing, Reply, json_answer, json_line
+from bigchaindb.api.answers import Answer, Reply, json_answer
 from bigchaindb.api.call import Call, Context
 from bigchaindb.api.orders import ordered
-from bigchaindb.api.plugins import scopes_of, seen
+from bigchaindb.api.plugins import scopes_of, seen, some_at_a_time
 from bigchaindb.api.problems import Problem, plain
 from bigchaindb.errors import UnknownSubscription
 from bigchaindb.eventlog.subscription import DEFINITION_BYTES_MAX, Subscription
@@ -21,9 +20,6 @@ from bigchaindb.subscribers.lane_status import SUBSCRIPTION, LaneStatus
 
 BODY_BYTES_MAX: Final = 4 * DEFINITION_BYTES_MAX
 """Of a definition as it is sent, with blanks and escapes: parsing more would hold the loop."""
-
-PIECE_COUNT: Final = 16
-"""Subscriptions of a list that are rendered in a turn of the loop: 256 KiB at most."""
 
 
 def scopes(_: Context, name: str) -> Sequence[str]:
@@ -33,7 +29,10 @@ def scopes(_: Context, name: str) -> Sequence[str]:
 
 async def listing(context: Context, call: Call) -> Reply:
     """List the subscriptions that the client may see."""
-    return Listing(_pieces(context, [status for status in seen(context, call) if status.kind == SUBSCRIPTION]))
+    subscriptions = context.lanes.subscriptions
+    return some_at_a_time(
+        context, seen(subscriptions, call), lambda status: _document(subscriptions[status.name], status)
+    )
 
 
 async def get(context: Context, call: Call) -> Reply:
@@ -63,16 +62,6 @@ async def delete(context: Context, call: Call) -> Reply:
     return Answer(204)
 
 
-async def _pieces(context: Context, shown: Sequence[LaneStatus]) -> AsyncIterator[bytes]:
-    """Yield the list a few at a time: a thousand definitions may have 16 MiB."""
-    for begin in range(0, len(shown), PIECE_COUNT):
-        some = shown[begin : begin + PIECE_COUNT]
-        # One may be deleted meanwhile.
-        documents = [_document(context, one) for one in some if one.name in context.lanes.subscriptions]
-        yield b",".join(json_line(document).removesuffix(b"\n") for document in documents)
-        await asyncio.sleep(0)
-
-
 def _parsed(body: bytes) -> object:
     if len(body) > BODY_BYTES_MAX:
         raise Problem(plain(413, f"the definition has {len(body)} bytes, at most {BODY_BYTES_MAX} are read"))
@@ -83,16 +72,16 @@ def _parsed(body: bytes) -> object:
 
 
 def _whole(context: Context, name: str) -> dict[str, Any]:
-    status = next((one for one in context.lanes.status() if one.name == name and one.kind == SUBSCRIPTION), None)
-    if status is None:
+    subscription, status = context.lanes.subscriptions.get(name), context.lanes.status_of(name)
+    if subscription is None or status is None:
         raise UnknownSubscription(name)
-    return {**_document(context, status), "token": context.lanes.token(name)}
+    return {**_document(subscription, status), "token": context.lanes.token(name)}
 
 
-def _document(context: Context, status: LaneStatus) -> dict[str, Any]:
+def _document(subscription: Subscription, status: LaneStatus) -> dict[str, Any]:
     return {
         "name": status.name,
-        "definition": context.lanes.subscriptions[status.name].document,
+        "definition": subscription.document,
         "state": status.state.value,
         "since": status.since,
         "reason": status.error or None,

@@ -143,6 +143,10 @@ class NodeDb:
             raise found.damages[0].error
         return None if row is None else LaneRow(*row)
 
+    def has_lane(self, name: str) -> bool:
+        """Whether something is kept of a lane of this name."""
+        return bool(self.read("SELECT 1 FROM lanes WHERE name = ?", name))
+
     def lane_names(self) -> list[str]:
         """Return the names of all lanes that were ever run and not forgotten, as they are stored."""
         return [node_rows.readable(name) for name in self.compared(LANES).first_columns()]
@@ -208,10 +212,12 @@ class NodeDb:
         Raises:
             StoreDamaged: its row is not what was written.
         """
-        found = self.compared(SUBSCRIPTIONS)
-        if (one := next((one for one in found.damages if name == one.row[0] or one.is_of(name)), None)) is not None:
-            raise one.error
-        return next((SubscriptionRow(*row) for row in found.whole if row[0] == name), None)
+        if rows := self.rows(SUBSCRIPTIONS, "WHERE name = ?", name):
+            return SubscriptionRow(*rows[0])
+        for one in self.compared(SUBSCRIPTIONS).damages:
+            if one.is_of(name):
+                raise one.error
+        return None
 
     def put_subscription(self, row: SubscriptionRow, lane: LaneRow | None = None) -> None:
         """Write a subscription down, durably, and with a new one its lane, at the place where it begins.
@@ -220,7 +226,7 @@ class NodeDb:
             StoreDamaged: the row of that name is not what was written; it is not replaced.
             StoreFull: there was no room; nothing was written.
         """
-        self.subscription(row.name)
+        self.rows(SUBSCRIPTIONS, "WHERE name = ?", row.name)
         with self.batch() as connection:
             node_rows.put(connection, SUBSCRIPTIONS, [astuple(row)])
             if lane is not None:
@@ -228,7 +234,8 @@ class NodeDb:
 
     def delete_subscription(self, name: str) -> None:
         """Remove a subscription, a damaged one too, with its lane and what that parked. Raises: as `save_lanes`."""
-        damages = self.compared(SUBSCRIPTIONS).damages
+        is_there = self.read("SELECT 1 FROM subscriptions WHERE name = ?", name)
+        damages = [] if is_there else self.compared(SUBSCRIPTIONS).damages
         # Bytes: a damaged name may be no text.
         names = [name.encode(), *(one.row[0].encode(errors="surrogateescape") for one in damages if one.is_of(name))]
         with self.batch() as connection:

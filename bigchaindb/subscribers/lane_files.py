@@ -251,21 +251,25 @@ class LaneFiles:
             StoreError: it could not be written.
         """
         name = wanted.name
-        if self._node.subscription(name) is not None:
-            raise OrderRefused(
-                f"a subscription {name!r} is kept, and only a later version knows its definition; take another name, "
-                "or delete it"
-            )
-        if name in self._node.lane_names():
-            raise OrderRefused(
-                f"{name!r}: the place of an events plugin of this name is kept; take another name, or run "
-                f"`bigchaindb plugins forget {name}`"
-            )
+        if self._node.has_lane(name):
+            raise self._kept(name)
         log = self._logs[wanted.log]
         start, now = log.resolve(place.parse(wanted.start), head, wanted.numbering), time.time()
         digest = log.digest(wanted.numbering.position(start))
         lane = LaneRow(name, 0, start, start, digest, State.STOPPED, now, None, now)
         self._node.put_subscription(SubscriptionRow(name, wanted.text, now, start), lane)
+
+    def _kept(self, name: str) -> OrderRefused:
+        """Return why a name cannot be taken of which a lane is kept. Raises StoreDamaged: see `define`."""
+        if self._node.subscription(name) is None:
+            return OrderRefused(
+                f"{name!r}: the place of an events plugin of this name is kept; take another name, or run "
+                f"`bigchaindb plugins forget {name}`"
+            )
+        return OrderRefused(
+            f"a subscription {name!r} is kept, and only a later version knows its definition; take another name, "
+            "or delete it"
+        )
 
     def redefine(self, wanted: Subscription) -> None:
         """Write another definition of a subscription down.

@@ -100,6 +100,14 @@ class Supervisor:
         """Return the status of each lane: plugins in the order of the configuration, then subscriptions."""
         return [lane.status() for lane in self._lanes.all.values()]
 
+    def names(self) -> Sequence[str]:
+        """Return the names of all lanes, in the order of `status`."""
+        return [*self._lanes.all]
+
+    def status_of(self, name: str) -> LaneStatus | None:
+        """Return the status of one lane; None if there is none of that name."""
+        return None if (lane := self._lanes.all.get(name)) is None else lane.status()
+
     # Subscriptions
 
     @property

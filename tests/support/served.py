@@ -102,9 +102,13 @@ class ShownLanes(Supervisor):
         super().__init__(hub=hub, store=store, chain_id=CHAIN_ID, plugins={}, limits=limits)
         self._shown = shown
 
-    def status(self) -> list[LaneStatus]:
+    def names(self) -> Sequence[str]:
         """See `Supervisor`."""
-        return [*self._shown, *super().status()]
+        return [*(one.name for one in self._shown), *super().names()]
+
+    def status_of(self, name: str) -> LaneStatus | None:
+        """See `Supervisor`."""
+        return next((one for one in self._shown if one.name == name), super().status_of(name))
 
 
 @asynccontextmanager

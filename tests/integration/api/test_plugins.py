@@ -1,5 +1,7 @@
 """`/api/v1/plugins`: monitoring without a shell on the node (P14)."""
 
+from dataclasses import replace
+
 from jsonschema import Draft202012Validator
 
 from bigchaindb.api.openapi import document
@@ -10,7 +12,7 @@ from tests.support.raw import ask
 
 
 async def test_it_lists_every_plugin_as_described(start: Start) -> None:
-    served = await start(plugins=[status("ValueError: secret"), status("")])
+    served = await start(plugins=[status("ValueError: secret"), replace(status(""), name="other")])
     answer = await ask(served.api.port, "GET", "/api/v1/plugins")
     listed = answer.json()
     assert answer.status == 200

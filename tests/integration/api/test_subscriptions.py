@@ -1,5 +1,6 @@
 """Subscriptions over HTTP: created, changed, shown, ordered and deleted. Source: docs/reference/subscriptions.md."""
 
+import asyncio
 import json
 import logging
 from contextlib import closing
@@ -313,3 +314,38 @@ async def test_a_definition_of_a_later_version_stops_nobody(start: Start) -> Non
     served = await start()
     served.store.node.put_subscription(SubscriptionRow("future", '{"log":"votes"}', 1.5, 0))
     assert (await send(served, "GET", "/api/v1/subscriptions")).json() == []
+
+
+async def test_many_are_listed_whole(served: Served) -> None:
+    """A list in pieces must be JSON, and leave nobody out."""
+    names = [f"s{number:02}" for number in range(40)]
+    for name in names:
+        await send(served, "PUT", f"/api/v1/subscriptions/{name}")
+    for path in ("/api/v1/subscriptions", "/api/v1/plugins"):
+        assert [one["name"] for one in (await send(served, "GET", path)).json()] == names
+
+
+async def test_of_many_that_put_at_once_one_creates(served: Served) -> None:
+    """All instances of an application start together."""
+    answers = await asyncio.gather(*(put(served, granularity="transaction") for _ in range(20)))
+    assert sorted(one.status for one in answers) == [200] * 19 + [201]
+    assert len({one.body for one in answers}) == 1
+
+
+async def test_changes_deletions_and_orders_at_once_are_answered_and_leave_a_whole(served: Served) -> None:
+    """Whatever the turn is in which they are carried out, none is a defect."""
+    calls = [
+        ("PUT", "", {"window": 5}),
+        ("PUT", "?change=true", {"window": 6}),
+        ("DELETE", "", None),
+        ("POST", "/pause", None),
+        ("POST", "/seek", {"place": "genesis"}),
+        ("GET", "", None),
+        ("GET", "/parked", None),
+    ]
+    await served.commit(2)
+    answers = await asyncio.gather(*(send(served, *call) for _ in range(8) for call in calls))
+    assert {one.status for one in answers} <= {200, 201, 204, 404, 409}
+    is_there = (await send(served, "GET")).status == 200
+    assert served.store.node.lane_names() == (["billing"] if is_there else [])
+    assert (served.store.node.subscription("billing") is not None) is is_there
