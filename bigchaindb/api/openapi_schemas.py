@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from bigchaindb.delivery import BLOCK_TYPES, TRANSACTION_TYPE
 from bigchaindb.ledger.proofs.document import FORMAT
+from bigchaindb.streams.cloud_events import REJECTED_TYPE
 
 Schema = dict[str, Any]
 
@@ -157,7 +158,7 @@ def _block_schemas() -> dict[str, Schema]:
 
 
 def _event() -> Schema:
-    kinds = [*BLOCK_TYPES.values(), TRANSACTION_TYPE]
+    kinds = [*BLOCK_TYPES.values(), TRANSACTION_TYPE, REJECTED_TYPE]
     return record(
         {
             "specversion": {"const": "1.0"},

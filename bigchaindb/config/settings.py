@@ -92,7 +92,8 @@ class Limits:
     event_page_bytes_max: int = 1 * MIB
     """Bytes of event bodies in a page of `/api/v1/events`; one event always fits."""
     sse_connection_count_max: int = 1024
-    """Open Server-Sent Events; more are answered 503. They count as HTTP connections too."""
+    """Open Server-Sent Events and WebSockets of `/api/v1/streams/events`; more are answered 503. They count as HTTP
+    connections too."""
     access_key_count_max: int = 10_000
     """Access keys, revoked ones included; beyond it the oldest that is over makes room."""
     bucket_count_max: int = 10_000

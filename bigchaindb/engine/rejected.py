@@ -76,11 +76,13 @@ class Rejected:
     def add(self, transaction: Transaction, error: ValidationError) -> None:
         """Take a transaction of the pool that breaks a rule."""
         if self._is_ours(transaction.id):
-            self.record(transaction.id, transaction.body, error)
+            self._take(transaction.id, transaction.asset_id, transaction.body, error)
 
     def record(self, transaction_id: str, body: bytes, error: ValidationError) -> None:
-        """Take a transaction that this node accepted."""
-        asset_id = _decode(body).asset.id or transaction_id
+        """Take a transaction that this node accepted, and that is in no pool."""
+        self._take(transaction_id, _decode(body).asset.id or transaction_id, body, error)
+
+    def _take(self, transaction_id: str, asset_id: str, body: bytes, error: ValidationError) -> None:
         self._waiting.append(RejectedRow(transaction_id, asset_id, type(error).__name__, str(error), body))
         self._errors[transaction_id] = error
         self.added_count += 1

@@ -132,7 +132,7 @@ def _gauges(figures: Figures) -> dict[str, tuple[str, float]]:
         "commit_waiters": ("Requests in mode commit that wait for their decision.", engine.waiting_count),
         "access_keys": ("Access keys that are neither revoked nor expired.", figures.access_key_count),
         "http_connections": ("Open connections of the HTTP API.", figures.http_connection_count),
-        "sse_clients": ("Clients of Server-Sent Events.", figures.sse_count),
+        "sse_clients": ("Clients of Server-Sent Events and of /api/v1/streams/events.", figures.sse_count),
         "stream_connections": ("Open connections of the WebSocket API.", figures.stream_connection_count),
         "stream_late_clients": ("Clients of the WebSocket stream behind the head.", figures.stream_late_count),
     }

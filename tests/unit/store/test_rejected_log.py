@@ -14,6 +14,7 @@ from bigchaindb.eventlog.selection import Selection
 from bigchaindb.ledger.effects import NO_DIGEST
 from bigchaindb.ledger.ports import Record, RejectedRow
 from bigchaindb.store import rejected as rejected_module
+from bigchaindb.store.backup import back_up_node
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import Readers, open_writer
 from bigchaindb.store.node_db import NodeDb
@@ -201,6 +202,15 @@ def test_its_size_is_what_the_bounds_count(opened: Opened) -> None:
     for number in range(5):
         opened.add(row(number, bytes(1_000)), count_max=3)
     assert opened.log.size() == (3, 3 * (len(row(0).message) + ROW_BYTES + 1_000))
+
+
+def test_p8_a_backup_has_the_rows_and_the_id_of_another_node(opened: Opened, tmp_path: Path) -> None:
+    """So a token of before the restore is lost: under its number the restored node may have another row."""
+    opened.add(row(1), row(2))
+    back_up_node(opened.path, tmp_path / "copy.db")
+    with closing(NodeDb(tmp_path / "copy.db")) as copied, closing(Readers(tmp_path / "copy.db")) as readers:
+        assert RejectedLog(readers).of(row(2).id) == row(2)
+        assert copied.id != opened.node.id
 
 
 def test_messages_are_cut(opened: Opened) -> None:
