@@ -9,6 +9,7 @@ from math import inf
 from typing import Final
 
 from bigchaindb.eventlog.lane import Trouble
+from bigchaindb.eventlog.numbering import ROWS, Numbering
 
 UNDECIDED: Final = inf
 """When an event is due that was nacked, or is to be parked: not before its lane has decided about it."""
@@ -55,6 +56,7 @@ class Policy:
         attempts: failures of one event after which it is given up, once `duration_s` is over as well.
         duration_s: since its first failure.
         on_failure: what giving up means.
+        numbering: of the lane's events, for errors.
     """
 
     backoff: Backoff = field(default_factory=Backoff)
@@ -62,6 +64,7 @@ class Policy:
     attempts: int = 5
     duration_s: float = 600.0
     on_failure: OnFailure = OnFailure.PARK
+    numbering: Numbering = ROWS
 
     def gives_up(self, trouble: Trouble, now: float) -> bool:
         """Whether an event has failed often and long enough to be given up; `now` is Unix seconds."""

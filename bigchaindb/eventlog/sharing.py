@@ -77,6 +77,12 @@ class Sharing:
         return ascending[0] - 1 if ascending else self._reached
 
     @property
+    def obstacle(self) -> SharedEvent | None:
+        """The lowest event in hand, if later ones of its key wait for it."""
+        first = self._events.get(self.cursor + 1)
+        return first if first is not None and first.after is not None else None
+
+    @property
     def unsettled_count(self) -> int:
         """Events in hand: each takes a slot."""
         return len(self._events)

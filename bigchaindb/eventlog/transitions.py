@@ -203,9 +203,8 @@ def _given_up(lane: Lane, position: int, trouble: Trouble, policy: Policy) -> tu
                 facts.Settle(position),
             ]
         case OnFailure.BLOCK:
-            lane = replace(
-                lane, state=TRANSITIONS[lane.state, facts.GivenUp], error=f"position {position}: {trouble.error}"
-            )
+            error = f"position {policy.numbering.text(position)}: {trouble.error}"
+            lane = replace(lane, state=TRANSITIONS[lane.state, facts.GivenUp], error=error)
             return replace(lane, troubles={**lane.troubles, position: trouble}), [facts.CloseHost()]
         case _:
             assert_never(policy.on_failure)

@@ -18,13 +18,20 @@ class Bodies:
         """Bytes that may be added."""
         return max(0, BYTES_MAX - self._bytes)
 
-    def get(self, number: int) -> bytes | None:
-        """Return the body of an event; None if it has to be read again."""
-        return self._bodies.get(number)
+    def __contains__(self, number: int) -> bool:
+        return number in self._bodies
+
+    def take(self, number: int, bytes_max: int | None) -> bytes | None:
+        """Return the body of an event and forget it; None if it has to be read again, or has more bytes."""
+        body = self._bodies.get(number)
+        if body is None or (bytes_max is not None and len(body) > bytes_max):
+            return None
+        del self._bodies[number]
+        self._bytes -= len(body)
+        return body
 
     def put(self, number: int, body: bytes) -> None:
-        """Add the body of an event."""
-        self.drop(number)
+        """Add the body of an event that is not here."""
         self._bodies[number] = body
         self._bytes += len(body)
 

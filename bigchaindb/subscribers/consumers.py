@@ -18,13 +18,12 @@ from bigchaindb.eventlog.retrying import Policy
 from bigchaindb.eventlog.sharing import Delivery
 from bigchaindb.eventlog.subscription import Subscription
 from bigchaindb.streams.hub import Hub
-from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.consuming import Consumer, End, Given, Standing
 from bigchaindb.subscribers.desk import Desk, Taker
 from bigchaindb.subscribers.desk_log import DeskLog
 from bigchaindb.subscribers.lane_page import LanePage
 from bigchaindb.subscribers.lane_status import SUBSCRIPTION, ConsumerStatus
-from bigchaindb.subscribers.lane_work import Shared
+from bigchaindb.subscribers.lane_work import Shared, Told
 
 if TYPE_CHECKING:
     from bigchaindb.subscribers.plugin_lane import PluginLane
@@ -180,6 +179,11 @@ class Consumers:
         """See `Work`."""
         return bool(self._seats)
 
+    @property
+    def waits_for(self) -> str:
+        """See `Work`."""
+        return "" if self._desk is None else self._desk.waits_for
+
     def ordered(self) -> None:
         """See `Work`."""
         self._look()
@@ -228,7 +232,7 @@ class Consumers:
     @property
     def policy(self) -> Policy:
         """See `Work`."""
-        policy, backoff = self.wanted.policy, self._shared.backoff
+        policy, backoff = replace(self.wanted.policy, numbering=self.numbering), self._shared.backoff
         return policy if backoff is None else replace(policy, backoff=backoff, patience=backoff)
 
     @property
@@ -246,7 +250,7 @@ class Consumers:
         self,
         lane: Lane,
         page: LanePage,
-        on_report: Callable[[wire.Report], None],
+        on_report: Callable[[Told], None],
         on_exit: Callable[[str], None],
     ) -> Desk:
         """See `Work`."""

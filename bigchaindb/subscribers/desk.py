@@ -19,12 +19,12 @@ from bigchaindb.eventlog import subscription as definitions
 from bigchaindb.eventlog.lane import Lane
 from bigchaindb.eventlog.sharing import Delivery, Sharing, TakenBack
 from bigchaindb.eventlog.subscription import Subscription
-from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.consuming import Consumer, Given, Reason
 from bigchaindb.subscribers.desk_log import DeskLog, Item
 from bigchaindb.subscribers.desk_reader import DeskReader
 from bigchaindb.subscribers.desk_slots import Slots
 from bigchaindb.subscribers.lane_page import LanePage
+from bigchaindb.subscribers.lane_work import Told
 from bigchaindb.subscribers.overdue import Overdue, Timer
 from bigchaindb.subscribers.parkings import Parkings
 
@@ -73,7 +73,7 @@ class Desk:
         log: DeskLog,
         takers: Collection[Taker],
         now_ns: Callable[[], int],
-        on_report: Callable[[wire.Report], None],
+        on_report: Callable[[Told], None],
         on_exit: Callable[[str], None],
     ) -> None:
         """Go on where `page` says, with the first nudge.
@@ -126,6 +126,7 @@ class Desk:
             case facts.Settle(number):
                 if self._sharing.settle(number):
                     self._slots.returning.discard(number)
+                    self.reader.bodies.drop(number)
                     self._settled(number)
                 self._parkings.settled(number)
         self.serve_soon()
@@ -146,6 +147,12 @@ class Desk:
                 taker.client.revoke(revoked, Reason.ENDED)
         self._parkings.end()
         self._loop.call_soon(self._exit)
+
+    @property
+    def waits_for(self) -> str:
+        """The key that the cursor waits for, with later events behind it; "" if there is none."""
+        obstacle = self._sharing.obstacle
+        return "" if obstacle is None else str(obstacle.key.name or definitions.BY_LOG)
 
     # For consumers
 
@@ -169,33 +176,39 @@ class Desk:
             if not self._slots.is_dealt(delivery):  # taken back before it was taken
                 dealt.popleft()
                 continue
-            body = bodies.get(delivery.number)
+            body = bodies.take(delivery.number, bytes_max if given else None)
             if body is None:
-                self.reader.recall(one.number for one in islice(dealt, DEAL_COUNT))
-                self._want(taker)
-                break
-            if given and len(body) > bytes_max:
+                if delivery.number not in bodies:
+                    self.reader.recall(one.number for one in islice(dealt, DEAL_COUNT))
+                    self._want(taker)
                 break
             dealt.popleft()
-            self._hand(taker, delivery, now_ns)
+            self._slots.take(delivery, now_ns)
             given.append(Given(delivery, body))
             bytes_max -= len(body)
+            if self._overdue.limit_s is not None:
+                self._overdue.add(delivery, taker)
+        taker.out_count += len(given)
         return given
 
     def ack(self, taker: Taker, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """Settle deliveries; return the stale ones."""
-        stale = []
+        stale, sharing, slots, is_timed = [], self._sharing, self._slots, self._overdue.limit_s is not None
         for delivery in deliveries:
-            if self._is_closed or not self._sharing.ack(taker, delivery):
+            number = delivery.number
+            if self._is_closed or not sharing.ack(taker, delivery):
                 stale.append(delivery)
                 continue
-            taker.out_count -= 1
-            self._overdue.drop(delivery)
-            self._settled(delivery.number)
-            if delivery.number in self._slots.returning:
-                self._slots.returning.remove(delivery.number)
-                self._report(facts.ReturnSettled(delivery.number))
-        self.serve_soon()
+            slots.settle(number)
+            if is_timed:
+                self._overdue.drop(delivery)
+            if number in slots.returning:
+                slots.returning.remove(number)
+                self._report(facts.ReturnSettled(number))
+        taker.out_count -= len(deliveries) - len(stale)
+        if not self._is_closed:
+            slots.settled_up_to(sharing.cursor)
+            self.serve_soon()
         return stale
 
     def nack(
@@ -267,7 +280,7 @@ class Desk:
     @property
     def is_wanting(self) -> bool:
         """See `Dealer`."""
-        return bool(self._wanting)
+        return any(one.out_count < one.room_count for one in self._wanting)
 
     def take_up(self, item: Item) -> None:
         """See `Dealer`."""
@@ -283,6 +296,8 @@ class Desk:
         """See `Dealer`."""
         self._sharing.passed(number)
         self._slots.reach(number, self._sharing.cursor)
+        if not self.reader.lag:
+            self._report(facts.CaughtUp())
         self.serve_soon()
 
     def opened(self) -> None:
@@ -312,12 +327,6 @@ class Desk:
         taker.dealt.extend(dealt)
         return bool(dealt)
 
-    def _hand(self, taker: Taker, delivery: Delivery, now_ns: int) -> None:
-        self._slots.take(delivery, now_ns)
-        taker.out_count += 1
-        self.reader.bodies.drop(delivery.number)
-        self._overdue.add(delivery, taker)
-
     def _want(self, taker: Taker) -> None:
         self._wanting[taker] = None
         self.reader.asked.set()
@@ -336,7 +345,6 @@ class Desk:
 
     def _settled(self, number: int) -> None:
         self._slots.settle(number)
-        self.reader.bodies.drop(number)
         self._slots.settled_up_to(self._sharing.cursor)
 
     def _blame(self, taken: TakenBack, error: str) -> None:
@@ -360,7 +368,7 @@ class Desk:
         if not taker.dealt:
             return self._sharing.may_give(taker)
         first = taker.dealt[0]
-        return not self._slots.is_dealt(first) or self.reader.bodies.get(first.number) is not None
+        return not self._slots.is_dealt(first) or first.number in self.reader.bodies
 
     def _wake(self) -> None:
         """End the delays that are over."""

@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from itertools import count
 from typing import Final, NamedTuple, TypeVar
 
-from bigchaindb.delivery import Message, block_message, transaction_messages
+from bigchaindb.delivery import block_message
 from bigchaindb.errors import HistoryLost
 from bigchaindb.eventlog import subscription as definitions
 from bigchaindb.eventlog import token
@@ -19,6 +19,7 @@ from bigchaindb.eventlog.subscription import Subscription
 from bigchaindb.ledger.ports import REJECTED, LogReader, Record
 from bigchaindb.streams.cloud_events import document_of, rejected_message
 from bigchaindb.streams.shared_log import LIVE_COUNT, LogSource
+from bigchaindb.subscribers.desk_blocks import Blocks, Part
 from bigchaindb.subscribers.machine import in_thread
 
 FRAME_BYTES: Final = 64 * 1024
@@ -86,7 +87,7 @@ class DeskLog:
         """
         head = self.hub.head
         thread = self._live if head - wanted.numbering.position(after) <= LIVE_COUNT else self._late
-        return await thread.run(lambda reader: _read(reader, self.name, wanted, after, head, count_max, bytes_max))
+        return await thread.run(self.name, wanted, lambda source: _read(source, after, head, count_max, bytes_max))
 
     async def recall(self, wanted: Subscription, numbers: Sequence[int], *, bytes_max: int) -> list[Item]:
         """Return events that were read before: the first of these, up to a bound of bytes, at least one.
@@ -101,7 +102,7 @@ class DeskLog:
             StoreError: as `read`.
         """
         return await self._live.run(
-            lambda reader: _bounded(_recalled(reader, self.name, wanted, numbers), len(numbers), bytes_max)[0]
+            self.name, wanted, lambda source: _bounded(_recalled(source, numbers), len(numbers), bytes_max)[0]
         )
 
     async def token(self, wanted: Subscription, number: int) -> str:
@@ -111,7 +112,7 @@ class DeskLog:
             HistoryLost: the log does not hold it.
             StoreError: as `read`.
         """
-        return await self._live.run(lambda reader: _token(reader, self.name, wanted, number))
+        return await self._live.run(self.name, wanted, lambda source: _token(source, number))
 
     def close(self) -> None:
         """Start no other read, and close the files."""
@@ -127,11 +128,12 @@ class _Thread:
         self._start_thread = start_thread
         self._thread: Executor | None = None
         self._reader: LogReader | None = None
+        self._blocks = Blocks()
 
-    async def run(self, read: Callable[[LogReader], T]) -> T:
+    async def run(self, name: str, wanted: Subscription, read: "Callable[[_Source], T]") -> T:
         if self._thread is None:
             self._thread = self._start_thread()
-        return await in_thread(self._thread, lambda: read(self._own_reader()))
+        return await in_thread(self._thread, lambda: read(_Source(self._own_reader(), self._blocks, name, wanted)))
 
     def close(self) -> None:
         if self._thread is not None:
@@ -148,15 +150,17 @@ class _Thread:
             self._reader.close()
 
 
-def _read(
-    reader: LogReader,
-    chain_id: str,
-    wanted: Subscription,
-    after: int,
-    head: int,
-    count_max: int,
-    bytes_max: int,
-) -> Piece:
+class _Source(NamedTuple):
+    """What a read needs besides its place."""
+
+    reader: LogReader
+    blocks: Blocks
+    name: str
+    wanted: Subscription
+
+
+def _read(source: _Source, after: int, head: int, count_max: int, bytes_max: int) -> Piece:
+    reader, _, _, wanted = source
     numbering = wanted.numbering
     seen = numbering.seen(after)
     assert seen < head, (after, head)  # P4
@@ -170,28 +174,30 @@ def _read(
     )
     if reached <= seen:
         raise HistoryLost(seen + 1, head)  # P8: the log ends before its head
+    wants_all, matches = wanted.selection == ALL, wanted.selection.matches
 
-    def is_owed(number: int, message: Message) -> bool:
-        return number > after and _matches(wanted, message)
+    def is_owed(number: int, part: Part) -> bool:
+        return number > after and (wants_all or matches(document_of(part.message.data)))
 
-    every = (item for record in records for item in _items(record, chain_id, wanted, is_owed))
-    items, is_cut = _bounded(every, count_max, bytes_max)
+    items, is_cut = _bounded(
+        (one for record in records for one in _items(source, record, is_owed)), count_max, bytes_max
+    )
     behind = items[-1].number if is_cut else numbering.behind(reached)
-    return Piece(items, behind, _token(reader, chain_id, wanted, behind))
+    return Piece(items, behind, _token(source, behind))
 
 
-def _recalled(reader: LogReader, chain_id: str, wanted: Subscription, numbers: Sequence[int]) -> Iterator[Item]:
-    numbering, owed = wanted.numbering, {*numbers}
+def _recalled(source: _Source, numbers: Sequence[int]) -> Iterator[Item]:
+    numbering, owed = source.wanted.numbering, {*numbers}
     positions = list(dict.fromkeys(map(numbering.position, numbers)))
     while positions:
         first = positions[0]
         neighbours = [one for one, expected in zip(positions, count(first), strict=False) if one == expected]
         through = neighbours[-1]
-        records = reader.records(first - 1, through, count_max=READ_COUNT_MAX, bytes_max=FRAME_BYTES)
+        records = source.reader.records(first - 1, through, count_max=READ_COUNT_MAX, bytes_max=FRAME_BYTES)
         for expected, record in zip(neighbours, records, strict=False):
             if record.position != expected:
                 raise HistoryLost(expected, through)  # P8: a gap is loud
-            yield from _items(record, chain_id, wanted, lambda number, _: number in owed)
+            yield from _items(source, record, lambda number, _: number in owed)
         if not records:
             raise HistoryLost(first, through)
         del positions[: len(records)]
@@ -214,27 +220,19 @@ def _bounded(items: Iterable[Item], count_max: int, bytes_max: int) -> tuple[lis
     return found, False
 
 
-def _items(
-    record: Record, chain_id: str, wanted: Subscription, is_owed: Callable[[int, Message], bool]
-) -> Iterator[Item]:
+def _items(source: _Source, record: Record, is_owed: Callable[[int, Part], bool]) -> Iterator[Item]:
     """Return what a row holds for the subscription; a block is never cut."""
-    numbering, event = wanted.numbering, record.event(chain_id)
+    _, blocks, name, wanted = source
+    number = wanted.numbering.number(record.position)
     if record.type == REJECTED:
-        number, message = numbering.number(record.position), rejected_message(record, chain_id)
+        message = rejected_message(record, name)
         yield Item(number, key_of(wanted, number, message.asset_id), message.envelope)
-        return
-    if wanted.granularity == definitions.BLOCK:
-        number = numbering.number(record.position)
-        yield Item(number, key_of(wanted, number), block_message(event).envelope)
-        return
-    for index, message in enumerate(transaction_messages(event)):
-        number = numbering.number(record.position, index)
-        if is_owed(number, message):
-            yield Item(number, key_of(wanted, number, message.asset_id), message.envelope)
-
-
-def _matches(wanted: Subscription, message: Message) -> bool:
-    return wanted.selection == ALL or wanted.selection.matches(document_of(message.data))
+    elif wanted.granularity == definitions.BLOCK:
+        yield Item(number, key_of(wanted, number), block_message(record.event(name)).envelope)
+    else:
+        for one, part in enumerate(blocks.parts(record, name), number):
+            if is_owed(one, part):
+                yield Item(one, key_of(wanted, one, part.message.asset_id), part.envelope)
 
 
 def key_of(wanted: Subscription, number: int, asset_id: str = "") -> Hashable:
@@ -248,9 +246,9 @@ def key_of(wanted: Subscription, number: int, asset_id: str = "") -> Hashable:
             return number
 
 
-def _token(reader: LogReader, chain_id: str, wanted: Subscription, number: int) -> str:
-    position, index = wanted.numbering.token_place(number)
-    digest = token.digest_at(reader, position)
+def _token(source: _Source, number: int) -> str:
+    position, index = source.wanted.numbering.token_place(number)
+    digest = token.digest_at(source.reader, position)
     if digest is None:
         raise HistoryLost(position, position)
-    return token.encode(chain_id, position, index, digest)
+    return token.encode(source.name, position, index, digest)

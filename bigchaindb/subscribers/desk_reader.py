@@ -20,6 +20,8 @@ TAKE_COUNT: Final = 64
 """Events that are taken in without a pause for others."""
 RECALL_COUNT: Final = 256
 """Events that are read again at once."""
+READ_PART: Final = 4
+"""While nobody waits this part of the window is free before the log is read on: a block is split at each read."""
 RETRY_S: Final = 1.0
 """Time between two tries to read a log that cannot be read."""
 
@@ -118,7 +120,7 @@ class DeskReader:
         except StoreDamaged:
             raise
         except (StoreError, OSError) as error:
-            fields = {"plugin": self._wanted.name, "error": str(error)}
+            fields = {"subscription": self._wanted.name, "error": str(error)}
             _log.error("a subscription cannot read the log, and tries again", extra=fields)
             await asyncio.sleep(RETRY_S)
 
@@ -146,14 +148,15 @@ class DeskReader:
             return
         for number, _, body in await self._log.recall(self._wanted, numbers, bytes_max=FRAME_BYTES):
             self._absent.pop(number, None)
-            if number in self._slots:
+            if number in self._slots and number not in self.bodies:
                 self.bodies.put(number, body)
         self._dealer.serve_soon()
 
     def _may_read(self) -> bool:
-        if not (self.lag and self._dealer.unread_count > 0):
+        room_count, is_wanting = self._dealer.unread_count, self._dealer.is_wanting
+        if not (self.lag and room_count > 0) or (room_count < self._slots.count_max // READ_PART and not is_wanting):
             return False
-        if not self.bodies.room_bytes and self._dealer.is_wanting:
+        if not self.bodies.room_bytes and is_wanting:
             self.bodies.clear()
         return self.bodies.room_bytes > 0
 

@@ -5,8 +5,8 @@ from typing import Final
 
 from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import RUNNING, Lane, State
-from bigchaindb.subscribers.lane_status import SUBSCRIPTION, LaneStatus
-from bigchaindb.subscribers.lane_work import Work
+from bigchaindb.subscribers.lane_status import IN_WORDS, SUBSCRIPTION, LaneStatus
+from bigchaindb.subscribers.lane_work import Work, noted
 from bigchaindb.subscribers.machine import Machine
 from bigchaindb.subscribers.plugin_run import PluginRun
 
@@ -21,12 +21,14 @@ class LaneNotes:
     """The record of one lane since the node started.
 
     Attributes:
+        work: what the lane runs.
         since: when the state began, Unix seconds.
         warning: of the plugin's author's; "" if there is none.
     """
 
-    def __init__(self, name: str, machine: Machine, cursor: int) -> None:
+    def __init__(self, name: str, work: Work, machine: Machine, cursor: int) -> None:
         """Begin with a lane that was recovered at `cursor`."""
+        self.work = work
         self.since = machine.now()
         self.warning = ""
         self._name = name
@@ -70,11 +72,9 @@ class LaneNotes:
         is_why = lane.state in {State.BLOCKED, State.GAPPED, State.FAILED}
         return lane.error != "" and not is_why and cursor > self._error_cursor
 
-    def status(
-        self, lane: Lane, run: PluginRun | None, work: Work, *, cursor: int, head: int, parked_count: int
-    ) -> LaneStatus:
+    def status(self, lane: Lane, run: PluginRun | None, *, cursor: int, head: int, parked_count: int) -> LaneStatus:
         """Return the lane as people see it."""
-        seen = work.numbering.seen(cursor)
+        work, seen = self.work, self.work.numbering.seen(cursor)
         return LaneStatus(
             name=self._name,
             state=lane.state,
@@ -98,6 +98,7 @@ class LaneNotes:
             number=cursor if work.kind == SUBSCRIPTION else None,
             numbering=work.numbering,
             consumers=work.statuses(),
+            waits_for=work.waits_for,
         )
 
     def _complaint_about_returns(self) -> str:
@@ -110,13 +111,14 @@ class LaneNotes:
 
     def _log_change(self, before: Lane, lane: Lane, cursor: int, *, is_starting: bool) -> None:
         level = logging.INFO
-        fields: dict[str, object] = {"plugin": self._name, "before": before.state.value, "position": cursor}
+        seen = self.work.numbering.seen(cursor)
+        fields = {**noted(self.work, self._name), "before": before.state.value, "position": seen}
         if lane.state in {State.BACKOFF, State.BLOCKED, State.GAPPED, State.FAILED}:
             level = logging.WARNING if lane.state is State.BACKOFF else logging.ERROR
             fields |= {"failures": lane.failure_count, "error": lane.error}
             if is_starting and not lane.has_run and lane.state is not State.GAPPED:
                 level = logging.DEBUG  # the start of the node ends with this error, and names it
-        log.log(level, "events plugin is %s", lane.state.value, extra=fields)
+        log.log(level, "%s is %s", IN_WORDS[self.work.kind], lane.state.value, extra=fields)
 
 
 def _brings_error(before: Lane, lane: Lane, fact: facts.Fact) -> bool:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from bigchaindb.config import Limits, PluginSettings
+from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import Lane
 from bigchaindb.eventlog.numbering import ROWS, Numbering
 from bigchaindb.eventlog.retrying import Backoff, OnFailure, Policy
@@ -17,9 +18,12 @@ from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_page import LanePage
-from bigchaindb.subscribers.lane_status import PLUGIN, ConsumerStatus
+from bigchaindb.subscribers.lane_status import PLUGIN, SUBSCRIPTION, ConsumerStatus
 from bigchaindb.subscribers.machine import Host, Machine
 from bigchaindb.subscribers.plugin_run import PluginRun
+
+Told: TypeAlias = wire.Report | facts.CaughtUp
+"""What a host tells its lane; a desk knows itself when it has read everything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +95,11 @@ class Work(Protocol):
         """Take note that an order was carried out."""
         ...
 
+    @property
+    def waits_for(self) -> str:
+        """The key that the cursor waits for; "" if there is none."""
+        ...
+
     def statuses(self) -> tuple[ConsumerStatus, ...]:
         """Return who consumes."""
         ...
@@ -99,7 +108,7 @@ class Work(Protocol):
         self,
         lane: Lane,
         page: LanePage,
-        on_report: Callable[[wire.Report], None],
+        on_report: Callable[[Told], None],
         on_exit: Callable[[str], None],
     ) -> Host:
         """Start a host on a page.
@@ -123,6 +132,7 @@ class PluginWork:
     log = EVENTS
     numbering = ROWS
     is_wanted = True
+    waits_for = ""
 
     @property
     def hub(self) -> Hub:
@@ -160,7 +170,7 @@ class PluginWork:
         self,
         lane: Lane,
         page: LanePage,
-        on_report: Callable[[wire.Report], None],
+        on_report: Callable[[Told], None],
         on_exit: Callable[[str], None],
     ) -> Host:
         """See `Work`."""
@@ -179,3 +189,10 @@ class PluginWork:
             one_at_a_time=lane.one_at_a_time,
         )
         return shared.machine.start_host(launch, on_report, on_exit)
+
+
+def noted(work: Work, name: str, number: int | None = None) -> dict[str, object]:
+    """Return the fields of a line of the log: whose it is, and about which event."""
+    if work.kind == PLUGIN:
+        return {"plugin": name} if number is None else {"plugin": name, "position": number}
+    return {SUBSCRIPTION: name} if number is None else {SUBSCRIPTION: name, "place": work.numbering.text(number)}

@@ -236,7 +236,7 @@ class Lanes:
                 lane.save_again()
             if must:
                 raise
-            _log.error("cannot save the progress of the events plugins", extra={"error": str(error)})
+            _log.error("cannot save the progress of events plugins and subscriptions", extra={"error": str(error)})
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return the result of `work`, done by the lanes' thread in its turn."""

@@ -38,26 +38,29 @@ class Timer:
 
 
 class Overdue(Generic[T]):
-    """Deliveries and who has them, in the order in which they were taken."""
+    """Deliveries and who has them, in the order in which they were taken.
+
+    Attributes:
+        limit_s: how long anybody may have one; None: for ever, and nothing is added.
+    """
 
     def __init__(self, limit_s: float | None, on_overdue: Callable[[T, Sequence[Delivery]], object]) -> None:
         """Begin without any.
 
         Args:
-            limit_s: how long anybody may have one; None: for ever.
+            limit_s: see the class.
             on_overdue: called with a consumer and what it has had for longer.
         """
-        self._limit_s = limit_s
+        self.limit_s = limit_s
         self._on_overdue = on_overdue
         self._taken: dict[Delivery, tuple[float, T]] = {}
         self.timer = Timer(self._look)
 
     def add(self, delivery: Delivery, taker: T) -> None:
         """Note that a consumer gets a delivery now."""
-        if self._limit_s is not None:
-            due_s = asyncio.get_running_loop().time() + self._limit_s
-            self._taken[delivery] = due_s, taker
-            self.timer.set(due_s)
+        due_s = asyncio.get_running_loop().time() + (self.limit_s or 0.0)
+        self._taken[delivery] = due_s, taker
+        self.timer.set(due_s)
 
     def drop(self, delivery: Delivery) -> None:
         """Note that a delivery is answered, or taken back."""
@@ -67,7 +70,7 @@ class Overdue(Generic[T]):
         now_s, found = asyncio.get_running_loop().time(), dict[T, list[Delivery]]()
         for delivery, (due_s, taker) in self._taken.items():
             if due_s > now_s:
-                self.timer.set(max(due_s, now_s + (self._limit_s or 0.0) / LATE_SHARE))
+                self.timer.set(max(due_s, now_s + (self.limit_s or 0.0) / LATE_SHARE))
                 break
             found.setdefault(taker, []).append(delivery)
         for taker, deliveries in found.items():

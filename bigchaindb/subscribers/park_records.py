@@ -9,6 +9,7 @@ from bigchaindb.errors import StoreError
 from bigchaindb.eventlog.lane import Trouble
 from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_notes import log
+from bigchaindb.subscribers.lane_work import Work, noted
 from bigchaindb.subscribers.machine import in_thread
 
 RETRY_S: Final = 1.0
@@ -20,10 +21,12 @@ class ParkRecords:
 
     Attributes:
         count: of the events that are parked.
+        work: of the lane.
     """
 
-    def __init__(self, name: str, files: LaneFiles, thread: Executor, *, count: int) -> None:
+    def __init__(self, name: str, work: Work, files: LaneFiles, thread: Executor, *, count: int) -> None:
         self.count = count
+        self.work = work
         self._name = name
         self._files = files
         self._thread = thread
@@ -65,8 +68,10 @@ class ParkRecords:
                 await self.recount()
                 break
             except StoreError as error:
-                log.error("cannot record that an event is parked", extra={"plugin": self._name, "error": str(error)})
+                log.error(
+                    "cannot record that an event is parked", extra={**noted(self.work, self._name), "error": str(error)}
+                )
                 await asyncio.sleep(RETRY_S)
-        fields = {"plugin": self._name, "position": position, "attempts": trouble.attempts, "error": trouble.error}
+        fields = noted(self.work, self._name, position) | {"attempts": trouble.attempts, "error": trouble.error}
         log.error("event is parked, see `bigchaindb plugins parked`", extra=fields)
         on_recorded(position)

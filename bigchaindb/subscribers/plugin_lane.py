@@ -14,8 +14,8 @@ from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.lane_files import Saving
 from bigchaindb.subscribers.lane_notes import LaneNotes, log
 from bigchaindb.subscribers.lane_page import LanePage, Word
-from bigchaindb.subscribers.lane_status import SUBSCRIPTION, LaneStatus
-from bigchaindb.subscribers.lane_work import Shared, Work
+from bigchaindb.subscribers.lane_status import IN_WORDS, PLUGIN, SUBSCRIPTION, LaneStatus
+from bigchaindb.subscribers.lane_work import Shared, Told, Work, noted
 from bigchaindb.subscribers.machine import in_thread
 from bigchaindb.subscribers.park_records import ParkRecords
 from bigchaindb.subscribers.plugin_run import PluginRun
@@ -24,6 +24,12 @@ READY_S_MAX: Final = 30.0
 """Time for a plugin to be imported and configured: a slow disk, and a `configure` that opens a connection."""
 GRACE_S: Final = 1.0
 """Time for a plugin to end by itself before an order is carried out. Source: event-plugin-api.md, section 5."""
+
+_STUCK: Final = {
+    PLUGIN: "events plugin has not asked for another event",
+    SUBSCRIPTION: "a consumer of the subscription has not answered for an event",
+}
+"""Of an event that is in hand for long, by kind."""
 
 _log_1x: Final = logging.getLogger("bigchaindb.processes")
 
@@ -46,12 +52,12 @@ class PluginLane:
         self.work = work
         self.lane = lane
         self.run: PluginRun | None = None
-        self.records = ParkRecords(name, shared.files, shared.thread, count=parked_count)
+        self.records = ParkRecords(name, work, shared.files, shared.thread, count=parked_count)
         self.ordering = asyncio.Lock()
         self.first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._policy = work.policy
         self._shared = shared
-        self._notes = LaneNotes(name, shared.machine, lane.progress.cursor)
+        self._notes = LaneNotes(name, work, shared.machine, lane.progress.cursor)
         self._beginning: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._may_run = False
@@ -69,6 +75,10 @@ class PluginLane:
             self._do(action)
         if (self.lane.state, self.lane.error) != (before.state, before.error):
             self.work.changed()
+
+    @property
+    def _title(self) -> str:
+        return f"{IN_WORDS[self.work.kind]} {self.name!r}"
 
     @property
     def is_idle(self) -> bool:
@@ -100,6 +110,7 @@ class PluginLane:
     def configure(self, work: Work) -> None:
         """Take other work, between two processes."""
         self.work, self._policy = work, work.policy
+        self._notes.work = self.records.work = work
 
     def look(self) -> Saving | None:
         """Read the page, once a second; return what is to be saved, if anything changed."""
@@ -140,7 +151,7 @@ class PluginLane:
                 await self.records.all_recorded()
         except TimeoutError:
             raise OrderRefused(
-                f"events plugin {self.name!r}: an event is not yet recorded as parked; free space on its disk"
+                f"{self._title}: an event is not yet recorded as parked; free space on its disk"
             ) from None
         self.tell(facts.Stopping())
         await self.settled()
@@ -173,7 +184,7 @@ class PluginLane:
     def status(self) -> LaneStatus:
         """Return the lane as people see it."""
         head, count = self.work.hub.head, self.records.count
-        return self._notes.status(self.lane, self.run, self.work, cursor=self.cursor, head=head, parked_count=count)
+        return self._notes.status(self.lane, self.run, cursor=self.cursor, head=head, parked_count=count)
 
     # Done for the state machine
 
@@ -193,8 +204,8 @@ class PluginLane:
             case facts.Park(position, trouble):
                 self.records.record(position, trouble, lambda position: self.tell(facts.ParkRecorded(position)))
             case facts.Skip(position, trouble):
-                fields = {"plugin": self.name, "position": position, "attempts": trouble.attempts}
-                log.error("event is skipped", extra={**fields, "error": trouble.error})
+                fields = noted(self.work, self.name, position)
+                log.error("event is skipped", extra={**fields, "attempts": trouble.attempts, "error": trouble.error})
             case facts.Again() | facts.Settle():
                 if self.run is not None:
                     self.run.host.answer(action)
@@ -208,7 +219,8 @@ class PluginLane:
         await self.records.all_recorded()
         if not self._is_starting(epoch):
             return
-        _log_1x.info("Loading events plugin %s", self.name)
+        if self.work.kind == PLUGIN:
+            _log_1x.info("Loading events plugin %s", self.name)
         page: LanePage | None = None
         try:
             page = await in_thread(shared.thread, self._make_page, self.lane)
@@ -238,7 +250,7 @@ class PluginLane:
         # What was delivered was blamed when its process ended.
         progress, why = replace(self.lane.progress, delivered=frozenset()), f"cannot start a process: {error}"
         self.tell(facts.Ended(facts.Raised(why), progress, is_blameless=True))
-        self._fail_first(StartupError(f"events plugin {self.name!r}: {why}"))
+        self._fail_first(StartupError(f"{self._title}: {why}"))
 
     def _make_page(self, lane: Lane, *, is_sought: bool = False) -> LanePage:
         return self._shared.files.begin_epoch(
@@ -251,7 +263,7 @@ class PluginLane:
             is_packed=self.work.kind == SUBSCRIPTION,
         )
 
-    def _reported(self, report: wire.Report) -> None:
+    def _reported(self, report: Told) -> None:
         match report:
             case wire.Warned(text):
                 self._notes.warning = text
@@ -319,6 +331,6 @@ class PluginLane:
         elif self.lane.state is State.LIVE and not has_taken_all:
             self.tell(facts.FellBehind())
         if (stuck := run.stuck()) is not None:
-            fields = {"plugin": self.name, "position": stuck[0], "age_s": round(stuck[1])}
-            log.warning("events plugin has not asked for another event", extra=fields)
+            fields = noted(self.work, self.name, stuck[0]) | {"age_s": round(stuck[1])}
+            log.warning(_STUCK[self.work.kind], extra=fields)
         run.end_pinning_read(self._shared.ledger, self._shared.limits.wal_bytes_max)

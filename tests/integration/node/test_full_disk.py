@@ -109,7 +109,7 @@ async def test_p7_a_node_on_a_full_disk_loses_nothing_and_goes_on_when_there_is_
         warning = re.compile(r"\[warning\] the disk of the ledger is filling up .*free_bytes=\d+ .*hours_left=")
         await until(lambda: warning.search(busy.node.log) is not None, "a warning")
         if least == 1:
-            await until(lambda: "cannot save the progress of the events plugins" in busy.node.log, "a row not written")
+            await until(lambda: "cannot save the progress of events plugins" in busy.node.log, "a row not written")
         busy.disk.make_room()
         await busy.until_committed()
         await until(lambda: "the disk of the ledger has room again" in busy.node.log, "the warning to be withdrawn")

@@ -201,6 +201,9 @@ class DeskHistory(History):
     def number_behind(self, position: int) -> int:
         return self.wanted.numbering.behind(position)
 
+    def number_of(self, place: str) -> int:
+        return self.wanted.numbering.read(place)
+
     def position_before(self, number: int) -> int:
         return self.wanted.numbering.seen(number - 1)
 
@@ -215,7 +218,8 @@ class DeskHistory(History):
     def _check_ascending(self, status: LaneStatus) -> None:
         """Within a run no cursor goes back."""
         cursor, (epoch, before) = self.cursor_of(status), self._cursor
-        keep("E6", epoch != status.epoch or cursor >= before, f"the cursor goes from {before} back to {cursor}")
+        is_moved = epoch != status.epoch or self.account.sought
+        keep("E6", is_moved or cursor >= before, f"the cursor goes from {before} back to {cursor}")
         self._cursor = status.epoch, cursor
 
     # The end

@@ -244,6 +244,10 @@ class History:
         """Return what the account calls a place."""
         return position
 
+    def number_of(self, place: str) -> int:
+        """Return the number that a line of the log names."""
+        return int(place)
+
     def position_before(self, number: int) -> int:
         return number - 1
 
@@ -579,7 +583,13 @@ class _Listener(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         fields = record.__dict__
         if record.getMessage() == "event is skipped":
-            self._history.note("event is skipped", f"{fields['plugin']} {fields['position']}")
-            self._history.plugins[fields["plugin"]].account.skip(fields["position"])
+            name, number = self._about(fields)
+            self._history.note("event is skipped", f"{name} {number}")
+            self._history.plugins[name].account.skip(number)
         elif record.getMessage() == "event is parked, see `bigchaindb plugins parked`":
-            self._history.note("event is set aside", f"{fields['plugin']} {fields['position']}")
+            self._history.note("event is set aside", "{} {}".format(*self._about(fields)))
+
+    def _about(self, fields: dict[str, Any]) -> tuple[str, int]:
+        if "plugin" in fields:
+            return fields["plugin"], fields["position"]
+        return fields["subscription"], self._history.number_of(fields["place"])

@@ -45,6 +45,11 @@ def room(sharing: Sharing) -> int:
     return int(sharing.has_room)
 
 
+def obstacles(sharing: Sharing) -> list[object]:
+    """Return the key that the cursor waits for, if there is one."""
+    return [] if sharing.obstacle is None else [sharing.obstacle.key.name]
+
+
 def lose_twice(sharing: Sharing) -> None:
     """Lose two consumers with all that there is, so that each event is given alone from then on."""
     for consumer in ("first", "second"):
@@ -393,6 +398,18 @@ def test_a_run_goes_on_with_what_was_in_hand_and_what_returns() -> None:
     assert sharing.ack("a", first(8))
     assert sharing.cursor == 12
     assert sharing.unsettled_count == 2
+
+
+def test_the_event_that_others_wait_behind_is_known() -> None:
+    """Nobody finds out which key keeps the cursor where it is."""
+    sharing = a_sharing("x", "y", "x")
+    assert obstacles(sharing) == ["x"]
+    assert numbers(sharing, "a") == [1, 2, 3]
+    assert sharing.ack("a", first(1))
+    assert obstacles(sharing) == []
+    assert sharing.ack("a", first(2))
+    assert sharing.ack("a", first(3))
+    assert obstacles(sharing) == []
 
 
 def test_the_window_counts_all_that_is_not_settled() -> None:

@@ -41,6 +41,8 @@ def test_transactions_come_each_on_its_own(tmp_path: Path) -> None:
             taker = Taker(node.desks, "one")
             given = await taker.take(20)
             assert [one.delivery.number for one in given] == [p << 20 | i for p in range(1, 5) for i in range(5)]
+            assert node.status.waits_for == event(given[0])["partitionkey"]
+            assert node.status.state is State.LIVE
             ids = [event(one)["subject"] for one in given]
             assert len({*ids}) == 20
             taker.seat.ack(deliveries(given)[:7])
@@ -67,7 +69,7 @@ def test_what_was_in_hand_comes_first_in_the_next_run_of_the_node(tmp_path: Path
             given = await taker.take(4)
             numbers.extend(one.delivery.number for one in given)
             taker.seat.ack([given[1].delivery])
-            await node.until(lambda status: len(status.in_hand) == 8)
+            await node.until(lambda status: len(status.in_hand) == 7)
         assert taker.ended is End.STOPPING
 
     async def second() -> None:
@@ -92,6 +94,7 @@ def test_p17_a_nacked_event_takes_the_later_ones_of_its_key_along(tmp_path: Path
             await node.subscribe(order="log")
             taker = Taker(node.desks, "one")
             one, two, three, four = deliveries(await taker.take(4))
+            assert node.status.waits_for == "log"
             assert taker.seat.nack([two, four], delay_s=0.01, error="no", is_unavailable=False) == [four]
             assert taker.revoked == [(three, Reason.ORDER)]
             assert taker.seat.ack([three, one, one]) == [three, one]
