@@ -59,7 +59,9 @@ class Tidying:
         return self._to_merge() is not None
 
     def _to_merge(self) -> str | None:
-        return next((table for table, count in self._merges_due.items() if count), None)
+        """Return the table that most is due of: one after the other, the first alone may take all pieces."""
+        table = max(self._merges_due, key=self._merges_due.__getitem__)
+        return table if self._merges_due[table] else None
 
     def _merge(self, table: str) -> None:
         before = self._connection.total_changes

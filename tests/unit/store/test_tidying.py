@@ -100,3 +100,15 @@ def test_a_log_that_readers_kept_long_is_cut_when_they_are_gone(tmp_path: Path, 
         kept = wal_bytes(data)
         committed(store, decisions, 200)
         assert (wal_bytes(data) < kept) == (wal_bytes_max == 1024)
+
+
+def test_a_table_with_much_to_merge_keeps_none_from_the_other(store: Store) -> None:
+    """Else the other's segments pile up until a commit merges them all, and its clients wait for that."""
+    decisions = Chain()
+    for serial in range(3 * MERGE_COMMITS):
+        words = " ".join(f"w{serial}x{number}" for number in range(8_000))
+        store.writer.commit(decisions.valid(made(serial, data={"text": words}, metadata={"note": f"note {serial}"})))
+    for _ in range(4):  # the log's frames, then two pieces for each table
+        assert store.writer.tidy()
+    assert store.writer._tidying.segment_count("assets_search") > SEGMENTS_MAX
+    assert store.writer._tidying.segment_count("metadata_search") <= SEGMENTS_MAX
