@@ -50,7 +50,8 @@ async def get_rejected(context: Context, call: Call) -> Reply:
 
     async def read(after: str | None, head: int, count_max: int) -> Page:
         bounds = {"beginning": -1, "count_max": count_max, "bytes_max": context.limits.event_page_bytes_max}
-        return page_of(await context.reads.run(read_page, rejected.log, rejected.name, choice, after, head, **bounds))
+        piece = await context.reads.run(read_page, rejected.log, rejected.name, choice, after, head, **bounds)
+        return page_of(piece, head)
 
     return await page_or_stream(context, call, choice, rejected.streams, read)
 
@@ -76,16 +77,10 @@ async def page_or_stream(
     if accepts_stream(call.accept):
         return await _stream(streams, choice, call)
     try:
-        head = streams.head
-        page = await read(given.get("after"), head, limit)
+        page = await read(given.get("after"), streams.head, limit)
     except MalformedToken as error:
         raise argument_error({"after": str(error)}) from None
-    body = b'{"events":[%b],"head":%b,"next":"%b"}\n' % (
-        page.envelopes,
-        b"true" if page.position >= head else b"false",
-        page.token.encode(),
-    )
-    return Answer(200, body, VARY_ACCEPT)
+    return Answer(200, page.body, VARY_ACCEPT)
 
 
 async def _stream(streams: EventStreams, choice: Choice, call: Call) -> Reply:

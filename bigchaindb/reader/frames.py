@@ -74,16 +74,16 @@ class EventPage(Struct, tag=True, frozen=True, array_like=True, kw_only=True):
 
 
 class Page(Struct, tag=True, frozen=True, array_like=True):
-    """CloudEvents as JSON with commas between them, and the token and the position behind what was looked at."""
+    """The answer to a client as JSON: CloudEvents, and how to go on behind them."""
 
-    envelopes: bytes
-    token: str
-    position: int
+    body: bytes
 
 
-def page_of(piece: cloud_events.Piece) -> Page:
-    """Return a piece of the log as a page."""
-    return Page(b",".join(item.envelope for item in piece.items), piece.token, piece.place.position)
+def page_of(piece: cloud_events.Piece, head: int) -> Page:
+    """Return a piece of the log, whose last durable position was `head`, as a page."""
+    is_at_head = b"true" if piece.place.position >= head else b"false"
+    envelopes = b",".join(item.envelope for item in piece.items)
+    return Page(b'{"events":[%b],"head":%b,"next":"%b"}\n' % (envelopes, is_at_head, piece.token.encode()))
 
 
 class Failed(Struct, tag=True, frozen=True, array_like=True):
@@ -114,7 +114,7 @@ def question_of(payload: bytes) -> Question:
     return _question.decode(payload)
 
 
-def answer_of(payload: bytes) -> Answer:
+def answer_of(payload: bytes | bytearray) -> Answer:
     """Return the answer of a frame without its head.
 
     Raises:

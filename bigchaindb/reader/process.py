@@ -110,7 +110,8 @@ class Questions:
     def _page(self, asked: frames.EventPage) -> frames.Page:
         choice = Choice(selection.from_query(asked.members), asked.types, asked.each_transaction)
         bounds = {"beginning": 0, "count_max": asked.count_max, "bytes_max": asked.bytes_max}
-        return frames.page_of(read_page(self._log, self._start.chain_id, choice, asked.after, asked.head, **bounds))
+        piece = read_page(self._log, self._start.chain_id, choice, asked.after, asked.head, **bounds)
+        return frames.page_of(piece, asked.head)
 
     def _is_late(self) -> bool:
         return time.monotonic() >= self._end_s

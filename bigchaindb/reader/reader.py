@@ -36,7 +36,6 @@ PAUSE_S: Final = 1.0
 """After so many that could not be started the next is not tried for so long: each costs a third of a second."""
 KILL_S_MAX: Final = 0.1
 """A killed process is waited for so long; the node goes on in any case."""
-READ_BYTES: Final = 256 * 1024
 _NONE: Final = "the process that answers searches and long lists cannot be started; try again later"
 _log: Final = logging.getLogger(__name__)
 
@@ -229,7 +228,7 @@ class Reader:
         process = None
         try:
             async with asyncio.timeout(START_S_MAX):
-                process = await _Process.start(self._start)
+                process = _Process.start(self._start)
                 await process.ready()
         except (OSError, EOFError, TimeoutError) as error:
             why = (process and process.ended(KILL_S_MAX)) or repr(error)
@@ -260,44 +259,51 @@ class Reader:
 class _Process:
     """One reader process and the socket that leads to it."""
 
-    def __init__(
-        self, process: "subprocess.Popen[bytes]", reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", ours: socket.socket) -> None:
         self.pid = process.pid
         self._process = process
-        self._reader = reader
-        self._writer = writer
+        self._socket = ours
 
     @classmethod
-    async def start(cls, start: frames.Start) -> "_Process":
+    def start(cls, start: frames.Start) -> "_Process":
         """Start a process; raises OSError: it cannot be."""
         ours, theirs = socket.socketpair()
         with theirs:
-            reader, writer = await asyncio.open_unix_connection(sock=ours, limit=READ_BYTES)
             try:
                 process = children.start_module(MODULE, theirs, msgspec.json.encode(start).decode())
             except OSError:
-                writer.close()
+                ours.close()
                 raise
-        return cls(process, reader, writer)
+        ours.settimeout(0)
+        return cls(process, ours)
 
     async def ready(self) -> None:
         """Wait until it has opened the ledger; raises EOFError: it ended."""
-        await self._reader.readexactly(len(READY))
+        await self._read(len(READY))
 
-    async def ask(self, question: bytes, answer_bytes_max: int) -> bytes:
+    async def ask(self, question: bytes, answer_bytes_max: int) -> bytearray:
         """Return the answer to a question.
 
         Raises:
             OSError, EOFError: the process ended.
             FrameError: its answer is too long.
         """
-        self._writer.write(question)
-        await self._writer.drain()
-        [size] = frames.HEAD.unpack(await self._reader.readexactly(frames.HEAD.size))
+        await asyncio.get_running_loop().sock_sendall(self._socket, question)
+        [size] = frames.HEAD.unpack(await self._read(frames.HEAD.size))
         if size > answer_bytes_max:
             raise frames.FrameError(f"{size} bytes, of at most {answer_bytes_max}")
-        return await self._reader.readexactly(size)
+        return await self._read(size)
+
+    async def _read(self, size: int) -> bytearray:
+        """Read into the place where it stays: a page of a megabyte was copied three times, and the loop stood still."""
+        found = bytearray(size)
+        with memoryview(found) as view:
+            while size:
+                count = await asyncio.get_running_loop().sock_recv_into(self._socket, view[-size:])
+                if not count:
+                    raise EOFError("its socket is closed")
+                size -= count
+        return found
 
     def ended(self, wait_s: float = 0) -> str | None:
         """Return how the process ended; None: it runs, also after `wait_s`."""
@@ -307,8 +313,8 @@ class _Process:
 
     def kill(self) -> None:
         """End the process; one that waits for a broken disk may end later."""
-        self._writer.transport.abort()
         self._process.kill()
+        self._socket.close()
         self.ended(KILL_S_MAX)
 
 

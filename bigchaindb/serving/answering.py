@@ -30,11 +30,15 @@ STATUS_LINES: Final[Mapping[int, bytes]] = {
 """Status → status line. Errors have their phrase in upper case: some clients show applications nothing else."""
 
 
-def whole(status: int, body: bytes, headers: bytes, *, is_head: bool = False) -> bytes:
-    """Return the bytes of an answer; `headers` are further lines, each with its line end."""
-    length = b"Content-Length: %d\r\n" % len(body)
-    head = (STATUS_LINES[status], _date(int(time.time())), length, headers, b"\r\n")
-    return b"".join(head) if is_head else b"".join((*head, body))
+def head(status: int, length: int, headers: bytes) -> bytes:
+    """Return the head of an answer with a body of `length` bytes; `headers` are further lines, each with its end."""
+    lines = (STATUS_LINES[status], _date(int(time.time())), b"Content-Length: %d\r\n" % length, headers, b"\r\n")
+    return b"".join(lines)
+
+
+def whole(status: int, body: bytes, headers: bytes) -> bytes:
+    """Return the bytes of an answer."""
+    return b"".join((head(status, len(body), headers), body))
 
 
 def last_text(status: int, line: str) -> bytes:

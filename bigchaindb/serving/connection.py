@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, Self, TypeVar, cast
 from bigchaindb.access.addresses import NO_PROXIES, Proxies
 from bigchaindb.config import Limits
 from bigchaindb.errors import forget_frames
-from bigchaindb.serving.answering import TEXT_TYPE, request_lines, whole
+from bigchaindb.serving.answering import TEXT_TYPE, head, request_lines
 from bigchaindb.serving.flow import Flow
 from bigchaindb.serving.parsing import PIECE_BYTES, RequestParser
 from bigchaindb.serving.places import Room
@@ -121,7 +121,8 @@ class Connection(asyncio.Protocol):
             request.keeps_alive = False
         if not self.transport.is_closing():
             lines = request_lines(request) + headers
-            self.transport.write(whole(status, body, lines, is_head=request.method == "HEAD"))
+            first = head(status, len(body), lines)
+            self.transport.writelines((first,) if request.method == "HEAD" else (first, body))
 
     def answer_text(self, request: Request, status: int, line: str, headers: bytes = b"") -> None:
         """Write an answer of one line of text."""

@@ -1,6 +1,7 @@
 """The reader process: what it answers, who waits for it, and what its end does to whom."""
 
 import asyncio
+import json
 import os
 import resource
 import signal
@@ -213,12 +214,15 @@ async def test_pages_of_events_are_those_of_the_log(store: Store) -> None:
     async with reading(store) as one:
         with closing(store.log_reader()) as log:
             piece = read_piece(log, CHAIN, Choice(), Place(0), 9, count_max=4, bytes_max=1 << 20)
-        first = await one.page(page())
-        assert elements(first.envelopes) == [item.envelope for item in piece.items]
-        assert (first.position, first.token) == (4, piece.token)
-        assert (await one.page(page(first.token))).position == 8
-        asset = transactions()[6].id
-        assert len(elements((await one.page(page(members={"asset": asset}))).envelopes)) == 1
+        first = json.loads((await one.page(page())).body)
+        assert first == {"events": [json.loads(i.envelope) for i in piece.items], "head": False, "next": piece.token}
+        rest = piece.token
+        for is_head, count in ((False, 4), (True, 1)):
+            answer = json.loads((await one.page(page(rest))).body)
+            assert (answer["head"], len(answer["events"])) == (is_head, count)
+            rest = answer["next"]
+        of_asset = await one.page(page(members={"asset": transactions()[6].id}))
+        assert len(json.loads(of_asset.body)["events"]) == 1
         with pytest.raises(MalformedToken, match="is no token"):
             await one.page(page("x"))
         with pytest.raises(HistoryLost):
@@ -240,7 +244,7 @@ async def test_as_many_pages_wait_as_are_allowed_and_none_waits_for_all_searches
             with pytest.raises(Overloaded, match=text):
                 await another
         os.kill(pid, signal.SIGCONT)
-        assert (await waiting).position == 4
+        assert len(json.loads((await waiting).body)["events"]) == 4
         assert not all(one.done() for one in searches)
         assert all(await asyncio.gather(*searches))
 

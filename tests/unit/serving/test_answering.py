@@ -2,7 +2,7 @@
 
 import pytest
 
-from bigchaindb.serving.answering import STATUS_LINES, chunk, id_line, last_text, opening, request_lines, whole
+from bigchaindb.serving.answering import STATUS_LINES, chunk, head, id_line, last_text, opening, request_lines, whole
 from bigchaindb.serving.request import Body, Request
 
 
@@ -36,7 +36,7 @@ def test_a_status_has_one_line_on_every_python(status: int, line: bytes) -> None
 def test_an_answer_to_head_is_that_to_get_without_its_body() -> None:
     get = whole(200, b"abc", b"X-A: b\r\n")
     assert get.endswith(b"\r\nContent-Length: 3\r\nX-A: b\r\n\r\nabc")
-    assert whole(200, b"abc", b"X-A: b\r\n", is_head=True) == get.removesuffix(b"abc")
+    assert head(200, 3, b"X-A: b\r\n") == get.removesuffix(b"abc")
 
 
 def test_a_line_of_text_to_a_client_that_is_not_served_is_the_last() -> None:
