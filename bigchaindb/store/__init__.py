@@ -3,8 +3,9 @@
 `Store` owns a data directory; `Log` reads the event log from any process.
 """
 
+from bigchaindb.store.kept import LaneRow, SubscriptionRow, TroubleRow
 from bigchaindb.store.log import Log
-from bigchaindb.store.node_db import LaneRow, NodeDb, SubscriptionRow, TroubleRow
+from bigchaindb.store.node_db import NodeDb
 from bigchaindb.store.store import Store
 
 __all__ = ["LaneRow", "Log", "NodeDb", "Store", "SubscriptionRow", "TroubleRow"]

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -12,6 +12,7 @@ from bigchaindb.errors import StoreDamaged
 from bigchaindb.store import node_rows
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import batch, open_reader, open_writer, translated
+from bigchaindb.store.kept import LaneRow, SubscriptionRow, TroubleRow
 from bigchaindb.store.migrations import NODE_STEPS, migrate
 from bigchaindb.store.node_rows import LANES, NODE, RAN, SUBSCRIPTIONS, TROUBLES, Compared, Damaged, Table
 
@@ -23,69 +24,6 @@ _COMMIT_BYTES: Final = 8 * 1024
 
 PARKED_COUNT: Final = 1_000
 """Parked events of one read by default."""
-
-
-@dataclass(frozen=True, slots=True)
-class LaneRow:
-    """What is kept of a lane besides its page.
-
-    Attributes:
-        epoch: number of its owner; its page is `lanes/NAME.EPOCH`.
-        start_position: the position that this epoch began after.
-        acked: as of the page's last sync; never above what the page said.
-        acked_digest: of the log at `acked`, 32 bytes; must agree with the log at start (P8).
-        state: a state of `bigchaindb.eventlog`'s table, by name.
-        state_since: Unix seconds.
-        updated_at: Unix seconds.
-    """
-
-    name: str
-    epoch: int
-    start_position: int
-    acked: int
-    acked_digest: bytes
-    state: str
-    state_since: float
-    last_error: str | None
-    updated_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class TroubleRow:
-    """An event of a lane that failed.
-
-    Attributes:
-        attempts: deliveries so far.
-        failures: those that were its own fault.
-        since: of the first of these, Unix seconds.
-        parked_at: when it was set aside, Unix seconds; None: it is in hand.
-        returns_in: the first epoch whose page holds it again, at a person's wish; None: it stays parked.
-    """
-
-    lane: str
-    position: int
-    attempts: int
-    failures: int
-    since: float
-    error: str
-    parked_at: float | None = None
-    returns_in: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriptionRow:
-    """A lane that is consumed over the network.
-
-    Attributes:
-        definition: JSON, as `bigchaindb.eventlog.subscription` reads it.
-        created: Unix seconds.
-        start: the number behind which it began.
-    """
-
-    name: str
-    definition: str
-    created: float
-    start: int
 
 
 # An upsert, because REPLACE would delete the lane's parked events.
@@ -117,6 +55,7 @@ class NodeDb:
         self._lock = Lock()
         self._damages = damages or Damages()
         self._commits = 0
+        self._damaged: dict[str, list[Damaged]] = {}
         self.is_new = False
         if read_only:
             self._connection = open_reader(path)
@@ -137,11 +76,11 @@ class NodeDb:
         Raises:
             StoreDamaged: its row is not what was written, or it has none and may be the lane of such a row.
         """
-        found = self.compared(LANES)
-        row = next((row for row in found.whole if row[0] == name), None)
-        if row is None and found.damages:
-            raise found.damages[0].error
-        return None if row is None else LaneRow(*row)
+        if rows := self.rows(LANES, "WHERE name = ?", name):
+            return LaneRow(*rows[0])
+        if damages := self._damages_in(LANES):
+            raise damages[0].error
+        return None
 
     def has_lane(self, name: str) -> bool:
         """Whether something is kept of a lane of this name."""
@@ -183,8 +122,8 @@ class NodeDb:
 
     def has_run(self, name: str) -> bool:
         """Whether a lane's plugin was ready at least once; perhaps, where a row is damaged."""
-        found = self.compared(RAN)
-        return (name,) in found.whole or bool(found.damages)
+        found = self.compared(RAN, "WHERE lane = ?", name)
+        return bool(found.whole or found.damages or self._damages_in(RAN))
 
     def note_run(self, name: str) -> None:
         """Note that a lane's plugin was ready. Raises: as `save_lanes`."""
@@ -214,7 +153,7 @@ class NodeDb:
         """
         if rows := self.rows(SUBSCRIPTIONS, "WHERE name = ?", name):
             return SubscriptionRow(*rows[0])
-        for one in self.compared(SUBSCRIPTIONS).damages:
+        for one in self._damages_in(SUBSCRIPTIONS):
             if one.is_of(name):
                 raise one.error
         return None
@@ -235,7 +174,7 @@ class NodeDb:
     def delete_subscription(self, name: str) -> None:
         """Remove a subscription, a damaged one too, with its lane and what that parked. Raises: as `save_lanes`."""
         is_there = self.read("SELECT 1 FROM subscriptions WHERE name = ?", name)
-        damages = [] if is_there else self.compared(SUBSCRIPTIONS).damages
+        damages = [] if is_there else self._damages_in(SUBSCRIPTIONS)
         # Bytes: a damaged name may be no text.
         names = [name.encode(), *(one.row[0].encode(errors="surrogateescape") for one in damages if one.is_of(name))]
         with self.batch() as connection:
@@ -248,10 +187,11 @@ class NodeDb:
         Raises:
             StoreDamaged: a row of the lane, parked ones included, is not what was written, or one of no other lane.
         """
-        found = self.compared(TROUBLES, "ORDER BY position")  # all: a damaged key may be anywhere
-        if damages := _damages_of(found, lane, self.lane_names()):
+        found = self.rows(TROUBLES, "WHERE lane = ? ORDER BY position", lane)
+        strays = self._damages_in(TROUBLES)  # a damaged key may be anywhere
+        if strays and (damages := _damages_of(strays, lane, self.lane_names())):
             raise damages[0].error
-        rows = [TroubleRow(*row) for row in found.whole if row[0] == lane]
+        rows = [TroubleRow(*row) for row in found]
         return [row for row in rows if row.parked_at is None or row.returns_in is not None]
 
     def parked(self, lane: str, *, after: int = 0, count_max: int = PARKED_COUNT) -> list[TroubleRow]:
@@ -306,7 +246,7 @@ class NodeDb:
         """Forget what a lane has parked beyond its cursor, and damaged rows: the person who sought knows of them."""
         found = node_rows.compare(connection, TROUBLES)
         kept = [(*one[:-1], None) for one in found.whole if one[0] == row.name and one[1] <= row.acked]
-        damages = _damages_of(found, row.name, node_rows.compare(connection, LANES).first_columns())
+        damages = _damages_of(found.damages, row.name, node_rows.compare(connection, LANES).first_columns())
         connection.execute("DELETE FROM troubles WHERE lane = ?", (row.name,))
         # The key is not searched: a damaged one stands where it would not be found, and may be no text.
         gone = [(one.row[0].encode(errors="surrogateescape"), one.row[1]) for one in damages]
@@ -334,6 +274,16 @@ class NodeDb:
         """Whether the file has a table; one that an older version wrote may lack it."""
         with self._lock, translated("node.db"):
             return table in node_rows.summed_tables(self._connection)
+
+    def _damages_in(self, table: Table) -> list[Damaged]:
+        """Return the damaged rows of a table, whose keys may be damaged as well.
+
+        All rows are read once, and again only after a write that may have mended one: else a start with a thousand
+        lanes would read them a thousand times.
+        """
+        if (known := self._damaged.get(table.name)) is None:
+            known = self._damaged[table.name] = self.compared(table).damages
+        return known
 
     def rows(self, table: Table, where: str = "", *arguments: object) -> list[tuple[Any, ...]]:
         """Return the rows of a table.
@@ -369,6 +319,7 @@ class NodeDb:
         with self._lock, translated("node.db"):
             with batch(self._connection):
                 yield self._connection
+            self._damaged = {name: damages for name, damages in self._damaged.items() if not damages}
             self._commits += 1 + bytes_count // _COMMIT_BYTES
             if self._commits >= _CHECKPOINT_COMMITS:
                 self._commits = 0
@@ -381,11 +332,9 @@ def _forget(connection: sqlite3.Connection, lane: str) -> None:
         connection.execute(f"DELETE FROM {table.name} WHERE lane = ?", (lane,))  # noqa: S608 - as above
 
 
-def _damages_of(found: Compared, lane: str, names: Iterable[str]) -> list[Damaged]:
+def _damages_of(found: Iterable[Damaged], lane: str, names: Iterable[str]) -> list[Damaged]:
     """Return the damaged rows that may be of a lane: all but those that are proven to be another's."""
     others = [name for name in names if name != lane]
     return [
-        one
-        for one in found.damages
-        if one.is_of(lane) or not any(name == one.row[0] or one.is_of(name) for name in others)
+        one for one in found if one.is_of(lane) or not any(name == one.row[0] or one.is_of(name) for name in others)
     ]

@@ -9,9 +9,8 @@ from bigchaindb.backup import back_up
 from bigchaindb.errors import DirectoryInUse, StoreError
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.identity import make_chain_id
-from bigchaindb.store import Log, Store
+from bigchaindb.store import LaneRow, Log, Store
 from bigchaindb.store.directory import DataDirectory, DirectoryLock
-from bigchaindb.store.node_db import LaneRow
 from bigchaindb.subscribers.lane_page import LanePage, Word, page_path
 from tests.support.chains import create
 from tests.support.decisions import Chain
