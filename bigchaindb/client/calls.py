@@ -91,6 +91,10 @@ class Call(Generic[T_co]):
     cure: Callable[[RequestFailed, str], list[str]] | None = None
 
 
+class NoNode(RequestFailed):
+    """An error that is not of a node, or of an older one that does not know the route."""
+
+
 class Status(NamedTuple):
     """What a node knows of a transaction.
 
@@ -162,7 +166,7 @@ def status_of(refused: RequestFailed) -> Status:
     Raises:
         RequestFailed: it says nothing about it.
     """
-    if refused.status != HTTPStatus.NOT_FOUND:
+    if refused.status != HTTPStatus.NOT_FOUND or isinstance(refused, NoNode):
         raise refused
     if isinstance(refused, TransactionRefused):
         return Status("rejected", str(refused), refused.rule)
@@ -285,7 +289,7 @@ def refusal(call: Call[Any], answer: Answer, url: str) -> RequestFailed | Histor
         if answer.body.startswith(ASK_OVER_TLS.encode()):
             return RequestFailed(f"{url} is served over TLS; ask {other_scheme(url)}")
         where = f"{url}{call.path.partition('?')[0]}"
-        return RequestFailed(f"{where} answered {answer.status} without JSON: is it a node?", answer.status)
+        return NoNode(f"{where} answered {answer.status} without JSON: is it a node?", answer.status)
     if answer.status == HTTPStatus.GONE and isinstance(said, dict) and isinstance(said.get("position"), int):
         return HistoryLost(said["position"], int(said.get("head", 0)))
     message = said.get("message", said) if isinstance(said, dict) else said

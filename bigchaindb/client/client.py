@@ -220,11 +220,12 @@ class AsyncClient:
                 raise refused
             if mode != "commit":  # the node has it in hand, which is all that was asked for
                 return calls.read_transaction(signed.body)
-            known = await self._status(signed.id, deadline_s)
+            try:
+                known = await self._status(signed.id, deadline_s)
+            except calls.NoNode:  # of 2.x, which has no statuses
+                known = Status("backlog")
             if known.name == "rejected":
                 raise TransactionRefused(known.text, None, known.rule)
-            if known.name == "unknown":
-                return None
             if loop.time() + POLL_S >= deadline_s:
                 raise RequestFailed(
                     f"{self.url}: the transaction {signed.id} waits for its block, and may still be committed; send "
@@ -232,6 +233,8 @@ class AsyncClient:
                 )
             async with self._connection.until_closed():
                 await asyncio.sleep(POLL_S)
+            if known.name == "unknown":
+                return None
 
     async def transaction(self, transaction_id: str) -> Transaction:
         """Return a committed transaction.

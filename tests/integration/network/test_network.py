@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
+from bigchaindb.client import Client, ProofError, new_keypair
 from bigchaindb.ledger.voting import is_signed
 from bigchaindb.transaction import Transaction
 from bigchaindb.transaction.keys import decode_key
@@ -103,6 +104,32 @@ def test_a_token_of_one_node_goes_on_at_another(network: Network) -> None:
     for member in network:
         assert member.events(after=token) == events[2:]
         assert member.get("events", limit=2).json()["next"] == token
+
+
+def test_an_application_goes_on_over_the_nodes_that_are_left(network: Network) -> None:
+    """Its client knows four addresses; a token and a proof of one node are good on the others."""
+    alice, bob = new_keypair(), new_keypair()
+    with Client([member.url for member in network]) as ledger:
+        bicycle = ledger.create(alice, {"bicycle": 1}, amount=2)
+        wish: dict[str, Any] = {"until": "head", "granularity": "transaction", "select": {"asset": bicycle["id"]}}
+        [made] = ledger.events(**wish)
+        asked = next(member for member in network if member.url == ledger.url)
+        asked.kill()
+        try:
+            sold = ledger.transfer(bicycle, alice, to=bob.public_key, amount=1)
+            assert ledger.url != asked.url
+            [passed] = ledger.events(after=made.token, **wish)
+            assert passed.transaction == sold == ledger.transfer(bicycle, alice, to=bob.public_key, amount=1)
+            genesis = network.genesis.encode()
+            for event in (made, passed):
+                proven = ledger.verify(event, genesis)
+                assert not proven.is_own_word
+                assert (proven.verified.chain_id, proven.verified.total) == (CHAIN, COUNT * POWER)
+            stranger = [{"public_key": {"type": "ed25519-base64", "value": "A" * 43 + "="}, "voting_power": 1}]
+            with pytest.raises(ProofError, match="power: 0 of the 1 that are trusted signed it"):
+                ledger.verify(passed, stranger)
+        finally:
+            asked.start()
 
 
 @pytest.mark.parametrize("mode", ["async", "commit"])
