@@ -5,27 +5,22 @@ import ssl
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack
+from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
 
 from bigchaindb.client import calls
 from bigchaindb.client.calls import Call, Granularity, Mode, Selected, Status
 from bigchaindb.client.connection import ANSWER_S, DEADLINE_S, Connection
 from bigchaindb.client.event import Event, LogEvent, Proven, proven
 from bigchaindb.client.following import AWAY_S, Wish, follow
+from bigchaindb.client.sending import send, status
 from bigchaindb.client.spending import Owners, Signers, payment, signers_of, spending
 from bigchaindb.client.subscription import WINDOW, Acknowledge, AsyncSubscription, Definition
 from bigchaindb.client.trusting import Trusted, trust_of
 from bigchaindb.documents import Transaction
-from bigchaindb.errors import RequestFailed, TransactionRefused
 from bigchaindb.ledger.proofs.pieces import Trust
 from bigchaindb.ledger.proofs.verifying import verify
 from bigchaindb.transaction import build
 from bigchaindb.transaction.build import Signed
-
-POLL_S: Final = 0.2
-"""Time between two questions about a transaction that another request has brought to the node."""
-_MAYBE_THERE: Final = frozenset({"DuplicateTransaction", "DoubleSpend"})
-"""Rules that a transaction breaks when it is sent a second time."""
 
 T = TypeVar("T")
 
@@ -189,52 +184,7 @@ class AsyncClient:
             TransactionRefused: it breaks a rule, or was rejected later.
             RequestFailed: no decision by the deadline; it may still be committed.
         """
-        loop = self._connection.usable()
-        deadline_s = loop.time() + self._connection.deadline_s
-        while True:
-            try:
-                return await self._connection.ask(calls.post(signed.body, mode), deadline_s)
-            except TransactionRefused as refused:
-                if refused.rule not in _MAYBE_THERE:
-                    raise
-                if (found := await self._found(signed, mode, refused, deadline_s)) is not None:
-                    return found
-
-    async def _found(
-        self, signed: Signed, mode: Mode, refused: TransactionRefused, deadline_s: float
-    ) -> Transaction | None:
-        """Return a transaction that the node has already; None if it is to be sent again.
-
-        Raises:
-            TransactionRefused: the ledger has another one in its place, or rejected it.
-            RequestFailed: no decision by the deadline.
-        """
-        loop, ask = asyncio.get_running_loop(), self._connection.ask
-        while True:
-            try:
-                return await ask(calls.transaction(signed.id), deadline_s)
-            except RequestFailed as error:
-                if error.status != 404:  # noqa: PLR2004 - HTTP's own figure
-                    raise
-            if refused.rule == "DoubleSpend":
-                raise refused
-            if mode != "commit":  # the node has it in hand, which is all that was asked for
-                return calls.read_transaction(signed.body)
-            try:
-                known = await self._status(signed.id, deadline_s)
-            except calls.NoNode:  # of 2.x, which has no statuses
-                known = Status("backlog")
-            if known.name == "rejected":
-                raise TransactionRefused(known.text, None, known.rule)
-            if loop.time() + POLL_S >= deadline_s:
-                raise RequestFailed(
-                    f"{self.url}: the transaction {signed.id} waits for its block, and may still be committed; send "
-                    "the same again, or ask for its status"
-                )
-            async with self._connection.until_closed():
-                await asyncio.sleep(POLL_S)
-            if known.name == "unknown":
-                return None
+        return await send(self._connection, signed, mode)
 
     async def transaction(self, transaction_id: str) -> Transaction:
         """Return a committed transaction.
@@ -256,7 +206,7 @@ class AsyncClient:
 
     async def status(self, transaction_id: str) -> Status:
         """Return how far a transaction is: `backlog`, `undecided`, `valid`, `rejected` with its reason, `unknown`."""
-        return await self._status(transaction_id, None)
+        return await status(self._connection, transaction_id)
 
     async def search(
         self, kind: Literal["assets", "metadata"], text: str, limit: int | None = None
@@ -363,9 +313,3 @@ class AsyncClient:
             label=label,
             away_s=away_s,
         )
-
-    async def _status(self, transaction_id: str, deadline_s: float | None) -> Status:
-        try:
-            return Status(await self._connection.ask(calls.status(transaction_id), deadline_s))
-        except RequestFailed as error:
-            return calls.status_of(error)
