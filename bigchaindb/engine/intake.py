@@ -4,10 +4,8 @@ Admission, checks, the pool, and the answers. An engine takes candidates out of 
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
 
 from bigchaindb.config import Limits
 from bigchaindb.engine.admission import AdmissionQueue, Answer, Entry, answer_all, answer_in_slices
@@ -34,8 +32,6 @@ from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.ledger.view import Needs, View
 from bigchaindb.ledger.weight import is_heavy
 from bigchaindb.transaction.model import Transaction
-
-_log: Final = logging.getLogger(__name__)
 
 
 class Intake:
@@ -204,7 +200,6 @@ class Intake:
         """Leave word of each rejected transaction (L4); return the answers to those who waited for it."""
         answers: list[Answer] = []
         for transaction, error in rejections:
-            leave_word(transaction.id, error)
             self._rejected.add(transaction, error)
             if (entry := self._waiting.pop(transaction.id, None)) is not None:
                 answers.append((entry, error))
@@ -335,9 +330,3 @@ def accept(entry: Entry, transaction: Transaction) -> None:
     """Answer a submitter that does not wait for a block: the transaction is in the pool (L5)."""
     if entry.mode is not Mode.COMMIT:
         entry.resolve(transaction)
-
-
-def leave_word(transaction_id: str, error: ValidationError) -> None:
-    """Log why a transaction is rejected that had been accepted or proposed (L4)."""
-    about = {"transaction": transaction_id, "error": f"{type(error).__name__}: {error}"}
-    _log.warning("a transaction was rejected after it had been accepted or proposed", extra=about)

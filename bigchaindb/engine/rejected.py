@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final, NamedTuple
 
 import msgspec
 
+from bigchaindb.access.lines import Lines
 from bigchaindb.errors import Overloaded, StoreFull, ValidationError
 from bigchaindb.ledger.ports import RejectedRow
 from bigchaindb.transaction.model import Transaction
@@ -17,6 +18,8 @@ from bigchaindb.transaction.model import Transaction
 BATCH_BYTES_MAX: Final = 1024 * 1024
 """Bytes of bodies in one write, unless one alone has more: node.db has one writer, and lanes wait for it some ms."""
 BATCH_COUNT_MAX: Final = 1_000
+LINES_A_SECOND: Final = 100
+"""Of the log: a line takes 0.1 ms, and a stranger may have the whole pool rejected at once."""
 FULL_RETRY_S: Final = 1.0
 """Time between two attempts to write on a full disk."""
 
@@ -36,6 +39,11 @@ class Record(NamedTuple):
 
     write: Write
     announce: Callable[[int], None]
+
+
+def _summarise(counts: Mapping[str, int]) -> None:
+    text = "more transactions were rejected after they had been accepted or proposed"
+    _log.warning(text, extra={"count": sum(counts.values()), "errors": counts})
 
 
 class _Asset(msgspec.Struct):
@@ -66,6 +74,7 @@ class Rejected:
                 nothing is recorded.
         """
         self._is_ours = is_ours
+        self._lines = Lines(LINES_A_SECOND, _summarise)
         self.added_count = 0
         self.bytes = 0
         self.work = asyncio.Event()
@@ -74,13 +83,21 @@ class Rejected:
         self._has_ended = False
 
     def add(self, transaction: Transaction, error: ValidationError) -> None:
-        """Take a transaction of the pool that breaks a rule."""
+        """Take a transaction of the pool that breaks a rule; its line is in the log, whoever accepted it (L4)."""
+        self._write_line(transaction.id, error)
         if self._is_ours(transaction.id):
             self._take(transaction.id, transaction.asset_id, transaction.body, error)
 
     def record(self, transaction_id: str, body: bytes, error: ValidationError) -> None:
         """Take a transaction that this node accepted, and that is in no pool."""
+        self._write_line(transaction_id, error)
         self._take(transaction_id, _decode(body).asset.id or transaction_id, body, error)
+
+    def _write_line(self, transaction_id: str, error: ValidationError) -> None:
+        name = type(error).__name__
+        if self._lines.has_room(name):
+            about = {"transaction": transaction_id, "error": f"{name}: {error}"}
+            _log.warning("a transaction was rejected after it had been accepted or proposed", extra=about)
 
     def _take(self, transaction_id: str, asset_id: str, body: bytes, error: ValidationError) -> None:
         self._waiting.append(RejectedRow(transaction_id, asset_id, type(error).__name__, str(error), body))

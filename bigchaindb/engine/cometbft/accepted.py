@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, ParamSpec, TypeVar
 from bigchaindb.config import Limits
 from bigchaindb.engine.admission import BATCH_COUNT_MAX, Entry, answer_all
 from bigchaindb.engine.cometbft.submitter import Submitter
-from bigchaindb.engine.intake import Intake, accept, leave_word
+from bigchaindb.engine.intake import Intake, accept
 from bigchaindb.engine.rejected import Rejected
 from bigchaindb.engine.together import Outcome
 from bigchaindb.errors import (
@@ -160,7 +160,6 @@ class Accepted:
             self._submit(id_, body)
             self._outside[id_] = 0
         elif isinstance(outcome, ValidationError):
-            leave_word(id_, outcome)
             self.rejected.record(id_, body, outcome)
         else:
             raise outcome
@@ -270,7 +269,6 @@ class Accepted:
         if id_ not in self._in_flight or isinstance(outcome, (Transaction, DuplicateTransaction)):
             self.forget(id_)
         elif isinstance(outcome, ValidationError):
-            leave_word(id_, outcome)
             self._land(id_)
             self.rejected.record(id_, body, outcome)
         else:

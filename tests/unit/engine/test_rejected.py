@@ -65,6 +65,20 @@ async def test_what_other_nodes_accepted_is_not_recorded() -> None:
     assert rejected.get(PARENT.id) is None
 
 
+async def test_a_flood_writes_some_lines_and_their_number(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stranger may have the whole pool rejected at once: 10,000 lines would hold up the loop for a second."""
+    monkeypatch.setattr(rejected_module, "LINES_A_SECOND", 2)
+    rejected = Rejected(lambda _: False)
+    for _ in range(5):
+        rejected.add(CHILD, ERROR)
+    await until(lambda: len(caplog.records) == 3)
+    first, _, last = caplog.records
+    assert vars(first)["transaction"] == CHILD.id
+    assert (vars(last)["count"], vars(last)["errors"]) == (3, {"DoubleSpend": 3})
+
+
 async def test_one_that_is_rejected_twice_is_two_events_and_known_until_the_second_is_written() -> None:
     rejected = Rejected()
     last = InputDoesNotExist("gone")
@@ -126,7 +140,8 @@ async def test_a_full_disk_is_waited_for(monkeypatch: pytest.MonkeyPatch, caplog
     await until(lambda: disk.announced == [1])
     rejected.end()
     await running
-    assert [one.getMessage() for one in caplog.records] == ["the disk is full, rejected transactions are not recorded"]
+    told = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
+    assert told == ["the disk is full, rejected transactions are not recorded"]
 
 
 async def test_a_disk_that_is_full_at_the_end_is_an_error() -> None:
