@@ -30,12 +30,12 @@ from bigchaindb.ledger.checking import BlockLimits
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.reader.reader import Reader
 from bigchaindb.store.store import Store
-from bigchaindb.streams.cloud_events import rejected_name
 from bigchaindb.streams.hub import Hub
 from bigchaindb.streams.shared_log import LogSource
 from bigchaindb.streams.websocket import StreamServer
 from bigchaindb.subscribers.consuming import Desks
 from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.lanes import rejected_source
 from bigchaindb.subscribers.supervisor import Supervisor
 from bigchaindb.transaction import Transaction
 from bigchaindb.transaction.build import create
@@ -98,8 +98,10 @@ class Served:
 class ShownLanes(Supervisor):
     """The subscriptions of a node without plugins, whose status shows further lanes."""
 
-    def __init__(self, hub: Hub, store: Store, limits: Limits, shown: Sequence[LaneStatus]) -> None:
-        super().__init__(hub=hub, store=store, chain_id=CHAIN_ID, plugins={}, limits=limits)
+    def __init__(
+        self, hub: Hub, store: Store, limits: Limits, shown: Sequence[LaneStatus], rejected: LogSource
+    ) -> None:
+        super().__init__(hub=hub, store=store, chain_id=CHAIN_ID, plugins={}, limits=limits, rejected=rejected)
         self._shown = shown
 
     def names(self) -> Sequence[str]:
@@ -132,8 +134,7 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
     block = BlockLimits(limits.block_count_max, limits.block_bytes_max)
     ledger = Ledger(store.writer, key=KEY, voters=[KEY.public_key], block=block, proven=proven)
     hub = Hub(store.writer.tip().position)
-    rejected_log = store.rejected_log()
-    rejected_hub = Hub(rejected_log.head())
+    rejected = rejected_source(store, CHAIN_ID)
     engine = SoloEngine(
         ledger,
         store.writer,
@@ -142,7 +143,7 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
         announce=hub.committed,
         now=time.time,
         room=Room(lambda: usage_of(store.directory.ledger), limits, time.monotonic),
-        record=Record(store.rejected_writer(limits).add, rejected_hub.announce),
+        record=Record(store.rejected_writer(limits).add, rejected.hub.announce),
         propose=propose,
     )
     info = NodeInfo(
@@ -156,7 +157,7 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
     scopes = LOCAL if access.anonymous is None else Scopes.parse(access.anonymous, "anonymous")
     origins, proxies = Origins(access.origins), Proxies(access.proxies)
     gate = Gate(scopes, book, origins=origins, rates=Rates(access, limits.bucket_count_max))
-    supervisor = ShownLanes(hub, store, limits, plugins)
+    supervisor = ShownLanes(hub, store, limits, plugins, rejected)
     api = HttpApi(
         engine,
         Reads(limits, store.queries(), Reader(store.directory.ledger, store.damages, limits, CHAIN_ID)),
@@ -165,8 +166,8 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
         gate,
         log=source,
         lanes=supervisor,
-        rejected=LogSource(rejected_hub, lambda: rejected_log, rejected_name(CHAIN_ID, store.node.id)),
-        rejected_log=rejected_log,
+        rejected=rejected,
+        rejected_log=store.rejected_log(),
         elections=elections,
         heartbeat_s=sse_heartbeat_s,
         desks=desks or supervisor,
@@ -192,4 +193,4 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
         ending.push_async_callback(api.stop)
         await api.start("localhost", 0)
         await stream.start("localhost", 0)
-        yield Served(store, hub, engine, api, stream, gate, book, supervisor, rejected_hub)
+        yield Served(store, hub, engine, api, stream, gate, book, supervisor, rejected.hub)

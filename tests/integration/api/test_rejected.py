@@ -169,6 +169,28 @@ async def test_it_needs_the_scope_read(start: Start) -> None:
     assert answer.status == 200
 
 
+async def test_a_subscription_delivers_them_and_keeps_its_place(served: Served) -> None:
+    at = "/api/v1/subscriptions/correct"
+
+    async def pull(**asked: object) -> dict[str, Any]:
+        answer = await ask(served.api.port, "POST", f"{at}/pull", json.dumps({"wait_s": 20, **asked}).encode())
+        assert answer.status == 200, answer
+        document: dict[str, Any] = answer.json()
+        return document
+
+    made = await ask(served.api.port, "PUT", at, json.dumps({"log": "rejected"}).encode())
+    assert (made.status, made.json()["definition"]["granularity"]) == (201, "transaction")
+    await served.reject(PARENT)
+    [first] = (await pull())["events"]
+    assert first["event"] == (await page(served))["events"][0]
+    await served.reject(CHILD)
+    [second] = (await pull(ack=[first["lease"]]))["events"]
+    assert second["event"]["subject"] == CHILD.id
+    await pull(ack=[second["lease"]], count=0)
+    shown = (await ask(served.api.port, "GET", at)).json()
+    assert (shown["cursor"], shown["lag"]) == (2, 0)
+
+
 class TestStatuses:
     async def test_they_remember_after_a_restart(self, tmp_path: Path) -> None:
         """Upstream lost them, and so did this node before it had this log."""
