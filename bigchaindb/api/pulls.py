@@ -38,6 +38,8 @@ BEGIN_S: Final = 5.0
 """Time within which a pull that does not wait gives what is in the log already: its subscription may have to begin."""
 LOOK_S: Final = 0.05
 LABEL: Final = "pull"
+_MANY: Final = Meta(max_length=COUNT_MAX)
+"""Answers of a kind, as many as a pull gives events: what a body may cost is bounded."""
 
 
 class NackedLease(Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,10 +64,10 @@ class Pull(Struct, frozen=True, forbid_unknown_fields=True):
     count: Annotated[int, Meta(ge=0, le=COUNT_MAX)] = COUNT
     wait_s: Annotated[float, Meta(ge=0, le=WAIT_S_MAX)] = 0.0
     lease_s: Annotated[float, Meta(ge=1)] = LEASE_S
-    ack: list[str] = field(default_factory=list)
-    nack: list[NackedLease] = field(default_factory=list)
-    park: list[ParkedLease] = field(default_factory=list)
-    extend: list[str] = field(default_factory=list)
+    ack: Annotated[list[str], _MANY] = field(default_factory=list)
+    nack: Annotated[list[NackedLease], _MANY] = field(default_factory=list)
+    park: Annotated[list[ParkedLease], _MANY] = field(default_factory=list)
+    extend: Annotated[list[str], _MANY] = field(default_factory=list)
 
 
 class Lease(NamedTuple):
@@ -134,7 +136,7 @@ class Pulls:
         finally:
             if unwatch is not None:
                 unwatch()
-            puller.leave_if_idle()
+            puller.settle()
 
     async def _give(self, puller: "Puller", pull: Pull, stale: Sequence[str], while_there: WhileThere) -> Answer:
         loop = asyncio.get_running_loop()
@@ -146,7 +148,7 @@ class Pulls:
             standing, now_s = puller.standing, loop.time()
             if given or standing.state in WAITING:
                 break
-            if now_s >= until_s and (_is_level(standing) or now_s >= begun_s):
+            if now_s >= until_s and (puller.is_level or now_s >= begun_s):
                 break
             with suppress(TimeoutError):
                 async with asyncio.timeout(until_s - now_s if now_s < until_s else LOOK_S):
@@ -154,7 +156,7 @@ class Pulls:
         standing = puller.standing
         if pull.count and not given and standing.state in WAITING:
             return _refusal(puller.name, standing, stale)
-        is_level = pull.count > len(given) and puller.is_exhausted and _is_level(standing)
+        is_level = pull.count > len(given) and puller.is_level
         return _page(puller.lease(given, pull.lease_s), stale, standing, is_level=is_level)
 
     async def _carry_out(self, name: str, pull: Pull, while_there: WhileThere) -> list[str]:
@@ -181,14 +183,15 @@ class Pulls:
                 for puller, texts in held([park.lease]).items():
                     parking = asyncio.ensure_future(puller.attendance.park([*texts], error=why))
                     stale.update((texts[one], None) for one in await while_there(asyncio.shield(parking)))
-            for text in pull.extend:
+            for text in dict.fromkeys(pull.extend):
                 if (lease := self._find(name, text)) is None:
                     stale[text] = None
                 else:
                     lease.puller.extend(lease.delivery, pull.lease_s)
+                    pullers.add(lease.puller)
         finally:
             for puller in pullers:
-                puller.leave_if_idle()
+                puller.settle()
         return list(stale)
 
     def _find(self, name: str, text: str) -> Lease | None:
@@ -216,7 +219,6 @@ class Puller:
         name: of the subscription.
         attendance: at its desk.
         woken: set once there may be something.
-        is_exhausted: whether the desk had nothing more when it was asked last.
     """
 
     attendance: Attendance
@@ -225,7 +227,6 @@ class Puller:
         """Take leases into `leases`, where those of all pulls are."""
         self.name = name
         self.woken = asyncio.Event()
-        self.is_exhausted = False
         self._all = leases
         self._loop = asyncio.get_running_loop()
         self._leases: dict[Delivery, tuple[str, float]] = {}
@@ -256,13 +257,18 @@ class Puller:
             raise Stopping("the node is about to stop")
         return self.attendance.standing
 
+    @property
+    def is_level(self) -> bool:
+        """Whether nothing is left to give."""
+        return self._is_attending and self.attendance.is_level
+
     def take(self, count: int, bytes_max: int) -> list[Given]:
         """Return the next events, up to about so many bytes; one always fits."""
         given: list[Given] = []
-        self.is_exhausted = False
-        while self._is_attending and not self.is_exhausted and len(given) < count and bytes_max > 0:
+        while self._is_attending and len(given) < count and bytes_max > 0:
             more = self.attendance.take(count - len(given), min(bytes_max, FRAME_BYTES_MAX))
-            self.is_exhausted = not more
+            if not more:
+                break
             given += more
             bytes_max -= sum(len(one.envelope) for one in more)
         return given
@@ -280,9 +286,8 @@ class Puller:
         return leased
 
     def extend(self, delivery: Delivery, lease_s: float) -> None:
-        """Lease an event for so long from now on."""
+        """Lease an event for so long from now on; `settle` follows."""
         self._leases[delivery] = self._leases[delivery][0], self._loop.time() + lease_s
-        self._set_timer()
 
     def drop(self, deliveries: Iterable[Delivery]) -> None:
         """End leases."""
@@ -295,8 +300,8 @@ class Puller:
         self._denied = reason
         self.woken.set()
 
-    def leave_if_idle(self) -> None:
-        """End the attendance if nothing is leased."""
+    def settle(self) -> None:
+        """Wait for the next lease that is over, or end the attendance if there is none."""
         self._set_timer()
         if self._is_attending and not self._leases:
             self._is_attending = False
@@ -311,7 +316,7 @@ class Puller:
     def revoke(self, deliveries: Sequence[Delivery], _: Reason) -> None:
         """See `Consumer`."""
         self.drop(deliveries)
-        self._loop.call_soon(self.leave_if_idle)
+        self._loop.call_soon(self.settle)
 
     def changed(self, _: Standing) -> None:
         """See `Consumer`."""
@@ -339,7 +344,7 @@ class Puller:
         self.drop(over)
         if self._is_attending and over:
             self.attendance.expire(over)
-        self.leave_if_idle()
+        self.settle()
 
 
 def _read(body: bytes, limits: Limits) -> Pull:
@@ -354,10 +359,6 @@ def _read(body: bytes, limits: Limits) -> Pull:
 
 
 _PULLS: Final[msgspec.json.Decoder[Pull]] = msgspec.json.Decoder(Pull)
-
-
-def _is_level(standing: Standing) -> bool:
-    return standing.state is State.LIVE and standing.lag == 0
 
 
 def _page(leased: Iterable[tuple[str, Given]], stale: Sequence[str], standing: Standing, *, is_level: bool) -> Answer:

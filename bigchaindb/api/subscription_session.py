@@ -6,6 +6,7 @@ another delivery, however late it comes (P18). Source: docs/reference/subscripti
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from heapq import heappop, heappush, heappushpop
 from itertools import takewhile
 from typing import Final, NamedTuple
 
@@ -13,7 +14,6 @@ from msgspec import UNSET
 
 from bigchaindb.api import subscription_frames as frames
 from bigchaindb.api.subscription_frames import Ack, Malformed, Nack, Park, TaggedEvent
-from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.sharing import Delivery
 from bigchaindb.subscribers.consuming import Attendance, End, Reason, Standing
 from bigchaindb.subscribers.plugins import one_line
@@ -54,6 +54,7 @@ class Session:
         window: the most events that are out.
         closing: with which code and reason the connection ends, once it does.
         answer_count: frames that had an effect so far.
+        has_more: whether there may be more behind the last frames, without a word of the desk.
         on_due: called when `next_frames` may have something; it may not call back.
     """
 
@@ -69,6 +70,7 @@ class Session:
         """
         self.closing: tuple[int, str] | None = None
         self.answer_count = 0
+        self.has_more = False
         self._is_attending = False
         self.window = window
         self._batch = min(batch, window)
@@ -76,7 +78,7 @@ class Session:
         self._last_tag = 0
         self._out: dict[int, Delivery] = {}
         self._tags: dict[Delivery, int] = {}
-        self._lost: set[int] = set()
+        self._lost: list[int] = []
         self._outbox: deque[bytes] = deque()
         self._state: Standing | None = None
         self._malformed_count = 0
@@ -184,6 +186,7 @@ class Session:
         """
         found = list(self._outbox)
         self._outbox.clear()
+        self.has_more = False
         if self._is_attending and self.closing is None and may_give:
             if self._state is not None:
                 found.append(frames.state(self._state))
@@ -191,6 +194,7 @@ class Session:
             if given := self._give():
                 found.append(frames.events(given))
                 self._is_level_told = False
+                self.has_more = len(self._out) < self.window
             elif self._is_level_due(now_s):
                 found.append(frames.level(self._attendance.standing))
                 self._is_level_told = True
@@ -219,8 +223,7 @@ class Session:
             return True
         if self._is_level_told or len(self._out) >= self.window or now_s - self._level_s < LEVEL_S:
             return False
-        standing = self._attendance.standing
-        return standing.state is State.LIVE and standing.lag == 0
+        return self._attendance.is_level
 
     def _ack(self, answer: Ack) -> None:
         if answer.through is UNSET:
@@ -232,8 +235,9 @@ class Session:
         else:
             through = answer.through.__ge__
             held, _ = self._taken(list(takewhile(through, self._out)))
-            stale = [tag for tag in self._lost if through(tag)]
-            self._lost.difference_update(stale)
+            stale = []
+            while self._lost and through(self._lost[0]):
+                stale.append(heappop(self._lost))
         late = held and self._attendance.ack(list(held))
         self._done(answer.ref, [*stale, *(held[one] for one in late)])
 
@@ -243,7 +247,6 @@ class Session:
         for tag in sorted(set(tags)):
             if (delivery := self._out.pop(tag, None)) is None:
                 stale.append(tag)
-                self._lost.discard(tag)
             else:
                 del self._tags[delivery]
                 held[delivery] = tag
@@ -252,9 +255,8 @@ class Session:
 
     def _remember_lost(self, tags: Sequence[int]) -> None:
         """Keep what was taken back for the next `through`, as much as the client can have had at once."""
-        self._lost.update(tags)
-        if len(self._lost) > 2 * self.window:
-            self._lost = set(sorted(self._lost)[-self.window :])
+        for tag in tags:
+            (heappush if len(self._lost) < self.window else heappushpop)(self._lost, tag)
 
     def _done(self, ref: int | str | None, stale: Iterable[int]) -> None:
         if ref is not None:

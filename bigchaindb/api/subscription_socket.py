@@ -253,9 +253,10 @@ class SubscriptionSocket(WebSocket):
         found = self.session.next_frames(self._loop.time(), may_give=not self.is_full)
         if found:
             self.transport.write(b"".join(map(text_frame, found)))
-            self._go_on_soon()
-        elif self.session.closing is not None:
+        if self.session.closing is not None:
             self.end(*self.session.closing)
+        elif self.session.has_more:
+            self._go_on_soon()
 
 
 def _log_losses(count: int, last: str) -> None:

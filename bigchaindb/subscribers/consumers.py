@@ -50,6 +50,11 @@ class Seat(Taker):
         """See `Attendance`."""
         return self._consumers.standing
 
+    @property
+    def is_level(self) -> bool:
+        """See `Attendance`."""
+        return self.desk is not None and self.desk.is_level(self)
+
     def take(self, count_max: int, bytes_max: int) -> list[Given]:
         """See `Attendance`."""
         return [] if self.desk is None else self.desk.take(self, count_max, bytes_max)

@@ -96,6 +96,11 @@ class Attendance(Protocol):
         """How the subscription stands."""
         ...
 
+    @property
+    def is_level(self) -> bool:
+        """Whether nothing is left to give to the consumer, but for what it has no room for."""
+        ...
+
     def take(self, count_max: int, bytes_max: int) -> list[Given]:
         """Return the next deliveries, as many as the consumer's window has room for; always one, however large.
 

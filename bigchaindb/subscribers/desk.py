@@ -164,6 +164,10 @@ class Desk:
             self._wanting[taker] = None
             self.serve_soon()
 
+    def is_level(self, taker: Taker) -> bool:
+        """See `Attendance.is_level`; what was dealt and taken back counts as left until the next take."""
+        return not (taker.dealt or self.reader.lag or self._sharing.may_give(taker))
+
     def take(self, taker: Taker, count_max: int, bytes_max: int) -> list[Given]:
         """Return the next deliveries; see `Attendance.take`."""
         given: list[Given] = []

@@ -123,6 +123,11 @@ class Seat:
     def standing(self) -> Standing:
         return self.desk.standing
 
+    @property
+    def is_level(self) -> bool:
+        desk = self.desk
+        return desk.state is State.LIVE and desk.standing.lag == 0 and not desk.sharing.may_give(self)
+
     def take(self, count_max: int, bytes_max: int) -> list[Given]:
         desk = self.desk
         assert self in desk.seats, "an attendance that is over"

@@ -95,6 +95,7 @@ class Watch:
         repeats: deliveries of events that had been delivered before.
         keys: the places of each key that were seen.
         key: of each place.
+        history: what happened to each place, for people.
     """
 
     order: str = "asset"
@@ -106,13 +107,16 @@ class Watch:
     stale: int = 0
     keys: dict[str, set[tuple[int, int]]] = field(default_factory=lambda: defaultdict(set))
     key: dict[tuple[int, int], str] = field(default_factory=dict)
+    history: dict[tuple[int, int], list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def delivered(self, event: dict[str, Any], attempt: int, held: Iterable[tuple[int, int]]) -> tuple[int, int]:
         """Note a delivery to a consumer that holds other events; return the event's place."""
         place, key = place_of(event), self.key_of(event)
-        assert place not in self.confirmed, f"{place} was settled, and comes again"
+        self.note([place], f"delivered {attempt}")
+        told = f"{place}: {self.history[place]}"
+        assert place not in self.confirmed, f"it was settled, and comes again: {told}"
         if place in self.seen:
-            assert place in self.allowed, f"{place} comes again without a reason"
+            assert place in self.allowed, f"it comes again without a reason: {told}"
             assert attempt > self.seen[place], f"{place} has attempt {attempt} after {self.seen[place]}"
             self.repeats += 1
         self.seen[place] = attempt
@@ -125,13 +129,19 @@ class Watch:
         self.key[place] = key
         return place
 
+    def note(self, places: Iterable[tuple[int, int]], what: str) -> None:
+        for place in places:
+            self.history[place].append(what)
+
     def key_of(self, event: dict[str, Any]) -> str:
         """Return the key of an event: its asset, one for all, or its own."""
         return str({"asset": event.get("partitionkey"), "log": "log", "none": event["id"]}[self.order])
 
     def may_come_again(self, places: Iterable[tuple[int, int]]) -> None:
         """Note that a consumer has lost events, or gave them back."""
-        self.allowed.update(place for place in places if place not in self.confirmed)
+        allowed = [place for place in places if place not in self.confirmed]
+        self.note(allowed, "may come again")
+        self.allowed.update(allowed)
 
 
 class Application:
@@ -139,6 +149,7 @@ class Application:
 
     def __init__(self, watch: Watch, draw: random.Random, *, nacks: float = 0.0, parks: float = 0.0) -> None:
         self.watch = watch
+        self.name = f"instance {id(self) % 1_000}"
         self.draw = draw
         self.nacks, self.parks = nacks, parks
         self.connections = 0
@@ -203,6 +214,7 @@ class Application:
             # What is being nacked is held until the node has said that it is done.
             nacked = [place for kind, tags in self.pending.values() if kind == "nack" for place in tags.values()]
             held = [*self.held.values(), *nacked]
+            self.watch.note([place_of(one["event"])], f"to {self.name}")
             place = self.held[one["tag"]] = self.watch.delivered(one["event"], one["attempt"], held)
             if self.watch.key[place] in self._given_back():
                 self.watch.may_come_again([place])
@@ -214,7 +226,9 @@ class Application:
 
     def _lose(self, tags: list[int]) -> None:
         for tag in tags:
-            place = self.held.pop(tag, None)
+            place = self.held.get(tag)
+            self.watch.note([] if place is None else [place], f"revoked from {self.name}")
+            self.held.pop(tag, None)
             for _, waiting in self.pending.values():
                 place = place or waiting.get(tag)
             if place is not None:
@@ -225,6 +239,7 @@ class Application:
         kind, tags = self.pending.pop(frame["ref"])
         self.watch.stale += len(frame["stale"])
         for tag, place in tags.items():
+            self.watch.note([place], f"done for {self.name}, {'stale' if tag in frame['stale'] else 'right'}")
             if tag in frame["stale"] or kind == "nack":
                 self.watch.may_come_again([place])
             else:
@@ -251,6 +266,7 @@ class Application:
         self.ref += 1
         taken = {tag: self.held.pop(tag) for tag in tags}
         self.pending[self.ref] = kind, taken
+        self.watch.note(taken.values(), f"{kind} by {self.name}")
         if kind != "nack":
             self.watch.answered.update(taken.values())
         if kind != "ack":

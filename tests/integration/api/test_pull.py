@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bigchaindb.api.pulls import Puller
 from bigchaindb.config import Access, Limits
 from bigchaindb.eventlog.lane import State
 from bigchaindb.subscribers.consuming import End
@@ -118,6 +119,24 @@ class TestLeases:
         assert ids(again) == ["2:b"]
         assert (await pull(served, count=0, ack=[first, second]))["stale"] == [second]
         assert desk.settled == [1]
+
+    async def test_many_extensions_look_at_the_leases_once(
+        self, served: Served, desk: ListDesk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A body may name a thousand leases; each look costs as many steps as there are leases."""
+        log(desk, *map(str, range(1_000)))
+        leases = [one["lease"] for one in (await pull(served, count=1_000))["events"]]
+        looks: list[Puller] = []
+        look = Puller._set_timer
+
+        def counted(puller: Puller) -> None:
+            looks.append(puller)
+            look(puller)
+
+        monkeypatch.setattr(Puller, "_set_timer", counted)
+        assert (await pull(served, count=0, extend=leases, lease_s=60))["stale"] == []
+        assert len(looks) <= 3
+        assert (await asked(served, extend=[*leases, "x"])).status == 400
 
     async def test_those_of_an_earlier_run_are_stale(self, served: Served, desk: ListDesk) -> None:
         log(desk, "a")

@@ -64,6 +64,7 @@ class Story:
 
     Attributes:
         watch: of all its deliveries.
+        applications: that are connected.
         is_over: whether all that the ledger has is settled.
     """
 
@@ -72,6 +73,7 @@ class Story:
         self.node, self.name = node, name
         self.watch = Watch()
         self.draw = random.Random(scale.seed())
+        self.applications: list[Application] = []
         self.is_over = False
 
     async def play(self, *instances: Any, kills: int) -> None:
@@ -92,6 +94,8 @@ class Story:
                 await asyncio.sleep(0.001)
             await asyncio.sleep(self.draw.random() * 0.02)
             self.node.kill()
+            for one in self.applications:  # whoever notices it last must not be surprised by what others get
+                one.break_off()
             await asyncio.to_thread(self.node.start)
             body = create([OWNER], data={"story": self.name, "number": number}).body
             answer = await asyncio.to_thread(self.node.post, body)  # one that commits while all come back
@@ -106,6 +110,7 @@ async def test_nothing_is_lost_or_comes_again_without_a_reason_when_the_node_is_
     """Rows of the node, the consumer and the connection: answers, nacks and parking are under way at each kill."""
     story = Story(node, "kills")
     applications = [Application(story.watch, story.draw, nacks=0.05, parks=0.02) for _ in range(3)]
+    story.applications += applications
 
     async def disturb(is_over: Callable[[], bool]) -> None:
         while not is_over():
@@ -140,23 +145,21 @@ class Puller:
                 watch.may_come_again(answered.values())
                 answered = {}
             watch.answered.update(answered.values())
+            watch.may_come_again(answered.values())
             body = {"count": 25, "wait_s": 0.2, "lease_s": 1, "ack": [*answered]}
             try:
                 answer = await asyncio.to_thread(self._ask, body)
             except OSError:
-                watch.may_come_again(answered.values())
                 await asyncio.sleep(0.05)
                 continue
             if answer.status != 200:
                 assert answer.status == 503, answer.body
-                watch.may_come_again(answered.values())
                 continue
             found = answer.json()
             for lease, place in answered.items():
-                if lease in found["stale"]:
-                    watch.may_come_again([place])
-                else:
+                if lease not in found["stale"]:
                     watch.confirmed.add(place)
+                    watch.allowed.discard(place)
             for one in found["events"]:
                 self.held[one["lease"]] = watch.delivered(one["event"], one["attempt"], self.held.values())
             watch.may_come_again(self.held.values())  # a lease may be over before its answer arrives

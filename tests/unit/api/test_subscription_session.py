@@ -6,6 +6,7 @@
 import asyncio
 import json
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -165,6 +166,35 @@ class TestAnswers:
         assert client.tags() == [1]
         client.session.receive(json.dumps({"type": "nack", "tags": [1], "error": "x" * 60_000}).encode())
         assert len(client.desk.log[0]) < 5_000
+
+
+class Counted(list[int]):
+    """A list that counts how often it is looked at."""
+
+    looks = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        self.looks += 1
+        return super().__getitem__(index)
+
+    def __iter__(self) -> Iterator[int]:
+        self.looks += len(self)
+        return super().__iter__()
+
+
+async def test_a_frame_costs_nothing_for_what_was_taken_back_before() -> None:
+    """A client may send many frames of a few bytes, and have lost a whole window of events."""
+    desk = desk_of(*map(str, range(500)))
+    client = Client(desk, window=500)
+    client.tags()
+    desk.restart()
+    client.take()
+    lost = client.session._lost = Counted(client.session._lost)
+    assert len(lost) == 500
+    for _ in range(100):
+        client.session.receive(b'{"type":"ack","through":0}')
+    assert lost.looks <= 200
+    assert client.say(type="ack", through=500, ref=1)[0]["stale"] == [*range(1, 501)]
 
 
 class TestMalformed:
