@@ -12,7 +12,8 @@ from msgspec import to_builtins
 
 from bigchaindb.cli.control import ControlClient
 from bigchaindb.cli.lanes import Mask, as_document, mask_of, put_state, settle_the_past
-from bigchaindb.cli.options import on_plugin, read_object
+from bigchaindb.cli.on_plugin import on_plugin
+from bigchaindb.cli.options import read_object
 from bigchaindb.cli.output import put, put_json, say
 from bigchaindb.cli.session import Session
 from bigchaindb.config import PluginSettings, Settings, edit

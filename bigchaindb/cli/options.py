@@ -1,26 +1,13 @@
 """Options and values of options that several commands share."""
 
 import json
-from collections.abc import Callable
 from typing import Any, Final
 
 import click
 
-from bigchaindb.cli.session import pass_session
 from bigchaindb.errors import ConfigurationError
 
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def on_plugin(epilog: str) -> Callable[[Callable[..., None]], click.Command]:
-    """Make a command about the plugin NAME, with `--json`; the function gets the session first."""
-
-    def make(function: Callable[..., None]) -> click.Command:
-        made = click.command(epilog=epilog)(click.argument("name")(json_option(pass_session(function))))
-        made.params.append(made.params.pop(1))  # in the help --json comes last, as everywhere
-        return made
-
-    return make
 
 
 def read_object(text: str | None, option: str) -> dict[str, Any] | None:

@@ -9,7 +9,8 @@ import click
 from msgspec import to_builtins
 
 from bigchaindb.cli.lanes import ago, as_document, mask_of, never_ran, numbering_of, numbers_of, read_lanes, written
-from bigchaindb.cli.options import json_option, on_plugin
+from bigchaindb.cli.on_plugin import on_plugin
+from bigchaindb.cli.options import json_option
 from bigchaindb.cli.output import printable, put, put_json, put_table, say
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.config.load import Loaded

@@ -16,7 +16,7 @@ from bigchaindb.cli.lanes import (
     put_state,
     read_lanes,
 )
-from bigchaindb.cli.options import on_plugin
+from bigchaindb.cli.on_plugin import on_plugin
 from bigchaindb.cli.output import put, put_json
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.errors import UnknownPlace

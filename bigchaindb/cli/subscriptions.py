@@ -8,7 +8,8 @@ import click
 
 from bigchaindb.cli.control import ControlClient
 from bigchaindb.cli.lanes import as_document, desk, mask_of, read_lanes
-from bigchaindb.cli.options import json_option, on_plugin, read_object
+from bigchaindb.cli.on_plugin import on_plugin
+from bigchaindb.cli.options import json_option, read_object
 from bigchaindb.cli.output import put, put_json, put_table
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.eventlog.subscription import Subscription

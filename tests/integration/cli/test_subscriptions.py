@@ -1,6 +1,8 @@
 """Subscriptions from the command line, beside a running node and over the files of a stopped one."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +132,13 @@ def test_a_subscription_is_looked_after_while_the_node_is_stopped(operator: Oper
     assert [row["name"] for row in operator.run("subscriptions", "list")] == ["audit", "billing"]
     assert operator.run("plugins", "seek", "audit", "genesis")["lag"] == 3
     assert operator.run("subscriptions", "delete", "audit") == {"deleted": "audit"}
+
+    words = f"bigchaindb -c {operator.node.configuration} plugins status bi"
+    shell = {"_BIGCHAINDB_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "5"}
+    done = subprocess.run(
+        operator.node.command, env={**os.environ, **shell}, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "plain,billing\n", done.stderr
 
     operator.node.start()
     assert [taken[:2] for taken in operator.take(2)] == [("2:0", 2), ("3:0", 2)]
