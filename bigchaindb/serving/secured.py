@@ -67,6 +67,7 @@ class Secured(asyncio.Transport, asyncio.Protocol):
         self._late: asyncio.TimerHandle | None = None
         self._is_shaken = False
         self._held = b""
+        self._fed_bytes = 0
         self._turn: asyncio.Handle | None = None
         self._is_busy = False
         self._is_paused = False
@@ -102,7 +103,8 @@ class Secured(asyncio.Transport, asyncio.Protocol):
         """See `asyncio.Protocol`."""
         if self._is_deaf:
             return
-        self._held = self._held + data if self._held else data
+        self._held = self._held[self._fed_bytes :] + data if self._held else data
+        self._fed_bytes = 0
         if self._is_shaken:
             if self._turn is None:
                 self._decrypt()
@@ -222,8 +224,12 @@ class Secured(asyncio.Transport, asyncio.Protocol):
             self._feed()
 
     def _feed(self) -> None:
-        self._incoming.write(self._held[:PIECE_BYTES])
-        self._held = self._held[PIECE_BYTES:]
+        """Pass on the next piece of what is held; what is left of it is not copied for each."""
+        end = self._fed_bytes + PIECE_BYTES
+        self._incoming.write(memoryview(self._held)[self._fed_bytes : end])
+        self._fed_bytes = end
+        if end >= len(self._held):
+            self._held, self._fed_bytes = b"", 0
 
     def _flush(self) -> None:
         if self._outgoing.pending:
