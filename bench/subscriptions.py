@@ -154,9 +154,10 @@ def run(scale: Scale) -> list[Figure]:
     ledger = cached(scale, BLOCK_SIZE, scale.count(BLOCK_COUNT))
     with Node(ledger, settings=OURS) as node:
         desk = Desk(node, clients)
-        figures = [*_rates(scale, desk, clients), _takeover(desk), _stalled(scale, desk), _idle(desk)]
+        figures = [*_rates(scale, desk, clients), _takeover(desk), _stalled(scale, desk)]
     figures += _secured(scale, ledger, clients)
     figures.append(_restart(scale, ledger, clients))
+    figures.append(_idle(scale, clients))
     return [*figures, *_delays(scale, clients), _neighbours(scale, clients)]
 
 
@@ -283,13 +284,15 @@ def _stalled(scale: Scale, desk: Desk) -> Figure:
     )
 
 
-def _idle(desk: Desk) -> Figure:
-    for _ in range(IDLE_COUNT // 10):
-        desk.subscribe()
-    before = family_mb(desk.node.pid)
-    for _ in range(IDLE_COUNT * 8 // 10):
-        desk.subscribe()
-    grown = (family_mb(desk.node.pid) - before) * 10 / 8
+def _idle(scale: Scale, clients: Path) -> Figure:
+    with Node(scale.folder / "idle") as node:
+        desk = Desk(node, clients)
+        for _ in range(IDLE_COUNT // 10):
+            desk.subscribe()
+        before = family_mb(node.pid)
+        for _ in range(IDLE_COUNT * 8 // 10):
+            desk.subscribe()
+        grown = (family_mb(node.pid) - before) * 10 / 8
     return Figure(what=f"memory of {IDLE_COUNT:,} idle subscriptions", value=grown, unit="MiB", limit=at_most(4))
 
 
@@ -323,7 +326,9 @@ def _is_open(port: int) -> bool:
 
 def _connected(node: Node, path: str) -> ClientConnection:
     address = f"ws://127.0.0.1:{node.port}{path}?window={WINDOW_COUNT}"
-    return connect(address, subprotocols=[Subprotocol(PROTOCOL)], max_size=BODY_BYTES_MAX, compression=None)
+    return connect(
+        address, subprotocols=[Subprotocol(PROTOCOL)], max_size=BODY_BYTES_MAX, compression=None, ping_interval=None
+    )
 
 
 def _delays(scale: Scale, clients: Path) -> list[Figure]:
