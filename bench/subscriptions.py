@@ -27,7 +27,7 @@ from websockets.typing import Subprotocol
 from bench.documents import Documents
 from bench.latency import CONNECTION_COUNT, HALF_PER_S
 from bench.ledgers import KEY, cached
-from bench.load import Plan, load, percentile, write_requests
+from bench.load import Plan, Seen, load, percentile, write_requests
 from bench.measure import Scale, alternate, median
 from bench.node import Node
 from bench.processes import Process, answers, family_mb
@@ -158,7 +158,7 @@ def run(scale: Scale) -> list[Figure]:
     figures += _secured(scale, ledger, clients)
     figures.append(_restart(scale, ledger, clients))
     figures.append(_idle(scale, clients))
-    return [*figures, *_delays(scale, clients), _neighbours(scale, clients)]
+    return [*figures, *_delays(scale, clients), *_neighbours(scale, clients)]
 
 
 def _clients(scale: Scale) -> Path:
@@ -362,14 +362,13 @@ def _delay(scale: Scale, clients: Path, requests: str, event_count: int) -> tupl
     return sorted(events), sorted(at - announced for announced, at in heads.values())
 
 
-def _neighbours(scale: Scale, clients: Path) -> Figure:
+def _neighbours(scale: Scale, clients: Path) -> list[Figure]:
     """POST at a pace while ten consumers take every event, beside the same without them."""
     posts = Documents(seed=8).lanes(scale.count(NEIGHBOUR_POST_COUNT), CONNECTION_COUNT)
     requests = str(write_requests(scale.folder / "neighbours", posts, "commit"))
 
-    def p50(consumer_count: int) -> float:
-        folder = scale.folder / f"neighbours-{time.monotonic_ns()}"
-        with Node(folder) as node:
+    def beside(consumer_count: int) -> Seen:
+        with Node(scale.folder / f"neighbours-{time.monotonic_ns()}") as node:
             desk = Desk(node, clients)
             plan = Plan(port=node.port, requests=requests, connection_count=CONNECTION_COUNT, per_s=NEIGHBOUR_PER_S)
             paths = [desk.subscribe() for _ in range(consumer_count)]
@@ -379,14 +378,14 @@ def _neighbours(scale: Scale, clients: Path) -> Figure:
                 seen = load(node, plan)
                 if paths:
                     client.wait_for("done")
-        return percentile(seen.latencies, 0.5) * 1e3
+        return seen
 
-    beside, alone = (median(side) for side in alternate(scale.rounds, [lambda: p50(NEIGHBOURS), lambda: p50(0)]))
-    return Figure(
-        what=f"mode=commit at {NEIGHBOUR_PER_S:,.0f}/s beside {NEIGHBOURS} consumers of every event, p50",
-        value=beside,
-        unit="ms",
-        peer=alone,
-        peer_name="ms without them",
-        limit=ratio_at_most(1.2),
-    )
+    found, alone = alternate(scale.rounds, [lambda: beside(NEIGHBOURS), lambda: beside(0)])
+    p50, p50_alone = (median(percentile(one.latencies, 0.5) * 1e3 for one in side) for side in (found, alone))
+    us, us_alone = (median(one.server_cpu_s * 1e6 / len(posts) for one in side) for side in (found, alone))
+    what = f"mode=commit at {NEIGHBOUR_PER_S:,.0f}/s beside {NEIGHBOURS} consumers of every event"
+    name = "ms without them"
+    return [
+        Figure(what=f"{what}, p50", value=p50, unit="ms", peer=p50_alone, peer_name=name, limit=ratio_at_most(1.2)),
+        Figure(what="- CPU of the node for an event to one of them", value=(us - us_alone) / NEIGHBOURS, unit="µs"),
+    ]
