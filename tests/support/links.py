@@ -154,7 +154,7 @@ class Links:
                 link.close()
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()
-                with suppress(asyncio.CancelledError):
+                with suppress(asyncio.CancelledError, OSError):  # it may be ending by itself
                     await task
 
         self._ask(close())
