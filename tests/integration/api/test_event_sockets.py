@@ -96,7 +96,7 @@ async def test_it_takes_the_arguments_of_pages(start: Start) -> None:
 async def test_after_a_silence_comes_the_place_alone(start: Start) -> None:
     """A client whose filter matches rarely does not have the same log read again."""
     served = await start(sse_heartbeat_s=0.05)
-    async with following(served, "?operation=TRANSFER") as client:
+    async with following(served, "?operation=TRANSFER", max_queue=None) as client:
         await commit(served)
         head = (await page(served))["next"]
         while (message := (await received(client, 1))[0]) != {"token": head}:
