@@ -1,10 +1,12 @@
 """The log as desks read it: numbered events with their keys, rendered, in a thread beside the event loop.
 
 All desks of a node share two threads: those at the head have one, so that reads of history do not delay them. A thread
-lets the loop run on after each frame that it has rendered, and a commit as well (P9).
+lets the loop run on after each frame that it has rendered, and a commit as well (P9). A small decision that was just
+announced is not read at all.
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from itertools import count
@@ -16,8 +18,10 @@ from bigchaindb.eventlog import subscription as definitions
 from bigchaindb.eventlog import token
 from bigchaindb.eventlog.selection import ALL
 from bigchaindb.eventlog.subscription import Subscription
+from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.ports import REJECTED, LogReader, Record
-from bigchaindb.streams.cloud_events import document_of, rejected_message
+from bigchaindb.streams.announced import Announced
+from bigchaindb.streams.cloud_events import Selects, document_of, rejected_message
 from bigchaindb.streams.shared_log import LIVE_COUNT, LogSource
 from bigchaindb.subscribers.desk_blocks import Blocks, Part
 from bigchaindb.subscribers.machine import in_thread
@@ -63,12 +67,17 @@ class DeskLog:
     Attributes:
         hub: announces its head.
         name: begins the ids of its events: the chain id, or that of the node's own log.
+        reader_count: desks that follow it.
     """
 
     def __init__(self, source: LogSource, start_thread: Callable[[], Executor]) -> None:
         """Begin without threads; the first reads start them."""
         self.hub = source.hub
         self.name = source.chain_id
+        self.reader_count = 0
+        self._blocks = Blocks()
+        self._announced: OrderedDict[int, Announced] = OrderedDict()
+        self.hub.witness(self._add)
         self._live = _Thread(source.open_reader, start_thread)
         self._late = _Thread(source.open_reader, start_thread)
 
@@ -85,9 +94,14 @@ class DeskLog:
             HistoryLost: the log does not hold what it should (P8).
             StoreError: it cannot be read, or is damaged.
         """
-        head = self.hub.head
+        head, next_ = self.hub.head, wanted.numbering.seen(after) + 1
+        if (announced := self._announced.get(next_)) is not None:  # a thread for each commit and desk costs far more
+            source = _Source(self._blocks, self.name, wanted)
+            return _read(announced, source, after, next_, count_max, bytes_max)
         thread = self._live if head - wanted.numbering.position(after) <= LIVE_COUNT else self._late
-        return await thread.run(self.name, wanted, lambda source: _read(source, after, head, count_max, bytes_max))
+        return await thread.run(
+            self.name, wanted, lambda log, source: _read(log, source, after, head, count_max, bytes_max)
+        )
 
     async def recall(self, wanted: Subscription, numbers: Sequence[int], *, bytes_max: int) -> list[Item]:
         """Return events that were read before: the first of these, up to a bound of bytes, at least one.
@@ -102,7 +116,7 @@ class DeskLog:
             StoreError: as `read`.
         """
         return await self._live.run(
-            self.name, wanted, lambda source: _bounded(_recalled(source, numbers), len(numbers), bytes_max)[0]
+            self.name, wanted, lambda log, source: _bounded(_recalled(log, source, numbers), len(numbers), bytes_max)[0]
         )
 
     async def token(self, wanted: Subscription, number: int) -> str:
@@ -112,7 +126,16 @@ class DeskLog:
             HistoryLost: the log does not hold it.
             StoreError: as `read`.
         """
-        return await self._live.run(self.name, wanted, lambda source: _token(source, number))
+        return await self._live.run(self.name, wanted, lambda log, source: _token(log, source, number))
+
+    def _add(self, effects: Effects) -> None:
+        """Keep a decision for the desks at the head, if there are any and it is small."""
+        announced = Announced(effects) if self.reader_count and effects.logged else None
+        if announced is None or announced.bytes_count > FRAME_BYTES:
+            return
+        self._announced |= dict.fromkeys(announced.positions, announced)
+        while len(self._announced) > LIVE_COUNT:
+            self._announced.popitem(last=False)
 
     def close(self) -> None:
         """Start no other read, and close the files."""
@@ -130,10 +153,10 @@ class _Thread:
         self._reader: LogReader | None = None
         self._blocks = Blocks()
 
-    async def run(self, name: str, wanted: Subscription, read: "Callable[[_Source], T]") -> T:
+    async def run(self, name: str, wanted: Subscription, read: "Callable[[LogReader, _Source], T]") -> T:
         if self._thread is None:
             self._thread = self._start_thread()
-        return await in_thread(self._thread, lambda: read(_Source(self._own_reader(), self._blocks, name, wanted)))
+        return await in_thread(self._thread, lambda: read(self._own_reader(), _Source(self._blocks, name, wanted)))
 
     def close(self) -> None:
         if self._thread is not None:
@@ -151,17 +174,15 @@ class _Thread:
 
 
 class _Source(NamedTuple):
-    """What a read needs besides its place."""
+    """What a read needs besides a reader and its place."""
 
-    reader: LogReader
     blocks: Blocks
     name: str
     wanted: Subscription
 
 
-def _read(source: _Source, after: int, head: int, count_max: int, bytes_max: int) -> Piece:
-    reader, _, _, wanted = source
-    numbering = wanted.numbering
+def _read(reader: Selects, source: _Source, after: int, head: int, count_max: int, bytes_max: int) -> Piece:
+    wanted, numbering = source.wanted, source.wanted.numbering
     seen = numbering.seen(after)
     assert seen < head, (after, head)  # P4
     records, reached = reader.selected(
@@ -183,17 +204,17 @@ def _read(source: _Source, after: int, head: int, count_max: int, bytes_max: int
         (one for record in records for one in _items(source, record, is_owed)), count_max, bytes_max
     )
     behind = items[-1].number if is_cut else numbering.behind(reached)
-    return Piece(items, behind, _token(source, behind))
+    return Piece(items, behind, _token(reader, source, behind))
 
 
-def _recalled(source: _Source, numbers: Sequence[int]) -> Iterator[Item]:
+def _recalled(reader: LogReader, source: _Source, numbers: Sequence[int]) -> Iterator[Item]:
     numbering, owed = source.wanted.numbering, {*numbers}
     positions = list(dict.fromkeys(map(numbering.position, numbers)))
     while positions:
         first = positions[0]
         neighbours = [one for one, expected in zip(positions, count(first), strict=False) if one == expected]
         through = neighbours[-1]
-        records = source.reader.records(first - 1, through, count_max=READ_COUNT_MAX, bytes_max=FRAME_BYTES)
+        records = reader.records(first - 1, through, count_max=READ_COUNT_MAX, bytes_max=FRAME_BYTES)
         for expected, record in zip(neighbours, records, strict=False):
             if record.position != expected:
                 raise HistoryLost(expected, through)  # P8: a gap is loud
@@ -222,7 +243,7 @@ def _bounded(items: Iterable[Item], count_max: int, bytes_max: int) -> tuple[lis
 
 def _items(source: _Source, record: Record, is_owed: Callable[[int, Part], bool]) -> Iterator[Item]:
     """Return what a row holds for the subscription; a block is never cut."""
-    _, blocks, name, wanted = source
+    blocks, name, wanted = source
     number = wanted.numbering.number(record.position)
     if record.type == REJECTED:
         message = rejected_message(record, name)
@@ -246,9 +267,9 @@ def key_of(wanted: Subscription, number: int, asset_id: str = "") -> Hashable:
             return number
 
 
-def _token(source: _Source, number: int) -> str:
+def _token(reader: token.Digests, source: _Source, number: int) -> str:
     position, index = source.wanted.numbering.token_place(number)
-    digest = token.digest_at(source.reader, position)
+    digest = token.digest_at(reader, position)
     if digest is None:
         raise HistoryLost(position, position)
     return token.encode(source.name, position, index, digest)

@@ -101,7 +101,13 @@ class DeskReader:
             HistoryLost: the log does not hold what it should.
             StoreDamaged: the next event is not as it was written.
         """
-        unsettled = self._slots.numbers
+        self._log.reader_count += 1
+        try:
+            await self._run(self._slots.numbers)
+        finally:
+            self._log.reader_count -= 1
+
+    async def _run(self, unsettled: list[int]) -> None:
         while self.token == "":
             await self._trying(lambda: self._begin(unsettled))
         self._dealer.opened()

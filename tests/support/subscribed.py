@@ -6,9 +6,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from bigchaindb.config import Limits
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.eventlog.subscription import Subscription
+from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.ports import RejectedRow
 from bigchaindb.simulated.chain import Chain, Recipe
 from bigchaindb.store import Store
@@ -41,8 +44,18 @@ class Node:
         )
 
     def grow(self, count: int = 1) -> None:
-        self.chain.grow(count)
-        self.hub.announce(self.store.writer.tip().position)
+        """Decide so many blocks, each announced as an engine does it."""
+        commit, decided = self.store.writer.commit, list[Effects]()
+
+        def committed(effects: Effects) -> None:
+            commit(effects)
+            decided.append(effects)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self.store.writer, "commit", committed)
+            self.chain.grow(count)
+        for effects in decided:
+            self.hub.committed(effects)
 
     def reject(self, *transactions: Transaction) -> None:
         """Reject transactions, as an engine does."""

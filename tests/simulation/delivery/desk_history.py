@@ -12,7 +12,6 @@ from bigchaindb.config import PluginSettings
 from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.subscription import BY_ASSET, BY_LOG, TRANSACTION, Subscription
 from bigchaindb.events import EventTypes
-from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.store import Log, Store
 from bigchaindb.subscribers import consumers, lane_log
 from bigchaindb.subscribers.desk import Desk
@@ -22,7 +21,7 @@ from bigchaindb.subscribers.plugins import Wants
 from tests.simulation.delivery.account import Broken, keep
 from tests.simulation.delivery.desk_account import DeskAccount
 from tests.simulation.delivery.desk_consumer import SimulatedConsumer, Temper
-from tests.simulation.delivery.history import History, Plugin
+from tests.simulation.delivery.history import History, Node, Plugin
 from tests.simulation.delivery.ledger import asset_of, colours_of, commit_several
 from tests.simulation.delivery.process import HoleyLog
 from tests.simulation.delivery.process import Temper as PluginTemper
@@ -182,8 +181,10 @@ class DeskHistory(History):
         assert status.number is not None
         return status.number
 
-    def commit_block(self, store: LedgerStore, kind: str) -> int:
-        return commit_several(store, kind, self.branch)
+    def commit_block(self, node: Node, kind: str) -> int:
+        effects = commit_several(node.store.writer, kind, self.branch)
+        node.hub.committed(effects)
+        return effects.tip.position
 
     def check(self) -> None:
         self.had_hole = self.had_hole or bool(self.hole)

@@ -23,7 +23,6 @@ from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.orders import Discard, Restart, Retry, Seek
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.events import EventTypes
-from bigchaindb.ledger.ports import LedgerStore
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers import (
@@ -251,8 +250,10 @@ class History:
     def position_before(self, number: int) -> int:
         return number - 1
 
-    def commit_block(self, store: LedgerStore, kind: str) -> int:
-        return commit(store, kind, self.branch)
+    def commit_block(self, node: Node, kind: str) -> int:
+        position = commit(node.store.writer, kind, self.branch)
+        node.hub.announce(position)
+        return position
 
     def die(self, *, of_power_cut: bool = False) -> None:
         """The node is killed, or the whole machine loses its power."""
@@ -401,9 +402,8 @@ class History:
         before_s = self.agenda.elapsed_s
         for kind in kinds:
             self.events.append(kind)
-            position = self.commit_block(self.node.store.writer, kind)
+            position = self.commit_block(self.node, kind)
             assert position == self.head
-            self.node.hub.announce(position)
         keep("P9", self.agenda.elapsed_s == before_s, "a commit took time")
         self.note("commits", f"{', '.join(kinds)}: head {self.head}")
 

@@ -22,11 +22,11 @@ ASSETS: Final = tuple(sha256(name).hexdigest() for name in (b"car", b"house", b"
 
 def commit(store: LedgerStore, kind: str, branch: int) -> int:
     """Commit a block of one CREATE; return its position. Of two branches no two events are the same."""
-    return _commit(store, kind, branch, [kind], is_transfer=False)
+    return _commit(store, kind, branch, [kind], is_transfer=False).tip.position
 
 
-def commit_several(store: LedgerStore, kind: str, branch: int) -> int:
-    """Commit a block with a TRANSFER for each of `colours_of`; return its position."""
+def commit_several(store: LedgerStore, kind: str, branch: int) -> Effects:
+    """Commit a block with a TRANSFER for each of `colours_of`; return what was committed."""
     return _commit(store, kind, branch, colours_of(kind, store.tip().position + 1), is_transfer=True)
 
 
@@ -40,7 +40,7 @@ def asset_of(position: int, index: int) -> str:
     return ASSETS[(position * 7 + index * 5) % len(ASSETS)]
 
 
-def _commit(store: LedgerStore, kind: str, branch: int, colours: list[str], *, is_transfer: bool) -> int:
+def _commit(store: LedgerStore, kind: str, branch: int, colours: list[str], *, is_transfer: bool) -> Effects:
     tip = store.tip()
     position, height = tip.position + 1, tip.height + 1
     block_id = sha256(f"{branch} {position}".encode()).hexdigest()
@@ -59,8 +59,9 @@ def _commit(store: LedgerStore, kind: str, branch: int, colours: list[str], *, i
         after = replace(after, height=height, block_id=block_id, timestamp=header.timestamp)
     event = LoggedEvent(position, event_type, height, block_id, reason, digest)
     block = Block(header, tuple(one.body for one in transactions))
-    store.commit(Effects(after, (Logged(event, block, b"{}"),), transactions if is_valid else ()))
-    return position
+    effects = Effects(after, (Logged(event, block, b"{}"),), transactions if is_valid else ())
+    store.commit(effects)
+    return effects
 
 
 def _transaction(name: str, colour: str, asset: str) -> Transaction:

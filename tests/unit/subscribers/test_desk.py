@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -273,5 +274,30 @@ def test_an_event_that_came_back_is_out_for_nobody(tmp_path: Path) -> None:
             assert node.status.oldest_s > 0
             taker.seat.nack([held], delay_s=60, error="no", is_unavailable=True)
             assert (node.status.oldest_s, node.status.in_hand) == (0, (1,))
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("members", [{}, {"granularity": "transaction"}, {"types": ["invalid"]}])
+def test_what_is_just_decided_is_not_read(tmp_path: Path, members: dict[str, Any]) -> None:
+    """A consumer at the head waits for a thread, and so does each of a thousand commits a second."""
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(1)
+            await node.subscribe(**members)
+            early = Taker(node.desks, "one")
+            await node.until(lambda status: status.state is State.LIVE)
+            disk_answers = threading.Event()
+            subscriptions = node.desks._subscriptions
+            assert subscriptions is not None
+            (log,) = (one for one in subscriptions._logs.values() if one.reader_count)
+            assert log._live._thread is not None
+            log._live._thread.submit(disk_answers.wait)
+            try:
+                node.grow(2)
+                await node.until(lambda _: early.seat.standing.lag == 0)
+            finally:
+                disk_answers.set()
 
     asyncio.run(play())
