@@ -6,9 +6,9 @@ Source: promises P2, P6, P8 and P12; decisions 0014 and 0024.
 """
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -23,28 +23,11 @@ from bigchaindb.store import LaneRow, Store, SubscriptionRow, TroubleRow
 from bigchaindb.streams.cloud_events import rejected_name
 from bigchaindb.subscribers.lane_log import LOST, RESTORED, UNKNOWN, LaneLog
 from bigchaindb.subscribers.lane_page import LanePage, page_path
+from bigchaindb.subscribers.saving import Saving
 
 _FORGET_COUNT: Final = 1_000
 """Rows that one statement's worth of memory holds; a lane may have set any number aside."""
 _DAMAGED: Final = "{damage}, or say where the plugin goes on, of which {known}: bigchaindb plugins seek {name} {place}"
-
-
-@dataclass(frozen=True, slots=True)
-class Saving:
-    """The part of a lane that is written down, and the page whose progress it is.
-
-    Attributes:
-        cursor: as of this moment.
-        since: when the state began, Unix seconds.
-        returned: positions that came back from being parked and are settled.
-    """
-
-    name: str
-    lane: Lane
-    cursor: int
-    since: float
-    page: LanePage | None
-    returned: Collection[int] = ()
 
 
 class LaneFiles:
@@ -165,7 +148,9 @@ class LaneFiles:
         cursor = self._starts[name] = lane.progress.cursor
         epoch, self._epochs[name] = self._epochs.get(name, 0), lane.epoch
         try:
-            self.save([Saving(name, lane, cursor, since, None)], sought=[name] if is_sought else ())
+            self.save(
+                [Saving(name, lane, cursor, since, None, is_packed=is_packed)], sought=[name] if is_sought else ()
+            )
         except BaseException:
             page.close()
             self._epochs[name] = epoch
@@ -182,8 +167,8 @@ class LaneFiles:
             for saving in savings:
                 if saving.returned:
                     self._node.unpark(saving.name, saving.returned)
-            counts = {saving.name: _listed_counts(saving) for saving in savings}
-            rows = {self._row(saving): _troubles(saving) for saving in savings}
+            counts = {saving.name: saving.listed_counts for saving in savings}
+            rows = {self._row(saving): saving.troubles for saving in savings}
             self._node.save_lanes(rows, counts=counts, sought=sought)
         except StoreError:
             for saving in savings:
@@ -332,7 +317,7 @@ class LaneFiles:
             is_whole = page.is_of_this_boot
         # First: the row's cursor has passed what was set aside, and its process may have ended before it settled that.
         # What came back and is listed no more was skipped since the page was left.
-        parked = self._node.parked_among(row.name, progress.unsettled)
+        parked = {one for some in _pieces(progress.unsettled) for one in self._node.parked_among(row.name, some)}
         progress = progress.without(parked.union(progress.returning).difference(returning))
         if progress.cursor < row.acked:
             progress = Progress(row.acked, row.acked)
@@ -401,17 +386,6 @@ class LaneFiles:
                 yield path, int(whole.suffix[1:])
 
 
-def _troubles(saving: Saving) -> list[TroubleRow]:
-    """Return the rows of the events in hand; a parked event that returns keeps its own."""
-    return [
-        TroubleRow(saving.name, position, one.attempts, one.failures, one.since, one.error)
-        for position, one in saving.lane.troubles.items()
-        if position > saving.cursor and position not in saving.lane.progress.returning
-    ]
-
-
-def _listed_counts(saving: Saving) -> Mapping[int, int]:
-    """Return the deliveries of parked events that return, or that returned before a person sought beyond them."""
-    returning, cursor = saving.lane.progress.returning, saving.cursor
-    troubles = saving.lane.troubles.items()
-    return {position: one.attempts for position, one in troubles if position in returning or position <= cursor}
+def _pieces(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Return parts of what a window holds, each for one statement."""
+    return (numbers[at : at + _FORGET_COUNT] for at in range(0, len(numbers), _FORGET_COUNT))

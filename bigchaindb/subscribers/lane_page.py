@@ -19,6 +19,7 @@ import mmap
 import os
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
+from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 from urllib.parse import quote
@@ -167,7 +168,8 @@ class LanePage:
 
     def in_hand(self) -> tuple[int, ...]:
         """Return the positions in the slots, ascending; while the host runs, as of this moment."""
-        return tuple(sorted(word & self._number for slot in self.slots if (word := self.words[slot])))
+        words = self.words[self.slots.start : self.slots.stop : 2].tolist()  # a large window has 65,536
+        return tuple(sorted(word & self._number for word in words if word))
 
     def free_slot(self, start: int) -> int:
         """Return a free slot, the next one from `start` on; there must be one."""
@@ -189,7 +191,10 @@ class LanePage:
 
     def oldest_delivery(self) -> tuple[int, int] | None:
         """Return when the event in hand for longest was delivered, monotonic ns, and its position; None if none is."""
-        return min(((one.since_ns, one.number) for one in self._held() if one.since_ns), default=None)
+        beside = self.words[self.slots.start + 1 : self.slots.stop : 2].tolist()
+        least = _PACKED_COUNT_MAX if self._is_packed else 0
+        taken = [slot for slot, word in zip(self.slots, beside, strict=False) if word > least and self.words[slot]]
+        return min(((one.since_ns, one.number) for one in map(self._slot, taken)), default=None)
 
     def _held(self) -> Iterator[_Held]:
         return (self._slot(slot) for slot in self.slots if self.words[slot])
@@ -232,6 +237,7 @@ def packed_count(count: int, since_ns: int = 0) -> int:
     return since_ns // _NS_PER_MS << _TIME_SHIFT | min(count, _PACKED_COUNT_MAX)
 
 
+@cache
 def _boot() -> int:
     """Identify this boot of the machine in 63 bits."""
     text = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")

@@ -11,7 +11,6 @@ from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import RUNNING, Lane, Stage, State
 from bigchaindb.eventlog.transitions import TRANSITIONS, step
 from bigchaindb.subscribers import host_protocol as wire
-from bigchaindb.subscribers.lane_files import Saving
 from bigchaindb.subscribers.lane_notes import LaneNotes, log
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.lane_status import IN_WORDS, PLUGIN, SUBSCRIPTION, LaneStatus
@@ -19,6 +18,7 @@ from bigchaindb.subscribers.lane_work import Shared, Told, Work, noted
 from bigchaindb.subscribers.machine import in_thread
 from bigchaindb.subscribers.park_records import ParkRecords
 from bigchaindb.subscribers.plugin_run import PluginRun
+from bigchaindb.subscribers.saving import Saving
 
 READY_S_MAX: Final = 30.0
 """Time for a plugin to be imported and configured: a slow disk, and a `configure` that opens a connection."""
@@ -117,7 +117,8 @@ class PluginLane:
         if self.run is not None:
             if self.run.has_begun:
                 self._look_at(self.run)
-            self.lane = self.lane.forget_settled(self.run.page.in_hand())
+            if self.lane.troubles or self.lane.stages:
+                self.lane = self.lane.forget_settled(self.run.page.in_hand())
         elif self._saved is not None and self._saved[0] is self.lane:  # a thousand may have no consumer
             return None
         self._head_before = self.work.hub.head
@@ -129,7 +130,8 @@ class PluginLane:
             return None
         self._saved = lane, cursor
         page = None if self.run is None else self.run.page
-        return Saving(self.name, lane, cursor, self._notes.since, page, returned)
+        is_packed = self.work.kind == SUBSCRIPTION
+        return Saving(self.name, lane, cursor, self._notes.since, page, returned, is_packed)
 
     def save_again(self) -> None:
         """Forget that it was saved: it could not be written."""

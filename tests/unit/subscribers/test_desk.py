@@ -76,6 +76,7 @@ def test_what_was_in_hand_comes_first_in_the_next_run_of_the_node(tmp_path: Path
     async def second() -> None:
         async with running(tmp_path) as node:
             assert node.status.state is State.STOPPED
+            assert node.store.node.troubles("one") == []  # the page has counted
             taker = Taker(node.desks, "one")
             given = await taker.take(8)
             assert deliveries(given)[:3] == [Delivery(numbers[0], 2), Delivery(numbers[2], 2), Delivery(numbers[3], 2)]

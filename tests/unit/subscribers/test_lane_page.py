@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,16 @@ from hypothesis import strategies as st
 
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.eventlog.lane import Progress
-from bigchaindb.subscribers.lane_page import COUNT_MAX, PAGE_BYTES, RETURNING, SLOTS_WORD, LanePage, Word, page_path
+from bigchaindb.subscribers.lane_page import (
+    COUNT_MAX,
+    PAGE_BYTES,
+    RETURNING,
+    SLOTS_WORD,
+    LanePage,
+    Word,
+    packed_count,
+    page_path,
+)
 from tests.support.lane_pages import kept
 
 
@@ -150,3 +160,49 @@ def test_sync_and_close(tmp_path: Path) -> None:
     page.close()
     with pytest.raises(ValueError, match="released"):
         page.words[0]
+
+
+@given(
+    st.sets(st.integers(1, 2**62), max_size=8),
+    st.sets(st.integers(1, 2**62), max_size=4),
+    st.dictionaries(st.integers(1, 2**62), st.integers(0, 2**22 - 1), max_size=4),
+)
+def test_a_packed_page_has_room_for_any_number_and_for_its_count(
+    in_hand: set[int], returning: set[int], counts: dict[int, int]
+) -> None:
+    """A subscription's place is another one after a restart, or an attempt has the number of an earlier one."""
+    returning -= in_hand
+    reached = max(in_hand, default=7)
+    cursor = min(in_hand) - 1 if in_hand else reached
+    progress = Progress(cursor, reached, tuple(sorted(in_hand)), tuple(sorted(returning)))
+    counts = {number: counts.get(number, number % 5) for number in progress.unsettled}
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "one.1"
+        with closing(LanePage.create(path, progress, head=1, slot_count=2, counts=counts, is_packed=True)) as page:
+            for slot in page.slots[:3:2]:  # some of it is delivered
+                if number := page.words[slot] & ~RETURNING:
+                    page.words[slot + 1] = packed_count(counts[number], 5_000_000)
+        with closing(LanePage(path)) as page:
+            found = page.progress()
+            assert (found.cursor, found.reached, found.in_hand) == (cursor, reached, progress.in_hand)
+            assert found.returning == progress.returning
+            assert found.counts == {number: count for number, count in counts.items() if count}
+            assert (page.oldest_delivery() is None) == (not found.delivered)
+            assert page.in_hand() == progress.unsettled
+            page.end_deliveries()
+            ended = page.progress()
+            assert ended.delivered == frozenset()
+            assert page.oldest_delivery() is None
+            assert ended.counts == {
+                number: min(count, 2**22 - 1)
+                for number, before in counts.items()
+                if (count := before + (number in found.delivered))
+            }
+
+
+def test_a_page_of_an_earlier_version_is_not_packed(tmp_path: Path) -> None:
+    """The deliveries of a plugin's events are read as times."""
+    path = tmp_path / "one.1"
+    with closing(LanePage.create(path, Progress(4, 5, (5,)), head=1, slot_count=2, counts={5: 3})) as page:
+        assert page.words[Word.IS_PACKED] == 0
+        assert page.progress().counts == {5: 3}

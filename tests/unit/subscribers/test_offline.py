@@ -13,9 +13,10 @@ from bigchaindb.errors import ConfigurationError, OrderRefused, StoreFull, Unkno
 from bigchaindb.eventlog.lane import Lane, Progress, State, Trouble
 from bigchaindb.eventlog.orders import Discard, Order, Pause, Restart, Resume, Retry, Seek
 from bigchaindb.store import Store, TroubleRow
-from bigchaindb.subscribers.lane_files import LaneFiles, Saving
+from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_page import LanePage, page_path
 from bigchaindb.subscribers.offline import OfflineDesk, kept_lanes
+from bigchaindb.subscribers.saving import Saving
 from tests.support.damage import Column, flip
 from tests.support.decisions import Chain, made
 from tests.support.event_logs import LogWriter

@@ -19,10 +19,11 @@ from bigchaindb.errors import (
     UnknownSubscription,
 )
 from bigchaindb.eventlog import token
-from bigchaindb.eventlog.lane import State
+from bigchaindb.eventlog.lane import Progress, State
 from bigchaindb.eventlog.orders import Pause, Resume, Seek
 from bigchaindb.eventlog.subscription import Subscription
 from bigchaindb.subscribers import consumers
+from bigchaindb.subscribers.lane_page import LanePage, page_path
 from tests.support.subscribed import RECIPE, running
 from tests.support.takers import Taker, deliveries
 
@@ -243,3 +244,23 @@ def test_orders_to_a_subscription_without_consumers_start_nothing(tmp_path: Path
             assert [one.number for one in deliveries(await taker.take(1))] == [3]
 
     asyncio.run(play())
+
+
+def test_a_window_of_many_events_is_taken_up(tmp_path: Path) -> None:
+    """A node does not start again once a consumer had very many events."""
+    numbers = tuple(range(1 << 20, (1 << 20) + 40_000))
+
+    async def first() -> None:
+        async with running(tmp_path) as node:
+            node.grow(2)
+            await node.subscribe(granularity="transaction", window=65_536)
+            progress = Progress(numbers[0] - 1, numbers[-1], numbers)
+            path = page_path(node.store.directory.lanes, "one", 0)
+            LanePage.create(path, progress, head=2, slot_count=65_536, is_packed=True).close()
+
+    async def second() -> None:
+        async with running(tmp_path) as node:
+            assert node.status.in_hand == numbers
+
+    asyncio.run(first())
+    asyncio.run(second())
