@@ -190,8 +190,7 @@ class _Edges:
         hub = hubs.events
         self._limits, self._store, self._wired, self._hub, self._chain_id = limits, store, wired, hub, chain_id
         self._tls, self.handshakes = tls, None if tls is None else tls.handshakes
-        rejected_log = store.rejected_log()
-        rejected = LogSource(hubs.rejected, lambda: rejected_log, rejected_name(chain_id, store.node.id))
+        rejected = LogSource(hubs.rejected, store.rejected_log, rejected_name(chain_id, store.node.id))
         self.supervisor = Supervisor(
             hub=hub,
             store=store,
@@ -218,7 +217,7 @@ class _Edges:
             lanes=self.supervisor,
             desks=self.supervisor,
             rejected=rejected,
-            rejected_log=rejected_log,
+            rejected_log=store.rejected_log(),
             elections=wired.elections,
             proofs=wired.proofs,
             origins=origins,

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bigchaindb.errors import HistoryLost, StoreDamaged, StoreFull
 from bigchaindb.eventlog.selection import Selection
@@ -20,6 +23,7 @@ from bigchaindb.store.database import Readers, open_writer
 from bigchaindb.store.node_db import NodeDb
 from bigchaindb.store.rejected import ROW_BYTES, RejectedLog, RejectedWriter
 from bigchaindb.transaction import build
+from tests.support import scale
 from tests.support.chains import ALICE
 
 BIG = 1 << 30
@@ -101,6 +105,31 @@ def test_beyond_the_bytes_the_oldest_go_and_one_always_stays(opened: Opened, bat
     assert opened.positions() == [10]
     opened.add(row(8, bytes(1_000)), bytes_max=3 * size)
     assert opened.positions() == [10, 11]
+
+
+@settings(max_examples=scale.of(suite=40, long=1_000), deadline=None)
+@given(
+    st.lists(st.lists(st.integers(0, 3_000), min_size=1, max_size=6), min_size=1, max_size=8),
+    st.integers(1, 8),
+    st.integers(1, 9_000),
+)
+def test_the_newest_rows_that_fit_both_bounds_are_kept(
+    batches: list[list[int]], count_max: int, bytes_max: int
+) -> None:
+    """Against brute force; the newest row stays in any case."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "node.db"
+        with closing(NodeDb(path)) as node, closing(Readers(path)) as readers:
+            opened, made = Opened(node, RejectedLog(readers), path), list[int]()
+            writer = RejectedWriter(node, count_max=count_max, bytes_max=bytes_max)
+            for batch in batches:
+                writer.add([row(len(made) + number, bytes(size)) for number, size in enumerate(batch)])
+                made += [len(row(len(made) + number).message) + ROW_BYTES + size for number, size in enumerate(batch)]
+                kept, room = [len(made)], bytes_max - made[-1]
+                while len(kept) < min(count_max, len(made)) and room >= made[kept[0] - 2]:
+                    room -= made[kept[0] - 2]
+                    kept.insert(0, kept[0] - 1)
+                assert opened.positions() == kept
 
 
 def test_a_batch_that_was_not_committed_leaves_the_bounds_as_they_were(opened: Opened) -> None:
