@@ -40,7 +40,7 @@ class Outbox:
                 self._last += 1
                 self._seqs[id_] = self._last
                 rows.append((self._last, bytes.fromhex(id_), body))
-        with self._db.batch() as connection:
+        with self._db.batch(sum(len(body) for *_, body in rows)) as connection:
             node_rows.put(connection, OUTBOX, rows)
 
     def drop(self, ids: Iterable[str]) -> None:
