@@ -281,7 +281,7 @@ class _Edges:
             access_key_count=self.book.good_count(time.time()),
             access_refused_counts=self.gate.refused,
             tls_expiry_s=None if self._tls is None else self._tls.ends_s - time.time(),
-            lanes=self.supervisor.status(),
+            lanes=await self.supervisor.statuses(),
             limits=self._limits,
         )
 

@@ -69,7 +69,8 @@ def new(
     if as_json:
         put_json({"name": name, "is_new": is_new})
     else:
-        put(f"{name} is created" if is_new else f"{name} is there already, with this definition")
+        there = "has this definition now" if is_change else "is there already, with this definition"
+        put(f"{name} is created" if is_new else f"{name} {there}")
 
 
 @subscriptions.command(

@@ -142,7 +142,7 @@ class ControlServer(ReplyServer):
         return found if isinstance(found, EventStream) else self._answer_of(found)
 
     async def _get_plugins(self, _: Call) -> object:
-        return self._supervisor.status()
+        return await self._supervisor.statuses()
 
     async def _post_plugins(self, call: Call) -> object:
         name = arguments.required(call.arguments, "name", arguments.text)

@@ -205,7 +205,13 @@ class LaneFiles:
         self._node.unpark(name, positions)
 
     def forget(self, name: str) -> None:
-        """Delete everything that is kept of a plugin's lane."""
+        """Delete everything that is kept of a plugin's lane.
+
+        Raises:
+            OrderRefused: it is a subscription's.
+        """
+        if self._node.subscription(name) is not None:
+            raise OrderRefused(f"{name!r} is a subscription: delete it with `bigchaindb subscriptions delete {name}`")
         self._node.forget_lane(name)
         self._forgotten(name)
 

@@ -119,7 +119,7 @@ class OfflineDesk:
 
     def forget(self, name: str) -> None:
         """See `Supervisor.forget`."""
-        if name in self._lanes:
+        if name in self._settings.events_plugins:
             raise still_enabled(name)
         self._files.forget(name)
 

@@ -30,6 +30,9 @@ from bigchaindb.subscribers.plugin_lane import PluginLane
 from bigchaindb.subscribers.plugins import find
 from bigchaindb.subscribers.subscriptions import Subscriptions, two_of
 
+STATUS_COUNT: Final = 64
+"""Lanes whose status is read in a turn of the loop: half a millisecond."""
+
 _log: Final = logging.getLogger(__name__)
 
 
@@ -100,6 +103,16 @@ class Supervisor:
         """Return the status of each lane: plugins in the order of the configuration, then subscriptions."""
         return [lane.status() for lane in self._lanes.all.values()]
 
+    async def statuses(self) -> list[LaneStatus]:
+        """Return what `status` does, some of it in each turn of the loop: there may be a thousand lanes."""
+        found: list[LaneStatus] = []
+        for number, name in enumerate(self.names()):
+            if number % STATUS_COUNT == 0:
+                await asyncio.sleep(0)
+            if (status := self.status_of(name)) is not None:
+                found.append(status)
+        return found
+
     def names(self) -> Sequence[str]:
         """Return the names of all lanes, in the order of `status`."""
         return [*self._lanes.all]
@@ -158,11 +171,11 @@ class Supervisor:
         """Delete everything that is kept of a plugin that is not enabled: it would begin anew.
 
         Raises:
-            OrderRefused: it is enabled.
+            OrderRefused: it is enabled, or a subscription.
             StoreError: as `pause`.
         """
         async with self._lanes.changing:
-            if name in self._lanes.all:
+            if name in self._lanes.all and name not in self.subscriptions:
                 raise still_enabled(name)
             await self._lanes.in_thread(self._lanes.files.forget, name)
 

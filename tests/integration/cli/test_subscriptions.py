@@ -109,6 +109,8 @@ def test_a_subscription_is_looked_after_beside_a_running_node(operator: Operator
     assert [taken[:2] for taken in operator.take(2)] == [("2:0", 2), ("3:0", 2)]
     assert operator.run("plugins", "pause", "billing")["state"] == "PAUSED"
     assert operator.run("plugins", "seek", "billing", "now")["lag"] == 0
+    why = "'billing' is a subscription: delete it with `bigchaindb subscriptions delete billing`"
+    assert why in operator.refused("plugins", "forget", "billing")
     assert operator.run("subscriptions", "delete", "billing") == {"deleted": "billing"}
     assert operator.run("subscriptions", "list") == []
 
@@ -131,6 +133,7 @@ def test_a_subscription_is_looked_after_while_the_node_is_stopped(operator: Oper
     assert operator.run("subscriptions", "new", "audit", "--start", "height:2")["is_new"] is True
     assert [row["name"] for row in operator.run("subscriptions", "list")] == ["audit", "billing"]
     assert operator.run("plugins", "seek", "audit", "genesis")["lag"] == 3
+    assert "'audit' is a subscription" in operator.refused("plugins", "forget", "audit")
     assert operator.run("subscriptions", "delete", "audit") == {"deleted": "audit"}
 
     words = f"bigchaindb -c {operator.node.configuration} plugins status bi"
