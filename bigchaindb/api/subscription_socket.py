@@ -174,7 +174,7 @@ class SubscriptionSocket(WebSocket):
         self.close(code, reason)
 
     def check(self, now_s: float) -> None:
-        """Give the client up if it reads nothing or is silent; call it each `CHECK_S`."""
+        """Abandon a client that reads nothing or is silent; call it each `CHECK_S`."""
         if self.is_closing:
             return
         before, self._unsent_bytes = self._unsent_bytes, self.transport.get_write_buffer_size()

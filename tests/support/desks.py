@@ -216,7 +216,7 @@ class Seat:
         delay_s: float = 0.0,
         is_decided: bool = True,
     ) -> None:
-        """Tell the consumer what was taken along, and let it come again."""
+        """Revoke what was taken along, which comes again."""
         for each in taken.deliveries:
             del self.out[each]
         if not is_named:

@@ -128,7 +128,7 @@ class DeskHistory(History):
         history = self
 
         class SpiedDesk(Desk):
-            """Tells the history of its beginning and its end."""
+            """Reports its beginning and its end to the history."""
 
             def __init__(self, wanted: Subscription, lane: Any, page: LanePage, *others: Any) -> None:
                 super().__init__(wanted, lane, page, *others)
