@@ -1,7 +1,9 @@
 """A desk deals out what its subscription selects, and loses nothing between two runs."""
 
 import asyncio
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -302,3 +304,36 @@ def test_what_is_just_decided_is_not_read(tmp_path: Path, members: dict[str, Any
                 disk_answers.set()
 
     asyncio.run(play())
+
+
+def damage(ledger: Path, position: int) -> None:
+    """Change the log's row of an event, as a disk does it; no node runs."""
+    with closing(sqlite3.connect(ledger)) as connection, connection:
+        changed = connection.execute("UPDATE events SET height = height + 64 WHERE position = ?", (position,))
+        assert changed.rowcount == 1
+
+
+def test_a_damaged_row_stops_the_lane_and_loses_nothing(tmp_path: Path) -> None:
+    """A damaged event is delivered, or passed over as if it had never been."""
+
+    async def first() -> None:
+        async with running(tmp_path) as node:
+            node.grow(5)
+            await node.subscribe()
+
+    async def second() -> None:
+        async with running(tmp_path) as node:
+            taker = Taker(node.desks, "one")
+            given = deliveries(await taker.take(2))
+            await node.until(lambda status: status.state is State.FAILED)
+            assert taker.revoked == [(one, Reason.ENDED) for one in given]
+            standing = taker.seat.standing
+            assert standing.state is State.FAILED
+            assert "events" in standing.reason
+            assert [one.state for one in taker.standings][-1] is State.FAILED
+            assert (node.status.position, node.status.pid) == (0, None)
+            assert taker.seat.take(5, FRAME_BYTES) == []
+
+    asyncio.run(first())
+    damage(tmp_path / "ledger.db", 3)
+    asyncio.run(second())
