@@ -16,7 +16,7 @@ from bigchaindb.delivery import block_message
 from bigchaindb.errors import HistoryLost
 from bigchaindb.eventlog import subscription as definitions
 from bigchaindb.eventlog import token
-from bigchaindb.eventlog.selection import ALL
+from bigchaindb.eventlog.selection import ALL, Selection
 from bigchaindb.eventlog.subscription import Subscription
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.ports import REJECTED, LogReader, Record
@@ -30,6 +30,9 @@ FRAME_BYTES: Final = 64 * 1024
 """Bytes that are rendered in one go, half a millisecond: so long a thread keeps the loop from running."""
 READ_COUNT_MAX: Final = 256
 """Events of the log that one read brings."""
+
+SELECTED_COUNT_MAX: Final = 4
+"""Ways in which the events of a decision are kept: most desks at the head want the same."""
 
 T = TypeVar("T")
 
@@ -76,7 +79,7 @@ class DeskLog:
         self.name = source.chain_id
         self.reader_count = 0
         self._blocks = Blocks()
-        self._announced: OrderedDict[int, Announced] = OrderedDict()
+        self._announced: OrderedDict[int, _Decision] = OrderedDict()
         self.hub.witness(self._add)
         self._live = _Thread(source.open_reader, start_thread)
         self._late = _Thread(source.open_reader, start_thread)
@@ -130,7 +133,7 @@ class DeskLog:
 
     def _add(self, effects: Effects) -> None:
         """Keep a decision for the desks at the head, if there are any and it is small."""
-        announced = Announced(effects) if self.reader_count and effects.logged else None
+        announced = _Decision(effects) if self.reader_count and effects.logged else None
         if announced is None or announced.bytes_count > FRAME_BYTES:
             return
         self._announced |= dict.fromkeys(announced.positions, announced)
@@ -141,6 +144,32 @@ class DeskLog:
         """Start no other read, and close the files."""
         self._live.close()
         self._late.close()
+
+
+class _Decision(Announced):
+    """A decision as it was announced, whose events are laid out once for all desks that want the same."""
+
+    def __init__(self, effects: Effects) -> None:
+        super().__init__(effects)
+        self._selected: dict[Hashable, tuple[list[Record], int]] = {}
+
+    def selected(
+        self,
+        after: int,
+        through: int,
+        selection: Selection | None,
+        *,
+        types: int = -1,
+        count_max: int,
+        bytes_max: int,
+    ) -> tuple[list[Record], int]:
+        """See `Announced`."""
+        key = after, selection, types
+        if (found := self._selected.get(key)) is None:
+            found = super().selected(after, through, selection, types=types, count_max=count_max, bytes_max=bytes_max)
+            if len(self._selected) < SELECTED_COUNT_MAX:
+                self._selected[key] = found
+        return found
 
 
 class _Thread:

@@ -42,7 +42,6 @@ class PluginLane:
         lane: what the state machine knows.
         run: the plugin's process or the subscription's desk, if there is one.
         records: of its parked events.
-        first: resolved when the first process after `tell(Enabled())` is ready, or failed with what kept it from it.
         ordering: held while an order of a person is carried out.
     """
 
@@ -54,7 +53,7 @@ class PluginLane:
         self.run: PluginRun | None = None
         self.records = ParkRecords(name, work, shared.files, shared.thread, count=parked_count)
         self.ordering = asyncio.Lock()
-        self.first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._first: asyncio.Future[None] | None = None  # made when asked for: a thousand may have no consumer
         self._policy = work.policy
         self._shared = shared
         self._notes = LaneNotes(name, work, shared.machine, lane.progress.cursor)
@@ -70,7 +69,9 @@ class PluginLane:
         """Step the state machine, and carry out its actions."""
         before, machine = self.lane, self._shared.machine
         self.lane, actions = step(before, fact, self._policy, machine.draw(), machine.now())
-        self._notes.stepped(before, self.lane, fact, self.cursor, is_starting=not self.first.done())
+        self._notes.stepped(
+            before, self.lane, fact, self.cursor, is_starting=self._first is None or not self._first.done()
+        )
         for action in actions:
             self._do(action)
         if (self.lane.state, self.lane.error) != (before.state, before.error):
@@ -79,6 +80,13 @@ class PluginLane:
     @property
     def _title(self) -> str:
         return f"{IN_WORDS[self.work.kind]} {self.name!r}"
+
+    @property
+    def first(self) -> asyncio.Future[None]:
+        """Resolved when the first process after `tell(Enabled())` is ready, or failed with what kept it from it."""
+        if self._first is None:
+            self._first = asyncio.get_running_loop().create_future()
+        return self._first
 
     @property
     def is_idle(self) -> bool:
@@ -96,8 +104,8 @@ class PluginLane:
 
     def start(self) -> None:
         """Start a host; `first` stands for it."""
-        if self.first.done():
-            self.first = asyncio.get_running_loop().create_future()
+        if self._first is not None and self._first.done():
+            self._first = None
         self.begin()
         self.tell(facts.Enabled())
 
