@@ -253,7 +253,8 @@ class TestOneEvent:
                 for one in (await Consumer(other).next("events"))["events"]:
                     taken[one["event"]["id"]] = one["attempt"]
                     await Consumer(other).say(type="ack", tags=[one["tag"]])
-        assert [*taken] == [one["event"]["id"] for one in held]
+        # Of two keys: on a slow machine one is given alone, is late again, and comes behind the other.
+        assert {*taken} == {one["event"]["id"] for one in held}
         assert min(taken.values()) >= 2
 
     async def test_a_node_that_stops_says_so_and_blames_nobody(self, node: Node) -> None:
