@@ -12,18 +12,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from bigchaindb.errors import ConfigurationError, OrderRefused, StoreDamaged, StoreError, UnknownPlace
+from bigchaindb.errors import ConfigurationError, StoreDamaged, StoreError, UnknownPlace
 from bigchaindb.eventlog import place
 from bigchaindb.eventlog.lane import WAITING, Lane, Progress, State, Trouble, count_deliveries
 from bigchaindb.eventlog.numbering import ROWS, Numbering
 from bigchaindb.eventlog.orders import POSITION_COUNT_MAX, Discard, Known, Order, Retry, Seek
-from bigchaindb.eventlog.subscription import EVENTS, REJECTED, Subscription
+from bigchaindb.eventlog.subscription import EVENTS, REJECTED
 from bigchaindb.ledger.effects import Tip
-from bigchaindb.store import LaneRow, Store, SubscriptionRow, TroubleRow
+from bigchaindb.store import LaneRow, Store, TroubleRow
 from bigchaindb.streams.cloud_events import rejected_name
 from bigchaindb.subscribers.lane_log import LOST, RESTORED, UNKNOWN, LaneLog
-from bigchaindb.subscribers.lane_page import LanePage, page_path
+from bigchaindb.subscribers.lane_page import LanePage, page_path, pages_of, remove_pages
 from bigchaindb.subscribers.saving import Saving
+from bigchaindb.subscribers.subscription_files import SubscriptionFiles
 
 _FORGET_COUNT: Final = 1_000
 """Rows that one statement's worth of memory holds; a lane may have set any number aside."""
@@ -31,7 +32,11 @@ _DAMAGED: Final = "{damage}, or say where the plugin goes on, of which {known}: 
 
 
 class LaneFiles:
-    """The lanes' part of the data directory."""
+    """The lanes' part of the data directory.
+
+    Attributes:
+        subscriptions: their definitions.
+    """
 
     def __init__(self, store: Store, chain_id: str) -> None:
         self._directory = store.directory.lanes
@@ -42,6 +47,7 @@ class LaneFiles:
             EVENTS: LaneLog(store.log_reader(), chain_id, store.writer.tip),
             REJECTED: LaneLog(store.rejected_log(), rejected_name(chain_id, store.node.id), Tip),
         }
+        self.subscriptions = SubscriptionFiles(store.node, self._logs)
         self._followed: dict[str, LaneLog] = {}
         self._numberings: dict[str, Numbering] = {}
         self._places: dict[str, tuple[int, bytes]] = {}
@@ -155,7 +161,7 @@ class LaneFiles:
             page.close()
             self._epochs[name] = epoch
             raise
-        self._remove_pages(name, but=lane.epoch)  # of owners that have no say any more
+        remove_pages(self._directory, name, but=lane.epoch)  # of owners that have no say any more
         return page
 
     def save(self, savings: Collection[Saving], *, sought: Collection[str] = ()) -> None:
@@ -210,66 +216,23 @@ class LaneFiles:
         Raises:
             OrderRefused: it is a subscription's.
         """
-        if self._node.subscription(name) is not None:
-            raise OrderRefused(f"{name!r} is a subscription: delete it with `bigchaindb subscriptions delete {name}`")
+        self.subscriptions.require_plugin(name)
         self._node.forget_lane(name)
         self._forgotten(name)
 
     def delete(self, name: str) -> None:
         """Delete a subscription and everything that is kept of it, if there is one of this name."""
-        with suppress(StoreDamaged):
-            if self._node.subscription(name) is None:
-                return
-        self._node.delete_subscription(name)
-        self._forgotten(name)
+        if self.subscriptions.delete(name):
+            self._forgotten(name)
 
     def _forgotten(self, name: str) -> None:
         self._ran.discard(name)
         self._places.pop(name, None)
-        self._remove_pages(name)
+        remove_pages(self._directory, name)
 
     def place(self, name: str) -> tuple[int, bytes]:
         """Return a cursor of a lane, as it was written down last, and the log's digest there; any thread may ask."""
         return self._places.get(name, (0, b""))
-
-    def define(self, wanted: Subscription, head: int) -> None:
-        """Write a new subscription down, with its lane at the place where it starts; durable before this returns.
-
-        Raises:
-            OrderRefused: something is kept of a lane of this name.
-            StoreDamaged: the row of that name is not what was written.
-            EventError: as `known`.
-            StoreError: it could not be written.
-        """
-        name = wanted.name
-        if self._node.has_lane(name):
-            raise self._kept(name)
-        log = self._logs[wanted.log]
-        start, now = log.resolve(place.parse(wanted.start), head, wanted.numbering), time.time()
-        digest = log.digest(wanted.numbering.position(start))
-        lane = LaneRow(name, 0, start, start, digest, State.STOPPED, now, None, now)
-        self._node.put_subscription(SubscriptionRow(name, wanted.text, now, start), lane)
-
-    def _kept(self, name: str) -> OrderRefused:
-        """Return why a name cannot be taken of which a lane is kept. Raises StoreDamaged: see `define`."""
-        if self._node.subscription(name) is None:
-            return OrderRefused(
-                f"{name!r}: the place of an events plugin of this name is kept; take another name, or run "
-                f"`bigchaindb plugins forget {name}`"
-            )
-        return OrderRefused(
-            f"a subscription {name!r} is kept, and only a later version knows its definition; take another name, "
-            "or delete it"
-        )
-
-    def redefine(self, wanted: Subscription) -> None:
-        """Write another definition of a subscription down.
-
-        Raises:
-            StoreError: it could not be written.
-        """
-        if (row := self._node.subscription(wanted.name)) is not None:
-            self._node.put_subscription(replace(row, definition=wanted.text))
 
     def close(self) -> None:
         """Close the logs."""
@@ -293,23 +256,14 @@ class LaneFiles:
 
     def _damaged(self, name: str, row: LaneRow | None, error: StoreDamaged) -> Lane:
         """Return a lane of which a row is damaged: GAPPED, as no page has a checksum and could take a row's place."""
-        epoch, position, known = 0, 0, "nothing is known"
-        if row is not None:
-            epoch, position = row.epoch, row.acked
-            known = f"position {self._numbering(name).text(position)} is written down"
-        elif pages := {number: path for path, number in self._pages(name) if path.suffix != ".new"}:
-            epoch = max(pages)
-            with suppress(StoreDamaged), closing(LanePage(pages[epoch])) as page:
-                position = page.cursor
-                text = self._numbering(name).text(position)
-                known = f"the page, which has no checksum, has position {text}"
         numbering = self._numbering(name)
-        if numbering.position(position) > self._log(name).head():
-            position = 0
+        epoch, number, known = _known_of(name, row, self._directory, numbering)
+        if numbering.position(number) > self._log(name).head():
+            number = 0
         self._epochs[name] = epoch
-        place = f"position:{numbering.seen(position) + 1}" if position else "WHERE"
+        place = f"position:{numbering.seen(number) + 1}" if number else "WHERE"
         text = _DAMAGED.format(damage=error, name=name, known=known, place=place)
-        return Lane(State.GAPPED, epoch, Progress(position, position), error=text, has_run=self._has_run(name))
+        return Lane(State.GAPPED, epoch, Progress(number, number), error=text, has_run=self._has_run(name))
 
     def _progress(self, row: LaneRow, known: Collection[TroubleRow]) -> tuple[Progress, bool]:
         """Return the progress by page and rows, and whether they cover the events beyond the cursor."""
@@ -378,18 +332,18 @@ class LaneFiles:
     def _numbering(self, name: str) -> Numbering:
         return self._numberings.get(name, ROWS)
 
-    def _remove_pages(self, name: str, but: int | None = None) -> None:
-        for path, _ in list(self._pages(name)):
-            if path.suffix != f".{but}":
-                path.unlink()
 
-    def _pages(self, name: str) -> Iterator[tuple[Path, int]]:
-        """Return the files of all epochs of a lane, with their numbers."""
-        stem = page_path(self._directory, name, 0).stem
-        for path in self._directory.iterdir():
-            whole = path.with_suffix("") if path.suffix == ".new" else path  # that of a process that died making it
-            if whole.stem == stem and whole.suffix[1:].isdecimal():
-                yield path, int(whole.suffix[1:])
+def _known_of(name: str, row: LaneRow | None, directory: Path, numbering: Numbering) -> tuple[int, int, str]:
+    """Return epoch and cursor of a lane of which a row is damaged, as far as they are known, and how."""
+    if row is not None:
+        return row.epoch, row.acked, f"position {numbering.text(row.acked)} is written down"
+    pages = {number: path for path, number in pages_of(directory, name) if path.suffix != ".new"}
+    epoch = max(pages, default=0)
+    if pages:
+        with suppress(StoreDamaged), closing(LanePage(pages[epoch])) as page:
+            cursor = page.cursor
+            return epoch, cursor, f"the page, which has no checksum, has position {numbering.text(cursor)}"
+    return epoch, 0, "nothing is known"
 
 
 def _pieces(numbers: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -265,3 +265,19 @@ def _write_durably(path: Path, content: memoryview) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def pages_of(directory: Path, name: str) -> Iterator[tuple[Path, int]]:
+    """Yield the files of all epochs of a lane, with their numbers."""
+    stem = page_path(directory, name, 0).stem
+    for path in directory.iterdir():
+        whole = path.with_suffix("") if path.suffix == ".new" else path  # that of a process that died making it
+        if whole.stem == stem and whole.suffix[1:].isdecimal():
+            yield path, int(whole.suffix[1:])
+
+
+def remove_pages(directory: Path, name: str, but: int | None = None) -> None:
+    """Remove the files of a lane, except for those of one epoch."""
+    for path, _ in list(pages_of(directory, name)):
+        if path.suffix != f".{but}":
+            path.unlink()

@@ -104,12 +104,12 @@ class OfflineDesk:
         """See `Supervisor.create`."""
         if (known := self._subscribed.get(wanted.name)) is None:
             require_room(wanted.name, self._lanes, len(self._subscribed), self._settings.limits.subscription_count_max)
-            self._files.define(wanted, self._head(wanted))
+            self._files.subscriptions.define(wanted, self._head(wanted))
             return True
         if differences := known.differences(wanted):
             if not is_change:
                 raise SubscriptionDiffers(wanted.name, differences)
-            self._files.redefine(known.changed(wanted))
+            self._files.subscriptions.redefine(known.changed(wanted))
         return False
 
     def delete(self, name: str) -> None:

@@ -139,14 +139,14 @@ class Subscriptions:
     async def _create(self, wanted: Subscription) -> None:
         lanes, count_max = self._lanes, self._lanes.shared.limits.subscription_count_max
         require_room(wanted.name, lanes.all, len(self._all), count_max)
-        await lanes.in_thread(lanes.files.define, wanted, lanes.logs[wanted.log].hub.head)
+        await lanes.in_thread(lanes.files.subscriptions.define, wanted, lanes.logs[wanted.log].hub.head)
         await self._add(wanted, wanted.start)
 
     async def _change(self, consumers: Consumers, wanted: Subscription) -> None:
         lanes = self._lanes
         async with lanes.ordering(wanted.name) as lane:
             await lane.between_processes()
-            await lanes.in_thread(lanes.files.redefine, wanted)
+            await lanes.in_thread(lanes.files.subscriptions.redefine, wanted)
             consumers.redefine(wanted)
             lane.configure(consumers)
             if lane.lane.state in {State.STOPPED, State.FAILED}:
