@@ -4,6 +4,7 @@ Large ones are read slowly while some of them are refused: see `pace`.
 """
 
 import asyncio
+import logging
 import time
 from http import HTTPStatus
 from typing import Final
@@ -14,10 +15,13 @@ from bigchaindb.config import Limits
 from bigchaindb.serving.connection import Connection
 from bigchaindb.serving.parsing import AHEAD_BYTES, MALFORMED
 from bigchaindb.serving.request import Body, BrokenBody, Request
+from bigchaindb.serving.summary import Summary
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 LARGE_BYTES: Final = AHEAD_BYTES
 """Largest body that is read at once, whatever others send: so much is taken before anybody asks for it."""
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Bodies:
@@ -29,6 +33,7 @@ class Bodies:
         self._held_bytes_max = limits.receiving_bytes_max
         self._held_bytes = 0
         self._pace = Pace(time.monotonic)
+        self._slowed = Summary(_log_slowed)
 
     def answered(self, request: Request, status: int) -> None:
         """Note the status of the answer to a request."""
@@ -74,6 +79,7 @@ class Bodies:
                 held_bytes = body.size
                 self._require_room(held_bytes)
                 if held_bytes > LARGE_BYTES and (wait_s := self._pace.wait_s(read_bytes)):
+                    self._slowed.note("")
                     body.is_wanted = False
                     await asyncio.sleep(wait_s)
                 if body.is_complete:
@@ -94,3 +100,8 @@ class Bodies:
 
     def _too_large(self) -> Problem:
         return Problem(plain(413, f"the request body is larger than {self._bytes_max} bytes", close=True))
+
+
+def _log_slowed(count: int, _: str) -> None:
+    about = {"pieces": count, "advice": "if it goes on, set access.rates"}
+    _log.warning("large request bodies are read slowly, since large ones are refused", extra=about)

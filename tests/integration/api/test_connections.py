@@ -253,7 +253,7 @@ class TestBodies:
             assert "limits.receiving_bytes_max" in next(iter(done)).result().json()["message"]
 
     async def test_refused_bodies_make_large_ones_wait_and_small_ones_not(
-        self, served: Served, monkeypatch: pytest.MonkeyPatch
+        self, served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Else whoever posts megabytes for nothing takes the loop for himself: others' commits waited 60 to 140 ms."""
         monkeypatch.setattr(pace, "SLOW_BYTES_PER_S", 1_000)
@@ -267,6 +267,7 @@ class TestBodies:
                 assert (await ask(served.api.port, "POST", POST, small)).status == 202
             assert not answer.done()
             answer.cancel()
+        assert "large request bodies are read slowly, since large ones are refused" in caplog.text
 
     async def test_a_body_nobody_reads_ends_the_connection(self, served: Served) -> None:
         async with wire(served.api.port) as opened:
