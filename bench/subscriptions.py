@@ -157,7 +157,7 @@ def run(scale: Scale) -> list[Figure]:
         figures = [*_rates(scale, desk, clients), _takeover(desk), _stalled(scale, desk)]
     figures += _secured(scale, ledger, clients)
     figures.append(_restart(scale, ledger, clients))
-    figures.append(_idle(scale, clients))
+    figures += _idle(scale, clients)
     return [*figures, *_delays(scale, clients), *_neighbours(scale, clients)]
 
 
@@ -284,16 +284,21 @@ def _stalled(scale: Scale, desk: Desk) -> Figure:
     )
 
 
-def _idle(scale: Scale, clients: Path) -> Figure:
-    with Node(scale.folder / "idle") as node:
+def _idle(scale: Scale, clients: Path) -> list[Figure]:
+    """Start a node with many subscriptions that nobody uses, beside its start without them."""
+    folder = scale.folder / "idle"
+    with Node(folder) as node:
+        alone_s, alone_mb = node.start_s, family_mb(node.pid)
         desk = Desk(node, clients)
-        for _ in range(IDLE_COUNT // 10):
+        for _ in range(IDLE_COUNT):
             desk.subscribe()
-        before = family_mb(node.pid)
-        for _ in range(IDLE_COUNT * 8 // 10):
-            desk.subscribe()
-        grown = (family_mb(node.pid) - before) * 10 / 8
-    return Figure(what=f"memory of {IDLE_COUNT:,} idle subscriptions", value=grown, unit="MiB", limit=at_most(4))
+    with Node(folder) as node:
+        start_s, grown = node.start_s, family_mb(node.pid) - alone_mb
+    what, name = f"{IDLE_COUNT:,} idle subscriptions", "s without them"
+    return [
+        Figure(what=f"memory of {what}", value=grown, unit="MiB", limit=at_most(4)),
+        Figure(what="- start of a node with them", value=start_s, unit="s", peer=alone_s, peer_name=name),
+    ]
 
 
 def _restart(scale: Scale, ledger: Path, clients: Path) -> Figure:
