@@ -7,6 +7,7 @@ import pytest
 from bigchaindb.errors import OrderRefused
 from bigchaindb.eventlog.facts import Discarded, Paused, Retried, Sought
 from bigchaindb.eventlog.lane import WAITING, Lane, Progress, Stage, State
+from bigchaindb.eventlog.numbering import TRANSACTIONS
 from bigchaindb.eventlog.orders import (
     POSITION_COUNT_MAX,
     Discard,
@@ -115,6 +116,15 @@ def test_p6_what_is_settled_while_the_process_ends_does_not_come_again() -> None
 def test_only_what_is_parked_is_retried_or_discarded(order: Retry | Discard) -> None:
     with pytest.raises(OrderRefused, match="'sales': position 4 is not parked"):
         apply("sales", order, LIVE, PARKED)
+
+
+def test_an_error_names_what_the_lane_is_of_and_places_as_people_write_them() -> None:
+    """Whoever consumes a subscription knows no plugin of that name, and no number of 43 bits."""
+    known = Known(kind="subscription", numbering=TRANSACTIONS)
+    with pytest.raises(OrderRefused, match="subscription 'sales': position 41:3 is not parked"):
+        apply("sales", Discard((TRANSACTIONS.number(41, 3),)), LIVE, known)
+    with pytest.raises(OrderRefused, match="subscription 'sales' is LIVE: it cannot be resumed"):
+        apply("sales", Resume(), LIVE, known)
 
 
 @pytest.mark.parametrize("positions", [None, ()])
