@@ -92,11 +92,15 @@ class Turns:
         had_effect = self._feed(passed) if passed else True
         if self._is_closed or self._is_on_hold or self._transport.is_closing():
             return
-        if not is_over:
+        if not had_effect:
+            self._wait(self._pace.next_s(perf_counter() - begun_s))
+        elif is_over:
+            self._wait(0.0)
+        else:
             self._transport.resume_reading()
-            return
+
+    def _wait(self, wait_s: float) -> None:
         self._pause()
-        wait_s = 0.0 if had_effect else self._pace.next_s(perf_counter() - begun_s)
         self._next = self._loop.call_later(wait_s, self._go_on)
 
     def _pause(self) -> None:
