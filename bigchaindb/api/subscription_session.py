@@ -97,7 +97,7 @@ class Session:
         self._is_attending = True
 
     def leave(self, *, is_blameless: bool = False) -> None:
-        """Leave the place at the desk, unless that has happened; what is out goes to others."""
+        """Leave the desk, unless that has happened; what is out goes to others."""
         if self._is_attending:
             self._is_attending = False
             self._attendance.leave(is_blameless=is_blameless)
