@@ -17,7 +17,8 @@ import pytest
 from tests.integration.node.audit import audit
 from tests.integration.node.owners import Owner, trading
 from tests.support.node import COMMAND, START_S, Node, configuration_of
-from tests.support.raw import until
+from tests.support.raw import ask, until
+from tests.support.served import serving
 from tests.support.small_disk import SmallDisk, small_disk
 from tests.support.waiting import until as until_true
 
@@ -180,3 +181,20 @@ def test_a_start_without_any_room_waits_for_it(busy: Busy, *, goes_on: bool) -> 
         busy.disk.make_room()
         until_true(busy.node.answers, what="it to go on by itself", within_s=START_S)
     assert busy.node.stop() == 0
+
+
+async def test_a_subscription_that_finds_no_room_is_not_there(disk: SmallDisk) -> None:
+    """Half of it would refuse its name; and its client must learn that it is worth another try."""
+    path = "/api/v1/subscriptions/billing"
+    async with serving(disk.path) as served:
+        disk.fill()
+        body = b'{"select": {"metadata.text": "%b"}}' % (b"x" * 1_000)
+        answers = [await ask(served.api.port, "PUT", f"{path}-{number}", body) for number in range(40)]
+        refused = [answer for answer in answers if answer.status != 201]
+        assert {(one.status, one.headers["retry-after"]) for one in refused} == {(503, "1")}
+        there = {one["name"] for one in (await ask(served.api.port, "GET", "/api/v1/subscriptions")).json()}
+        assert len(there) == 40 - len(refused)
+        assert {*served.store.node.lane_names()} == there
+        disk.make_room()
+        answers = [await ask(served.api.port, "PUT", f"{path}-{number}", body) for number in range(40)]
+        assert sorted(one.status for one in answers) == [200] * len(there) + [201] * len(refused)
