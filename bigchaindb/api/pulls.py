@@ -97,11 +97,6 @@ class Pulls:
         self._leases: dict[str, Lease] = {}
         self._waiting_count = 0
 
-    @property
-    def lease_count(self) -> int:
-        """Events that are leased."""
-        return len(self._leases)
-
     async def serve(self, call: Call) -> Answer:
         """Carry out the answers of a pull, and give it events.
 

@@ -151,9 +151,9 @@ class HttpApi(ReplyServer):
         rejected_streams, text_streams = others
         self._all_streams = (self._streams, *others)
         sockets = EventSockets(text_streams, gate, limits)
-        self._sockets = SubscriptionSockets(desks, gate, limits)
-        self._pulls = Pulls(desks, gate, limits)
-        self._upgrades = Upgrades(gate, origins, (self._sockets.route(), sockets.route, *websockets))
+        self._upgrades = Upgrades(
+            gate, origins, (SubscriptionSockets(desks, gate, limits).route(), sockets.route, *websockets)
+        )
         context = Context(
             engine=engine,
             queries=reads.queries,
@@ -166,7 +166,7 @@ class HttpApi(ReplyServer):
             proofs=proofs,
             node=node,
             gate=gate,
-            pull=self._pulls.serve,
+            pull=Pulls(desks, gate, limits).serve,
         )
         count = limits.connection_count_max
         open_now = f"{count} connections are open (limits.connection_count_max); try again later"
@@ -177,16 +177,6 @@ class HttpApi(ReplyServer):
     def stream_count(self) -> int:
         """How many clients of Server-Sent Events there are."""
         return self._places.count
-
-    @property
-    def consumer_count(self) -> int:
-        """How many consumers of subscriptions are connected by WebSocket."""
-        return self._sockets.count
-
-    @property
-    def lease_count(self) -> int:
-        """How many events are leased to pulls."""
-        return self._pulls.lease_count
 
     def close(self) -> None:
         """Accept no more requests; running ones continue, and their connections end with the answer."""

@@ -62,11 +62,6 @@ class SubscriptionSockets:
         self._losses = Summary(_log_losses)
         self._pace = Pace()
 
-    @property
-    def count(self) -> int:
-        """How many clients there are."""
-        return len(self._clients)
-
     def route(self) -> WebSocketRoute:
         """Return the path that opens them."""
         return WebSocketRoute(PATH, lambda name: SUBSCRIBE + name, self._open, self._stop)
