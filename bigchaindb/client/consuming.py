@@ -5,7 +5,7 @@ Source: docs/reference/subscriptions.md, "The WebSocket protocol".
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -99,10 +99,11 @@ class Session:
         unconfirmed: frames for which no `done` came yet.
     """
 
-    def __init__(self, send: Send, run: Run) -> None:
+    def __init__(self, window: int, send: Send, run: Run) -> None:
         """Begin.
 
         Args:
+            window: the most unanswered events that this connection asked for.
             send: sends a frame.
             run: carries out the answers of any thread.
         """
@@ -112,6 +113,7 @@ class Session:
         self.stale_count = 0
         self.unconfirmed: set[int] = set()
         self.run = run
+        self._window = window
         self._send = send
         self._ref = 0
         self._held: dict[int, SubscriptionEvent] = {}
@@ -128,10 +130,7 @@ class Session:
             raise RequestFailed(f"the node sent no frame of {PROTOCOL}: {error}") from error
         match found.type:
             case "events":
-                for one in found.events:
-                    event = SubscriptionEvent(bytes(one.event), one.tag, one.attempt, self)
-                    self._held[one.tag] = event
-                    self.ready.append(event)
+                self._hold(found.events)
             case "revoked":
                 for tag in found.tags:
                     if (taken := self._held.pop(tag, None)) is not None:
@@ -143,6 +142,14 @@ class Session:
                 self.stale_count += len(found.stale)
             case "error":
                 raise RequestFailed(f"the node refused a frame of this client: {found.message}")
+
+    def _hold(self, delivered: Sequence[_Delivered]) -> None:
+        for one in delivered:
+            event = SubscriptionEvent(bytes(one.event), one.tag, one.attempt, self)
+            self._held[one.tag] = event
+            self.ready.append(event)
+        if len(self._held) > self._window:
+            raise RequestFailed(f"the node sent {len(self._held)} unanswered events, {self._window} were asked for")
 
     def take(self) -> SubscriptionEvent | None:
         """Return the next event; None if there is none now.

@@ -74,6 +74,7 @@ class AsyncSubscription:
         self._definition = definition
         self._is_by_next = acknowledge == "next"
         self._call = calls.consume(name, unanswered, label)
+        self._window = unanswered
         self._away_s = away_s
         self._session: Session | None = None
         self._last: SubscriptionEvent | None = None
@@ -202,7 +203,9 @@ class AsyncSubscription:
             RequestFailed: the node ended it for good.
         """
         outgoing: asyncio.Queue[str] = asyncio.Queue()
-        self._session = session = Session(outgoing.put_nowait, partial(_run_on, loop, threading.get_ident()))
+        self._session = session = Session(
+            self._window, outgoing.put_nowait, partial(_run_on, loop, threading.get_ident())
+        )
         sending = loop.create_task(_send(socket, outgoing))
         try:
             while True:

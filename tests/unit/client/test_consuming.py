@@ -24,7 +24,7 @@ class Talk:
 
     def __init__(self) -> None:
         self.sent: list[str] = []
-        self.session = Session(self.sent.append, run)
+        self.session = Session(5, self.sent.append, run)
 
     def hear(self, **frame: Any) -> None:
         self.session.receive(json.dumps(frame))
@@ -114,6 +114,15 @@ def test_each_frame_of_a_node_is_read(talk: Talk, vector: dict[str, str]) -> Non
             talk.session.receive(vector["text"])
     else:
         talk.session.receive(vector["text"])
+
+
+def test_a_node_that_sends_more_than_was_asked_for_is_left(talk: Talk) -> None:
+    """Memory is bounded by what this side asked for, whatever the other one does."""
+    talk.given(1, 2, 3, 4, 5)
+    talk.take().ack()
+    talk.given(6)
+    with pytest.raises(RequestFailed, match="the node sent 6 unanswered events, 5 were asked for"):
+        talk.given(7)
 
 
 def test_frames_and_members_of_later_releases_are_passed_over(talk: Talk) -> None:
