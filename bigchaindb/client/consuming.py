@@ -52,14 +52,13 @@ class SubscriptionEvent(Event):
         is_revoked: whether it was taken back, or its connection is lost: an answer has no effect, it comes again.
     """
 
-    __slots__ = ("_session", "_tag", "attempt", "is_answered", "is_revoked")
+    __slots__ = ("_session", "_tag", "attempt", "is_revoked")
 
     def __init__(self, envelope: bytes, tag: int, attempt: int, session: "Session") -> None:
         """Read a CloudEvent, see `Event`."""
         super().__init__(envelope)
         self.attempt = attempt
         self.is_revoked = False
-        self.is_answered = False
         self._tag = tag
         self._session = session
 
@@ -83,8 +82,7 @@ class SubscriptionEvent(Event):
         self._answer(type="park", error=error)
 
     def _answer(self, **members: object) -> None:
-        if not (self.is_answered or self.is_revoked):
-            self.is_answered = True
+        if not self.is_revoked:
             self._session.run(partial(self._session.answer, self._tag, members))
 
 
@@ -166,7 +164,7 @@ class Session:
         return None
 
     def answer(self, tag: int, members: dict[str, Any]) -> None:
-        """Send the answer to a delivery; nothing is sent for one that was taken back."""
+        """Send the first answer to a delivery; nothing is sent for one that was taken back."""
         if self._held.pop(tag, None) is None:
             return
         self._ref += 1

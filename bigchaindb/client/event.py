@@ -202,7 +202,7 @@ class Messages:
         Raises:
             RequestFailed: a message is larger than any of a node.
         """
-        searched = max(0, len(self._rest) - 1)
+        searched = len(self._rest)
         self._rest += piece
         begin = 0
         while (end := self._rest.find(b"\n", max(begin, searched))) >= 0:

@@ -71,10 +71,11 @@ async def test_nothing_is_missed_or_repeated_over_broken_connections(served: Ser
         following = asyncio.create_task(follow())
         wanted: list[str] = []
         for number in range(12):
-            wanted += await served.commit(3)
+            wanted.extend(await served.commit(3))
             if number % 3 == 1:
+                await until(lambda: len(seen) == len(wanted), "what was committed")
                 link.cut("refused")
-                wanted += await served.commit(2)
+                wanted.extend(await served.commit(2))
                 link.mend()
         await until(lambda: len(seen) >= len(wanted), "all transactions")
         following.cancel()

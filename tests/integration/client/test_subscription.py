@@ -71,7 +71,7 @@ async def test_explicit_answers(node: Node) -> None:
             again.ack()
             first.ack()
         shown = await client.ask(calls.subscription("client-explicit"))
-        assert (shown["parked"], shown["in_hand"]) == (1, 0)
+        assert (shown["parked"], shown["in_hand"], shown["lag"]) == (1, 0, 0)
 
 
 async def test_two_consumers_share_what_happens(node: Node) -> None:

@@ -195,13 +195,16 @@ async def test_a_client_closed_while_it_waits_ends_what_waits() -> None:
         await client.close()
 
 
-async def test_a_client_closed_between_two_attempts(unused: str) -> None:
-    client = AsyncClient(unused)
-    waiting = asyncio.create_task(client.validators())
-    await asyncio.sleep(0.05)
-    await client.close()
-    with pytest.raises(ClientUnusable):
-        await waiting
+async def test_a_client_closed_between_two_attempts() -> None:
+    async with odd_node(refusal(503, "busy", Retry_After="25")) as node:
+        client = AsyncClient(node.url)
+        waiting = asyncio.create_task(client.validators())
+        await until(lambda: bool(node.asked), "a request")
+        await asyncio.sleep(0.1)
+        await client.close()
+        async with asyncio.timeout(15):  # less than the pause
+            with pytest.raises(ClientUnusable):
+                await waiting
 
 
 async def test_who_cancels_a_request_gets_his_cancellation() -> None:
