@@ -4,7 +4,10 @@ The names in brackets are those of the systems: KurrentDB's persistent subscript
 """
 
 import asyncio
+import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 from bigchaindb.eventlog.orders import Retry
 from bigchaindb.simulated.chain import Recipe
 from tests.integration.subscriptions.conftest import Here, Start
+from tests.support.raw import ask
 from tests.support.subscriber import Consumer, connected, place_of
 
 pytestmark = pytest.mark.timeout(120)
@@ -238,3 +242,24 @@ class TestWeb3:
                     stopping = asyncio.ensure_future(here.served.api.stop())
             await stopping
         assert client.close_code == 1001
+
+
+async def test_a_damaged_row_stops_a_subscription_and_moves_nothing(begin: Start, tmp_path: Path) -> None:
+    """What cannot be read is told, never passed over; the disk has to be mended, or a backup restored."""
+    here = await begin()
+    here.grow(6)
+    await here.subscribe(order="none")
+    await begin.end()
+    with closing(sqlite3.connect(tmp_path / "ledger" / "ledger.db")) as ledger, ledger:
+        ledger.execute("UPDATE events SET digest = zeroblob(32) WHERE position = 4")
+    here = await begin()
+    async with connected(here.url, "one") as client:
+        consumer = Consumer(client)
+        state = await consumer.next("state")
+        while state["state"] != "FAILED":
+            state = await consumer.next("state")
+        assert "events" in state["reason"]
+        pulled = await ask(here.served.api.port, "POST", "/api/v1/subscriptions/one/pull", b'{"wait_s":1}')
+        assert pulled.status == 409
+        assert json.loads(pulled.body)["state"] == "FAILED"
+        assert here.status.position < 4
