@@ -19,11 +19,12 @@ from bigchaindb.eventlog.sharing import Delivery
 from bigchaindb.eventlog.subscription import Subscription
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.consuming import Consumer, End, Given, Standing
-from bigchaindb.subscribers.desk import Desk, Taker
+from bigchaindb.subscribers.desk import Desk
 from bigchaindb.subscribers.desk_log import DeskLog
 from bigchaindb.subscribers.lane_page import LanePage
 from bigchaindb.subscribers.lane_status import SUBSCRIPTION, ConsumerStatus
 from bigchaindb.subscribers.lane_work import Shared, Told
+from bigchaindb.subscribers.taker import Taker
 
 if TYPE_CHECKING:
     from bigchaindb.subscribers.plugin_lane import PluginLane

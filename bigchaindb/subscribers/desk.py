@@ -8,7 +8,6 @@ Source: promises P2, P6, P8 and P17 to P19; decisions 0096 and 0098.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 from typing import Final
@@ -19,7 +18,7 @@ from bigchaindb.eventlog import subscription as definitions
 from bigchaindb.eventlog.lane import Lane
 from bigchaindb.eventlog.sharing import Delivery, Sharing, TakenBack
 from bigchaindb.eventlog.subscription import Subscription
-from bigchaindb.subscribers.consuming import Consumer, Given, Reason
+from bigchaindb.subscribers.consuming import Given, Reason
 from bigchaindb.subscribers.desk_log import DeskLog, Item
 from bigchaindb.subscribers.desk_reader import DeskReader
 from bigchaindb.subscribers.desk_slots import Slots
@@ -27,6 +26,7 @@ from bigchaindb.subscribers.lane_page import LanePage
 from bigchaindb.subscribers.lane_work import Told
 from bigchaindb.subscribers.overdue import Overdue, Timer
 from bigchaindb.subscribers.parkings import Parkings
+from bigchaindb.subscribers.taker import Taker, Waiting
 
 DEAL_COUNT: Final = 64
 """Events that are dealt to a consumer at once."""
@@ -34,25 +34,6 @@ _LATE: Final = "it was not answered in time"
 _LOST: Final = "its consumer was lost"
 
 _log: Final = logging.getLogger(__name__)
-
-
-class Taker:
-    """A consumer as the desk knows it.
-
-    Attributes:
-        client: to be told of deliveries.
-        room_count: the most deliveries that it may have out.
-        dealt: deliveries that are its, and that it has not taken yet.
-        out_count: those that it has taken.
-        desk: where it sits; None between two runs.
-    """
-
-    def __init__(self, client: Consumer, room_count: int) -> None:
-        self.client = client
-        self.room_count = room_count
-        self.dealt: deque[Delivery] = deque()
-        self.out_count = 0
-        self.desk: Desk | None = None
 
 
 class Desk:
@@ -90,19 +71,18 @@ class Desk:
         """
         self.ended = asyncio.Event()
         self._slots = Slots(page)
-        self.reader = DeskReader(wanted, log, self, self._slots)
+        self._waiting = Waiting(self._has_for)
+        self.reader = DeskReader(wanted, log, self, self._slots, self._waiting)
         self._lane, self._takers, self._now_ns = lane, takers, now_ns
         self._report, self._on_exit = on_report, on_exit
         self._loop = asyncio.get_running_loop()
         self._sharing = Sharing(page.cursor, len(page.slots), keeps_keys=wanted.order == definitions.BY_LOG)
-        self._wanting: dict[Taker, None] = {}
         self._parkings = Parkings()
         self._delays = Timer(self._wake)
         self._overdue = Overdue[Taker](wanted.answer_s, self._take_overdue)
-        self._serving: asyncio.Handle | None = None
         self._reading: asyncio.Task[None] | None = None
         self._is_open = self._is_closed = False
-        self._loop.call_soon(self._ready)
+        self._loop.call_soon(on_report, facts.Ready())
 
     # For the lane
 
@@ -113,7 +93,7 @@ class Desk:
         elif self._reading is None:
             self._reading = asyncio.create_task(self._read())
         else:
-            self.reader.asked.set()
+            self._waiting.asked.set()
 
     def answer(self, answer: facts.Answer) -> None:
         """Carry out the lane's word on an event that is undecided."""
@@ -127,16 +107,17 @@ class Desk:
                 if self._sharing.settle(number):
                     self._slots.returning.discard(number)
                     self.reader.bodies.drop(number)
-                    self._settled(number)
+                    self._slots.settle(number)
+                    self._slots.settled_up_to(self._sharing.cursor)
                 self._parkings.settled(number)
-        self.serve_soon()
+        self._waiting.serve_soon()
 
     def kill(self) -> None:
         """Take everything back, and end."""
         if self._is_closed:
             return
         self._is_closed = True
-        for running in (self._reading, self._serving, self._delays, self._overdue.timer):
+        for running in (self._reading, self._waiting, self._delays, self._overdue.timer):
             if running is not None:
                 running.cancel()
         for taker in [one for one in self._takers if one.desk is self]:
@@ -161,8 +142,8 @@ class Desk:
         if self._is_open and not self._is_closed:
             self._sharing.attach(taker, taker.room_count)
             taker.desk = self
-            self._wanting[taker] = None
-            self.serve_soon()
+            self._waiting.add(taker)
+            self._waiting.serve_soon()
 
     def is_level(self, taker: Taker) -> bool:
         """See `Attendance.is_level`; what was dealt and taken back counts as left until the next take."""
@@ -174,7 +155,8 @@ class Desk:
         now_ns, dealt, bodies = self._now_ns(), taker.dealt, self.reader.bodies
         while len(given) < count_max:
             if not dealt and not self._deal(taker, count_max - len(given)):
-                self._want(taker)
+                self._waiting.add(taker)
+                self._waiting.asked.set()
                 break
             delivery = dealt[0]
             if not self._slots.is_dealt(delivery):  # taken back before it was taken
@@ -184,7 +166,7 @@ class Desk:
             if body is None:
                 if delivery.number not in bodies:
                     self.reader.recall(one.number for one in islice(dealt, DEAL_COUNT))
-                    self._want(taker)
+                    self._waiting.add(taker)
                 break
             dealt.popleft()
             self._slots.take(delivery, now_ns)
@@ -212,7 +194,7 @@ class Desk:
         taker.out_count -= len(deliveries) - len(stale)
         if not self._is_closed:
             slots.settled_up_to(sharing.cursor)
-            self.serve_soon()
+            self._waiting.serve_soon()
         return stale
 
     def nack(
@@ -230,7 +212,7 @@ class Desk:
                 continue
             self._took_back(taker, taken, deliveries, Reason.ORDER)
             self._report(report(delivery))
-        self.serve_soon()
+        self._waiting.serve_soon()
         return stale
 
     def park(self, taker: Taker, deliveries: Sequence[Delivery], error: str) -> asyncio.Future[Sequence[Delivery]]:
@@ -258,18 +240,18 @@ class Desk:
                 taker.client.revoke([delivery], Reason.LATE)
             self._took_back(taker, taken, deliveries if is_known else [delivery], Reason.ORDER)
             self._blame(taken, _LATE)
-        self.serve_soon()
+        self._waiting.serve_soon()
         return stale
 
     def lose(self, taker: Taker, *, is_blameless: bool) -> None:
         """Take everything back from a consumer that leaves."""
         is_blameless = is_blameless or not taker.out_count  # it never got what was dealt to it
         taken = self._sharing.lose(taker, is_blameless=is_blameless)
-        self._wanting.pop(taker, None)
+        self._waiting.remove(taker)
         self._took_back(taker, taken, taken.deliveries, Reason.ENDED)
         taker.desk = None
         self._blame(taken, _LOST)
-        self.serve_soon()
+        self._waiting.serve_soon()
 
     def _take_overdue(self, taker: Taker, deliveries: Sequence[Delivery]) -> None:
         self.overrun(taker, deliveries, is_known=False)
@@ -280,11 +262,6 @@ class Desk:
     def unread_count(self) -> int:
         """See `Dealer`."""
         return self._slots.count_max - self._sharing.unsettled_count if self._takers else 0
-
-    @property
-    def is_wanting(self) -> bool:
-        """See `Dealer`."""
-        return any(one.out_count < one.room_count for one in self._wanting)
 
     def take_up(self, item: Item) -> None:
         """See `Dealer`."""
@@ -302,7 +279,7 @@ class Desk:
         self._slots.reach(number, self._sharing.cursor)
         if not self.reader.lag:
             self._report(facts.CaughtUp())
-        self.serve_soon()
+        self._waiting.serve_soon()
 
     def opened(self) -> None:
         """See `Dealer`."""
@@ -331,10 +308,6 @@ class Desk:
         taker.dealt.extend(dealt)
         return bool(dealt)
 
-    def _want(self, taker: Taker) -> None:
-        self._wanting[taker] = None
-        self.reader.asked.set()
-
     def _took_back(self, taker: Taker, taken: TakenBack, known: Collection[Delivery], reason: Reason) -> None:
         """Note what a consumer has no longer, and tell it but for what is `known`."""
         revoked = []
@@ -347,26 +320,9 @@ class Desk:
         if revoked:
             taker.client.revoke(revoked, reason)
 
-    def _settled(self, number: int) -> None:
-        self._slots.settle(number)
-        self._slots.settled_up_to(self._sharing.cursor)
-
     def _blame(self, taken: TakenBack, error: str) -> None:
         if taken.undecided is not None:
             self._report(facts.Nacked(*taken.undecided, error))
-
-    def serve_soon(self) -> None:
-        """See `Dealer`."""
-        if self._serving is None and not self._is_closed:
-            self._serving = self._loop.call_soon(self._serve)
-
-    def _serve(self) -> None:
-        """Wake the consumers that there is something for, and read on for the others."""
-        self._serving = None
-        for taker in [one for one in self._wanting if self._has_for(one)]:
-            del self._wanting[taker]
-            taker.client.wake()
-        self.reader.asked.set()
 
     def _has_for(self, taker: Taker) -> bool:
         if not taker.dealt:
@@ -378,13 +334,7 @@ class Desk:
         """End the delays that are over."""
         self._sharing.wake(self._loop.time())
         self._delays.set(self._sharing.due)
-        self.serve_soon()
-
-    # Its life
-
-    def _ready(self) -> None:
-        if not self._is_closed:
-            self._report(facts.Ready())
+        self._waiting.serve_soon()
 
     def _exit(self) -> None:
         self.ended.set()

@@ -15,6 +15,7 @@ from bigchaindb.eventlog.subscription import Subscription
 from bigchaindb.subscribers.bodies import Bodies
 from bigchaindb.subscribers.desk_log import FRAME_BYTES, DeskLog, Item, key_of
 from bigchaindb.subscribers.desk_slots import Slots
+from bigchaindb.subscribers.taker import Waiting
 
 TAKE_COUNT: Final = 64
 """Events that are taken in without a pause for others."""
@@ -36,11 +37,6 @@ class Dealer(Protocol):
         """Events that it has room for; 0 while nobody consumes."""
         ...
 
-    @property
-    def is_wanting(self) -> bool:
-        """Whether a consumer has room for more than there is."""
-        ...
-
     def take_up(self, item: Item) -> None:
         """Take an event that was in hand when the run began."""
         ...
@@ -57,10 +53,6 @@ class Dealer(Protocol):
         """Begin to deal out: everything that was in hand is known."""
         ...
 
-    def serve_soon(self) -> None:
-        """Wake consumers that there is something for."""
-        ...
-
 
 class DeskReader:
     """Reads for one run of a desk.
@@ -69,19 +61,18 @@ class DeskReader:
         number: up to here the log was read.
         token: of that place; "" until it is known.
         bodies: that were read and are not out.
-        asked: set whenever there may be something to read.
     """
 
-    def __init__(self, wanted: Subscription, log: DeskLog, dealer: Dealer, slots: Slots) -> None:
+    def __init__(self, wanted: Subscription, log: DeskLog, dealer: Dealer, slots: Slots, waiting: Waiting) -> None:
         """Begin behind what the page has reached."""
         self.number = slots.reached
         self.token = ""
         self.bodies = Bodies()
-        self.asked = asyncio.Event()
         self._wanted = wanted
         self._log = log
         self._dealer = dealer
         self._slots = slots
+        self._waiting = waiting
         self._absent: dict[int, None] = {}
 
     @property
@@ -92,7 +83,7 @@ class DeskReader:
     def recall(self, numbers: Iterable[int]) -> None:
         """Read bodies again soon."""
         self._absent |= dict.fromkeys(numbers)
-        self.asked.set()
+        self._waiting.asked.set()
 
     async def run(self) -> None:
         """Read until cancelled.
@@ -117,8 +108,8 @@ class DeskReader:
             elif self._may_read():
                 await self._trying(self._read)
             else:
-                self.asked.clear()
-                await self.asked.wait()
+                self._waiting.asked.clear()
+                await self._waiting.asked.wait()
 
     async def _trying(self, step: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -156,10 +147,10 @@ class DeskReader:
             self._absent.pop(number, None)
             if number in self._slots and number not in self.bodies:
                 self.bodies.put(number, body)
-        self._dealer.serve_soon()
+        self._waiting.serve_soon()
 
     def _may_read(self) -> bool:
-        room_count, is_wanting = self._dealer.unread_count, self._dealer.is_wanting
+        room_count, is_wanting = self._dealer.unread_count, bool(self._waiting)
         if not (self.lag and room_count > 0) or (room_count < self._slots.count_max // READ_PART and not is_wanting):
             return False
         if not self.bodies.room_bytes and is_wanting:
