@@ -58,7 +58,7 @@ class Waiting:
         self._takers.pop(taker, None)
 
     def serve_soon(self) -> None:
-        """Look in the next turn of the loop for whom there is something."""
+        """Serve those for whom there is something, in the next turn of the loop."""
         if self._serving is None:
             self._serving = asyncio.get_running_loop().call_soon(self._serve)
 

@@ -248,14 +248,14 @@ class TestOneEvent:
                 revoked += frame["tags"]
             hung.transport.abort()
         taken: dict[str, int] = {}
+        lost = {one["event"]["id"] for one in held}
         async with connected(node.url, "late", "?window=2") as other:
-            while len(taken) < 2:  # an event that was lost twice comes alone
+            # Events of other keys may come before: until the node notices the end, and while one alone waits.
+            while not lost <= taken.keys():
                 for one in (await Consumer(other).next("events"))["events"]:
                     taken[one["event"]["id"]] = one["attempt"]
                     await Consumer(other).say(type="ack", tags=[one["tag"]])
-        # Of two keys: on a slow machine one is given alone, is late again, and comes behind the other.
-        assert {*taken} == {one["event"]["id"] for one in held}
-        assert min(taken.values()) >= 2
+        assert min(taken[one] for one in lost) >= 2
 
     async def test_a_node_that_stops_says_so_and_blames_nobody(self, node: Node) -> None:
         put(node, "stop")
