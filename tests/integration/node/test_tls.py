@@ -25,6 +25,7 @@ from tests.support.http import request
 from tests.support.node import COMMAND, Node, configuration_of, running_node
 from tests.support.ports import free_ports
 from tests.support.served import KEY
+from tests.support.subscriber import Consumer, connected
 from tests.support.tls import Authority, Pair, settings_of, trust
 from tests.support.waiting import until
 
@@ -90,6 +91,27 @@ def test_every_listener_and_command_speaks_tls(secure: Node, monkeypatch: pytest
     assert shown.returncode == 0, shown.stderr
     reloaded = secure.run("access", "reload")
     assert f"`{secure.settings['tls']['certificate_file']}`, valid until " in reloaded.stderr
+
+
+async def test_subscriptions_speak_tls(secure: Node) -> None:
+    """Both ways to consume; a window of frames is more than one record."""
+    for number in range(3):
+        answer = await asyncio.to_thread(secure.post, create([KEY], data={"text": 30_000 * "x", "n": number}).body)
+        assert answer.status == 202
+    url = f"{secure.url}/api/v1/subscriptions/tls"
+    definition = {"granularity": "transaction", "start": "genesis", "order": "none"}
+    assert (await asyncio.to_thread(request, "PUT", url, definition)).status == 201
+    async with connected(secure.url, "tls", "?window=2") as client:
+        consumer = Consumer(client)
+        events = await consumer.events(2)
+        await consumer.say(type="ack", tags=[1, 2], ref=1)
+        await consumer.next("done")
+        held = (await consumer.next("events"))["events"]
+        await consumer.say(type="settle")
+        assert (await consumer.next("error"))["code"] == "malformed"
+    pulled = (await asyncio.to_thread(request, "POST", f"{url}/pull", {"wait_s": 20})).json()["events"]
+    assert (pulled[0]["attempt"], pulled[0]["event"]["id"]) == (2, held[0]["event"]["id"])
+    assert held[0]["event"]["id"] not in {one["event"]["id"] for one in events}
 
 
 def test_commands_name_what_is_wrong_with_tls(
