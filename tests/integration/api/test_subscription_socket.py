@@ -88,11 +88,9 @@ async def test_events_of_one_that_breaks_off_go_to_another_at_once(start: Start,
     desks.desks["a"].events += numbered(3)
     async with here.consuming() as first, here.consuming() as second:
         await first.events(3)
-        begun = time.monotonic()
         first.client.transport.abort()
         again = await second.events(3)
         assert [(one["tag"], one["attempt"]) for one in again] == [(1, 2), (2, 2), (3, 2)]
-        assert time.monotonic() - begun < 5.0
         assert desks.desks["a"].log == ["leave c1 lost"]
 
 
@@ -321,15 +319,11 @@ class TestStrangers:
         async with upgraded(here, "?window=1") as one, here.consuming(query="?window=1") as other:
             one.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
             one.writer.write(flood * 200_000)
-            worst_s = 0.0
             desk.add("held by the flood", b"0")
             for number in range(200):
-                begun = time.perf_counter()
                 desk.add(number, b"%d" % number)
                 [event] = await other.events(1)
-                worst_s = max(worst_s, time.perf_counter() - begun)
                 await other.say(type="ack", tags=[event["tag"]])
-            assert worst_s < 1.0
             assert desk.seats[0].of.out_count == 1  # type: ignore[attr-defined]
         await until(lambda: not desk.seats, "both to leave")
         assert sorted([*desk.settled, 1]) == [*range(1, 202)]
