@@ -119,7 +119,7 @@ class DeskLog:
             StoreError: as `read`.
         """
         return await self._live.run(
-            self.name, wanted, lambda log, source: _bounded(_recalled(log, source, numbers), len(numbers), bytes_max)[0]
+            self.name, wanted, lambda log, source: _bounded(_known(log, source, numbers), len(numbers), bytes_max)[0]
         )
 
     async def token(self, wanted: Subscription, number: int) -> str:
@@ -234,6 +234,16 @@ def _read(reader: Selects, source: _Source, after: int, head: int, count_max: in
     )
     behind = items[-1].number if is_cut else numbering.behind(reached)
     return Piece(items, behind, _token(reader, source, behind))
+
+
+def _known(reader: LogReader, source: _Source, numbers: Sequence[int]) -> Iterator[Item]:
+    """Return the events of exactly these numbers. Raises HistoryLost: a block has no such transaction."""
+    items = _recalled(reader, source, numbers)
+    for number in numbers:
+        item = next(items, None)
+        if item is None or item.number != number:  # a lane page has no checksum
+            raise HistoryLost(source.wanted.numbering.position(number), reader.head())
+        yield item
 
 
 def _recalled(reader: LogReader, source: _Source, numbers: Sequence[int]) -> Iterator[Item]:
