@@ -197,6 +197,30 @@ async def test_a_frame_costs_nothing_for_what_was_taken_back_before() -> None:
     assert client.say(type="ack", through=500, ref=1)[0]["stale"] == [*range(1, 501)]
 
 
+async def test_only_answers_that_count_have_an_effect() -> None:
+    """A socket reads those without one slowly."""
+    client = Client(desk_of("a"))
+    client.tags()
+    for frame, count in (
+        (b'{"type":"ack","tags":[]}', 0),
+        (b'{"type":"ack","tags":[7]}', 0),
+        (b'{"type":"ack","tags":[1]}', 1),
+        (b'{"type":"ack","tags":[1]}', 1),
+        (b"{}", 1),
+    ):
+        client.session.receive(frame)
+        assert client.session.answer_count == count
+
+
+def test_there_may_be_more_behind_events_unless_the_window_is_full() -> None:
+    client = Client(desk_of(*"abc"), window=3, batch=2)
+    has_more = []
+    for _ in range(3):
+        client.session.next_frames(0.0, may_give=True)
+        has_more.append(client.session.has_more)
+    assert has_more == [True, False, False]
+
+
 class TestMalformed:
     @pytest.mark.parametrize("text", [None, b"", b'{"type":"settle","tags":[1]}', b'{"type":"ack","tags":[1],"all":1}'])
     def test_it_changes_nothing_and_is_told(self, text: bytes | None) -> None:
@@ -209,6 +233,7 @@ class TestMalformed:
 
     def test_the_third_ends_the_connection_and_is_told_too(self) -> None:
         client = Client(desk_of("a"))
+        assert client.tags() == [1]
         for _ in range(2):
             client.session.receive(b"{}")
             assert client.session.closing is None
