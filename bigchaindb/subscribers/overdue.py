@@ -18,12 +18,14 @@ class Timer:
     def __init__(self, call: Callable[[], None]) -> None:
         self._call = call
         self._handle: asyncio.TimerHandle | None = None
+        self._when_s = 0.0
 
     def set(self, when_s: float | None) -> None:
         """Call at a time of the loop, or earlier if that was asked for before; None changes nothing."""
-        if when_s is None or (self._handle is not None and self._handle.when() <= when_s):
+        if when_s is None or (self._handle is not None and self._when_s <= when_s):
             return
         self.cancel()
+        self._when_s = when_s  # uvloop's handle of a time that is over does not know it
         self._handle = asyncio.get_running_loop().call_at(when_s, self._ring)
 
     def cancel(self) -> None:

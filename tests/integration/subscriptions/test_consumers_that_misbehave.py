@@ -74,3 +74,16 @@ async def test_another_consumer_goes_on_and_gets_what_the_first_one_had(begin: S
             taken |= {place_of(one["event"])[0] for one in events}
             await other.say(type="ack", tags=[one["tag"] for one in events])
     await here.until(lambda status: status.position == BLOCKS)
+
+
+async def test_what_is_nacked_together_without_a_delay_comes_again(here: Here) -> None:
+    """A second delay that is over already was an error on the loop of a node, and ended the connection."""
+    here.grow(5)
+    await here.subscribe(order="none")
+    async with connected(here.url, "one") as client:
+        consumer = Consumer(client)
+        first = await consumer.events(5)
+        await consumer.say(type="nack", tags=[one["tag"] for one in first], delay_s=0, ref=1)
+        assert (await consumer.next("done"))["stale"] == []
+        again = await consumer.events(5)
+        assert [(one["event"]["id"], one["attempt"]) for one in again] == [(one["event"]["id"], 2) for one in first]
