@@ -141,7 +141,7 @@ class DeskLog:
             self._announced.popitem(last=False)
 
     def close(self) -> None:
-        """Start no other read, and close the files."""
+        """Wait for the running reads, start no other, and close the files; any thread may call it."""
         self._live.close()
         self._late.close()
 
@@ -190,7 +190,7 @@ class _Thread:
     def close(self) -> None:
         if self._thread is not None:
             self._thread.submit(self._close_reader)
-            self._thread.shutdown(wait=False)
+            self._thread.shutdown()
 
     def _own_reader(self) -> LogReader:
         if self._reader is None:

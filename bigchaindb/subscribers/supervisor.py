@@ -97,7 +97,8 @@ class Supervisor:
             self._subscriptions.stop()
         await self._lanes.stop()
         if self._subscriptions is not None:
-            self._subscriptions.close()
+            # Before the store is closed: the last connection tidies the ledger's files up.
+            await asyncio.get_running_loop().run_in_executor(None, self._subscriptions.close)
 
     def status(self) -> list[LaneStatus]:
         """Return the status of each lane: plugins in the order of the configuration, then subscriptions."""
