@@ -120,8 +120,8 @@ async def test_a_process_that_ends_is_replaced(store: Store) -> None:
     async with reading(store) as one:
         walk = search(store)
         found = elements(await one.search(walk))
-        for number in (signal.SIGKILL, signal.SIGTERM):
-            [pid] = one.pids
+        [pid] = one.pids
+        for number in (signal.SIGKILL, signal.SIGTERM):  # nobody looks between both: the dead process is not reaped
             os.kill(pid, number)
         await until(lambda: not one.pids, "the end to be noticed")
         assert one.figures.restart_count == 1
