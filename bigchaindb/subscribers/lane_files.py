@@ -72,13 +72,14 @@ class LaneFiles:
         try:
             row = self._node.lane(name)
             known = self._node.troubles(name)
+            found = None if row is None else self._progress(row, known)
         except StoreDamaged as error:
             return self._damaged(name, row, error)
         self._epochs[name] = 0 if row is None else row.epoch
-        if row is None:
+        if row is None or found is None:
             return self._new(name, start)
         self._places[name] = row.acked, row.acked_digest
-        progress, is_whole = self._progress(row, known)
+        progress, is_whole = found
         # A returning event's row is that of its park: its deliveries count on, its failures begin anew.
         troubles = {
             one.position: Trouble(one.attempts, one.failures, one.since, one.error)
@@ -268,10 +269,13 @@ class LaneFiles:
     def _progress(self, row: LaneRow, known: Collection[TroubleRow]) -> tuple[Progress, bool]:
         """Return the progress by page and rows, and whether they cover the events beyond the cursor."""
         returning = {one.position: one.returns_in or 0 for one in known if one.parked_at is not None}
+        path = page_path(self._directory, row.name, row.epoch)
         try:
-            page = LanePage(page_path(self._directory, row.name, row.epoch))
+            page = LanePage(path)
         except FileNotFoundError:
             return Progress(row.acked, row.acked, returning=tuple(sorted(returning))), False
+        except StoreDamaged:
+            raise StoreDamaged(f"{path} is no lane page; restore a backup") from None
         with closing(page):
             progress = page.progress()
             is_whole = page.is_of_this_boot

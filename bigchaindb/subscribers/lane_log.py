@@ -118,7 +118,8 @@ class LaneLog:
         """Return why the log is not the one that the lane knew; "" if it is (P8)."""
         head = self._log.head()
         if numbering.position(progress.reached) > head:
-            return _SHORTER.format(name=row.name, reached=numbering.text(progress.reached), head=head, next=head + 1)
+            reached, next_ = numbering.text(progress.reached), min(numbering.seen(progress.cursor), head) + 1
+            return _SHORTER.format(name=row.name, reached=reached, head=head, next=next_)
         if (cursor := numbering.position(row.acked)) < (before := self._before):
             return _GONE.format(name=row.name, cursor=cursor, first=before + 1)
         if self.digest(cursor) != row.acked_digest:

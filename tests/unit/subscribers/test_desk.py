@@ -14,7 +14,6 @@ from bigchaindb.eventlog.orders import Pause, Restart, Resume, Retry, Seek
 from bigchaindb.eventlog.sharing import Delivery
 from bigchaindb.subscribers import consumers
 from bigchaindb.subscribers.consuming import End, Reason
-from bigchaindb.subscribers.lane_page import LanePage
 from tests.support.subscribed import running
 from tests.support.takers import FRAME_BYTES, Taker, deliveries, event
 
@@ -337,30 +336,4 @@ def test_a_damaged_row_stops_the_lane_and_loses_nothing(tmp_path: Path) -> None:
 
     asyncio.run(first())
     damage(tmp_path / "ledger.db", 3)
-    asyncio.run(second())
-
-
-@pytest.mark.parametrize("order", ["asset", "none"])
-def test_p8_a_slot_of_no_event_is_a_gap_until_a_person_seeks(tmp_path: Path, order: str) -> None:
-    """A page has no checksum: the desk looked for such an event without a pause, or failed and began again for ever."""
-
-    async def first() -> None:
-        async with running(tmp_path) as node:
-            node.grow(3)
-            await node.subscribe(granularity="transaction", order=order)
-            assert len(await Taker(node.desks, "one").take(15)) == 15
-
-    async def second() -> None:
-        async with running(tmp_path) as node:
-            taker = Taker(node.desks, "one")
-            await node.until(lambda one: not taker.seat.take(15, FRAME_BYTES) and one.state is State.GAPPED)
-            assert "does not hold position 2 " in taker.seat.standing.reason
-            await node.desks.order("one", Seek("position:2"))
-            assert len(await taker.take(10)) == 10
-
-    asyncio.run(first())
-    [path] = (tmp_path / "lanes").iterdir()
-    with closing(LanePage(path)) as page:
-        [slot] = [slot for slot in page.slots if page.words[slot] == 2 << 20 | 1]
-        page.words[slot] |= 1 << 12
     asyncio.run(second())
