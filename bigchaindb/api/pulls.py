@@ -123,7 +123,8 @@ class Pulls:
         try:
             puller.attend(self._desks.attach(name, puller, room_count=max(pull.count, 1), label=LABEL))
         except Overloaded as error:
-            return plain(HTTPStatus.TOO_MANY_REQUESTS, str(error), headers=RETRY_AFTER)
+            full = {"message": str(error), "status": 429, "stale": stale}
+            return Answer(HTTPStatus.TOO_MANY_REQUESTS, json_line(full), RETRY_AFTER, logged=str(error))
         principal = call.principal
         unwatch = None if principal is None else self._gate.watch(principal, puller.deny, SUBSCRIBE + name)
         try:

@@ -208,6 +208,14 @@ class TestWaiting:
         assert (answer.status, answer.headers["retry-after"]) == (429, "1")
         assert ids(await pull(served, ack=[lease])) == ["2:b"], "its answer made room"
 
+    async def test_one_without_room_says_which_answers_counted(self, served: Served, desk: ListDesk) -> None:
+        """They are carried out before: whoever sends them again finds them stale."""
+        desk.consumer_count_max = 1
+        log(desk, "a", "b")
+        first, second = [one["lease"] for one in (await pull(served))["events"]]
+        answer = await asked(served, count=0, ack=[first, "1.9.9.x"], extend=[second])
+        assert (answer.status, json.loads(answer.body)["stale"], desk.settled) == (429, ["1.9.9.x"], [1])
+
     async def test_a_key_that_is_revoked_ends_the_wait(self, start: Start, desk: ListDesk) -> None:
         served = await start(desks=ListDesks(a=desk), access=Access(anonymous="none"))
         id_, key = served.new_key("subscribe:a")
