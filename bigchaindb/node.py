@@ -192,12 +192,7 @@ class _Edges:
         self._tls, self.handshakes = tls, None if tls is None else tls.handshakes
         rejected = LogSource(hubs.rejected, store.rejected_log, rejected_name(chain_id, store.node.id))
         self.supervisor = Supervisor(
-            hub=hub,
-            store=store,
-            chain_id=chain_id,
-            plugins=settings.events_plugins,
-            limits=limits,
-            rejected=rejected,
+            hub=hub, store=store, chain_id=chain_id, plugins=settings.events_plugins, limits=limits, rejected=rejected
         )
         log = LogSource(hub, store.log_reader, chain_id)
         self.reader = Reader(store.directory.ledger, store.damages, limits, chain_id)
