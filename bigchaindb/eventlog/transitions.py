@@ -14,6 +14,7 @@ from bigchaindb.eventlog.facts import Action, Fact
 from bigchaindb.eventlog.lane import Lane, Progress, Stage, State, Trouble, count_deliveries
 from bigchaindb.eventlog.parking import after_end, moved, without_parking
 from bigchaindb.eventlog.retrying import OnFailure, Policy
+from bigchaindb.eventlog.spread import added
 
 _IDLE: Final = (State.DISABLED, State.STOPPED, State.PAUSED, State.BLOCKED, State.GAPPED, State.FAILED)
 """States in which no process is wanted and no timer runs."""
@@ -136,7 +137,7 @@ def _answered(
         delay_s = policy.backoff.delay_s(trouble.failures, draw)
     if fact.delay_s is not None:
         delay_s = fact.delay_s
-    lane = replace(lane, troubles={**lane.troubles, position: trouble})
+    lane = replace(lane, troubles=added(lane.troubles, position, trouble))
     return lane, [facts.Again(position, fact.attempt + 1, delay_s)]
 
 
@@ -167,7 +168,7 @@ def _crashed(
         if policy.gives_up(trouble, now):
             lane, actions = _given_up(lane, position, trouble, policy)
             return lane, actions if lane.state is State.BLOCKED else [*actions, facts.WakeIn(0.0)]
-        lane = replace(lane, troubles={**lane.troubles, position: trouble})
+        lane = replace(lane, troubles=added(lane.troubles, position, trouble))
     elif len(suspects) > 1 and not is_blameless:
         lane = replace(lane, one_at_a_time=True)
     return lane, [facts.WakeIn(policy.backoff.delay_s(lane.failure_count, draw))]
@@ -205,13 +206,13 @@ def _given_up(lane: Lane, position: int, trouble: Trouble, policy: Policy) -> tu
         case OnFailure.BLOCK:
             error = f"position {policy.numbering.text(position)}: {trouble.error}"
             lane = replace(lane, state=TRANSITIONS[lane.state, facts.GivenUp], error=error)
-            return replace(lane, troubles={**lane.troubles, position: trouble}), [facts.CloseHost()]
+            return replace(lane, troubles=added(lane.troubles, position, trouble)), [facts.CloseHost()]
         case _:
             assert_never(policy.on_failure)
 
 
 def _parked(lane: Lane, position: int, trouble: Trouble) -> tuple[Lane, list[Action]]:
-    lane = replace(moved(lane, position, facts.Park), troubles={**lane.troubles, position: trouble}, failure_count=0)
+    lane = replace(moved(lane, position, facts.Park), troubles=added(lane.troubles, position, trouble), failure_count=0)
     return lane, [facts.Park(position, trouble)]
 
 

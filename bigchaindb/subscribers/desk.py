@@ -9,6 +9,7 @@ Source: promises P2, P6, P8 and P17 to P19; decisions 0096 and 0098.
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Final
 
@@ -204,13 +205,13 @@ class Desk:
         report: Callable[[Delivery], facts.Nacked | facts.ParkAsked],
     ) -> Sequence[Delivery]:
         """Take deliveries back until the lane has decided on what is reported; return the stale ones."""
-        stale = []
-        for delivery in sorted(deliveries):
+        stale, known = [], {*deliveries}
+        for delivery in sorted(known):
             taken = TakenBack() if self._is_closed else self._sharing.nack(taker, delivery)
             if taken.undecided is None:
                 stale.append(delivery)
                 continue
-            self._took_back(taker, taken, deliveries, Reason.ORDER)
+            self._took_back(taker, taken, known, Reason.ORDER)
             self._report(report(delivery))
         self._waiting.serve_soon()
         return stale
@@ -230,15 +231,15 @@ class Desk:
             deliveries: to be taken back.
             is_known: the consumer knows that these are its no longer.
         """
-        stale = []
-        for delivery in sorted(deliveries):
+        stale, known = [], {*deliveries}
+        for delivery in sorted(known):
             taken = TakenBack() if self._is_closed else self._sharing.overrun(taker, delivery)
             if not taken.deliveries:
                 stale.append(delivery)
                 continue
             if not is_known:
                 taker.client.revoke([delivery], Reason.LATE)
-            self._took_back(taker, taken, deliveries if is_known else [delivery], Reason.ORDER)
+            self._took_back(taker, taken, known if is_known else {delivery}, Reason.ORDER)
             self._blame(taken, _LATE)
         self._waiting.serve_soon()
         return stale
@@ -248,7 +249,7 @@ class Desk:
         is_blameless = is_blameless or not taker.out_count  # it never got what was dealt to it
         taken = self._sharing.lose(taker, is_blameless=is_blameless)
         self._waiting.remove(taker)
-        self._took_back(taker, taken, taken.deliveries, Reason.ENDED)
+        self._took_back(taker, taken, {*taken.deliveries}, Reason.ENDED)
         taker.desk = None
         self._blame(taken, _LOST)
         self._waiting.serve_soon()
@@ -308,7 +309,7 @@ class Desk:
         taker.dealt.extend(dealt)
         return bool(dealt)
 
-    def _took_back(self, taker: Taker, taken: TakenBack, known: Collection[Delivery], reason: Reason) -> None:
+    def _took_back(self, taker: Taker, taken: TakenBack, known: AbstractSet[Delivery], reason: Reason) -> None:
         """Note what a consumer has no longer, and tell it but for what is `known`."""
         revoked = []
         for delivery in taken.deliveries:

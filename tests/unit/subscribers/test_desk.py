@@ -337,3 +337,27 @@ def test_a_damaged_row_stops_the_lane_and_loses_nothing(tmp_path: Path) -> None:
     asyncio.run(first())
     damage(tmp_path / "ledger.db", 3)
     asyncio.run(second())
+
+
+class Unsearched(list[Delivery]):
+    """A list that nobody looks through: for each of its elements that would take its length."""
+
+    def __contains__(self, _: object) -> bool:
+        raise AssertionError("it is looked through")
+
+
+def test_many_that_are_given_back_at_once_are_not_compared_with_each_other(tmp_path: Path) -> None:
+    """8,000 nacks in a frame held the node's loop for seconds, and so did a lost consumer that had 50,000."""
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(4)
+            await node.subscribe(order="none")
+            taker = Taker(node.desks, "one")
+            given = Unsearched(deliveries(await taker.take(4)))
+            late = Unsearched(given[2:])
+            assert taker.seat.nack(given[:2], delay_s=9, error="no", is_unavailable=False) == []
+            assert taker.seat.nack(given, delay_s=9, error="no", is_unavailable=False) == given[:2]
+            assert taker.seat.expire(late) == late
+
+    asyncio.run(play())
