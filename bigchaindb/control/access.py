@@ -102,7 +102,7 @@ class AccessDesk:
         if self._reload is None:
             return answers.AccessState(keys, scopes, None, "the program that runs the node")
         loaded = await asyncio.to_thread(self._reload)
-        return answers.AccessState(keys, scopes, str(loaded.path), elsewhere(loaded, ANONYMOUS))
+        return answers.AccessState(keys, scopes, str(loaded.path.absolute()), elsewhere(loaded, ANONYMOUS))
 
     async def post(self, call: Call) -> object:
         """Carry out an order.

@@ -172,7 +172,7 @@ class ControlServer(ReplyServer):
         if self._reload is None:
             return answers.Configuration(None, "the program that runs the node")
         loaded = await asyncio.to_thread(self._reload)
-        return answers.Configuration(str(loaded.path), given_elsewhere(loaded))
+        return answers.Configuration(str(loaded.path.absolute()), given_elsewhere(loaded))
 
     async def _post_configuration(self, _: Call) -> object:
         if self._reload is None:

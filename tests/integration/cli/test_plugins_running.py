@@ -216,6 +216,16 @@ def test_a_list_that_the_environment_gives_is_not_edited(
     assert node.configuration.read_text() == before
 
 
+def test_the_nodes_file_may_be_named_from_another_folder(operator: Operator, installation: Installation) -> None:
+    """`make run` names it by a relative path, which means another file where the command is typed."""
+    assert operator.node.stop() == 0
+    operator.node.launch("-c", operator.node.configuration.name)
+    until(operator.node.answers, what="the node to answer")
+    operator.journal.install(installation, "1.0")
+    operator.enable()
+    operator.node.new_key("first", "--scopes", "read")
+
+
 def test_another_file_than_the_nodes_is_not_edited(operator: Operator, installation: Installation) -> None:
     """The plugin would be enabled for the next start, and nobody would see why it does not run now."""
     operator.journal.install(installation, "1.0")
