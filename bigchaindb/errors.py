@@ -264,7 +264,7 @@ class SubscriptionDiffers(OrderRefused):
         """Keep what differs."""
         super().__init__(
             f"the subscription {name!r} has another definition: {'; '.join(differences)}; put that one, take another "
-            "name, or change it with ?change=true"
+            "name, or change it: `?change=true`, on the command line `--change`"
         )
         self.differences = differences
 

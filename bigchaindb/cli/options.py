@@ -30,8 +30,10 @@ def read_object(text: str | None, option: str) -> dict[str, Any] | None:
     try:
         value = json.loads(text)
     except ValueError as error:
-        hint = "" if is_file or text.lstrip().startswith("{") else "; pass a file as @FILE"
-        raise ConfigurationError(f"{option}: not JSON: {error}{hint}") from error
+        hint = "" if is_file or text.lstrip().startswith("{") else ", and a file as @FILE"
+        raise ConfigurationError(
+            f'{option}: not JSON: {error}; write names and texts in double quotes: \'{{"name": "text"}}\'{hint}'
+        ) from error
     if not isinstance(value, dict):
         raise ConfigurationError(f"{option}: expected an object such as '{{\"n\": 1}}', found {text[:60]!r}")
     return value

@@ -105,13 +105,16 @@ Its place and its parked events are gone with it; the events stay in the log."""
 def delete(session: Session, name: str, *, as_json: bool) -> None:
     """Delete the subscription NAME; its consumers are sent away. If there is none, nothing changes."""
     loaded = session.load()
+    is_known = name in _definitions(DataDirectory(loaded.settings.database.path))
     if not ControlClient.of(loaded.settings).delete_subscription(name):
         with desk(loaded) as opened:
             opened.delete(name)
     if as_json:
         put_json({"deleted": name})
-    else:
+    elif is_known:
         put(f"{name} is deleted")
+    else:
+        put(f"there is no subscription {name!r}; `bigchaindb subscriptions list` lists those that exist")
 
 
 subscriptions.add_command(new)

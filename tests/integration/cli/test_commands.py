@@ -417,7 +417,8 @@ def test_wrong_transactions_are_explained(run: Run) -> None:
     create = ("transactions", "create", "--key-file", "a.json", "--dry-run")
     for arguments, said in (
         (("--asset", "{"), "--asset: not JSON"),
-        (("--asset", "a.json"), "pass a file as @FILE"),
+        (("--asset", "{name: 1}"), """write names and texts in double quotes: '{"name": "text"}'"""),
+        (("--asset", "a.json"), "a file as @FILE"),
         (("--asset", "[]"), "--asset: expected an object"),
         (("--to", "nobody"), "--to: "),
         (("--asset", "@missing"), "missing"),

@@ -84,7 +84,9 @@ def with_one_parked(operator: Operator) -> None:
 def test_a_subscription_is_looked_after_beside_a_running_node(operator: Operator) -> None:
     same = ("subscriptions", "new", "billing", "--granularity", "transaction")
     assert operator.text(*same) == "billing is there already, with this definition"
-    assert 'order is "asset", not "none"' in operator.refused(*same, "--definition", '{"order": "none"}')
+    differs = operator.refused(*same, "--definition", '{"order": "none"}')
+    assert 'order is "asset", not "none"' in differs
+    assert "on the command line `--change`" in differs
     assert operator.run(*same, "--definition", '{"window": 9}', "--change") == {"name": "billing", "is_new": False}
     assert "window: must be a whole number" in operator.refused(*same, "--definition", '{"window": 0}')
 
@@ -113,6 +115,7 @@ def test_a_subscription_is_looked_after_beside_a_running_node(operator: Operator
     assert why in operator.refused("plugins", "forget", "billing")
     assert operator.run("subscriptions", "delete", "billing") == {"deleted": "billing"}
     assert operator.run("subscriptions", "list") == []
+    assert "there is no subscription 'billing'" in operator.text("subscriptions", "delete", "billing")
 
 
 def test_a_subscription_is_looked_after_while_the_node_is_stopped(operator: Operator) -> None:
