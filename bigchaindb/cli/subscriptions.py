@@ -2,7 +2,7 @@
 
 import json
 from contextlib import closing
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -12,10 +12,16 @@ from bigchaindb.cli.on_plugin import on_plugin
 from bigchaindb.cli.options import json_option, read_object
 from bigchaindb.cli.output import put, put_json, put_table
 from bigchaindb.cli.session import Session, pass_session
-from bigchaindb.eventlog.subscription import Subscription
+from bigchaindb.eventlog.subscription import BLOCK, EVENTS, REJECTED, TRANSACTION, Subscription
 from bigchaindb.store import NodeDb
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.subscribers.lane_status import SUBSCRIPTION
+
+_DELIVERS: Final = {
+    (EVENTS, BLOCK): "blocks",
+    (EVENTS, TRANSACTION): "transactions",
+    (REJECTED, TRANSACTION): "rejected transactions",
+}
 
 
 @click.group()
@@ -130,6 +136,6 @@ def _definitions(directory: DataDirectory) -> dict[str, Any]:
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     definition = row["definition"] or {}
-    delivers = f"{definition.get('granularity', '-')} of {definition.get('log', '-')}"
+    delivers = _DELIVERS.get((definition.get("log", ""), definition.get("granularity", "")), "-")
     figures = (row["lag"], len(row["consumers"]), len(row["in_hand"]), row["parked_count"])
     return (row["name"], delivers, row["state"], *map(str, figures), row["error"])

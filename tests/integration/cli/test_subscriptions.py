@@ -100,7 +100,7 @@ def test_a_subscription_is_looked_after_beside_a_running_node(operator: Operator
     assert "(a subscription)" in operator.text("plugins", "list")
     (row,) = operator.run("subscriptions", "list")
     assert (row["name"], row["definition"]["window"], row["parked_count"]) == ("billing", 9, 1)
-    assert "transaction of events" in operator.text("subscriptions", "list")
+    assert " transactions " in operator.text("subscriptions", "list")
     (parked,) = operator.run("plugins", "parked", "billing")
     assert (parked["position"], parked["error"]) == ("2:0", "account locked")
     assert operator.run("plugins", "parked", "billing", "--after", "2:0") == []
