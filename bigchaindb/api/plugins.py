@@ -51,7 +51,12 @@ def some_at_a_time(context: Context, names: Sequence[str], render: Callable[[Lan
 
 def scopes_of(name: str) -> Sequence[str]:
     """Return the scopes of which one is needed for a subscription."""
-    return SUBSCRIBE + name[:NAME_CHARACTER_COUNT_MAX], OPERATE
+    return scope_of(name), OPERATE
+
+
+def scope_of(name: str) -> str:
+    """Return the scope of who consumes a subscription; it is as short as a name has to be, whatever a client sends."""
+    return SUBSCRIBE + name[:NAME_CHARACTER_COUNT_MAX]
 
 
 def document(status: LaneStatus) -> dict[str, object]:

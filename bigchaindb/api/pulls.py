@@ -19,11 +19,11 @@ from msgspec import Meta, Struct, field
 from bigchaindb.access.gate import ASKS_FOR_KEY, Gate
 from bigchaindb.api.answers import Answer, json_line
 from bigchaindb.api.call import Call, Context, WhileThere
+from bigchaindb.api.plugins import scope_of
 from bigchaindb.api.problems import RETRY_AFTER, Problem, plain
 from bigchaindb.api.subscription_frames import Delay
 from bigchaindb.api.subscription_session import FRAME_BYTES_MAX
 from bigchaindb.config import Limits
-from bigchaindb.config.access import SUBSCRIBE
 from bigchaindb.errors import Overloaded, Stopping, UnknownSubscription
 from bigchaindb.eventlog.lane import WAITING, State
 from bigchaindb.eventlog.sharing import Delivery
@@ -84,7 +84,7 @@ async def post(context: Context, call: Call) -> Answer:
 
 def scopes(_: Context, name: str) -> Sequence[str]:
     """Return what those who consume need."""
-    return [SUBSCRIBE + name]
+    return [scope_of(name)]
 
 
 class Pulls:
@@ -126,7 +126,7 @@ class Pulls:
             full = {"message": str(error), "status": 429, "stale": stale}
             return Answer(HTTPStatus.TOO_MANY_REQUESTS, json_line(full), RETRY_AFTER, logged=str(error))
         principal = call.principal
-        unwatch = None if principal is None else self._gate.watch(principal, puller.deny, SUBSCRIBE + name)
+        unwatch = None if principal is None else self._gate.watch(principal, puller.deny, scope_of(name))
         try:
             return await self._give(puller, pull, stale, call.while_there)
         finally:

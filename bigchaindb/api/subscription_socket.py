@@ -15,11 +15,11 @@ from typing import Final
 from bigchaindb.access.gate import Gate
 from bigchaindb.api.answers import Answer
 from bigchaindb.api.arguments import optional, parse_query, refuse_unknown
+from bigchaindb.api.plugins import scope_of
 from bigchaindb.api.problems import RETRY_AFTER, plain
 from bigchaindb.api.subscription_session import GOING_AWAY, Parking, Session
 from bigchaindb.api.upgrades import Opening, WebSocketRoute
 from bigchaindb.config import Limits
-from bigchaindb.config.access import SUBSCRIBE
 from bigchaindb.config.settings import KIB
 from bigchaindb.errors import Overloaded
 from bigchaindb.serving.heartbeat import Heartbeat
@@ -64,7 +64,7 @@ class SubscriptionSockets:
 
     def route(self) -> WebSocketRoute:
         """Return the path that opens them."""
-        return WebSocketRoute(PATH, lambda name: SUBSCRIBE + name, self._open, self._stop)
+        return WebSocketRoute(PATH, scope_of, self._open, self._stop)
 
     async def _open(self, opening: Opening) -> Answer | None:
         transport, name = opening.connection.transport, opening.parameter
@@ -87,7 +87,7 @@ class SubscriptionSockets:
         transport.write(accepted(opening.request, PROTOCOL))
         client.begin()
         opening.connection.upgrade(client)
-        watch = self._gate.watch(opening.principal, partial(client.end, is_blameless=True), SUBSCRIBE + name)
+        watch = self._gate.watch(opening.principal, partial(client.end, is_blameless=True), scope_of(name))
         client.on_left = lambda: self._left(client, opening, watch)
         self._clients.add(client)
         self._check_soon()

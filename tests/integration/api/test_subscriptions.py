@@ -16,7 +16,7 @@ from bigchaindb.store.database import open_writer
 from tests.integration.api.conftest import Start
 from tests.support.http import Answer
 from tests.support.lane_statuses import status
-from tests.support.raw import ask
+from tests.support.raw import UPGRADE, ask
 from tests.support.served import Served
 
 AT = "/api/v1/subscriptions/billing"
@@ -296,6 +296,17 @@ async def test_scopes_decide_what_is_seen_and_changed(start: Start, caplog: pyte
         ("resume", "billing"),
     ]
     assert {one.who.partition(":")[0] for one in ordered} == {"key"}  # type: ignore[attr-defined]
+
+
+async def test_a_long_name_fills_neither_the_log_nor_an_answer(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    """Each refusal is a line, and anybody may ask for a name of some thousand characters."""
+    served = await start(access=Access(anonymous="read"))
+    caplog.set_level(logging.INFO, "bigchaindb.access")
+    path = f"/api/v1/subscriptions/{5_000 * 'x'}"
+    for method, asked, headers in (("GET", path, {}), ("POST", f"{path}/pull", {}), ("GET", path, UPGRADE)):
+        answer = await ask(served.api.port, method, asked, **headers)
+        assert (answer.status, len(answer.body) < 300) == (401, True), (method, asked[-10:], len(answer.body))
+    assert [len(one.scope) < 300 for one in caplog.records if one.message == "refused"] == [True] * 3  # type: ignore[attr-defined]
 
 
 async def test_a_damaged_row_is_named_and_never_served_or_replaced(start: Start) -> None:
