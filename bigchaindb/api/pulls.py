@@ -271,10 +271,10 @@ class Puller:
 
     def lease(self, given: Iterable[Given], lease_s: float) -> list[tuple[str, Given]]:
         """Return events each with its lease."""
-        due_s, leased = self._loop.time() + lease_s, list[tuple[str, Given]]()
+        due_s, epoch, leased = self._loop.time() + lease_s, self.standing.epoch, list[tuple[str, Given]]()
         for one in given:
             number, attempt = one.delivery
-            text = f"{self.standing.epoch}.{number}.{attempt}.{secrets.token_hex(8)}"
+            text = f"{epoch}.{number}.{attempt}.{secrets.token_hex(8)}"
             self._leases[one.delivery] = text, due_s
             self._all[text] = Lease(self, one.delivery)
             leased.append((text, one))
@@ -347,7 +347,8 @@ def _read(body: bytes, limits: Limits) -> Pull:
     try:
         pull = _PULLS.decode(body or b"{}")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(plain(400, f"the body is no pull: {error}")) from None
+        known = _KNOWN if "unknown field" in str(error) else ""
+        raise Problem(plain(400, f"the body is no pull: {error}{known}")) from None
     if pull.lease_s > limits.lease_s_max:
         text = f"`lease_s` is {pull.lease_s:g}, and must be 1 to {limits.lease_s_max:g} (limits.lease_s_max)"
         raise Problem(plain(400, f"the body is no pull: {text}"))
@@ -355,6 +356,10 @@ def _read(body: bytes, limits: Limits) -> Pull:
 
 
 _PULLS: Final[msgspec.json.Decoder[Pull]] = msgspec.json.Decoder(Pull)
+_KNOWN: Final = "".join(
+    f"; {what} has {', '.join(kind.__struct_fields__)}"
+    for what, kind in (("a pull", Pull), ("a nack", NackedLease), ("a park", ParkedLease))
+)
 
 
 def _page(leased: Iterable[tuple[str, Given]], stale: Sequence[str], standing: Standing, *, is_level: bool) -> Answer:

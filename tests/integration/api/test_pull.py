@@ -220,7 +220,9 @@ class TestWaiting:
         served = await start(desks=ListDesks(a=desk), access=Access(anonymous="none"))
         id_, key = served.new_key("subscribe:a")
         _, other = served.new_key("subscribe:b")
-        for refused, status in (({}, 401), ({"Authorization": f"Bearer {other}"}, 403)):
+        _, operator = served.new_key("operate")
+        bearers = [{"Authorization": f"Bearer {one}"} for one in (other, operator)]
+        for refused, status in (({}, 401), *((one, 403) for one in bearers)):
             assert (await ask(served.api.port, "POST", PATH, b"{}", **refused)).status == status
         waiting = asyncio.ensure_future(
             ask(served.api.port, "POST", PATH, b'{"wait_s":60}', Authorization=f"Bearer {key}")
@@ -290,8 +292,9 @@ class TestStates:
         ({"nack": ["x"]}, "$.nack[0]"),
         ({"nack": [{}]}, "`lease`"),
         ({"nack": [{"lease": "x", "delay_s": 1e9}]}, "$.nack[0].delay_s"),
-        ({"park": [{"lease": "x", "delay_s": 1}]}, "`delay_s`"),
-        ({"acks": []}, "`acks`"),
+        ({"nack": [{"lease": "x", "delay": 1}]}, "a nack has lease, delay_s, error, unavailable"),
+        ({"park": [{"lease": "x", "delay_s": 1}]}, "a park has lease, error"),
+        ({"acks": []}, "`acks`; a pull has count, wait_s, lease_s, ack, nack, park, extend"),
         ([], "object"),
         (5, "object"),
     ],
