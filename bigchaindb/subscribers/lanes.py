@@ -165,9 +165,10 @@ class Lanes:
                 effects = effects.among(still, lane.lane)
                 await self.in_thread(self.files.let_return, name, [*effects.returning])
             match effects.fact:
-                case facts.Paused() as fact:
+                case facts.Paused() as fact:  # the other facts are in their page
+                    await lane.write_down(fact)
+                    self._require(lane, facts.Paused, "paused")
                     lane.tell(fact)
-                    await self.sync(must=True)  # the other facts are in their page
                 case facts.Sought() | facts.Retried() | facts.Discarded() as fact:
                     await lane.order(fact)
             if effects.forgotten:
@@ -187,16 +188,20 @@ class Lanes:
             OrderRefused: the lane waits for another word since the order began.
             StoreError: the node stops.
         """
-        if self.is_stopping:
-            raise StoreError(STOPS)
-        if not lane.takes(facts.Enabled):
-            raise refusal(lane.name, lane.lane, "started", kind=IN_WORDS[lane.work.kind])
+        self._require(lane, facts.Enabled, "started")
         if lane.work.is_wanted:
             lane.start()
             await lane.first
         elif lane.lane.state is not State.STOPPED:
             lane.tell(facts.Enabled())
             lane.tell(facts.Stopping())
+
+    def _require(self, lane: PluginLane, fact: type[facts.Fact], what: str) -> None:
+        """Require that a lane can still be told a fact. Raises: as `run`."""
+        if self.is_stopping:
+            raise StoreError(STOPS)
+        if not lane.takes(fact):
+            raise refusal(lane.name, lane.lane, what, kind=IN_WORDS[lane.work.kind])
 
     @asynccontextmanager
     async def ordering(self, name: str) -> AsyncIterator[PluginLane]:

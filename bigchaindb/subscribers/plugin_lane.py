@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final, assert_never
 
@@ -137,9 +137,19 @@ class PluginLane:
         if (lane, cursor) == self._saved and not returned:
             return None
         self._saved = lane, cursor
+        return self._saving(lane, cursor, self._notes.since, returned)
+
+    def _saving(self, lane: Lane, cursor: int, since: float, returned: Collection[int] = ()) -> Saving:
         page = None if self.run is None else self.run.page
-        is_packed = self.work.kind == SUBSCRIPTION
-        return Saving(self.name, lane, cursor, self._notes.since, page, returned, is_packed)
+        return Saving(self.name, lane, cursor, since, page, returned, self.work.kind == SUBSCRIPTION)
+
+    async def write_down(self, fact: facts.Paused) -> None:
+        """Make durable what a fact will make of the lane, before it is told: a full disk changes nothing."""
+        if self.lane.at(Stage.PARKING):  # as `look` has it
+            return
+        now = self._shared.machine.now()
+        lane, _ = step(self.lane, fact, self._policy, 0.0, now)
+        await in_thread(self._shared.thread, self._shared.files.save, [self._saving(lane, self.cursor, now)])
 
     def save_again(self) -> None:
         """Forget that it was saved: it could not be written."""

@@ -14,6 +14,7 @@ from bigchaindb.errors import (
     OrderRefused,
     Overloaded,
     Stopping,
+    StoreFull,
     SubscriptionDiffers,
     UnknownPlace,
     UnknownSubscription,
@@ -242,6 +243,33 @@ def test_orders_to_a_subscription_without_consumers_start_nothing(tmp_path: Path
             assert node.status.pid is None
             taker = Taker(node.desks, "one")
             assert [one.number for one in deliveries(await taker.take(1))] == [3]
+
+    asyncio.run(play())
+
+
+def test_a_pause_that_cannot_be_written_down_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was told that nothing was written found the subscription paused, for whoever consumed it."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise StoreFull("node.db: no room on the disk; nothing was written")
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(2)
+            await node.subscribe()
+            taker = Taker(node.desks, "one")
+            held = deliveries(await taker.take(2))
+            with monkeypatch.context() as patched:
+                patched.setattr(node.store.node, "batch", fail)
+                with pytest.raises(StoreFull):
+                    await node.desks.order("one", Pause())
+            assert taker.seat.ack(held) == []
+            node.grow()
+            assert [one.number for one in deliveries(await taker.take(1))] == [3]
+            assert (await node.desks.order("one", Pause())).state is State.PAUSED
+            row = node.store.node.lane("one")
+            assert row is not None
+            assert row.state == State.PAUSED
 
     asyncio.run(play())
 
