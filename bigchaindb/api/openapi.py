@@ -18,6 +18,7 @@ from bigchaindb.api.openapi_schemas import (
     array,
     json_of,
     query,
+    record,
     ref,
     refusals,
     response,
@@ -79,7 +80,7 @@ def _node_reads() -> dict[str, Schema]:
     return {
         "/": _get("The node and its addresses", ref("Root")),
         "/api/v1": _get("Addresses of the resources", ref("Index")),
-        "/api/v1/plugins": _get("State of each plugin", array(ref("Plugin"))),
+        "/api/v1/plugins": _get("State of each plugin and of each visible subscription", array(ref("Plugin"))),
         "/api/v1/openapi.json": _get("This description", {"type": "object"}),
     }
 
@@ -193,11 +194,14 @@ def _event_reads() -> dict[str, Schema]:
         segment("position", {"type": "string", "pattern": "^[0-9]{1,18}$"}),
         errors=(404, 504),
     )
+    socket = _get("A WebSocket of the ledger's events; the arguments of `/api/v1/events`", {}, errors=(400, 410))
+    socket["responses"]["101"] = {"description": "The WebSocket is open"}
+    del socket["responses"]["200"]
     return {
         "/api/v1/events": _log("Events of the ledger", *types),
         "/api/v1/events/{position}/proof": proof,
         "/api/v1/rejected": _log("Transactions that this node accepted and rejected later"),
-        "/api/v1/streams/events": _get("A WebSocket; the arguments of `/api/v1/events`", {}, errors=(400,)),
+        "/api/v1/streams/events": socket,
     }
 
 
@@ -228,19 +232,21 @@ def _log(what: str, *arguments: Schema) -> Schema:
 
 
 def _pull() -> Schema:
-    lease, seconds = {"type": "string"}, {"type": "number", "minimum": 0}
-    nacked = _members(lease=lease, delay_s=seconds, error=TEXT, unavailable={"type": "boolean"})
+    lease, seconds = {"lease": TEXT}, {"type": "number", "minimum": 0}
+    nacked = record(lease, {"delay_s": seconds, "error": TEXT, "unavailable": BOOLEAN})
     members = {
         "count": {"type": "integer", "minimum": 0, "maximum": COUNT_MAX, "default": COUNT},
         "wait_s": {**seconds, "maximum": WAIT_S_MAX, "default": 0},
         "lease_s": {**seconds, "minimum": 1, "default": LEASE_S},
-        "ack": array(lease),
+        "ack": array(TEXT),
         "nack": array(nacked),
-        "park": array(_members(lease=lease, error=TEXT)),
-        "extend": array(lease),
+        "park": array(record(lease, {"error": TEXT})),
+        "extend": array(TEXT),
     }
-    event = _members(lease=lease, attempt={"type": "integer"}, event=ref("Event"))
-    page = _members(events=array(event), stale=array(lease), level={"type": "boolean"}, token=TEXT)
+    for answers in ("ack", "nack", "park", "extend"):
+        members[answers]["maxItems"] = COUNT_MAX
+    event = record({**lease, "attempt": {"type": "integer"}, "event": ref("Event")})
+    page = record({"events": array(event), "stale": array(TEXT), "level": BOOLEAN, "token": TEXT})
     operation = _get(
         "Answer for events of a subscription, and take the next ones for a time",
         page,
@@ -248,11 +254,7 @@ def _pull() -> Schema:
         errors=(400, 404, 410, 413),
     )
     operation["responses"]["409"] = {"description": "Its state gives nothing", "content": json_of(ref("Error"))}
-    return {**operation, "requestBody": {"content": json_of(_members(**members))}}
-
-
-def _members(**members: Schema) -> Schema:
-    return {"type": "object", "properties": members}
+    return {**operation, "requestBody": {"content": json_of(record({}, members))}}
 
 
 def _search(what: str, row: Schema) -> Schema:

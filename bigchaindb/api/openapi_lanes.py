@@ -40,7 +40,7 @@ def _subscription() -> Schema:
     put["responses"]["201"] = {"description": "Created", "content": json_of(ref("Subscription"))}
     delete = _operation("Delete a subscription", {}, _NAME)
     delete["responses"] = {"204": {"description": "It is gone"}, **refusals(401, 403, 429, 503)}
-    get = _operation("A subscription", ref("Subscription"), _NAME, errors=(404,))
+    get = _operation("A subscription; `Upgrade: websocket` consumes it", ref("Subscription"), _NAME, errors=(404,))
     return {"get": get, "put": put, "delete": delete}
 
 

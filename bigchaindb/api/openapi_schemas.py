@@ -26,7 +26,15 @@ def schemas() -> dict[str, Schema]:
     return {
         "Error": record(
             {"message": {"type": ["string", "object"]}},
-            {"status": {"type": "integer"}, "position": HEIGHT, "head": HEIGHT, "differences": array(TEXT)},
+            {
+                "status": {"type": "integer"},
+                "position": HEIGHT,
+                "head": HEIGHT,
+                "differences": array(TEXT),
+                "state": TEXT,
+                "reason": TEXT,
+                "stale": array(TEXT),
+            },
         ),
         **_node_schemas(),
         **_lane_schemas(),

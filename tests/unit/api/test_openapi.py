@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from bigchaindb.api.openapi import document
+from bigchaindb.api.pulls import NackedLease, ParkedLease, Pull
 from bigchaindb.api.routes import ROUTES
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "data"
@@ -47,6 +48,16 @@ def test_each_operation_names_how_a_key_is_shown_and_how_it_is_refused() -> None
     assert DOCUMENT["security"] == [{}, {"bearer": []}, {"basic": []}]
     for operations in DOCUMENT["paths"].values():
         assert all({"401", "403", "429"} <= operation["responses"].keys() for operation in operations.values())
+
+
+def test_a_pull_has_the_members_that_the_node_reads() -> None:
+    described = DOCUMENT["paths"]["/api/v1/subscriptions/{name}/pull"]["post"]["requestBody"]
+    pull = described["content"]["application/json"]["schema"]
+    nack, park = (pull["properties"][name]["items"] for name in ("nack", "park"))
+    for schema, kind in ((pull, Pull), (nack, NackedLease), (park, ParkedLease)):
+        fields = kind.__struct_fields__
+        required = fields[: len(fields) - len(kind.__struct_defaults__)]
+        assert (tuple(schema["properties"]), tuple(schema["required"])) == (fields, required)
 
 
 def test_it_is_json_without_loose_ends() -> None:
