@@ -88,7 +88,7 @@ class Limits:
     stream_stall_s_max: float = 60.0
     """Time without progress after which a WebSocket client is closed with a token, and an HTTP connection is ended."""
     stream_message_bytes_max: int = 64 * KIB
-    """Largest message a WebSocket client may send; it is ignored anyway."""
+    """Largest message that a WebSocket client may send; those of clients of event streams are ignored."""
     event_page_bytes_max: int = 1 * MIB
     """Bytes of event bodies in a page of `/api/v1/events`; one event always fits."""
     sse_connection_count_max: int = 1024
