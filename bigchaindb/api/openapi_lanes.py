@@ -49,7 +49,9 @@ def _of_lane(path: str, lane: Schema) -> dict[str, Schema]:
     limit = query("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100})
     parked = _operation("Parked events", ref("ParkedPage"), _NAME, after, limit, errors=(400, 404))
     orders = {
-        f"{path}/{{name}}/{order}": {"post": _operation(summary, lane, _NAME, body=body, errors=(400, 404, 409, 410))}
+        f"{path}/{{name}}/{order}": {
+            "post": _operation(summary, lane, _NAME, body=body, errors=(400, 404, 409, 410, 413))
+        }
         for order, (summary, body) in _ORDERS.items()
     }
     return {f"{path}/{{name}}/parked": {"get": parked}, **orders}

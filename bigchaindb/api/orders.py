@@ -21,9 +21,13 @@ from bigchaindb.config.access import OPERATE
 from bigchaindb.errors import UnknownPlace
 from bigchaindb.eventlog import place
 from bigchaindb.eventlog.orders import POSITION_COUNT_MAX, Discard, Order, Pause, Restart, Resume, Retry, Seek
+from bigchaindb.eventlog.subscription import DEFINITION_BYTES_MAX
 from bigchaindb.masking import masked_text
 from bigchaindb.store.node_db import PARKED_COUNT
 from bigchaindb.subscribers.lane_status import LaneStatus
+
+BODY_BYTES_MAX: Final = 4 * DEFINITION_BYTES_MAX
+"""Of an order, and of a definition as it is sent, with blanks and escapes: parsing more would hold the loop."""
 
 T = TypeVar("T")
 
@@ -103,10 +107,21 @@ def ordered(call: Call, order: str, status: str) -> None:
     audit.ordered(who, order, **{status: call.parameter})
 
 
+async def body_of(call: Call) -> bytes:
+    """Return the body of a request about a lane.
+
+    Raises:
+        Problem: it is longer than any that has a meaning.
+    """
+    if len(body := await call.body()) > BODY_BYTES_MAX:
+        raise Problem(plain(413, f"the body has {len(body)} bytes, at most {BODY_BYTES_MAX} are read"))
+    return body
+
+
 async def _order(name: str, read: Callable[[bytes, LaneStatus], Order], context: Context, call: Call) -> Reply:
     arguments.refuse_unknown(call.arguments)
     status = lane_of(context, call.parameter)
-    order = read(await call.body(), status)
+    order = read(await body_of(call), status)
     ordered(call, name, status.kind)
     return json_answer(document(await context.lanes.order(call.parameter, order)))
 

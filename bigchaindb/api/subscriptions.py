@@ -4,22 +4,19 @@ Source: docs/reference/subscriptions.md.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
 from bigchaindb.api import arguments
 from bigchaindb.api.answers import Answer, Reply, json_answer
 from bigchaindb.api.call import Call, Context
-from bigchaindb.api.orders import ordered
+from bigchaindb.api.orders import body_of, ordered
 from bigchaindb.api.plugins import scopes_of, seen, some_at_a_time
 from bigchaindb.api.problems import Problem, plain
 from bigchaindb.errors import UnknownSubscription
-from bigchaindb.eventlog.subscription import DEFINITION_BYTES_MAX, Subscription
+from bigchaindb.eventlog.subscription import Subscription
 from bigchaindb.subscribers.lane_status import SUBSCRIPTION, LaneStatus
-
-BODY_BYTES_MAX: Final = 4 * DEFINITION_BYTES_MAX
-"""Of a definition as it is sent, with blanks and escapes: parsing more would hold the loop."""
 
 
 def scopes(_: Context, name: str) -> Sequence[str]:
@@ -45,7 +42,7 @@ async def put(context: Context, call: Call) -> Reply:
     given = call.arguments
     arguments.refuse_unknown(given, "change", advice="; use change")
     is_change = arguments.optional(given, "change", arguments.boolean) or False
-    definition = _parsed(await call.body())
+    definition = _parsed(await body_of(call))
     subscription = Subscription.read(call.parameter, definition, context.limits.subscription_window_count_max)
     is_new = await context.lanes.create(subscription, is_change=is_change)
     if is_new or is_change:
@@ -63,8 +60,6 @@ async def delete(context: Context, call: Call) -> Reply:
 
 
 def _parsed(body: bytes) -> object:
-    if len(body) > BODY_BYTES_MAX:
-        raise Problem(plain(413, f"the definition has {len(body)} bytes, at most {BODY_BYTES_MAX} are read"))
     try:
         return orjson.loads(body or b"{}")
     except orjson.JSONDecodeError as error:

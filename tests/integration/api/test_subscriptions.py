@@ -137,7 +137,7 @@ async def test_a_start_that_is_no_place_here_creates_nothing(
         ("", b"[]", 400, "the definition: must be an object, found a list"),
         ("", b'{"window": 65537}', 400, "window: must be a whole number from 1 to 65536, found 65537"),
         ("", b'{"filter": 1}', 400, "'filter': unknown member; a subscription has log, granularity"),
-        ("", b" " * 70_000, 413, "the definition has 70000 bytes, at most 65536 are read"),
+        ("", b" " * 70_000, 413, "the body has 70000 bytes, at most 65536 are read"),
         ("/x/y", b"", 404, "Not found"),
         ("%00", b"", 400, "name: must be 1 to 100 printable characters"),
         ("x" * 100, b"", 400, "name: must be 1 to 100 printable characters"),
@@ -223,6 +223,14 @@ async def test_a_malformed_order_is_refused_with_its_form(served: Served, order:
     answer = await send(served, "POST", f"/{order}", body)
     assert answer.status == 400
     assert text in message(answer)
+
+
+async def test_an_order_that_is_longer_than_any_is_not_parsed(served: Served) -> None:
+    """Parsing a mebibyte of positions would hold up everybody else."""
+    await put(served)
+    for order in ("pause", "seek", "retry", "discard"):
+        answer = await send(served, "POST", f"/{order}", {"positions": [1] * 40_000})
+        assert (answer.status, message(answer)) == (413, "the body has 120015 bytes, at most 65536 are read")
 
 
 async def test_orders_to_nothing_are_404(served: Served) -> None:
