@@ -41,7 +41,7 @@ class Client:
         """Connect to nothing yet; see `AsyncClient`."""
         self._client = AsyncClient(nodes, **options)
         self._process = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # garbage that is collected while it is held may close an iterator
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._is_closed = False
@@ -189,7 +189,8 @@ class Client:
             while (item := self._run(_next(items))) is not None:
                 yield item
         finally:
-            if not self._is_closed and self._process == os.getpid():
+            is_own = self._process == os.getpid() and threading.current_thread() is not self._thread
+            if is_own and not self._is_closed:  # garbage of the loop's thread would wait for itself; asyncio closes it
                 self._run(items.aclose())
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:

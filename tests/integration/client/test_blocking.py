@@ -1,5 +1,6 @@
 """The client without `await`: in scripts, threads and forked processes, over TLS with a key, beside nodes that die."""
 
+import gc
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bigchaindb.client import AsyncClient, Client, ClientUnusable, RequestFailed, new_keypair, read_keypair
+from bigchaindb.client.calls import Call
 from tests.conftest import StartNode
 from tests.support.node import Node
 from tests.support.tls import Authority, Pair, settings_of
@@ -72,6 +74,22 @@ def test_a_client_closed_in_another_thread_ends_what_waits(node: Node) -> None:
     ledger.close()
     thread.join(20)
     assert len(failed) == 1
+
+
+def test_an_iteration_that_is_garbage_stops_nothing(node: Node) -> None:
+    """In a cycle, as an error's traceback makes one, it may be collected in the client's own thread."""
+    ledger = Client(node.url)
+    ledger.create(ALICE, {"garbage": 1})
+    events = ledger.events()
+    next(events)
+    cycle: list[object] = [events]
+    cycle.append(cycle)
+    del events, cycle
+    collecting = threading.Thread(target=lambda: ledger.ask(Call("/", lambda _: gc.collect())), daemon=True)
+    collecting.start()
+    collecting.join(20)
+    assert not collecting.is_alive()
+    ledger.close()
 
 
 def test_a_forked_process_is_told_to_make_its_own(node: Node) -> None:
