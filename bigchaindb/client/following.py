@@ -123,7 +123,7 @@ class _Stream:
             except Lost as lost:
                 tried[url] = str(lost)
             connection.turn()
-            wait_s = connection.pause_s(max(attempt, 1), wait_s)
+            wait_s = connection.pause_s(attempt or len(connection.urls), wait_s)  # streams may begin and end at once
             away_s = loop.time() - connected_s
             if self._wish.away_s is not None and away_s + wait_s >= self._wish.away_s:
                 raise connection.unreachable(tried, away_s)
@@ -179,6 +179,8 @@ class _Stream:
             if page.events:
                 return Event(page.events[0]).position > head
             token = page.next
+            if page.is_head:  # perhaps of a node that is behind the one that named `head`, and gets there later
+                return _is_behind(token, head)
         return token is not None
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 SILENCE: Final = b"silence"
-"""Stands for an answer that does not come."""
+"""Stands for an answer, or the rest of one, that does not come."""
 
 
 class OddNode:
@@ -34,11 +34,10 @@ class OddNode:
             answer = self._answers[min(len(self.asked), len(self._answers) - 1)]
             self.asked.append((first.removesuffix(" HTTP/1.1"), body))
             self.headers.append(headers)
-            if answer == SILENCE:
+            writer.write(answer.removesuffix(SILENCE))
+            await writer.drain()
+            if answer.endswith(SILENCE):
                 await reader.read()  # until the client gives up
-            else:
-                writer.write(answer)
-                await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:

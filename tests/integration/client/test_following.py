@@ -8,9 +8,10 @@ import pytest
 from bigchaindb.client import AsyncClient, ClientUnusable, HistoryLost, LogEvent, ProofError, RequestFailed
 from bigchaindb.config import Access, Limits
 from bigchaindb.errors import ConfigurationError
+from bigchaindb.eventlog.token import WHOLE, encode
 from tests.integration.client.conftest import Start
 from tests.support.hungry_links import hungry_link
-from tests.support.odd_nodes import odd_node, refusal, stream
+from tests.support.odd_nodes import SILENCE, answer, odd_node, refusal, stream
 from tests.support.raw import until
 from tests.support.served import Served
 
@@ -107,6 +108,26 @@ async def test_a_node_that_is_away_for_good_is_named() -> None:
     async with odd_node(b"") as node, AsyncClient(node.url) as client:
         with pytest.raises(RequestFailed, match=rf"cannot ask {node.url}: .*; is the node running"):
             await anext(client.events(after="now", away_s=0.3))
+
+
+async def test_streams_that_begin_and_end_at_once_are_not_made_without_a_pause() -> None:
+    async with odd_node(stream()) as one, odd_node(stream()) as two, AsyncClient([one.url, two.url]) as client:
+        with pytest.raises(RequestFailed, match="cannot ask http"):
+            await anext(client.events(after="now", away_s=0.6))
+        assert 2 <= len(one.asked) + len(two.asked) < 10
+
+
+async def test_a_node_that_is_behind_is_not_asked_without_a_pause() -> None:
+    """The end of the log is the one that another node of the network has named."""
+    first, last = (encode("chain", position, WHOLE, bytes(8)) for position in (1, 5))
+    head, silent = (stream(f"id: {token}\n\n".encode()) for token in (last, first))
+    page = answer(200, {"events": [], "head": True, "next": first})
+    async with odd_node(head, silent + SILENCE, page) as node, AsyncClient(node.url) as client:
+        listing = asyncio.create_task(listed(client, after=first))
+        await until(lambda: len(node.asked) >= 3, "the question for a page")
+        await asyncio.sleep(0.5)
+        listing.cancel()
+        assert len(node.asked) < 10
 
 
 async def test_a_busy_node_is_waited_for(start: Start) -> None:
