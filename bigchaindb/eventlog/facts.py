@@ -141,9 +141,9 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class ParkRecorded(msgspec.Struct, frozen=True):
-    """It is durable that an event is parked."""
+    """It is durable that events are parked."""
 
-    position: int
+    positions: Collection[int]
 
 
 class Unlisted(msgspec.Struct, frozen=True):

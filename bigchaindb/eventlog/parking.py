@@ -6,12 +6,13 @@ that returns takes the way back. Every step is a row of `STAGES`; docs/reference
 Source: promises P2, P3 and E6 in docs/reference/promises.md; decisions 0024 and 0057.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
 from bigchaindb.eventlog.facts import Action, Fact, Park, ParkRecorded, ReturnSettled, Skip, Stopping, Unlisted
 from bigchaindb.eventlog.lane import Lane, Progress, Stage
+from bigchaindb.eventlog.spread import added
 
 STAGES: Final[Mapping[tuple[Stage, type[Fact] | type[Action]], Stage]] = {
     (Stage.IN_HAND, Park): Stage.PARKING,
@@ -26,16 +27,20 @@ STAGES: Final[Mapping[tuple[Stage, type[Fact] | type[Action]], Stage]] = {
 """How events move. What has no row for an event's stage changes nothing."""
 
 
-def moved(lane: Lane, position: int, cause: type[Fact] | type[Action]) -> Lane:
-    """Return the lane after `cause` has happened to an event."""
-    follows = STAGES.get((lane.stage(position), cause))
-    if follows is None:
+def moved(lane: Lane, positions: Collection[int], cause: type[Fact] | type[Action]) -> Lane:
+    """Return the lane after `cause` has happened to events."""
+    causing = ((position, STAGES.get((lane.stage(position), cause))) for position in positions)
+    moving = {position: follows for position, follows in causing if follows is not None}
+    if not moving:
         return lane
-    lane = replace(lane, stages={**lane.stages, position: follows})
-    if follows is Stage.PARKING:  # in hand, with its trouble, until that is recorded (E6)
+    stages = lane.stages
+    for position, follows in moving.items():
+        stages = added(stages, position, follows)
+    lane = replace(lane, stages=stages)
+    if cause is Park:  # in hand, with its trouble, until that is recorded (E6)
         return lane
-    troubles = {other: trouble for other, trouble in lane.troubles.items() if other != position}
-    return replace(lane, progress=lane.progress.without({position}), troubles=troubles)
+    troubles = {other: trouble for other, trouble in lane.troubles.items() if other not in moving}
+    return replace(lane, progress=lane.progress.without(moving), troubles=troubles)
 
 
 def without_parking(lane: Lane) -> Lane:

@@ -104,16 +104,14 @@ def step(lane: Lane, fact: Fact, policy: Policy, draw: float, now: float) -> tup
 
 def _noted(lane: Lane, fact: facts.ParkRecorded | facts.ReturnSettled | facts.Unlisted) -> tuple[Lane, list[Action]]:
     match fact:
-        case facts.ParkRecorded(position):
-            lane, before = moved(lane, position, facts.ParkRecorded), lane
-            return lane, [] if lane is before else [facts.Settle(position)]
+        case facts.ParkRecorded(positions):
+            lane, before = moved(lane, positions, facts.ParkRecorded), lane
+            return lane, [facts.Settle(one) for one in positions if lane.stage(one) is not before.stage(one)]
         case facts.ReturnSettled(position):
-            lane, before = moved(lane, position, facts.ReturnSettled), lane
+            lane, before = moved(lane, [position], facts.ReturnSettled), lane
             return lane if lane is before else replace(lane, failure_count=0), []
         case facts.Unlisted(positions):
-            for position in positions:
-                lane = moved(lane, position, facts.Unlisted)
-            return lane, []
+            return moved(lane, positions, facts.Unlisted), []
         case _:
             assert_never(fact)
 
@@ -199,7 +197,7 @@ def _given_up(lane: Lane, position: int, trouble: Trouble, policy: Policy) -> tu
         case OnFailure.PARK:
             return _parked(lane, position, trouble)
         case OnFailure.SKIP:
-            return replace(moved(lane, position, facts.Skip), failure_count=0), [
+            return replace(moved(lane, [position], facts.Skip), failure_count=0), [
                 facts.Skip(position, trouble),
                 facts.Settle(position),
             ]
@@ -212,7 +210,9 @@ def _given_up(lane: Lane, position: int, trouble: Trouble, policy: Policy) -> tu
 
 
 def _parked(lane: Lane, position: int, trouble: Trouble) -> tuple[Lane, list[Action]]:
-    lane = replace(moved(lane, position, facts.Park), troubles=added(lane.troubles, position, trouble), failure_count=0)
+    lane = replace(
+        moved(lane, [position], facts.Park), troubles=added(lane.troubles, position, trouble), failure_count=0
+    )
     return lane, [facts.Park(position, trouble)]
 
 

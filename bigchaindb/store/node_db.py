@@ -211,10 +211,10 @@ class NodeDb:
         ((count,),) = self.read("SELECT count(*) FROM troubles WHERE lane = ? AND parked_at IS NOT NULL", lane)
         return int(count)
 
-    def park(self, row: TroubleRow) -> None:
-        """Write down, durably, that an event was set aside; the lane must be saved already. Raises: as `save_lanes`."""
+    def park(self, *rows: TroubleRow) -> None:
+        """Write down, durably, that events were set aside; the lane must be saved already. Raises: as `save_lanes`."""
         with self.batch() as connection:
-            node_rows.put(connection, TROUBLES, [astuple(row)])
+            node_rows.put(connection, TROUBLES, [astuple(row) for row in rows])
 
     def let_return(self, lane: str, positions: Iterable[int], epoch: int) -> None:
         """Note, durably, that parked events come again from `epoch` on. Raises: as `save_lanes`."""

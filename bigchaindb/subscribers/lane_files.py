@@ -186,10 +186,14 @@ class LaneFiles:
             self._node.note_run(name)
             self._ran.add(name)
 
-    def park(self, name: str, position: int, trouble: Trouble) -> None:
-        """Record that an event is parked; durable before this returns."""
-        row = TroubleRow(name, position, trouble.attempts, trouble.failures, trouble.since, trouble.error, time.time())
-        self._node.park(row)
+    def park(self, name: str, troubles: Mapping[int, Trouble]) -> None:
+        """Record that events are parked, by position; durable before this returns."""
+        now = time.time()
+        parked = (
+            TroubleRow(name, position, one.attempts, one.failures, one.since, one.error, now)
+            for position, one in troubles.items()
+        )
+        self._node.park(*parked)
 
     def parked_attempts(self, name: str, positions: Collection[int]) -> Mapping[int, int]:
         """Return the deliveries so far of those of these events that are parked."""

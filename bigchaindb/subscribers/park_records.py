@@ -1,8 +1,9 @@
 """Parked events are recorded before anything is settled, however long the disk is full (P2)."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
+from itertools import islice
 from typing import Final
 
 from bigchaindb.errors import StoreError
@@ -14,6 +15,8 @@ from bigchaindb.subscribers.machine import in_thread
 
 RETRY_S: Final = 1.0
 """Time between two tries."""
+RECORD_COUNT: Final = 256
+"""Events that are written at once: what follows holds the loop for milliseconds."""
 
 
 class ParkRecords:
@@ -24,34 +27,47 @@ class ParkRecords:
         work: of the lane.
     """
 
-    def __init__(self, name: str, work: Work, files: LaneFiles, thread: Executor, *, count: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        work: Work,
+        files: LaneFiles,
+        thread: Executor,
+        on_recorded: Callable[[Collection[int]], None],
+        *,
+        count: int,
+    ) -> None:
+        """Begin with nothing to write; `on_recorded` is told what is durable."""
         self.count = count
         self.work = work
         self._name = name
         self._files = files
         self._thread = thread
-        self._tasks: dict[asyncio.Task[None], None] = {}  # while empty, a quarter of a set
+        self._on_recorded = on_recorded
+        self._unwritten: dict[int, Trouble] = {}
+        self._writing: asyncio.Task[None] | None = None
 
-    def record(self, position: int, trouble: Trouble, on_recorded: Callable[[int], None]) -> None:
-        """Begin to write down that an event is parked; call `on_recorded` with its position once that is durable."""
-        task = asyncio.create_task(self._record(position, trouble, on_recorded))
-        self._tasks[task] = None
-        task.add_done_callback(self._tasks.pop)
+    def record(self, position: int, trouble: Trouble) -> None:
+        """Begin to write down that an event is parked, with others of this moment."""
+        self._unwritten[position] = trouble
+        if not self.is_writing:
+            self._writing = asyncio.create_task(self._write())
 
     @property
     def is_writing(self) -> bool:
         """Whether something is being written."""
-        return bool(self._tasks)
+        return self._writing is not None and not self._writing.done()
 
     async def all_recorded(self) -> None:
         """Wait until nothing is being written."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        while self._writing is not None and not self._writing.done():
+            await asyncio.wait([self._writing])
 
     def abandon(self) -> None:
         """Write nothing further: the node ends, and what is not recorded stays in hand."""
-        for task in self._tasks:
-            task.cancel()
+        self._unwritten.clear()
+        if self._writing is not None:
+            self._writing.cancel()
 
     async def recount(self) -> None:
         """Count what is on disk.
@@ -61,17 +77,27 @@ class ParkRecords:
         """
         self.count = await in_thread(self._thread, self._files.parked_count, self._name)
 
-    async def _record(self, position: int, trouble: Trouble, on_recorded: Callable[[int], None]) -> None:
-        while True:
+    async def _write(self) -> None:
+        while self._unwritten:
+            troubles = dict(islice(self._unwritten.items(), RECORD_COUNT))
             try:
-                await in_thread(self._thread, self._files.park, self._name, position, trouble)
+                await in_thread(self._thread, self._files.park, self._name, troubles)
                 await self.recount()
-                break
             except StoreError as error:
-                log.error(
-                    "cannot record that an event is parked", extra={**noted(self.work, self._name), "error": str(error)}
-                )
+                fields = noted(self.work, self._name) | {"error": str(error)}
+                log.error("cannot record that an event is parked", extra=fields)
                 await asyncio.sleep(RETRY_S)
-        fields = noted(self.work, self._name, position) | {"attempts": trouble.attempts, "error": trouble.error}
-        log.error("event is parked, see `bigchaindb plugins parked`", extra=fields)
-        on_recorded(position)
+                continue
+            self._log(troubles)
+            for position in troubles:
+                del self._unwritten[position]
+            self._on_recorded(troubles)
+
+    def _log(self, troubles: Mapping[int, Trouble]) -> None:
+        position, first = next(iter(troubles.items()))
+        fields = noted(self.work, self._name, position) | {"attempts": first.attempts, "error": first.error}
+        if len(troubles) == 1:
+            log.error("event is parked, see `bigchaindb plugins parked`", extra=fields)
+        else:
+            fields["count"] = len(troubles)
+            log.error("this event and others are parked, see `bigchaindb plugins parked`", extra=fields)

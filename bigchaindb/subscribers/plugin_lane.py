@@ -51,7 +51,7 @@ class PluginLane:
         self.work = work
         self.lane = lane
         self.run: PluginRun | None = None
-        self.records = ParkRecords(name, work, shared.files, shared.thread, count=parked_count)
+        self.records = ParkRecords(name, work, shared.files, shared.thread, self._recorded, count=parked_count)
         self.ordering = asyncio.Lock()
         self._first: asyncio.Future[None] | None = None  # made when asked for: a thousand may have no consumer
         self._policy = work.policy
@@ -222,7 +222,7 @@ class PluginLane:
                 if self.run is not None:
                     self.run.close()
             case facts.Park(position, trouble):
-                self.records.record(position, trouble, lambda position: self.tell(facts.ParkRecorded(position)))
+                self.records.record(position, trouble)
             case facts.Skip(position, trouble):
                 fields = noted(self.work, self.name, position)
                 log.error("event is skipped", extra={**fields, "attempts": trouble.attempts, "error": trouble.error})
@@ -302,6 +302,9 @@ class PluginLane:
                     self._shared.damages.note(StoreDamaged(report.error, table=report.table, row=report.row))
                 if self.takes(type(report)):
                     self.tell(report)
+
+    def _recorded(self, positions: Collection[int]) -> None:
+        self.tell(facts.ParkRecorded(positions))
 
     def _answered_start(self, report: facts.Ready | facts.Refused) -> None:
         self.tell(report)

@@ -139,7 +139,7 @@ class LaneMachine(RuleBasedStateMachine):
     def record_one(self, position: int) -> None:
         self.rows[position] = self.recording.pop(position)
         self.returning.discard(position)
-        self.tell(ParkRecorded(position))
+        self.tell(ParkRecorded([position]))
 
     def page(self) -> Progress:
         in_page = self.in_page

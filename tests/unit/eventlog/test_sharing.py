@@ -257,7 +257,7 @@ def test_the_lane_of_a_plugin_decides_for_a_subscription_as_well() -> None:
     lane, actions = step(lane, Nacked(1, 2, "locked"), policy, 0.5, now + 5.0)
     assert isinstance(actions[0], Park)
     assert sharing.give("b", ROOM) == []
-    lane, actions = step(lane, ParkRecorded(1), policy, 0.5, now + 5.0)
+    lane, actions = step(lane, ParkRecorded([1]), policy, 0.5, now + 5.0)
     assert actions == [Settle(1)]
     assert sharing.settle(1)
     assert sharing.give("b", ROOM) == [(2, 3)]

@@ -42,6 +42,7 @@ from bigchaindb.eventlog.facts import (
 from bigchaindb.eventlog.lane import RUNNING, Lane, Progress, Stage, State, Trouble
 from bigchaindb.eventlog.parking import STAGES
 from bigchaindb.eventlog.retrying import Backoff, OnFailure, Policy
+from bigchaindb.eventlog.spread import SMALL_COUNT, Spread
 from bigchaindb.eventlog.transitions import TRANSITIONS, step
 
 POLICY = Policy(attempts=3, duration_s=0)
@@ -185,7 +186,7 @@ def test_an_event_that_always_kills_its_process_is_found_and_parked_and_no_other
         lane, actions = told(lane, RetryDue(), Ready(), ended(in_hand(2, 3, delivered={2})))
     assert actions[-2:] == [Park(2, Trouble(4, 3, 1_000.0, "x")), WakeIn(0.0)]
     assert (lane.progress.in_hand, lane.stage(2), lane.failure_count) == ((2, 3), Stage.PARKING, 0)
-    lane, _ = told(lane, ParkRecorded(2))
+    lane, _ = told(lane, ParkRecorded([2]))
     assert (lane.progress, lane.attempt(2)) == (Progress(2, 3, (3,)), 1)
     assert lane.one_at_a_time
     lane, _ = told(lane, RetryDue(), Ready(), Ended(Returned(), Progress(9, 9)))
@@ -272,7 +273,7 @@ def test_an_event_nacked_too_often_is_given_up() -> None:
     lane, actions = told(LIVE, *nacks)
     assert actions[-1] == Park(4, Trouble(3, 3, 1_000.0, "x"))
     assert lane.state is State.LIVE
-    assert not told(lane, ParkRecorded(4))[0].troubles
+    assert not told(lane, ParkRecorded([4]))[0].troubles
     policy = Policy(attempts=3, duration_s=0, on_failure=OnFailure.BLOCK)
     lane, actions = told(LIVE, *nacks, policy=policy)
     assert (lane.state, actions[-1]) == (State.BLOCKED, CloseHost())
@@ -290,7 +291,7 @@ def test_a_nack_because_the_target_is_down_is_never_the_last() -> None:
 def test_a_plugin_may_park_by_itself() -> None:
     lane, actions = told(LIVE, Nacked(4, 1, "x"), ParkAsked(4, 2, "malformed"))
     assert actions[-1] == Park(4, Trouble(2, 1, 1_000.0, "malformed"))
-    lane, actions = told(lane, ParkRecorded(4))
+    lane, actions = told(lane, ParkRecorded([4]))
     assert (lane.troubles, actions) == ({}, [Settle(4)])
 
 
@@ -310,7 +311,7 @@ def test_e6_an_event_stays_in_hand_until_it_is_recorded_as_parked() -> None:
     assert (lane.stage(4), actions) == (Stage.PARKING, [Park(4, Trouble(1, 0, 0.0, "malformed"))])
     lane, _ = told(lane, ended(in_hand(4, 6, delivered={6})))
     assert (lane.progress.in_hand, lane.progress.cursor, lane.attempt(4)) == ((4, 6), 3, 2)
-    lane, actions = told(lane, ParkRecorded(4))
+    lane, actions = told(lane, ParkRecorded([4]))
     assert (lane.progress, actions) == (Progress(5, 6, (6,), delivered={6}), [Settle(4)])
     assert lane.troubles.keys() == {6}
 
@@ -322,16 +323,28 @@ def test_an_event_that_is_parked_is_not_to_blame_for_the_end_of_its_process() ->
 
 
 def test_p2_what_the_process_still_has_of_a_parked_event_does_not_come_again() -> None:
-    lane, _ = told(LIVE, ParkAsked(4, 1, "x"), ParkRecorded(4), ended(in_hand(4, 6, delivered={6})))
+    lane, _ = told(LIVE, ParkAsked(4, 1, "x"), ParkRecorded([4]), ended(in_hand(4, 6, delivered={6})))
     assert (lane.progress.in_hand, lane.stages) == ((6,), {})
 
 
 def test_a_record_that_comes_twice_or_too_late_changes_nothing() -> None:
-    lane, _ = told(LIVE, ParkAsked(4, 1, "x"), ParkRecorded(4))
-    assert told(lane, ParkRecorded(4)) == (lane, [])
+    lane, _ = told(LIVE, ParkAsked(4, 1, "x"), ParkRecorded([4]))
+    assert told(lane, ParkRecorded([4])) == (lane, [])
     given_up, _ = told(LIVE, ParkAsked(4, 1, "x"), Stopping())
-    assert told(given_up, ParkRecorded(4)) == (given_up, [])
+    assert told(given_up, ParkRecorded([4])) == (given_up, [])
     assert given_up.stage(4) is Stage.IN_HAND
+
+
+def test_many_that_are_set_aside_are_not_copied_for_each_other() -> None:
+    """8,000 in one frame held the node's loop for two seconds."""
+    numbers = range(4, 4 + 2 * SMALL_COUNT)
+    lane, _ = told(LIVE, *(ParkAsked(number, 1, "x") for number in numbers))
+    assert isinstance(lane.stages, Spread)
+    lane, actions = told(lane, ParkRecorded([3, *numbers]))
+    assert actions == [Settle(number) for number in numbers]
+    assert lane.at(Stage.SETTLING) == {*numbers}
+    assert lane.troubles.keys().isdisjoint(numbers)
+    assert lane.forget_settled(()).stages == {}
 
 
 def test_an_answer_to_an_event_that_is_set_aside_changes_nothing() -> None:
@@ -341,7 +354,7 @@ def test_an_answer_to_an_event_that_is_set_aside_changes_nothing() -> None:
 
 def test_s1_what_the_process_has_settled_is_forgotten() -> None:
     """A plugin that parks each event must not fill the node's memory."""
-    lane, _ = told(LIVE, ParkAsked(4, 1, "x"), ParkAsked(5, 1, "x"), ParkRecorded(4))
+    lane, _ = told(LIVE, ParkAsked(4, 1, "x"), ParkAsked(5, 1, "x"), ParkRecorded([4]))
     assert lane.forget_settled((4, 5)) is lane
     assert lane.forget_settled((5,)).stages == {5: Stage.PARKING}
 
@@ -366,7 +379,7 @@ def test_p3_what_had_returned_is_settled_though_the_process_could_not_report_it(
 def test_p2_what_had_returned_and_is_parked_again_is_not_taken_for_settled() -> None:
     lane, _ = told(BACK, ParkAsked(2, 5, "x"))
     assert (lane.stage(2), lane.progress.returning, lane.progress.cursor) == (Stage.PARKING, (2, 3), 5)
-    lane, actions = told(lane, ParkRecorded(2), ended(Progress(5, 5, returning=(2, 3))))
+    lane, actions = told(lane, ParkRecorded([2]), ended(Progress(5, 5, returning=(2, 3))))
     assert (lane.progress.returning, lane.at(Stage.RETURNED), actions[0]) == ((3,), set(), Settle(2))
 
 

@@ -12,7 +12,8 @@ import pytest
 from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.orders import Pause, Restart, Resume, Retry, Seek
 from bigchaindb.eventlog.sharing import Delivery
-from bigchaindb.subscribers import consumers
+from bigchaindb.store import TroubleRow
+from bigchaindb.subscribers import consumers, park_records
 from bigchaindb.subscribers.consuming import End, Reason
 from tests.support.subscribed import running
 from tests.support.takers import FRAME_BYTES, Taker, deliveries, event
@@ -234,6 +235,37 @@ def test_an_event_that_ends_its_consumers_is_found_and_set_aside(tmp_path: Path)
             assert poison not in [one.number for one in given]
             assert rest.seat.ack(given) == []
             assert (node.status.lag, node.status.parked_count) == (0, 1)
+
+    asyncio.run(play())
+
+
+def test_many_that_are_set_aside_at_once_are_written_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """8,000 in one frame were as many transactions of the disk, and as many lines of the log."""
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(4)
+            await node.subscribe(granularity="transaction", order="none")
+            taker = Taker(node.desks, "one")
+            given = deliveries(await taker.take(20))
+            written: list[int] = []
+            park = node.store.node.park
+
+            def count(*rows: TroubleRow) -> None:
+                written.append(len(rows))
+                park(*rows)
+
+            monkeypatch.setattr(node.store.node, "park", count)
+            monkeypatch.setattr(park_records, "RECORD_COUNT", 8)
+            assert await taker.seat.park(given, error="no good") == []
+            assert written == [8, 8, 4]
+            assert (node.status.in_hand, node.status.parked_count, node.status.lag) == ((), 20, 0)
+            parked = await node.desks.parked("one", 0, 99)
+            assert [(one.position, one.attempts, one.error) for one in parked] == [(n, 1, "no good") for n, _ in given]
+            lines = [one.__dict__ for one in caplog.records if "parked" in one.getMessage()]
+            assert [(one["place"], one["count"]) for one in lines] == [("1:0", 8), ("2:3", 8), ("4:1", 4)]
 
     asyncio.run(play())
 

@@ -41,7 +41,7 @@ class Ledger:
         lane = Lane(state, 1, progress, troubles, error=error)
         files.begin_epoch(NAME, lane, since=1.0, head=5, slot_count=8).close()
         for position in parked:
-            files.park(NAME, position, Trouble(2, 2, 1.0, "cannot digest"))
+            files.park(NAME, {position: Trouble(2, 2, 1.0, "cannot digest")})
         files.close()
 
     def desk(self, **plugin: Any) -> OfflineDesk:
@@ -209,7 +209,7 @@ def test_p3_what_was_parked_stays_so_if_the_node_dies_before_the_next_process(le
     ledger.left(State.STOPPED, progress, parked=(5,))
     files = LaneFiles(ledger.store, CHAIN)
     files.recover(NAME, "now")
-    files.park(NAME, 2, Trouble(2, 2, 1.0, "no"))
+    files.park(NAME, {2: Trouble(2, 2, 1.0, "no")})
     waiting = Lane(State.BACKOFF, 1, progress.without({2}))
     files.save([Saving(NAME, waiting, waiting.progress.cursor, 1.0, None)])
     files.close()
@@ -315,7 +315,7 @@ def test_a_damaged_row_of_another_plugin_stops_none(ledger: Ledger) -> None:
     ledger.left(State.STOPPED, Progress(3, 3), parked=(1,))
     files = LaneFiles(ledger.store, CHAIN)
     files.begin_epoch("other", Lane(progress=Progress(2, 2)), since=1.0, head=5, slot_count=8).close()
-    files.park("other", 1, Trouble(2, 2, 1.0, "cannot digest"))
+    files.park("other", {1: Trouble(2, 2, 1.0, "cannot digest")})
     files.close()
     for column in (Column("troubles", "error"), Column("lanes", "acked_digest")):
         flip(ledger.store.directory.node, column, at=0.0)
