@@ -59,11 +59,15 @@ class ParkedLease(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Pull(Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of a request. See docs/reference/subscriptions.md."""
+    """The body of a request. See docs/reference/subscriptions.md.
+
+    Attributes:
+        lease_s: 0 until `_read` has put in the default, which the node's limit bounds.
+    """
 
     count: Annotated[int, Meta(ge=0, le=COUNT_MAX)] = COUNT
     wait_s: Annotated[float, Meta(ge=0, le=WAIT_S_MAX)] = 0.0
-    lease_s: Annotated[float, Meta(ge=1)] = LEASE_S
+    lease_s: Annotated[float, Meta(ge=1)] = 0.0
     ack: Annotated[list[str], _MANY] = field(default_factory=list)
     nack: Annotated[list[NackedLease], _MANY] = field(default_factory=list)
     park: Annotated[list[ParkedLease], _MANY] = field(default_factory=list)
@@ -352,7 +356,7 @@ def _read(body: bytes, limits: Limits) -> Pull:
     if pull.lease_s > limits.lease_s_max:
         text = f"`lease_s` is {pull.lease_s:g}, and must be 1 to {limits.lease_s_max:g} (limits.lease_s_max)"
         raise Problem(plain(400, f"the body is no pull: {text}"))
-    return pull
+    return pull if pull.lease_s else msgspec.structs.replace(pull, lease_s=min(LEASE_S, limits.lease_s_max))
 
 
 _PULLS: Final[msgspec.json.Decoder[Pull]] = msgspec.json.Decoder(Pull)

@@ -75,6 +75,14 @@ async def test_a_body_may_be_empty(served: Served, desk: ListDesk) -> None:
     assert ids(json.loads(answer.body)) == ["1:a"]
 
 
+async def test_one_that_names_no_lease_fits_the_bound_of_leases(start: Start, desk: ListDesk) -> None:
+    """An operator who wants short leases would otherwise refuse every pull that leaves them to the node."""
+    served = await start(desks=ListDesks(a=desk), limits=Limits(lease_s_max=0.2))
+    log(desk, "a")
+    assert ids(await pull(served)) == ["1:a"]
+    assert [one["attempt"] for one in (await pull(served, wait_s=30))["events"]] == [2]
+
+
 async def test_a_nack_takes_the_later_event_of_its_key_along(served: Served, desk: ListDesk) -> None:
     log(desk, "a", "a", "b")
     first = await pull(served)
