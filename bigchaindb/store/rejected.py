@@ -19,7 +19,7 @@ from bigchaindb.ledger.ports import REJECTED as REJECTED_TYPE
 from bigchaindb.ledger.ports import Announcement, Record, RejectedRow
 from bigchaindb.store import node_rows
 from bigchaindb.store.checksums import damaged
-from bigchaindb.store.database import Readers
+from bigchaindb.store.database import Readers, snapshot
 from bigchaindb.store.node_db import NodeDb
 from bigchaindb.store.node_rows import REJECTED
 from bigchaindb.store.selecting import Filter
@@ -109,14 +109,17 @@ class RejectedLog:
 
     def of(self, transaction_id: str) -> RejectedRow | None:
         """Return the last rejection of a transaction; None if the log has none."""
-        rows = self._read("WHERE id = ? ORDER BY seq DESC LIMIT 1", transaction_id)
+        with self._readers.connection() as connection:
+            rows = _read(connection, "WHERE id = ? ORDER BY seq DESC LIMIT 1", transaction_id)
         return RejectedRow(*rows[0][2:7]) if rows else None
 
     def entry(self, position: int) -> LoggedEvent | None:
         """See `LogReader`. The place before the first row is the beginning of the log, whatever was deleted there."""
         digest = NO_DIGEST
         if position != self.first() - 1:
-            if not (rows := self._read("WHERE seq = ?", position)):
+            with self._readers.connection() as connection:
+                rows = _read(connection, "WHERE seq = ?", position)
+            if not rows:
                 return None
             digest = _digest(*rows[0][:3])
         return LoggedEvent(position, REJECTED_TYPE, 0, NO_BLOCK_ID, None, digest)
@@ -171,38 +174,39 @@ class RejectedLog:
 
     def _piece(self, after: int, through: int, bytes_max: int) -> list[Row]:
         """Return the next rows; one at least, unless the log ends there."""
-        with self._readers.connection() as connection:
-            sizes = connection.execute(_SIZES, (after, through, LOOK_COUNT_MAX)).fetchall()
         last, room = after, min(bytes_max, LOOK_BYTES_MAX)
-        for seq, size in sizes:
-            room -= size
-            if room < 0 and last > after:
-                break
-            last = seq
-        rows = self._read("WHERE seq > ? AND seq <= ? ORDER BY seq", after, last)
-        expected = after + 1 if after >= 0 else self.first()
+        with self._readers.connection() as connection, snapshot(connection):  # the oldest rows go at any time
+            [(first, _)] = connection.execute(_ENDS).fetchall()
+            for seq, size in connection.execute(_SIZES, (after, through, LOOK_COUNT_MAX)).fetchall():
+                room -= size
+                if room < 0 and last > after:
+                    break
+                last = seq
+            rows = _read(connection, "WHERE seq > ? AND seq <= ? ORDER BY seq", after, last)
+        expected = after + 1 if after >= 0 else first
         for position, (seq, *_) in enumerate(rows, expected):
             if seq != position:
-                raise self._missing(position, through)
-        if not rows and max(after, 0) < through:
-            raise self._missing(expected, through)
+                raise _missing(position, first, through)
+        if not rows and expected <= through:
+            raise _missing(expected, first, through)
         return rows
 
-    def _missing(self, position: int, head: int) -> Exception:
-        """Return the error of a row that is not there: it was deleted for newer ones, or is damaged (P8)."""
-        if position < self.first():
-            return HistoryLost(position, head)
-        return damaged(REJECTED.name, position, "is missing", file="node.db")
 
-    def _read(self, where: str, *arguments: object) -> list[Row]:
-        """Return rows; those before a damaged one, or its error if it is the first."""
-        with self._readers.connection() as connection:
-            found = node_rows.compare(connection, REJECTED, where, arguments)
-            first = min((one.row[0] for one in found.damages), default=None)
-            rows = [row for row in found.whole if first is None or row[0] < first]
-            if found.damages and not rows:
-                raise found.damages[0].error
-        return rows
+def _missing(position: int, first: int, head: int) -> Exception:
+    """Return the error of a row that is not there: it was deleted for newer ones, or is damaged (P8)."""
+    if position < first:
+        return HistoryLost(position, head)
+    return damaged(REJECTED.name, position, "is missing", file="node.db")
+
+
+def _read(connection: sqlite3.Connection, where: str, *arguments: object) -> list[Row]:
+    """Return rows; those before a damaged one, or its error if it is the first."""
+    found = node_rows.compare(connection, REJECTED, where, arguments)
+    first = min((one.row[0] for one in found.damages), default=None)
+    rows = [row for row in found.whole if first is None or row[0] < first]
+    if found.damages and not rows:
+        raise found.damages[0].error
+    return rows
 
 
 def _end(connection: sqlite3.Connection) -> tuple[int, int]:

@@ -168,6 +168,19 @@ def test_p8_a_place_before_the_first_row_is_lost_and_the_place_at_it_is_the_begi
     assert [one.position for one in opened.read(3)] == [4, 5, 6]
 
 
+def test_rows_that_go_while_a_piece_is_read_are_no_damage(opened: Opened) -> None:
+    """Told to restore a backup, an operator would lose what is whole."""
+    opened.add(*map(row, range(1, 21)))
+    with opened.log._readers.connection() as connection:
+        # Before each statement of the reads another row comes, and the oldest goes.
+        connection.set_trace_callback(lambda _: opened.add(row(0), count_max=20))
+    found = [one.position for one in opened.log.selected(-1, 20, None, count_max=100, bytes_max=1 << 20)[0]]
+    assert found == [*range(found[0], 21)]
+    assert found[0] > 1
+    opened.add(*map(row, range(20)), count_max=20)
+    assert opened.log.selected(-1, 20, None, count_max=100, bytes_max=1 << 20) == ([], 0)
+
+
 def test_a_row_that_is_missing_in_the_middle_is_damage(opened: Opened) -> None:
     """A gap that nobody made must not look as if nothing had been there."""
     opened.add(*map(row, range(4)))
