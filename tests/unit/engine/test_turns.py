@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from bigchaindb.config import Limits
-from bigchaindb.engine.turns import LIGHT_BLOCKS_MAX, QUIET_S, Turns
+from bigchaindb.engine.turns import LIGHT_BLOCKS_MAX, OTHERS_SHARE, QUIET_S, Turns
 from bigchaindb.ledger.pool import Pool
 from bigchaindb.transaction import Transaction
 from tests.support.chains import Committed, create
@@ -89,6 +89,18 @@ def test_most_of_the_time_is_others() -> None:
     for light in LIGHT[1:4]:
         writer.put(light)
         assert writer.write() == [light]
+    assert writer.write() == [DEAR[1]]
+
+
+def test_a_dear_one_does_not_begin_right_behind_another() -> None:
+    """Others may come within the time that is theirs, and a moment later."""
+    writer = Writer(LIGHT[0])
+    writer.write()
+    writer.put(*DEAR)
+    assert writer.write() == [DEAR[0]]
+    writer.now_s += OTHERS_SHARE * BLOCK_S
+    assert writer.write() == []
+    writer.now_s += QUIET_S
     assert writer.write() == [DEAR[1]]
 
 

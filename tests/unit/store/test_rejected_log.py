@@ -190,6 +190,8 @@ def test_a_row_that_is_missing_in_the_middle_is_damage(opened: Opened) -> None:
         opened.read(2)
     with pytest.raises(StoreDamaged, match="rejected_transactions 3 is missing"):
         opened.read(1)
+    with pytest.raises(StoreDamaged, match="rejected_transactions 5 is missing"):  # the log was known to be longer
+        opened.log.records(4, 5, count_max=1, bytes_max=1)
 
 
 def test_what_stands_before_a_damaged_row_is_served(opened: Opened) -> None:
