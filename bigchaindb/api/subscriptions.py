@@ -67,10 +67,10 @@ def _parsed(body: bytes) -> object:
 
 
 def _whole(context: Context, name: str) -> dict[str, Any]:
-    subscription, status = context.lanes.subscriptions.get(name), context.lanes.status_of(name)
-    if subscription is None or status is None:
+    token, status = context.lanes.token(name), context.lanes.status_of(name)
+    if status is None:  # it is about to be deleted
         raise UnknownSubscription(name)
-    return {**_document(subscription, status), "token": context.lanes.token(name)}
+    return {**_document(context.lanes.subscriptions[name], status), "token": token}
 
 
 def _document(subscription: Subscription, status: LaneStatus) -> dict[str, Any]:

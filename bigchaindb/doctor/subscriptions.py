@@ -27,7 +27,7 @@ def examine_subscriptions(settings: Settings, directory: DataDirectory) -> Itera
         yield Finding("subscriptions", "fix", str(error), "restore a backup")
         return
     for damage in damages:
-        yield Finding("subscriptions", "fix", str(damage), "or delete the subscription, and create it anew")
+        yield Finding("subscriptions", "fix", str(damage.error), "or delete the subscription, and create it anew")
     for row in rows:
         if row.name in settings.events_plugins:
             yield Finding(f"subscription {row.name}", "fix", str(two_of(row.name)), "the node does not start before")

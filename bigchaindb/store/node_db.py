@@ -8,7 +8,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from bigchaindb.errors import StoreDamaged
 from bigchaindb.store import node_rows
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import batch, open_reader, open_writer, translated
@@ -141,9 +140,9 @@ class NodeDb:
             return []
         return [SubscriptionRow(*row) for row in self.compared(SUBSCRIPTIONS, "ORDER BY name").whole]
 
-    def damaged_subscriptions(self) -> list[StoreDamaged]:
-        """Return an error for each row of a subscription that is not what was written."""
-        return [one.error for one in self.compared(SUBSCRIPTIONS).damages] if self._has(SUBSCRIPTIONS) else []
+    def damaged_subscriptions(self) -> list[Damaged]:
+        """Return each row of a subscription that is not what was written."""
+        return self._damages_in(SUBSCRIPTIONS) if self._has(SUBSCRIPTIONS) else []
 
     def subscription(self, name: str) -> SubscriptionRow | None:
         """Return one subscription, None if there is none of that name.

@@ -152,6 +152,7 @@ class Desks(Protocol):
 
         Raises:
             UnknownSubscription: there is none of that name.
+            StoreDamaged: its row is not what was written.
             Overloaded: it has as many consumers as it may have.
             Stopping: the node stops.
         """

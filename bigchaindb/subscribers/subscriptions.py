@@ -21,6 +21,7 @@ from bigchaindb.errors import (
 from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.subscription import Subscription
 from bigchaindb.store import SubscriptionRow
+from bigchaindb.store.node_rows import Damaged
 from bigchaindb.subscribers.consumers import Consumers
 from bigchaindb.subscribers.consuming import Attendance, Consumer, End
 from bigchaindb.subscribers.desk_log import DeskLog
@@ -38,6 +39,7 @@ class Subscriptions:
         self._lanes = lanes
         self._logs = {name: DeskLog(source, shared.machine.start_thread) for name, source in lanes.logs.items()}
         self._all: dict[str, Consumers] = {}
+        self._damaged: list[Damaged] = []
         self._consumers = count(1)
         self._expiring: set[asyncio.Task[None]] = set()
 
@@ -52,6 +54,7 @@ class Subscriptions:
                 raise two_of(row.name)
             if (wanted := read_back(row)) is not None:
                 await self._add(wanted, f"position:{wanted.numbering.seen(row.start) + 1}")
+        self._damaged = await self._lanes.in_thread(self._lanes.store.node.damaged_subscriptions)
 
     def stop(self) -> None:
         """Send all consumers away: the node stops."""
@@ -72,19 +75,24 @@ class Subscriptions:
         """See `Desks`."""
         if self._lanes.is_stopping:
             raise Stopping(STOPS)
-        if (consumers := self._all.get(name)) is None:
-            raise UnknownSubscription(name)
-        return consumers.attach(f"c{next(self._consumers)}", consumer, room_count=room_count, label=label)
+        return self._known(name).attach(f"c{next(self._consumers)}", consumer, room_count=room_count, label=label)
 
     def token(self, name: str) -> str:
         """Return the token of a cursor, as it was written down last: up to there all is settled.
 
         Raises:
             UnknownSubscription: there is none of that name.
+            StoreDamaged: its row is not what was written.
         """
-        if (consumers := self._all.get(name)) is None:
-            raise UnknownSubscription(name)
-        return consumers.token
+        return self._known(name).token
+
+    def _known(self, name: str) -> Consumers:
+        if (consumers := self._all.get(name)) is not None:
+            return consumers
+        for one in self._damaged:
+            if one.row[0] == name or one.is_of(name):
+                raise one.error
+        raise UnknownSubscription(name)
 
     async def create(self, wanted: Subscription, *, is_change: bool = False) -> bool:
         """Create a subscription; durable before this returns. Whether it is new: the same again is none.
@@ -125,6 +133,7 @@ class Subscriptions:
             if name not in self._all:
                 if name not in lanes.all:
                     await lanes.in_thread(lanes.files.delete, name)  # of a damaged row, or of a later version
+                    self._damaged = await lanes.in_thread(lanes.store.node.damaged_subscriptions)
                 return
             async with lanes.ordering(name) as lane:
                 await lane.between_processes()

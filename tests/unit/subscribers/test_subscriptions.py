@@ -1,7 +1,9 @@
 """Subscriptions are created, changed and deleted, and cost nothing while nobody consumes them."""
 
 import asyncio
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from bigchaindb.errors import (
     OrderRefused,
     Overloaded,
     Stopping,
+    StoreDamaged,
     StoreFull,
     SubscriptionDiffers,
     UnknownPlace,
@@ -205,6 +208,37 @@ def test_a_definition_of_a_later_version_is_kept_and_stops_nothing(
     asyncio.run(first())
     asyncio.run(second())
     assert "does not know its definition" in caplog.text
+
+
+@pytest.mark.parametrize("column", ["name = 'onf'", "start = start + 64"])
+def test_a_damaged_one_is_named_until_it_is_deleted(tmp_path: Path, column: str) -> None:
+    """Its consumers were told that there is none, and that they may create it, which they may not."""
+
+    async def first() -> None:
+        async with running(tmp_path) as node:
+            await node.subscribe()
+
+    async def second() -> None:
+        async with running(tmp_path) as node:
+            for _ in range(2):
+                with pytest.raises(StoreDamaged, match="subscriptions"):
+                    Taker(node.desks, "one")
+                with pytest.raises(StoreDamaged, match="subscriptions"):
+                    node.desks.token("one")
+                with pytest.raises(StoreDamaged, match="subscriptions"):
+                    await node.subscribe()
+            with pytest.raises(UnknownSubscription):
+                Taker(node.desks, "two")
+            await node.desks.delete("one")
+            with pytest.raises(UnknownSubscription):
+                Taker(node.desks, "one")
+            assert await node.subscribe() is True
+            Taker(node.desks, "one")
+
+    asyncio.run(first())
+    with closing(sqlite3.connect(tmp_path / "node.db")) as connection, connection:
+        connection.execute(f"UPDATE subscriptions SET {column}")
+    asyncio.run(second())
 
 
 def test_it_expires_only_while_nobody_consumes_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
