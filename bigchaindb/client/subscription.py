@@ -12,9 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, Literal, Self, TypedDict
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
-from websockets.typing import Subprotocol
+import websockets  # it imports its parts at their first use: whoever has no subscription goes without
 
 from bigchaindb.client import calls
 from bigchaindb.client.calls import AGAIN, Answer, Granularity, Selected
@@ -161,7 +159,7 @@ class AsyncSubscription:
             logger.warning("subscription %s of %s: %s; connecting again in %.1f s", self.name, url, why, wait_s)
             await asyncio.sleep(wait_s)
 
-    async def _connected(self, url: str) -> ClientConnection:
+    async def _connected(self, url: str) -> "websockets.ClientConnection":
         """Return a connection of a consumer.
 
         Raises:
@@ -170,9 +168,9 @@ class AsyncSubscription:
         """
         connection = self._connection
         try:
-            return await connect(
+            return await websockets.connect(
                 f"ws{url.removeprefix('http')}{self._call.path}",
-                subprotocols=[Subprotocol(PROTOCOL)],
+                subprotocols=[websockets.Subprotocol(PROTOCOL)],
                 additional_headers=connection.headers(url),
                 ssl=connection.context(),
                 compression=None,
@@ -183,7 +181,7 @@ class AsyncSubscription:
                 max_size=MESSAGE_BYTES_MAX,
                 user_agent_header="bigchaindb",
             )
-        except InvalidStatus as error:
+        except websockets.InvalidStatus as error:
             answer = Answer(
                 error.response.status_code,
                 bytes(error.response.body or b""),
@@ -192,10 +190,10 @@ class AsyncSubscription:
             if answer.status not in AGAIN:
                 raise calls.refusal(self._call, answer, url) from error
             raise Lost(f"answered {answer.status}", answer.retry_after_s) from error
-        except (InvalidHandshake, OSError, TimeoutError, EOFError) as error:
+        except (websockets.InvalidHandshake, OSError, TimeoutError, EOFError) as error:
             raise connection.lost(error, url) from error
 
-    async def _serve(self, socket: ClientConnection, loop: asyncio.AbstractEventLoop) -> None:
+    async def _serve(self, socket: "websockets.ClientConnection", loop: asyncio.AbstractEventLoop) -> None:
         """Read frames, and send answers, until the connection ends.
 
         Raises:
@@ -218,7 +216,7 @@ class AsyncSubscription:
                 self._changed.set()
         except TimeoutError:
             raise Lost(f"nothing came for {SILENCE_S:g} s") from None
-        except ConnectionClosed as error:
+        except websockets.ConnectionClosed as error:
             code, reason = (1006, "") if error.rcvd is None else (error.rcvd.code, error.rcvd.reason)
             if code in COME_BACK:
                 raise Lost(f"the connection ended with {code} {reason}".rstrip()) from error
@@ -238,7 +236,7 @@ def _run_on(loop: asyncio.AbstractEventLoop, thread: int, work: Callable[[], Non
         loop.call_soon_threadsafe(work)
 
 
-async def _send(socket: ClientConnection, outgoing: asyncio.Queue[str]) -> None:
-    with suppress(ConnectionClosed):
+async def _send(socket: "websockets.ClientConnection", outgoing: asyncio.Queue[str]) -> None:
+    with suppress(websockets.ConnectionClosed):
         while True:
             await socket.send(await outgoing.get())
