@@ -28,7 +28,7 @@ from bigchaindb.subscribers.subscription_files import SubscriptionFiles
 
 _FORGET_COUNT: Final = 1_000
 """Rows that one statement's worth of memory holds; a lane may have set any number aside."""
-_DAMAGED: Final = "{damage}, or say where the plugin goes on, of which {known}: bigchaindb plugins seek {name} {place}"
+_DAMAGED: Final = "{damage}, or say where it goes on, of which {known}: bigchaindb plugins seek {name} {place}"
 
 
 class LaneFiles:

@@ -27,15 +27,15 @@ UNKNOWN: Final = (
     "Say where it goes on, with everything again: bigchaindb plugins seek {name} genesis"
 )
 RESTORED: Final = (
-    "these data were restored from a backup or put together from two: the plugin had settled position {cursor} of the "
+    "these data were restored from a backup or put together from two: all was settled up to position {cursor} of the "
     "log that they are from; say where it goes on: bigchaindb plugins seek {name} position:{next}"
 )
 _SHORTER: Final = (
-    "the plugin had position {reached}, and the log ends at {head}; say where it goes on, with what comes next: "
+    "it had position {reached}, and the log ends at {head}; say where it goes on, with what comes next: "
     "bigchaindb plugins seek {name} position:{next}"
 )
 _OTHER: Final = (
-    "position {cursor} of the log is another event than the one that the plugin acknowledged; "
+    "position {cursor} of the log is another event than the one that was acknowledged; "
     "`now` would skip all that is in the log. "
     "Say where it goes on, with everything again: bigchaindb plugins seek {name} genesis"
 )

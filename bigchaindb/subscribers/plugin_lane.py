@@ -31,6 +31,9 @@ _STUCK: Final = {
 }
 """Of an event that is in hand for long, by kind."""
 
+_HOST: Final = {PLUGIN: "process", SUBSCRIPTION: "desk"}
+"""What runs for a lane, by kind, as errors name it."""
+
 _log_1x: Final = logging.getLogger("bigchaindb.processes")
 
 
@@ -268,7 +271,10 @@ class PluginLane:
             self._fail_first(error)
             return
         # What was delivered was blamed when its process ended.
-        progress, why = replace(self.lane.progress, delivered=frozenset()), f"cannot start a process: {error}"
+        progress, why = (
+            replace(self.lane.progress, delivered=frozenset()),
+            f"cannot start a {_HOST[self.work.kind]}: {error}",
+        )
         self.tell(facts.Ended(facts.Raised(why), progress, is_blameless=True))
         self._fail_first(StartupError(f"{self._title}: {why}"))
 
@@ -329,7 +335,7 @@ class PluginLane:
         last = run.last or facts.Raised(how)
         self.tell(facts.Ended(last, progress, run.is_blameless))
         error = last.error if isinstance(last, facts.Raised) else how
-        self._fail_first(StartupError(f"events plugin {self.name!r}: its process ended before it was ready: {error}"))
+        self._fail_first(StartupError(f"{self._title}: its {_HOST[self.work.kind]} ended before it was ready: {error}"))
 
     def _kill(self, why: str) -> None:
         if self.run is not None:

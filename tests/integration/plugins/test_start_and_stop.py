@@ -199,7 +199,7 @@ async def test_p8_a_log_that_is_another_stops_the_lane_and_not_the_node(running:
         await asyncio.sleep(0)
         (status,) = supervisor.status()
         assert status.state is State.GAPPED
-        assert "position 2 of the log is another event than the one that the plugin acknowledged" in status.error
+        assert "position 2 of the log is another event than the one that was acknowledged" in status.error
         await supervisor.stop()
     assert running.positions() == [1, 2]
 
@@ -213,7 +213,7 @@ async def test_p8_a_log_that_is_shorter_stops_the_lane(running: Running) -> None
     assert row is not None
     running.store.node.save_lanes({replace(row, acked=9): ()})
     supervisor = await running.run()
-    assert "the plugin had position 9, and the log ends at 1" in supervisor.status()[0].error
+    assert "it had position 9, and the log ends at 1" in supervisor.status()[0].error
 
 
 async def test_p8_a_lost_node_db_is_no_new_plugin(running: Running) -> None:

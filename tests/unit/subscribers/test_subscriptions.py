@@ -308,6 +308,30 @@ def test_a_pause_that_cannot_be_written_down_changes_nothing(tmp_path: Path, mon
     asyncio.run(play())
 
 
+def test_a_desk_that_cannot_start_starts_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Consumers wait for a process that there never is, or for ever."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise StoreFull("node.db: no room on the disk; nothing was written")
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow()
+            await node.subscribe()
+            with monkeypatch.context() as patched:
+                patched.setattr(node.store.node, "batch", fail)
+                taker = Taker(node.desks, "one")
+                async with asyncio.timeout(20):
+                    while not any(one.state is State.BACKOFF for one in taker.standings):
+                        taker.woken.clear()
+                        await taker.woken.wait()
+            (reason, *_) = (one.reason for one in taker.standings if one.state is State.BACKOFF)
+            assert reason == "cannot start a desk: node.db: no room on the disk; nothing was written"
+            assert len(await taker.take(1)) == 1
+
+    asyncio.run(play())
+
+
 def test_a_window_of_many_events_is_taken_up(tmp_path: Path) -> None:
     """A node does not start again once a consumer had very many events."""
     numbers = tuple(range(1 << 20, (1 << 20) + 40_000))
