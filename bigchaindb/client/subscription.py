@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from typing import Final, Literal, Self, TypedDict
 
 import websockets  # it imports its parts at their first use: whoever has no subscription goes without
@@ -187,6 +188,10 @@ class AsyncSubscription:
                 bytes(error.response.body or b""),
                 seconds(error.response.headers.get("Retry-After")),
             )
+            if answer.status == HTTPStatus.OK:
+                raise RequestFailed(
+                    f"{url} answered as without a WebSocket; have the proxy in front of it pass Upgrade and Connection"
+                ) from error
             if answer.status not in AGAIN:
                 raise calls.refusal(self._call, answer, url) from error
             raise Lost(f"answered {answer.status}", answer.retry_after_s) from error

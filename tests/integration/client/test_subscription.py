@@ -18,6 +18,7 @@ from bigchaindb.client import (
 from tests.conftest import StartNode
 from tests.support.hungry_links import hungry_link
 from tests.support.node import Node
+from tests.support.odd_nodes import answer, odd_node
 
 ALICE = new_keypair()
 
@@ -145,6 +146,14 @@ async def test_what_ends_a_consumer_for_good(node: Node) -> None:
                 pass
         with pytest.raises(ClientUnusable, match="iterate inside `async with`"):
             await anext(client.subscription("client-other"))
+
+
+async def test_a_proxy_that_passes_no_websocket_is_named() -> None:
+    """The node then answers with the subscription, as to any GET."""
+    async with odd_node(answer(200, {"name": "billing"})) as proxy, AsyncClient(proxy.url) as client:
+        with pytest.raises(RequestFailed, match="have the proxy in front of it pass Upgrade"):
+            async with client.subscription("billing") as events:
+                await anext(events)
 
 
 async def test_a_closed_client_ends_a_consumer(node: Node) -> None:
