@@ -34,7 +34,6 @@ class _Frame(msgspec.Struct):
     type: str
     events: list[_Delivered] = []
     tags: list[int] = []
-    stale: list[int] = []
     ref: int | str | None = None
     reason: str | None = None
     state: str | None = None
@@ -93,7 +92,6 @@ class Session:
         ready: events that were not taken yet, in order.
         state: of the subscription; "" before the first frame.
         reason: of the state.
-        stale_count: answers that came too late.
         unconfirmed: frames for which no `done` came yet.
     """
 
@@ -108,7 +106,6 @@ class Session:
         self.ready: deque[SubscriptionEvent] = deque()
         self.state = ""
         self.reason = ""
-        self.stale_count = 0
         self.unconfirmed: set[int] = set()
         self.run = run
         self._window = window
@@ -137,7 +134,6 @@ class Session:
                 self.state, self.reason = found.state or "", found.reason or ""
             case "done":
                 self.unconfirmed -= {found.ref}
-                self.stale_count += len(found.stale)
             case "error":
                 raise RequestFailed(f"the node refused a frame of this client: {found.message}")
 
