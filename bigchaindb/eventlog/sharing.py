@@ -46,16 +46,14 @@ class TakenBack(NamedTuple):
 class Sharing:
     """Events that were read and are not settled, and who has them."""
 
-    def __init__(self, cursor: int, window_count: int, *, keeps_keys: bool = False) -> None:
+    def __init__(self, cursor: int, *, keeps_keys: bool = False) -> None:
         """Begin without a consumer, behind `cursor`.
 
         Args:
             cursor: up to where everything is settled.
-            window_count: the most events in hand, unless more were when the subscription ran last.
             keeps_keys: a key stays with its consumer until that is lost, for subscriptions with one key; else until it
                 has nothing of the key out.
         """
-        self._window_count = window_count
         self._keeps_keys = keeps_keys
         self._events: dict[int, SharedEvent] = {}
         self._keys: dict[Hashable, Key] = {}
@@ -86,11 +84,6 @@ class Sharing:
     def unsettled_count(self) -> int:
         """Events in hand: each takes a slot."""
         return len(self._events)
-
-    @property
-    def has_room(self) -> bool:
-        """Whether another event may be read."""
-        return len(self._events) < self._window_count
 
     def read(self, number: int, key: Hashable, *, attempt: int = 1, is_returning: bool = False) -> None:
         """Take an event that matches. What was in hand or returns comes first, then the log; ascending throughout.

@@ -77,7 +77,7 @@ class Desk:
         self._lane, self._takers, self._now_ns = lane, takers, now_ns
         self._report, self._on_exit = on_report, on_exit
         self._loop = asyncio.get_running_loop()
-        self._sharing = Sharing(page.cursor, len(page.slots), keeps_keys=wanted.order == definitions.BY_LOG)
+        self._sharing = Sharing(page.cursor, keeps_keys=wanted.order == definitions.BY_LOG)
         self._parkings = Parkings()
         self._delays = Timer(self._wake)
         self._overdue = Overdue[Taker](wanted.answer_s, self._take_overdue)

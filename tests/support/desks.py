@@ -29,7 +29,7 @@ class ListDesk:
     """Until it is set nothing is parked; None: everything is, at once."""
 
     def __post_init__(self) -> None:
-        self.sharing = Sharing(0, self.window, keeps_keys=self.keeps_keys)
+        self.sharing = Sharing(0, keeps_keys=self.keeps_keys)
         self.read_count = 0
         self.seats: list[Seat] = []
         self.seated_count = 0
@@ -50,7 +50,7 @@ class ListDesk:
 
     def read(self) -> None:
         """Read as far as there is room."""
-        while self.read_count < len(self.events) and self.sharing.has_room:
+        while self.read_count < len(self.events) and self.sharing.unsettled_count < self.window:
             self.read_count += 1
             number = self.read_count
             if number not in self.settled:
@@ -71,7 +71,7 @@ class ListDesk:
     def restart(self) -> None:
         """End the run and begin another."""
         had = {seat: list(seat.out) for seat in self.seats}
-        self.sharing = Sharing(0, self.window, keeps_keys=self.keeps_keys)
+        self.sharing = Sharing(0, keeps_keys=self.keeps_keys)
         self.read_count = 0
         self.epoch += 1
         for seat, out in had.items():

@@ -63,7 +63,7 @@ class Dealing(RuleBasedStateMachine):
 
     def _run(self, cursor: int, in_hand: dict[int, Hashable], returning: dict[int, Hashable]) -> None:
         """Begin a run as a page tells it: what was in hand and what returns, ascending, then the log."""
-        self.sharing = Sharing(cursor, WINDOW, keeps_keys=self.order == "log")
+        self.sharing = Sharing(cursor, keeps_keys=self.order == "log")
         self.brute = BruteSharing(cursor, keeps_keys=self.order == "log")
         self.given: list[tuple[str, Delivery]] = []  # ever, in this run
         self.held: dict[str, list[Delivery]] = {}  # by consumer, in the order of giving, as the consumers see it
@@ -84,11 +84,11 @@ class Dealing(RuleBasedStateMachine):
 
     # The log
 
-    @precondition(lambda self: self.sharing.has_room)
+    @precondition(lambda self: self.sharing.unsettled_count < WINDOW)
     @rule(keys=st.lists(st.integers(0, 9_999), min_size=1, max_size=5), gap=st.integers(1, 3))
     def read(self, keys: list[int], gap: int) -> None:
         for drawn in keys:
-            if self.sharing.has_room:
+            if self.sharing.unsettled_count < WINDOW:
                 self.log += gap
                 self._read(self.log, self.log if self.order == "none" else drawn % KEYS[self.order])
 
@@ -282,7 +282,6 @@ class Dealing(RuleBasedStateMachine):
             return
         assert self.sharing.cursor == self.brute.cursor()
         assert self.sharing.unsettled_count == len(self.brute.rows)
-        assert self.sharing.has_room == (len(self.brute.rows) < WINDOW)
         times = [row.due for row in self.brute.rows if row.due is not None and row.due != NEVER]
         assert self.sharing.due == min(times, default=None)
 

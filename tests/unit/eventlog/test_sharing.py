@@ -19,7 +19,7 @@ ROOM = 10
 
 def a_sharing(*keys: str, consumers: str = "ab", keeps_keys: bool = False) -> Sharing:
     """Return one with events 1, 2, … of these keys, and with consumers."""
-    sharing = Sharing(0, 100, keeps_keys=keeps_keys)
+    sharing = Sharing(0, keeps_keys=keeps_keys)
     for number, key in enumerate(keys, 1):
         sharing.read(number, key)
     for consumer in consumers:
@@ -38,11 +38,6 @@ def numbers(sharing: Sharing, consumer: str, count: int = ROOM) -> list[int]:
 def dues(sharing: Sharing) -> set[float | None]:
     """Return when something is due; a call, since checkers take an attribute for constant."""
     return {sharing.due}
-
-
-def room(sharing: Sharing) -> int:
-    """Return 1 if another event may be read, else 0."""
-    return int(sharing.has_room)
 
 
 def obstacles(sharing: Sharing) -> list[object]:
@@ -92,7 +87,7 @@ def test_an_answer_leaves_the_rest_of_a_key_in_its_turn() -> None:
 
 def test_many_keys_that_wait_at_once_are_all_given() -> None:
     """Events of a full window are lost in the queue for them."""
-    sharing = Sharing(0, 300)
+    sharing = Sharing(0)
     for number in range(1, 301):
         sharing.read(number, number)
     sharing.attach("a", 300)
@@ -381,7 +376,7 @@ def test_the_cursor_is_below_the_lowest_in_hand() -> None:
 
 def test_a_run_goes_on_with_what_was_in_hand_and_what_returns() -> None:
     """A parked event that returns moves the cursor back, or what is not read yet is taken for settled."""
-    sharing = Sharing(4, 100)
+    sharing = Sharing(4)
     sharing.read(2, "x", attempt=6, is_returning=True)
     assert sharing.cursor == 4
     sharing.read(5, "x", attempt=2)
@@ -414,17 +409,17 @@ def test_the_event_that_others_wait_behind_is_known() -> None:
 
 def test_the_window_counts_all_that_is_not_settled() -> None:
     """A key that waits lets the node's memory fill."""
-    sharing = Sharing(0, 2)
-    sharing.read(1, "x")
-    assert room(sharing) == 1
-    sharing.read(2, "x")
-    assert room(sharing) == 0
+    sharing = Sharing(0)
+    counts = []
+    for number in (1, 2):
+        sharing.read(number, "x")
+        counts.append(sharing.unsettled_count)
     sharing.attach("a", ROOM)
     sharing.give("a", ROOM)
     sharing.nack("a", first(1))
-    assert room(sharing) == 0
+    counts.append(sharing.unsettled_count)
     sharing.settle(1)
-    assert room(sharing) == 1
+    assert [*counts, sharing.unsettled_count] == [1, 2, 2, 1]
 
 
 def kept_bytes(sharing: Sharing, *, times: int) -> int:
@@ -448,7 +443,7 @@ def kept_bytes(sharing: Sharing, *, times: int) -> int:
 
 def test_events_that_pass_beside_a_waiting_one_leave_nothing_behind() -> None:
     """One event with a delay of a week fills the node's memory."""
-    sharing = Sharing(0, 100)
+    sharing = Sharing(0)
     sharing.attach("a", 1)
     sharing.attach("b", 2)
     sharing.read(1, "x")
