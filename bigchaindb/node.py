@@ -26,6 +26,7 @@ from bigchaindb.access.renewing import Renewing
 from bigchaindb.access.writers import watch_writers
 from bigchaindb.api.advertised import stream_url
 from bigchaindb.api.call import NodeInfo
+from bigchaindb.api.page_files import OWN_FOLDER, Page
 from bigchaindb.api.reads import Reads
 from bigchaindb.api.server import HttpApi
 from bigchaindb.config import Limits, Settings
@@ -217,6 +218,7 @@ class _Edges:
             proofs=wired.proofs,
             origins=origins,
             proxies=proxies,
+            page=Page.read(settings.page.folder or OWN_FOLDER) if settings.page.enabled else None,
         )
         renewals = (Renewing(settings, gate, wired.writers), *(() if tls is None else (tls.renew,)))
         self.desk = AccessDesk(self.book, gate, settings, reload, renewals)

@@ -8,6 +8,7 @@ import orjson
 
 from bigchaindb.streams.sse import EventStream
 
+JSON_TYPE: Final = b"Content-Type: application/json\r\n"
 VARY_ACCEPT: Final = b"Vary: Accept\r\n"
 """Of an address that serves a page or a stream: a cache must not answer a request for one with the other."""
 
@@ -18,9 +19,10 @@ class Answer:
 
     Attributes:
         status: of HTTP.
-        body: JSON that ends with a newline, or nothing.
+        body: JSON that ends with a newline, nothing, or what `content_type` names.
         headers: further header lines, each with its line end.
         logged: the message of a plain error, for the error log.
+        content_type: the header line of that name, where there is a body.
         close: whether the connection ends with it, because part of the request is unread.
     """
 
@@ -29,6 +31,7 @@ class Answer:
     headers: bytes = b""
     logged: str | None = None
     close: bool = False
+    content_type: bytes = field(default=JSON_TYPE, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from bigchaindb.access.gate import Gate, Principal
 from bigchaindb.api.answers import Answer, Reply
 from bigchaindb.api.arguments import Arguments, parse_query
+from bigchaindb.api.page_files import Page
 from bigchaindb.api.reads import Reads
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
@@ -48,6 +49,7 @@ class Call(NamedTuple):
         query: the query string as sent.
         body: reads the body, within the limits.
         accept: the header `Accept`.
+        accept_encoding: the header `Accept-Encoding`.
         last_event_id: the header `Last-Event-ID`.
         host: the header `Host` as sent.
         principal: who asks; None where no gate stands in front.
@@ -62,6 +64,7 @@ class Call(NamedTuple):
     host: str = ""
     principal: Principal | None = None
     while_there: WhileThere = regardless
+    accept_encoding: str = ""
 
     @property
     def arguments(self) -> Arguments:
@@ -145,7 +148,7 @@ class Context:
     """What all handlers share.
 
     `proofs` is None on a network of one node, whose events are proven by that node's signatures alone.
-    `pull` answers a pull of a subscription.
+    `pull` answers a pull of a subscription. `page` is None where there is none.
     """
 
     engine: Engine
@@ -160,6 +163,7 @@ class Context:
     node: NodeInfo
     gate: Gate
     pull: Callable[[Call], Awaitable[Answer]]
+    page: Page | None = None
 
 
 Handler = Callable[[Context, Call], Awaitable[Reply]]

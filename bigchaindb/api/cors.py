@@ -8,6 +8,7 @@ from bigchaindb.serving.request import Request
 ANY_ORIGIN: Final = b"Access-Control-Allow-Origin: *\r\n"
 METHODS: Final = b"Access-Control-Allow-Methods: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n"
 VARY: Final = b"Vary: Origin\r\n"
+VARY_BOTH: Final = b"Vary: Accept, Origin\r\n"
 
 
 def lines(origins: Origins | None, request: Request) -> bytes:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bigchaindb.api.answers import Reply, json_answer
+from bigchaindb.api.answers import VARY_ACCEPT, Answer, Reply, json_answer, json_line
 from bigchaindb.api.call import Call, Context, NodeInfo
 
 DOCS: Final = "https://docs.bigchaindb.com/projects/server/en/latest/"
@@ -10,8 +10,8 @@ API_DOCS: Final = DOCS + "http-client-server-api.html"
 
 
 async def root(context: Context, call: Call) -> Reply:
-    """Answer `GET /`."""
-    return json_answer(root_document(context.node, call.host))
+    """Answer `GET /`, but for browsers, which get the page."""
+    return Answer(200, json_line(root_document(context.node, call.host)), VARY_ACCEPT)
 
 
 async def index(context: Context, call: Call) -> Reply:

@@ -22,6 +22,7 @@ from bigchaindb.api import (
     openapi,
     orders,
     outputs,
+    page,
     plugins,
     proofs,
     pulls,
@@ -136,7 +137,7 @@ async def reply_to(context: Context, method: str, path: str, call: Call, visitor
     Raises:
         ConnectionError: the client is gone.
     """
-    found = find(path)
+    found = page.find(context.page, path, call.accept) or find(path)
     scopes = () if found is None else found[0].scopes(method, context, found[1])
     principal = context.gate.admit(visitor, *scopes)
     if isinstance(principal, Denial):

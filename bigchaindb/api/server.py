@@ -1,6 +1,7 @@
 """The HTTP API as a server: passes each request to its handler and writes the reply."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -9,10 +10,12 @@ from bigchaindb.access.addresses import NO_PROXIES, Proxies
 from bigchaindb.access.gate import Gate, Visitor
 from bigchaindb.access.origins import ALL, Origins
 from bigchaindb.api import cors
-from bigchaindb.api.answers import Answer, Reply
+from bigchaindb.api.answers import VARY_ACCEPT, Answer, Reply
 from bigchaindb.api.bodies import Bodies
 from bigchaindb.api.call import Call, Context, ElectionSource, Lanes, NodeInfo, Rejected
 from bigchaindb.api.event_sockets import EventSockets
+from bigchaindb.api.page_files import PREFIX as PAGE_PREFIX
+from bigchaindb.api.page_files import Page
 from bigchaindb.api.problems import RETRY_AFTER, ProblemLog, plain
 from bigchaindb.api.pulls import Pulls
 from bigchaindb.api.reads import Reads
@@ -86,8 +89,10 @@ class ReplyServer(Server):
         )
 
     async def _serve(self, connection: Connection, request: Request) -> None:
-        request.lines = self.identify(request) + cors.lines(self._origins, request)
         path, query = target(request.target)
+        request.lines = self.identify(request)
+        if not path.startswith(PAGE_PREFIX):  # No other page needs the files of this one.
+            request.lines += cors.lines(self._origins, request)
         body, given = partial(self._bodies.read, connection, request), request.headers.get
         call = Call(
             "",
@@ -97,11 +102,15 @@ class ReplyServer(Server):
             given("last-event-id", ""),
             given("host", ""),
             while_there=connection.while_there,
+            accept_encoding=given("accept-encoding", ""),
         )
         reply = await self._answer(request.method, path, call, self.visitor(connection, request))
         if isinstance(reply, Answer):
             self._bodies.answered(request, reply.status)
             self._problems.write(reply, request.method, path)
+            if cors.VARY in request.lines and VARY_ACCEPT in reply.headers:  # one line for both
+                request.lines = request.lines.replace(cors.VARY, b"")
+                reply = replace(reply, headers=reply.headers.replace(VARY_ACCEPT, cors.VARY_BOTH))
         await send(connection, request, reply)
 
     def _write(self, connection: Connection, request: Request, path: str, answer: Answer) -> None:
@@ -138,6 +147,7 @@ class HttpApi(ReplyServer):
         websockets: Sequence[WebSocketRoute] = (),
         origins: Origins = ALL,
         proxies: Proxies = NO_PROXIES,
+        page: Page | None = None,
     ) -> None:
         self._reads = reads
         self._places = Places(limits.sse_connection_count_max)
@@ -167,6 +177,7 @@ class HttpApi(ReplyServer):
             node=node,
             gate=gate,
             pull=Pulls(desks, gate, limits).serve,
+            page=page,
         )
         count = limits.connection_count_max
         open_now = f"{count} connections are open (limits.connection_count_max); try again later"

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Final
 
-from bigchaindb.api.answers import VARY_ACCEPT, Answer, Listing, Reply
+from bigchaindb.api.answers import JSON_TYPE, VARY_ACCEPT, Answer, Listing, Reply
 from bigchaindb.errors import BigchainDBError
 from bigchaindb.serving.answering import CLOSE, chunk, opening, whole
 from bigchaindb.serving.connection import Connection
@@ -13,7 +13,6 @@ from bigchaindb.streams.sse import EventStream
 
 logger = logging.getLogger(__name__)
 
-JSON_TYPE: Final = b"Content-Type: application/json\r\n"
 STREAM_HEAD: Final = (
     b"Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n" + VARY_ACCEPT
 )
@@ -42,7 +41,7 @@ def write_answer(connection: Connection, request: Request, answer: Answer) -> No
     """Write a complete answer."""
     if answer.close:
         request.keeps_alive = False
-    kind = JSON_TYPE if answer.body else b""
+    kind = answer.content_type if answer.body else b""
     connection.answer(request, answer.status, answer.body, kind + answer.headers)
 
 

@@ -296,6 +296,16 @@ class Metrics:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Page:
+    """The page that browsers get at the address of `server.bind`."""
+
+    enabled: bool = True
+    """Whether there is one; else browsers get the same JSON as all other clients."""
+    folder: Path | None = None
+    """Its files, read at the start, for work on the page itself; null is those of the package."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Log:
     """Where log lines go and which."""
 
@@ -363,6 +373,7 @@ class Settings:
     """The plugins that run: a list of names, or names with settings."""
     log: Log = field(default_factory=Log)
     metrics: Metrics = field(default_factory=Metrics)
+    page: Page = field(default_factory=Page)
     network: Network = field(default_factory=Network)
     access: Access = field(default_factory=Access)
     tls: Tls = field(default_factory=Tls)

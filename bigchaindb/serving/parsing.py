@@ -34,6 +34,7 @@ _KEPT: Final = {
     name.encode(): name
     for name in (
         "accept",
+        "accept-encoding",
         "access-control-request-headers",
         "access-control-request-method",
         "authorization",

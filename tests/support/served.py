@@ -15,6 +15,7 @@ from bigchaindb.access.origins import Origins
 from bigchaindb.access.rates import Rates
 from bigchaindb.access.scopes import Scopes
 from bigchaindb.api.call import ElectionSource, NodeInfo
+from bigchaindb.api.page_files import Page
 from bigchaindb.api.reads import Reads
 from bigchaindb.api.server import HttpApi
 from bigchaindb.api.upgrades import WebSocketRoute
@@ -126,6 +127,7 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
     access: Access | None = None,
     desks: Desks | None = None,
     websockets: Sequence[WebSocketRoute] = (),
+    page: Page | None = None,
 ) -> AsyncIterator[Served]:
     """Run a node's inside below `folder`; it is stopped in the order of a real one."""
     limits, access = limits or Limits(), access or Access()
@@ -174,6 +176,7 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
         websockets=websockets,
         origins=origins,
         proxies=proxies,
+        page=page,
     )
     stream = StreamServer(
         source, limits, WebSocketServer(heartbeat=heartbeat_s), gate, origins=origins, proxies=proxies

@@ -125,6 +125,7 @@ EXAMPLES: dict[str, str] = {
     "log.level_logfile": "critical",
     "metrics.bind": "0.0.0.0:9100",
     "metrics.access": "True",
+    "page.enabled": "False",
     "network.bind": "0.0.0.0:26000",
     "network.external_address": "node.example:26000",
     "network.peers": f"{'0a' * 20}@one.example:26656,{'0b' * 20}@[2001:db8::1]:26656",
