@@ -56,6 +56,7 @@ class Commands(LazyGroup):
         "backup": ("backup:backup", "Copy the node's data into DIR."),
         "check": ("check:check", "Read the whole ledger and compare it with its checksums."),
         "configure": ("configure:configure", "Write a configuration file."),
+        "demo": ("demo:demo", "Fill a node of its own with 200 transactions, so that there is something to look at."),
         "doctor": ("doctor:doctor", "Find what keeps a node from running."),
         "drop": ("run:drop", "Delete the ledger."),
         "election": ("election:election", "Propose, approve and list changes of a network's validators."),

@@ -105,6 +105,14 @@ def test_a_person_reads_the_same(network: Network) -> None:
     assert network[1].key.public_key in done.stdout
 
 
+def test_a_demo_is_refused_on_a_network(network: Network) -> None:
+    """Its transactions would stay in everybody's ledger."""
+    refused = network[0].run("--yes", "demo")
+    assert refused.returncode == 1
+    assert "is part of a network" in refused.stderr
+    assert "nothing was sent; start a node of its own" in refused.stderr
+
+
 def test_the_peers_of_a_running_node_are_known_without_files(network: Network) -> None:
     one, two = network
     found = json.loads(one.run("network", "peers", "--json").stdout)
