@@ -1,0 +1,141 @@
+// The page: which screen an address behind `#` names, and what every screen gets.
+
+import { get, keep, root, send } from "./api.js";
+import { el, fill } from "./dom.js";
+import { Live } from "./live.js";
+import { frame, scopes } from "./parts/frame.js";
+import { loading } from "./parts/state.js";
+import { tick } from "./parts/time.js";
+import { texts } from "./texts.js";
+
+/**
+ * What a screen gets. `signal` ends with the screen: give it to requests, listeners and timers.
+ * @typedef {object} Context
+ * @property {HTMLElement} main the screen's place; it holds an `h1` already
+ * @property {string} id the part of the address behind the screen's name, "" without one
+ * @property {URLSearchParams} query what stands behind `?` in the address
+ * @property {AbortSignal} signal
+ * @property {Live} live
+ * @property {(text: string) => void} title writes the `h1` and the window's title
+ * @property {(scope: string) => boolean} may whether to offer what needs a scope; true if the node does not say
+ * @property {() => void} renew draws the screen anew
+ */
+/** @typedef {{ screen: (context: Context) => void | Promise<void> }} Screen */
+
+/** @type {Record<string, { nav: string, load: () => Promise<Screen> }>} */
+const SCREENS = {
+  "": { nav: "overview", load: () => import("./screens/overview.js") },
+  blocks: { nav: "blocks", load: () => import("./screens/blocks.js") },
+  "blocks/": { nav: "blocks", load: () => import("./screens/block.js") },
+  "invalid/": { nav: "blocks", load: () => import("./screens/invalid.js") },
+  rejected: { nav: "blocks", load: () => import("./screens/rejected.js") },
+  "transactions/": { nav: "blocks", load: () => import("./screens/transaction.js") },
+  assets: { nav: "assets", load: () => import("./screens/blocks.js") },
+  "assets/": { nav: "assets", load: () => import("./screens/asset.js") },
+  "owners/": { nav: "assets", load: () => import("./screens/owner.js") },
+  search: { nav: "", load: () => import("./screens/search.js") },
+  delivery: { nav: "delivery", load: () => import("./screens/delivery.js") },
+  "delivery/": { nav: "delivery", load: () => import("./screens/lane.js") },
+  network: { nav: "network", load: () => import("./screens/network.js") },
+  api: { nav: "api", load: () => import("./screens/api.js") },
+};
+const CODE = /^#code=(.+)$/;
+const PULSE = { limit: 1, before: "now", detail: "summary" };
+
+const live = new Live();
+const { main, mark, bar } = frame(live, renew);
+let leaving = new AbortController();
+/** @type {string[] | null} */
+let granted = null;
+let version = "";
+
+/** @param {string} scope */
+function may(scope) {
+  const family = `${scope.split(":")[0]}:*`;
+  return granted === null || granted.includes(scope) || granted.includes(family);
+}
+
+async function show() {
+  leaving.abort();
+  leaving = new AbortController();
+  const { signal } = leaving;
+  const [path = "", search = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  const [name = "", ...rest] = path.split("/");
+  const found = SCREENS[rest.join("/") ? `${name}/` : name] ?? SCREENS[""];
+  const heading = el("h1", null, texts.name);
+  fill(main, heading, loading());
+  mark(found?.nav ?? "");
+  /** @param {string} text */
+  const title = (text) => {
+    fill(heading, text);
+    document.title = `${text} · ${texts.name}`;
+  };
+  const id = decoded(rest.join("/"));
+  const query = new URLSearchParams(search);
+  const module = await found?.load();
+  if (signal.aborted) return;
+  fill(main, heading);
+  main.dataset.screen = name || "overview";
+  await module?.screen({ main, id, query, signal, live, title, may, renew });
+}
+
+/** @param {string} text */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Read everything again: after another key, or when the node has another log. */
+async function renew() {
+  granted = await scopes();
+  await show();
+  if (live.state.kind === "idle" || live.state.kind === "denied" || live.state.kind === "lost") await pulse();
+}
+
+/** Follow the newest blocks where no screen follows anything, so that the state of the node is seen everywhere. */
+async function pulse() {
+  const { value } = await get("events", PULSE);
+  if (value?.live) live.follow({}, value.live, () => {}, new AbortController().signal);
+}
+
+/** A code of `bigchaindb page` is good once; it leaves the address before anything else happens. */
+async function exchangeCode() {
+  const code = CODE.exec(location.hash)?.[1];
+  if (!code) return;
+  history.replaceState(null, "", "#/");
+  const { value } = await send("POST", "access/exchange", { code: decoded(code) });
+  if (value) keep(value.key);
+}
+
+async function compareVersion() {
+  const { value } = await root();
+  if (!value) return;
+  if (version && value.version !== version) {
+    const reload = el(
+      "button",
+      { type: "button", class: "button", onclick: () => location.reload() },
+      texts.live.reload,
+    );
+    bar.dataset.kind = "version";
+    bar.hidden = false;
+    fill(bar, el("span", null, texts.live.version(value.version)), reload);
+  }
+  version ||= value.version;
+}
+
+await exchangeCode();
+addEventListener("hashchange", () => {
+  show();
+  scrollTo(0, 0);
+});
+let before = live.state.kind;
+live.watch(({ kind }) => {
+  if (kind === "live" && before !== "live") compareVersion();
+  if (kind === "lost") setTimeout(renew, 1_000);
+  before = kind;
+});
+tick();
+renew();

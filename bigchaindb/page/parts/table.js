@@ -1,0 +1,39 @@
+// A table that becomes cards on a phone. Rows are updated by key, so what stays keeps its focus.
+
+import { el, keyed } from "../dom.js";
+
+/**
+ * @template Row
+ * @typedef {{ title: string, kind?: "number" | "wide" | "main", cell: (row: Row) => import("../dom.js").Child }} Column
+ */
+
+/**
+ * @template Row
+ * @param {string} caption for screen readers
+ * @param {readonly Column<Row>[]} columns
+ * @param {(row: Row) => string} key
+ * @param {(row: Row) => string} [classOf]
+ */
+export function table(caption, columns, key, classOf) {
+  const body = el("tbody");
+  const head = columns.map(({ title, kind }) => el("th", { scope: "col", class: kind }, title));
+  const node = el(
+    "table",
+    null,
+    el("caption", { class: "sr" }, caption),
+    el("thead", null, el("tr", null, head)),
+    body,
+  );
+
+  /** @param {Row} row */
+  const make = (row) => {
+    const cells = columns.map(({ title, kind, cell }) =>
+      el("td", { class: kind, "data-title": title }, el("div", null, cell(row))),
+    );
+    return el("tr", { class: classOf?.(row), tabindex: -1 }, cells);
+  };
+
+  /** @param {readonly Row[]} rows */
+  const show = (rows) => keyed(body, rows, key, make);
+  return { node, body, show };
+}

@@ -1,0 +1,80 @@
+// JSON that unfolds in place. Branches are made when they are opened, so size and depth cost nothing before.
+
+import { el } from "../dom.js";
+import { counted } from "../format.js";
+import { texts } from "../texts.js";
+
+/** @typedef {(path: string[], value: unknown) => import("../dom.js").Child} Leaf what stands behind a leaf */
+
+const PIECE = 100;
+const CHARACTERS = 2_000;
+const OPEN_DEPTH = 2;
+const OPEN_COUNT = 20;
+
+/**
+ * @param {unknown} value
+ * @param {Leaf} [leaf]
+ */
+export function tree(value, leaf) {
+  return el("div", { class: "tree" }, branch([], value, leaf));
+}
+
+/**
+ * @param {string[]} path
+ * @param {unknown} value
+ * @param {Leaf} [leaf]
+ * @returns {import("../dom.js").Child}
+ */
+function branch(path, value, leaf) {
+  const name = path.at(-1);
+  const label = name === undefined ? null : el("span", { class: "name" }, name, ": ");
+  if (value === null || typeof value !== "object") return el("div", null, label, scalar(value), leaf?.(path, value));
+  const entries = Object.entries(value);
+  const kind = Array.isArray(value) ? texts.tree.item : texts.tree.member;
+  if (entries.length === 0) return el("div", null, label, Array.isArray(value) ? "[]" : "{}");
+  const inner = el("div", { class: "inner" });
+  const node = el("details", null, el("summary", null, label, el("em", null, counted(entries.length, kind))), inner);
+  const open = () => {
+    if (node.open && inner.childElementCount === 0) more(inner, path, entries, leaf);
+  };
+  node.addEventListener("toggle", open);
+  node.open = path.length < OPEN_DEPTH && entries.length <= OPEN_COUNT;
+  return node;
+}
+
+/**
+ * @param {Element} inner
+ * @param {string[]} path
+ * @param {[string, unknown][]} entries
+ * @param {Leaf} [leaf]
+ */
+function more(inner, path, entries, leaf, from = 0) {
+  for (const [name, value] of entries.slice(from, from + PIECE)) {
+    const child = branch([...path, name], value, leaf);
+    if (child instanceof Node) inner.append(child);
+  }
+  const left = entries.length - from - PIECE;
+  if (left <= 0) return;
+  const button = el("button", { type: "button", class: "link" }, texts.tree.more(left));
+  button.addEventListener("click", () => {
+    button.remove();
+    more(inner, path, entries, leaf, from + PIECE);
+  });
+  inner.append(button);
+}
+
+/** @param {unknown} value */
+function scalar(value) {
+  if (typeof value !== "string") return el("span", { class: "value" }, String(value));
+  if (value.length <= CHARACTERS) return el("span", { class: "value text" }, value);
+  const node = el("span", { class: "value text" }, value.slice(0, CHARACTERS));
+  let shown = CHARACTERS;
+  const button = el("button", { type: "button", class: "link" }, texts.tree.rest(value.length - shown));
+  button.addEventListener("click", () => {
+    node.append(el("span", null, value.slice(shown, shown + 10 * CHARACTERS)));
+    shown += 10 * CHARACTERS;
+    if (shown >= value.length) button.remove();
+    else button.textContent = texts.tree.rest(value.length - shown);
+  });
+  return [node, button];
+}

@@ -1,0 +1,175 @@
+// The log, newest first: blocks, or transactions, or the CREATEs of assets; by kind, asset and owner.
+
+import { get } from "../api.js";
+import { el, fill } from "../dom.js";
+import { seconds, utc } from "../format.js";
+import { BLOCKS, Feed, isInvalid, keyOf, TRANSACTIONS } from "../parts/feed.js";
+import { isTyping } from "../parts/frame.js";
+import { empty, loading, trouble } from "../parts/state.js";
+import { table } from "../parts/table.js";
+import { texts } from "../texts.js";
+
+/** @typedef {import("../app.js").Context} Context */
+
+const T = texts.blocks;
+const PAGE = 50;
+const SHOWN_MAX = 1_000;
+const OWN = ["type", "granularity", "operation", "asset", "owner"];
+
+/** @param {Context} context */
+export async function screen(context) {
+  const isAssets = context.main.dataset.screen === "assets";
+  context.title(isAssets ? T.assets : T.title);
+  const given = Object.fromEntries([...context.query].filter(([name, value]) => value && isFilter(name)));
+  const filters = isAssets ? { ...given, granularity: "transaction", operation: "CREATE" } : given;
+  const isEach = filters.granularity === "transaction";
+  const list = table(T.caption, isEach ? TRANSACTIONS : BLOCKS, keyOf, (row) =>
+    row.grouped ? "group" : isInvalid(row) ? "invalid" : "",
+  );
+  const foot = el("div", { class: "foot" });
+  const place = el("section", { class: "card flush" }, loading(8));
+  context.main.append(filterForm(given, isAssets), place);
+  walkByKeys(context, list.body);
+  await fillList(context, filters, list, place, foot);
+}
+
+/** @param {string} name */
+function isFilter(name) {
+  return OWN.includes(name) || /^(metadata|data)\./.test(name);
+}
+
+/**
+ * @param {Context} context
+ * @param {Record<string, string>} filters
+ * @param {ReturnType<typeof table<import("../parts/feed.js").Entry>>} list
+ * @param {HTMLElement} place
+ * @param {HTMLElement} foot
+ */
+async function fillList(context, filters, list, place, foot) {
+  const feed = new Feed(SHOWN_MAX);
+  let next = "now";
+
+  const draw = () => {
+    list.show(feed.rows);
+    if (feed.rows.length > 0 && !list.node.isConnected) fill(place, list.node, foot);
+  };
+  const older = async () => {
+    const { value, problem } = await get(
+      "events",
+      { ...filters, before: next, limit: PAGE, detail: "summary" },
+      context.signal,
+    );
+    if (context.signal.aborted) return;
+    if (problem !== null) {
+      fill(next === "now" ? place : foot, trouble(problem, older));
+      return;
+    }
+    const isFirst = next === "now";
+    next = value.next;
+    feed.rows = [...feed.rows, ...value.events].slice(0, SHOWN_MAX);
+    draw();
+    fill(foot, ending(value, older));
+    if (feed.rows.length === 0) fill(place, nothing(filters), foot);
+    if (!isFirst) return;
+    /** @type {import("../live.js").Handler} */
+    const came = (events, skipped) => {
+      feed.add(events, skipped);
+      draw();
+    };
+    context.live.follow(filters, value.live, came, context.signal);
+  };
+  await older();
+}
+
+/**
+ * @param {{ end: boolean, events: { time: string }[] }} page
+ * @param {() => void} older
+ */
+function ending({ end, events }, older) {
+  if (end) return events.length > 0 ? el("p", { class: "dim" }, T.end) : null;
+  const last = events.at(-1);
+  const looked = events.length < PAGE && last ? el("p", { class: "dim" }, T.looked(utc(seconds(last.time)))) : null;
+  return [looked, el("button", { type: "button", class: "button", onclick: older }, texts.older)];
+}
+
+/** @param {Record<string, string>} filters */
+function nothing(filters) {
+  return Object.keys(filters).length > 0 ? empty(T.noneFiltered) : empty(T.none, el("p", null, T.noneText));
+}
+
+/**
+ * @param {Record<string, string>} given
+ * @param {boolean} isAssets
+ */
+function filterForm(given, isAssets) {
+  const chosen = given.granularity === "transaction" ? "transaction" : (given.type ?? "all");
+  const kinds = /** @type {const} */ (["all", "valid", "invalid", "transaction"]);
+  const base = isAssets ? "#/assets" : "#/blocks";
+  const asset = field("asset", T.asset, given.asset);
+  const owner = field("owner", T.ownerKey, given.owner);
+  const tabs = kinds.map((kind) =>
+    el("a", { href: hrefOf(kind), "aria-current": kind === chosen ? "true" : null }, T.kinds[kind]),
+  );
+  const form = el("form", { class: "filters" });
+  form.append(
+    ...(isAssets
+      ? []
+      : [
+          el(
+            "nav",
+            { class: "tabs", "aria-label": T.kind },
+            tabs,
+            el("a", { href: "#/rejected" }, texts.rejected.title),
+          ),
+        ]),
+    ...(isAssets ? [] : [asset.label]),
+    owner.label,
+    el("button", { class: "button" }, T.apply),
+  );
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    location.hash = hrefOf(/** @type {any} */ (chosen), { asset: asset.input.value, owner: owner.input.value });
+  });
+  return form;
+
+  /**
+   * @param {"all" | "valid" | "invalid" | "transaction"} kind
+   * @param {Record<string, string>} [more]
+   */
+  function hrefOf(kind, more = {}) {
+    const query = new URLSearchParams({ ...given, ...more });
+    for (const name of ["type", "granularity"]) query.delete(name);
+    if (kind === "transaction") query.set("granularity", kind);
+    else if (kind !== "all") query.set("type", kind);
+    for (const [name, value] of [...query]) if (!value.trim()) query.delete(name);
+    const text = query.toString();
+    return `${base}${text && "?"}${text}`;
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {string} title
+ * @param {string} [value]
+ */
+function field(name, title, value = "") {
+  const input = el("input", { name, autocomplete: "off", spellcheck: "false", placeholder: title });
+  input.value = value;
+  return { input, label: el("label", null, el("span", { class: "sr" }, title), input) };
+}
+
+/**
+ * `j` and `k` move through the rows, Enter opens the one that has the focus.
+ * @param {Context} context
+ * @param {HTMLElement} body
+ */
+function walkByKeys(context, body) {
+  const walk = (/** @type {KeyboardEvent} */ event) => {
+    if (isTyping(event) || !["j", "k"].includes(event.key)) return;
+    const rows = /** @type {HTMLElement[]} */ ([...body.children]);
+    const now = rows.findIndex((row) => row.contains(document.activeElement));
+    const row = rows[event.key === "j" ? Math.min(now + 1, rows.length - 1) : Math.max(now - 1, 0)];
+    /** @type {HTMLElement | null | undefined} */ (row?.querySelector("a.open, .open-in a"))?.focus();
+  };
+  addEventListener("keydown", walk, { signal: context.signal });
+}

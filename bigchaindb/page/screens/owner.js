@@ -1,0 +1,6 @@
+// A screen to come.
+
+/** @param {import("../app.js").Context} context */
+export async function screen({ title }) {
+  title("Owner");
+}

@@ -1,0 +1,55 @@
+// What an id, key, height, position or word may mean. One exact hit opens by itself.
+
+import { get } from "../api.js";
+import { el } from "../dom.js";
+import { id } from "../parts/id.js";
+import { answered } from "../parts/section.js";
+import { empty } from "../parts/state.js";
+import { table } from "../parts/table.js";
+import { texts } from "../texts.js";
+
+/** @typedef {{ kind: "transaction" | "asset" | "block" | "owner" | "position" | "words", id: string | number, label: string }} Hit */
+
+const T = texts.found;
+const FILTER = /^((?:metadata|data)\.\S+?)=(.*)$/;
+
+/** @param {import("../app.js").Context} context */
+export async function screen(context) {
+  const text = context.query.get("text") ?? "";
+  const [, path, value] = FILTER.exec(text) ?? [];
+  if (path) {
+    location.replace(`#/blocks?${new URLSearchParams({ granularity: "transaction", [path]: value ?? "" })}`);
+    return;
+  }
+  context.title(T.for(text));
+  const read = () => get("find", { text }, context.signal);
+  context.main.append(answered(context.signal, read, (/** @type {{ hits: Hit[] }} */ { hits }) => shown(hits)));
+}
+
+/** @param {Hit[]} hits */
+function shown(hits) {
+  const [only] = hits;
+  if (only === undefined) return empty(T.nothing, el("p", null, T.nothingText));
+  if (hits.length === 1 && only.kind !== "words") {
+    location.replace(hrefOf(only));
+    return null;
+  }
+  const list = table(
+    T.caption,
+    /** @type {import("../parts/table.js").Column<Hit>[]} */ ([
+      { title: T.kind, cell: (hit) => el("span", { class: "tag" }, T.kinds[hit.kind] ?? hit.kind) },
+      { title: T.id, kind: "main", cell: (hit) => id(String(hit.id), { href: hrefOf(hit) }) },
+      { title: T.label, kind: "wide", cell: (hit) => hit.label },
+    ]),
+    (hit) => `${hit.kind} ${hit.id}`,
+  );
+  list.show(hits);
+  return el("section", { class: "card" }, list.node);
+}
+
+/** @param {Hit} hit */
+function hrefOf({ kind, id: what }) {
+  const part = encodeURIComponent(what);
+  if (kind === "position") return `#/invalid/${part}`;
+  return kind === "words" ? `#/search?text=${part}` : `#/${kind}s/${part}`;
+}
