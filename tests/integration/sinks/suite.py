@@ -84,7 +84,10 @@ def expected(recipe: Recipe, per: Per) -> list[Message]:
 def check(held: Sequence[Held], messages: Sequence[Message], *, exactly_once: bool, in_order: bool = True) -> None:
     """Require every message to be there, with its bytes, and in order within its key unless one was parked."""
     data = {message.id: message.data for message in messages}
-    assert {one.id for one in held} == data.keys()
+    ids = {one.id for one in held}
+    assert ids == data.keys(), (
+        f"{len(data.keys() - ids)} of {len(data)} are missing, {len(ids - data.keys())} are foreign"
+    )
     assert all(one.data == data[one.id] for one in held)
     if exactly_once:
         assert len(held) == len(data)
