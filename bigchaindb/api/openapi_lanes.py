@@ -22,6 +22,9 @@ def paths() -> dict[str, Schema]:
     return {
         "/api/v1/subscriptions": listing,
         "/api/v1/subscriptions/{name}": _subscription(),
+        "/api/v1/plugins/{name}": {
+            "get": _operation("State of a plugin or subscription", ref("Plugin"), _NAME, errors=(400, 404))
+        },
         **_of_lane("/api/v1/plugins", ref("Plugin")),
         **_of_lane("/api/v1/subscriptions", ref("Plugin")),
     }

@@ -84,7 +84,14 @@ def _node_schemas() -> dict[str, Schema]:
                 "attempts": HEIGHT,
                 "parked": HEIGHT,
                 "error": _OR_NULL,
-            }
+                "last_error": _OR_NULL,
+                "cursor": HEIGHT,
+                "in_hand": HEIGHT,
+                "oldest_s": {"type": "number"},
+                "since": {"type": "number"},
+                "next_attempt_at": {"type": ["integer", "null"]},
+            },
+            {"error_at": {"type": ["number", "null"]}},
         ),
     }
 

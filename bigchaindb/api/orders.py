@@ -14,7 +14,7 @@ from bigchaindb.api import arguments
 from bigchaindb.api.answers import Reply, json_answer
 from bigchaindb.api.call import Call, Context, Handler
 from bigchaindb.api.events import LIMIT, limit_of
-from bigchaindb.api.plugins import document, scopes_of
+from bigchaindb.api.plugins import document, lane_of, operates, scopes_of
 from bigchaindb.api.problems import Problem, argument_error, plain
 from bigchaindb.api.route import Route, Scope
 from bigchaindb.config.access import OPERATE
@@ -58,17 +58,6 @@ def routes(path: str, scopes: Scope) -> Iterator[Route[Handler]]:
 def scopes(context: Context, name: str) -> Sequence[str]:
     """Return the scopes for orders by any name: to a plugin those of who operates the node."""
     return scopes_of(name) if name in context.lanes.subscriptions else [OPERATE]
-
-
-def lane_of(context: Context, name: str) -> LaneStatus:
-    """Return the status of a lane.
-
-    Raises:
-        Problem: there is none.
-    """
-    if (found := context.lanes.status_of(name)) is None:
-        raise Problem(plain(404, f"no plugin is enabled and no subscription is there of the name {name[:100]!r}"))
-    return found
 
 
 async def parked(context: Context, call: Call) -> Reply:
@@ -123,7 +112,7 @@ async def _order(name: str, read: Callable[[bytes, LaneStatus], Order], context:
     status = lane_of(context, call.parameter)
     order = read(await body_of(call), status)
     ordered(call, name, status.kind)
-    return json_answer(document(await context.lanes.order(call.parameter, order)))
+    return json_answer(document(await context.lanes.order(call.parameter, order), operates=operates(call)))
 
 
 def _bare(order: Callable[[], Order], body: bytes, _: LaneStatus) -> Order:

@@ -1,18 +1,23 @@
 """`/api/v1/plugins`: the state of each lane, public but for subscriptions. Source: docs/reference/http-events.md.
 
-The text of an error may hold what only the node's operator should know, so only the error's class is shown here.
+The text of an error may hold what only the node's operator should know, so others are shown the error's class alone.
 """
 
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from functools import partial
+from math import ceil
 from typing import Final
 
 from bigchaindb.access.scopes import Scopes
+from bigchaindb.api import arguments
 from bigchaindb.api.answers import Listing, Reply, json_answer, json_line
 from bigchaindb.api.call import Call, Context
-from bigchaindb.config.access import OPERATE, SUBSCRIBE
+from bigchaindb.api.problems import Problem, plain
+from bigchaindb.config.access import OPERATE, READ, SUBSCRIBE
 from bigchaindb.eventlog.bounds import NAME_CHARACTER_COUNT_MAX
+from bigchaindb.masking import masked_text
 from bigchaindb.subscribers.lane_status import LaneStatus
 
 PIECE_COUNT: Final = 16
@@ -25,7 +30,36 @@ async def listing(context: Context, call: Call) -> Reply:
     """List the plugins, then the subscriptions that the client may see."""
     subscriptions = context.lanes.subscriptions
     plugins = [name for name in context.lanes.names() if name not in subscriptions]
-    return some_at_a_time(context, [*plugins, *seen(subscriptions, call)], document)
+    render = partial(document, operates=operates(call))
+    return some_at_a_time(context, [*plugins, *seen(subscriptions, call)], render)
+
+
+async def get(context: Context, call: Call) -> Reply:
+    """Answer with one plugin, or with a subscription that the client may see."""
+    arguments.refuse_unknown(call.arguments)
+    return json_answer(document(lane_of(context, call.parameter), operates=operates(call)))
+
+
+def scopes(context: Context, name: str) -> Sequence[str]:
+    """Return the scopes to see a lane; who may not see a subscription does not learn of it."""
+    is_plugin = name in context.lanes.names() and name not in context.lanes.subscriptions
+    return [READ, OPERATE] if is_plugin else scopes_of(name)
+
+
+def lane_of(context: Context, name: str) -> LaneStatus:
+    """Return the status of a lane.
+
+    Raises:
+        Problem: there is none.
+    """
+    if (found := context.lanes.status_of(name)) is None:
+        raise Problem(plain(404, f"no plugin is enabled and no subscription is there of the name {name[:100]!r}"))
+    return found
+
+
+def operates(call: Call) -> bool:
+    """Whether the client may read what only the node's operator should know."""
+    return call.principal is not None and call.principal.scopes.allows(OPERATE)
 
 
 def seen(subscriptions: Iterable[str], call: Call) -> Sequence[str]:
@@ -59,17 +93,25 @@ def scope_of(name: str) -> str:
     return SUBSCRIBE + name[:NAME_CHARACTER_COUNT_MAX]
 
 
-def document(status: LaneStatus) -> dict[str, object]:
-    """Return the public part of a status."""
+def document(status: LaneStatus, *, operates: bool) -> dict[str, object]:
+    """Return a status: its public part, or what the node's operator reads of it."""
+    last_error = (masked_text(status.error) or None) if operates else error_class(status.error)
     return {
         "attempts": status.attempts,
-        # The error of an earlier attempt is for the operator alone once the lane delivers again.
+        "cursor": status.position,
+        # The error of an earlier attempt is no news once the lane delivers again.
         "error": None if status.is_error_past or status.state == _LIVE else error_class(status.error),
+        "in_hand": len(status.in_hand),
         "kind": status.kind,
         "lag": status.lag,
+        "last_error": last_error,
         "name": status.name,
+        "next_attempt_at": None if status.next_attempt_at is None else ceil(status.next_attempt_at),
+        "oldest_s": round(status.oldest_s, 1),
         "parked": status.parked_count,
+        "since": status.since,
         "state": str(status.state),
+        **({"error_at": status.error_at} if operates else {}),
     }
 
 

@@ -65,6 +65,7 @@ ROUTES: Final[tuple[Route[Handler], ...]] = require_scopes(
     Route("/api/v1/elections", elections.listing, READ),
     Route("/api/v1/elections/{id}", elections.get, READ),
     Route("/api/v1/plugins", plugins.listing, READ),
+    Route("/api/v1/plugins/{name}", plugins.get, plugins.scopes),
     *orders.routes("/api/v1/plugins", orders.scopes),
     Route("/api/v1/subscriptions", subscriptions.listing, READ),
     Route(

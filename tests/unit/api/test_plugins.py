@@ -1,5 +1,7 @@
 """What anybody may see of a plugin."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,15 +13,31 @@ from tests.support.lane_statuses import status
 
 def test_it_is_the_state_and_figures_and_nothing_that_a_plugin_said() -> None:
     """An error's text may hold an address or a customer's name; the port is open to everybody."""
-    assert document(status("OperationalError: cannot reach 10.0.0.7 as user audit")) == {
+    seen = status("OperationalError: cannot reach 10.0.0.7 as user audit")
+    assert document(replace(seen, next_attempt_at=17.5, error_at=9.0), operates=False) == {
         "attempts": 2,
+        "cursor": 5,
         "error": "OperationalError",
+        "in_hand": 1,
         "kind": "plugin",
         "lag": 7,
+        "last_error": "OperationalError",
         "name": "audit",
+        "next_attempt_at": 18,
+        "oldest_s": 1.0,
         "parked": 1,
+        "since": 0.0,
         "state": "BACKOFF",
     }
+
+
+def test_the_operator_reads_the_text_and_its_time_without_secrets() -> None:
+    seen = replace(status("OperationalError: postgresql://audit:secret@db is away"), error_at=9.0)
+    public, whole = (document(seen, operates=operates) for operates in (False, True))
+    assert whole == public | {"last_error": whole["last_error"], "error_at": 9.0}
+    assert str(whole["last_error"]).startswith("OperationalError: postgresql://audit:xxx")
+    assert "secret" not in str(whole)
+    assert document(status(""), operates=True)["last_error"] is None
 
 
 @pytest.mark.parametrize(
@@ -47,7 +65,11 @@ def test_no_text_gets_through(text: str) -> None:
 
 def test_an_error_that_is_over_is_not_shown() -> None:
     """A LIVE plugin with an error beside it sends somebody to look for what was mended long ago."""
-    assert document(status("ValueError: x"))["error"] == "ValueError"
-    assert document(status("ValueError: x", State.LIVE))["error"] is None
-    assert document(status("ValueError: x", State.CATCHING_UP))["error"] == "ValueError"
-    assert document(status("ValueError: x", State.CATCHING_UP, is_error_past=True))["error"] is None
+    for state, is_past, shown in (
+        (State.BACKOFF, False, "ValueError"),
+        (State.LIVE, False, None),
+        (State.CATCHING_UP, False, "ValueError"),
+        (State.CATCHING_UP, True, None),
+    ):
+        found = document(status("ValueError: x", state, is_error_past=is_past), operates=False)
+        assert (found["error"], found["last_error"]) == (shown, "ValueError")
