@@ -25,7 +25,7 @@ CHECKS: Final = {
     "imports": ("lint-imports",),
 }
 QUICK: Final = ("unit", "vectors", "simulation", "conformance")
-SERVED: Final = ("integration", "acceptance", "docs")
+SERVED: Final = ("integration", "acceptance", "page", "docs")
 WORKERS: Final = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
 """Two, as the machine that decides has two cores; the order is that of `tests/support/groups.py`."""
 COVERAGE: Final = ("--cov", "--cov-report=")

@@ -72,6 +72,7 @@ def main() -> None:
     installed.python_environment("node", pins="base.txt")
     for package in sorted((Path(__file__).parents[1] / "acceptance/javascript").glob("*/package.json")):
         installed.javascript_packages(package)
+    installed.javascript_packages(Path(__file__).parents[1] / "page/package.json")
     cometbft.require_cometbft()
     consumers.require()
     installed.forget_unused()

@@ -21,8 +21,8 @@ const POLL_MS = 2_000;
 const KEPT = 60;
 const DEMO = "bigchaindb demo";
 const FIRST = [
-  "bigchaindb keys new alice.json",
-  'bigchaindb transactions create --key alice.json --data \'{"name": "bicycle abc-1"}\'',
+  "bigchaindb keys new --output alice.json",
+  `bigchaindb transactions create --key-file alice.json --asset '{"bicycle": {"serial": "abc-1"}}'`,
   "bigchaindb events tail",
 ];
 

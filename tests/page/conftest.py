@@ -1,0 +1,35 @@
+"""A browser for each worker, and nodes whose ledgers have something to show."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import browsers, shown_ledger
+from tests.support.browsers import Browser
+from tests.support.node import Node, running_node
+
+INSTALL_S = 900
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Allow each test of this folder time to install what it needs: on a new machine the first one pays for all."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(INSTALL_S))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A running Chromium."""
+    with browsers.chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def full_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node alone, with a ledger that has something for every screen; nothing is added to it."""
+    folder = tmp_path_factory.mktemp("full")
+    shown_ledger.write(folder / "data")
+    with running_node(folder, settings={"keypair": shown_ledger.KEY_PAIR}) as node:
+        yield node

@@ -1,0 +1,73 @@
+"""A ledger that has something for every screen of the page, written without a node: the demo's story and more."""
+
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from bigchaindb.cli import demo_story
+from bigchaindb.config import Limits
+from bigchaindb.identity import make_chain_id
+from bigchaindb.ledger.ports import RejectedRow
+from bigchaindb.transaction import build, parse
+from tests.support.chains import ALICE, NODE
+from tests.support.ledgers import decide, ledger_over, open_store, propose
+
+KEY_PAIR: Final = {"public": NODE.public_key, "private": NODE.private_key}
+BURIED: Final = 60
+"""Levels of an asset's data; with the transaction around it, it stays below what a node takes."""
+HOSTILE: Final = {
+    "</script><script>document.title='broken'</script>": "<img src=x onerror=\"document.title='broken'\">",
+    "direction": "abc\u202egpj.exe",
+    "__proto__": {"polluted": True},
+    "javascript:alert(1)": "data:text/html,<b>no</b>",
+    "template": "${7*7} {{7*7}} %s",
+    "unseen": "zero\u200bwidth\u2066isolate\u0007bell",
+}
+SECONDS_BETWEEN: Final = 3
+
+
+def hostile() -> dict[str, object]:
+    """Return an asset's data that tries to be more than text: markup, directions, depth, many keys, a long text."""
+    deep: object = "bottom"
+    for level in range(BURIED):
+        deep = {f"level {level}": deep}
+    many = {f"key {number}": number for number in range(10_000)}
+    return {**HOSTILE, "deep": deep, "many": many, "long": "x" * 1_000_000 + "end"}
+
+
+def write(folder: Path, *, large_count: int = 300) -> None:
+    """Write the ledger into a new data directory.
+
+    Args:
+        folder: of the node that is started over it, with `KEY_PAIR`.
+        large_count: transactions of its largest block.
+    """
+    story = demo_story.tell()
+    folder.mkdir(parents=True)
+    folder.chmod(0o700)
+    make_chain_id(folder)
+    blocks: list[Sequence[bytes]] = [
+        *([signed.body for signed in burst] for burst in story.bursts),
+        [_created({"name": "pallet", "number": number}) for number in range(large_count)],
+        [_created(hostile())],
+        [story.refused.body],
+        [_created({"name": "the last one"})],
+    ]
+    begin = int(time.time()) - SECONDS_BETWEEN * len(blocks)
+    with open_store(folder) as store:
+        ledger = ledger_over(store.writer)
+        for bodies, timestamp in zip(blocks, itertools.count(begin, SECONDS_BETWEEN), strict=False):
+            decide(ledger, propose(store.writer, *bodies, timestamp=timestamp))
+        store.rejected_writer(Limits()).add(list(_rejected(story.refused.body, blocks[0][0])))
+
+
+def _created(data: dict[str, object]) -> bytes:
+    return build.create([ALICE], data=data).body
+
+
+def _rejected(refused: bytes, conflicting: bytes) -> Iterator[RejectedRow]:
+    transaction, other = parse(refused), parse(conflicting)
+    message = f"input `{transaction.id}` was already spent by {other.id}"
+    yield RejectedRow(transaction.id, transaction.asset_id or transaction.id, "DoubleSpend", message, refused)
