@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from bigchaindb.ledger.proofs.verifying import verify
-from tests.support.proofs import BUNDLED, HEIGHT, NODE_TRUST, TRUST, Decided, Rejected, node_document
+from tests.support.proofs import BUNDLED, HEIGHT, NODE_TRUST, TRUST, Decided, Rejected, node_document, refusal
 
 FOLDER: Final = Path(__file__).with_name("proofs")
 REASON: Final = "DoubleSpend at transactions[1]"
@@ -16,6 +16,12 @@ MADE: Final = {
     "commit-2": Decided(transactions=BUNDLED).document(),
     "node": node_document(),
     "node_invalid": node_document(REASON),
+}
+REFUSED: Final = {
+    "member-twice": "stands twice in an object",
+    "order-without-a-bundle": "order: of no bundle",
+    "spare-bits-of-a-signature": "base64 with bits that mean nothing",
+    "spare-bits-of-a-transaction": "base64 with bits that mean nothing",
 }
 
 
@@ -36,3 +42,10 @@ def test_a_kept_rejection_is_read_and_proves_what_it_can() -> None:
     assert (verified.kind, verified.reason, verified.block.header.height) == ("rejection", REASON, HEIGHT)
     assert not verified.is_bound
     assert "id" not in json.loads(verified.body)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_some_readers_take_otherwise_is_no_proof(name: str) -> None:
+    """Each is a kept proof in a second text, which proved the same before."""
+    assert {path.stem for path in (FOLDER / "refused").iterdir()} == {*REFUSED}
+    assert REFUSED[name] in refusal(kept(f"refused/{name}"))

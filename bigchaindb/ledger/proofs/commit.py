@@ -90,6 +90,7 @@ def _carried(evidence: CommitEvidence | BundledCommitEvidence, transactions: Seq
     carried = carried_in(evidence.order, transactions)
     if carried is None:
         raise ProofError(f"order: not of {len(transactions)} transactions")
+    require(any(evidence.order), "order: of no bundle; without one the evidence is of the kind `commit`")
     return carried
 
 

@@ -21,6 +21,7 @@ from msgspec import Meta
 from bigchaindb.errors import ProofError
 from bigchaindb.ledger.bundle import order_of, unbundled
 from bigchaindb.ledger.network import Support, Unseen
+from bigchaindb.ledger.proofs.exact import read_once, require_exact_base64
 from bigchaindb.ledger.proofs.signed_header import VALIDATOR_COUNT_MAX, SignedHeader
 from bigchaindb.ledger.rejections import BLOCK_COUNT_MAX, INTERNAL_MARK, Rejection
 from bigchaindb.ledger.validators import ValidatorSet
@@ -205,9 +206,12 @@ def read_proof(document: bytes) -> Proof:
     if len(document) > PROOF_BYTES_MAX:
         raise ProofError(f"at most {PROOF_BYTES_MAX} bytes, found {len(document)}")
     try:
-        return _decode(document)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        proof = _decode(document)
+        members = read_once(document)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ProofError(f"no proof of an event: {error}") from None
+    require_exact_base64(members["evidence"])
+    return proof
 
 
 def _document(body: bytes, evidence: object) -> bytes:

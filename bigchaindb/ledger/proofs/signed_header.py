@@ -21,7 +21,7 @@ FOR_BLOCK: Final = 2
 FOR_NO_BLOCK: Final = 3
 """Values of `block_id_flag` of a validator's precommit."""
 
-_MOMENT: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?Z")
+_MOMENT: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?Z")
 
 Number = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,17})$(?!\n)")]
 """A number below 10^18, as text."""

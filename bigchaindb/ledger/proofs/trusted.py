@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from bigchaindb.errors import ConfigurationError
+from bigchaindb.ledger.proofs.exact import read_once
 from bigchaindb.ledger.proofs.pieces import Trust
 from bigchaindb.ledger.proofs.signed_header import VALIDATOR_COUNT_MAX
 from bigchaindb.ledger.validators import ValidatorSet
@@ -51,7 +52,8 @@ def read_trust(text: bytes) -> Trust:
         raise ConfigurationError(f"at most {TRUST_BYTES_MAX} bytes, found {len(text)}")
     try:
         found = _decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        read_once(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             f"neither the answer of /api/v1/validators nor a genesis.json with validators: {error}"
         ) from None

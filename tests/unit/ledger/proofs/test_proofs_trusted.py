@@ -45,6 +45,8 @@ def test_a_genesis_says_which_chain_as_well() -> None:
         json.dumps(genesis(validators=[{**genesis()["validators"][0], "power": "0"}])),
         "[" * 100_000,
         '"\udcff"',
+        json.dumps(genesis()).replace('"chain_id":', '"chain_id": "other", "chain_id":'),
+        json.dumps(genesis()).replace('"app_hash": "', '"app_hash": "\udcff'),
         " " * (TRUST_BYTES_MAX + 1),
     ],
     ids=lambda text: text[:40],
