@@ -75,6 +75,8 @@ STORE_HISTORIES: Final = of(suite=3, long=60)
 FILTER_EXAMPLES: Final = of(suite=300, long=3_000)
 SEARCH_EXAMPLES: Final = of(suite=250, long=2_000)
 HTTP_EXAMPLES: Final = of(suite=300, long=2_000)
+PROOF_MUTATIONS: Final = of(suite=1_000, long=10_000)
+"""Changed proofs that both checkers judge, Python's and the page's."""
 
 NODE_KILLS: Final = of(suite=100, long=600)
 CHECK_KILLS: Final = of(suite=20, long=300)

@@ -48,7 +48,6 @@ from tests.support.proofs import (
     set_of,
 )
 
-
 LETTERS: Final = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
 
 

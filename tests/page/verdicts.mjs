@@ -1,0 +1,30 @@
+// Answers each line of a file with one line: what the page's own checks say. Usage: node verdicts.mjs FILE
+
+import { createReadStream } from "node:fs";
+import { createInterface } from "node:readline";
+import { documentText } from "./verify/block.js";
+import { canonical, parse } from "./verify/json.js";
+import { provenBody, Refusal, readTrust, verify } from "./verify/proof.js";
+import { sha3 } from "./verify/sha3.js";
+
+const bytes = (text) => Uint8Array.from(Buffer.from(text, "base64"));
+
+const answers = {
+  async verify({ document, trust }) {
+    const verified = await verify(bytes(document), readTrust(bytes(trust)));
+    const { kind, power, chainId, isBound } = verified;
+    return { kind, power: String(power), chain_id: chainId, is_bound: isBound, body: provenBody(verified) };
+  },
+  canonical: ({ text, version }) => ({ text: canonical(parse(text), version === "1.0") }),
+  document: ({ text }) => ({ text: documentText(parse(text)) }),
+  sha3: ({ message }) => ({ digest: Buffer.from(sha3(bytes(message))).toString("hex") }),
+};
+
+for await (const line of createInterface({ input: createReadStream(process.argv[2]) })) {
+  const question = JSON.parse(line);
+  try {
+    console.log(JSON.stringify(await answers[question.ask](question)));
+  } catch (error) {
+    console.log(JSON.stringify(error instanceof Refusal ? { refused: error.message } : { defect: error.stack }));
+  }
+}
