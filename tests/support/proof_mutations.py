@@ -226,7 +226,7 @@ def _layout(draw: random.Random, text: bytes) -> bytes:
         case 0:
             return json.dumps(whole, indent=draw.choice([1, "\t", "\r\n"])).encode()
         case 1:
-            return json.dumps(whole, sort_keys=True, ensure_ascii=False).encode()
+            return json.dumps(whole, sort_keys=True, ensure_ascii=False).encode(errors="surrogatepass")
         case _:
             return text.replace(b'"transactions"', b'"\\u0074ransactions"').replace(b"TRANSFER", b"\\u0054RANSFER")
 

@@ -19,7 +19,8 @@ export function require(holds, message) {
 
 /** @param {string} member @param {unknown} found @param {unknown} expected @param {string} says */
 export function requireEqual(member, found, expected, says) {
-  const [one, other] = [found, expected].map((value) => (typeof value === "bigint" ? String(value) : JSON.stringify(value)));
+  const written = (/** @type {unknown} */ value) => (typeof value === "bigint" ? String(value) : JSON.stringify(value));
+  const [one, other] = [written(found), written(expected)];
   require(one === other, `${member}: found ${one.slice(0, 100)}, but ${says} ${other.slice(0, 100)}`);
 }
 
@@ -57,6 +58,7 @@ export function textOf(bytes) {
  * @param {(bytes: Uint8Array) => boolean} mayHide
  */
 export function merged(shown, unseen, mayHide) {
+  /** @type {Uint8Array[]} */
   const all = shown.map(utf8);
   let taken = 0n;
   unseen.forEach(({ index, bytes }, number) => {
@@ -65,7 +67,7 @@ export function merged(shown, unseen, mayHide) {
     require(taken <= end && end <= BigInt(shown.length), `unseen[${number}].index: out of order`);
     taken = end;
   });
-  unseen.forEach(({ index, bytes }) => all.splice(Number(index), 0, bytes));
+  for (const { index, bytes } of unseen) all.splice(Number(index), 0, bytes);
   return all;
 }
 

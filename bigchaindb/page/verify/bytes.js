@@ -38,7 +38,7 @@ export function base58(bytes) {
   let text = "";
   for (let number = BigInt(`0x0${hex(bytes)}`); number; number /= 58n) text = ALPHABET[Number(number % 58n)] + text;
   const filled = bytes.findIndex(Boolean);
-  return ALPHABET[0].repeat(filled < 0 ? bytes.length : filled) + text;
+  return "1".repeat(filled < 0 ? bytes.length : filled) + text;
 }
 
 /** Return the bytes of a base58 text, null if they are not so many. @param {string} text @param {number} size */

@@ -86,8 +86,9 @@ const encodedMoment = ({ seconds, nanos }) => joined(integer(1, seconds), intege
 
 /** Return the root of the tree of RFC 6962, section 2.1. @param {Uint8Array[]} leaves @returns {Promise<Uint8Array>} */
 export async function merkleRoot(leaves) {
-  if (leaves.length === 0) return sha256(NOTHING);
-  if (leaves.length === 1) return sha256(joined(Uint8Array.of(0), leaves[0]));
+  const [leaf, ...others] = leaves;
+  if (!leaf) return sha256(NOTHING);
+  if (others.length === 0) return sha256(joined(Uint8Array.of(0), leaf));
   let left = 1;
   while (2 * left < leaves.length) left *= 2;
   const [first, second] = [await merkleRoot(leaves.slice(0, left)), await merkleRoot(leaves.slice(left))];
@@ -117,7 +118,16 @@ export async function validatorsHash(powers) {
 
 /** Return the hash of an engine's block. @param {Record<string, any>} header @param {Moment} time */
 export function headerHash(header, time) {
-  const hashes = ["last_commit", "data", "validators", "next_validators", "consensus", "app", "last_results", "evidence"];
+  const hashes = [
+    "last_commit",
+    "data",
+    "validators",
+    "next_validators",
+    "consensus",
+    "app",
+    "last_results",
+    "evidence",
+  ];
   return merkleRoot([
     joined(integer(1, header.version.block), integer(2, header.version.app)),
     octets(1, utf8(header.chain_id)),

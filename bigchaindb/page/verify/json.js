@@ -181,7 +181,7 @@ function float(text, isFirst) {
   const number = Number(text);
   if (!Number.isFinite(number)) throw new Refusal("a number is beyond the largest double");
   const sign = number < 0 || Object.is(number, -0) ? "-" : "";
-  const [mantissa, power] = Math.abs(number).toExponential().split("e");
+  const [mantissa = "", power] = Math.abs(number).toExponential().split("e");
   const digits = mantissa.replace(".", "");
   const point = Number(power) + 1; // where it stands, counted from the first digit
   const fraction = digits.length > 1 ? `.${digits.slice(1)}` : "";

@@ -15,11 +15,22 @@
  * @property {boolean} isBound whether id and voters are proven
  */
 
-import { blockId, blockText, documentText, isDecisive, powerOf, require, requireEqual, textOf, totalOf } from "./block.js";
+import {
+  blockId,
+  blockText,
+  documentText,
+  isDecisive,
+  powerOf,
+  require,
+  requireEqual,
+  textOf,
+  totalOf,
+} from "./block.js";
 import { keyOf, unbase58, unhex, utf8 } from "./bytes.js";
+import { verifyCommit } from "./commit.js";
 import { isSigned } from "./engine.js";
 import { canonical, checkedDocument, parse, Refusal } from "./json.js";
-import { verifyBareRejection, verifyCommit, verifyRejection } from "./network.js";
+import { verifyBareRejection, verifyRejection } from "./rejection.js";
 import { proof, vote } from "./shapes.js";
 import { trusted } from "./trust.js";
 
@@ -57,7 +68,9 @@ export async function verify(bytes, trust) {
 function checked(event, evidence, shown, trust) {
   if (evidence.kind === "node") return verifyNode(evidence, event, shown, trust);
   if (evidence.kind === "rejection") return verifyBareRejection(evidence, event, shown, trust);
-  return evidence.kind === "rejection-2" ? verifyRejection(evidence, shown, trust) : verifyCommit(evidence, shown, trust);
+  return evidence.kind === "rejection-2"
+    ? verifyRejection(evidence, shown, trust)
+    : verifyCommit(evidence, shown, trust);
 }
 
 /** Require that the document shows the event that was signed. @param {Record<string, any>} event @param {Verified} verified */

@@ -6,7 +6,8 @@ const ROUNDS = 24;
 /** Rotations and new places of the lanes, in the order in which rho and pi visit them (FIPS 202, 3.2.2 and 3.2.3). */
 const STEPS = (() => {
   const steps = [];
-  let [x, y] = [1, 0];
+  let x = 1;
+  let y = 0;
   for (let t = 0; t < ROUNDS; t += 1) {
     const from = x + 5 * y;
     [x, y] = [y, (2 * x + 3 * y) % 5];
@@ -20,6 +21,7 @@ const CONSTANTS = (() => {
   const constants = [];
   let register = 1;
   for (let round = 0; round < ROUNDS; round += 1) {
+    /** @type {any} */
     const pair = [0, 0];
     for (let j = 0; j < 7; j += 1) {
       const bit = (1 << j) - 1;
@@ -34,9 +36,14 @@ const CONSTANTS = (() => {
 /** Return the upper half of a pair after a turn to the left. @param {number} high @param {number} low @param {number} n */
 const turned = (high, low, n) => (n === 0 ? high : (high << n) | (low >>> (32 - n)));
 
-/** @param {Int32Array} state 25 lanes */
+/**
+ * Every index is within its array, which types cannot say.
+ * @param {any} state 25 lanes
+ */
 function permute(state) {
+  /** @type {any} */
   const moved = new Int32Array(50);
+  /** @type {any} */
   const parity = new Int32Array(10);
   for (const [low, high] of CONSTANTS) {
     for (let i = 0; i < 10; i += 1) {
@@ -74,9 +81,10 @@ function permute(state) {
 export function sha3(bytes) {
   const padded = new Uint8Array((Math.floor(bytes.length / RATE) + 1) * RATE);
   padded.set(bytes);
-  padded[bytes.length] ^= 0x06;
-  padded[padded.length - 1] ^= 0x80;
+  padded[bytes.length] = 0x06;
+  padded[padded.length - 1] = (padded.at(-1) ?? 0) | 0x80;
   const words = new DataView(padded.buffer);
+  /** @type {any} */
   const state = new Int32Array(50);
   for (let at = 0; at < padded.length; at += RATE) {
     for (let i = 0; i < RATE / 4; i += 1) state[i] ^= words.getInt32(at + 4 * i, true);

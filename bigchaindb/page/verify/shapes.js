@@ -20,12 +20,14 @@ export function refuse(place, rule) {
 const characters = (text) => [...text].length;
 
 /** @param {RegExp | null} pattern @param {number} [max] @param {number} [min] @returns {Shape} */
-export const text = (pattern, max = Number.POSITIVE_INFINITY, min = 0) => (value, place) => {
-  if (typeof value !== "string") refuse(place, "must be a text");
-  if (pattern && !pattern.test(value)) refuse(place, `must match ${pattern.source}`);
-  const count = max === Number.POSITIVE_INFINITY ? min : characters(value);
-  return count < min || count > max ? refuse(place, `must have ${min} to ${max} characters`) : value;
-};
+export const text =
+  (pattern, max = Number.POSITIVE_INFINITY, min = 0) =>
+  (value, place) => {
+    if (typeof value !== "string") refuse(place, "must be a text");
+    if (pattern && !pattern.test(value)) refuse(place, `must match ${pattern.source}`);
+    const count = max === Number.POSITIVE_INFINITY ? min : characters(value);
+    return count < min || count > max ? refuse(place, `must have ${min} to ${max} characters`) : value;
+  };
 
 /** @param {bigint} [min] @param {bigint} [max] @returns {Shape} */
 export const whole = (min, max) => (value, place) => {
@@ -36,11 +38,13 @@ export const whole = (min, max) => (value, place) => {
 };
 
 /** @param {Shape} item @param {number} [max] @returns {Shape} */
-export const list = (item, max = Number.POSITIVE_INFINITY) => (value, place) => {
-  if (!Array.isArray(value)) refuse(place, "must be an array");
-  if (value.length > max) refuse(place, `must have at most ${max} items`);
-  return value.map((/** @type {any} */ one, /** @type {number} */ index) => item(one, `${place}[${index}]`));
-};
+export const list =
+  (item, max = Number.POSITIVE_INFINITY) =>
+  (value, place) => {
+    if (!Array.isArray(value)) refuse(place, "must be an array");
+    if (value.length > max) refuse(place, `must have at most ${max} items`);
+    return value.map((/** @type {any} */ one, /** @type {number} */ index) => item(one, `${place}[${index}]`));
+  };
 
 /**
  * An object with exactly these members, of which those in `optional` have a value without being there.
@@ -50,29 +54,33 @@ export const list = (item, max = Number.POSITIVE_INFINITY) => (value, place) => 
  * @param {boolean} [isOpen] whether other members are passed over
  * @returns {Shape}
  */
-export const object = (members, optional = {}, isOpen = false) => (value, place) => {
-  if (!(value instanceof Map)) refuse(place, "must be an object");
-  const unknown = isOpen ? undefined : [...value.keys()].find((key) => !Object.hasOwn(members, key));
-  if (unknown !== undefined) refuse(place, `has an unknown member ${JSON.stringify(unknown.slice(0, 40))}`);
-  /** @type {Record<string, any>} */
-  const found = {};
-  for (const [name, shape] of Object.entries(members)) {
-    if (value.has(name)) found[name] = shape(value.get(name), `${place}.${name}`);
-    else if (Object.hasOwn(optional, name)) found[name] = optional[name];
-    else refuse(place, `${name} is missing`);
-  }
-  return found;
-};
+export const object =
+  (members, optional = {}, isOpen = false) =>
+  (value, place) => {
+    if (!(value instanceof Map)) refuse(place, "must be an object");
+    const unknown = isOpen ? undefined : [...value.keys()].find((key) => !Object.hasOwn(members, key));
+    if (unknown !== undefined) refuse(place, `has an unknown member ${JSON.stringify(unknown.slice(0, 40))}`);
+    /** @type {Record<string, any>} */
+    const found = {};
+    for (const [name, shape] of Object.entries(members)) {
+      if (value.has(name)) found[name] = shape(value.get(name), `${place}.${name}`);
+      else if (Object.hasOwn(optional, name)) found[name] = optional[name];
+      else refuse(place, `${name} is missing`);
+    }
+    return found;
+  };
 
 /** @param {any} only @returns {Shape} */
 const exactly = (only) => (value, place) => (value === only ? value : refuse(place, `must be ${JSON.stringify(only)}`));
 /** @param {Shape} shape @returns {Shape} */
 export const nullable = (shape) => (value, place) => (value === null ? null : shape(value, place));
 /** @param {number} [max] @param {boolean} [isExact] @returns {Shape} */
-export const bytes = (max = Number.POSITIVE_INFINITY, isExact = true) => (value, place) => {
-  const found = typeof value === "string" ? unbase64(value, isExact) : null;
-  return found && found.length <= max ? found : refuse(place, "must be base64, with no bit that means nothing");
-};
+export const bytes =
+  (max = Number.POSITIVE_INFINITY, isExact = true) =>
+  (value, place) => {
+    const found = typeof value === "string" ? unbase64(value, isExact) : null;
+    return found && found.length <= max ? found : refuse(place, "must be base64, with no bit that means nothing");
+  };
 /** @type {Shape} */
 const anything = (value) => value;
 
@@ -138,8 +146,9 @@ const kinds = {
 /** @type {Shape} */
 const evidence = (value, place) => {
   const kind = value instanceof Map ? value.get("kind") : null;
-  return typeof kind === "string" && Object.hasOwn(kinds, kind)
-    ? kinds[kind](value, place)
+  const shape = typeof kind === "string" && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
+  return shape
+    ? shape(value, place)
     : refuse(place, `must be an object whose kind is one of ${Object.keys(kinds).join(", ")}`);
 };
 const block = object({

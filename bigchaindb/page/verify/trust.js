@@ -1,8 +1,8 @@
 /** Whom the reader of a proof believes, from a file of the reader's own. Source: docs/reference/proofs.md. */
 
 import { hex } from "./bytes.js";
-import { bytes, list, nullable, object, refuse, text, VALIDATOR_COUNT_MAX, whole } from "./shapes.js";
 import { Refusal } from "./json.js";
+import { bytes, list, nullable, object, refuse, text, VALIDATOR_COUNT_MAX, whole } from "./shapes.js";
 
 /**
  * @typedef {import("./shapes.js").Shape} Shape
@@ -23,7 +23,11 @@ const ofApi = list(
 const ofEngine = object(
   {
     validators: list(
-      object({ pub_key: trustedKey, power: powerText, voting_power: powerText }, { power: "0", voting_power: "0" }, true),
+      object(
+        { pub_key: trustedKey, power: powerText, voting_power: powerText },
+        { power: "0", voting_power: "0" },
+        true,
+      ),
       VALIDATOR_COUNT_MAX,
     ),
     chain_id: nullable(text(null)),
