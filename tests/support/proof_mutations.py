@@ -224,7 +224,7 @@ def _layout(draw: random.Random, text: bytes) -> bytes:
     whole = json.loads(text)
     match draw.randrange(3):
         case 0:
-            return json.dumps(whole, indent=draw.choice([1, "\t", "\r\n"])).encode()
+            return json.dumps(whole, indent=draw.choice(["\t", "\r\n", " "])).encode()
         case 1:
             return json.dumps(whole, sort_keys=True, ensure_ascii=False).encode(errors="surrogatepass")
         case _:
