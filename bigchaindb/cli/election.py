@@ -70,7 +70,7 @@ def upsert_validator(
     signer = _signer(session, key_file)
     target = _network(session, node)
     signed = _proposal(target, signer, public_key=proposed, power=power, node_id=node_id)
-    target.ask(calls.post(signed.body, "commit"))
+    target.send(signed)
     put(f"[SUCCESS] Submitted proposal with id: {signed.id}")
 
 
@@ -107,7 +107,7 @@ def approve(session: Session, election_id: str, key_file: Path | None, node: str
         raise ConfigurationError(f"the key {signer.public_key} has no votes in this election")
     details = details_of([signer.public_key])
     spends = [build.Spend(OutputRef(election_id, index), details, (signer,)) for index in own]
-    target.ask(calls.post(build.vote(election_id, spends, sum(own.values())).body, "commit"))
+    target.send(build.vote(election_id, spends, sum(own.values())))
     put("[SUCCESS] Your vote has been submitted")
 
 

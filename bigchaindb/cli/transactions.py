@@ -17,7 +17,7 @@ from bigchaindb.cli.keys import KEY_FILE_VARIABLE, PRIVATE_KEY_VARIABLE, read_ke
 from bigchaindb.cli.options import read_object
 from bigchaindb.cli.output import ask_secret, put, put_json, say
 from bigchaindb.cli.session import Session, pass_session
-from bigchaindb.client import Client, calls
+from bigchaindb.client import Client
 from bigchaindb.client.calls import Mode
 from bigchaindb.client.spending import payment, spending
 from bigchaindb.errors import CannotSpend, ConfigurationError
@@ -157,7 +157,7 @@ def _finish(
         return
     target = node if isinstance(node, Client) else node_at(session, node)
     say(f"Sending {signed.id} to {target.url} …")
-    _put(target.ask(calls.post(signed.body, mode)), as_json=as_json)
+    _put(target.send(signed, mode=mode), as_json=as_json)
 
 
 def _put(transaction: Mapping[str, Any], *, as_json: bool) -> None:

@@ -3,23 +3,20 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from typing import Any, Literal, Protocol, Self, TypeVar, Unpack
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, Unpack
 
-from bigchaindb.client.calls import Call, Granularity, Mode, Selected, Status
+from bigchaindb.client.calls import Call
 from bigchaindb.client.client import AsyncClient, Options
 from bigchaindb.client.consuming import SubscriptionEvent
-from bigchaindb.client.event import Event, LogEvent, Proven
 from bigchaindb.client.following import AWAY_S
-from bigchaindb.client.spending import Owners, Signers
 from bigchaindb.client.subscription import WINDOW, Acknowledge, AsyncSubscription, Definition
-from bigchaindb.client.trusting import Trusted
-from bigchaindb.documents import Transaction
 from bigchaindb.errors import ClientUnusable
-from bigchaindb.transaction.build import Signed
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -29,6 +26,28 @@ class Run(Protocol):
     def __call__(self, work: Coroutine[Any, Any, T], /) -> T:
         """Return what it returns."""
         ...
+
+
+def _waited_for(
+    call: Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate["Client", P], T]:
+    """Return a call of `Client`: with the arguments of one of `AsyncClient`, and what that returns."""
+
+    @wraps(call)
+    def waiting(self: "Client", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._run(call(self._client, *args, **kwargs))
+
+    return waiting
+
+
+def _iterated(
+    call: Callable[Concatenate[AsyncClient, P], AsyncGenerator[T, None]],
+) -> Callable[Concatenate["Client", P], Iterator[T]]:
+    @wraps(call)
+    def iterating(self: "Client", /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        return self._iterate(call(self._client, *args, **kwargs))
+
+    return iterating
 
 
 class Client:
@@ -72,100 +91,20 @@ class Client:
         """See `AsyncClient.ask`."""
         return self._run(self._client.ask(call))
 
-    def create(
-        self,
-        signers: Signers,
-        asset: Mapping[str, Any] | None = None,
-        *,
-        metadata: Mapping[str, Any] | None = None,
-        amount: int = 1,
-        to: Owners | None = None,
-        mode: Mode = "commit",
-    ) -> Transaction:
-        """See `AsyncClient.create`."""
-        return self._run(self._client.create(signers, asset, metadata=metadata, amount=amount, to=to, mode=mode))
-
-    def transfer(
-        self,
-        held: Transaction | Sequence[Transaction],
-        signers: Signers,
-        *,
-        to: Owners,
-        amount: int | None = None,
-        index: int | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        mode: Mode = "commit",
-    ) -> Transaction:
-        """See `AsyncClient.transfer`."""
-        return self._run(
-            self._client.transfer(held, signers, to=to, amount=amount, index=index, metadata=metadata, mode=mode)
-        )
-
-    def send(self, signed: Signed, *, mode: Mode = "commit") -> Transaction:
-        """See `AsyncClient.send`."""
-        return self._run(self._client.send(signed, mode=mode))
-
-    def transaction(self, transaction_id: str) -> Transaction:
-        """See `AsyncClient.transaction`."""
-        return self._run(self._client.transaction(transaction_id))
-
-    def transactions(
-        self, asset_id: str, operation: Literal["CREATE", "TRANSFER"] | None = None, *, is_last: bool = False
-    ) -> list[Transaction]:
-        """See `AsyncClient.transactions`."""
-        return self._run(self._client.transactions(asset_id, operation, is_last=is_last))
-
-    def outputs(self, public_key: str, *, spent: bool | None = None) -> list[dict[str, Any]]:
-        """See `AsyncClient.outputs`."""
-        return self._run(self._client.outputs(public_key, spent=spent))
-
-    def status(self, transaction_id: str) -> Status:
-        """See `AsyncClient.status`."""
-        return self._run(self._client.status(transaction_id))
-
-    def search(self, kind: Literal["assets", "metadata"], text: str, limit: int | None = None) -> list[dict[str, Any]]:
-        """See `AsyncClient.search`."""
-        return self._run(self._client.search(kind, text, limit))
-
-    def block(self, height: int) -> dict[str, Any]:
-        """See `AsyncClient.block`."""
-        return self._run(self._client.block(height))
-
-    def validators(self) -> list[dict[str, Any]]:
-        """See `AsyncClient.validators`."""
-        return self._run(self._client.validators())
-
-    def proof(self, event: Event) -> bytes:
-        """See `AsyncClient.proof`."""
-        return self._run(self._client.proof(event))
-
-    def verify(self, event: Event, validators: Trusted) -> Proven:
-        """See `AsyncClient.verify`."""
-        return self._run(self._client.verify(event, validators))
-
-    def events(
-        self,
-        *,
-        after: str | None = None,
-        until: Literal["head"] | None = None,
-        select: Selected | None = None,
-        types: Literal["valid", "invalid"] | None = None,
-        granularity: Granularity = "block",
-        validators: Trusted | None = None,
-        away_s: float | None = AWAY_S,
-    ) -> Iterator[LogEvent]:
-        """See `AsyncClient.events`."""
-        return self._iterate(
-            self._client.events(
-                after=after,
-                until=until,
-                select=select,
-                types=types,
-                granularity=granularity,
-                validators=validators,
-                away_s=away_s,
-            )
-        )
+    create = _waited_for(AsyncClient.create)
+    transfer = _waited_for(AsyncClient.transfer)
+    send = _waited_for(AsyncClient.send)
+    transaction = _waited_for(AsyncClient.transaction)
+    transactions = _waited_for(AsyncClient.transactions)
+    outputs = _waited_for(AsyncClient.outputs)
+    status = _waited_for(AsyncClient.status)
+    search = _waited_for(AsyncClient.search)
+    block = _waited_for(AsyncClient.block)
+    validators = _waited_for(AsyncClient.validators)
+    proof = _waited_for(AsyncClient.proof)
+    verify = _waited_for(AsyncClient.verify)
+    events = _iterated(AsyncClient.events)
+    rejected = _iterated(AsyncClient.rejected)
 
     def subscription(
         self,

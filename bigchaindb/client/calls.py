@@ -21,6 +21,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 Mode = Literal["async", "sync", "commit"]
 Granularity = Literal["block", "transaction"]
+Log = Literal["events", "rejected"]
 Scalar = str | int | float | bool | None
 Selected = Mapping[str, Scalar]
 """A filter of events, as members of `select`: `operation`, `asset`, `owner` and `metadata.<path>`."""
@@ -233,16 +234,14 @@ def events(
     limit: int | None = PAGE_COUNT,
 ) -> Call[Page]:
     """Ask for a page of events."""
-    query = _query(
-        {
-            **{name: _text(value) for name, value in (select or {}).items()},
-            "type": types,
-            "granularity": granularity if granularity == "transaction" else None,
-            "limit": limit,
-            "after": after,
-        }
-    )
+    granular = granularity if granularity == "transaction" else None
+    query = _query({**_filters(select), "type": types, "granularity": granular, "limit": limit, "after": after})
     return Call(f"/api/v1/events{query}", _page)
+
+
+def rejected(select: Selected | None, *, after: str | None, limit: int | None = PAGE_COUNT) -> Call[Page]:
+    """Ask for a page of the transactions that the node accepted and rejected later."""
+    return Call(f"/api/v1/rejected{_query({**_filters(select), 'limit': limit, 'after': after})}", _page)
 
 
 def subscribe(name: str, definition: Mapping[str, object]) -> Call[dict[str, Any]]:
@@ -340,6 +339,10 @@ def _segment(text: str) -> str:
 def _query(arguments: Mapping[str, object]) -> str:
     given = {name: value for name, value in arguments.items() if value is not None}
     return f"?{urlencode(given)}" if given else ""
+
+
+def _filters(select: Selected | None) -> dict[str, str]:
+    return {name: _text(value) for name, value in (select or {}).items()}
 
 
 def _text(value: Scalar) -> str:

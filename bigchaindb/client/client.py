@@ -17,6 +17,7 @@ from bigchaindb.client.spending import Owners, Signers, payment, signers_of, spe
 from bigchaindb.client.subscription import WINDOW, Acknowledge, AsyncSubscription, Definition
 from bigchaindb.client.trusting import Trusted, trust_of
 from bigchaindb.documents import Transaction
+from bigchaindb.errors import RequestFailed
 from bigchaindb.ledger.proofs.pieces import Trust
 from bigchaindb.ledger.proofs.verifying import verify
 from bigchaindb.transaction import build
@@ -269,6 +270,7 @@ class AsyncClient:
             away_s: time without a connection after which the iteration ends with RequestFailed; None: never.
 
         Raises:
+            MalformedToken: `after` is no token.
             HistoryLost: the node's log does not have the place of the token; a person decides where to go on.
             RequestFailed: a node refused, or none was reached in `away_s`.
             ProofError: an event is not proven to `validators`; it is not yielded.
@@ -279,6 +281,39 @@ class AsyncClient:
             async for event in stream:
                 if trust is not None:
                     await self._verify(event, trust)
+                yield event
+
+    async def rejected(
+        self,
+        *,
+        after: str | None = None,
+        until: Literal["head"] | None = None,
+        select: Selected | None = None,
+        away_s: float | None = AWAY_S,
+    ) -> AsyncGenerator[LogEvent, None]:
+        """Yield the transactions that the node accepted and rejected later, oldest first, for ever.
+
+        The log is the node's own, and so are its tokens: a client of several nodes has none, make one for each.
+
+        Args:
+            after: token of the place to continue at; None begins with the first row that is left, "now" with what is
+                rejected from now on.
+            until: "head" ends with the last row that there is.
+            select: filter; see `calls.Selected`.
+            away_s: see `events`.
+
+        Raises:
+            MalformedToken: `after` is no token.
+            HistoryLost: the row of the token has gone for newer ones, or it is of another node.
+            RequestFailed: the node refused, or was not reached in `away_s`; or this client has several nodes.
+        """
+        if len(urls := self._connection.urls) > 1:
+            raise RequestFailed(
+                f"each node has its own log of rejected transactions, and this client has {len(urls)} nodes: "
+                f"{', '.join(urls)}; make a client for each"
+            )
+        async with aclosing(follow(self._connection, Wish(select, away_s=away_s, log="rejected"), after, until)) as log:
+            async for event in log:
                 yield event
 
     def subscription(

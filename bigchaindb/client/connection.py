@@ -12,15 +12,15 @@ import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
-
-import aiohttp
-from yarl import URL
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from bigchaindb.client import calls
 from bigchaindb.client.calls import AGAIN, Answer, Call
-from bigchaindb.client.reaching import about, about_tls, authorization, tls_context, urls_of
+from bigchaindb.client.reaching import Lost, authorization, tls_context, urls_of
 from bigchaindb.errors import ClientUnusable, RequestFailed
+
+if TYPE_CHECKING:
+    from bigchaindb.client.http import Http, Read
 
 logger = logging.getLogger(__name__)
 
@@ -28,21 +28,10 @@ ANSWER_S: Final = 20.0
 """Time for one answer, as the drivers have it; mode commit answers within 10 s."""
 DEADLINE_S: Final = 60.0
 """Time in which a request is sent again: a node restarts within seconds, a machine within a minute."""
-ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Of an answer. Lists of the contract have no end; a block and a proof have less than 16 MiB."""
-CONNECTION_COUNT_MAX: Final = 100
-"""To all nodes; further requests wait. A node allows 256 from one address unless it is told otherwise."""
+QUIET_S: Final = 1.0
+"""Time after which a person wants to know why nothing happens."""
 
 T = TypeVar("T")
-
-
-class Lost(Exception):
-    """A node did not answer; the message has the reason in few words."""
-
-    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
-        """Keep how long the node asks to wait."""
-        super().__init__(reason)
-        self.retry_after_s = retry_after_s
 
 
 class Connection:
@@ -68,7 +57,7 @@ class Connection:
         self._unreachable_s = deadline_s if unreachable_s is None else unreachable_s
         self._advice = advice
         self._current = 0
-        self._session: aiohttp.ClientSession | None = None
+        self._http: Http | None = None
         self._is_closed = False
         self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
         self._waiting: set[asyncio.Timeout] = set()
@@ -92,13 +81,13 @@ class Connection:
             return await self._ask(call, begun_s, begun_s + self.deadline_s if deadline_s is None else deadline_s)
 
     async def _ask(self, call: Call[T], begun_s: float, deadline_s: float) -> T:
-        loop, tried = asyncio.get_running_loop(), dict[str, str]()
+        loop, tried, is_told = asyncio.get_running_loop(), dict[str, str](), False
         for attempt in itertools.count(1):
             url, failed, wait_s, end_s = self.url, None, None, deadline_s
             try:
-                answer = await self._exchange(url, call)
-            except Lost as lost:
-                tried[url], end_s = str(lost), min(deadline_s, begun_s + self._unreachable_s)
+                answer = await self._opened().exchange(url, call, self.headers(url))
+            except Lost as error:
+                tried[url], end_s = str(error), min(deadline_s, begun_s + self._unreachable_s)
             else:
                 if answer.status not in AGAIN:
                     return calls.result(call, answer, url)
@@ -109,7 +98,11 @@ class Connection:
             if loop.time() + wait_s >= end_s:
                 only = failed if len(tried) == 1 else None
                 raise only or self.unreachable(tried, loop.time() - begun_s)
-            logger.info("%s: %s; asking again in %.1f s", url, tried[url], wait_s)
+            if not is_told and loop.time() + wait_s - begun_s >= QUIET_S:
+                is_told = True
+                logger.warning("%s: %s; asking again for up to %.0f s", url, tried[url], end_s - begun_s)
+            else:
+                logger.info("%s: %s; asking again in %.1f s", url, tried[url], wait_s)
             await asyncio.sleep(wait_s)
         raise AssertionError("a count has no end")
 
@@ -125,35 +118,10 @@ class Connection:
     @asynccontextmanager
     async def stream(
         self, url: str, path: str, headers: Mapping[str, str], silence_s: float
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Yield an answer without end, once it has begun.
-
-        Args:
-            url: of the node.
-            path: with its query.
-            headers: beside those of every request.
-            silence_s: after which it is lost.
-
-        Raises:
-            Lost: the node does not answer. Errors of a broken stream are those of aiohttp, see `why`.
-        """
-        times = aiohttp.ClientTimeout(total=None, connect=self.answer_s, sock_read=silence_s)
-        try:
-            async with self._opened().get(
-                URL(f"{url}{path}", encoded=True),
-                headers={**headers, **authorization(url, self._key)},
-                timeout=times,
-                allow_redirects=False,
-            ) as response:
-                try:
-                    yield response
-                finally:
-                    if response.connection is not None and response.connection.transport is not None:
-                        response.connection.transport.abort()  # the farewell of TLS would outlive the loop
-        except aiohttp.SocketTimeoutError as error:
-            raise Lost(f"nothing came for {silence_s:g} s") from error
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise self.lost(error, url) from error
+    ) -> AsyncIterator["Answer | Read"]:
+        """Yield what reads an answer without end; see `Http.stream`. Raises Lost and RequestFailed."""
+        async with self._opened().stream(url, path, {**headers, **self.headers(url)}, silence_s) as begun:
+            yield begun
 
     def headers(self, url: str) -> dict[str, str]:
         """Return the headers that show the access key to a node. Raises RequestFailed."""
@@ -164,19 +132,6 @@ class Connection:
         if self._context is None and any(url.startswith("https") for url in self.urls):
             self._context = tls_context(self._tls)
         return self._context
-
-    def lost(self, error: BaseException, url: str) -> Lost:
-        """Return the reason of a failure in few words.
-
-        Raises:
-            RequestFailed: it will not pass: TLS is not as it must be.
-        """
-        cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
-        if isinstance(cause, ssl.SSLError):
-            raise RequestFailed(f"cannot ask {url}: {about_tls(cause, url)}") from error
-        if isinstance(error, TimeoutError):
-            return Lost(f"no answer within {self.answer_s:g} s")
-        return Lost(about(cause))
 
     def unreachable(self, tried: Mapping[str, str], spent_s: float) -> RequestFailed:
         """Return the error of nodes that did not answer.
@@ -240,26 +195,8 @@ class Connection:
         loop = asyncio.get_running_loop()
         for scope in self._waiting if self._home == (os.getpid(), loop) else ():
             scope.reschedule(loop.time())
-        if self._session is not None:
-            if self._session.connector is not None:
-                await self._session.connector.close(abort_ssl=True)  # a farewell would outlive the loop
-            await self._session.close()
-
-    async def _exchange(self, url: str, call: Call[Any]) -> Answer:
-        headers = authorization(url, self._key)
-        if call.body is not None:
-            headers["Content-Type"] = "application/json"
-        try:
-            async with self._opened().request(
-                call.method,
-                URL(f"{url}{call.path}", encoded=True),
-                data=call.body,
-                headers=headers,
-                allow_redirects=False,
-            ) as response:
-                return await answer_of(response)
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise self.lost(error, url) from error
+        if self._http is not None:
+            await self._http.close()
 
     def pause_s(self, attempt: int, wait_s: float | None) -> float:
         """Return the time until the next node is asked: none until each of them was."""
@@ -269,38 +206,15 @@ class Connection:
     def _is_foreign(self) -> bool:
         return self._home is not None and self._home[0] != os.getpid()
 
-    def _opened(self) -> aiohttp.ClientSession:
-        """Return the session; the first request opens it."""
+    def _opened(self) -> "Http":
+        """Return what speaks HTTP; the first request makes it."""
         self.usable()
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=CONNECTION_COUNT_MAX, ssl=self.context() or True),
-                timeout=aiohttp.ClientTimeout(total=self.answer_s),
-                headers={"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "bigchaindb"},
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,  # what is packed could be far larger than what is counted
-            )
-        return self._session
+        if self._http is None:
+            from bigchaindb.client.http import Http  # a command that asks no node does not wait for its library
+
+            self._http = Http(self.answer_s, self.context())
+        return self._http
 
 
 def _closed() -> ClientUnusable:
     return ClientUnusable("this client is closed; make a new one")
-
-
-async def answer_of(response: aiohttp.ClientResponse) -> Answer:
-    """Return an answer, read to its end.
-
-    Raises:
-        RequestFailed: it is larger than any answer of a node.
-    """
-    pieces, count = [], 0
-    async for piece in response.content.iter_any():
-        pieces.append(piece)
-        if (count := count + len(piece)) > ANSWER_BYTES_MAX:
-            raise RequestFailed(f"the node's answer has more than {ANSWER_BYTES_MAX} bytes", response.status)
-    return Answer(response.status, b"".join(pieces), seconds(response.headers.get("Retry-After")))
-
-
-def seconds(text: str | None) -> float | None:
-    """Return the value of `Retry-After`; None for a date or no number."""
-    return float(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 10 else None  # noqa: PLR2004

@@ -8,16 +8,18 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Final, Literal
-
-import aiohttp
+from typing import TYPE_CHECKING, Final, Literal
 
 from bigchaindb.client import calls
-from bigchaindb.client.calls import AGAIN, Answer, Granularity, Selected
-from bigchaindb.client.connection import Connection, Lost, answer_of
+from bigchaindb.client.calls import AGAIN, Answer, Call, Granularity, Log, Page, Selected
+from bigchaindb.client.connection import Connection
 from bigchaindb.client.event import Event, LogEvent, Messages
+from bigchaindb.client.reaching import Lost
+from bigchaindb.errors import MalformedToken
 from bigchaindb.eventlog.token import CHECK_BYTES, WHOLE, encode, unpacked
+
+if TYPE_CHECKING:
+    from bigchaindb.client.http import Read
 
 logger = logging.getLogger(__name__)
 
@@ -39,12 +41,20 @@ class Wish:
         types: of valid or of invalid blocks only.
         granularity: of an event.
         away_s: time without a connection after which following ends with an error; None: never.
+        log: of the ledger, or that of the transactions that the node rejected.
     """
 
     select: Selected | None = None
     types: Literal["valid", "invalid"] | None = None
     granularity: Granularity = "block"
     away_s: float | None = AWAY_S
+    log: Log = "events"
+
+    def call(self, after: str | None = None, limit: int | None = None) -> Call[Page]:
+        """Return the question for a page, or for a stream."""
+        if self.log == "rejected":
+            return calls.rejected(self.select, after=after, limit=limit)
+        return calls.events(self.select, types=self.types, granularity=self.granularity, after=after, limit=limit)
 
 
 async def follow(
@@ -59,23 +69,29 @@ async def follow(
         until: "head" ends with the last event that the log has now; None waits for further ones, for ever.
 
     Raises:
+        MalformedToken: `after` is no token.
         HistoryLost: the node does not have the place of the token.
         RequestFailed: a node refused, or none was reached in time.
         ClientUnusable: the client was closed.
     """
-    stream = _Stream(connection, wish, None if after == NOW else after or await _genesis(connection))
-    if until is None:
-        async for event in stream.events():
-            yield event
-        return
-    head = unpacked(await _Stream(connection, wish, None).begin()).position
-    if after == NOW or (stream.token is not None and _is_behind(stream.token, head)):
+    first, token = None, None if after == NOW else after
+    if token is not None:
+        _require_token(token)
+    elif after is None and wish.log == "rejected":
+        first, token = await _first(connection, wish)
+    elif after is None:
+        token = await _genesis(connection)
+    stream = _Stream(connection, wish, token)
+    head = None if until is None else unpacked(await _Stream(connection, wish, None).begin()).position
+    if first is not None:
+        yield first
+    if head is not None and (after == NOW or (token is not None and _is_behind(token, head))):
         return
     async with aclosing(stream.events(head)) as events:
         async for event in events:
-            if event.position <= head:
+            if head is None or event.position <= head:
                 yield event
-            if event.position > head or _is_behind(event.token, head):
+            if head is not None and (event.position > head or _is_behind(event.token, head)):
                 return
 
 
@@ -108,20 +124,20 @@ class _Stream:
         while True:
             url, attempt, wait_s = connection.url, attempt + 1, None
             try:
-                async with self._opened(url) as response:
-                    if isinstance(response, Answer):
-                        tried[url], wait_s = f"answered {response.status}", response.retry_after_s
+                async with self._opened(url) as begun:
+                    if isinstance(begun, Answer):
+                        tried[url], wait_s = f"answered {begun.status}", begun.retry_after_s
                     else:
                         attempt, tried = 0, {}
-                        async with aclosing(self._read(response, head)) as messages:
+                        async with aclosing(self._read(begun, head)) as messages:
                             async for message in messages:
                                 connected_s = loop.time()
                                 yield message
                         if head is not None:
                             return
                         raise Lost("the stream ended")  # noqa: TRY301 - as if it had broken
-            except Lost as lost:
-                tried[url] = str(lost)
+            except Lost as error:
+                tried[url] = str(error)
             connection.turn()
             wait_s = connection.pause_s(attempt or len(connection.urls), wait_s)  # streams may begin and end at once
             away_s = loop.time() - connected_s
@@ -132,29 +148,22 @@ class _Stream:
                 await asyncio.sleep(wait_s)
 
     @asynccontextmanager
-    async def _opened(self, url: str) -> AsyncIterator[aiohttp.ClientResponse | Answer]:
-        """Yield the stream of a node, or its answer if it is busy."""
-        wish = self._wish
-        call = calls.events(wish.select, types=wish.types, granularity=wish.granularity, after=None, limit=None)
+    async def _opened(self, url: str) -> AsyncIterator["Read | Answer"]:
+        """Yield what reads the stream of a node, or its answer if it is busy."""
+        call = self._wish.call()
         headers = {"Accept": "text/event-stream"} | ({} if self.token is None else {"Last-Event-ID": self.token})
-        async with self._connection.stream(url, call.path, headers, SILENCE_S) as response:
-            if response.status == HTTPStatus.OK:
-                yield response
-                return
-            answer = await answer_of(response)
-        if answer.status not in AGAIN:
-            raise calls.refusal(call, answer, url)
-        yield answer
+        async with self._connection.stream(url, call.path, headers, SILENCE_S) as begun:
+            if isinstance(begun, Answer) and begun.status not in AGAIN:
+                raise calls.refusal(call, begun, url)
+            yield begun
 
-    async def _read(
-        self, response: aiohttp.ClientResponse, head: int | None
-    ) -> AsyncGenerator[tuple[str, bytes | None], None]:
+    async def _read(self, read: "Read", head: int | None) -> AsyncGenerator[tuple[str, bytes | None], None]:
         """Yield the messages of one connection until it ends, or until nothing is left up to `head`."""
         messages = Messages()
         while True:
             try:
                 async with self._connection.until_closed(), asyncio.timeout(None if head is None else QUIET_S):
-                    piece = await response.content.readany()
+                    piece = await read()
             except TimeoutError:
                 if head is None:
                     raise
@@ -171,11 +180,9 @@ class _Stream:
 
     async def _is_over(self, head: int) -> bool:
         """Whether nothing that is wanted is left up to a position; pages name their end, and streams are silent."""
-        wish, token = self._wish, self.token
+        token = self.token
         while token is not None and not _is_behind(token, head):
-            page = await self._connection.ask(
-                calls.events(wish.select, types=wish.types, granularity=wish.granularity, after=token, limit=1)
-            )
+            page = await self._connection.ask(self._wish.call(after=token, limit=1))
             if page.events:
                 return Event(page.events[0]).position > head
             token = page.next
@@ -188,6 +195,22 @@ async def _genesis(connection: Connection) -> str:
     """Return the token of the place before the first event."""
     page = await connection.ask(calls.events(None, types=None, granularity="block", after=None, limit=1))
     return encode(Event(page.events[0]).chain_id, 0, WHOLE, bytes(CHECK_BYTES)) if page.events else page.next
+
+
+async def _first(connection: Connection, wish: Wish) -> tuple[LogEvent | None, str]:
+    """Return the first event that is left in the log of a node, with the place behind it.
+
+    The place before it has no token once older rows have gone.
+    """
+    page = await connection.ask(wish.call(limit=1))
+    return LogEvent(page.events[0], page.next) if page.events else None, page.next
+
+
+def _require_token(text: str) -> None:
+    try:
+        unpacked(text)
+    except MalformedToken as error:
+        raise MalformedToken(f"after: {error}") from None
 
 
 def _is_behind(token: str, position: int) -> bool:

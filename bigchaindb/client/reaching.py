@@ -27,6 +27,15 @@ _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "R
 """OpenSSL's reasons, by version, for an answer that is no TLS."""
 
 
+class Lost(Exception):
+    """A node did not answer; the message has the reason in few words."""
+
+    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
+        """Keep how long the node asks to wait."""
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
 def urls_of(nodes: str | Sequence[str]) -> tuple[str, ...]:
     """Return the URLs of nodes, checked.
 
@@ -80,7 +89,31 @@ def tls_context(tls: ssl.SSLContext | str | Path | None) -> ssl.SSLContext:
         raise RequestFailed(f"tls: cannot use `{tls}`: {why}; name a file of authorities in PEM") from error
 
 
-def about_tls(error: ssl.SSLError, url: str) -> str:
+def lost(error: BaseException, url: str, answer_s: float) -> Lost:
+    """Return the reason of a failed request in few words.
+
+    Args:
+        error: of the library that speaks to the node.
+        url: of the node.
+        answer_s: the time that the node had.
+
+    Raises:
+        RequestFailed: it will not pass: TLS is not as it must be.
+    """
+    cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    if isinstance(cause, ssl.SSLError):
+        raise RequestFailed(f"cannot ask {url}: {_about_tls(cause, url)}") from error
+    if isinstance(error, TimeoutError):
+        return Lost(f"no answer within {answer_s:g} s")
+    return Lost(_about(cause))
+
+
+def seconds(text: str | None) -> float | None:
+    """Return the value of `Retry-After`; None for a date or no number."""
+    return float(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 10 else None  # noqa: PLR2004
+
+
+def _about_tls(error: ssl.SSLError, url: str) -> str:
     """Return what is wrong with TLS at a URL, and what to do."""
     if isinstance(error, ssl.SSLCertVerificationError):
         why = error.verify_message.rstrip(".")
@@ -90,7 +123,7 @@ def about_tls(error: ssl.SSLError, url: str) -> str:
     return f"no agreement on TLS: {(error.reason or str(error)).replace('_', ' ').lower()}"
 
 
-def about(error: BaseException) -> str:
+def _about(error: BaseException) -> str:
     """Return in few words why a connection failed."""
     if isinstance(error, OSError):
         if isinstance(error, socket.gaierror):

@@ -16,10 +16,11 @@ from typing import Final, Literal, Self, TypedDict
 import websockets  # it imports its parts at their first use: whoever has no subscription goes without
 
 from bigchaindb.client import calls
-from bigchaindb.client.calls import AGAIN, Answer, Granularity, Selected
-from bigchaindb.client.connection import Connection, Lost, seconds
+from bigchaindb.client.calls import AGAIN, Answer, Granularity, Log, Selected
+from bigchaindb.client.connection import Connection
 from bigchaindb.client.consuming import COME_BACK, PROTOCOL, Session, SubscriptionEvent
 from bigchaindb.client.following import SILENCE_S
+from bigchaindb.client.reaching import Lost, lost, seconds
 from bigchaindb.errors import ClientUnusable, RequestFailed
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ Acknowledge = Literal["next", "explicit"]
 class Definition(TypedDict, total=False):
     """What a subscription is; see docs/reference/subscriptions.md. Members that are missing have their defaults."""
 
-    log: Literal["events", "rejected"]
+    log: Log
     granularity: Granularity
     types: list[Literal["valid", "invalid"]]
     select: Selected
@@ -148,9 +149,9 @@ class AsyncSubscription:
                 async with await self._connected(url) as socket:
                     attempt = 0
                     await self._serve(socket, loop)
-            except Lost as lost:
-                why = str(lost)
-                wait_s = lost.retry_after_s
+            except Lost as error:
+                why = str(error)
+                wait_s = error.retry_after_s
             if attempt == 0:
                 attempt, seen_s = 1, loop.time()
             wait_s = self._connection.pause_s(attempt * len(self._connection.urls), wait_s)
@@ -196,7 +197,7 @@ class AsyncSubscription:
                 raise calls.refusal(self._call, answer, url) from error
             raise Lost(f"answered {answer.status}", answer.retry_after_s) from error
         except (websockets.InvalidHandshake, OSError, TimeoutError, EOFError) as error:
-            raise connection.lost(error, url) from error
+            raise lost(error, url, connection.answer_s) from error
 
     async def _serve(self, socket: "websockets.ClientConnection", loop: asyncio.AbstractEventLoop) -> None:
         """Read frames, and send answers, until the connection ends.

@@ -5,15 +5,25 @@ from contextlib import aclosing
 
 import pytest
 
-from bigchaindb.client import AsyncClient, ClientUnusable, HistoryLost, LogEvent, ProofError, RequestFailed
+from bigchaindb.client import (
+    AsyncClient,
+    ClientUnusable,
+    HistoryLost,
+    LogEvent,
+    MalformedToken,
+    ProofError,
+    RequestFailed,
+)
 from bigchaindb.config import Access, Limits
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.eventlog.token import WHOLE, encode
+from bigchaindb.transaction import Transaction, parse
+from bigchaindb.transaction.build import create
 from tests.integration.client.conftest import Start
 from tests.support.hungry_links import hungry_link
 from tests.support.odd_nodes import SILENCE, answer, odd_node, refusal, stream
 from tests.support.raw import until
-from tests.support.served import Served
+from tests.support.served import KEY, Served
 
 
 async def listed(client: AsyncClient, **wish: object) -> list[LogEvent]:
@@ -104,6 +114,15 @@ async def test_a_token_of_another_log_ends_the_iteration(start: Start) -> None:
                 await anext(events)
 
 
+@pytest.mark.parametrize("wish", [{}, {"until": "head"}])
+async def test_what_is_no_token_is_named_before_anything_is_asked(wish: dict[str, str]) -> None:
+    async with odd_node(b"") as node, AsyncClient(node.url) as client:
+        for events in (client.events(after="garbage", **wish), client.rejected(after="garbage", **wish)):  # type: ignore[arg-type]
+            with pytest.raises(MalformedToken, match=r"^after: 'garbage' is no token: a token is '1\.' and 38 char"):
+                await anext(events)
+        assert node.asked == []
+
+
 async def test_a_node_that_is_away_for_good_is_named() -> None:
     async with odd_node(b"") as node, AsyncClient(node.url) as client:
         with pytest.raises(RequestFailed, match=rf"cannot ask {node.url}: .*; is the node running"):
@@ -185,6 +204,71 @@ async def test_events_are_proven_before_they_are_yielded(start: Start) -> None:
             await anext(client.events(validators=stranger))
         with pytest.raises(ConfigurationError, match="lists no validator"):
             await anext(client.events(validators=[]))
+
+
+def made(count: int) -> list[Transaction]:
+    return [parse(create([KEY], data={"n": number, "kind": number % 2}).body) for number in range(count)]
+
+
+async def test_the_rejected_transactions_and_the_rest_behind_each_token(served: Served) -> None:
+    async with AsyncClient(served.url) as client:
+        assert [event async for event in client.rejected(until="head")] == []
+        transactions = made(4)
+        for one in transactions:
+            await served.reject(one)
+        events = [event async for event in client.rejected(until="head")]
+        assert [event.transaction["id"] for event in events] == [one.id for one in transactions]
+        assert {event.data["error"] for event in events} == {"DoubleSpend"}
+        assert not any(event.is_valid or event.is_block for event in events)
+        for number, event in enumerate(events, 1):
+            behind = [one.id async for one in client.rejected(after=event.token, until="head")]
+            assert behind == [one.id for one in events[number:]]
+        chosen = [one.subject async for one in client.rejected(until="head", select={"asset": transactions[2].id})]
+        assert chosen == [transactions[2].id]
+        async with aclosing(client.rejected(after="now")) as later:
+            waiting = asyncio.ensure_future(anext(later))
+            await until(lambda: served.api.stream_count == 1, "the stream")
+            [last] = made(5)[4:]
+            await served.reject(last)
+            assert (await waiting).subject == last.id
+
+
+async def test_rejected_transactions_are_followed_over_broken_connections(served: Served) -> None:
+    transactions = made(6)
+    await served.reject(transactions[0])
+    async with (
+        hungry_link(served.api.port) as link,
+        AsyncClient(link.url) as client,
+        aclosing(client.rejected()) as events,
+    ):
+        for number, one in enumerate(transactions):
+            if number:
+                link.cut("refused")
+                await served.reject(one)
+                link.mend()
+            assert (await anext(events)).subject == one.id
+
+
+async def test_a_rejected_transaction_whose_place_has_gone_ends_the_iteration(start: Start) -> None:
+    served = await start(limits=Limits(rejected_log_count_max=2))
+    transactions = made(6)
+    for one in transactions[:2]:
+        await served.reject(one)
+    async with AsyncClient(served.url) as client:
+        first = await anext(client.rejected())
+        for one in transactions[2:]:
+            await served.reject(one)
+        with pytest.raises(HistoryLost):
+            await anext(client.rejected(after=first.token))
+        left = [event.subject async for event in client.rejected(until="head")]
+        assert left == [one.id for one in transactions[-len(left) :]]
+        assert left
+
+
+async def test_each_node_has_rejected_transactions_of_its_own() -> None:
+    async with AsyncClient(["http://one:9984", "http://two:9984"]) as client:
+        with pytest.raises(RequestFailed, match=r"this client has 2 nodes: http://one:9984, http://two:9984; make a"):
+            await anext(client.rejected())
 
 
 async def test_streams_of_something_else_than_a_node() -> None:

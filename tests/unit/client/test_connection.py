@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bigchaindb.client import AsyncClient, ClientUnusable, RequestFailed, calls, connection
+from bigchaindb.client import AsyncClient, ClientUnusable, RequestFailed, calls, http
 from tests.support.odd_nodes import SILENCE, answer, odd_node, refusal
 from tests.support.raw import until
 from tests.support.tls import Authority, server_context
@@ -88,7 +88,7 @@ async def test_a_redirect_is_not_followed() -> None:
 
 
 async def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "ANSWER_BYTES_MAX", 99)
+    monkeypatch.setattr(http, "ANSWER_BYTES_MAX", 99)
     async with odd_node(answer(200, b"x" * 100)) as node, AsyncClient(node.url) as client:
         with pytest.raises(RequestFailed, match="has more than 99 bytes"):
             await client.validators()
@@ -114,6 +114,24 @@ async def test_nobody_there_is_said_with_the_advice(unused: str) -> None:
     assert str(error.value) == (
         f"cannot ask {unused}: Connection refused; is the node running, and is that its address? Start it."
     )
+
+
+async def test_a_node_that_is_away_is_told_about_once_and_soon(unused: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever mistyped a port must not wait for the deadline without a word."""
+    caplog.set_level("INFO", "bigchaindb.client")
+    async with AsyncClient(unused, deadline_s=4) as client:
+        with pytest.raises(RequestFailed):
+            await client.validators()
+    told = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert [record.getMessage() for record in told] == [f"{unused}: Connection refused; asking again for up to 4 s"]
+    failed = [record for record in caplog.records if record.levelname == "INFO"]
+    assert failed, "each further try informs"
+
+
+async def test_a_node_that_answers_soon_is_not_worth_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    async with odd_node(BUSY, FOUND) as node, AsyncClient(node.url) as client:
+        await client.transaction("abc")
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
 
 
 async def test_the_next_node_is_asked_when_one_does_not_answer(unused: str) -> None:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from bigchaindb.client.reaching import about, authorization, tls_context, urls_of
+from bigchaindb.client.reaching import authorization, lost, tls_context, urls_of
 from bigchaindb.errors import RequestFailed
 from tests.support.tls import Authority
 
 KEY = "bdb_" + "a" * 12 + "_" + "b" * 49
+URL = "http://localhost:9984"
 VARIABLE = "BIGCHAINDB_ACCESS_KEY_FILE"
 
 
@@ -85,6 +86,9 @@ def test_authorities_are_a_file_a_context_or_the_machines(authority: Authority, 
 
 
 def test_reasons_are_short() -> None:
-    assert about(ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 9984)")) == "Connection refused"
-    assert about(OSError("Multiple exceptions")) == "Multiple exceptions"
-    assert about(ValueError()) == "ValueError"
+    assert (
+        str(lost(ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 9984)"), URL, 1))
+        == "Connection refused"
+    )
+    assert str(lost(OSError("Multiple exceptions"), URL, 1)) == "Multiple exceptions"
+    assert str(lost(ValueError(), URL, 1)) == "ValueError"
