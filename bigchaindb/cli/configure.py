@@ -21,6 +21,7 @@ from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.identity import find
 from bigchaindb.key_files import new_keypair
 from bigchaindb.masking import masked
+from bigchaindb.store.directory import DataDirectory
 
 QUESTIONS: Final = (
     ("server.bind", "Address of the HTTP API"),
@@ -73,17 +74,33 @@ def _keep_or_change(session: Session, path: Path) -> None:
         error.add_note(f"correct it; or `configure --new` writes a fresh file and keeps this one as {path}.1")
         raise
     edit.put(loaded, _changed_answers(loaded.document), os.environ)
-    _say_written(path, load_all(path, os.environ).settings)
+    changed = load_all(path, os.environ).settings
+    _say_written(path, changed, is_moved=changed.database.path != loaded.settings.database.path)
 
 
 def _write_fresh(session: Session, path: Path) -> None:
     kept = edit.write_fresh(path, _answered(session, load_without_file(os.environ).document))
     if kept is not None:
         say(f"The previous file is kept as {kept}")
-    _say_written(path, load_all(path, os.environ).settings)
+    _say_written(path, load_all(path, os.environ).settings, is_moved=True)
 
 
-def _say_written(path: Path, settings: Settings) -> None:
+def _say_written(path: Path, settings: Settings, *, is_moved: bool) -> None:
+    """Print what was written.
+
+    Args:
+        path: of the configuration.
+        settings: of the configuration.
+        is_moved: whether the data directory is new to this configuration.
+    """
+    directory = DataDirectory(settings.database.path)
+    say(f"The ledger is kept in {directory.path} (database.path)")
+    if is_moved and directory.has_ledger:
+        say(
+            "Mind that this folder holds a ledger already: a node with this configuration goes on with that ledger, "
+            "and is refused while another node runs on it. For a ledger of its own name another folder in "
+            "database.path."
+        )
     say(f"Configuration written to {path}")
     if (sentence := open_door(settings)) is not None:
         say(f"Mind that {sentence}.")

@@ -21,20 +21,19 @@ import (
 	"github.com/coder/websocket/wsjson"
 )
 
-type frame struct {
-	Type   string
-	Tags   []int
-	Events []struct {
-		Tag   int
-		Event json.RawMessage
-	}
+type delivery struct {
+	Tag   int
+	Event json.RawMessage
 }
 
 func consume(url string) (code int, retryAfter string) {
 	options := websocket.DialOptions{HTTPClient: &http.Client{Timeout: 10 * time.Second}, HTTPHeader: http.Header{}}
 	options.Subprotocols = []string{"bigchaindb.subscription.v1"}
-	if key, err := os.ReadFile(os.Getenv("BIGCHAINDB_ACCESS_KEY_FILE")); err == nil { // each time: keys are replaced
+	file := os.Getenv("BIGCHAINDB_ACCESS_KEY_FILE")
+	if key, err := os.ReadFile(file); err == nil { // each time: keys are replaced
 		options.HTTPHeader.Set("Authorization", "Bearer "+strings.TrimSpace(string(key)))
+	} else if file != "" {
+		log.Fatalf("BIGCHAINDB_ACCESS_KEY_FILE names a file that cannot be read: %v", err)
 	}
 	socket, response, err := websocket.Dial(context.Background(), url, &options)
 	if response == nil {
@@ -44,30 +43,31 @@ func consume(url string) (code int, retryAfter string) {
 		return response.StatusCode, response.Header.Get("Retry-After")
 	}
 	socket.SetReadLimit(8 << 20)
-	ctx, end := context.WithCancel(context.Background())
-	frames, revoked := make(chan frame, 1000), sync.Map{}
+	deliveries, held := make(chan delivery, 1000), sync.Map{}
 	go func() { // reads on while work takes its time, since the library answers pings only then
 		for err == nil {
-			var next frame
-			silence, heard := context.WithTimeout(ctx, 45*time.Second) // the node sends something each 15 s
+			var next struct {
+				Tags   []int
+				Events []delivery
+			}
+			silence, heard := context.WithTimeout(context.Background(), 45*time.Second) // the node sends something each 15 s
 			err = wsjson.Read(silence, socket, &next)
 			heard()
-			if next.Type == "revoked" { // these come again, or go elsewhere
-				for _, tag := range next.Tags {
-					revoked.Store(tag, true)
-				}
+			for _, tag := range next.Tags { // revoked: these come again, or go elsewhere
+				held.Delete(tag)
 			}
-			frames <- next
+			for _, one := range next.Events {
+				held.Store(one.Tag, true)
+				deliveries <- one
+			}
 		}
-		end()
-		close(frames)
+		held.Clear()
+		close(deliveries)
 	}()
-	for next := range frames {
-		for _, one := range next.Events {
-			if _, isGone := revoked.Load(one.Tag); !isGone && ctx.Err() == nil {
-				fmt.Println(string(one.Event)) // your work; an event may come again, with the same `id`
-				wsjson.Write(ctx, socket, map[string]any{"type": "ack", "tags": []int{one.Tag}})
-			}
+	for one := range deliveries {
+		if _, isHeld := held.LoadAndDelete(one.Tag); isHeld {
+			fmt.Println(string(one.Event)) // your work; an event may come again, with the same `id`
+			wsjson.Write(context.Background(), socket, map[string]any{"type": "ack", "tags": []int{one.Tag}})
 		}
 	}
 	return int(websocket.CloseStatus(err)), ""

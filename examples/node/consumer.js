@@ -12,10 +12,18 @@ async function work(event) {
   console.log(JSON.stringify(event)); // an event may come again after a failure: its `id` is the same then
 }
 
-async function consume(url) {
+function authorization() {
   const file = process.env.BIGCHAINDB_ACCESS_KEY_FILE; // read each time: a new key replaces an expired one
-  const headers = file ? { Authorization: `Bearer ${readFileSync(file, "utf8").trim()}` } : {};
-  const options = { headers, maxPayload: 8 * 2 ** 20, handshakeTimeout: 10_000 };
+  try {
+    return file ? { Authorization: `Bearer ${readFileSync(file, "utf8").trim()}` } : {};
+  } catch (error) {
+    console.error(`BIGCHAINDB_ACCESS_KEY_FILE names a file that cannot be read: ${error.message}`);
+    process.exit(1);
+  }
+}
+
+async function consume(url) {
+  const options = { headers: authorization(), maxPayload: 8 * 2 ** 20, handshakeTimeout: 10_000 };
   const socket = new WebSocket(url, "bigchaindb.subscription.v1", options);
   const send = (frame) => socket.send(JSON.stringify(frame), () => {}); // a broken connection ends the loop below
   const silence = setTimeout(() => socket.terminate(), SILENCE_MS);

@@ -164,6 +164,16 @@ def test_a_consumer_ends_where_coming_back_does_not_help(
     assert "4404" in work.file.with_suffix(".errors").read_text()
 
 
+def test_a_key_file_that_cannot_be_read_is_named(ledger: Ledger, line: list[str], tmp_path: Path) -> None:
+    variable = {"BIGCHAINDB_ACCESS_KEY_FILE": str(tmp_path / "no-such-key")}
+    with consuming(line, ledger.url("nobody-made-it"), tmp_path / "work", environment=variable) as process:
+        assert process.wait(30) == 1
+    said = (tmp_path / "work.errors").read_text()
+    assert "BIGCHAINDB_ACCESS_KEY_FILE names a file that cannot be read: " in said
+    assert "no-such-key" in said
+    assert said.count("\n") == 1, said
+
+
 @pytest.mark.parametrize("file", ["node/consumer.js", "go/consumer.go"])
 def test_an_example_is_short(file: str) -> None:
     """Blank lines, comments and the head with its imports do not count."""

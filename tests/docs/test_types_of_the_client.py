@@ -37,8 +37,8 @@ async def main(client: AsyncClient) -> None:
     checked = check(author, tmp_path)
     for error in (
         'Unexpected keyword argument "keys"',
-        'Argument 1 to "create" of "Client" has incompatible type "str"',
-        'Argument "granularity" to "events" of "Client" has incompatible type',
+        'Argument 1 has incompatible type "str"; expected "KeyPair',
+        'Argument "granularity" has incompatible type',
         'TypedDict "Transaction" has no key "input"',
         '"LogEvent" has no attribute "tokens"',
         'Unexpected keyword argument "grain"',

@@ -95,13 +95,28 @@ def test_configure_makes_the_file_that_c_names(run: Run, tmp_path: Path) -> None
     path = tmp_path / "node.json"
     result = run("-y", "-c", str(path), "configure")
     assert (result.returncode, result.stdout) == (0, "")
-    assert result.stderr == f"Configuration written to {path}\nReady to go!\n"
+    folder = json.loads(path.read_text())["database"]["path"].replace("~", str(tmp_path))
+    kept = f"The ledger is kept in {folder} (database.path)\n"
+    assert result.stderr == f"{kept}Configuration written to {path}\nReady to go!\n"
     assert path.stat().st_mode & 0o777 == 0o600
     text = path.read_text()
     document = json.loads(text)
     assert text.startswith('{\n    "server": {\n        "bind": "localhost:9984"')
     assert re.fullmatch("[1-9A-HJ-NP-Za-km-z]{43,44}", document["keypair"]["public"])
     assert run("-c", str(path), "export-my-pubkey").stdout == f"{document['keypair']['public']}\n"
+
+
+def test_configure_names_a_ledger_that_is_there_already(run: Run, tmp_path: Path) -> None:
+    """Two configurations with one folder are one node: a second trial must not go on with the first unseen."""
+    first = run("-y", "-c", "first.json", "configure", BIGCHAINDB_DATABASE_PATH=str(tmp_path / "data"))
+    assert "holds a ledger already" not in first.stderr
+    assert run("-c", "first.json", "init").returncode == 0
+    second = run("-y", "-c", "second.json", "configure", BIGCHAINDB_DATABASE_PATH=str(tmp_path / "data"))
+    assert (second.returncode, second.stdout) == (0, "")
+    assert f"The ledger is kept in {tmp_path}/data (database.path)\nMind that this folder holds a" in second.stderr
+    assert "name another folder in database.path" in second.stderr
+    answered = run("-c", "first.json", "configure", answers="y\n" + "\n" * 5)
+    assert "holds a ledger already" not in answered.stderr, "its own"
 
 
 def test_configure_asks_and_explains_wrong_answers(run: Run, tmp_path: Path) -> None:
@@ -161,7 +176,9 @@ def test_answers_change_nothing_else_in_a_configuration(run: Run, tmp_path: Path
     assert (result.returncode, result.stdout) == (0, "")
     assert "(default `localhost:1984`)" in result.stderr
     assert "(default `1985`)" in result.stderr
-    assert result.stderr.endswith(f"Configuration written to {path}\nReady to go!\n")
+    assert result.stderr.endswith(
+        f"The ledger is kept in {tmp_path}/data (database.path)\nConfiguration written to {path}\nReady to go!\n"
+    )
     assert json.loads(path.read_text()) == FULL | {
         "server": {"bind": "localhost:2984"},
         "wsserver": {"port": 1985, "advertised_host": "node.example", "host": "127.0.0.1"},
@@ -177,7 +194,7 @@ def test_new_writes_a_fresh_configuration_and_keeps_the_old_ones(run: Run, tmp_p
         result = run("-y", "-c", str(path), "configure", "--new")
         assert (result.returncode, result.stdout) == (0, "")
         kept = tmp_path / f"node.json.{number}"
-        assert result.stderr.startswith(f"The previous file is kept as {kept}\nConfiguration written to {path}\n")
+        assert result.stderr.startswith(f"The previous file is kept as {kept}\nThe ledger is kept in ")
         assert [file.stat().st_mode & 0o777 for file in (path, kept)] == [0o600, 0o600]
         keys.add(json.loads(path.read_text())["keypair"]["public"])
     assert (tmp_path / "node.json.1").read_text() == "first"

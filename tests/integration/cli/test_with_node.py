@@ -35,6 +35,13 @@ def test_an_asset_is_made_and_passed_on(start_node: StartNode) -> None:
         ([alice], "6"),
     ]
 
+    for command, done in (
+        (("create", alice_file, "--asset", '{"bicycle": 1}', "--amount", "10"), asset),
+        (("transfer", asset["id"], alice_file, "--to", bob, "--amount", "4"), transfer),
+    ):  # the same bytes, as after a lost answer or a proxy's 502
+        repeated = node.run("transactions", *command, "--json")
+        assert (repeated.returncode, json.loads(repeated.stdout)) == (0, done), repeated.stderr
+
     again = node.run("transactions", "transfer", asset["id"], alice_file, "--to", bob)
     assert again.returncode == 1
     assert "DoubleSpend" in again.stderr

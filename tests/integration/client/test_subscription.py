@@ -1,6 +1,7 @@
 """A subscription consumed by a client, whatever dies. Source: docs/reference/subscriptions.md."""
 
 import asyncio
+import json
 import threading
 from contextlib import suppress
 
@@ -10,15 +11,21 @@ from bigchaindb.client import (
     AsyncClient,
     Client,
     ClientUnusable,
+    HistoryLost,
     RequestFailed,
     SubscriptionEvent,
     calls,
     new_keypair,
 )
+from bigchaindb.config import Limits
+from bigchaindb.transaction import Transaction, parse
+from bigchaindb.transaction.build import create
 from tests.conftest import StartNode
+from tests.integration.client.conftest import Start
 from tests.support.hungry_links import hungry_link
 from tests.support.node import Node
 from tests.support.odd_nodes import answer, odd_node
+from tests.support.served import KEY, Served
 
 ALICE = new_keypair()
 
@@ -185,6 +192,48 @@ def test_without_await_in_threads(node: Node) -> None:
             threading.Timer(0.3, ledger.close).start()
             next(events)
             raise AssertionError("nothing is left")
+
+
+def transactions(count: int) -> list[Transaction]:
+    return [parse(create([KEY], data={"rejected": number}).body) for number in range(count)]
+
+
+async def test_rejected_transactions_are_events_of_a_subscription(served: Served) -> None:
+    async with (
+        AsyncClient(served.url) as client,
+        client.subscription("correct", log="rejected", granularity="transaction", start="genesis") as events,
+    ):
+        rejected = transactions(3)
+        for one in rejected:
+            await served.reject(one)
+        taken = [await anext(events) for _ in rejected]
+        assert [event.transaction["id"] for event in taken] == [one.id for one in rejected]
+        assert [(event.data["error"], event.attempt, event.is_valid) for event in taken] == [
+            ("DoubleSpend", 1, False)
+        ] * 3
+        assert all("already spent" in event.data["message"] for event in taken)
+
+
+async def test_a_subscription_whose_place_has_gone_ends_the_iteration(start: Start) -> None:
+    """GAPPED: a person decides where it goes on, and until then nothing is given."""
+    served = await start(limits=Limits(rejected_log_count_max=2))
+    async with AsyncClient(served.url) as client:
+        async with client.subscription("gapped", log="rejected", granularity="transaction") as events:
+            [first, *others] = transactions(8)
+            await served.reject(first)
+            (await anext(events)).ack()
+        for one in others:
+            await served.reject(one)
+        async with client.subscription("gapped") as events:
+            with pytest.raises(HistoryLost) as lost:
+                await anext(events)
+            assert (lost.value.position, lost.value.head) == (2, 8)
+            assert "position 2" in lost.value.__notes__[0]
+            with pytest.raises(HistoryLost):
+                await anext(events)
+        await client.ask(calls.Call("/api/v1/subscriptions/gapped/seek", json.loads, b'{"place": "genesis"}', "POST"))
+        async with client.subscription("gapped") as events:
+            assert (await anext(events)).subject in {one.id for one in others[-2:]}
 
 
 async def test_a_node_that_is_killed_amid_the_work(start_node: StartNode) -> None:
