@@ -32,7 +32,7 @@ def _spent_twice(newcomer: Newcomer) -> str:
     asset = _created(newcomer)["id"]
     transfer = ("transfer", asset, "--key-file", "alice.json", "--to", newcomer.run("keys", "show", "bob.json").strip())
     assert '"id"' in _with_keys(newcomer, *transfer)
-    return _with_keys(newcomer, *transfer)
+    return _with_keys(newcomer, *transfer, "--metadata", '{"another": 1}')
 
 
 def _over_a_key(newcomer: Newcomer) -> str:

@@ -21,7 +21,7 @@ from bigchaindb.api.server import HttpApi
 from bigchaindb.cli import commands
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import EngineFigures, Mode, Standing
-from bigchaindb.errors import ConfigurationError, RequestFailed
+from bigchaindb.errors import ConfigurationError
 from bigchaindb.key_files import write_keypair
 from bigchaindb.ledger.elections import Elections
 from bigchaindb.ledger.rules import validate
