@@ -1,22 +1,206 @@
-"""Query arguments as types, with the texts that clients know. Pure. Source: http-api.md, section 1.1."""
+"""Arguments of a query as types, with the texts that clients know. Pure. Source: http-api.md, section 1.1."""
 
 import re
-from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import Final, Literal, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import lru_cache, partial
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar, cast
 from urllib.parse import parse_qsl
 
 from bigchaindb.api.problems import argument_error
-from bigchaindb.engine.engine import Mode
+from bigchaindb.api.schemas import Schema
+from bigchaindb.config import Limits
 
 MISSING: Final = "Missing required parameter in the JSON body or the post body or the query string"
 TRANSACTION_ID: Final = re.compile(r"[a-fA-F0-9]{64}")
 PUBLIC_KEY: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]{43,44}")
+PAGE: Final = 100
+"""Rows of a page unless a client asks for more or fewer."""
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Arguments = Mapping[str, str]
-Operation = Literal["CREATE", "TRANSFER"]
-BlockStatus = Literal["valid", "invalid", "undecided"]
+
+
+class Unknown(Enum):
+    """What becomes of arguments that a route does not have."""
+
+    IGNORED = auto()
+    """As 1.x and 2.x do on most routes."""
+    REFUSED = auto()
+    """As 1.x and 2.x do on some routes."""
+    ADVISED = auto()
+    """Refused, with the names that are known."""
+
+
+class Asked(Protocol):
+    """What has the arguments of a request: a `Call`."""
+
+    @property
+    def arguments(self) -> Arguments:
+        """As they were sent."""
+        ...
+
+    @property
+    def given(self) -> Mapping[str, object]:
+        """As values by name, where the route declares them."""
+        ...
+
+
+class Parsed(NamedTuple):
+    """The arguments of a request that is no `Call`."""
+
+    arguments: Arguments
+    given: Mapping[str, object]
+
+
+def text(value: str) -> str:
+    """Take any text."""
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Argument(Generic[T_co]):
+    """An argument of a query, or the parameter of a path.
+
+    Attributes:
+        name: as clients write it.
+        take: returns the value of a text; raises a ValueError with the text that clients get.
+        schema: of the text.
+        description: for people.
+        is_required: whether it must be there.
+        default: its value where it is not.
+        example: a text that it takes; the example of a route has those of its arguments that have one.
+        matches: whether a name belongs to it, where it stands for many names; their values are not parsed.
+        in_path: whether it is the parameter of a path.
+    """
+
+    name: str
+    take: Callable[[str], T_co]
+    schema: Schema
+    description: str = ""
+    is_required: bool = False
+    default: T_co | None = None
+    example: str | None = None
+    matches: Callable[[str], bool] | None = None
+    in_path: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its key among the values of a request: a path and a query may have the same name."""
+        return f"{{{self.name}}}" if self.in_path else self.name
+
+    def of(self, call: Asked) -> T_co:
+        """Return its value in a request."""
+        return cast("T_co", call.given.get(self.key, self.default))
+
+    def taker(self, _: Limits) -> Callable[[str], T_co]:
+        """Return what parses a text on a node with these limits."""
+        return self.take
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit(Argument[int]):
+    """An argument that is a number from 1 to a limit of the node.
+
+    Attributes:
+        most: returns that limit.
+    """
+
+    most: Callable[[Limits], int]
+
+    def taker(self, limits: Limits) -> Callable[[str], int]:
+        """See `Argument.taker`."""
+        return partial(limit_of, most=self.most(limits))
+
+
+def choice(
+    name: str,
+    values: Mapping[str, T],
+    *,
+    default: T | None = None,
+    description: str = "",
+    example: str | None = None,
+    in_any_case: bool = False,
+) -> Argument[T]:
+    """Return an argument that takes one of some texts.
+
+    Args:
+        name: of the argument.
+        values: by text.
+        default: see `Argument`.
+        description: see `Argument`.
+        example: see `Argument`.
+        in_any_case: whether letter case makes no difference.
+    """
+    quoted = [f'"{text}"' for text in values]
+    refused = f"{name.capitalize()} must be {', '.join(quoted[:-1])} or {quoted[-1]}"
+    known = {text.upper(): value for text, value in values.items()} if in_any_case else values
+    schema: Schema = {"enum": [*values]}
+    if default is not None:
+        schema["default"] = next(text for text, value in values.items() if value == default)
+
+    def take(text: str) -> T:
+        key = text.upper() if in_any_case else text
+        if key not in known:
+            raise ValueError(refused)
+        return known[key]
+
+    return Argument(name=name, take=take, schema=schema, default=default, description=description, example=example)
+
+
+def segment(
+    name: str, schema: Schema, *, example: str | None, take: Callable[[str], str] = text, description: str = ""
+) -> Argument[str]:
+    """Return the parameter of a path."""
+    return Argument(
+        name=name, take=take, schema=schema, description=description, is_required=True, example=example, in_path=True
+    )
+
+
+def limit(
+    most: Callable[[Limits], int], name: str = "limit", *, what: str = "Most rows of a page.", default: int = PAGE
+) -> Limit:
+    """Return an argument that is a number from 1 to a limit of the node; by default that of a list in pages."""
+    schema = {"type": "integer", "minimum": 1, "default": default}
+    return Limit(name=name, take=not_negative, schema=schema, description=what, default=default, most=most)
+
+
+def parse(
+    arguments: Sequence[Argument[object]], given: Arguments, unknown: Unknown, limits: Limits
+) -> dict[str, object]:
+    """Return the values of declared arguments by name.
+
+    Raises:
+        Problem: one is missing, wrong or unknown.
+    """
+    found: dict[str, object] = {}
+    if unknown is Unknown.ADVISED:
+        refuse_unknown(arguments, given, unknown)
+    for one in arguments:
+        if one.name in given and one.matches is None:
+            found[one.name] = converted(one.name, given[one.name], one.taker(limits))
+        elif one.is_required:
+            raise argument_error({one.name: MISSING})
+    if unknown is Unknown.REFUSED:
+        refuse_unknown(arguments, given, unknown)
+    return found
+
+
+def refuse_unknown(arguments: Sequence[Argument[object]], given: Arguments, unknown: Unknown) -> None:
+    """Refuse arguments that are not declared.
+
+    Raises:
+        Problem: names them, and with `ADVISED` those that are known.
+    """
+    names = {one.name for one in arguments if one.matches is None}
+    families = [one.matches for one in arguments if one.matches is not None]
+    others = [name for name in given if name not in names and not any(matches(name) for matches in families)]
+    if others:
+        known = ", ".join(one.name for one in arguments)
+        advice = f"; use {known}" if known else "; this address takes none"
+        raise argument_error(f"Unknown arguments: {', '.join(others)}{advice if unknown is Unknown.ADVISED else ''}")
 
 
 @lru_cache(maxsize=256)
@@ -29,43 +213,14 @@ def parse_query(text: str) -> Arguments:
 
 
 def required(arguments: Arguments, name: str, convert: Callable[[str], T]) -> T:
-    """Return a required argument.
+    """Return a required argument of a request that no route declares.
 
     Raises:
         Problem: it is missing, or `convert` refused it.
     """
     if name not in arguments:
         raise argument_error({name: MISSING})
-    return _converted(name, arguments[name], convert)
-
-
-def optional(arguments: Arguments, name: str, convert: Callable[[str], T]) -> T | None:
-    """Return an argument, or None if it is absent.
-
-    Raises:
-        Problem: `convert` refused it.
-    """
-    return _converted(name, arguments[name], convert) if name in arguments else None
-
-
-def refuse_unknown(arguments: Arguments, *known: str, advice: str = "") -> None:
-    """Refuse unknown arguments, as the strict routes do.
-
-    Args:
-        arguments: of the request.
-        known: names that the route has.
-        advice: added behind the unknown names; empty for routes of 1.x and 2.x.
-
-    Raises:
-        Problem: names the unknown arguments.
-    """
-    if unknown := [name for name in arguments if name not in known]:
-        raise argument_error(f"Unknown arguments: {', '.join(unknown)}{advice}")
-
-
-def text(value: str) -> str:
-    """Take any text."""
-    return value
+    return converted(name, arguments[name], convert)
 
 
 def transaction_id(value: str) -> str:
@@ -92,25 +247,7 @@ def public_key(value: str) -> str:
     return value
 
 
-def operation(value: str) -> Operation:
-    """Take `CREATE` or `TRANSFER` in any letter case."""
-    match value.upper():
-        case "CREATE":
-            return "CREATE"
-        case "TRANSFER":
-            return "TRANSFER"
-    raise ValueError('Operation must be "CREATE" or "TRANSFER"')
-
-
-def mode(value: str) -> Mode:
-    """Take the name of a mode, exactly."""
-    try:
-        return Mode(value)
-    except ValueError:
-        raise ValueError('Mode must be "async", "sync" or "commit"') from None
-
-
-def limit(value: str) -> int:
+def not_negative(value: str) -> int:
     """Take an integer as Python's `int` reads it, from 0."""
     number = int(value)
     if number < 0:
@@ -118,15 +255,20 @@ def limit(value: str) -> int:
     return number
 
 
-def block_status(value: str) -> BlockStatus:
-    """Take the status of a block in any letter case."""
-    match value.lower():
-        case "valid" | "invalid" | "undecided" as status:
-            return status
-    raise ValueError(f"{value} is not a valid choice")
+def limit_of(value: str, most: int) -> int:
+    """Take an integer from 1 to `most`."""
+    number = not_negative(value)
+    if not 1 <= number <= most:
+        raise ValueError(f"must be from 1 to {most}, not '{number}'")
+    return number
 
 
-def _converted(name: str, value: str, convert: Callable[[str], T]) -> T:
+def converted(name: str, value: str, convert: Callable[[str], T]) -> T:
+    """Return the value of a text.
+
+    Raises:
+        Problem: `convert` refused it.
+    """
     try:
         return convert(value)
     except ValueError as error:

@@ -2,16 +2,24 @@
 
 from typing import Final
 
-from bigchaindb.api import arguments
+from bigchaindb.api import examples
 from bigchaindb.api.answers import Answer, Reply, json_answer
+from bigchaindb.api.arguments import Argument, Unknown, segment, text
 from bigchaindb.api.call import Call, Context
 from bigchaindb.api.problems import not_found
+from bigchaindb.api.route import Route
+from bigchaindb.api.schemas import COUNT, HEX_64, TEXT, array, ref
+from bigchaindb.config.access import READ
 from bigchaindb.ledger.block import v1_block
 from bigchaindb.ledger.ports import Queries
 
 BLOCK_ID_CHARACTERS: Final = 64
 HEIGHT_DIGITS_MAX: Final = 18
 """Keeps every height below 2^63, the limit of the store and the engines."""
+BLOCK: Final = segment("height_or_id", {"oneOf": [{"type": "string", "pattern": "^[0-9]{1,18}$"}, HEX_64]}, example="1")
+TRANSACTION_ID: Final = Argument[str](
+    name="transaction_id", take=text, schema=TEXT, is_required=True, example=examples.TRANSACTION_ID
+)
 
 
 async def get(context: Context, call: Call) -> Reply:
@@ -30,13 +38,10 @@ async def listing(context: Context, call: Call) -> Reply:
 
     Only the valid block of a transaction is searched, so `invalid` and `undecided` find nothing.
     """
-    given = call.arguments
-    transaction_id = arguments.required(given, "transaction_id", arguments.text)
-    status = arguments.optional(given, "status", arguments.block_status)
-    arguments.refuse_unknown(given, "transaction_id", "status")
+    status = STATUS.of(call)
     if status in {"invalid", "undecided"}:
         return json_answer([])
-    entries = await context.reads.run(context.queries.blocks_of_transaction, transaction_id)
+    entries = await context.reads.run(context.queries.blocks_of_transaction, TRANSACTION_ID.of(call))
     return json_answer([entry.height if status is None else entry.block_id for entry in entries])
 
 
@@ -61,3 +66,42 @@ def _v2(queries: Queries, height: int) -> bytes | None:
     if block is not None:
         return b'{"height":%d,"transactions":[%b]}\n' % (height, b",".join(block.transactions))
     return b'{"height":%d,"transactions":[]}\n' % height
+
+
+def _status(value: str) -> str:
+    """Take the status of a block in any letter case."""
+    if (found := value.lower()) not in _STATUSES:
+        raise ValueError(f"{value} is not a valid choice")
+    return found
+
+
+_STATUSES: Final = ("valid", "invalid", "undecided")
+STATUS: Final = Argument[str | None](name="status", take=_status, schema={"enum": [*_STATUSES]})
+ROUTES: Final = (
+    Route(
+        "GET",
+        "/api/v1/blocks",
+        listing,
+        READ,
+        id="listBlocks",
+        tag="blocks",
+        summary="Height of the block that contains a transaction; its id if `status` is given",
+        answer=array({"oneOf": [COUNT, HEX_64]}),
+        arguments=(TRANSACTION_ID, STATUS),
+        unknown=Unknown.REFUSED,
+        errors=(400,),
+    ),
+    Route(
+        "GET",
+        "/api/v1/blocks/{height_or_id}",
+        get,
+        READ,
+        id="getBlock",
+        tag="blocks",
+        summary="A block by its height, or in its 1.x form by its id",
+        answer={"oneOf": [ref("Block"), ref("BlockV1")]},
+        parameter=BLOCK,
+        unknown=Unknown.IGNORED,
+        errors=(404,),
+    ),
+)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar
 
 from bigchaindb.access.gate import Gate, Principal
@@ -49,6 +50,7 @@ class Call(NamedTuple):
         query: the query string as sent.
         body: reads the body, within the limits.
         accept: the header `Accept`.
+        given: the arguments of the route as values, by name; see `Argument.of`.
         accept_encoding: the header `Accept-Encoding`.
         last_event_id: the header `Last-Event-ID`.
         host: the header `Host` as sent.
@@ -65,6 +67,7 @@ class Call(NamedTuple):
     principal: Principal | None = None
     while_there: WhileThere = regardless
     accept_encoding: str = ""
+    given: Mapping[str, object] = MappingProxyType({})
 
     @property
     def arguments(self) -> Arguments:

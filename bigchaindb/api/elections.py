@@ -7,10 +7,15 @@ from typing import Final
 
 import orjson
 
+from bigchaindb.api import examples
 from bigchaindb.api.answers import Reply, json_answer
+from bigchaindb.api.arguments import segment
 from bigchaindb.api.call import Call, Context
 from bigchaindb.api.problems import Problem, not_found, plain
+from bigchaindb.api.route import Route
+from bigchaindb.api.schemas import TEXT, array, ref
 from bigchaindb.api.validators import key_document
+from bigchaindb.config.access import READ
 from bigchaindb.ledger.elections import Elections, OpenElection
 
 NO_NETWORK: Final = "this node runs without a network (engine solo) and has no elections"
@@ -47,3 +52,30 @@ def _document(election: OpenElection) -> dict[str, object]:
         "public_key": key_document(bytes.fromhex(election.public_key)),
         "votes": election.votes,
     }
+
+
+ROUTES: Final = (
+    Route(
+        "GET",
+        "/api/v1/elections",
+        listing,
+        READ,
+        id="listElections",
+        tag="network",
+        summary="Open elections of validators, oldest first",
+        answer=array(ref("Election")),
+        errors=(404,),
+    ),
+    Route(
+        "GET",
+        "/api/v1/elections/{id}",
+        get,
+        READ,
+        id="getElection",
+        tag="network",
+        summary="Status of an election",
+        answer=ref("ElectionStatus"),
+        parameter=segment("id", TEXT, example=examples.TRANSACTION_ID),
+        errors=(404,),
+    ),
+)

@@ -6,10 +6,11 @@ from typing import Final
 
 from bigchaindb.access.gate import Gate
 from bigchaindb.api.answers import Answer, Reply
-from bigchaindb.api.arguments import parse_query
+from bigchaindb.api.arguments import Parsed, Unknown, parse, parse_query
 from bigchaindb.api.call import Call, Context
-from bigchaindb.api.events import choice_of
+from bigchaindb.api.events import AFTER, ARGUMENTS, choice_of
 from bigchaindb.api.problems import argument_error, plain
+from bigchaindb.api.route import Route
 from bigchaindb.api.upgrades import Opening, WebSocketRoute
 from bigchaindb.config import Limits
 from bigchaindb.config.access import READ
@@ -49,9 +50,10 @@ class EventSockets:
         self.route = WebSocketRoute(PATH, lambda _: READ, self._open, lambda: None)  # `streams` ends them
 
     async def _open(self, opening: Opening) -> Answer | None:
-        given = parse_query(opening.query)
+        sent = parse_query(opening.query)
+        asked = Parsed(sent, parse(ARGUMENTS, sent, Unknown.ADVISED, self._limits))
         try:
-            stream = await self._streams.open(choice_of(given), given.get("after"))
+            stream = await self._streams.open(choice_of(asked), AFTER.of(asked))
         except MalformedToken as error:
             raise argument_error({"after": str(error)}) from None
         try:
@@ -102,3 +104,20 @@ class EventSockets:
         except StoreError as error:
             _log.error("a WebSocket client cannot be served: %s", error)
             follower.end(INTERNAL_ERROR, UNREADABLE)
+
+
+ROUTES: Final = (
+    Route(
+        "GET",
+        PATH,
+        get,
+        READ,
+        id="openEvents",
+        tag="events",
+        summary="A WebSocket of the ledger's events; the arguments of `/api/v1/events`",
+        answer=None,
+        status=101,
+        arguments=ARGUMENTS,
+        errors=(400, 410),
+    ),
+)

@@ -3,7 +3,11 @@
 from typing import Final
 
 from bigchaindb.api.answers import VARY_ACCEPT, Answer, Reply, json_answer, json_line
+from bigchaindb.api.arguments import Unknown
 from bigchaindb.api.call import Call, Context, NodeInfo
+from bigchaindb.api.route import Route
+from bigchaindb.api.schemas import ref
+from bigchaindb.config.access import READ
 
 DOCS: Final = "https://docs.bigchaindb.com/projects/server/en/latest/"
 API_DOCS: Final = DOCS + "http-client-server-api.html"
@@ -45,3 +49,30 @@ def index_document(info: NodeInfo, prefix: str, host: str) -> dict[str, str]:
         "validators": f"{prefix}validators",
         "votes": f"{prefix}votes/",
     }
+
+
+ROUTES: Final = (
+    Route(
+        "GET",
+        "/",
+        root,
+        READ,
+        id="getNode",
+        tag="node",
+        summary="The node and its addresses",
+        description="Browsers, whose `Accept` names `text/html`, get the node's page.",
+        answer=ref("Root"),
+        unknown=Unknown.IGNORED,
+    ),
+    Route(
+        "GET",
+        "/api/v1",
+        index,
+        READ,
+        id="getIndex",
+        tag="node",
+        summary="Addresses of the resources",
+        answer=ref("Index"),
+        unknown=Unknown.IGNORED,
+    ),
+)

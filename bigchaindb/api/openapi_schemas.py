@@ -1,22 +1,16 @@
-"""The schemas of `/api/v1/openapi.json`: what answers of the API are made of."""
+"""The schemas with a name in `/api/v1/openapi.json`: what answers of the API are made of."""
 
-from typing import Any, Final
+from typing import Final
 
+from bigchaindb.api.pulls import COUNT as PULL_COUNT
+from bigchaindb.api.pulls import COUNT_MAX, LEASE_S, WAIT_S_MAX
+from bigchaindb.api.schemas import BOOLEAN, COUNT, HEX_64, KEY, TEXT, TEXT_OR_NULL, Schema, array, record, ref
 from bigchaindb.delivery import BLOCK_TYPES, TRANSACTION_TYPE
 from bigchaindb.ledger.proofs.document import FORMAT
 from bigchaindb.streams.cloud_events import REJECTED_TYPE
 
-Schema = dict[str, Any]
-
-HEX_64: Final[Schema] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-KEY: Final[Schema] = {"type": "string", "pattern": "^[1-9A-HJ-NP-Za-km-z]{43,44}$"}
-TEXT: Final[Schema] = {"type": "string"}
-BOOLEAN: Final[Schema] = {"type": "boolean"}
-HEIGHT: Final[Schema] = {"type": "integer", "minimum": 0}
 SECONDS: Final[Schema] = {"type": "string", "pattern": "^[0-9]{10}$"}
 SIGNATURE: Final[Schema] = {"type": "string", "pattern": "^[1-9A-HJ-NP-Za-km-z]{86,88}$"}
-HEIGHT_OR_ID: Final[Schema] = {"oneOf": [{"type": "string", "pattern": "^[0-9]{1,18}$"}, HEX_64]}
-_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
 ANY_OBJECT: Final[Schema] = {"type": ["object", "null"]}
 _RESOURCES: Final = ("assets", "blocks", "metadata", "outputs", "statuses", "transactions", "validators", "votes")
 
@@ -28,8 +22,8 @@ def schemas() -> dict[str, Schema]:
             {"message": {"type": ["string", "object"]}},
             {
                 "status": {"type": "integer"},
-                "position": HEIGHT,
-                "head": HEIGHT,
+                "position": COUNT,
+                "head": COUNT,
                 "differences": array(TEXT),
                 "state": TEXT,
                 "reason": TEXT,
@@ -38,8 +32,9 @@ def schemas() -> dict[str, Schema]:
         ),
         **_node_schemas(),
         **_lane_schemas(),
+        **_pull_schemas(),
         **_block_schemas(),
-        "OutputReference": record({"transaction_id": HEX_64, "output_index": HEIGHT}),
+        "OutputReference": record({"transaction_id": HEX_64, "output_index": COUNT}),
         "Asset": record({"data": ANY_OBJECT, "id": HEX_64}),
         "Metadata": record({"metadata": ANY_OBJECT, "id": HEX_64}),
         "Status": record({"status": {"enum": ["backlog", "undecided", "valid", "invalid"]}}),
@@ -50,10 +45,10 @@ def schemas() -> dict[str, Schema]:
             {
                 "id": HEX_64,
                 "node_id": TEXT,
-                "power": HEIGHT,
+                "power": COUNT,
                 "proposer": KEY,
                 "public_key": ref("ValidatorKey"),
-                "votes": HEIGHT,
+                "votes": COUNT,
             }
         ),
         "ElectionStatus": record({"id": HEX_64, "status": {"enum": ["ongoing", "concluded", "inconclusive"]}}),
@@ -80,13 +75,13 @@ def _node_schemas() -> dict[str, Schema]:
                 "name": TEXT,
                 "kind": {"enum": ["plugin", "subscription"]},
                 "state": TEXT,
-                "lag": HEIGHT,
-                "attempts": HEIGHT,
-                "parked": HEIGHT,
-                "error": _OR_NULL,
-                "last_error": _OR_NULL,
-                "cursor": HEIGHT,
-                "in_hand": HEIGHT,
+                "lag": COUNT,
+                "attempts": COUNT,
+                "parked": COUNT,
+                "error": TEXT_OR_NULL,
+                "last_error": TEXT_OR_NULL,
+                "cursor": COUNT,
+                "in_hand": COUNT,
                 "oldest_s": {"type": "number"},
                 "since": {"type": "number"},
                 "next_attempt_at": {"type": ["integer", "null"]},
@@ -121,15 +116,15 @@ def _lane_schemas() -> dict[str, Schema]:
                 "definition": ref("Definition"),
                 "state": TEXT,
                 "since": {"type": "number"},
-                "reason": _OR_NULL,
-                "cursor": HEIGHT,
-                "lag": HEIGHT,
-                "in_hand": HEIGHT,
+                "reason": TEXT_OR_NULL,
+                "cursor": COUNT,
+                "lag": COUNT,
+                "in_hand": COUNT,
                 "oldest_s": {"type": "number"},
-                "attempts": HEIGHT,
-                "parked": HEIGHT,
-                "waits_for": _OR_NULL,
-                "consumers": array(record({"consumer": TEXT, "name": _OR_NULL, "in_hand": HEIGHT})),
+                "attempts": COUNT,
+                "parked": COUNT,
+                "waits_for": TEXT_OR_NULL,
+                "consumers": array(record({"consumer": TEXT, "name": TEXT_OR_NULL, "in_hand": COUNT})),
             },
             {"token": TEXT},
         ),
@@ -137,10 +132,10 @@ def _lane_schemas() -> dict[str, Schema]:
             {
                 "parked": array(
                     record(
-                        {"position": TEXT, "attempts": HEIGHT, "error": TEXT, "parked_at": number, "returns": BOOLEAN}
+                        {"position": TEXT, "attempts": COUNT, "error": TEXT, "parked_at": number, "returns": BOOLEAN}
                     )
                 ),
-                "next": _OR_NULL,
+                "next": TEXT_OR_NULL,
             }
         ),
     }
@@ -149,7 +144,7 @@ def _lane_schemas() -> dict[str, Schema]:
 def _block_schemas() -> dict[str, Schema]:
     transactions = array(ref("Transaction"))
     return {
-        "Block": record({"height": HEIGHT, "transactions": transactions}),
+        "Block": record({"height": COUNT, "transactions": transactions}),
         "BlockV1": record(
             {
                 "id": HEX_64,
@@ -201,57 +196,22 @@ def _proof() -> Schema:
     )
 
 
-def record(required: Schema, optional: Schema | None = None) -> Schema:
-    """Return the schema of an object with these members."""
-    return {"type": "object", "properties": {**required, **(optional or {})}, "required": list(required)}
-
-
-def array(items: Schema) -> Schema:
-    """Return the schema of an array."""
-    return {"type": "array", "items": items}
-
-
-def ref(name: str) -> Schema:
-    """Return a reference to a schema by its name."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def refusals(*statuses: int) -> dict[str, Schema]:
-    """Return the responses of these statuses."""
-    return {str(status): response(ERRORS[status]) for status in statuses}
-
-
-def response(name: str) -> Schema:
-    """Return a reference to a response by its name."""
-    return {"$ref": f"#/components/responses/{name}"}
-
-
-ERRORS: Final = {
-    400: "Refused",
-    401: "Unknown",
-    403: "Forbidden",
-    404: "NotFound",
-    409: "Differs",
-    408: "Slow",
-    410: "HistoryLost",
-    413: "TooLarge",
-    429: "TooOften",
-    503: "Unavailable",
-    504: "Silent",
-}
-
-
-def query(name: str, schema: Schema, description: str = "", *, required: bool = False) -> Schema:
-    """Return an argument of the query."""
-    told = {"description": description} if description else {}
-    return {"name": name, "in": "query", "required": required, "schema": schema, **told}
-
-
-def segment(name: str, schema: Schema) -> Schema:
-    """Return a parameter of the path."""
-    return {"name": name, "in": "path", "required": True, "schema": schema}
-
-
-def json_of(schema: Schema) -> Schema:
-    """Return the content of a body that is JSON."""
-    return {"application/json": {"schema": schema}}
+def _pull_schemas() -> dict[str, Schema]:
+    lease, seconds = {"lease": TEXT}, {"type": "number", "minimum": 0}
+    nacked = record(lease, {"delay_s": seconds, "error": TEXT, "unavailable": BOOLEAN})
+    members = {
+        "count": {"type": "integer", "minimum": 0, "maximum": COUNT_MAX, "default": PULL_COUNT},
+        "wait_s": {**seconds, "maximum": WAIT_S_MAX, "default": 0},
+        "lease_s": {**seconds, "minimum": 1, "default": LEASE_S},
+        "ack": array(TEXT),
+        "nack": array(nacked),
+        "park": array(record(lease, {"error": TEXT})),
+        "extend": array(TEXT),
+    }
+    for answers in ("ack", "nack", "park", "extend"):
+        members[answers]["maxItems"] = COUNT_MAX
+    event = record({**lease, "attempt": {"type": "integer"}, "event": ref("Event")})
+    return {
+        "Pull": record({}, members),
+        "Pulled": record({"events": array(event), "stale": array(TEXT), "level": BOOLEAN, "token": TEXT}),
+    }

@@ -5,18 +5,18 @@ Source: docs/reference/subscriptions.md.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
 from bigchaindb.access import audit
-from bigchaindb.api import arguments
 from bigchaindb.api.answers import Reply, json_answer
-from bigchaindb.api.call import Call, Context, Handler
-from bigchaindb.api.events import LIMIT, limit_of
-from bigchaindb.api.plugins import document, lane_of, operates, scopes_of
+from bigchaindb.api.arguments import Argument, limit, text
+from bigchaindb.api.call import Call, Context
+from bigchaindb.api.plugins import NAME, document, lane_of, operates, scopes_of
 from bigchaindb.api.problems import Problem, argument_error, plain
 from bigchaindb.api.route import Route, Scope
+from bigchaindb.api.schemas import TEXT, Schema, array, record, ref
 from bigchaindb.config.access import OPERATE
 from bigchaindb.errors import UnknownPlace
 from bigchaindb.eventlog import place
@@ -48,31 +48,71 @@ class Which(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     positions: list[int | str] | None = None
 
 
-def routes(path: str, scopes: Scope) -> Iterator[Route[Handler]]:
+class _Kind(NamedTuple):
+    """A kind of order: what it does, what reads its body, and how that is described."""
+
+    summary: str
+    read: Callable[[bytes, LaneStatus], Order]
+    body: Schema | None = None
+    example: object = None
+
+
+AFTER: Final = Argument[str](
+    name="after", take=text, schema=TEXT, default="", description="Only events behind this position."
+)
+LIMIT: Final = limit(lambda _: PARKED_COUNT)
+
+
+def routes(path: str, scope: Scope, of: str) -> Iterator[Route]:
     """Yield the routes of all orders below a path."""
-    yield Route(f"{path}/{{name}}/parked", parked, scopes)
-    for name, read in _ORDERS.items():
-        yield Route(f"{path}/{{name}}/{name}", None, None, partial(_order, name, read), scopes)
+    yield Route(
+        "GET",
+        f"{path}/{{name}}/parked",
+        parked,
+        scope,
+        id=f"listParkedOf{of}",
+        tag="delivery",
+        summary=f"Parked events of a {of.lower()}",
+        answer=ref("ParkedPage"),
+        parameter=NAME,
+        arguments=(AFTER, LIMIT),
+        errors=(400, 404),
+    )
+    for name, order in _ORDERS.items():
+        yield Route(
+            "POST",
+            f"{path}/{{name}}/{name}",
+            partial(_order, name, order.read),
+            scope,
+            id=f"{name}{of}",
+            tag="delivery",
+            summary=order.summary,
+            answer=ref("Plugin"),
+            parameter=NAME,
+            body=order.body,
+            body_example=order.example,
+            errors=(400, 404, 409, 410, 413),
+        )
 
 
-def scopes(context: Context, name: str) -> Sequence[str]:
-    """Return the scopes for orders by any name: to a plugin those of who operates the node."""
+def _scopes(context: Context, name: str) -> Sequence[str]:
     return scopes_of(name) if name in context.lanes.subscriptions else [OPERATE]
+
+
+BY_NAME: Final = Scope("operate; for a subscription subscribe:NAME too", _scopes)
+"""For orders by any name: to a plugin the scope of who operates the node."""
 
 
 async def parked(context: Context, call: Call) -> Reply:
     """Answer with the parked events behind a number, ascending."""
-    given = call.arguments
-    arguments.refuse_unknown(given, "after", "limit", advice="; use after, limit")
     numbering = lane_of(context, call.parameter).numbering
     after = 0
-    if text := given.get("after"):
+    if behind := AFTER.of(call):
         try:
-            after = numbering.read(text)
+            after = numbering.read(behind)
         except UnknownPlace as error:
             raise argument_error({"after": str(error)}) from None
-    limit = arguments.optional(given, "limit", lambda text: limit_of(text, PARKED_COUNT)) or LIMIT
-    found = await context.lanes.parked(call.parameter, after, limit)
+    found = await context.lanes.parked(call.parameter, after, most := LIMIT.of(call))
     return json_answer(
         {
             "parked": [
@@ -85,7 +125,7 @@ async def parked(context: Context, call: Call) -> Reply:
                 }
                 for row in found
             ],
-            "next": numbering.text(found[-1].position) if len(found) == limit else None,
+            "next": numbering.text(found[-1].position) if len(found) == most else None,
         }
     )
 
@@ -108,7 +148,6 @@ async def body_of(call: Call) -> bytes:
 
 
 async def _order(name: str, read: Callable[[bytes, LaneStatus], Order], context: Context, call: Call) -> Reply:
-    arguments.refuse_unknown(call.arguments)
     status = lane_of(context, call.parameter)
     order = read(await body_of(call), status)
     ordered(call, name, status.kind)
@@ -155,11 +194,12 @@ def _malformed(why: str, form: str) -> Problem:
     return Problem(plain(400, f"the body of this order must be {form}: {why}"))
 
 
-_ORDERS: Final[dict[str, Callable[[bytes, LaneStatus], Order]]] = {
-    "pause": partial(_bare, Pause),
-    "resume": partial(_bare, Resume),
-    "restart": partial(_bare, Restart),
-    "seek": _seek,
-    "retry": _retry,
-    "discard": _discard,
+_POSITIONS: Final = record({}, {"positions": array(TEXT)})
+_ORDERS: Final = {
+    "pause": _Kind("Deliver nothing further", partial(_bare, Pause)),
+    "resume": _Kind("Go on now: after a pause, or without waiting for the next attempt", partial(_bare, Resume)),
+    "restart": _Kind("Take back what is out, and go on", partial(_bare, Restart)),
+    "seek": _Kind("Go on at a place of the log", _seek, record({"place": TEXT}), {"place": "now"}),
+    "retry": _Kind("Deliver parked events again; without positions the first 1,000", _retry, _POSITIONS),
+    "discard": _Kind("Never deliver these events again", _discard, _POSITIONS, {"positions": ["1"]}),
 }

@@ -5,14 +5,14 @@ Source: docs/reference/page.md.
 
 import gzip
 import re
-from collections.abc import Sequence
 from typing import Final
 
 from bigchaindb.api.answers import VARY_ACCEPT, Answer, Reply
+from bigchaindb.api.arguments import Unknown
 from bigchaindb.api.call import Call, Context, Handler
 from bigchaindb.api.page_files import INDEX, PREFIX, Page, content_type
 from bigchaindb.api.problems import plain
-from bigchaindb.api.route import Route
+from bigchaindb.api.route import Resource, Route, by_method
 
 POLICY: Final = (
     b"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -33,8 +33,8 @@ _HTML: Final = content_type(INDEX)
 _WEIGHT: Final = re.compile(r"\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*", re.IGNORECASE)
 
 
-def find(page: Page | None, path: str, accept: str) -> tuple[Route[Handler], str] | None:
-    """Return the route of an address of the page, and its parameter; None: the address belongs to the API.
+def find(page: Page | None, path: str, accept: str) -> tuple[Resource, str] | None:
+    """Return the resource of an address of the page, and its parameter; None: the address belongs to the API.
 
     Args:
         page: of the node; None: it has none.
@@ -88,12 +88,13 @@ async def _api_screen(_: Context, __: Call) -> Reply:
     return API_SCREEN
 
 
-def _free(_: Context, __: str) -> Sequence[str]:
-    """Return no scope: the page's own files hold nothing of the ledger."""
-    return ()
+def _resource(path: str, handler: Handler) -> Resource:
+    """Return an address that needs no scope: the page's own files hold nothing of the ledger."""
+    route = Route("GET", path, handler, None, id="", tag="node", summary="", answer=None, unknown=Unknown.IGNORED)
+    return Resource(path, by_method([("GET", route)]))
 
 
-_INDEX: Final = Route[Handler]("/", _index, _free)
-_FILE: Final = Route[Handler](PREFIX, _file, _free)
-_ICON: Final = Route[Handler]("/favicon.ico", _icon, _free)
-_API_SCREEN: Final = Route[Handler]("/docs", _api_screen, _free)
+_INDEX: Final = _resource("/", _index)
+_FILE: Final = _resource(PREFIX, _file)
+_ICON: Final = _resource("/favicon.ico", _icon)
+_API_SCREEN: Final = _resource("/docs", _api_screen)

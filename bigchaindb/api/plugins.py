@@ -11,10 +11,12 @@ from math import ceil
 from typing import Final
 
 from bigchaindb.access.scopes import Scopes
-from bigchaindb.api import arguments
 from bigchaindb.api.answers import Listing, Reply, json_answer, json_line
+from bigchaindb.api.arguments import segment
 from bigchaindb.api.call import Call, Context
 from bigchaindb.api.problems import Problem, plain
+from bigchaindb.api.route import Route, Scope
+from bigchaindb.api.schemas import TEXT, array, ref
 from bigchaindb.config.access import OPERATE, READ, SUBSCRIBE
 from bigchaindb.eventlog.bounds import NAME_CHARACTER_COUNT_MAX
 from bigchaindb.masking import masked_text
@@ -22,6 +24,7 @@ from bigchaindb.subscribers.lane_status import LaneStatus
 
 PIECE_COUNT: Final = 16
 """Lanes of a list that are rendered in a turn of the loop: 256 KiB at most, with the definitions of subscriptions."""
+NAME: Final = segment("name", TEXT, example="billing")
 _LIVE: Final = "LIVE"
 _CLASS: Final = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?=: |$)", re.ASCII)
 
@@ -36,11 +39,10 @@ async def listing(context: Context, call: Call) -> Reply:
 
 async def get(context: Context, call: Call) -> Reply:
     """Answer with one plugin, or with a subscription that the client may see."""
-    arguments.refuse_unknown(call.arguments)
     return json_answer(document(lane_of(context, call.parameter), operates=operates(call)))
 
 
-def scopes(context: Context, name: str) -> Sequence[str]:
+def _scopes(context: Context, name: str) -> Sequence[str]:
     """Return the scopes to see a lane; who may not see a subscription does not learn of it."""
     is_plugin = name in context.lanes.names() and name not in context.lanes.subscriptions
     return [READ, OPERATE] if is_plugin else scopes_of(name)
@@ -119,3 +121,29 @@ def error_class(error: str) -> str | None:
     """Return the class that a text like `ValueError: no such host` begins with, None for other texts."""
     found = _CLASS.match(error)
     return found[0] if found else None
+
+
+ROUTES: Final = (
+    Route(
+        "GET",
+        "/api/v1/plugins",
+        listing,
+        READ,
+        id="listPlugins",
+        tag="delivery",
+        summary="State of each plugin and of each visible subscription",
+        answer=array(ref("Plugin")),
+    ),
+    Route(
+        "GET",
+        "/api/v1/plugins/{name}",
+        get,
+        Scope("read; for a subscription subscribe:NAME or operate", _scopes),
+        id="getPlugin",
+        tag="delivery",
+        summary="State of a plugin or subscription",
+        answer=ref("Plugin"),
+        parameter=NAME,
+        errors=(400, 404),
+    ),
+)

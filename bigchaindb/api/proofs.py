@@ -3,14 +3,19 @@
 from typing import Final
 
 from bigchaindb.api.answers import Answer, Reply
-from bigchaindb.api.blocks import BLOCK_ID_CHARACTERS, height_of
+from bigchaindb.api.arguments import segment
+from bigchaindb.api.blocks import BLOCK, BLOCK_ID_CHARACTERS, height_of
 from bigchaindb.api.call import Call, Context
 from bigchaindb.api.problems import not_found
+from bigchaindb.api.route import Route
+from bigchaindb.api.schemas import ref
+from bigchaindb.config.access import READ
 from bigchaindb.ledger.ports import Decision, ProofSource
 from bigchaindb.ledger.proofs.document import commit_proof, node_proof, rejection_proof
 
 _UNSIGNED: Final = b'"signature":null}'
 """The end of an event's body if the proposer did not sign the block as 1.x does."""
+POSITION: Final = segment("position", {"type": "string", "pattern": "^[0-9]{1,18}$"}, example="1")
 
 
 async def of_block(context: Context, call: Call) -> Reply:
@@ -54,3 +59,31 @@ async def document(decision: Decision, source: ProofSource | None) -> bytes:
     if decision.proof:
         return rejection_proof(decision.body, header, decision.proof)
     return commit_proof(decision.body, header, await source.validators(height), await source.transactions(height))
+
+
+ROUTES: Final = (
+    Route(
+        "GET",
+        "/api/v1/blocks/{height_or_id}/proof",
+        of_block,
+        READ,
+        id="getBlockProof",
+        tag="blocks",
+        summary="Proof of the event of a block, valid or invalid, for readers who trust the validators' keys",
+        answer=ref("Proof"),
+        parameter=BLOCK,
+        errors=(404, 504),
+    ),
+    Route(
+        "GET",
+        "/api/v1/events/{position}/proof",
+        of_event,
+        READ,
+        id="getEventProof",
+        tag="events",
+        summary="Proof of the event at a position, which distinguishes events with the same id",
+        answer=ref("Proof"),
+        parameter=POSITION,
+        errors=(404, 504),
+    ),
+)

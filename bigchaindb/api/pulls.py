@@ -86,11 +86,6 @@ async def post(context: Context, call: Call) -> Answer:
     return await context.pull(call)
 
 
-def scopes(_: Context, name: str) -> Sequence[str]:
-    """Return what those who consume need."""
-    return [scope_of(name)]
-
-
 class Pulls:
     """All pulls of a node, and what is leased. Belongs to the event loop."""
 

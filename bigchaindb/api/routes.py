@@ -7,8 +7,9 @@ from those of every router, and because a look-up in a dict costs 0.2 µs.
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
+from itertools import groupby
 from typing import Final
 from urllib.parse import unquote
 
@@ -25,7 +26,6 @@ from bigchaindb.api import (
     page,
     plugins,
     proofs,
-    pulls,
     search,
     statuses,
     subscriptions,
@@ -33,84 +33,88 @@ from bigchaindb.api import (
     validators,
     votes,
 )
-from bigchaindb.api.answers import Answer, Reply, json_line
-from bigchaindb.api.call import Call, Context, Handler
+from bigchaindb.api.answers import Answer, Reply, json_answer
+from bigchaindb.api.call import Call, Context
 from bigchaindb.api.problems import INTERNAL_ERROR, answer_for, not_found, plain
-from bigchaindb.api.route import H, Route, require_scopes
-from bigchaindb.config.access import READ, WRITE
+from bigchaindb.api.route import Resource, Route, by_method, chosen
+from bigchaindb.api.schemas import OBJECT
+from bigchaindb.config.access import READ
 from bigchaindb.errors import BigchainDBError, forget_frames
 from bigchaindb.streams.sse import EventStream
 from bigchaindb.streams.websocket import PATH as STREAM_PATH
 
 logger = logging.getLogger(__name__)
 
-ROUTES: Final[tuple[Route[Handler], ...]] = require_scopes(
-    Route("/", info.root, READ),
-    Route("/api/v1", info.index, READ),
-    Route("/api/v1/transactions", transactions.listing, READ, transactions.post, WRITE),
-    Route("/api/v1/transactions/{id}", transactions.get, READ),
-    Route("/api/v1/outputs", outputs.listing, READ),
-    Route("/api/v1/blocks", blocks.listing, READ),
-    Route("/api/v1/blocks/{height_or_id}", blocks.get, READ),
-    Route("/api/v1/blocks/{height_or_id}/proof", proofs.of_block, READ),
-    Route("/api/v1/assets", search.assets, READ),
-    Route("/api/v1/metadata", search.metadata, READ),
-    Route("/api/v1/validators", validators.listing, READ),
-    Route("/api/v1/statuses", statuses.get, READ),
-    Route("/api/v1/votes", votes.listing, READ),
-    Route("/api/v1/events", events.get, READ),
-    Route("/api/v1/events/{position}/proof", proofs.of_event, READ),
-    Route("/api/v1/rejected", events.get_rejected, READ),
-    Route("/api/v1/streams/events", event_sockets.get, READ),
-    Route("/api/v1/elections", elections.listing, READ),
-    Route("/api/v1/elections/{id}", elections.get, READ),
-    Route("/api/v1/plugins", plugins.listing, READ),
-    Route("/api/v1/plugins/{name}", plugins.get, plugins.scopes),
-    *orders.routes("/api/v1/plugins", orders.scopes),
-    Route("/api/v1/subscriptions", subscriptions.listing, READ),
+
+async def _openapi(_: Context, __: Call) -> Reply:
+    return _description()
+
+
+@cache
+def _description() -> Answer:
+    return json_answer(openapi.document(ROUTES))
+
+
+ROUTES: Final[tuple[Route, ...]] = (
+    *info.ROUTES,
+    *transactions.ROUTES,
+    *outputs.ROUTES,
+    *statuses.ROUTES,
+    *blocks.ROUTES,
+    *votes.ROUTES,
+    *search.ROUTES,
+    *events.ROUTES,
+    *event_sockets.ROUTES,
+    *proofs.ROUTES,
+    *validators.ROUTES,
+    *elections.ROUTES,
+    *plugins.ROUTES,
+    *orders.routes("/api/v1/plugins", orders.BY_NAME, "Plugin"),
+    *subscriptions.ROUTES,
     Route(
-        "/api/v1/subscriptions/{name}",
-        subscriptions.get,
-        subscriptions.scopes,
-        change_scope=subscriptions.scopes,
-        put=subscriptions.put,
-        delete=subscriptions.delete,
+        "GET",
+        "/api/v1/openapi.json",
+        _openapi,
+        READ,
+        id="getDescription",
+        tag="node",
+        summary="This description",
+        answer=OBJECT,
     ),
-    Route("/api/v1/subscriptions/{name}/pull", None, None, pulls.post, pulls.scopes),
-    *orders.routes("/api/v1/subscriptions", subscriptions.scopes),
-    Route("/api/v1/openapi.json", openapi.get, READ),
 )
 """A parameter is the last segment, or the last but one."""
-EXACT: Final[Mapping[str, Route[Handler]]] = {
-    route.path.removesuffix("/"): route for route in ROUTES if "{" not in route.path
+RESOURCES: Final[Mapping[str, Resource]] = {
+    path: Resource(path, by_method((route.method, route) for route in routes))
+    for path, routes in groupby(sorted(ROUTES, key=lambda route: route.path), key=lambda route: route.path)
 }
-PARENTS: Final[Mapping[str, Route[Handler]]] = {
-    route.path.rpartition("/")[0]: route for route in ROUTES if route.path[-1] == "}"
+EXACT: Final[Mapping[str, Resource]] = {
+    path.removesuffix("/"): resource for path, resource in RESOURCES.items() if "{" not in path
 }
-NESTED: Final[Mapping[tuple[str, str], Route[Handler]]] = {
-    (route.path.partition("/{")[0], route.path.rpartition("/")[2]): route for route in ROUTES if "}/" in route.path
+PARENTS: Final[Mapping[str, Resource]] = {
+    path.rpartition("/")[0]: resource for path, resource in RESOURCES.items() if path[-1] == "}"
+}
+NESTED: Final[Mapping[tuple[str, str], Resource]] = {
+    (path.partition("/{")[0], path.rpartition("/")[2]): resource for path, resource in RESOURCES.items() if "}/" in path
 }
 """By the parts of the path before and behind the parameter."""
 
 _NEAR_CHARACTERS_MAX: Final = 200
 """Of an unknown path; the longest route with an id in it is half as long."""
 
-METHOD_REFUSED: Final = json_line({"message": "The method is not allowed for the requested URL."})
 
-
-def find(path: str) -> tuple[Route[Handler], str] | None:
-    """Return the route of a path and its parameter; one trailing slash is ignored."""
+def find(path: str) -> tuple[Resource, str] | None:
+    """Return the resource of a path and its parameter; one trailing slash is ignored."""
     if "%" in path:
         path = unquote(path, errors="replace")
     path = path.removesuffix("/")
-    if (route := EXACT.get(path)) is not None:
-        return route, ""
+    if (found := EXACT.get(path)) is not None:
+        return found, ""
     parent, _, last = path.rpartition("/")
-    if last and (route := PARENTS.get(parent)) is not None:
-        return route, last
+    if last and (found := PARENTS.get(parent)) is not None:
+        return found, last
     above, _, parameter = parent.rpartition("/")
-    if parameter and (route := NESTED.get((above, last))) is not None:
-        return route, parameter
+    if parameter and (found := NESTED.get((above, last))) is not None:
+        return found, parameter
     return None
 
 
@@ -120,8 +124,8 @@ def near(path: str) -> str | None:
     One look-up, since strangers may request unknown paths as often as they like.
     """
     plain = _plainly(path)
-    if (route := _NEAR.get(plain)) is not None:
-        return route.path
+    if (found := _NEAR.get(plain)) is not None:
+        return found.path
     above = _PARENTS_NEAR.get(plain.rpartition("/")[0])
     return None if above is None else above.path
 
@@ -139,17 +143,16 @@ async def reply_to(context: Context, method: str, path: str, call: Call, visitor
         ConnectionError: the client is gone.
     """
     found = page.find(context.page, path, call.accept) or find(path)
-    scopes = () if found is None else found[0].scopes(method, context, found[1])
+    route = None if found is None else chosen(found[0].routes, method)
+    scopes = route.scopes(context, found[1]) if found is not None and isinstance(route, Route) else ()
     principal = context.gate.admit(visitor, *scopes)
     if isinstance(principal, Denial):
         return plain(principal.status, principal.text, headers=principal.headers)
-    if found is None:
+    if found is None or route is None:
         return not_found(context.node.stream_url(call.host) if _plainly(path) == _STREAM else near(path))
-    route, parameter = found
-    handler = handler_of(route, method)
-    if isinstance(handler, Answer):
-        return handler
-    reply = await guarded(handler, context, call._replace(parameter=parameter, principal=principal))
+    if isinstance(route, Answer):
+        return route
+    reply = await guarded(route, context, call._replace(parameter=found[1], principal=principal))
     if isinstance(reply, EventStream):
         return replace(reply, watch=partial(context.gate.watch, principal))
     if isinstance(reply, Answer) and reply.status == HTTPStatus.FORBIDDEN:  # no writer signed what was posted
@@ -157,21 +160,14 @@ async def reply_to(context: Context, method: str, path: str, call: Call, visitor
     return reply
 
 
-def handler_of(route: Route[H], method: str) -> H | Answer:
-    """Return the handler of a route for a method, or the answer to a method without one."""
-    if (found := route.handlers.get(method)) is not None:
-        return found
-    return Answer(200, headers=_allow(route)) if method == "OPTIONS" else Answer(405, METHOD_REFUSED, _allow(route))
-
-
-async def guarded(handler: Handler, context: Context, call: Call) -> Reply:
-    """Run a handler; an error of the tree has an answer of its own, any other is a defect of the node.
+async def guarded(route: Route, context: Context, call: Call) -> Reply:
+    """Parse the arguments and run the handler; an error of the tree has an answer, any other is a defect of the node.
 
     Raises:
         ConnectionError: the client is gone.
     """
     try:
-        return await handler(context, call)
+        return await route.handler(context, route.parse(call, context))
     except BigchainDBError as error:
         answer = answer_for(error)
         forget_frames(error)
@@ -183,10 +179,8 @@ async def guarded(handler: Handler, context: Context, call: Call) -> Reply:
         return INTERNAL_ERROR
 
 
-def _allow(route: Route[H]) -> bytes:
-    return b"Allow: %b\r\n" % route.allow.encode()
-
-
-_NEAR: Final = {_plainly(route.path): route for route in EXACT.values() if route.path.startswith("/api/v1/")}
-_PARENTS_NEAR: Final = {_plainly(parent): route for parent, route in PARENTS.items()}
+_NEAR: Final = {
+    _plainly(path): found for path, found in RESOURCES.items() if path.startswith("/api/v1/") and "{" not in path
+}
+_PARENTS_NEAR: Final = {_plainly(parent): found for parent, found in PARENTS.items()}
 _STREAM: Final = _plainly(STREAM_PATH)

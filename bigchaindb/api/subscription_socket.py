@@ -14,7 +14,7 @@ from typing import Final
 
 from bigchaindb.access.gate import Gate
 from bigchaindb.api.answers import Answer
-from bigchaindb.api.arguments import optional, parse_query, refuse_unknown
+from bigchaindb.api.arguments import Argument, Parsed, Unknown, limit, parse, parse_query
 from bigchaindb.api.plugins import scope_of
 from bigchaindb.api.problems import RETRY_AFTER, plain
 from bigchaindb.api.subscription_session import GOING_AWAY, Parking, Session
@@ -31,9 +31,6 @@ from bigchaindb.subscribers.consuming import Desks
 
 PATH: Final = "/api/v1/subscriptions/"
 PROTOCOL: Final = "bigchaindb.subscription.v1"
-ARGUMENTS: Final = ("window", "batch", "heartbeat", "name")
-WINDOW: Final = 100
-BATCH: Final = 100
 BATCH_MAX: Final = 1_000
 HEARTBEAT_S: Final = 30.0
 HEARTBEAT_S_MIN: Final = 5.0
@@ -72,16 +69,13 @@ class SubscriptionSockets:
             return None
         if PROTOCOL not in offered(opening.request):
             return plain(400, f"the WebSocket of a subscription speaks {PROTOCOL}; offer it in Sec-WebSocket-Protocol")
-        arguments = parse_query(opening.query)
-        refuse_unknown(arguments, *ARGUMENTS, advice=f"; known are {', '.join(ARGUMENTS)}")
-        window = optional(arguments, "window", _up_to(self._limits.subscription_window_count_max)) or WINDOW
-        batch = optional(arguments, "batch", _up_to(BATCH_MAX)) or BATCH
-        heartbeat_s = optional(arguments, "heartbeat", _heartbeat_s) or HEARTBEAT_S
-        label = optional(arguments, "name", _label) or ""
-        session = Session(window, batch, asyncio.get_running_loop().time())
-        client = SubscriptionSocket(transport, session, heartbeat_s, self._limits, self._pace)
+        sent = parse_query(opening.query)
+        asked = Parsed(sent, parse(ARGUMENTS, sent, Unknown.ADVISED, self._limits))
+        window = WINDOW.of(asked)
+        session = Session(window, BATCH.of(asked), asyncio.get_running_loop().time())
+        client = SubscriptionSocket(transport, session, HEARTBEAT.of(asked), self._limits, self._pace)
         try:
-            session.attend(self._desks.attach(name, session, room_count=window, label=label))
+            session.attend(self._desks.attach(name, session, room_count=window, label=LABEL.of(asked)))
         except Overloaded as error:
             return plain(HTTPStatus.TOO_MANY_REQUESTS, str(error), headers=RETRY_AFTER)
         transport.write(accepted(opening.request, PROTOCOL))
@@ -258,15 +252,6 @@ def _log_losses(count: int, last: str) -> None:
     _log.warning("consumers of subscriptions were given up", extra={"count": count, "last": last})
 
 
-def _up_to(most: int) -> Callable[[str], int]:
-    def convert(value: str) -> int:
-        if not (value.isascii() and value.isdigit() and len(value) <= len(str(most)) and 1 <= int(value) <= most):
-            raise ValueError(f"must be 1 to {most}, found {value[:20]!r}")
-        return int(value)
-
-    return convert
-
-
 def _heartbeat_s(value: str) -> float:
     least, most = HEARTBEAT_S_MIN, HEARTBEAT_S_MAX
     try:
@@ -282,3 +267,23 @@ def _label(value: str) -> str:
     if len(value) > LABEL_CHARACTERS_MAX or not value.isprintable():
         raise ValueError(f"must be at most {LABEL_CHARACTERS_MAX} printable characters")
     return value
+
+
+WINDOW: Final = limit(lambda limits: limits.subscription_window_count_max, "window", what="Most events in hand.")
+BATCH: Final = limit(lambda _: BATCH_MAX, "batch", what="Most events of a frame.")
+HEARTBEAT: Final = Argument[float](
+    name="heartbeat",
+    take=_heartbeat_s,
+    schema={"type": "number", "minimum": HEARTBEAT_S_MIN, "maximum": HEARTBEAT_S_MAX, "default": HEARTBEAT_S},
+    default=HEARTBEAT_S,
+    description="Seconds of silence after which the node sends a ping.",
+)
+LABEL: Final = Argument[str](
+    name="name",
+    take=_label,
+    schema={"type": "string", "maxLength": LABEL_CHARACTERS_MAX},
+    default="",
+    description="What the consumer is called in the subscription's status.",
+)
+ARGUMENTS: Final = (WINDOW, BATCH, HEARTBEAT, LABEL)
+"""Of a WebSocket; a request that asks for none may have them too."""

@@ -3,25 +3,34 @@
 Source: docs/reference/subscriptions.md.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
-from bigchaindb.api import arguments
+from bigchaindb.api import orders, pulls
 from bigchaindb.api.answers import Answer, Reply, json_answer
+from bigchaindb.api.arguments import Argument, boolean
 from bigchaindb.api.call import Call, Context
 from bigchaindb.api.orders import body_of, ordered
-from bigchaindb.api.plugins import scopes_of, seen, some_at_a_time
+from bigchaindb.api.plugins import NAME, scope_of, scopes_of, seen, some_at_a_time
 from bigchaindb.api.problems import Problem, plain
+from bigchaindb.api.route import Route, Scope
+from bigchaindb.api.schemas import BOOLEAN, array, ref, response
+from bigchaindb.api.subscription_socket import ARGUMENTS as OF_SOCKETS
+from bigchaindb.config.access import READ
 from bigchaindb.errors import UnknownSubscription
 from bigchaindb.eventlog.subscription import Subscription
 from bigchaindb.subscribers.lane_status import SUBSCRIPTION, LaneStatus
 
-
-def scopes(_: Context, name: str) -> Sequence[str]:
-    """Return the scopes of which one is needed for a subscription."""
-    return scopes_of(name)
+CHANGE: Final = Argument[bool](
+    name="change",
+    take=boolean,
+    schema=BOOLEAN,
+    default=False,
+    description="Replace the definition of a subscription that has another.",
+)
+ITS_OWN: Final = Scope("subscribe:NAME or operate", lambda _, name: scopes_of(name))
+TO_CONSUME: Final = Scope("subscribe:NAME", lambda _, name: [scope_of(name)])
 
 
 async def listing(context: Context, call: Call) -> Reply:
@@ -39,9 +48,7 @@ async def get(context: Context, call: Call) -> Reply:
 
 async def put(context: Context, call: Call) -> Reply:
     """Create a subscription, or change one; one that is there as it is given stays."""
-    given = call.arguments
-    arguments.refuse_unknown(given, "change", advice="; use change")
-    is_change = arguments.optional(given, "change", arguments.boolean) or False
+    is_change = CHANGE.of(call)
     definition = _parsed(await body_of(call))
     subscription = Subscription.read(call.parameter, definition, context.limits.subscription_window_count_max)
     is_new = await context.lanes.create(subscription, is_change=is_change)
@@ -52,7 +59,6 @@ async def put(context: Context, call: Call) -> Reply:
 
 async def delete(context: Context, call: Call) -> Reply:
     """Delete a subscription; one that is gone is no error."""
-    arguments.refuse_unknown(call.arguments)
     if call.parameter in context.lanes.subscriptions:
         ordered(call, "delete", SUBSCRIPTION)
     await context.lanes.delete(call.parameter)
@@ -92,3 +98,75 @@ def _document(subscription: Subscription, status: LaneStatus) -> dict[str, Any]:
             for one in status.consumers
         ],
     }
+
+
+_PATH: Final = "/api/v1/subscriptions"
+ROUTES: Final = (
+    Route(
+        "GET",
+        _PATH,
+        listing,
+        READ,
+        id="listSubscriptions",
+        tag="delivery",
+        summary="Subscriptions that the client may see",
+        answer=array(ref("Subscription")),
+    ),
+    Route(
+        "GET",
+        f"{_PATH}/{{name}}",
+        get,
+        ITS_OWN,
+        id="getSubscription",
+        tag="delivery",
+        summary="A subscription; `Upgrade: websocket` consumes it, with these arguments",
+        answer=ref("Subscription"),
+        parameter=NAME,
+        arguments=OF_SOCKETS,
+        errors=(404,),
+    ),
+    Route(
+        "PUT",
+        f"{_PATH}/{{name}}",
+        put,
+        ITS_OWN,
+        id="putSubscription",
+        tag="delivery",
+        summary="Create a subscription; the same definition again changes nothing",
+        answer=ref("Subscription"),
+        status=201,
+        parameter=NAME,
+        arguments=(CHANGE,),
+        body=ref("Definition"),
+        body_example={"start": "genesis"},
+        errors=(400, 409, 410, 413),
+        responses={"200": response("It was there, or is changed", ref("Subscription"))},
+    ),
+    Route(
+        "DELETE",
+        f"{_PATH}/{{name}}",
+        delete,
+        ITS_OWN,
+        id="deleteSubscription",
+        tag="delivery",
+        summary="Delete a subscription; one that is gone is no error",
+        answer=None,
+        status=204,
+        parameter=NAME,
+    ),
+    Route(
+        "POST",
+        f"{_PATH}/{{name}}/pull",
+        pulls.post,
+        TO_CONSUME,
+        id="pullSubscription",
+        tag="delivery",
+        summary="Answer for events of a subscription, and take the next ones for a time",
+        answer=ref("Pulled"),
+        parameter=NAME,
+        body=ref("Pull"),
+        body_example={"count": 1},
+        errors=(400, 404, 409, 410, 413),
+    ),
+    *orders.routes(_PATH, ITS_OWN, "Subscription"),
+)

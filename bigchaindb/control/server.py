@@ -20,8 +20,7 @@ from bigchaindb.api.answers import Answer, Reply, json_answer
 from bigchaindb.api.call import Call
 from bigchaindb.api.events import accepts_stream
 from bigchaindb.api.problems import Problem, not_found
-from bigchaindb.api.route import Route
-from bigchaindb.api.routes import handler_of
+from bigchaindb.api.route import by_method, chosen
 from bigchaindb.api.server import ReplyServer
 from bigchaindb.children import PlaceFigures
 from bigchaindb.config import Settings
@@ -98,15 +97,15 @@ class ControlServer(ReplyServer):
         self._window_count_max = settings.limits.subscription_window_count_max
         self._follower_count = 0
         self._is_listening = False
-        routes: tuple[Route[_Handler], ...] = (
-            Route(answers.PLUGINS, self._get_plugins, None, self._post_plugins),
-            Route(answers.CONFIGURATION, self._get_configuration, None, self._post_configuration),
-            Route(answers.HEAD, self._get_head, None),
-            Route(answers.NETWORK, self._get_network, None),
-            Route(answers.PROCESSES, self._get_processes, None),
-            Route(answers.ACCESS, access.get, None, access.post),
-        )
-        self._routes = {route.path: route for route in routes}
+        routes: Mapping[str, Mapping[str, _Handler]] = {
+            answers.PLUGINS: {"GET": self._get_plugins, "POST": self._post_plugins},
+            answers.CONFIGURATION: {"GET": self._get_configuration, "POST": self._post_configuration},
+            answers.HEAD: {"GET": self._get_head},
+            answers.NETWORK: {"GET": self._get_network},
+            answers.PROCESSES: {"GET": self._get_processes},
+            answers.ACCESS: {"GET": access.get, "POST": access.post},
+        }
+        self._routes = {path: by_method(handlers.items()) for path, handlers in routes.items()}
 
     async def listen(self) -> None:
         """Listen. The socket of a killed node is replaced: this process owns the directory.
@@ -125,9 +124,9 @@ class ControlServer(ReplyServer):
         await self._listener.stop(STOP_GRACE_S)
 
     async def _reply(self, method: str, path: str, call: Call, _: Visitor) -> Reply:
-        if (route := self._routes.get(path.removesuffix("/"))) is None:
+        if (handlers := self._routes.get(path.removesuffix("/"))) is None:
             return not_found()
-        handler = handler_of(route, method)
+        handler = chosen(handlers, method)
         if isinstance(handler, Answer):
             return handler
         try:
@@ -198,7 +197,7 @@ class ControlServer(ReplyServer):
     async def _get_head(self, call: Call) -> object:
         if not accepts_stream(call.accept):
             return {"position": self._hub.head}
-        beyond = arguments.required(call.arguments, "beyond", arguments.limit)
+        beyond = arguments.required(call.arguments, "beyond", arguments.not_negative)
         if self._follower_count >= FOLLOWER_COUNT_MAX:
             raise OrderRefused(f"{FOLLOWER_COUNT_MAX} commands already follow the events; end one of them")
         self._follower_count += 1

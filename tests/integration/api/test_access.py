@@ -18,7 +18,7 @@ from websockets.typing import Subprotocol
 from bigchaindb.access.keys import BEARER_PROTOCOL
 from bigchaindb.access.scopes import Scopes
 from bigchaindb.api.call import Context
-from bigchaindb.api.routes import ROUTES
+from bigchaindb.api.routes import RESOURCES
 from bigchaindb.config.access import READ, Access
 from tests.integration.api.conftest import Start
 from tests.support import made_secrets
@@ -43,12 +43,13 @@ SCOPES: Final = ("none", "read", "write", "operate", "subscribe:*", "read write"
 
 def calls() -> Iterator[tuple[str, str, Sequence[str]]]:
     """Yield method, path and needed scopes of every route."""
-    context = cast("Context", SimpleNamespace(lanes=SimpleNamespace(subscriptions={})))
-    for route in ROUTES:
+    context = cast("Context", SimpleNamespace(lanes=SimpleNamespace(subscriptions={}, names=list)))
+    for route in RESOURCES.values():
         path = route.path.replace("{id}", "ab" * 32).replace("{height_or_id}", "7").replace("{position}", "7")
         path = path.replace("{name}", "7")
-        for method in dict.fromkeys(("GET", "HEAD", "OPTIONS", "PUT", *route.handlers)):
-            yield method, path, route.scopes(method, context, "7")
+        for method in dict.fromkeys(("GET", "HEAD", "OPTIONS", "PUT", *route.routes)):
+            found = route.routes.get(method)
+            yield method, path, () if found is None else found.scopes(context, "7")
 
 
 def statuses(port: int, headers: Mapping[str, str]) -> list[tuple[str, str, Sequence[str], int]]:

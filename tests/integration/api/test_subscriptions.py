@@ -9,6 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bigchaindb.api.openapi import document
+from bigchaindb.api.routes import ROUTES
 from bigchaindb.config import Access, Limits
 from bigchaindb.eventlog.numbering import TRANSACTIONS
 from bigchaindb.store import SubscriptionRow, TroubleRow
@@ -42,7 +43,7 @@ def message(answer: Answer) -> str:
 
 def matches(name: str, value: object) -> None:
     """Require that an answer is as the description has it."""
-    described = document()
+    described = document(ROUTES)
     Draft202012Validator({**described["components"]["schemas"][name], "components": described["components"]}).validate(
         value
     )

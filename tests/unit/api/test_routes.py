@@ -1,6 +1,7 @@
 """How a path finds its route."""
 
 import logging
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -9,9 +10,12 @@ from hypothesis import strategies as st
 
 from bigchaindb.api.answers import Answer, Reply
 from bigchaindb.api.call import Call, Context, Handler
-from bigchaindb.api.route import Route, require_scopes
-from bigchaindb.api.routes import NESTED, PARENTS, ROUTES, find, guarded, near
+from bigchaindb.api.route import METHOD_REFUSED, Route, by_method, chosen
+from bigchaindb.api.routes import NESTED, PARENTS, RESOURCES, ROUTES, find, guarded, near
 from bigchaindb.api.server import target
+from bigchaindb.config import Limits
+
+CONTEXT = cast("Context", SimpleNamespace(limits=Limits()))
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
@@ -42,7 +46,7 @@ def test_no_path_confuses_it(path: str) -> None:
 
 
 def test_no_two_parameters_share_a_parent() -> None:
-    assert len(PARENTS) + len(NESTED) == sum("{" in route.path for route in ROUTES)
+    assert len(PARENTS) + len(NESTED) == sum("{" in path for path in RESOURCES)
 
 
 def test_a_parameter_may_stand_before_the_last_segment() -> None:
@@ -79,7 +83,7 @@ async def test_a_defect_is_a_bare_500_and_its_traceback_is_in_the_log(caplog: py
         raise ZeroDivisionError("a secret")
 
     with caplog.at_level(logging.ERROR):
-        reply = await guarded(broken, cast("Context", None), Call("", "", _no_body))
+        reply = await guarded(declared(broken), CONTEXT, Call("", "", _no_body))
     assert reply == Answer(500, b'{"message":"Internal Server Error"}\n')
     assert "a secret" in caplog.text
 
@@ -89,7 +93,7 @@ async def test_a_client_that_is_gone_is_no_defect() -> None:
         raise ConnectionResetError
 
     with pytest.raises(ConnectionError):
-        await guarded(gone, cast("Context", None), Call("", "", _no_body))
+        await guarded(declared(gone), CONTEXT, Call("", "", _no_body))
 
 
 @pytest.mark.parametrize(
@@ -120,29 +124,39 @@ def test_no_path_confuses_what_is_near(path: str) -> None:
     assert near(path) in {None, *(route.path for route in ROUTES)}
 
 
-def test_allow_names_the_methods_that_there_are() -> None:
-    assert Route("/x", _handler, None).allow == "GET, HEAD, OPTIONS"
-    assert Route("/x", _handler, None, _handler).allow == "POST, GET, HEAD, OPTIONS"
-    assert Route("/x", _handler, None, put=_handler, delete=_handler).allow == "GET, HEAD, PUT, DELETE, OPTIONS"
-    assert Route("/x", None, None, _handler).allow == "POST, OPTIONS"
+@pytest.mark.parametrize(
+    ("methods", "allow"),
+    [
+        ("GET", "GET, HEAD, OPTIONS"),
+        ("GET POST", "POST, GET, HEAD, OPTIONS"),
+        ("GET PUT DELETE", "GET, HEAD, PUT, DELETE, OPTIONS"),
+        ("POST", "POST, OPTIONS"),
+    ],
+)
+def test_allow_names_the_methods_that_there_are(methods: str, allow: str) -> None:
+    handlers = by_method((method, method) for method in methods.split())
+    assert chosen(handlers, "HEAD") == ("GET" if "GET" in methods else chosen(handlers, "TRACE"))
+    assert chosen(handlers, "TRACE") == Answer(405, METHOD_REFUSED, f"Allow: {allow}\r\n".encode())
+    assert chosen(handlers, "OPTIONS") == Answer(200, headers=f"Allow: {allow}\r\n".encode())
 
 
 async def _handler(_: Context, __: Call) -> Reply:
     raise AssertionError
 
 
+def declared(handler: Handler = _handler, /, path: str = "/x", scope: str | None = "read", tag: str = "node") -> Route:
+    return Route("GET", path, handler, scope, id="x", tag=tag, summary="x", answer=None)
+
+
 @pytest.mark.parametrize(
-    "route",
-    [
-        Route("/x", _handler, None),
-        Route("/x", _handler, "", _handler, "write"),
-        Route("/x", _handler, "read", _handler),
-        Route("/x", _handler, "read", put=_handler),
-        Route("/x", _handler, "read", delete=_handler),
-        Route("/x", None, "read", _handler, "write"),
-    ],
+    ("given", "why"), [({"scope": ""}, "needs a scope"), ({"path": "/x/{id}"}, "/x/"), ({"tag": "other"}, "other")]
 )
-def test_a_route_with_a_method_without_a_scope_fails_at_import(route: Route[Handler]) -> None:
+def test_a_declaration_that_lacks_something_fails_at_import(given: dict[str, str], why: str) -> None:
     """What nobody decided about must not be open."""
-    with pytest.raises(AssertionError, match=r"/x: .* needs a scope"):
-        require_scopes(route)
+    with pytest.raises(AssertionError, match=why):
+        declared(**given)
+
+
+def test_each_route_is_declared_once() -> None:
+    assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
+    assert len({route.id for route in ROUTES}) == len(ROUTES)
