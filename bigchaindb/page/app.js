@@ -51,8 +51,8 @@ let version = "";
 
 /** @param {string} scope */
 function may(scope) {
-  const family = `${scope.split(":")[0]}:*`;
-  return granted === null || granted.includes(scope) || granted.includes(family);
+  const isWithin = (/** @type {string} */ one) => one.endsWith("*") && scope.startsWith(one.slice(0, -1));
+  return granted === null || granted.includes(scope) || granted.some(isWithin);
 }
 
 async function show() {

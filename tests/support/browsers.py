@@ -116,7 +116,7 @@ class Tab:
             }
             for rule in rules
         ]
-        self._browser.ask(do="answer", tab=self._name, rules=plain)
+        self._browser.ask(do="answer", tab=self._name, arguments=[plain])
 
     def screenshot(self, file: Path, *, whole: bool = False) -> None:
         """Write what a person sees as PNG."""

@@ -41,6 +41,15 @@ export function copying(text, label, shown) {
 }
 
 /**
+ * A command to copy.
+ * @param {string} line
+ */
+export function command(line) {
+  const button = copying(() => line, texts.copy.id);
+  return el("div", { class: "command" }, el("code", null, line), button);
+}
+
+/**
  * The clipboard of browsers exists on https and localhost only; elsewhere a selection is copied.
  * @param {string} text
  */

@@ -1,19 +1,36 @@
-// The lanes of the overview: who follows the log, and how far each is behind.
+// Lanes in a table: who follows the log, and how far each is behind. The cells are filled anew, the rows stay.
 
-import { get } from "../api.js";
 import { el, fill } from "../dom.js";
 import { number, rate } from "../format.js";
 import { texts } from "../texts.js";
+import { command } from "./id.js";
+import { polled } from "./polled.js";
+import { rates } from "./rates.js";
 import { sparkline } from "./sparkline.js";
-import { empty, loading, state, trouble } from "./state.js";
+import { empty, state } from "./state.js";
 import { table } from "./table.js";
 
 /** @typedef {import("./state.js").Mood} Mood */
-/** @typedef {{ name: string, state: string, lag: number, cursor?: number, kind: string }} Lane */
-/** @typedef {{ at: number, settled: number, rates: number[], spark: ReturnType<typeof sparkline>, now: HTMLElement }} Track */
+/**
+ * @typedef {object} Lane
+ * @property {string} name
+ * @property {"plugin" | "subscription"} kind
+ * @property {string} state
+ * @property {number} since
+ * @property {number} cursor
+ * @property {number} lag
+ * @property {number} in_hand
+ * @property {number} oldest_s
+ * @property {number} attempts
+ * @property {number} parked
+ * @property {string | null} error what keeps it
+ * @property {string | null} last_error
+ * @property {number | null} [error_at]
+ * @property {number | null} next_attempt_at
+ */
 
-const T = texts.overview;
-const KEPT = 20;
+const T = texts.lane;
+const BARS = 24;
 /** @type {Record<string, Mood>} */
 export const MOODS = {
   LIVE: "good",
@@ -22,64 +39,104 @@ export const MOODS = {
   BACKOFF: "warn",
   PAUSED: "off",
   STOPPED: "off",
-  PARKING: "warn",
+  DISABLED: "off",
+  BLOCKED: "bad",
   GAPPED: "bad",
   FAILED: "bad",
 };
 
-/** @param {import("../app.js").Context} context */
-export function lanesTable(context) {
-  const node = el("div", null, loading(3));
-  /** @type {Map<string, Track>} */
-  const tracks = new Map();
-  const list = table(
-    T.delivery,
-    /** @type {import("./table.js").Column<Lane>[]} */ ([
-      {
-        title: T.lane.name,
-        kind: "main",
-        cell: ({ name }) => el("a", { href: `#/delivery/${encodeURIComponent(name)}` }, name),
-      },
-      { title: T.lane.state, cell: (lane) => state(MOODS[lane.state] ?? "off", lane.state) },
-      { title: T.lane.lag, kind: "number", cell: ({ lag }) => number(lag) },
-      {
-        title: T.lane.rate,
-        kind: "number",
-        cell: ({ name }) => [tracks.get(name)?.spark.node, " ", tracks.get(name)?.now],
-      },
-    ]),
-    ({ name, state: word, lag }) => `${name} ${word} ${lag}`,
-  );
-  const update = async () => {
-    const { value, problem } = await get("plugins", {}, context.signal);
-    if (context.signal.aborted) return;
-    if (problem !== null) fill(node, trouble(problem, update));
-    else if (value.length === 0) fill(node, empty(T.noLanes));
-    else {
-      for (const lane of value) follow(tracks, lane);
-      list.show(value);
-      if (!list.node.isConnected) fill(node, list.node);
-    }
+/**
+ * The state of a lane, with its sentence.
+ * @param {Lane} lane
+ */
+export function stateOf(lane) {
+  return state(MOODS[lane.state] ?? "off", lane.state, sentence(lane));
+}
+
+/** @param {Lane} lane */
+export function sentence(lane) {
+  return /** @type {Record<string, string>} */ (T.states)[lane.state] ?? "";
+}
+
+/** @param {string} name */
+export function flow(name) {
+  const spark = sparkline(T.rateOf(name), BARS);
+  const now = el("span");
+  const update = () => {
+    spark.show(rates.bars(name, BARS));
+    const found = rates.now(name);
+    fill(now, found === null ? texts.none : T.perSecond(rate(found)));
   };
-  return { node, update };
+  return { node: el("span", { class: "rate" }, spark.node, now), update };
 }
 
 /**
- * @param {Map<string, Track>} tracks
- * @param {Lane} lane
+ * @param {import("../app.js").Context} context
+ * @param {boolean} isWhole whether to show what is in hand, parked and failed as well
  */
-function follow(tracks, lane) {
-  const at = performance.now() / 1000;
-  const settled = lane.cursor ?? -lane.lag;
-  const track = tracks.get(lane.name);
-  if (!track) {
-    const spark = sparkline(`${T.lane.rate}: ${lane.name}`, KEPT);
-    tracks.set(lane.name, { at, settled, rates: [], spark, now: el("span") });
-    return;
+export function lanesTable(context, isWhole = false) {
+  /** @type {Map<string, ReturnType<typeof cells>>} */
+  const made = new Map();
+  /** @param {keyof ReturnType<typeof cells>["nodes"]} part */
+  const cell = (part) => (/** @type {Lane} */ lane) => {
+    const one = made.get(lane.name) ?? cells(lane.name);
+    made.set(lane.name, one);
+    return one.nodes[part];
+  };
+  /** @type {import("./table.js").Column<Lane>[]} */
+  const columns = [
+    { title: T.name, kind: "main", cell: cell("name") },
+    { title: T.state, cell: cell("state") },
+    { title: T.lag, kind: "number", cell: cell("lag") },
+    { title: T.rate, kind: "number", cell: cell("rate") },
+  ];
+  if (isWhole) {
+    columns.push(
+      { title: T.inHand, kind: "number", cell: cell("inHand") },
+      { title: T.parked, kind: "number", cell: cell("parked") },
+      { title: T.meaning, kind: "wide", cell: cell("meaning") },
+    );
   }
-  track.rates.push(Math.max(0, settled - track.settled) / Math.max(0.001, at - track.at));
-  track.rates.splice(0, track.rates.length - KEPT);
-  Object.assign(track, { at, settled });
-  track.spark.show(track.rates);
-  fill(track.now, `${rate(track.rates.at(-1) ?? 0)}/s`);
+  const list = table(texts.delivery.title, columns, ({ name, kind }) => `${kind} ${name}`);
+  const none = nobody();
+  const place = el("div", null, list.node, none);
+  return polled(context, "plugins", (/** @type {Lane[]} */ lanes) => {
+    rates.note(lanes, performance.now() / 1000);
+    list.show(lanes);
+    for (const lane of lanes) made.get(lane.name)?.update(lane);
+    list.node.hidden = lanes.length === 0;
+    none.hidden = lanes.length > 0;
+    return place;
+  });
+}
+
+/** @param {string} name */
+function cells(name) {
+  const rateNow = flow(name);
+  const kind = el("span", { class: "tag" });
+  const nodes = {
+    name: el("span", { class: "row lane" }, el("a", { href: `#/delivery/${encodeURIComponent(name)}` }, name), kind),
+    state: el("span"),
+    lag: el("span"),
+    rate: rateNow.node,
+    inHand: el("span"),
+    parked: el("span"),
+    meaning: el("span", { class: "dim" }),
+  };
+  /** @param {Lane} lane */
+  const update = (lane) => {
+    fill(kind, T.kinds[lane.kind]);
+    if (nodes.state.dataset.state !== lane.state) fill(nodes.state, stateOf(lane));
+    nodes.state.dataset.state = lane.state;
+    fill(nodes.lag, number(lane.lag));
+    fill(nodes.inHand, number(lane.in_hand));
+    fill(nodes.parked, lane.parked > 0 ? state("warn", number(lane.parked)) : number(0));
+    fill(nodes.meaning, lane.error && state("bad", lane.error), lane.error && " ", sentence(lane));
+    rateNow.update();
+  };
+  return { nodes, update };
+}
+
+function nobody() {
+  return empty(texts.delivery.none, el("p", null, texts.delivery.noneText), texts.delivery.first.map(command));
 }

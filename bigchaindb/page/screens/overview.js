@@ -52,7 +52,6 @@ export async function screen(context) {
   const rates = [];
   const poll = async () => {
     if (document.hidden || context.live.state.kind === "broken") return;
-    lanes.update();
     const { value } = await get("statistics", {}, context.signal);
     if (!value || context.signal.aborted) return;
     fill(figures, shownFigures(value));

@@ -1,0 +1,101 @@
+// Events that a lane gave up: each to be delivered again, or discarded.
+
+import { get } from "../api.js";
+import { el, fill } from "../dom.js";
+import { number } from "../format.js";
+import { texts } from "../texts.js";
+import { question } from "./dialog.js";
+import { order } from "./order.js";
+import { card } from "./section.js";
+import { state, trouble } from "./state.js";
+import { table } from "./table.js";
+import { ago } from "./time.js";
+
+/** @typedef {{ position: string, attempts: number, error: string, parked_at: number, returns: boolean }} Parked */
+
+const T = texts.lane;
+const PAGE = 50;
+
+/**
+ * @param {import("../app.js").Context} context
+ * @param {string} name of the lane
+ * @param {boolean} may whether the person has the rights to read and to order
+ * @param {{ give: (what: string, body?: unknown) => Promise<void> }} orders
+ */
+export function parkedOf(context, name, may, orders) {
+  const place = el("div");
+  const foot = el("div", { class: "foot row" });
+  const title = el("span");
+  const retryAll = order(context, T.retryAll, () => orders.give("retry").then(read));
+  const node = card(title, [place, foot], may && retryAll);
+  let count = -1;
+  /** @type {Parked[]} */
+  let rows = [];
+  /** @type {string | null} */
+  let next = null;
+
+  const list = table(
+    T.parked,
+    /** @type {import("./table.js").Column<Parked>[]} */ ([
+      { title: T.position, kind: "main", cell: (row) => number(row.position) },
+      { title: T.error, kind: "wide", cell: (row) => row.error },
+      { title: T.attempts, kind: "number", cell: (row) => number(row.attempts) },
+      { title: T.parkedSince, cell: (row) => ago(row.parked_at) },
+      { title: T.orders, cell: (row) => (row.returns ? state("busy", T.returns) : choices(row)) },
+    ]),
+    (row) => `${row.position} ${row.attempts} ${row.parked_at} ${row.returns}`,
+  );
+
+  /** @param {Parked} row */
+  function choices({ position }) {
+    const body = { positions: [position] };
+    const discard = async () => {
+      const text = T.discardText(name, number(position));
+      if ((await question(T.discardTitle, text, { confirm: T.discard, danger: true })) === null) return;
+      await orders.give("discard", body);
+      await read();
+    };
+    return el(
+      "span",
+      { class: "row" },
+      order(context, T.retry, () => orders.give("retry", body).then(read)),
+      order(context, T.discardAsk, discard, { danger: true }),
+    );
+  }
+
+  /** Read what is shown again: as many rows as there were. */
+  async function read() {
+    const shown = Math.max(PAGE, rows.length);
+    [rows, next] = [[], null];
+    do await more();
+    while (next !== null && rows.length < shown);
+  }
+
+  async function more() {
+    const path = `plugins/${encodeURIComponent(name)}/parked`;
+    const { value, problem } = await get(path, { after: next, limit: PAGE }, context.signal);
+    if (context.signal.aborted) return;
+    if (problem !== null) {
+      next = null;
+      fill(place, trouble(problem, read));
+      return;
+    }
+    rows = next === null ? value.parked : [...rows, ...value.parked];
+    next = value.next;
+    list.show(rows);
+    fill(place, rows.length > 0 ? list.node : el("p", { class: "dim" }, T.noneParked));
+    fill(foot, next !== null && el("button", { type: "button", class: "button", onclick: more }, T.more));
+  }
+
+  /** @param {import("./lanes.js").Lane} lane */
+  const update = (lane) => {
+    if (lane.parked === count) return;
+    count = lane.parked;
+    fill(title, T.parkedCount(number(count)));
+    retryAll.hidden = count === 0;
+    if (count > 0 && may) read();
+    else fill(place, el("p", { class: "dim" }, count > 0 ? T.parkedRights : T.noneParked));
+    if (count === 0) fill(foot);
+  };
+  return { node, update };
+}
