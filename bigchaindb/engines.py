@@ -13,11 +13,12 @@ from typing import Final, NamedTuple
 
 from bigchaindb.access.writers import Writers
 from bigchaindb.api.call import ElectionSource
-from bigchaindb.config import Settings
+from bigchaindb.api.standing import NodeState
+from bigchaindb.config import Limits, Settings
 from bigchaindb.engine.cometbft import binary, files
 from bigchaindb.engine.cometbft.abci_server import AbciServer
 from bigchaindb.engine.cometbft.engine import CometBftEngine
-from bigchaindb.engine.cometbft.genesis import NetworkGenesis
+from bigchaindb.engine.cometbft.genesis import NetworkGenesis, genesis_hash
 from bigchaindb.engine.cometbft.handlers import Parts
 from bigchaindb.engine.cometbft.own import Own
 from bigchaindb.engine.cometbft.process import CometBft
@@ -99,6 +100,19 @@ def engine_of(settings: Settings, store: Store, key: KeyPair, hubs: Hubs, chain_
         return _network_engine(settings, store, key, hubs, chain_id)
     listed = None if writers is None else Writers(writers)
     return Wired(_solo_engine(settings, store, key, hubs, listed), lambda: None, None, lambda: None, writers=listed)
+
+
+def state_of(store: Store, wired: Wired, limits: Limits, chain_id: str) -> NodeState:
+    """Return what the API shows of the node itself."""
+    path = store.directory.path
+    return NodeState(
+        chain_id=chain_id,
+        ledger=store.directory.ledger,
+        disk_free_bytes_min=limits.disk_free_bytes_min,
+        genesis_hash=genesis_hash(files.read_bounded(files.Layout(path).genesis)) if files.is_network(path) else None,
+        network=wired.network,
+        damage=lambda: store.damages.first,
+    )
 
 
 def _solo_engine(settings: Settings, store: Store, key: KeyPair, hubs: Hubs, writers: Writers | None) -> SoloEngine:

@@ -35,7 +35,7 @@ from bigchaindb.control.access import AccessDesk, Reloader
 from bigchaindb.control.server import ControlServer
 from bigchaindb.engine.engine import Engine
 from bigchaindb.engine.room import usage_of
-from bigchaindb.engines import Hubs, Wired, engine_of
+from bigchaindb.engines import Hubs, Wired, engine_of, state_of
 from bigchaindb.errors import (
     CometBftFailed,
     EngineError,
@@ -207,6 +207,7 @@ class _Edges:
             wired.engine,
             Reads(limits, store.queries(), self.reader),
             _info(settings, key, self.stream),
+            state_of(store, wired, limits, chain_id),
             limits,
             gate,
             log=log,

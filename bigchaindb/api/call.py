@@ -10,6 +10,7 @@ from bigchaindb.api.answers import Answer, Reply
 from bigchaindb.api.arguments import Arguments, parse_query
 from bigchaindb.api.page_files import Page
 from bigchaindb.api.reads import Reads
+from bigchaindb.api.standing import NodeState
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Engine
 from bigchaindb.eventlog.orders import Order
@@ -164,6 +165,7 @@ class Context:
     limits: Limits
     proofs: ProofSource | None
     node: NodeInfo
+    state: NodeState
     gate: Gate
     pull: Callable[[Call], Awaitable[Answer]]
     page: Page | None = None

@@ -15,6 +15,9 @@ from bigchaindb.config import Limits
 from bigchaindb.errors import Overloaded, Stopping, StoreError
 from bigchaindb.reader.frames import EventPage, Page
 from bigchaindb.reader.reader import Reader
+from bigchaindb.store import holdings
+from bigchaindb.store.finding import Words
+from bigchaindb.store.holdings import OutputPage
 from bigchaindb.store.lists import Bounds, Walk
 from bigchaindb.store.queries import LedgerQueries
 
@@ -101,6 +104,18 @@ class Reads:
     async def page(self, asked: EventPage) -> Page:
         """Return a page of events; raises as `Reader.page` does."""
         return await self._reader.page(asked)
+
+    async def output_page(self, asked: holdings.Outputs) -> OutputPage:
+        """Return a page of outputs; raises as `Reader.search` does."""
+        page = await self._reader.answer(asked, is_long=False)
+        assert isinstance(page, OutputPage), page
+        return page
+
+    async def document(self, asked: holdings.Sums | Words) -> bytes:
+        """Return an answer as JSON that may take as long as a search; raises as `Reader.search` does."""
+        page = await self._reader.answer(asked, is_long=True)
+        assert isinstance(page, Page), page
+        return page.body
 
     def _array(self, walk: Walk, elements: bytes) -> Reply:
         if walk.is_over:

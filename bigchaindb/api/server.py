@@ -20,6 +20,7 @@ from bigchaindb.api.problems import RETRY_AFTER, ProblemLog, plain
 from bigchaindb.api.pulls import Pulls
 from bigchaindb.api.reads import Reads
 from bigchaindb.api.routes import reply_to
+from bigchaindb.api.standing import NodeState
 from bigchaindb.api.subscription_socket import SubscriptionSockets
 from bigchaindb.api.upgrades import Upgrades, WebSocketRoute
 from bigchaindb.api.wire import last, send, write_answer
@@ -133,6 +134,7 @@ class HttpApi(ReplyServer):
         engine: Engine,
         reads: Reads,
         node: NodeInfo,
+        state: NodeState,
         limits: Limits,
         gate: Gate,
         *,
@@ -175,6 +177,7 @@ class HttpApi(ReplyServer):
             limits=limits,
             proofs=proofs,
             node=node,
+            state=state,
             gate=gate,
             pull=Pulls(desks, gate, limits).serve,
             page=page,

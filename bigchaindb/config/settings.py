@@ -77,6 +77,8 @@ class Limits:
     """Rows that a search may match, whatever its `limit`: ranking them takes half a second; beyond it 400."""
     search_s_max: float = 10.0
     """Time of one search, or of a piece of a list, in the reader process; beyond it 400. Twice as long ends it."""
+    balance_output_count_max: int = 100_000
+    """Outputs of which balances and holders are added up, a third of a second; with more they are incomplete."""
     rejected_log_count_max: int = 100_000
     """Rows in the node's log of rejected transactions; beyond it the oldest go."""
     rejected_log_bytes_max: int = 128 * MIB

@@ -17,6 +17,9 @@ from bigchaindb.errors import (
     StoreDamaged,
     StoreError,
 )
+from bigchaindb.store import holdings
+from bigchaindb.store.finding import Words
+from bigchaindb.store.holdings import OutputPage
 from bigchaindb.store.lists import Bounds, ListRequest, Piece
 from bigchaindb.store.pages import PAGE_BYTES_MAX
 from bigchaindb.streams import cloud_events
@@ -74,7 +77,7 @@ class EventPage(Struct, tag=True, frozen=True, array_like=True, kw_only=True):
 
 
 class Page(Struct, tag=True, frozen=True, array_like=True):
-    """The answer to a client as JSON: CloudEvents, and how to go on behind them."""
+    """The answer to a client as JSON."""
 
     body: bytes
 
@@ -94,8 +97,8 @@ class Failed(Struct, tag=True, frozen=True, array_like=True):
     details: tuple[str, str] = ("", "")
 
 
-Question: TypeAlias = ListRequest | EventPage
-Answer: TypeAlias = Piece | Page
+Question: TypeAlias = ListRequest | EventPage | holdings.Outputs | holdings.Sums | Words
+Answer: TypeAlias = Piece | Page | OutputPage
 
 _ERRORS: Final = {one.__name__: one for one in (SearchTooWide, StoreError, MalformedToken)}
 _encode: Final = msgpack.Encoder().encode
@@ -150,5 +153,6 @@ def failed(error: BigchainDBError) -> Failed:
 def answer_bytes_max(bounds: Bounds, limits: Limits) -> int:
     """Return the most bytes of an answer: a page of bodies, one body, or a page of outputs or events; what follows."""
     elements = max(PAGE_BYTES_MAX, limits.block_bytes_max) + OUTPUT_BYTES * bounds.row_count_max
+    elements = max(elements, holdings.ANSWER_BYTES_MAX + limits.body_bytes_max)
     events = ENVELOPES * max(limits.event_page_bytes_max, limits.event_bytes_max)
     return max(elements + 8 * bounds.match_count_max, events) + OTHER_BYTES_MAX

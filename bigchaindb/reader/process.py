@@ -24,7 +24,9 @@ from bigchaindb.eventlog import selection
 from bigchaindb.keeper import end_with
 from bigchaindb.reader import frames
 from bigchaindb.serving.memory import give_back_large_blocks
+from bigchaindb.store import holdings
 from bigchaindb.store.database import translated
+from bigchaindb.store.finding import Words, find_words
 from bigchaindb.store.lists import step
 from bigchaindb.store.log import Log
 from bigchaindb.store.migrations import open_ledger
@@ -93,11 +95,7 @@ class Questions:
         """Return the answer to a question, or the error that it met."""
         self._end_s = time.monotonic() + self._start.time_s_max
         try:
-            question = frames.question_of(payload)
-            if isinstance(question, frames.EventPage):
-                return self._page(question)
-            with translated("ledger.db"):
-                return step(self._connection, question, self._start.bounds)
+            return self._answer(frames.question_of(payload))
         except (StoreError, EventError) as error:
             if isinstance(error.__cause__, sqlite3.OperationalError) and self._is_late():
                 return frames.failed(self._too_long())
@@ -106,6 +104,18 @@ class Questions:
             raise
         except Exception:  # noqa: BLE001  a defect of one question must not end those that follow
             return frames.failed(StoreError(f"the reader process met a defect: {traceback.format_exc()[-3_000:]}"))
+
+    def _answer(self, question: frames.Question) -> frames.Answer:
+        if isinstance(question, frames.EventPage):
+            return self._page(question)
+        with translated("ledger.db"):
+            if isinstance(question, Words):
+                return frames.Page(find_words(self._connection, question, self._start.bounds))
+            if isinstance(question, holdings.Outputs):
+                return holdings.page(self._connection, question)
+            if isinstance(question, holdings.Sums):
+                return frames.Page(holdings.document(self._connection, question))
+            return step(self._connection, question, self._start.bounds)
 
     def _page(self, asked: frames.EventPage) -> frames.Page:
         choice = Choice(selection.from_query(asked.members), asked.types, asked.each_transaction)

@@ -120,6 +120,10 @@ class Reader:
         assert isinstance(page, Page), page
         return page
 
+    async def answer(self, asked: Question, *, is_long: bool) -> Answer:
+        """Return the answer to a question, which waits among searches if it `is_long`; raises as `search` does."""
+        return await self._ask(asked, self._searches if is_long else self._others)
+
     async def _step(self, walk: Walk, queue: "_Queue") -> bytes:
         piece = await self._ask(walk.ask(self._bounds.row_count_max), queue)
         assert isinstance(piece, Piece), piece

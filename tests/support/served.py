@@ -18,6 +18,7 @@ from bigchaindb.api.call import ElectionSource, NodeInfo
 from bigchaindb.api.page_files import Page
 from bigchaindb.api.reads import Reads
 from bigchaindb.api.server import HttpApi
+from bigchaindb.api.standing import NodeState
 from bigchaindb.api.upgrades import WebSocketRoute
 from bigchaindb.config import Access, Limits, WebSocketServer
 from bigchaindb.engine.deciding import Proposer
@@ -164,6 +165,12 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
         engine,
         Reads(limits, store.queries(), Reader(store.directory.ledger, store.damages, limits, CHAIN_ID)),
         info,
+        NodeState(
+            chain_id=CHAIN_ID,
+            ledger=store.directory.ledger,
+            disk_free_bytes_min=limits.disk_free_bytes_min,
+            damage=lambda: store.damages.first,
+        ),
         limits,
         gate,
         log=source,

@@ -18,6 +18,7 @@ from bigchaindb.access.gate import Gate
 from bigchaindb.api.call import NodeInfo
 from bigchaindb.api.reads import Reads
 from bigchaindb.api.server import HttpApi
+from bigchaindb.api.standing import NodeState
 from bigchaindb.cli import commands
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import EngineFigures, Mode, Standing
@@ -98,6 +99,7 @@ async def network(folder: Path) -> AsyncIterator[tuple[OneProcess, int]]:
             engine,
             Reads(Limits(), store.queries(), Reader(store.directory.ledger, store.damages, Limits(), "chain")),
             info,
+            NodeState(chain_id="chain", ledger=store.directory.ledger, disk_free_bytes_min=0),
             Limits(),
             Gate(LOCAL),
             log=log,
