@@ -7,6 +7,8 @@ const STEPS = /** @type {const} */ ([
   [3600, "h"],
   [86_400, "d"],
 ]);
+const LABEL = 80;
+const NAMES = ["name", "title", "label", "description"];
 const ID_HEAD = 6;
 const ID_TAIL = 4;
 
@@ -83,4 +85,16 @@ export function position(event) {
  */
 export function counted(count, noun) {
   return `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/**
+ * Return what people would call an asset: its name if it has one, else the beginning of its data.
+ * @param {any} data
+ */
+export function label(data) {
+  if (data === null || data === undefined) return "";
+  const members = typeof data === "object" ? NAMES.map((name) => data[name]) : [];
+  const named = members.find((value) => typeof value === "string" && value !== "");
+  const text = named ?? (typeof data === "string" ? data : JSON.stringify(data));
+  return text.length > LABEL ? `${text.slice(0, LABEL)}…` : text;
 }

@@ -88,6 +88,9 @@ HOST_KILLS: Final = of(suite=8, long=60)
 SINK_KILLS: Final = of(suite=12, long=24)
 NETWORK_KILLS: Final = of(suite=4, long=25)
 SSE_RESTARTS: Final = of(suite=6, long=30)
+PAGE_KILLS: Final = of(suite=5, long=20)
+PAGE_FLOOD: Final = of(suite=20_000, long=100_000)
+"""Blocks in summary that a page takes as fast as they come."""
 STOPS: Final = of(suite=3, long=20)
 
 CONSUMED_EVENTS: Final = of(suite=2_000, long=100_000)

@@ -15,10 +15,12 @@ from tests.support.chains import ALICE, NODE
 from tests.support.ledgers import decide, ledger_over, open_store, propose
 
 KEY_PAIR: Final = {"public": NODE.public_key, "private": NODE.private_key}
+INVALID: Final = 2
+"""Position of the first invalid block."""
 BURIED: Final = 60
 """Levels of an asset's data; with the transaction around it, it stays below what a node takes."""
 HOSTILE: Final = {
-    "</script><script>document.title='broken'</script>": "<img src=x onerror=\"document.title='broken'\">",
+    "</script><script>window[`broken`]=1</script>": "<img src=x onerror='window.broken=1'>",
     "direction": "abc\u202egpj.exe",
     "__proto__": {"polluted": True},
     "javascript:alert(1)": "data:text/html,<b>no</b>",
@@ -44,14 +46,17 @@ def write(folder: Path, *, large_count: int = 300) -> None:
         folder: of the node that is started over it, with `KEY_PAIR`.
         large_count: transactions of its largest block.
     """
-    story = demo_story.tell()
     folder.mkdir(parents=True)
     folder.chmod(0o700)
     make_chain_id(folder)
+    story = demo_story.tell()
+    first = _created({"name": "the first one"})
     blocks: list[Sequence[bytes]] = [
-        *([signed.body for signed in burst] for burst in story.bursts),
+        [first],
+        [first],
         [_created({"name": "pallet", "number": number}) for number in range(large_count)],
         [_created(hostile())],
+        *([signed.body for signed in burst] for burst in story.bursts),
         [story.refused.body],
         [_created({"name": "the last one"})],
     ]
@@ -60,7 +65,7 @@ def write(folder: Path, *, large_count: int = 300) -> None:
         ledger = ledger_over(store.writer)
         for bodies, timestamp in zip(blocks, itertools.count(begin, SECONDS_BETWEEN), strict=False):
             decide(ledger, propose(store.writer, *bodies, timestamp=timestamp))
-        store.rejected_writer(Limits()).add(list(_rejected(story.refused.body, blocks[0][0])))
+        store.rejected_writer(Limits()).add(list(_rejected(story.refused.body, first)))
 
 
 def _created(data: dict[str, object]) -> bytes:

@@ -37,7 +37,7 @@ export function transactionsOf(transactions, title) {
   const list = table(
     title,
     /** @type {import("./table.js").Column<any>[]} */ ([
-      { title: texts.block.number, kind: "number", cell: (row) => number(transactions.indexOf(row)) },
+      { title: texts.block.number, cell: (row) => number(transactions.indexOf(row)) },
       { title: texts.blocks.id, kind: "main", cell: (row) => transactionId(row.id) },
       { title: texts.blocks.operation, cell: (row) => el("span", { class: "tag" }, row.operation) },
       { title: texts.blocks.asset, cell: (row) => assetId(row.asset?.id ?? row.id) },

@@ -1,7 +1,7 @@
 // The newest entries of the log, as rows that blocks and transactions share; bounded, however fast they come.
 
-import { el, svg } from "../dom.js";
-import { bytes, counted, number, position, seconds } from "../format.js";
+import { el, fill, svg } from "../dom.js";
+import { bytes, counted, label, number, position, seconds } from "../format.js";
 import { texts } from "../texts.js";
 import { assetId, id, owner, transactionId } from "./id.js";
 import { state } from "./state.js";
@@ -13,12 +13,15 @@ import { ago } from "./time.js";
 
 const ROWS_MAX = 200;
 const BURST_MAX = 12;
+const ANNOUNCED_MS = 5_000;
 const T = texts.blocks;
 
 export class Feed {
   /** @type {Entry[]} newest first */
   rows = [];
   #max;
+  #came = 0;
+  #announcedAt = 0;
 
   /** @param {number} [max] */
   constructor(max = ROWS_MAX) {
@@ -36,11 +39,27 @@ export class Feed {
     const [first] = events;
     const group = grouped && first ? [{ ...first, id: `${first.id}+`, grouped }] : [];
     this.rows = [...shown, ...group, ...this.rows].slice(0, this.#max);
+    this.#announce(events.length + skipped);
+  }
+
+  /**
+   * Have a screen reader say how many came, not too often.
+   * @param {number} count
+   */
+  #announce(count) {
+    this.#came += count;
+    if (Date.now() - this.#announcedAt < ANNOUNCED_MS) return;
+    this.#announcedAt = Date.now();
+    fill(document.getElementById("news") ?? el("p"), texts.live.came(this.#came));
+    this.#came = 0;
   }
 }
 
 /** @param {Entry} entry */
 export const keyOf = (entry) => entry.id;
+
+/** @param {Entry} entry */
+export const classOf = (entry) => (entry.grouped ? "group" : isInvalid(entry) ? "invalid" : "");
 
 /** @param {Entry} entry */
 export const isInvalid = (entry) => entry.data.reason !== null && entry.data.reason !== undefined;
@@ -60,7 +79,7 @@ export function reasonOf(reason) {
 /**
  * @param {string} title
  * @param {(entry: Entry) => import("../dom.js").Child} cell
- * @param {"number" | "wide" | "main"} [kind]
+ * @param {import("./table.js").Kind} [kind]
  * @returns {Column}
  */
 const column = (title, cell, kind) => ({ title, kind, cell: (entry) => (entry.grouped ? null : cell(entry)) });
@@ -84,9 +103,9 @@ export const BLOCKS = [
   age,
   column(T.decision, decision),
   column(T.transactions, (entry) => number(entry.data.transaction_count), "number"),
-  column(T.size, (entry) => bytes(entry.data.bytes ?? 0), "number"),
+  column(T.size, (entry) => bytes(entry.data.bytes ?? 0), "number extra"),
   column(T.proposer, (entry) => owner(entry.data.node_pubkey)),
-  column(T.id, (entry) => id(entry.data.id, { href: blockHref(entry) })),
+  column(T.id, (entry) => id(entry.data.id, { href: blockHref(entry) }), "extra"),
 ];
 
 /** @type {readonly Column[]} */
@@ -98,27 +117,57 @@ export const BLOCKS_SHORT = [
       ? state("bad", reasonOf(entry.data.reason))
       : state("good", counted(entry.data.transaction_count, "tx").replace("txs", "tx")),
   ),
-  column(T.proposer, (entry) => id(entry.data.node_pubkey, { copy: false })),
-  column(T.size, (entry) => [el("span", { class: "sr" }, bytes(entry.data.bytes ?? 0)), gauge(entry.data.bytes ?? 0)]),
+  column(T.proposer, (entry) => id(entry.data.node_pubkey, { copy: false }), "extra"),
+  column(
+    T.size,
+    (entry) => [el("span", { class: "sr" }, bytes(entry.data.bytes ?? 0)), gauge(entry.data.bytes ?? 0)],
+    "extra",
+  ),
+];
+
+/** @type {Column} */
+const identified = {
+  title: T.id,
+  kind: "main",
+  cell: (entry) => (entry.grouped ? grouped(entry) : el("span", { class: "open-in" }, transactionId(entry.data.id))),
+};
+const ending = [
+  column(T.amount, (entry) => number(entry.data.outputs.reduce(added, 0n)), "number"),
+  column(T.owner, (entry) => owners(entry.data)),
+  column(T.position, (entry) => `#${number(position(entry))}`, "number extra"),
 ];
 
 /** @type {readonly Column[]} */
 export const TRANSACTIONS = [
-  column(T.id, (entry) => el("span", { class: "open-in" }, transactionId(entry.data.id)), "main"),
+  identified,
   age,
   column(T.operation, (entry) => el("span", { class: "tag" }, entry.data.operation)),
   column(T.asset, (entry) => assetId(entry.data.asset_id)),
-  column(
-    T.amount,
-    (entry) => entry.data.outputs.map((/** @type {any} */ output) => number(output.amount)).join(" + "),
-    "number",
-  ),
-  column(T.owner, (entry) => owners(entry.data)),
-  column(T.position, (entry) => `#${number(position(entry))}`, "number"),
+  ...ending,
 ];
 
-/** @param {{ outputs: { public_keys: string[] }[], output_count: number }} data */
-function owners({ outputs, output_count: count }) {
+/** @type {readonly Column[]} CREATEs in full */
+export const ASSETS = [
+  column(
+    T.what,
+    ({ data }) => el("a", { class: "open", href: `#/assets/${data.id}` }, label(data.asset.data) || texts.none),
+    "main",
+  ),
+  column(T.id, (entry) => assetId(entry.data.id)),
+  age,
+  ...ending,
+];
+
+/**
+ * @param {bigint} sum
+ * @param {{ amount: string }} output
+ */
+function added(sum, { amount }) {
+  return sum + BigInt(amount);
+}
+
+/** @param {{ outputs: { public_keys: string[] }[], output_count?: number }} data */
+function owners({ outputs, output_count: count = outputs.length }) {
   const [first] = outputs[0]?.public_keys ?? [];
   return [first ? owner(first) : texts.none, count > 1 ? el("span", { class: "dim" }, ` + ${count - 1}`) : null];
 }

@@ -6,6 +6,7 @@ import { span } from "../format.js";
 import { texts } from "../texts.js";
 import { question } from "./dialog.js";
 import { icon } from "./icons.js";
+import { quoted } from "./state.js";
 
 const NAV = /** @type {const} */ (["overview", "blocks", "assets", "delivery", "network", "api"]);
 const THEMES = ["auto", "light", "dark"];
@@ -18,7 +19,7 @@ const SIGNS = { idle: "○", connecting: "◌", live: "●", broken: "▲", hidd
  */
 export function frame(live, renew) {
   const main = el("main", { id: "content", tabindex: -1 });
-  const status = el("span", { class: "live", role: "status" });
+  const status = el("span", { class: "status", role: "status" });
   const bar = el("div", { class: "bar", role: "alert", hidden: true });
   const box = searchBox();
   const links = NAV.map((name) =>
@@ -52,6 +53,7 @@ export function frame(live, renew) {
     ),
     bar,
     main,
+    el("div", { class: "sr", role: "status", id: "news" }),
   );
   live.watch((state) => showState(status, bar, live, state));
   setInterval(() => live.state.kind === "broken" && showState(status, bar, live, live.state), 1_000);
@@ -113,7 +115,10 @@ function themeSwitch() {
 async function giveKey(renew) {
   if (document.querySelector("dialog")) return;
   const fields = [{ name: "key", label: texts.key.label, type: "password", required: true }];
-  const given = await question(texts.key.title, texts.key.text, { confirm: texts.key.use, fields });
+  const given = await question(texts.key.title, el("p", null, quoted(texts.key.text)), {
+    confirm: texts.key.use,
+    fields,
+  });
   if (given === null) return;
   keep((given.key ?? "").trim());
   renew();
@@ -143,7 +148,7 @@ export async function scopes() {
  * @param {import("../live.js").State} state
  */
 function showState(status, bar, live, { kind, since, problem }) {
-  status.className = `live ${kind}`;
+  status.className = `status ${kind}`;
   if (status.dataset.kind !== kind) fill(status, el("i", { "aria-hidden": "true" }, SIGNS[kind]), texts.live[kind]);
   status.dataset.kind = kind;
   document.documentElement.classList.toggle("stale", kind === "broken");

@@ -27,5 +27,6 @@ export function sparkline(label, count = 40) {
       }),
     );
   };
+  show([]);
   return { node, show };
 }

@@ -23,7 +23,7 @@ export function state(mood, words, title) {
  * @param {() => void} [retry]
  */
 export function trouble(problem, retry) {
-  const [title, advice] = words(problem);
+  const [title = "", advice = ""] = words(problem);
   const needsKey = problem.status === 401 || problem.status === 403;
   const again = retry && el("button", { type: "button", class: "button", onclick: retry }, texts.problem.retry);
   const ask = () => dispatchEvent(new Event("key-wanted"));
@@ -33,7 +33,7 @@ export function trouble(problem, retry) {
     { class: "notice bad", role: "alert", "data-status": problem.status },
     el("h2", null, title),
     el("p", null, problem.message),
-    el("p", { class: "dim" }, advice),
+    el("p", { class: "dim" }, quoted(advice)),
     el("p", { class: "row" }, needsKey && give, again),
   );
 }
@@ -58,4 +58,12 @@ export function empty(title, ...children) {
 export function loading(lines = 4) {
   const bars = Array.from({ length: lines }, () => el("span", { class: "bone" }));
   return el("div", { class: "loading", role: "status" }, el("span", { class: "sr" }, texts.loading), bars);
+}
+
+/**
+ * A text whose parts between backticks are code.
+ * @param {string} text
+ */
+export function quoted(text) {
+  return text.split("`").map((part, index) => (index % 2 === 1 ? el("code", null, part) : part));
 }

@@ -2,9 +2,10 @@
 
 import { el, keyed } from "../dom.js";
 
+/** @typedef {"main" | "wide" | "number" | "extra" | "number extra"} Kind */
 /**
  * @template Row
- * @typedef {{ title: string, kind?: "number" | "wide" | "main", cell: (row: Row) => import("../dom.js").Child }} Column
+ * @typedef {{ title: string, kind?: Kind, cell: (row: Row) => import("../dom.js").Child }} Column
  */
 
 /**
@@ -12,14 +13,15 @@ import { el, keyed } from "../dom.js";
  * @param {string} caption for screen readers
  * @param {readonly Column<Row>[]} columns
  * @param {(row: Row) => string} key
- * @param {(row: Row) => string} [classOf]
+ * @param {{ classOf?: (row: Row) => string, dense?: boolean }} [options] `dense`: it stays a table on a phone, without
+ *   its columns of the kind `extra`
  */
-export function table(caption, columns, key, classOf) {
+export function table(caption, columns, key, { classOf, dense = false } = {}) {
   const body = el("tbody");
   const head = columns.map(({ title, kind }) => el("th", { scope: "col", class: kind }, title));
   const node = el(
     "table",
-    null,
+    { class: dense ? "dense" : null },
     el("caption", { class: "sr" }, caption),
     el("thead", null, el("tr", null, head)),
     body,

@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { el, fill } from "../dom.js";
 import { seconds, utc } from "../format.js";
-import { BLOCKS, Feed, isInvalid, keyOf, TRANSACTIONS } from "../parts/feed.js";
+import { ASSETS, BLOCKS, classOf, Feed, keyOf, TRANSACTIONS } from "../parts/feed.js";
 import { isTyping } from "../parts/frame.js";
 import { empty, loading, trouble } from "../parts/state.js";
 import { table } from "../parts/table.js";
@@ -14,21 +14,21 @@ import { texts } from "../texts.js";
 const T = texts.blocks;
 const PAGE = 50;
 const SHOWN_MAX = 1_000;
+const AGAIN_MS = 1_000;
 const OWN = ["type", "granularity", "operation", "asset", "owner"];
 
 /** @param {Context} context */
 export async function screen(context) {
-  const isAssets = context.main.dataset.screen === "assets";
-  context.title(isAssets ? T.assets : T.title);
+  const areAssets = isAssets(context);
+  context.title(areAssets ? T.assets : T.title);
   const given = Object.fromEntries([...context.query].filter(([name, value]) => value && isFilter(name)));
-  const filters = isAssets ? { ...given, granularity: "transaction", operation: "CREATE" } : given;
+  const filters = areAssets ? { ...given, granularity: "transaction", operation: "CREATE" } : given;
   const isEach = filters.granularity === "transaction";
-  const list = table(T.caption, isEach ? TRANSACTIONS : BLOCKS, keyOf, (row) =>
-    row.grouped ? "group" : isInvalid(row) ? "invalid" : "",
-  );
+  const columns = areAssets ? ASSETS : isEach ? TRANSACTIONS : BLOCKS;
+  const list = table(T.caption, columns, keyOf, { classOf });
   const foot = el("div", { class: "foot" });
   const place = el("section", { class: "card flush" }, loading(8));
-  context.main.append(filterForm(given, isAssets), place);
+  context.main.append(filterForm(given, areAssets), place);
   walkByKeys(context, list.body);
   await fillList(context, filters, list, place, foot);
 }
@@ -47,6 +47,7 @@ function isFilter(name) {
  */
 async function fillList(context, filters, list, place, foot) {
   const feed = new Feed(SHOWN_MAX);
+  const detail = isAssets(context) ? "full" : "summary"; // only so are names of assets there
   let next = "now";
 
   const draw = () => {
@@ -54,29 +55,34 @@ async function fillList(context, filters, list, place, foot) {
     if (feed.rows.length > 0 && !list.node.isConnected) fill(place, list.node, foot);
   };
   const older = async () => {
-    const { value, problem } = await get(
-      "events",
-      { ...filters, before: next, limit: PAGE, detail: "summary" },
-      context.signal,
-    );
+    const before = next;
+    const { value, problem } = await get("events", { ...filters, before, limit: PAGE, detail }, context.signal);
     if (context.signal.aborted) return;
     if (problem !== null) {
-      fill(next === "now" ? place : foot, trouble(problem, older));
+      fill(before === "now" ? place : foot, trouble(problem, older));
       return;
     }
-    const isFirst = next === "now";
     next = value.next;
-    feed.rows = [...feed.rows, ...value.events].slice(0, SHOWN_MAX);
+    feed.rows = before === "now" ? value.events : [...feed.rows, ...value.events].slice(0, SHOWN_MAX);
     draw();
     fill(foot, ending(value, older));
-    if (feed.rows.length === 0) fill(place, nothing(filters), foot);
-    if (!isFirst) return;
-    /** @type {import("../live.js").Handler} */
-    const came = (events, skipped) => {
-      feed.add(events, skipped);
-      draw();
-    };
-    context.live.follow(filters, value.live, came, context.signal);
+    if (feed.rows.length === 0) fill(place, nothing(context), foot);
+    if (before === "now") context.live.follow(filters, value.live, detail === "full" ? again : came, context.signal);
+  };
+  /** @type {import("../live.js").Handler} */
+  const came = (events, skipped) => {
+    feed.add(events, skipped);
+    draw();
+  };
+  let isWaiting = false;
+  const again = () => {
+    if (isWaiting) return;
+    isWaiting = true;
+    setTimeout(() => {
+      isWaiting = false;
+      next = "now";
+      older();
+    }, AGAIN_MS);
   };
   await older();
 }
@@ -92,19 +98,23 @@ function ending({ end, events }, older) {
   return [looked, el("button", { type: "button", class: "button", onclick: older }, texts.older)];
 }
 
-/** @param {Record<string, string>} filters */
-function nothing(filters) {
-  return Object.keys(filters).length > 0 ? empty(T.noneFiltered) : empty(T.none, el("p", null, T.noneText));
+/** @param {Context} context */
+function nothing(context) {
+  if ([...context.query].length > 0) return empty(T.noneFiltered);
+  return empty(isAssets(context) ? T.noAsset : T.none, el("p", null, T.noneText));
 }
+
+/** @param {Context} context */
+const isAssets = ({ main }) => main.dataset.screen === "assets";
 
 /**
  * @param {Record<string, string>} given
- * @param {boolean} isAssets
+ * @param {boolean} areAssets
  */
-function filterForm(given, isAssets) {
+function filterForm(given, areAssets) {
   const chosen = given.granularity === "transaction" ? "transaction" : (given.type ?? "all");
   const kinds = /** @type {const} */ (["all", "valid", "invalid", "transaction"]);
-  const base = isAssets ? "#/assets" : "#/blocks";
+  const base = areAssets ? "#/assets" : "#/blocks";
   const asset = field("asset", T.asset, given.asset);
   const owner = field("owner", T.ownerKey, given.owner);
   const tabs = kinds.map((kind) =>
@@ -112,7 +122,7 @@ function filterForm(given, isAssets) {
   );
   const form = el("form", { class: "filters" });
   form.append(
-    ...(isAssets
+    ...(areAssets
       ? []
       : [
           el(
@@ -122,7 +132,7 @@ function filterForm(given, isAssets) {
             el("a", { href: "#/rejected" }, texts.rejected.title),
           ),
         ]),
-    ...(isAssets ? [] : [asset.label]),
+    ...(areAssets ? [] : [asset.label]),
     owner.label,
     el("button", { class: "button" }, T.apply),
   );

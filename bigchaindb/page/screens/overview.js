@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { el, fill } from "../dom.js";
 import { bytes, number, rate, seconds } from "../format.js";
-import { BLOCKS_SHORT, Feed, isInvalid, keyOf } from "../parts/feed.js";
+import { BLOCKS_SHORT, classOf, Feed, keyOf } from "../parts/feed.js";
 import { copying } from "../parts/id.js";
 import { lanesTable } from "../parts/lanes.js";
 import { card } from "../parts/section.js";
@@ -32,7 +32,7 @@ export async function screen(context) {
   const figures = el("dl", { class: "figures" });
   const spark = sparkline(T.rate, KEPT);
   const now = el("strong", null, texts.none);
-  const flow = el("section", { class: "card flow", "aria-label": T.rate }, spark.node, now);
+  const flow = el("section", { class: "card flow", "aria-label": T.rate }, el("span", null, T.rate), spark.node, now);
   const blocks = el("div", null, loading(6));
   const lanes = lanesTable(context);
   const all = el("a", { href: "#/blocks" }, T.allBlocks);
@@ -97,7 +97,7 @@ async function follow(context, place) {
     return;
   }
   const feed = new Feed(ROWS);
-  const list = table(T.blocks, BLOCKS_SHORT, keyOf, (row) => (row.grouped ? "group" : isInvalid(row) ? "invalid" : ""));
+  const list = table(T.blocks, BLOCKS_SHORT, keyOf, { classOf, dense: true });
   feed.rows = value.events;
   const draw = () => {
     list.show(feed.rows);
