@@ -62,6 +62,7 @@ class Commands(LazyGroup):
         "election": ("election:election", "Propose, approve and list changes of a network's validators."),
         "events": ("events:events", "Print, follow and copy events, and try plugins on generated ones."),
         "export-my-pubkey": ("configure:export_my_pubkey", "Print this node's public key."),
+        "health": ("health:health", "Print whether a node is healthy, and why not."),
         "init": ("run:init", "Make an empty ledger."),
         "keys": ("keys:keys", "Make and show key pairs of the ledger's users."),
         "network": ("network:network", "Make this node part of a network, whose nodes vote on one ledger."),

@@ -51,6 +51,7 @@ _CURES: Final = {
 }
 """What to do, by the rule that a transaction breaks; the rule's own text is the same for every client."""
 _WHERE_ELSE: Final = "it may be pending, rejected, or of another ledger"
+_UNHEALTHY: Final = b'"unhealthy"'
 _NEEDS_KEY: Final = (
     f"set {ACCESS_KEY_VARIABLE} to a file with an access key of that node; its operator makes one with `bigchaindb "
     'access key new NAME --scopes "read write" --output FILE`'
@@ -83,6 +84,7 @@ class Call(Generic[T_co]):
         body: of a POST or PUT; None for none.
         method: of HTTP.
         cure: returns what to do about a refusal, by the node's URL.
+        takes: whether an answer with another status than 2xx is a result, too.
     """
 
     path: str
@@ -90,6 +92,7 @@ class Call(Generic[T_co]):
     body: bytes | None = None
     method: str = "GET"
     cure: Callable[[RequestFailed, str], list[str]] | None = None
+    takes: Callable[[Answer], bool] = lambda _: False
 
 
 class NoNode(RequestFailed):
@@ -195,6 +198,15 @@ def validators() -> Call[list[dict[str, Any]]]:
     return Call("/api/v1/validators", _list)
 
 
+def health() -> Call[dict[str, Any]]:
+    """Ask whether a node is healthy; one that is not answers 503, as does one that is busy or starts."""
+
+    def takes(answer: Answer) -> bool:
+        return answer.status == HTTPStatus.SERVICE_UNAVAILABLE and _UNHEALTHY in answer.body
+
+    return Call("/api/v1/health", _dict, takes=takes)
+
+
 def elections() -> Call[list[dict[str, Any]]]:
     """Ask for the open elections of validators."""
     return Call("/api/v1/elections", _list)
@@ -271,7 +283,7 @@ def result(call: Call[T], answer: Answer, url: str) -> T:
         RequestFailed: it is an error, or no answer of a node.
         HistoryLost: the node does not have the place that was named.
     """
-    if not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own figures
+    if not (200 <= answer.status < 300 or call.takes(answer)):  # noqa: PLR2004 - HTTP's own figures
         raise refusal(call, answer, url)
     try:
         return call.read(answer.body)

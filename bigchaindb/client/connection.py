@@ -89,7 +89,7 @@ class Connection:
             except Lost as error:
                 tried[url], end_s = str(error), min(deadline_s, begun_s + self._unreachable_s)
             else:
-                if answer.status not in AGAIN:
+                if answer.status not in AGAIN or call.takes(answer):
                     return calls.result(call, answer, url)
                 tried[url], wait_s = f"answered {answer.status}", answer.retry_after_s
                 failed = calls.refusal(call, answer, url)

@@ -106,8 +106,13 @@ Sums: TypeAlias = Balances | Holders
 
 
 class _OutputText(Struct, gc=False):
-    public_keys: list[str]
+    public_keys: list[str] | None
     condition: msgspec.Raw
+
+    @property
+    def keys(self) -> list[str]:
+        """The public keys; an output may name none by null."""
+        return self.public_keys or []
 
 
 class _WithOutputs(Struct):
@@ -209,7 +214,7 @@ def _element(one: Held, text: _OutputText, height: int, spenders: dict[int, byte
         (
             b'{"transaction_id":"%b","output_index":%d,"amount":"%d","asset_id":"%b","public_keys":'
             % (one.id.hex().encode(), one.number % OUTPUT_COUNT_MAX, one.amount, one.asset.hex().encode()),
-            orjson.dumps(text.public_keys),
+            orjson.dumps(text.keys),
             b',"condition":',
             bytes(text.condition),
             b',"spent_by":%b,"height":%d}' % (spent_by, height),
@@ -323,7 +328,7 @@ def _created(connection: sqlite3.Connection, asked: Holders) -> dict[str, object
 def _named(connection: sqlite3.Connection, holders: Sequence[_Holder]) -> list[dict[str, object]]:
     """Write holders, whose keys are known by their hashes alone, with the keys that their newest output names."""
     newest = sorted((holder.newest for holder in holders), reverse=True)
-    keys = {one.number: text.public_keys for one, text in _with_texts(connection, newest)}
+    keys = {one.number: text.keys for one, text in _with_texts(connection, newest)}
     return [
         {
             "public_keys": [

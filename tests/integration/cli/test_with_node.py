@@ -72,6 +72,22 @@ def test_an_output_that_names_no_keys_is_passed_on_by_whoever_can_spend_it(start
     assert json.loads(passed.stdout)["outputs"][0]["public_keys"] == [bob]
 
 
+def test_health_is_an_exit_code(start_node: StartNode) -> None:
+    node = start_node()
+    healthy = node.run("health")
+    assert (healthy.returncode, healthy.stdout) == (0, "healthy\n"), healthy.stderr
+    assert json.loads(node.run("health", "--json").stdout) == {"notes": [], "status": "healthy"}
+    assert node.run("health", "--node", "http://127.0.0.1:1").returncode == 1
+
+
+def test_health_names_what_ails_the_node(start_node: StartNode) -> None:
+    node = start_node(settings={"limits": {"disk_free_bytes_min": 2**60, "disk_free_bytes_warn": 2**61}})
+    full = node.run("health")
+    assert full.returncode == 3
+    assert full.stdout.startswith("unhealthy (full): the disk is nearly full")
+    assert json.loads(node.run("health", "--json").stdout)["kind"] == "full"
+
+
 def test_a_running_node_is_found_out_about_and_left_alone(start_node: StartNode) -> None:
     node = start_node()
     assert node.process is not None

@@ -1,5 +1,6 @@
 """What an owner holds and who holds an asset: equal to counting everything, with commits in between."""
 
+import json
 import random
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,18 +11,19 @@ import orjson
 import pytest
 from msgspec.structs import replace
 
-from bigchaindb.errors import StoreDamaged
+from bigchaindb.errors import StoreDamaged, ValidationError
 from bigchaindb.store import Store, holdings
 from bigchaindb.store.database import open_writer
 from bigchaindb.store.holdings import Outputs, document, page
 from bigchaindb.store.migrations import open_ledger
-from bigchaindb.transaction import build, parse
+from bigchaindb.transaction import Transaction, build, parse
 from bigchaindb.transaction.conditions import details_of
 from bigchaindb.transaction.model import OutputRef
 from tests.support import scale
 from tests.support.chains import ALICE, BOB
 from tests.support.decisions import Chain
 from tests.support.held import KEYS, Counting, blocks
+from tests.vectors.judging import read
 
 HISTORIES = scale.of(suite=3, long=40)
 MANY = 100_000
@@ -189,6 +191,33 @@ def test_shares_of_a_condition_that_names_none_of_its_keys_are_nobodys(store: St
     with closing(open_ledger(store.directory.ledger)) as connection:
         found: Any = orjson.loads(document(connection, asked))
     assert found["holders"] == [{"public_keys": [], "public_key_count": 0, "amount": "1"}]
+
+
+def test_whatever_a_ledger_takes_can_be_asked_for(store: Store) -> None:
+    """Documents of old drivers have odd forms: public keys that are null, conditions that name others."""
+    names = ("valid_v1", "valid_v2", "quirks_v1", "quirks_v2")
+    documents = [json.dumps(record["tx"]).encode() for name in names for record in read(name) if "tx" in record]
+    created = {one.id: one for one in filter(None, map(_taken, documents)) if one.id == one.asset_id}
+    assert len(created) > 20
+    store.writer.commit(Chain().valid(*created.values()))
+    queries = store.queries()
+    with closing(open_ledger(store.directory.ledger)) as connection:
+        for one in created.values():
+            holders = queries.holders(one.id, MANY)
+            listed = queries.outputs_of_asset(one.id, transaction_id=one.id, spent=None, before=None, limit=1000)
+            assert holders is not None
+            assert listed is not None
+            found = orjson.loads(document(connection, holders))
+            rows = orjson.loads(b"[%b]" % page(connection, listed).elements)
+            assert found["amount"] == str(sum(output.amount for output in one.outputs))
+            assert [row["public_keys"] for row in rows[::-1]] == [list(output.public_keys) for output in one.outputs]
+
+
+def _taken(body: bytes) -> Transaction | None:
+    try:
+        return parse(body)
+    except ValidationError:
+        return None
 
 
 def _ask_all(store: Store, asset_id: str) -> None:
