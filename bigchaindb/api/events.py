@@ -4,19 +4,20 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from bigchaindb.api.answers import VARY_ACCEPT, Answer, Reply
-from bigchaindb.api.arguments import Argument, Asked, choice, limit, text
+from bigchaindb.api.arguments import Argument, Asked, choice, converted, limit, text
 from bigchaindb.api.call import Call, Context, Handler
 from bigchaindb.api.problems import argument_error
 from bigchaindb.api.route import Route
-from bigchaindb.api.schemas import HEX_64, KEY, TEXT, json_of, ref
+from bigchaindb.api.schemas import HEX_64, KEY, TEXT, Schema, json_of, ref
 from bigchaindb.config.access import READ
 from bigchaindb.errors import MalformedSelection, MalformedToken
 from bigchaindb.eventlog import selection
 from bigchaindb.events import EventTypes
-from bigchaindb.reader.frames import EventPage, Page, page_of
-from bigchaindb.streams.cloud_events import Choice, read_page
+from bigchaindb.reader.frames import NOW, EventPage, Page, page_of
+from bigchaindb.streams.cloud_events import Choice, expect_token, read_page
 from bigchaindb.streams.sse import EventStreams
 
+PAGE: Final = ref("EventPage")
 STREAM_TYPE: Final = "text/event-stream"
 _TYPES: Final[dict[str, int]] = {"valid": EventTypes.BLOCK_VALID, "invalid": EventTypes.BLOCK_INVALID}
 AFTER: Final = Argument[str | None](
@@ -25,9 +26,18 @@ AFTER: Final = Argument[str | None](
     schema=TEXT,
     description="A token: `next` of a page, an SSE id, or the close reason of the WebSocket stream.",
 )
+BEFORE: Final = Argument[str | None](
+    name="before",
+    take=lambda text: text if text == NOW else _token(text),
+    schema=TEXT,
+    description="A token or `now`: the newest events before it, newest first, as NewestEventPage. Pages alone take it.",
+)
 LIMIT: Final = limit(lambda limits: limits.page_count_max, what="Most events of a page.")
 TYPE: Final = choice("type", _TYPES)
 GRANULARITY: Final = choice("granularity", {"block": False, "transaction": True}, default=False)
+DETAIL: Final = choice(
+    "detail", {"full": False, "summary": True}, default=False, description="`summary`: each event in short."
+)
 FILTERS: Final[tuple[Argument[object], ...]] = (  # whose values the selection parses
     Argument[str](name="operation", take=text, schema={"enum": ["CREATE", "TRANSFER"]}),
     Argument[str](name="asset", take=text, schema=HEX_64),
@@ -45,12 +55,14 @@ FILTERS: Final[tuple[Argument[object], ...]] = (  # whose values the selection p
         matches=selection.is_member,
     ),
 )
-ARGUMENTS: Final = (AFTER, LIMIT, TYPE, GRANULARITY, *FILTERS)
+ARGUMENTS: Final = (AFTER, LIMIT, TYPE, GRANULARITY, DETAIL, *FILTERS)
 
 
 async def get(context: Context, call: Call) -> Reply:
     """Answer with a page, or with a stream if the client accepts one."""
-    given, choice = call.arguments, choice_of(call)
+    given, choice, before = call.arguments, choice_of(call), BEFORE.of(call)
+    if before is not None:
+        _expect_page_between(call)
 
     async def read(after: str | None, head: int, count_max: int) -> Page:
         return await context.reads.page(
@@ -58,7 +70,9 @@ async def get(context: Context, call: Call) -> Reply:
                 members={name: value for name, value in given.items() if selection.is_member(name)},
                 types=choice.types,
                 each_transaction=choice.each_transaction,
+                is_summary=choice.is_summary,
                 after=after,
+                before=before,
                 head=head,
                 count_max=count_max,
                 bytes_max=context.limits.event_page_bytes_max,
@@ -66,6 +80,22 @@ async def get(context: Context, call: Call) -> Reply:
         )
 
     return await page_or_stream(call, choice, context.streams, read)
+
+
+def _expect_page_between(call: Call) -> None:
+    if accepts_stream(call.accept):
+        advice = "read a page with it, and follow from the page's `live` with after"
+        raise argument_error({"before": f"A stream begins at a place and has no end; {advice}"})
+    if (after := AFTER.of(call)) is not None:
+        converted("after", after, _token)
+
+
+def _token(text: str) -> str:
+    try:
+        expect_token(text)
+    except MalformedToken as error:
+        raise ValueError(str(error)) from None
+    return text
 
 
 async def get_rejected(context: Context, call: Call) -> Reply:
@@ -126,7 +156,8 @@ def choice_of(asked: Asked) -> Choice:
         selected = selection.from_query(asked.arguments)
     except MalformedSelection as error:
         raise argument_error(str(error)) from None
-    return Choice(selected, EventTypes.BLOCK_VALID if each_transaction else types, each_transaction)
+    types = EventTypes.BLOCK_VALID if each_transaction else types
+    return Choice(selected, types, each_transaction, DETAIL.of(asked))
 
 
 def accepts_stream(accept: str) -> bool:
@@ -134,8 +165,10 @@ def accepts_stream(accept: str) -> bool:
     return any(part.partition(";")[0].strip().lower() == STREAM_TYPE for part in accept.split(","))
 
 
-def _route(path: str, handler: Handler, id_: str, summary: str, *arguments: Argument[object]) -> Route:
-    page = {"description": "OK", "content": {**json_of(ref("EventPage")), "text/event-stream": {"schema": TEXT}}}
+def _route(
+    path: str, handler: Handler, id_: str, summary: str, *arguments: Argument[object], answer: Schema = PAGE
+) -> Route:
+    page = {"description": "OK", "content": {**json_of(answer), "text/event-stream": {"schema": TEXT}}}
     last = "Token after which a stream continues; takes precedence over `after`."
     return Route(
         "GET",
@@ -145,7 +178,7 @@ def _route(path: str, handler: Handler, id_: str, summary: str, *arguments: Argu
         id=id_,
         tag="events",
         summary=f"{summary} in order: a page, or with `Accept: text/event-stream` a stream without end",
-        answer=ref("EventPage"),
+        answer=answer,
         arguments=(AFTER, LIMIT, *arguments, *FILTERS),
         headers=({"name": "Last-Event-ID", "in": "header", "schema": TEXT, "description": last},),
         errors=(400, 410),
@@ -154,6 +187,13 @@ def _route(path: str, handler: Handler, id_: str, summary: str, *arguments: Argu
 
 
 ROUTES: Final = (
-    _route("/api/v1/events", get, "listEvents", "Events of the ledger", TYPE, GRANULARITY),
+    _route(
+        "/api/v1/events",
+        get,
+        "listEvents",
+        "Events of the ledger",
+        *(BEFORE, TYPE, GRANULARITY, DETAIL),
+        answer={"anyOf": [PAGE, ref("NewestEventPage")]},
+    ),
     _route("/api/v1/rejected", get_rejected, "listRejected", "Transactions that this node accepted and rejected later"),
 )

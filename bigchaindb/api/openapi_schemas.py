@@ -39,6 +39,7 @@ def schemas() -> dict[str, Schema]:
         "Metadata": record({"metadata": ANY_OBJECT, "id": HEX_64}),
         "Status": record({"status": {"enum": ["backlog", "undecided", "valid", "invalid"]}}),
         "EventPage": record({"events": array(ref("Event")), "head": BOOLEAN, "next": TEXT}),
+        "NewestEventPage": record({"events": array(ref("Event")), "end": BOOLEAN, "next": TEXT, "live": TEXT}),
         "Event": _event(),
         "Proof": _proof(),
         "Election": record(

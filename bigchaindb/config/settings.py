@@ -79,6 +79,8 @@ class Limits:
     """Time of one search, or of a piece of a list, in the reader process; beyond it 400. Twice as long ends it."""
     balance_output_count_max: int = 100_000
     """Outputs of which balances and holders are added up, a third of a second; with more they are incomplete."""
+    scan_ms_max: int = 250
+    """Time of one request's scan for the newest events that match a filter; its answer says how far it looked."""
     rejected_log_count_max: int = 100_000
     """Rows in the node's log of rejected transactions; beyond it the oldest go."""
     rejected_log_bytes_max: int = 128 * MIB

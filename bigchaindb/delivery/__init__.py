@@ -11,6 +11,7 @@ from bigchaindb.delivery.messages import (
     Per,
     block_message,
     messages_of,
+    transaction_message,
     transaction_messages,
 )
 from bigchaindb.delivery.options import Options, read_options, scheme_found
@@ -30,5 +31,6 @@ __all__ = [
     "messages_of",
     "read_options",
     "scheme_found",
+    "transaction_message",
     "transaction_messages",
 ]

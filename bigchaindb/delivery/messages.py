@@ -161,28 +161,33 @@ def transaction_messages(event: Event) -> list[Message]:
     """
     if event.type != EventTypes.BLOCK_VALID:
         return []
-    event_id, chain_id = event.id, _chain_of(event)
-    messages = []
-    for index, raw in enumerate(_decode_body(event.body).block.transactions):
-        data = bytes(raw)
-        found = _decode_transaction(data)
-        asset_id = found.asset.id or found.id
-        messages.append(
-            Message(
-                id=f"{event_id}:{index}",
-                type=TRANSACTION_TYPE,
-                chain_id=chain_id,
-                position=event.position,
-                index=index,
-                subject=found.id,
-                operation=found.operation,
-                asset_id=asset_id,
-                routing_key=f"v1.{chain_id}.transaction.valid.{found.operation}.{asset_id}",
-                time=event.time,
-                data=data,
-            )
-        )
-    return messages
+    raws = _decode_body(event.body).block.transactions
+    return [transaction_message(event, index, bytes(raw)) for index, raw in enumerate(raws)]
+
+
+def transaction_message(event: Event, index: int, data: bytes) -> Message:
+    """Return the message of one transaction of a valid block.
+
+    Args:
+        event: of the block; its body is not looked at.
+        index: of the transaction in its block.
+        data: its bytes.
+    """
+    chain_id, found = _chain_of(event), _decode_transaction(data)
+    asset_id = found.asset.id or found.id
+    return Message(
+        id=f"{event.id}:{index}",
+        type=TRANSACTION_TYPE,
+        chain_id=chain_id,
+        position=event.position,
+        index=index,
+        subject=found.id,
+        operation=found.operation,
+        asset_id=asset_id,
+        routing_key=f"v1.{chain_id}.transaction.valid.{found.operation}.{asset_id}",
+        time=event.time,
+        data=data,
+    )
 
 
 @lru_cache(maxsize=16)  # neighbours share it, and writing it takes a third of an envelope's time

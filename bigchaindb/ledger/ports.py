@@ -168,6 +168,15 @@ class LogReader(Protocol):
         """
         ...
 
+    def summaries(
+        self, after: int, through: int, *, types: int = -1, count_max: int, bytes_max: int
+    ) -> tuple[list[Record], int]:
+        """Return the next events in short: as `selected`, but the body of each is its summary, as `summaries` makes it.
+
+        No body of a valid block is joined for it.
+        """
+        ...
+
     def first_at(self, *, height: int | None = None, time: int | None = None) -> int:
         """Return the position of the first event of at least that height and block timestamp, head + 1 if none is.
 

@@ -34,6 +34,10 @@ OTHER_BYTES_MAX: Final = 64 * 1024
 """Of an answer beside its elements and the numbers of what follows: an error, with a traceback perhaps."""
 
 
+NOW: Final = "now"
+"""The place behind the last event, as `before` names it."""
+
+
 class FrameError(Exception):
     """A frame is not what it must be."""
 
@@ -46,12 +50,14 @@ class Start(Struct, frozen=True):
         chain_id: begins the id of every event.
         bounds: of each step of a list.
         time_s_max: of each question; twice that is the node's patience.
+        scan_s_max: of a scan for newest events, which then says how far it looked.
     """
 
     ledger: str
     chain_id: str
     bounds: Bounds
     time_s_max: float
+    scan_s_max: float = 0.25
 
 
 class EventPage(Struct, tag=True, frozen=True, array_like=True, kw_only=True):
@@ -61,7 +67,9 @@ class EventPage(Struct, tag=True, frozen=True, array_like=True, kw_only=True):
         members: arguments of the query that make a selection; none selects all.
         types: see `Choice`.
         each_transaction: see `Choice`.
+        is_summary: see `Choice`.
         after: a token, None for the beginning of the log.
+        before: a token or `NOW`: the newest events before that place come first; None: the oldest behind `after`.
         head: the last durable position.
         count_max: most CloudEvents.
         bytes_max: most bytes of events, except for a single one that is larger.
@@ -70,7 +78,9 @@ class EventPage(Struct, tag=True, frozen=True, array_like=True, kw_only=True):
     members: dict[str, str]
     types: int
     each_transaction: bool
+    is_summary: bool = False
     after: str | None
+    before: str | None = None
     head: int
     count_max: int
     bytes_max: int

@@ -23,6 +23,7 @@ from bigchaindb.errors import EventError, SearchTooWide, StoreError
 from bigchaindb.eventlog import selection
 from bigchaindb.keeper import end_with
 from bigchaindb.reader import frames
+from bigchaindb.reader.newest import read_newest
 from bigchaindb.serving.memory import give_back_large_blocks
 from bigchaindb.store import holdings
 from bigchaindb.store.database import translated
@@ -118,7 +119,11 @@ class Questions:
             return step(self._connection, question, self._start.bounds)
 
     def _page(self, asked: frames.EventPage) -> frames.Page:
-        choice = Choice(selection.from_query(asked.members), asked.types, asked.each_transaction)
+        selected = selection.from_query(asked.members)
+        choice = Choice(selected, asked.types, asked.each_transaction, asked.is_summary)
+        if asked.before is not None:
+            scan_end_s = time.monotonic() + self._start.scan_s_max
+            return read_newest(self._log, self._start.chain_id, choice, asked, lambda: time.monotonic() >= scan_end_s)
         bounds = {"beginning": 0, "count_max": asked.count_max, "bytes_max": asked.bytes_max}
         piece = read_page(self._log, self._start.chain_id, choice, asked.after, asked.head, **bounds)
         return frames.page_of(piece, asked.head)

@@ -80,7 +80,8 @@ class Reader:
             chain_id: of the ledger.
         """
         self._bounds = Bounds(limits.page_count_max, limits.search_match_count_max)
-        self._start = frames.Start(str(ledger), chain_id, self._bounds, limits.search_s_max)
+        scan_s_max = limits.scan_ms_max / 1_000
+        self._start = frames.Start(str(ledger), chain_id, self._bounds, limits.search_s_max, scan_s_max)
         self._answer_bytes_max = frames.answer_bytes_max(self._bounds, limits)
         self._damages = damages
         self._process: _Process | None = None

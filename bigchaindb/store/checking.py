@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.store import node_rows
 from bigchaindb.store.beside import known_chain
-from bigchaindb.store.checking_file import check_header, check_pages
+from bigchaindb.store.checking_file import check_header, check_pages, indexes_of_events
 from bigchaindb.store.checking_search import check_search
 from bigchaindb.store.checksums import ONE_ROW_COLUMNS, read_one
 from bigchaindb.store.database import Progress, open_copy, open_reader, translated
@@ -35,6 +35,9 @@ _INDEX_ROWS: Final = 10_000
 """Rows of an index that are read at once."""
 _HEIGHT: Final = """
 SELECT count(*) FROM events INDEXED BY valid_height WHERE height = ? AND position = ? AND reason IS NULL
+"""
+_INVALID: Final = """
+SELECT count(*) FROM events INDEXED BY invalid_position WHERE reason IS NOT NULL AND position BETWEEN ? AND ?
 """
 
 
@@ -174,6 +177,7 @@ class _Checking:
         if self.damages:
             return
         walk = self._walk
+        self._invalid(connection, 1, walk.position, walk.position - walk.block_count)
         found = (walk.digest, walk.block_count, walk.seq, walk.output_count, walk.log_bytes)
         if found != (tip.digest, counts.blocks, counts.transactions, counts.outputs, counts.log_bytes):
             self.damages.append(Damage("tip", "1", "is not what the log adds up to"))
@@ -226,9 +230,20 @@ class _Checking:
         with self.noting("block_index"):
             if is_indexed and connection.execute(_BLOCK, (key_of(id_), id_)).fetchall() == [(0,)]:
                 self.damages.append(Damage("block_index", f"{key_of(id_)}, {position}", "is missing"))
+        if reason is not None:
+            self._invalid(connection, position, position, 1)
         with self.noting("valid_height"):
             if reason is None and connection.execute(_HEIGHT, (height, position)).fetchall() != [(1,)]:
                 self.damages.append(Damage("valid_height", str(height), "is missing"))
+
+    def _invalid(self, connection: sqlite3.Connection, first: int, last: int, count: int) -> None:
+        """Count the rows of the index of rejected proposals, which an older version does not have."""
+        if "invalid_position" not in dict(indexes_of_events(connection)):
+            return
+        with self.noting("invalid_position"):
+            if connection.execute(_INVALID, (first, last)).fetchall() != [(count,)]:
+                reason = f"is not the {count} rejected proposals of the log"
+                self.damages.append(Damage("invalid_position", f"{first} to {last}", reason))
 
 
 def _index_rows(seq: int, transaction: Transaction) -> Iterator[tuple[str, int, int]]:

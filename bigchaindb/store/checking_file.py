@@ -20,6 +20,7 @@ _ALLOWED: Final[tuple[tuple[int, str, tuple[bytes, ...]], ...]] = (
     (72, "reserved", (bytes(20),)),
 )
 """Where what must stand in a header: https://www.sqlite.org/fileformat.html, section 1.3."""
+_EVENT_INDEXES: Final = {"valid_height": "reason IS NULL", "invalid_position": "reason IS NOT NULL"}
 
 
 def check_header(path: Path) -> Iterator[Damage]:
@@ -45,13 +46,21 @@ def check_pages(connection: sqlite3.Connection) -> Iterator[Damage]:
         with translated("ledger.db"):
             rows = connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0")
             names = [f"main.{name} NOT INDEXED" for (name,) in rows.fetchall()]
+            names += [f"main.events INDEXED BY {name} WHERE {where}" for name, where in indexes_of_events(connection)]
     except StoreDamaged as error:
         yield Damage("sqlite_schema", "-", str(error))
         return
-    for name in [*names, "main.events INDEXED BY valid_height WHERE reason IS NULL"]:
+    for name in names:
         try:
             with translated("ledger.db"):
                 connection.execute(f"SELECT count(*) FROM {name}").fetchall()  # noqa: S608 - names of our own
         except StoreDamaged:
-            table = "valid_height" if "valid_height" in name else name.split()[0].removeprefix("main.")
+            words = name.split()
+            table = words[3] if "BY" in words else words[0].removeprefix("main.")
             yield Damage(table, "-", "a page cannot be read")
+
+
+def indexes_of_events(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Return the names of the indexes of events that the file has, each with the rows that it is of."""
+    rows = connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'index'").fetchall()
+    return [(name, where) for name, where in _EVENT_INDEXES.items() if (name,) in rows]

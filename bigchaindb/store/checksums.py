@@ -56,6 +56,11 @@ def record_sum(position: int, type_: int, height: int, timestamp: int, digest: b
     return crc32(body, crc32(b"%d %d %d %d %b" % (position, type_, height, timestamp, digest)))
 
 
+def envelope_sum(position: int, head: bytes, tail: bytes) -> int:
+    """Return the checksum of what stands before and behind the transactions in an event's body."""
+    return crc32(tail, crc32(head, crc32(b"%d " % position)))
+
+
 def is_whole(checksum: int | None, compute: Callable[..., int], *columns: Any) -> bool:  # noqa: ANN401 - of a row
     """Whether a row is what its checksum is of, or has none yet; columns of another type are not."""
     if checksum is None:

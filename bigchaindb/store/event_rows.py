@@ -27,6 +27,9 @@ SELECT {EVENTS.row} FROM {EVENTS.tables} WHERE e.position BETWEEN coalesce((
     SELECT position FROM events WHERE reason IS NULL AND position <= ?1 ORDER BY position DESC LIMIT 1
 ), 1) AND ?1 ORDER BY e.position
 """  # noqa: S608 - as above
+_ROWS: Final = f"""
+SELECT {EVENTS.row} FROM {EVENTS.tables} WHERE e.position BETWEEN ? AND ? ORDER BY e.position
+"""  # noqa: S608 - as above
 _ROW: Final = f"SELECT {EVENTS.row} FROM {EVENTS.tables} WHERE e.position = ?"  # noqa: S608 - as above
 
 
@@ -75,13 +78,14 @@ def _since_valid(connection: sqlite3.Connection, position: int) -> list[EventRow
     Raises:
         StoreDamaged: a row is not what was written, or missing.
     """
-    rows = list(map(_row, connection.execute(_SINCE_VALID, (position,)).fetchall()))
+    rows = list(map(row_of, connection.execute(_SINCE_VALID, (position,)).fetchall()))
     if not rows or rows[-1].position != position or len(rows) != position - rows[0].position + 1:
         raise damaged("events", f"up to {position}", "are not all there")
     return rows
 
 
-def _row(columns: tuple[Any, ...]) -> EventRow:
+def row_of(columns: tuple[Any, ...]) -> EventRow:
+    """Return the row that `EVENTS.row` selects, compared with its checksum; raises StoreDamaged: it differs."""
     EVENTS.expect(*columns)
     return EventRow(*columns[:-1])
 
@@ -97,7 +101,19 @@ def read_row(connection: sqlite3.Connection, position: int) -> EventRow | None:
         rows = connection.execute(_ROW, (position,)).fetchall()
         if not rows:
             raise damaged("events", position, "is missing")
-    return _row(rows[0]) if rows else None
+    return row_of(rows[0]) if rows else None
+
+
+def read_rows(connection: sqlite3.Connection, after: int, last: int) -> list[EventRow]:
+    """Read the events of positions `after` < p ≤ `last` without their bodies.
+
+    Raises:
+        StoreDamaged: one is not what was written, or missing.
+    """
+    rows = list(map(row_of, connection.execute(_ROWS, (after + 1, last)).fetchall()))
+    if [row.position for row in rows] != list(range(after + 1, last + 1)):
+        raise damaged("events", f"{after + 1} to {last}", "are not all there")
+    return rows
 
 
 def read_entry(connection: sqlite3.Connection, position: int) -> LoggedEvent | None:
@@ -131,3 +147,15 @@ def read_records(connection: sqlite3.Connection, after: int, last: int, bytes_ma
         else:
             raise damaged("events", position)
     return records
+
+
+def read_record(connection: sqlite3.Connection, position: int) -> Record:
+    """Read the event at `position`, which the log holds.
+
+    Raises:
+        StoreDamaged: it is not what was written, or missing.
+    """
+    records = read_records(connection, position - 1, position, 0)
+    if not records:
+        raise damaged("events", position, "is missing")
+    return records[0]

@@ -19,12 +19,15 @@ from bigchaindb.store.event_rows import first_at_height, read_entry, read_record
 from bigchaindb.store.migrations import open_ledger
 from bigchaindb.store.scanning import pass_over
 from bigchaindb.store.selecting import Filter
+from bigchaindb.store.summaries import read_summaries
 from bigchaindb.store.tip import read_tip
 
 SCAN_COUNT_MAX: Final = 8_192
 """Events that one call of `selected` reads: 4 MiB of them take milliseconds."""
 SCAN_BYTES_MAX: Final = 4 * 2**20
 """Bytes of event bodies that it reads."""
+SUMMARY_COUNT_MAX: Final = 512
+"""Events that are read in short at once."""
 PIECE_COUNT_FIRST: Final = 32
 """Events that it reads at first, doubled each time: where most events match, few are wanted of one call."""
 PIECE_BYTES_MAX: Final = 256 * 1024
@@ -63,7 +66,7 @@ class Log:
 
     def head(self) -> int:
         """See `LogReader`."""
-        with self._reading():
+        with self.reading():
             return self._head()
 
     def first(self) -> int:
@@ -72,7 +75,7 @@ class Log:
 
     def records(self, after: int, through: int, *, count_max: int, bytes_max: int) -> list[Record]:
         """See `LogReader`."""
-        with self._reading():
+        with self.reading():
             last = min(through, after + max(1, count_max))
             records = read_records(self._connection, after, last, bytes_max)
             if not records and after < min(last, self._head()):  # committed since, or missing
@@ -94,7 +97,7 @@ class Log:
         """See `LogReader`."""
         found: list[Record] = []
         count_first = max(1, count_max) if selection is None else PIECE_COUNT_FIRST
-        with self._reading():
+        with self.reading():
             through = min(through, self._head(), after + SCAN_COUNT_MAX)
             for records, position in self._pieces(Filter(selection, types), after, through, count_first):
                 for record in records:
@@ -105,6 +108,30 @@ class Log:
                     if len(found) >= count_max:
                         return found, record.position
                 after = position
+        return found, after
+
+    def summaries(
+        self, after: int, through: int, *, types: int = -1, count_max: int, bytes_max: int
+    ) -> tuple[list[Record], int]:
+        """See `LogReader`."""
+        found: list[Record] = []
+        with self.reading():
+            through = min(through, self._head(), after + SCAN_COUNT_MAX)
+            begin = after
+            while after < through and len(found) < count_max:
+                last = min(through, after + min(count_max - len(found), SUMMARY_COUNT_MAX))
+                try:
+                    records, reached = read_summaries(self._connection, after, last, PIECE_BYTES_MAX, types)
+                except StoreDamaged:
+                    if after == begin:
+                        raise
+                    break  # the next call, which begins there, raises it
+                for record in records:
+                    bytes_max -= len(record.body)
+                    if found and bytes_max < 0:
+                        return found, found[-1].position
+                    found.append(record)
+                after = reached
         return found, after
 
     def _pieces(self, wanted: Filter, after: int, through: int, count: int) -> Iterator[tuple[Sequence[Record], int]]:
@@ -135,7 +162,7 @@ class Log:
 
     def first_at(self, *, height: int | None = None, time: int | None = None) -> int:
         """See `LogReader`."""
-        with self._reading():
+        with self.reading():
             head, before = self._head(), 0
             if height is not None:
                 before = first_at_height(self._connection, height, head) - 1
@@ -146,7 +173,7 @@ class Log:
 
     def announcements(self, position: int) -> list[Announcement]:
         """See `LogReader`."""
-        with self._reading():
+        with self.reading():
             if (row := read_row(self._connection, position)) is None:
                 return []
             first, count = row.first_seq, row.transaction_count
@@ -160,13 +187,14 @@ class Log:
 
     def entry(self, position: int) -> LoggedEvent | None:
         """See `LogReader`."""
-        with self._reading():
+        with self.reading():
             return read_entry(self._connection, position)
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Lend the connection for one read, whose errors become ours."""
         with self._damages.noted(), translated(self._name):
-            yield
+            yield self._connection
 
     def _head(self) -> int:
         return read_tip(self._connection)[0].position

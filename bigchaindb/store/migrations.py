@@ -20,6 +20,7 @@ LEDGER_STEPS: Final[Mapping[int, Step]] = {
     1: lambda connection: run_script(connection, "network_schema.sql"),
     2: lambda connection: run_script(connection, "chain_schema.sql"),
     3: lambda connection: add_checksums(connection, "checksum_schema.sql"),
+    4: lambda connection: run_script(connection, "summary_schema.sql"),
 }
 """Key n leads from version n to n + 1; version 0 is an empty file."""
 LEDGER_VERSION: Final = max(LEDGER_STEPS) + 1
@@ -27,6 +28,10 @@ NETWORK_VERSION: Final = 2
 """The first version of ledger.db that holds a network's state."""
 CHAIN_VERSION: Final = 3
 """The first version of ledger.db that holds the id of its chain."""
+CHECKSUM_VERSION: Final = 4
+"""The first version of ledger.db whose rows have checksums."""
+SUMMARY_VERSION: Final = 5
+"""The first version of ledger.db whose envelopes have checksums of their own."""
 NODE_STEPS: Final[Mapping[int, Step]] = {
     0: lambda connection: run_script(connection, "node_schema.sql"),
     1: lambda connection: run_script(connection, "node_network_schema.sql"),

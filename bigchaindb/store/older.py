@@ -5,18 +5,26 @@ from typing import Final
 
 from bigchaindb.errors import StoreError
 from bigchaindb.store.checksums import ONE_ROW_COLUMNS, checksum_of
-from bigchaindb.store.migrations import CHAIN_VERSION, LEDGER_STEPS, LEDGER_VERSION, NETWORK_VERSION
+from bigchaindb.store.migrations import (
+    CHAIN_VERSION,
+    CHECKSUM_VERSION,
+    LEDGER_STEPS,
+    LEDGER_VERSION,
+    NETWORK_VERSION,
+    SUMMARY_VERSION,
+)
 
 _EMPTY: Final = (
     "CREATE TABLE temp.transaction_checksums (seq INTEGER PRIMARY KEY, row_checksum, body_checksum)",
     """CREATE TABLE temp.event_checksums (
-        position INTEGER PRIMARY KEY, row_checksum, record_checksum, vote_checksum, proof_checksum
+        position INTEGER PRIMARY KEY, row_checksum, record_checksum, vote_checksum, proof_checksum, envelope_checksum
     )""",
     "CREATE VIEW temp.outputs AS SELECT *, NULL AS checksum, NULL AS spent_checksum FROM main.outputs",
     """CREATE VIEW temp.old_unchecked AS
         SELECT 1 AS one, 0 AS done_seq, 0 AS done_position, transaction_count AS last_seq, position AS last_position
         FROM main.tip""",
 )
+_ENVELOPES: Final = "CREATE VIEW temp.event_checksums AS SELECT *, NULL AS envelope_checksum FROM main.event_checksums"
 _NETWORK: Final = (
     "CREATE TABLE temp.proofs (position INTEGER PRIMARY KEY, body)",
     "CREATE TABLE temp.old_network AS SELECT 1 AS one, NULL AS state",
@@ -36,6 +44,10 @@ def cover(connection: sqlite3.Connection) -> None:
         raise StoreError(
             f"ledger.db: schema {version} is none of this version of the software, which knows {LEDGER_VERSION}"
         )
+    if version >= CHECKSUM_VERSION:
+        if version < SUMMARY_VERSION:
+            connection.execute(_ENVELOPES)
+        return
     connection.create_function("checksum_of", -1, checksum_of, deterministic=True)
     for statement in (*_EMPTY, *(_NETWORK if version < NETWORK_VERSION else ())):
         connection.execute(statement)

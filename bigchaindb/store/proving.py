@@ -27,6 +27,7 @@ from bigchaindb.store.checksums import (
     SPENDS,
     TRANSACTIONS,
     due_sum,
+    envelope_sum,
     is_whole,
 )
 from bigchaindb.store.database import translated
@@ -40,7 +41,7 @@ Locate = Callable[[Iterable[str]], Mapping[str, int]]
 """Returns the seqs of those transactions that are there, by id."""
 
 _EVENT: Final = f"""
-SELECT {EVENTS.row}, {RECORDS.checksum}, {BODY_OF_EVENT}, v.body,
+SELECT {EVENTS.row}, {RECORDS.checksum}, {BODY_OF_EVENT}, e.head, e.tail, es.envelope_checksum, v.body,
     {due_sum("es.vote_checksum", "e.position", "position")}, coalesce(p.body, x''),
     {due_sum("es.proof_checksum", "e.position", "position")}
 FROM {EVENTS.tables} LEFT JOIN votes AS v ON v.position = e.position LEFT JOIN proofs AS p ON p.position = e.position
@@ -102,7 +103,7 @@ class Proved:
     """One event with its transactions: what is damaged, and the checksums of all, `NO_CHECKSUM` of what is damaged."""
 
     damages: list[Damage] = field(default_factory=list)
-    event: list[tuple[int, int, int, int, int]] = field(default_factory=list)
+    event: list[tuple[int, ...]] = field(default_factory=list)
     transactions: list[tuple[int, int, int]] = field(default_factory=list)
     outputs: list[tuple[int, int]] = field(default_factory=list)
     spends: list[tuple[int, int]] = field(default_factory=list)
@@ -151,17 +152,24 @@ def _prove(connection: sqlite3.Connection, walk: Walk, locate: Locate) -> Proved
         proved.add("events", walk.position, "is missing")
         walk.digest = walk.log_bytes = None
         return proved
-    *columns, row_checksum, record_checksum, body, vote, vote_checksum, proof, proof_checksum = rows[0]
+    columns, (row_checksum, record_checksum, body, *envelope, envelope_checksum) = rows[0][:-10], rows[0][-10:-4]
+    vote, vote_checksum, proof, proof_checksum = rows[0][-4:]
     row = EventRow(*columns)
     record = (row.position, row.type, row.height, row.timestamp, row.digest, body)
     columns_whole = is_whole(row_checksum, EVENTS.compute, *row)
-    whole = columns_whole and is_whole(record_checksum, RECORDS.compute, *record)
+    whole = (
+        columns_whole
+        and is_whole(record_checksum, RECORDS.compute, *record)
+        and is_whole(envelope_checksum, envelope_sum, row.position, *envelope)
+    )
     reason = next(_faults_of_event(walk, row, body), None) if whole else "is not what its checksum is of"
     if reason is not None:
         proved.add("events", walk.position, reason)
     sides = _prove_sides(proved, row, (vote, vote_checksum), (proof, proof_checksum))
-    sums = (EVENTS.compute(*row), RECORDS.compute(*record)) if reason is None else (NO_CHECKSUM, NO_CHECKSUM)
-    proved.event.append((walk.position, *sums, *sides))
+    sums, last = (NO_CHECKSUM, NO_CHECKSUM), NO_CHECKSUM
+    if reason is None:
+        sums, last = (EVENTS.compute(*row), RECORDS.compute(*record)), envelope_sum(row.position, *envelope)
+    proved.event.append((walk.position, *sums, *sides, last))
     # Of an event whose columns alone are whole the damage is in its body, perhaps in a transaction: which one?
     leads_on = reason is None or (columns_whole and row_checksum is not None)
     _go_on(walk, row, is_whole=leads_on)

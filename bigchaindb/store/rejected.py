@@ -164,6 +164,12 @@ class RejectedLog:
                     return found, row[0]
         return found, rows[-1][0] if rows else max(after, 0)
 
+    def summaries(
+        self, after: int, through: int, *, types: int = -1, count_max: int, bytes_max: int
+    ) -> tuple[list[Record], int]:
+        """See `LogReader`; a rejected transaction is never asked for in short."""
+        raise NotImplementedError
+
     def close(self) -> None:
         """Close nothing: the connections are the store's."""
 

@@ -7,7 +7,7 @@ from zlib import crc32
 
 from bigchaindb.ledger.block import event_body
 from bigchaindb.ledger.effects import Effects, Logged
-from bigchaindb.store.checksums import checksum_of, output_sum, record_sum, spent_sum, transaction_sum
+from bigchaindb.store.checksums import checksum_of, envelope_sum, output_sum, record_sum, spent_sum, transaction_sum
 from bigchaindb.store.keys import OUTPUT_BITS, output_number, owner_hash
 from bigchaindb.store.search import text_of
 from bigchaindb.store.stored import contents_of
@@ -31,7 +31,7 @@ class Rows:
 
     counts: Counts
     events: list[tuple[Any, ...]] = field(default_factory=list)
-    event_checksums: list[tuple[int, int, int, int, int]] = field(default_factory=list)
+    event_checksums: list[tuple[int, ...]] = field(default_factory=list)
     votes: list[tuple[int, bytes]] = field(default_factory=list)
     proofs: list[tuple[int, bytes]] = field(default_factory=list)
     transactions: list[tuple[int, bytes, bytes | None, int, bytes]] = field(default_factory=list)
@@ -76,7 +76,8 @@ def _log(rows: Rows, logged: Logged, transactions: Sequence[Transaction]) -> Non
     )
     rows.events.append((*columns, tail, head))
     whole = record_sum(event.position, event.type, event.height, logged.block.header.timestamp, event.digest, body)
-    sums = (checksum_of(*columns), whole, crc32(logged.vote), crc32(logged.proof))
+    whole_envelope = envelope_sum(event.position, head, tail)
+    sums = (checksum_of(*columns), whole, crc32(logged.vote), crc32(logged.proof), whole_envelope)
     rows.event_checksums.append((event.position, *sums))
     rows.votes.append((event.position, logged.vote))
     if logged.proof:

@@ -27,7 +27,11 @@ _split: Final = msgspec.json.Decoder(_Body).decode
 
 
 class Filter:
-    """What the events that are wanted have in common."""
+    """What the events that are wanted have in common.
+
+    Attributes:
+        types: a mask of `bigchaindb.events.EventTypes`.
+    """
 
     def __init__(self, selection: Selection | None, types: int) -> None:
         """Prepare for many events.
@@ -37,13 +41,18 @@ class Filter:
             types: a mask of `bigchaindb.events.EventTypes`.
         """
         self._selection = None if selection == ALL else selection
-        self._types = types
+        self.types = types
         self._needles = () if selection is None else selection.needles
 
     @property
     def is_sparse(self) -> bool:
         """Whether valid blocks are wanted, and few of them, perhaps: `may_match` tells which."""
-        return bool(self._needles) and bool(self._types & EventTypes.BLOCK_VALID)
+        return bool(self._needles) and bool(self.types & EventTypes.BLOCK_VALID)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether every transaction matches."""
+        return self._selection is None
 
     def may_match(self, transaction: bytes) -> bool:
         """Whether all needles occur in a transaction of a valid block; where they do not it does not match."""
@@ -55,7 +64,7 @@ class Filter:
         Raises:
             StoreDamaged: its body is no event's.
         """
-        if not type_ & self._types:
+        if not type_ & self.types:
             return False
         if self._selection is None:
             return True

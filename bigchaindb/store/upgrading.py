@@ -77,7 +77,7 @@ class Upgrading:
         many, is_end = self._connection.executemany, self._walk.position >= self._last_position
         for proved in rows:
             many("INSERT OR REPLACE INTO transaction_checksums VALUES (?, ?, ?)", proved.transactions)
-            many("INSERT OR REPLACE INTO event_checksums VALUES (?, ?, ?, ?, ?)", proved.event)
+            many("INSERT OR REPLACE INTO event_checksums VALUES (?, ?, ?, ?, ?, ?)", proved.event)
             many("UPDATE outputs SET checksum = ? WHERE output = ?", proved.outputs)
             many("UPDATE outputs SET spent_checksum = ? WHERE output = ?", proved.spends)
         if is_end:

@@ -193,7 +193,7 @@ class Writer:
         many("INSERT INTO metadata_search (rowid, text) VALUES (?, ?)", rows.metadata_texts)
         self._spend(rows.spends)
         many("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows.events)
-        many("INSERT INTO event_checksums VALUES (?, ?, ?, ?, ?)", rows.event_checksums)
+        many("INSERT INTO event_checksums VALUES (?, ?, ?, ?, ?, ?)", rows.event_checksums)
         many("INSERT INTO votes VALUES (?, ?)", rows.votes)
         many("INSERT INTO proofs VALUES (?, ?)", rows.proofs)
         if effects.network is not None:

@@ -11,6 +11,7 @@ from bigchaindb.events import EventTypes
 from bigchaindb.ledger.block import event_body
 from bigchaindb.ledger.effects import Effects, Logged, LoggedEvent
 from bigchaindb.ledger.ports import Record
+from bigchaindb.ledger.summaries import summary_of_logged
 from bigchaindb.streams.cloud_events import document_of
 
 
@@ -44,14 +45,35 @@ class Announced:
         bytes_max: int,  # noqa: ARG002 - as above
     ) -> tuple[list[Record], int]:
         """See `LogReader`; it reads one event."""
-        assert after < through, (after, through)
-        one = self._logged[after + 1]
+        one = self._next(after, through)
         event = one.event
         if not event.type & types or not _matches(one, selection):
             return [], event.position
         body = event_body(one.block, event.reason, body_omitted=one.body_omitted)
-        time = one.block.header.timestamp
-        return [Record(event.position, event.type, event.height, time, event.digest, body)], event.position
+        return [_record(one, body)], event.position
+
+    def summaries(
+        self,
+        after: int,
+        through: int,
+        *,
+        types: int = -1,
+        count_max: int,  # noqa: ARG002 - as above
+        bytes_max: int,  # noqa: ARG002 - as above
+    ) -> tuple[list[Record], int]:
+        """See `LogReader`; it reads one event."""
+        one = self._next(after, through)
+        records = [_record(one, summary_of_logged(one))] if one.event.type & types else []
+        return records, one.event.position
+
+    def _next(self, after: int, through: int) -> Logged:
+        assert after < through, (after, through)
+        return self._logged[after + 1]
+
+
+def _record(one: Logged, body: bytes) -> Record:
+    event, time = one.event, one.block.header.timestamp
+    return Record(event.position, event.type, event.height, time, event.digest, body)
 
 
 def _matches(one: Logged, selection: Selection | None) -> bool:

@@ -9,13 +9,18 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
-from bigchaindb.delivery import Message, block_message, transaction_messages
+from bigchaindb.delivery import Message, block_message, transaction_message, transaction_messages
 from bigchaindb.eventlog import token
 from bigchaindb.eventlog.selection import Selection
-from bigchaindb.events import EventTypes
+from bigchaindb.events import Event, EventTypes
 from bigchaindb.ledger.ports import REJECTED, Record
+from bigchaindb.ledger.summaries import summary_of_event, summary_of_transaction
 from bigchaindb.streams.shared_log import Place, place_of, token_at
 
+BLOCK_SUMMARY_TYPE: Final = "com.bigchaindb.block.summary.v1"
+"""The CloudEvents type of a block in short: the same type with other data would be the same event."""
+TRANSACTION_SUMMARY_TYPE: Final = "com.bigchaindb.transaction.summary.v1"
+"""The CloudEvents type of a transaction in short."""
 REJECTED_TYPE: Final = "com.bigchaindb.transaction.rejected.v1"
 """The CloudEvents type of a transaction that this node accepted and rejected later."""
 
@@ -30,11 +35,13 @@ class Choice:
         selection: must match; None matches everything.
         types: a mask of `EventTypes`.
         each_transaction: whether each matching transaction of a valid block is an event of its own.
+        is_summary: whether each event comes in short.
     """
 
     selection: Selection | None = None
     types: int = EventTypes.ALL
     each_transaction: bool = False
+    is_summary: bool = False
 
 
 class _Asset(msgspec.Struct):
@@ -66,6 +73,12 @@ class Selects(token.Digests, Protocol):
         types: int = -1,
         count_max: int,
         bytes_max: int,
+    ) -> tuple[list[Record], int]:
+        """See `LogReader`."""
+        ...
+
+    def summaries(
+        self, after: int, through: int, *, types: int = -1, count_max: int, bytes_max: int
     ) -> tuple[list[Record], int]:
         """See `LogReader`."""
         ...
@@ -149,9 +162,13 @@ def read_piece(
     """
     if after.position >= through:
         return Piece((), after, token_at(reader, chain_id, after.position))
-    records, reached = reader.selected(
-        after.position, through, choice.selection, types=choice.types, count_max=count_max, bytes_max=bytes_max
-    )
+    bounds = {"types": choice.types, "count_max": count_max, "bytes_max": bytes_max}
+    if choice.is_summary and not choice.each_transaction and choice.selection is None:
+        records, reached = reader.summaries(after.position, through, **bounds)
+    else:
+        records, reached = reader.selected(after.position, through, choice.selection, **bounds)
+        if choice.is_summary and not choice.each_transaction:
+            records = [one._replace(body=summary_of_event(one.body)) for one in records]
     items: list[Item] = []
     for record in records:
         skip = after.skip if record.position == after.position + 1 else 0
@@ -172,18 +189,58 @@ def _items(record: Record, chain_id: str, choice: Choice, skip: int) -> Iterator
         yield Item(REJECTED_TYPE, rejected_message(record, chain_id).envelope, behind, whole)
         return
     if not choice.each_transaction:
-        message = block_message(event)
+        message = block_of(event, choice)
         yield Item(message.type, message.envelope, behind, whole)
         return
     messages = [message for message in transaction_messages(event)[skip:] if _matches(choice, message)]
     for message in messages:
         if message is messages[-1]:
-            yield Item(message.type, message.envelope, behind, whole)
+            yield _item(message, choice, behind, whole)
         else:
             index = message.index
             assert index is not None, message
             within = token.encode(chain_id, record.position, index, record.digest)
-            yield Item(message.type, message.envelope, Place(record.position - 1, index + 1), within)
+            yield _item(message, choice, Place(record.position - 1, index + 1), within)
+
+
+def block_of(event: Event, choice: Choice) -> Message:
+    """Return the message of an event, whose body is its summary if the choice wants those."""
+    message = block_message(event)
+    return msgspec.structs.replace(message, type=BLOCK_SUMMARY_TYPE) if choice.is_summary else message
+
+
+def transaction_of(message: Message, choice: Choice) -> Message:
+    """Return the message of a transaction, in short if the choice wants that."""
+    if not choice.is_summary:
+        return message
+    return msgspec.structs.replace(message, type=TRANSACTION_SUMMARY_TYPE, data=summary_of_transaction(message.data))
+
+
+def message_of(record: Record, index: int | None, chain_id: str, choice: Choice) -> Message:
+    """Return the message of what was read by itself: a transaction with its index, or an event, perhaps in short."""
+    event = record.event(chain_id)
+    if index is None:
+        return block_of(event, choice)
+    return transaction_of(transaction_message(event, index, record.body), choice)
+
+
+def expect_token(text: str) -> None:
+    """Raise MalformedToken if a text is no token, of whatever log."""
+    token.unpacked(text)
+
+
+def token_of(reader: token.Digests, chain_id: str, position: int, skip: int) -> str:
+    """Return the token of a place that the log has: see `Place`."""
+    if not skip:
+        return token_at(reader, chain_id, position)
+    digest = token.digest_at(reader, position + 1)
+    assert digest is not None, position
+    return token.encode(chain_id, position + 1, skip - 1, digest)
+
+
+def _item(message: Message, choice: Choice, place: Place, token: str) -> Item:
+    message = transaction_of(message, choice)
+    return Item(message.type, message.envelope, place, token)
 
 
 def rejected_message(record: Record, name: str) -> Message:

@@ -181,7 +181,7 @@ class EventStreams:
             return
         announced, room = Announced(effects), LOOP_BYTES_MAX
         for choice, _ in self._level.most_common(SHARED_COUNT_MAX // len(announced.positions)):
-            room -= announced.bytes_count * (DECODED_WEIGHT if choice.each_transaction or choice.selection else 1)
+            room -= announced.bytes_count * _weight(choice)
             if room < 0:
                 break
             read = (
@@ -228,3 +228,9 @@ class EventStreams:
             self._level[choice] -= 1
             if not self._level[choice]:
                 del self._level[choice]
+
+
+def _weight(choice: Choice) -> int:
+    if choice.each_transaction or choice.selection:
+        return DECODED_WEIGHT
+    return 0 if choice.is_summary else 1

@@ -12,6 +12,7 @@ from bigchaindb.access.book import KeyBook
 from bigchaindb.access.scopes import Scopes
 from bigchaindb.errors import HistoryLost, StoreDamaged
 from bigchaindb.eventlog.selection import MetadataMember, Selection
+from bigchaindb.events import EventTypes
 from bigchaindb.ledger.effects import Effects, LoggedEvent
 from bigchaindb.ledger.ports import RejectedRow
 from bigchaindb.ledger.rejections import Rejection
@@ -20,12 +21,23 @@ from bigchaindb.store import LaneRow, Log, NodeDb, Store, SubscriptionRow, Troub
 from bigchaindb.store.beside import read_node
 from bigchaindb.store.database import Readers, open_writer
 from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.downwards import Cut, Wanted, take
+from bigchaindb.store.downwards import Walk as WalkDown
 from bigchaindb.store.lists import Walk
-from bigchaindb.store.migrations import CHAIN_VERSION, LEDGER_STEPS, NETWORK_VERSION, Step, migrate
+from bigchaindb.store.migrations import (
+    CHAIN_VERSION,
+    CHECKSUM_VERSION,
+    LEDGER_STEPS,
+    NETWORK_VERSION,
+    SUMMARY_VERSION,
+    Step,
+    migrate,
+)
 from bigchaindb.store.node_rows import SUMS_VERSION, TABLES
 from bigchaindb.store.own import Outbox, Rejections
 from bigchaindb.store.queries import LedgerQueries
 from bigchaindb.store.rejected import RejectedLog, RejectedWriter
+from bigchaindb.store.selecting import Filter
 from bigchaindb.transaction.model import OutputRef, Transaction
 from tests.support.chains import ALICE, BOB, Coin, create, transfer
 from tests.support.decisions import Chain
@@ -131,12 +143,16 @@ def write_older(directory: DataDirectory, version: int) -> Written:
 def make_older(directory: DataDirectory, version: int) -> None:
     """Take out of a ledger that no node uses all that came after an older version."""
     with closing(open_writer(directory.ledger)) as connection:
-        for table in ("transaction_checksums", "event_checksums", "unchecked"):
-            connection.execute(f"DROP TABLE {table}")
-        for table in ("tip", "indexing", "local", "network"):
-            connection.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
-        for column in ("checksum", "spent_checksum"):
-            connection.execute(f"ALTER TABLE outputs DROP COLUMN {column}")
+        if version < SUMMARY_VERSION:
+            connection.execute("DROP INDEX invalid_position")
+            connection.execute("ALTER TABLE event_checksums DROP COLUMN envelope_checksum")
+        if version < CHECKSUM_VERSION:
+            for table in ("transaction_checksums", "event_checksums", "unchecked"):
+                connection.execute(f"DROP TABLE {table}")
+            for table in ("tip", "indexing", "local", "network"):
+                connection.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
+            for column in ("checksum", "spent_checksum"):
+                connection.execute(f"ALTER TABLE outputs DROP COLUMN {column}")
         if version < CHAIN_VERSION:
             connection.execute("ALTER TABLE local DROP COLUMN chain_id")
         if version < NETWORK_VERSION:
@@ -315,6 +331,10 @@ def _log_questions(log: Log, queries: LedgerQueries, written: Written) -> Iterat
         Selection(metadata=(MetadataMember(("note",), (3,)),)),
     ):
         yield f"selected {selection}", partial(_selected, log, selection, written.position)
+        yield f"newest {selection}", partial(_newest, log, selection, written.position)
+    yield "summaries", partial(_summaries, log, written.position)
+    yield "newest summaries", partial(_newest, log, None, written.position, is_summary=True)
+    yield "newest transactions", partial(_newest, log, None, written.position, each_transaction=True)
     yield "head", log.head
 
 
@@ -324,6 +344,34 @@ def _selected(log: Log, selection: Selection | None, head: int) -> list[Any]:
     after = 0
     while after < head:
         records, after = log.selected(after, head, selection, count_max=100, bytes_max=1 << 20)
+        found += records
+    return found
+
+
+def _newest(
+    log: Log,
+    selection: Selection | None,
+    head: int,
+    *,
+    each_transaction: bool = False,
+    is_summary: bool = False,
+) -> list[Any]:
+    """Read down to the beginning."""
+    found: list[Any] = []
+    wanted = Wanted(Filter(selection, EventTypes.ALL), each_transaction, is_summary)
+    cut, is_end = Cut(head), False
+    while not is_end:
+        with log.reading() as connection:
+            more, cut, is_end = take(WalkDown(connection, wanted, cut, Cut(0), lambda: False), 100, 1 << 20)
+        found += more
+    return found
+
+
+def _summaries(log: Log, head: int) -> list[Any]:
+    found: list[Any] = []
+    after = 0
+    while after < head:
+        records, after = log.summaries(after, head, count_max=100, bytes_max=1 << 20)
         found += records
     return found
 

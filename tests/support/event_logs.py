@@ -11,6 +11,7 @@ from bigchaindb.events import EventTypes
 from bigchaindb.ledger.block import Block, Header, event_body
 from bigchaindb.ledger.effects import NO_DIGEST, Effects, Logged, LoggedEvent, log_digest
 from bigchaindb.ledger.ports import Announcement, LedgerStore, Record
+from bigchaindb.ledger.summaries import summary_of_event
 from bigchaindb.transaction.model import Transaction
 
 BODY_BYTES = 64
@@ -125,6 +126,12 @@ class ListLog:
                 return taken, record.position - 1
             taken.append(record)
         return taken, looked[-1].position if looked else after
+
+    def summaries(
+        self, after: int, through: int, *, types: int = -1, count_max: int, bytes_max: int
+    ) -> tuple[list[Record], int]:
+        records, reached = self.selected(after, through, None, types=types, count_max=count_max, bytes_max=bytes_max)
+        return [one._replace(body=summary_of_event(one.body)) for one in records], reached
 
     def first_at(self, *, height: int | None = None, time: int | None = None) -> int:
         for record in self.all:

@@ -86,6 +86,9 @@ async def test_it_takes_the_arguments_of_pages(start: Start) -> None:
         {"type": "invalid"},
         {"granularity": "transaction"},
         {"operation": "CREATE", "granularity": "transaction"},
+        {"detail": "summary"},
+        {"detail": "summary", "granularity": "transaction"},
+        {"detail": "summary", "metadata__colour": "green"},
     ):
         expected = await everything(served, **arguments)
         query = "&".join(f"{name.replace('__', '.')}={value}" for name, value in arguments.items())

@@ -39,6 +39,14 @@ async def page(served: Served, **arguments: object) -> dict[str, Any]:
     return document
 
 
+async def newest(served: Served, **arguments: object) -> dict[str, Any]:
+    answer = await asked(served, **arguments)
+    assert answer.status == 200, answer
+    document: dict[str, Any] = answer.json()
+    assert set(document) == {"events", "end", "next", "live"}
+    return document
+
+
 async def everything(served: Served, **arguments: object) -> list[dict[str, Any]]:
     """Follow `next` from the beginning to the head."""
     taken: list[dict[str, Any]] = []
@@ -179,6 +187,49 @@ class TestFilters:
                 assert found == [one.id for one in expected], arguments
 
 
+class TestNewestFirst:
+    async def test_pages_lead_from_the_end_to_the_beginning_and_live_leads_on(self, start: Start) -> None:
+        """A list of the last blocks, which a stream then keeps up to date."""
+        served = await start(propose=twice)
+        for number in range(3):
+            await commit(served, n=number)
+        expected = [one["sequence"] for one in await everything(served)][::-1]
+        first = await newest(served, before="now", limit=2)
+        assert await newest(served, before="now", limit=2) == first
+        await commit(served)
+        taken, one = list(first["events"]), first
+        while not one["end"]:
+            one = await newest(served, before=one["next"], limit=2)
+            taken += one["events"]
+        assert [event["sequence"] for event in taken] == expected
+        assert len(await everything(served, after=first["live"])) == 2
+
+    async def test_the_events_are_those_of_other_pages(self, served: Served) -> None:
+        await served.commit(5)
+        for arguments in ({}, {"granularity": "transaction"}, {"detail": "summary"}, {"type": "invalid"}):
+            oldest = (await page(served, **arguments))["events"]
+            assert (await newest(served, before="now", **arguments))["events"] == oldest[::-1]
+
+    async def test_between_two_tokens(self, served: Served) -> None:
+        for _ in range(4):
+            await commit(served)
+        low, high = [(await page(served, limit=limit))["next"] for limit in (1, 3)]
+        one = await newest(served, before=high, after=low)
+        assert [event["sequence"][-1] for event in one["events"]] == ["3", "2"]
+        assert (one["end"], one["live"]) == (True, high)
+
+    async def test_another_log_is_gone_as_it_is_behind_a_token(self, served: Served) -> None:
+        await commit(served)
+        for wrong in (encode("solo-other", 1, WHOLE, bytes(32)), encode(CHAIN_ID, 99, WHOLE, bytes(32))):
+            for arguments in ({"before": wrong}, {"before": "now", "after": wrong}):
+                assert (await asked(served, **arguments)).status == 410
+
+    async def test_a_stream_has_no_end_to_begin_at(self, served: Served) -> None:
+        answer = await ask(served.api.port, "GET", "/api/v1/events?before=now", None, Accept="text/event-stream")
+        assert answer.status == 400
+        assert answer.json()["message"]["before"].startswith("A stream begins at a place and has no end; read a page")
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("query", "named"),
@@ -192,6 +243,13 @@ class TestRefusals:
             ("type=VALID", "type"),
             ("granularity=blocks", "granularity"),
             ("granularity=transaction&type=invalid", "type"),
+            ("before=yesterday", "before"),
+            ("before=NOW", "before"),
+            ("before=", "before"),
+            ("before=now&after=nonsense", "after"),
+            ("before=now&limit=-1", "limit"),
+            ("before=now&limit=1000000000", "limit"),
+            ("detail=short", "detail"),
         ],
     )
     async def test_a_wrong_argument_is_named(self, served: Served, query: str, named: str) -> None:
@@ -208,7 +266,7 @@ class TestRefusals:
     async def test_an_unknown_argument_is_refused(self, served: Served) -> None:
         """A misspelt filter must not pass for "everything"."""
         answer = await ask(served.api.port, "GET", "/api/v1/events?onwer=x")
-        use = "after, limit, type, granularity, operation, asset, owner, metadata.<path>"
+        use = "after, limit, before, type, granularity, detail, operation, asset, owner, metadata.<path>"
         assert answer.status == 400
         assert answer.json()["message"] == f"Unknown arguments: onwer; use {use}"
 

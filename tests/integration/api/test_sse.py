@@ -88,10 +88,11 @@ class TestAtTheHead:
         id_ = await commit(served, metadata={"colour": "red"})
         await served.commit(20)
         choices = [
-            Choice(selection.from_query(members), types, each_transaction)
+            Choice(selection.from_query(members), types, each_transaction, is_summary)
             for members in ({}, {"operation": "CREATE"}, {"asset": id_}, {"owner": KEY.public_key}, {"metadata.a": "b"})
             for types in (EventTypes.ALL, EventTypes.BLOCK_VALID, EventTypes.BLOCK_INVALID)
             for each_transaction in (False, True)
+            for is_summary in (False, True)
         ]
         positions = [(one, position) for one in decisions for position in one.positions]
         assert [position for _, position in positions] == list(range(1, served.hub.head + 1))

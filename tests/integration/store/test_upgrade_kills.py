@@ -16,6 +16,7 @@ from bigchaindb.store.checking import check_directory
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import open_reader
 from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.migrations import SUMMARY_VERSION
 from bigchaindb.store.node_rows import SUBSCRIPTIONS, SUMS_VERSION, TABLES, Table, has_sums, summed_tables
 from tests.support import scale
 from tests.support.damage import GENERATION_ROWS, answers, make_older_node, node_answers, write_node, write_older
@@ -144,3 +145,40 @@ def test_a_kill_in_the_step_of_a_new_table_leaves_old_or_new(table: Table, tmp_p
             assert table.since > SUBSCRIPTIONS.since or node.subscriptions() == []
     with closing(NodeDb(path)) as node:
         assert (node_answers(node), node.rows(table)) == (before, [])
+
+
+LEDGER_PROGRAM: Final = """
+import os
+import signal
+import sys
+from pathlib import Path
+from bigchaindb.store import Store, migrations
+
+statement_count, statements = int(sys.argv[2]), migrations.statements
+
+def dying(script):
+    for number, one in enumerate(statements(script)):
+        if number == statement_count:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield one
+    os.kill(os.getpid(), signal.SIGKILL)
+
+migrations.statements = dying
+Store(Path(sys.argv[1])).close()
+"""
+"""Dies within a step of ledger.db, before it is committed."""
+
+
+@pytest.mark.parametrize("statement_count", [0, 1, 2])
+def test_a_kill_in_the_step_of_summaries_leaves_old_or_new(statement_count: int, tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path / "data")
+    written = write_older(directory, SUMMARY_VERSION - 1)
+    for _ in range(2):
+        ended = subprocess.run(
+            [sys.executable, "-c", LEDGER_PROGRAM, directory.path, str(statement_count)], check=False
+        )
+        assert ended.returncode == -signal.SIGKILL
+        assert check_directory(directory, lambda *_: None).damages == ()
+    with closing(Store(directory.path, generation_rows=GENERATION_ROWS)) as store:
+        assert "damaged" not in answers(store, written).values()
+    assert check_directory(directory, lambda *_: None).damages == ()

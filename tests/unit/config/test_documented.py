@@ -22,6 +22,7 @@ COMMAND_LINE: Final = (REFERENCE / "command-line.md").read_text()
 NONE: Final = "–"  # noqa: RUF001 - as the tables have it
 UNITS: Final = {
     **dict.fromkeys(("bytes_max", "bytes_min", "bytes_warn"), "bytes"),
+    "ms_max": "milliseconds",
     "s_max": "seconds",
     "count_max": "count",
 }

@@ -13,13 +13,14 @@ from bigchaindb.store.backup import back_up_ledger, back_up_node
 from bigchaindb.store.checking import check_directory
 from bigchaindb.store.checking_file import check_header
 from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.migrations import CHECKSUM_VERSION
 from tests.support.damage import DAMAGED, Whole, answers, make_older_node, write_node, write_older
 
 PAGE_BYTES: Final = 4096
 TREES: Final = (
     *("transactions", "outputs", "events", "votes", "proofs", "tip", "local", "indexing", "network", "unchecked"),
     *("transaction_checksums", "event_checksums", "transaction_index", "asset_index", "owner_index", "block_index"),
-    *("assets_search_data", "metadata_search_data", "assets_search_docsize", "valid_height"),
+    *("assets_search_data", "metadata_search_data", "assets_search_docsize", "valid_height", "invalid_position"),
 )
 
 
@@ -87,7 +88,7 @@ def test_a_start_serves_what_lies_beside_a_page_that_cannot_be_read(
     assert after["height"] == before["height"]
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_a_stopped_folder_of_an_older_version_is_checked_and_backed_up(version: int, tmp_path: Path) -> None:
     """Who upgrades makes a backup first, and may have the new version installed by then."""
     directory = DataDirectory(tmp_path / "data")
@@ -96,7 +97,8 @@ def test_a_stopped_folder_of_an_older_version_is_checked_and_backed_up(version: 
         write_node(node)
     make_older_node(directory.node, 3)
     checked = check_directory(directory, lambda *_: None)
-    assert (checked.damages, checked.position, checked.unchecked_count) == ((), written.position, written.position)
+    unchecked_count = written.position if version < CHECKSUM_VERSION else 0
+    assert (checked.damages, checked.position, checked.unchecked_count) == ((), written.position, unchecked_count)
     copy = DataDirectory(tmp_path / "copy")
     copy.path.mkdir()
     tip = back_up_ledger(directory.ledger, copy.ledger, lambda *_: None)

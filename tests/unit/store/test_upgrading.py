@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from pathlib import Path
+from shutil import copytree
 from typing import Final
 
 import pytest
@@ -12,8 +13,19 @@ from bigchaindb.store.checking import check_directory
 from bigchaindb.store.checksums import NO_CHECKSUM, damaged
 from bigchaindb.store.database import open_reader, open_writer
 from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.migrations import SUMMARY_VERSION
 from tests.support.chains import create
-from tests.support.damage import DAMAGED, GENERATION_ROWS, Column, answers, flip, write_older
+from tests.support.damage import (
+    DAMAGED,
+    FEW_ROWS,
+    GENERATION_ROWS,
+    Column,
+    Whole,
+    answers,
+    flip,
+    make_older,
+    write_older,
+)
 from tests.support.decisions import Chain
 
 PAGE_BYTES: Final = 4096
@@ -47,6 +59,23 @@ def test_an_older_ledger_goes_on_and_gets_its_checksums(
         assert all(again[name] == before[name] for name in before if name.startswith(kept))
     with closing(Store(directory.path)) as store:
         assert store.writer.upgrade_count == 0
+
+
+def test_a_ledger_without_checksums_of_envelopes_is_summed_up_as_well(whole: Whole, tmp_path: Path) -> None:
+    """There it takes the whole body, of which there is one; what is committed from now on has its own."""
+    directory = DataDirectory(tmp_path / "data")
+    copytree(whole.path, directory.path)
+    make_older(directory, SUMMARY_VERSION - 1)
+    checked = check_directory(directory, lambda *_: None)
+    assert (checked.damages, checked.unchecked_count) == ((), 0)
+    with closing(Store(directory.path, generation_rows=FEW_ROWS)) as store:
+        assert store.writer.upgrade_count == 0
+        assert answers(store, whole.written) == whole.answers
+        store.writer.commit(Chain(store.writer.tip()).valid(create(1_000)))
+    with closing(open_writer(directory.ledger)) as connection:
+        [(filled,)] = connection.execute("SELECT count(envelope_checksum) FROM event_checksums").fetchall()
+    assert filled == 1
+    assert check_directory(directory, lambda *_: None).damages == ()
 
 
 @pytest.mark.parametrize(

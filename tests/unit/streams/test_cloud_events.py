@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -14,6 +15,7 @@ from bigchaindb.eventlog.selection import Selection
 from bigchaindb.eventlog.token import WHOLE, encode
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.ports import LogReader
+from bigchaindb.ledger.summaries import summary_of_event, summary_of_transaction
 from bigchaindb.store.store import Store
 from bigchaindb.streams.cloud_events import Choice, Item, read_piece
 from bigchaindb.streams.shared_log import Place, place_of, token_at
@@ -31,6 +33,10 @@ CHOICES = (
     Choice(types=EventTypes.BLOCK_VALID, each_transaction=True),
     Choice(Selection(operation="TRANSFER"), EventTypes.BLOCK_VALID, each_transaction=True),
     Choice(Selection(operation="CREATE")),
+    Choice(is_summary=True),
+    Choice(types=EventTypes.BLOCK_VALID, is_summary=True),
+    Choice(Selection(operation="CREATE"), is_summary=True),
+    Choice(types=EventTypes.BLOCK_VALID, each_transaction=True, is_summary=True),
 )
 
 
@@ -80,6 +86,21 @@ def test_behind_each_event_come_exactly_the_later_ones(log: LogReader, choice: C
         assert place == item.place
         piece = read_piece(log, CHAIN, choice, place, len(SIZES), count_max=10**6, bytes_max=10**9)
         assert list(piece.items) == expected[number:]
+
+
+def test_a_summary_is_an_event_of_its_own_type_with_other_data(log: LogReader) -> None:
+    """The same source, id and type with other data would be the same CloudEvent."""
+    for choice in CHOICES[:6]:
+        short = [json.loads(one.envelope) for one in all_of(log, replace(choice, is_summary=True))]
+        whole = [json.loads(one.envelope) for one in all_of(log, choice)]
+        kind = "transaction" if choice.each_transaction else "block"
+        sum_up = summary_of_transaction if choice.each_transaction else summary_of_event
+        bodies = [one.envelope.partition(b',"data":')[2][:-1] for one in all_of(log, choice)]
+        assert [one.pop("data") for one in short] == [json.loads(sum_up(body)) for body in bodies]
+        assert {one.pop("type") for one in short} == {f"com.bigchaindb.{kind}.summary.v1"}
+        for one in whole:
+            del one["data"], one["type"]
+        assert short == whole
 
 
 def test_ids_and_sequences_are_unique_and_ascending(log: LogReader) -> None:

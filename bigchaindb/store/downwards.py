@@ -1,0 +1,317 @@
+"""The log from its end to its beginning: newest events first, by keys that descend, or by a scan that stops in time.
+
+A walk is a generator, and `cut` says where it is: everything above it was looked at. Whoever takes enough, or runs out
+of time, goes on there with a walk of its own (S1: nothing is kept open between two requests).
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, TypeVar
+
+from bigchaindb.errors import StoreDamaged
+from bigchaindb.events import EventTypes
+from bigchaindb.ledger.ports import Record
+from bigchaindb.ledger.summaries import summary_of_event
+from bigchaindb.store.checksums import BODY_SUM, TRANSACTIONS, damaged, expect_body
+from bigchaindb.store.event_rows import EventRow, read_record, read_records, read_row, read_rows
+from bigchaindb.store.selecting import Filter
+from bigchaindb.store.summaries import read_summaries
+
+BATCH_COUNT_FIRST: Final = 64
+"""Rows that are read at first, doubled each time: most pages want few."""
+BATCH_COUNT_MAX: Final = 1_024
+BATCH_BYTES_MAX: Final = 256 * 1024
+"""Bytes of bodies that are read at once, but for a single one that is larger."""
+
+_BODY_SIZES: Final = """
+SELECT e.position, e.log_bytes - coalesce((SELECT log_bytes FROM events WHERE position = e.position - 1), 0)
+FROM events AS e WHERE e.position BETWEEN ? AND ? ORDER BY e.position DESC
+"""
+_INVALID: Final = """
+SELECT position FROM events WHERE reason IS NOT NULL AND position > ? AND position <= ? ORDER BY position DESC LIMIT ?
+"""
+_SIZES: Final = "SELECT seq, length(body) FROM transactions WHERE seq BETWEEN ? AND ? ORDER BY seq DESC"
+_BODIES: Final = f"""
+SELECT t.seq, {BODY_SUM}, t.body FROM {TRANSACTIONS.tables} WHERE t.seq BETWEEN ? AND ? ORDER BY t.seq DESC
+"""  # noqa: S608 - names of our own
+_TRANSACTION: Final = f"SELECT {TRANSACTIONS.row} FROM {TRANSACTIONS.tables} WHERE t.seq = ?"  # noqa: S608 - as above
+
+T = TypeVar("T")
+
+
+class Cut(NamedTuple):
+    """A place in the log, as tokens name it: everything up to it is below.
+
+    Attributes:
+        position: of the last event that is below it as a whole.
+        skip: transactions of the next event that are below it, too.
+    """
+
+    position: int
+    skip: int = 0
+
+
+class Found(NamedTuple):
+    """What a walk has found.
+
+    Attributes:
+        record: the event; its body is what was asked for: that of the event, its summary or one transaction.
+        number: of the transaction in its block, from 0.
+    """
+
+    record: Record
+    number: int | None = None
+
+
+class Taken(NamedTuple):
+    """A piece of a walk.
+
+    Attributes:
+        found: newest first, perhaps none.
+        cut: where the walk goes on.
+        is_end: whether nothing is left.
+    """
+
+    found: list[Found]
+    cut: Cut
+    is_end: bool
+
+
+class Wanted(NamedTuple):
+    """What a walk is to find.
+
+    Attributes:
+        filter: what all have in common.
+        each_transaction: whether transactions are wanted instead of events.
+        is_summary: whether the body of an event is to be its summary.
+    """
+
+    filter: Filter
+    each_transaction: bool
+    is_summary: bool
+
+
+def take(walk: "Walk", count_max: int, bytes_max: int) -> Taken:
+    """Take the next of a walk: one at least if there is one, then up to both bounds.
+
+    What comes before damage is taken; the next walk, which begins there, raises it.
+
+    Raises:
+        StoreDamaged: the first is not what was written.
+    """
+    found, cut, begin = list[Found](), walk.cut, walk.cut
+    try:
+        for one in walk.run(count_max):
+            bytes_max -= len(one.record.body)
+            if found and bytes_max < 0:
+                return Taken(found, cut, is_end=False)
+            found.append(one)
+            cut = walk.cut
+            if len(found) == count_max:
+                return Taken(found, cut, walk.is_over)
+    except StoreDamaged:
+        if walk.cut == begin:
+            raise
+        return Taken(found, walk.cut, is_end=False)
+    return Taken(found, walk.cut, walk.is_over)
+
+
+class Walk:
+    """A walk down the log.
+
+    Attributes:
+        cut: everything above was looked at.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, wanted: Wanted, high: Cut, low: Cut, is_late: Callable[[], bool]
+    ) -> None:
+        """Begin at `high`.
+
+        Args:
+            connection: to the ledger.
+            wanted: what to find.
+            high: a place that the log has; what is above it is passed over.
+            low: what is below it is passed over.
+            is_late: whether a scan is to stop.
+        """
+        self._connection = connection
+        self._wanted = wanted
+        self._is_late = is_late
+        self._row = lru_cache(maxsize=64)(self._read_row)
+        self.cut = self._known(high)
+        self._low = self._known(low)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to find."""
+        if self._wanted.each_transaction:
+            return self._seq(self.cut) <= self._seq(self._low)
+        return self.cut <= self._low
+
+    def run(self, count_hint: int) -> Iterator[Found]:
+        """Yield what is wanted, newest first, each after `cut` was moved below it; `count_hint` are wanted at most."""
+        wanted = self._wanted
+        if wanted.each_transaction:
+            return self._transactions()
+        if wanted.filter.types == EventTypes.BLOCK_INVALID:
+            return self._invalid()
+        return self._events(count_hint) if wanted.filter.is_open else self._matching_events()
+
+    def _known(self, cut: Cut) -> Cut:
+        """Return a cut with the one name that it has; between events where those are wanted."""
+        position, skip = cut
+        if not self._wanted.each_transaction or not skip:
+            return Cut(position)
+        row = self._row(position + 1)
+        return Cut(position + 1) if skip >= row.transaction_count else cut
+
+    def _read_row(self, position: int) -> EventRow:
+        if (row := read_row(self._connection, position)) is None:
+            raise damaged("events", position, "is missing")
+        return row
+
+    def _seq(self, cut: Cut) -> int:
+        """Return the last transaction below a cut."""
+        if cut.skip:
+            return self._row(cut.position + 1).first_seq + cut.skip - 1
+        if not cut.position:
+            return 0
+        row = self._row(cut.position)
+        return row.first_seq + row.transaction_count - 1
+
+    def _transactions(self) -> Iterator[Found]:
+        for seq, position, body in self._matching_bodies(self._seq(self.cut), self._seq(self._low)):
+            row = self._row(position)
+            index = seq - row.first_seq
+            if not 0 <= index < row.transaction_count:
+                raise damaged("transactions", seq, "contradicts its event")
+            self.cut = Cut(position - 1, index)
+            yield Found(_record(row, body), index)
+
+    def _matching_bodies(self, high: int, low: int) -> Iterator[tuple[int, int, bytes]]:
+        """Yield seq, position and body of each transaction that matches, newest first; move `cut` where none does."""
+        count = BATCH_COUNT_FIRST
+        while high > low:
+            for seq, body in _whole(self._bodies, self._begin(_SIZES, high, max(low, high - count)), high):
+                if self._wanted.filter.matches(body):
+                    yield seq, self._position(seq), body
+                high = seq - 1
+            count = min(2 * count, BATCH_COUNT_MAX)
+            if high > low:
+                position = self._position(high)
+                self.cut = self._known(Cut(position - 1, high - self._row(position).first_seq + 1))
+                if self._is_late():
+                    return
+        self.cut = self._low
+
+    def _bodies(self, begin: int, high: int) -> list[tuple[int, bytes]]:
+        rows = self._connection.execute(_BODIES, (begin + 1, high)).fetchall()
+        if len(rows) != high - begin:
+            raise damaged("transactions", f"{begin + 1} to {high}", "are not all there")
+        return [(seq, expect_body("transactions", seq, checksum, body)) for seq, checksum, body in rows]
+
+    def _begin(self, statement: str, high: int, low: int) -> int:
+        """Return the number before the first row that is read together with that of `high`: `low`, or a later one."""
+        room, begin = BATCH_BYTES_MAX, high
+        for number, size in self._connection.execute(statement, (low + 1, high)).fetchall():
+            room -= size
+            if room < 0 and begin < high:
+                break
+            begin = number - 1
+        return min(begin, high - 1)
+
+    def _position(self, seq: int) -> int:
+        rows: list[tuple[Any, ...]] = self._connection.execute(_TRANSACTION, (seq,)).fetchall()
+        if not rows:
+            raise damaged("transactions", seq, "is missing")
+        TRANSACTIONS.expect(*rows[0])
+        return int(rows[0][3])
+
+    def _events(self, count_hint: int) -> Iterator[Found]:
+        """Yield all events of the types."""
+        count = min(count_hint, BATCH_COUNT_MAX)
+        while (high := self.cut.position) > self._low.position:
+            low = max(self._low.position, high - count)
+            begin = low if self._wanted.is_summary else self._begin(_BODY_SIZES, high, low)
+            for record in reversed(_whole(self._records, begin, high)):
+                self.cut = Cut(record.position - 1)
+                if record.type & self._wanted.filter.types:
+                    yield Found(record)
+
+    def _records(self, begin: int, high: int) -> list[Record]:
+        if self._wanted.is_summary:
+            records, reached = read_summaries(self._connection, begin, high, BATCH_BYTES_MAX)
+        else:
+            records = read_records(self._connection, begin, high, BATCH_BYTES_MAX)
+            reached = records[-1].position if records else begin
+        if reached != high:  # the rows of large proposals, or of what is damaged
+            raise damaged("events", reached + 1, "is missing")
+        return records
+
+    def _invalid(self) -> Iterator[Found]:
+        """Yield the rejected proposals that match."""
+        while self.cut.position > self._low.position:
+            bounds = (self._low.position, self.cut.position, BATCH_COUNT_FIRST)
+            positions = [one for (one,) in self._connection.execute(_INVALID, bounds).fetchall()]
+            for position in positions:
+                if self._row(position).type != EventTypes.BLOCK_INVALID:
+                    raise damaged("invalid_position", position, "leads to a valid block")
+                record = read_record(self._connection, position)
+                self.cut = Cut(position - 1)
+                if self._wanted.filter.passes(record.type, record.body):
+                    is_summary = self._wanted.is_summary
+                    yield Found(record._replace(body=summary_of_event(record.body)) if is_summary else record)
+                elif self._is_late():
+                    return
+            if len(positions) < BATCH_COUNT_FIRST:
+                self.cut = self._low
+
+    def _matching_events(self) -> Iterator[Found]:
+        """Yield the events of which a transaction matches."""
+        count = BATCH_COUNT_FIRST
+        while (high := self.cut.position) > self._low.position:
+            begin = self._begin(_BODY_SIZES, high, max(self._low.position, high - count))
+            rows, bodies = _whole(self._rows, begin, high)
+            for row in reversed(rows):
+                found = self._event(row.position) if self._is_match(row, bodies) else None
+                self.cut = Cut(row.position - 1)
+                if found is not None:
+                    yield found
+            count = min(2 * count, BATCH_COUNT_MAX)
+            if self._is_late():
+                return
+
+    def _rows(self, begin: int, high: int) -> tuple[list[EventRow], dict[int, bytes]]:
+        rows = read_rows(self._connection, begin, high)
+        last = rows[-1]
+        return rows, dict(self._bodies(rows[0].first_seq - 1, last.first_seq + last.transaction_count - 1))
+
+    def _is_match(self, row: EventRow, bodies: Mapping[int, bytes]) -> bool:
+        if not row.type & self._wanted.filter.types:
+            return False
+        if row.reason is not None:
+            return self._wanted.filter.passes(row.type, read_record(self._connection, row.position).body)
+        seqs = range(row.first_seq, row.first_seq + row.transaction_count)
+        return any(self._wanted.filter.matches(bodies[seq]) for seq in seqs)
+
+    def _event(self, position: int) -> Found:
+        if not self._wanted.is_summary:
+            return Found(read_record(self._connection, position))
+        [record], _ = read_summaries(self._connection, position - 1, position, BATCH_BYTES_MAX)
+        return Found(record)
+
+
+def _whole(read: Callable[[int, int], T], begin: int, high: int) -> T:
+    """Read rows together; where one is damaged the last of them alone, so that damage is met where it is."""
+    try:
+        return read(begin, high)
+    except StoreDamaged:
+        if begin == high - 1:
+            raise
+        return read(high - 1, high)
+
+
+def _record(row: EventRow, body: bytes) -> Record:
+    return Record(row.position, row.type, row.height, row.timestamp, row.digest, body)
