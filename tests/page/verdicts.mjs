@@ -1,7 +1,8 @@
-// Answers each line of a file with one line: what the page's own checks say. Usage: node verdicts.mjs FILE
+// Answers each line of a file with one line: what the pure modules of the page say. Usage: node verdicts.mjs FILE
 
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
+import { follow } from "./provenance.js";
 import { documentText } from "./verify/block.js";
 import { canonical, parse } from "./verify/json.js";
 import { provenBody, Refusal, readTrust, verify } from "./verify/proof.js";
@@ -17,6 +18,16 @@ const answers = {
   },
   canonical: ({ text, version }) => ({ text: canonical(parse(text), version === "1.0") }),
   document: ({ text }) => ({ text: documentText(parse(text)) }),
+  provenance({ rows, size, newest }) {
+    const answer = { lanes: [], behind: [], strokes: [] };
+    for (let at = 0; at < rows.length; at += size) {
+      const { lanes, strokes } = follow(rows.slice(at, at + size), answer.lanes, newest);
+      answer.lanes = lanes;
+      answer.behind.push(lanes);
+      answer.strokes.push(...strokes);
+    }
+    return answer;
+  },
   sha3: ({ message }) => ({ digest: Buffer.from(sha3(bytes(message))).toString("hex") }),
 };
 

@@ -1,4 +1,4 @@
-"""Asks the page's own checks, all questions of a test in one JavaScript process."""
+"""Asks the pure modules of the page, all questions of a test in one JavaScript process."""
 
 import base64
 import json
@@ -21,6 +21,7 @@ def answers(questions: Iterable[Mapping[str, Any]], folder: Path) -> list[dict[s
         folder: empty, for the files of the program.
     """
     shutil.copytree(ROOT / "bigchaindb/page/verify", folder / "verify")
+    shutil.copy(ROOT / "bigchaindb/page/provenance.js", folder)
     program = shutil.copy(ROOT / "tests/page/verdicts.mjs", folder)
     (folder / "package.json").write_text('{"type": "module"}')
     asked = folder / "questions"

@@ -75,6 +75,7 @@ STORE_HISTORIES: Final = of(suite=3, long=60)
 FILTER_EXAMPLES: Final = of(suite=300, long=3_000)
 SEARCH_EXAMPLES: Final = of(suite=250, long=2_000)
 HTTP_EXAMPLES: Final = of(suite=300, long=2_000)
+PROVENANCES: Final = of(suite=300, long=3_000)
 PROOF_MUTATIONS: Final = of(suite=1_000, long=10_000)
 """Changed proofs that both checkers judge, Python's and the page's."""
 
