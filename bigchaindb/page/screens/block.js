@@ -45,7 +45,7 @@ function shown(context, found) {
         el("a", { class: "button", rel: "prev", href: `#/blocks/${height - 1}` }, `‹ ${number(height - 1)}`),
         el("a", { class: "button", rel: "next", href: `#/blocks/${height + 1}` }, `${number(height + 1)} ›`),
       ),
-      proofActions(context, `blocks/${height}/proof`),
+      proofActions(context, `blocks/${height}/proof`, found.event.data.id),
     ),
     el("section", { class: "card" }, blockFacts(found)),
     transactionsOf(block.transactions, T.transactions),

@@ -35,7 +35,7 @@ function shown(context, found) {
       "div",
       { class: "row spread" },
       state("bad", T.proposedFor(number(height))),
-      proofActions(context, `events/${found.position}/proof`),
+      proofActions(context, `events/${found.position}/proof`, found.event.data.id),
     ),
     el(
       "section",
