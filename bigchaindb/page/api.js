@@ -83,6 +83,25 @@ async function exchange(method, url, body, signal) {
 }
 
 /**
+ * Read an answer as it is: reading its numbers and writing them again may change the digits that were hashed.
+ * @param {string} path
+ * @param {Query} [query]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Answer<Uint8Array<ArrayBuffer>>>}
+ */
+export async function getBytes(path, query, signal) {
+  const patience = AbortSignal.timeout(ANSWER_S * 1000);
+  try {
+    const until = signal ? AbortSignal.any([signal, patience]) : patience;
+    const response = await ask("GET", address(path, query), undefined, until);
+    if (!response.ok) return { value: null, problem: problemOf(response, await response.text()) };
+    return { value: new Uint8Array(await response.arrayBuffer()), problem: null };
+  } catch (error) {
+    return { value: null, problem: failure(error) };
+  }
+}
+
+/**
  * Send a request with the key of this tab.
  * @param {string} method
  * @param {string} url

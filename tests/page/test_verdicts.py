@@ -115,6 +115,15 @@ def test_the_one_text_is_that_of_the_node(tmp_path: Path) -> None:
             assert answer == {"text": whole.decode()}, (text, version)
 
 
+def test_ids_are_computed_again(tmp_path: Path) -> None:
+    """Of all valid documents, and of valid ones with one member more, which are other ones."""
+    documents = [one["tx"] for version in ("v1", "v2") for one in read_vectors(f"valid_{version}") if "tx" in one]
+    others = [{**one, "more": 1} for one in documents]
+    found = answers(({"ask": "id", "document": json.dumps(one).encode()} for one in (*documents, *others)), tmp_path)
+    assert [one["id"] for one in found[: len(documents)]] == [one["id"] for one in documents]
+    assert not {one["id"] for one in found[len(documents) :]} & {one["id"] for one in documents}
+
+
 def nested(depth: int, within: str) -> str:
     return json.dumps({"version": "2.0", within: 0}).replace("0}", "[" * depth + "]" * depth + "}")
 

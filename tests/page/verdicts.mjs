@@ -3,10 +3,11 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { follow } from "./provenance.js";
-import { documentText } from "./verify/block.js";
+import { documentText, textOf } from "./verify/block.js";
 import { canonical, parse } from "./verify/json.js";
 import { provenBody, Refusal, readTrust, verify } from "./verify/proof.js";
 import { sha3 } from "./verify/sha3.js";
+import { idOf } from "./verify/transaction.js";
 
 const bytes = (text) => Uint8Array.from(Buffer.from(text, "base64"));
 
@@ -28,6 +29,7 @@ const answers = {
     }
     return answer;
   },
+  id: ({ document }) => ({ id: idOf(parse(textOf(bytes(document)))) }),
   sha3: ({ message }) => ({ digest: Buffer.from(sha3(bytes(message))).toString("hex") }),
 };
 

@@ -1,7 +1,7 @@
 // Proofs of a block or event: to check here, and to take along. They travel as bytes, since reading a number and
 // writing it again may change the digits that were hashed.
 
-import { address, ask, failure, problemOf } from "../api.js";
+import { getBytes } from "../api.js";
 import { el, fill } from "../dom.js";
 import { number, utc } from "../format.js";
 import { texts } from "../texts.js";
@@ -22,7 +22,7 @@ const COMMAND = "bigchaindb verify proof.json --validators validators.json";
 export function proofActions({ signal }, path, block) {
   const said = el("div");
   const take = async () => {
-    const { value, problem } = await bytesOf(path, signal);
+    const { value, problem } = await getBytes(path, {}, signal);
     if (problem !== null) fill(said, trouble(problem, take));
     else save("proof.json", value);
   };
@@ -103,9 +103,10 @@ function elsewhere(take) {
  */
 async function judged(signal, path, block, chosen) {
   if (chosen === null) return state("warn", T.noFile);
-  const named = chosen === "node" ? await bytesOf("validators", signal) : { value: await read(chosen), problem: null };
+  const named =
+    chosen === "node" ? await getBytes("validators", {}, signal) : { value: await read(chosen), problem: null };
   if (named.problem !== null) return trouble(named.problem);
-  const proof = await bytesOf(path, signal);
+  const proof = await getBytes(path, {}, signal);
   if (proof.problem !== null) return trouble(proof.problem);
   const { readTrust, Refusal, verify } = await import("../verify/proof.js");
   const { totalOf } = await import("../verify/block.js");
@@ -143,21 +144,6 @@ function proven({ head, shown, reason, chainId, power }, total, trusted) {
 
 /** @param {Blob} file */
 const read = async (file) => new Uint8Array(await file.arrayBuffer());
-
-/**
- * @param {string} path
- * @param {AbortSignal} signal
- * @returns {Promise<import("../api.js").Answer<Uint8Array<ArrayBuffer>>>}
- */
-async function bytesOf(path, signal) {
-  try {
-    const response = await ask("GET", address(path), undefined, signal);
-    if (!response.ok) return { value: null, problem: problemOf(response, await response.text()) };
-    return { value: new Uint8Array(await response.arrayBuffer()), problem: null };
-  } catch (error) {
-    return { value: null, problem: failure(error) };
-  }
-}
 
 /**
  * @param {string} name

@@ -3,6 +3,7 @@
 import { el } from "../dom.js";
 import { counted } from "../format.js";
 import { texts } from "../texts.js";
+import { Digits } from "../verify/json.js";
 
 /** @typedef {(path: string[], value: unknown) => import("../dom.js").Child} Leaf what stands behind a leaf */
 
@@ -28,7 +29,8 @@ export function tree(value, leaf) {
 function branch(path, value, leaf) {
   const name = path.at(-1);
   const label = name === undefined ? null : el("span", { class: "name" }, name, ": ");
-  if (value === null || typeof value !== "object") return el("div", null, label, scalar(value), leaf?.(path, value));
+  if (value === null || typeof value !== "object" || value instanceof Digits)
+    return el("div", null, label, scalar(value), leaf?.(path, value));
   const entries = Object.entries(value);
   const kind = Array.isArray(value) ? texts.tree.item : texts.tree.member;
   if (entries.length === 0) return el("div", null, label, Array.isArray(value) ? "[]" : "{}");

@@ -15,6 +15,14 @@ export class Digits {
     this.text = text;
     this.isWhole = /^-?\d+$/.test(text);
   }
+
+  toString() {
+    return this.text;
+  }
+
+  toJSON() {
+    return Number(this.text);
+  }
 }
 
 /** Brackets open at once in a document of the ledger, and in all of it that stands around one. */

@@ -1,0 +1,37 @@
+// Values of assets and metadata: where others have the same, and what names a thing in a line.
+
+import { el } from "../dom.js";
+import { texts } from "../texts.js";
+import { Digits } from "../verify/json.js";
+
+const VALUE_MAX = 200;
+const LABEL_MAX = 60;
+
+/**
+ * Return what stands behind a leaf: a link to all transactions with the same value at the same place.
+ * @param {"data" | "metadata"} family
+ * @returns {import("./tree.js").Leaf}
+ */
+export function others(family) {
+  return (path, value) => {
+    const text = value instanceof Digits || typeof value === "boolean" ? String(value) : value;
+    // A filter's path is names with points between them, and enters no array.
+    const isNamed = path.length > 0 && path.every((name) => name !== "" && !name.includes(".") && !/^\d+$/.test(name));
+    if (!isNamed || typeof text !== "string" || text === "" || text.length > VALUE_MAX) return null;
+    const query = new URLSearchParams({ granularity: "transaction", [[family, ...path].join(".")]: text });
+    const label = texts.transaction.othersWith(path.join("."));
+    const link = { class: "others", href: `#/blocks?${query}`, title: label, "aria-label": label };
+    return el("a", link, texts.transaction.others);
+  };
+}
+
+/** Return the text that names a thing: the first one in its data. @param {any} data @returns {string} */
+export function labelOf(data) {
+  if (typeof data === "string") return data.length > LABEL_MAX ? `${data.slice(0, LABEL_MAX)}…` : data;
+  if (data === null || typeof data !== "object") return "";
+  for (const inner of Object.values(data).slice(0, 20)) {
+    const found = labelOf(inner);
+    if (found) return found;
+  }
+  return "";
+}
