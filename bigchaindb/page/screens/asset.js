@@ -1,6 +1,155 @@
-// A screen to come.
+// One asset: what it is, who holds it, where it came from.
 
-/** @param {import("../app.js").Context} context */
-export async function screen({ title }) {
-  title("Asset");
+import { get } from "../api.js";
+import { el, fill } from "../dom.js";
+import { bytes, counted, number } from "../format.js";
+import { total } from "../parts/flow.js";
+import { owner, id as shownId, transactionId } from "../parts/id.js";
+import { provenanceRow, rowOf } from "../parts/provenance.js";
+import { answered, card, facts } from "../parts/section.js";
+import { empty, loading, trouble } from "../parts/state.js";
+import { tree } from "../parts/tree.js";
+import { labelOf, others } from "../parts/values.js";
+import { follow } from "../provenance.js";
+import { texts } from "../texts.js";
+
+/** @typedef {import("../app.js").Context} Context */
+/** @typedef {{ public_keys: string[], amount: string }} Holder */
+
+const T = texts.asset;
+const PAGE = 50;
+const HOLDERS = 5;
+
+/** @param {Context} context */
+export async function screen(context) {
+  context.title(T.title);
+  const read = () => get(`assets/${encodeURIComponent(context.id)}`, {}, context.signal);
+  const missing = () => empty(T.missing, el("p", null, T.missingText), el("p", null, transactionId(context.id)));
+  context.main.append(answered(context.signal, read, (asset) => shown(context, asset), { missing }));
+}
+
+/** @param {Context} context @param {any} asset */
+function shown(context, asset) {
+  const { id, data, amount, as_of: asOf, created_height: created } = asset;
+  const label = labelOf(data);
+  if (label) context.title(label);
+  const about =
+    data === null && asset.data_bytes ? el("p", null, T.large(bytes(asset.data_bytes)), " ", transactionId(id)) : null;
+  return [
+    el(
+      "section",
+      { class: "card" },
+      el("p", null, shownId(id, { whole: true })),
+      facts([
+        [T.shares, number(amount)],
+        [T.holders, T.counted(number(asset.holders.length), asset.complete)],
+        [T.unspent, number(asset.unspent_count)],
+        [T.transactions, number(asset.transaction_count)],
+        [T.created, created === undefined ? null : el("a", { href: `#/blocks/${created}` }, number(created))],
+        [T.asOf, asOf === undefined ? null : number(asOf)],
+      ]),
+    ),
+    el(
+      "div",
+      { class: "two even" },
+      card(T.data, about ?? (data === null ? el("p", { class: "dim" }, T.nothing) : tree(data, others("data")))),
+      card(T.heldBy, holders(asset.holders, asset.complete)),
+    ),
+    provenance(context, id),
+  ];
+}
+
+/** @param {Holder[]} all @param {boolean} isComplete */
+function holders(all, isComplete) {
+  const whole = total(all) || 1n;
+  const list = el("ul", { class: "holders" });
+  const more = el("button", { type: "button", class: "link" });
+  const show = (/** @type {number} */ end) => {
+    for (const { public_keys: keys, amount } of all.slice(list.childElementCount, end)) {
+      const share = el("progress", {
+        max: 1000,
+        value: Number((BigInt(amount) * 1000n) / whole),
+        "aria-label": T.share,
+      });
+      list.append(
+        el("li", null, el("span", { class: "row" }, keys.map(owner)), share, el("strong", null, number(amount))),
+      );
+    }
+    more.hidden = list.childElementCount >= all.length;
+    fill(more, texts.tree.more(all.length - list.childElementCount));
+  };
+  more.addEventListener("click", () => show(all.length));
+  show(HOLDERS);
+  return [list, more, isComplete ? null : el("p", { class: "dim" }, T.incomplete)];
+}
+
+/** @param {Context} context @param {string} id */
+function provenance(context, id) {
+  const body = el("tbody");
+  const heads = [T.lanes, texts.blocks.id, T.passed, texts.blocks.age, T.kind, T.note];
+  const head = el(
+    "tr",
+    null,
+    heads.map((title) => el("th", { scope: "col" }, title)),
+  );
+  const list = el(
+    "table",
+    { class: "provenance" },
+    el("caption", { class: "sr" }, T.caption),
+    el("thead", null, head),
+    body,
+  );
+  const foot = el("div", { class: "foot" });
+  const news = el("div", { role: "status" });
+  const place = el("div", null, loading(4));
+  const isOldest = context.query.get("order") === "oldest";
+  const order = (/** @type {boolean} */ oldest, /** @type {string} */ text) =>
+    el(
+      "a",
+      { href: `#/assets/${id}${oldest ? "?order=oldest" : ""}`, "aria-current": oldest === isOldest ? "true" : null },
+      text,
+    );
+  const section = card(
+    T.provenance,
+    [news, place, foot],
+    el("nav", { class: "tabs", "aria-label": T.order }, order(true, T.oldest), order(false, T.newest)),
+  );
+  /** @type {import("../provenance.js").Lanes} */
+  let lanes = [];
+  /** @type {string | null} */
+  let next = isOldest ? null : "now";
+  const more = async () => {
+    const at = isOldest ? { after: next } : { before: next };
+    const question = { granularity: "transaction", asset: id, limit: PAGE, ...at };
+    const { value, problem } = await get("events", question, context.signal);
+    if (context.signal.aborted) return;
+    if (problem !== null) return fill(body.childElementCount > 0 ? foot : place, trouble(problem, more));
+    if (next === "now" && value.live) watch(value.live);
+    next = value.next;
+    const drawn = follow(value.events.map(rowOf), lanes, !isOldest);
+    lanes = drawn.lanes;
+    drawn.strokes.forEach((strokes, index) => {
+      body.append(provenanceRow(value.events[index], strokes));
+    });
+    if (place.firstChild !== list) fill(place, list);
+    const isEnd = isOldest ? value.head : value.end;
+    const button = el("button", { type: "button", class: "button", onclick: more }, isOldest ? T.later : texts.older);
+    fill(foot, isEnd ? null : button);
+    if (!isEnd && value.events.length === 0) await more(); // a piece of the log without this asset
+  };
+  const watch = (/** @type {string} */ token) => {
+    let count = 0;
+    context.live.follow(
+      { granularity: "transaction", asset: id },
+      token,
+      (came, skipped) => {
+        count += came.length + skipped;
+        const button = el("button", { type: "button", class: "button", onclick: context.renew }, T.show);
+        fill(news, el("p", { class: "row" }, T.came(counted(count, T.transaction)), button));
+      },
+      context.signal,
+    );
+  };
+  more();
+  return section;
 }

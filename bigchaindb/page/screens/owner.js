@@ -1,6 +1,196 @@
-// A screen to come.
+// One owner: balances, what can be spent, and what happened.
 
-/** @param {import("../app.js").Context} context */
-export async function screen({ title }) {
-  title("Owner");
+import { get } from "../api.js";
+import { el, fill } from "../dom.js";
+import { counted, number, seconds } from "../format.js";
+import { assetId, copying, owner, id as shownId, transactionId } from "../parts/id.js";
+import { save } from "../parts/proof.js";
+import { answered, card, facts } from "../parts/section.js";
+import { loading, trouble } from "../parts/state.js";
+import { table } from "../parts/table.js";
+import { ago } from "../parts/time.js";
+import { texts } from "../texts.js";
+
+/** @typedef {import("../app.js").Context} Context */
+/** @typedef {import("../live.js").CloudEvent} CloudEvent */
+/** @typedef {{ asset_id: string, amount: string, shared_amount: string, output_count: number }} Balance */
+/**
+ * @typedef {{ transaction_id: string, output_index: number, amount: string, asset_id: string, public_keys: string[],
+ *   condition: { details: unknown, uri: string }, height: number }} Output
+ */
+
+const T = texts.owner;
+const PAGE = 100;
+
+/** @param {Context} context */
+export async function screen(context) {
+  const { id, main, signal } = context;
+  context.title(T.title);
+  const path = `owners/${encodeURIComponent(id)}`;
+  const read = () => get(path, {}, signal);
+  main.append(
+    answered(signal, read, (found) => [
+      about(found, id),
+      el("div", { class: "two even" }, card(T.balances, balances(found)), unspent(context, path)),
+      history(context),
+    ]),
+  );
+}
+
+/** @param {any} found @param {string} id */
+function about(found, id) {
+  return el(
+    "section",
+    { class: "card" },
+    el("p", null, shownId(id, { whole: true })),
+    facts([
+      [T.assets, T.counted(number(found.balances.length), found.complete)],
+      [T.unspentCount, number(found.unspent_count)],
+      [T.asOf, found.as_of === undefined ? null : number(found.as_of)],
+    ]),
+  );
+}
+
+/** @param {{ balances: Balance[], complete: boolean }} found */
+function balances({ balances: all, complete }) {
+  if (all.length === 0) return el("p", { class: "dim" }, T.holdsNothing);
+  const shared = (/** @type {Balance} */ row) => (row.shared_amount === "0" ? texts.none : number(row.shared_amount));
+  const list = table(
+    T.balances,
+    /** @type {import("../parts/table.js").Column<Balance>[]} */ ([
+      { title: T.asset, kind: "main", cell: (row) => assetId(row.asset_id) },
+      { title: T.amount, kind: "number", cell: (row) => number(row.amount) },
+      { title: T.shared, kind: "number", cell: shared },
+      { title: T.outputs, kind: "number", cell: (row) => number(row.output_count) },
+    ]),
+    (row) => row.asset_id,
+  );
+  list.show(all);
+  return [list.node, complete ? null : el("p", { class: "dim" }, T.incomplete)];
+}
+
+/** What can be spent, and the inputs that a driver makes of it. @param {Context} context @param {string} path */
+function unspent({ signal }, path) {
+  /** @type {Output[]} */
+  const outputs = [];
+  const asInputs = () => JSON.stringify(outputs.map(inputOf), null, 2);
+  const list = table(
+    T.unspent,
+    /** @type {import("../parts/table.js").Column<Output>[]} */ ([
+      { title: T.output, kind: "main", cell: (row) => [transactionId(row.transaction_id), ` :${row.output_index}`] },
+      { title: T.amount, kind: "number", cell: (row) => number(row.amount) },
+      { title: T.asset, cell: (row) => assetId(row.asset_id) },
+      { title: T.with, cell: (row) => withOthers(row.public_keys) },
+    ]),
+    (row) => `${row.transaction_id}:${row.output_index}`,
+  );
+  const foot = el("div", { class: "foot" });
+  const place = el("div", null, loading(3));
+  const tools = el("div", { class: "row" });
+  const more = paged(`${path}/outputs`, { spent: false, limit: PAGE }, signal, place, foot, (page) => {
+    outputs.push(...page.outputs);
+    list.show(outputs);
+    fill(place, outputs.length > 0 ? list.node : el("p", { class: "dim" }, T.nothingUnspent));
+    const take = () => save("inputs.json", asInputs());
+    const download = el("button", { type: "button", class: "button", onclick: take }, T.download);
+    if (outputs.length > 0) fill(tools, copying(asInputs, T.copy, T.copy), download);
+  });
+  more();
+  return card(T.unspent, [place, foot], tools);
+}
+
+/** @param {Output} output */
+const inputOf = ({ transaction_id, output_index, public_keys, condition }) => ({
+  fulfillment: condition.details,
+  fulfills: { transaction_id, output_index },
+  owners_before: public_keys,
+});
+
+/** @param {string[]} keys */
+const withOthers = (keys) => (keys.length > 1 ? counted(keys.length, T.key) : texts.none);
+
+/** @param {Context} context */
+function history(context) {
+  /** @type {CloudEvent[]} */
+  const events = [];
+  const list = table(
+    T.history,
+    /** @type {import("../parts/table.js").Column<CloudEvent>[]} */ ([
+      { title: texts.blocks.operation, cell: ({ data }) => el("span", { class: "tag" }, data.operation) },
+      { title: texts.blocks.id, kind: "main", cell: ({ data }) => transactionId(data.id) },
+      { title: T.asset, cell: ({ data }) => assetId(data.asset.id ?? data.id) },
+      { title: T.change, kind: "number", cell: ({ data }) => change(data, context.id) },
+      { title: T.party, kind: "wide", cell: ({ data }) => parties(data, context.id) },
+      { title: texts.blocks.age, cell: (event) => ago(seconds(event.time)) },
+    ]),
+    ({ data }) => data.id,
+  );
+  const foot = el("div", { class: "foot" });
+  const place = el("div", null, loading(3));
+  const question = { granularity: "transaction", owner: context.id, limit: PAGE };
+  const more = paged("events", question, context.signal, place, foot, (page) => {
+    events.push(...page.events);
+    list.show(events);
+    fill(place, events.length > 0 ? list.node : el("p", { class: "dim" }, T.noHistory));
+  });
+  more("now");
+  return card(T.history, [place, foot]);
+}
+
+/**
+ * Return what reads a list page by page, newest first.
+ * @param {string} path
+ * @param {import("../api.js").Query} query
+ * @param {AbortSignal} signal
+ * @param {HTMLElement} place
+ * @param {HTMLElement} foot
+ * @param {(page: any) => void} show
+ */
+function paged(path, query, signal, place, foot, show) {
+  const more = async (/** @type {string | null} */ before = null) => {
+    const { value, problem } = await get(path, { ...query, before }, signal);
+    if (signal.aborted) return;
+    if (problem !== null)
+      return fill(
+        foot.childElementCount > 0 ? foot : place,
+        trouble(problem, () => more(before)),
+      );
+    show(value);
+    const button = el("button", { type: "button", class: "button", onclick: () => more(value.next) }, texts.older);
+    fill(foot, value.end ? null : button);
+  };
+  return more;
+}
+
+/**
+ * What a transaction changes for an owner: what came, and less what went if all that was spent was the owner's alone.
+ * @param {any} data
+ * @param {string} key
+ */
+function change({ operation, inputs, outputs }, key) {
+  const isOwn = (/** @type {string[]} */ keys) => keys.length === 1 && keys[0] === key;
+  const sum = (/** @type {any[]} */ some) => some.reduce((whole, { amount }) => whole + BigInt(amount), 0n);
+  const came = sum(outputs.filter((/** @type {any} */ { public_keys: keys }) => isOwn(keys)));
+  const gave = inputs.filter((/** @type {any} */ { owners_before: keys }) => keys.includes(key));
+  if (operation !== "TRANSFER" || gave.length === 0) return came > 0n ? `+${number(came)}` : T.sharedOnly;
+  const isAlone = inputs.every((/** @type {any} */ { owners_before: keys }) => isOwn(keys));
+  if (!isAlone) return T.together;
+  const left = came - sum(outputs);
+  return left < 0n ? `−${number(-left)}` : "0";
+}
+
+/** @param {any} data @param {string} key */
+function parties({ inputs, outputs }, key) {
+  const keys = [
+    ...inputs.flatMap((/** @type {any} */ one) => one.owners_before),
+    ...outputs.flatMap((/** @type {any} */ one) => one.public_keys),
+  ];
+  const other = [...new Set(keys)].filter((one) => one !== key);
+  const rest = other.length - 2;
+  return el(
+    "span",
+    { class: "row" },
+    other.slice(0, 2).map(owner),
+    rest > 0 && el("span", { class: "dim" }, `+ ${number(rest)}`),
+  );
 }
