@@ -422,6 +422,7 @@ export const texts = {
     outputs: "Outputs",
     output: "Output",
     with: "Held by",
+    alone: "this key",
     key: "key",
     unspent: "Unspent",
     nothingUnspent: "There is nothing to spend.",

@@ -17,6 +17,9 @@ const STEP = 16;
 const MIDDLE = 20;
 const PARTS_MAX = 3;
 const COLOURS = 6;
+const COLUMNS = [[texts.blocks.id, "main"], [T.passed, "wide"], [texts.blocks.age], [T.kind], [T.note, "wide note"]];
+
+export const HEADS = [T.lanes, ...COLUMNS.map(([title]) => title)];
 
 /** @param {CloudEvent} event @returns {import("../provenance.js").Row} */
 export function rowOf({ data }) {
@@ -36,18 +39,18 @@ export function rowOf({ data }) {
  */
 export function provenanceRow(event, strokes) {
   const { data } = event;
-  const cell = (/** @type {string | null} */ kind, /** @type {import("../dom.js").Child} */ content) =>
-    el("td", { class: kind }, el("div", null, content));
-  return el(
-    "tr",
-    { tabindex: -1 },
-    el("td", { class: "graph" }, graph(strokes)),
-    cell("main", transactionId(data.id)),
-    cell("wide", passed(data)),
-    cell(null, ago(seconds(event.time))),
-    cell(null, el("span", { class: "tag" }, kindOf(data))),
-    cell("wide note", labelOf(data.metadata ?? data.asset.data)),
-  );
+  const cells = [
+    transactionId(data.id),
+    passed(data),
+    ago(seconds(event.time)),
+    el("span", { class: "tag" }, kindOf(data)),
+    labelOf(data.metadata ?? data.asset.data),
+  ];
+  const shown = cells.map((content, index) => {
+    const [title, kind] = COLUMNS[index] ?? [];
+    return el("td", { class: kind, "data-title": title }, el("div", null, content));
+  });
+  return el("tr", { tabindex: -1 }, el("td", { class: "graph" }, graph(strokes)), shown);
 }
 
 /** @param {any} data */
@@ -109,6 +112,7 @@ function graph({ node, above, below, through, more }) {
   const columns = 1 + Math.max(node, ...above, ...below, ...through);
   const width = (more > 0 ? LANES_MAX + 3 : Math.min(columns, LANES_MAX)) * STEP;
   const note = more > 0 ? svg("text", { x: LANES_MAX * STEP + STEP, y: MIDDLE + 4 }, `+${more}`) : null;
+  const room = svg("svg", { width, height: 1, class: "room", "aria-hidden": "true" });
   const dot = svg("circle", { class: colour(node), cx: at, cy: middle, r: 4 });
-  return svg("svg", { width, "aria-hidden": "true" }, drawn, dot, note);
+  return [room, svg("svg", { width, class: "lanes", "aria-hidden": "true" }, drawn, dot, note)];
 }

@@ -6,6 +6,7 @@ import { Digits } from "../verify/json.js";
 
 const VALUE_MAX = 200;
 const LABEL_MAX = 60;
+const LOOKED_AT = 20;
 
 /**
  * Return what stands behind a leaf: a link to all transactions with the same value at the same place.
@@ -25,11 +26,14 @@ export function others(family) {
   };
 }
 
-/** Return the text that names a thing: the first one in its data. @param {any} data @returns {string} */
+/** Return the text that names a thing: its name, else the first text in its data. @param {any} data @returns {string} */
 export function labelOf(data) {
-  if (typeof data === "string") return data.length > LABEL_MAX ? `${data.slice(0, LABEL_MAX)}…` : data;
+  if (typeof data === "string") {
+    if (/^[\d\s:.TZ+-]*$/.test(data)) return ""; // a date or a number names nothing
+    return data.length > LABEL_MAX ? `${data.slice(0, LABEL_MAX)}…` : data;
+  }
   if (data === null || typeof data !== "object") return "";
-  for (const inner of Object.values(data).slice(0, 20)) {
+  for (const inner of [data.name, data.title, ...Object.values(data).slice(0, LOOKED_AT)]) {
     const found = labelOf(inner);
     if (found) return found;
   }

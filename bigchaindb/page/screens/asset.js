@@ -5,7 +5,7 @@ import { el, fill } from "../dom.js";
 import { bytes, counted, number } from "../format.js";
 import { total } from "../parts/flow.js";
 import { owner, id as shownId, transactionId } from "../parts/id.js";
-import { provenanceRow, rowOf } from "../parts/provenance.js";
+import { HEADS, provenanceRow, rowOf } from "../parts/provenance.js";
 import { answered, card, facts } from "../parts/section.js";
 import { empty, loading, trouble } from "../parts/state.js";
 import { tree } from "../parts/tree.js";
@@ -86,11 +86,10 @@ function holders(all, isComplete) {
 /** @param {Context} context @param {string} id */
 function provenance(context, id) {
   const body = el("tbody");
-  const heads = [T.lanes, texts.blocks.id, T.passed, texts.blocks.age, T.kind, T.note];
   const head = el(
     "tr",
     null,
-    heads.map((title) => el("th", { scope: "col" }, title)),
+    HEADS.map((title) => el("th", { scope: "col" }, title)),
   );
   const list = el(
     "table",

@@ -107,7 +107,7 @@ const inputOf = ({ transaction_id, output_index, public_keys, condition }) => ({
 });
 
 /** @param {string[]} keys */
-const withOthers = (keys) => (keys.length > 1 ? counted(keys.length, T.key) : texts.none);
+const withOthers = (keys) => (keys.length > 1 ? counted(keys.length, T.key) : T.alone);
 
 /** @param {Context} context */
 function history(context) {
