@@ -5,7 +5,7 @@ import { number, seconds } from "../format.js";
 import { LANES_MAX } from "../provenance.js";
 import { texts } from "../texts.js";
 import { total } from "./flow.js";
-import { owner, transactionId } from "./id.js";
+import { id, transactionId } from "./id.js";
 import { ago } from "./time.js";
 import { labelOf } from "./values.js";
 
@@ -14,7 +14,7 @@ import { labelOf } from "./values.js";
 
 const T = texts.asset;
 const STEP = 16;
-const MIDDLE = 20;
+const MIDDLE = 16;
 const PARTS_MAX = 3;
 const COLOURS = 6;
 const COLUMNS = [[texts.blocks.id, "main"], [T.passed, "wide"], [texts.blocks.age], [T.kind], [T.note, "wide note"]];
@@ -65,8 +65,16 @@ function passed({ operation, inputs, outputs }) {
   const from = [...new Set(inputs.flatMap((/** @type {any} */ one) => one.owners_before))];
   const to = outputs
     .slice(0, PARTS_MAX)
-    .map((/** @type {any} */ { amount, public_keys: keys }) =>
-      el("span", { class: "part" }, owner(keys[0]), plus(keys.length - 1), " ", number(amount)),
+    .map((/** @type {any} */ { amount, public_keys: keys }, /** @type {number} */ index) =>
+      el(
+        "span",
+        { class: "part" },
+        index > 0 && el("span", { class: "dim" }, "· "),
+        owner(keys[0]),
+        plus(keys.length - 1),
+        " ",
+        number(amount),
+      ),
     );
   const rest = outputs.length - PARTS_MAX;
   const source = operation === "TRANSFER" ? [owner(from[0]), plus(from.length - 1), " "] : [];
@@ -79,6 +87,9 @@ function passed({ operation, inputs, outputs }) {
     rest > 0 && el("span", { class: "dim" }, T.more(number(rest))),
   );
 }
+
+/** @param {string} key */
+const owner = (key) => id(key, { href: `#/owners/${encodeURIComponent(key)}`, copy: false });
 
 /** @param {number} count of others */
 const plus = (count) => (count > 0 ? el("span", { class: "dim" }, ` + ${number(count)}`) : null);
