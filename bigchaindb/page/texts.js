@@ -305,6 +305,7 @@ export const texts = {
     byDefault: (/** @type {string} */ value) => `${value} by default`,
     send: "Send",
     answers: "Answers",
+  },
   proof: {
     title: "Is this event proven?",
     check: "Check proof",

@@ -101,7 +101,7 @@ const plus = (count) => (count > 0 ? el("span", { class: "dim" }, ` + ${number(c
  */
 function graph({ node, above, below, through, more }) {
   const x = (/** @type {number} */ column) => Math.min(column, LANES_MAX) * STEP + STEP / 2;
-  const colour = (/** @type {number} */ column) => `lane lane-${column % COLOURS}`;
+  const colour = (/** @type {number} */ column) => `stroke stroke-${column % COLOURS}`;
   const line = (
     /** @type {number} */ column,
     /** @type {number} */ x1,
