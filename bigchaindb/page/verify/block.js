@@ -8,8 +8,9 @@
  */
 
 import { base58, hex, unhex, utf8 } from "./bytes.js";
+import { canonical, isFirstVersion } from "./canonical.js";
 import { byAddress } from "./engine.js";
-import { canonical, checkedDocument, isFirstVersion, parse, Refusal } from "./json.js";
+import { checkedDocument, parse, Refusal } from "./json.js";
 import { sha3 } from "./sha3.js";
 
 /** @param {boolean} holds @param {string} message */

@@ -27,9 +27,10 @@ import {
   totalOf,
 } from "./block.js";
 import { keyOf, unbase58, unhex, utf8 } from "./bytes.js";
+import { canonical } from "./canonical.js";
 import { verifyCommit } from "./commit.js";
 import { isSigned } from "./engine.js";
-import { canonical, checkedDocument, parse, Refusal } from "./json.js";
+import { checkedDocument, parse, Refusal } from "./json.js";
 import { verifyBareRejection, verifyRejection } from "./rejection.js";
 import { proof, vote } from "./shapes.js";
 import { trusted } from "./trust.js";

@@ -1,7 +1,7 @@
 /** What identifies a transaction, from the text that was hashed. Source: docs/reference/contract/transactions.md, 3. */
 
 import { blockId } from "./block.js";
-import { canonical, isFirstVersion } from "./json.js";
+import { canonical, isFirstVersion } from "./canonical.js";
 
 /**
  * Return the id that a transaction has by its content: of version 1.0 without id and signatures, later with both, the
