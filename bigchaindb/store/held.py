@@ -9,10 +9,13 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+import msgspec
+from msgspec import Struct
+
 from bigchaindb.store.checksums import OUTPUTS, SPENDS, TRANSACTIONS, damaged, join_transaction
 from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, key_of, owner_hashes
 from bigchaindb.store.neighbours import FIRST, INDEXES, expect_neighbours
-from bigchaindb.store.pages import array_of
+from bigchaindb.store.pages import array_of, bodies_of
 from bigchaindb.store.views import indexed_transaction
 
 PIECE_COUNT_MAX: Final = 1_000
@@ -28,6 +31,13 @@ SELECT wanted.value, {TRANSACTIONS.row} FROM json_each(?) AS wanted {join_transa
 ORDER BY wanted.value DESC
 """  # noqa: S608 - as above
 _OF_TRANSACTION: Final = "SELECT output FROM outputs WHERE output >= ? AND output < ? ORDER BY output DESC LIMIT ?"
+
+
+class _WithOutputs(Struct):
+    outputs: list[msgspec.Raw]
+
+
+_decode: Final = msgspec.json.Decoder(_WithOutputs).decode
 
 
 class Held(NamedTuple):
@@ -142,6 +152,9 @@ def of_transactions(
         end = min(below, first + OUTPUT_COUNT_MAX)
         while end > first:
             rows = connection.execute(_OF_TRANSACTION, (first, end, count)).fetchall()
+            if not rows:
+                _expect_none(connection, seq)
+                break
             gathered += _without_gaps(first, [number for (number,) in rows], count)
             end = gathered[-1]
             if len(gathered) >= count:
@@ -152,10 +165,16 @@ def of_transactions(
 
 def _without_gaps(first: int, numbers: list[int], count: int) -> list[int]:
     """Return the numbers of outputs of one transaction, in a piece that is full or reaches the first."""
-    is_whole = bool(numbers) and numbers == [*range(numbers[0], numbers[-1] - 1, -1)]
+    is_whole = numbers == [*range(numbers[0], numbers[-1] - 1, -1)]
     if not is_whole or (len(numbers) < count and numbers[-1] != first):
         raise damaged("outputs", first, "and those behind it are not all there")
     return numbers
+
+
+def _expect_none(connection: sqlite3.Connection, seq: int) -> None:
+    """Require that a transaction has no outputs, as a CREATE may."""
+    if _decode(bodies_of(connection, [seq])[0]).outputs:
+        raise damaged("outputs", seq << OUTPUT_BITS, "and those behind it are missing")
 
 
 def _transactions(

@@ -33,7 +33,7 @@ BODY_BYTES_MAX: Final = 4 * 1024 * 1024
 DATA_BYTES_MAX: Final = 64 * 1024
 """Of an asset's data, beyond which its size alone is shown: a document may have megabytes."""
 
-_SPENDERS: Final = f"""
+_TRANSACTIONS: Final = f"""
 SELECT {TRANSACTIONS.row} FROM json_each(?) AS wanted CROSS JOIN {TRANSACTIONS.tables} WHERE t.seq = wanted.value
 """  # noqa: S608 - names of our own
 
@@ -226,7 +226,7 @@ def _spenders(connection: sqlite3.Connection, wanted: Iterable[Held]) -> dict[in
     """Return the ids of the transactions that spend outputs, by seq."""
     seqs = sorted({one.spent_by for one in wanted if one.spent_by is not None})
     found = {}
-    for row in connection.execute(_SPENDERS, (array_of(seqs),)).fetchall():
+    for row in connection.execute(_TRANSACTIONS, (array_of(seqs),)).fetchall():
         TRANSACTIONS.expect(*row)
         found[row[0]] = row[1]
     if missing := set(seqs) - found.keys():
@@ -296,6 +296,8 @@ def _holders(connection: sqlite3.Connection, asked: Holders) -> dict[str, object
             unspent_count += 1
             holder = holders.setdefault(tuple(sorted(one.owners)), _Holder(one))
             holder.amount += one.amount
+    if is_complete and last_seq != asked.create_seq:  # it has no outputs
+        transaction_count += 1
     largest = sorted(holders.values(), key=lambda holder: (-holder.amount, -holder.newest.number))[:LARGEST_COUNT]
     return {
         **_created(connection, asked),
@@ -306,6 +308,12 @@ def _holders(connection: sqlite3.Connection, asked: Holders) -> dict[str, object
         "complete": is_complete,
         "as_of": asked.height,
     }
+
+
+def _created_height(connection: sqlite3.Connection, seq: int) -> int:
+    [row] = connection.execute(_TRANSACTIONS, (array_of([seq]),)).fetchall()
+    TRANSACTIONS.expect(*row)
+    return _height(connection, row[3])
 
 
 def _created(connection: sqlite3.Connection, asked: Holders) -> dict[str, object]:
@@ -321,7 +329,7 @@ def _created(connection: sqlite3.Connection, asked: Holders) -> dict[str, object
         "data": orjson.Fragment(data if len(data) <= DATA_BYTES_MAX else b"null"),
         "data_bytes": len(data),
         "amount": str(sum(one.amount for one in outputs)),
-        "created_height": _height(connection, outputs[0].position),
+        "created_height": _created_height(connection, asked.create_seq),
     }
 
 
