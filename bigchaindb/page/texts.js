@@ -219,7 +219,7 @@ export const texts = {
     consumers: "Consumers",
     consumer: "Consumer",
     label: "Label",
-    noConsumers: "Nobody consumes this subscription now. Its events wait.",
+    noConsumers: "Nobody.",
     noRights: "Orders need a key with the scope operate, or subscribe:NAME for a subscription.",
     pause: "Pause",
     resume: "Resume",
@@ -256,6 +256,11 @@ export const texts = {
       GAPPED: (/** @type {string} */ name) => `bigchaindb plugins seek ${name} WHERE`,
       FAILED: (/** @type {string} */ name) => `bigchaindb plugins restart ${name}`,
     },
+    ofSubscription: {
+      LIVE: "Its consumers have taken every event of the log.",
+      CATCHING_UP: "It is consumed, and is behind the head.",
+      STOPPED: "Nobody consumes it now; its events wait.",
+    },
     // As docs/reference/lane-states.md has them.
     states: {
       DISABLED: "The configuration does not name the plugin any more; its cursor is kept.",
@@ -273,8 +278,15 @@ export const texts = {
   },
   network: {
     title: "Network",
-    solo: "on its own",
     soloText: "This node is no part of a network: it alone decides each block, and its own signature proves it.",
+    // As docs/reference/http-questions.md has them.
+    standings: {
+      deciding: "The node is alone, and decides each block by itself.",
+      following: "The node has caught up, and its network decides.",
+      behind: "The node catches up.",
+      degraded: "Its height stands still although its peers go on.",
+      stalled: "The network decides nothing.",
+    },
     decides: (/** @type {string} */ connected, /** @type {string} */ total) =>
       `Voting power ${connected} of ${total} is connected; more than two thirds decide.`,
     height: "Height",

@@ -20,6 +20,7 @@ QUIET = [
     "--disable-sync",
     "--disable-component-update",
     "--enable-precise-memory-info",
+    "--host-resolver-rules=MAP node.example 127.0.0.1",
 ]
 TIMEOUT_MS = 30_000
 

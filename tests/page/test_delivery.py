@@ -188,7 +188,7 @@ def test_pause_seek_and_a_refusal_word_for_word(tab: Tab, node: Node, folder: Pa
 
 def test_a_subscription_shows_who_consumes_it(tab: Tab, node: Node) -> None:
     opened(tab, node, "delivery/billing")
-    tab.wait_text("Nobody consumes this subscription now.")
+    tab.wait_text("Nobody consumes it now; its events wait.")
     press(tab, "Pause")
     tab.wait_text("PAUSED", "main .state")
     press(tab, "Resume")
@@ -303,6 +303,12 @@ NETWORK: Final = {
 }
 
 
+def test_a_node_alone_says_so_in_a_sentence(tab: Tab, node: Node) -> None:
+    opened(tab, node, "network")
+    tab.wait_text("This node is no part of a network")
+    assert tab.evaluate("document.querySelectorAll('main table').length") == 0
+
+
 def test_a_network_and_who_votes(tab: Tab, node: Node) -> None:
     tab.answer(Rule("/network$", 200, NETWORK), Rule("/elections$", 200, []))
     opened(tab, node, "network")
@@ -313,6 +319,7 @@ def test_a_network_and_who_votes(tab: Tab, node: Node) -> None:
         "12 behind",
         "not connected",
     ]
+    tab.wait_text("Its height stands still although its peers go on.")
     assert "Voting power 20 of 30 is connected" in tab.text("main")
 
 

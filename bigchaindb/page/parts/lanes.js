@@ -55,7 +55,8 @@ export function stateOf(lane) {
 
 /** @param {Lane} lane */
 export function sentence(lane) {
-  return /** @type {Record<string, string>} */ (T.states)[lane.state] ?? "";
+  const own = lane.kind === "subscription" ? T.ofSubscription : {};
+  return /** @type {Record<string, string>} */ ({ ...T.states, ...own })[lane.state] ?? "";
 }
 
 /** @param {string} name */

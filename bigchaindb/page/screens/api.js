@@ -8,7 +8,7 @@ import { tree } from "../parts/tree.js";
 import { texts } from "../texts.js";
 
 /**
- * @typedef {{ name: string, in: "path" | "query", required?: boolean, description?: string, schema?: Schema }} Parameter
+ * @typedef {{ name: string, in: "path" | "query" | "header", required?: boolean, description?: string, schema?: Schema }} Parameter
  * @typedef {{ type?: string | string[], enum?: unknown[], default?: unknown, minimum?: number, maximum?: number, pattern?: string }} Schema
  * @typedef {object} Operation
  * @property {string} [summary]
@@ -81,14 +81,14 @@ function operationOf(context, entry, shared) {
  * @param {Record<string, { description?: string }>} shared
  */
 function inside(context, { path, method, operation }, shared) {
-  const parameters = operation.parameters ?? [];
+  const parameters = (operation.parameters ?? []).filter((one) => one.in !== "header");
   const form = el("form", { class: "try" }, parameters.map(field));
   const line = el("div");
   const answer = el("div");
   const asked = () => {
     const given = new FormData(form);
     const text = (/** @type {Parameter} */ one) => String(given.get(`${one.in} ${one.name}`) ?? "");
-    const query = parameters.filter((one) => one.in === "query").map((one) => [one.name, text(one)]);
+    const query = parameters.filter((one) => one.in === "query").map((one) => pair(one, text(one)));
     const named = parameters.filter((one) => one.in === "path" && text(one));
     const filled = named.reduce((whole, one) => whole.replace(`{${one.name}}`, encodeURIComponent(text(one))), path);
     return { below: filled.replace(PREFIX, ""), query: Object.fromEntries(query) };
@@ -121,6 +121,17 @@ function inside(context, { path, method, operation }, shared) {
     el("h3", null, T.answers),
     el("dl", { class: "answers" }, answers),
   );
+}
+
+/**
+ * Return the name and value of an argument; of a family of names both are typed: `metadata.color=red`.
+ * @param {Parameter} parameter
+ * @param {string} text
+ */
+function pair({ name, schema }, text) {
+  if (schema?.type !== "object") return [name, text];
+  const [first = name, ...rest] = text.split("=");
+  return [first, rest.join("=")];
 }
 
 /** @param {Parameter} parameter */

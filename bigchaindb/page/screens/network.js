@@ -28,7 +28,8 @@ import { texts } from "../texts.js";
 /** @typedef {{ id: string, power: number, public_key: { value: string }, votes: number, node_id: string }} Election */
 
 const T = texts.network;
-const GOOD = new Set(["following", "solo"]);
+const GOOD = new Set(["following", "deciding"]);
+const BEHIND = 3;
 
 /** @param {import("../app.js").Context} context */
 export async function screen(context) {
@@ -64,10 +65,11 @@ export async function screen(context) {
 /** @param {Network} now */
 function headOf(now) {
   const isSolo = now.kind === "solo";
-  const word = isSolo ? T.solo : now.standing;
+  const says = /** @type {Record<string, string>} */ (T.standings)[now.standing] ?? "";
   return [
-    el("p", null, state(GOOD.has(now.standing) || isSolo ? "good" : "warn", word)),
-    el("p", null, isSolo ? T.soloText : T.decides(number(now.power.connected), number(now.power.total))),
+    el("p", null, state(GOOD.has(now.standing) ? "good" : "warn", now.standing)),
+    el("p", null, isSolo ? T.soloText : says),
+    !isSolo && el("p", null, T.decides(number(now.power.connected), number(now.power.total))),
     facts([
       [T.height, blockId(now.height)],
       [T.round, now.round === null ? null : number(now.round)],
@@ -85,7 +87,7 @@ function headOf(now) {
 function standing(one, height) {
   if (!one.connected && !one.is_this_node) return state("off", T.away);
   const behind = one.height === null ? 0 : height - one.height;
-  return behind > 1 ? state("warn", T.behind(number(behind))) : state("good", T.connected);
+  return behind >= BEHIND ? state("warn", T.behind(number(behind))) : state("good", T.connected);
 }
 
 /** @param {string} text */
