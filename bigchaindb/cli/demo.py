@@ -1,6 +1,5 @@
 """demo: fills an empty node with something to look at."""
 
-import base64
 import json
 import sys
 from typing import Final
@@ -14,7 +13,6 @@ from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.cli.work import Progress
 from bigchaindb.client import Client, TransactionRefused, calls
 from bigchaindb.errors import BigchainDBError, StartupError
-from bigchaindb.transaction.keys import decode_key
 
 UNASKED_COUNT_MAX: Final = 1_000
 """Transactions of a ledger that hardly anybody would miss the sight of."""
@@ -49,11 +47,10 @@ def _require_alone(node: Client) -> None:
     """Refuse a network: what is sent stays in the ledger of each of its nodes.
 
     Raises:
-        StartupError: there are other validators.
+        StartupError: there are other nodes.
     """
-    own = node.ask(calls.Call("/", json.loads))["public_key"]
-    keys = [validator["public_key"]["value"] for validator in node.validators()]
-    if own is None or keys != [base64.b64encode(decode_key(own)).decode()]:
+    network = node.ask(calls.Call("/api/v1/network", json.loads))
+    if [one["is_this_node"] for one in network["validators"]] != [True] or network["peers_connected"]:
         raise StartupError(
             f"{node.url} is part of a network, whose nodes would all keep the transactions of a demo for ever, so "
             "nothing was sent; start a node of its own: `bigchaindb -c demo.json configure`, then "
@@ -67,10 +64,11 @@ def _agrees(session: Session, node: Client) -> bool:
     Raises:
         StartupError: nobody answers.
     """
-    if session.assume_yes or not _is_used(node):
+    count = node.ask(calls.Call("/api/v1/statistics", json.loads))["transactions"]
+    if session.assume_yes or count <= UNASKED_COUNT_MAX:
         return True
     answer = ask(
-        f"{node.url} has more than {UNASKED_COUNT_MAX:,} transactions. Those of a demo stay beside them for ever. "
+        f"{node.url} has {count:,} transactions. Those of a demo stay beside them for ever. "
         f"Send {demo_story.TRANSACTION_COUNT} more? [y/n]: "
     )
     if answer is None:
@@ -78,17 +76,6 @@ def _agrees(session: Session, node: Client) -> bool:
             "demo: standard input ended before an answer, so nothing was sent; `bigchaindb --yes demo` does not ask"
         )
     return answer == "y"
-
-
-def _is_used(node: Client) -> bool:
-    """Whether a ledger has more than `UNASKED_COUNT_MAX` transactions."""
-    count, after = 0, None
-    while count <= UNASKED_COUNT_MAX:
-        page = node.ask(calls.events(None, types="valid", granularity="transaction", after=after))
-        count, after = count + len(page.events), page.next
-        if page.is_head:
-            break
-    return count > UNASKED_COUNT_MAX
 
 
 def _send(node: Client, story: demo_story.Story) -> None:

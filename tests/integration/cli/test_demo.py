@@ -1,6 +1,7 @@
 """`bigchaindb demo`: what a newcomer looks at, and where it must not be made."""
 
 import asyncio
+import re
 import signal
 import subprocess
 from collections import Counter
@@ -105,7 +106,7 @@ def test_it_asks_beside_many_transactions(shown: tuple[Node, str, str]) -> None:
     asyncio.run(filled(node.url))
     asked = subprocess.run(command(node), input="", capture_output=True, text=True, check=False)
     assert asked.returncode == 1
-    assert "more than 1,000 transactions" in asked.stderr
+    assert re.search(r"has 1,\d{3} transactions", asked.stderr)
     assert "so nothing was sent; `bigchaindb --yes demo` does not ask" in asked.stderr
     refused = subprocess.run(command(node), input="n\n", capture_output=True, text=True, check=False)
     assert refused.returncode == 0
