@@ -17,6 +17,7 @@ from bigchaindb.access.gate import Denial, Visitor
 from bigchaindb.api import (
     blocks,
     elections,
+    event,
     event_sockets,
     events,
     finding,
@@ -67,6 +68,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *votes.ROUTES,
     *search.ROUTES,
     *events.ROUTES,
+    *event.ROUTES,
     *event_sockets.ROUTES,
     *proofs.ROUTES,
     *validators.ROUTES,

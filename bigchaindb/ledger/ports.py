@@ -214,6 +214,20 @@ class Decision(NamedTuple):
     proof: bytes
 
 
+class Part(NamedTuple):
+    """An event, or one transaction of a valid block as an event of its own.
+
+    Attributes:
+        record: the event; for a transaction its body is the transaction's.
+        number: of the transaction in its block, from 0.
+        is_last: whether no other follows it there.
+    """
+
+    record: Record
+    number: int | None = None
+    is_last: bool = True
+
+
 class ProofSource(Protocol):
     """What a consensus engine keeps of the blocks that it decided. Belongs to the event loop.
 
@@ -268,6 +282,22 @@ class Queries(Protocol):
 
     def decision_at(self, position: int) -> Decision | None:
         """Return the event of a position."""
+        ...
+
+    def event_at(self, position: int) -> Part | None:
+        """Return the event of a position with its body."""
+        ...
+
+    def event_of_transaction(self, transaction_id: str) -> Part | None:
+        """Return the event of a valid block, cut to one transaction; None: no block holds it."""
+        ...
+
+    def entry_of_block(self, block_id: str) -> LoggedEvent | None:
+        """Return the log row of a valid or invalid block by its v1 id, as `block_by_id` does with the block."""
+        ...
+
+    def entry_at_height(self, height: int) -> LoggedEvent | None:
+        """Return the log row of the valid block of a height."""
         ...
 
     def blocks_of_transaction(self, transaction_id: str) -> list[LoggedEvent]:

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.effects import LoggedEvent
-from bigchaindb.ledger.ports import Decision
+from bigchaindb.ledger.ports import Decision, Part, Record
 from bigchaindb.store import holdings
 from bigchaindb.store.checksums import TRANSACTIONS, damaged, due_sum, expect_body, join_transaction
 from bigchaindb.store.database import Readers
-from bigchaindb.store.event_rows import first_at_height, read_entry, read_records
+from bigchaindb.store.event_rows import first_at_height, read_entry, read_record, read_records, read_row
 from bigchaindb.store.held import last, seq_bound
 from bigchaindb.store.keys import OUTPUT_BITS, id_bytes, key_of, owner_hash
 from bigchaindb.store.lists import Bounds, Operation, OutputsOf, Search, Table, TransactionsOf, Walk, step
@@ -195,26 +195,47 @@ class LedgerQueries:
             entry = read_entry(connection, position)
             return None if entry is None else _decision(connection, entry)
 
+    def event_at(self, position: int) -> Part | None:
+        """See `Queries`."""
+        with self._readers.connection() as connection:
+            entry = read_entry(connection, position)
+            return None if entry is None else Part(read_record(connection, position))
+
+    def event_of_transaction(self, transaction_id: str) -> Part | None:
+        """See `Queries`."""
+        with self._readers.connection() as connection:
+            if (place := self._place(connection, transaction_id)) is None:
+                return None
+            position = self._position_of(connection, place.seq)
+            if (row := read_row(connection, position)) is None:
+                raise damaged("events", position, "is missing")
+            (body,) = bodies_of(connection, [place.seq])
+        index = place.seq - row.first_seq
+        record = Record(position, row.type, row.height, row.timestamp, row.digest, body)
+        return Part(record, index, is_last=index + 1 == row.transaction_count)
+
     def entry(self, position: int) -> LoggedEvent | None:
         """Return the log row of a position."""
         with self._readers.connection() as connection:
             return read_entry(connection, position)
 
     def entry_of_block(self, block_id: str) -> LoggedEvent | None:
-        """Return the log row of a valid or invalid block by its v1 id, as `block_by_id` does with the block."""
+        """See `Queries`."""
         with self._readers.connection() as connection:
             return self._entry_of_block(connection, block_id)
+
+    def entry_at_height(self, height: int) -> LoggedEvent | None:
+        """See `Queries`."""
+        with self._readers.connection() as connection:
+            return _entry_at_height(connection, height)
 
     def blocks_of_transaction(self, transaction_id: str) -> list[LoggedEvent]:
         """See `Queries`."""
         with self._readers.connection() as connection:
             if (place := self._place(connection, transaction_id)) is None:
                 return []
-            for *columns, position, checksum in connection.execute(_TRANSACTION, (place.seq,)).fetchall():
-                TRANSACTIONS.expect(*columns, position, checksum)
-                entry = read_entry(connection, position)
-                return [] if entry is None else [entry]
-            raise damaged("transactions", place.seq, "is missing")
+            entry = read_entry(connection, self._position_of(connection, place.seq))
+            return [] if entry is None else [entry]
 
     def height(self) -> int:
         """See `Queries`."""
@@ -250,6 +271,13 @@ class LedgerQueries:
         if (place := locate(connection, (), [transaction_id]).get(transaction_id)) is None:
             expect_neighbours(connection, "transaction_index", key_of(id_), FIRST)
         return place
+
+    def _position_of(self, connection: sqlite3.Connection, seq: int) -> int:
+        """Return the position of the event that a transaction is part of."""
+        for *columns, position, checksum in connection.execute(_TRANSACTION, (seq,)).fetchall():
+            TRANSACTIONS.expect(*columns, position, checksum)
+            return int(position)
+        raise damaged("transactions", seq, "is missing")
 
     def _entry_of_block(self, connection: sqlite3.Connection, block_id: str) -> LoggedEvent | None:
         if (id_ := id_bytes(block_id)) is None:

@@ -13,7 +13,7 @@ from bigchaindb.delivery import Message, block_message, transaction_message, tra
 from bigchaindb.eventlog import token
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.events import Event, EventTypes
-from bigchaindb.ledger.ports import REJECTED, Record
+from bigchaindb.ledger.ports import REJECTED, Part, Record
 from bigchaindb.ledger.summaries import summary_of_event, summary_of_transaction
 from bigchaindb.streams.shared_log import Place, place_of, token_at
 
@@ -222,6 +222,14 @@ def message_of(record: Record, index: int | None, chain_id: str, choice: Choice)
     if index is None:
         return block_of(event, choice)
     return transaction_of(transaction_message(event, index, record.body), choice)
+
+
+def single(part: Part, chain_id: str) -> tuple[bytes, str]:
+    """Return the envelope of what was read by itself, and the token behind it: those of pages and streams."""
+    record, index, is_last = part
+    place = token.WHOLE if index is None or is_last else index
+    behind = token.encode(chain_id, record.position, place, record.digest)
+    return message_of(record, index, chain_id, Choice()).envelope, behind
 
 
 def expect_token(text: str) -> None:

@@ -143,6 +143,11 @@ class EventStreams:
         log.hub.listen(lambda _: self._wake())
 
     @property
+    def chain_id(self) -> str:
+        """Of the log, as tokens name it."""
+        return self._log.chain_id
+
+    @property
     def head(self) -> int:
         """The last durable position."""
         return self._log.hub.head

@@ -304,3 +304,60 @@ async def test_the_bytes_of_an_event_are_those_that_plugins_get(served: Served) 
     finally:
         log.close()
     assert json.loads(answer.body)["events"]
+
+
+class TestOne:
+    """`/api/v1/events/{position}`, and the events of a block and of a transaction."""
+
+    async def test_each_event_alone_is_the_one_of_the_pages(self, start: Start) -> None:
+        served = await start(propose=twice)
+        await served.commit(3)
+        await served.commit(1)
+        for place, whole in enumerate(await everything(served), 1):
+            found = [await one(served, f"events/{place}"), await one(served, f"blocks/{whole['subject']}/event")]
+            if "invalid" not in whole["type"]:
+                found.append(await one(served, f"blocks/{whole['data']['height']}/event"))
+            for each in found:
+                assert each == {"event": whole, "index": None, "position": place, "token": found[0]["token"]}
+            assert len(await everything(served, after=found[0]["token"])) == served.hub.head - place
+
+    async def test_a_transaction_comes_with_its_place_in_the_block(self, served: Served) -> None:
+        await served.commit(5)
+        await served.commit(2)
+        taken = await everything(served, granularity="transaction")
+        for number, event in enumerate(taken):
+            position, index = map(int, event["sequence"].split(":"))
+            found = await one(served, f"transactions/{event['data']['id']}/event")
+            assert found == {"event": event, "index": index, "position": position, "token": found["token"]}
+            behind = await everything(served, granularity="transaction", after=found["token"])
+            assert behind == taken[number + 1 :]
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            *("events/0", "events/3", "events/-1", "events/x", "events/" + "9" * 30, "events/1/event"),
+            *("blocks/0/event", "blocks/9/event", "blocks/x/event", f"blocks/{'a' * 64}/event"),
+            *(f"transactions/{'a' * 64}/event", "transactions/x/event", f"transactions/{'A' * 64}/event"),
+        ],
+    )
+    async def test_what_is_not_there_is_not_found(self, served: Served, path: str) -> None:
+        await served.commit(1)
+        await served.commit(1)
+        assert (await ask(served.api.port, "GET", f"/api/v1/{path}")).status == 404
+
+    async def test_an_event_that_is_not_announced_is_not_there_yet(self, served: Served) -> None:
+        """Its token would be refused as one of another log."""
+        [id_] = await served.commit(1)
+        found = await one(served, "events/1")
+        served.hub._head = 0
+        for path in ("events/1", "blocks/1/event", f"transactions/{id_}/event"):
+            assert (await ask(served.api.port, "GET", f"/api/v1/{path}")).status == 404
+        served.hub._head = 1
+        assert await one(served, "events/1") == found
+
+
+async def one(served: Served, path: str) -> dict[str, Any]:
+    answer = await ask(served.api.port, "GET", f"/api/v1/{path}")
+    assert answer.status == 200, answer
+    document: dict[str, Any] = answer.json()
+    return document
