@@ -18,6 +18,7 @@ import uvloop
 from bigchaindb import __version__, replaying
 from bigchaindb.access.addresses import Proxies
 from bigchaindb.access.book import KeyBook
+from bigchaindb.access.exchange import Exchange
 from bigchaindb.access.exposure import anonymous
 from bigchaindb.access.gate import Gate
 from bigchaindb.access.origins import Origins
@@ -203,6 +204,7 @@ class _Edges:
         by_proxy = settings.tls.ended_by_proxy
         self.gate = gate = Gate(anonymous(settings), self.book, ended_by_proxy=by_proxy, origins=origins, rates=rates)
         self.stream = StreamServer(log, limits, settings.wsserver, gate, origins=origins, proxies=proxies)
+        exchange = Exchange(self.book, gate) if settings.page.enabled else None
         self.api = HttpApi(
             wired.engine,
             Reads(limits, store.queries(), self.reader),
@@ -220,9 +222,10 @@ class _Edges:
             origins=origins,
             proxies=proxies,
             page=Page.read(settings.page.folder or OWN_FOLDER) if settings.page.enabled else None,
+            exchange=exchange,
         )
         renewals = (Renewing(settings, gate, wired.writers), *(() if tls is None else (tls.renew,)))
-        self.desk = AccessDesk(self.book, gate, settings, reload, renewals)
+        self.desk = AccessDesk(self.book, gate, settings, reload, renewals, exchange)
         self.metrics = MetricsServer(self._figures, limits, gate, needs_key=settings.metrics.access)
         self.control = ControlServer(
             store.directory.control,

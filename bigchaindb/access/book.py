@@ -18,6 +18,8 @@ from bigchaindb.store.node_db import NodeDb
 from bigchaindb.store.node_rows import ACCESS_KEYS
 
 NAME_CHARACTERS_MAX: Final = 100
+PAGE: Final = "page"
+"""The name of keys that the operator's page gets; those that are over make room for the next."""
 _log: Final = logging.getLogger(__name__)
 
 
@@ -54,7 +56,7 @@ class KeyBook:
         """
         made, text = _made(name, scopes, expires, now_s)
         with self._lock:
-            self._write(made, gone=self._oldest_over(now_s))
+            self._write(made, gone=self._oldest_over(now_s) or self._page_over(name, now_s))
         return made, text
 
     def revoke(self, id_: str, now_s: float) -> AccessKey:
@@ -132,6 +134,10 @@ class KeyBook:
                 "revoke one first"
             )
         return min(over, key=lambda key: key.made)
+
+    def _page_over(self, name: str, now_s: float) -> AccessKey | None:
+        """Return a key of the page that is over; it has one a working day, and lists stay short."""
+        return next((key for key in self.keys.values() if name == key.name == PAGE and key.is_over(now_s)), None)
 
     def _write(self, *changed: AccessKey, gone: AccessKey | None = None) -> None:
         with self._db.batch() as connection:

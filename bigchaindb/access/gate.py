@@ -47,7 +47,7 @@ class Visitor(NamedTuple):
         key: the access key as it was shown; None: none was.
         address: that the connection counts for.
         target: of the request, path and query.
-        is_exposed: whether the key came in clear from another machine.
+        is_exposed: whether what it shows came in clear from another machine.
         headers: without whatever proves a principal.
         method: of the request.
     """
@@ -158,6 +158,24 @@ class Gate:
             return principal
         return self.refuse(_lack(principal, *scopes), principal.who, visitor, *scopes)
 
+    def failed(self, visitor: Visitor, why: str) -> Denial:
+        """Count a wrong credential; return the answer."""
+        excess = self.rates.fail(visitor.address, time.monotonic())
+        return Denial(HTTPStatus.UNAUTHORIZED, why, ASKS_FOR_KEY) if excess is None else _too_many(excess)
+
+    def is_foreign(self, visitor: Visitor) -> bool:
+        """Whether a request comes from a page of another origin, or was sent to a name that is not this node's."""
+        return self._origins.are_foreign(visitor.headers)
+
+    def is_exposed(self, visitor: Visitor) -> bool:
+        """Whether what a request shows came in clear from another machine, and no proxy ends TLS."""
+        return visitor.is_exposed and not self._ended_by_proxy
+
+    def expiry(self, key_id: str) -> int | None:
+        """Return when an access key expires; None: never, or there is none."""
+        key = None if self._book is None else self._book.keys.get(key_id)
+        return None if key is None else key.expires
+
     def watch(self, principal: Principal, end: "End", scope: str = READ) -> Callable[[], None]:
         """Call `end` once a principal lacks `scope`, at once perhaps; return what ends the watch."""
         streams = self._streams.setdefault(principal.key_id, {})
@@ -207,10 +225,9 @@ class Gate:
         now_s = time.time()
         found = judge(shown, {} if self._book is None else self._book.keys, now_s)
         if isinstance(found, str):
-            excess = self.rates.fail(visitor.address, time.monotonic())
-            return _too_many(excess) if excess is not None else Denial(HTTPStatus.UNAUTHORIZED, found, ASKS_FOR_KEY)
+            return self.failed(visitor, found)
         assert self._book is not None
-        is_exposed = visitor.is_exposed and not self._ended_by_proxy
+        is_exposed = self.is_exposed(visitor)
         if is_exposed or found.used_day != int(now_s) // DAY_S:
             self._book.note_use(found, now_s, is_exposed=is_exposed)
         if is_exposed:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar
 
-from bigchaindb.access.gate import Gate, Principal
+from bigchaindb.access.exchange import Exchange
+from bigchaindb.access.gate import Gate, Principal, Visitor
 from bigchaindb.api.answers import Answer, Reply
 from bigchaindb.api.arguments import Arguments, parse_query
 from bigchaindb.api.page_files import Page
@@ -55,6 +56,7 @@ class Call(NamedTuple):
         accept_encoding: the header `Accept-Encoding`.
         last_event_id: the header `Last-Event-ID`.
         host: the header `Host` as sent.
+        visitor: what the request shows of who sent it.
         principal: who asks; None where no gate stands in front.
         while_there: waits for something for as long as the client is there.
     """
@@ -69,6 +71,7 @@ class Call(NamedTuple):
     while_there: WhileThere = regardless
     accept_encoding: str = ""
     given: Mapping[str, object] = MappingProxyType({})
+    visitor: Visitor | None = None
 
     @property
     def arguments(self) -> Arguments:
@@ -152,7 +155,8 @@ class Context:
     """What all handlers share.
 
     `proofs` is None on a network of one node, whose events are proven by that node's signatures alone.
-    `pull` answers a pull of a subscription. `page` is None where there is none.
+    `pull` answers a pull of a subscription. `page` is None where there is none, and then so is
+    `exchange`, which has the codes for it.
     """
 
     engine: Engine
@@ -169,6 +173,7 @@ class Context:
     gate: Gate
     pull: Callable[[Call], Awaitable[Answer]]
     page: Page | None = None
+    exchange: Exchange | None = None
 
 
 Handler = Callable[[Context, Call], Awaitable[Reply]]

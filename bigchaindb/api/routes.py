@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from bigchaindb.access.gate import Denial, Visitor
 from bigchaindb.api import (
+    access,
     blocks,
     elections,
     event,
@@ -79,6 +80,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *plugins.ROUTES,
     *orders.routes("/api/v1/plugins", orders.BY_NAME, "Plugin"),
     *subscriptions.ROUTES,
+    *access.ROUTES,
     Route(
         "GET",
         "/api/v1/openapi.json",
@@ -160,7 +162,7 @@ async def reply_to(context: Context, method: str, path: str, call: Call, visitor
         return not_found(context.node.stream_url(call.host) if _plainly(path) == _STREAM else near(path))
     if isinstance(route, Answer):
         return route
-    reply = await guarded(route, context, call._replace(parameter=found[1], principal=principal))
+    reply = await guarded(route, context, call._replace(parameter=found[1], principal=principal, visitor=visitor))
     if isinstance(reply, EventStream):
         return replace(reply, watch=partial(context.gate.watch, principal))
     if isinstance(reply, Answer) and reply.status == HTTPStatus.FORBIDDEN:  # no writer signed what was posted

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Final
 
 from bigchaindb.access.addresses import NO_PROXIES, Proxies
+from bigchaindb.access.exchange import Exchange
 from bigchaindb.access.gate import Gate, Visitor
 from bigchaindb.access.origins import ALL, Origins
 from bigchaindb.api import cors
@@ -150,6 +151,7 @@ class HttpApi(ReplyServer):
         origins: Origins = ALL,
         proxies: Proxies = NO_PROXIES,
         page: Page | None = None,
+        exchange: Exchange | None = None,
     ) -> None:
         self._reads = reads
         self._places = Places(limits.sse_connection_count_max)
@@ -181,6 +183,7 @@ class HttpApi(ReplyServer):
             gate=gate,
             pull=Pulls(desks, gate, limits).serve,
             page=page,
+            exchange=exchange,
         )
         count = limits.connection_count_max
         open_now = f"{count} connections are open (limits.connection_count_max); try again later"

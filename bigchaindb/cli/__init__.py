@@ -66,6 +66,7 @@ class Commands(LazyGroup):
         "init": ("run:init", "Make an empty ledger."),
         "keys": ("keys:keys", "Make and show key pairs of the ledger's users."),
         "network": ("network:network", "Make this node part of a network, whose nodes vote on one ledger."),
+        "page": ("page:page", "Open the node's page with the rights to read and to give orders."),
         "plugins": ("plugins:plugins", "List, enable and control event plugins."),
         "restore": ("restore:restore", "Replace the node's data by a backup that `bigchaindb backup` made."),
         "show-config": ("configure:show_config", "Print the effective configuration."),

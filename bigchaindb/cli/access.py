@@ -15,7 +15,7 @@ import click
 import msgspec
 
 from bigchaindb import files
-from bigchaindb.access.book import KeyBook, check_name
+from bigchaindb.access.book import PAGE, KeyBook, check_name
 from bigchaindb.access.exposure import anonymous, is_local
 from bigchaindb.access.keys import CHARACTER_COUNT, DAY_S, day
 from bigchaindb.access.scopes import Scopes
@@ -210,7 +210,7 @@ def _close_the_door(session: Session, loaded: Loaded, *, keep: bool) -> None:
             keys = listed(book)
     else:
         keys = state.keys
-    if keys:  # the first one has decided
+    if any(key.name != PAGE for key in keys):  # the first one has decided; those of the page do not count
         say(f"requests without a key may: {_anonymous(loaded, state)}; access.anonymous changes that")
         return
     if is_local(loaded.settings) and not session.assume_yes:

@@ -10,6 +10,7 @@ import msgspec
 
 from bigchaindb.access import audit
 from bigchaindb.access.book import KeyBook
+from bigchaindb.access.exchange import Exchange
 from bigchaindb.access.exposure import anonymous
 from bigchaindb.access.gate import Gate
 from bigchaindb.access.keys import DAY_S, AccessKey, judge
@@ -78,7 +79,13 @@ class AccessDesk:
     """Carries out orders about access in a running node. Belongs to the event loop."""
 
     def __init__(
-        self, book: KeyBook, gate: Gate, settings: Settings, reload: Reloader | None, renewals: Sequence[Renewal] = ()
+        self,
+        book: KeyBook,
+        gate: Gate,
+        settings: Settings,
+        reload: Reloader | None,
+        renewals: Sequence[Renewal] = (),
+        exchange: Exchange | None = None,
     ) -> None:
         """Take what the orders change.
 
@@ -88,12 +95,14 @@ class AccessDesk:
             settings: with which the node runs.
             reload: None if this node has no configuration to read again.
             renewals: further parts of the node with settings of access.
+            exchange: has the codes for the page; None: there is no page.
         """
         self._book = book
         self._gate = gate
         self._settings = settings
         self._reload = reload
         self._renewals = renewals
+        self._exchange = exchange
 
     async def get(self, _: Call) -> object:
         """Return the state of access, to the last use of each key."""
@@ -118,6 +127,10 @@ class AccessDesk:
         audit.ordered("control", type(order).__name__.lower(), **about)
         if isinstance(order, answers.ReloadAccess):
             return await self.read_again()
+        if isinstance(order, answers.NewCode):
+            if self._exchange is None:
+                raise OrderRefused("this node has no page: page.enabled is false")
+            return answers.PageCode(self._exchange.new_code())
         done = await asyncio.to_thread(carry_out, self._book, order)
         if isinstance(done, answers.MadeKey):
             audit.ordered("control", "made", id=done.key.id, named=done.key.name)

@@ -157,5 +157,15 @@ class ReloadAccess(msgspec.Struct, frozen=True, tag=True):
     """Read the settings of access again: `AccessReloaded`."""
 
 
+class NewCode(msgspec.Struct, frozen=True, tag=True):
+    """Make a code for the page: `PageCode`."""
+
+
+class PageCode(msgspec.Struct, frozen=True):
+    """A code that the page exchanges for a key, once and within a minute."""
+
+    code: str
+
+
 KeyOrder: TypeAlias = NewKey | RevokeKey | RotateKey | ConfirmKeys | CheckKey
-AccessOrder: TypeAlias = KeyOrder | ReloadAccess
+AccessOrder: TypeAlias = KeyOrder | ReloadAccess | NewCode

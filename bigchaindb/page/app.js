@@ -106,6 +106,7 @@ async function exchangeCode() {
   const code = CODE.exec(location.hash)?.[1];
   if (!code) return;
   history.replaceState(null, "", "#/");
+  keep(null); // a key that is over would have the exchange refused
   const { value } = await send("POST", "access/exchange", { code: decoded(code) });
   if (value) keep(value.key);
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bigchaindb.access.addresses import Proxies
 from bigchaindb.access.book import KeyBook
+from bigchaindb.access.exchange import Exchange
 from bigchaindb.access.exposure import LOCAL
 from bigchaindb.access.gate import Gate
 from bigchaindb.access.origins import Origins
@@ -62,6 +63,7 @@ class Served:
     book: KeyBook
     supervisor: Supervisor
     rejected_hub: Hub
+    exchange: Exchange
 
     @property
     def url(self) -> str:
@@ -161,6 +163,7 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
     origins, proxies = Origins(access.origins), Proxies(access.proxies)
     gate = Gate(scopes, book, origins=origins, rates=Rates(access, limits.bucket_count_max))
     supervisor = ShownLanes(hub, store, limits, plugins, rejected)
+    exchange = Exchange(book, gate)
     api = HttpApi(
         engine,
         Reads(limits, store.queries(), Reader(store.directory.ledger, store.damages, limits, CHAIN_ID)),
@@ -184,6 +187,7 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
         origins=origins,
         proxies=proxies,
         page=page,
+        exchange=exchange,
     )
     stream = StreamServer(
         source, limits, WebSocketServer(heartbeat=heartbeat_s), gate, origins=origins, proxies=proxies
@@ -203,4 +207,4 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
         ending.push_async_callback(api.stop)
         await api.start("localhost", 0)
         await stream.start("localhost", 0)
-        yield Served(store, hub, engine, api, stream, gate, book, supervisor, rejected.hub)
+        yield Served(store, hub, engine, api, stream, gate, book, supervisor, rejected.hub, exchange)

@@ -14,6 +14,7 @@ from bigchaindb.api.route import Route
 from bigchaindb.api.routes import ROUTES
 from bigchaindb.ledger.elections import Elections
 from tests.integration.api.conftest import Start
+from tests.support import made_secrets
 from tests.support.chains import ALICE
 from tests.support.decisions import Chain
 from tests.support.elections import election, validators_of, vote
@@ -44,11 +45,21 @@ def address(operation: Mapping[str, Any], path: str, replaced: Mapping[str, str]
 
 
 async def send(served: Served, route: Route, **replaced: str) -> Answer:
-    """Send the example of a route; require the status and the body that are described."""
+    """Send the example of a route; require the status and the body that are described.
+
+    Args:
+        served: the node.
+        route: of the example.
+        replaced: values that no example can know, by the names of arguments and members of the body.
+    """
     operation = DOCUMENT["paths"][route.path][route.method.lower()]
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+    if isinstance(body, dict):
+        body = {name: replaced.get(name, value) for name, value in body.items()}
     sent = None if route.method == "GET" else b"" if body is None else json.dumps(body).encode()
     headers = UPGRADE if route.status == SWITCHING else {}
+    if "key" in replaced:
+        headers = {"Authorization": f"Bearer {replaced['key']}"}
     answer = await ask(served.api.port, route.method, address(operation, route.path, replaced), sent, **headers)
     assert answer.status == route.status, (route.id, answer)
     content = operation["responses"][str(answer.status)].get("content", {}).get("application/json")
@@ -88,7 +99,12 @@ async def test_every_example_succeeds(served: Served) -> None:
             continue
         if route.id in NEEDS_PARKED:
             await park(served)
-        answer = await send(served, route, **({"block_id": row.block_id} if route.id == "listVotes" else {}))
+        known = {
+            "listVotes": {"block_id": row.block_id},
+            "exchangeCode": {"code": served.exchange.new_code()},
+            "lockPage": {"key": made_secrets.remember(served.exchange.new_key()[1])},
+        }
+        answer = await send(served, route, **known.get(route.id, {}))
         if route.method == "GET" and route.answer is not None and route.answer.get("type") == "array":
             assert answer.json() != [], f"the example of {route.id} finds nothing"
     await send(served, last[0])
