@@ -31,6 +31,7 @@ BENCHMARKS: Final = {
     "hostile": "another client's commits while strangers flood the node or post costly documents",
     "access": "what an access key and a refusal cost, and how fast a revocation reaches a stream",
     "subscriptions": "events of a subscription to a client in Node, against nats-server; what dies, and what they cost",
+    "questions": "balances and outputs from 10,000 to 1,000,000 transactions, and commits beside clients who ask",
     "streams": "messages to 1,000 WebSocket clients, against a bare server that writes the same bytes",
     "growth": "throughput, waits, look-ups, start, memory over HTTP from 10,000 to 1,000,000 transactions",
 }

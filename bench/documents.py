@@ -7,7 +7,7 @@ Everything comes from a seed, so two runs measure the same bytes.
 
 import random
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha3_256, sha256
 from typing import Any, Final
@@ -68,9 +68,9 @@ class Signed(tuple[str, bytes]):
 class Documents:
     """A source of documents; the same seed gives the same ones."""
 
-    def __init__(self, seed: int = 1, owner_count: int = OWNER_COUNT) -> None:
+    def __init__(self, seed: int = 1, owner_count: int = OWNER_COUNT, owners: Sequence[Owner] = ()) -> None:
         self._random = random.Random(0)
-        self._owners = [Owner.of(self._random.randbytes(32)) for _ in range(owner_count)]
+        self._owners = owners or [Owner.of(self._random.randbytes(32)) for _ in range(owner_count)]
         self._words = [self._word() for _ in range(WORD_COUNT)]
         self._random.seed(seed)  # of any seed the owners and words are the same, the documents are not
         self._serial = seed * 10**9

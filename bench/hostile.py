@@ -144,7 +144,7 @@ def _suffer(kind: str, scale: Scale, documents: Documents, *, at_node: bool) -> 
         Node(folder, settings=SETTINGS.get(kind, {}), is_secure=kind == SECURE) as node,
         Process(python("bench.bare", str(bare_port)), log=folder / "bare.log"),
     ):
-        client = _Client(node.port, node.authority)
+        client = Client(node.port, node.authority)
         for _ in range(20):
             client.commit(documents.create()[0].body)
         for number in range(WARM_COUNT):
@@ -183,8 +183,8 @@ def _attacking(kind: str, port: int) -> Iterator[None]:
             attacker.kill()
 
 
-class _Client:
-    """Commits one after the other over one connection."""
+class Client:
+    """Sends one request after the other over one connection."""
 
     def __init__(self, port: int, authority: Path | None) -> None:
         self._socket = secured(socket.create_connection(("127.0.0.1", port), ANSWER_S_MAX), authority)
@@ -192,12 +192,20 @@ class _Client:
     def commit(self, body: bytes) -> float:
         """Commit; return how long that took, in ms."""
         head = f"POST /api/v1/transactions?mode=commit HTTP/1.1\r\nHost: bench\r\nContent-Length: {len(body)}\r\n\r\n"
+        # A 504 is a wait as well.
+        return self._exchange(head.encode() + body, (b"HTTP/1.1 202 ", b"HTTP/1.1 504 "))
+
+    def get(self, path: str) -> float:
+        """Read; return how long that took, in ms."""
+        return self._exchange(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode(), (b"HTTP/1.1 200 ",))
+
+    def _exchange(self, request: bytes, expected: tuple[bytes, ...]) -> float:
         begin = time.perf_counter()
-        self._socket.sendall(head.encode() + body)
+        self._socket.sendall(request)
         answer = b""
         while not answer.endswith(b"}\n"):
             piece = self._socket.recv(65536)
             assert piece, answer
             answer += piece
-        assert answer.startswith((b"HTTP/1.1 202 ", b"HTTP/1.1 504 ")), answer[:200]  # a 504 is a wait as well
+        assert answer.startswith(expected), answer[:200]
         return (time.perf_counter() - begin) * 1e3

@@ -6,7 +6,7 @@ output is compared with that head. Lists show who has spent an output by the tim
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from heapq import nsmallest
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -240,27 +240,39 @@ def _height(connection: sqlite3.Connection, position: int) -> int:
     return row.height
 
 
-def _counted(pieces: Iterator[list[Held]], count_max: int) -> Iterator[Held | None]:
-    """Yield outputs, and None instead of the first one beyond `count_max`."""
-    for count, one in enumerate(chain.from_iterable(pieces)):
-        if count == count_max:
-            yield None
-            return
-        yield one
+class _Bounded:
+    """Pieces of outputs up to a count of all.
+
+    Attributes:
+        is_complete: whether there were no more, known at the end.
+    """
+
+    def __init__(self, pieces: Iterator[list[Held]], count_max: int) -> None:
+        self._pieces = pieces
+        self._left_count = count_max
+        self.is_complete = True
+
+    def __iter__(self) -> Iterator[Held]:
+        for piece in self._pieces:
+            yield from piece[: self._left_count]
+            if len(piece) > self._left_count:
+                self.is_complete = False
+                return
+            self._left_count -= len(piece)
 
 
 def _balances(connection: sqlite3.Connection, asked: Balances) -> dict[str, object]:
     plain = key_condition(asked.key).fingerprint
     amounts: dict[bytes, list[int]] = {}
-    is_complete = True
-    for one in _counted(of_owner(connection, asked.owner, asked.end << OUTPUT_BITS, asked.recent), asked.count_max):
-        if one is None:
-            is_complete = False
-        elif not one.is_spent(asked.end):
-            of_one = amounts.setdefault(one.asset, [0, 0, 0])
-            of_one[one.fingerprint != plain] += one.amount
-            of_one[2] += 1
-    largest = sorted(amounts.items(), key=lambda item: (-item[1][0], -item[1][1], item[0]))[:LARGEST_COUNT]
+    counted = _Bounded(of_owner(connection, asked.owner, asked.end << OUTPUT_BITS, asked.recent), asked.count_max)
+    for one in counted:
+        if one.spent_by is not None and one.spent_by < asked.end:
+            continue
+        if (of_one := amounts.get(one.asset)) is None:
+            of_one = amounts[one.asset] = [0, 0, 0]
+        of_one[one.fingerprint != plain] += one.amount
+        of_one[2] += 1
+    largest = nsmallest(LARGEST_COUNT, amounts.items(), key=lambda item: (-item[1][0], -item[1][1], item[0]))
     return {
         "public_key": asked.public_key,
         "balances": [
@@ -269,7 +281,7 @@ def _balances(connection: sqlite3.Connection, asked: Balances) -> dict[str, obje
         ],
         "asset_count": len(amounts),
         "unspent_count": sum(count for _, _, count in amounts.values()),
-        "complete": is_complete,
+        "complete": counted.is_complete,
         "as_of": asked.height,
     }
 
@@ -284,28 +296,26 @@ class _Holder:
 
 def _holders(connection: sqlite3.Connection, asked: Holders) -> dict[str, object]:
     holders: dict[tuple[bytes, ...], _Holder] = {}
-    transaction_count, unspent_count, last_seq, is_complete = 0, 0, 0, True
+    transaction_count, unspent_count, last_seq = 0, 0, 0
     pieces = of_asset(connection, asked.asset, asked.create_seq, asked.end << OUTPUT_BITS, asked.recent)
-    for one in _counted(pieces, asked.count_max):
-        if one is None:
-            is_complete = False
-            break
+    counted = _Bounded(pieces, asked.count_max)
+    for one in counted:
         transaction_count += one.seq != last_seq
         last_seq = one.seq
-        if not one.is_spent(asked.end):
+        if one.spent_by is None or one.spent_by >= asked.end:
             unspent_count += 1
             holder = holders.setdefault(tuple(sorted(one.owners)), _Holder(one))
             holder.amount += one.amount
-    if is_complete and last_seq != asked.create_seq:  # it has no outputs
+    if counted.is_complete and last_seq != asked.create_seq:  # it has no outputs
         transaction_count += 1
-    largest = sorted(holders.values(), key=lambda holder: (-holder.amount, -holder.newest.number))[:LARGEST_COUNT]
+    largest = nsmallest(LARGEST_COUNT, holders.values(), key=lambda holder: (-holder.amount, -holder.newest.number))
     return {
         **_created(connection, asked),
         "transaction_count": transaction_count,
         "unspent_count": unspent_count,
         "holder_count": len(holders),
         "holders": _named(connection, largest),
-        "complete": is_complete,
+        "complete": counted.is_complete,
         "as_of": asked.height,
     }
 

@@ -15,7 +15,7 @@ from bigchaindb.store import holdings
 from bigchaindb.store.checksums import TRANSACTIONS, damaged, due_sum, expect_body, join_transaction
 from bigchaindb.store.database import Readers
 from bigchaindb.store.event_rows import first_at_height, read_entry, read_record, read_records, read_row
-from bigchaindb.store.held import last, seq_bound
+from bigchaindb.store.held import seq_bound
 from bigchaindb.store.keys import OUTPUT_BITS, id_bytes, key_of, owner_hash
 from bigchaindb.store.lists import Bounds, Operation, OutputsOf, Search, Table, TransactionsOf, Walk, step
 from bigchaindb.store.neighbours import FIRST, LAST, expect_neighbours
@@ -92,7 +92,7 @@ class LedgerQueries:
             spent=spent,
             before=below,
             limit=limit,
-            recent=last(self._recent.outputs(owner), below, holdings.LOOK_COUNT_MAX + 1),
+            recent=self._recent.last_outputs(owner, below, _looks(limit, asset_id, spent)),
         )
 
     def outputs_of_asset(
@@ -116,13 +116,13 @@ class LedgerQueries:
             spent=spent,
             before=below,
             limit=limit,
-            recent=last(self._recent.transfers(create.asset), seq_bound(below), holdings.LOOK_COUNT_MAX + 1),
+            recent=self._recent.last_transfers(create.asset, seq_bound(below), _looks(limit, spent)),
         )
 
     def balances(self, public_key: str, count_max: int) -> holdings.Balances:
         """Ask what an owner holds of each asset, by the newest `count_max` outputs."""
         (end, height), owner = self._state(), owner_hash(public_key)
-        recent = last(self._recent.outputs(owner), end << OUTPUT_BITS, count_max + 1)
+        recent = self._recent.last_outputs(owner, end << OUTPUT_BITS, count_max + 1)
         return holdings.Balances(
             public_key=public_key,
             key=decode_key(public_key),
@@ -144,7 +144,7 @@ class LedgerQueries:
             end=end,
             height=height,
             count_max=count_max,
-            recent=last(self._recent.transfers(create.asset), end, count_max + 1),
+            recent=self._recent.last_transfers(create.asset, end, count_max + 1),
         )
 
     def search(self, table: Table, text: str, limit: int) -> Walk:
@@ -332,6 +332,12 @@ class LedgerQueries:
                 if found := _only(operation, bodies_of(connection, [end])):
                     return found
         return None
+
+
+def _looks(limit: int, *filters: object) -> int:
+    """Return how many rows of an index a page reads at most, and one more."""
+    is_filtered = any(one is not None for one in filters)
+    return 1 + (holdings.LOOK_COUNT_MAX if is_filtered else limit + 1)
 
 
 def _only(operation: str | None, bodies: Sequence[bytes]) -> bytes | None:

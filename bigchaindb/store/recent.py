@@ -5,8 +5,8 @@ the rows of a *generation*, a stretch of the chain, are kept here until there ar
 `indexing.py` moves them into the tables then. Nothing is lost with the memory: they are read again from the ledger.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -136,6 +136,14 @@ class Recent:
         """Return the numbers of an owner's recent outputs as `transfers` does those of TRANSFERs."""
         return _behind((generation.outputs.get(owner) for generation in self._whole()), after, count_max)
 
+    def last_transfers(self, asset: bytes, below: int, count_max: int) -> list[int]:
+        """Return the newest of an asset's recent TRANSFERs below a seq, ascending; raises as `transfers` does."""
+        return _before([generation.transfers.get(asset) for generation in self._whole()], below, count_max)
+
+    def last_outputs(self, owner: bytes, below: int, count_max: int) -> list[int]:
+        """Return the newest of an owner's recent outputs below a number, ascending; raises as `transfers` does."""
+        return _before([generation.outputs.get(owner) for generation in self._whole()], below, count_max)
+
     def blocks(self, block_id: bytes) -> list[int]:
         """Return the positions of events about a block, the valid one among them if there is one.
 
@@ -158,4 +166,12 @@ def _behind(tables: Iterable[list[int] | None], after: int, count_max: int | Non
         if numbers:
             begin = bisect_right(numbers, after)
             found += numbers[begin : None if count_max is None else begin + count_max - len(found)]
+    return found
+
+
+def _before(tables: Sequence[list[int] | None], below: int, count_max: int) -> list[int]:
+    found: list[int] = []
+    for numbers in reversed(tables):
+        end = bisect_left(numbers or (), below)
+        found = (numbers or [])[max(0, end - count_max + len(found)) : end] + found
     return found
