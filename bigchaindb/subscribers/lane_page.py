@@ -15,6 +15,7 @@ second one, below the time in milliseconds. So the number of a transaction, posi
 Source: decisions 0014 and 0097.
 """
 
+import errno
 import mmap
 import os
 from collections.abc import Iterator, Mapping
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Self
 from urllib.parse import quote
 
-from bigchaindb.errors import StoreDamaged
+from bigchaindb.errors import StoreDamaged, StoreFull
 from bigchaindb.eventlog.lane import Progress
 
 PAGE_BYTES: Final = 4096
@@ -41,6 +42,7 @@ _TIME_SHIFT: Final = 22
 _PACKED_COUNT_MAX: Final = (1 << _TIME_SHIFT) - 1
 """Deliveries that a packed page counts; above them there is room for 139 years in milliseconds."""
 _NS_PER_MS: Final = 1_000_000
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 _MAGIC: Final = int.from_bytes(b"bcdblan1", "little")
 
 
@@ -121,6 +123,9 @@ class LanePage:
             slot_count: the plugin's window.
             counts: deliveries so far, by position; 0 for others.
             is_packed: for a desk.
+
+        Raises:
+            StoreFull: there is no room on the disk.
         """
         unsettled = sorted([*progress.in_hand, *(position | RETURNING for position in progress.returning)])
         slot_count = max(slot_count, len(unsettled))
@@ -134,7 +139,12 @@ class LanePage:
                 words[slot], words[slot + 1] = word, packed_count(count)
             else:
                 words[slot] = with_count(word, count)
-        _write_durably(path, words)
+        try:
+            _write_durably(path, words)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise StoreFull(f"{path}: no room on the disk; nothing was written") from error
         return cls(path)
 
     @property

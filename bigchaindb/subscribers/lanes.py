@@ -17,7 +17,7 @@ from typing import Final, ParamSpec, TypeVar
 from bigchaindb.config import Limits
 from bigchaindb.errors import BigchainDBError, OrderRefused, StoreError
 from bigchaindb.eventlog import facts
-from bigchaindb.eventlog.lane import State
+from bigchaindb.eventlog.lane import WAITING, State
 from bigchaindb.eventlog.orders import Order, apply, not_enabled, refusal
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.eventlog.subscription import EVENTS, REJECTED
@@ -29,7 +29,8 @@ from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_status import IN_WORDS
 from bigchaindb.subscribers.lane_work import Shared, Work
 from bigchaindb.subscribers.machine import Machine, in_thread
-from bigchaindb.subscribers.plugin_lane import GRACE_S, PluginLane
+from bigchaindb.subscribers.plugin_lane import PluginLane
+from bigchaindb.subscribers.plugin_run import GRACE_S
 
 SYNC_S: Final = 1.0
 """How often progress is made durable: what a power cut may bring again (P6)."""
@@ -186,13 +187,16 @@ class Lanes:
 
         Raises:
             OrderRefused: the lane waits for another word since the order began.
-            StoreError: the node stops.
+            StartupError: it did not start; it is tried again after a while.
+            StoreError: the node stops, or the disk is full.
         """
         self._require(lane, facts.Enabled, "started")
         if lane.work.is_wanted:
             lane.start()
             await lane.first
         elif lane.lane.state is not State.STOPPED:
+            if lane.lane.state in WAITING:
+                await lane.write_down(facts.Enabled(), facts.Stopping())
             lane.tell(facts.Enabled())
             lane.tell(facts.Stopping())
 

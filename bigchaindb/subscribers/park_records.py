@@ -6,12 +6,14 @@ from concurrent.futures import Executor
 from itertools import islice
 from typing import Final
 
-from bigchaindb.errors import StoreError
+from bigchaindb.errors import OrderRefused, StoreError
 from bigchaindb.eventlog.lane import Trouble
 from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_notes import log
+from bigchaindb.subscribers.lane_status import IN_WORDS
 from bigchaindb.subscribers.lane_work import Work, noted
 from bigchaindb.subscribers.machine import in_thread
+from bigchaindb.subscribers.plugin_run import GRACE_S
 
 RETRY_S: Final = 1.0
 """Time between two tries."""
@@ -62,6 +64,19 @@ class ParkRecords:
         """Wait until nothing is being written."""
         while self._writing is not None and not self._writing.done():
             await asyncio.wait([self._writing])
+
+    async def require_recorded(self) -> None:
+        """Wait for a while until nothing is being written.
+
+        Raises:
+            OrderRefused: the disk is full.
+        """
+        try:
+            async with asyncio.timeout(GRACE_S):
+                await self.all_recorded()
+        except TimeoutError:
+            title = f"{IN_WORDS[self.work.kind]} {self._name!r}"
+            raise OrderRefused(f"{title}: an event is not yet recorded as parked; free space on its disk") from None
 
     def abandon(self) -> None:
         """Write nothing further: the node ends, and what is not recorded stays in hand."""

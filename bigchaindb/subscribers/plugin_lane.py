@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final, assert_never
 
-from bigchaindb.errors import BigchainDBError, ConfigurationError, OrderRefused, StartupError, StoreDamaged
+from bigchaindb.errors import BigchainDBError, ConfigurationError, StartupError, StoreDamaged, StoreFull
 from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import RUNNING, Lane, Stage, State
 from bigchaindb.eventlog.transitions import TRANSITIONS, step
@@ -22,8 +22,6 @@ from bigchaindb.subscribers.saving import Saving
 
 READY_S_MAX: Final = 30.0
 """Time for a plugin to be imported and configured: a slow disk, and a `configure` that opens a connection."""
-GRACE_S: Final = 1.0
-"""Time for a plugin to end by itself before an order is carried out. Source: event-plugin-api.md, section 5."""
 
 _STUCK: Final = {
     PLUGIN: "events plugin has not asked for another event",
@@ -146,12 +144,13 @@ class PluginLane:
         page = None if self.run is None else self.run.page
         return Saving(self.name, lane, cursor, since, page, returned, self.work.kind == SUBSCRIPTION)
 
-    async def write_down(self, fact: facts.Paused) -> None:
-        """Make durable what a fact will make of the lane, before it is told: a full disk changes nothing."""
+    async def write_down(self, *told: facts.Fact) -> None:
+        """Make durable what facts will make of the lane, before it is told: a full disk changes nothing."""
         if self.lane.at(Stage.PARKING):  # as `look` has it
             return
-        now = self._shared.machine.now()
-        lane, _ = step(self.lane, fact, self._policy, 0.0, now)
+        lane, now = self.lane, self._shared.machine.now()
+        for fact in told:
+            lane, _ = step(lane, fact, self._policy, 0.0, now)
         await in_thread(self._shared.thread, self._shared.files.save, [self._saving(lane, self.cursor, now)])
 
     def save_again(self) -> None:
@@ -169,24 +168,11 @@ class PluginLane:
         Raises:
             OrderRefused: the disk is full.
         """
-        try:
-            async with asyncio.timeout(GRACE_S):
-                await self.records.all_recorded()
-        except TimeoutError:
-            raise OrderRefused(
-                f"{self._title}: an event is not yet recorded as parked; free space on its disk"
-            ) from None
+        await self.records.require_recorded()
         self.tell(facts.Stopping())
         await self.settled()
-        if self.run is None:
-            return
-        host = self.run.host
-        try:
-            async with asyncio.timeout(GRACE_S):  # `wait_for` may swallow the cancellation of a stop
-                await host.ended.wait()
-        except TimeoutError:
-            host.kill()
-            await host.ended.wait()
+        if self.run is not None:
+            await self.run.end()
 
     async def order(self, fact: facts.Sought | facts.Retried | facts.Discarded) -> None:
         """Carry out an order between two processes; durable before this returns."""
@@ -276,7 +262,8 @@ class PluginLane:
             f"cannot start a {_HOST[self.work.kind]}: {error}",
         )
         self.tell(facts.Ended(facts.Raised(why), progress, is_blameless=True))
-        self._fail_first(StartupError(f"{self._title}: {why}"))
+        kind = StoreFull if isinstance(error, StoreFull) else StartupError
+        self._fail_first(kind(f"{self._title}: {why}; it is tried again after a while"))
 
     def _make_page(self, lane: Lane, *, is_sought: bool = False) -> LanePage:
         return self._shared.files.begin_epoch(

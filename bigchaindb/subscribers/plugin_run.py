@@ -1,5 +1,6 @@
 """One host of a lane, and the page that it shares with the node. Belongs to the event loop."""
 
+import asyncio
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -8,6 +9,8 @@ from bigchaindb.eventlog import facts
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.machine import Host, Machine
 
+GRACE_S: Final = 1.0
+"""Time for a plugin to end by itself before an order is carried out. Source: event-plugin-api.md, section 5."""
 READ_S_MAX: Final = 5.0
 """A read of the log takes milliseconds; one that lasts longer, in a stopped process, pins the write-ahead log."""
 STUCK_S: Final = 60.0
@@ -54,6 +57,15 @@ class PluginRun:
         """End the process for no fault of an event."""
         self.last, self.is_blameless = facts.Raised(why), True
         self.host.kill()
+
+    async def end(self) -> None:
+        """Wait until the host has ended, as it was told to; by force after a while."""
+        try:
+            async with asyncio.timeout(GRACE_S):  # `wait_for` may swallow the cancellation of a stop
+                await self.host.ended.wait()
+        except TimeoutError:
+            self.host.kill()
+            await self.host.ended.wait()
 
     def has_reached(self, number: int) -> bool:
         """Whether every event up to a number was taken."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Container, Mapping
+from contextlib import suppress
 from itertools import count
 from typing import Final
 
@@ -14,7 +15,9 @@ from bigchaindb.errors import (
     MalformedSubscription,
     OrderRefused,
     Overloaded,
+    StartupError,
     Stopping,
+    StoreFull,
     SubscriptionDiffers,
     UnknownSubscription,
 )
@@ -154,12 +157,14 @@ class Subscriptions:
     async def _change(self, consumers: Consumers, wanted: Subscription) -> None:
         lanes = self._lanes
         async with lanes.ordering(wanted.name) as lane:
+            await lane.records.require_recorded()
+            await lanes.in_thread(lanes.files.subscriptions.redefine, wanted)  # first: it may be refused
             await lane.between_processes()
-            await lanes.in_thread(lanes.files.subscriptions.redefine, wanted)
             consumers.redefine(wanted)
             lane.configure(consumers)
             if lane.lane.state in {State.STOPPED, State.FAILED}:
-                await lanes.run(lane)
+                with suppress(StartupError, StoreFull):  # it is changed, and tried again after a while
+                    await lanes.run(lane)
 
     async def _add(self, wanted: Subscription, start: str) -> None:
         consumers = Consumers(wanted, self._lanes.shared, self._logs[wanted.log], self._expire)
