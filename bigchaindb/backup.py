@@ -161,7 +161,7 @@ def _copy_pages(lanes: Path, target: Path) -> None:
             continue
         with suppress(FileNotFoundError):  # the page of an ended epoch
             words = memoryview(bytearray(page.read_bytes())).cast("Q")
-            words[Word.BOOT] = 0
+            words[Word.BOOT] = words[Word.CHECK] = 0  # some words may be of before, and some of after a store
             (target / page.name).write_bytes(words)
 
 

@@ -110,7 +110,7 @@ class Limits:
     consumer_count_max: int = 64
     """Consumers of one subscription; beyond it 429. All of them are asked whenever an event is given."""
     subscription_window_count_max: int = 65_536
-    """Events of one subscription that are in hand: a page of 1 MiB and 25 MiB of memory."""
+    """Events of one subscription that are in hand: a page of 1.5 MiB and 25 MiB of memory."""
     pull_waiting_count_max: int = 1_024
     """Pulls of subscriptions that wait for events; beyond it 503."""
     lease_s_max: float = 3_600.0

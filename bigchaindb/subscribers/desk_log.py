@@ -241,7 +241,7 @@ def _known(reader: LogReader, source: _Source, numbers: Sequence[int]) -> Iterat
     items = _recalled(reader, source, numbers)
     for number in numbers:
         item = next(items, None)
-        if item is None or item.number != number:  # a lane page has no checksum
+        if item is None or item.number != number:  # a page of an earlier version has no checks
             raise HistoryLost(source.wanted.numbering.position(number), reader.head())
         yield item
 

@@ -6,10 +6,11 @@ Source: promises P2 and P6; decision 0097.
 from typing import Final
 
 from bigchaindb.eventlog.sharing import Delivery
-from bigchaindb.subscribers.lane_page import RETURNING, LanePage, Word, packed_count
+from bigchaindb.subscribers.lane_page import RETURNING, LanePage, Word, check_of, packed_count
 
 _CURSOR: Final = int(Word.CURSOR)
 _REACHED: Final = int(Word.REACHED)
+_CHECK: Final = int(Word.CHECK)
 
 
 class _Held:
@@ -39,7 +40,8 @@ class Slots:
 
     def __init__(self, page: LanePage) -> None:
         self.count_max = len(page.slots)
-        self._words = page.words
+        assert page.is_checked
+        self._words, self._key = page.words, page.key
         self.reached = page.words[Word.REACHED]
         used = {self._words[slot]: slot for slot in page.slots if self._words[slot]}
         self.returning = {word - RETURNING for word in used if word >= RETURNING}
@@ -63,12 +65,15 @@ class Slots:
         """Take an event in hand, before anybody is given it (P6)."""
         slot = self._free.pop()
         self._words[slot] = number
+        self._words[slot + 2] = check_of(self._key, number)  # it is in hand from here on
         self._held[number] = _Held(slot)
 
     def reach(self, number: int, cursor: int) -> None:
         """Note how far the log was read, and up to where all is settled (E6)."""
+        self._words[_CHECK] = 0  # no kill finds a check of other words
         self._words[_REACHED] = number
         self._words[_CURSOR] = cursor
+        self._words[_CHECK] = check_of(self._key, number, cursor)
 
     def deal(self, delivery: Delivery) -> None:
         """Note that an event is somebody's."""
@@ -99,10 +104,11 @@ class Slots:
     def settle(self, number: int) -> None:
         """Free the slot of an event."""
         slot = self._held.pop(number).slot
+        self._words[slot + 2] = 0  # it is settled from here on
         self._words[slot] = 0
         self._words[slot + 1] = 0
         self._free.append(slot)
 
     def settled_up_to(self, cursor: int) -> None:
         """Note up to where all is settled (E6)."""
-        self._words[_CURSOR] = cursor
+        self.reach(self._words[_REACHED], cursor)

@@ -260,7 +260,7 @@ class LaneFiles:
         return Lane(progress=Progress(number, number))
 
     def _damaged(self, name: str, row: LaneRow | None, error: StoreDamaged) -> Lane:
-        """Return a lane of which a row is damaged: GAPPED, as no page has a checksum and could take a row's place."""
+        """Return a lane of which a row or the page is damaged: GAPPED, as a place that is not the last repeats much."""
         numbering = self._numbering(name)
         epoch, number, known = _known_of(name, row, self._directory, numbering)
         if numbering.position(number) > self._log(name).head():
@@ -278,9 +278,8 @@ class LaneFiles:
             page = LanePage(path)
         except FileNotFoundError:
             return Progress(row.acked, row.acked, returning=tuple(sorted(returning))), False
-        except StoreDamaged:
-            raise StoreDamaged(f"{path} is no lane page; restore a backup") from None
         with closing(page):
+            page.require_whole()
             progress = page.progress()
             is_whole = page.is_of_this_boot
         # First: the row's cursor has passed what was set aside, and its process may have ended before it settled that.
@@ -349,8 +348,9 @@ def _known_of(name: str, row: LaneRow | None, directory: Path, numbering: Number
     epoch = max(pages, default=0)
     if pages:
         with suppress(StoreDamaged), closing(LanePage(pages[epoch])) as page:
-            cursor = page.cursor
-            return epoch, cursor, f"the page, which has no checksum, has position {numbering.text(cursor)}"
+            page.require_whole()
+            checksum = "" if page.is_checked else ", which has no checksum,"
+            return epoch, page.cursor, f"the page{checksum} has position {numbering.text(page.cursor)}"
     return epoch, 0, "nothing is known"
 
 

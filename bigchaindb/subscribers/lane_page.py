@@ -12,7 +12,12 @@ delivered and leaves it by settlement alone (P6).
 Where a desk is the host the page is *packed*: the first word has 63 bits for a number, and the count stands in the
 second one, below the time in milliseconds. So the number of a transaction, position and index, has room.
 
-Source: decisions 0014 and 0097.
+What never changes is checked, together with the name of the file: the page of another lane or epoch is none. A packed
+page checks each record besides. A slot has a third word for that, and holds an event exactly while this one is not 0:
+it is the last to be written, and the first to be cleared. `CHECK` is 0 while `REACHED` and `CURSOR` change. So a kill
+between two stores leaves no record that looks damaged.
+
+Source: decisions 0014, 0097 and 0115.
 """
 
 import errno
@@ -21,11 +26,12 @@ import os
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 from urllib.parse import quote
 
-from bigchaindb.errors import StoreDamaged, StoreFull
+from bigchaindb.errors import RESTORE, StoreDamaged, StoreFull
 from bigchaindb.eventlog.lane import Progress
 
 PAGE_BYTES: Final = 4096
@@ -43,7 +49,11 @@ _PACKED_COUNT_MAX: Final = (1 << _TIME_SHIFT) - 1
 """Deliveries that a packed page counts; above them there is room for 139 years in milliseconds."""
 _NS_PER_MS: Final = 1_000_000
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
-_MAGIC: Final = int.from_bytes(b"bcdblan1", "little")
+_MAGIC: Final = int.from_bytes(b"bcdblan2", "little")
+_UNCHECKED: Final = int.from_bytes(b"bcdblan1", "little")
+"""Of a page of earlier versions: without checks, and with two words for each slot."""
+_ODD: Final = 0x9E3779B97F4A7C15
+_ALL: Final = (1 << 64) - 1
 
 
 class Word(IntEnum):
@@ -57,14 +67,19 @@ class Word(IntEnum):
     """The cursor at which this epoch began."""
     CURSOR = 4
     REACHED = 5
-    HEAD = 6
-    """The durable head; the supervisor writes it, no reader passes it (P4)."""
+    CHECK = 6
+    """Of the two before, in a packed page; 0 while they change. All three are in one line of the processor's cache, so
+    that a power cut leaves them of one moment."""
     READ_SINCE = 7
     """When the read of the log began that is under way, monotonic nanoseconds; 0: none is."""
     CLOSING = 8
     """1: the next `get` raises `Closed`."""
     IS_PACKED = 9
     """1: the page of a desk."""
+    HEAD = 10
+    """The durable head; the supervisor writes it, no reader passes it (P4)."""
+    HEADER_CHECK = 11
+    """Of what never changes but `BOOT`, and of the name of the file."""
 
 
 class _Held(NamedTuple):
@@ -84,7 +99,7 @@ class LanePage:
 
         Raises:
             FileNotFoundError: there is no page.
-            StoreDamaged: the file is no page.
+            StoreDamaged: the file is no page, or that of another lane.
         """
         self.path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -94,14 +109,19 @@ class LanePage:
             os.close(self._fd)
             raise
         self.words: memoryview = memoryview(self._map).cast("Q")
-        self.slots: Final = range(SLOTS_WORD, SLOTS_WORD + 2 * self.words[Word.SLOT_COUNT], 2)
-        self._is_packed = self.words[Word.IS_PACKED] == 1
+        words, self.key = self.words, _key(path)
+        self._is_packed = words[Word.IS_PACKED] == 1
+        is_old = words[Word.MAGIC] == _UNCHECKED
+        self.is_checked: Final = self._is_packed and not is_old
+        step = 3 if self.is_checked else 2
+        self.slots: Final = range(SLOTS_WORD, SLOTS_WORD + step * words[Word.SLOT_COUNT], step)
         self._number: Final = RETURNING - 1 if self._is_packed else POSITION
-        if self.words[Word.MAGIC] != _MAGIC or self.slots.stop > len(self.words):
+        is_whole = is_old or (
+            words[Word.MAGIC] == _MAGIC and words[Word.HEADER_CHECK] == _header_check(words, self.key)
+        )
+        if not is_whole or self.slots.stop > len(words):
             self.close()
-            raise StoreDamaged(
-                f"{path}: is no lane page; delete the file: the plugin goes on where node.db saw it last"
-            )
+            raise StoreDamaged(f"{path} is no lane page, or that of another lane; {RESTORE}")
 
     @classmethod
     def create(
@@ -129,14 +149,18 @@ class LanePage:
         """
         unsettled = sorted([*progress.in_hand, *(position | RETURNING for position in progress.returning)])
         slot_count = max(slot_count, len(unsettled))
-        words = memoryview(bytearray(PAGE_BYTES + 16 * slot_count)).cast("Q")
+        key, step = _key(path), 3 if is_packed else 2
+        words = memoryview(bytearray(PAGE_BYTES + 8 * step * slot_count)).cast("Q")
         words[Word.MAGIC], words[Word.BOOT], words[Word.SLOT_COUNT] = _MAGIC, _boot(), slot_count
         words[Word.START] = words[Word.CURSOR] = progress.cursor
         words[Word.REACHED], words[Word.HEAD], words[Word.IS_PACKED] = progress.reached, head, int(is_packed)
-        for slot, word in zip(range(SLOTS_WORD, len(words), 2), unsettled, strict=False):
+        words[Word.HEADER_CHECK] = _header_check(words, key)
+        if is_packed:
+            words[Word.CHECK] = check_of(key, progress.reached, progress.cursor)
+        for slot, word in zip(range(SLOTS_WORD, len(words), step), unsettled, strict=False):
             count = (counts or {}).get(word & (RETURNING - 1), 0)
             if is_packed:
-                words[slot], words[slot + 1] = word, packed_count(count)
+                words[slot], words[slot + 1], words[slot + 2] = word, packed_count(count), check_of(key, word)
             else:
                 words[slot] = with_count(word, count)
         try:
@@ -156,6 +180,22 @@ class LanePage:
     def is_of_this_boot(self) -> bool:
         """Whether the machine has run on since the page was made, so that all of it is of one moment."""
         return self.words[Word.BOOT] == _boot()
+
+    def require_whole(self) -> None:
+        """Require that each record is what was written, as far as `progress` believes it and there are checks.
+
+        Raises:
+            StoreDamaged: one is not.
+        """
+        words, check = self.words, self.words[Word.CHECK]
+        if not self.is_checked:
+            return
+        reached, cursor = words[Word.REACHED], words[Word.CURSOR]
+        if check and check != check_of(self.key, reached, cursor):
+            raise StoreDamaged(f"{self.path}: how far its events were read is not what was written; {RESTORE}")
+        for slot in self.slots if self.is_of_this_boot else ():
+            if words[slot + 2] and words[slot + 2] != check_of(self.key, words[slot]):
+                raise StoreDamaged(f"{self.path}: an event in hand is not what was written; {RESTORE}")
 
     def progress(self) -> Progress:
         """Return what is settled and what is in hand. Only for a page that nobody writes any more; else use `cursor`.
@@ -178,7 +218,7 @@ class LanePage:
 
     def in_hand(self) -> tuple[int, ...]:
         """Return the positions in the slots, ascending; while the host runs, as of this moment."""
-        words = self.words[self.slots.start : self.slots.stop : 2].tolist()  # a large window has 65,536
+        words = self.words[self.slots.start : self.slots.stop : self.slots.step].tolist()  # a large window has 65,536
         return tuple(sorted(word & self._number for word in words if word))
 
     def free_slot(self, start: int) -> int:
@@ -201,13 +241,14 @@ class LanePage:
 
     def oldest_delivery(self) -> tuple[int, int] | None:
         """Return when the event in hand for longest was delivered, monotonic ns, and its position; None if none is."""
-        beside = self.words[self.slots.start + 1 : self.slots.stop : 2].tolist()
+        beside = self.words[self.slots.start + 1 : self.slots.stop : self.slots.step].tolist()
         least = _PACKED_COUNT_MAX if self._is_packed else 0
         taken = [slot for slot, word in zip(self.slots, beside, strict=False) if word > least and self.words[slot]]
         return min(((one.since_ns, one.number) for one in map(self._slot, taken)), default=None)
 
     def _held(self) -> Iterator[_Held]:
-        return (self._slot(slot) for slot in self.slots if self.words[slot])
+        live = 2 if self.is_checked else 0
+        return (self._slot(slot) for slot in self.slots if self.words[slot + live])
 
     def _slot(self, slot: int) -> _Held:
         word, beside = self.words[slot], self.words[slot + 1]
@@ -247,6 +288,26 @@ def packed_count(count: int, since_ns: int = 0) -> int:
     return since_ns // _NS_PER_MS << _TIME_SHIFT | min(count, _PACKED_COUNT_MAX)
 
 
+def check_of(key: int, *words: int) -> int:
+    """Return the check of a record, which is never 0.
+
+    Args:
+        key: of the page.
+        words: of the record.
+    """
+    for word in words:
+        key = (key ^ word) * _ODD & _ALL
+    return key | 1
+
+
+def _key(path: Path) -> int:
+    return int.from_bytes(blake2b(path.name.encode(), digest_size=8).digest(), "little")
+
+
+def _header_check(words: memoryview, key: int) -> int:
+    return check_of(key, words[Word.SLOT_COUNT], words[Word.START], words[Word.IS_PACKED])
+
+
 @cache
 def _boot() -> int:
     """Identify this boot of the machine in 63 bits."""
@@ -257,9 +318,7 @@ def _boot() -> int:
 def _mapped(fd: int, path: Path) -> mmap.mmap:
     size = os.fstat(fd).st_size
     if size < PAGE_BYTES or size % 8:
-        raise StoreDamaged(
-            f"{path}: {size} bytes are no lane page; delete the file: the plugin goes on where node.db saw it last"
-        )
+        raise StoreDamaged(f"{path} is no lane page, as it has {size} bytes; {RESTORE}")
     return mmap.mmap(fd, 0)
 
 

@@ -8,7 +8,7 @@ Source: promises P12 to P14; decision 0024.
 
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
 from bigchaindb.config import PluginSettings, Settings
@@ -168,21 +168,22 @@ class _Kept:
         self, name: str, wanted: Subscription | None = None, *, kind: str = PLUGIN, is_enabled: bool = True
     ) -> LaneStatus:
         """Return the status of a lane; of a subscription `wanted`, unless only a later version can read it."""
-        troubles: list[TroubleRow] = []
+        troubles, cursor, in_hand = list[TroubleRow](), 0, tuple[int, ...]()
+        row: LaneRow | None = None
         try:
             row = self.node.lane(name)
-            troubles = self.node.troubles(name)
+            assert row is not None, name  # the file is not written meanwhile, or it is one that was just made
+            cursor, troubles = row.acked, self.node.troubles(name)
+            with (
+                suppress(FileNotFoundError),
+                closing(LanePage(page_path(self.directory.lanes, name, row.epoch))) as page,
+            ):
+                page.require_whole()
+                cursor, in_hand = max(cursor, page.progress().cursor), page.progress().unsettled
         except StoreDamaged as error:  # as the next start finds it
-            row = LaneRow(name, 0, 0, 0, b"", State.GAPPED, 0.0, str(error), 0.0)
-        assert row is not None, name  # the file is not written meanwhile, or it is one that was just made
-        cursor, in_hand = row.acked, tuple[int, ...]()
-        try:
-            page = LanePage(page_path(self.directory.lanes, row.name, row.epoch))
-        except FileNotFoundError:
-            pass
-        else:
-            with closing(page):
-                cursor, in_hand = max(row.acked, page.progress().cursor), page.progress().unsettled
+            row = replace(
+                row or LaneRow(name, 0, 0, 0, b"", "", 0.0, None, 0.0), state=State.GAPPED, last_error=str(error)
+            )
         state = State(row.state) if State(row.state) in WAITING else State.STOPPED
         numbering = ROWS if wanted is None else wanted.numbering
         return LaneStatus(

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -9,14 +10,18 @@ import pytest
 
 from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.orders import Seek
+from bigchaindb.store.directory import DataDirectory
 from bigchaindb.subscribers.lane_page import LanePage, Word
+from bigchaindb.subscribers.lane_status import LaneStatus
+from bigchaindb.subscribers.offline import kept_lanes
+from tests.support.lane_pages import as_of_1
 from tests.support.subscribed import running
 from tests.support.takers import FRAME_BYTES, Taker, deliveries
 
 
 @pytest.mark.parametrize("order", ["asset", "none"])
 def test_p8_a_slot_of_no_event_is_a_gap_until_a_person_seeks(tmp_path: Path, order: str) -> None:
-    """A page has no checksum: the desk looked for such an event without a pause, or failed and began again for ever."""
+    """The desk looked for such an event without a pause, or failed and began again for ever."""
 
     async def first() -> None:
         async with running(tmp_path) as node:
@@ -37,6 +42,82 @@ def test_p8_a_slot_of_no_event_is_a_gap_until_a_person_seeks(tmp_path: Path, ord
     with closing(LanePage(path)) as page:
         [slot] = [slot for slot in page.slots if page.words[slot] == 2 << 20 | 1]
         page.words[slot] |= 1 << 12
+        content = as_of_1(page)  # of a version without checks
+    path.write_bytes(content)
+    asyncio.run(second())
+
+
+def flipped(page: LanePage, word: int, bit: int) -> None:
+    page.words[word] ^= 1 << bit
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda page: flipped(page, Word.REACHED, 0),
+        lambda page: flipped(page, Word.CURSOR, 1),
+        lambda page: flipped(page, next(slot for slot in page.slots if page.words[slot] == 2), 0),
+        lambda page: flipped(page, Word.SLOT_COUNT, 10),
+        lambda page: page.path.write_bytes((page.path.parent / "two.1").read_bytes()),
+    ],
+    ids=["reached", "cursor", "slot", "window", "another lane's"],
+)
+def test_p8_a_page_that_is_not_what_was_written_is_no_truth(
+    tmp_path: Path, damage: Callable[[LanePage], object]
+) -> None:
+    """Events that nobody had are passed over, and nobody is told."""
+
+    async def first() -> None:
+        async with running(tmp_path) as node:
+            node.grow(3)
+            await node.subscribe("two")
+            await node.subscribe()
+            for name, count in (("two", 3), ("one", 1)):
+                taker = Taker(node.desks, name)
+                taker.seat.ack(deliveries(await taker.take(3))[:count])
+
+    async def second() -> None:
+        async with running(tmp_path) as node:
+            taker = Taker(node.desks, "one")
+            assert taker.seat.standing.state is State.GAPPED
+            assert re.search(
+                r"lanes/one\.1.*restore a backup, or say where .* seek one position:2$", taker.seat.standing.reason
+            )
+            await node.desks.order("one", Seek("position:2"))
+            assert [one.number for one in deliveries(await taker.take(2))] == [2, 3]
+
+    asyncio.run(first())
+    with closing(LanePage(tmp_path / "lanes" / "one.1")) as page:
+        damage(page)
+    lanes = {status.name: status.state for status in listed(tmp_path)}
+    assert lanes == {"one": State.GAPPED, "two": State.STOPPED}
+    asyncio.run(second())
+
+
+def listed(folder: Path) -> Sequence[LaneStatus]:
+    return kept_lanes(DataDirectory(folder), {})
+
+
+def test_a_desks_page_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    """An update gives again what was settled, or keeps a subscription from starting."""
+
+    async def first() -> None:
+        async with running(tmp_path) as node:
+            node.grow(3)
+            await node.subscribe()
+            taker = Taker(node.desks, "one")
+            taker.seat.ack(deliveries(await taker.take(3))[:2])
+
+    async def second() -> None:
+        async with running(tmp_path) as node:
+            node.grow()
+            assert deliveries(await Taker(node.desks, "one").take(2)) == [(3, 2), (4, 1)]
+
+    asyncio.run(first())
+    path = tmp_path / "lanes" / "one.1"
+    with closing(LanePage(path)) as page:
+        content = as_of_1(page)
+    path.write_bytes(content)
     asyncio.run(second())
 
 
@@ -56,7 +137,7 @@ def test_p8_a_page_that_is_none_stops_its_subscription_alone(tmp_path: Path, con
             taker = Taker(node.desks, "one")
             assert taker.seat.standing.state is State.GAPPED
             assert re.search(
-                r"lanes/one\.1 is no lane page; restore .* say where it goes on, .* seek one position:2$",
+                r"lanes/one\.1 is no lane page, .* restore a backup, or say where it goes on, .* seek one position:2$",
                 taker.seat.standing.reason,
             )
             await node.desks.order("one", Seek("position:2"))
@@ -86,5 +167,5 @@ def test_p8_a_log_that_is_shorter_is_sought_where_something_is_owed(tmp_path: Pa
 
     asyncio.run(first())
     with closing(LanePage(tmp_path / "lanes" / "one.1")) as page:
-        page.words[Word.REACHED] = 9
+        page.words[Word.REACHED], page.words[Word.CHECK] = 9, 0
     asyncio.run(second())

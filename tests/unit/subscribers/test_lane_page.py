@@ -1,7 +1,8 @@
 """The lane page: what survives a kill, a power cut, and an owner that was replaced. Source: promises P6 and P12."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.eventlog.lane import Progress
+from bigchaindb.subscribers.desk_slots import Slots
 from bigchaindb.subscribers.lane_page import (
     COUNT_MAX,
     PAGE_BYTES,
@@ -21,7 +23,7 @@ from bigchaindb.subscribers.lane_page import (
     packed_count,
     page_path,
 )
-from tests.support.lane_pages import kept
+from tests.support.lane_pages import as_of_1, kept
 
 
 def made(
@@ -52,8 +54,10 @@ def test_a_page_says_what_it_was_made_with(
         assert page.words[Word.HEAD] == 9
 
 
-def test_a_page_is_4_kib_and_16_bytes_for_each_event_of_the_window(tmp_path: Path) -> None:
+def test_a_page_is_4_kib_and_a_slot_for_each_event_of_the_window(tmp_path: Path) -> None:
     assert made(tmp_path, slot_count=256).path.stat().st_size == 4096 + 16 * 256
+    desk = kept(LanePage.create(tmp_path / "one.1", Progress(), head=9, slot_count=256, is_packed=True))
+    assert desk.path.stat().st_size == 4096 + 24 * 256
 
 
 def test_both_sides_see_each_word_at_once(tmp_path: Path) -> None:
@@ -137,7 +141,7 @@ def test_the_age_is_that_of_the_event_taken_first(tmp_path: Path) -> None:
 def test_what_is_no_page_is_named(tmp_path: Path, content: bytes) -> None:
     """A damaged file must not look like a defect of this software, nor like a cursor."""
     (tmp_path / "x.1").write_bytes(content)
-    with pytest.raises(StoreDamaged, match=r"x\.1: .*no lane page; delete the file"):
+    with pytest.raises(StoreDamaged, match=r"x\.1 is no lane page, .*; restore a backup"):
         LanePage(tmp_path / "x.1")
 
 
@@ -162,6 +166,98 @@ def test_sync_and_close(tmp_path: Path) -> None:
         page.words[0]
 
 
+@pytest.mark.parametrize("name", ["other.1", "plugin.2"])
+def test_p8_the_page_of_another_lane_or_epoch_is_none(tmp_path: Path, name: str) -> None:
+    """What one subscription has settled is passed over for another."""
+    page = made(tmp_path, Progress(8, 8))
+    (tmp_path / name).write_bytes(page.path.read_bytes())
+    with pytest.raises(StoreDamaged, match="that of another lane"):
+        LanePage(tmp_path / name)
+
+
+@given(st.data())
+def test_p8_no_bit_of_a_desks_page_turns_unseen(data: st.DataObject) -> None:
+    """An event that nobody had is passed over, since a bit of a place or of a slot was another one."""
+    progress = Progress(4 << 20, 9 << 20 | 3, (4 << 20 | 1, 7 << 20), (2 << 20,))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "one.1"
+        LanePage.create(path, progress, head=9, slot_count=4, is_packed=True).close()
+        content = bytearray(path.read_bytes())
+        used = [*range(8 * (Word.HEADER_CHECK + 1)), *range(PAGE_BYTES, len(content))]
+        byte, bit = data.draw(st.sampled_from(used)), data.draw(st.integers(0, 7))
+        content[byte] ^= 1 << bit
+        path.write_bytes(content)
+        try:
+            with closing(LanePage(path)) as page:
+                page.require_whole()
+                found = page.progress()
+        except StoreDamaged:
+            return
+        if byte // 8 == Word.BOOT:
+            assert found == Progress(progress.cursor, progress.cursor)
+        else:  # of when, and how often, it was delivered: nothing is passed over for that
+            assert replace(found, delivered=frozenset(), counts={}) == progress
+
+
+def test_p6_a_kill_between_any_two_stores_leaves_a_page_that_is_whole(tmp_path: Path) -> None:
+    """A kill looks like damage, or what was settled before it is given again."""
+    with closing(LanePage.create(tmp_path / "one.1", Progress(1, 1), head=9, slot_count=4, is_packed=True)) as page:
+        stores = Stores(page.words)
+        slots = Slots(page)
+        slots._words = stores  # type: ignore[assignment]
+        with closing(LanePage(page.path)) as seen:
+            found: list[Progress] = []
+
+            def look() -> None:
+                seen.require_whole()
+                found.append(seen.progress())
+
+            stores.after = look
+            slots.add(2)
+            slots.add(3)
+            slots.reach(3, 1)
+            assert {(one.reached, one.in_hand) for one in found} == {(1, ()), (2, (2,)), (3, (2, 3))}
+            found.clear()
+            slots.settle(2)
+            slots.settled_up_to(2)
+            assert [one.in_hand for one in found] == [(3,)] * len(found)
+            slots.settle(3)
+            slots.add(4)
+            slots.reach(4, 3)
+            assert {one.in_hand for one in found} == {(3,), (), (4,)}
+
+
+class Stores:
+    """The words of a page, and what happens after each store."""
+
+    def __init__(self, words: memoryview) -> None:
+        self._words = words
+        self.after: Callable[[], object] = lambda: None
+
+    def __getitem__(self, at: int) -> int:
+        return int(self._words[at])
+
+    def __setitem__(self, at: int, word: int) -> None:
+        self._words[at] = word
+        self.after()
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_a_page_of_an_earlier_version_goes_on(tmp_path: Path, *, is_packed: bool) -> None:
+    """An update forgets what was in hand, or does not open the data."""
+    progress, counts = Progress(4, 7, (5, 7), (2,)), {2: 9, 7: 3}
+    path = tmp_path / "one.1"
+    with closing(LanePage.create(path, progress, head=9, slot_count=4, counts=counts, is_packed=is_packed)) as page:
+        content = as_of_1(page)
+    path.write_bytes(content)
+    with closing(LanePage(path)) as page:
+        page.require_whole()
+        assert page.progress() == replace(progress, counts=counts)
+        page.words[Word.CURSOR] = 6
+        page.words[Word.BOOT] += 1
+        assert page.progress() == Progress(6, 6)
+
+
 @given(
     st.sets(st.integers(1, 2**62), max_size=8),
     st.sets(st.integers(1, 2**62), max_size=4),
@@ -179,7 +275,7 @@ def test_a_packed_page_has_room_for_any_number_and_for_its_count(
     with TemporaryDirectory() as folder:
         path = Path(folder) / "one.1"
         with closing(LanePage.create(path, progress, head=1, slot_count=2, counts=counts, is_packed=True)) as page:
-            for slot in page.slots[:3:2]:  # some of it is delivered
+            for slot in page.slots[::2][:2]:  # some of it is delivered
                 if number := page.words[slot] & ~RETURNING:
                     page.words[slot + 1] = packed_count(counts[number], 5_000_000)
         with closing(LanePage(path)) as page:
@@ -198,11 +294,3 @@ def test_a_packed_page_has_room_for_any_number_and_for_its_count(
                 for number, before in counts.items()
                 if (count := before + (number in found.delivered))
             }
-
-
-def test_a_page_of_an_earlier_version_is_not_packed(tmp_path: Path) -> None:
-    """The deliveries of a plugin's events are read as times."""
-    path = tmp_path / "one.1"
-    with closing(LanePage.create(path, Progress(4, 5, (5,)), head=1, slot_count=2, counts={5: 3})) as page:
-        assert page.words[Word.IS_PACKED] == 0
-        assert page.progress().counts == {5: 3}
