@@ -105,9 +105,13 @@ def _check_node(directory: DataDirectory, *, is_copy: bool) -> Iterator[Damage]:
                 if text != "ok":
                     yield Damage("file", "-", text, directory.node.name)
             node_rows.require_tables(connection)
+            is_whole = True
             for table in node_rows.summed_tables(connection):
                 for one in node_rows.compare(connection, table).damages:
+                    is_whole = False
                     yield Damage(table.name, one.error.row, "is not what its checksum is of", directory.node.name)
+            for name in node_rows.lanes_gone(connection) if is_whole else ():  # a damaged name is no other lane's
+                yield Damage("lanes", repr(name), "is gone", directory.node.name)
     except StoreDamaged as error:
         yield Damage("file", "-", str(error), directory.node.name)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
+from bigchaindb.errors import RESTORE, StoreDamaged
 from bigchaindb.store import node_rows
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import batch, open_reader, open_writer, translated
@@ -69,16 +70,22 @@ class NodeDb:
         """Random, made with the file; ledger.db names the node.db that belongs to it."""
         return str(self.rows(NODE)[0][1])
 
-    def lane(self, name: str) -> LaneRow | None:
-        """Return the row of one lane, None if it has none.
+    def lane(self, name: str, *, is_subscribed: bool = False) -> LaneRow | None:
+        """Return the row of one lane, None if it is new.
+
+        Args:
+            name: of the lane.
+            is_subscribed: it is a subscription's, whose row was written with the definition.
 
         Raises:
-            StoreDamaged: its row is not what was written, or it has none and may be the lane of such a row.
+            StoreDamaged: its row is not what was written, or is gone; or it has none and may be the lane of such a row.
         """
         if rows := self.rows(LANES, "WHERE name = ?", name):
             return LaneRow(*rows[0])
         if damages := self._damages_in(LANES):
             raise damages[0].error
+        if is_subscribed or self.has_run(name):
+            raise StoreDamaged(f"node.db: the row of lane {name!r} is gone; {RESTORE}", table=LANES.name)
         return None
 
     def has_lane(self, name: str) -> bool:

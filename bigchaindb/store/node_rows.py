@@ -177,6 +177,17 @@ def summed_tables(connection: sqlite3.Connection) -> Sequence[Table]:
     return [table for table in TABLES if table.since <= version]
 
 
+def lanes_gone(connection: sqlite3.Connection) -> Sequence[str]:
+    """Return the names of lanes whose place only something else can have taken away: each was written with its row."""
+    names = {"ran": "lane", "subscriptions": "name"}
+    kept = [(table.name, names[table.name]) for table in summed_tables(connection) if table.name in names]
+    found = (
+        connection.execute(f"SELECT {name} FROM {table} WHERE {name} NOT IN (SELECT name FROM lanes)")  # noqa: S608
+        for table, name in kept
+    )
+    return sorted({readable(name) for rows in found for (name,) in rows})
+
+
 def require_tables(connection: sqlite3.Connection) -> None:
     """Require the tables of the file's version, which only something else can have taken away. Raises StoreDamaged."""
     expected = summed_tables(connection)  # before the tables are listed: another process may bring it up to date

@@ -55,12 +55,13 @@ class LaneFiles:
         self._ran: set[str] = set()
         self._epochs: dict[str, int] = {}  # of the page on disk; writing a later one may have failed
 
-    def recover(self, name: str, start: str, numbering: Numbering = ROWS, log: str = EVENTS) -> Lane:
+    def recover(self, name: str, start: str | None, numbering: Numbering = ROWS, log: str = EVENTS) -> Lane:
         """Return the lane as the node before left it, or a new one. GAPPED, with the reason, where the log is another.
 
         Args:
             name: of the plugin or the subscription.
-            start: where a plugin that never ran begins, as a place in the log.
+            start: where a plugin that never ran begins, as a place in the log; None of a subscription, whose lane is
+                written down with it.
             numbering: of what the lane delivers.
             log: that it follows.
 
@@ -70,13 +71,14 @@ class LaneFiles:
         row = None
         self._numberings[name], self._followed[name] = numbering, self._logs[log]
         try:
-            row = self._node.lane(name)
+            row = self._node.lane(name, is_subscribed=start is None)
             known = self._node.troubles(name)
             found = None if row is None else self._progress(row, known)
         except StoreDamaged as error:
             return self._damaged(name, row, error)
         self._epochs[name] = 0 if row is None else row.epoch
         if row is None or found is None:
+            assert start is not None, name
             return self._new(name, start)
         self._places[name] = row.acked, row.acked_digest
         progress, is_whole = found

@@ -146,8 +146,8 @@ class Lanes:
         """Their files; for `in_thread`. Raises: as `shared`."""
         return self.shared.files
 
-    async def add(self, name: str, work: Work, start: str) -> PluginLane:
-        """Add a lane as the node before left it, or a new one that begins at `start`."""
+    async def add(self, name: str, work: Work, start: str | None = None) -> PluginLane:
+        """Add a lane as the node before left it, or a new one that begins at `start`; see `LaneFiles.recover`."""
         lane = await self.in_thread(self.files.recover, name, start, work.numbering, work.log)
         parked_count = await self.in_thread(self.files.parked_count, name)
         added = self.all[name] = PluginLane(name, work, lane, self.shared, parked_count=parked_count)

@@ -63,7 +63,7 @@ class OfflineDesk:
         self._lanes = {name: self._files.recover(name, one.start) for name, one in settings.events_plugins.items()}
         self._subscribed = {row.name: wanted for row in store.node.subscriptions() if (wanted := read_back(row))}
         for name, wanted in self._subscribed.items():
-            self._lanes[name] = self._files.recover(name, wanted.start, wanted.numbering, wanted.log)
+            self._lanes[name] = self._files.recover(name, None, wanted.numbering, wanted.log)
         if not store.knows_node:
             for name in self._lanes:  # GAPPED in the new node.db before the ledger takes it for its own
                 self._keep(name)
@@ -171,7 +171,7 @@ class _Kept:
         troubles, cursor, in_hand = list[TroubleRow](), 0, tuple[int, ...]()
         row: LaneRow | None = None
         try:
-            row = self.node.lane(name)
+            row = self.node.lane(name, is_subscribed=kind == SUBSCRIPTION)
             assert row is not None, name  # the file is not written meanwhile, or it is one that was just made
             cursor, troubles = row.acked, self.node.troubles(name)
             with (

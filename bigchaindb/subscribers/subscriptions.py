@@ -56,7 +56,7 @@ class Subscriptions:
             if row.name in self._lanes.all:
                 raise two_of(row.name)
             if (wanted := read_back(row)) is not None:
-                await self._add(wanted, f"position:{wanted.numbering.seen(row.start) + 1}")
+                await self._add(wanted)
         self._damaged = await self._lanes.in_thread(self._lanes.store.node.damaged_subscriptions)
 
     def stop(self) -> None:
@@ -152,7 +152,7 @@ class Subscriptions:
         lanes, count_max = self._lanes, self._lanes.shared.limits.subscription_count_max
         require_room(wanted.name, lanes.all, len(self._all), count_max)
         await lanes.in_thread(lanes.files.subscriptions.define, wanted, lanes.logs[wanted.log].hub.head)
-        await self._add(wanted, wanted.start)
+        await self._add(wanted)
 
     async def _change(self, consumers: Consumers, wanted: Subscription) -> None:
         lanes = self._lanes
@@ -166,9 +166,9 @@ class Subscriptions:
                 with suppress(StartupError, StoreFull):  # it is changed, and tried again after a while
                     await lanes.run(lane)
 
-    async def _add(self, wanted: Subscription, start: str) -> None:
+    async def _add(self, wanted: Subscription) -> None:
         consumers = Consumers(wanted, self._lanes.shared, self._logs[wanted.log], self._expire)
-        consumers.lane = await self._lanes.add(wanted.name, consumers, start)
+        consumers.lane = await self._lanes.add(wanted.name, consumers)
         self._all[wanted.name] = consumers
 
     def _expire(self, consumers: Consumers) -> None:

@@ -57,6 +57,7 @@ def test_consumers_get_what_they_are_owed(seed: int, folder: Path) -> None:
     assert DESK.play(seed, folder).transcript[-1].endswith("end")
 
 
+@pytest.mark.timeout(600)  # hundreds of histories, if a rare kind of trouble comes late
 @each_host
 def test_the_histories_hold_every_kind_of_trouble(host: Host, folder: Path) -> None:
     """A simulation in which nothing goes wrong shows nothing."""

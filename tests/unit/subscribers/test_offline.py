@@ -1,5 +1,6 @@
 """Orders while no node runs: the same rules, and nothing that a later node would undo. Source: promises P2, P8, P12."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -383,6 +384,20 @@ def test_a_seek_in_the_middle_of_a_retry_gives_no_number_twice(ledger: Ledger) -
     assert [(row.attempts, row.returns_in, row.error) for row in ledger.parked()] == [(3, None, "cannot digest")]
     ledger.order(Retry((1,)))
     assert ledger.next_node().attempt(1) == 4
+
+
+def test_p8_a_plugin_that_ran_and_whose_row_is_gone_does_not_begin_anew(ledger: Ledger) -> None:
+    """All that came since its last event is passed over, as it begins at `now`."""
+    ledger.left(State.STOPPED, Progress(2, 2))
+    ledger.store.node.note_run(NAME)
+    with closing(sqlite3.connect(ledger.store.directory.node)) as connection, connection:
+        connection.execute("DELETE FROM lanes")  # what was written with it is left
+    lane = ledger.next_node()
+    assert lane.state is State.GAPPED
+    assert "row of lane 'sales' is gone" in lane.error
+    assert lane.error.endswith("plugins seek sales position:3")
+    ledger.order(Seek("position:3"))
+    assert (ledger.next_node().state, ledger.next_node().progress) == (State.STOPPED, Progress(2, 2))
 
 
 def test_whoever_resumes_a_lane_that_waits_for_more_is_told_what_it_waits_for(ledger: Ledger) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -26,8 +27,12 @@ from bigchaindb.eventlog import token
 from bigchaindb.eventlog.lane import Progress, State
 from bigchaindb.eventlog.orders import Pause, Resume, Seek
 from bigchaindb.eventlog.subscription import Subscription
+from bigchaindb.store.checking import check_directory
+from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.proving import Damage
 from bigchaindb.subscribers import consumers
 from bigchaindb.subscribers.lane_page import LanePage, page_path
+from bigchaindb.subscribers.offline import kept_lanes
 from tests.support.subscribed import RECIPE, running
 from tests.support.takers import Taker, deliveries
 
@@ -239,6 +244,50 @@ def test_a_damaged_one_is_named_until_it_is_deleted(tmp_path: Path, column: str)
     with closing(sqlite3.connect(tmp_path / "node.db")) as connection, connection:
         connection.execute(f"UPDATE subscriptions SET {column}")
     asyncio.run(second())
+
+
+@pytest.mark.parametrize("has_page", [True, False])
+def test_p8_one_whose_row_of_the_lane_is_gone_does_not_begin_anew(tmp_path: Path, *, has_page: bool) -> None:
+    """What its consumers had done came again from the start, or what they had not was passed over."""
+
+    async def first() -> None:
+        async with running(tmp_path) as node:
+            node.grow(3)
+            await node.subscribe(start="now" if has_page else "genesis")
+            if has_page:
+                node.grow(3)
+                taker = Taker(node.desks, "one")
+                taker.seat.ack(deliveries(await taker.take(3))[:1])
+
+    async def second() -> None:
+        async with running(tmp_path) as node:
+            taker = Taker(node.desks, "one")
+            state, reason, *_ = taker.seat.standing
+            assert state is State.GAPPED
+            known = "the page has position 4" if has_page else "nothing is known"
+            where = "position:5" if has_page else "WHERE"
+            assert reason == (
+                "node.db: the row of lane 'one' is gone; restore a backup, or say where it goes on, of which "
+                f"{known}: bigchaindb plugins seek one {where}"
+            )
+            await node.desks.order("one", Seek("position:2"))
+            assert [one.number for one in deliveries(await taker.take(2))] == [2, 3]
+
+    asyncio.run(first())
+    with closing(sqlite3.connect(tmp_path / "node.db")) as connection, connection:
+        connection.execute("DELETE FROM lanes")
+    assert [str(damage) for damage in damages(tmp_path)] == ["node.db: lanes 'one': is gone"]
+    [status] = kept_lanes(DataDirectory(tmp_path), {})
+    assert (status.state, status.error) == (
+        State.GAPPED,
+        "node.db: the row of lane 'one' is gone; restore a backup",
+    )
+    asyncio.run(second())
+    assert list(damages(tmp_path)) == []
+
+
+def damages(folder: Path) -> Sequence[Damage]:
+    return check_directory(DataDirectory(folder), lambda *_: None).damages
 
 
 def test_it_expires_only_while_nobody_consumes_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
