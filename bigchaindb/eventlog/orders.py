@@ -160,8 +160,11 @@ def refusal(name: str, lane: Lane, what: str, instead: str = "", *, kind: str = 
 
 
 def not_enabled(name: str, enabled: Collection[str]) -> OrderRefused:
-    """Return the error for an order to a plugin that has no lane."""
-    return OrderRefused(f"no events plugin {name!r} is enabled; enabled are: {', '.join(enabled) or 'none'}")
+    """Return the error for an order to a lane that is not there."""
+    return OrderRefused(
+        f"no events plugin {name!r} is enabled, and no subscription has that name; there are: "
+        f"{', '.join(enabled) or 'none'}"
+    )
 
 
 def still_enabled(name: str) -> OrderRefused:

@@ -4,8 +4,8 @@ import logging
 from typing import Final
 
 from bigchaindb.eventlog import facts
-from bigchaindb.eventlog.lane import RUNNING, Lane, State
-from bigchaindb.subscribers.lane_status import IN_WORDS, SUBSCRIPTION, LaneStatus
+from bigchaindb.eventlog.lane import RUNNING, WAITING, Lane, State
+from bigchaindb.subscribers.lane_status import IN_WORDS, PLUGIN, SUBSCRIPTION, LaneStatus
 from bigchaindb.subscribers.lane_work import Work, noted
 from bigchaindb.subscribers.machine import Machine
 from bigchaindb.subscribers.plugin_run import PluginRun
@@ -116,9 +116,17 @@ class LaneNotes:
         if lane.state in {State.BACKOFF, State.BLOCKED, State.GAPPED, State.FAILED}:
             level = logging.WARNING if lane.state is State.BACKOFF else logging.ERROR
             fields |= {"failures": lane.failure_count, "error": lane.error}
-            if is_starting and not lane.has_run and lane.state is not State.GAPPED:
+            if is_starting and self.work.kind == PLUGIN and not lane.has_run and lane.state is not State.GAPPED:
                 level = logging.DEBUG  # the start of the node ends with this error, and names it
         log.log(level, "%s is %s", IN_WORDS[self.work.kind], lane.state.value, extra=fields)
+
+
+def log_waiting(name: str, work: Work, lane: Lane) -> None:
+    """Log that a lane waits for a person since an earlier run of the node, if it does."""
+    if lane.state in WAITING:
+        level = logging.INFO if lane.state is State.PAUSED else logging.ERROR
+        fields = {**noted(work, name), "state": lane.state.value, "error": lane.error}
+        log.log(level, "%s is not started, it waits for a person", IN_WORDS[work.kind], extra=fields)
 
 
 def _brings_error(before: Lane, lane: Lane, fact: facts.Fact) -> bool:

@@ -28,6 +28,7 @@ from bigchaindb.store.node_rows import Damaged
 from bigchaindb.subscribers.consumers import Consumers
 from bigchaindb.subscribers.consuming import Attendance, Consumer, End
 from bigchaindb.subscribers.desk_log import DeskLog
+from bigchaindb.subscribers.lane_notes import log_waiting
 from bigchaindb.subscribers.lanes import STOPS, Lanes
 
 _log: Final = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Subscriptions:
                 raise two_of(row.name)
             if (wanted := read_back(row)) is not None:
                 await self._add(wanted)
+                log_waiting(row.name, self._all[row.name], self._all[row.name].lane.lane)
         self._damaged = await self._lanes.in_thread(self._lanes.store.node.damaged_subscriptions)
 
     def stop(self) -> None:

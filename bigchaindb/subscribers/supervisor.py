@@ -7,7 +7,6 @@ Source: docs/reference/contract/event-plugin-api.md, sections 3 to 5; decisions 
 """
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -22,6 +21,7 @@ from bigchaindb.store import Store, TroubleRow
 from bigchaindb.streams.hub import Hub
 from bigchaindb.streams.shared_log import LogSource
 from bigchaindb.subscribers.consuming import Attendance, Consumer
+from bigchaindb.subscribers.lane_notes import log_waiting
 from bigchaindb.subscribers.lane_status import LaneStatus
 from bigchaindb.subscribers.lane_work import PluginWork
 from bigchaindb.subscribers.lanes import STOPS, Lanes
@@ -32,8 +32,6 @@ from bigchaindb.subscribers.subscriptions import Subscriptions, two_of
 
 STATUS_COUNT: Final = 64
 """Lanes whose status is read in a turn of the loop: half a millisecond."""
-
-_log: Final = logging.getLogger(__name__)
 
 
 class Supervisor:
@@ -265,12 +263,7 @@ class Supervisor:
 
 def _waits(lane: PluginLane) -> bool:
     """Whether a lane is not started, as it waits for a person; logs that. A FAILED one is tried again."""
-    state = lane.lane.state
-    waits = state in WAITING - {State.FAILED}
+    waits = lane.lane.state in WAITING - {State.FAILED}
     if waits:
-        _log.log(
-            logging.INFO if state is State.PAUSED else logging.ERROR,
-            "events plugin is not started, it waits for a person",
-            extra={"plugin": lane.name, "state": state.value, "error": lane.lane.error},
-        )
+        log_waiting(lane.name, lane.work, lane.lane)
     return waits

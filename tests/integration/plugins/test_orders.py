@@ -351,7 +351,7 @@ async def test_a_plugin_that_cannot_be_enabled_disturbs_no_other(running: Runnin
 
 @pytest.mark.usefixtures("running")
 async def test_orders_for_nobody_are_refused(supervisor: Supervisor) -> None:
-    with pytest.raises(OrderRefused, match="enabled are: misbehaving"):
+    with pytest.raises(OrderRefused, match="there are: misbehaving"):
         await supervisor.order("nobody", Pause())
 
 

@@ -163,7 +163,7 @@ async def test_orders_about_lanes_that_are_not_there_are_refused_in_words(served
     orders: list[Order] = [Pause(), Resume(), Restart(), Seek("genesis"), Retry(), Discard((1,))]
     for order in orders:
         error = await served.error(partial(ControlClient.order, name="sales/& ?", order=order))
-        assert error == "no events plugin 'sales/& ?' is enabled; enabled are: none"
+        assert error == "no events plugin 'sales/& ?' is enabled, and no subscription has that name; there are: none"
     assert await served.ask(lambda control: control.forget("sales/& ?"))
     assert await served.ask(ControlClient.lanes) == []
 

@@ -232,7 +232,7 @@ def test_only_what_is_parked_can_be_retried_or_discarded(ledger: Ledger) -> None
 
 def test_what_is_not_enabled_takes_no_orders_and_what_is_enabled_is_not_forgotten(ledger: Ledger) -> None:
     ledger.left(State.STOPPED, Progress(4, 4), parked=(1,))
-    with pytest.raises(OrderRefused, match="no events plugin 'other' is enabled; enabled are: sales"):
+    with pytest.raises(OrderRefused, match=r"no events plugin 'other' is enabled, .* there are: sales"):
         ledger.order(Pause(), "other")
     with pytest.raises(OrderRefused, match="'sales' is enabled; disable it first"), closing(ledger.desk()) as desk:
         desk.forget(NAME)

@@ -247,7 +247,9 @@ def test_a_damaged_one_is_named_until_it_is_deleted(tmp_path: Path, column: str)
 
 
 @pytest.mark.parametrize("has_page", [True, False])
-def test_p8_one_whose_row_of_the_lane_is_gone_does_not_begin_anew(tmp_path: Path, *, has_page: bool) -> None:
+def test_p8_one_whose_row_of_the_lane_is_gone_does_not_begin_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, has_page: bool
+) -> None:
     """What its consumers had done came again from the start, or what they had not was passed over."""
 
     async def first() -> None:
@@ -264,6 +266,7 @@ def test_p8_one_whose_row_of_the_lane_is_gone_does_not_begin_anew(tmp_path: Path
             taker = Taker(node.desks, "one")
             state, reason, *_ = taker.seat.standing
             assert state is State.GAPPED
+            assert "subscription is not started, it waits for a person" in caplog.messages
             known = "the page has position 4" if has_page else "nothing is known"
             where = "position:5" if has_page else "WHERE"
             assert reason == (
@@ -357,7 +360,9 @@ def test_a_pause_that_cannot_be_written_down_changes_nothing(tmp_path: Path, mon
     asyncio.run(play())
 
 
-def test_a_desk_that_cannot_start_starts_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_desk_that_cannot_start_starts_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """Consumers wait for a process that there never is, or for ever."""
 
     def fail(*_: object, **__: object) -> None:
@@ -376,6 +381,7 @@ def test_a_desk_that_cannot_start_starts_again(tmp_path: Path, monkeypatch: pyte
                         await taker.woken.wait()
             (reason, *_) = (one.reason for one in taker.standings if one.state is State.BACKOFF)
             assert reason == "cannot start a desk: node.db: no room on the disk; nothing was written"
+            assert "subscription is BACKOFF" in [line.message for line in caplog.records if line.levelname == "WARNING"]
             assert len(await taker.take(1)) == 1
 
     asyncio.run(play())
