@@ -21,7 +21,7 @@ from bigchaindb.eventlog.sharing import Delivery, Sharing, TakenBack
 from bigchaindb.eventlog.subscription import Subscription
 from bigchaindb.subscribers.consuming import Given, Reason
 from bigchaindb.subscribers.desk_log import DeskLog, Item
-from bigchaindb.subscribers.desk_reader import DeskReader
+from bigchaindb.subscribers.desk_reader import RECALL_COUNT, DeskReader
 from bigchaindb.subscribers.desk_slots import Slots
 from bigchaindb.subscribers.lane_page import LanePage
 from bigchaindb.subscribers.lane_work import Told
@@ -155,7 +155,7 @@ class Desk:
         given: list[Given] = []
         now_ns, dealt, bodies = self._now_ns(), taker.dealt, self.reader.bodies
         while len(given) < count_max:
-            if not dealt and not self._deal(taker, count_max - len(given)):
+            if not dealt and not self._deal(taker, min(count_max - len(given), DEAL_COUNT)):
                 self._waiting.add(taker)
                 self._waiting.asked.set()
                 break
@@ -166,7 +166,8 @@ class Desk:
             body = bodies.take(delivery.number, bytes_max if given else None)
             if body is None:
                 if delivery.number not in bodies:
-                    self.reader.recall(one.number for one in islice(dealt, DEAL_COUNT))
+                    self._deal(taker, RECALL_COUNT)  # all that it has room for: a block is split at each recall
+                    self.reader.recall(one.number for one in islice(dealt, RECALL_COUNT))
                     self._waiting.add(taker)
                 break
             dealt.popleft()
@@ -303,7 +304,7 @@ class Desk:
     # Dealing out
 
     def _deal(self, taker: Taker, count_max: int) -> bool:
-        dealt = self._sharing.give(taker, min(count_max, DEAL_COUNT))
+        dealt = self._sharing.give(taker, count_max)
         for delivery in dealt:
             self._slots.deal(delivery)
         taker.dealt.extend(dealt)

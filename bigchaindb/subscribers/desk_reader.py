@@ -7,6 +7,7 @@ for its key or its delay, its bodies are forgotten, and read again in their turn
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import islice
 from typing import Final, Protocol
 
 from bigchaindb.errors import StoreDamaged, StoreError
@@ -19,7 +20,7 @@ from bigchaindb.subscribers.taker import Waiting
 
 TAKE_COUNT: Final = 64
 """Events that are taken in without a pause for others."""
-RECALL_COUNT: Final = 256
+RECALL_COUNT: Final = 1_024
 """Events that are read again at once."""
 READ_PART: Final = 4
 """While nobody waits this part of the window is free before the log is read on: a block is split at each read."""
@@ -139,15 +140,21 @@ class DeskReader:
         self._dealer.passed(self.number)
 
     async def _recall(self) -> None:
-        numbers = sorted(number for number in self._absent if number in self._slots)[:RECALL_COUNT]
+        asked = sorted(islice(self._absent, RECALL_COUNT))
+        numbers = [number for number in asked if self._is_absent(number)]
+        for number in {*asked}.difference(numbers):
+            del self._absent[number]
         if not numbers:
-            self._absent.clear()
             return
-        for number, _, body in await self._log.recall(self._wanted, numbers, bytes_max=FRAME_BYTES):
+        bytes_max = max(self.bodies.room_bytes, FRAME_BYTES)
+        for number, _, body in await self._log.recall(self._wanted, numbers, bytes_max=bytes_max):
             self._absent.pop(number, None)
-            if number in self._slots and number not in self.bodies:
+            if self._is_absent(number):
                 self.bodies.put(number, body)
         self._waiting.serve_soon()
+
+    def _is_absent(self, number: int) -> bool:
+        return number in self._slots and number not in self.bodies
 
     def _may_read(self) -> bool:
         room_count, is_wanting = self._dealer.unread_count, bool(self._waiting)

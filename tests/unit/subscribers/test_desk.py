@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ import pytest
 from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.orders import Pause, Restart, Resume, Retry, Seek
 from bigchaindb.eventlog.sharing import Delivery
+from bigchaindb.eventlog.subscription import Subscription
 from bigchaindb.store import TroubleRow
-from bigchaindb.subscribers import consumers, park_records
+from bigchaindb.subscribers import consumers, desk, park_records
 from bigchaindb.subscribers.consuming import End, Reason
+from bigchaindb.subscribers.desk_log import DeskLog, Item
 from tests.support.subscribed import running
 from tests.support.takers import FRAME_BYTES, Taker, deliveries, event
 
@@ -266,6 +269,31 @@ def test_many_that_are_set_aside_at_once_are_written_at_once(
             assert [(one.position, one.attempts, one.error) for one in parked] == [(n, 1, "no good") for n, _ in given]
             lines = [one.__dict__ for one in caplog.records if "parked" in one.getMessage()]
             assert [(one["place"], one["count"]) for one in lines] == [("1:0", 8), ("2:3", 8), ("4:1", 4)]
+
+    asyncio.run(play())
+
+
+def test_many_that_come_again_are_read_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block of a thousand was read and split once for each 64 of them."""
+    monkeypatch.setattr(desk, "DEAL_COUNT", 4)
+    reads: list[int] = []
+    recall = DeskLog.recall
+
+    async def count(self: DeskLog, wanted: Subscription, numbers: Sequence[int], **others: Any) -> list[Item]:
+        reads.append(len(numbers))
+        return await recall(self, wanted, numbers, **others)
+
+    monkeypatch.setattr(DeskLog, "recall", count)
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(4)
+            await node.subscribe(granularity="transaction", order="none")
+            taker = Taker(node.desks, "one")
+            given = deliveries(await taker.take(20))
+            assert taker.seat.nack(given, delay_s=0.0, error="busy", is_unavailable=True) == []
+            assert deliveries(await taker.take(20)) == [(number, 2) for number, _ in given]
+            assert reads == [20]
 
     asyncio.run(play())
 
