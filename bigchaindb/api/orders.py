@@ -136,14 +136,14 @@ def ordered(call: Call, order: str, status: str) -> None:
     audit.ordered(who, order, **{status: call.parameter})
 
 
-async def body_of(call: Call) -> bytes:
+async def body_of(call: Call, bytes_max: int = BODY_BYTES_MAX) -> bytes:
     """Return the body of a request about a lane.
 
     Raises:
         Problem: it is longer than any that has a meaning.
     """
-    if len(body := await call.body()) > BODY_BYTES_MAX:
-        raise Problem(plain(413, f"the body has {len(body)} bytes, at most {BODY_BYTES_MAX} are read"))
+    if len(body := await call.body()) > bytes_max:
+        raise Problem(plain(413, f"the body has {len(body)} bytes, at most {bytes_max} are read"))
     return body
 
 

@@ -7,10 +7,10 @@ names one delivery, so an answer never reaches another one (P18). Source: docs/r
 import asyncio
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple, TypeAlias
 
 import msgspec
 import orjson
@@ -19,10 +19,11 @@ from msgspec import Meta, Struct, field
 from bigchaindb.access.gate import ASKS_FOR_KEY, Gate
 from bigchaindb.api.answers import Answer, json_line
 from bigchaindb.api.call import Call, Context, WhileThere
+from bigchaindb.api.orders import body_of
 from bigchaindb.api.plugins import scope_of
 from bigchaindb.api.problems import RETRY_AFTER, Problem, plain
 from bigchaindb.api.subscription_frames import Delay
-from bigchaindb.api.subscription_session import FRAME_BYTES_MAX
+from bigchaindb.api.subscription_session import FRAME_BYTES_MAX, PIECE_COUNT
 from bigchaindb.config import Limits
 from bigchaindb.errors import Overloaded, Stopping, UnknownSubscription
 from bigchaindb.eventlog.lane import WAITING, State
@@ -38,6 +39,8 @@ BEGIN_S: Final = 5.0
 """Time within which a pull that does not wait gives what is in the log already: its subscription may have to begin."""
 LOOK_S: Final = 0.05
 LABEL: Final = "pull"
+BODY_BYTES_MAX: Final = 256 * 1024
+"""Of a pull: four thousand leases take 170 KiB. Each list is read whole before it is refused, 3 ms of the loop then."""
 _MANY: Final = Meta(max_length=COUNT_MAX)
 """Answers of a kind, as many as a pull gives events: what a body may cost is bounded."""
 
@@ -81,6 +84,10 @@ class Lease(NamedTuple):
     delivery: Delivery
 
 
+Held: TypeAlias = Callable[[Iterable[str]], Mapping["Puller", dict[Delivery, str]]]
+"""Ends leases, and returns their deliveries by the pulls that had them."""
+
+
 async def post(context: Context, call: Call) -> Answer:
     """Answer `POST …/pull`."""
     return await context.pull(call)
@@ -106,7 +113,7 @@ class Pulls:
             Stopping: the node stops.
             ConnectionError: the client is gone.
         """
-        pull, name = _read(await call.body(), self._limits), call.parameter
+        pull, name = _read(await body_of(call, BODY_BYTES_MAX), self._limits), call.parameter
         if pull.count and self._waiting_count >= self._limits.pull_waiting_count_max:
             count = self._waiting_count
             raise Overloaded(f"{count} pulls are under way (limits.pull_waiting_count_max); try again later")
@@ -166,18 +173,7 @@ class Pulls:
         try:
             for puller, texts in held(pull.ack).items():
                 stale.update((texts[late], None) for late in puller.attendance.ack([*texts]))
-            for nack in pull.nack:
-                why = one_line(nack.error or "the consumer nacked it")
-                for puller, texts in held([nack.lease]).items():
-                    late = puller.attendance.nack(
-                        [*texts], delay_s=nack.delay_s, error=why, is_unavailable=nack.unavailable
-                    )
-                    stale.update((texts[one], None) for one in late)
-            for park in pull.park:
-                why = one_line(park.error or "the consumer parked it")
-                for puller, texts in held([park.lease]).items():
-                    parking = asyncio.ensure_future(puller.attendance.park([*texts], error=why))
-                    stale.update((texts[one], None) for one in await while_there(asyncio.shield(parking)))
+            await self._hand_back(pull, held, stale, while_there)
             for text in dict.fromkeys(pull.extend):
                 if (lease := self._find(name, text)) is None:
                     stale[text] = None
@@ -188,6 +184,27 @@ class Pulls:
             for puller in pullers:
                 puller.settle()
         return list(stale)
+
+    async def _hand_back(self, pull: Pull, held: Held, stale: dict[str, None], while_there: WhileThere) -> None:
+        """Nack events, and have them set aside; some in each turn of the loop."""
+        for count, nack in enumerate(pull.nack, 1):
+            why = one_line(nack.error or "the consumer nacked it")
+            for puller, texts in held([nack.lease]).items():
+                late = puller.attendance.nack(
+                    [*texts], delay_s=nack.delay_s, error=why, is_unavailable=nack.unavailable
+                )
+                stale.update((texts[one], None) for one in late)
+            if count % PIECE_COUNT == 0:
+                await asyncio.sleep(0)
+        parkings = []
+        for count, park in enumerate(pull.park, 1):
+            why = one_line(park.error or "the consumer parked it")
+            for puller, texts in held([park.lease]).items():
+                parkings.append((texts, asyncio.ensure_future(puller.attendance.park([*texts], error=why))))
+            if count % PIECE_COUNT == 0:
+                await asyncio.sleep(0)
+        for texts, parking in parkings:  # all are written down together
+            stale.update((texts[one], None) for one in await while_there(asyncio.shield(parking)))
 
     def _find(self, name: str, text: str) -> Lease | None:
         lease = self._leases.get(text)

@@ -4,11 +4,12 @@ A *tag* names one delivery on one connection. Tags ascend from 1 and are not use
 another delivery, however late it comes (P18). Source: docs/reference/subscriptions.md, "The WebSocket protocol".
 """
 
+import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from heapq import heappop, heappush, heappushpop
 from itertools import takewhile
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 from msgspec import UNSET
 
@@ -31,20 +32,8 @@ GOING_AWAY: Final = 1001
 BINARY: Final = "a frame must be a text"
 
 
-class Parking(NamedTuple):
-    """Events that are being set aside.
-
-    Attributes:
-        late: becomes the deliveries for which that came too late.
-        tags: of all of them.
-        frame: of the client.
-        unknown: its tags that were stale at once.
-    """
-
-    late: Awaitable[Sequence[Delivery]]
-    tags: dict[Delivery, int]
-    frame: Park
-    unknown: list[int]
+PIECE_COUNT: Final = 64
+"""Nacks and parks that are carried out without a pause for others: 2 ms."""
 
 
 class Session:
@@ -130,8 +119,8 @@ class Session:
 
     # What the client says
 
-    def receive(self, text: bytes | None) -> Parking | None:
-        """Carry a frame out; what parks events is done once `parked` is called.
+    def receive(self, text: bytes | None) -> Coroutine[Any, Any, None] | None:
+        """Carry a frame out; return what is left to do where that takes longer.
 
         Args:
             text: of the frame; None: it is none.
@@ -144,26 +133,35 @@ class Session:
                 self._refuse(why, ref)
             case Ack():
                 self._ack(answer)
-            case Nack():
+            case Nack() | Park():
                 held, stale = self._taken(answer.tags)
-                late = held and self._attendance.nack(
-                    list(held),
-                    delay_s=answer.delay_s,
-                    error=one_line(answer.error or "the consumer nacked it"),
-                    is_unavailable=answer.unavailable,
-                )
+                if held and (isinstance(answer, Park) or len(held) > PIECE_COUNT):
+                    return self._hand_back(answer, held, stale)
+                late = self._nack(answer, list(held)) if held and isinstance(answer, Nack) else ()
                 self._done(answer.ref, [*stale, *(held[one] for one in late)])
-            case Park():
-                held, stale = self._taken(answer.tags)
-                if held:
-                    why = one_line(answer.error or "the consumer parked it")
-                    return Parking(self._attendance.park(list(held), error=why), held, answer, stale)
-                self._done(answer.ref, stale)
         return None
 
-    def parked(self, parking: Parking, late: Iterable[Delivery]) -> None:
-        """Take note that events are set aside durably, but those whose answer came too `late`."""
-        self._done(parking.frame.ref, [*parking.unknown, *(parking.tags[one] for one in late)])
+    async def _hand_back(self, answer: Nack | Park, held: Mapping[Delivery, int], stale: Sequence[int]) -> None:
+        """Nack events, or have them set aside durably; some in each turn of the loop."""
+        rest, late, parkings = list(held), list[Delivery](), list[Awaitable[Sequence[Delivery]]]()
+        while rest and self._is_attending:
+            piece, rest = rest[:PIECE_COUNT], rest[PIECE_COUNT:]
+            if isinstance(answer, Nack):
+                late += self._nack(answer, piece)
+            else:
+                parkings.append(self._attendance.park(piece, error=one_line(answer.error or "the consumer parked it")))
+            await asyncio.sleep(0)
+        for parking in parkings:
+            late += await parking
+        self._done(answer.ref, [*stale, *(held[one] for one in [*late, *rest])])
+
+    def _nack(self, answer: Nack, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        return self._attendance.nack(
+            deliveries,
+            delay_s=answer.delay_s,
+            error=one_line(answer.error or "the consumer nacked it"),
+            is_unavailable=answer.unavailable,
+        )
 
     def close(self, code: int, reason: str) -> None:
         """End the connection, once; nothing more is given."""

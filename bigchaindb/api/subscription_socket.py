@@ -7,7 +7,7 @@ are carried out: the system's buffers hold back one that floods. Source: docs/re
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -17,7 +17,7 @@ from bigchaindb.api.answers import Answer
 from bigchaindb.api.arguments import Argument, Parsed, Unknown, limit, parse, parse_query
 from bigchaindb.api.plugins import scope_of
 from bigchaindb.api.problems import RETRY_AFTER, plain
-from bigchaindb.api.subscription_session import GOING_AWAY, Parking, Session
+from bigchaindb.api.subscription_session import GOING_AWAY, Session
 from bigchaindb.api.upgrades import Opening, WebSocketRoute
 from bigchaindb.config import Limits
 from bigchaindb.config.settings import KIB
@@ -143,7 +143,7 @@ class SubscriptionSocket(WebSocket):
         self._unsent_bytes = 0
         self._still_s = 0.0
         self._next: asyncio.Handle | None = None
-        self._parking: set[asyncio.Task[None]] = set()
+        self._answers: set[asyncio.Task[None]] = set()
 
     @property
     def is_full(self) -> bool:
@@ -218,16 +218,16 @@ class SubscriptionSocket(WebSocket):
         self.on_left()
 
     def _receive(self, message: bytes | None) -> None:
-        if (parking := self.session.receive(message)) is not None:
-            task = asyncio.ensure_future(self._park(parking))
-            self._parking.add(task)
-            task.add_done_callback(self._parking.discard)
+        if (rest := self.session.receive(message)) is not None:
+            task = asyncio.ensure_future(self._carry_out(rest))
+            self._answers.add(task)
+            task.add_done_callback(self._answers.discard)
 
-    async def _park(self, parking: Parking) -> None:
+    async def _carry_out(self, rest: Awaitable[None]) -> None:
         try:
-            self.session.parked(parking, await parking.late)
+            await rest
         except Exception:  # noqa: BLE001  the events stay in hand: another consumer gets them
-            _log.exception("events of a subscription cannot be parked")
+            _log.exception("events of a subscription cannot be handed back")
             self.end(INTERNAL_ERROR, "")
 
     def _go_on_soon(self) -> None:

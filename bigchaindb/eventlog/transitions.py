@@ -75,7 +75,7 @@ def step(lane: Lane, fact: Fact, policy: Policy, draw: float, now: float) -> tup
     """
     if isinstance(fact, facts.ParkRecorded | facts.ReturnSettled | facts.Unlisted):
         return _noted(lane, fact)
-    lane = replace(lane, state=TRANSITIONS[lane.state, type(fact)])
+    lane = _entered(lane, TRANSITIONS[lane.state, type(fact)])
     actions: list[Action] = []
     match fact:
         case facts.Enabled() | facts.RetryDue():
@@ -100,6 +100,10 @@ def step(lane: Lane, fact: Fact, policy: Policy, draw: float, now: float) -> tup
         case _:
             assert_never(fact)
     return lane, actions
+
+
+def _entered(lane: Lane, state: State) -> Lane:
+    return lane if state is lane.state else replace(lane, state=state)  # most facts change events alone, and are many
 
 
 def _noted(lane: Lane, fact: facts.ParkRecorded | facts.ReturnSettled | facts.Unlisted) -> tuple[Lane, list[Action]]:

@@ -95,6 +95,22 @@ async def test_a_nack_takes_the_later_event_of_its_key_along(served: Served, des
     assert "nack [(1, 1)] 0.05 'locked' False" in desk.log
 
 
+async def test_what_one_pull_sets_aside_is_written_down_together(served: Served, desk: ListDesk) -> None:
+    """1,000 events were as many waits for the disk, one after the other."""
+    desk.parking = asyncio.Event()
+    for key in "abcdefgh":
+        desk.add(key, b"{}")
+    leases = [one["lease"] for one in (await pull(served, count=9))["events"]]
+    parking = asyncio.ensure_future(pull(served, count=0, park=[{"lease": one} for one in leases]))
+    async with asyncio.timeout(20):
+        while sum(line.startswith("park") for line in desk.log) < len(leases):  # noqa: ASYNC110 - nobody is told of it
+            await asyncio.sleep(0.01)
+    assert not parking.done()
+    desk.parking.set()
+    assert (await parking)["stale"] == []
+    assert len(desk.parked) == len(leases) >= 8
+
+
 async def test_parking_is_answered_once_it_is_durable(served: Served, desk: ListDesk) -> None:
     desk.parking = asyncio.Event()
     log(desk, "a", "b")
@@ -283,6 +299,15 @@ class TestStates:
 
     async def test_an_unknown_subscription(self, served: Served) -> None:
         assert (await asked(served, "/api/v1/subscriptions/none/pull")).status == 404
+
+
+async def test_a_body_that_no_pull_needs_is_not_read(served: Served) -> None:
+    """A stranger's list of a million texts holds every commit up while it is read."""
+    largest = json.dumps({"ack": ["x" * 60] * 1_000}).encode().ljust(256 * 1024)
+    assert (await ask(served.api.port, "POST", PATH, largest)).status == 200
+    refused = await ask(served.api.port, "POST", PATH, largest + b" ")
+    assert refused.status == 413
+    assert json.loads(refused.body)["message"] == "the body has 262145 bytes, at most 262144 are read"
 
 
 @pytest.mark.parametrize(
