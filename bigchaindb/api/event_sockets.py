@@ -22,9 +22,13 @@ from bigchaindb.streams.sse import EventStream, EventStreams
 from bigchaindb.streams.websocket import FLOOD, GOING_AWAY, POLICY_VIOLATION
 
 PATH: Final = "/api/v1/streams/events"
+HEARTBEAT_S: Final = 30.0
+"""Silence after which a client is pinged, as on the other WebSockets; it has half as long to answer."""
+CHECK_S: Final = 1.0
 INTERNAL_ERROR: Final = 1011
 TRY_AGAIN_LATER: Final = 1013
 STALLED: Final = "nothing was read for too long (limits.stream_stall_s_max); come back with the last token"
+LOST: Final = "the log does not hold what is next; come back with the last token, and learn what it holds"
 STOPPING: Final = "the node stops; come back with the last token"
 UNREADABLE: Final = "the node cannot read its log behind the last token; use another node or inform the operator"
 
@@ -77,7 +81,7 @@ class EventSockets:
             on_left=lambda _: connection.connection_lost(None),
         )
         connection.upgrade(follower.socket)
-        writing = asyncio.create_task(self._write(follower, stream))
+        writing, beating = asyncio.create_task(self._write(follower, stream)), asyncio.create_task(self._beat(follower))
         unwatch = self._gate.watch(opening.principal, follower.end, READ)
         try:
             left = asyncio.create_task(follower.gone.wait())
@@ -88,6 +92,7 @@ class EventSockets:
         finally:
             unwatch()
             writing.cancel()
+            beating.cancel()
 
     async def _write(self, follower: Follower, stream: EventStream) -> None:
         try:
@@ -98,12 +103,29 @@ class EventSockets:
                 if follower.closing:
                     return
                 follower.socket.transport.write(piece)
-            follower.end(GOING_AWAY, STOPPING)
+            if self._streams.is_stopping:
+                follower.end(GOING_AWAY, STOPPING)
+            else:
+                follower.end(TRY_AGAIN_LATER, LOST)
         except ConnectionError:
             return
         except StoreError as error:
             _log.error("a WebSocket client cannot be served: %s", error)
             follower.end(INTERNAL_ERROR, UNREADABLE)
+        except Exception:  # noqa: BLE001 - a defect of ours: without a close frame it looks like one of the network
+            _log.exception("a WebSocket client cannot be served")
+            follower.end(INTERNAL_ERROR, "")
+
+    async def _beat(self, follower: Follower) -> None:
+        """Ping a client that is silent, and abandon one that does not answer: it is gone, and nobody was told."""
+        loop, unsent = asyncio.get_running_loop(), 0
+        while True:
+            await asyncio.sleep(CHECK_S)
+            before, unsent = unsent, follower.unsent_bytes
+            if unsent < before:
+                follower.hear()
+            if not follower.full and not follower.check_heartbeat(loop.time(), HEARTBEAT_S, CHECK_S):
+                follower.abort()
 
 
 ROUTES: Final = (

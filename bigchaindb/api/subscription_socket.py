@@ -71,7 +71,7 @@ class SubscriptionSockets:
             return plain(400, f"the WebSocket of a subscription speaks {PROTOCOL}; offer it in Sec-WebSocket-Protocol")
         sent = parse_query(opening.query)
         asked = Parsed(sent, parse(ARGUMENTS, sent, Unknown.ADVISED, self._limits))
-        window = WINDOW.of(asked)
+        window = min(WINDOW.of(asked), self._limits.subscription_window_count_max)  # more by default perhaps
         session = Session(window, BATCH.of(asked), asyncio.get_running_loop().time())
         client = SubscriptionSocket(transport, session, HEARTBEAT.of(asked), self._limits, self._pace)
         try:

@@ -66,9 +66,14 @@ class Follower:
         return self.socket.is_closing
 
     @property
+    def unsent_bytes(self) -> int:
+        """Bytes that wait for the client to read."""
+        return self._transport.get_write_buffer_size()
+
+    @property
     def full(self) -> bool:
         """Whether more bytes are unsent than allowed."""
-        return self._transport.get_write_buffer_size() > self._buffer_bytes_max
+        return self.unsent_bytes > self._buffer_bytes_max
 
     def write(self, frames: Frames) -> None:
         """Put whole frames, this client's next ones, into the socket's buffer."""

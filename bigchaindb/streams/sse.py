@@ -127,7 +127,11 @@ class EventStream:
 
 
 class EventStreams:
-    """All clients of one log and form. Belongs to the event loop."""
+    """All clients of one log and form. Belongs to the event loop.
+
+    Attributes:
+        is_stopping: the node stops.
+    """
 
     def __init__(
         self, log: SharedLog[Choice], places: Places, *, form: Form = SSE, heartbeat_s: float = HEARTBEAT_S
@@ -136,7 +140,7 @@ class EventStreams:
         self._places = places
         self._form = form
         self._heartbeat_s = heartbeat_s
-        self._stopping = False
+        self.is_stopping = False
         self._moved = asyncio.Event()
         self._level: Counter[Choice] = Counter()
         log.hub.witness(self._add)
@@ -161,7 +165,7 @@ class EventStreams:
             Overloaded: no further client is allowed.
             Stopping: the node stops.
         """
-        if self._stopping:
+        if self.is_stopping:
             raise Stopping("the node is about to stop")
         self._places.take()
         try:
@@ -173,7 +177,7 @@ class EventStreams:
 
     def stop(self) -> None:
         """End each stream once it is at the durable head; the server's stop cuts off slow clients."""
-        self._stopping = True
+        self.is_stopping = True
         self._wake()
 
     def close(self) -> None:
@@ -219,7 +223,7 @@ class EventStreams:
         yield self._form.heartbeat(place.position, hub.head, token)
 
     def _is_over(self, place: Place) -> bool:
-        return self._stopping and place.position >= self._log.hub.head
+        return self.is_stopping and place.position >= self._log.hub.head
 
     async def _wait(self, choice: Choice, until_s: float) -> None:
         """Wait until the head moves, the node stops or the time comes."""

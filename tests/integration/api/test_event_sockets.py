@@ -11,11 +11,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Close
 
+from bigchaindb.api import event_sockets
 from bigchaindb.config import Access, Limits
+from bigchaindb.errors import HistoryLost
 from bigchaindb.ledger.checking import Chosen
+from bigchaindb.streams.shared_log import SharedLog
 from tests.integration.api.conftest import Start
 from tests.integration.api.test_events import commit, everything, page
-from tests.support.raw import UPGRADE, ask, until
+from tests.support.raw import UPGRADE, ask, request, until, wire
 from tests.support.served import Served
 
 PATH = "/api/v1/streams/events"
@@ -180,6 +183,37 @@ async def test_a_client_that_reads_nothing_is_closed_and_misses_nothing_when_it_
     token = [first, *messages][-1]["token"]
     rest = await everything(served, after=token)
     assert [*(one["event"] for one in messages if "event" in one), *rest] == await everything(served)
+
+
+async def test_a_client_that_is_gone_without_a_word_is_found(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that fell silent keeps a place of the streams for good."""
+    monkeypatch.setattr(event_sockets, "HEARTBEAT_S", 0.2)
+    monkeypatch.setattr(event_sockets, "CHECK_S", 0.05)
+    async with following(served) as client, wire(served.api.port) as silent:
+        assert (await silent.ask(request("GET", PATH, **UPGRADE))).status == 101
+        await silent.ended()
+        await commit(served)
+        assert "event" in (await received(client, 1))[0], "who answers pings stays"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [(HistoryLost(3, 2), 1013, event_sockets.LOST), (RuntimeError("a defect"), 1011, "")],
+    ids=["lost", "defect"],
+)
+async def test_whatever_ends_it_there_is_a_close_frame(
+    served: Served, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, reason: str
+) -> None:
+    """Its client takes a defect for a fault of the network, or a lost place for a stop of the node."""
+
+    async def fail(*_: object) -> None:
+        raise error
+
+    async with following(served) as client:
+        monkeypatch.setattr(SharedLog, "next", fail)
+        await commit(served)
+        _, close = await to_the_end(client)
+        assert (close.code, close.reason) == (code, reason)
 
 
 async def test_damage_closes_with_1011_and_the_events_before_it_are_served(served: Served) -> None:

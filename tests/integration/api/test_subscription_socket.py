@@ -83,6 +83,13 @@ async def test_a_client_library_takes_every_event_once_and_in_order(start: Start
     assert desks.desks["a"].log == ["leave c1 blameless"]
 
 
+async def test_the_window_is_within_the_nodes_limit_unless_more_is_asked_for(start: Start, desks: ListDesks) -> None:
+    """Who asks for nothing gets more than the operator allows."""
+    here = await subscribed(start, desks, limits=Limits(subscription_window_count_max=10))
+    async with here.consuming() as consumer:
+        assert (await consumer.next("attached"))["window"] == 10
+
+
 async def test_events_of_one_that_breaks_off_go_to_another_at_once(start: Start, desks: ListDesks) -> None:
     here = await subscribed(start, desks)
     desks.desks["a"].events += numbered(3)
