@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -80,7 +81,7 @@ class Desk:
         self._sharing = Sharing(page.cursor, keeps_keys=wanted.order == definitions.BY_LOG)
         self._parkings = Parkings()
         self._delays = Timer(self._wake)
-        self._overdue = Overdue[Taker](wanted.answer_s, self._take_overdue)
+        self._overdue = Overdue[Taker](wanted.answer_s, partial(self.overrun, is_known=False))
         self._reading: asyncio.Task[None] | None = None
         self._is_open = self._is_closed = False
         self._loop.call_soon(on_report, facts.Ready())
@@ -255,9 +256,6 @@ class Desk:
         self._blame(taken, _LOST)
         self._waiting.serve_soon()
 
-    def _take_overdue(self, taker: Taker, deliveries: Sequence[Delivery]) -> None:
-        self.overrun(taker, deliveries, is_known=False)
-
     # For the reader
 
     @property
@@ -333,7 +331,6 @@ class Desk:
         return not self._slots.is_dealt(first) or first.number in self.reader.bodies
 
     def _wake(self) -> None:
-        """End the delays that are over."""
         self._sharing.wake(self._loop.time())
         self._delays.set(self._sharing.due)
         self._waiting.serve_soon()

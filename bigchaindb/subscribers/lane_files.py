@@ -19,7 +19,7 @@ from bigchaindb.eventlog.numbering import ROWS, Numbering
 from bigchaindb.eventlog.orders import POSITION_COUNT_MAX, Discard, Known, Order, Retry, Seek
 from bigchaindb.eventlog.subscription import EVENTS, REJECTED
 from bigchaindb.ledger.effects import Tip
-from bigchaindb.store import LaneRow, Store, TroubleRow
+from bigchaindb.store import LaneRow, NodeDb, Store, TroubleRow
 from bigchaindb.streams.cloud_events import rejected_name
 from bigchaindb.subscribers.lane_log import LOST, RESTORED, UNKNOWN, LaneLog
 from bigchaindb.subscribers.lane_page import LanePage, page_path, pages_of, remove_pages
@@ -35,13 +35,14 @@ class LaneFiles:
     """The lanes' part of the data directory.
 
     Attributes:
+        node: holds the rows.
         subscriptions: their definitions.
     """
 
     def __init__(self, store: Store, chain_id: str) -> None:
         self._directory = store.directory.lanes
         self._directory.mkdir(mode=0o700, exist_ok=True)
-        self._node = store.node
+        self.node = store.node
         self._store = store
         self._logs = {
             EVENTS: LaneLog(store.log_reader(), chain_id, store.writer.tip),
@@ -71,8 +72,8 @@ class LaneFiles:
         row = None
         self._numberings[name], self._followed[name] = numbering, self._logs[log]
         try:
-            row = self._node.lane(name, is_subscribed=start is None)
-            known = self._node.troubles(name)
+            row = self.node.lane(name, is_subscribed=start is None)
+            known = self.node.troubles(name)
             found = None if row is None else self._progress(row, known)
         except StoreDamaged as error:
             return self._damaged(name, row, error)
@@ -121,10 +122,10 @@ class LaneFiles:
             case Seek(where):
                 return Known(position=self._log(name).resolve(place.parse(where), head, self._numbering(name)))
             case Retry(None):
-                rows = self._node.parked(name, count_max=POSITION_COUNT_MAX)
+                rows = self.node.parked(name, count_max=POSITION_COUNT_MAX)
                 return Known(parked={row.position: row.attempts for row in rows})
             case Retry(positions) | Discard(positions):
-                return Known(parked=self.parked_attempts(name, positions or ()))
+                return Known(parked=parked_attempts(self.node, name, positions or ()))
         return Known()
 
     def begin_epoch(
@@ -175,17 +176,17 @@ class LaneFiles:
         try:
             for saving in savings:
                 if saving.returned:
-                    self._node.unpark(saving.name, saving.returned)
+                    self.node.unpark(saving.name, saving.returned)
             counts = {saving.name: saving.listed_counts for saving in savings}
             rows = {self._row(saving): saving.troubles for saving in savings}
-            self._node.save_lanes(rows, counts=counts, sought=sought)
+            self.node.save_lanes(rows, counts=counts, sought=sought)
         except StoreError:
             for saving in savings:
                 if saving.page is not None:
                     saving.page.sync()
             raise
         for name in [saving.name for saving in savings if saving.lane.has_run and saving.name not in self._ran]:
-            self._node.note_run(name)
+            self.node.note_run(name)
             self._ran.add(name)
 
     def park(self, name: str, troubles: Mapping[int, Trouble]) -> None:
@@ -195,27 +196,11 @@ class LaneFiles:
             TroubleRow(name, position, one.attempts, one.failures, one.since, one.error, now)
             for position, one in troubles.items()
         )
-        self._node.park(*parked)
-
-    def parked_attempts(self, name: str, positions: Collection[int]) -> Mapping[int, int]:
-        """Return the deliveries so far of those of these events that are parked."""
-        found: dict[int, int] = {}
-        for position in positions:
-            rows = self._node.parked(name, after=position - 1, count_max=1)
-            found |= {row.position: row.attempts for row in rows if row.position == position}
-        return found
-
-    def parked_count(self, name: str) -> int:
-        """Count the parked events."""
-        return self._node.parked_count(name)
+        self.node.park(*parked)
 
     def let_return(self, name: str, positions: Collection[int]) -> None:
         """Note that these parked events return from the next page on; older pages do not show their settlement."""
-        self._node.let_return(name, positions, self._epochs[name] + 1)  # the lane's own counts pages that nobody made
-
-    def discard(self, name: str, positions: Collection[int]) -> None:
-        """Forget that these events were parked."""
-        self._node.unpark(name, positions)
+        self.node.let_return(name, positions, self._epochs[name] + 1)  # the lane's own counts pages that nobody made
 
     def forget(self, name: str) -> None:
         """Delete everything that is kept of a plugin's lane.
@@ -224,7 +209,7 @@ class LaneFiles:
             OrderRefused: it is a subscription's.
         """
         self.subscriptions.require_plugin(name)
-        self._node.forget_lane(name)
+        self.node.forget_lane(name)
         self._forgotten(name)
 
     def delete(self, name: str) -> None:
@@ -247,13 +232,13 @@ class LaneFiles:
             log.close()
 
     def _has_run(self, name: str) -> bool:
-        if self._node.has_run(name):
+        if self.node.has_run(name):
             self._ran.add(name)
         return name in self._ran
 
     def _new(self, name: str, start: str) -> Lane:
         if not self._store.knows_node:  # once it does, what is enabled is known to be new
-            reason = LOST if self._node.is_new else UNKNOWN
+            reason = LOST if self.node.is_new else UNKNOWN
             return Lane(State.GAPPED, error=reason.format(name=name))
         try:
             number = self._numbering(name).behind(self._log(name).start(place.parse(start)))
@@ -286,14 +271,14 @@ class LaneFiles:
             is_whole = page.is_of_this_boot
         # First: the row's cursor has passed what was set aside, and its process may have ended before it settled that.
         # What came back and is listed no more was skipped since the page was left.
-        parked = {one for some in _pieces(progress.unsettled) for one in self._node.parked_among(row.name, some)}
+        parked = {one for some in _pieces(progress.unsettled) for one in self.node.parked_among(row.name, some)}
         progress = progress.without(parked.union(progress.returning).difference(returning))
         if progress.cursor < row.acked:
             progress = Progress(row.acked, row.acked)
             is_whole = False
         if is_whole:  # what its page does not hold any more is settled
             settled = [p for p, epoch in returning.items() if epoch <= row.epoch and p not in progress.returning]
-            self._node.unpark(row.name, settled)
+            self.node.unpark(row.name, settled)
             returning = {position: epoch for position, epoch in returning.items() if position not in settled}
         returning_all = {*progress.returning, *returning} - {*progress.in_hand}
         return replace(progress, returning=tuple(sorted(returning_all))), is_whole
@@ -304,8 +289,8 @@ class LaneFiles:
         Otherwise they would be delivered while they are listed, and a second time when somebody retries them (P3).
         """
         cursor = lane.progress.cursor
-        while rows := self._node.parked(name, after=cursor, count_max=_FORGET_COUNT):
-            self._node.unpark(name, [row.position for row in rows])
+        while rows := self.node.parked(name, after=cursor, count_max=_FORGET_COUNT):
+            self.node.unpark(name, [row.position for row in rows])
         returning = tuple(position for position in lane.progress.returning if position <= cursor)
         return replace(lane, progress=replace(lane.progress, returning=returning))
 
@@ -331,7 +316,7 @@ class LaneFiles:
             return self._log(name).digest(self._numbering(name).position(cursor))
         except StoreDamaged:
             with suppress(StoreDamaged):
-                if (row := self._node.lane(name)) is not None and row.acked == cursor:
+                if (row := self.node.lane(name)) is not None and row.acked == cursor:
                     return row.acked_digest
             return b""
 
@@ -340,6 +325,15 @@ class LaneFiles:
 
     def _numbering(self, name: str) -> Numbering:
         return self._numberings.get(name, ROWS)
+
+
+def parked_attempts(node: NodeDb, name: str, positions: Collection[int]) -> Mapping[int, int]:
+    """Return the deliveries so far of those of these events that are parked."""
+    found: dict[int, int] = {}
+    for position in positions:
+        rows = node.parked(name, after=position - 1, count_max=1)
+        found |= {row.position: row.attempts for row in rows if row.position == position}
+    return found
 
 
 def _known_of(name: str, row: LaneRow | None, directory: Path, numbering: Numbering) -> tuple[int, int, str]:

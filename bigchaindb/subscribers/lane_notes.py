@@ -13,6 +13,12 @@ from bigchaindb.subscribers.plugin_run import PluginRun
 SHORT_RUN_COUNT: Final = 3
 """A plugin that works in pieces may return early once or twice; more is a missing loop."""
 
+_STUCK: Final = {
+    PLUGIN: "events plugin has not asked for another event",
+    SUBSCRIPTION: "a consumer of the subscription has not answered for an event",
+}
+"""Of an event that is in hand for long, by kind."""
+
 log: Final = logging.getLogger(__name__)
 """Of everything that happens to lanes."""
 
@@ -43,6 +49,10 @@ class LaneNotes:
         """Note the start of a process."""
         self._start_count += 1
         self.warning = ""
+
+    def stuck(self, number: int, age_s: float) -> None:
+        """Log that an event is in hand for long."""
+        log.warning(_STUCK[self.work.kind], extra=noted(self.work, self._name, number) | {"age_s": round(age_s)})
 
     def wakes_in(self, delay_s: float) -> None:
         """Note when the next process starts."""

@@ -25,7 +25,7 @@ from bigchaindb.store import Store
 from bigchaindb.streams.cloud_events import rejected_name
 from bigchaindb.streams.hub import Hub
 from bigchaindb.streams.shared_log import LogSource
-from bigchaindb.subscribers.lane_files import LaneFiles
+from bigchaindb.subscribers.lane_files import LaneFiles, parked_attempts
 from bigchaindb.subscribers.lane_status import IN_WORDS
 from bigchaindb.subscribers.lane_work import Shared, Work
 from bigchaindb.subscribers.machine import Machine, in_thread
@@ -149,7 +149,7 @@ class Lanes:
     async def add(self, name: str, work: Work, start: str | None = None) -> PluginLane:
         """Add a lane as the node before left it, or a new one that begins at `start`; see `LaneFiles.recover`."""
         lane = await self.in_thread(self.files.recover, name, start, work.numbering, work.log)
-        parked_count = await self.in_thread(self.files.parked_count, name)
+        parked_count = await self.in_thread(self.store.node.parked_count, name)
         added = self.all[name] = PluginLane(name, work, lane, self.shared, parked_count=parked_count)
         return added
 
@@ -162,7 +162,7 @@ class Lanes:
             if effects.ends_process:
                 await lane.between_processes()
             if effects.returning:
-                still = await self.in_thread(self.files.parked_attempts, name, [*effects.returning])
+                still = await self.in_thread(parked_attempts, self.store.node, name, [*effects.returning])
                 effects = effects.among(still, lane.lane)
                 await self.in_thread(self.files.let_return, name, [*effects.returning])
             match effects.fact:
@@ -173,7 +173,7 @@ class Lanes:
                 case facts.Sought() | facts.Retried() | facts.Discarded() as fact:
                     await lane.order(fact)
             if effects.forgotten:
-                await self.in_thread(self.files.discard, name, effects.forgotten)
+                await self.in_thread(self.store.node.unpark, name, effects.forgotten)
             if effects.forgotten or isinstance(effects.fact, facts.Sought):
                 await lane.records.recount()
             if effects.starts or lane.lane.state is State.STOPPED:
@@ -193,7 +193,7 @@ class Lanes:
         self._require(lane, facts.Enabled, "started")
         if lane.work.is_wanted:
             lane.start()
-            await lane.first
+            await lane.first.ready()
         elif lane.lane.state is not State.STOPPED:
             if lane.lane.state in WAITING:
                 await lane.write_down(facts.Enabled(), facts.Stopping())

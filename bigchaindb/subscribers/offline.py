@@ -98,7 +98,7 @@ class OfflineDesk:
         elif effects.starts:
             self._take(name, facts.Enabled())
         if effects.forgotten:
-            self._files.discard(name, effects.forgotten)
+            self._store.node.unpark(name, effects.forgotten)
 
     def create(self, wanted: Subscription, *, is_change: bool) -> bool:
         """See `Supervisor.create`."""

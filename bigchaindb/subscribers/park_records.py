@@ -90,7 +90,7 @@ class ParkRecords:
         Raises:
             StoreError: it cannot be read.
         """
-        self.count = await in_thread(self._thread, self._files.parked_count, self._name)
+        self.count = await in_thread(self._thread, self._files.node.parked_count, self._name)
 
     async def _write(self) -> None:
         while self._unwritten:

@@ -17,17 +17,11 @@ from bigchaindb.subscribers.lane_status import IN_WORDS, PLUGIN, SUBSCRIPTION, L
 from bigchaindb.subscribers.lane_work import Shared, Told, Work, noted
 from bigchaindb.subscribers.machine import in_thread
 from bigchaindb.subscribers.park_records import ParkRecords
-from bigchaindb.subscribers.plugin_run import PluginRun
+from bigchaindb.subscribers.plugin_run import FirstStart, PluginRun
 from bigchaindb.subscribers.saving import Saving
 
 READY_S_MAX: Final = 30.0
 """Time for a plugin to be imported and configured: a slow disk, and a `configure` that opens a connection."""
-
-_STUCK: Final = {
-    PLUGIN: "events plugin has not asked for another event",
-    SUBSCRIPTION: "a consumer of the subscription has not answered for an event",
-}
-"""Of an event that is in hand for long, by kind."""
 
 _HOST: Final = {PLUGIN: "process", SUBSCRIPTION: "desk"}
 """What runs for a lane, by kind, as errors name it."""
@@ -41,6 +35,7 @@ class PluginLane:
     Attributes:
         work: what it runs.
         lane: what the state machine knows.
+        first: the first start after `tell(Enabled())`, or after `start`.
         run: the plugin's process or the subscription's desk, if there is one.
         records: of its parked events.
         ordering: held while an order of a person is carried out.
@@ -52,9 +47,16 @@ class PluginLane:
         self.work = work
         self.lane = lane
         self.run: PluginRun | None = None
-        self.records = ParkRecords(name, work, shared.files, shared.thread, self._recorded, count=parked_count)
+        self.records = ParkRecords(
+            name,
+            work,
+            shared.files,
+            shared.thread,
+            lambda some: self.tell(facts.ParkRecorded(some)),
+            count=parked_count,
+        )
         self.ordering = asyncio.Lock()
-        self._first: asyncio.Future[None] | None = None  # made when asked for: a thousand may have no consumer
+        self.first = FirstStart()
         self._policy = work.policy
         self._shared = shared
         self._notes = LaneNotes(name, work, shared.machine, lane.progress.cursor)
@@ -70,9 +72,7 @@ class PluginLane:
         """Step the state machine, and carry out its actions."""
         before, machine = self.lane, self._shared.machine
         self.lane, actions = step(before, fact, self._policy, machine.draw(), machine.now())
-        self._notes.stepped(
-            before, self.lane, fact, self.cursor, is_starting=self._first is None or not self._first.done()
-        )
+        self._notes.stepped(before, self.lane, fact, self.cursor, is_starting=self.first.is_awaited)
         for action in actions:
             self._do(action)
         if (self.lane.state, self.lane.error) != (before.state, before.error):
@@ -81,13 +81,6 @@ class PluginLane:
     @property
     def _title(self) -> str:
         return f"{IN_WORDS[self.work.kind]} {self.name!r}"
-
-    @property
-    def first(self) -> asyncio.Future[None]:
-        """Resolved when the first process after `tell(Enabled())` is ready, or failed with what kept it from it."""
-        if self._first is None:
-            self._first = asyncio.get_running_loop().create_future()
-        return self._first
 
     @property
     def is_idle(self) -> bool:
@@ -105,8 +98,7 @@ class PluginLane:
 
     def start(self) -> None:
         """Start a host; `first` stands for it."""
-        if self._first is not None and self._first.done():
-            self._first = None
+        self.first.begin()
         self.begin()
         self.tell(facts.Enabled())
 
@@ -192,8 +184,8 @@ class PluginLane:
 
     def status(self) -> LaneStatus:
         """Return the lane as people see it."""
-        head, count = self.work.hub.head, self.records.count
-        return self._notes.status(self.lane, self.run, cursor=self.cursor, head=head, parked_count=count)
+        count = self.records.count
+        return self._notes.status(self.lane, self.run, cursor=self.cursor, head=self.work.hub.head, parked_count=count)
 
     # Done for the state machine
 
@@ -254,16 +246,13 @@ class PluginLane:
     def _not_started(self, error: OSError | BigchainDBError) -> None:
         if isinstance(error, ConfigurationError | StoreDamaged):
             self.tell(facts.Refused(str(error)))
-            self._fail_first(error)
+            self.first.end(error)
             return
-        # What was delivered was blamed when its process ended.
-        progress, why = (
-            replace(self.lane.progress, delivered=frozenset()),
-            f"cannot start a {_HOST[self.work.kind]}: {error}",
-        )
+        progress = replace(self.lane.progress, delivered=frozenset())  # that was blamed when its process ended
+        why = f"cannot start a {_HOST[self.work.kind]}: {error}"
         self.tell(facts.Ended(facts.Raised(why), progress, is_blameless=True))
         kind = StoreFull if isinstance(error, StoreFull) else StartupError
-        self._fail_first(kind(f"{self._title}: {why}; it is tried again after a while"))
+        self.first.end(kind(f"{self._title}: {why}; it is tried again after a while"))
 
     def _make_page(self, lane: Lane, *, is_sought: bool = False) -> LanePage:
         return self._shared.files.begin_epoch(
@@ -296,19 +285,15 @@ class PluginLane:
                 if self.takes(type(report)):
                     self.tell(report)
 
-    def _recorded(self, positions: Collection[int]) -> None:
-        self.tell(facts.ParkRecorded(positions))
-
     def _answered_start(self, report: facts.Ready | facts.Refused) -> None:
         self.tell(report)
         if isinstance(report, facts.Refused):
             refused = ConfigurationError if report.is_configuration else StartupError
-            self._fail_first(refused(report.error))
+            self.first.end(refused(report.error))
             return
         if self._may_run:
             self.begin()
-        if not self.first.done():
-            self.first.set_result(None)
+        self.first.end()
 
     def _exited(self, how: str) -> None:
         assert self.run is not None
@@ -322,16 +307,11 @@ class PluginLane:
         last = run.last or facts.Raised(how)
         self.tell(facts.Ended(last, progress, run.is_blameless))
         error = last.error if isinstance(last, facts.Raised) else how
-        self._fail_first(StartupError(f"{self._title}: its {_HOST[self.work.kind]} ended before it was ready: {error}"))
+        self.first.end(StartupError(f"{self._title}: its {_HOST[self.work.kind]} ended before it was ready: {error}"))
 
     def _kill(self, why: str) -> None:
         if self.run is not None:
             self.run.kill(why)
-
-    def _fail_first(self, error: BigchainDBError) -> None:
-        if not self.first.done():
-            self.first.set_exception(error)
-            self.first.exception()  # at an order nobody may wait for it
 
     def _set_timer(self, delay_s: float | None, call: Callable[[], None] | None = None) -> None:
         if self._timer is not None:
@@ -347,6 +327,5 @@ class PluginLane:
         elif self.lane.state is State.LIVE and not has_taken_all:
             self.tell(facts.FellBehind())
         if (stuck := run.stuck()) is not None:
-            fields = noted(self.work, self.name, stuck[0]) | {"age_s": round(stuck[1])}
-            log.warning(_STUCK[self.work.kind], extra=fields)
+            self._notes.stuck(*stuck)
         run.end_pinning_read(self._shared.ledger, self._shared.limits.wal_bytes_max)

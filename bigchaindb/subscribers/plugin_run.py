@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from bigchaindb.errors import BigchainDBError
 from bigchaindb.eventlog import facts
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.machine import Host, Machine
@@ -15,6 +16,43 @@ READ_S_MAX: Final = 5.0
 """A read of the log takes milliseconds; one that lasts longer, in a stopped process, pins the write-ahead log."""
 STUCK_S: Final = 60.0
 """An event in hand for longer is worth a line in the log."""
+
+
+class FirstStart:
+    """Whether the first start after an order, or at the start of the node, succeeds."""
+
+    def __init__(self) -> None:
+        self._done: asyncio.Future[None] | None = None  # made when asked for: a thousand may have no consumer
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether it is not known yet."""
+        return self._done is None or not self._done.done()
+
+    def begin(self) -> None:
+        """Stand for another start from now on."""
+        if not self.is_awaited:
+            self._done = None
+
+    def end(self, error: BigchainDBError | None = None) -> None:
+        """Note that a host is ready, or what kept it from that; the first word counts."""
+        done = self._future()
+        if done.done():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+            done.exception()  # at an order nobody may wait for it
+
+    async def ready(self) -> None:
+        """Wait until a host is ready; raise what kept it from that."""
+        await self._future()
+
+    def _future(self) -> asyncio.Future[None]:
+        if self._done is None:
+            self._done = asyncio.get_running_loop().create_future()
+        return self._done
 
 
 class PluginRun:

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Container, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Container, Mapping
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 from typing import Final
 
@@ -31,6 +31,9 @@ from bigchaindb.subscribers.desk_log import DeskLog
 from bigchaindb.subscribers.lane_notes import log_waiting
 from bigchaindb.subscribers.lanes import STOPS, Lanes
 
+CHANGE_COUNT_MAX: Final = 64
+"""Changes that wait for each other: each writes to the disk, and may wait seconds for the end of a run."""
+
 _log: Final = logging.getLogger(__name__)
 
 
@@ -45,6 +48,7 @@ class Subscriptions:
         self._all: dict[str, Consumers] = {}
         self._damaged: list[Damaged] = []
         self._consumers = count(1)
+        self._change_count = 0
         self._expiring: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -110,11 +114,11 @@ class Subscriptions:
             SubscriptionDiffers: the name exists with another definition.
             MalformedSubscription: a member is fixed that is to change.
             OrderRefused: the name is an events plugin's.
-            Overloaded: there are as many as there may be.
+            Overloaded: there are as many as there may be, or as many changes wait as may.
             EventError: its start is in no log, or in another.
             StoreError: it could not be written down.
         """
-        async with self._lanes.changing:
+        async with self._in_line():
             if self._lanes.is_stopping:
                 raise Stopping(STOPS)
             if (consumers := self._all.get(wanted.name)) is None:
@@ -131,10 +135,11 @@ class Subscriptions:
 
         Raises:
             OrderRefused: an event is about to be recorded as parked, and the disk is full.
+            Overloaded: as many changes wait as may.
             StoreError: it could not be written down.
         """
         lanes = self._lanes
-        async with lanes.changing:
+        async with self._in_line():
             if name not in self._all:
                 if name not in lanes.all:
                     await lanes.in_thread(lanes.files.delete, name)  # of a damaged row, or of a later version
@@ -149,6 +154,18 @@ class Subscriptions:
                     lanes.all[name] = lane
                     raise
                 self._all.pop(name).end(End.DELETED)
+
+    @asynccontextmanager
+    async def _in_line(self) -> AsyncIterator[None]:
+        """Make one change at a time. Raises Overloaded: see `CHANGE_COUNT_MAX`."""
+        if self._change_count == CHANGE_COUNT_MAX:
+            raise Overloaded(f"{CHANGE_COUNT_MAX} changes of subscriptions are under way; try again later")
+        self._change_count += 1
+        try:
+            async with self._lanes.changing:
+                yield
+        finally:
+            self._change_count -= 1
 
     async def _create(self, wanted: Subscription) -> None:
         lanes, count_max = self._lanes, self._lanes.shared.limits.subscription_count_max

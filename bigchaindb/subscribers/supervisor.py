@@ -251,7 +251,7 @@ class Supervisor:
         started = [lane for lane in plugins if not _waits(lane)]
         for lane in started:
             lane.tell(facts.Enabled())
-        outcomes = await asyncio.gather(*(lane.first for lane in started), return_exceptions=True)
+        outcomes = await asyncio.gather(*(lane.first.ready() for lane in started), return_exceptions=True)
         for lane, outcome in zip(started, outcomes, strict=True):
             if isinstance(outcome, BaseException):
                 if lane in required:

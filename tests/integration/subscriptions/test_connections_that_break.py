@@ -17,12 +17,19 @@ TRANSACTIONS = 20
 """In a block."""
 
 
-@pytest.mark.timeout(60 + scale.SUBSCRIBED_EVENTS / 50)
-@pytest.mark.parametrize(("order", "nacks", "parks"), [("asset", 0.05, 0.02), ("none", 0.05, 0.0), ("log", 0.0, 0.0)])
+@pytest.mark.timeout(60 + scale.SUBSCRIBED_BY_ASSET / 50)
+@pytest.mark.parametrize(
+    ("order", "nacks", "parks", "events"),
+    [
+        ("asset", 0.05, 0.02, scale.SUBSCRIBED_BY_ASSET),
+        ("none", 0.05, 0.0, scale.SUBSCRIBED_EVENTS),
+        ("log", 0.0, 0.0, scale.SUBSCRIBED_EVENTS),
+    ],
+)
 async def test_every_event_comes_in_order_and_again_only_with_a_reason(
-    begin: Start, order: str, nacks: float, parks: float
+    begin: Start, order: str, nacks: float, parks: float, events: int
 ) -> None:
-    draw, blocks = random.Random(scale.seed()), scale.SUBSCRIBED_EVENTS // TRANSACTIONS
+    draw, blocks = random.Random(scale.seed()), events // TRANSACTIONS
     here = await begin(recipe=Recipe(blocks=blocks, transactions=TRANSACTIONS, seed=scale.seed()))
     await here.subscribe(granularity="transaction", order=order, window=500)
     watch = Watch(order=order)
@@ -42,7 +49,7 @@ async def test_every_event_comes_in_order_and_again_only_with_a_reason(
             draw.choice(applications).break_off()
 
     running = [one.run(lambda: here.url, "one", "?window=100&batch=20", is_done) for one in applications]
-    async with asyncio.timeout(60 + scale.SUBSCRIBED_EVENTS / 50):
+    async with asyncio.timeout(60 + events / 50):
         await asyncio.gather(grow(), disturb(), *running)
     places = {(position, index) for position in range(1, blocks + 1) for index in range(TRANSACTIONS)}
     assert watch.seen.keys() == places

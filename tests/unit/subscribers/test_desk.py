@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.orders import Pause, Restart, Resume, Retry, Seek
@@ -37,7 +38,7 @@ def test_blocks_come_one_behind_the_other(tmp_path: Path) -> None:
             assert node.status.position == 3
             await taker.nothing()
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_transactions_come_each_on_its_own(tmp_path: Path) -> None:
@@ -62,7 +63,7 @@ def test_transactions_come_each_on_its_own(tmp_path: Path) -> None:
             assert deliveries(again) == [Delivery(one.delivery.number, 2) for one in given[7:]]
             assert [event(one) for one in again] == [event(one) for one in given[7:]]
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_what_was_in_hand_comes_first_in_the_next_run_of_the_node(tmp_path: Path) -> None:
@@ -91,8 +92,8 @@ def test_what_was_in_hand_comes_first_in_the_next_run_of_the_node(tmp_path: Path
             taker.seat.ack(deliveries(await taker.take(8)))
             await taker.take(3)
 
-    asyncio.run(first())
-    asyncio.run(second())
+    uvloop.run(first())
+    uvloop.run(second())
 
 
 def test_p17_a_nacked_event_takes_the_later_ones_of_its_key_along(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_p17_a_nacked_event_takes_the_later_ones_of_its_key_along(tmp_path: Path
             assert taker.seat.ack([three, one, one]) == [three, one]
             assert deliveries(await taker.take(3)) == [Delivery(number, 2) for number in (2, 3, 4)]
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_a_parked_event_is_recorded_and_comes_back_when_a_person_wants_it(tmp_path: Path) -> None:
@@ -129,7 +130,7 @@ def test_a_parked_event_is_recorded_and_comes_back_when_a_person_wants_it(tmp_pa
             taker.seat.ack([back.delivery])
             await node.until(lambda status: status.parked_count == 0)
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_consumers_stay_while_orders_end_and_begin_runs(tmp_path: Path) -> None:
@@ -153,7 +154,7 @@ def test_consumers_stay_while_orders_end_and_begin_runs(tmp_path: Path) -> None:
             assert taker.ended is End.DELETED
             assert node.desks.status() == []
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_p18_an_answer_counts_for_the_delivery_that_it_was_given_alone(tmp_path: Path) -> None:
@@ -179,7 +180,7 @@ def test_p18_an_answer_counts_for_the_delivery_that_it_was_given_alone(tmp_path:
             assert other.seat.ack([again, again]) == [again]
             await node.until(lambda status: not status.in_hand)
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_p19_what_a_lost_consumer_had_is_with_another_at_once(tmp_path: Path) -> None:
@@ -197,7 +198,7 @@ def test_p19_what_a_lost_consumer_had_is_with_another_at_once(tmp_path: Path) ->
             assert [one for one in given if one.attempt == 2] == [Delivery(one.number, 2) for one in held]
             assert len(given) == 20
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_p19_an_event_that_is_not_answered_in_time_goes_to_another(tmp_path: Path) -> None:
@@ -215,7 +216,7 @@ def test_p19_an_event_that_is_not_answered_in_time_goes_to_another(tmp_path: Pat
             hanging.seat.leave(is_blameless=True)
             assert deliveries(await other.take(1)) == [Delivery(1, 2)]
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_an_event_that_ends_its_consumers_is_found_and_set_aside(tmp_path: Path) -> None:
@@ -239,7 +240,7 @@ def test_an_event_that_ends_its_consumers_is_found_and_set_aside(tmp_path: Path)
             assert rest.seat.ack(given) == []
             assert (node.status.lag, node.status.parked_count) == (0, 1)
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_many_that_are_set_aside_at_once_are_written_at_once(
@@ -270,7 +271,7 @@ def test_many_that_are_set_aside_at_once_are_written_at_once(
             lines = [one.__dict__ for one in caplog.records if "parked" in one.getMessage()]
             assert [(one["place"], one["count"]) for one in lines] == [("1:0", 8), ("2:3", 8), ("4:1", 4)]
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_many_that_come_again_are_read_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,7 +296,7 @@ def test_many_that_come_again_are_read_together(tmp_path: Path, monkeypatch: pyt
             assert deliveries(await taker.take(20)) == [(number, 2) for number, _ in given]
             assert reads == [20]
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_a_run_does_not_end_while_an_event_is_being_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,7 +322,7 @@ def test_a_run_does_not_end_while_an_event_is_being_recorded(tmp_path: Path, mon
             await node.until(lambda status: status.state is State.STOPPED)
             assert (node.status.in_hand, node.status.parked_count, node.status.lag) == ((), 1, 0)
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_an_event_that_came_back_is_out_for_nobody(tmp_path: Path) -> None:
@@ -338,7 +339,7 @@ def test_an_event_that_came_back_is_out_for_nobody(tmp_path: Path) -> None:
             taker.seat.nack([held], delay_s=60, error="no", is_unavailable=True)
             assert (node.status.oldest_s, node.status.in_hand) == (0, (1,))
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 @pytest.mark.parametrize("members", [{}, {"granularity": "transaction"}, {"types": ["invalid"]}])
@@ -363,7 +364,7 @@ def test_what_is_just_decided_is_not_read(tmp_path: Path, members: dict[str, Any
             finally:
                 disk_answers.set()
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def damage(ledger: Path, position: int) -> None:
@@ -394,9 +395,9 @@ def test_a_damaged_row_stops_the_lane_and_loses_nothing(tmp_path: Path) -> None:
             assert (node.status.position, node.status.pid) == (0, None)
             assert taker.seat.take(5, FRAME_BYTES) == []
 
-    asyncio.run(first())
+    uvloop.run(first())
     damage(tmp_path / "ledger.db", 3)
-    asyncio.run(second())
+    uvloop.run(second())
 
 
 class Unsearched(list[Delivery]):
@@ -420,4 +421,4 @@ def test_many_that_are_given_back_at_once_are_not_compared_with_each_other(tmp_p
             assert taker.seat.nack(given, delay_s=9, error="no", is_unavailable=False) == given[:2]
             assert taker.seat.expire(late) == late
 
-    asyncio.run(play())
+    uvloop.run(play())

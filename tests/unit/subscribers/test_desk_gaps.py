@@ -1,12 +1,12 @@
 """A page or a log that is not what its subscription knew: it is GAPPED until a person seeks (P8)."""
 
-import asyncio
 import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.orders import Seek
@@ -37,14 +37,14 @@ def test_p8_a_slot_of_no_event_is_a_gap_until_a_person_seeks(tmp_path: Path, ord
             await node.desks.order("one", Seek("position:2"))
             assert len(await taker.take(10)) == 10
 
-    asyncio.run(first())
+    uvloop.run(first())
     [path] = (tmp_path / "lanes").iterdir()
     with closing(LanePage(path)) as page:
         [slot] = [slot for slot in page.slots if page.words[slot] == 2 << 20 | 1]
         page.words[slot] |= 1 << 12
         content = as_of_1(page)  # of a version without checks
     path.write_bytes(content)
-    asyncio.run(second())
+    uvloop.run(second())
 
 
 def flipped(page: LanePage, word: int, bit: int) -> None:
@@ -86,12 +86,12 @@ def test_p8_a_page_that_is_not_what_was_written_is_no_truth(
             await node.desks.order("one", Seek("position:2"))
             assert [one.number for one in deliveries(await taker.take(2))] == [2, 3]
 
-    asyncio.run(first())
+    uvloop.run(first())
     with closing(LanePage(tmp_path / "lanes" / "one.1")) as page:
         damage(page)
     lanes = {status.name: status.state for status in listed(tmp_path)}
     assert lanes == {"one": State.GAPPED, "two": State.STOPPED}
-    asyncio.run(second())
+    uvloop.run(second())
 
 
 def listed(folder: Path) -> Sequence[LaneStatus]:
@@ -113,12 +113,12 @@ def test_a_desks_page_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
             node.grow()
             assert deliveries(await Taker(node.desks, "one").take(2)) == [(3, 2), (4, 1)]
 
-    asyncio.run(first())
+    uvloop.run(first())
     path = tmp_path / "lanes" / "one.1"
     with closing(LanePage(path)) as page:
         content = as_of_1(page)
     path.write_bytes(content)
-    asyncio.run(second())
+    uvloop.run(second())
 
 
 @pytest.mark.parametrize("content", [b"", bytes(8192)], ids=["empty", "zeros"])
@@ -143,9 +143,9 @@ def test_p8_a_page_that_is_none_stops_its_subscription_alone(tmp_path: Path, con
             await node.desks.order("one", Seek("position:2"))
             assert len(await taker.take(2)) == 2
 
-    asyncio.run(first())
+    uvloop.run(first())
     (tmp_path / "lanes" / "one.1").write_bytes(content)
-    asyncio.run(second())
+    uvloop.run(second())
 
 
 def test_p8_a_log_that_is_shorter_is_sought_where_something_is_owed(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_p8_a_log_that_is_shorter_is_sought_where_something_is_owed(tmp_path: Pa
                 "bigchaindb plugins seek one position:2"
             )
 
-    asyncio.run(first())
+    uvloop.run(first())
     with closing(LanePage(tmp_path / "lanes" / "one.1")) as page:
         page.words[Word.REACHED], page.words[Word.CHECK] = 9, 0
-    asyncio.run(second())
+    uvloop.run(second())

@@ -1,12 +1,12 @@
 """Desks read the same events in whatever pieces: from the log, from what was just decided, and again."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,7 +98,7 @@ def test_p15_any_pieces_hold_the_same_events(
                     hub.committed(effects)
                 assert await read(announced, wanted, bounds) == whole
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 @given(definition=st.sampled_from(DEFINITIONS), picks=st.sets(st.integers(0, 40)), bytes_max=st.integers(1, 20_000))
@@ -121,7 +121,7 @@ def test_p5_what_is_read_again_is_the_same(
                 del left[: len(found)]
             assert again == some
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_p8_what_the_log_does_not_hold_is_lost_history(grown: Grown) -> None:
@@ -138,4 +138,4 @@ def test_p8_what_the_log_does_not_hold_is_lost_history(grown: Grown) -> None:
                 await log.token(wanted, RECIPE.blocks + 1)
             assert (await log.token(wanted, 0)).startswith(token.PREFIX)
 
-    asyncio.run(play())
+    uvloop.run(play())

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from bigchaindb.config import Limits
 from bigchaindb.errors import (
@@ -33,6 +34,7 @@ from bigchaindb.store.proving import Damage
 from bigchaindb.subscribers import consumers
 from bigchaindb.subscribers.lane_page import LanePage, page_path
 from bigchaindb.subscribers.offline import kept_lanes
+from bigchaindb.subscribers.subscriptions import CHANGE_COUNT_MAX
 from tests.support.subscribed import RECIPE, running
 from tests.support.takers import Taker, deliveries
 
@@ -67,7 +69,7 @@ def test_p20_a_subscription_that_nobody_consumes_costs_a_row(tmp_path: Path, mon
             again = Taker(node.desks, "subscription 7")
             assert [one.number for one in deliveries(await again.take(1))] == [3]
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_what_is_created_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -95,7 +97,7 @@ def test_what_is_created_is_there_after_a_restart(tmp_path: Path) -> None:
             assert node.store.node.lane_names() == []
 
     for play in (first, second, third):
-        asyncio.run(play())
+        uvloop.run(play())
 
 
 def test_another_definition_is_a_change_or_refused(tmp_path: Path) -> None:
@@ -118,7 +120,7 @@ def test_another_definition_is_a_change_or_refused(tmp_path: Path) -> None:
             assert given[0] == (2, 2)
             assert [one.number for one in given] == [2, 3, 4]
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_each_bound_is_named(tmp_path: Path) -> None:
@@ -142,7 +144,25 @@ def test_each_bound_is_named(tmp_path: Path) -> None:
         with pytest.raises(Stopping):
             Taker(desks, "one")
 
-    asyncio.run(play())
+    uvloop.run(play())
+
+
+def test_changes_wait_in_a_line_that_is_bounded(tmp_path: Path) -> None:
+    """Requests pile up behind a disk that is slow, each with its connection and its memory."""
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            waiting = [asyncio.create_task(node.subscribe(f"one {number}")) for number in range(CHANGE_COUNT_MAX)]
+            await asyncio.sleep(0)
+            with pytest.raises(Overloaded, match="64 changes of subscriptions are under way; try again later"):
+                await node.subscribe("late")
+            with pytest.raises(Overloaded):
+                await node.desks.delete("one 1")
+            await asyncio.gather(*waiting)
+            assert len(node.desks.subscriptions) == CHANGE_COUNT_MAX
+            await node.desks.delete("one 1")
+
+    uvloop.run(play())
 
 
 def test_a_start_that_is_nowhere_creates_nothing(tmp_path: Path) -> None:
@@ -169,7 +189,7 @@ def test_a_start_that_is_nowhere_creates_nothing(tmp_path: Path) -> None:
             given = [one.number for one in deliveries(await taker.take(7))]
             assert given == [*((1 << 20) + i for i in (3, 4)), *((2 << 20) + i for i in range(5))]
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_a_name_of_which_something_is_kept_is_refused(tmp_path: Path) -> None:
@@ -187,7 +207,7 @@ def test_a_name_of_which_something_is_kept_is_refused(tmp_path: Path) -> None:
             with pytest.raises(OrderRefused, match="forget one"):
                 await node.subscribe()
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_a_definition_of_a_later_version_is_kept_and_stops_nothing(
@@ -210,8 +230,8 @@ def test_a_definition_of_a_later_version_is_kept_and_stops_nothing(
             with pytest.raises(OrderRefused):
                 await node.subscribe()
 
-    asyncio.run(first())
-    asyncio.run(second())
+    uvloop.run(first())
+    uvloop.run(second())
     assert "does not know its definition" in caplog.text
 
 
@@ -240,10 +260,10 @@ def test_a_damaged_one_is_named_until_it_is_deleted(tmp_path: Path, column: str)
             assert await node.subscribe() is True
             Taker(node.desks, "one")
 
-    asyncio.run(first())
+    uvloop.run(first())
     with closing(sqlite3.connect(tmp_path / "node.db")) as connection, connection:
         connection.execute(f"UPDATE subscriptions SET {column}")
-    asyncio.run(second())
+    uvloop.run(second())
 
 
 @pytest.mark.parametrize("has_page", [True, False])
@@ -276,7 +296,7 @@ def test_p8_one_whose_row_of_the_lane_is_gone_does_not_begin_anew(
             await node.desks.order("one", Seek("position:2"))
             assert [one.number for one in deliveries(await taker.take(2))] == [2, 3]
 
-    asyncio.run(first())
+    uvloop.run(first())
     with closing(sqlite3.connect(tmp_path / "node.db")) as connection, connection:
         connection.execute("DELETE FROM lanes")
     assert [str(damage) for damage in damages(tmp_path)] == ["node.db: lanes 'one': is gone"]
@@ -285,7 +305,7 @@ def test_p8_one_whose_row_of_the_lane_is_gone_does_not_begin_anew(
         State.GAPPED,
         "node.db: the row of lane 'one' is gone; restore a backup",
     )
-    asyncio.run(second())
+    uvloop.run(second())
     assert list(damages(tmp_path)) == []
 
 
@@ -309,7 +329,7 @@ def test_it_expires_only_while_nobody_consumes_it(tmp_path: Path, caplog: pytest
                 while "one" in node.desks.subscriptions:  # noqa: ASYNC110 - nobody is told of it
                     await asyncio.sleep(0.01)
 
-    asyncio.run(play())
+    uvloop.run(play())
     assert "a subscription has expired" in caplog.text
 
 
@@ -330,7 +350,7 @@ def test_orders_to_a_subscription_without_consumers_start_nothing(tmp_path: Path
             taker = Taker(node.desks, "one")
             assert [one.number for one in deliveries(await taker.take(1))] == [3]
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_a_pause_that_cannot_be_written_down_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -357,7 +377,7 @@ def test_a_pause_that_cannot_be_written_down_changes_nothing(tmp_path: Path, mon
             assert row is not None
             assert row.state == State.PAUSED
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_a_desk_that_cannot_start_starts_again(
@@ -384,7 +404,7 @@ def test_a_desk_that_cannot_start_starts_again(
             assert "subscription is BACKOFF" in [line.message for line in caplog.records if line.levelname == "WARNING"]
             assert len(await taker.take(1)) == 1
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 def test_a_window_of_many_events_is_taken_up(tmp_path: Path) -> None:
@@ -403,5 +423,5 @@ def test_a_window_of_many_events_is_taken_up(tmp_path: Path) -> None:
         async with running(tmp_path) as node:
             assert node.status.in_hand == numbers
 
-    asyncio.run(first())
-    asyncio.run(second())
+    uvloop.run(first())
+    uvloop.run(second())

@@ -3,11 +3,11 @@
 Source: docs/reference/promises.md, P2; docs/reference/subscriptions.md.
 """
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from bigchaindb.errors import StoreFull
 from bigchaindb.eventlog.lane import State
@@ -51,7 +51,7 @@ def test_a_change_or_a_pause_that_is_refused_interrupts_nobody(disk: SmallDisk) 
             await node.subscribe(window=7, is_change=True)
             assert node.desks.subscriptions["one"].window_count == 7
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 @pytest.mark.parametrize("order", [Restart(), Seek("genesis")])
@@ -72,7 +72,7 @@ def test_an_order_that_finds_no_room_says_why_and_the_run_goes_on_once_there_is(
             again = deliveries(await taker.take(2))
             assert again == [(first[0].number, 2), (2, 1)]
 
-    asyncio.run(play())
+    uvloop.run(play())
 
 
 @pytest.mark.parametrize("order", [Restart(), Resume()])
@@ -91,4 +91,4 @@ def test_the_end_of_a_pause_is_written_down_although_nobody_consumes(disk: Small
             assert (await node.desks.order("one", order)).state is State.STOPPED
             assert written(node) == "STOPPED"
 
-    asyncio.run(play())
+    uvloop.run(play())
