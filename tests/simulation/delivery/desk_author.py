@@ -26,7 +26,12 @@ class DeskAuthor(Author):
     history: DeskHistory
 
     def begin(self) -> None:
-        draw, history = self.draw, self.history
+        self.draw_fixed()
+        self.draw_temper()
+        self.history.subscribe(self.definition())
+
+    def draw_fixed(self) -> None:
+        draw = self.draw
         self.fixed: dict[str, Any] = draw.choice(({"granularity": "transaction"}, {"granularity": "transaction"}, {}))
         if draw.random() < 0.5:
             self.fixed |= {"start": "genesis"}
@@ -34,8 +39,6 @@ class DeskAuthor(Author):
             self.fixed |= {"select": {"metadata.colour": "red"}}
         elif "granularity" not in self.fixed and draw.random() < 0.5:
             self.fixed |= {"types": ["valid"]}
-        self.draw_temper()
-        history.subscribe(self.definition())
 
     def definition(self) -> Subscription:
         draw = self.draw
@@ -66,11 +69,18 @@ class DeskAuthor(Author):
     def acts(self) -> Mapping[Callable[[], None], int]:
         acts = dict(super().acts())
         del acts[self.lose_node_db]  # a subscription is lost with it
-        return {**acts, self.sit_down: 24}
+        return {**acts, self.sit_down: 24, self.make_anew: 2}
 
     def sit_down(self) -> None:
         if len(self.history.present()) < 4 and self.history.node is not None:
             self.history.sit_down(self.draw.choice((1, 2, 3, 100)))
+
+    def make_anew(self) -> None:
+        history = self.history
+        assert history.node is not None
+        if history.disk.is_well and not history.hole and not history.node.orders:
+            self.draw_fixed()
+            history.make_anew(self.definition())
 
     def change_settings(self) -> None:
         assert self.history.node is not None

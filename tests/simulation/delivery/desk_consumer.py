@@ -54,6 +54,11 @@ class SimulatedConsumer:
     is_weary: bool = False
     """It leaves once nothing fails any more: it may hang."""
 
+    @property
+    def is_seated(self) -> bool:
+        """Whether it has attached."""
+        return hasattr(self, "seat")
+
     def sit(self) -> None:
         """Attach."""
         if self.is_gone or self.history.node is None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from bigchaindb.config import PluginSettings
+from bigchaindb.errors import OrderRefused
 from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.subscription import BY_ASSET, BY_LOG, TRANSACTION, Subscription
 from bigchaindb.events import EventTypes
@@ -76,6 +77,20 @@ class DeskHistory(History):
         account.place = account.handed = wanted.numbering.behind(0 if wanted.start == "genesis" else self.head)
         node = self.start()
         node.loop.run_until_complete(node.supervisor.create(wanted))
+
+    def make_anew(self, wanted: Subscription) -> None:
+        """Delete the subscription under its consumers, and create another of its name."""
+        assert self.node is not None
+        for one in self.present():
+            one.is_gone = one.is_gone or not one.is_seated
+        try:
+            self.node.loop.run_until_complete(self.node.supervisor.delete(NAME))
+        except OrderRefused:  # an event is about to be set aside
+            return
+        keep("P19", not self.present(), "somebody still consumes what is deleted")
+        self.note("subscription is made anew")
+        self.backup = None  # it knows the other one
+        self.subscribe(wanted)
 
     def change(self, wanted: Subscription) -> None:
         """Order another definition."""

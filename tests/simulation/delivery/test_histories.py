@@ -40,6 +40,7 @@ DESK: Final = Host(
     (
         *("consumer leaves", "consumer is lost", "lane is blocked", "answer is stale", "event comes again"),
         *("is taken back: order", "is taken back: late", "is taken back: ended", "park is done"),
+        "subscription is made anew",
     ),
 )
 each_host = pytest.mark.parametrize("host", [pytest.param(PROCESS, id="process"), pytest.param(DESK, id="desk")])
