@@ -18,6 +18,7 @@ from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.lane_status import LaneStatus
 from bigchaindb.subscribers.lanes import rejected_source
+from bigchaindb.subscribers.machine import Machine
 from bigchaindb.subscribers.supervisor import Supervisor
 from bigchaindb.transaction import Transaction
 
@@ -27,7 +28,13 @@ RECIPE: Final = Recipe(blocks=12, transactions=5)
 class Node:
     """A node without its outside."""
 
-    def __init__(self, folder: Path, limits: Limits | None = None, recipe: Recipe = RECIPE) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        limits: Limits | None = None,
+        recipe: Recipe = RECIPE,
+        machine: Machine | None = None,
+    ) -> None:
         self.store = Store(folder)
         self.chain = Chain(self.store, recipe)
         self.hub = Hub(self.store.writer.tip().position)
@@ -41,6 +48,7 @@ class Node:
             limits=limits,
             backoff=Backoff(base_s=0.0, max_s=0.0),
             rejected=self.rejected,
+            machine=machine,
         )
 
     def grow(self, count: int = 1) -> None:
@@ -79,9 +87,9 @@ class Node:
 
 
 @asynccontextmanager
-async def running(folder: Path, limits: Limits | None = None) -> AsyncIterator[Node]:
+async def running(folder: Path, limits: Limits | None = None, *, machine: Machine | None = None) -> AsyncIterator[Node]:
     """Run one over the files of a folder."""
-    node = Node(folder, limits)
+    node = Node(folder, limits, machine=machine)
     try:
         await node.desks.start()
         yield node

@@ -5,6 +5,7 @@ Source: docs/reference/subscriptions.md; promises P18 and P19.
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -93,6 +94,21 @@ async def test_a_nack_takes_the_later_event_of_its_key_along(served: Served, des
     again = await pull(served, wait_s=30)
     assert [(one["event"]["id"], one["attempt"]) for one in again["events"]] == [("1:a", 2), ("2:a", 2)]
     assert "nack [(1, 1)] 0.05 'locked' False" in desk.log
+
+
+@pytest.mark.parametrize("jump_s", [3e7, -3e7], ids=["forward", "back"])
+async def test_a_lease_does_not_see_the_clock_jump(
+    served: Served, desk: ListDesk, monkeypatch: pytest.MonkeyPatch, jump_s: float
+) -> None:
+    """Whoever works is robbed of its events, or one that is gone keeps them for a year."""
+    really = time.time
+    log(desk, "a", "b")
+    [long] = (await pull(served, count=1, lease_s=3_600))["events"]
+    [short] = (await pull(served, count=1, lease_s=1))["events"]
+    monkeypatch.setattr(time, "time", lambda: really() + jump_s)
+    [again] = (await pull(served, count=9, wait_s=60))["events"]
+    assert (again["event"], again["attempt"]) == (short["event"], 2)
+    assert (await pull(served, count=0, ack=[long["lease"]]))["stale"] == []
 
 
 async def test_what_one_pull_sets_aside_is_written_down_together(served: Served, desk: ListDesk) -> None:

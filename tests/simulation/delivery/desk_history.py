@@ -89,7 +89,7 @@ class DeskHistory(History):
             return
         keep("P19", not self.present(), "somebody still consumes what is deleted")
         self.note("subscription is made anew")
-        self.backup = None  # it knows the other one
+        self.backup, self._cursor = None, (0, 0)  # both are of the other one
         self.subscribe(wanted)
 
     def change(self, wanted: Subscription) -> None:

@@ -453,3 +453,27 @@ def test_events_that_pass_beside_a_waiting_one_leave_nothing_behind() -> None:
     assert kept_bytes(sharing, times=3_000) < 20_000
     assert sharing.cursor == 0
     assert sharing.unsettled_count == 3
+
+
+def test_keys_by_the_hundred_thousand_cost_what_is_in_hand() -> None:
+    """A subscription by asset takes the node's memory, since each asset is another key."""
+    window, consumer = 8_192, "one"
+    sharing = Sharing(0)
+    sharing.attach(consumer, window)
+    tracemalloc.start()
+    try:
+        before, number, held_bytes, left_bytes = tracemalloc.get_traced_memory()[0], 0, 0, list[int]()
+        while number < 100_000:
+            for _ in range(window):
+                number += 1
+                sharing.read(number, f"asset {number}")
+            given = sharing.give(consumer, window)
+            held_bytes = max(held_bytes, tracemalloc.get_traced_memory()[0] - before)
+            assert all(sharing.ack(consumer, delivery) for delivery in given)
+            assert sharing.cursor == number
+            del given
+            left_bytes.append(tracemalloc.get_traced_memory()[0] - before)
+    finally:
+        tracemalloc.stop()
+    assert held_bytes / window <= 512  # 400 for what is in hand, and the key's own text
+    assert left_bytes[-1] <= 1.05 * left_bytes[1]
