@@ -11,6 +11,7 @@ import os
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import uvloop
@@ -35,6 +36,18 @@ AGAIN_S: Final = 0.05
 _UPGRADE: Final = (
     b"GET /api/v1/streams/valid_transactions HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\n"
     b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: YmVuY2gtYmVuY2gtYmVuYw==\r\n\r\n"
+)
+SUBSCRIPTION: Final = "attacked"
+_CONSUME: Final = (
+    f"GET /api/v1/subscriptions/{SUBSCRIPTION}?window=1000 HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\n"
+    "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: YmVuY2gtYmVuY2gtYmVuYw==\r\n"
+    "Sec-WebSocket-Protocol: bigchaindb.subscription.v1\r\n\r\n"
+).encode()
+_PULL_BODY: Final = b'{"ack":[%b]}' % b",".join([b'"a"'] * 65_000)
+_PULL: Final = b"POST /api/v1/subscriptions/%b/pull HTTP/1.1\r\nHost: bench\r\nContent-Length: %d\r\n\r\n%b" % (
+    SUBSCRIPTION.encode(),
+    len(_PULL_BODY),
+    _PULL_BODY,
 )
 _CHUNKED: Final = b"POST /api/v1/transactions HTTP/1.1\r\nHost: bench\r\nTransfer-Encoding: chunked\r\n\r\n"
 _GET: Final = b"GET /api/v1/ HTTP/1.1\r\nHost: bench\r\n\r\n"
@@ -123,6 +136,15 @@ async def _forget(reader: asyncio.StreamReader) -> None:
         pass
 
 
+async def _consume(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, reads: bool) -> None:
+    """Take events, and answer none; or leave them unread."""
+    writer.write(_CONSUME)
+    if not reads:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.Event().wait()
+    await _forget(reader)
+
+
 async def _post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, posts: Iterator[bytes]) -> None:
     for request in posts:
         writer.write(request)
@@ -169,6 +191,8 @@ async def _attack(kind: str, port: int) -> None:
     floods = {
         "frames": (STREAM_COUNT, _UPGRADE, _frame(1, b"x")),
         "pings": (STREAM_COUNT, _UPGRADE, _frame(9, b"x")),
+        "garbage": (STREAM_COUNT, _CONSUME, _frame(1, b"x")),
+        "stale": (STREAM_COUNT, _CONSUME, _frame(1, b'{"type":"ack","tags":[1]}')),
         "pipelined": (1, b"", _GET),
         "chunks": (CHUNKER_COUNT, _CHUNKED, b"1\r\n{\r\n"),
     }
@@ -176,6 +200,8 @@ async def _attack(kind: str, port: int) -> None:
         count, opening, unit = floods[kind]
         piece = unit * (PIECE_BYTES // len(unit))
         attacks = [_again(port, lambda r, w: _flood(r, w, opening, piece)) for _ in range(count)]
+    elif kind in {"unanswering", "unread"}:
+        attacks = [_again(port, partial(_consume, reads=kind == "unanswering")) for _ in range(STREAM_COUNT)]
     elif kind == "searches":
         attacks = [_again(port, lambda r, w: _post(r, w, itertools.cycle(_SEARCHES))) for _ in range(SEARCHER_COUNT)]
     elif kind == "keys":
@@ -190,7 +216,7 @@ async def _attack(kind: str, port: int) -> None:
             for number in range(SHAKER_COUNT)
         ]
     else:
-        posts = _posts(kind)
+        posts = itertools.repeat(_PULL) if kind == "pulls" else _posts(kind)
         attacks = [_again(port, lambda r, w: _post(r, w, posts)) for _ in range(POSTER_COUNT)]
     print("ready", flush=True)
     await asyncio.gather(*attacks)

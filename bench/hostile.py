@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from bench.attacker import SUBSCRIPTION
 from bench.documents import Documents
 from bench.load import percentile
 from bench.measure import Scale, alternate, median
@@ -22,6 +23,7 @@ from bench.processes import Process, family_mb, python, secured
 from bench.report import Figure, at_most, ratio_at_most
 from bigchaindb.transaction.build import create
 from bigchaindb.transaction.keys import KeyPair
+from tests.support.http import request
 from tests.support.ports import free_ports
 
 ATTACKS: Final = {
@@ -39,6 +41,11 @@ ATTACKS: Final = {
     "pipelined": "one client that sends GETs without end",
     "handshakes": "64 clients that begin TLS handshakes without end, from 16 addresses",
     "chunks": "8 clients that send a body in chunks of one byte",
+    "unanswering": "16 consumers of a subscription that answer nothing",
+    "unread": "16 consumers of a subscription that read nothing",
+    "garbage": "16 consumers of a subscription that send garbage without end",
+    "stale": "16 consumers of a subscription that send stale answers without end",
+    "pulls": "32 clients that pull with lists of 65,000 answers",
     "keys": "8 clients with 100,000 addresses that try wrong access keys",
 }
 _KEY: Final = KeyPair.from_seed(bytes(32))
@@ -46,6 +53,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {"keys": {"access": {"proxies
 """Of the node under an attack: a proxy is believed, so that one machine has as many addresses as it likes."""
 SECURE: Final = "handshakes"
 """The attack on a node that serves over TLS, as does the client that suffers."""
+CONSUMING: Final = frozenset({"unanswering", "unread", "garbage", "stale", "pulls"})
 STREAMING: Final = frozenset({"frames", "pings"})
 ATTACK_S: Final = 30.0
 PAUSE_S: Final = 0.05
@@ -145,6 +153,12 @@ def _suffer(kind: str, scale: Scale, documents: Documents, *, at_node: bool) -> 
         Process(python("bench.bare", str(bare_port)), log=folder / "bare.log"),
     ):
         client = Client(node.port, node.authority)
+        if kind in CONSUMING:
+            definition = {"granularity": "transaction", "order": "none", "start": "genesis", "window": 65_536}
+            assert (
+                request("PUT", f"http://127.0.0.1:{node.port}/api/v1/subscriptions/{SUBSCRIPTION}", definition).status
+                == 201
+            )
         for _ in range(20):
             client.commit(documents.create()[0].body)
         for number in range(WARM_COUNT):
