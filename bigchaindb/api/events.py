@@ -1,6 +1,7 @@
 """`/api/v1/events`: the event log, page by page or as a stream without end. Source: docs/reference/http-events.md."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from bigchaindb.api.answers import VARY_ACCEPT, Answer, Reply
@@ -12,6 +13,7 @@ from bigchaindb.api.schemas import HEX_64, KEY, TEXT, Schema, json_of, ref
 from bigchaindb.config.access import READ
 from bigchaindb.errors import MalformedSelection, MalformedToken
 from bigchaindb.eventlog import selection
+from bigchaindb.eventlog.members import DATA, METADATA
 from bigchaindb.events import EventTypes
 from bigchaindb.reader.frames import NOW, EventPage, Page, page_of
 from bigchaindb.streams.cloud_events import Choice, expect_token, read_page
@@ -38,6 +40,13 @@ GRANULARITY: Final = choice("granularity", {"block": False, "transaction": True}
 DETAIL: Final = choice(
     "detail", {"full": False, "summary": True}, default=False, description="`summary`: each event in short."
 )
+
+
+def _begins(beginning: str, name: str) -> bool:
+    return name.startswith(beginning)
+
+
+_COMPARED: Final = "behind the path may stand `[gt]`, `[gte]`, `[lt]`, `[lte]`, `[ne]` or `[exists]`."
 FILTERS: Final[tuple[Argument[object], ...]] = (  # whose values the selection parses
     Argument[str](name="operation", take=text, schema={"enum": ["CREATE", "TRANSFER"]}),
     Argument[str](name="asset", take=text, schema=HEX_64),
@@ -47,12 +56,15 @@ FILTERS: Final[tuple[Argument[object], ...]] = (  # whose values the selection p
         schema=KEY,
         description="Among an output's `public_keys` or an input's `owners_before`.",
     ),
-    Argument[str](
-        name=f"{selection.METADATA}<path>",
-        take=text,
-        schema={"type": "object", "patternProperties": {"^metadata\\.": TEXT}},
-        description="`metadata.<path>=<value>`: a value in the metadata of one transaction.",
-        matches=selection.is_member,
+    *(
+        Argument[str](
+            name=f"{beginning}<path>",
+            take=text,
+            schema={"type": "object", "patternProperties": {f"^{beginning[:-1]}\\.": TEXT}},
+            description=f"`{beginning}<path>=<value>`: a value in {where} of one transaction; {_COMPARED}",
+            matches=partial(_begins, beginning),
+        )
+        for beginning, where in ((METADATA, "the metadata"), (DATA, "the asset's data"))
     ),
 )
 ARGUMENTS: Final = (AFTER, LIMIT, TYPE, GRANULARITY, DETAIL, *FILTERS)

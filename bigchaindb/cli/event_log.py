@@ -18,8 +18,9 @@ from bigchaindb.cli.session import no_ledger
 from bigchaindb.config.load import Loaded
 from bigchaindb.errors import MalformedSelection, RequestFailed, UnknownPlace
 from bigchaindb.eventlog import place
+from bigchaindb.eventlog.members import DATA, METADATA
 from bigchaindb.eventlog.place import Place
-from bigchaindb.eventlog.selection import METADATA, Selection, from_query
+from bigchaindb.eventlog.selection import Selection, from_query
 from bigchaindb.identity import read_chain_id
 from bigchaindb.ledger.ports import LogReader, Record
 from bigchaindb.store import Log, Store
@@ -126,7 +127,13 @@ def filter_options(command: Callable[..., None]) -> Callable[..., None]:
             "--type", "type_", type=click.Choice(list(TYPES)), help="Only events of valid or of invalid blocks."
         ),
         click.option(
-            "--metadata", metavar="PATH=VALUE", multiple=True, help="A member of the metadata and its value: a.b=5."
+            "--data", metavar="PATH=VALUE", multiple=True, help="The same of the data of an asset, in its CREATE."
+        ),
+        click.option(
+            "--metadata",
+            metavar="PATH=VALUE",
+            multiple=True,
+            help="A member of the metadata and its value: a.b=5. With a comparison behind the path: 'a.b[gte]=5'.",
         ),
         click.option("--owner", metavar="PUBLIC_KEY", help="Public key that holds or spends an output."),
         click.option("--asset", metavar="ID", help="Asset that a transaction is about."),
@@ -143,13 +150,15 @@ def filter_of(options: Mapping[str, Any]) -> EventFilter:
         UsageError: one is wrong.
     """
     arguments = {name: options[name] for name in ("operation", "asset", "owner") if options[name] is not None}
-    for text in options["metadata"]:
-        path, equals, value = text.partition("=")
-        if not (path and equals):
-            raise click.UsageError(f"--metadata: expected PATH=VALUE, found {text!r}")
-        if METADATA + path in arguments:
-            raise click.UsageError(f"--metadata: {path!r} is given twice; name each path once")
-        arguments[METADATA + path] = value
+    for beginning in (METADATA, DATA):
+        option = beginning.removesuffix(".")
+        for text in options[option]:
+            path, equals, value = text.partition("=")
+            if not (path and equals):
+                raise click.UsageError(f"--{option}: expected PATH=VALUE, found {text!r}")
+            if beginning + path in arguments:
+                raise click.UsageError(f"--{option}: {path!r} is given twice; name each path once")
+            arguments[beginning + path] = value
     try:
         selection = from_query(arguments)
     except MalformedSelection as error:

@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 from bigchaindb.access.book import KeyBook
 from bigchaindb.access.scopes import Scopes
 from bigchaindb.errors import HistoryLost, StoreDamaged
-from bigchaindb.eventlog.selection import MetadataMember, Selection
+from bigchaindb.eventlog.members import Member
+from bigchaindb.eventlog.selection import Selection
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.effects import Effects, LoggedEvent
 from bigchaindb.ledger.ports import RejectedRow
@@ -328,7 +329,7 @@ def _log_questions(log: Log, queries: LedgerQueries, written: Written) -> Iterat
         Selection(operation="TRANSFER"),
         Selection(owner=ALICE.public_key),
         Selection(asset=written.transactions[0].id),
-        Selection(metadata=(MetadataMember(("note",), (3,)),)),
+        Selection(members=(Member(("note",), (3,)),)),
     ):
         yield f"selected {selection}", partial(_selected, log, selection, written.position)
         yield f"newest {selection}", partial(_newest, log, selection, written.position)

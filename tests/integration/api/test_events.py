@@ -176,6 +176,10 @@ class TestFilters:
             ({"metadata.place.city": "Berlin"}, [made]),
             ({"metadata.n": "5"}, [made]),
             ({"metadata.n": "6"}, []),
+            ({"metadata.n[gte]": "5", "metadata.n[lt]": "5.5"}, [made]),
+            ({"metadata.n[exists]": "false"}, [passed, other]),
+            ({"data.n[gt]": "1"}, [other]),
+            ({"data.n[ne]": "1"}, [other]),
         ):
             for granularity in ("block", "transaction"):
                 taken = await everything(served, granularity=granularity, **arguments)
@@ -257,16 +261,27 @@ class TestRefusals:
         assert answer.status == 400
         assert set(answer.json()["message"]) == {named}
 
-    @pytest.mark.parametrize("query", ["operation=create", "asset=1", "owner=x", "metadata.=" + "x" * 2_000])
+    @pytest.mark.parametrize(
+        "query",
+        [
+            *("operation=create", "asset=1", "owner=x", "metadata.=" + "x" * 2_000, "metadata.a[gtt]=5"),
+            *("before=now&data.a[gt]=true", "data" + ".a" * 300 + "=1", "&".join(f"data.{n}=1" for n in range(100))),
+        ],
+    )
     async def test_a_wrong_filter_is_refused(self, served: Served, query: str) -> None:
         answer = await ask(served.api.port, "GET", f"/api/v1/events?{query}")
         assert answer.status == 400
         assert answer.json()["message"]
 
+    async def test_a_thousand_filters_do_not_fit_an_address(self, served: Served) -> None:
+        query = "&".join(f"data.{number}=1" for number in range(1_000))
+        answer = await ask(served.api.port, "GET", f"/api/v1/events?{query}")
+        assert answer.status in (400, 414, 431)
+
     async def test_an_unknown_argument_is_refused(self, served: Served) -> None:
         """A misspelt filter must not pass for "everything"."""
         answer = await ask(served.api.port, "GET", "/api/v1/events?onwer=x")
-        use = "after, limit, before, type, granularity, detail, operation, asset, owner, metadata.<path>"
+        use = "after, limit, before, type, granularity, detail, operation, asset, owner, metadata.<path>, data.<path>"
         assert answer.status == 400
         assert answer.json()["message"] == f"Unknown arguments: onwer; use {use}"
 

@@ -120,7 +120,7 @@ class DeskHistory(History):
         colours = colours_of(kind, numbering.position(number))
         if self.wanted.granularity == TRANSACTION:
             colours = [colours[number & 0xFFFFF]]
-        is_selected = not self.wanted.selection.metadata or "red" in colours
+        is_selected = not self.wanted.selection.members or "red" in colours
         return bool(self.wanted.types & bit) and is_selected
 
     def _key_of(self, number: int) -> Hashable:

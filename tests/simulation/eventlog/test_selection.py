@@ -4,7 +4,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigchaindb.eventlog.selection import Scalar, Selection, from_data, from_query
+from bigchaindb.eventlog.members import Scalar
+from bigchaindb.eventlog.selection import Selection, from_data, from_query
 from bigchaindb.transaction.canonical import canonical
 from tests.support.chains import ALICE
 from tests.support.drawn_documents import Document, documents, values

@@ -1,5 +1,6 @@
 """A selection passes exactly the transactions that it describes, and its needles leave none of them out."""
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +9,8 @@ import msgspec
 import pytest
 
 from bigchaindb.errors import ConfigurationError, EventError, MalformedSelection
-from bigchaindb.eventlog.selection import ALL, Scalar, from_data, from_query, is_member
+from bigchaindb.eventlog.members import Scalar
+from bigchaindb.eventlog.selection import ALL, Selection, from_data, from_query, is_member
 from bigchaindb.transaction.canonical import canonical
 from tests.support.chains import ALICE, BOB, CAROL, Coin, create, transfer
 
@@ -117,16 +119,17 @@ def test_nothing_demanded_is_everything() -> None:
 def test_a_query_value_is_its_text_and_the_json_scalar_that_it_spells(text: str, values: tuple[Scalar, ...]) -> None:
     selection = from_query({"metadata.a": text})
     assert selection is not None
-    ((_, found),) = ((member.path, member.values) for member in selection.metadata)
+    ((_, found),) = ((member.path, member.values) for member in selection.members)
     assert [(type(one), one) for one in found] == [(type(one), one) for one in values]
 
 
 def test_a_query_names_the_same_members_as_data() -> None:
     members = {"operation": "CREATE", "asset": "a" * 64, "owner": ALICE.public_key}
     assert from_query({**members, "limit": "3"}) == from_data(members, "select")
-    assert [name for name in (*members, "metadata.a", "metadata", "limit") if is_member(name)] == [
+    assert [name for name in (*members, "metadata.a", "metadata", "limit", "data.b", "data") if is_member(name)] == [
         *members,
         "metadata.a",
+        "data.b",
     ]
 
 
@@ -134,9 +137,12 @@ def test_a_query_names_the_same_members_as_data() -> None:
     ("select", "message"),
     [
         ([], "select: expected an object, found list"),
-        ({"opration": "CREATE"}, "select: 'opration': expected one of operation, asset, owner, metadata.<path>"),
-        ({5: "CREATE"}, "select: int: expected one of operation, asset, owner, metadata.<path>"),
-        ({"metadata": 1}, "select: 'metadata': expected one of operation, asset, owner, metadata.<path>"),
+        (
+            {"opration": "CREATE"},
+            "select: 'opration': expected one of operation, asset, owner, metadata.<path>, data.<path>",
+        ),
+        ({5: "CREATE"}, "select: int: expected one of operation, asset, owner, metadata.<path>, data.<path>"),
+        ({"metadata": 1}, "select: 'metadata': expected one of operation, asset, owner, metadata.<path>, data.<path>"),
         ({"operation": "create"}, "select: operation: expected CREATE or TRANSFER, found 'create'"),
         ({"operation": ["CREATE"]}, "select: operation: expected CREATE or TRANSFER, found list"),
         ({"asset": "A" * 64}, f"select: asset: expected 64 digits of lower-case hex, found '{'A' * 64}'"),
@@ -171,6 +177,154 @@ def test_a_wrong_select_is_refused_with_member_and_rule(select: object, message:
     with pytest.raises(ConfigurationError) as caught:
         from_data(select, "select")
     assert str(caught.value) == message
+
+
+VALUES: list[Any] = [
+    *(None, True, False, 0, 5, 5.0, 5.5, -3, 6, 2**70, 1e300),
+    *("", "5", "6", "a", "b", "ab", "é", "\U0001f600", "\uffff", [], [5], {}, {"a": 5}),
+]
+
+
+def meant(comparison: str, found: object, value: object) -> bool:
+    """Whether a value compares, said another way than the code says it."""
+    if comparison == "ne":
+        return (type(found), found) != (type(value), value)
+    numbers = isinstance(found, int | float) and not isinstance(found, bool) and isinstance(value, int | float)
+    if not numbers and not (isinstance(found, str) and isinstance(value, str)):
+        return False
+    one, other = (found, value) if numbers else ([ord(c) for c in str(found)], [ord(c) for c in str(value)])
+    order = (one > other) - (one < other)  # type: ignore[operator]
+    return bool({"gt": order > 0, "gte": order >= 0, "lt": order < 0, "lte": order <= 0}[comparison])
+
+
+@pytest.mark.parametrize("comparison", ["gt", "gte", "lt", "lte", "ne"])
+@pytest.mark.parametrize("value", [5, 5.0, -3, 5.5, "5", "", "a", "é", "\U0001f600"])
+def test_numbers_compare_by_value_and_texts_by_code_point_and_nothing_else_does(comparison: str, value: Any) -> None:
+    for root, place in (("metadata", with_metadata), ("data", create_with)):
+        selection = from_data({f"{root}.a.b[{comparison}]": value}, "select")
+        assert not selection.matches(place({"a": {}}))
+        assert not selection.matches(place(None))
+        for found in VALUES:
+            document = place({"a": {"b": found}})
+            assert selection.matches(document) == meant(comparison, found, value), found
+            text = canonical(document, "2.0")
+            if selection.matches(document):
+                assert all(any(needle in text for needle in group) for group in selection.needles)
+
+
+def with_metadata(metadata: Any) -> dict[str, Any]:
+    return {"metadata": metadata}
+
+
+def create_with(data: Any) -> dict[str, Any]:
+    return {"operation": "CREATE", "asset": {"data": data}}
+
+
+def test_whether_something_stands_there() -> None:
+    for wanted in (True, False):
+        for selection in (from_data({"metadata.a[exists]": wanted}, "select"), query({"metadata.a[exists]": wanted})):
+            documents: list[Any] = [{"a": None}, {"a": {}}, {}, None, 5]
+            found = [selection.matches(with_metadata(one)) for one in documents]
+            assert found == [wanted, wanted, not wanted, not wanted, not wanted]
+            assert bool(selection.needles) is wanted
+
+
+def query(members: dict[str, Any]) -> Selection:
+    selection = from_query({name: json.dumps(value) for name, value in members.items()})
+    assert selection is not None
+    return selection
+
+
+def test_the_data_of_an_asset_is_that_of_its_create() -> None:
+    """A TRANSFER has the asset's id alone, and what an election proposes is no asset's."""
+    selection = from_data({"data.serial": 1}, "select")
+    coin = create(1)
+    found = [selection.matches(msgspec.json.decode(one.body)) for one in (coin, transfer(Coin(coin)), create(2))]
+    assert found == [True, False, False]
+    for document in (
+        {"operation": "VALIDATOR_ELECTION", "asset": {"data": {"serial": 1}}},
+        {"operation": "CREATE", "asset": [{"data": {"serial": 1}}]},
+        {"operation": "CREATE", "asset": {"data": [{"serial": 1}]}},
+        {"operation": "CREATE", "asset": {}, "metadata": {"serial": 1}},
+    ):
+        assert not selection.matches(document)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("5", 5),
+        ("-5.5", -5.5),
+        ("1e2", 100.0),
+        ("05", "05"),
+        ("", ""),
+        ("red", "red"),
+        ('"5"', '"5"'),
+        ("True", "True"),
+    ],
+)
+def test_an_order_takes_a_number_for_a_number_and_all_else_for_a_text(text: str, value: Scalar) -> None:
+    """It cannot mean both: `weight[gte]=5` is not after the weight "heavy"."""
+    assert from_query({"metadata.a[gt]": text}) == from_data({"metadata.a[gt]": value}, "select")
+
+
+def test_what_is_not_equal_is_none_of_what_a_query_value_means() -> None:
+    selection = from_query({"metadata.a[ne]": "5"})
+    assert selection is not None
+    assert [selection.matches({"metadata": {"a": one}}) for one in (5, "5", 5.0, None)] == [False, False, True, True]
+
+
+def test_two_comparisons_of_one_place_are_a_range() -> None:
+    selection = from_query({"data.n[gte]": "2", "data.n[lt]": "4"})
+    assert selection is not None
+    assert [selection.matches(create_with({"n": n})) for n in range(1, 6)] == [False, True, True, False, False]
+
+
+def test_brackets_that_hold_no_letters_belong_to_the_name() -> None:
+    for name in ("a[0]", "[gt]a", "a[]", "a[gt] "):
+        assert from_data({f"metadata.{name}": 1}, "select").matches({"metadata": {name: 1}})
+    assert from_data({"metadata.[gt]": 1}, "select").matches({"metadata": {"": 2}})
+
+
+COMPARISONS = "[ne] [gt] [gte] [lt] [lte] [exists]"
+
+
+@pytest.mark.parametrize(
+    ("select", "rule"),
+    [
+        ({"metadata.a[foo]": "5"}, f"'metadata.a[foo]': [foo] is no comparison; expected one of {COMPARISONS}"),
+        ({"data.a[GT]": "5"}, f"'data.a[GT]': [GT] is no comparison; expected one of {COMPARISONS}"),
+        ({"data.a[exists]": "yes"}, "'data.a[exists]': [exists] expected true or false, found 'yes'"),
+        ({"data.a[exists]": ""}, "'data.a[exists]': [exists] expected true or false, found ''"),
+        ({"data.a[gt]": "true"}, "'data.a[gt]': [gt] compares with a number or a text, found 'true'"),
+        ({"data.a[lte]": "null"}, "'data.a[lte]': [lte] compares with a number or a text, found 'null'"),
+        ({"data.a[lt]": "1e999"}, "'data.a[lt]': no transaction holds such a value: NaN and Infinity are no JSON"),
+        ({"data.a[lt]": "9" * 5_000}, "'data.a[lt]': at most 1024 characters, not 5000"),
+        ({"data.a[ne]": "x" * 1_025}, "'data.a[ne]': at most 1024 characters, not 1025"),
+        ({"data" + ".a" * 300 + "[gt]": "1"}, f"'data{'.a' * 38}': at most 16 names in a path, not 300"),
+        ({f"data.{n}[gt]": "1" for n in range(1_000)}, "'data.999[gt]': at most 16 members, not 1000"),
+    ],
+)
+def test_a_wrong_comparison_is_refused_with_member_and_rule(select: dict[str, str], rule: str) -> None:
+    with pytest.raises(MalformedSelection) as caught:
+        from_query(select)
+    assert str(caught.value) == rule
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "found"),
+    [
+        (True, "gt", "[gt] compares with a number or a text, found true"),
+        (None, "lte", "[lte] compares with a number or a text, found NoneType"),
+        ([5], "gt", "expected a string, number, boolean or null, found list"),
+        ("true", "exists", "[exists] expected true or false, found 'true'"),
+        (1, "exists", "[exists] expected true or false, found int"),
+    ],
+)
+def test_a_comparison_with_what_has_no_order_is_refused(value: Any, name: str, found: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        from_data({f"data.a[{name}]": value}, "select")
+    assert str(caught.value) == f"select: 'data.a[{name}]': {found}"
 
 
 @pytest.mark.parametrize("value", [math.inf, 10**309, "\ud800"])

@@ -84,6 +84,8 @@ def choices(ledger: Ledger) -> Iterator[Asked]:
         {"asset": asset},
         {"owner": ALICE.public_key},
         {"owner": BOB.public_key, "metadata.note": "1"},
+        {"metadata.note[gte]": "1", "data.serial[exists]": "false"},
+        {"data.serial[lt]": str(1 << 39)},
     )
     masks = (EventTypes.ALL, EventTypes.BLOCK_VALID, EventTypes.BLOCK_INVALID)
     for each, mask, is_summary in product(members, masks, (False, True)):

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from bigchaindb.errors import HistoryLost, StoreDamaged, StoreError
-from bigchaindb.eventlog.selection import ALL, MetadataMember, Selection
+from bigchaindb.eventlog.members import Member
+from bigchaindb.eventlog.selection import ALL, Selection
 from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.ports import Record
 from bigchaindb.store import Log, Store
@@ -78,7 +79,7 @@ selections = st.builds(
     operation=st.none() | st.sampled_from(["CREATE", "TRANSFER"]),
     asset=st.none() | st.sampled_from([*ASSETS, made(0, owners=[["alice"]]).id]),
     owner=st.none() | st.sampled_from(OWNERS),
-    metadata=st.just(()) | st.sampled_from(NOTES).map(lambda note: (MetadataMember(("note",), (note, 5)),)),
+    members=st.just(()) | st.sampled_from(NOTES).map(lambda note: (Member(("note",), (note, 5)),)),
 )
 
 
@@ -166,11 +167,11 @@ def test_an_accident_in_the_bytes_is_no_match(store: Store) -> None:
     with closing(store.log_reader()) as log:
         for selection in (
             Selection(owner="bob"),
-            Selection(metadata=(MetadataMember(("size",), (5,)),)),
-            Selection(metadata=(MetadataMember(("long",), (5,)),)),
+            Selection(members=(Member(("size",), (5,)),)),
+            Selection(members=(Member(("long",), (5,)),)),
         ):
             assert log.selected(0, 1, selection, count_max=9, bytes_max=1 << 30) == ([], 1)
-        deep = Selection(metadata=(MetadataMember(("deep", "size"), (5,)),))
+        deep = Selection(members=(Member(("deep", "size"), (5,)),))
         assert len(log.selected(0, 1, deep, count_max=9, bytes_max=1 << 30)[0]) == 1
 
 
@@ -288,6 +289,6 @@ def test_a_rejected_proposal_may_hold_anything(store: Store) -> None:
     store.writer.commit(Chain().invalid(*odd))
     with closing(store.log_reader()) as log:
         for value, found in ((5.0, 1), (5, 0)):
-            selection = Selection(metadata=(MetadataMember(("note",), (value,)),))
+            selection = Selection(members=(Member(("note",), (value,)),))
             records, reached = log.selected(0, 1, selection, count_max=9, bytes_max=1 << 30)
             assert (len(records), reached) == (found, 1)

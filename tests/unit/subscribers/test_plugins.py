@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from bigchaindb.errors import ConfigurationError, StartupError
-from bigchaindb.eventlog.selection import MetadataMember, Selection
+from bigchaindb.eventlog.members import Member
+from bigchaindb.eventlog.selection import Selection
 from bigchaindb.events import EventTypes
 from bigchaindb.masking import MASK
 from bigchaindb.subscribers import plugins
@@ -146,7 +147,7 @@ def test_ack_lag_belongs_to_next_get_alone(mode: str) -> None:
 
 def test_a_selection_is_read_once_and_its_mistakes_name_the_plugin() -> None:
     wants = inspect("one", plugin(select={"operation": "CREATE", "metadata.kind": "sale"})).wants
-    assert wants.select == Selection(operation="CREATE", metadata=(MetadataMember(("kind",), ("sale",)),))
+    assert wants.select == Selection(operation="CREATE", members=(Member(("kind",), ("sale",)),))
     with pytest.raises(
         ConfigurationError, match=r"events plugin 'one': select: operation: expected CREATE or TRANSFER"
     ):
