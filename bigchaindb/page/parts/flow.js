@@ -109,9 +109,9 @@ const refOf = ({ transaction_id: id, output_index: index }) => [
   el("span", { class: "dim" }, `:${index}`),
 ];
 
-/** @param {string[]} keys @param {string | null} [threshold] */
-function ownersOf(keys, threshold = null) {
-  const rest = keys.length - OWNERS;
+/** @param {string[]} keys @param {string | null} [threshold] @param {number} [count] of all keys, where some are left out */
+export function ownersOf(keys, threshold = null, count = keys.length) {
+  const rest = count - OWNERS;
   return el(
     "span",
     { class: "row" },

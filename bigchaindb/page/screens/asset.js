@@ -3,8 +3,8 @@
 import { get } from "../api.js";
 import { el, fill } from "../dom.js";
 import { bytes, counted, number } from "../format.js";
-import { total } from "../parts/flow.js";
-import { owner, id as shownId, transactionId } from "../parts/id.js";
+import { ownersOf, total } from "../parts/flow.js";
+import { id as shownId, transactionId } from "../parts/id.js";
 import { HEADS, provenanceRow, rowOf } from "../parts/provenance.js";
 import { answered, card, facts } from "../parts/section.js";
 import { empty, loading, trouble } from "../parts/state.js";
@@ -14,7 +14,7 @@ import { follow } from "../provenance.js";
 import { texts } from "../texts.js";
 
 /** @typedef {import("../app.js").Context} Context */
-/** @typedef {{ public_keys: string[], amount: string }} Holder */
+/** @typedef {{ public_keys: string[], public_key_count: number, amount: string }} Holder */
 
 const T = texts.asset;
 const PAGE = 50;
@@ -42,7 +42,7 @@ function shown(context, asset) {
       el("p", null, shownId(id, { whole: true })),
       facts([
         [T.shares, number(amount)],
-        [T.holders, T.counted(number(asset.holders.length), asset.complete)],
+        [T.holders, T.counted(number(asset.holder_count), asset.complete)],
         [T.unspent, number(asset.unspent_count)],
         [T.transactions, number(asset.transaction_count)],
         [T.created, created === undefined ? null : el("a", { href: `#/blocks/${created}` }, number(created))],
@@ -65,15 +65,13 @@ function holders(all, isComplete) {
   const list = el("ul", { class: "holders" });
   const more = el("button", { type: "button", class: "link" });
   const show = (/** @type {number} */ end) => {
-    for (const { public_keys: keys, amount } of all.slice(list.childElementCount, end)) {
+    for (const { public_keys: keys, public_key_count: count, amount } of all.slice(list.childElementCount, end)) {
       const share = el("progress", {
         max: 1000,
         value: Number((BigInt(amount) * 1000n) / whole),
         "aria-label": T.share,
       });
-      list.append(
-        el("li", null, el("span", { class: "row" }, keys.map(owner)), share, el("strong", null, number(amount))),
-      );
+      list.append(el("li", null, ownersOf(keys, null, count), share, el("strong", null, number(amount))));
     }
     more.hidden = list.childElementCount >= all.length;
     fill(more, texts.tree.more(all.length - list.childElementCount));

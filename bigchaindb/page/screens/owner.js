@@ -44,7 +44,7 @@ function about(found, id) {
     { class: "card" },
     el("p", null, shownId(id, { whole: true })),
     facts([
-      [T.assets, T.counted(number(found.balances.length), found.complete)],
+      [T.assets, T.counted(number(found.asset_count), found.complete)],
       [T.unspentCount, number(found.unspent_count)],
       [T.asOf, found.as_of === undefined ? null : number(found.as_of)],
     ]),
