@@ -63,7 +63,7 @@ def test_a_transaction_says_what_it_moves_and_that_its_id_is_right(
     tab.wait_text("spent by", ".flows")
     links = tab.evaluate("[...document.querySelectorAll('.flows a')].map((one) => one.getAttribute('href'))")
     assert {f"#/transactions/{one['id']}" for one in spenders} <= {*links}
-    tab.call("click", "text=others >> nth=0")
+    tab.call("click", "a.others[href*='metadata.'] >> nth=0")
     tab.wait("location.hash.startsWith('#/blocks?granularity=transaction&metadata.')", "the list of others")
 
 

@@ -52,8 +52,8 @@ async function dialog(signal, path, block, take) {
     "fieldset",
     null,
     el("legend", null, T.trust),
-    el("label", { class: "choice" }, named, T.node),
-    el("label", { class: "choice" }, own, T.file, file),
+    el("label", { class: "choice" }, named, el("span", null, T.node)),
+    el("label", { class: "choice" }, own, el("span", null, T.file, " ", file)),
   );
   const form = el(
     "form",

@@ -1,8 +1,11 @@
 // Values of assets and metadata: where others have the same, and what names a thing in a line.
 
+import { getBytes } from "../api.js";
 import { el } from "../dom.js";
 import { texts } from "../texts.js";
-import { Digits } from "../verify/json.js";
+import { textOf } from "../verify/block.js";
+import { Digits, parse } from "../verify/json.js";
+import { plain } from "../verify/transaction.js";
 
 const VALUE_MAX = 200;
 const LABEL_MAX = 60;
@@ -32,10 +35,23 @@ export function labelOf(data) {
     if (/^[\d\s:.TZ+-]*$/.test(data)) return ""; // a date or a number names nothing
     return data.length > LABEL_MAX ? `${data.slice(0, LABEL_MAX)}…` : data;
   }
-  if (data === null || typeof data !== "object") return "";
+  if (data === null || typeof data !== "object" || data instanceof Digits) return "";
   for (const inner of [data.name, data.title, ...Object.values(data).slice(0, LOOKED_AT)]) {
     const found = labelOf(inner);
     if (found) return found;
   }
   return "";
+}
+
+/**
+ * Read an asset; the numbers of its data keep their digits.
+ * @param {string} id
+ * @param {AbortSignal} signal
+ * @returns {Promise<import("../api.js").Answer<any>>}
+ */
+export async function getAsset(id, signal) {
+  const { value, problem } = await getBytes(`assets/${encodeURIComponent(id)}`, {}, signal);
+  if (problem !== null) return { value, problem };
+  const text = textOf(value);
+  return { value: { ...JSON.parse(text), data: plain(parse(text)).data }, problem };
 }

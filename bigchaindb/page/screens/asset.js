@@ -9,7 +9,7 @@ import { HEADS, provenanceRow, rowOf } from "../parts/provenance.js";
 import { answered, card, facts } from "../parts/section.js";
 import { empty, loading, trouble } from "../parts/state.js";
 import { tree } from "../parts/tree.js";
-import { labelOf, others } from "../parts/values.js";
+import { getAsset, labelOf, others } from "../parts/values.js";
 import { follow } from "../provenance.js";
 import { texts } from "../texts.js";
 
@@ -23,7 +23,7 @@ const HOLDERS = 5;
 /** @param {Context} context */
 export async function screen(context) {
   context.title(T.title);
-  const read = () => get(`assets/${encodeURIComponent(context.id)}`, {}, context.signal);
+  const read = () => getAsset(context.id, context.signal);
   const missing = () => empty(T.missing, el("p", null, T.missingText), el("p", null, transactionId(context.id)));
   context.main.append(answered(context.signal, read, (asset) => shown(context, asset), { missing }));
 }

@@ -11,7 +11,7 @@ import { card } from "../parts/section.js";
 import { empty, loading, state, trouble } from "../parts/state.js";
 import { ago } from "../parts/time.js";
 import { tree } from "../parts/tree.js";
-import { others } from "../parts/values.js";
+import { getAsset, others } from "../parts/values.js";
 import { texts } from "../texts.js";
 import { documentText, textOf } from "../verify/block.js";
 import { checkedDocument, parse } from "../verify/json.js";
@@ -95,12 +95,19 @@ function committed(context, body) {
     el(
       "div",
       { class: "two even" },
-      card(T.asset, asset.id ? el("p", null, T.inherited, " ", assetId(asset.id)) : said(asset.data, "data")),
+      card(T.asset, asset.id ? inherited(context, asset.id) : said(asset.data, "data")),
       card(T.metadata, said(metadata, "metadata")),
     ),
     event,
     raw(id, text, idOf(document)),
   ];
+}
+
+/** What a TRANSFER moves: the asset that another transaction created. @param {Context} context @param {string} id */
+function inherited({ signal }, id) {
+  const place = el("div", null, el("p", null, T.inherited, " ", assetId(id)));
+  getAsset(id, signal).then(({ value }) => value && place.append(said(value.data, "data")));
+  return place;
 }
 
 /** @param {unknown} value @param {"data" | "metadata"} family */
