@@ -63,7 +63,7 @@ def _ledger(scale: Scale, count: int) -> Path:
 
 def _asked(folder: Path, count: int) -> Iterator[Figure]:
     with closing(Store(folder / "data")) as store, closing(open_ledger(store.directory.ledger)) as connection:
-        queries = store.queries()
+        queries = store.queries().holdings
         asked = queries.outputs_of_owner(HELD[20].text, asset_id=None, spent=None, before=None, limit=PAGE_COUNT)
         create = holdings.page(connection, asked).elements.partition(b'"asset_id":"')[2][:64].decode()
 

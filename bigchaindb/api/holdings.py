@@ -47,23 +47,23 @@ AskFor = Callable[[int | None], Outputs | None]
 async def owner(context: Context, call: Call) -> Reply:
     """Answer with what an owner holds of each asset."""
     count_max = context.limits.balance_output_count_max
-    asked = await context.reads.run(context.queries.balances, PUBLIC_KEY.of(call), count_max)
+    asked = await context.reads.run(context.queries.holdings.balances, PUBLIC_KEY.of(call), count_max)
     return Answer(200, await context.reads.document(asked))
 
 
 async def asset(context: Context, call: Call) -> Reply:
     """Answer with an asset and who holds it."""
     count_max = context.limits.balance_output_count_max
-    asked = await context.reads.run(context.queries.holders, ASSET_ID.of(call), count_max)
+    asked = await context.reads.run(context.queries.holdings.holders, ASSET_ID.of(call), count_max)
     return not_found() if asked is None else Answer(200, await context.reads.document(asked))
 
 
 async def outputs_of_owner(context: Context, call: Call) -> Reply:
     """Answer with outputs of an owner, newest first."""
-    public_key, queries = PUBLIC_KEY.of(call), context.queries
+    public_key, questions = PUBLIC_KEY.of(call), context.queries.holdings
 
     def ask(before: int | None) -> Outputs:
-        return queries.outputs_of_owner(
+        return questions.outputs_of_owner(
             public_key, asset_id=ASSET.of(call), spent=SPENT.of(call), before=before, limit=LIMIT.of(call)
         )
 
@@ -72,10 +72,10 @@ async def outputs_of_owner(context: Context, call: Call) -> Reply:
 
 async def outputs_of_asset(context: Context, call: Call) -> Reply:
     """Answer with outputs of an asset, newest first."""
-    asset_id, queries = ASSET_ID.of(call), context.queries
+    asset_id, questions = ASSET_ID.of(call), context.queries.holdings
 
     def ask(before: int | None) -> Outputs | None:
-        return queries.outputs_of_asset(
+        return questions.outputs_of_asset(
             asset_id, transaction_id=TRANSACTION.of(call), spent=SPENT.of(call), before=before, limit=LIMIT.of(call)
         )
 

@@ -11,11 +11,10 @@ from typing import Any, Final
 from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.effects import LoggedEvent
 from bigchaindb.ledger.ports import Decision, Part, Record
-from bigchaindb.store import holdings
 from bigchaindb.store.checksums import TRANSACTIONS, damaged, due_sum, expect_body, join_transaction
 from bigchaindb.store.database import Readers
 from bigchaindb.store.event_rows import first_at_height, read_entry, read_record, read_records, read_row
-from bigchaindb.store.held import seq_bound
+from bigchaindb.store.holding_questions import HoldingQuestions
 from bigchaindb.store.keys import OUTPUT_BITS, id_bytes, key_of, owner_hash
 from bigchaindb.store.lists import Bounds, Operation, OutputsOf, Search, Table, TransactionsOf, Walk, step
 from bigchaindb.store.neighbours import FIRST, LAST, expect_neighbours
@@ -24,7 +23,6 @@ from bigchaindb.store.recent import Located, Recent
 from bigchaindb.store.stored import block_of, operation_of
 from bigchaindb.store.tip import read_tip
 from bigchaindb.store.views import indexed_transaction, locate
-from bigchaindb.transaction.keys import decode_key
 from bigchaindb.transaction.texts import id_of
 
 _TRANSACTION: Final = f"SELECT {TRANSACTIONS.row} FROM {TRANSACTIONS.tables} WHERE t.seq = ?"  # noqa: S608 - names of our own
@@ -43,12 +41,17 @@ LEFT JOIN event_checksums AS es ON es.position = v.position WHERE v.position = ?
 
 
 class LedgerQueries:
-    """Implements `bigchaindb.ledger.ports.Queries`; any thread may call it."""
+    """Implements `bigchaindb.ledger.ports.Queries`; any thread may call it.
+
+    Attributes:
+        holdings: what owners hold, and who holds an asset.
+    """
 
     def __init__(self, readers: Readers, recent: Recent, ledger: Path) -> None:
         self._readers = readers
         self._recent = recent
         self._ledger = ledger
+        self.holdings = HoldingQuestions(readers, recent, self._located)
 
     def transaction(self, transaction_id: str) -> bytes | None:
         """See `Queries`."""
@@ -79,73 +82,6 @@ class LedgerQueries:
     def outputs(self, public_key: str, *, spent: bool | None) -> Walk:
         """Begin the list of a key's outputs in commit order. Source: http-api.md, section 7."""
         return Walk(OutputsOf(owner_hash(public_key), self._end() << OUTPUT_BITS, spent=spent), self._recent)
-
-    def outputs_of_owner(
-        self, public_key: str, *, asset_id: str | None, spent: bool | None, before: int | None, limit: int
-    ) -> holdings.Outputs:
-        """Ask for a page of an owner's outputs, newest first, in one asset perhaps."""
-        owner, below = owner_hash(public_key), self._below(before)
-        return holdings.Outputs(
-            owner=owner,
-            asset=None if asset_id is None else bytes.fromhex(asset_id),
-            create_seq=0,
-            spent=spent,
-            before=below,
-            limit=limit,
-            recent=self._recent.last_outputs(owner, below, _looks(limit, asset_id, spent)),
-        )
-
-    def outputs_of_asset(
-        self, asset_id: str, *, transaction_id: str | None, spent: bool | None, before: int | None, limit: int
-    ) -> holdings.Outputs | None:
-        """Ask for a page of an asset's outputs, newest first, those of one transaction perhaps; None: there is none."""
-        if (create := self._create_of(asset_id)) is None:
-            return None
-        only = None
-        if transaction_id is not None:
-            with self._readers.connection() as connection:
-                only = self._place(connection, transaction_id)
-            if only is None or only.asset != create.asset:
-                return None
-        below = self._below(before)
-        return holdings.Outputs(
-            owner=None,
-            asset=create.asset,
-            create_seq=create.seq,
-            only_seq=0 if only is None else only.seq,
-            spent=spent,
-            before=below,
-            limit=limit,
-            recent=self._recent.last_transfers(create.asset, seq_bound(below), _looks(limit, spent)),
-        )
-
-    def balances(self, public_key: str, count_max: int) -> holdings.Balances:
-        """Ask what an owner holds of each asset, by the newest `count_max` outputs."""
-        (end, height), owner = self._state(), owner_hash(public_key)
-        recent = self._recent.last_outputs(owner, end << OUTPUT_BITS, count_max + 1)
-        return holdings.Balances(
-            public_key=public_key,
-            key=decode_key(public_key),
-            owner=owner,
-            end=end,
-            height=height,
-            count_max=count_max,
-            recent=recent,
-        )
-
-    def holders(self, asset_id: str, count_max: int) -> holdings.Holders | None:
-        """Ask about an asset and who holds it, by the newest `count_max` outputs; None: there is no such asset."""
-        if (create := self._create_of(asset_id)) is None:
-            return None
-        end, height = self._state()
-        return holdings.Holders(
-            asset=create.asset,
-            create_seq=create.seq,
-            end=end,
-            height=height,
-            count_max=count_max,
-            recent=self._recent.last_transfers(create.asset, end, count_max + 1),
-        )
 
     def search(self, table: Table, text: str, limit: int) -> Walk:
         """Begin the list of the rows that match, best first, as JSON objects; `limit` 0 is all. Source: section 8.
@@ -297,22 +233,15 @@ class LedgerQueries:
 
     def _end(self) -> int:
         """Return the seq beyond the last transaction."""
-        return self._state()[0]
-
-    def _state(self) -> tuple[int, int]:
-        """Return the seq beyond the last transaction, and the height."""
         with self._readers.connection() as connection:
-            tip, counts = read_tip(connection)
-        return counts.transactions + 1, tip.height
+            return read_tip(connection)[1].transactions + 1
 
-    def _below(self, number: int | None) -> int:
-        """Return the number below which a page begins: the bound that a client has, within what is committed."""
-        end = self._end() << OUTPUT_BITS
-        return end if number is None else min(number, end)
+    def _located(self, transaction_id: str) -> Located | None:
+        with self._readers.connection() as connection:
+            return self._place(connection, transaction_id)
 
     def _create_of(self, asset_id: str) -> Located | None:
-        with self._readers.connection() as connection:
-            create = self._place(connection, asset_id)
+        create = self._located(asset_id)
         return create if create is not None and create.asset.hex() == asset_id else None
 
     def _last_transfer(self, asset: bytes, operation: str | None) -> bytes | None:
@@ -332,12 +261,6 @@ class LedgerQueries:
                 if found := _only(operation, bodies_of(connection, [end])):
                     return found
         return None
-
-
-def _looks(limit: int, *filters: object) -> int:
-    """Return how many rows of an index a page reads at most, and one more."""
-    is_filtered = any(one is not None for one in filters)
-    return 1 + (holdings.LOOK_COUNT_MAX if is_filtered else limit + 1)
 
 
 def _only(operation: str | None, bodies: Sequence[bytes]) -> bytes | None:

@@ -21,6 +21,8 @@ SOME = {
 }
 NOT_ALONE = {"/api/v1/statuses", "/api/v1/elections", "/api/v1/streams/events"}
 """The first wants one of two arguments, the second a network, the third an upgrade."""
+CHANGING = {"/api/v1/statistics"}
+"""Have another body from one moment to the next."""
 METHOD_REFUSED = b'{"message":"The method is not allowed for the requested URL."}\n'
 
 
@@ -29,7 +31,8 @@ async def test_one_trailing_slash_makes_no_difference(served: Served, path: str)
     without = await ask(served.api.port, "GET", path + SOME.get(path, ""))
     with_slash = await ask(served.api.port, "GET", path.rstrip("/") + "/" + SOME.get(path, ""))
     assert without.status == with_slash.status == 200
-    assert without.body == with_slash.body
+    if path not in CHANGING:
+        assert without.body == with_slash.body
 
 
 async def test_a_parameter_may_be_followed_by_one_slash(served: Served) -> None:

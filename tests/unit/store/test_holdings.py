@@ -36,7 +36,7 @@ class Told:
         self.seed, self.counting, self.chain = seed, Counting(), Chain()
         self.store = Store(folder, generation_rows=40)
         self.blocks = blocks(seed, 4)
-        self.queries = self.store.queries()
+        self.queries = self.store.queries().holdings
 
     def grow(self, count: int) -> None:
         for _, block in zip(range(count), self.blocks, strict=False):
@@ -127,7 +127,7 @@ def test_beyond_its_bound_an_answer_counts_the_newest_and_is_not_complete(tmp_pa
     create = parse(build.create([ALICE], payments, data=None).body)
     store = Store(tmp_path / "data")
     store.writer.commit(Chain().valid(create))
-    queries = store.queries()
+    queries = store.queries().holdings
     with closing(open_ledger(store.directory.ledger)) as connection:
         for count_max, amount, is_complete in ((1, 8, False), (3, 14, False), (4, 15, True)):
             balances: Any = orjson.loads(document(connection, queries.balances(ALICE.public_key, count_max)))
@@ -186,7 +186,7 @@ def test_shares_of_a_condition_that_names_none_of_its_keys_are_nobodys(store: St
     create = parse(build.create([ALICE], None, data=None).body)
     create = replace(create, outputs=tuple(replace(output, owners=()) for output in create.outputs))
     store.writer.commit(Chain().valid(create))
-    asked = store.queries().holders(create.id, MANY)
+    asked = store.queries().holdings.holders(create.id, MANY)
     assert asked is not None
     with closing(open_ledger(store.directory.ledger)) as connection:
         found: Any = orjson.loads(document(connection, asked))
@@ -200,7 +200,7 @@ def test_whatever_a_ledger_takes_can_be_asked_for(store: Store) -> None:
     created = {one.id: one for one in filter(None, map(_taken, documents)) if one.id == one.asset_id}
     assert len(created) > 20
     store.writer.commit(Chain().valid(*created.values()))
-    queries = store.queries()
+    queries = store.queries().holdings
     with closing(open_ledger(store.directory.ledger)) as connection:
         for one in created.values():
             holders = queries.holders(one.id, MANY)
@@ -221,7 +221,7 @@ def _taken(body: bytes) -> Transaction | None:
 
 
 def _ask_all(store: Store, asset_id: str) -> None:
-    queries = store.queries()
+    queries = store.queries().holdings
     with closing(open_ledger(store.directory.ledger)) as connection:
         for key in KEYS:
             document(connection, queries.balances(key, MANY))
