@@ -212,7 +212,8 @@ export const texts = {
     attempts: "Attempts",
     next: "Next attempt",
     in: (/** @type {string} */ span) => `in ${span}`,
-    past: "Last error, an event was settled since",
+    past: "Last error",
+    settledSince: "An event was settled since.",
     classOnly: "The text of an error is shown to keys with the scope operate.",
     missing: "There is no such lane",
     missingText: "No plugin of this name is enabled, and no subscription of this name exists.",
@@ -260,6 +261,7 @@ export const texts = {
       LIVE: "Its consumers have taken every event of the log.",
       CATCHING_UP: "It is consumed, and is behind the head.",
       STOPPED: "Nobody consumes it now; its events wait.",
+      FAILED: "Its next event is damaged on the disk; `bigchaindb check` and a backup help, not `seek`.",
     },
     // As docs/reference/lane-states.md has them.
     states: {

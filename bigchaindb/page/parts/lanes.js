@@ -32,7 +32,7 @@ import { table } from "./table.js";
 const T = texts.lane;
 const BARS = 24;
 /** @type {Record<string, Mood>} */
-export const MOODS = {
+const MOODS = {
   LIVE: "good",
   CATCHING_UP: "busy",
   STARTING: "busy",
@@ -45,18 +45,19 @@ export const MOODS = {
   FAILED: "bad",
 };
 
-/**
- * The state of a lane, with its sentence.
- * @param {Lane} lane
- */
+/** @param {Lane} lane */
 export function stateOf(lane) {
-  return state(MOODS[lane.state] ?? "off", lane.state, sentence(lane));
+  return state(MOODS[lane.state] ?? "off", lane.state);
 }
 
-/** @param {Lane} lane */
-export function sentence(lane) {
-  const own = lane.kind === "subscription" ? T.ofSubscription : {};
-  return /** @type {Record<string, string>} */ ({ ...T.states, ...own })[lane.state] ?? "";
+/**
+ * Return what a state means; words between backticks are code.
+ * @param {Lane} lane
+ */
+export function sentence({ kind, state }) {
+  const own = kind === "subscription" ? T.ofSubscription : {};
+  const text = /** @type {Record<string, string>} */ ({ ...T.states, ...own })[state] ?? "";
+  return text.split("`").map((part, index) => (index % 2 ? el("code", null, part) : part));
 }
 
 /** @param {string} name */

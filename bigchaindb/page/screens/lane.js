@@ -4,13 +4,13 @@ import { get } from "../api.js";
 import { el, fill } from "../dom.js";
 import { counted, number, span } from "../format.js";
 import { command } from "../parts/id.js";
-import { flow, MOODS, sentence } from "../parts/lanes.js";
+import { flow, sentence, stateOf } from "../parts/lanes.js";
 import { ordersOf } from "../parts/orders.js";
 import { parkedOf } from "../parts/parked.js";
 import { polled } from "../parts/polled.js";
 import { rates } from "../parts/rates.js";
 import { card, facts } from "../parts/section.js";
-import { empty, state } from "../parts/state.js";
+import { empty } from "../parts/state.js";
 import { table } from "../parts/table.js";
 import { ago } from "../parts/time.js";
 import { texts } from "../texts.js";
@@ -74,7 +74,7 @@ function headOf(lane) {
     el(
       "div",
       { class: "row" },
-      state(MOODS[lane.state] ?? "off", lane.state),
+      stateOf(lane),
       el("span", { class: "dim" }, T.since, " ", ago(lane.since)),
       el("span", { class: "tag" }, T.kinds[lane.kind]),
     ),
@@ -112,6 +112,7 @@ function errorOf(lane) {
     { class: lane.error === null ? "notice" : "notice bad" },
     el("h2", null, title, when),
     el("p", null, lane.last_error),
+    lane.error === null && el("p", { class: "dim" }, T.settledSince),
     lane.error_at === undefined && el("p", { class: "dim" }, T.classOnly),
   );
 }
