@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from bigchaindb.client import Client, new_keypair
+from tests.support import made_secrets
 from tests.support.browsers import Browser, Rule, Tab
 from tests.support.installed import CHECKOUT
 from tests.support.node import Node, running_node
@@ -127,7 +128,6 @@ def test_every_lane_has_its_state_and_figures(tab: Tab, node: Node) -> None:
 
 def test_without_rights_there_are_no_buttons_and_the_routes_refuse(tab: Tab, node: Node) -> None:
     """On this machine an anonymous client may order subscriptions, and no plugin."""
-    tab.answer(Rule("access/self$", 200, {"name": None, "scopes": ["read", "write", "subscribe:*"], "expires": None}))
     opened(tab, node, "delivery/fragile")
     tab.wait_text("Orders need a key with the scope operate")
     tab.wait_text("Parked events are shown to keys")
@@ -141,6 +141,29 @@ def test_without_rights_there_are_no_buttons_and_the_routes_refuse(tab: Tab, nod
         )
         assert status == 401
     assert tab.evaluate("async () => (await fetch('api/v1/plugins/fragile/parked')).status") == 401
+
+
+def test_the_operator_gets_the_rights_by_a_code_and_gives_them_back(tab: Tab, node: Node) -> None:
+    made = node.run("page", "--print")
+    assert made.returncode == 0, made.stderr
+    code = made.stdout.strip().partition("#")[2]
+    tab.goto(f"{node.url}/#{code}")
+    tab.wait_ready()
+    tab.wait("sessionStorage.getItem('bigchaindb.key')", "the page's key")
+    assert tab.evaluate("location.hash") == "#/"
+    opened(tab, node, "delivery/fragile")
+    tab.wait_text("Restart")
+    tab.wait_text("ValueError: no such column: <b>bad two</b>")
+    key = tab.evaluate("sessionStorage.getItem('bigchaindb.key')")
+    made_secrets.remember(key)
+    tab.call("click", "button[aria-label='Access']")
+    press(tab, "Lock", "dialog")
+    tab.wait_text("Orders need a key with the scope operate")
+    assert tab.evaluate("sessionStorage.getItem('bigchaindb.key')") is None
+    assert node.get("plugins/fragile", key=key).status == 401
+    tab.goto(f"{node.url}/#{code}")  # which is spent
+    tab.wait_ready()
+    assert tab.evaluate("sessionStorage.getItem('bigchaindb.key')") is None
 
 
 def test_retry_and_discard_by_the_page(tab: Tab, node: Node, folder: Path, key: str) -> None:
@@ -170,7 +193,7 @@ def test_pause_seek_and_a_refusal_word_for_word(tab: Tab, node: Node, folder: Pa
     opened(tab, node, "delivery/fragile", key)
     (folder / "mended").touch()
     press(tab, "Pause")
-    tab.wait_text("No further event is delivered until a person orders `resume`.")
+    tab.wait_text("No further event is delivered until a person orders resume.")
     tab.wait_text("bigchaindb plugins resume fragile")
     before = len(seen(folder))
     press(tab, "Seek …")

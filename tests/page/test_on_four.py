@@ -21,6 +21,38 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
         yield running
 
 
+def test_every_screen_opens(network: Network, browser: Browser) -> None:
+    asset = create(0)
+    (height,) = network[1].get("blocks", transaction_id=asset.id).json()
+    (output,) = asset.outputs
+    screens = {
+        "": "All blocks",
+        "blocks": "Transactions",
+        f"blocks/{height}": "Check proof",
+        f"transactions/{asset.id}": "CREATE",
+        "assets": "Newest first",
+        f"assets/{asset.id}": "created in block",
+        f"owners/{output.public_keys[0]}": "unspent",
+        "rejected": "Nothing was rejected",
+        f"search?text={asset.id}": "created in block",
+        "delivery": "Nothing follows this log yet",
+        "network": "Validators",
+        "api": "/api/v1/network",
+    }
+    with browser.tab() as tab:
+        for screen, text in screens.items():
+            tab.goto(f"{network[1].url}/#/{screen}")
+            tab.wait_ready()
+            tab.wait_text(text, "main")
+            assert tab.evaluate("document.querySelector('main .notice.bad')?.innerText ?? ''") == "", screen
+        tab.goto(f"{network[1].url}/#/blocks/{height}")
+        tab.call("click", "button:text-is('Check proof')")
+        tab.call("click", "dialog .primary")
+        tab.wait_text("Proven: the block was decided valid.", "dialog")
+        tab.wait_text("of 40", "dialog")
+        assert tab.said() == []
+
+
 def test_who_votes_and_who_is_away(network: Network, browser: Browser) -> None:
     with browser.tab() as tab:
         tab.goto(f"{network[0].url}/#/network")
