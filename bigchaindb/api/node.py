@@ -1,6 +1,7 @@
 """`/api/v1/statistics`, `/network` and `/health`: the node itself. Source: docs/reference/http-questions.md."""
 
 from collections.abc import Sequence
+from itertools import chain, islice
 from typing import Final
 
 from bigchaindb.api.answers import Reply, json_answer
@@ -92,8 +93,13 @@ def _notes(context: Context, call: Call) -> list[str]:
     subscriptions, lanes = context.lanes.subscriptions, context.lanes
     names = [*(name for name in lanes.names() if name not in subscriptions), *seen(subscriptions, call)]
     found = (status for name in names if (status := lanes.status_of(name)) is not None)
-    notes = (f"{one.kind} `{one.name}` is {one.state}" for one in found if one.state in NEEDS_A_PERSON)
-    return [note for note, _ in zip(notes, range(NOTE_COUNT_MAX), strict=False)]
+    places = context.engine.figures.checks.items()
+    notes = chain(
+        # Not unhealthy: a client can send documents that end them.
+        (f"check processes fail again and again ({name}): see the log" for name, one in places if one.is_failing),
+        (f"{one.kind} `{one.name}` is {one.state}" for one in found if one.state in NEEDS_A_PERSON),
+    )
+    return list(islice(notes, NOTE_COUNT_MAX))
 
 
 _COUNTS: Final = ("height", "position", "transactions", "outputs", "invalid_blocks", "bytes", "disk_free_bytes")

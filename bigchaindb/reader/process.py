@@ -133,8 +133,8 @@ class Questions:
 
     def _too_long(self) -> SearchTooWide:
         return SearchTooWide(
-            f"the query took more than {self._start.time_s_max:g} s (limits.search_s_max); search for fewer and rarer "
-            "words, or try again when the node has less to do"
+            f"the query took more than {self._start.time_s_max:g} s (limits.search_s_max); ask for less, such as "
+            "fewer and rarer words, or try again when the node has less to do"
         )
 
 

@@ -152,6 +152,20 @@ def figures(member: Member) -> Mapping[str, float]:
     return {one.name: one.value for family in families for one in family.samples if "network" in one.name}
 
 
+def test_the_api_tells_how_a_node_stands(network: Network) -> None:
+    one, two = network
+    until(lambda: one.run("health").returncode == 0, what="the node to follow and its network to decide")
+    found = one.get("network").json()
+    assert (found["kind"], found["standing"], found["chain_id"]) == ("network", "following", CHAIN)
+    assert found["genesis_hash"] == genesis_hash(network.genesis.encode())
+    assert (found["power"], found["peers_connected"]) == ({"connected": COUNT * POWER, "total": COUNT * POWER}, 1)
+    lines = {line["public_key"]: line for line in found["validators"]}
+    assert lines[one.key.public_key]["is_this_node"]
+    assert not lines[two.key.public_key]["is_this_node"]
+    assert all(line["connected"] and line["power"] == POWER for line in lines.values())
+    assert lines[one.key.public_key]["height"] <= found["height"]
+
+
 def test_prometheus_sees_how_a_node_stands(network: Network) -> None:
     until(lambda: figures(network[0])["bigchaindb_network_peers"] == COUNT - 1, what="the peers to be counted")
     found = figures(network[0])
@@ -182,6 +196,9 @@ def test_a_stopped_node_is_told_of_from_its_files(network: Network) -> None:
     assert waiting["state"] == "following", "it waits for the others, and has all that there is"
     assert (waiting["network"], waiting["connected_power"], waiting["signing_power"]) == ("cut_off", POWER, POWER)
     assert "cut off: no other node is connected" in two.run("network", "status").stdout
+    until(lambda: two.run("health").returncode == 3, what="the halt to be unhealthy")
+    assert two.run("health").stdout.startswith("unhealthy (halted): the network decides nothing: power 10 of 20")
+    assert one.run("health").returncode == 1, "a node that is stopped does not answer"
     network.start(one)
 
 
