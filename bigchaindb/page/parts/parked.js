@@ -14,7 +14,7 @@ import { ago } from "./time.js";
 /** @typedef {{ position: string, attempts: number, error: string, parked_at: number, returns: boolean }} Parked */
 
 const T = texts.lane;
-const PAGE = 50;
+const SHOWN_MAX = 100;
 
 /**
  * @param {import("../app.js").Context} context
@@ -24,15 +24,11 @@ const PAGE = 50;
  */
 export function parkedOf(context, name, may, orders) {
   const place = el("div");
-  const foot = el("div", { class: "foot row" });
   const title = el("span");
   const retryAll = order(context, T.retryAll, () => orders.give("retry").then(read));
-  const node = card(title, [place, foot], may && retryAll);
+  const node = card(title, place, may && retryAll);
   let count = -1;
-  /** @type {Parked[]} */
-  let rows = [];
-  /** @type {string | null} */
-  let next = null;
+  const say = (/** @type {string} */ text) => fill(place, el("p", { class: "dim" }, text));
 
   const list = table(
     T.parked,
@@ -63,28 +59,14 @@ export function parkedOf(context, name, may, orders) {
     );
   }
 
-  /** Read what is shown again: as many rows as there were. */
   async function read() {
-    const shown = Math.max(PAGE, rows.length);
-    [rows, next] = [[], null];
-    do await more();
-    while (next !== null && rows.length < shown);
-  }
-
-  async function more() {
     const path = `plugins/${encodeURIComponent(name)}/parked`;
-    const { value, problem } = await get(path, { after: next, limit: PAGE }, context.signal);
+    const { value, problem } = await get(path, { limit: SHOWN_MAX }, context.signal);
     if (context.signal.aborted) return;
-    if (problem !== null) {
-      next = null;
-      fill(place, trouble(problem, read));
-      return;
-    }
-    rows = next === null ? value.parked : [...rows, ...value.parked];
-    next = value.next;
-    list.show(rows);
-    fill(place, rows.length > 0 ? list.node : el("p", { class: "dim" }, T.noneParked));
-    fill(foot, next !== null && el("button", { type: "button", class: "button", onclick: more }, T.more));
+    list.show(value?.parked ?? []);
+    if (problem !== null) fill(place, trouble(problem, read));
+    else if (value.parked.length === 0) say(T.noneParked);
+    else fill(place, list.node, value.next && el("p", { class: "dim" }, T.first(SHOWN_MAX)));
   }
 
   /** @param {import("./lanes.js").Lane} lane */
@@ -94,8 +76,7 @@ export function parkedOf(context, name, may, orders) {
     fill(title, T.parkedCount(number(count)));
     retryAll.hidden = count === 0;
     if (count > 0 && may) read();
-    else fill(place, el("p", { class: "dim" }, count > 0 ? T.parkedRights : T.noneParked));
-    if (count === 0) fill(foot);
+    else say(count > 0 ? T.parkedRights : T.noneParked);
   };
   return { node, update };
 }

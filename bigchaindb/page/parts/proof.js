@@ -5,7 +5,7 @@ import { getBytes } from "../api.js";
 import { el, fill } from "../dom.js";
 import { number, utc } from "../format.js";
 import { texts } from "../texts.js";
-import { blockId, copying, owner } from "./id.js";
+import { blockId, command, owner } from "./id.js";
 import { facts } from "./section.js";
 import { loading, state, trouble } from "./state.js";
 
@@ -86,13 +86,7 @@ async function dialog(signal, path, block, take) {
 /** What the verdict of this page is worth, and how to have one without the node. @param {() => void} take */
 function elsewhere(take) {
   const download = el("button", { type: "button", class: "link", onclick: take }, T.download);
-  const command = el(
-    "div",
-    { class: "command" },
-    el("code", null, COMMAND),
-    copying(() => COMMAND, texts.copy.id),
-  );
-  return [el("p", { class: "dim" }, T.worth, " ", download), command];
+  return [el("p", { class: "dim" }, T.worth, " ", download), command(COMMAND)];
 }
 
 /**

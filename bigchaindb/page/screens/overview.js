@@ -4,7 +4,7 @@ import { get } from "../api.js";
 import { el, fill } from "../dom.js";
 import { bytes, number, rate, seconds } from "../format.js";
 import { BLOCKS_SHORT, classOf, Feed, keyOf } from "../parts/feed.js";
-import { copying } from "../parts/id.js";
+import { command } from "../parts/id.js";
 import { lanesTable } from "../parts/lanes.js";
 import { card } from "../parts/section.js";
 import { sparkline } from "../parts/sparkline.js";
@@ -113,12 +113,5 @@ async function follow(context, place) {
 }
 
 function firstSteps() {
-  const command = (/** @type {string} */ line) =>
-    el(
-      "div",
-      { class: "command" },
-      el("code", null, line),
-      copying(() => line, texts.copy.id),
-    );
   return empty(T.emptyTitle, el("p", null, T.emptyText), FIRST.map(command), el("p", null, T.emptyDemo), command(DEMO));
 }
