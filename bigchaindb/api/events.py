@@ -9,7 +9,7 @@ from bigchaindb.api.arguments import Argument, Asked, choice, converted, limit, 
 from bigchaindb.api.call import Call, Context, Handler
 from bigchaindb.api.problems import argument_error
 from bigchaindb.api.route import Route
-from bigchaindb.api.schemas import HEX_64, KEY, TEXT, Schema, json_of, ref
+from bigchaindb.api.schemas import BOOLEAN, COUNT, HEX_64, KEY, TEXT, Schema, json_of, record, ref
 from bigchaindb.config.access import READ
 from bigchaindb.errors import MalformedSelection, MalformedToken
 from bigchaindb.eventlog import selection
@@ -72,34 +72,50 @@ ARGUMENTS: Final = (AFTER, LIMIT, TYPE, GRANULARITY, DETAIL, *FILTERS)
 
 async def get(context: Context, call: Call) -> Reply:
     """Answer with a page, or with a stream if the client accepts one."""
-    given, choice, before = call.arguments, choice_of(call), BEFORE.of(call)
-    if before is not None:
-        _expect_page_between(call)
+    choice, before = choice_of(call), BEFORE.of(call)
+    if before is not None and accepts_stream(call.accept):
+        advice = "read a page with it, and follow from the page's `live` with after"
+        raise argument_error({"before": f"A stream begins at a place and has no end; {advice}"})
 
     async def read(after: str | None, head: int, count_max: int) -> Page:
-        return await context.reads.page(
-            EventPage(
-                members={name: value for name, value in given.items() if selection.is_member(name)},
-                types=choice.types,
-                each_transaction=choice.each_transaction,
-                is_summary=choice.is_summary,
-                after=after,
-                before=before,
-                head=head,
-                count_max=count_max,
-                bytes_max=context.limits.event_page_bytes_max,
-            )
-        )
+        return await _read(context, call, choice, (after, before, head), count_max)
 
     return await page_or_stream(call, choice, context.streams, read)
 
 
-def _expect_page_between(call: Call) -> None:
-    if accepts_stream(call.accept):
-        advice = "read a page with it, and follow from the page's `live` with after"
-        raise argument_error({"before": f"A stream begins at a place and has no end; {advice}"})
-    if (after := AFTER.of(call)) is not None:
-        converted("after", after, _token)
+async def count(context: Context, call: Call) -> Reply:
+    """Answer with how many events there are, down to where the scan has come."""
+    places = AFTER.of(call), BEFORE.of(call) or NOW, context.streams.head
+    return Answer(200, (await _read(context, call, choice_of(call), places, 0)).body)
+
+
+async def _read(
+    context: Context, call: Call, choice: Choice, places: tuple[str | None, str | None, int], count_max: int
+) -> Page:
+    """Read a page of the log between two places and its head; a page of no events counts them."""
+    given, (after, before, head) = call.arguments, places
+    history = None
+    if before is not None:
+        if after is not None:
+            converted("after", after, _token)
+        if choice.selection is not None and (asset := choice.selection.asset) is not None:
+            known = None if before == NOW else before
+            history = await context.reads.run(context.queries.history, asset, known, head)
+    return await context.reads.page(
+        EventPage(
+            members={name: value for name, value in given.items() if selection.is_member(name)},
+            types=choice.types,
+            each_transaction=choice.each_transaction,
+            is_summary=choice.is_summary,
+            after=after,
+            before=before,
+            history=history,
+            is_count=count_max == 0,
+            head=head,
+            count_max=count_max,
+            bytes_max=context.limits.event_page_bytes_max,
+        )
+    )
 
 
 def _token(text: str) -> str:
@@ -206,6 +222,19 @@ ROUTES: Final = (
         "Events of the ledger",
         *(BEFORE, TYPE, GRANULARITY, DETAIL),
         answer={"anyOf": [PAGE, ref("NewestEventPage")]},
+    ),
+    Route(
+        "GET",
+        "/api/v1/events/count",
+        count,
+        READ,
+        id="countEvents",
+        tag="events",
+        summary="How many events match, from the newest back to where a scan of `limits.scan_ms_max` has come",
+        description="Unless `end` is true, ask on with `next` as `before`, and add up.",
+        answer=record({"count": COUNT, "end": BOOLEAN, "next": TEXT}),
+        arguments=(AFTER, BEFORE, TYPE, GRANULARITY, *FILTERS),
+        errors=(400, 410),
     ),
     _route("/api/v1/rejected", get_rejected, "listRejected", "Transactions that this node accepted and rejected later"),
 )

@@ -18,6 +18,7 @@ from bigchaindb.errors import (
     StoreError,
 )
 from bigchaindb.store import holdings
+from bigchaindb.store.candidates import History
 from bigchaindb.store.finding import Words
 from bigchaindb.store.holdings import OutputPage
 from bigchaindb.store.lists import Bounds, ListRequest, Piece
@@ -70,6 +71,8 @@ class EventPage(Struct, tag=True, frozen=True, array_like=True, kw_only=True):
         is_summary: see `Choice`.
         after: a token, None for the beginning of the log.
         before: a token or `NOW`: the newest events before that place come first; None: the oldest behind `after`.
+        history: of the asset that the members name, for `before`.
+        is_count: whether the events are to be counted alone, for `before`.
         head: the last durable position.
         count_max: most CloudEvents.
         bytes_max: most bytes of events, except for a single one that is larger.
@@ -81,6 +84,8 @@ class EventPage(Struct, tag=True, frozen=True, array_like=True, kw_only=True):
     is_summary: bool = False
     after: str | None
     before: str | None = None
+    history: History | None = None
+    is_count: bool = False
     head: int
     count_max: int
     bytes_max: int

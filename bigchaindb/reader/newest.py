@@ -11,7 +11,7 @@ from bigchaindb.streams.cloud_events import Choice, message_of, token_of
 
 
 def read_newest(log: Log, chain_id: str, choice: Choice, asked: EventPage, is_late: Callable[[], bool]) -> Page:
-    """Return the newest events before a place.
+    """Return the newest events before a place, or how many there are.
 
     Args:
         log: of this node.
@@ -28,15 +28,25 @@ def read_newest(log: Log, chain_id: str, choice: Choice, asked: EventPage, is_la
     assert asked.before is not None, asked
     high = Cut(asked.head) if asked.before == NOW else _cut(log, chain_id, asked.before, asked.head)
     low = Cut(0) if asked.after is None else _cut(log, chain_id, asked.after, asked.head)
-    wanted = Wanted(Filter(choice.selection, choice.types), choice.each_transaction, choice.is_summary)
+    filter_ = Filter(choice.selection, choice.types)
+    wanted = Wanted(filter_, choice.each_transaction, choice.is_summary, asked.history)
     with log.reading() as connection:
-        taken = take(Walk(connection, wanted, high, low, is_late), asked.count_max, asked.bytes_max)
+        walk = Walk(connection, wanted, high, low, is_late)
+        if asked.is_count:
+            return Page(_count(log, chain_id, walk))
+        taken = take(walk, asked.count_max, asked.bytes_max)
     live = token_of(log, chain_id, *high) if asked.before == NOW else asked.before
     return Page(_body(log, chain_id, choice, taken, live))
 
 
 def _cut(log: Log, chain_id: str, text: str, head: int) -> Cut:
     return Cut(*token.known(text, log, chain_id, head).place)
+
+
+def _count(log: Log, chain_id: str, walk: Walk) -> bytes:
+    count = walk.count()
+    is_end = b"true" if walk.is_over else b"false"
+    return b'{"count":%d,"end":%b,"next":"%b"}\n' % (count, is_end, token_of(log, chain_id, *walk.cut).encode())
 
 
 def _body(log: Log, chain_id: str, choice: Choice, taken: Taken, live: str) -> bytes:

@@ -13,16 +13,22 @@ from bigchaindb.errors import StoreDamaged
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.ports import Record
 from bigchaindb.ledger.summaries import summary_of_event
-from bigchaindb.store.checksums import BODY_SUM, TRANSACTIONS, damaged, expect_body
+from bigchaindb.store.candidates import CANDIDATE_COUNT_MAX, History, candidates
+from bigchaindb.store.checksums import TRANSACTIONS, damaged
 from bigchaindb.store.event_rows import EventRow, read_record, read_records, read_row, read_rows
+from bigchaindb.store.matching import (
+    BATCH_BYTES_MAX,
+    BATCH_COUNT_FIRST,
+    BATCH_COUNT_MAX,
+    Looked,
+    bodies_between,
+    chosen,
+    fitting_begin,
+    scanned,
+    together,
+)
 from bigchaindb.store.selecting import Filter
 from bigchaindb.store.summaries import read_summaries
-
-BATCH_COUNT_FIRST: Final = 64
-"""Rows that are read at first, doubled each time: most pages want few."""
-BATCH_COUNT_MAX: Final = 1_024
-BATCH_BYTES_MAX: Final = 256 * 1024
-"""Bytes of bodies that are read at once, but for a single one that is larger."""
 
 _BODY_SIZES: Final = """
 SELECT e.position, e.log_bytes - coalesce((SELECT log_bytes FROM events WHERE position = e.position - 1), 0)
@@ -31,10 +37,7 @@ FROM events AS e WHERE e.position BETWEEN ? AND ? ORDER BY e.position DESC
 _INVALID: Final = """
 SELECT position FROM events WHERE reason IS NOT NULL AND position > ? AND position <= ? ORDER BY position DESC LIMIT ?
 """
-_SIZES: Final = "SELECT seq, length(body) FROM transactions WHERE seq BETWEEN ? AND ? ORDER BY seq DESC"
-_BODIES: Final = f"""
-SELECT t.seq, {BODY_SUM}, t.body FROM {TRANSACTIONS.tables} WHERE t.seq BETWEEN ? AND ? ORDER BY t.seq DESC
-"""  # noqa: S608 - names of our own
+_INVALID_COUNT: Final = "SELECT count(*) FROM events WHERE reason IS NOT NULL AND position > ? AND position <= ?"
 _TRANSACTION: Final = f"SELECT {TRANSACTIONS.row} FROM {TRANSACTIONS.tables} WHERE t.seq = ?"  # noqa: S608 - as above
 
 T = TypeVar("T")
@@ -85,11 +88,13 @@ class Wanted(NamedTuple):
         filter: what all have in common.
         each_transaction: whether transactions are wanted instead of events.
         is_summary: whether the body of an event is to be its summary.
+        history: of the asset that the filter names, if it is known.
     """
 
     filter: Filter
     each_transaction: bool
     is_summary: bool
+    history: History | None = None
 
 
 def take(walk: "Walk", count_max: int, bytes_max: int) -> Taken:
@@ -138,7 +143,8 @@ class Walk:
         """
         self._connection = connection
         self._wanted = wanted
-        self._is_late = is_late
+        self._is_too_late = is_late
+        self._looked_count = 0
         self._row = lru_cache(maxsize=64)(self._read_row)
         self.cut = self._known(high)
         self._low = self._known(low)
@@ -156,8 +162,39 @@ class Walk:
         if wanted.each_transaction:
             return self._transactions()
         if wanted.filter.types == EventTypes.BLOCK_INVALID:
-            return self._invalid()
+            return (self._event(record) for record in self._invalid(self._low.position))
         return self._events(count_hint) if wanted.filter.is_open else self._matching_events()
+
+    def count(self) -> int:
+        """Count what is wanted, and move `cut` below it.
+
+        Raises:
+            StoreDamaged: a row is not what was written.
+        """
+        wanted = self._wanted
+        if wanted.filter.is_open:
+            return self._count_all()
+        if wanted.each_transaction:
+            return sum(1 for _ in self._matching_bodies())
+        if wanted.filter.types == EventTypes.BLOCK_INVALID:
+            return sum(1 for _ in self._invalid(self._low.position))
+        return sum(1 for _ in self._matching_rows())
+
+    def _count_all(self) -> int:
+        high, low, types = self.cut, self._low, self._wanted.filter.types
+        if high <= low:
+            return 0
+        self.cut = low
+        if self._wanted.each_transaction:
+            return self._seq(high) - self._seq(low)
+        bounds = (low.position, high.position)
+        [(invalid_count,)] = self._connection.execute(_INVALID_COUNT, bounds).fetchall()
+        valid_count = high.position - low.position - invalid_count
+        counts = {EventTypes.BLOCK_VALID: valid_count, EventTypes.BLOCK_INVALID: invalid_count}
+        return sum(count for type_, count in counts.items() if type_ & types)
+
+    def _is_late(self) -> bool:
+        return self._looked_count >= CANDIDATE_COUNT_MAX or self._is_too_late()
 
     def _known(self, cut: Cut) -> Cut:
         """Return a cut with the one name that it has; between events where those are wanted."""
@@ -182,45 +219,41 @@ class Walk:
         return row.first_seq + row.transaction_count - 1
 
     def _transactions(self) -> Iterator[Found]:
-        for seq, position, body in self._matching_bodies(self._seq(self.cut), self._seq(self._low)):
-            row = self._row(position)
+        for seq, body in self._matching_bodies():
+            row = self._row(self._position(seq))
             index = seq - row.first_seq
             if not 0 <= index < row.transaction_count:
                 raise damaged("transactions", seq, "contradicts its event")
-            self.cut = Cut(position - 1, index)
+            self.cut = Cut(row.position - 1, index)
             yield Found(_record(row, body), index)
 
-    def _matching_bodies(self, high: int, low: int) -> Iterator[tuple[int, int, bytes]]:
-        """Yield seq, position and body of each transaction that matches, newest first; move `cut` where none does."""
-        count = BATCH_COUNT_FIRST
-        while high > low:
-            for seq, body in _whole(self._bodies, self._begin(_SIZES, high, max(low, high - count)), high):
-                if self._wanted.filter.matches(body):
-                    yield seq, self._position(seq), body
-                high = seq - 1
-            count = min(2 * count, BATCH_COUNT_MAX)
-            if high > low:
-                position = self._position(high)
-                self.cut = self._known(Cut(position - 1, high - self._row(position).first_seq + 1))
+    def _matching_bodies(self) -> Iterator[tuple[int, bytes]]:
+        """Yield seq and body of each transaction that matches, newest first; move `cut` where a piece ends."""
+        high, low = self._seq(self.cut), self._seq(self._low)
+        found, filter_ = self._candidates(high, low), self._wanted.filter
+        looked = scanned(self._connection, filter_, high, low) if found is None else self._chosen(found, low)
+        for one in looked:
+            if one.body is None:
+                position = self._position(one.seq)
+                self.cut = self._known(Cut(position - 1, one.seq - self._row(position).first_seq + 1))
                 if self._is_late():
                     return
-        self.cut = self._low
+            else:
+                yield one.seq, one.body
+        self.cut = min(self.cut, self._low)
 
-    def _bodies(self, begin: int, high: int) -> list[tuple[int, bytes]]:
-        rows = self._connection.execute(_BODIES, (begin + 1, high)).fetchall()
-        if len(rows) != high - begin:
-            raise damaged("transactions", f"{begin + 1} to {high}", "are not all there")
-        return [(seq, expect_body("transactions", seq, checksum, body)) for seq, checksum, body in rows]
+    def _candidates(self, high: int, low: int) -> Iterator[list[int]] | None:
+        return candidates(self._connection, self._wanted.filter.selection, self._wanted.history, high, low)
 
-    def _begin(self, statement: str, high: int, low: int) -> int:
-        """Return the number before the first row that is read together with that of `high`: `low`, or a later one."""
-        room, begin = BATCH_BYTES_MAX, high
-        for number, size in self._connection.execute(statement, (low + 1, high)).fetchall():
-            room -= size
-            if room < 0 and begin < high:
-                break
-            begin = number - 1
-        return min(begin, high - 1)
+    def _chosen(self, found: Iterator[list[int]], low: int) -> Iterator[Looked]:
+        """Yield the candidates that match; beyond `CANDIDATE_COUNT_MAX` of them it is late."""
+
+        def counted() -> Iterator[list[int]]:
+            for seqs in found:
+                self._looked_count += len(seqs)
+                yield seqs
+
+        return chosen(self._connection, self._wanted.filter, counted(), low)
 
     def _position(self, seq: int) -> int:
         rows: list[tuple[Any, ...]] = self._connection.execute(_TRANSACTION, (seq,)).fetchall()
@@ -234,8 +267,8 @@ class Walk:
         count = min(count_hint, BATCH_COUNT_MAX)
         while (high := self.cut.position) > self._low.position:
             low = max(self._low.position, high - count)
-            begin = low if self._wanted.is_summary else self._begin(_BODY_SIZES, high, low)
-            for record in reversed(_whole(self._records, begin, high)):
+            begin = low if self._wanted.is_summary else fitting_begin(self._connection, _BODY_SIZES, high, low)
+            for record in reversed(together(self._records, begin, high)):
                 self.cut = Cut(record.position - 1)
                 if record.type & self._wanted.filter.types:
                     yield Found(record)
@@ -250,10 +283,10 @@ class Walk:
             raise damaged("events", reached + 1, "is missing")
         return records
 
-    def _invalid(self) -> Iterator[Found]:
-        """Yield the rejected proposals that match."""
-        while self.cut.position > self._low.position:
-            bounds = (self._low.position, self.cut.position, BATCH_COUNT_FIRST)
+    def _invalid(self, low: int) -> Iterator[Record]:
+        """Yield the rejected proposals that match, down to a position; move `cut`, to there unless it gets late."""
+        while self.cut.position > low:
+            bounds = (low, self.cut.position, BATCH_COUNT_FIRST)
             positions = [one for (one,) in self._connection.execute(_INVALID, bounds).fetchall()]
             for position in positions:
                 if self._row(position).type != EventTypes.BLOCK_INVALID:
@@ -261,24 +294,63 @@ class Walk:
                 record = read_record(self._connection, position)
                 self.cut = Cut(position - 1)
                 if self._wanted.filter.passes(record.type, record.body):
-                    is_summary = self._wanted.is_summary
-                    yield Found(record._replace(body=summary_of_event(record.body)) if is_summary else record)
+                    yield record
                 elif self._is_late():
                     return
             if len(positions) < BATCH_COUNT_FIRST:
-                self.cut = self._low
+                self.cut = Cut(low)
 
     def _matching_events(self) -> Iterator[Found]:
         """Yield the events of which a transaction matches."""
+        for position, record in self._matching_rows():
+            found = self._read_event(position) if record is None else self._event(record)
+            self.cut = Cut(position - 1)
+            yield found
+
+    def _read_event(self, position: int) -> Found:
+        if not self._wanted.is_summary:
+            return Found(read_record(self._connection, position))
+        [record], _ = read_summaries(self._connection, position - 1, position, BATCH_BYTES_MAX)
+        return Found(record)
+
+    def _matching_rows(self) -> Iterator[tuple[int, Record | None]]:
+        """Yield the positions of such events, with the record where it was read; move `cut` behind each."""
+        low = self._seq(self._low)
+        found = self._candidates(self._seq(self.cut), low)
+        return self._scanned_rows() if found is None else self._indexed_rows(self._chosen(found, low))
+
+    def _indexed_rows(self, looked: Iterator[Looked]) -> Iterator[tuple[int, Record | None]]:
+        """Do as `_matching_rows` where an index knows the valid blocks; rejected proposals lie between them."""
+        begin = self.cut
+        for seq, body in looked:
+            position = self._position(seq)
+            if position > self.cut.position:
+                continue  # of a block that was found already
+            yield from self._rejected_above(position)
+            if self.cut.position > position:
+                return
+            if body is not None:
+                yield position, None
+                self.cut = Cut(position - 1)
+            elif self._is_late() and self.cut < begin:  # a piece may end in the block where the walk begins
+                return
+        yield from self._rejected_above(self._low.position)
+
+    def _rejected_above(self, position: int) -> Iterator[tuple[int, Record | None]]:
+        if self._wanted.filter.types & EventTypes.BLOCK_INVALID:
+            yield from ((record.position, record) for record in self._invalid(position))
+        else:
+            self.cut = Cut(position)
+
+    def _scanned_rows(self) -> Iterator[tuple[int, Record | None]]:
         count = BATCH_COUNT_FIRST
         while (high := self.cut.position) > self._low.position:
-            begin = self._begin(_BODY_SIZES, high, max(self._low.position, high - count))
-            rows, bodies = _whole(self._rows, begin, high)
+            begin = fitting_begin(self._connection, _BODY_SIZES, high, max(self._low.position, high - count))
+            rows, bodies = together(self._rows, begin, high)
             for row in reversed(rows):
-                found = self._event(row.position) if self._is_match(row, bodies) else None
+                if self._is_match(row, bodies):
+                    yield row.position, None
                 self.cut = Cut(row.position - 1)
-                if found is not None:
-                    yield found
             count = min(2 * count, BATCH_COUNT_MAX)
             if self._is_late():
                 return
@@ -286,7 +358,9 @@ class Walk:
     def _rows(self, begin: int, high: int) -> tuple[list[EventRow], dict[int, bytes]]:
         rows = read_rows(self._connection, begin, high)
         last = rows[-1]
-        return rows, dict(self._bodies(rows[0].first_seq - 1, last.first_seq + last.transaction_count - 1))
+        return rows, dict(
+            bodies_between(self._connection, rows[0].first_seq - 1, last.first_seq + last.transaction_count - 1)
+        )
 
     def _is_match(self, row: EventRow, bodies: Mapping[int, bytes]) -> bool:
         if not row.type & self._wanted.filter.types:
@@ -296,21 +370,8 @@ class Walk:
         seqs = range(row.first_seq, row.first_seq + row.transaction_count)
         return any(self._wanted.filter.matches(bodies[seq]) for seq in seqs)
 
-    def _event(self, position: int) -> Found:
-        if not self._wanted.is_summary:
-            return Found(read_record(self._connection, position))
-        [record], _ = read_summaries(self._connection, position - 1, position, BATCH_BYTES_MAX)
-        return Found(record)
-
-
-def _whole(read: Callable[[int, int], T], begin: int, high: int) -> T:
-    """Read rows together; where one is damaged the last of them alone, so that damage is met where it is."""
-    try:
-        return read(begin, high)
-    except StoreDamaged:
-        if begin == high - 1:
-            raise
-        return read(high - 1, high)
+    def _event(self, record: Record) -> Found:
+        return Found(record._replace(body=summary_of_event(record.body)) if self._wanted.is_summary else record)
 
 
 def _record(row: EventRow, body: bytes) -> Record:

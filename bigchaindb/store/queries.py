@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from bigchaindb.eventlog import token
 from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.effects import LoggedEvent
 from bigchaindb.ledger.ports import Decision, Part, Record
+from bigchaindb.store.candidates import CANDIDATE_COUNT_MAX, COUNT_MAX, History
 from bigchaindb.store.checksums import TRANSACTIONS, damaged, due_sum, expect_body, join_transaction
 from bigchaindb.store.database import Readers
 from bigchaindb.store.event_rows import first_at_height, read_entry, read_record, read_records, read_row
@@ -82,6 +84,16 @@ class LedgerQueries:
     def outputs(self, public_key: str, *, spent: bool | None) -> Walk:
         """Begin the list of a key's outputs in commit order. Source: http-api.md, section 7."""
         return Walk(OutputsOf(owner_hash(public_key), self._end() << OUTPUT_BITS, spent=spent), self._recent)
+
+    def history(self, asset_id: str, before: str | None, head: int) -> History:
+        """Return where an asset's transactions before a token stand; None is the end of the log, at `head`."""
+        if (create := self._create_of(asset_id)) is None:
+            return History()
+        position, skip = (head, 0) if before is None else token.unpacked(before).place
+        with self._readers.connection() as connection:
+            row = read_row(connection, position + 1)
+            end = read_tip(connection)[1].transactions + 1 if row is None else row.first_seq + skip
+        return History(create.seq, self._recent.last_transfers(create.asset, end, CANDIDATE_COUNT_MAX + COUNT_MAX + 1))
 
     def search(self, table: Table, text: str, limit: int) -> Walk:
         """Begin the list of the rows that match, best first, as JSON objects; `limit` 0 is all. Source: section 8.

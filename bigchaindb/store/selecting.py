@@ -30,6 +30,7 @@ class Filter:
     """What the events that are wanted have in common.
 
     Attributes:
+        selection: what a transaction has to be; None is every event.
         types: a mask of `bigchaindb.events.EventTypes`.
     """
 
@@ -40,7 +41,7 @@ class Filter:
             selection: what a transaction has to be; None and `ALL` are every event.
             types: a mask of `bigchaindb.events.EventTypes`.
         """
-        self._selection = None if selection == ALL else selection
+        self.selection = None if selection == ALL else selection
         self.types = types
         self._needles = () if selection is None else selection.needles
 
@@ -52,7 +53,7 @@ class Filter:
     @property
     def is_open(self) -> bool:
         """Whether every transaction matches."""
-        return self._selection is None
+        return self.selection is None
 
     def may_match(self, transaction: bytes) -> bool:
         """Whether all needles occur in a transaction of a valid block; where they do not it does not match."""
@@ -66,7 +67,7 @@ class Filter:
         """
         if not type_ & self.types:
             return False
-        if self._selection is None:
+        if self.selection is None:
             return True
         # A rejected proposal's transactions stand there as they were received, so needles prove nothing about them.
         needles = self._needles if type_ & EventTypes.BLOCK_VALID else ()
@@ -79,13 +80,13 @@ class Filter:
 
     def matches(self, transaction: bytes) -> bool:
         """Whether one transaction in canonical form is wanted."""
-        return self._selection is None or self._matches(transaction, self._needles)
+        return self.selection is None or self._matches(transaction, self._needles)
 
     def _matches(self, text: bytes, needles: Sequence[Sequence[bytes]]) -> bool:
         if not _occur(needles, text):
             return False
         document: Any = _decode(text)
-        return self._selection is not None and isinstance(document, dict) and self._selection.matches(document)
+        return self.selection is not None and isinstance(document, dict) and self.selection.matches(document)
 
 
 def _occur(needles: Sequence[Sequence[bytes]], text: bytes) -> bool:

@@ -20,6 +20,7 @@ from bigchaindb.ledger.rejections import Rejection
 from bigchaindb.ledger.view import Needs
 from bigchaindb.store import LaneRow, Log, NodeDb, Store, SubscriptionRow, TroubleRow
 from bigchaindb.store.beside import read_node
+from bigchaindb.store.candidates import History
 from bigchaindb.store.database import Readers, open_writer
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.downwards import Cut, Wanted, take
@@ -333,6 +334,9 @@ def _log_questions(log: Log, queries: LedgerQueries, written: Written) -> Iterat
     ):
         yield f"selected {selection}", partial(_selected, log, selection, written.position)
         yield f"newest {selection}", partial(_newest, log, selection, written.position)
+    asset = written.transactions[0].asset_id
+    history = partial(queries.history, asset, None, written.position)
+    yield "newest by index", lambda: _newest(log, Selection(asset=asset), written.position, history=history())
     yield "summaries", partial(_summaries, log, written.position)
     yield "newest summaries", partial(_newest, log, None, written.position, is_summary=True)
     yield "newest transactions", partial(_newest, log, None, written.position, each_transaction=True)
@@ -356,10 +360,11 @@ def _newest(
     *,
     each_transaction: bool = False,
     is_summary: bool = False,
+    history: History | None = None,
 ) -> list[Any]:
     """Read down to the beginning."""
     found: list[Any] = []
-    wanted = Wanted(Filter(selection, EventTypes.ALL), each_transaction, is_summary)
+    wanted = Wanted(Filter(selection, EventTypes.ALL), each_transaction, is_summary, history)
     cut, is_end = Cut(head), False
     while not is_end:
         with log.reading() as connection:

@@ -321,6 +321,55 @@ async def test_the_bytes_of_an_event_are_those_that_plugins_get(served: Served) 
     assert json.loads(answer.body)["events"]
 
 
+class TestCount:
+    async def test_it_counts_what_pages_return(self, start: Start) -> None:
+        served = await start(propose=twice)
+        made = create([KEY], data={"n": 1, "kind": "bicycle"}, metadata={"n": 5})
+        await served.engine.submit(made.body, Mode.COMMIT)
+        await served.commit(4)
+        middle = (await page(served, limit=1))["next"]
+        for arguments in (
+            {},
+            {"type": "invalid"},
+            {"granularity": "transaction"},
+            {"asset": made.id},
+            {"data.kind": "bicycle", "granularity": "transaction"},
+            {"metadata.n[gt]": "4"},
+            {"after": middle},
+            {"before": middle, "operation": "CREATE"},
+        ):
+            answer = await ask(served.api.port, "GET", f"/api/v1/events/count?{urlencode(arguments)}")
+            assert answer.status == 200, answer
+            events = (await newest(served, **({"before": "now"} | arguments)))["events"]
+            assert answer.json() == {"count": len(events), "end": True, "next": answer.json()["next"]}
+
+    @pytest.mark.parametrize(
+        ("query", "status"),
+        [
+            *(("limit=5", 400), ("detail=summary", 400), ("before=x", 400), ("after=x", 400), ("data.a[gt]=null", 400)),
+            ("before=" + encode("solo-other", 1, WHOLE, bytes(32)), 410),
+        ],
+    )
+    async def test_what_is_wrong_is_refused(self, served: Served, query: str, status: int) -> None:
+        assert (await ask(served.api.port, "GET", f"/api/v1/events/count?{query}")).status == status
+
+    async def test_a_scan_ends_in_time_and_says_where(self, start: Start) -> None:
+        """A rare filter must not keep the reader process from all others."""
+        served = await start(limits=Limits(scan_ms_max=1))
+        for _ in range(3):
+            await served.commit(100, text="x" * 500)
+        arguments = {"metadata.rare[exists]": "true", "granularity": "transaction"}
+        total, before = 0, "now"
+        for _ in range(1_000):
+            query = urlencode({**arguments, "before": before})
+            one = (await ask(served.api.port, "GET", f"/api/v1/events/count?{query}")).json()
+            total += one["count"]
+            if one["end"]:
+                break
+            before = one["next"]
+        assert (one["end"], total) == (True, 0)
+
+
 class TestOne:
     """`/api/v1/events/{position}`, and the events of a block and of a transaction."""
 

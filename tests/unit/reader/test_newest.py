@@ -14,18 +14,21 @@ from bigchaindb.eventlog.token import WHOLE, encode
 from bigchaindb.events import EventTypes
 from bigchaindb.reader.frames import NOW, EventPage
 from bigchaindb.reader.newest import read_newest
-from bigchaindb.store import downwards
+from bigchaindb.store import candidates, downwards, matching
 from bigchaindb.store.log import Log
 from bigchaindb.store.store import Store
 from bigchaindb.streams.cloud_events import Choice, Item, read_piece
 from bigchaindb.streams.shared_log import Place
-from bigchaindb.transaction import Transaction
+from bigchaindb.transaction import Transaction, build, parse
+from bigchaindb.transaction.conditions import details_of
 from tests.support import scale
 from tests.support.chains import ALICE, BOB, Coin, create, transfer
 from tests.support.event_logs import LogWriter
 
 CHAIN = "solo-1"
 Asked = tuple[dict[str, str], Choice]
+TEXTS = ("red", "dark red", "red dark", "R\u00e9d", "red, dark", "\ue000 red", "red\0dark", "\u2026", "", '"red"', "5")
+"""Words that the tokenizer joins, parts and loses."""
 SIZES = (3, 0, 1, 7, 0, 0, 2, 1, 12, 1, 0)
 """Transactions of each block; 0 is a rejected proposal."""
 
@@ -49,7 +52,7 @@ class Ledger(NamedTuple):
 
     def grow(self, size: int) -> None:
         if not size:
-            self.writer.invalid()
+            self.invalid()
             return
         block: list[Transaction] = []
         for _ in range(size):
@@ -59,9 +62,19 @@ class Ledger(NamedTuple):
                 block.append(transfer(Coin(spent), note=self.draw.randrange(3)))
                 self.made.remove(spent)
             else:
-                block.append(create(self.draw.randrange(1 << 40), amounts=(1,) * self.draw.randint(1, 2)))
+                block.append(self.create())
         self.made.extend(block)
         self.writer._commit(EventTypes.BLOCK_VALID, block)
+
+    def create(self) -> Transaction:
+        payments = [build.Payment(details_of([ALICE.public_key]), 1)] * self.draw.randint(1, 2)
+        data = {"serial": self.draw.randrange(1 << 40), "colour": {"name": self.draw.choice(TEXTS)}}
+        made = build.create([ALICE], payments, data=data, metadata={"words": self.draw.choice(TEXTS), "note": 7})
+        return parse(made.body)
+
+    def invalid(self) -> None:
+        """Log a rejected proposal of a transaction that is in the ledger, too."""
+        self.writer._commit(EventTypes.BLOCK_INVALID, [self.draw.choice(self.made)] if self.made else [create(1)])
 
 
 @pytest.fixture
@@ -86,6 +99,9 @@ def choices(ledger: Ledger) -> Iterator[Asked]:
         {"owner": BOB.public_key, "metadata.note": "1"},
         {"metadata.note[gte]": "1", "data.serial[exists]": "false"},
         {"data.serial[lt]": str(1 << 39)},
+        *({"data.colour.name": text} for text in TEXTS),
+        {"metadata.words": TEXTS[0], "operation": "CREATE"},
+        {"metadata.words": TEXTS[1], "asset": asset},
     )
     masks = (EventTypes.ALL, EventTypes.BLOCK_VALID, EventTypes.BLOCK_INVALID)
     for each, mask, is_summary in product(members, masks, (False, True)):
@@ -104,7 +120,7 @@ def forward(log: Log, choice: Choice, head: int, after: Place = BEGINNING) -> li
 
 
 def page(
-    log: Log,
+    ledger: Ledger,
     asked: Asked,
     head: int,
     before: str,
@@ -112,8 +128,12 @@ def page(
     after: str | None = None,
     bounds: tuple[int, int] = (10**6, 10**9),
     is_late: Callable[[], bool] = lambda: False,
+    is_count: bool = False,
 ) -> dict[str, Any]:
     members, choice = asked
+    asset, known, history = members.get("asset"), None if before == NOW else before, None
+    if asset is not None and head % 2:  # without it all is scanned
+        history = ledger.store.queries().history(asset, known, head)
     question = EventPage(
         members=members,
         types=choice.types,
@@ -124,8 +144,12 @@ def page(
         head=head,
         count_max=bounds[0],
         bytes_max=bounds[1],
+        history=history,
+        is_count=is_count,
     )
-    document: dict[str, Any] = json.loads(read_newest(log, CHAIN, choice, question, is_late).body)
+    document: dict[str, Any] = json.loads(read_newest(ledger.log, CHAIN, choice, question, is_late).body)
+    if is_count:
+        return document
     assert set(document) == {"events", "end", "next", "live"}
     assert len(document["events"]) <= bounds[0]
     return document
@@ -136,7 +160,7 @@ def down(ledger: Ledger, asked: Asked, *, is_growing: bool = False, **options: A
     found: list[Any] = []
     before = NOW
     while True:
-        one = page(ledger.log, asked, ledger.head, before, **options)
+        one = page(ledger, asked, ledger.head, before, **options)
         found += one["events"]
         if one["end"]:
             return found
@@ -157,7 +181,8 @@ def test_newest_first_is_the_log_turned_round_whatever_the_bounds(ledger: Ledger
 
 def test_small_batches_find_the_same(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("BATCH_COUNT_FIRST", 1), ("BATCH_COUNT_MAX", 2), ("BATCH_BYTES_MAX", 900)):
-        monkeypatch.setattr(downwards, name, value)
+        for module in (downwards, matching):
+            monkeypatch.setattr(module, name, value)
         for asked in choices(ledger):
             expected = [json.loads(one.envelope) for one in reversed(forward(ledger.log, asked[1], ledger.head))]
             assert down(ledger, asked, is_late=lambda: True) == expected, (asked, name)
@@ -176,14 +201,14 @@ def test_after_and_before_cut_the_log_at_one_place(ledger: Ledger) -> None:
         items = forward(ledger.log, asked[1], ledger.head)
         envelopes = [json.loads(one.envelope) for one in items]
         for number, item in enumerate(items, 1):
-            older = page(ledger.log, asked, ledger.head, item.token)
+            older = page(ledger, asked, ledger.head, item.token)
             assert older["events"] == envelopes[:number][::-1]
             assert older["live"] == item.token
-            newer = page(ledger.log, asked, ledger.head, NOW, after=item.token)
+            newer = page(ledger, asked, ledger.head, NOW, after=item.token)
             assert (newer["events"], newer["end"]) == (envelopes[number:][::-1], True)
-            between = page(ledger.log, asked, ledger.head, items[-1].token, after=item.token)
+            between = page(ledger, asked, ledger.head, items[-1].token, after=item.token)
             assert between["events"] == newer["events"]
-            nothing = page(ledger.log, asked, ledger.head, item.token, after=items[-1].token)
+            nothing = page(ledger, asked, ledger.head, item.token, after=items[-1].token)
             assert (nothing["events"], nothing["end"]) == ([], True)
 
 
@@ -192,41 +217,91 @@ def test_a_place_within_a_block_belongs_below_to_who_asks_for_blocks(ledger: Led
     transactions = Choice(None, EventTypes.BLOCK_VALID, each_transaction=True)
     for item in forward(ledger.log, transactions, ledger.head):
         behind = [json.loads(one.envelope) for one in forward(ledger.log, Choice(), ledger.head, item.place)]
-        older = page(ledger.log, ({}, Choice()), ledger.head, item.token)["events"]
+        older = page(ledger, ({}, Choice()), ledger.head, item.token)["events"]
         assert len(older) + len(behind) == ledger.head
         assert [*reversed(older), *behind] == down(ledger, ({}, Choice()))[::-1]
 
 
 def test_live_is_where_a_stream_takes_over(ledger: Ledger) -> None:
-    first = page(ledger.log, ({}, Choice()), ledger.head, NOW, bounds=(2, 10**9))
+    first = page(ledger, ({}, Choice()), ledger.head, NOW, bounds=(2, 10**9))
     head = ledger.head
     ledger.grow(2)
     [item] = forward(ledger.log, Choice(), ledger.head, Place(head))
-    newer = page(ledger.log, ({}, Choice()), ledger.head, NOW, after=first["live"])
+    newer = page(ledger, ({}, Choice()), ledger.head, NOW, after=first["live"])
     assert newer["events"] == [json.loads(item.envelope)]
 
 
 def test_an_empty_log_is_an_empty_page_at_its_end(tmp_path_factory: pytest.TempPathFactory) -> None:
     store = Store(tmp_path_factory.mktemp("empty") / "data")
-    log = store.log_reader()
+    empty = Ledger(store, store.log_reader(), LogWriter(store.writer), random.Random(1), [])
     start = encode(CHAIN, 0, WHOLE, bytes(32))
     for each_transaction in (False, True):
-        one = page(log, ({}, Choice(each_transaction=each_transaction)), 0, NOW)
-        assert one == {"events": [], "end": True, "next": start, "live": start}
-        assert page(log, ({}, Choice()), 0, start)["events"] == []
-    log.close()
+        for members in ({}, {"asset": "a" * 64}, {"metadata.a": "red"}):
+            asked: Asked = (members, Choice(from_query(members), each_transaction=each_transaction))
+            assert page(empty, asked, 0, NOW) == {"events": [], "end": True, "next": start, "live": start}
+            assert page(empty, asked, 0, NOW, is_count=True) == {"count": 0, "end": True, "next": start}
+        assert page(empty, asked, 0, start)["events"] == []
+    empty.log.close()
     store.close()
+
+
+def test_counts_add_up_whatever_the_time(ledger: Ledger) -> None:
+    """Of both heads: with an odd one an asset's index is used."""
+    for _ in range(2):
+        for asked in choices(ledger):
+            if asked[1].is_summary:
+                continue
+            items = forward(ledger.log, asked[1], ledger.head)
+            for late in (False, True):
+                total, before, is_late = 0, NOW, (lambda: True) if late else (lambda: False)
+                while True:
+                    one = page(ledger, asked, ledger.head, before, is_late=is_late, is_count=True)
+                    total += one["count"]
+                    if one["end"]:
+                        break
+                    assert one["next"] != before
+                    before = one["next"]
+                assert total == len(items), asked
+            if items:
+                place = items[len(items) // 2].token
+                parts = [page(ledger, asked, ledger.head, place, is_count=True)["count"]]
+                parts.append(page(ledger, asked, ledger.head, NOW, after=place, is_count=True)["count"])
+                assert sum(parts) == len(items)
+                assert page(ledger, asked, ledger.head, place, after=items[-1].token, is_count=True)["count"] == 0
+        ledger.grow(1)
+
+
+def test_an_asset_of_many_transfers_is_read_piece_by_piece(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From memory and from the tables, within one bound of what a request looks at."""
+    coin = Coin(ledger.create())
+    ledger.writer._commit(EventTypes.BLOCK_VALID, [coin.transaction])
+    for number in range(60):
+        moved = transfer(coin, to=ALICE, note=number)
+        ledger.writer._commit(EventTypes.BLOCK_VALID, [moved])
+        while ledger.store.writer.tidy():
+            pass
+        coin = Coin(moved)
+    if not ledger.head % 2:
+        ledger.grow(1)
+    members = {"asset": coin.transaction.asset_id}
+    for module, name, value in ((candidates, "COUNT_FIRST", 2), (downwards, "CANDIDATE_COUNT_MAX", 5)):
+        monkeypatch.setattr(module, name, value)
+        for each_transaction in (False, True):
+            choice = Choice(from_query(members), EventTypes.BLOCK_VALID, each_transaction=each_transaction)
+            expected = [json.loads(one.envelope) for one in reversed(forward(ledger.log, choice, ledger.head))]
+            assert len(expected) == 61
+            assert down(ledger, (members, choice), bounds=(7, 10**9)) == expected
 
 
 def test_tokens_of_another_log_are_refused(ledger: Ledger) -> None:
     asked: Asked = ({}, Choice())
     for wrong in (encode("solo-2", 1, WHOLE, bytes(32)), encode(CHAIN, 1, WHOLE, bytes(32)), encode(CHAIN, 99, 0, b"")):
         with pytest.raises(HistoryLost):
-            page(ledger.log, asked, ledger.head, wrong)
+            page(ledger, asked, ledger.head, wrong)
         with pytest.raises(HistoryLost):
-            page(ledger.log, asked, ledger.head, NOW, after=wrong)
+            page(ledger, asked, ledger.head, NOW, after=wrong)
     with pytest.raises(MalformedToken):
-        page(ledger.log, asked, ledger.head, "yesterday")
+        page(ledger, asked, ledger.head, "yesterday")
 
 
 def test_a_token_beyond_the_transactions_of_its_block_is_behind_them(ledger: Ledger) -> None:
@@ -234,6 +309,6 @@ def test_a_token_beyond_the_transactions_of_its_block_is_behind_them(ledger: Led
     digest = ledger.log.entry(4).digest  # type: ignore[union-attr]
     asked: Asked = ({}, Choice(None, EventTypes.BLOCK_VALID, each_transaction=True))
     far, whole = encode(CHAIN, 4, 1_000, digest), encode(CHAIN, 4, WHOLE, digest)
-    assert page(ledger.log, asked, ledger.head, far)["events"] == page(ledger.log, asked, ledger.head, whole)["events"]
+    assert page(ledger, asked, ledger.head, far)["events"] == page(ledger, asked, ledger.head, whole)["events"]
     on_invalid = encode(CHAIN, 2, 5, ledger.log.entry(2).digest)  # type: ignore[union-attr]
-    assert len(page(ledger.log, asked, ledger.head, on_invalid)["events"]) == 3
+    assert len(page(ledger, asked, ledger.head, on_invalid)["events"]) == 3
