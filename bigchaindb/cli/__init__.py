@@ -53,6 +53,7 @@ class Commands(LazyGroup):
     cls=Commands,
     places={
         "access": ("access:access", "Decide who may send what: access keys, and requests without one."),
+        "assets": ("holdings:assets", "Show assets and who holds them."),
         "backup": ("backup:backup", "Copy the node's data into DIR."),
         "check": ("check:check", "Read the whole ledger and compare it with its checksums."),
         "configure": ("configure:configure", "Write a configuration file."),
@@ -67,6 +68,7 @@ class Commands(LazyGroup):
         "keys": ("keys:keys", "Make and show key pairs of the ledger's users."),
         "network": ("network:network", "Make this node part of a network, whose nodes vote on one ledger."),
         "page": ("page:page", "Open the node's page with the rights to read and to give orders."),
+        "owners": ("holdings:owners", "Show what public keys hold."),
         "plugins": ("plugins:plugins", "List, enable and control event plugins."),
         "restore": ("restore:restore", "Replace the node's data by a backup that `bigchaindb backup` made."),
         "show-config": ("configure:show_config", "Print the effective configuration."),

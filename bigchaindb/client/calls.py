@@ -183,6 +183,21 @@ def outputs(public_key: str, *, spent: bool | None = None) -> Call[list[dict[str
     return Call(f"/api/v1/outputs{_query({'public_key': public_key, 'spent': about})}", _list)
 
 
+def owner(public_key: str) -> Call[dict[str, Any]]:
+    """Ask what a key holds of each asset."""
+    return Call(f"/api/v1/owners/{_segment(public_key)}", _dict)
+
+
+def asset(asset_id: str) -> Call[dict[str, Any]]:
+    """Ask about an asset and who holds it."""
+
+    def cure(error: RequestFailed, _: str) -> list[str]:
+        is_missing = error.status == HTTPStatus.NOT_FOUND
+        return [f"no CREATE of that node's ledger has the id {asset_id}: {_WHERE_ELSE}"] if is_missing else []
+
+    return Call(f"/api/v1/assets/{_segment(asset_id)}", _dict, cure=cure)
+
+
 def block(height: int) -> Call[dict[str, Any]]:
     """Ask for the block at a height."""
     return Call(f"/api/v1/blocks/{height}", _dict)

@@ -35,6 +35,14 @@ def test_an_asset_is_made_and_passed_on(start_node: StartNode) -> None:
         ([alice], "6"),
     ]
 
+    held = json.loads(node.run("owners", "show", bob, "--json").stdout)
+    assert [(one["asset_id"], one["amount"]) for one in held["balances"]] == [(asset["id"], "4")]
+    holders = json.loads(node.run("assets", "show", asset["id"]).stdout)["holders"]
+    assert [(one["public_keys"], one["amount"]) for one in holders] == [([alice], "6"), ([bob], "4")]
+    unknown = node.run("assets", "show", 64 * "0")
+    assert unknown.returncode == 1
+    assert "no CREATE of that node's ledger has the id" in unknown.stderr
+
     for command, done in (
         (("create", alice_file, "--asset", '{"bicycle": 1}', "--amount", "10"), asset),
         (("transfer", asset["id"], alice_file, "--to", bob, "--amount", "4"), transfer),
