@@ -40,6 +40,7 @@ const SCREENS = {
   api: { nav: "api", load: () => import("./screens/api.js") },
 };
 const CODE = /^#code=(.+)$/;
+const PULSE_MS = 1_000;
 const PULSE = { limit: 1, before: "now", detail: "summary" };
 
 const live = new Live();
@@ -70,6 +71,8 @@ async function show() {
     fill(heading, text);
     document.title = `${text} · ${texts.name}`;
   };
+  const waiting = setTimeout(pulse, PULSE_MS);
+  signal.addEventListener("abort", () => clearTimeout(waiting));
   const id = decoded(rest.join("/"));
   const query = new URLSearchParams(search);
   const module = await found?.load();
@@ -90,15 +93,16 @@ function decoded(text) {
 
 /** Read everything again: after another key, or when the node has another log. */
 async function renew() {
+  if (live.state.kind !== "live") live.token = null;
   granted = await scopes();
   await show();
-  if (live.state.kind === "idle" || live.state.kind === "denied" || live.state.kind === "lost") await pulse();
 }
 
-/** Follow the newest blocks where no screen follows anything, so that the state of the node is seen everywhere. */
+/** Follow the newest blocks if the screen follows nothing, so that the state of the node is seen everywhere. */
 async function pulse() {
+  if (live.token !== null) return;
   const { value } = await get("events", PULSE);
-  if (value?.live) live.follow({}, value.live, () => {}, new AbortController().signal);
+  if (value?.live && live.token === null) live.follow({}, value.live, () => {}, new AbortController().signal);
 }
 
 /** A code of `bigchaindb page` is good once; it leaves the address before anything else happens. */

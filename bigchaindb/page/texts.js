@@ -23,8 +23,8 @@ export const texts = {
   tree: {
     item: "item",
     member: "member",
-    more: (/** @type {number} */ count) => `${count} more`,
-    rest: (/** @type {number} */ count) => `${count} more characters`,
+    more: (/** @type {string | number} */ count) => `${count} more`,
+    rest: (/** @type {string | number} */ count) => `${count} more characters`,
   },
   search: { label: "Search", hint: "Id, key, height or words" },
   key: {
@@ -122,7 +122,7 @@ export const texts = {
     end: "This is the beginning of the log.",
     filter: "Filter",
     kind: "Kind",
-    kinds: { all: "All blocks", valid: "Valid", invalid: "Invalid", transaction: "Transactions" },
+    kinds: { all: "All blocks", valid: "Valid", invalid: "Invalid", transaction: "Transactions", rejected: "Rejected" },
     asset: "Asset id",
     ownerKey: "Owner's key",
     apply: "Show",

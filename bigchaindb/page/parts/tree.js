@@ -1,7 +1,7 @@
 // JSON that unfolds in place. Branches are made when they are opened, so size and depth cost nothing before.
 
 import { el } from "../dom.js";
-import { counted } from "../format.js";
+import { counted, number } from "../format.js";
 import { texts } from "../texts.js";
 import { Digits } from "../verify/json.js";
 
@@ -57,7 +57,7 @@ function more(inner, path, entries, leaf, from = 0) {
   }
   const left = entries.length - from - PIECE;
   if (left <= 0) return;
-  const button = el("button", { type: "button", class: "link" }, texts.tree.more(left));
+  const button = el("button", { type: "button", class: "link" }, texts.tree.more(number(left)));
   button.addEventListener("click", () => {
     button.remove();
     more(inner, path, entries, leaf, from + PIECE);
@@ -71,12 +71,12 @@ function scalar(value) {
   if (value.length <= CHARACTERS) return el("span", { class: "value text" }, value);
   const node = el("span", { class: "value text" }, value.slice(0, CHARACTERS));
   let shown = CHARACTERS;
-  const button = el("button", { type: "button", class: "link" }, texts.tree.rest(value.length - shown));
+  const button = el("button", { type: "button", class: "link" }, texts.tree.rest(number(value.length - shown)));
   button.addEventListener("click", () => {
     node.append(el("span", null, value.slice(shown, shown + 10 * CHARACTERS)));
     shown += 10 * CHARACTERS;
     if (shown >= value.length) button.remove();
-    else button.textContent = texts.tree.rest(value.length - shown);
+    else button.textContent = texts.tree.rest(number(value.length - shown));
   });
   return [node, button];
 }

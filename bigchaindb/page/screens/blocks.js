@@ -5,6 +5,7 @@ import { el, fill } from "../dom.js";
 import { seconds, utc } from "../format.js";
 import { ASSETS, BLOCKS, classOf, Feed, keyOf, TRANSACTIONS } from "../parts/feed.js";
 import { isTyping } from "../parts/frame.js";
+import { kindHref, kindTabs } from "../parts/kinds.js";
 import { empty, loading, trouble } from "../parts/state.js";
 import { table } from "../parts/table.js";
 import { texts } from "../texts.js";
@@ -113,48 +114,20 @@ const isAssets = ({ main }) => main.dataset.screen === "assets";
  */
 function filterForm(given, areAssets) {
   const chosen = given.granularity === "transaction" ? "transaction" : (given.type ?? "all");
-  const kinds = /** @type {const} */ (["all", "valid", "invalid", "transaction"]);
   const base = areAssets ? "#/assets" : "#/blocks";
   const asset = field("asset", T.asset, given.asset);
   const owner = field("owner", T.ownerKey, given.owner);
-  const tabs = kinds.map((kind) =>
-    el("a", { href: hrefOf(kind), "aria-current": kind === chosen ? "true" : null }, T.kinds[kind]),
-  );
   const form = el("form", { class: "filters" });
   form.append(
-    ...(areAssets
-      ? []
-      : [
-          el(
-            "nav",
-            { class: "tabs", "aria-label": T.kind },
-            tabs,
-            el("a", { href: "#/rejected" }, texts.rejected.title),
-          ),
-        ]),
-    ...(areAssets ? [] : [asset.label]),
+    ...(areAssets ? [] : [kindTabs(chosen, given), asset.label]),
     owner.label,
     el("button", { class: "button" }, T.apply),
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    location.hash = hrefOf(/** @type {any} */ (chosen), { asset: asset.input.value, owner: owner.input.value });
+    location.hash = kindHref(base, chosen, { ...given, asset: asset.input.value, owner: owner.input.value });
   });
   return form;
-
-  /**
-   * @param {"all" | "valid" | "invalid" | "transaction"} kind
-   * @param {Record<string, string>} [more]
-   */
-  function hrefOf(kind, more = {}) {
-    const query = new URLSearchParams({ ...given, ...more });
-    for (const name of ["type", "granularity"]) query.delete(name);
-    if (kind === "transaction") query.set("granularity", kind);
-    else if (kind !== "all") query.set("type", kind);
-    for (const [name, value] of [...query]) if (!value.trim()) query.delete(name);
-    const text = query.toString();
-    return `${base}${text && "?"}${text}`;
-  }
 }
 
 /**

@@ -40,7 +40,7 @@ function shown(context, found) {
     el(
       "section",
       { class: "card" },
-      el("p", { class: "reason" }, String(reason)),
+      el("h2", null, String(reason)),
       el("p", { class: "dim" }, T.lead),
       blockFacts(found),
     ),

@@ -4,6 +4,7 @@ import { get } from "../api.js";
 import { el, fill } from "../dom.js";
 import { seconds } from "../format.js";
 import { id, transactionId } from "../parts/id.js";
+import { kindTabs } from "../parts/kinds.js";
 import { empty, loading, state, trouble } from "../parts/state.js";
 import { table } from "../parts/table.js";
 import { ago } from "../parts/time.js";
@@ -30,7 +31,7 @@ export async function screen(context) {
   );
   const foot = el("div", { class: "foot" });
   const place = el("section", { class: "card" }, loading(6));
-  context.main.append(el("p", { class: "dim" }, T.lead), place);
+  context.main.append(kindTabs("rejected"), el("p", { class: "dim" }, T.lead), place);
   /** @type {CloudEvent[]} */
   let rows = [];
   /** @type {string | null} */
@@ -59,7 +60,7 @@ export async function screen(context) {
  */
 function linked(message, own) {
   return message.split(ID).map((part) => {
-    if (!ID.test(part)) return part;
+    if (!ID.test(part)) return part.replaceAll("`", "");
     return part === own ? id(part, { copy: false }) : transactionId(part);
   });
 }

@@ -37,9 +37,9 @@ function shown(hits) {
   const list = table(
     T.caption,
     /** @type {import("../parts/table.js").Column<Hit>[]} */ ([
+      { title: T.label, kind: "main", cell: (hit) => el("a", { href: hrefOf(hit) }, hit.label || String(hit.id)) },
       { title: T.kind, cell: (hit) => el("span", { class: "tag" }, T.kinds[hit.kind] ?? hit.kind) },
-      { title: T.id, kind: "main", cell: (hit) => id(String(hit.id), { href: hrefOf(hit) }) },
-      { title: T.label, kind: "wide", cell: (hit) => hit.label },
+      { title: T.id, cell: (hit) => id(String(hit.id), { href: hrefOf(hit) }) },
     ]),
     (hit) => `${hit.kind} ${hit.id}`,
   );
