@@ -19,14 +19,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(INSTALL_S))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A running Chromium."""
     with browsers.chromium() as running:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def full_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node alone, with a ledger that has something for every screen; nothing is added to it."""
     folder = tmp_path_factory.mktemp("full")

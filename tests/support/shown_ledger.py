@@ -17,6 +17,7 @@ from tests.support.ledgers import decide, ledger_over, open_store, propose
 KEY_PAIR: Final = {"public": NODE.public_key, "private": NODE.private_key}
 INVALID: Final = 2
 """Position of the first invalid block."""
+HOSTILE_HEIGHT: Final = 3
 BURIED: Final = 60
 """Levels of an asset's data; with the transaction around it, it stays below what a node takes."""
 HOSTILE: Final = {

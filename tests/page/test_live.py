@@ -1,0 +1,218 @@
+"""The one stream of a tab: nothing twice, nothing missing, whatever happens to the node under it."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+from bigchaindb.transaction import build
+from tests.conftest import StartNode
+from tests.support import scale
+from tests.support.browsers import Browser, Tab
+from tests.support.chains import ALICE
+from tests.support.node import Node
+from tests.support.waiting import until
+
+HEIGHTS: Final = (
+    "[...document.querySelectorAll('main a.open')].map((one) => Number(one.textContent.replaceAll(',', '')))"
+)
+HIDE: Final = """(hidden) => {
+  Object.defineProperty(document, 'hidden', { configurable: true, value: hidden });
+  document.dispatchEvent(new Event('visibilitychange'));
+}"""
+FLOOD: Final = """
+const count = COUNT, real = window.fetch;
+const summary = (height) => ({ id: `chain:${height}`, type: 'com.bigchaindb.block.summary.v1', source: 'urn:x',
+  sequence: String(height).padStart(20, '0'), time: '2026-01-31T12:00:00Z', subject: 'b'.repeat(64),
+  data: { height, id: 'b'.repeat(64), timestamp: '1769860800', node_pubkey: 'K'.repeat(44), transaction_count: 3,
+    bytes: 4000, reason: null } });
+window.fetch = (url, options) => {
+  if (options?.headers?.Accept !== 'text/event-stream') return real(url, options);
+  let height = 1_000_000;
+  return Promise.resolve(new Response(new ReadableStream({ pull: async (controller) => {
+    await new Promise((resolve) => setTimeout(resolve));
+    let text = '';
+    for (let some = 0; some < 500 && window.sent !== count; some += 1) {
+      height += 1;
+      window.sent = height - 1_000_000;
+      text += `id: t${height}\\nevent: e\\ndata: ${JSON.stringify(summary(height))}\\n\\n`;
+    }
+    if (text) controller.enqueue(new TextEncoder().encode(text));
+    else await new Promise(() => {});
+  } }), { status: 200 }));
+};
+"""
+HEAP_BYTES_MAX: Final = 60 * 1024 * 1024
+
+
+def commit(node: Node, count: int = 1) -> None:
+    for _ in range(count):
+        assert node.post(build.create([ALICE], data={"tag": os.urandom(8).hex()}).body).status == 202
+
+
+@contextmanager
+def open_stream(node: Node) -> Iterator[None]:
+    """Take one place of those that streams have."""
+    connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=30)
+    connection.request("GET", "/api/v1/events", headers={"Accept": "text/event-stream"})
+    response = connection.getresponse()
+    assert response.status == 200
+    try:
+        yield
+    finally:
+        response.close()
+        connection.close()
+
+
+def newest_first(node: Node) -> Sequence[int]:
+    events = node.get("events", limit=1_000).json()["events"]
+    return [event["data"]["height"] for event in reversed(events)]
+
+
+@contextmanager
+def blocks_of(node: Node, browser: Browser) -> Iterator[Tab]:
+    """Open the list of blocks and wait until it follows the log."""
+    with browser.tab() as tab:
+        tab.goto(f"{node.url}/#/blocks")
+        tab.wait_ready()
+        tab.wait_text("live", ".status")
+        yield tab
+
+
+def wait_for_all(tab: Tab, node: Node) -> None:
+    """Wait until the page shows each block once, newest first."""
+    expected = newest_first(node)
+    tab.wait(f"JSON.stringify({HEIGHTS}) === JSON.stringify({expected})", f"blocks {expected}")
+
+
+def test_each_block_is_shown_once_and_in_order_over_kills(start_node: StartNode, browser: Browser) -> None:
+    node = start_node()
+    commit(node)
+    with blocks_of(node, browser) as tab:
+        for _ in range(scale.PAGE_KILLS):
+            commit(node, 2)
+            node.kill()
+            tab.wait_text("No answer since", ".bar")
+            tab.call("click", "text=Try now")
+            node.start()
+            commit(node)
+            tab.wait_text("live", ".status")
+            wait_for_all(tab, node)
+        assert not tab.evaluate("Boolean(document.querySelector('.bar:not([hidden])'))")
+
+
+def test_a_node_that_is_stopped_is_noticed(start_node: StartNode, browser: Browser) -> None:
+    """Its connections stay open, so nothing ends the stream: silence makes the page ask."""
+    node = start_node()
+    commit(node)
+    with blocks_of(node, browser) as tab:
+        assert node.process
+        os.killpg(node.process.pid, signal.SIGSTOP)
+        try:
+            tab.wait_text("No answer since", ".bar")
+        finally:
+            os.killpg(node.process.pid, signal.SIGCONT)
+        tab.wait_text("live", ".status")
+        commit(node)
+        wait_for_all(tab, node)
+
+
+def test_lists_are_read_again_when_the_node_has_another_log(start_node: StartNode, browser: Browser) -> None:
+    node = start_node()
+    commit(node, 3)
+    with blocks_of(node, browser) as tab:
+        node.kill()
+        shutil.rmtree(node.data)
+        node.start()
+        commit(node)
+        tab.wait(f"{HEIGHTS}.length === 1", "the other log's one block")
+        tab.wait_text("live", ".status")
+        wait_for_all(tab, node)
+
+
+def test_a_full_server_is_named_and_left_alone(start_node: StartNode, browser: Browser) -> None:
+    node = start_node(settings={"limits": {"sse_connection_count_max": 1}})
+    commit(node)
+    with open_stream(node), browser.tab() as tab:
+        tab.goto(f"{node.url}/#/blocks")
+        tab.wait_text("sends no events: 1 event streams are open", ".bar")
+        assert len(tab.evaluate(HEIGHTS)) == 1
+    with blocks_of(node, browser):
+        pass
+
+
+def test_a_key_is_asked_for_used_and_missed_when_it_is_revoked(start_node: StartNode, browser: Browser) -> None:
+    node = start_node()
+    node.stop()
+    node.settings = {**node.settings, "access": {"anonymous": "none"}}
+    node.launch()
+    until(lambda: serves(node), what="the node to refuse")
+    key = node.new_key("reader", "--scopes", "read write")
+    assert node.post(build.create([ALICE], data=None).body, key=key).status == 202
+    with browser.tab() as tab:
+        tab.goto(f"{node.url}/#/blocks")
+        tab.wait_text("This node asks for an access key", "main")
+        tab.call("click", "text=Enter an access key")
+        tab.call("fill", "dialog input", key)
+        tab.call("keyboard.press", "Enter")
+        tab.wait_text("live", ".status")
+        assert len(tab.evaluate(HEIGHTS)) == 1
+        assert key not in tab.evaluate("document.documentElement.outerHTML + location.href + document.cookie")
+        (made,) = [one for one in key_ids(node) if one["name"] == "reader"]
+        assert node.run("-y", "access", "key", "revoke", made["id"]).returncode == 0
+        tab.wait_text("needs another access key", ".bar")
+
+
+def serves(node: Node) -> bool:
+    with suppress(OSError):
+        return node.get("").status == 401
+    return False
+
+
+def key_ids(node: Node) -> Sequence[Any]:
+    listed = node.run("access", "key", "list", "--json")
+    return json.loads(listed.stdout)  # type: ignore[no-any-return]
+
+
+def test_a_hidden_tab_has_no_stream_and_misses_nothing(start_node: StartNode, browser: Browser) -> None:
+    node = start_node()
+    commit(node)
+    with blocks_of(node, browser) as tab:
+        tab.evaluate(HIDE, argument=True)
+        tab.wait_text("paused", ".status")
+        commit(node, 3)
+        assert len(tab.evaluate(HEIGHTS)) == 1
+        tab.evaluate(HIDE, argument=False)
+        wait_for_all(tab, node)
+
+
+def test_a_flood_is_grouped_and_takes_no_memory(full_node: Node, browser: Browser) -> None:
+    with browser.tab() as tab:
+        tab.call("add_init_script", FLOOD.replace("COUNT", str(scale.PAGE_FLOOD)))
+        tab.goto(f"{full_node.url}/#/blocks")
+        tab.wait(f"{HEIGHTS}[0] === {1_000_000 + scale.PAGE_FLOOD}", "the last block of the flood")
+        assert tab.evaluate("document.querySelectorAll('tbody tr').length") <= 200
+        tab.wait_text("came faster than the page draws", "main")
+        assert tab.heap() < HEAP_BYTES_MAX
+        assert tab.said() == []
+
+
+def test_an_injected_script_is_refused(full_node: Node, browser: Browser) -> None:
+    with browser.tab() as tab:
+        tab.goto(f"{full_node.url}/#/network")
+        tab.evaluate(
+            """() => {
+              window.refused = [];
+              addEventListener('securitypolicyviolation', (event) => window.refused.push(event.effectiveDirective));
+              try { const script = document.createElement('script'); script.text = 'window.ran = 1';
+                document.body.append(script); } catch {}
+              try { document.body.innerHTML += '<img src=x onerror="window.ran = 2">'; } catch {}
+            }"""
+        )
+        tab.wait("window.refused.length > 0", "a report of the policy")
+        assert set(tab.evaluate("window.refused")) <= {"require-trusted-types-for", "script-src-elem", "script-src"}
+        assert tab.evaluate("window.ran") is None

@@ -1,0 +1,191 @@
+"""Every screen in every state: full, empty, loading, refused, damaged, unreachable; light and dark, wide and narrow."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+
+from bigchaindb.transaction import build, parse
+from tests.support import shown_ledger
+from tests.support.browsers import NARROW, WIDE, Browser, Rule, Tab
+from tests.support.chains import ALICE
+from tests.support.node import Node, running_node
+
+SCREENSHOTS: Final = os.environ.get("PAGE_SCREENSHOTS")
+"""A folder for pictures of all screens in all states, for people; without it none are taken."""
+
+
+class Screen(NamedTuple):
+    """A screen as a person opens it.
+
+    Attributes:
+        address: behind `#`.
+        request: pattern of the request that decides what is shown.
+        full: a text that it shows of the full ledger.
+        empty: a text that it shows of an empty one; None: it needs something to show.
+    """
+
+    address: str
+    request: str
+    full: str
+    empty: str | None = None
+
+
+LIST: Final = r"/api/v1/events\?.*before=now"
+FIRST: Final = parse(build.create([ALICE], data={"name": "the first one"}).body).id
+SCREENS: Final = {
+    "overview": Screen("/", r"/api/v1/events\?before=now&limit=20", "All blocks", "bigchaindb demo"),
+    "blocks": Screen("/blocks", LIST, "DoubleSpend", "No block yet"),
+    "transactions": Screen("/blocks?granularity=transaction", LIST, "TRANSFER", "Nothing matches"),
+    "assets": Screen("/assets", LIST, "the last one", "No asset yet"),
+    "block": Screen("/blocks/3", "/api/v1/blocks/3/event", "Copy the event", "There is no such block"),
+    "invalid": Screen(
+        f"/invalid/{shown_ledger.INVALID}", rf"/api/v1/events/{shown_ledger.INVALID}$", "DuplicateTransaction"
+    ),
+    "transaction": Screen(
+        f"/transactions/{FIRST}",
+        rf"/api/v1/transactions/{FIRST}$",
+        "The id is the hash of",
+        "This node knows no such transaction",
+    ),
+    "asset": Screen(f"/assets/{FIRST}", rf"/api/v1/assets/{FIRST}$", "Where it came from", "No asset has this id"),
+    "owner": Screen(
+        f"/owners/{ALICE.public_key}",
+        rf"/api/v1/owners/{ALICE.public_key}$",
+        "History",
+        "This key holds nothing.",
+    ),
+    "rejected": Screen("/rejected", r"/api/v1/rejected\?", "DoubleSpend", "Nothing was rejected"),
+    "search": Screen("/search?text=pallet", r"/api/v1/find\?", "asset", "Nothing has this"),
+}
+REFUSALS: Final = {
+    "401": (401, "this node serves nobody without an access key", "This node asks for an access key"),
+    "403": (403, "the scope `read` is missing", "This key may not see that"),
+    "410": (410, "the token is of another chain", "This node has another log than before"),
+    "503": (503, "8 streams are open", "The node is busy"),
+    "damaged": (
+        500,
+        "Internal Server Error (StoreDamaged): the data for this answer",
+        "data of this answer are damaged",
+    ),
+    "failed": (500, "Internal Server Error", "The node failed"),
+    "silent": (0, "", "The node does not answer"),
+}
+OUTSIDE: Final = """[...document.querySelectorAll('main *')].filter((one) =>
+  one.getBoundingClientRect().right > document.documentElement.clientWidth && !one.closest('pre, .sr')
+).map((one) => one.outerHTML.slice(0, 200))"""
+UNFOLD: Final = """async () => {
+  const closed = [...document.querySelectorAll('.tree details:not([open])')];
+  for (const one of closed) one.open = true;
+  await new Promise((resolve) => setTimeout(resolve));
+  return closed.length;
+}"""
+AGAIN: Final = "main .notice.bad button >> text=Try again"
+CUT_OFF: Final = """[...document.querySelectorAll('main *')].filter((one) => {
+  const style = getComputedStyle(one);
+  return style.overflowX === 'visible' && one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0
+    && !one.closest('pre, .sr') && style.display !== 'inline';
+}).map((one) => one.outerHTML.slice(0, 200))"""
+
+
+@pytest.fixture(scope="module")
+def empty_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    with running_node(tmp_path_factory.mktemp("empty")) as node:
+        yield node
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Tab]:
+    with browser.tab() as opened:
+        yield opened
+
+
+def look(tab: Tab, name: str, *, thorough: bool = bool(SCREENSHOTS)) -> None:
+    """Require that nothing is cut off or wrong for a screen reader; take pictures."""
+    for width, height in (NARROW, WIDE) if thorough else (NARROW,):
+        tab.call("set_viewport_size", {"width": width, "height": height})
+        for scheme in ("dark", "light") if thorough else ("dark",):
+            tab.call("emulate_media", color_scheme=scheme)
+            assert tab.violations() == [], (name, width, scheme)
+            if SCREENSHOTS:
+                tab.screenshot(Path(SCREENSHOTS) / f"{name}-{scheme}-{width}.png", whole=width == NARROW[0])
+        assert tab.evaluate(OUTSIDE) == [], (name, width)
+        assert tab.evaluate(CUT_OFF) == [], (name, width)
+    tab.call("set_viewport_size", {"width": WIDE[0] // 2, "height": WIDE[1] // 2})  # what 200 % leaves
+    assert tab.evaluate(OUTSIDE) == [], name
+    tab.call("set_viewport_size", {"width": WIDE[0], "height": WIDE[1]})
+    tab.call("emulate_media", color_scheme="light")
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_full_screen(name: str, full_node: Node, tab: Tab) -> None:
+    screen = SCREENS[name]
+    tab.goto(f"{full_node.url}/#{screen.address}")
+    tab.wait_text(screen.full, "main")
+    tab.wait_ready()
+    tab.wait_text("live", ".status")
+    look(tab, f"{name}-full", thorough=True)
+    assert tab.said() == []
+    assert tab.hosts() == [full_node.url.removeprefix("http://")]
+
+
+@pytest.mark.parametrize("name", [name for name, screen in SCREENS.items() if screen.empty])
+def test_an_empty_screen(name: str, empty_node: Node, browser: Browser) -> None:
+    screen = SCREENS[name]
+    with browser.tab() as tab:
+        tab.goto(f"{empty_node.url}/#{screen.address}")
+        tab.wait_text(screen.empty or "", "main")
+        look(tab, f"{name}-empty")
+        assert tab.said() == []
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_screen_that_is_loading(name: str, full_node: Node, browser: Browser) -> None:
+    screen = SCREENS[name]
+    with browser.tab() as tab:
+        tab.answer(Rule(screen.request, None))
+        tab.goto(f"{full_node.url}/#{screen.address}")
+        tab.wait("document.querySelector('main .loading')", "grey lines")
+        look(tab, f"{name}-loading")
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_screen_that_is_refused(name: str, full_node: Node, browser: Browser) -> None:
+    """Each refusal says what happened, the node's own words, and what to do; the button asks again."""
+    screen = SCREENS[name]
+    with browser.tab() as tab:
+        for state, (status, message, title) in REFUSALS.items():
+            tab.answer(Rule(screen.request, status, {"message": message, "status": status}))
+            if state == "401":
+                tab.goto(f"{full_node.url}/#{screen.address}")
+            else:
+                tab.call("click", AGAIN)
+            tab.wait_text(title, "main")
+            tab.wait_text(message, "main")
+            if state == "401" or SCREENSHOTS:
+                look(tab, f"{name}-{state}")
+        tab.answer()
+        tab.call("click", AGAIN)
+        tab.wait_text(screen.full, "main")
+        assert tab.said() == []
+
+
+def test_hostile_content_is_text(full_node: Node, tab: Tab) -> None:
+    """A block with markup, directions, 10,000 keys, depth and a text of a million characters, unfolded."""
+    tab.goto(f"{full_node.url}/#/blocks/{shown_ledger.HOSTILE_HEIGHT}")
+    tab.wait_text("Copy the event", "main")
+    for _ in range(shown_ledger.BURIED + 20):  # each opening makes what is one level deeper
+        if not tab.evaluate(UNFOLD):
+            break
+    tab.wait_text("bottom", ".tree")
+    tab.wait_text("</script><script>window", ".tree")
+    tab.wait_text("abcU+202Egpj.exe", ".tree")
+    tab.wait_text("9,900 more", ".tree")
+    tab.wait_text("998,003 more characters", ".tree")
+    assert tab.evaluate("window.broken") is None
+    assert tab.evaluate("({}).polluted") is None
+    assert tab.evaluate("document.querySelectorAll('main a[href^=javascript], main img, main script').length") == 0
+    assert tab.evaluate(OUTSIDE) == []
+    assert tab.said() == []
