@@ -25,7 +25,7 @@ from bigchaindb.access.origins import Origins
 from bigchaindb.access.rates import Rates
 from bigchaindb.access.renewing import Renewing
 from bigchaindb.access.writers import watch_writers
-from bigchaindb.api.advertised import stream_url
+from bigchaindb.api.advertised import docs_url, stream_url
 from bigchaindb.api.call import NodeInfo
 from bigchaindb.api.page_files import OWN_FOLDER, Page
 from bigchaindb.api.reads import Reads
@@ -208,7 +208,7 @@ class _Edges:
         self.api = HttpApi(
             wired.engine,
             Reads(limits, store.queries(), self.reader),
-            _info(settings, key, self.stream),
+            _info(settings, key, self.stream, lambda: self.api.port),
             state_of(store, wired, limits, chain_id),
             limits,
             gate,
@@ -357,12 +357,13 @@ def _full(directory: DataDirectory, error: Exception | None = None) -> dict[str,
     return {"path": str(directory.path), "free_bytes": reserve.free_bytes(directory), **about}
 
 
-def _info(settings: Settings, key: KeyPair, stream: StreamServer) -> NodeInfo:
+def _info(settings: Settings, key: KeyPair, stream: StreamServer, port: Callable[[], int]) -> NodeInfo:
     return NodeInfo(
         version=__version__,
         public_key=key.public_key,
         keyring=settings.keyring,
         stream_url=stream_url(settings.wsserver, lambda: stream.port, PATH, is_secure=settings.tls.files is not None),
+        docs_url=docs_url(settings, port),
     )
 
 

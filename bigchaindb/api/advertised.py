@@ -1,4 +1,4 @@
-"""The address of the WebSocket stream as clients find it in `streams`. Pure.
+"""The addresses that clients find in `streams` and `docs`. Pure.
 
 Source: docs/reference/contract/configuration-and-cli.md, section 2, `wsserver.advertised_*`.
 """
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ipaddress import IPv6Address
 from typing import Final
 
-from bigchaindb.config import WebSocketServer
+from bigchaindb.config import Settings, WebSocketServer
 
 WILDCARDS: Final = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, nothing is bound here
 """Addresses that a server can listen on and no client can connect to."""
@@ -32,9 +32,29 @@ def stream_url(
 
     def url(host_header: str) -> str:
         scheme = settings.advertised_scheme or ("wss" if is_secure else settings.scheme)
-        host = settings.advertised_host or host_of(host_header) or _configured_host(settings)
+        host = settings.advertised_host or host_of(host_header) or _named(settings.host)
         number = port() if settings.advertised_port is None else settings.advertised_port
         return f"{scheme}://{host}:{number}{path}"
+
+    return url
+
+
+def docs_url(settings: Settings, port: Callable[[], int]) -> Callable[[str], str]:
+    """Return a function from a request's header `Host` to the address of the documentation.
+
+    Args:
+        settings: `server.docs_url` takes precedence; else it is the node's own description of its API.
+        port: returns the port of HTTP.
+    """
+    tls, server, websocket = settings.tls, settings.server, settings.wsserver
+    is_secure = tls.files is not None or tls.ended_by_proxy or websocket.advertised_scheme == "wss"
+    path = "/docs" if settings.page.enabled else "/api/v1/openapi.json"
+
+    def url(host_header: str) -> str:
+        if server.docs_url is not None:
+            return server.docs_url
+        authority = host_header if host_of(host_header) else f"{_named(server.host)}:{port()}"
+        return f"{'https' if is_secure else 'http'}://{authority}{path}"
 
     return url
 
@@ -52,6 +72,7 @@ def host_of(header: str) -> str | None:
         return None
 
 
-def _configured_host(settings: WebSocketServer) -> str:
-    host = "localhost" if settings.host in WILDCARDS else settings.host
+def _named(configured: str) -> str:
+    """Return the host of an address that is listened on, as it stands in a URL."""
+    host = "localhost" if configured in WILDCARDS else configured
     return f"[{host}]" if ":" in host else host

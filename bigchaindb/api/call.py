@@ -128,12 +128,14 @@ class NodeInfo:
         public_key: base58, None without an identity.
         keyring: the other nodes' keys, base58.
         stream_url: returns the URL of the WebSocket stream for a request with this header `Host`.
+        docs_url: returns that of the documentation, likewise.
     """
 
     version: str
     public_key: str | None
     keyring: tuple[str, ...]
     stream_url: Callable[[str], str]
+    docs_url: Callable[[str], str]
 
 
 class Rejected(NamedTuple):

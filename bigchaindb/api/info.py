@@ -9,9 +9,6 @@ from bigchaindb.api.route import Route
 from bigchaindb.api.schemas import ref
 from bigchaindb.config.access import READ
 
-DOCS: Final = "https://docs.bigchaindb.com/projects/server/en/latest/"
-API_DOCS: Final = DOCS + "http-client-server-api.html"
-
 
 async def root(context: Context, call: Call) -> Reply:
     """Answer `GET /`, but for browsers, which get the page."""
@@ -27,7 +24,7 @@ def root_document(info: NodeInfo, host: str) -> dict[str, object]:
     """Return the body of `/` for a request with this header `Host`."""
     return {
         "api": {"v1": index_document(info, "/api/v1/", host)},
-        "docs": DOCS,
+        "docs": info.docs_url(host),
         "keyring": list(info.keyring),
         "public_key": info.public_key,
         "software": "BigchainDB",
@@ -40,7 +37,7 @@ def index_document(info: NodeInfo, prefix: str, host: str) -> dict[str, str]:
     return {
         "assets": f"{prefix}assets/",
         "blocks": f"{prefix}blocks/",
-        "docs": API_DOCS,
+        "docs": info.docs_url(host),
         "metadata": f"{prefix}metadata/",
         "outputs": f"{prefix}outputs/",
         "statuses": f"{prefix}statuses/",

@@ -24,7 +24,18 @@ class _Body(msgspec.Struct):
     block: _Block
 
 
+class _Asset(msgspec.Struct):
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Created(msgspec.Struct):
+    """A transaction; the asset of another one than a CREATE has an id alone."""
+
+    asset: _Asset
+
+
 _decode: Final = msgspec.json.Decoder(_Body).decode
+_decode_created: Final = msgspec.json.Decoder(_Created).decode
 
 
 def about(chain_id: str, record: Record) -> dict[str, Any]:
@@ -38,6 +49,14 @@ def about(chain_id: str, record: Record) -> dict[str, Any]:
         "id": record.event(chain_id).id,
         "token": encode(chain_id, record.position, WHOLE, record.digest),
     }
+
+
+def asset_data(record: Record) -> str | None:
+    """Return the data of the first asset that an event creates, as JSON on one line; None: there is none."""
+    for raw in _decode(record.body).block.transactions:
+        if (data := bytes(_decode_created(raw).asset.data)) != b"null":
+            return data.decode()
+    return None
 
 
 def lines(chain_id: str, record: Record, format_: str, selection: Selection | None = None) -> Iterator[bytes]:

@@ -11,10 +11,10 @@ from typing import Any, BinaryIO, Final
 
 import click
 
-from bigchaindb.cli.event_lines import about, lines
+from bigchaindb.cli.event_lines import about, asset_data, lines
 from bigchaindb.cli.event_log import OpenLog, filter_of, filter_options, last_positions, open_log, pieces, resolved
 from bigchaindb.cli.options import json_option
-from bigchaindb.cli.output import put, say
+from bigchaindb.cli.output import printable, put, say
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.errors import ConfigurationError, StartupError, UnknownPlace
 from bigchaindb.eventlog import place, token
@@ -23,6 +23,8 @@ from bigchaindb.ledger.ports import Record
 from bigchaindb.store.beside import position_of
 
 _TRANSACTION_ID: Final = re.compile("[0-9a-f]{64}")
+DATA_SHOWN_MAX: Final = 60
+"""Characters of an asset in a line; `events show` prints all."""
 READABLE: Final = 0o666
 """Mode of a copy, less the umask."""
 TELL_S: Final = 2.0
@@ -63,7 +65,8 @@ Examples:
   bigchaindb events tail --follow --metadata order.paid=true
   bigchaindb events tail -n 1 --json | jq -r .token
 
-Each line has position, time, type, number of transactions and id. Ctrl-C ends the command.""",
+Each line has position, time, type, number of transactions and id, and the data of the first new asset. Ctrl-C ends
+the command.""",
 )
 @click.option(
     "-n", "--count", type=click.IntRange(0, 10_000), default=10, show_default=True, help="Number of past events."
@@ -190,7 +193,9 @@ def _put_line(opened: OpenLog, record: Record, *, as_json: bool) -> None:
     if as_json:
         put(json.dumps(summary))
     else:
-        put("{position:>9}  {time}  {type:13}  {transaction_count:>5}  {id}".format(**summary))
+        line = "{position:>9}  {time}  {type:13}  {transaction_count:>5}  {id}".format(**summary)
+        data = asset_data(record)
+        put(line if data is None else f"{line}  {printable(data[:DATA_SHOWN_MAX])}")
 
 
 def _record(opened: OpenLog, position: int) -> Record:

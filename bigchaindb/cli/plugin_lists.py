@@ -12,7 +12,7 @@ from bigchaindb.cli.lanes import ago, as_document, mask_of, never_ran, numbering
 from bigchaindb.cli.on_plugin import on_plugin
 from bigchaindb.cli.options import json_option
 from bigchaindb.cli.output import printable, put, put_json, put_table, say
-from bigchaindb.cli.session import Session, pass_session
+from bigchaindb.cli.session import Session, named, pass_session
 from bigchaindb.config.load import Loaded
 from bigchaindb.doctor.installed import plugins as installed
 from bigchaindb.errors import OrderRefused
@@ -70,7 +70,12 @@ def status(session: Session, name: str, *, as_json: bool) -> None:
     if as_json:
         put_json(document)
         return
-    for key, value in _readable(lane, document).items():
+    readable = {
+        **_readable(lane, document),
+        "ledger": loaded.settings.database.path,
+        "configuration": named(loaded),
+    }
+    for key, value in readable.items():
         if value not in (None, ""):
             put(f"{key:14} {value}")
     if lane.parked_count:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,7 +21,7 @@ from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.client import Client
 from bigchaindb.client.calls import Mode
 from bigchaindb.client.spending import payment, spending
-from bigchaindb.errors import CannotSpend, ConfigurationError
+from bigchaindb.errors import CannotSpend, ConfigurationError, RequestFailed
 from bigchaindb.transaction import build
 from bigchaindb.transaction.build import Signed
 from bigchaindb.transaction.keys import KeyPair, decode_key
@@ -157,7 +158,16 @@ def _finish(
         return
     target = node if isinstance(node, Client) else node_at(session, node)
     say(f"Sending {signed.id} to {target.url} …")
+    is_there = _is_committed(target, signed.id)
     _put(target.send(signed, mode=mode), as_json=as_json)
+    if is_there:
+        say("it was committed before: the same content makes the same id; other metadata makes another transaction")
+
+
+def _is_committed(node: Client, transaction_id: str) -> bool:
+    with suppress(RequestFailed):  # what keeps the node from answering is told by the command itself
+        return node.status(transaction_id).name == "valid"
+    return False
 
 
 def _put(transaction: Mapping[str, Any], *, as_json: bool) -> None:

@@ -150,6 +150,9 @@ class Server:
     """Level of the HTTP API's own log lines."""
     workers: int | None = None
     """Processes that check light documents; null is 1 below four cores, else 2."""
+    docs_url: str | None = None
+    """Where the documentation of this version is, which clients find in `docs`; null is the node's own description of
+    its API."""
 
     def __post_init__(self) -> None:
         split_bind(self.bind)
@@ -157,6 +160,10 @@ class Server:
         require(
             self.workers is None or self.workers > 0,
             f"server.workers: must be above 0 or null, found {self.workers!r}",
+        )
+        require(
+            self.docs_url is None or self.docs_url.startswith(("http://", "https://")),
+            f"server.docs_url: must begin with http:// or https://, found {self.docs_url!r}",
         )
 
     @property

@@ -156,6 +156,7 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
         public_key=KEY.public_key,
         keyring=(),
         stream_url=lambda _: STREAM_URL,
+        docs_url=lambda _: "http://localhost:9984/docs",
     )
     source = LogSource(hub, store.log_reader, CHAIN_ID)
     book = KeyBook(store.node, limits.access_key_count_max)

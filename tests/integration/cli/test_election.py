@@ -91,7 +91,7 @@ async def network(folder: Path) -> AsyncIterator[tuple[OneProcess, int]]:
     """Serve the network's HTTP API; yield its engine and the port."""
     with open_store(folder / "ledger") as store:
         engine = OneProcess(store)
-        info = NodeInfo(version="3", public_key=None, keyring=(), stream_url=lambda _: "ws://h")
+        info = NodeInfo(version="3", public_key=None, keyring=(), stream_url=str, docs_url=str)
         hub = Hub(0)
         supervisor = Supervisor(hub=hub, store=store, chain_id="chain", plugins={})
         log = LogSource(hub, store.log_reader, "chain")

@@ -87,6 +87,8 @@ def test_the_last_events_are_printed_a_line_each(either: Chain) -> None:
     lines = either.run("tail", "-n", "2").splitlines()
     assert [line.split()[0] for line in lines] == ["3", "4"]
     assert lines[0].split()[2:4] == ["BLOCK_VALID", "1"]
+    assert len(lines[0].split()) == 5  # a transfer has no data of an asset
+    assert '"' in lines[1].split("  ")[-1]
     assert either.positions("tail", "--json") == [1, 2, 3, 4]
     assert either.run("tail", "-n", "0") == ""
 

@@ -85,6 +85,8 @@ def test_a_stopped_node_is_looked_at(stopped: Stopped) -> None:
     assert "does not like this" in row["error"]
     shown = stopped.node.run("plugins", "status", "follows").stdout
     assert "state          STOPPED" in shown
+    assert f"ledger         {stopped.node.data}\n" in shown
+    assert f"configuration  `{stopped.node.configuration}`\n" in shown
     (listed,) = [line for line in stopped.node.run("plugins", "list").stdout.splitlines() if line.startswith("follows")]
     assert listed.split()[:9] == ["follows", "demo", "1.0", "yes", "STOPPED", "3", "0", "0", "1"]
     assert "hunter2" not in listed

@@ -23,6 +23,7 @@ def test_an_asset_is_made_and_passed_on(start_node: StartNode) -> None:
     alice_file, bob_file = (f"--key-file={node.folder / name}.json" for name in ("alice", "bob"))
     made = node.run("transactions", "create", alice_file, "--asset", '{"bicycle": 1}', "--amount", "10", "--json")
     assert made.returncode == 0, made.stderr
+    assert "before" not in made.stderr
     asset = json.loads(made.stdout)
     shown = node.run("transactions", "show", asset["id"])
     assert json.loads(shown.stdout) == asset
@@ -49,6 +50,7 @@ def test_an_asset_is_made_and_passed_on(start_node: StartNode) -> None:
     ):  # the same bytes, as after a lost answer or a proxy's 502
         repeated = node.run("transactions", *command, "--json")
         assert (repeated.returncode, json.loads(repeated.stdout)) == (0, done), repeated.stderr
+        assert "it was committed before" in repeated.stderr
 
     again = node.run("transactions", "transfer", asset["id"], alice_file, "--to", bob)
     assert again.returncode == 1

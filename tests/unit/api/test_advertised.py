@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigchaindb.api.advertised import stream_url
-from bigchaindb.config import WebSocketServer
+from bigchaindb.api.advertised import docs_url, stream_url
+from bigchaindb.config import Settings, WebSocketServer
+from bigchaindb.config.settings import Page, Server
+from bigchaindb.config.tls import Tls
 
 PATH = "/stream"
 
@@ -69,3 +71,22 @@ def test_what_is_set_counts() -> None:
 @given(st.text() | st.text(alphabet="[]:.0123456789abcdefg@/ -_\r\n"))
 def test_no_header_changes_more_than_the_host(header: str) -> None:
     assert re.fullmatch(r"ws://([A-Za-z0-9._-]+|\[[0-9a-f:.]+\]):4711/stream", url(header))
+
+
+@pytest.mark.parametrize(
+    ("settings", "header", "expected"),
+    [
+        (Settings(), "node.example:80", "http://node.example:80/docs"),
+        (Settings(), "[::1]", "http://[::1]/docs"),
+        (Settings(), "a/b", "http://localhost:4711/docs"),
+        (Settings(server=Server(bind="[fe80::1]:1")), "", "http://[fe80::1]:4711/docs"),
+        (Settings(tls=Tls(ended_by_proxy=True)), "h", "https://h/docs"),
+        (Settings(wsserver=WebSocketServer(advertised_scheme="wss")), "h", "https://h/docs"),
+        (Settings(page=Page(enabled=False)), "h", "http://h/api/v1/openapi.json"),
+        (Settings(server=Server(docs_url="https://docs.example/3")), "h", "https://docs.example/3"),
+    ],
+)
+def test_the_documentation_is_the_nodes_own_unless_it_is_configured(
+    settings: Settings, header: str, expected: str
+) -> None:
+    assert docs_url(settings, lambda: 4711)(header) == expected
