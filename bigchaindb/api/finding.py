@@ -13,6 +13,7 @@ from bigchaindb.api.holdings import key
 from bigchaindb.api.route import Route
 from bigchaindb.api.schemas import TEXT, TEXT_OR_NULL, array, record
 from bigchaindb.config.access import READ
+from bigchaindb.engine.engine import Standing
 from bigchaindb.store.finding import Words
 from bigchaindb.store.queries import LedgerQueries
 from bigchaindb.store.stored import operation_of
@@ -36,11 +37,25 @@ WANTED: Final = Argument[str](name="text", take=_text, schema=TEXT, is_required=
 async def get(context: Context, call: Call) -> Reply:
     """Answer with what a text names exactly, then with what its words find."""
     text = WANTED.of(call)
-    hits = await context.reads.run(exact, context.queries, text)
+    standing = context.engine.standing(text.lower())  # before the store: what leaves the engine is there by then
+    hits = await context.reads.run(exact, context.queries, text) or await _uncommitted(context, text.lower(), standing)
     if hits and height_of(text) is None:  # what is an id, a key or a position is no word; a number may be one
         return json_answer({"hits": hits, "note": None})
     found = orjson.loads(await context.reads.document(Words(text)))
     return json_answer({"hits": hits + found["hits"], "note": found["note"]})
+
+
+async def _uncommitted(context: Context, id_: str, standing: Standing | None) -> list[Hit]:
+    """Return the transaction of an id that the ledger does not hold, if this node knows it."""
+    label = None
+    if standing is not None and standing.error is None:
+        label = standing.status.value
+    elif standing is not None:
+        label = f"rejected ({type(standing.error).__name__}): {standing.error}"
+    elif TRANSACTION_ID.fullmatch(id_) is not None:
+        row = await context.reads.run(context.rejected.log.of, id_)
+        label = None if row is None else f"rejected ({row.error}): {row.message}"
+    return [] if label is None else [{"kind": "transaction", "id": id_, "label": label}]
 
 
 def exact(queries: LedgerQueries, text: str) -> list[Hit]:

@@ -10,7 +10,7 @@ from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Mode
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.eventlog.lane import State
-from bigchaindb.transaction import build
+from bigchaindb.transaction import build, parse
 from bigchaindb.transaction.conditions import details_of
 from bigchaindb.transaction.model import OutputRef
 from tests.integration.api.conftest import Start
@@ -129,6 +129,17 @@ async def test_a_search_box_finds_what_a_text_names_and_what_its_words_say(serve
         hits = (await get(served, f"find?text={text}"))["hits"]
         assert [(hit["kind"], hit["id"]) for hit in hits] == found, text
     assert (await get(served, "find?text=bicycle"))["hits"][0]["label"] == "bicycle abc-1"
+
+
+async def test_a_rejected_transaction_is_found_by_its_id(served: Served) -> None:
+    lost = parse(build.create([ALICE], None, data={"n": 1}).body)
+    await served.reject(lost)
+    [hit] = (await get(served, f"find?text={lost.id}"))["hits"]
+    assert hit == {
+        "kind": "transaction",
+        "id": lost.id,
+        "label": "rejected (DoubleSpend): input `x` was already spent",
+    }
 
 
 async def test_words_that_match_too_much_are_left_out_and_it_says_so(start: Start) -> None:

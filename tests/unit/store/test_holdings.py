@@ -25,7 +25,7 @@ from tests.support.decisions import Chain
 from tests.support.held import KEYS, Counting, blocks
 from tests.vectors.judging import read
 
-HISTORIES = scale.of(suite=3, long=40)
+HISTORIES = scale.of(suite=2, long=40)
 MANY = 100_000
 
 
