@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.browsers import Browser
+from tests.support.browsers import WITHIN_S, Browser
 from tests.support.chains import create
 from tests.support.live_networks import CHAIN, Network, running_network
 
@@ -70,5 +70,5 @@ def test_who_votes_and_who_is_away(network: Network, browser: Browser) -> None:
         tab.wait_text("Voting power 30 of 40 is connected")
         tab.wait_text("not connected", "main table")
         network.start(network[3])
-        tab.wait_text("Voting power 40 of 40 is connected")
+        tab.wait_text("Voting power 40 of 40 is connected", within_s=2 * WITHIN_S)
         assert tab.said() == []
