@@ -261,7 +261,7 @@ def events(
     limit: int | None = PAGE_COUNT,
 ) -> Call[Page]:
     """Ask for a page of events."""
-    granular = granularity if granularity == "transaction" else None
+    granular = None if granularity == "block" else granularity  # a misspelt one is the node's to refuse
     query = _query({**_filters(select), "type": types, "granularity": granular, "limit": limit, "after": after})
     return Call(f"/api/v1/events{query}", _page)
 
@@ -283,7 +283,13 @@ def subscription(name: str) -> Call[dict[str, Any]]:
 
 def consume(name: str, window: int, label: str | None) -> Call[None]:
     """Open a WebSocket to consume a subscription; its refusals are those of any call."""
-    return Call(f"{_subscription(name)}{_query({'window': window, 'name': label})}", lambda _: None)
+
+    def cure(error: RequestFailed, _: str) -> list[str]:
+        if error.status != HTTPStatus.NOT_FOUND:
+            return []
+        return ["a client that passes a member of its definition, such as start='now', creates it"]
+
+    return Call(f"{_subscription(name)}{_query({'window': window, 'name': label})}", lambda _: None, cure=cure)
 
 
 def result(call: Call[T], answer: Answer, url: str) -> T:

@@ -123,6 +123,14 @@ async def test_what_is_no_token_is_named_before_anything_is_asked(wish: dict[str
         assert node.asked == []
 
 
+async def test_a_misspelt_wish_is_refused(served: Served) -> None:
+    """Instead of being left out: the application would get blocks for transactions."""
+    async with AsyncClient(served.url) as client:
+        for wish in ({"granularity": "tx"}, {"select": {"opration": "CREATE"}}, {"types": "vaild"}):
+            with pytest.raises(RequestFailed, match="answered 400: "):
+                await anext(client.events(after="now", **wish))  # type: ignore[arg-type]
+
+
 async def test_a_node_that_is_away_for_good_is_named() -> None:
     async with odd_node(b"") as node, AsyncClient(node.url) as client:
         with pytest.raises(RequestFailed, match=rf"cannot ask {node.url}: .*; is the node running"):

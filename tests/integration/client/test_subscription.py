@@ -137,9 +137,10 @@ async def break_often(link: object) -> None:
 
 async def test_what_ends_a_consumer_for_good(node: Node) -> None:
     async with AsyncClient(node.url) as client:
-        with pytest.raises(RequestFailed, match="404"):
+        with pytest.raises(RequestFailed, match="404") as nobody:
             async with client.subscription("client-nobody-made-it") as events:
                 await anext(events)
+        assert "such as start='now', creates it" in nobody.value.__notes__[0]
         async with client.subscription("client-deleted", granularity="block") as events:
             waiting = asyncio.ensure_future(anext(events))
             await asyncio.sleep(0.2)
