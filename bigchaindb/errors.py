@@ -358,7 +358,16 @@ class Gone(EventError):
 
 
 class Unavailable(EventError):
-    """The target of a plugin is down: deliver the same event again later, without end."""
+    """The target of a plugin is down: deliver the same event again later, without end.
+
+    Attributes:
+        retry_after_s: how long the target asks not to be asked again; None leaves it to the node.
+    """
+
+    def __init__(self, *args: object, retry_after_s: float | None = None) -> None:
+        """Keep it."""
+        super().__init__(*args)
+        self.retry_after_s = None if retry_after_s is None else float(retry_after_s)
 
 
 def forget_frames(error: BaseException) -> None:

@@ -247,6 +247,10 @@ class EventQueue(Protocol):
         """
         ...
 
+    def holds(self, position: int) -> bool:
+        """Whether the event at a position is in hand: neither acknowledged nor passed over nor parked."""
+        ...
+
     def empty(self) -> bool:
         """Whether `get` would wait; False once the queue is closing, since `get` then raises `Closed`."""
         ...

@@ -4,6 +4,7 @@ One form of message with its envelope and routing key, options that are read onc
 many messages on their way. The sinks of this package use nothing else, besides `bigchaindb.events`.
 """
 
+from bigchaindb.delivery.by_key import forward_by_key
 from bigchaindb.delivery.messages import (
     BLOCK_TYPES,
     TRANSACTION_TYPE,
@@ -28,6 +29,7 @@ __all__ = [
     "batches",
     "block_message",
     "forward",
+    "forward_by_key",
     "messages_of",
     "read_options",
     "scheme_found",

@@ -6,7 +6,7 @@ Neither is needed to write a plugin; they get right what is easily got wrong: bo
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from bigchaindb.delivery.messages import Message
 from bigchaindb.events import Closed, Event, EventQueue, Unavailable
@@ -57,7 +57,7 @@ async def forward(
     room, unconfirmed = _Room(count_max, bytes_max), _Unconfirmed(queue)
     try:
         async with asyncio.TaskGroup() as tasks:
-            async for event in _delivered(queue, room):
+            async for event in delivered(queue, room):
                 found = messages(event)
                 unconfirmed.add(event, len(found))
                 room.expect(len(found))
@@ -65,13 +65,13 @@ async def forward(
                     await room.enter(len(message.data))
                     tasks.create_task(_send(send, message, unconfirmed, room))
     except BaseExceptionGroup as group:
-        raise _first(group) from None
+        raise first_of(group) from None
     finally:
         unconfirmed.acknowledge()
 
 
-async def _delivered(queue: EventQueue, room: "_Room") -> AsyncIterator[Event]:
-    """Take at once what is there and likely fits into it: what is in hand at a crash comes again one by one."""
+async def delivered(queue: EventQueue, room: "Room") -> AsyncIterator[Event]:
+    """Yield events, at once what is there and likely fits: what is in hand at a crash comes again one by one."""
     async for event in queue:
         yield event
         try:
@@ -80,6 +80,14 @@ async def _delivered(queue: EventQueue, room: "_Room") -> AsyncIterator[Event]:
                     yield more
         except Closed:
             return
+
+
+class Room(Protocol):
+    """Room for events that are taken."""
+
+    async def events_room(self) -> int:
+        """Wait until there is some; return how many events it is for, at least 1."""
+        ...
 
 
 class _Unconfirmed:
@@ -169,7 +177,7 @@ async def _send(
     unconfirmed.confirm_one(message.position)
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the first error of a group: the others are most often its echo."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):

@@ -110,10 +110,12 @@ class Raised(msgspec.Struct, frozen=True, tag=True):
 
     Attributes:
         is_unavailable: by `Unavailable`: the target is at fault, no event.
+        retry_after_s: how long the target asks not to be asked again.
     """
 
     error: str
     is_unavailable: bool = False
+    retry_after_s: float | None = None
 
 
 LastWord: TypeAlias = Returned | Raised

@@ -163,7 +163,9 @@ def _crashed(
     suspects = lane.progress.delivered
     lane = replace(lane, error=last.error, failure_count=lane.failure_count + 1)
     if last.is_unavailable:
-        return lane, [facts.WakeIn(policy.patience.delay_s(lane.failure_count, draw))]
+        delay_s = policy.patience.delay_s(lane.failure_count, draw)
+        asked_s = min(last.retry_after_s or 0.0, policy.patience.max_s)
+        return lane, [facts.WakeIn(max(delay_s, asked_s))]
     if len(suspects) == 1 and not is_blameless:
         (position,) = suspects
         trouble = _blamed(lane.troubles[position], last.error, now)

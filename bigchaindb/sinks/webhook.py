@@ -1,4 +1,7 @@
-"""The plugin `webhook`: each event as an HTTP POST, signed as Standard Webhooks says, one after the other.
+"""The plugin `webhook`: each event as an HTTP POST, signed as Standard Webhooks says.
+
+One after the other in the order of the log; or many at a time, in order within each asset or owner, and several
+messages in a request.
 
 The receiver's word is its status: 2xx is done, 410 wants nothing any more, a refusal of this one message counts against
 its event, and everything else is a receiver that is down, for as long as it takes. `webhook-id` tells repeats.
@@ -13,24 +16,29 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import ipaddress
-import socket
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from email.utils import parsedate_to_datetime
+from typing import Annotated, Any, Final, Literal
 
 import aiohttp
-from aiohappyeyeballs import AddrInfoType
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
+import msgspec
+from msgspec import Meta, Struct
 from yarl import URL
 
-from bigchaindb.delivery import Message, Options, messages_of, read_options
+from bigchaindb.delivery import Message, Options, forward_by_key, messages_of, read_options
 from bigchaindb.events import EventQueue, EventTypes, Gone, Unavailable
+from bigchaindb.sinks.public_addresses import PublicResolver, is_private, open_public
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
+BATCH_TYPE: Final = "application/cloudevents-batch+json"
+PARALLEL_MAX: Final = 256
+"""Requests on their way: each is a connection of the receiver's."""
+BATCH_MAX: Final = 1_000
+RETRY_AFTER_S_MAX: Final = 300.0
+"""As long as the node waits by itself for a receiver that is down; a stranger must not stop a lane for a day."""
 USER_AGENT: Final = "bigchaindb"
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what secrets begin with
 SECRET_BYTES_MIN: Final = 24
@@ -45,8 +53,22 @@ GONE: Final = 410
 NO_SUCH_METHOD: Final = 501
 REFUSED: Final = frozenset({400, 402, 406, 409, 411, 412, 413, 414, 415, 416, 417, 422, 431, 451})
 """Statuses that refuse one message, rather than the receiver or its address."""
-_WITH_IPV4: Final = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
-"""Networks whose addresses end with one of IPv4, by which they are reached."""
+
+
+class _Input(Struct):
+    owners_before: list[str]
+
+
+class _Output(Struct):
+    public_keys: list[str] | None = None
+
+
+class _Owners(Struct):
+    inputs: list[_Input]
+    outputs: list[_Output]
+
+
+_decode_owners: Final = msgspec.json.Decoder(_Owners).decode
 
 
 class WebhookOptions(Options, frozen=True, kw_only=True):
@@ -58,6 +80,9 @@ class WebhookOptions(Options, frozen=True, kw_only=True):
         timeout_s: time for one request, until the status is there.
         allow_private: whether the receiver may be in a network of our own, this machine included.
         ca_file: whom to trust, else the system's authorities.
+        parallel: requests on their way at once.
+        order: what stays in order: what happens to one asset, what concerns one owner, or the whole log.
+        batch: messages of a request at most; above 1 each request is a JSON batch of CloudEvents.
     """
 
     url: str
@@ -65,6 +90,9 @@ class WebhookOptions(Options, frozen=True, kw_only=True):
     timeout_s: float = 15.0
     allow_private: bool = False
     ca_file: str | None = None
+    parallel: Annotated[int, Meta(ge=1, le=PARALLEL_MAX)] = 1
+    order: Literal["asset", "owner", "log"] = "asset"
+    batch: Annotated[int, Meta(ge=1, le=BATCH_MAX)] = 1
 
     def __post_init__(self) -> None:
         """Refuse options that cannot work or would not be safe."""
@@ -89,6 +117,17 @@ class WebhookOptions(Options, frozen=True, kw_only=True):
     def keys(self) -> Sequence[bytes]:
         """The secrets as bytes."""
         return [_key(one) for one in ((self.secret,) if isinstance(self.secret, str) else self.secret)]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the log is passed on message by message, one after the other."""
+        return self.parallel == self.batch == 1
+
+    def order_keys(self, message: Message) -> Collection[str]:
+        """Return what a message shares with those that it must stay in order with."""
+        if self.order == "log":
+            return ("",)
+        return owners_of(message) if self.order == "owner" else (message.asset_id,)
 
     @property
     def place(self) -> str:
@@ -116,6 +155,7 @@ class WebhookSink:
         self._options = read_options(options, WebhookOptions)
         self.event_types, self.select = self._options.event_mask, self._options.select
         self._tls = trusting(self._options.ca_file)
+        self.acknowledge = "next_get" if self._options.is_plain else "explicit"
 
     def check(self) -> str:
         """Ask the receiver for its head; no event is posted."""
@@ -135,10 +175,20 @@ class WebhookSink:
 
     async def _run(self, queue: EventQueue) -> None:
         async with _session(self._options, self._tls) as session:
-            receiver = Receiver(self._options, session)
-            async for event in queue:
-                for message in messages_of(event, self._options.per):
-                    await receiver.post(message)
+            receiver, options = Receiver(self._options, session), self._options
+            if options.is_plain:
+                async for event in queue:
+                    for message in messages_of(event, options.per):
+                        await receiver.post([message])
+                return
+            await forward_by_key(
+                queue,
+                lambda event: messages_of(event, options.per),
+                options.order_keys,
+                receiver.post,
+                parallel=options.parallel,
+                batch=options.batch,
+            )
 
 
 class Receiver:
@@ -148,25 +198,31 @@ class Receiver:
         self._options = options
         self._session = session
 
-    async def post(self, message: Message) -> None:
-        """Post a message, and wait until it is taken.
+    async def post(self, messages: Sequence[Message]) -> None:
+        """Post messages in one request, and wait until they are taken.
 
         Raises:
             Gone: the receiver wants nothing any more.
             Unavailable: it is down, or not what it should be.
-            ValueError: it refuses this message.
+            ValueError: it refuses these messages.
         """
-        body = message.envelope
-        headers = {"content-type": CONTENT_TYPE, **signed(message.id, int(time.time()), body, self._options.keys)}
-        status, text = await self._ask("POST", headers, body)
+        if self._options.batch == 1:
+            [message] = messages
+            id_, type_, body = message.id, CONTENT_TYPE, message.envelope
+        else:
+            ids = "\n".join(message.id for message in messages)
+            id_, type_ = f"batch:{hashlib.sha256(ids.encode()).hexdigest()}", BATCH_TYPE
+            body = b"[%b]" % b",".join(message.envelope for message in messages)
+        headers = {"content-type": type_, **signed(id_, int(time.time()), body, self._options.keys)}
+        status, text, retry_after_s = await self._ask("POST", headers, body)
         said = f"{self._options.place} answers {status}{_advice(status, 'POST')}{f': {text!r}' if text else ''}"
         if 200 <= status < 300:  # noqa: PLR2004 - RFC 9110, section 15.3
             return
         if status == GONE:
             raise Gone(said)
         if status in REFUSED:
-            raise ValueError(f"{message.id}: {said}")
-        raise Unavailable(said)
+            raise ValueError(f"{messages[0].id}{'' if len(messages) == 1 else ' and others'}: {said}")
+        raise Unavailable(said, retry_after_s=retry_after_s)
 
     async def look(self) -> int:
         """Ask for the head alone; give the status, whatever it is.
@@ -174,16 +230,17 @@ class Receiver:
         Raises:
             Unavailable: nobody answers.
         """
-        status, _ = await self._ask("HEAD", {}, None)
+        status, *_ = await self._ask("HEAD", {}, None)
         return status
 
-    async def _ask(self, method: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, str]:
+    async def _ask(self, method: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, str, float | None]:
         place = self._options.place
         try:
             async with self._session.request(
                 method, self._options.url, headers=headers, data=body, allow_redirects=False
             ) as response:
-                return response.status, await _answer(response)
+                retry_after_s = retry_after(response.headers.get("retry-after"), time.time())
+                return response.status, await _answer(response), retry_after_s
         except TimeoutError as error:
             raise Unavailable(f"{place}: no answer within {self._options.timeout_s:g} s") from error
         except aiohttp.ClientResponseError as error:
@@ -195,6 +252,35 @@ class Receiver:
             raise Unavailable(f"{place}: {error.os_error}") from error  # its own text leaves out what we said
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{place}: {error}") from error
+
+
+def owners_of(message: Message) -> Collection[str]:
+    """Return the public keys in the inputs and outputs of a transaction; of a whole block one for all."""
+    if message.index is None:
+        return ("",)
+    found = _decode_owners(message.data)
+    return {key for one in found.inputs for key in one.owners_before} | {
+        key for one in found.outputs for key in one.public_keys or ()
+    }
+
+
+def retry_after(text: str | None, now: float) -> float | None:
+    """Return the seconds that a header `Retry-After` asks for, at most `RETRY_AFTER_S_MAX`; None if it has none.
+
+    Args:
+        text: seconds or a date. Source: RFC 9110, section 10.2.3.
+        now: Unix seconds.
+    """
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and len(text) < 10:  # noqa: PLR2004 - what lasts longer is cut anyway
+        asked_s = float(text)
+    else:
+        try:
+            asked_s = parsedate_to_datetime(text).timestamp() - now
+        except (ValueError, OverflowError):
+            return None
+    return min(max(asked_s, 0.0), RETRY_AFTER_S_MAX)
 
 
 def signed(id_: str, timestamp: int, body: bytes, keys: Sequence[bytes]) -> dict[str, str]:
@@ -215,23 +301,6 @@ def signed(id_: str, timestamp: int, body: bytes, keys: Sequence[bytes]) -> dict
     }
 
 
-def is_private(host: str) -> bool:
-    """Whether a host is an address that strangers cannot have."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False  # a name: `PublicResolver` looks at what it stands for
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.is_site_local:
-            return True
-        inner = address.ipv4_mapped or address.sixtofour
-        if any(address in network for network in _WITH_IPV4):
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            address = inner
-    return not address.is_global or address.is_multicast
-
-
 def _is_name(host: str) -> bool:
     """Whether a host can be looked up: any other fails within the look-up, like a fault of the event."""
     try:
@@ -239,34 +308,6 @@ def _is_name(host: str) -> bool:
     except UnicodeError:
         return False
     return True
-
-
-class PublicResolver(AbstractResolver):
-    """Resolves names, and refuses those that lead into a network of our own.
-
-    The connection goes to the very addresses that were looked at: a name cannot mean another one a moment later.
-    """
-
-    def __init__(self) -> None:
-        self._resolver = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """See `AbstractResolver`.
-
-        Raises:
-            OSError: the name is unknown, or one of its addresses is private.
-        """
-        found = await self._resolver.resolve(host, port, family)
-        for one in found:
-            if is_private(one["host"]):
-                raise OSError(f"{host} is {one['host']}, in a network of our own: set allow_private if that is wanted")
-        return found
-
-    async def close(self) -> None:
-        """See `AbstractResolver`."""
-        await self._resolver.close()
 
 
 def trusting(ca_file: str | None) -> ssl.SSLContext:
@@ -281,20 +322,12 @@ def trusting(ca_file: str | None) -> ssl.SSLContext:
         raise ValueError(f"ca_file: {ca_file} cannot be used: {error}") from error
 
 
-def _open_public(info: AddrInfoType) -> socket.socket:
-    """Make a socket, and refuse one that would lead into a network of our own, whatever led to its address."""
-    family, kind, protocol, _, address = info
-    if is_private(str(address[0])):
-        raise OSError(f"{address[0]} is in a network of our own: set allow_private if that is wanted")
-    return socket.socket(family, kind, protocol)
-
-
 def _session(options: WebhookOptions, tls: ssl.SSLContext) -> aiohttp.ClientSession:
     public: dict[str, Any] = (
-        {} if options.allow_private else {"resolver": PublicResolver(), "socket_factory": _open_public}
+        {} if options.allow_private else {"resolver": PublicResolver(), "socket_factory": open_public}
     )
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=1, ssl=tls, **public),
+        connector=aiohttp.TCPConnector(limit=options.parallel, ssl=tls, **public),
         timeout=aiohttp.ClientTimeout(total=options.timeout_s),
         headers={"user-agent": USER_AGENT},
         auto_decompress=False,  # a small answer must not become a large one

@@ -186,7 +186,8 @@ def _run(title: str, plugin: Plugin, queue: LogQueue, given: Any) -> wire.Report
         return facts.Gone(describe(error))
     except BaseException as error:  # noqa: BLE001 - whatever ends foreign code is reported
         _print_failure(title, error)
-        return facts.Raised(describe(error), isinstance(error, Unavailable))
+        is_unavailable = isinstance(error, Unavailable)
+        return facts.Raised(describe(error), is_unavailable, getattr(error, "retry_after_s", None))
     if has_returned:
         queue.settle()
     return facts.Returned()

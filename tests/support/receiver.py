@@ -6,12 +6,13 @@
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -73,6 +74,10 @@ class Receiver:
         """Continue the process that `freeze` stopped."""
         self._signal(signal.SIGCONT)
 
+    def relent(self) -> None:
+        """Have it refuse no word any more."""
+        self._file.with_name(f"{self._file.name}.lenient").touch()
+
     def posts(self) -> list[Post]:
         """Return what it took, in order."""
         if not self._file.exists():
@@ -90,10 +95,15 @@ class Receiver:
         return False
 
 
+waiting: list[asyncio.Event] = []
+"""Requests that are answered once there are so many."""
+
+
 async def _handle(request: web.Request) -> web.StreamResponse:
     match request.path.strip("/").split("/"):
-        case ["status", status]:
-            return web.Response(status=int(status), text="because of it")
+        case ["status", status, *after]:
+            headers = {"retry-after": one for one in after}
+            return web.Response(status=int(status), headers=headers, text="because of it")
         case ["no-http", *_]:
             assert request.transport is not None
             request.transport.write(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
@@ -107,15 +117,29 @@ async def _handle(request: web.Request) -> web.StreamResponse:
             return await _drip(request, b"x" * 65_536, pause_s=0.0)
         case ["slow"]:
             return await _drip(request, b"x", pause_s=0.1)
-        case ["refuses", word]:
+        case words if request.method == "POST":
             text = await request.text()
-            if word in text:
+            if words[0] == "refuses" and _is_refused(text, words[1:]):
                 return web.Response(status=422, text="not this one")
+            await _hesitate(words)
             _keep(request, text)
-        case _:
-            if request.method == "POST":
-                _keep(request, await request.text())
     return web.Response()
+
+
+def _is_refused(text: str, words: Sequence[str]) -> bool:
+    return any(word in text for word in words) and not Path(f"{sys.argv[2]}.lenient").exists()
+
+
+async def _hesitate(words: Sequence[str]) -> None:
+    match words:
+        case ["jitter"]:
+            await asyncio.sleep(random.random() * 0.01)
+        case ["together", count]:
+            waiting.append(turn := asyncio.Event())
+            if len(waiting) >= int(count):
+                for one in waiting:
+                    one.set()
+            await turn.wait()
 
 
 async def _drip(request: web.Request, piece: bytes, *, pause_s: float) -> web.StreamResponse:

@@ -89,6 +89,8 @@ DESCENDANT_KILLS: Final = of(suite=3, long=20)
 """Of each of node, host and both keepers; each kill leaves five descendants to be ended."""
 HOST_KILLS: Final = of(suite=8, long=60)
 SINK_KILLS: Final = of(suite=12, long=24)
+WEBHOOK_KILLS: Final = of(suite=12, long=50)
+"""Of a sink with many requests on their way."""
 NETWORK_KILLS: Final = of(suite=4, long=25)
 SSE_RESTARTS: Final = of(suite=6, long=30)
 PAGE_KILLS: Final = of(suite=5, long=20)

@@ -4,20 +4,38 @@ import asyncio
 import base64
 import json
 import os
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from bigchaindb.delivery import Per
+from bigchaindb.delivery import Per, read_options
 from bigchaindb.doctor.trial import try_plugin
-from bigchaindb.errors import ConfigurationError
+from bigchaindb.errors import ConfigurationError, Unavailable
 from bigchaindb.eventlog.lane import State
-from bigchaindb.sinks.webhook import WebhookSink, is_private
+from bigchaindb.sinks.public_addresses import is_private
+from bigchaindb.sinks.webhook import Receiver as Posting
+from bigchaindb.sinks.webhook import WebhookOptions, WebhookSink, _session, owners_of, retry_after, trusting
+from bigchaindb.testing import crash_test
 from tests.integration.sinks.conftest import Tls
-from tests.integration.sinks.suite import RECIPE, Held, ServiceSuite, check, done, expected, passing, until
+from tests.integration.sinks.suite import (
+    RECIPE,
+    Held,
+    ServiceSuite,
+    Target,
+    check,
+    done,
+    expected,
+    passing,
+    position_of,
+    until,
+)
+from tests.support import scale
 from tests.support.ports import free_ports
 from tests.support.receiver import Receiver
 
@@ -26,7 +44,13 @@ NEXT_SECRET: Final = "whsec_" + base64.b64encode(bytes(range(1, 33))).decode()
 
 
 class Endpoint:
-    """A receiver of a test's own."""
+    """A receiver of a test's own.
+
+    Attributes:
+        key: member of a CloudEvent that names what is in order: "" if all of it is.
+    """
+
+    key = ""
 
     def __init__(self, receiver: Receiver) -> None:
         self.receiver = receiver
@@ -39,7 +63,9 @@ class Endpoint:
         for post in self.receiver.posts():
             envelope = json.loads(post.body)
             assert post.headers["webhook-id"] == envelope["id"]
-            found.append(Held(envelope["id"], "", post.body.partition(b',"data":')[2][:-1]))
+            found.append(
+                Held(envelope["id"], str(envelope.get(self.key, "")), post.body.partition(b',"data":')[2][:-1])
+            )
         return found
 
     def start(self) -> None:
@@ -55,13 +81,46 @@ class Endpoint:
         self.receiver.thaw()
 
 
+class ByAsset(Endpoint):
+    """A receiver that takes many requests at once, each after another time."""
+
+    key = "partitionkey"
+
+    def options(self, path: str = "/jitter", **more: Any) -> dict[str, Any]:
+        return {**super().options(path, **more), "parallel": 8}
+
+
+class Batched(Endpoint):
+    """A receiver that takes several messages in a request."""
+
+    def options(self, path: str = "/jitter", **more: Any) -> dict[str, Any]:
+        return {**super().options(path, **more), "batch": 7, "order": "log"}
+
+    def held(self) -> Sequence[Held]:
+        found = []
+        for post in self.receiver.posts():
+            assert post.headers["content-type"] == "application/cloudevents-batch+json"
+            assert post.headers["webhook-id"].startswith("batch:")
+            envelopes = msgspec.json.decode(post.body, type=list[msgspec.Raw])
+            assert 1 <= len(envelopes) <= 7
+            found += [
+                Held(json.loads(one)["id"], "", one.partition(b',"data":')[2][:-1]) for one in map(bytes, envelopes)
+            ]
+        return found
+
+
 @pytest.fixture
-def target(tmp_path: Path) -> Iterator[Endpoint]:
+def receiver(tmp_path: Path) -> Iterator[Receiver]:
     (port,) = free_ports(1)
-    receiver = Receiver(port, tmp_path / "posts.jsonl")
-    receiver.start()
-    yield Endpoint(receiver)
-    receiver.kill()
+    running = Receiver(port, tmp_path / "posts.jsonl")
+    running.start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def target(receiver: Receiver) -> Endpoint:
+    return Endpoint(receiver)
 
 
 class TestWebhook(ServiceSuite):
@@ -197,6 +256,145 @@ class TestWebhook(ServiceSuite):
     def test_secrets_are_not_shown(self) -> None:
         error = try_plugin("webhook", {"secret": "whsec_c2hvcnQ=", "url": "https://example.org/"}).error
         assert "c2hvcnQ" not in error
+
+
+class TestWebhookByAsset(ServiceSuite):
+    """Many at once: what happens to one asset is in order. Blocks have one order, so they go one after the other."""
+
+    sink = "webhook"
+
+    @pytest.fixture
+    def target(self, receiver: Receiver) -> ByAsset:
+        return ByAsset(receiver)
+
+    @pytest.mark.parametrize("per", list(Per))
+    def test_whatever_kills_it_nothing_is_lost(self, target: Target, per: Per) -> None:
+        """And the order of each asset is exact, but for the event that was parked."""
+        report = crash_test(
+            self.sink,
+            options=target.options(per=per),
+            read_sink=lambda: [position_of(one.id) for one in {one.id: one for one in target.held()}.values()],
+            blocks=RECIPE.blocks,
+            transactions=RECIPE.transactions,
+            invalid=RECIPE.invalid,
+            seed=RECIPE.seed,
+            kills=scale.WEBHOOK_KILLS,
+        )
+        assert (report.kills, report.failure, report.warning, report.lost) == (scale.WEBHOOK_KILLS, "", "", ())
+        messages = expected(RECIPE, per)
+        check(target.held(), messages, exactly_once=False, in_order=False)
+        unparked = [one for one in messages if one.position not in report.parked]
+        ids = {one.id for one in unparked}
+        check([one for one in target.held() if one.id in ids], unparked, exactly_once=False)
+
+    async def test_requests_are_on_their_way_at_once(self, target: ByAsset, tmp_path: Path) -> None:
+        """The receiver answers none before it has eight."""
+        async with passing(tmp_path, "webhook", target.options("/together/8", per="transaction")) as run:
+            await done(run)
+        check(target.held(), expected(RECIPE, Per.TRANSACTION), exactly_once=True)
+
+    @pytest.mark.parametrize("order", ["owner", "log"])
+    async def test_other_orders(self, target: ByAsset, tmp_path: Path, order: str) -> None:
+        async with passing(tmp_path, "webhook", target.options(per="transaction", order=order)) as run:
+            await done(run)
+        messages = expected(RECIPE, Per.TRANSACTION)
+        check(target.held(), messages, exactly_once=True)
+        places = {one.id: place for place, one in enumerate(messages)}
+        arrived = [messages[places[one.id]] for one in target.held()]
+        seen: dict[str, int] = {}
+        for message in arrived:
+            for key in owners_of(message) if order == "owner" else [""]:
+                assert seen.get(key, -1) < places[message.id]
+                seen[key] = places[message.id]
+
+    async def test_a_message_that_is_refused_holds_back_its_own_asset_alone(
+        self, target: ByAsset, tmp_path: Path
+    ) -> None:
+        """Until it is parked; all else of its event is there once, and a person's retry brings what is missing."""
+        messages = expected(RECIPE, Per.TRANSACTION)
+        counts = Counter(one.asset_id for one in messages)
+        asset = next(one for one in messages if one.asset_id and counts[one.asset_id] > 2 and one.position > 3)
+        policy = {"attempts": 3, "duration_s": 0, "delay_s_max": 0.2}
+        options = target.options(f"/refuses/{asset.id}", per="transaction")
+        async with passing(tmp_path, "webhook", options, retry=policy) as run:
+            await done(run)
+            ((position, error),) = run.parked("webhook")
+            assert (position, "answers 422: 'not this one'" in error) == (asset.position, True)
+            assert run.status().start_count == 1
+            others = [one for one in messages if one.id != asset.id]
+            check(target.held(), others, exactly_once=True)
+            target.receiver.relent()
+            await run.retry([position])
+            await until(lambda: asset.id in {one.id for one in target.held()}, "the parked one", run)
+            await until(lambda: run.parked("webhook") == (), "it to be settled", run)
+
+
+async def test_the_time_that_a_receiver_asks_for_is_told_to_the_node(target: Endpoint) -> None:
+    options = read_options(target.options("/status/429/3600"), WebhookOptions)
+    async with _session(options, trusting(None)) as session:
+        with pytest.raises(Unavailable, match="answers 429") as unavailable:
+            await Posting(options, session).post(expected(RECIPE, Per.BLOCK)[:1])
+    assert unavailable.value.retry_after_s == 300
+
+
+class TestWebhookBatches(ServiceSuite):
+    """Several messages in a request, in the order of the whole log."""
+
+    sink = "webhook"
+
+    @pytest.fixture
+    def target(self, receiver: Receiver) -> Batched:
+        return Batched(receiver)
+
+    async def test_signatures_of_batches_verify(self, target: Batched, tmp_path: Path) -> None:
+        async with passing(tmp_path, "webhook", target.options(per="transaction")) as run:
+            await done(run)
+        posts = target.receiver.posts()
+        assert len(posts) < len(target.held())
+        for post in posts:
+            Webhook(SECRET).verify(post.body.decode(), {name.lower(): value for name, value in post.headers.items()})
+
+    async def test_the_message_that_is_refused_is_found_in_its_batch(self, target: Batched, tmp_path: Path) -> None:
+        messages = expected(RECIPE, Per.TRANSACTION)
+        policy = {"attempts": 2, "duration_s": 0, "delay_s_max": 0.1}
+        options = target.options(f"/refuses/{messages[20].id}%22", per="transaction")
+        async with passing(tmp_path, "webhook", options, retry=policy) as run:
+            await done(run)
+            assert [position for position, _ in run.parked("webhook")] == [messages[20].position]
+        check(target.held(), [*messages[:20], *messages[21:]], exactly_once=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (None, None),
+        ("0", 0),
+        ("17", 17),
+        ("3600", 300),
+        ("9" * 400, None),
+        ("-5", None),
+        ("soon", None),
+        ("Thu, 01 Jan 1970 00:02:00 GMT", 20),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("Thu, 31 Dec 9999 23:59:59 GMT", 300),
+    ],
+)
+def test_the_time_that_a_receiver_asks_for(text: str | None, seconds: float | None) -> None:
+    assert retry_after(text, 100.0) == seconds
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"parallel": 0}, "Expected `int` >= 1 - at `$.parallel`"),
+        ({"parallel": 257}, "Expected `int` <= 256 - at `$.parallel`"),
+        ({"batch": 1001}, "Expected `int` <= 1000 - at `$.batch`"),
+        ({"order": "key"}, "Invalid enum value 'key' - at `$.order`"),
+    ],
+)
+def test_bounds_of_what_is_on_its_way(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        WebhookSink().configure({"url": "https://example.org/", "secret": SECRET, **options})
 
 
 @pytest.mark.parametrize(

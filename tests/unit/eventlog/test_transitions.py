@@ -242,6 +242,13 @@ def test_what_was_settled_before_an_order_counts(end: Fact) -> None:
     assert (lane.failure_count, delays(actions)[-1]) == (1, 0.5)
 
 
+@pytest.mark.parametrize(("asked_s", "waits_s"), [(None, 0.5), (0.1, 0.5), (30.0, 30.0), (1e9, 300.0), (-5.0, 0.5)])
+def test_a_target_is_not_asked_before_the_time_that_it_names(asked_s: float | None, waits_s: float) -> None:
+    """But no target stops a lane for longer than the node waits by itself."""
+    end = Ended(Raised("Unavailable: x", is_unavailable=True, retry_after_s=asked_s), in_hand(1))
+    assert delays(told(LIVE, end)[1]) == [waits_s]
+
+
 def test_a_process_that_the_node_ended_blames_no_event() -> None:
     lane, _ = told(LIVE, ended(in_hand(1), is_blameless=True))
     assert lane.troubles[1] == Trouble(1)

@@ -66,6 +66,10 @@ def test_a_plugin_that_exits_without_an_error_has_returned(plugin: Plugin, code:
     ("error", "report"),
     [
         (Unavailable("no route"), facts.Raised("Unavailable: no route", is_unavailable=True)),
+        (
+            Unavailable("later", retry_after_s=30),
+            facts.Raised("Unavailable: later", is_unavailable=True, retry_after_s=30),
+        ),
         (ValueError("bad row"), facts.Raised("ValueError: bad row")),
         (SystemExit(3), facts.Raised("sys.exit(3)")),
     ],

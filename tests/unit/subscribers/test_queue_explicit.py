@@ -48,6 +48,19 @@ def test_asking_for_more_settles_nothing(make: Make) -> None:
     assert plugin.progress() == Progress(0, 2, (1, 2))
 
 
+def test_an_event_is_held_until_it_is_settled(make: Make) -> None:
+    """Also while the node decides about it: then a plugin that keeps its followers back may go on."""
+    plugin = make(4)
+    first, second, third = take(plugin, 3)
+    first.ack()
+    second.nack()
+    third.park("a person looks at it")
+    assert [plugin.queue.holds(position) for position in (1, 2, 3, 4)] == [False, True, True, False]
+    plugin.queue.answers.decided(Again(2, 2, 0.0))
+    plugin.queue.answers.decided(Settle(3))
+    assert [plugin.queue.holds(position) for position in (1, 2, 3, 4)] == [False, True, False, False]
+
+
 def test_the_cursor_follows_the_lowest_that_is_not_acknowledged(make: Make) -> None:
     plugin = make(3)
     first, second, third = take(plugin, 3)
