@@ -102,8 +102,9 @@ waiting: list[asyncio.Event] = []
 async def _handle(request: web.Request) -> web.StreamResponse:
     match request.path.strip("/").split("/"):
         case ["status", status, *after]:
-            headers = {"retry-after": one for one in after}
-            return web.Response(status=int(status), headers=headers, text="because of it")
+            answer = web.Response(status=int(status), text="because of it")
+            answer.headers.update(zip(["retry-after"], after, strict=False))
+            return answer
         case ["no-http", *_]:
             assert request.transport is not None
             request.transport.write(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
