@@ -128,7 +128,7 @@ async def test_a_misspelt_wish_is_refused(served: Served) -> None:
     async with AsyncClient(served.url) as client:
         for wish in ({"granularity": "tx"}, {"select": {"opration": "CREATE"}}, {"types": "vaild"}):
             with pytest.raises(RequestFailed, match="answered 400: "):
-                await anext(client.events(after="now", **wish))  # type: ignore[arg-type]
+                await anext(client.events(after="now", **wish))
 
 
 async def test_a_node_that_is_away_for_good_is_named() -> None:
