@@ -113,7 +113,7 @@ export const texts = {
     position: "Position",
     valid: "valid",
     invalid: "invalid",
-    grouped: (/** @type {string} */ count) => `+ ${count} that came faster than the page draws`,
+    grouped: (/** @type {string} */ count) => `+ ${count} more came at the same time`,
     none: "No block yet",
     noAsset: "No asset yet",
     noneFiltered: "Nothing matches",

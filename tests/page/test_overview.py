@@ -1,13 +1,72 @@
-"""The frame and the overview on a real node."""
+"""The frame: keys, theme, search, and the way to an access key."""
 
+from typing import Final
+
+from tests.conftest import StartNode
 from tests.support.browsers import Browser
 from tests.support.node import Node
 
+FOCUSED: Final = "document.activeElement?.outerHTML ?? ''"
 
-def test_a_screen_says_nothing_and_asks_nobody_else(full_node: Node, browser: Browser) -> None:
+
+def test_the_log_is_walked_by_keyboard_alone(full_node: Node, browser: Browser) -> None:
+    with browser.tab() as tab:
+        tab.goto(f"{full_node.url}/#/blocks")
+        tab.wait_ready()
+        tab.call("keyboard.press", "Tab")
+        assert "Skip to the content" in tab.evaluate(FOCUSED)
+        tab.call("keyboard.press", "Enter")
+        assert tab.evaluate("document.activeElement === document.querySelector('main')")
+        for key in "jjk":
+            tab.call("keyboard.press", key)
+        first = tab.evaluate("document.querySelector('main a.open').textContent")
+        assert tab.evaluate("document.activeElement.textContent") == first
+        tab.call("keyboard.press", "j")
+        tab.call("keyboard.press", "Enter")
+        tab.wait_text("Invalid block", "h1")
+
+
+def test_one_exact_hit_opens_and_a_filter_becomes_a_list(full_node: Node, browser: Browser) -> None:
     with browser.tab() as tab:
         tab.goto(f"{full_node.url}/")
         tab.wait_ready()
-        assert tab.text("h1") == "Overview"
+        tab.call("keyboard.press", "/")
+        tab.call("keyboard.type", "#2")
+        tab.call("keyboard.press", "Enter")
+        tab.wait_text("Invalid block", "h1")
+        tab.call("keyboard.press", "/")
+        tab.call("fill", "input[type=search]", "metadata.reason=sale")
+        tab.call("keyboard.press", "Enter")
+        tab.wait("location.hash.startsWith('#/blocks?granularity=transaction&metadata.reason=sale')", "the filter")
         assert tab.said() == []
-        assert tab.hosts() == [full_node.url.removeprefix("http://")]
+
+
+def test_the_theme_is_chosen_and_kept(full_node: Node, browser: Browser) -> None:
+    ground = "getComputedStyle(document.body).backgroundColor"
+    with browser.tab() as tab:
+        tab.goto(f"{full_node.url}/")
+        tab.wait_ready()
+        light = tab.evaluate(ground)
+        tab.call("click", "button[aria-label='Light or dark: as the system']")
+        tab.call("click", "button[aria-label='Light or dark: light']")
+        assert tab.evaluate(ground) != light
+        tab.goto(f"{full_node.url}/")
+        tab.wait_ready()
+        assert tab.evaluate(ground) != light
+
+
+def test_a_code_becomes_a_key_and_a_lock_revokes_it(start_node: StartNode, browser: Browser) -> None:
+    """The code is good once, and neither it nor the key stays in the address."""
+    node = start_node()
+    address = node.run("page", "--print").stdout.strip()
+    with browser.tab() as tab:
+        tab.goto(address)
+        tab.wait_ready()
+        key = tab.evaluate("sessionStorage.getItem('bigchaindb.key')")
+        assert node.get("access/self", key=key).json()["name"] == "page"
+        assert tab.evaluate("location.hash") == "#/"
+        tab.call("click", "button[aria-label=Access]")
+        tab.call("click", "dialog .primary")
+        tab.wait("sessionStorage.getItem('bigchaindb.key') === null", "the key to be forgotten")
+        assert node.get("access/self", key=key).status == 401
+        assert tab.said() == []

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -189,3 +190,27 @@ def test_hostile_content_is_text(full_node: Node, tab: Tab) -> None:
     assert tab.evaluate("document.querySelectorAll('main a[href^=javascript], main img, main script').length") == 0
     assert tab.evaluate(OUTSIDE) == []
     assert tab.said() == []
+
+
+def test_what_is_shown_stays_while_the_node_does_not_answer(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Each screen keeps its content, says since when it is old, and asks for no key."""
+    folder = tmp_path_factory.mktemp("stale")
+    shown_ledger.write(folder / "data")
+    with ExitStack() as open_tabs, running_node(folder, settings={"keypair": shown_ledger.KEY_PAIR}) as node:
+        tabs = {name: open_tabs.enter_context(browser.tab(size=NARROW)) for name in SCREENS}
+        for name, tab in tabs.items():
+            tab.goto(f"{node.url}/#{SCREENS[name].address}")
+        for name, tab in tabs.items():
+            tab.wait_text(SCREENS[name].full, "main")
+            tab.wait_text("live", ".status")
+        node.kill()
+        for name, tab in tabs.items():
+            tab.wait_text("What you see is of", ".bar")
+            assert SCREENS[name].full in tab.text("main"), name
+        look(tabs["blocks"], "blocks-stale")
+        node.start()
+        for tab in tabs.values():
+            tab.wait_text("live", ".status")
+            assert tab.said() == []

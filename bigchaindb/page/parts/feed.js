@@ -82,7 +82,7 @@ export function reasonOf(reason) {
  * @param {import("./table.js").Kind} [kind]
  * @returns {Column}
  */
-const column = (title, cell, kind) => ({ title, kind, cell: (entry) => (entry.grouped ? null : cell(entry)) });
+const column = (title, cell, kind) => ({ title, kind, cell });
 
 /** @param {Entry} entry */
 const height = (entry) => el("a", { class: "open", href: blockHref(entry) }, number(entry.data.height));
@@ -90,12 +90,11 @@ const height = (entry) => el("a", { class: "open", href: blockHref(entry) }, num
 /** @param {Entry} entry */
 const decision = (entry) => (isInvalid(entry) ? state("bad", reasonOf(entry.data.reason)) : state("good", T.valid));
 
-/** @type {Column} */
-const headed = { title: T.height, kind: "main", cell: (entry) => (entry.grouped ? grouped(entry) : height(entry)) };
+const headed = column(T.height, height, "main");
 const age = column(T.age, (entry) => ago(seconds(entry.time)));
 
 /** @param {Entry} entry */
-const grouped = (entry) => el("em", { class: "dim" }, T.grouped(counted(entry.grouped ?? 0, "block")));
+export const whole = ({ grouped }) => (grouped ? el("em", { class: "dim" }, T.grouped(number(grouped))) : null);
 
 /** @type {readonly Column[]} */
 export const BLOCKS = [
@@ -125,12 +124,7 @@ export const BLOCKS_SHORT = [
   ),
 ];
 
-/** @type {Column} */
-const identified = {
-  title: T.id,
-  kind: "main",
-  cell: (entry) => (entry.grouped ? grouped(entry) : el("span", { class: "open-in" }, transactionId(entry.data.id))),
-};
+const identified = column(T.id, (entry) => el("span", { class: "open-in" }, transactionId(entry.data.id)), "main");
 const ending = [
   column(T.amount, (entry) => number(entry.data.outputs.reduce(added, 0n)), "number"),
   column(T.owner, (entry) => owners(entry.data)),

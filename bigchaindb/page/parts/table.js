@@ -13,10 +13,10 @@ import { el, keyed } from "../dom.js";
  * @param {string} caption for screen readers
  * @param {readonly Column<Row>[]} columns
  * @param {(row: Row) => string} key
- * @param {{ classOf?: (row: Row) => string, dense?: boolean }} [options] `dense`: it stays a table on a phone, without
- *   its columns of the kind `extra`
+ * @param {{ classOf?: (row: Row) => string, whole?: (row: Row) => import("../dom.js").Child, dense?: boolean }} [options]
+ *   `whole`: fills a row without columns; `dense`: it stays a table on a phone, without its columns of the kind `extra`
  */
-export function table(caption, columns, key, { classOf, dense = false } = {}) {
+export function table(caption, columns, key, { classOf, whole, dense = false } = {}) {
   const body = el("tbody");
   const head = columns.map(({ title, kind }) => el("th", { scope: "col", class: kind }, title));
   const node = el(
@@ -29,6 +29,9 @@ export function table(caption, columns, key, { classOf, dense = false } = {}) {
 
   /** @param {Row} row */
   const make = (row) => {
+    const across = whole?.(row);
+    if (across)
+      return el("tr", { class: classOf?.(row) }, el("td", { colspan: columns.length, class: "main" }, across));
     const cells = columns.map(({ title, kind, cell }) =>
       el("td", { class: kind, "data-title": title }, el("div", null, cell(row))),
     );

@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { el, fill } from "../dom.js";
 import { seconds, utc } from "../format.js";
-import { ASSETS, BLOCKS, classOf, Feed, keyOf, TRANSACTIONS } from "../parts/feed.js";
+import { ASSETS, BLOCKS, classOf, Feed, keyOf, TRANSACTIONS, whole } from "../parts/feed.js";
 import { isTyping } from "../parts/frame.js";
 import { kindHref, kindTabs } from "../parts/kinds.js";
 import { empty, loading, trouble } from "../parts/state.js";
@@ -26,7 +26,7 @@ export async function screen(context) {
   const filters = areAssets ? { ...given, granularity: "transaction", operation: "CREATE" } : given;
   const isEach = filters.granularity === "transaction";
   const columns = areAssets ? ASSETS : isEach ? TRANSACTIONS : BLOCKS;
-  const list = table(T.caption, columns, keyOf, { classOf });
+  const list = table(T.caption, columns, keyOf, { classOf, whole });
   const foot = el("div", { class: "foot" });
   const place = el("section", { class: "card flush" }, loading(8));
   context.main.append(filterForm(given, areAssets), place);

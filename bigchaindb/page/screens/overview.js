@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { el, fill } from "../dom.js";
 import { bytes, number, rate, seconds } from "../format.js";
-import { BLOCKS_SHORT, classOf, Feed, keyOf } from "../parts/feed.js";
+import { BLOCKS_SHORT, classOf, Feed, keyOf, whole } from "../parts/feed.js";
 import { command } from "../parts/id.js";
 import { lanesTable } from "../parts/lanes.js";
 import { card } from "../parts/section.js";
@@ -97,7 +97,7 @@ async function follow(context, place) {
     return;
   }
   const feed = new Feed(ROWS);
-  const list = table(T.blocks, BLOCKS_SHORT, keyOf, { classOf, dense: true });
+  const list = table(T.blocks, BLOCKS_SHORT, keyOf, { classOf, whole, dense: true });
   feed.rows = value.events;
   const draw = () => {
     list.show(feed.rows);
