@@ -115,7 +115,7 @@ class Questions:
             if isinstance(question, holdings.Outputs):
                 return holdings.page(self._connection, question)
             if isinstance(question, holdings.Sums):
-                return frames.Page(holdings.document(self._connection, question))
+                return frames.Page(holdings.document(self._connection, question, self._is_half_over))
             return step(self._connection, question, self._start.bounds)
 
     def _page(self, asked: frames.EventPage) -> frames.Page:
@@ -130,6 +130,10 @@ class Questions:
 
     def _is_late(self) -> bool:
         return time.monotonic() >= self._end_s
+
+    def _is_half_over(self) -> bool:
+        """Whether sums have to end, so that what they found can be shown in time."""
+        return time.monotonic() >= self._end_s - self._start.time_s_max / 2
 
     def _too_long(self) -> SearchTooWide:
         return SearchTooWide(

@@ -5,7 +5,7 @@ output is compared with that head. Lists show who has spent an output by the tim
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import nsmallest
 from typing import Final, Literal, TypeAlias
 
@@ -132,13 +132,16 @@ _outputs: Final = msgspec.json.Decoder(_WithOutputs).decode
 _create: Final = msgspec.json.Decoder(_Create).decode
 
 
-def document(connection: sqlite3.Connection, asked: Sums) -> bytes:
-    """Return sums as JSON.
+def document(connection: sqlite3.Connection, asked: Sums, is_late: Callable[[], bool] = lambda: False) -> bytes:
+    """Return sums as JSON; they are not complete once it `is_late`.
 
     Raises:
         StoreDamaged: a row is not what was written.
     """
-    found = _balances(connection, asked) if isinstance(asked, Balances) else _holders(connection, asked)
+    if isinstance(asked, Balances):
+        found = _balances(connection, asked, is_late)
+    else:
+        found = _holders(connection, asked, is_late)
     return orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE)
 
 
@@ -241,30 +244,32 @@ def _height(connection: sqlite3.Connection, position: int) -> int:
 
 
 class _Bounded:
-    """Pieces of outputs up to a count of all.
+    """Pieces of outputs up to a count of all, for as long as there is time.
 
     Attributes:
         is_complete: whether there were no more, known at the end.
     """
 
-    def __init__(self, pieces: Iterator[list[Held]], count_max: int) -> None:
+    def __init__(self, pieces: Iterator[list[Held]], count_max: int, is_late: Callable[[], bool]) -> None:
         self._pieces = pieces
         self._left_count = count_max
+        self._is_late = is_late
         self.is_complete = True
 
     def __iter__(self) -> Iterator[Held]:
         for piece in self._pieces:
             yield from piece[: self._left_count]
-            if len(piece) > self._left_count:
+            if len(piece) > self._left_count or self._is_late():
                 self.is_complete = False
                 return
             self._left_count -= len(piece)
 
 
-def _balances(connection: sqlite3.Connection, asked: Balances) -> dict[str, object]:
+def _balances(connection: sqlite3.Connection, asked: Balances, is_late: Callable[[], bool]) -> dict[str, object]:
     plain = key_condition(asked.key).fingerprint
     amounts: dict[bytes, list[int]] = {}
-    counted = _Bounded(of_owner(connection, asked.owner, asked.end << OUTPUT_BITS, asked.recent), asked.count_max)
+    pieces = of_owner(connection, asked.owner, asked.end << OUTPUT_BITS, asked.recent)
+    counted = _Bounded(pieces, asked.count_max, is_late)
     for one in counted:
         if one.spent_by is not None and one.spent_by < asked.end:
             continue
@@ -294,11 +299,11 @@ class _Holder:
         self.amount = 0
 
 
-def _holders(connection: sqlite3.Connection, asked: Holders) -> dict[str, object]:
+def _holders(connection: sqlite3.Connection, asked: Holders, is_late: Callable[[], bool]) -> dict[str, object]:
     holders: dict[tuple[bytes, ...], _Holder] = {}
     transaction_count, unspent_count, last_seq = 0, 0, 0
     pieces = of_asset(connection, asked.asset, asked.create_seq, asked.end << OUTPUT_BITS, asked.recent)
-    counted = _Bounded(pieces, asked.count_max)
+    counted = _Bounded(pieces, asked.count_max, is_late)
     for one in counted:
         transaction_count += one.seq != last_seq
         last_seq = one.seq

@@ -22,6 +22,7 @@ from bigchaindb.transaction.model import OutputRef
 from tests.support import scale
 from tests.support.chains import ALICE, BOB
 from tests.support.decisions import Chain
+from tests.support.elections import election
 from tests.support.held import KEYS, Counting, blocks
 from tests.vectors.judging import read
 
@@ -140,6 +141,23 @@ def test_beyond_its_bound_an_answer_counts_the_newest_and_is_not_complete(tmp_pa
     store.close()
 
 
+def test_sums_that_take_too_long_are_of_the_newest_and_not_complete(tmp_path: Path) -> None:
+    """A busy machine answers less, where it would else answer an error."""
+    payments = [build.Payment(details_of([ALICE.public_key]))] * 1_500
+    create = parse(build.create([ALICE], payments, data=None).body)
+    store = Store(tmp_path / "data")
+    store.writer.commit(Chain().valid(create))
+    questions = store.queries().holdings
+    holders = questions.holders(create.id, MANY)
+    assert holders is not None
+    with closing(open_ledger(store.directory.ledger)) as connection:
+        for asked in (questions.balances(ALICE.public_key, MANY), holders):
+            for is_late, count in ((True, 1_000), (False, 1_500)):
+                found = orjson.loads(document(connection, asked, lambda is_late=is_late: is_late))  # type: ignore[misc]
+                assert (found["unspent_count"], found["complete"]) == (count, not is_late)
+    store.close()
+
+
 def test_a_page_ends_where_it_has_looked_at_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(holdings, "LOOK_COUNT_MAX", 5)
     with told(tmp_path / "data", 1) as one:
@@ -198,6 +216,7 @@ def test_whatever_a_ledger_takes_can_be_asked_for(store: Store) -> None:
     names = ("valid_v1", "valid_v2", "quirks_v1", "quirks_v2")
     documents = [json.dumps(record["tx"]).encode() for name in names for record in read(name) if "tx" in record]
     created = {one.id: one for one in filter(None, map(_taken, documents)) if one.id == one.asset_id}
+    created[election().id] = election()
     assert len(created) > 20
     store.writer.commit(Chain().valid(*created.values()))
     queries = store.queries().holdings
