@@ -11,7 +11,7 @@ E6 in docs/reference/promises.md.
 """
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -121,10 +121,13 @@ class Sharing:
         assert consumer not in self._consumers, consumer
         self._consumers[consumer] = Consumer(room_count, WaitingQueue(self._events))
 
-    def lose(self, consumer: Hashable, *, is_blameless: bool = False) -> TakenBack:
+    def lose(self, consumer: Hashable, *, is_blameless: bool = False, unseen: Collection[Delivery] = ()) -> TakenBack:
         """Remove a consumer; what it had goes to others at once.
 
-        An event that was given to it alone is undecided, unless the consumer `is_blameless`.
+        Args:
+            consumer: to be removed.
+            is_blameless: else an event that was given to it alone is undecided.
+            unseen: deliveries that were given and have not reached it: they cannot have ended it.
         """
         lost = self._consumers.pop(consumer)
         kept, lost.kept = lost.kept, set()
@@ -132,8 +135,9 @@ class Sharing:
         undecided: Delivery | None = None
         for event in lost.out.values():
             firsts.setdefault(event.key, event)
-            if not is_blameless and event.lose():
-                undecided = Delivery(event.number, event.attempt)
+            delivery = Delivery(event.number, event.attempt)
+            if not (is_blameless or delivery in unseen) and event.lose():
+                undecided = delivery
         deliveries = [one for event in firsts.values() for one in self._take_back(event)]
         for key in {*firsts, *kept}:
             self._release(key)

@@ -248,8 +248,7 @@ class Desk:
 
     def lose(self, taker: Taker, *, is_blameless: bool) -> None:
         """Take everything back from a consumer that leaves."""
-        is_blameless = is_blameless or not taker.out_count  # it never got what was dealt to it
-        taken = self._sharing.lose(taker, is_blameless=is_blameless)
+        taken = self._sharing.lose(taker, is_blameless=is_blameless, unseen={*taker.dealt})
         self._waiting.remove(taker)
         self._took_back(taker, taken, {*taken.deliveries}, Reason.ENDED)
         taker.desk = None

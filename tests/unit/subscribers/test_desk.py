@@ -219,6 +219,30 @@ def test_p19_an_event_that_is_not_answered_in_time_goes_to_another(tmp_path: Pat
     uvloop.run(play())
 
 
+def test_p19_what_a_lost_consumer_never_got_is_not_blamed(tmp_path: Path) -> None:
+    """After two losses a whole window is given one at a time, though nobody has seen it."""
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(3)
+            await node.subscribe(order="none")
+            for attempt in (1, 2):
+                lost = Taker(node.desks, "one")
+                assert deliveries(await lost.take(1, bytes_max=1)) == [(1, attempt)]
+                lost.seat.take(9, bytes_max=1)  # one more is out, and one is the consumer's that it never got
+                lost.seat.leave(is_blameless=False)
+            taker = Taker(node.desks, "one")
+            for number in (1, 2):
+                [alone] = deliveries(await taker.take(1))
+                assert alone.number == number
+                assert taker.seat.take(9, FRAME_BYTES) == []
+                taker.seat.ack([alone])
+            node.grow()
+            assert [one.number for one in deliveries(await taker.take(2))] == [3, 4]
+
+    uvloop.run(play())
+
+
 def test_an_event_that_ends_its_consumers_is_found_and_set_aside(tmp_path: Path) -> None:
     """A poisonous event ends every consumer that there is, for ever."""
 

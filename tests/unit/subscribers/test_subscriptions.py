@@ -235,7 +235,10 @@ def test_a_definition_of_a_later_version_is_kept_and_stops_nothing(
     assert "does not know its definition" in caplog.text
 
 
-@pytest.mark.parametrize("column", ["name = 'onf'", "start = start + 64"])
+@pytest.mark.parametrize(
+    "column",
+    ["name = 'onf'", "start = start + 64", "definition = x'7b'", "created = created + 1", "checksum = checksum + 1"],
+)
 def test_a_damaged_one_is_named_until_it_is_deleted(tmp_path: Path, column: str) -> None:
     """Its consumers were told that there is none, and that they may create it, which they may not."""
 
