@@ -39,12 +39,12 @@ _UPGRADE: Final = (
 )
 SUBSCRIPTION: Final = "attacked"
 _CONSUME: Final = (
-    f"GET /api/v1/subscriptions/{SUBSCRIPTION}?window=1000 HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\n"
+    f"GET /api/v1/subscriptions/{SUBSCRIPTION}?window=1000 HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
     "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: YmVuY2gtYmVuY2gtYmVuYw==\r\n"
     "Sec-WebSocket-Protocol: bigchaindb.subscription.v1\r\n\r\n"
 ).encode()
 _PULL_BODY: Final = b'{"ack":[%b]}' % b",".join([b'"a"'] * 65_000)
-_PULL: Final = b"POST /api/v1/subscriptions/%b/pull HTTP/1.1\r\nHost: bench\r\nContent-Length: %d\r\n\r\n%b" % (
+_PULL: Final = b"POST /api/v1/subscriptions/%b/pull HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n%b" % (
     SUBSCRIPTION.encode(),
     len(_PULL_BODY),
     _PULL_BODY,

@@ -154,7 +154,7 @@ def _suffer(kind: str, scale: Scale, documents: Documents, *, at_node: bool) -> 
     ):
         client = Client(node.port, node.authority)
         if kind in CONSUMING:
-            definition = {"granularity": "transaction", "order": "none", "start": "genesis", "window": 65_536}
+            definition = {"granularity": "transaction", "order": "none", "window": 65_536}
             assert (
                 request("PUT", f"http://127.0.0.1:{node.port}/api/v1/subscriptions/{SUBSCRIPTION}", definition).status
                 == 201

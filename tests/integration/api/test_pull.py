@@ -321,6 +321,8 @@ async def test_a_body_that_no_pull_needs_is_not_read(served: Served) -> None:
     """A stranger's list of a million texts holds every commit up while it is read."""
     largest = json.dumps({"ack": ["x" * 60] * 1_000}).encode().ljust(256 * 1024)
     assert (await ask(served.api.port, "POST", PATH, largest)).status == 200
+    many = await ask(served.api.port, "POST", PATH, b'{"ack":[%b]}' % b",".join([b'""'] * 16_002))
+    assert (many.status, b"it has 16001 commas" in many.body) == (400, True)
     refused = await ask(served.api.port, "POST", PATH, largest + b" ")
     assert refused.status == 413
     assert json.loads(refused.body)["message"] == "the body has 262145 bytes, at most 262144 are read"
