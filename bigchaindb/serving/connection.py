@@ -23,6 +23,8 @@ KEEP_ALIVE_S: Final = 75.0
 """Idle time after which a connection is closed: above the 60 s that clients count on (driver-expectations.md, 1.4)."""
 LINGER_S: Final = 2.0
 """How long further bytes of a client are discarded after an early answer, so that the client can read the answer."""
+LINGER_BYTES_MAX: Final = 4 * 1024 * 1024
+"""How many of them: most bodies that were refused early. Whoever sends without end took two fifths of the loop."""
 CROWDED: Final = "too many connections from your address (limits.address_connection_count_max); try again later"
 """To a client whose address has as many connections as are allowed."""
 
@@ -101,6 +103,7 @@ class Connection(asyncio.Protocol):
         self._request: Request | None = None
         self._is_last = False
         self.has_ended = False
+        self._linger_bytes = 0
         self._is_leaving = False
         self.is_upgraded = False
         self._flow = Flow()
@@ -230,6 +233,9 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
         if self._is_leaving:
+            self._linger_bytes += len(data)
+            if self._linger_bytes > LINGER_BYTES_MAX and not self.transport.is_closing():
+                self.transport.pause_reading()  # what is further sent waits in the client's own system
             return
         self._unparsed = self._unparsed + data if self._unparsed else data
         if self._next_piece is None:

@@ -5,6 +5,9 @@ A proxy in front of the node that sees one request where the node sees two would
 Source: RFC 9112, sections 2.2, 3.2, 5, 6 and 11.2; docs/reference/contract/http-api.md, section 1.
 """
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 
 from tests.support.raw import Wire, wire
@@ -173,6 +176,20 @@ async def test_what_is_ambiguous_is_a_400_and_nothing_behind_it_is_read(served: 
 async def test_how_many_requests_these_bytes_are(served: Served, data: bytes, found: list[int]) -> None:
     async with wire(served.api.port) as opened:
         assert await statuses(opened, data) == found
+
+
+async def test_what_is_sent_without_end_behind_an_error_is_not_read_without_end(served: Served) -> None:
+    """16 such clients made another one's commit wait ten times as long."""
+    sent, piece = 0, bytes(256 * 1024)
+    async with wire(served.api.port) as opened:
+        await opened.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await opened.answer()
+        with suppress(ConnectionError):
+            async with asyncio.timeout(60):
+                while True:
+                    await opened.send(piece)
+                    sent += len(piece)
+    assert sent < 64 * 1024 * 1024
 
 
 async def test_a_client_of_http_1_0_gets_no_100(served: Served) -> None:
