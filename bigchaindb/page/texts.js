@@ -248,7 +248,7 @@ export const texts = {
     discardTitle: "Discard this event?",
     discardText: (/** @type {string} */ name, /** @type {string} */ position) =>
       `${name} never gets event ${position} again. It stays in the log: a seek before it delivers it once more.`,
-    first: (/** @type {number} */ count) => `These are the first ${count}; the others follow once these are settled.`,
+    first: (/** @type {number} */ count, /** @type {string} */ all) => `These are ${count} of ${all}.`,
     way: (/** @type {string} */ name) => `bigchaindb plugins status ${name}`,
     ways: {
       BACKOFF: (/** @type {string} */ name) => `bigchaindb plugins resume ${name}`,

@@ -177,6 +177,10 @@ def test_retry_and_discard_by_the_page(tab: Tab, node: Node, folder: Path, key: 
     assert [line.split(maxsplit=1)[1] for line in seen(folder)] == ["one", "three", "five"]
     (folder / "mended").touch()
     row = f"tr[data-key^='{first} ']"
+    tab.call("click", f"{row} a")
+    tab.wait_text("Block", "h1")
+    tab.call("go_back")
+    tab.wait_text("Parked: 2")
     press(tab, "Retry", row)
     until(lambda: f"{first} bad two" in seen(folder), what="the event to come again")
     tab.wait_text("Parked: 1")
@@ -248,6 +252,17 @@ def test_loading_and_empty_and_a_lane_that_there_is_not(tab: Tab, node: Node) ->
     tab.wait_text("bigchaindb subscriptions new NAME")
     opened(tab, node, "delivery/nobody")
     tab.wait_text("There is no such lane")
+
+
+def test_of_many_lanes_those_that_need_a_person_are_shown(tab: Tab, node: Node) -> None:
+    lane = node.get("plugins/fragile").json()
+    lanes = [{**lane, "name": f"lane {number}", "state": "LIVE", "parked": 0} for number in range(1_000)]
+    lanes[900]["state"] = "GAPPED"
+    tab.answer(Rule("/plugins$", 200, lanes))
+    opened(tab, node, "delivery")
+    tab.wait_text("These are 200 of 1,000.")
+    assert "lane 900" in tab.text("tbody tr")
+    assert tab.evaluate("document.querySelectorAll('tbody tr').length") == 200
 
 
 def test_hostile_text_is_text(tab: Tab, node: Node, key: str) -> None:

@@ -31,6 +31,8 @@ import { table } from "./table.js";
 
 const T = texts.lane;
 const BARS = 24;
+const SHOWN_MAX = 200;
+const URGENT = ["bad", "warn", "busy", "good", "off"];
 /** @type {Record<string, Mood>} */
 const MOODS = {
   LIVE: "good",
@@ -101,15 +103,26 @@ export function lanesTable(context, isWhole = false) {
   }
   const list = table(texts.delivery.title, columns, ({ name, kind }) => `${kind} ${name}`);
   const none = nobody();
-  const place = el("div", null, list.node, none);
+  const more = el("p", { class: "dim" });
+  const place = el("div", null, list.node, more, none);
   return polled(context, "plugins", (/** @type {Lane[]} */ lanes) => {
     rates.note(lanes, performance.now() / 1000);
-    list.show(lanes);
-    for (const lane of lanes) made.get(lane.name)?.update(lane);
+    const shown = lanes.length > SHOWN_MAX ? lanes.toSorted((a, b) => rank(a) - rank(b)).slice(0, SHOWN_MAX) : lanes;
+    list.show(shown);
+    fill(more, shown.length < lanes.length && T.first(SHOWN_MAX, number(lanes.length)));
+    for (const lane of shown) made.get(lane.name)?.update(lane);
     list.node.hidden = lanes.length === 0;
     none.hidden = lanes.length > 0;
     return place;
   });
+}
+
+/**
+ * What a person looks for first where there are more lanes than a table can show.
+ * @param {Lane} lane
+ */
+function rank({ state, parked }) {
+  return parked > 0 ? 1 : URGENT.indexOf(MOODS[state] ?? "off");
 }
 
 /** @param {string} name */

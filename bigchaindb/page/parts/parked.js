@@ -33,7 +33,7 @@ export function parkedOf(context, name, may, orders) {
   const list = table(
     T.parked,
     /** @type {import("./table.js").Column<Parked>[]} */ ([
-      { title: T.position, kind: "main", cell: (row) => number(row.position) },
+      { title: T.position, kind: "main", cell: (row) => event(row.position) },
       { title: T.error, kind: "wide", cell: (row) => row.error },
       { title: T.attempts, kind: "number", cell: (row) => number(row.attempts) },
       { title: T.parkedSince, cell: (row) => ago(row.parked_at) },
@@ -66,7 +66,7 @@ export function parkedOf(context, name, may, orders) {
     list.show(value?.parked ?? []);
     if (problem !== null) fill(place, trouble(problem, read));
     else if (value.parked.length === 0) say(T.noneParked);
-    else fill(place, list.node, value.next && el("p", { class: "dim" }, T.first(SHOWN_MAX)));
+    else fill(place, list.node, value.next && el("p", { class: "dim" }, T.first(SHOWN_MAX, number(count))));
   }
 
   /** @param {import("./lanes.js").Lane} lane */
@@ -79,4 +79,12 @@ export function parkedOf(context, name, may, orders) {
     else say(count > 0 ? T.parkedRights : T.noneParked);
   };
   return { node, update };
+}
+
+/**
+ * The event at a position, or the block of a transaction: `41:3`. That screen leads on to a block that is valid.
+ * @param {string} position
+ */
+function event(position) {
+  return el("a", { href: `#/invalid/${position.split(":")[0]}` }, number(position));
 }
