@@ -32,6 +32,7 @@ BENCHMARKS: Final = {
     "access": "what an access key and a refusal cost, and how fast a revocation reaches a stream",
     "subscriptions": "events of a subscription to a client in Node, against nats-server; what dies, and what they cost",
     "questions": "balances and outputs from 10,000 to 1,000,000 transactions, and commits beside clients who ask",
+    "newest": "newest events first, filters and counts from 10,000 to 1,000,000 transactions, and commits beside scans",
     "streams": "messages to 1,000 WebSocket clients, against a bare server that writes the same bytes",
     "growth": "throughput, waits, look-ups, start, memory over HTTP from 10,000 to 1,000,000 transactions",
 }

@@ -119,7 +119,7 @@ def _over_http(folder: Path, scale: Scale) -> Iterator[Figure]:
             return sorted(found)
 
         def beside() -> list[float]:
-            with _asking(node.port, [owner, f"{owner}/outputs?limit=1000", f"{owner}/outputs?spent=true"]):
+            with asking(node.port, [owner, f"{owner}/outputs?limit=1000", f"{owner}/outputs?spent=true"]):
                 return commits()
 
         asked, alone = alternate(scale.rounds, [beside, commits])
@@ -135,7 +135,8 @@ def _over_http(folder: Path, scale: Scale) -> Iterator[Figure]:
 
 
 @contextmanager
-def _asking(port: int, paths: Sequence[str]) -> Iterator[None]:
+def asking(port: int, paths: Sequence[str]) -> Iterator[None]:
+    """Have eight clients ask for paths in turn meanwhile."""
     with subprocess.Popen(python("bench.questions", str(port), *paths), stdout=subprocess.PIPE, text=True) as asking:
         assert asking.stdout is not None
         try:

@@ -145,6 +145,7 @@ class Walk:
         self._wanted = wanted
         self._is_too_late = is_late
         self._looked_count = 0
+        self._last_row: EventRow | None = None
         self._row = lru_cache(maxsize=64)(self._read_row)
         self.cut = self._known(high)
         self._low = self._known(low)
@@ -220,10 +221,8 @@ class Walk:
 
     def _transactions(self) -> Iterator[Found]:
         for seq, body in self._matching_bodies():
-            row = self._row(self._position(seq))
+            row = self._row_of(seq)
             index = seq - row.first_seq
-            if not 0 <= index < row.transaction_count:
-                raise damaged("transactions", seq, "contradicts its event")
             self.cut = Cut(row.position - 1, index)
             yield Found(_record(row, body), index)
 
@@ -234,8 +233,8 @@ class Walk:
         looked = scanned(self._connection, filter_, high, low) if found is None else self._chosen(found, low)
         for one in looked:
             if one.body is None:
-                position = self._position(one.seq)
-                self.cut = self._known(Cut(position - 1, one.seq - self._row(position).first_seq + 1))
+                row = self._row_of(one.seq)
+                self.cut = self._known(Cut(row.position - 1, one.seq - row.first_seq + 1))
                 if self._is_late():
                     return
             else:
@@ -254,6 +253,15 @@ class Walk:
                 yield seqs
 
         return chosen(self._connection, self._wanted.filter, counted(), low)
+
+    def _row_of(self, seq: int) -> EventRow:
+        """Return the event of a transaction: mostly the one of the transaction before."""
+        row = self._last_row
+        if row is None or not row.first_seq <= seq < row.first_seq + row.transaction_count:
+            self._last_row = row = self._row(self._position(seq))
+            if not row.first_seq <= seq < row.first_seq + row.transaction_count:
+                raise damaged("transactions", seq, "contradicts its event")
+        return row
 
     def _position(self, seq: int) -> int:
         rows: list[tuple[Any, ...]] = self._connection.execute(_TRANSACTION, (seq,)).fetchall()
@@ -323,7 +331,7 @@ class Walk:
         """Do as `_matching_rows` where an index knows the valid blocks; rejected proposals lie between them."""
         begin = self.cut
         for seq, body in looked:
-            position = self._position(seq)
+            position = self._row_of(seq).position
             if position > self.cut.position:
                 continue  # of a block that was found already
             yield from self._rejected_above(position)

@@ -2,7 +2,9 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from typing import Final, NamedTuple, TypeVar
+from zlib import crc32
 
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.store.checksums import BODY_SUM, TRANSACTIONS, damaged, expect_body
@@ -13,9 +15,10 @@ BATCH_COUNT_FIRST: Final = 64
 """Rows that are read at first, doubled each time: most pages want few."""
 BATCH_COUNT_MAX: Final = 1_024
 BATCH_BYTES_MAX: Final = 256 * 1024
-"""Bytes of bodies that are read at once, but for a single one that is larger."""
+"""Bytes of bodies that are read at once, but for the rest of `FETCH_COUNT`."""
+FETCH_COUNT: Final = 32
+"""Rows between two looks at their bytes: of the largest transactions some 32 MiB."""
 
-_SIZES: Final = "SELECT seq, length(body) FROM transactions WHERE seq BETWEEN ? AND ? ORDER BY seq DESC"
 _BODIES: Final = f"""
 SELECT t.seq, {BODY_SUM}, t.body FROM {TRANSACTIONS.tables} WHERE t.seq BETWEEN ? AND ? ORDER BY t.seq DESC
 """  # noqa: S608 - names of our own
@@ -42,19 +45,34 @@ def scanned(connection: sqlite3.Connection, wanted: Filter, high: int, low: int)
         StoreDamaged: one is not what was written; those above it were yielded.
     """
     count = BATCH_COUNT_FIRST
-
-    def read(begin: int, high: int) -> list[tuple[int, bytes]]:
-        return bodies_between(connection, begin, high)
-
     while high > low:
-        begin = fitting_begin(connection, _SIZES, high, max(low, high - count))
-        for seq, body in together(read, begin, high):
+        for seq, body in _down(connection, high, max(low, high - count)):
             if wanted.matches(body):
                 yield Looked(seq, body)
             high = seq - 1
         count = min(2 * count, BATCH_COUNT_MAX)
         if high > low:
             yield Looked(high)
+
+
+def _down(connection: sqlite3.Connection, high: int, low: int) -> list[tuple[int, bytes]]:
+    """Read transactions from `high` down: one at least, then those within both bounds and above the first damaged."""
+    found, room = list[tuple[int, bytes]](), BATCH_BYTES_MAX
+    with closing(connection.execute(_BODIES, (low + 1, high))) as cursor:
+        while room > 0 and (rows := cursor.fetchmany(FETCH_COUNT)):
+            for seq, checksum, body in rows:
+                if seq != high - len(found):
+                    break
+                if not isinstance(body, bytes) or (checksum is not None and checksum != crc32(body)):
+                    break
+                found.append((seq, body))
+                room -= len(body)
+            else:
+                continue
+            break
+    if not found:
+        raise damaged("transactions", high)
+    return found
 
 
 def chosen(connection: sqlite3.Connection, wanted: Filter, pieces: Iterable[list[int]], low: int) -> Iterator[Looked]:
