@@ -22,6 +22,7 @@ from bigchaindb.transaction.keys import encode
 from bigchaindb.transaction.reading import read
 from tests.support import scale
 from tests.support.page_verdicts import answers
+from tests.support.proof_forgeries import forgeries
 from tests.support.proof_mutations import Pair, files, mutations, strange_value
 from tests.support.proofs import INTERNAL, KEYS, NODE_TRUST, PROOFS, TRUST, Decided, Rejected, node_document, raw
 from tests.vectors.judging import read as read_vectors
@@ -148,6 +149,12 @@ def test_all_kept_proofs_have_the_same_verdict(tmp_path: Path) -> None:
     proven, refused = assert_same_verdicts(pairs, tmp_path)
     assert proven > 30
     assert refused > 20
+
+
+def test_forged_proofs_have_the_same_verdict(tmp_path: Path) -> None:
+    proven, refused = assert_same_verdicts(forgeries(), tmp_path)
+    assert proven > 5
+    assert refused > 30
 
 
 def test_changed_proofs_have_the_same_verdict(tmp_path: Path) -> None:

@@ -73,6 +73,31 @@ def members(value: Any, path: Path = ()) -> Iterator[Path]:
         yield from members(held, (*path, step))
 
 
+def spoilt(value: Any) -> list[Any]:  # noqa: PLR0911 one for each kind
+    """Return other values of the same kind, close to this one."""
+    match value:
+        case bool():
+            return [not value]
+        case None:
+            return ["x", 1]
+        case int() | float():
+            return [value + 1, max(0, value - 1) if value else 2]
+        case "":
+            return ["A" * 40, "A" * 64]
+        case str():
+            other = "1" if value[0] != "1" else "2"
+            return [
+                other + value[1:],
+                value[:-2] + ("B" if value[-2:-1] == "A" else "A") + value[-1:],
+                value + "\n",
+                "",
+            ]
+        case list():
+            return [[*value, *value[:1]], value[1:], [None, *value]] if value else [[None]]
+        case _:
+            return [{**value, "more": 1}, {}]
+
+
 def at(whole: Any, path: Path) -> Any:
     """Return what stands at a place."""
     for step in path:
@@ -134,6 +159,13 @@ def _twice(draw: random.Random, text: bytes) -> bytes:
     name = text[place : text.index(b":", place) + 1]
     spelt = draw.choice([name, name, name.replace(b"e", b"\\u0065")])
     return text[:place] + spelt + draw.choice(VALUES[:20]).encode() + b"," + text[place:]
+
+
+def _spoilt(draw: random.Random, text: bytes) -> bytes:
+    whole = json.loads(text)
+    path = draw.choice(list(members(whole)))
+    at(whole, path[:-1])[path[-1]] = draw.choice(spoilt(at(whole, path)))
+    return json.dumps(whole).encode()
 
 
 def _order(draw: random.Random, text: bytes) -> bytes:
@@ -232,7 +264,22 @@ def _layout(draw: random.Random, text: bytes) -> bytes:
 
 
 CHANGES: Final[Sequence[Callable[[random.Random, bytes], bytes]]] = (
-    *(_bytes, _value, _value, _member, _twice, _order, _swap, _spelling, _base64, _commit, _commit, _layout),
+    *(
+        _bytes,
+        _spoilt,
+        _spoilt,
+        _value,
+        _value,
+        _member,
+        _twice,
+        _order,
+        _swap,
+        _spelling,
+        _base64,
+        _commit,
+        _commit,
+        _layout,
+    ),
 )
 
 

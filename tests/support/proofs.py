@@ -184,12 +184,13 @@ class Rejected:
         proposer = bytes.fromhex(said.proposer)
         block = network_block(said.height, said.time, proposer, set_of(), shown, consensus_hash=hash_)
         extension = encode_extension(self.says(said))
-        support = tuple(self._support(key, extension) for key in self.signers)
+        support = tuple(self.support(key, extension) for key in self.signers)
         body = None if self.body_omitted else self.transactions
         proven = encode_proof(OpenRejection(said, body, support))
         return event_body(block, said.reason, body_omitted=is_partial), proven
 
-    def _support(self, key: KeyPair, extension: bytes) -> Support:
+    def support(self, key: KeyPair, extension: bytes) -> Support:
+        """Return a validator's signed word, whatever it says."""
         message = vote_extension_sign_bytes(CHAIN_ID, HEIGHT + 1, 1, extension)
         return Support(address_of(raw(key)).hex(), HEIGHT + 1, 1, extension, self.sign(key, message))
 

@@ -1,7 +1,6 @@
 """Whatever is changed in a proof, at whatever place, is found."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -11,50 +10,16 @@ from hypothesis import strategies as st
 
 from bigchaindb.errors import ProofError
 from bigchaindb.ledger.proofs.verifying import verify
+from tests.support.proof_mutations import members, spoilt
 from tests.support.proofs import (
     HEIGHT,
     PROOFS,
-    Path,
     refusal,
     replaced,
 )
 
 UNBOUND: Final = {("event", "id"), ("event", "block", "voters")}
 """What a rejection without the header of its height does not prove."""
-
-
-def members(value: Any, path: Path = ()) -> Iterator[Path]:
-    """Yield the place of everything in a document."""
-    if path:
-        yield path
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for step, held in inner:
-        yield from members(held, (*path, step))
-
-
-def spoilt(value: Any) -> list[Any]:  # noqa: PLR0911 one for each kind
-    """Yield other values of the same kind, close to this one."""
-    match value:
-        case bool():
-            return [not value]
-        case None:
-            return ["x", 1]
-        case int():
-            return [value + 1, max(0, value - 1) if value else 2]
-        case "":
-            return ["A" * 40, "A" * 64]
-        case str():
-            other = "1" if value[0] != "1" else "2"
-            return [
-                other + value[1:],
-                value[:-2] + ("B" if value[-2:-1] == "A" else "A") + value[-1:],
-                value + "\n",
-                "",
-            ]
-        case list():
-            return [[*value, *value[:1]], value[1:], [None, *value]] if value else [[None]]
-        case _:
-            return [{**value, "more": 1}, {}]
 
 
 @pytest.mark.parametrize("name", PROOFS)
