@@ -55,13 +55,14 @@ export function provenanceRow(event, strokes) {
 
 /** @param {any} data */
 function kindOf({ operation, inputs, outputs }) {
-  if (operation !== "TRANSFER") return T.kinds.created;
+  if (operation === "CREATE") return T.kinds.created;
+  if (operation !== "TRANSFER") return operation;
   if (inputs.length === 1) return outputs.length === 1 ? T.kinds.passed : T.kinds.split;
   return outputs.length === 1 ? T.kinds.joined : T.kinds.regrouped;
 }
 
 /** From whom to whom, and how much to each. @param {any} data */
-function passed({ operation, inputs, outputs }) {
+function passed({ inputs, outputs }) {
   const from = [...new Set(inputs.flatMap((/** @type {any} */ one) => one.owners_before))];
   const to = outputs
     .slice(0, PARTS_MAX)
@@ -77,7 +78,9 @@ function passed({ operation, inputs, outputs }) {
       ),
     );
   const rest = outputs.length - PARTS_MAX;
-  const source = operation === "TRANSFER" ? [owner(from[0]), plus(from.length - 1), " "] : [];
+  const source = inputs.some((/** @type {any} */ one) => one.fulfills)
+    ? [owner(from[0]), plus(from.length - 1), " "]
+    : [];
   return el(
     "span",
     { class: "row" },

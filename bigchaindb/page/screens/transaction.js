@@ -11,7 +11,7 @@ import { card } from "../parts/section.js";
 import { empty, loading, state, trouble } from "../parts/state.js";
 import { ago } from "../parts/time.js";
 import { tree } from "../parts/tree.js";
-import { getAsset, others } from "../parts/values.js";
+import { getAsset, labelOf, others } from "../parts/values.js";
 import { texts } from "../texts.js";
 import { documentText, textOf } from "../verify/block.js";
 import { checkedDocument, parse } from "../verify/json.js";
@@ -82,6 +82,7 @@ function committed(context, body) {
   const place = el("span", { class: "row" });
   const event = el("div", { class: "answered" });
   const about = asset.id ?? id;
+  const name = el("strong", null, labelOf(asset.data));
   located(context, id, place, event);
   return [
     el(
@@ -89,13 +90,13 @@ function committed(context, body) {
       { class: "card" },
       el("div", { class: "row" }, el("span", { class: "tag" }, operation), state("good", T.committed), place),
       el("p", null, shownId(id, { whole: true })),
-      el("p", null, el("span", { class: "dim" }, T.asset, " "), assetId(about)),
+      el("p", null, el("span", { class: "dim" }, T.asset, " "), assetId(about), " ", name),
     ),
     flow(context, transaction, true),
     el(
       "div",
       { class: "two even" },
-      card(T.asset, asset.id ? inherited(context, asset.id) : said(asset.data, "data")),
+      card(T.asset, asset.id ? inherited(context, asset.id, name) : said(asset.data, "data")),
       card(T.metadata, said(metadata, "metadata")),
     ),
     event,
@@ -103,10 +104,19 @@ function committed(context, body) {
   ];
 }
 
-/** What a TRANSFER moves: the asset that another transaction created. @param {Context} context @param {string} id */
-function inherited({ signal }, id) {
+/**
+ * What a TRANSFER moves: the asset that another transaction created. Its name stands in the head as well.
+ * @param {Context} context
+ * @param {string} id
+ * @param {HTMLElement} name
+ */
+function inherited({ signal }, id, name) {
   const place = el("div", null, el("p", null, T.inherited, " ", assetId(id)));
-  getAsset(id, signal).then(({ value }) => value && place.append(said(value.data, "data")));
+  getAsset(id, signal).then(({ value }) => {
+    if (!value) return;
+    fill(name, labelOf(value.data));
+    fill(place, el("p", null, el("strong", null, labelOf(value.data)), " ", assetId(id)), said(value.data, "data"));
+  });
   return place;
 }
 
