@@ -68,7 +68,7 @@ def run(scale: Scale) -> list[Figure]:
 
 def _rate(scale: Scale, broker: RabbitMQ, size: int, block_count: int) -> Figure:
     ledger = cached(scale, size, block_count) / "data"
-    messages = _messages(ledger)
+    messages = messages_in(ledger)
     sink, bare = (
         median(found)
         for found in alternate(
@@ -85,7 +85,7 @@ def _rate(scale: Scale, broker: RabbitMQ, size: int, block_count: int) -> Figure
     )
 
 
-def _messages(ledger: Path) -> list[Message]:
+def messages_in(ledger: Path) -> list[Message]:
     """Return all that has to arrive, in order."""
     with closing(Store(ledger)) as store, closing(store.log_reader()) as log:
         found: list[Message] = []
@@ -151,7 +151,7 @@ def _by_a_client(broker: RabbitMQ, messages: Sequence[Message]) -> float:
 
 def _faults(scale: Scale, broker: RabbitMQ) -> list[Figure]:
     ledger = cached(scale, BLOCK_SIZE, scale.count(BLOCK_COUNT)) / "data"
-    messages = _messages(ledger)
+    messages = messages_in(ledger)
     exchange = _new_exchange(broker)
     time.sleep(QUORUM_S)
     draws = random.Random(1)
