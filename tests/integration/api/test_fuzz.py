@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import uvloop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bigchaindb.api import examples
+from bigchaindb.api.route import Route
 from bigchaindb.api.routes import ROUTES
 from bigchaindb.config import Access, Limits
 from tests.support import scale
@@ -20,19 +23,15 @@ LIMITS = Limits(body_read_s_max=0.2, stream_stall_s_max=0.2)
 WAIT_S = 0.05
 
 PATHS = [route.path for route in ROUTES]
-NAMES = [
-    "asset_id",
-    "operation",
-    "last_tx",
-    "public_key",
-    "spent",
-    "search",
-    "limit",
-    "block_id",
-    "transaction_id",
-    "mode",
-]
+ARGUMENTS = [argument for route in ROUTES for argument in (*route.arguments, *filter(None, [route.parameter]))]
+NAMES = sorted({argument.name for argument in ARGUMENTS})
+FAMILIES = ["metadata.a", "metadata.a.b[gt]", "data.a[lte]", "data.a[ne]", "data.kind[exists]"]
+"""Members of families of names."""
 VALUES = [
+    *sorted({argument.example for argument in ARGUMENTS if argument.example is not None}),
+    "now",
+    "summary",
+    "transaction",
     "",
     "true",
     64 * "a",
@@ -87,7 +86,19 @@ def head(method: str, path: str, query: str, header: str) -> bytes:
     return f"{method} {path}?{query} HTTP/1.1\r\nHost: a\r\n{header}\r\n".encode("latin-1")
 
 
-heads = st.builds(head, methods, paths, queries, st.sampled_from(HEADERS) | named)
+def declared(route: Route) -> st.SearchStrategy[bytes]:
+    """Make requests of a route with arguments that it has, so that they come further than to the first refusal."""
+    own = [argument.name for argument in route.arguments if argument.matches is None]
+    known = st.sampled_from([*own, *FAMILIES]) if len(own) < len(route.arguments) else st.sampled_from(own or ["none"])
+    pairs = st.lists(st.tuples(known, values), max_size=4 if own else 0)
+    asked = pairs.map(lambda found: "&".join(f"{name}={value}" for name, value in found))
+    path = values.map(lambda value: re.sub("{.*}", lambda _: value.replace("?", "") or "x", route.path))
+    return st.builds(head, st.just(route.method), path, asked, st.just(""))
+
+
+heads = st.builds(head, methods, paths, queries, st.sampled_from(HEADERS) | named) | st.sampled_from(ROUTES).flatmap(
+    declared
+)
 sent = st.lists(heads | bodies | st.binary(max_size=200), min_size=1, max_size=4).map(b"".join)
 
 
@@ -107,6 +118,9 @@ def test_any_bytes(strategy: st.SearchStrategy[bytes], tmp_path: Path, caplog: p
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         running = serving(tmp_path, limits=LIMITS, access=BORDERS)
         served = runner.run(running.__aenter__())
+        runner.run(served.commit(3))
+        example = json.dumps(examples.TRANSACTION).encode()
+        assert runner.run(ask(served.api.port, "POST", "/api/v1/transactions?mode=commit", example)).status == 202
 
         @given(strategy)
         @settings(max_examples=scale.HTTP_EXAMPLES, suppress_health_check=list(HealthCheck))
