@@ -176,7 +176,7 @@ def test_what_strangers_wrote_is_text(full_node: Node, tab: Tab) -> None:
     while tab.evaluate("Boolean(document.querySelector('main details:not([open])'))"):
         tab.evaluate("for (const one of document.querySelectorAll('main details:not([open])')) one.open = true")
     tab.wait_text("bottom", "main")
-    tab.wait_text("9900 more", "main")
+    tab.wait_text("9,900 more", "main")
     assert tab.evaluate("window.broken") is None
     assert tab.evaluate("document.querySelectorAll('main script, main img, main b').length") == 0
     assert tab.evaluate(TITLE) == "Transaction · BigchainDB"

@@ -52,7 +52,7 @@ def test_a_valid_block_is_proven_by_the_validators_of_the_node(full_node: Node, 
     tab.wait_text("trusted validators with power 1 of 1", VERDICT)
     assert tab.violations() == []
     tab.call("keyboard.press", "Escape")
-    assert not tab.evaluate("document.querySelector('dialog')")
+    tab.wait("!document.querySelector('dialog')", "a closed dialog")
 
 
 def test_an_invalid_block_is_proven_with_its_reason(full_node: Node, tab: Tab) -> None:

@@ -96,7 +96,7 @@ function side(title, lines) {
     for (const line of lines.slice(from, from + PIECE)) list.append(el("li", null, line));
     const left = lines.length - list.childElementCount;
     more.hidden = left === 0;
-    fill(more, texts.tree.more(left));
+    fill(more, texts.tree.more(number(left)));
   };
   more.addEventListener("click", show);
   show();

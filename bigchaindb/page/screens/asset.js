@@ -74,7 +74,7 @@ function holders(all, isComplete) {
       list.append(el("li", null, ownersOf(keys, null, count), share, el("strong", null, number(amount))));
     }
     more.hidden = list.childElementCount >= all.length;
-    fill(more, texts.tree.more(all.length - list.childElementCount));
+    fill(more, texts.tree.more(number(all.length - list.childElementCount)));
   };
   more.addEventListener("click", () => show(all.length));
   show(HOLDERS);
