@@ -72,7 +72,7 @@ class Limits:
     query_waiting_count_max: int = 1_024
     """Queries of the HTTP API that run or wait for a thread, searches apart; beyond it 503."""
     search_waiting_count_max: int = 64
-    """Searches that run or wait for the reader process; beyond it 503."""
+    """Searches, and scans for the newest events, that run or wait for the reader process; beyond it 503."""
     search_match_count_max: int = 100_000
     """Rows that a search may match, whatever its `limit`: ranking them takes half a second; beyond it 400."""
     search_s_max: float = 10.0

@@ -90,6 +90,11 @@ class EventPage(Struct, tag=True, frozen=True, array_like=True, kw_only=True):
     count_max: int
     bytes_max: int
 
+    @property
+    def is_scan(self) -> bool:
+        """Whether it may take as long as a scan may."""
+        return self.before is not None and bool(self.members) and self.history is None
+
 
 class Page(Struct, tag=True, frozen=True, array_like=True):
     """The answer to a client as JSON."""

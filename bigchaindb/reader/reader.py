@@ -110,14 +110,14 @@ class Reader:
         return await self._step(walk, self._others)
 
     async def page(self, asked: EventPage) -> Page:
-        """Return a page of events.
+        """Return a page of events; a scan for newest ones waits among searches, so that short pages pass it.
 
         Raises:
             MalformedToken: `after` is no token.
             HistoryLost: the token is of another log.
             Overloaded, Stopping, StoreError: as for `search`.
         """
-        page = await self._ask(asked, self._others)
+        page = await self._ask(asked, self._searches if asked.is_scan else self._others)
         assert isinstance(page, Page), page
         return page
 

@@ -280,6 +280,8 @@ class Walk:
                 self.cut = Cut(record.position - 1)
                 if record.type & self._wanted.filter.types:
                     yield Found(record)
+            if self._is_late():
+                return
 
     def _records(self, begin: int, high: int) -> list[Record]:
         if self._wanted.is_summary:
@@ -303,7 +305,7 @@ class Walk:
                 self.cut = Cut(position - 1)
                 if self._wanted.filter.passes(record.type, record.body):
                     yield record
-                elif self._is_late():
+                if self._is_late():
                     return
             if len(positions) < BATCH_COUNT_FIRST:
                 self.cut = Cut(low)

@@ -271,6 +271,22 @@ def test_counts_add_up_whatever_the_time(ledger: Ledger) -> None:
         ledger.grow(1)
 
 
+def test_what_takes_long_ends_although_all_of_it_matches(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rejected proposals have megabytes each, and whoever proposes may have thousands rejected."""
+    monkeypatch.setattr(downwards, "BATCH_COUNT_MAX", 2)
+    invalid: Asked = ({"operation": "CREATE"}, Choice(from_query({"operation": "CREATE"}), EventTypes.BLOCK_INVALID))
+    while ledger.made[0].operation != "CREATE":
+        ledger.made.pop(0)
+    del ledger.made[1:]
+    ledger.invalid()
+    ledger.invalid()
+    one = page(ledger, invalid, ledger.head, NOW, is_late=lambda: True, is_count=True)
+    assert (one["count"], one["end"]) == (1, False)
+    valid: Asked = ({}, Choice(types=EventTypes.BLOCK_VALID))
+    one = page(ledger, valid, ledger.head, NOW, is_late=lambda: True)
+    assert (one["events"], one["end"]) == ([], False)
+
+
 def test_an_asset_of_many_transfers_is_read_piece_by_piece(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """From memory and from the tables, within one bound of what a request looks at."""
     coin = Coin(ledger.create())

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from bigchaindb import children
 from bigchaindb.config import Limits
@@ -198,6 +199,29 @@ async def test_searches_have_a_bound(store: Store) -> None:
         asked[1].cancel()
         os.kill(pid, signal.SIGCONT)
         assert await asked[0]
+
+
+async def test_short_pages_pass_scans(store: Store) -> None:
+    """Else whoever counts all day long would keep a list of the last blocks from everybody."""
+    async with reading(store) as one:
+        await one.search(search(store))
+        [pid] = one.pids
+        os.kill(pid, signal.SIGSTOP)
+        newest = structs.replace(page(), before=frames.NOW)
+        scan = structs.replace(newest, members={"metadata.a[gt]": "1"}, is_count=True)
+        order: list[str] = []
+
+        async def ask(name: str, asked: frames.EventPage) -> None:
+            await one.page(asked)
+            order.append(name)
+
+        tasks = [asyncio.create_task(ask(*each)) for each in (("scan 1", scan), ("scan 2", scan), ("page", newest))]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded, match=r"^2 searches are waiting \(limits\.search_waiting_count_max\); "):
+            await one.page(scan)
+        os.kill(pid, signal.SIGCONT)
+        await asyncio.gather(*tasks)
+        assert order.index("page") < order.index("scan 2")
 
 
 def page(after: str | None = None, members: Mapping[str, str] = MappingProxyType({})) -> frames.EventPage:
