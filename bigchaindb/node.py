@@ -25,8 +25,7 @@ from bigchaindb.access.origins import Origins
 from bigchaindb.access.rates import Rates
 from bigchaindb.access.renewing import Renewing
 from bigchaindb.access.writers import watch_writers
-from bigchaindb.api.advertised import docs_url, stream_url
-from bigchaindb.api.call import NodeInfo
+from bigchaindb.api.advertised import node_info
 from bigchaindb.api.page_files import OWN_FOLDER, Page
 from bigchaindb.api.reads import Reads
 from bigchaindb.api.server import HttpApi
@@ -63,7 +62,7 @@ from bigchaindb.store.store import Store
 from bigchaindb.streams.cloud_events import rejected_name
 from bigchaindb.streams.hub import Hub
 from bigchaindb.streams.shared_log import LogSource
-from bigchaindb.streams.websocket import PATH, StreamServer
+from bigchaindb.streams.websocket import StreamServer
 from bigchaindb.subscribers.supervisor import Supervisor
 from bigchaindb.transaction.keys import KeyPair
 from bigchaindb.upkeep import keep_reserve, upgrade
@@ -200,15 +199,13 @@ class _Edges:
         self.reader = Reader(store.directory.ledger, store.damages, limits, chain_id)
         self.book = KeyBook(store.node, limits.access_key_count_max)
         origins, proxies = Origins.of(settings), Proxies(settings.access.proxies)
-        rates = Rates(settings.access, limits.bucket_count_max)
-        by_proxy = settings.tls.ended_by_proxy
-        self.gate = gate = Gate(anonymous(settings), self.book, ended_by_proxy=by_proxy, origins=origins, rates=rates)
+        self.gate = gate = _gate(settings, limits, self.book, origins)
         self.stream = StreamServer(log, limits, settings.wsserver, gate, origins=origins, proxies=proxies)
         exchange = Exchange(self.book, gate) if settings.page.enabled else None
         self.api = HttpApi(
             wired.engine,
             Reads(limits, store.queries(), self.reader),
-            _info(settings, key, self.stream, lambda: self.api.port),
+            node_info(settings, key.public_key, lambda: self.stream.port, lambda: self.api.port),
             state_of(store, wired, limits, chain_id),
             limits,
             gate,
@@ -357,14 +354,10 @@ def _full(directory: DataDirectory, error: Exception | None = None) -> dict[str,
     return {"path": str(directory.path), "free_bytes": reserve.free_bytes(directory), **about}
 
 
-def _info(settings: Settings, key: KeyPair, stream: StreamServer, port: Callable[[], int]) -> NodeInfo:
-    return NodeInfo(
-        version=__version__,
-        public_key=key.public_key,
-        keyring=settings.keyring,
-        stream_url=stream_url(settings.wsserver, lambda: stream.port, PATH, is_secure=settings.tls.files is not None),
-        docs_url=docs_url(settings, port),
-    )
+def _gate(settings: Settings, limits: Limits, book: KeyBook, origins: Origins) -> Gate:
+    rates = Rates(settings.access, limits.bucket_count_max)
+    by_proxy = settings.tls.ended_by_proxy
+    return Gate(anonymous(settings), book, ended_by_proxy=by_proxy, origins=origins, rates=rates)
 
 
 async def _unless(ordered: asyncio.Task[None], work: Coroutine[None, None, None]) -> bool:

@@ -1,4 +1,4 @@
-"""The addresses that clients find in `streams` and `docs`. Pure.
+"""What a node publishes about itself: the addresses that clients find in `streams` and `docs`, too. Pure.
 
 Source: docs/reference/contract/configuration-and-cli.md, section 2, `wsserver.advertised_*`.
 """
@@ -8,14 +8,29 @@ from collections.abc import Callable
 from ipaddress import IPv6Address
 from typing import Final
 
+from bigchaindb import __version__
+from bigchaindb.agreed import WILDCARDS
+from bigchaindb.api.call import NodeInfo
 from bigchaindb.config import Settings, WebSocketServer
-
-WILDCARDS: Final = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, nothing is bound here
-"""Addresses that a server can listen on and no client can connect to."""
+from bigchaindb.streams.websocket import PATH
 
 _HOST_HEADER: Final = re.compile(
     r"(?:(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,252})|\[(?P<v6>[0-9A-Fa-f:.]{2,45})\])(?::[0-9]{1,5})?"
 )
+
+
+def node_info(
+    settings: Settings, public_key: str | None, stream_port: Callable[[], int], port: Callable[[], int]
+) -> NodeInfo:
+    """Return what a node with these settings publishes about itself; the ports are those of WebSocket and of HTTP."""
+    is_secure = settings.tls.files is not None
+    return NodeInfo(
+        version=__version__,
+        public_key=public_key,
+        keyring=settings.keyring,
+        stream_url=stream_url(settings.wsserver, stream_port, PATH, is_secure=is_secure),
+        docs_url=docs_url(settings, port),
+    )
 
 
 def stream_url(

@@ -10,8 +10,7 @@ from typing import Final
 import click
 
 from bigchaindb.access.exchange import CODE_S, KEY_S, SCOPES
-from bigchaindb.agreed import is_loopback
-from bigchaindb.api.advertised import WILDCARDS
+from bigchaindb.agreed import WILDCARDS, is_loopback
 from bigchaindb.cli.control import ControlClient
 from bigchaindb.cli.output import put, say
 from bigchaindb.cli.session import Session, pass_session

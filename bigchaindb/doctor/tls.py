@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bigchaindb.api.advertised import WILDCARDS
+from bigchaindb.agreed import WILDCARDS
 from bigchaindb.config import Settings
 from bigchaindb.config.load import exposed_mode
 from bigchaindb.doctor.finding import Finding
