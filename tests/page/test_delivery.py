@@ -284,7 +284,7 @@ def test_what_is_shown_stays_while_the_node_does_not_answer(tab: Tab, node: Node
     """An order to a node that may be another one by now would surprise."""
     opened(tab, node, "delivery/fragile", key)
     tab.wait_text("Cursor")
-    tab.wait_text("live", "header")
+    tab.wait("document.querySelector('.live.live')", "a stream")
     assert node.process is not None
     node.process.send_signal(signal.SIGSTOP)
     try:

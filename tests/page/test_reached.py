@@ -14,7 +14,7 @@ def test_behind_a_proxy_with_tls_at_a_path(full_node: Node, browser: Browser, au
         tab.goto(address)
         tab.wait_ready()
         tab.wait_text("All blocks")
-        tab.wait_text("live", "header")
+        tab.wait("document.querySelector('.live.live')", "a stream")
         tab.goto(f"{address}#/blocks/1")
         tab.wait_ready()
         tab.call("click", "button:text-is('Check proof')")
