@@ -24,7 +24,8 @@ Granularity = Literal["block", "transaction"]
 Log = Literal["events", "rejected"]
 Scalar = str | int | float | bool | None
 Selected = Mapping[str, Scalar]
-"""A filter of events, as members of `select`: `operation`, `asset`, `owner` and `metadata.<path>`."""
+"""A filter of events, as members of `select`: `operation`, `asset`, `owner`, `metadata.<path>` and `data.<path>`, paths
+with comparisons such as `[gte]`. Source: docs/reference/filters.md."""
 
 AGAIN: Final = frozenset({429, 502, 503, 504})
 """Statuses of a node that is busy, starting or behind a proxy without it: the same request may succeed later."""

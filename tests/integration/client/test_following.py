@@ -58,6 +58,8 @@ async def test_a_list_ends_with_the_log_though_nothing_matches_at_its_end(served
             event.subject for event in await listed(client, granularity="transaction", select={"asset": first[0]})
         ] == first
         assert await listed(client, select={"operation": "TRANSFER"}) == []
+        assert await listed(client, select={"metadata.none[exists]": True}) == []
+        assert await listed(client, select={"data.none[exists]": False}) != []
         assert await listed(client, types="invalid") == []
         assert await listed(client, after="now") == []
 
