@@ -445,6 +445,7 @@ export const texts = {
     download: "Download",
     history: "History",
     noHistory: "No transaction names this key.",
+    noneYet: "No transaction names this key so far back in the log; look further.",
     change: "Change",
     party: "With",
     sharedOnly: "shared",

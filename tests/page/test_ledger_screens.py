@@ -180,3 +180,17 @@ def test_what_strangers_wrote_is_text(full_node: Node, tab: Tab) -> None:
     assert tab.evaluate("window.broken") is None
     assert tab.evaluate("document.querySelectorAll('main script, main img, main b').length") == 0
     assert tab.evaluate(TITLE) == "Transaction · BigchainDB"
+
+
+def test_pieces_of_the_log_without_an_owner_are_passed_over(full_node: Node, tab: Tab) -> None:
+    """A scan answers after a while with nothing yet; twenty such answers in a row, and a person decides."""
+    piece = {"events": [], "end": False, "next": "further", "live": "token"}
+    rule = Rule(r"/api/v1/events\?.*owner=", 200, piece)
+    tab.answer(rule)
+    tab.goto(f"{full_node.url}/#/owners/{ALICE.public_key}")
+    tab.wait_text("No transaction names this key so far back", "main")
+    asked = "performance.getEntriesByType('resource').filter((one) => one.name.includes('owner=')).length"
+    assert tab.evaluate(asked) == 21
+    tab.answer(Rule(rule.address, 200, {**piece, "end": True}))
+    tab.call("click", "main >> text=Older >> nth=-1")
+    tab.wait_text("No transaction names this key.", "main")

@@ -19,6 +19,8 @@ import { texts } from "../texts.js";
 const T = texts.asset;
 const PAGE = 50;
 const HOLDERS = 5;
+/** Pieces of the log without this asset that are passed over before a person is asked. */
+const EMPTY_MAX = 20;
 
 /** @param {Context} context */
 export async function screen(context) {
@@ -115,12 +117,16 @@ function provenance(context, id) {
   let lanes = [];
   /** @type {string | null} */
   let next = isOldest ? null : "now";
-  const more = async () => {
+  const more = async (empty = 0) => {
     const at = isOldest ? { after: next } : { before: next };
     const question = { granularity: "transaction", asset: id, limit: PAGE, ...at };
     const { value, problem } = await get("events", question, context.signal);
     if (context.signal.aborted) return;
-    if (problem !== null) return fill(body.childElementCount > 0 ? foot : place, trouble(problem, more));
+    if (problem !== null)
+      return fill(
+        body.childElementCount > 0 ? foot : place,
+        trouble(problem, () => more()),
+      );
     if (next === "now" && value.live) watch(value.live);
     next = value.next;
     const drawn = follow(value.events.map(rowOf), lanes, !isOldest);
@@ -130,9 +136,13 @@ function provenance(context, id) {
     });
     if (place.firstChild !== list) fill(place, list);
     const isEnd = isOldest ? value.head : value.end;
-    const button = el("button", { type: "button", class: "button", onclick: more }, isOldest ? T.later : texts.older);
+    const button = el(
+      "button",
+      { type: "button", class: "button", onclick: () => more() },
+      isOldest ? T.later : texts.older,
+    );
     fill(foot, isEnd ? null : button);
-    if (!isEnd && value.events.length === 0) await more(); // a piece of the log without this asset
+    if (!isEnd && value.events.length === 0 && empty < EMPTY_MAX) await more(empty + 1);
   };
   const watch = (/** @type {string} */ token) => {
     let count = 0;

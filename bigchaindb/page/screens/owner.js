@@ -21,6 +21,7 @@ import { texts } from "../texts.js";
 
 const T = texts.owner;
 const PAGE = 100;
+const EMPTY_MAX = 20;
 
 /** @param {Context} context */
 export async function screen(context) {
@@ -131,7 +132,7 @@ function history(context) {
   const more = paged("events", question, context.signal, place, foot, (page) => {
     events.push(...page.events);
     list.show(events);
-    fill(place, events.length > 0 ? list.node : el("p", { class: "dim" }, T.noHistory));
+    fill(place, events.length > 0 ? list.node : el("p", { class: "dim" }, page.end ? T.noHistory : T.noneYet));
   });
   more("now");
   return card(T.history, [place, foot]);
@@ -147,7 +148,7 @@ function history(context) {
  * @param {(page: any) => void} show
  */
 function paged(path, query, signal, place, foot, show) {
-  const more = async (/** @type {string | null} */ before = null) => {
+  const more = async (/** @type {string | null} */ before = null, empty = 0) => {
     const { value, problem } = await get(path, { ...query, before }, signal);
     if (signal.aborted) return;
     if (problem !== null)
@@ -155,6 +156,8 @@ function paged(path, query, signal, place, foot, show) {
         foot.childElementCount > 0 ? foot : place,
         trouble(problem, () => more(before)),
       );
+    const isEmpty = !value.end && (value.events ?? value.outputs).length === 0; // a piece of the log without this owner
+    if (isEmpty && empty < EMPTY_MAX) return more(value.next, empty + 1);
     show(value);
     const button = el("button", { type: "button", class: "button", onclick: () => more(value.next) }, texts.older);
     fill(foot, value.end ? null : button);

@@ -149,7 +149,7 @@ async function located({ signal }, id, place, below) {
 function raw(id, text, computed) {
   const isRight = id === computed;
   const shown = el("pre", { tabindex: 0 }, text.slice(0, SHOWN));
-  const rest = el("button", { type: "button", class: "link" }, texts.tree.rest(text.length - SHOWN));
+  const rest = el("button", { type: "button", class: "link" }, texts.tree.rest(number(text.length - SHOWN)));
   rest.hidden = text.length <= SHOWN;
   rest.addEventListener("click", () => {
     fill(shown, text);
