@@ -187,7 +187,7 @@ async def test_a_client_that_reads_nothing_is_closed_and_misses_nothing_when_it_
 
 async def test_a_client_that_is_gone_without_a_word_is_found(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """A link that fell silent keeps a place of the streams for good."""
-    monkeypatch.setattr(event_sockets, "HEARTBEAT_S", 0.2)
+    monkeypatch.setattr(event_sockets, "HEARTBEAT_S", 1.0)
     monkeypatch.setattr(event_sockets, "CHECK_S", 0.05)
     async with following(served) as client, wire(served.api.port) as silent:
         assert (await silent.ask(request("GET", PATH, **UPGRADE))).status == 101

@@ -38,6 +38,7 @@ def test_a_change_or_a_pause_that_is_refused_interrupts_nobody(disk: SmallDisk) 
             await node.subscribe()
             taker = Taker(node.desks, "one")
             held = deliveries(await taker.take(2))
+            await node.until(lambda status: status.state is State.LIVE)
             disk.fill()
             with pytest.raises(StoreFull):
                 await node.subscribe(window=7, is_change=True)
