@@ -37,6 +37,8 @@ PAUSE_S: Final = 1.0
 KILL_S_MAX: Final = 0.1
 """A killed process is waited for so long; the node goes on in any case."""
 _NONE: Final = "the process that answers searches and long lists cannot be started; try again later"
+_ending: "Final[list[subprocess.Popen[bytes]]]" = []
+"""Killed and not gone yet: each is reaped when the next one is killed."""
 _log: Final = logging.getLogger(__name__)
 
 
@@ -317,10 +319,12 @@ class _Process:
         return None
 
     def kill(self) -> None:
-        """End the process; one that waits for a broken disk may end later."""
+        """End the process; one that waits for a broken disk, or for its turn on a busy machine, may end later."""
         self._process.kill()
         self._socket.close()
-        self.ended(KILL_S_MAX)
+        _ending[:] = [one for one in _ending if one.poll() is None]
+        if self.ended(KILL_S_MAX) is None:
+            _ending.append(self._process)
 
 
 def _fail(question: _Asked, error: Exception) -> None:

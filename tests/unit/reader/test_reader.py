@@ -1,6 +1,7 @@
 """The reader process: what it answers, who waits for it, and what its end does to whom."""
 
 import asyncio
+import gc
 import json
 import os
 import resource
@@ -175,6 +176,18 @@ def test_a_query_that_takes_too_long_is_refused_by_the_process_itself(
             SearchTooWide, match=r"^the query took more than 0 s \(limits\.search_s_max\); ask for less"
         ):
             frames.answer_of(frames.frame(answer)[frames.HEAD.size :])
+
+
+async def test_a_killed_process_is_reaped_though_its_end_takes_long(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine it has not ended when the node goes on, and Python warns of one that nobody waits for."""
+    monkeypatch.setattr(reader, "KILL_S_MAX", 0)
+    for _ in range(2):
+        async with reading(store) as one:
+            await one.search(search(store))
+        gc.collect()
+    await until(lambda: all(each.poll() is not None for each in reader._ending), "all to be reaped")
 
 
 async def test_it_steps_back_for_all_others_and_has_a_bound_on_memory(store: Store) -> None:
