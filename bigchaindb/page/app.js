@@ -1,6 +1,6 @@
 // The page: which screen an address behind `#` names, and what every screen gets.
 
-import { get, keep, root, send } from "./api.js";
+import { keep, root, send } from "./api.js";
 import { el, fill } from "./dom.js";
 import { Live } from "./live.js";
 import { frame, scopes } from "./parts/frame.js";
@@ -41,7 +41,6 @@ const SCREENS = {
 };
 const CODE = /^#code=(.+)$/;
 const PULSE_MS = 1_000;
-const PULSE = { limit: 1, before: "now", detail: "summary" };
 
 const live = new Live();
 const { main, mark, bar } = frame(live, renew);
@@ -98,11 +97,9 @@ async function renew() {
   await show();
 }
 
-/** Follow the newest blocks if the screen follows nothing, so that the state of the node is seen everywhere. */
-async function pulse() {
-  if (live.token !== null) return;
-  const { value } = await get("events", PULSE);
-  if (value?.live && live.token === null) live.follow({}, value.live, () => {}, new AbortController().signal);
+/** Follow the log if the screen follows nothing, so that the state of the node is seen everywhere. */
+function pulse() {
+  if (live.token === null) live.resume();
 }
 
 /** A code of `bigchaindb page` is good once; it leaves the address before anything else happens. */

@@ -1,18 +1,19 @@
 // The one stream of a tab: `/api/v1/events` read with `fetch`, which can send a key and see 401, 410 and 503.
 
-import { address, ask, failure, problemOf } from "./api.js";
+import { address, ask, failure, get, problemOf } from "./api.js";
 
 /**
  * `hidden`: nobody looks, so there is no stream. `denied`: 401 or 403. `lost`: 410, the log is another one.
  * @typedef {"idle" | "connecting" | "live" | "broken" | "hidden" | "denied" | "lost"} Kind
  * @typedef {{ kind: Kind, since: number, problem: import("./api.js").Problem | null, retryAt: number | null }} State
+ * @typedef {{ id: string, type: string, sequence: string, time: string, subject: string, data: any }} CloudEvent
+ * @typedef {(events: CloudEvent[], skipped: number) => void} Handler
  */
-/** @typedef {{ id: string, type: string, sequence: string, time: string, subject: string, data: any }} CloudEvent */
-/** @typedef {(events: CloudEvent[], skipped: number) => void} Handler */
 
 const RETRY_S_MAX = 30;
 const SILENCE_MS = 5_000;
 const PROBE_MS = 3_000;
+const HEAD = { before: "now", limit: 1, detail: "summary" };
 const RENDER_MS = 250;
 const KEPT_MAX = 200;
 
@@ -73,10 +74,10 @@ export class Live {
     witness(this.state);
   }
 
-  /** Connect now; without a token there is no place to connect at. */
+  /** Connect now: at the token, without one at the head. */
   resume() {
     clearTimeout(this.#retry);
-    if (this.token === null || document.hidden) return;
+    if (document.hidden) return;
     this.#stream?.abort();
     this.#stream = new AbortController();
     if (this.state.kind !== "broken") this.#enter("connecting");
@@ -99,6 +100,11 @@ export class Live {
   async #read(stream) {
     const probe = setInterval(() => this.#probe(stream), SILENCE_MS);
     try {
+      if (this.token === null) {
+        const { value, problem } = await get("events", HEAD, stream.signal);
+        if (problem) return this.#refused(stream, problem);
+        if (stream === this.#stream) this.token = value.live;
+      }
       const url = address("events", { ...this.#query, detail: "summary", after: this.token });
       const response = await ask("GET", url, undefined, stream.signal, "text/event-stream");
       if (!response.ok || !response.body) return this.#refused(stream, problemOf(response, await response.text()));
@@ -126,10 +132,7 @@ export class Live {
       if (line.startsWith("id: ")) this.token = line.slice(4);
       if (line.startsWith("data: ")) this.#pending.push(JSON.parse(line.slice(6)));
     }
-    if (this.#pending.length > KEPT_MAX) {
-      this.#pending.shift();
-      this.#skipped += 1;
-    }
+    if (this.#pending.length > KEPT_MAX) this.#skipped += this.#pending.splice(0, 1).length;
     this.#render ??= setTimeout(() => this.#flush(), RENDER_MS);
   }
 
@@ -141,20 +144,15 @@ export class Live {
     if (events.length > 0) this.#handler(events, skipped);
   }
 
-  /**
-   * A node that is stopped keeps its connections: after a silence it is asked for anything.
-   * @param {AbortController} stream
-   */
+  /** @param {AbortController} stream A node that is stopped keeps it: after a silence it is asked for anything. */
   async #probe(stream) {
     if (Date.now() - this.#heardAt < SILENCE_MS || this.state.kind !== "live") return;
     try {
       await ask("GET", address(""), undefined, AbortSignal.timeout(PROBE_MS));
       this.#heardAt = Date.now();
     } catch (error) {
-      if (!stream.signal.aborted) {
-        this.#broken(stream, failure(error));
-        stream.abort();
-      }
+      this.#broken(stream, failure(error));
+      stream.abort();
     }
   }
 

@@ -51,7 +51,7 @@ export const texts = {
     full: (/** @type {string} */ message) => `The node answers, but sends no events: ${message}`,
     again: "Try now",
     lostBar: "This node has another log than before. The lists are read again.",
-    deniedBar: "This node needs another access key.",
+    deniedBar: "This node asks for an access key that it knows.",
     version: (/** @type {string} */ version) =>
       `The node runs version ${version} now; this page belongs to another one.`,
     reload: "Reload",

@@ -164,7 +164,7 @@ def test_a_key_is_asked_for_used_and_missed_when_it_is_revoked(start_node: Start
         assert key not in tab.evaluate("document.documentElement.outerHTML + location.href + document.cookie")
         (made,) = [one for one in key_ids(node) if one["name"] == "reader"]
         assert node.run("-y", "access", "key", "revoke", made["id"]).returncode == 0
-        tab.wait_text("needs another access key", ".bar")
+        tab.wait_text("asks for an access key that it knows", ".bar")
 
 
 def serves(node: Node) -> bool:

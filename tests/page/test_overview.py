@@ -35,10 +35,27 @@ def test_one_exact_hit_opens_and_a_filter_becomes_a_list(full_node: Node, browse
         tab.call("keyboard.press", "Enter")
         tab.wait_text("Invalid block", "h1")
         tab.call("keyboard.press", "/")
-        tab.call("fill", "input[type=search]", "metadata.reason=sale")
+        tab.call("fill", "input[type=search]", "metadata.event=sale")
         tab.call("keyboard.press", "Enter")
-        tab.wait("location.hash.startsWith('#/blocks?granularity=transaction&metadata.reason=sale')", "the filter")
+        tab.wait("location.hash.startsWith('#/blocks?granularity=transaction&metadata.event=sale')", "the filter")
+        tab.wait_text("TRANSFER", "main")
         assert tab.said() == []
+
+
+def test_a_list_says_how_far_it_looked(full_node: Node, browser: Browser) -> None:
+    """The first page of assets ends where its bytes do."""
+    with browser.tab() as tab:
+        tab.goto(f"{full_node.url}/#/assets")
+        tab.wait_text("The log was looked through back to 20", "main")
+        while tab.evaluate("Boolean(document.querySelector('.foot .button'))"):
+            shown = tab.evaluate("document.querySelectorAll('tbody tr').length")
+            tab.call("click", ".foot .button")
+            tab.wait(
+                f"document.querySelectorAll('tbody tr').length > {shown} || !document.querySelector('.foot .button')",
+                "older",
+            )
+        tab.wait_text("the first one", "main")
+        tab.wait_text("This is the beginning of the log", "main")
 
 
 def test_the_theme_is_chosen_and_kept(full_node: Node, browser: Browser) -> None:

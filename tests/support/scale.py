@@ -94,6 +94,8 @@ WEBHOOK_KILLS: Final = of(suite=12, long=50)
 NETWORK_KILLS: Final = of(suite=4, long=25)
 SSE_RESTARTS: Final = of(suite=6, long=30)
 PAGE_KILLS: Final = of(suite=5, long=20)
+PAGE_TRANSACTIONS: Final = of(suite=300, long=100_000)
+"""Of the ledger whose page is looked at, beside the demo's story."""
 PAGE_FLOOD: Final = of(suite=20_000, long=100_000)
 """Blocks in summary that a page takes as fast as they come."""
 STOPS: Final = of(suite=3, long=20)

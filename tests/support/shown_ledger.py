@@ -11,6 +11,7 @@ from bigchaindb.config import Limits
 from bigchaindb.identity import make_chain_id
 from bigchaindb.ledger.ports import RejectedRow
 from bigchaindb.transaction import build, parse
+from tests.support import scale
 from tests.support.chains import ALICE, NODE
 from tests.support.ledgers import decide, ledger_over, open_store, propose
 
@@ -18,6 +19,8 @@ KEY_PAIR: Final = {"public": NODE.public_key, "private": NODE.private_key}
 INVALID: Final = 2
 """Position of the first invalid block."""
 HOSTILE_HEIGHT: Final = 3
+PALLETS: Final = 300
+"""Transactions of the largest blocks."""
 BURIED: Final = 60
 """Levels of an asset's data; with the transaction around it, it stays below what a node takes."""
 HOSTILE: Final = {
@@ -40,13 +43,8 @@ def hostile() -> dict[str, object]:
     return {**HOSTILE, "deep": deep, "many": many, "long": "x" * 1_000_000 + "end"}
 
 
-def write(folder: Path, *, large_count: int = 300) -> None:
-    """Write the ledger into a new data directory.
-
-    Args:
-        folder: of the node that is started over it, with `KEY_PAIR`.
-        large_count: transactions of its largest block.
-    """
+def write(folder: Path) -> None:
+    """Write the ledger into the new data directory of a node that is started over it, with `KEY_PAIR`."""
     folder.mkdir(parents=True)
     folder.chmod(0o700)
     make_chain_id(folder)
@@ -55,16 +53,20 @@ def write(folder: Path, *, large_count: int = 300) -> None:
     blocks: list[Sequence[bytes]] = [
         [first],
         [first],
-        [_created({"name": "pallet", "number": number}) for number in range(large_count)],
+        [_created({"name": "pallet", "number": number}) for number in range(PALLETS)],
         [_created(hostile())],
+        *(
+            [_created({"name": "pallet", "number": number}) for number in range(begin, begin + PALLETS)]
+            for begin in range(PALLETS, scale.PAGE_TRANSACTIONS, PALLETS)
+        ),
         *([signed.body for signed in burst] for burst in story.bursts),
         [story.refused.body],
         [_created({"name": "the last one"})],
     ]
-    begin = int(time.time()) - SECONDS_BETWEEN * len(blocks)
+    begin_s = int(time.time()) - SECONDS_BETWEEN * len(blocks)
     with open_store(folder) as store:
         ledger = ledger_over(store.writer)
-        for bodies, timestamp in zip(blocks, itertools.count(begin, SECONDS_BETWEEN), strict=False):
+        for bodies, timestamp in zip(blocks, itertools.count(begin_s, SECONDS_BETWEEN), strict=False):
             decide(ledger, propose(store.writer, *bodies, timestamp=timestamp))
         store.rejected_writer(Limits()).add(list(_rejected(story.refused.body, first)))
 

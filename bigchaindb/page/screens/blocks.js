@@ -66,7 +66,7 @@ async function fillList(context, filters, list, place, foot) {
     next = value.next;
     feed.rows = before === "now" ? value.events : [...feed.rows, ...value.events].slice(0, SHOWN_MAX);
     draw();
-    fill(foot, ending(value, older));
+    fill(foot, ending(context, value, older));
     if (feed.rows.length === 0) fill(place, nothing(context), foot);
     if (before === "now") context.live.follow(filters, value.live, detail === "full" ? again : came, context.signal);
   };
@@ -89,13 +89,20 @@ async function fillList(context, filters, list, place, foot) {
 }
 
 /**
- * @param {{ end: boolean, events: { time: string }[] }} page
+ * What follows the rows: the beginning of the log, or a button, and how far a filter has looked.
+ * @param {Context} context
+ * @param {{ end: boolean, next: string, events: unknown[] }} page
  * @param {() => void} older
  */
-function ending({ end, events }, older) {
+function ending(context, { end, next, events }, older) {
   if (end) return events.length > 0 ? el("p", { class: "dim" }, T.end) : null;
-  const last = events.at(-1);
-  const looked = events.length < PAGE && last ? el("p", { class: "dim" }, T.looked(utc(seconds(last.time)))) : null;
+  const looked = el("p", { class: "dim" });
+  const tell = async () => {
+    const { value } = await get("events", { before: next, limit: 1, detail: "summary" }, context.signal);
+    const [there] = value?.events ?? [];
+    if (there) fill(looked, T.looked(utc(seconds(there.time))));
+  };
+  if (events.length < PAGE) tell();
   return [looked, el("button", { type: "button", class: "button", onclick: older }, texts.older)];
 }
 
