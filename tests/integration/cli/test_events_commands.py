@@ -101,6 +101,7 @@ def test_the_last_events_are_printed_a_line_each(either: Chain) -> None:
         (["--owner", ALICE.public_key], [1, 2, 3, 4]),
         (["--owner", ALICE.public_key, "--operation", "CREATE"], [1, 2, 4]),
         (["--metadata", "note=5"], [3]),
+        (["--metadata", "note[gt]=4", "--metadata", "note[lt]=5.5"], [3]),
         (["--metadata", "note=6"], []),
         (["--type", "valid"], [1, 2, 3, 4]),
         (["--type", "invalid"], []),
@@ -127,6 +128,8 @@ def one_chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     [
         (["tail", "--operation", "GENESIS"], "operation: expected CREATE or TRANSFER"),
         (["tail", "--metadata", "note"], "--metadata: expected PATH=VALUE"),
+        (["tail", "--data", "note"], "--data: expected PATH=VALUE"),
+        (["tail", "--data", "a[gtt]=1"], "[gtt] is no comparison"),
         (["tail", "--metadata", "a=1", "--metadata", "a=2"], "'a' is given twice"),
         (["replay", "--from", "yesterday"], "--from: expected one of now, genesis"),
         (["replay", "--to", "height:x"], "--to: expected one of now, genesis"),
