@@ -153,16 +153,16 @@ def _suffer(kind: str, scale: Scale, documents: Documents, *, at_node: bool) -> 
         Process(python("bench.bare", str(bare_port)), log=folder / "bare.log"),
     ):
         client = Client(node.port, node.authority)
+        for _ in range(20):
+            client.commit(documents.create()[0].body)
+        for number in range(WARM_COUNT):
+            client.commit(create([_KEY], data={"number": number, "text": WARM_BYTES * "x"}).body)
         if kind in CONSUMING:
             definition = {"granularity": "transaction", "order": "none", "window": 65_536}
             assert (
                 request("PUT", f"http://127.0.0.1:{node.port}/api/v1/subscriptions/{SUBSCRIPTION}", definition).status
                 == 201
             )
-        for _ in range(20):
-            client.commit(documents.create()[0].body)
-        for number in range(WARM_COUNT):
-            client.commit(create([_KEY], data={"number": number, "text": WARM_BYTES * "x"}).body)
         before_mb = family_mb(node.pid)
         port = bare_port if not at_node else node.stream_port if kind in STREAMING else node.port
         with _attacking(kind, port):
