@@ -90,6 +90,8 @@ class LedgerQueries:
         if (create := self._create_of(asset_id)) is None:
             return History()
         position, skip = (head, 0) if before is None else token.unpacked(before).place
+        if position > head:  # no place of this log: who reads it says so
+            return History()
         with self._readers.connection() as connection:
             row = read_row(connection, position + 1)
             end = read_tip(connection)[1].transactions + 1 if row is None else row.first_seq + skip

@@ -228,6 +228,13 @@ class TestNewestFirst:
             for arguments in ({"before": wrong}, {"before": "now", "after": wrong}):
                 assert (await asked(served, **arguments)).status == 410
 
+    @pytest.mark.parametrize("position", [2**63 - 1, 2**64 - 1])
+    async def test_a_place_beyond_every_log_is_gone_for_an_asset_too(self, served: Served, position: int) -> None:
+        """Such a number is no integer of SQLite; where an asset's history begins is looked up before."""
+        (asset,) = await served.commit()
+        before = encode(CHAIN_ID, position, WHOLE, bytes(32))
+        assert (await asked(served, before=before, asset=asset, granularity="transaction")).status == 410
+
     async def test_a_stream_has_no_end_to_begin_at(self, served: Served) -> None:
         answer = await ask(served.api.port, "GET", "/api/v1/events?before=now", None, Accept="text/event-stream")
         assert answer.status == 400
