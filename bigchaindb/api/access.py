@@ -17,6 +17,7 @@ from bigchaindb.api.schemas import COUNT, COUNT_OR_NULL, TEXT, TEXT_OR_NULL, arr
 from bigchaindb.config.access import READ
 
 BODY_BYTES_MAX: Final = 1_024
+"""Of the body with a code. Anybody may send one, without a scope: more must not take the room of transactions."""
 NOT_OF_THE_PAGE: Final = (
     "this revokes the access key of the page alone: send that key, or use `bigchaindb access key revoke`"
 )
@@ -39,9 +40,9 @@ async def exchange(context: Context, call: Call) -> Reply:
     """Answer with an access key for a code."""
     codes = _exchange_of(context)
     assert call.visitor is not None
-    body = await call.body()
+    body = await call.body(BODY_BYTES_MAX)
     try:
-        given = msgspec.json.decode(body[:BODY_BYTES_MAX], type=_Code)
+        given = msgspec.json.decode(body, type=_Code)
     except (msgspec.MsgspecError, ValueError) as error:
         raise Problem(plain(400, f'the body must be {{"code": "…"}}: {error}')) from None
     if (denial := codes.refusal(given.code, call.visitor)) is not None:

@@ -44,6 +44,14 @@ async def regardless(work: Awaitable[T], /) -> T:
     return await work
 
 
+class ReadBody(Protocol):
+    """Reads the body of a request."""
+
+    def __call__(self, bytes_max: int | None = None, /) -> Awaitable[bytes]:
+        """Return it; refuse one of more bytes than so many, and than any body may have."""
+        ...
+
+
 class Call(NamedTuple):
     """One request, reduced to what handlers use.
 
@@ -63,7 +71,7 @@ class Call(NamedTuple):
 
     parameter: str
     query: str
-    body: Callable[[], Awaitable[bytes]]
+    body: ReadBody
     accept: str = ""
     last_event_id: str = ""
     host: str = ""

@@ -106,7 +106,22 @@ async def test_what_is_no_code_is_refused(closed: Served, body: bytes) -> None:
     answer = await ask(closed.api.port, "POST", f"{AT}/exchange", body)
     assert answer.status == 400
     assert answer.json()["message"].startswith('the body must be {"code": "…"}: ')
-    assert (await ask(closed.api.port, "POST", f"{AT}/exchange", b'{"code": "' + b"a" * 2_000)).status == 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 2000\r\n\r\n" + b"a" * 2_000,
+        b"Content-Length: 1000000\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n7d0\r\n" + b"a" * 2_000,
+    ],
+    ids=["small", "large", "chunked"],
+)
+async def test_a_body_without_a_scope_takes_no_room(closed: Served, body: bytes) -> None:
+    """Who has no key must not fill what transactions arrive in; the answer comes before the rest of the body."""
+    async with wire(closed.api.port) as opened:
+        answer = await opened.ask(b"POST %b/exchange HTTP/1.1\r\nHost: localhost\r\n%b" % (AT.encode(), body))
+    assert (answer.status, "larger than 1024 bytes" in answer.json()["message"]) == (413, True)
 
 
 async def test_the_page_locks_itself(closed: Served) -> None:

@@ -74,7 +74,7 @@ def test_a_request_target_is_a_path_and_a_query(raw: str, expected: tuple[str, s
     assert target(raw) == expected
 
 
-async def _no_body() -> bytes:
+async def _no_body(_: int | None = None, /) -> bytes:
     return b""
 
 
