@@ -1,10 +1,10 @@
 // The page: which screen an address behind `#` names, and what every screen gets.
 
-import { keep, root, send } from "./api.js";
-import { el, fill } from "./dom.js";
+import { keep, key, root, send } from "./api.js";
+import { el, fill, revealed } from "./dom.js";
 import { Live } from "./live.js";
 import { frame, scopes } from "./parts/frame.js";
-import { loading } from "./parts/state.js";
+import { loading, trouble } from "./parts/state.js";
 import { tick } from "./parts/time.js";
 import { texts } from "./texts.js";
 
@@ -43,7 +43,7 @@ const CODE = /^#code=(.+)$/;
 const PULSE_MS = 1_000;
 
 const live = new Live();
-const { main, mark, bar } = frame(live, renew);
+const { main, mark, tell } = frame(live, renew);
 let leaving = new AbortController();
 /** @type {string[] | null} */
 let granted = null;
@@ -68,13 +68,20 @@ async function show() {
   /** @param {string} text */
   const title = (text) => {
     fill(heading, text);
-    document.title = `${text} · ${texts.name}`;
+    document.title = `${revealed(text)} · ${texts.name}`;
   };
   const waiting = setTimeout(pulse, PULSE_MS);
   signal.addEventListener("abort", () => clearTimeout(waiting));
   const id = decoded(rest.join("/"));
   const query = new URLSearchParams(search);
-  const module = await found?.load();
+  let module;
+  try {
+    module = await found?.load();
+  } catch {
+    const problem = { status: 0, message: texts.problem.part, retryAfter: null };
+    if (!signal.aborted) fill(main, heading, trouble(problem, reload)); // a browser may not fetch a module twice
+    return;
+  }
   if (signal.aborted) return;
   fill(main, heading);
   main.dataset.screen = name || "overview";
@@ -107,30 +114,31 @@ async function exchangeCode() {
   const code = CODE.exec(location.hash)?.[1];
   if (!code) return;
   history.replaceState(null, "", "#/");
+  const before = key();
   keep(null); // a key that is over would have the exchange refused
-  const { value } = await send("POST", "access/exchange", { code: decoded(code) });
-  if (value) keep(value.key);
+  const { value, problem } = await send("POST", "access/exchange", { code: decoded(code) });
+  keep(problem === null ? value.key : before);
+  if (problem !== null) tell(problem.message);
+}
+
+function reload() {
+  location.reload();
 }
 
 async function compareVersion() {
   const { value } = await root();
   if (!value) return;
   if (version && value.version !== version) {
-    const reload = el(
-      "button",
-      { type: "button", class: "button", onclick: () => location.reload() },
-      texts.live.reload,
-    );
-    bar.dataset.kind = "version";
-    bar.hidden = false;
-    fill(bar, el("span", null, texts.live.version(value.version)), reload);
+    const button = el("button", { type: "button", class: "button", onclick: reload }, texts.live.reload);
+    tell(texts.live.version(value.version), button);
   }
   version ||= value.version;
 }
 
 await exchangeCode();
 addEventListener("hashchange", () => {
-  show();
+  if (CODE.test(location.hash)) exchangeCode().then(renew);
+  else show();
   scrollTo(0, 0);
 });
 let before = live.state.kind;

@@ -37,6 +37,8 @@ export const texts = {
     menu: "Access",
     lockTitle: "Forget the access key?",
     lockText: "This tab uses an access key. It is forgotten here, and revoked if it was made for this page.",
+    notLocked: (/** @type {string} */ message) =>
+      `The access key is not revoked: ${message} Try again, or use \`bigchaindb access key revoke\`.`,
   },
   live: {
     idle: "not connected",
@@ -59,6 +61,7 @@ export const texts = {
   },
   problem: {
     silent: "No answer came.",
+    part: "A part of the page did not come. The node may be stopped, or have another version of the page now.",
     unreadable: "The answer is not JSON.",
     retry: "Try again",
     titles: {
@@ -171,6 +174,7 @@ export const texts = {
     title: "Search",
     for: (/** @type {string} */ text) => `Search: ${text}`,
     nothing: "Nothing has this id, key, height or word",
+    cut: "Not everything was searched",
     nothingText: "An id has 64 digits of hex, a key is base58, #42 is a position, metadata.color=red filters.",
     caption: "What this may be",
     kind: "Kind",

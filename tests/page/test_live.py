@@ -121,6 +121,19 @@ def test_a_node_that_is_stopped_is_noticed(start_node: StartNode, browser: Brows
         wait_for_all(tab, node)
 
 
+def test_a_screen_that_cannot_be_fetched_says_so(start_node: StartNode, browser: Browser) -> None:
+    """Its module comes from the node, which may be stopped, or have another version of the page by now."""
+    node = start_node()
+    commit(node)
+    with blocks_of(node, browser) as tab:
+        node.kill()
+        tab.evaluate("location.hash = '/network'")
+        tab.wait_text("A part of the page did not come", "main")
+        node.start()
+        tab.call("click", "text=Try again")
+        tab.wait_text("deciding", "main")
+
+
 def test_lists_are_read_again_when_the_node_has_another_log(start_node: StartNode, browser: Browser) -> None:
     node = start_node()
     commit(node, 3)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from tests.conftest import StartNode
-from tests.support.browsers import Browser
+from tests.support.browsers import Browser, Rule
 from tests.support.node import Node
 
 FOCUSED: Final = "document.activeElement?.outerHTML ?? ''"
@@ -86,4 +86,29 @@ def test_a_code_becomes_a_key_and_a_lock_revokes_it(start_node: StartNode, brows
         tab.call("click", "dialog .primary")
         tab.wait("sessionStorage.getItem('bigchaindb.key') === null", "the key to be forgotten")
         assert node.get("access/self", key=key).status == 401
+        assert tab.said() == []
+
+
+def test_a_code_is_taken_in_an_open_tab_and_a_spent_one_is_named(start_node: StartNode, browser: Browser) -> None:
+    """Pasted into the address of the page it loads nothing anew; what is refused changes nothing, and is said."""
+    node = start_node()
+    place = node.run("page", "--print").stdout.strip().partition("#")[2]
+    to = "(place) => { location.hash = place; }"
+    stored = "sessionStorage.getItem('bigchaindb.key')"
+    with browser.tab() as tab:
+        tab.goto(f"{node.url}/#/blocks")
+        tab.wait_ready()
+        tab.evaluate(to, place)
+        key = tab.wait(stored, "the page's key")
+        assert tab.evaluate("location.hash") == "#/"
+        tab.evaluate(to, place)
+        tab.wait_text("this code is not good", ".bar")
+        assert (tab.evaluate("location.hash"), tab.evaluate(stored)) == ("#/", key)
+        tab.call("click", ".bar button")
+        tab.wait("document.querySelector('.bar').hidden", "a closed bar")
+        tab.answer(Rule("/access/lock$", 503, {"message": "the node is about to stop", "status": 503}))
+        tab.call("click", "button[aria-label=Access]")
+        tab.call("click", "dialog .primary")
+        tab.wait_text("The access key is not revoked: the node is about to stop", ".bar")
+        assert tab.evaluate(stored) == key
         assert tab.said() == []

@@ -173,6 +173,19 @@ def test_a_screen_that_is_refused(name: str, full_node: Node, browser: Browser) 
         assert tab.said() == []
 
 
+def test_a_search_that_was_cut_short_does_not_say_that_nothing_is_there(full_node: Node, browser: Browser) -> None:
+    note = "more than 100,000 rows match"
+    hit = {"kind": "asset", "id": FIRST, "label": "the first one"}
+    with browser.tab() as tab:
+        for hits, text in (([], "Not everything was searched"), ([hit], f"Not everything was searched: {note}")):
+            tab.answer(Rule("/find", 200, {"hits": hits, "note": note}))
+            tab.goto(f"{full_node.url}/#/search?text=first")
+            tab.wait_text(text, "main")
+            assert note in tab.text("main")
+            assert ("the first one" in tab.text("main")) == bool(hits)
+        assert tab.said() == []
+
+
 def test_hostile_content_is_text(full_node: Node, tab: Tab) -> None:
     """A block with markup, directions, 10,000 keys, depth and a text of a million characters, unfolded."""
     tab.goto(f"{full_node.url}/#/blocks/{shown_ledger.HOSTILE_HEIGHT}")

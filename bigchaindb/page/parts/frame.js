@@ -11,6 +11,8 @@ import { quoted } from "./state.js";
 const NAV = /** @type {const} */ (["overview", "blocks", "assets", "delivery", "network", "api"]);
 const THEMES = ["auto", "light", "dark"];
 const THEME = "bigchaindb.theme";
+const TOLD = "told"; // in the bar, until a person has read it
+const NONE_TO_REVOKE = new Set([401, 403, 404, 409]); // the key is over, or was not made for this page
 const SIGNS = { idle: "○", connecting: "◌", live: "●", broken: "▲", hidden: "○", denied: "○", lost: "▲" };
 
 /**
@@ -32,7 +34,12 @@ export function frame(live, renew) {
   );
   const access = el("button", { type: "button", class: "tool", title: texts.key.menu }, icon("key"));
   access.setAttribute("aria-label", texts.key.menu);
-  access.addEventListener("click", () => (key() ? lock(renew) : giveKey(renew)));
+  const tell = (/** @type {string} */ words, /** @type {HTMLElement} */ button = closing(bar)) => {
+    bar.dataset.kind = TOLD;
+    bar.hidden = false;
+    fill(bar, el("span", null, quoted(words)), button);
+  };
+  access.addEventListener("click", () => (key() ? lock(renew, tell) : giveKey(renew)));
   addEventListener("key-wanted", () => giveKey(renew));
   document.body.append(
     el("a", { class: "skip", href: "#content", onclick: skip }, texts.skip),
@@ -57,13 +64,22 @@ export function frame(live, renew) {
   );
   live.watch((state) => showState(status, bar, live, state));
   setInterval(() => live.state.kind === "broken" && showState(status, bar, live, live.state), 1_000);
-  return { main, mark: (/** @type {string} */ name) => mark(links, name), bar };
+  return { main, mark: (/** @type {string} */ name) => mark(links, name), tell };
 
   /** @param {Event} event */
   function skip(event) {
     event.preventDefault();
     main.focus();
   }
+}
+
+/** @param {HTMLElement} bar */
+function closing(bar) {
+  const close = () => {
+    bar.dataset.kind = "";
+    bar.hidden = true;
+  };
+  return el("button", { type: "button", class: "button", onclick: close }, texts.proof.close);
 }
 
 function searchBox() {
@@ -124,10 +140,11 @@ async function giveKey(renew) {
   renew();
 }
 
-/** @param {() => void} renew */
-async function lock(renew) {
+/** @param {() => void} renew @param {(words: string) => void} tell */
+async function lock(renew, tell) {
   if ((await question(texts.key.lockTitle, texts.key.lockText, { confirm: texts.key.lock })) === null) return;
-  await send("POST", "access/lock");
+  const { problem } = await send("POST", "access/lock");
+  if (problem !== null && !NONE_TO_REVOKE.has(problem.status)) return tell(texts.key.notLocked(problem.message));
   keep(null);
   renew();
 }
@@ -153,7 +170,7 @@ function showState(status, bar, live, { kind, since, problem }) {
   status.dataset.kind = kind;
   document.documentElement.classList.toggle("stale", kind === "broken");
   const said = words();
-  bar.hidden = said === null && bar.dataset.kind !== "version";
+  bar.hidden = said === null && bar.dataset.kind !== TOLD;
   if (said === null || bar.textContent?.startsWith(said)) return;
   bar.dataset.kind = kind;
   const again = el("button", { type: "button", class: "button", onclick: () => live.resume() }, texts.live.again);
@@ -161,7 +178,7 @@ function showState(status, bar, live, { kind, since, problem }) {
 
   function words() {
     if (kind === "lost") return texts.live.lostBar;
-    if (kind === "denied") return texts.live.deniedBar;
+    if (kind === "denied") return bar.dataset.kind === TOLD ? null : texts.live.deniedBar;
     if (kind !== "broken") return null;
     if (problem?.status) return texts.live.full(problem.message);
     const clock = new Date(since).toLocaleTimeString(undefined, { hour12: false });

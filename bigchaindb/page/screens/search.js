@@ -23,14 +23,14 @@ export async function screen(context) {
   }
   context.title(T.for(text));
   const read = () => get("find", { text }, context.signal);
-  context.main.append(answered(context.signal, read, (/** @type {{ hits: Hit[] }} */ { hits }) => shown(hits)));
+  context.main.append(answered(context.signal, read, shown));
 }
 
-/** @param {Hit[]} hits */
-function shown(hits) {
+/** @param {{ hits: Hit[], note: string | null }} found `note`: why words were left out */
+function shown({ hits, note }) {
   const [only] = hits;
-  if (only === undefined) return empty(T.nothing, el("p", null, T.nothingText));
-  if (hits.length === 1 && only.kind !== "words") {
+  if (only === undefined) return empty(note ? T.cut : T.nothing, el("p", null, note || T.nothingText));
+  if (hits.length === 1 && only.kind !== "words" && !note) {
     location.replace(hrefOf(only));
     return null;
   }
@@ -44,7 +44,7 @@ function shown(hits) {
     (hit) => `${hit.kind} ${hit.id}`,
   );
   list.show(hits);
-  return el("section", { class: "card" }, list.node);
+  return el("section", { class: "card" }, list.node, note && el("p", { class: "dim" }, `${T.cut}: ${note}`));
 }
 
 /** @param {Hit} hit */
