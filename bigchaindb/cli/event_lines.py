@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -54,8 +55,9 @@ def about(chain_id: str, record: Record) -> dict[str, Any]:
 def asset_data(record: Record) -> str | None:
     """Return the data of the first asset that an event creates, as JSON on one line; None: there is none."""
     for raw in _decode(record.body).block.transactions:
-        if (data := bytes(_decode_created(raw).asset.data)) != b"null":
-            return data.decode()
+        with suppress(msgspec.ValidationError):  # what an invalid block holds may have any form
+            if (data := bytes(_decode_created(raw).asset.data)) != b"null":
+                return data.decode()
     return None
 
 

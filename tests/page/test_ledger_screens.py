@@ -194,3 +194,15 @@ def test_pieces_of_the_log_without_an_owner_are_passed_over(full_node: Node, tab
     tab.answer(Rule(rule.address, 200, {**piece, "end": True}))
     tab.call("click", "main >> text=Older >> nth=-1")
     tab.wait_text("No transaction names this key.", "main")
+
+
+def test_an_invalid_block_may_hold_whatever_its_proposer_wrote(full_node: Node, tab: Tab) -> None:
+    """Some validator of a network proposes what is no transaction; its rejection is shown all the same."""
+    found = json.loads(full_node.get(f"events/{shown_ledger.INVALID}").body)
+    strange = [{}, {}, {"id": 5, "operation": None, "asset": 5, "outputs": {}}, {"outputs": [None, {"amount": {}}]}]
+    found["event"]["data"]["block"]["transactions"] = [*strange, {"id": "last of all"}]
+    tab.answer(Rule(rf"/api/v1/events/{shown_ledger.INVALID}$", 200, found))
+    tab.goto(f"{full_node.url}/#/invalid/{shown_ledger.INVALID}")
+    tab.wait_text("5 transactions", "main")
+    tab.wait_text("last of all", "main")
+    assert tab.evaluate("document.querySelectorAll('main tbody tr').length") == 5

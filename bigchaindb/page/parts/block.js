@@ -38,12 +38,15 @@ export function transactionsOf(transactions, title) {
     title,
     /** @type {import("./table.js").Column<any>[]} */ ([
       { title: texts.block.number, cell: (row) => number(transactions.indexOf(row)) },
-      { title: texts.blocks.id, kind: "main", cell: (row) => transactionId(row.id) },
-      { title: texts.blocks.operation, cell: (row) => el("span", { class: "tag" }, row.operation) },
-      { title: texts.blocks.asset, cell: (row) => assetId(row.asset?.id ?? row.id) },
-      { title: T.outputs, kind: "wide", cell: (row) => outputs(row.outputs ?? []) },
+      { title: texts.blocks.id, kind: "main", cell: (row) => named(transactionId, row.id) },
+      {
+        title: texts.blocks.operation,
+        cell: (row) => el("span", { class: "tag" }, String(row.operation ?? texts.none)),
+      },
+      { title: texts.blocks.asset, cell: (row) => named(assetId, row.asset?.id ?? row.id) },
+      { title: T.outputs, kind: "wide", cell: (row) => outputs(Array.isArray(row.outputs) ? row.outputs : []) },
     ]),
-    (row) => row.id,
+    (row) => String(transactions.indexOf(row)), // one may stand twice in an invalid block
   );
   const foot = el("div", { class: "foot" });
   let shown = 0;
@@ -57,12 +60,25 @@ export function transactionsOf(transactions, title) {
   return card(`${title} · ${counted(transactions.length, T.transaction)}`, [list.node, foot]);
 }
 
+/**
+ * Return a link, if there is something to name: what an invalid block holds may have any form.
+ * @param {(value: string) => import("../dom.js").Child} link
+ * @param {unknown} value
+ */
+const named = (link, value) => (typeof value === "string" && value ? link(value) : texts.none);
+
 /** @param {any[]} all */
 function outputs(all) {
   const shown = all
     .slice(0, 2)
-    .map(({ amount, public_keys: [key] = [] }) =>
-      el("span", { class: "output" }, number(amount), " → ", key ? owner(key) : texts.none),
+    .map((output) =>
+      el(
+        "span",
+        { class: "output" },
+        number(output?.amount ?? texts.none),
+        " → ",
+        named(owner, output?.public_keys?.[0]),
+      ),
     );
   return el(
     "span",

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bigchaindb.cli.event_lines import lines
+from bigchaindb.cli.event_lines import asset_data, lines
 from bigchaindb.eventlog.selection import Selection
+from bigchaindb.events import EventTypes
+from bigchaindb.ledger.ports import Record
 from bigchaindb.simulated.chain import Recipe, write_data
 from bigchaindb.store import Log
 from bigchaindb.streams.cloud_events import Choice, read_piece
@@ -26,3 +28,16 @@ def test_p15_transactions_are_those_that_clients_over_http_get(tmp_path: Path, s
         copied = [line for one in records for line in lines(RECIPE.chain_id, one, "transactions", selection)]
     assert copied == [item.envelope + b"\n" for item in piece.items]
     assert 10 < len(copied) <= 72
+
+
+@pytest.mark.parametrize(
+    ("transactions", "data"),
+    [
+        (b"{}", None),
+        (b'{},{"asset":5},{"asset":{"data":{"a":1}}}', '{"a":1}'),
+        (b'{"asset":{"id":"0"}},{"a":[]}', None),
+    ],
+)
+def test_an_invalid_block_may_hold_whatever_its_proposer_wrote(transactions: bytes, data: str | None) -> None:
+    body = b'{"block":{"transactions":[%b]}}' % transactions
+    assert asset_data(Record(1, EventTypes.BLOCK_INVALID, 1, 0, bytes(32), body)) == data
