@@ -30,7 +30,7 @@ export const texts = {
   key: {
     give: "Enter an access key",
     title: "Access key",
-    text: "The key stays in this tab until it is closed. Make one with `bigchaindb access key new page --scopes read`.",
+    text: "The key stays in this tab until it is closed. Make one with `bigchaindb access key new reader --scopes read`.",
     label: "Key",
     use: "Use this key",
     lock: "Lock",
